@@ -1,0 +1,2 @@
+//! pp-host
+fn main() {}
