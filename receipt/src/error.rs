@@ -1,0 +1,207 @@
+//! What can go wrong, one variant a code of the specification.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use crate::fields::Scope;
+use crate::json::JsonError;
+use crate::signer::SignError;
+
+/// What exactly was wrong, for people.
+pub type Reason = Cow<'static, str>;
+
+/// Why something did not verify. [`code`](Self::code) and [`exit_code`](Self::exit_code) are the specification's, the
+/// text is for people.
+///
+/// Three groups must not be confused. A signature that fails is *tampering or forgery*. A version that is not known here
+/// is *unverifiable here*, and may be fine. A policy failure is a genuine signature over something that the issuer's own
+/// format forbids.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Not a well-formed envelope or payload.
+    #[error("malformed: {0}")]
+    Malformed(Reason),
+    /// The payload's digest is not the one the envelope states.
+    #[error("the sha-256 of the payload is not the signed_payload_hash of the envelope")]
+    PayloadHashMismatch,
+    /// The key set has no such key.
+    #[error(
+        "key `{0}` is not in the key set; pin the issuer's published keys, never keys that came with the receipt"
+    )]
+    KeyNotFound(String),
+    /// The key was revoked.
+    #[error("key `{0}` is revoked")]
+    KeyRevoked(String),
+    /// The signature does not verify.
+    #[error("the signature does not verify: {0}")]
+    SignatureInvalid(Reason),
+    /// Genuine, but of a version this crate does not know.
+    #[error(
+        "canonicalization `{0}` is not known here; the signature verifies: unverifiable here, not tampered"
+    )]
+    CanonicalizationUnsupported(String),
+    /// The bytes are not the canonical form of what they say.
+    #[error("the payload is not in the canonical form of its own version")]
+    CanonicalMismatch,
+    /// The signed commitment is missing or has another form than `sha256:` and 64 digits.
+    #[error(
+        "the signed requestCommitment is missing or is not `sha256:` and 64 lowercase hexadecimal digits"
+    )]
+    RequestCommitmentMalformed,
+    /// Genuine, but projected under a tag this crate does not know.
+    #[error(
+        "projection tag `{0}` is not known here; the signature verifies: unverifiable here, not tampered"
+    )]
+    ProjectionUnsupported(String),
+    /// The issuer published something its own tag forbids.
+    #[error("the signed projection is not allowed: {0}")]
+    ProjectionNotAllowed(Reason),
+    /// The decider proof and the authentication method contradict each other.
+    #[error("the decider proof does not go with the authentication method: {0}")]
+    DeciderProofMismatch(Reason),
+    /// The decider proof has neither of the two frozen shapes.
+    #[error("the decider proof is invalid: {0}")]
+    DeciderProofInvalid(Reason),
+    /// The signed payload is outside the published schema of its version (section 6.3; the code is this crate's own).
+    #[error("the signed payload is outside the schema of its version: {0}")]
+    SchemaMismatch(Reason),
+    /// An opening was asked for without the request text or without its salt.
+    #[error("the commitment cannot be opened without {0}; ask the owner of the receipt for it")]
+    RequestCommitmentUnavailable(Reason),
+    /// The request and salt are not the committed ones.
+    #[error(
+        "commitment not opened: this request and salt are not the committed ones; the text must be byte for byte"
+    )]
+    RequestCommitmentMismatch,
+    /// The stated summary is not the committed one.
+    #[error("commitment not opened: {0}")]
+    CommittedSummaryMismatch(Reason),
+    /// The stated binding is not the committed one.
+    #[error("commitment not opened: {0}")]
+    ReceiptBindingMismatch(Reason),
+    /// The projection does not come from the committed request.
+    #[error("commitment not opened: the projection rebuilt from the request is not the signed one")]
+    PublicProjectionMismatch,
+    /// An opening was asked for on a receipt that signs its request in the bytes.
+    #[error("there is no commitment to open: a {0} receipt signs its request in the bytes")]
+    OpeningNotApplicable(&'static str),
+    /// The attestation is of another receipt.
+    #[error("the attestation is of receipt `{0}`, not of this one")]
+    ReceiptMismatch(String),
+    /// The attested receipt authorises nothing.
+    #[error("the attested receipt is a denial; only an approval can have been acted on")]
+    ReceiptNotApproved,
+    /// The issuer recorded the outcome without a signature.
+    #[error("the outcome is unsigned: it proves nothing, and is no sign of tampering")]
+    AttestationUnsigned,
+    /// The signed outcome is not shown on this surface.
+    #[error("the attestation's payload is withheld here; the owner's artifact has it")]
+    PayloadWithheld,
+    /// Genuine, but the claims contradict each other.
+    #[error("the attestation contradicts itself: {0}")]
+    AttestationInconsistent(Reason),
+}
+
+impl VerifyError {
+    /// The specification's name for this failure.
+    pub const fn code(&self) -> &'static str {
+        self.code_and_exit().0
+    }
+
+    /// The exit code of the specification's verifier for this failure.
+    pub const fn exit_code(&self) -> u8 {
+        self.code_and_exit().1
+    }
+
+    const fn code_and_exit(&self) -> (&'static str, u8) {
+        match self {
+            Self::SignatureInvalid(_) => ("SIGNATURE_INVALID", 1),
+            Self::KeyNotFound(_) => ("KEY_NOT_FOUND", 2),
+            Self::KeyRevoked(_) => ("KEY_REVOKED", 2),
+            Self::Malformed(_) => ("MALFORMED", 3),
+            Self::RequestCommitmentMalformed => ("REQUEST_COMMITMENT_MALFORMED", 3),
+            Self::ReceiptMismatch(_) => ("RECEIPT_MISMATCH", 3),
+            Self::ReceiptNotApproved => ("RECEIPT_NOT_APPROVED", 3),
+            Self::PayloadHashMismatch => ("PAYLOAD_HASH_MISMATCH", 4),
+            Self::CanonicalMismatch => ("CANONICAL_MISMATCH", 4),
+            Self::AttestationUnsigned => ("ATTESTATION_UNSIGNED", 5),
+            Self::PayloadWithheld => ("PAYLOAD_WITHHELD", 6),
+            Self::AttestationInconsistent(_) => ("ATTESTATION_INCONSISTENT", 7),
+            Self::CanonicalizationUnsupported(_) => ("CANONICALIZATION_UNSUPPORTED", 8),
+            Self::ProjectionUnsupported(_) => ("PROJECTION_UNSUPPORTED", 8),
+            Self::RequestCommitmentUnavailable(_) => ("REQUEST_COMMITMENT_UNAVAILABLE", 8),
+            Self::ProjectionNotAllowed(_) => ("PROJECTION_NOT_ALLOWED", 9),
+            Self::DeciderProofMismatch(_) => ("DECIDER_PROOF_MISMATCH", 9),
+            Self::DeciderProofInvalid(_) => ("DECIDER_PROOF_INVALID", 9),
+            Self::SchemaMismatch(_) => ("SCHEMA_MISMATCH", 9),
+            Self::RequestCommitmentMismatch => ("REQUEST_COMMITMENT_MISMATCH", 10),
+            Self::CommittedSummaryMismatch(_) => ("COMMITTED_SUMMARY_MISMATCH", 10),
+            Self::ReceiptBindingMismatch(_) => ("RECEIPT_BINDING_MISMATCH", 10),
+            Self::PublicProjectionMismatch => ("PUBLIC_PROJECTION_MISMATCH", 10),
+            Self::OpeningNotApplicable(_) => ("OPENING_NOT_APPLICABLE", 64),
+        }
+    }
+}
+
+pub(crate) fn malformed(reason: impl Into<Reason>) -> VerifyError {
+    VerifyError::Malformed(reason.into())
+}
+
+impl From<JsonError> for VerifyError {
+    fn from(error: JsonError) -> Self {
+        malformed(alloc::format!("{error}"))
+    }
+}
+
+/// Why nothing was minted. Nothing that failed here has been signed and handed out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// The request is not a JSON object.
+    #[error("the request is not a JSON object")]
+    RequestNotObject,
+    /// The request already carries a key that only minting sets.
+    #[error("the request carries the reserved key `{0}`; leave it out, minting adds it")]
+    RequestReservedKey(&'static str),
+    /// This crate verifies that projection and does not issue it.
+    #[error("receipts under `{0}` are verified here, not issued; use execute/v1 or revocation/v1")]
+    ProjectionNotIssued(&'static str),
+    /// A field that must say something is empty.
+    #[error("`{0}` is empty")]
+    EmptyField(&'static str),
+    /// The decision and another field contradict each other.
+    #[error("contradiction: {0}")]
+    Contradiction(&'static str),
+    /// A demo decision outside the demo scope, or the reverse.
+    #[error("demo and production do not mix: {0}")]
+    ScopeMixed(&'static str),
+    /// The signer failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The finished receipt did not verify, so it was thrown away.
+    #[error("the minted bytes do not verify and were discarded: {0}")]
+    SelfCheck(#[from] VerifyError),
+}
+
+/// Why a verified receipt is no approval here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotApproved {
+    /// The decision was a denial.
+    #[error("the receipt is genuine and the decision is DENIED")]
+    Denied,
+    /// The receipt is of another scope.
+    #[error("the receipt is of scope `{found}`, and `{wanted}` is asked for here")]
+    OtherScope {
+        /// What the receipt signs.
+        found: Scope,
+        /// What was asked for.
+        wanted: Scope,
+    },
+    /// The receipt is older than the scope field.
+    #[error("a jcs_v1 receipt signs no scope, so it opens nothing here")]
+    ScopeNotSigned,
+    /// Signed under the public demonstration's key, whatever it says about itself.
+    #[error("the receipt is signed under the demo key")]
+    DemoKey,
+}

@@ -1,0 +1,89 @@
+//! The public projection: the part of a committed request that everybody may see.
+//!
+//! A tag names a frozen allowlist of paths. The issuer copies what is on it and signs the copy; anybody checks that the
+//! copy could have come from that tag's rule ([`check`]); whoever holds the request checks that it did ([`build`]).
+
+mod allowlist;
+mod build;
+mod check;
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::fields::vocabulary;
+use crate::json::{Json, Object};
+
+pub(crate) use build::build;
+pub(crate) use check::check;
+
+vocabulary! {
+    /// Which allowlist a projection was built under.
+    Projection {
+        /// Pull requests and deployments; the matched rule is always public.
+        DeployGateV1 = "deploy_gate/v1",
+        /// Pull requests and deployments; the matched rule is public for public repositories only.
+        DeployGateV2 = "deploy_gate/v2",
+        /// Actions of agents and tools.
+        ExecuteV1 = "execute/v1",
+        /// Withdrawals of approvals.
+        RevocationV1 = "revocation/v1",
+    }
+}
+
+/// What a receipt says about the policy rule that matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// This rule, with its version where one is recorded.
+    Named(String),
+    /// A rule of a private repository, kept behind the commitment. Never put the policy version in its place.
+    Withheld {
+        /// Whether the request records a visibility at all; without one the repository counts as private.
+        visibility_recorded: bool,
+    },
+    /// No rule is recorded.
+    NotRecorded,
+}
+
+impl Rule {
+    /// The rule as a signed projection shows it.
+    pub(crate) fn of_projection(tag: Projection, projection: &Json) -> Self {
+        let visibility = projection.pointer(["scope", "visibility"]);
+        match Self::of_request(projection) {
+            Some(rule) => Self::Named(rule),
+            None if tag == Projection::DeployGateV2 && !is_public(projection) => {
+                Self::Withheld { visibility_recorded: visibility.is_some() }
+            }
+            None => Self::NotRecorded,
+        }
+    }
+
+    /// The rule that a request records: the decision's, else the override's, else the denial's.
+    pub(crate) fn of_request(request: &Json) -> Option<String> {
+        let text = |path: &[&'static str]| request.pointer(path.iter().copied()).and_then(Json::as_str);
+        let versioned = |id: &str, version: Option<&str>| match version {
+            Some(version) => format!("{id}@{version}"),
+            None => id.into(),
+        };
+        if let Some(id) = text(&["policy", "decision", "ruleId"]) {
+            return Some(versioned(id, text(&["policy", "decision", "ruleVersion"])));
+        }
+        if let Some(id) = text(&["metadata", "override", "ruleId"]) {
+            return Some(versioned(id, text(&["metadata", "override", "ruleVersion"])));
+        }
+        text(&["metadata", "denial", "ruleId"]).map(Into::into)
+    }
+}
+
+/// Whether repository and rule identity may be shown: `scope.visibility` is exactly `public`.
+fn is_public(request: &Json) -> bool {
+    request.pointer(["scope", "visibility"]).and_then(Json::as_str) == Some("public")
+}
+
+/// The member that names the tag.
+const TAG_KEY: &str = "projection";
+
+/// A projection with its tag, as canonical text.
+fn tagged(mut facts: Object, tag: Projection) -> String {
+    facts.insert(TAG_KEY, tag.as_str());
+    Json::Object(facts).canonical()
+}
