@@ -1,1 +1,65 @@
-//! workflow
+//! The durable core: journal entries in, the next turn out.
+//!
+//! A guest asks for things ([`Command`]); the core answers from the journal where it can, and otherwise says what has to be done
+//! ([`Turn`]). The shell around it does exactly that, appends one [`Entry`] and asks again:
+//!
+//! ```text
+//!   entries ──fold──► Replay ◄──apply── entry ◄── the shell did it
+//!                       │                            ▲
+//!   command ──next──►  Turn::Return(outcome)         │   already in the journal: hand it back
+//!                      Turn::Wait(what)              │   park: the guest is unwound
+//!                      Turn::Do(live) ───────────────┘   perform, append, apply, ask again
+//! ```
+//!
+//! ### The core does no IO
+//!
+//! No clock, no storage, no randomness, no WebAssembly: time and identifiers come in with the entries. A first run, a resume and
+//! the recovery after a crash are therefore the same code with a shorter or longer journal, and every interleaving can be tested
+//! by cutting a `Vec`.
+//!
+//! ### Invariants
+//!
+//! 1. *One table.* [`Replay::apply`] decides which entry may follow which; it guards appending and loading alike, and what it does
+//!    not know is illegal.
+//! 2. *Intent before effect.* [`Live::Effect`] is only ever answered after [`Entry::Redeemed`] has been applied.
+//! 3. *A completed call never runs again.* [`Replay::next`] hands back what is recorded, or reports a [`Divergence`].
+
+mod command;
+mod entry;
+mod id;
+mod limits;
+mod replay;
+mod table;
+mod text;
+mod turn;
+
+pub use command::Action;
+pub use command::Artifact;
+pub use command::ArtifactFacts;
+pub use command::Asked;
+pub use command::Call;
+pub use command::Command;
+pub use command::Invocation;
+pub use entry::Check;
+pub use entry::Effect;
+pub use entry::Entry;
+pub use entry::Failure;
+pub use id::ActorId;
+pub use id::InstanceId;
+pub use id::InvalidId;
+pub use id::ReceiptId;
+pub use id::RequestId;
+pub use id::TenantId;
+pub use limits::Limits;
+pub use replay::Divergence;
+pub use replay::Replay;
+pub use replay::Status;
+pub use table::Illegal;
+pub use text::Quoted;
+pub use turn::Approval;
+pub use turn::Begun;
+pub use turn::Live;
+pub use turn::Outcome;
+pub use turn::Performance;
+pub use turn::Turn;
+pub use turn::Wait;

@@ -1,0 +1,75 @@
+//! What a component may import. Everything else is refused by name when it is loaded.
+
+/// The interfaces of the world in `wit/`.
+const WORLD: [&str; 3] = [
+    "permission-protocol:tenant/deploy@0.1.0",
+    "permission-protocol:tenant/pp@0.1.0",
+    "permission-protocol:tenant/workflow@0.1.0",
+];
+
+/// What standard libraries pull in without being asked. The answers are inert: no environment, no arguments, no directories, an
+/// empty input; clocks and random numbers fixed for the instance. `wasi:sockets` and `wasi:http` are not here.
+const INERT: [&str; 20] = [
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// The interface that a workflow exports.
+pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.1.0";
+
+/// Whether a component may import `name`.
+pub(crate) fn is_allowed(name: &str) -> bool {
+    WORLD.contains(&name) || is_wasi(name)
+}
+
+/// Whether `name` belongs to the inert part of WASI. Any 0.2 release will do: they are compatible with each other.
+pub(crate) fn is_wasi(name: &str) -> bool {
+    name.split_once('@').is_some_and(|(interface, version)| {
+        INERT.contains(&interface) && (version == "0.2" || version.starts_with("0.2."))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_names_pass() {
+        for good in ["permission-protocol:tenant/pp@0.1.0", "wasi:cli/exit@0.2.0", "wasi:io/streams@0.2.6"] {
+            assert!(is_allowed(good), "{good}");
+        }
+        for bad in [
+            "permission-protocol:tenant/pp@0.2.0",
+            "permission-protocol:tenant/entrypoint@0.1.0",
+            "permission-protocol:tenant/pp",
+            "permission-protocol:tenant/ppx@0.1.0",
+            "wasi:sockets/tcp@0.2.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:cli/exit",
+            "wasi:cli/exit@0.3.0",
+            "wasi:cli/exit@0.20.0",
+            "env",
+            "",
+        ] {
+            assert!(!is_allowed(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The bounds on one drive.
+
+use std::time::Duration;
+use wasmtime::ResourceLimiter;
+
+/// What one drive of a guest may use. A guest that hits a bound is ended with a failure that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxLimits {
+    /// Bytes in a component. Default 16 MiB.
+    pub component_bytes: usize,
+    /// Bytes of linear memory, all memories together. Default 128 MiB, as on Cloudflare.
+    pub memory_bytes: usize,
+    /// Units of fuel, about one an instruction. Default 20 000 000 000: about 30 s of computing, Cloudflare's bound on CPU time,
+    /// on one core of a current server. Counted, not timed, so that the same guest always stops at the same instruction.
+    pub fuel: u64,
+    /// Time on the wall, which also ends a guest that sleeps. Default 60 s.
+    pub wall_clock: Duration,
+    /// Elements in a table. Default 100 000.
+    pub table_elements: usize,
+    /// Handles that a guest may hold at once. Default 1 000.
+    pub handles: usize,
+    /// Bytes that one call may hand to the host. Default 72 MiB: the largest artifact, and its evidence.
+    pub call_bytes: usize,
+    /// Bytes of output that are kept. Default 256 KiB.
+    pub log_bytes: usize,
+}
+
+impl Default for SandboxLimits {
+    fn default() -> Self {
+        Self {
+            component_bytes: 16 << 20,
+            memory_bytes: 128 << 20,
+            fuel: 20_000_000_000,
+            wall_clock: Duration::from_secs(60),
+            table_elements: 100_000,
+            handles: 1_000,
+            call_bytes: 72 << 20,
+            log_bytes: 256 << 10,
+        }
+    }
+}
+
+/// Says no to growth beyond the bounds, and remembers that it did.
+///
+/// A guest sees a refused growth as a failed allocation and usually aborts; without this memory its end would look like any other trap.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    memory_left: usize,
+    table_elements: usize,
+    refused: Option<Refused>,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Memory,
+    Table,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &SandboxLimits) -> Self {
+        Self { memory_left: limits.memory_bytes, table_elements: limits.table_elements, refused: None }
+    }
+
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        match self.memory_left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => self.memory_left = left,
+            None => self.refused = Some(Refused::Memory),
+        }
+        Ok(self.refused != Some(Refused::Memory))
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.table_elements;
+        if !fits {
+            self.refused = Some(Refused::Table);
+        }
+        Ok(fits)
+    }
+
+    // A component is several core instances (the adapters of its toolchain among them); 16 of each are far more than any needs.
+    fn instances(&self) -> usize {
+        16
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        16
+    }
+}

@@ -1,0 +1,185 @@
+//! What a guest may ask for. Every bound has a name, a value and a reason.
+
+use crate::Action;
+use crate::Call;
+use crate::Command;
+use crate::Entry;
+use crate::Failure;
+use crate::Invocation;
+use receipt::Json;
+
+/// The bounds on what one instance asks for and records. The defaults start from those of Cloudflare Workflows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls an instance, steps and approvals and actions together. Default 10 000, as on Cloudflare.
+    pub calls: u32,
+    /// Characters in a step's name. Default 256, as on Cloudflare.
+    pub step_name_chars: usize,
+    /// Bytes in a step's or a workflow's result, and in the parameters. Default 1 MiB, as on Cloudflare.
+    pub result_bytes: usize,
+    /// Bytes in an action's evidence. Default 64 KiB: more than an approver reads.
+    pub evidence_bytes: usize,
+    /// Bytes in an action's reason and in a failure's message. Default 4 KiB: some 600 words.
+    pub reason_bytes: usize,
+    /// Bytes in an action's resource. Default 1 KiB: twice a long URL.
+    pub resource_bytes: usize,
+    /// Bytes in an artifact. Default 64 MiB: six times Cloudflare's largest compressed Worker.
+    pub artifact_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls: 10_000,
+            step_name_chars: 256,
+            result_bytes: 1 << 20,
+            evidence_bytes: 64 << 10,
+            reason_bytes: 4 << 10,
+            resource_bytes: 1 << 10,
+            artifact_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Why a command is not carried out.
+pub(crate) enum Problem {
+    /// The journal is as long as it may be. Not recorded, for that reason.
+    TooManyCalls(String),
+    /// The command itself.
+    Unacceptable(String),
+}
+
+impl Limits {
+    /// Checks a command that is not in the journal.
+    pub(crate) fn check(&self, call: Call, command: &Command) -> Result<(), Problem> {
+        if call >= self.calls {
+            return Err(Problem::TooManyCalls(over("calls", "calls an instance", self.calls, "more")));
+        }
+        match command {
+            Command::BeginStep { name } => self.check_step_name(name),
+            Command::RequireApproval(action) => self.check_action(action),
+            Command::Perform(invocation) => self.check_invocation(invocation),
+            Command::EndStep { .. } => Ok(()),
+        }
+        .map_err(Problem::Unacceptable)
+    }
+
+    /// A step's end as it is recorded: a result that cannot be kept is a failure.
+    pub(crate) fn step_end(&self, result: &Result<String, Failure>) -> Result<String, Failure> {
+        match result {
+            Ok(output) => self.check_json("step result", output).map(|()| output.clone()),
+            Err(failure) => Err(self.cut(failure)),
+        }
+    }
+
+    /// A workflow's end as it is recorded.
+    pub(crate) fn workflow_end(&self, result: &Result<String, Failure>) -> Entry {
+        match self.step_end(result) {
+            Ok(output) => Entry::Completed { output },
+            Err(failure) => Entry::Failed { failure },
+        }
+    }
+
+    /// Checks the parameters that an instance is started with.
+    ///
+    /// # Errors
+    /// When they are not JSON, or too large; the message says which.
+    pub fn check_params(&self, params: &str) -> Result<(), Failure> {
+        self.check_json("parameters", params)
+    }
+
+    fn check_step_name(&self, name: &str) -> Result<(), String> {
+        let length = name.chars().count();
+        match length {
+            0 => Err("a step needs a name of at least one character".to_owned()),
+            _ if length > self.step_name_chars => {
+                Err(over("step-name-chars", "characters in a step's name", self.step_name_chars, length))
+            }
+            _ if name.chars().any(char::is_control) => {
+                Err("a step's name must not have control characters; use letters, digits, spaces and signs".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_action(&self, action: &Action) -> Result<(), String> {
+        check_capability(&action.capability)?;
+        self.check_resource(&action.resource)?;
+        if action.reason.len() > self.reason_bytes {
+            return Err(over("reason-bytes", "bytes in a reason", self.reason_bytes, action.reason.len()));
+        }
+        if action.evidence.len() > self.evidence_bytes {
+            return Err(over("evidence-bytes", "bytes of evidence", self.evidence_bytes, action.evidence.len()));
+        }
+        Json::parse(&action.evidence).map_err(|error| format!("the evidence is not JSON: {error}"))?;
+        match &action.artifact {
+            Some(artifact) => self.check_artifact(&artifact.facts().name, artifact.facts().bytes),
+            None => Ok(()),
+        }
+    }
+
+    fn check_invocation(&self, invocation: &Invocation) -> Result<(), String> {
+        self.check_resource(&invocation.resource)?;
+        self.check_artifact(&invocation.artifact.facts().name, invocation.artifact.facts().bytes)
+    }
+
+    fn check_resource(&self, resource: &str) -> Result<(), String> {
+        match resource.len() {
+            0 => Err("an action needs a resource, such as cloudflare://workers/acme/app".to_owned()),
+            length if length > self.resource_bytes => {
+                Err(over("resource-bytes", "bytes in a resource", self.resource_bytes, length))
+            }
+            _ if resource.chars().any(|c| c.is_control() || c.is_whitespace()) => {
+                Err("a resource must not have white space or control characters; percent-encode them".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_artifact(&self, name: &str, bytes: u64) -> Result<(), String> {
+        let length = name.chars().count();
+        if !(1..=256).contains(&length) || name.chars().any(char::is_control) {
+            return Err("an artifact's name has 1 to 256 characters and no control characters".to_owned());
+        }
+        match bytes > self.artifact_bytes {
+            true => Err(over("artifact-bytes", "bytes in an artifact", self.artifact_bytes, bytes)),
+            false => Ok(()),
+        }
+    }
+
+    fn check_json(&self, what: &str, text: &str) -> Result<(), Failure> {
+        let invalid = |message| Failure { name: "invalid-result".to_owned(), message };
+        if text.len() > self.result_bytes {
+            let bound = format!("bytes in a {what}");
+            return Err(invalid(over("result-bytes", &bound, self.result_bytes, text.len())));
+        }
+        Json::parse(text).map(drop).map_err(|error| invalid(format!("the {what} is not JSON: {error}")))
+    }
+
+    fn cut(&self, failure: &Failure) -> Failure {
+        let cut = |text: &str| match text.len() <= self.reason_bytes {
+            true => text.to_owned(),
+            false => {
+                let end = text.floor_char_boundary(self.reason_bytes);
+                format!("{} [{} more bytes not kept]", &text[..end], text.len() - end)
+            }
+        };
+        Failure { name: cut(&failure.name), message: cut(&failure.message) }
+    }
+}
+
+/// A capability is a dotted name with at least one dot: what stands before the last one is the tool, what follows it the operation.
+fn check_capability(capability: &str) -> Result<(), String> {
+    let segment = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    // 128 is the longest identifier that a receipt's public projection can carry.
+    let fits = capability.len() <= 128 && capability.contains('.') && capability.split('.').all(segment);
+    let rule = "a capability is a dotted name such as cloudflare.dynamic-worker.deploy, at most 128 of A-Z a-z 0-9 _ - .";
+    fits.then_some(()).ok_or_else(|| rule.to_owned())
+}
+
+/// The words for a limit that was hit: its name, its value, what was asked, and how to raise it.
+fn over(name: &str, what: &str, limit: impl std::fmt::Display, asked: impl std::fmt::Display) -> String {
+    format!("limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N")
+}

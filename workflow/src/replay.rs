@@ -1,0 +1,249 @@
+//! The journal folded into an instance's state, and the state's answers to a guest.
+
+use crate::Asked;
+use crate::Begun;
+use crate::Call;
+use crate::Command;
+use crate::Effect;
+use crate::Entry;
+use crate::Failure;
+use crate::Illegal;
+use crate::Live;
+use crate::Outcome;
+use crate::Performance;
+use crate::Turn;
+use crate::Wait;
+use crate::limits::Limits;
+use crate::limits::Problem;
+use crate::table::Calls;
+use crate::table::State;
+
+/// A journal as a state machine.
+///
+/// The guest's calls are numbered in the order in which it asks for them, which is the same on every run. [`Replay::next`] compares
+/// each with the record of that number.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    calls: Calls,
+    entries: usize,
+    origin: Origin,
+    end: Option<Status>,
+    /// The number of the next call that the guest has not repeated yet.
+    next: usize,
+    limits: Limits,
+}
+
+/// How far an instance's creation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Nothing,
+    Loaded,
+    Started,
+}
+
+/// How an instance stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It has something to do.
+    Running,
+    /// It waits for something outside.
+    Waiting(Wait),
+    /// It ended well, with this result as JSON text.
+    Completed(String),
+    /// It ended badly.
+    Failed(Failure),
+}
+
+/// The guest asked for something else than it did before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the workflow took another path than the one in its journal, at call #{call}: recorded is {recorded}, now it {now}; \
+     nothing was done and nothing is lost. A workflow has to ask for the same things in the same order on every run: \
+     usual causes are a decision on something that is not in a step's result, and code that changed under a running instance"
+)]
+pub struct Divergence {
+    /// The call.
+    pub call: Call,
+    /// What the journal has there.
+    pub recorded: Asked,
+    /// What the guest does now.
+    pub now: String,
+}
+
+impl Replay {
+    /// Folds a journal as it was loaded.
+    ///
+    /// # Errors
+    /// When an entry cannot stand where it stands.
+    pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, limits: Limits) -> Result<Self, Illegal> {
+        let calls = Calls::default();
+        let mut replay = Self { calls, entries: 0, origin: Origin::Nothing, end: None, next: 0, limits };
+        for entry in entries {
+            replay.apply(entry)?;
+        }
+        replay.calls.mark_interrupted();
+        Ok(replay)
+    }
+
+    /// Applies one entry: the table that guards loading and appending alike.
+    ///
+    /// # Errors
+    /// When the entry cannot follow the ones before it; the state is then as it was.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
+        let refused = |reason| Err(Illegal { index: self.entries, entry: entry.to_string(), reason });
+        match (self.origin, entry) {
+            _ if self.end.is_some() => return refused("the instance has ended"),
+            (Origin::Nothing, Entry::Loaded { .. }) => self.origin = Origin::Loaded,
+            (Origin::Loaded, Entry::Started { .. }) => self.origin = Origin::Started,
+            (Origin::Started, Entry::Completed { output }) => self.end = Some(Status::Completed(output.clone())),
+            (Origin::Started, Entry::Failed { failure }) => self.end = Some(Status::Failed(failure.clone())),
+            (Origin::Started, entry) => {
+                if let Err(reason) = self.calls.apply(entry) {
+                    return refused(reason);
+                }
+            }
+            _ => return refused("a journal begins with loaded and started"),
+        }
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// The number of entries applied: the next one's index.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// No entry has been applied.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// How the instance stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match (&self.end, self.calls.undecided()) {
+            (Some(end), _) => end.clone(),
+            (None, Some((request, expires_at))) => {
+                Status::Waiting(Wait::Approval { request: request.clone(), expires_at })
+            }
+            (None, None) => Status::Running,
+        }
+    }
+
+    /// What to do about `command`. Ask again with the same command after each [`Turn::Do`] has been done and applied.
+    ///
+    /// # Errors
+    /// When the journal has another call at this place.
+    pub fn next(&mut self, command: &Command) -> Result<Turn, Divergence> {
+        let asked = match command {
+            Command::EndStep { call, result } => return self.end_step(*call, result),
+            Command::BeginStep { name } => Asked::Step { name: name.clone() },
+            Command::RequireApproval(action) => Asked::from(action),
+            Command::Perform(invocation) => Asked::from(invocation),
+        };
+        let Some(recorded) = self.calls.get(self.next) else { return Ok(self.live(command)) };
+        if recorded.asked != asked {
+            let now = format!("asked for {asked}");
+            return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
+        }
+        let (turn, after) = (self.recall(&recorded.state, command), recorded.after);
+        if matches!(turn, Turn::Return(_)) {
+            self.next = after;
+        }
+        Ok(turn)
+    }
+
+    /// The entry for the guest's own end. It must have repeated every recorded call before it.
+    ///
+    /// # Errors
+    /// When the journal has a call that the guest did not make this time.
+    pub fn finish(&self, result: &Result<String, Failure>) -> Result<Entry, Divergence> {
+        match self.calls.get(self.next) {
+            Some(recorded) => Err(Divergence {
+                call: self.number(),
+                recorded: recorded.asked.clone(),
+                now: "ended without asking".to_owned(),
+            }),
+            None => Ok(self.limits.workflow_end(result)),
+        }
+    }
+
+    /// A step's end. It belongs to a call that the guest has made in this drive, so it does not count as a call.
+    fn end_step(&self, call: Call, result: &Result<String, Failure>) -> Result<Turn, Divergence> {
+        let result = self.limits.step_end(result);
+        let recorded = self.calls.get(call as usize);
+        if let Some(inner) = self.calls.open_inside(call as usize) {
+            let message = format!("{} was begun inside this step and has to end before it", inner.asked);
+            return Ok(Turn::Return(Outcome::Ended(Err(Failure { name: "step-order".to_owned(), message }))));
+        }
+        match (recorded.map(|recorded| &recorded.state), result) {
+            (Some(State::StepOpen), result) => Ok(Turn::Do(Live::EndStep { call, result })),
+            (Some(State::StepDone(before)), Ok(now)) if *before == now => Ok(Turn::Return(Outcome::Ended(Ok(())))),
+            (Some(State::StepFailed(before)), Err(now)) if *before == now => {
+                Ok(Turn::Return(Outcome::Ended(Err(now))))
+            }
+            _ => Err(Divergence {
+                call,
+                recorded: recorded.map_or(Asked::Step { name: String::new() }, |recorded| recorded.asked.clone()),
+                now: "reported another end of that step".to_owned(),
+            }),
+        }
+    }
+
+    /// The next call's number. The limit on calls keeps it far below the type's bound.
+    fn number(&self) -> Call {
+        Call::try_from(self.next).unwrap_or(Call::MAX)
+    }
+
+    /// A call that is not in the journal.
+    fn live(&self, command: &Command) -> Turn {
+        let call = self.number();
+        match (self.limits.check(call, command), command) {
+            (Err(Problem::TooManyCalls(message)), _) => Turn::Return(Outcome::Rejected(message)),
+            (Err(Problem::Unacceptable(message)), _) => Turn::Do(Live::Reject { call, message }),
+            (Ok(()), Command::BeginStep { name }) => Turn::Do(Live::BeginStep { call, name: name.clone() }),
+            (Ok(()), Command::RequireApproval(action)) => Turn::Do(Live::Request { call, action: action.clone() }),
+            (Ok(()), Command::Perform(invocation)) => {
+                Turn::Do(Live::Redeem { call, invocation: invocation.clone() })
+            }
+            // `next` has sent these to `end_step`.
+            (Ok(()), Command::EndStep { .. }) => Turn::Return(Outcome::Ended(Ok(()))),
+        }
+    }
+
+    /// A call that is in the journal.
+    fn recall(&self, state: &State, command: &Command) -> Turn {
+        let call = self.number();
+        match (state, command) {
+            (State::StepOpen, _) => Turn::Return(Outcome::Begun(Begun::Run(call))),
+            (State::StepDone(output), _) => Turn::Return(Outcome::Begun(Begun::Done(output.clone()))),
+            (State::StepFailed(failure), _) => Turn::Return(Outcome::Begun(Begun::Failed(failure.clone()))),
+            (State::Rejected(message), _) => Turn::Return(Outcome::Rejected(message.clone())),
+            (State::Pending { request, expires_at }, _) => {
+                Turn::Wait(Wait::Approval { request: request.clone(), expires_at: *expires_at })
+            }
+            (State::Decided { request, .. }, _) => Turn::Do(Live::Issue { request: request.clone() }),
+            (State::Resolved(approval), _) => Turn::Return(Outcome::Approval(approval.clone())),
+            (State::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
+                Turn::Do(Live::Effect { call, invocation: invocation.clone(), interrupted: *interrupted })
+            }
+            // Only an action is ever redeemed, and the questions agree: the first of these two patterns cannot be met.
+            (State::Redeemed { .. } | State::Performed { .. }, _) => Turn::Do(Live::Attest { call }),
+            (State::Attested { effect }, _) => Turn::Return(Outcome::Performed(performance(effect))),
+            (State::Refused { check, message }, _) => Turn::Return(Outcome::Performed(Performance::Refused {
+                check: *check,
+                message: message.clone(),
+            })),
+        }
+    }
+}
+
+fn performance(effect: &Effect) -> Performance {
+    match effect {
+        Effect::Succeeded { output, .. } => Performance::Done(output.clone()),
+        Effect::Failed { message, .. } => Performance::Failed(message.clone()),
+        Effect::Unknown { message } => Performance::Unknown(message.clone()),
+    }
+}

@@ -1,0 +1,189 @@
+//! State × event: which entry may follow which. What the table does not name is illegal.
+
+use crate::Approval;
+use crate::Asked;
+use crate::Call;
+use crate::Check;
+use crate::Effect;
+use crate::Entry;
+use crate::Failure;
+use crate::ReceiptId;
+use crate::RequestId;
+use receipt::Decision;
+use receipt::Timestamp;
+
+/// An entry that cannot stand where it stands. The journal is damaged, or two programs wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {index} ({entry}) cannot follow the entries before it: {reason}")]
+pub struct Illegal {
+    /// The entry's place in the journal, from 0.
+    pub index: usize,
+    /// The entry, in words.
+    pub entry: String,
+    /// What forbids it.
+    pub reason: &'static str,
+}
+
+/// One call: what was asked, and how it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recorded {
+    pub(crate) asked: Asked,
+    pub(crate) state: State,
+    /// The number of the call after this one and after all that were made inside it: where a guest goes on that is handed the
+    /// recorded result and so does not make the inner calls again.
+    pub(crate) after: usize,
+}
+
+/// How a call stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum State {
+    StepOpen,
+    StepDone(String),
+    StepFailed(Failure),
+    Rejected(String),
+    Pending { request: RequestId, expires_at: Timestamp },
+    Decided { request: RequestId, decision: Decision, decider: String, reason: Option<String> },
+    Resolved(Approval),
+    Redeemed { receipt: ReceiptId, interrupted: bool },
+    Performed { receipt: ReceiptId, effect: Effect },
+    Attested { effect: Effect },
+    Refused { check: Check, message: String },
+}
+
+impl State {
+    /// The state after `entry`, or what forbids it.
+    fn after(&self, entry: &Entry) -> Result<State, &'static str> {
+        match (self, entry) {
+            (Self::StepOpen, Entry::StepCompleted { output, .. }) => Ok(Self::StepDone(output.clone())),
+            (Self::StepOpen, Entry::StepFailed { failure, .. }) => Ok(Self::StepFailed(failure.clone())),
+            (Self::Pending { request, .. }, Entry::Decided { decision, decider, reason, .. }) => Ok(Self::Decided {
+                request: request.clone(),
+                decision: *decision,
+                decider: decider.clone(),
+                reason: reason.clone(),
+            }),
+            (Self::Pending { request, .. }, Entry::Lapsed { .. }) => {
+                Ok(Self::Resolved(Approval::Expired { request: request.clone() }))
+            }
+            (
+                Self::Decided { request, decision, decider, reason },
+                Entry::Issued { receipt, decision: signed, document, .. },
+            )
+                if decision == signed =>
+            {
+                let receipt = receipt.clone();
+                Ok(Self::Resolved(match decision {
+                    Decision::Approved => Approval::Granted { receipt, document: document.clone() },
+                    Decision::Denied => Approval::Denied {
+                        request: request.clone(),
+                        receipt,
+                        decider: decider.clone(),
+                        reason: reason.clone(),
+                    },
+                }))
+            }
+            (Self::Redeemed { receipt, .. }, Entry::Performed { receipt: named, effect, .. }) if receipt == named => {
+                Ok(Self::Performed { receipt: receipt.clone(), effect: effect.clone() })
+            }
+            (Self::Performed { receipt, effect }, Entry::Attested { receipt: named, .. }) if receipt == named => {
+                Ok(Self::Attested { effect: effect.clone() })
+            }
+            _ => Err("the call is not in a state that allows it"),
+        }
+    }
+}
+
+/// All calls of an instance, by number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls(Vec<Recorded>);
+
+impl Calls {
+    /// The call of that number.
+    pub(crate) fn get(&self, call: usize) -> Option<&Recorded> {
+        self.0.get(call)
+    }
+
+    /// The request that waits for a decision or for its receipt, if one does.
+    pub(crate) fn undecided(&self) -> Option<(&RequestId, Timestamp)> {
+        self.0.iter().find_map(|recorded| match &recorded.state {
+            State::Pending { request, expires_at } => Some((request, *expires_at)),
+            _ => None,
+        })
+    }
+
+    /// Marks every effect that was begun and has no end as interrupted: the journal was loaded, so another drive began it.
+    pub(crate) fn mark_interrupted(&mut self) {
+        for recorded in &mut self.0 {
+            if let State::Redeemed { interrupted, .. } = &mut recorded.state {
+                *interrupted = true;
+            }
+        }
+    }
+
+    /// Applies one entry about a call.
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<(), &'static str> {
+        if let Some((call, recorded)) = opened_by(entry) {
+            if call as usize != self.0.len() {
+                return Err("the call's number is not the next one");
+            }
+            self.0.push(recorded);
+            return Ok(());
+        }
+        let calls = self.0.len();
+        let recorded = self.addressed_by(entry).ok_or("it speaks of a call or request that is not there")?;
+        recorded.state = recorded.state.after(entry)?;
+        if matches!(recorded.state, State::StepDone(_) | State::StepFailed(_)) {
+            recorded.after = calls;
+        }
+        Ok(())
+    }
+
+    /// A step that was begun after `call` and is still open.
+    pub(crate) fn open_inside(&self, call: usize) -> Option<&Recorded> {
+        self.0.iter().skip(call + 1).find(|recorded| recorded.state == State::StepOpen)
+    }
+
+    fn addressed_by(&mut self, entry: &Entry) -> Option<&mut Recorded> {
+        match entry {
+            Entry::StepCompleted { call, .. }
+            | Entry::StepFailed { call, .. }
+            | Entry::Performed { call, .. }
+            | Entry::Attested { call, .. } => self.0.get_mut(*call as usize),
+            Entry::Decided { request, .. } | Entry::Issued { request, .. } | Entry::Lapsed { request } => {
+                self.0.iter_mut().find(|recorded| recorded.request() == Some(request))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Recorded {
+    /// The request that this call made.
+    fn request(&self) -> Option<&RequestId> {
+        match &self.state {
+            State::Pending { request, .. }
+            | State::Decided { request, .. }
+            | State::Resolved(Approval::Denied { request, .. } | Approval::Expired { request }) => Some(request),
+            _ => None,
+        }
+    }
+}
+
+/// The call that an entry opens, where it opens one.
+fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
+    let (call, asked, state) = match entry {
+        Entry::StepStarted { call, name } => (call, Asked::Step { name: name.clone() }, State::StepOpen),
+        Entry::Rejected { call, asked, message } => (call, asked.clone(), State::Rejected(message.clone())),
+        Entry::Requested { call, request, asked, expires_at, .. } => {
+            (call, asked.clone(), State::Pending { request: request.clone(), expires_at: *expires_at })
+        }
+        Entry::Redeemed { call, asked, receipt, .. } => {
+            (call, asked.clone(), State::Redeemed { receipt: receipt.clone(), interrupted: false })
+        }
+        Entry::Refused { call, asked, check, message } => {
+            (call, asked.clone(), State::Refused { check: *check, message: message.clone() })
+        }
+        _ => return None,
+    };
+    Some((*call, Recorded { asked, state, after: *call as usize + 1 }))
+}

@@ -1,0 +1,52 @@
+//! Text from a guest, made safe to show.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+/// How many characters of a text are shown. More would let a long benign text push the line that matters out of sight.
+const SHOWN: usize = 512;
+
+/// A text in quotation marks in which every character can be seen for what it is: control characters, direction marks, zero-width
+/// and filler characters stand as escapes, and a long text is cut with a visible mark.
+#[derive(Debug, Clone, Copy)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for character in self.0.chars().take(SHOWN) {
+            match character {
+                '\'' => f.write_char('\''),
+                // Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
+                '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => {
+                    write!(f, "{}", character.escape_unicode())
+                }
+                other => write!(f, "{}", other.escape_debug()),
+            }?;
+        }
+        f.write_char('"')?;
+        match self.0.chars().count().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            hidden => write!(f, " [{hidden} more characters not shown]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        let hostile = "a\u{1b}[2K\u{202e}b\u{200b}\u{3164}\u{2800}\u{ad}\n\"'é";
+        let shown = Quoted(hostile).to_string();
+        assert_eq!(shown, r#""a\u{1b}[2K\u{202e}b\u{200b}\u{3164}\u{2800}\u{ad}\n\"'é""#);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_visibly() {
+        let shown = Quoted(&"x".repeat(1_000_000)).to_string();
+        assert!(shown.len() < 600);
+        assert!(shown.ends_with(r#"" [999488 more characters not shown]"#), "{shown}");
+    }
+}

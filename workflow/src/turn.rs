@@ -1,0 +1,164 @@
+//! What the core answers.
+
+use crate::Action;
+use crate::Call;
+use crate::Check;
+use crate::Failure;
+use crate::Invocation;
+use crate::ReceiptId;
+use crate::RequestId;
+use receipt::Timestamp;
+
+/// The core's answer to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// It is in the journal: hand this back to the guest.
+    Return(Outcome),
+    /// Nothing can be done until something happens outside: park the guest.
+    Wait(Wait),
+    /// Do this, append the entry that says so, apply it, and ask again with the same command.
+    Do(Live),
+}
+
+/// What an instance waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// A decision.
+    Approval {
+        /// The request that waits for it.
+        request: RequestId,
+        /// When the request lapses.
+        expires_at: Timestamp,
+    },
+}
+
+/// What has to be done, and the entry that records it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Live {
+    /// Append [`StepStarted`](crate::Entry::StepStarted).
+    BeginStep {
+        /// The call.
+        call: Call,
+        /// The step's name.
+        name: String,
+    },
+    /// Append [`StepCompleted`](crate::Entry::StepCompleted) or [`StepFailed`](crate::Entry::StepFailed).
+    EndStep {
+        /// The call that began the step.
+        call: Call,
+        /// How it ended.
+        result: Result<String, Failure>,
+    },
+    /// Append [`Rejected`](crate::Entry::Rejected).
+    Reject {
+        /// The call.
+        call: Call,
+        /// What was wrong with it.
+        message: String,
+    },
+    /// Make a request; append [`Requested`](crate::Entry::Requested).
+    Request {
+        /// The call.
+        call: Call,
+        /// The action.
+        action: Action,
+    },
+    /// Sign the decision that is recorded; append [`Issued`](crate::Entry::Issued).
+    Issue {
+        /// The request that was decided.
+        request: RequestId,
+    },
+    /// Check and spend the receipt; append [`Redeemed`](crate::Entry::Redeemed) or [`Refused`](crate::Entry::Refused).
+    Redeem {
+        /// The call.
+        call: Call,
+        /// What is to be done.
+        invocation: Invocation,
+    },
+    /// Act; append [`Performed`](crate::Entry::Performed).
+    Effect {
+        /// The call.
+        call: Call,
+        /// What is to be done.
+        invocation: Invocation,
+        /// The intent was already in the journal when it was loaded: an earlier drive may have acted, wholly or in part.
+        interrupted: bool,
+    },
+    /// Sign the outcome that is recorded; append [`Attested`](crate::Entry::Attested).
+    Attest {
+        /// The call.
+        call: Call,
+    },
+}
+
+/// What the guest gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// To [`BeginStep`](crate::Command::BeginStep).
+    Begun(Begun),
+    /// To [`EndStep`](crate::Command::EndStep): recorded, or what was recorded instead because the result could not be kept.
+    Ended(Result<(), Failure>),
+    /// To [`RequireApproval`](crate::Command::RequireApproval).
+    Approval(Approval),
+    /// To [`Perform`](crate::Command::Perform).
+    Performed(Performance),
+    /// To any command that was not acceptable in itself: what was wrong, and how to mend it.
+    Rejected(String),
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Run it; end it with this call.
+    Run(Call),
+    /// It has completed, with this result.
+    Done(String),
+    /// It has failed.
+    Failed(Failure),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approval {
+    /// Permission, in the form of a receipt.
+    Granted {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// The receipt in its portable, public form, as JSON text.
+        document: String,
+    },
+    /// A decision against it.
+    Denied {
+        /// The request.
+        request: RequestId,
+        /// The signed denial.
+        receipt: ReceiptId,
+        /// Who decided.
+        decider: String,
+        /// The decider's words.
+        reason: Option<String>,
+    },
+    /// No decision in time.
+    Expired {
+        /// The request.
+        request: RequestId,
+    },
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Performance {
+    /// It took place; what the capability returned, as JSON text.
+    Done(String),
+    /// The gate refused. Nothing was done.
+    Refused {
+        /// The check that failed.
+        check: Check,
+        /// What did not agree.
+        message: String,
+    },
+    /// The receipt is spent and nothing was done.
+    Failed(String),
+    /// The receipt is spent and nobody knows.
+    Unknown(String),
+}
