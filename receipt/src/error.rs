@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use crate::fields::Scope;
 use crate::json::JsonError;
+use crate::keys::KeySetError;
 use crate::signer::SignError;
 
 /// What exactly was wrong, for people.
@@ -176,6 +177,9 @@ pub enum MintError {
     /// A demo decision outside the demo scope, or the reverse.
     #[error("demo and production do not mix: {0}")]
     ScopeMixed(&'static str),
+    /// The signer's own key is none that anybody could pin.
+    #[error("the signer's key is unusable: {0}")]
+    SignerKey(KeySetError),
     /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -36,7 +36,7 @@ pub use fixture::{Fixture, verify_fixture};
 pub use json::{Json, JsonError};
 pub use keys::{DEMO_KEY_ID, Key, KeySet, KeySetError, KeyStatus};
 pub use mint::{Draft, Minted, mint};
-pub use opening::{Binding, Opened, Opening, Stated, StatedBinding};
+pub use opening::{Binding, Opened, Opening, Stated, StatedBinding, check_stored};
 pub use projection::{Projection, Rule};
 pub use signer::{Ed25519Signer, SignError, Signer};
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -106,7 +106,7 @@ pub(crate) fn key_set_of(signer: &dyn Signer, created_at: Timestamp) -> Result<K
     let mut keys = KeySet::new("");
     let (key_id, public_key, status) = (signer.key_id().into(), signer.public_key(), KeyStatus::Active);
     let key = Key { key_id, public_key, status, created_at, revoked_at: None };
-    keys.insert(key).map_err(|_| MintError::EmptyField("key_id"))?;
+    keys.insert(key).map_err(MintError::SignerKey)?;
     Ok(keys)
 }
 

@@ -169,24 +169,49 @@ impl VerifiedReceipt {
     /// Opens the commitment: the text and salt reproduce it, the stated values are the committed ones, and the signed
     /// projection was built from this request.
     pub fn open(&self, opening: &Opening) -> Result<Opened, VerifyError> {
-        let Some(commitment) = &self.commitment else {
+        let Some(Commitment { digest, tag, projection }) = &self.commitment else {
             return Err(VerifyError::OpeningNotApplicable(self.canonicalization.as_str()));
         };
-        if Digest::commitment(&opening.salt, &opening.request_json) != commitment.digest {
-            return Err(VerifyError::RequestCommitmentMismatch);
-        }
-        // A committed text that is not JSON commits to no binding, and fails there.
-        let request = Json::parse(&opening.request_json).unwrap_or(Json::Null);
-        let summary = check_summary(&request, &opening.summary)?;
-        let binding = check_binding(&request, &opening.binding)?;
-        check_projection(&request, commitment, self.signed_projection())?;
-        Ok(Opened { request, binding, summary })
+        // The signed projection was checked to be its own canonical text.
+        open(*digest, *tag, &projection.canonical(), opening)
     }
+}
 
-    /// The signed projection, byte for byte: it was checked to be its own canonical text.
-    fn signed_projection(&self) -> String {
-        self.projection().map(Json::canonical).unwrap_or_default()
+/// The opening step alone, for an issuer that compares its stored record with a payload before it resolves a key.
+///
+/// Says nothing about who signed the payload, and so hands nothing out.
+pub fn check_stored(payload_json: &str, opening: &Opening) -> Result<(), VerifyError> {
+    let payload = Json::parse(payload_json)?;
+    let digest = read_commitment(payload.get("requestCommitment"))?;
+    let projection = payload.get("publicProjectionJson").and_then(Json::as_str);
+    let projection = projection.ok_or_else(|| malformed("no publicProjectionJson text"))?;
+    let (tag, _) = projection::read(projection)?;
+    open(digest, tag, projection, opening).map(|_| ())
+}
+
+/// The signed commitment, in its one form.
+pub(crate) fn read_commitment(signed: Option<&Json>) -> Result<Digest, VerifyError> {
+    let digest = signed.and_then(Json::as_str).and_then(|text| Digest::from_tagged(text).ok());
+    digest.ok_or(VerifyError::RequestCommitmentMalformed)
+}
+
+fn open(
+    commitment: Digest,
+    tag: Projection,
+    projection: &str,
+    opening: &Opening,
+) -> Result<Opened, VerifyError> {
+    if Digest::commitment(&opening.salt, &opening.request_json) != commitment {
+        return Err(VerifyError::RequestCommitmentMismatch);
     }
+    // A committed text that is not JSON commits to no binding, and fails there.
+    let request = Json::parse(&opening.request_json).unwrap_or(Json::Null);
+    let summary = check_summary(&request, &opening.summary)?;
+    let binding = check_binding(&request, &opening.binding)?;
+    if projection::build(tag, &request).as_deref() != Some(projection) {
+        return Err(VerifyError::PublicProjectionMismatch);
+    }
+    Ok(Opened { request, binding, summary })
 }
 
 fn check_summary(request: &Json, stated: &Stated) -> Result<Option<String>, VerifyError> {
@@ -229,13 +254,4 @@ fn check_binding(request: &Json, stated: &StatedBinding) -> Result<Binding, Veri
         return Err(mismatch("the stated inputHash is not the committed one"));
     }
     Ok(Binding { company_id, idem_key, input_hash })
-}
-
-fn check_projection(request: &Json, commitment: &Commitment, signed: String) -> Result<(), VerifyError> {
-    let tag: Projection = commitment.tag;
-    if projection::build(tag, request) == Some(signed) {
-        Ok(())
-    } else {
-        Err(VerifyError::PublicProjectionMismatch)
-    }
 }

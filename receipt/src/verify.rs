@@ -8,11 +8,11 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use crate::artifact::{Artifact, Sealed, Unsealed};
 use crate::canonical::{Canonicalization, is_canonical};
 use crate::decider::check_proof;
-use crate::digest::Digest;
 use crate::encoding;
 use crate::error::{VerifyError, malformed};
 use crate::json::{Json, Object};
-use crate::keys::{Key, KeySet, KeyStatus};
+use crate::keys::{KeySet, KeyStatus};
+use crate::opening::read_commitment;
 use crate::payload::Payload;
 use crate::projection;
 use crate::verified::{Commitment, VerifiedReceipt};
@@ -37,7 +37,14 @@ pub fn verify(artifact: &Artifact, keys: &KeySet) -> Result<VerifiedReceipt, Ver
     };
     let payload = Payload::read(&unsealed.payload, canonicalization, proof)?;
     let Unsealed { text, digest, .. } = unsealed;
-    Ok(VerifiedReceipt { key_id: key.key_id.clone(), canonicalization, payload, commitment, text, digest })
+    Ok(VerifiedReceipt {
+        key_id: artifact.key_id.clone(),
+        canonicalization,
+        payload,
+        commitment,
+        text,
+        digest,
+    })
 }
 
 impl Artifact {
@@ -52,17 +59,17 @@ impl Artifact {
 }
 
 /// The named key, unless it is revoked.
-pub(crate) fn resolve<'k>(key_id: &str, keys: &'k KeySet) -> Result<&'k Key, VerifyError> {
-    let key = keys.get(key_id).ok_or_else(|| VerifyError::KeyNotFound(key_id.into()))?;
-    match key.status {
-        KeyStatus::Active | KeyStatus::Rotated => Ok(key),
+pub(crate) fn resolve<'k>(key_id: &str, keys: &'k KeySet) -> Result<&'k VerifyingKey, VerifyError> {
+    let pinned = keys.pinned(key_id).ok_or_else(|| VerifyError::KeyNotFound(key_id.into()))?;
+    match pinned.key.status {
+        KeyStatus::Active | KeyStatus::Rotated => Ok(&pinned.point),
         KeyStatus::Revoked => Err(VerifyError::KeyRevoked(key_id.into())),
     }
 }
 
 /// Ed25519 over the 32 bytes of the digest.
 pub(crate) fn check_signature(
-    key: &Key,
+    key: &VerifyingKey,
     unsealed: &Unsealed,
     signature_b64: &str,
 ) -> Result<(), VerifyError> {
@@ -87,8 +94,8 @@ pub(crate) fn read_signature(signature_b64: &str) -> Result<Signature, VerifyErr
 }
 
 /// Strict verification: no small-order keys or points, no second encoding of anything.
-pub(crate) fn is_signed(key: &Key, message: &[u8], signature: &Signature) -> bool {
-    VerifyingKey::from_bytes(&key.public_key).is_ok_and(|key| key.verify_strict(message, signature).is_ok())
+pub(crate) fn is_signed(key: &VerifyingKey, message: &[u8], signature: &Signature) -> bool {
+    key.verify_strict(message, signature).is_ok()
 }
 
 fn check_canonical(unsealed: &Unsealed) -> Result<Canonicalization, VerifyError> {
@@ -109,8 +116,9 @@ fn check_v3(payload: &Object) -> Result<Commitment, VerifyError> {
     if payload.get("receiptVersion") != Some(&Json::from(Canonicalization::JcsV3.receipt_version())) {
         return Err(malformed("a jcs_v3 payload is of receiptVersion 3"));
     }
-    let digest = payload.get("requestCommitment").and_then(Json::as_str).map(Digest::from_tagged);
-    let Some(Ok(digest)) = digest else { return Err(VerifyError::RequestCommitmentMalformed) };
-    let (tag, projection) = projection::check(payload.get("publicProjectionJson"))?;
+    let digest = read_commitment(payload.get("requestCommitment"))?;
+    let projection = payload.get("publicProjectionJson").and_then(Json::as_str);
+    let (tag, projection) =
+        projection::check(projection.ok_or_else(|| malformed("no publicProjectionJson text"))?)?;
     Ok(Commitment { digest, tag, projection })
 }

@@ -154,16 +154,9 @@ impl Json {
     /// The number as an integer from 0 to 2^53 − 1, when it is exactly that.
     pub fn as_u64(&self) -> Option<u64> {
         let value = self.as_f64()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "the comparison back proves that nothing was lost"
-        )]
+        // The comparison back proves that nothing was lost.
         let integer = value as u64;
-        #[expect(clippy::cast_precision_loss, reason = "as above")]
-        let exact = integer as f64 == value && integer <= MAX_SAFE_INTEGER;
-        exact.then_some(integer)
+        (integer as f64 == value && integer <= MAX_SAFE_INTEGER).then_some(integer)
     }
 
     /// The elements, when this is an array.
@@ -225,9 +218,7 @@ impl TryFrom<u64> for Json {
         if value > MAX_SAFE_INTEGER {
             return Err(UnsafeInteger(value));
         }
-        #[expect(clippy::cast_precision_loss, reason = "at most 2^53 - 1, which a float holds exactly")]
-        let number = value as f64;
-        Ok(Self::Number(number))
+        Ok(Self::Number(value as f64))
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::write::plain_len;
 use super::{Json, JsonError, MAX_DEPTH, MAX_LEN, Object, Text};
 
 pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
@@ -163,10 +164,7 @@ impl<'a> Parser<'a> {
     fn plain_run(&mut self) -> &'a str {
         let start = self.at;
         let text = self.text;
-        let rest = &text.as_bytes()[start..];
-        let len =
-            rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
-        self.at += len;
+        self.at += plain_len(&text.as_bytes()[start..]);
         &text[start..self.at]
     }
 

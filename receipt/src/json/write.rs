@@ -67,14 +67,12 @@ fn write_number(out: &mut String, number: f64) {
 
 /// Copies runs of plain bytes at once; only `"`, `\` and C0 controls are escaped.
 fn escape(out: &mut String, text: &str) {
-    let mut plain = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[plain..index]);
-        plain = index + 1;
-        match byte {
+    let mut rest = text;
+    loop {
+        let at = plain_len(rest.as_bytes());
+        out.push_str(&rest[..at]);
+        let Some(special) = rest.as_bytes().get(at) else { return };
+        match *special {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
             0x08 => out.push_str("\\b"),
@@ -82,13 +80,63 @@ fn escape(out: &mut String, text: &str) {
             0x0A => out.push_str("\\n"),
             0x0C => out.push_str("\\f"),
             0x0D => out.push_str("\\r"),
-            _ => write_unit(out, byte.into()),
+            control => write_unit(out, control.into()),
+        }
+        rest = &rest[at + 1..];
+    }
+}
+
+/// How many bytes from the start can stand in a string literal as they are: up to the first quote, backslash or C0
+/// control. The same bytes end a plain run when reading.
+pub(super) fn plain_len(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return index * 8 + special.trailing_zeros() as usize / 8;
         }
     }
-    out.push_str(&text[plain..]);
+    let start = words.len() * 8;
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    bytes[start..].iter().position(is_special).map_or(bytes.len(), |at| start + at)
+}
+
+/// Sets the high bit of the special bytes among eight, read at once.
+///
+/// A borrow can also set it for bytes above a special one, never below, so the lowest bit that is set is right.
+const fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const fn below(word: u64, bound: u8) -> u64 {
+        word.wrapping_sub(ONES * bound as u64) & !word & HIGH
+    }
+    let (quote, backslash) = (ONES * b'"' as u64, ONES * b'\\' as u64);
+    below(word, 0x20) | below(word ^ quote, 1) | below(word ^ backslash, 1)
 }
 
 fn write_unit(out: &mut String, unit: u16) {
     // Writing to a String cannot fail.
     let _ = write!(out, "\\u{unit:04x}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_len;
+
+    #[test]
+    fn plain_runs_end_at_the_first_special_byte() {
+        for len in 0..20 {
+            for at in 0..len {
+                for byte in 0..=255 {
+                    for after in [b'a', b'"', 0, 0xFF] {
+                        let mut bytes = alloc::vec![b'a'; len];
+                        bytes[at] = byte;
+                        bytes[at + 1..].fill(after);
+                        let naive = bytes.iter().position(|byte| *byte < 0x20 || b"\"\\".contains(byte));
+                        assert_eq!(plain_len(&bytes), naive.unwrap_or(len), "{bytes:?}");
+                    }
+                }
+            }
+        }
+    }
 }

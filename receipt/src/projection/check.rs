@@ -9,25 +9,28 @@ use crate::error::{Reason, VerifyError, malformed};
 use crate::json::{Json, Object};
 
 /// Checks a signed projection text and hands back its tag and content.
-pub(crate) fn check(text: Option<&Json>) -> Result<(Projection, Json), VerifyError> {
-    let text = text.and_then(Json::as_str).ok_or_else(|| malformed("no publicProjectionJson text"))?;
-    let projection =
-        Json::parse(text).map_err(|error| malformed(format!("publicProjectionJson: {error}")))?;
-    let Some(facts) = projection.as_object() else {
-        return Err(malformed("publicProjectionJson is not an object"));
-    };
-    let Some(tag) = facts.get(TAG_KEY).and_then(Json::as_str) else {
-        return Err(malformed("publicProjectionJson names no projection tag"));
-    };
-    let Some(tag) = Projection::from_signed(tag) else {
-        return Err(VerifyError::ProjectionUnsupported(tag.into()));
-    };
+pub(crate) fn check(text: &str) -> Result<(Projection, Json), VerifyError> {
+    let (tag, projection) = read(text)?;
     if projection.canonical() != text {
         return Err(VerifyError::ProjectionNotAllowed("publicProjectionJson is not canonical".into()));
     }
     let allowed = Allowed { tag, public: is_public(&projection) };
-    allowed.members(tag.allowlist(), 0, facts, "").map_err(VerifyError::ProjectionNotAllowed)?;
+    if let Some(facts) = projection.as_object() {
+        allowed.members(tag.allowlist(), 0, facts, "").map_err(VerifyError::ProjectionNotAllowed)?;
+    }
     Ok((tag, projection))
+}
+
+/// Reads a projection text as far as its tag.
+pub(crate) fn read(text: &str) -> Result<(Projection, Json), VerifyError> {
+    let projection =
+        Json::parse(text).map_err(|error| malformed(format!("publicProjectionJson: {error}")))?;
+    let tag = projection.get(TAG_KEY).and_then(Json::as_str);
+    let tag = tag.ok_or_else(|| malformed("publicProjectionJson is not an object that names its tag"))?;
+    match Projection::from_signed(tag) {
+        Some(tag) => Ok((tag, projection)),
+        None => Err(VerifyError::ProjectionUnsupported(tag.into())),
+    }
 }
 
 struct Allowed {
@@ -47,7 +50,9 @@ impl Allowed {
             match runs.find(|run| key.as_str() == Some(run[0].key(depth))) {
                 Some(run) => self.member(run, depth, value, at)?,
                 None => {
-                    return Err(format!("{} is not in the allowlist", join(at, &key.to_string_lossy())).into());
+                    return Err(
+                        format!("{} is not in the allowlist", join(at, &key.to_string_lossy())).into()
+                    );
                 }
             }
         }

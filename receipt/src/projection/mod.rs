@@ -14,7 +14,7 @@ use crate::fields::vocabulary;
 use crate::json::{Json, Object};
 
 pub(crate) use build::build;
-pub(crate) use check::check;
+pub(crate) use check::{check, read};
 
 vocabulary! {
     /// Which allowlist a projection was built under.
