@@ -1,1 +1,465 @@
-//! host
+//! Runs tenant workflows durably in a sandbox, and lets nothing consequential happen without a verified receipt.
+//!
+//! ```no_run
+//! use host::Host;
+//! use host::Start;
+//! use host::Status;
+//! use host::authority::DemoDecider;
+//! use host::authority::Judgement;
+//! use receipt::Decision;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder("data").observe(|fact| println!("{}", fact.entry)).open()?;
+//! let workflow = host.load(std::fs::read("guest.wasm")?)?;
+//! let start = Start { tenant: "acme".parse()?, actor: "agent:builder".parse()?, name: "deploy".into(), params: "{}".into() };
+//! let instance = host.start(&workflow, start)?;
+//!
+//! // The workflow runs until it asks for permission; then it is parked and costs nothing but disk.
+//! while let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.drive(&instance).await? {
+//!     println!("{}", host.request(&request)?);
+//!     let by = DemoDecider::new("operator".parse()?);
+//!     host.decide(&request, &Judgement { decision: Decision::Approved, by, reason: None })?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rooms: [`sandbox`] runs guests, [`authority`] asks and signs, [`capability`] verifies and acts, [`store`] remembers. They know
+//! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
+
+pub mod authority;
+pub mod capability;
+mod clock;
+mod drive;
+mod entropy;
+mod error;
+pub mod sandbox;
+pub mod store;
+
+pub use clock::Clock;
+pub use clock::SystemClock;
+pub use entropy::NoEntropy;
+pub use error::Error;
+pub use store::Fact;
+pub use store::InstanceKey;
+pub use workflow::Status;
+
+use authority::Authority;
+use authority::Environment;
+use authority::Judgement;
+use authority::Keyring;
+use authority::Request;
+use capability::Capability;
+use capability::Deploy;
+use capability::Gate;
+use drive::Driver;
+use drive::Origin;
+use drive::Shared;
+use drive::Stop;
+use receipt::Digest;
+use receipt::Salt;
+use receipt::Scope;
+use receipt::Timestamp;
+use sandbox::End;
+use sandbox::Event;
+use sandbox::Program;
+use sandbox::Sandbox;
+use sandbox::SandboxLimits;
+use std::collections::HashMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use store::Batch;
+use store::DataFolder;
+use store::Place;
+use store::Sqlite;
+use store::Store;
+use store::StoredReceipt;
+use workflow::ActorId;
+use workflow::Entry;
+use workflow::Limits;
+use workflow::Replay;
+use workflow::RequestId;
+use workflow::TenantId;
+use workflow::Wait;
+
+/// A host: one data folder, one sandbox, one issuer.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+/// A component that has been loaded, and its bytes.
+#[derive(Clone)]
+pub struct Workflow {
+    program: Program,
+    bytes: Arc<[u8]>,
+}
+
+impl Workflow {
+    /// What is known of it: digest, size, imports.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+}
+
+/// What an instance is started with.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Whom it belongs to.
+    pub tenant: TenantId,
+    /// On whose behalf it acts.
+    pub actor: ActorId,
+    /// The workflow's name.
+    pub name: String,
+    /// The parameters, as JSON text.
+    pub params: String,
+}
+
+/// Settings of a host. Every one has a default.
+pub struct Builder {
+    data: PathBuf,
+    scope: Scope,
+    environment: Environment,
+    limits: Limits,
+    sandbox: SandboxLimits,
+    clock: Box<dyn Clock>,
+    observer: Observer,
+    capabilities: Vec<Box<dyn Capability>>,
+    wrap: Wrap,
+}
+
+type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
+type Wrap = Box<dyn FnOnce(Box<dyn Store>) -> Box<dyn Store>>;
+
+pub(crate) struct Inner {
+    sandbox: Sandbox,
+    store: Box<dyn Store>,
+    authority: Authority,
+    gate: Gate,
+    capabilities: Vec<Box<dyn Capability>>,
+    clock: Box<dyn Clock>,
+    observer: Observer,
+    limits: Limits,
+    environment: Environment,
+    programs: Mutex<HashMap<Digest, Program>>,
+    /// Held for its lock.
+    _folder: DataFolder,
+}
+
+impl Host {
+    /// A host over this data folder, with default settings.
+    #[must_use]
+    pub fn builder(data: impl AsRef<Path>) -> Builder {
+        Builder {
+            data: data.as_ref().to_owned(),
+            scope: Scope::Demo,
+            environment: Environment::Development,
+            limits: Limits::default(),
+            sandbox: SandboxLimits::default(),
+            clock: Box::new(SystemClock),
+            observer: Box::new(|_| {}),
+            capabilities: Vec::new(),
+            wrap: Box::new(|store| store),
+        }
+    }
+
+    /// Checks and compiles a component.
+    ///
+    /// # Errors
+    /// When it is not a workflow, or imports what a workflow may not have.
+    pub fn load(&self, bytes: Vec<u8>) -> Result<Workflow, Error> {
+        let program = self.0.program(Digest::of(&bytes), &bytes)?;
+        Ok(Workflow { program, bytes: bytes.into() })
+    }
+
+    /// Creates an instance. It runs when it is driven.
+    ///
+    /// # Errors
+    /// When the parameters are not JSON, or the instance cannot be written.
+    pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        self.0.limits.check_params(&start.params).map_err(Error::Params)?;
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        let component = workflow.program.digest();
+        let entries = [
+            Entry::Loaded { component, bytes: workflow.program.bytes(), imports: workflow.program.imports().to_vec() },
+            Entry::Started {
+                tenant: start.tenant,
+                actor: start.actor,
+                workflow: start.name,
+                params: start.params,
+                seed: Digest::from_bytes(entropy::bytes()?),
+            },
+        ];
+        let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
+        for fact in self.0.store.create(&key, component, at, &entries)? {
+            self.0.observe(&fact);
+        }
+        Ok(key)
+    }
+
+    /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
+    ///
+    /// # Errors
+    /// When the host cannot go on, or the workflow took another path than its journal. The journal stands; drive again.
+    pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
+        let (origin, replay) = self.0.read(key)?;
+        if let end @ (Status::Completed(_) | Status::Failed(_)) = replay.status() {
+            return Ok(end);
+        }
+        let program = self.0.program_of(&origin.component)?;
+        let event = Event {
+            payload: origin.params.clone(),
+            started_at: origin.started_at,
+            seed: origin.seed,
+            instance: key.instance.to_string(),
+            workflow: origin.workflow.clone(),
+        };
+        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay };
+        let driver = Arc::new(Mutex::new(driver));
+        let drive = self.0.sandbox.run(&program, event, Box::new(Shared(Arc::clone(&driver)))).await;
+        if !drive.output.is_empty() {
+            self.0.store.keep_output(key, &drive.output)?;
+        }
+        let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
+        match drive.end {
+            End::Returned(result) => driver.finish(Ok(result))?,
+            End::Broke(failure) => driver.finish(Err(failure))?,
+            End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
+                Ok(Stop::Waiting) => {}
+                Ok(Stop::Error(error)) => return Err(error),
+                Err(other) => return Err(Error::Internal(other.to_string())),
+            },
+        }
+        Ok(driver.replay.status())
+    }
+
+    /// A request, as an approver sees it.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
+        self.0.request(id).map(|(_, request)| request)
+    }
+
+    /// Decides a request: signs the receipt and records both. Drive the instance afterwards.
+    ///
+    /// # Errors
+    /// When the request does not wait for a decision, the decider may not decide it, or the receipt cannot be signed. Nothing has
+    /// been decided then.
+    pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
+        let (key, request) = self.0.request(id)?;
+        let (_, mut replay) = self.0.read(&key)?;
+        let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
+        match replay.status() {
+            Status::Waiting(Wait::Approval { request, .. }) if request == *id => {}
+            Status::Completed(_) | Status::Failed(_) => return Err(not_waiting("its instance has ended")),
+            _ => return Err(not_waiting("it was decided or has lapsed")),
+        }
+        if judgement.by.name() == &request.actor {
+            return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
+        }
+        if self.0.now()? >= request.expires_at {
+            return Err(not_waiting("it has lapsed; drive the instance, which will be told"));
+        }
+        let (issued, receipt) = self.0.issue(&request, judgement)?;
+        let decided = Entry::Decided {
+            request: id.clone(),
+            decision: judgement.decision,
+            decider: judgement.by.id(),
+            reason: judgement.reason.clone(),
+        };
+        let (entries, after) = ([decided, issued], replay.len());
+        for entry in &entries {
+            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        }
+        let place = Place { key: &key, after, at: self.0.now()? };
+        for fact in self.0.store.append(place, Batch { entries: &entries, request: None, receipt: Some(&receipt) })? {
+            self.0.observe(&fact);
+        }
+        Ok(receipt)
+    }
+
+    /// How an instance stands, without driving it.
+    ///
+    /// # Errors
+    /// When there is no such instance, or its journal is damaged.
+    pub fn status(&self, key: &InstanceKey) -> Result<Status, Error> {
+        self.0.read(key).map(|(_, replay)| replay.status())
+    }
+
+    /// Every fact in order: of one instance, or of all.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn audit(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, Error> {
+        Ok(self.0.store.facts(key)?)
+    }
+
+    /// The durable state, to read.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+}
+
+impl Builder {
+    /// Which receipts the gate accepts. Default: demo, the only kind that this version issues.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Where actions take effect, as requests and receipts state it. Default: development.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// What a workflow may ask for.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What a drive may use.
+    #[must_use]
+    pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
+        self.sandbox = limits;
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Called with every fact, after it is on disk and before anything else happens.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Adds a capability. One of a name that is there already takes its place.
+    #[must_use]
+    pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
+        self.capabilities.push(Box::new(capability));
+        self
+    }
+
+    /// Puts something between the host and its store: a test double that fails when told to.
+    #[must_use]
+    pub fn wrap_store(mut self, wrap: impl FnOnce(Box<dyn Store>) -> Box<dyn Store> + 'static) -> Self {
+        self.wrap = Box::new(wrap);
+        self
+    }
+
+    /// Opens the data folder and makes what is missing in it.
+    ///
+    /// # Errors
+    /// When the folder, the journal or the keys cannot be used.
+    pub fn open(mut self) -> Result<Host, Error> {
+        let folder = DataFolder::own(&self.data)?;
+        let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
+        let keyring = Keyring::open(&folder.keys(), &entropy::bytes()?, self.clock.now())?;
+        self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
+        Ok(Host(Arc::new(Inner {
+            sandbox: Sandbox::new(self.sandbox)?,
+            store,
+            gate: Gate::new(keyring.keys, self.scope),
+            authority: Authority::new(Box::new(keyring.signer)),
+            capabilities: self.capabilities,
+            clock: self.clock,
+            observer: self.observer,
+            limits: self.limits,
+            environment: self.environment,
+            programs: Mutex::default(),
+            _folder: folder,
+        })))
+    }
+}
+
+impl Inner {
+    /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
+    fn now(&self) -> Result<Timestamp, Error> {
+        let wall = self.clock.now();
+        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+
+    fn observe(&self, fact: &Fact) {
+        (self.observer)(fact);
+    }
+
+    fn capability(&self, name: &str) -> Option<&dyn Capability> {
+        self.capabilities.iter().rev().find(|capability| capability.name() == name).map(|capability| &**capability)
+    }
+
+    fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (key, body) = self.store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
+        let request = serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
+        Ok((key, request))
+    }
+
+    fn issue(&self, request: &Request, judgement: &Judgement) -> Result<(Entry, StoredReceipt), Error> {
+        let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::bytes()?));
+        let at = self.now()?;
+        let receipt = self.authority.issue(request, judgement, id, salt, at)?;
+        let entry = Entry::Issued {
+            request: request.id.clone(),
+            receipt: receipt.id.clone(),
+            decision: judgement.decision,
+            key_id: self.authority.key_id().to_owned(),
+            expires_at: authority::after(at, authority::RECEIPT_LIFETIME),
+            document: receipt.artifact.to_json(),
+        };
+        Ok((entry, receipt))
+    }
+
+    fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
+        let facts = self.store.facts(Some(key))?;
+        let entries = facts.iter().map(|fact| &fact.entry);
+        let replay = Replay::fold(entries, self.limits.clone()).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
+            Some((Entry::Loaded { component, imports, .. }, Entry::Started { actor, workflow, params, seed, .. }, started_at)) => {
+                let origin = Origin {
+                    key: key.clone(),
+                    actor: actor.clone(),
+                    workflow: workflow.clone(),
+                    component: *component,
+                    imports: imports.clone(),
+                    params: params.clone(),
+                    seed: *seed,
+                    started_at,
+                };
+                Ok((origin, replay))
+            }
+            _ => Err(Error::Internal(format!("instance {key} was never wholly created"))),
+        }
+    }
+
+    fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
+        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
+        match known {
+            Some(program) => Ok(program),
+            None => self.program(*digest, &self.store.component(digest)?),
+        }
+    }
+
+    /// The same bytes compile once.
+    fn program(&self, digest: Digest, bytes: &[u8]) -> Result<Program, Error> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = programs.get(&digest) {
+            return Ok(program.clone());
+        }
+        let program = self.sandbox.load(bytes)?;
+        programs.insert(digest, program.clone());
+        Ok(program)
+    }
+}

@@ -143,7 +143,7 @@ impl Replay {
             Command::RequireApproval(action) => Asked::from(action),
             Command::Perform(invocation) => Asked::from(invocation),
         };
-        let Some(recorded) = self.calls.get(self.next) else { return Ok(self.live(command)) };
+        let Some(recorded) = self.calls.get(self.next) else { return Ok(self.live(asked, command)) };
         if recorded.asked != asked {
             let now = format!("asked for {asked}");
             return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
@@ -198,15 +198,15 @@ impl Replay {
     }
 
     /// A call that is not in the journal.
-    fn live(&self, command: &Command) -> Turn {
+    fn live(&self, asked: Asked, command: &Command) -> Turn {
         let call = self.number();
         match (self.limits.check(call, command), command) {
             (Err(Problem::TooManyCalls(message)), _) => Turn::Return(Outcome::Rejected(message)),
-            (Err(Problem::Unacceptable(message)), _) => Turn::Do(Live::Reject { call, message }),
+            (Err(Problem::Unacceptable(message)), _) => Turn::Do(Live::Reject { call, asked, message }),
             (Ok(()), Command::BeginStep { name }) => Turn::Do(Live::BeginStep { call, name: name.clone() }),
-            (Ok(()), Command::RequireApproval(action)) => Turn::Do(Live::Request { call, action: action.clone() }),
+            (Ok(()), Command::RequireApproval(action)) => Turn::Do(Live::Request { call, asked, action: action.clone() }),
             (Ok(()), Command::Perform(invocation)) => {
-                Turn::Do(Live::Redeem { call, invocation: invocation.clone() })
+                Turn::Do(Live::Redeem { call, asked, invocation: invocation.clone() })
             }
             // `next` has sent these to `end_step`.
             (Ok(()), Command::EndStep { .. }) => Turn::Return(Outcome::Ended(Ok(()))),
@@ -229,8 +229,11 @@ impl Replay {
             (State::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
                 Turn::Do(Live::Effect { call, invocation: invocation.clone(), interrupted: *interrupted })
             }
-            // Only an action is ever redeemed, and the questions agree: the first of these two patterns cannot be met.
-            (State::Redeemed { .. } | State::Performed { .. }, _) => Turn::Do(Live::Attest { call }),
+            // Only an action is ever redeemed, and `next` has compared the questions.
+            (State::Redeemed { .. }, _) => Turn::Return(Outcome::Rejected("not an action".to_owned())),
+            (State::Performed { receipt, effect }, _) => {
+                Turn::Do(Live::Attest { call, receipt: receipt.clone(), effect: effect.clone() })
+            }
             (State::Attested { effect }, _) => Turn::Return(Outcome::Performed(performance(effect))),
             (State::Refused { check, message }, _) => Turn::Return(Outcome::Performed(Performance::Refused {
                 check: *check,

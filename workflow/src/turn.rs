@@ -1,8 +1,10 @@
 //! What the core answers.
 
 use crate::Action;
+use crate::Asked;
 use crate::Call;
 use crate::Check;
+use crate::Effect;
 use crate::Failure;
 use crate::Invocation;
 use crate::ReceiptId;
@@ -53,6 +55,8 @@ pub enum Live {
     Reject {
         /// The call.
         call: Call,
+        /// What was asked.
+        asked: Asked,
         /// What was wrong with it.
         message: String,
     },
@@ -60,6 +64,8 @@ pub enum Live {
     Request {
         /// The call.
         call: Call,
+        /// What was asked.
+        asked: Asked,
         /// The action.
         action: Action,
     },
@@ -72,6 +78,8 @@ pub enum Live {
     Redeem {
         /// The call.
         call: Call,
+        /// What was asked.
+        asked: Asked,
         /// What is to be done.
         invocation: Invocation,
     },
@@ -88,6 +96,10 @@ pub enum Live {
     Attest {
         /// The call.
         call: Call,
+        /// The receipt that permitted the action.
+        receipt: ReceiptId,
+        /// The outcome.
+        effect: Effect,
     },
 }
 

@@ -27,10 +27,10 @@ const RANDOM_BYTES: u64 = 64 << 10;
 /// imports would still not reach a network.
 pub(crate) fn add_to_linker<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
-    bindings::random::insecure::add_to_linker::<T, WasiRandom>(linker, |t| &mut t.ctx().ctx.random())?;
+    bindings::random::insecure::add_to_linker::<T, WasiRandom>(linker, |t| t.ctx().ctx.random())?;
     bindings::random::insecure_seed::add_to_linker::<T, WasiRandom>(linker, |t| t.ctx().ctx.random())?;
     bindings::cli::environment::add_to_linker::<T, WasiCli>(linker, T::cli)?;
-    bindings::cli::exit::add_to_linker::<T, WasiCli>(linker, &bindings::cli::exit::LinkOptions::default(), T::cli)?;
+    bindings::cli::exit::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     bindings::cli::terminal_input::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     bindings::cli::terminal_output::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     bindings::cli::terminal_stdin::add_to_linker::<T, WasiCli>(linker, T::cli)?;

@@ -114,11 +114,11 @@ pub type Judge<'a> = &'a mut dyn FnMut(Option<&StoredReceipt>, &Fate) -> Entry;
 
 /// Durable state.
 pub trait Store: Send + Sync {
-    /// Creates an instance with its first entries, and keeps its component.
+    /// Creates an instance with its first entries, and keeps its component; the facts as they were recorded.
     ///
     /// # Errors
     /// When the tenant has an instance of that id, or the state cannot be written.
-    fn create(&self, key: &InstanceKey, component: (&Digest, &[u8]), at: Timestamp, entries: &[Entry]) -> Result<(), StoreError>;
+    fn create(&self, key: &InstanceKey, component: (&Digest, &[u8]), at: Timestamp, entries: &[Entry]) -> Result<Vec<Fact>, StoreError>;
 
     /// Writes a batch at its place, all or nothing; the facts as they were recorded.
     ///

@@ -90,7 +90,7 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn create(&self, key: &InstanceKey, component: (&Digest, &[u8]), at: Timestamp, entries: &[Entry]) -> Result<(), StoreError> {
+    fn create(&self, key: &InstanceKey, component: (&Digest, &[u8]), at: Timestamp, entries: &[Entry]) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
             let (digest, bytes) = component;
             tx.execute("INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes]).map_err(classify)?;
@@ -99,7 +99,7 @@ impl Store for Sqlite {
                 true => StoreError::Exists(key.clone()),
                 false => classify(error),
             })?;
-            add(tx, Place { key, after: 0, at }, entries).map(drop)
+            add(tx, Place { key, after: 0, at }, entries)
         })
     }
 

@@ -1,0 +1,186 @@
+//! `cloudflare.dynamic-worker.deploy`, on one's own disk: artifacts by content, one record a deployment, one pointer a resource.
+//!
+//! ```text
+//! deployments/artifacts/<sha256>             the bytes; written once, never changed
+//! deployments/current/<tenant>/<resource>    the pointer: which deployment a resource serves. Switched by a rename
+//! deployments/records/<deployment>.json      one a deployment, naming the receipt. The last to be written
+//! ```
+//!
+//! The idempotency key names the record, so a deployment that is performed again under the same key finds itself done.
+
+use crate::authority::Reversibility;
+use crate::capability::Attempt;
+use crate::capability::Capability;
+use crate::capability::OnInterruption;
+use crate::capability::PerformError;
+use crate::capability::Permit;
+use receipt::Digest;
+use receipt::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use workflow::Artifact;
+use workflow::TenantId;
+
+/// The deploy capability.
+#[derive(Debug)]
+pub struct Deploy {
+    root: PathBuf,
+    /// One deployment at a time: two of the same artifact would write the same file.
+    lock: Mutex<()>,
+}
+
+/// One deployment, as its record says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Its identifier.
+    pub id: String,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The resource that it was made to.
+    pub resource: String,
+    /// The artifact's file name.
+    pub artifact: String,
+    /// The artifact's digest.
+    pub artifact_sha256: Digest,
+    /// The artifact's size in bytes.
+    pub artifact_bytes: u64,
+    /// The file that has the artifact.
+    pub location: String,
+    /// The receipt that it rests on.
+    pub receipt_id: String,
+    /// The redemption's place among all facts.
+    pub order: u64,
+    /// When the receipt was issued.
+    pub approved_at: Timestamp,
+}
+
+impl Deploy {
+    /// Deploys below `root`.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, lock: Mutex::new(()) }
+    }
+
+    /// All deployments, in the order in which their receipts were redeemed.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn list(&self) -> io::Result<Vec<Deployment>> {
+        let mut deployments = Vec::new();
+        let folder = match fs::read_dir(self.root.join("records")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(deployments),
+            folder => folder?,
+        };
+        for file in folder {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                deployments.push(read(&path)?);
+            }
+        }
+        deployments.sort_by_key(|deployment: &Deployment| deployment.order);
+        Ok(deployments)
+    }
+
+    /// What a resource serves now.
+    ///
+    /// # Errors
+    /// When the pointer cannot be read.
+    pub fn current(&self, tenant: &TenantId, resource: &str) -> io::Result<Option<Deployment>> {
+        match read(&self.pointer(tenant, resource)) {
+            Ok(deployment) => Ok(Some(deployment)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Up to the switch of the pointer nothing has changed for anybody; from there on it may have.
+    fn deploy(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<Deployment, PerformError> {
+        let _one_at_a_time = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = format!("dep_{}", &attempt.idempotency_key.to_string()[..16]);
+        let record = self.root.join("records").join(format!("{id}.json"));
+        if record.try_exists().map_err(unknown)? {
+            return read(&record).map_err(unknown);
+        }
+        let facts = artifact.facts();
+        let location = self.root.join("artifacts").join(facts.sha256.to_string());
+        let deployment = Deployment {
+            id,
+            tenant: permit.tenant().clone(),
+            resource: permit.resource().to_owned(),
+            artifact: facts.name.clone(),
+            artifact_sha256: facts.sha256,
+            artifact_bytes: facts.bytes,
+            location: location.display().to_string(),
+            receipt_id: permit.receipt().id().to_owned(),
+            order: attempt.order,
+            approved_at: permit.receipt().created_at(),
+        };
+        let json = serde_json::to_vec_pretty(&deployment).map_err(failed)?;
+        replace(&location, artifact.bytes()).map_err(failed)?;
+        // An interrupted deployment that is taken up again must not undo a later one.
+        let current = self.current(permit.tenant(), permit.resource()).map_err(failed)?;
+        if current.is_none_or(|current| current.order <= deployment.order) {
+            replace(&self.pointer(permit.tenant(), permit.resource()), &json).map_err(unknown)?;
+        }
+        replace(&record, &json).map_err(unknown)?;
+        Ok(deployment)
+    }
+
+    /// A resource's name may be longer than a file's and have any character: its digest names the file.
+    fn pointer(&self, tenant: &TenantId, resource: &str) -> PathBuf {
+        let name = Digest::of(resource.as_bytes()).to_string();
+        self.root.join("current").join(tenant.as_str()).join(format!("{name}.json"))
+    }
+}
+
+impl Capability for Deploy {
+    fn name(&self) -> &str {
+        crate::sandbox::DEPLOY
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        Reversibility::Reversible
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        OnInterruption::PerformAgain
+    }
+
+    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<String, PerformError> {
+        let deployment = self.deploy(permit, artifact, attempt)?;
+        serde_json::to_string(&deployment).map_err(unknown)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> PerformError {
+    PerformError::Failed(error.to_string())
+}
+
+fn unknown(error: impl std::fmt::Display) -> PerformError {
+    PerformError::Unknown(error.to_string())
+}
+
+fn read(path: &Path) -> io::Result<Deployment> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+/// Puts a file in its place whole or not at all, and makes that last: the bytes are on disk before the name, the name before we return.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let temporary = path.with_extension("new");
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,68 @@
+//! Enforcement points: what the host can do in the world, and the gate in front of it.
+//!
+//! ```text
+//!   receipt ──Gate::check──► Permit ──► redemption committed ──► Capability::perform(&Permit, …)
+//! ```
+//!
+//! A [`Permit`] has one constructor, the gate's. A capability that forgets to check does not compile.
+
+mod deploy;
+mod gate;
+
+pub use deploy::Deploy;
+pub use deploy::Deployment;
+pub use gate::Claim;
+pub use gate::Gate;
+pub use gate::Permit;
+pub use gate::Refusal;
+
+use crate::authority::Reversibility;
+use receipt::Digest;
+use workflow::Artifact;
+
+/// One kind of action, and the code that performs it.
+pub trait Capability: Send + Sync {
+    /// Its dotted name, as it stands in receipts.
+    fn name(&self) -> &str;
+
+    /// Whether what it does can be undone.
+    fn reversibility(&self) -> Reversibility;
+
+    /// What to do when an effect was begun and nobody knows how it ended.
+    fn on_interruption(&self) -> OnInterruption;
+
+    /// Performs the action once. The receipt has been verified and spent, and that is on disk.
+    ///
+    /// # Errors
+    /// When the action did not take place, or it is not known whether it did.
+    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<String, PerformError>;
+}
+
+/// How a target recognises an action that it has seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The same for every attempt of one redemption, and for no other.
+    pub idempotency_key: Digest,
+    /// The redemption's place among all facts: of two actions on one resource, the later redeemed has the larger number.
+    pub order: u64,
+}
+
+/// What may be done about an interrupted effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterruption {
+    /// The target honours the idempotency key: perform again under the same key.
+    PerformAgain,
+    /// It does not: the outcome is unknown until an operator has looked.
+    ReportUnknown,
+}
+
+/// How an action did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum PerformError {
+    /// It certainly did not take place.
+    #[error("{0}")]
+    Failed(String),
+    /// It may have taken place.
+    #[error("{0}")]
+    Unknown(String),
+}

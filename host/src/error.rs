@@ -1,0 +1,72 @@
+//! What can go wrong in the host, as opposed to in a workflow.
+
+use crate::authority::IssueError;
+use crate::authority::KeyringError;
+use crate::entropy::NoEntropy;
+use crate::sandbox::LoadError;
+use crate::store::InstanceKey;
+use crate::store::StoreError;
+use workflow::Divergence;
+use workflow::Failure;
+use workflow::Illegal;
+use workflow::InvalidId;
+use workflow::RequestId;
+
+/// Why the host did not do what it was asked to do. Nothing is lost: what is in the journal stands, and the call can be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The component.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The durable state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A journal that makes no sense.
+    #[error("the journal of instance {key} is damaged: {illegal}")]
+    Journal {
+        /// Whose journal.
+        key: InstanceKey,
+        /// The first entry that does not fit.
+        illegal: Illegal,
+    },
+    /// A workflow that took another path than before.
+    #[error("instance {key} is stopped: {divergence}")]
+    Diverged {
+        /// Which instance.
+        key: InstanceKey,
+        /// Where.
+        divergence: Box<Divergence>,
+    },
+    /// A receipt or an attestation that could not be signed.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// No random numbers.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// Not a name.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// Not parameters.
+    #[error("the parameters cannot be used: {}", .0.message)]
+    Params(Failure),
+    /// A request that nobody made.
+    #[error("there is no request {0}")]
+    NoRequest(RequestId),
+    /// A decision that comes too late.
+    #[error("request {request} does not wait for a decision: {state}")]
+    NotWaiting {
+        /// Which request.
+        request: RequestId,
+        /// What it is instead.
+        state: &'static str,
+    },
+    /// A decision about one's own request.
+    #[error("{0} acts in request {1} and cannot decide about it: somebody else has to")]
+    SelfApproval(String, RequestId),
+    /// An inconsistency inside the host.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
