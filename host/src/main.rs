@@ -1,2 +1,7 @@
-//! pp-host
-fn main() {}
+//! `pp-host`: see `pp-host --help`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

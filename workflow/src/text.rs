@@ -6,8 +6,18 @@ use std::fmt::Write as _;
 /// How many characters of a text are shown. More would let a long benign text push the line that matters out of sight.
 const SHOWN: usize = 512;
 
-/// A text in quotation marks in which every character can be seen for what it is: control characters, direction marks, zero-width
-/// and filler characters stand as escapes, and a long text is cut with a visible mark.
+/// A text in which every character can be seen for what it is: control characters, direction marks, zero-width and filler characters
+/// stand as escapes. It is one line, however long.
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| write_visibly(f, character))
+    }
+}
+
+/// The same in quotation marks, and cut with a visible mark where it is long.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a>(pub &'a str);
 
@@ -16,12 +26,8 @@ impl fmt::Display for Quoted<'_> {
         f.write_char('"')?;
         for character in self.0.chars().take(SHOWN) {
             match character {
-                '\'' => f.write_char('\''),
-                // Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
-                '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => {
-                    write!(f, "{}", character.escape_unicode())
-                }
-                other => write!(f, "{}", other.escape_debug()),
+                '"' => f.write_str("\\\""),
+                other => write_visibly(f, other),
             }?;
         }
         f.write_char('"')?;
@@ -29,6 +35,15 @@ impl fmt::Display for Quoted<'_> {
             0 => Ok(()),
             hidden => write!(f, " [{hidden} more characters not shown]"),
         }
+    }
+}
+
+fn write_visibly(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
+    match character {
+        '\'' | '"' => f.write_char(character),
+        // Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => write!(f, "{}", character.escape_unicode()),
+        other => write!(f, "{}", other.escape_debug()),
     }
 }
 

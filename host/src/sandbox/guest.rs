@@ -31,14 +31,17 @@ pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
 
 /// What stands behind a guest's `step` handle: nothing. Holding the handle is all there is to it.
 #[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct StepHandle;
 
 /// What stands behind a guest's `attempt` handle.
 #[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct AttemptHandle(Call);
 
 /// What stands behind a guest's `receipt` handle. It has no authority of its own: the gate verifies the receipt of that id.
 #[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct ReceiptHandle {
     id: ReceiptId,
     document: String,

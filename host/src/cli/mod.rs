@@ -1,0 +1,123 @@
+//! The command line: one file a subcommand.
+//!
+//! What a program reads goes to standard output, what a person reads too, unless `--json` claims it. Exit codes are in [`Exit`];
+//! `verify` has those of the receipt specification instead.
+
+mod audit;
+mod data;
+mod decide;
+mod deployments;
+mod keys;
+mod limit;
+mod receipts;
+mod run;
+mod story;
+mod verify;
+
+use clap::Parser;
+use clap::Subcommand;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Runs tenant workflows in a sandbox, and lets nothing consequential happen without a verified receipt.
+#[derive(Debug, Parser)]
+#[command(name = "pp-host", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    data: data::Data,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a workflow from its component until it ends or waits.
+    Run(run::Run),
+    /// Go on with an instance that waits or was interrupted.
+    Resume(run::Resume),
+    /// Show every fact, of one instance or of all.
+    Audit(audit::Audit),
+    /// Show what an instance has printed.
+    Logs(audit::Logs),
+    /// List, show and export receipts.
+    #[command(subcommand)]
+    Receipts(receipts::Receipts),
+    /// List deployments.
+    Deployments(deployments::Deployments),
+    /// Show the keys that verify what this host signs.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Verify receipts and attestations offline, with keys that you have pinned.
+    Verify(verify::Verify),
+}
+
+/// The exit codes of every subcommand but `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Done; for a run: the workflow completed.
+    Done = 0,
+    /// Something went wrong, or the workflow failed.
+    Error = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The instance waits for a decision.
+    Waiting = 3,
+    /// An action was denied, and the workflow ended without it.
+    Denied = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Parses, dispatches, reports.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let data = &cli.data;
+    let exit = match cli.command {
+        Command::Verify(verify) => return verify.execute(),
+        Command::Run(run) => run.execute(data),
+        Command::Resume(resume) => resume.execute(data),
+        Command::Audit(audit) => audit.execute(data),
+        Command::Logs(logs) => logs.execute(data),
+        Command::Receipts(receipts) => receipts.execute(data),
+        Command::Deployments(deployments) => deployments.execute(data),
+        Command::Keys(keys) => keys.execute(data),
+    };
+    match exit {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has stopped reading: not an error of ours.
+        Err(error) if is_broken_pipe(&error) => Exit::Done.into(),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            Exit::Error.into()
+        }
+    }
+}
+
+/// One line on standard error. Whatever is in it, a terminal sees text only.
+fn complain(message: &str) {
+    let _ = writeln!(anstream::stderr(), "pp-host: {}", workflow::Escaped(message));
+}
+
+/// `verify` gives 2 another meaning, so its usage errors get the specification's 64.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let verifying = std::env::args().nth(1).is_some_and(|command| command == "verify");
+    match (error.use_stderr(), verifying) {
+        (false, _) => Exit::Done.into(),
+        (true, true) => ExitCode::from(verify::USAGE),
+        (true, false) => Exit::Usage.into(),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,142 @@
+//! `pp-host receipts`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use anyhow::Context as _;
+use clap::Subcommand;
+use host::authority::Keyring;
+use host::store::Fate;
+use host::store::Sqlite;
+use host::store::Store as _;
+use host::store::StoredReceipt;
+use receipt::KeySet;
+use serde_json::Value;
+use serde_json::json;
+use std::io::Write as _;
+use workflow::ReceiptId;
+
+/// List, show and export receipts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Receipts {
+    /// List all receipts, oldest first.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Verify one receipt with this host's keys and show what it says.
+    Show {
+        /// The receipt.
+        id: ReceiptId,
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one receipt for others to verify: the signed artifact, its attestation, and what opens its commitment.
+    Export {
+        /// The receipt.
+        id: ReceiptId,
+        /// Leave out what only the owner should have: the request, its salt, summary and binding.
+        #[arg(long)]
+        public: bool,
+    },
+}
+
+impl Receipts {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let (folder, store) = data.read()?;
+        let mut out = anstream::stdout().lock();
+        match self {
+            Self::List { json } => {
+                for id in store.receipts()? {
+                    let (receipt, fate) = find(&store, &id)?;
+                    match json {
+                        true => writeln!(out, "{}", line(&receipt, &fate))?,
+                        false => writeln!(out, "{}", sentence(&receipt, &fate))?,
+                    }
+                }
+            }
+            Self::Show { id, json: true } => {
+                let (receipt, fate) = find(&store, id)?;
+                writeln!(out, "{}", line(&receipt, &fate))?;
+            }
+            Self::Show { id, json: false } => {
+                let (receipt, fate) = find(&store, id)?;
+                show(&mut out, &receipt, &fate, &Keyring::public(&folder.keys())?)?;
+            }
+            Self::Export { id, public } => {
+                let (receipt, fate) = find(&store, id)?;
+                writeln!(out, "{}", serde_json::to_string_pretty(&export(&receipt, &fate, *public)?)?)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<(StoredReceipt, Fate)> {
+    store.receipt(id)?.with_context(|| format!("there is no receipt {id} (pp-host receipts list shows what there is)"))
+}
+
+fn status(receipt: &StoredReceipt) -> &str {
+    receipt.artifact.status.as_deref().unwrap_or("unknown")
+}
+
+fn line(receipt: &StoredReceipt, fate: &Fate) -> Value {
+    json!({
+        "receipt_id": receipt.id,
+        "request_id": receipt.request,
+        "tenant": receipt.company_id,
+        "status": status(receipt),
+        "key_id": receipt.artifact.key_id,
+        "issued_at": receipt.artifact.issued_at,
+        "expires_at": receipt.artifact.expires_at,
+        "redeemed_at": fate.redeemed.map(|(at, _)| at),
+        "attested": fate.attestation.is_some(),
+    })
+}
+
+fn sentence(receipt: &StoredReceipt, fate: &Fate) -> String {
+    let issued = receipt.artifact.issued_at.as_deref().unwrap_or_default();
+    let spent = fate.redeemed.map_or_else(String::new, |(at, _)| format!("  redeemed {at}"));
+    format!("{}  {:<8}  {}  issued {issued}{spent}", receipt.id, status(receipt), receipt.company_id)
+}
+
+fn show(out: &mut impl std::io::Write, stored: &StoredReceipt, fate: &Fate, keys: &KeySet) -> anyhow::Result<()> {
+    let verified = receipt::verify(&stored.artifact, keys)?;
+    let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
+    let opened = verified.open(&opening)?;
+    super::verify::describe(out, &verified, Some(&opened))?;
+    match fate.redeemed {
+        Some((at, _)) => writeln!(out, "redeemed     {at}")?,
+        None => writeln!(out, "redeemed     no")?,
+    }
+    match &fate.attestation {
+        Some(document) => {
+            let attestation = receipt::AttestationArtifact::parse(document)?;
+            let attested = receipt::verify_attestation(&attestation, &verified, keys)?;
+            writeln!(out, "outcome      {}, attested {}", attested.outcome().as_str(), attested.created_at())?;
+        }
+        None => writeln!(out, "outcome      not attested")?,
+    }
+    Ok(())
+}
+
+/// The specification's envelope, with the owner's fields beside it.
+fn export(receipt: &StoredReceipt, fate: &Fate, public: bool) -> anyhow::Result<Value> {
+    let mut artifact = serde_json::to_value(&receipt.artifact)?;
+    artifact["redeemed_at"] = json!(fate.redeemed.map(|(at, _)| at));
+    let mut export = json!({ "artifact": artifact });
+    if let Some(document) = &fate.attestation {
+        let document: Value = serde_json::from_str(document)?;
+        export["attestation_artifact"] = document["attestation_artifact"].clone();
+    }
+    if !public {
+        export["request_json"] = json!(receipt.request_json);
+        export["request_commitment_salt_b64"] = json!(receipt.request_commitment_salt_b64);
+        export["summary"] = json!(receipt.summary);
+        export["company_id"] = json!(receipt.company_id);
+        export["idem_key"] = json!(receipt.idem_key);
+        export["input_hash"] = json!(receipt.input_hash);
+    }
+    Ok(export)
+}

@@ -1,0 +1,211 @@
+//! `pp-host run` and `pp-host resume`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::data::Which;
+use crate::cli::decide::Manner;
+use crate::cli::limit::LimitArgs;
+use crate::cli::story::Story;
+use anstyle::Style;
+use anyhow::Context as _;
+use clap::Args;
+use host::Host;
+use host::InstanceKey;
+use host::Start;
+use host::Status;
+use host::authority::Keyring;
+use host::store::StoredReceipt;
+use receipt::Decision;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use workflow::ActorId;
+use workflow::Entry;
+use workflow::Quoted;
+use workflow::TenantId;
+use workflow::Wait;
+
+/// Run a workflow from its component until it ends or waits.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The component.
+    guest: PathBuf,
+
+    /// Deny every action, to see what the workflow does without it.
+    #[arg(long, group = "manner")]
+    deny: bool,
+
+    /// Ask at the terminal, showing what will be signed.
+    #[arg(long, group = "manner")]
+    ask: bool,
+
+    /// Park at the first action that needs a decision, and exit with 3.
+    #[arg(long, group = "manner")]
+    wait: bool,
+
+    /// The parameters: JSON, or @FILE to read them from a file.
+    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+    params: String,
+
+    /// Whom the workflow belongs to.
+    #[arg(long, default_value = "local")]
+    tenant: TenantId,
+
+    /// On whose behalf it acts.
+    #[arg(long, default_value = "agent:local")]
+    actor: ActorId,
+
+    /// The workflow's name. Default: the component's file name.
+    #[arg(long, value_name = "NAME")]
+    workflow_name: Option<String>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Go on with an instance that waits or was interrupted.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    which: Which,
+
+    /// Approve what waits, as the demo decider.
+    #[arg(long, group = "manner")]
+    approve: bool,
+
+    /// Deny what waits, as the demo decider.
+    #[arg(long, group = "manner")]
+    deny: bool,
+
+    /// Ask at the terminal, showing what will be signed.
+    #[arg(long, group = "manner")]
+    ask: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Every fact as one JSON object a line on standard output; what is for people goes to standard error.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl Run {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let manner = match () {
+            () if self.deny => Manner::Deny,
+            () if self.ask => Manner::Ask,
+            () if self.wait => Manner::Wait,
+            () => Manner::Approve,
+        };
+        manner.check()?;
+        let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
+        let params = self.params()?;
+        let session = Session::open(data, &self.common, manner)?;
+        let workflow = session.host.load(bytes).with_context(|| self.guest.display().to_string())?;
+        let name = self.name();
+        session.story.loaded(&Quoted(&name).to_string(), workflow.program());
+        let start = Start { tenant: self.tenant.clone(), actor: self.actor.clone(), name, params };
+        let key = session.host.start(&workflow, start)?;
+        session.story.detail("instance", &key.instance);
+        session.drive(&key)
+    }
+
+    fn params(&self) -> anyhow::Result<String> {
+        match self.params.strip_prefix('@') {
+            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read the parameters from {path}")),
+            None => Ok(self.params.clone()),
+        }
+    }
+
+    fn name(&self) -> String {
+        let stem = || self.guest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.workflow_name.clone().unwrap_or_else(stem)
+    }
+}
+
+impl Resume {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let manner = match () {
+            () if self.approve => Manner::Approve,
+            () if self.deny => Manner::Deny,
+            () if self.ask => Manner::Ask,
+            () => Manner::Wait,
+        };
+        manner.check()?;
+        let key = {
+            let (_folder, store) = data.read()?;
+            self.which.find(&store)?.context("name an instance: pp-host resume INSTANCE")?
+        };
+        let session = Session::open(data, &self.common, manner)?;
+        session.story.say(Style::new().bold(), "instance", &key);
+        session.drive(&key)
+    }
+}
+
+/// A host, somebody who decides, and a way of telling what happens.
+struct Session<'a> {
+    host: Host,
+    manner: Manner,
+    story: Story,
+    data: &'a Path,
+}
+
+impl<'a> Session<'a> {
+    fn open(data: &'a Data, common: &Common, manner: Manner) -> anyhow::Result<Self> {
+        let story = Story { json: common.json };
+        let (limits, sandbox) = common.limits.limits();
+        let host = Host::builder(&data.path).limits(limits).sandbox(sandbox).observe(move |fact| story.fact(fact)).open()?;
+        Ok(Self { host, manner, story, data: &data.path })
+    }
+
+    /// Drives the instance, and decides what it waits for, until it ends or nobody decides.
+    fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+        let exit = loop {
+            match runtime.block_on(self.host.drive(key))? {
+                Status::Completed(_) if self.was_denied(key)? => break Exit::Denied,
+                Status::Completed(_) => break Exit::Done,
+                Status::Failed(_) => break Exit::Error,
+                Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
+                Status::Waiting(Wait::Approval { request, .. }) => {
+                    let request = self.host.request(&request)?;
+                    self.story.request(&request);
+                    match self.manner.decide(&request)? {
+                        Some(judgement) => self.verified(&self.host.decide(&request.id, &judgement)?)?,
+                        None => break Exit::Waiting,
+                    }
+                }
+            }
+        };
+        if exit == Exit::Waiting {
+            let tenant = &key.tenant;
+            self.story.detail("go on", format_args!("pp-host resume {} --tenant {tenant} --data {}", key.instance, self.data.display()));
+        }
+        self.story.say(Style::new().bold(), "kept in", format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()));
+        Ok(exit)
+    }
+
+    /// Verifies what was just issued as a stranger would: with the public keys, from the signed bytes.
+    fn verified(&self, stored: &StoredReceipt) -> anyhow::Result<()> {
+        let keys = Keyring::public(&self.data.join("keys"))?;
+        let verified = receipt::verify(&stored.artifact, &keys)?;
+        let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
+        verified.open(&opening)?;
+        self.story.detail("verified", "signature, key, canonical form, projection, commitment");
+        Ok(())
+    }
+
+    /// Whether an action was denied and none took place.
+    fn was_denied(&self, key: &InstanceKey) -> anyhow::Result<bool> {
+        let facts = self.host.audit(Some(key))?;
+        let denied = facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
+        let acted = facts.iter().any(|fact| matches!(fact.entry, Entry::Performed { .. }));
+        Ok(denied && !acted)
+    }
+}

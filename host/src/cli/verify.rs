@@ -1,0 +1,309 @@
+//! `pp-host verify`: receipts and attestations, offline, with pinned keys and the specification's exit codes.
+
+use anyhow::Context as _;
+use clap::Args;
+use receipt::Artifact;
+use receipt::AttestationArtifact;
+use receipt::Json;
+use receipt::KeySet;
+use receipt::Opened;
+use receipt::Opening;
+use receipt::Rule;
+use receipt::Salt;
+use receipt::Stated;
+use receipt::StatedBinding;
+use receipt::VerifiedAttestation;
+use receipt::VerifiedReceipt;
+use receipt::VerifyError;
+use serde_json::json;
+use std::fs;
+use std::io::Read as _;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use workflow::Quoted;
+
+/// The exit code when the command line makes no sense or a file cannot be read: nothing was verified, and nothing failed to verify.
+pub(crate) const USAGE: u8 = 64;
+
+/// Verify receipts and attestations offline, with keys that you have pinned.
+///
+/// Exit codes: 0 verified, 1 signature invalid, 2 key not found or revoked, 3 malformed, 4 hash or canonical form, 5 attestation
+/// unsigned, 6 payload withheld, 7 attestation inconsistent, 8 unverifiable here, 9 policy failure, 10 commitment not opened, 64 usage.
+/// With several files it is the first failure's.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Artifact or attestation files; - is standard input.
+    #[arg(required = true, value_name = "ARTIFACT")]
+    artifacts: Vec<PathBuf>,
+
+    /// The issuer's key set. Get it from the issuer, never from whoever hands you the receipt.
+    #[arg(long)]
+    keys: PathBuf,
+
+    /// Open the commitment: the exact request text.
+    #[arg(long, requires = "salt")]
+    request: Option<PathBuf>,
+
+    /// The commitment's salt: 64 hexadecimal digits, or base64.
+    #[arg(long, value_name = "HEX", requires = "request")]
+    salt: Option<String>,
+
+    /// The summary that is stated for the receipt; one line ending at the end is not part of it.
+    #[arg(long, requires = "request")]
+    summary: Option<PathBuf>,
+
+    /// The binding that is stated for the receipt: a JSON object with any of companyId, idemKey, inputHash.
+    #[arg(long, requires = "request")]
+    binding: Option<PathBuf>,
+
+    /// The receipt that an attestation is of.
+    #[arg(long)]
+    receipt: Option<PathBuf>,
+
+    /// One JSON object a file.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One file's verdict.
+enum Verdict {
+    Receipt { receipt: Box<VerifiedReceipt>, opened: Option<Box<Opened>>, attestation: Option<Result<VerifiedAttestation, VerifyError>> },
+    Attestation(VerifiedAttestation),
+}
+
+impl Verify {
+    pub(crate) fn execute(&self) -> ExitCode {
+        match self.verify_all() {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                super::complain(&format!("{error:#}"));
+                ExitCode::from(USAGE)
+            }
+        }
+    }
+
+    fn verify_all(&self) -> anyhow::Result<u8> {
+        let text = read(&self.keys)?;
+        let keys = KeySet::parse(&text).with_context(|| format!("{} is not a key set", self.keys.display()))?;
+        let opening = self.opening()?;
+        let mut first = 0;
+        for path in &self.artifacts {
+            let verdict = self.verify_one(&read(path)?, &keys, opening.as_ref())?;
+            let code = verdict.as_ref().map_or_else(VerifyError::exit_code, Verdict::exit_code);
+            self.report(path, &verdict)?;
+            first = if first == 0 { code } else { first };
+        }
+        Ok(first)
+    }
+
+    /// The outer error is about the files at hand, the inner one is the verdict.
+    fn verify_one(&self, text: &str, keys: &KeySet, opening: Option<&Opening>) -> anyhow::Result<Result<Verdict, VerifyError>> {
+        let json = match Json::parse(text) {
+            Ok(json) => json,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if json.get("artifact").is_none() && json.get("attestation_artifact").is_some() {
+            let path = self.receipt.as_ref().context("an attestation is verified together with its receipt: name it with --receipt FILE")?;
+            return Ok(verify_attestation(text, &read(path)?, keys));
+        }
+        Ok(verify_receipt(text, &json, keys, opening))
+    }
+
+    fn opening(&self) -> anyhow::Result<Option<Opening>> {
+        let (Some(request), Some(salt)) = (&self.request, &self.salt) else { return Ok(None) };
+        let salt = salt.parse().ok().or_else(|| Salt::from_base64(salt)).context("--salt takes 64 hexadecimal digits, or the same 32 bytes as base64")?;
+        let mut opening = Opening::new(read(request)?, salt);
+        if let Some(path) = &self.summary {
+            let text = read(path)?;
+            let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+            opening.summary = Stated::Value(text.to_owned());
+        }
+        if let Some(path) = &self.binding {
+            opening.binding = binding(&read(path)?).with_context(|| format!("{} is not a binding", path.display()))?;
+        }
+        Ok(Some(opening))
+    }
+
+    fn report(&self, path: &Path, verdict: &Result<Verdict, VerifyError>) -> std::io::Result<()> {
+        let mut out = anstream::stdout().lock();
+        let name = path.display().to_string();
+        match (self.json, verdict) {
+            (true, verdict) => writeln!(out, "{}", to_json(&name, verdict)),
+            (false, Ok(Verdict::Receipt { receipt, opened, attestation })) => {
+                writeln!(out, "{}: VERIFIED", Quoted(&name))?;
+                describe(&mut out, receipt, opened.as_deref())?;
+                describe_outcome(&mut out, attestation.as_ref())
+            }
+            (false, Ok(Verdict::Attestation(attested))) => {
+                writeln!(out, "{}: VERIFIED", Quoted(&name))?;
+                writeln!(out, "receipt      {}", Quoted(attested.receipt_id()))?;
+                describe_outcome(&mut out, Some(&Ok(attested.clone())))
+            }
+            (false, Err(error)) => writeln!(out, "{}: {}: {}", Quoted(&name), error.code(), workflow::Escaped(&error.to_string())),
+        }
+    }
+}
+
+impl Verdict {
+    fn exit_code(&self) -> u8 {
+        match self {
+            // A receipt whose attestation is withheld from this copy is verified all the same.
+            Self::Receipt { attestation: Some(Err(VerifyError::PayloadWithheld)), .. } => 0,
+            Self::Receipt { attestation: Some(Err(error)), .. } => error.exit_code(),
+            Self::Receipt { .. } | Self::Attestation(_) => 0,
+        }
+    }
+}
+
+fn verify_receipt(text: &str, json: &Json, keys: &KeySet, opening: Option<&Opening>) -> Result<Verdict, VerifyError> {
+    let verified = receipt::verify(&Artifact::parse(text)?, keys)?;
+    let opening = match opening {
+        Some(opening) => Some(opening.clone()),
+        // An owner's export carries what opens it.
+        None if json.get("request_json").is_some() => Some(Opening::from_owner_fields(json)?),
+        None => None,
+    };
+    let opened = opening.map(|opening| verified.open(&opening)).transpose()?.map(Box::new);
+    let attestation = match json.get("attestation_artifact") {
+        None | Some(Json::Null) => None,
+        Some(_) => Some(AttestationArtifact::parse(text).and_then(|attestation| receipt::verify_attestation(&attestation, &verified, keys))),
+    };
+    Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation })
+}
+
+fn verify_attestation(text: &str, receipt: &str, keys: &KeySet) -> Result<Verdict, VerifyError> {
+    let verified = receipt::verify(&Artifact::parse(receipt)?, keys)?;
+    receipt::verify_attestation(&AttestationArtifact::parse(text)?, &verified, keys).map(Verdict::Attestation)
+}
+
+/// What a verified receipt says, for people, and what remains unproven.
+pub(crate) fn describe(out: &mut impl Write, receipt: &VerifiedReceipt, opened: Option<&Opened>) -> std::io::Result<()> {
+    writeln!(out, "receipt      {}", Quoted(receipt.id()))?;
+    writeln!(out, "decision     {}", receipt.decision())?;
+    if let Some(decider) = receipt.decider() {
+        let method = decider.auth_method.map_or("not recorded", |method| method.as_str());
+        writeln!(out, "decider      {}, {method}, {}", Quoted(&decider.id), decider.attribution)?;
+    }
+    if let Some(scope) = receipt.scope() {
+        writeln!(out, "scope        {scope}")?;
+    }
+    writeln!(out, "agent        {}", Quoted(receipt.agent_id()))?;
+    if let Some(run) = receipt.run_id() {
+        writeln!(out, "run          {}", Quoted(run))?;
+    }
+    if let Some(policy) = receipt.policy_version() {
+        writeln!(out, "policy       {}", Quoted(policy))?;
+    }
+    if let Some(rule) = rule(receipt, opened) {
+        writeln!(out, "rule         {}", Quoted(&rule))?;
+    }
+    if let Some(projection) = receipt.projection() {
+        writeln!(out, "projection   {}", workflow::Escaped(&projection.canonical()))?;
+    }
+    writeln!(out, "issued       {}", receipt.created_at())?;
+    writeln!(out, "expires      {} (bounds redemption; the evidence does not expire)", receipt.expires_at())?;
+    writeln!(out, "key          {}, {}", Quoted(receipt.key_id()), receipt.canonicalization().as_str())?;
+    match (opened, receipt.request_commitment()) {
+        (Some(opened), _) => {
+            writeln!(out, "commitment   opened: the request, its summary and its binding are the ones that were signed")?;
+            let binding = opened.binding();
+            writeln!(out, "tenant       {}", Quoted(binding.company_id.as_deref().unwrap_or("none")))?;
+            writeln!(out, "request      {}", workflow::Escaped(&opened.request().canonical()))?;
+        }
+        (None, Some(_)) => writeln!(out, "commitment   not opened: nothing is proven about the request beyond the projection")?,
+        (None, None) => {}
+    }
+    writeln!(out, "unproven     that the action was carried out, that the decision was wise, that no receipt was left out")
+}
+
+/// The policy rule that matched. Where the receipt withholds it, that is said, and never replaced by the policy's version.
+fn rule(receipt: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
+    let withheld = |why: &str| format!("withheld ({why}): the signed projection carries no policy rule id or version");
+    match (receipt.rule(), opened.and_then(Opened::rule)) {
+        (Rule::Named(rule), _) => Some(rule),
+        (Rule::NotRecorded, _) => None,
+        (Rule::Withheld { .. }, Some(rule)) => Some(format!("{}; the opened request commitment records {rule}", withheld("private repository"))),
+        (Rule::Withheld { visibility_recorded: true }, None) => {
+            Some(format!("{}; opening the request commitment shows it", withheld("private repository")))
+        }
+        (Rule::Withheld { visibility_recorded: false }, None) => {
+            Some(format!("{}; opening the request commitment shows it", withheld("visibility not recorded, so treated as private")))
+        }
+    }
+}
+
+fn describe_outcome(out: &mut impl Write, attestation: Option<&Result<VerifiedAttestation, VerifyError>>) -> std::io::Result<()> {
+    match attestation {
+        None => Ok(()),
+        Some(Ok(attested)) => {
+            writeln!(out, "outcome      {}, as the issuer attested at {}", attested.outcome().as_str(), attested.created_at())
+        }
+        Some(Err(error)) => writeln!(out, "outcome      {}: {}", error.code(), workflow::Escaped(&error.to_string())),
+    }
+}
+
+fn to_json(name: &str, verdict: &Result<Verdict, VerifyError>) -> serde_json::Value {
+    let outcome = |attested: &VerifiedAttestation| json!({ "outcome": attested.outcome().as_str(), "created_at": attested.created_at() });
+    match verdict {
+        Ok(Verdict::Receipt { receipt, opened, attestation }) => json!({
+            "file": name,
+            "code": "VERIFIED",
+            "receipt_id": receipt.id(),
+            "decision": receipt.decision().as_str(),
+            "decider": receipt.decider().map(|decider| &decider.id),
+            "scope": receipt.scope().map(receipt::Scope::as_str),
+            "key_id": receipt.key_id(),
+            "canonicalization": receipt.canonicalization().as_str(),
+            "policy_version": receipt.policy_version(),
+            "rule": rule(receipt, opened.as_deref()),
+            "projection": receipt.projection().and_then(|json| serde_json::from_str::<serde_json::Value>(&json.canonical()).ok()),
+            "expires_at": receipt.expires_at(),
+            "commitment_opened": opened.is_some(),
+            "attestation": attestation.as_ref().map(|attestation| match attestation {
+                Ok(attested) => outcome(attested),
+                Err(error) => json!({ "code": error.code() }),
+            }),
+        }),
+        Ok(Verdict::Attestation(attested)) => json!({
+            "file": name,
+            "code": "VERIFIED",
+            "receipt_id": attested.receipt_id(),
+            "attestation": outcome(attested),
+        }),
+        Err(error) => json!({ "file": name, "code": error.code(), "exit": error.exit_code(), "message": error.to_string() }),
+    }
+}
+
+fn binding(text: &str) -> anyhow::Result<StatedBinding> {
+    let json = Json::parse(text)?;
+    let members = json.as_object().context("a binding is a JSON object")?;
+    let mut binding = StatedBinding::default();
+    for (key, value) in members.iter() {
+        let stated = match value {
+            Json::Null => Stated::Absent,
+            value => Stated::Value(value.as_str().context("its values are strings or null")?.to_owned()),
+        };
+        match key.as_str() {
+            Some("companyId") => binding.company_id = stated,
+            Some("idemKey") => binding.idem_key = stated,
+            Some("inputHash") => binding.input_hash = stated,
+            _ => anyhow::bail!("its members are companyId, idemKey and inputHash"),
+        }
+    }
+    Ok(binding)
+}
+
+/// Receipts are small: what is larger than this is none.
+const LARGEST: u64 = 16 << 20;
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let read = match path.to_str() {
+        Some("-") => std::io::stdin().lock().take(LARGEST).read_to_string(&mut text),
+        _ => fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text)),
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text)
+}
