@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark of something broken is none")]
 
 #[path = "../tests/common/mod.rs"]
+#[expect(dead_code, reason = "every test binary uses its own part of this")]
 mod common;
 
 use std::hint::black_box;

@@ -109,9 +109,11 @@ impl KeySet {
         if key.revoked_at.is_some() && key.status != KeyStatus::Revoked {
             return Err(KeySetError::RevokedYetUsable(key.key_id));
         }
-        // A weak key verifies signatures that nobody made, so it is none.
+        // A weak key verifies signatures that nobody made, and a second encoding would give one key two names.
         match VerifyingKey::from_bytes(&key.public_key) {
-            Ok(point) if !point.is_weak() => self.keys.push(PinnedKey { key, point }),
+            Ok(point) if is_canonical_point(&key.public_key) && !point.is_weak() => {
+                self.keys.push(PinnedKey { key, point })
+            }
             _ => return Err(KeySetError::PublicKey(key.key_id)),
         }
         Ok(())
@@ -206,6 +208,12 @@ fn read_key(entry: &Json) -> Result<Option<Key>, KeySetError> {
         Some(_) => Some(instant("revoked_at")?),
     };
     Ok(Some(Key { key_id, public_key, status, created_at: instant("created_at")?, revoked_at }))
+}
+
+/// Whether the y coordinate is below 2^255 − 19. The few larger ones are second encodings of other points.
+fn is_canonical_point(bytes: &[u8; 32]) -> bool {
+    let [lowest, middle @ .., highest] = bytes;
+    *lowest < 0xED || middle.iter().any(|byte| *byte != 0xFF) || highest & 0x7F != 0x7F
 }
 
 fn write_key(key: &Key) -> Json {

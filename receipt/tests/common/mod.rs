@@ -2,7 +2,6 @@
 //!
 //! The seed is public. Nothing signed with it means anything.
 
-#![expect(dead_code, reason = "every test binary uses its own part of this")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot make its receipt has failed")]
 
 use receipt::{
