@@ -122,3 +122,6 @@ fn check_v3(payload: &Object) -> Result<Commitment, VerifyError> {
         projection::check(projection.ok_or_else(|| malformed("no publicProjectionJson text"))?)?;
     Ok(Commitment { digest, tag, projection })
 }
+
+#[cfg(test)]
+mod strict;

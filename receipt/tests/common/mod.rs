@@ -7,7 +7,7 @@
 use receipt::{
     Artifact, Attribution, AuthMethod, Binding, Decider, DeciderProof, Decision, Digest, Draft,
     Ed25519Signer, Json, Key, KeySet, KeyStatus, Minted, Projection, Reauth, Resolution, RiskTier, Salt,
-    Scope, Signer, Timestamp, Webauthn, mint,
+    Scope, SignError, Signer, Timestamp, Webauthn, mint,
 };
 
 /// The id of the test key.
@@ -200,4 +200,38 @@ pub(crate) fn with(object: &Json, key: &str, value: Option<Json>) -> Json {
         .filter(|(name, _)| name.as_str() != Some(key))
         .map(|(name, json)| (name.clone(), json.clone()));
     Json::object(kept.chain(value.map(|value| (key.into(), value))))
+}
+
+/// Signs something, but not what it was given.
+pub(crate) struct Liar(pub(crate) Ed25519Signer);
+
+impl Signer for Liar {
+    fn key_id(&self) -> &str {
+        self.0.key_id()
+    }
+
+    fn public_key(&self) -> [u8; 32] {
+        self.0.public_key()
+    }
+
+    fn sign(&self, _: &Digest) -> Result<[u8; 64], SignError> {
+        self.0.sign(&Digest::of(b"something else"))
+    }
+}
+
+/// Cannot sign.
+pub(crate) struct Offline;
+
+impl Signer for Offline {
+    fn key_id(&self) -> &str {
+        KEY_ID
+    }
+
+    fn public_key(&self) -> [u8; 32] {
+        signer().public_key()
+    }
+
+    fn sign(&self, _: &Digest) -> Result<[u8; 64], SignError> {
+        Err(SignError("the agent does not answer".to_owned()))
+    }
 }

@@ -1,0 +1,118 @@
+//! Opening commitments: what must match, and what is refused.
+
+#![expect(clippy::unwrap_used, reason = "a receipt that cannot be made has failed")]
+
+#[expect(dead_code, reason = "every test binary uses its own part of this")]
+mod common;
+
+use common::{draft, keys, minted, signer, with};
+use receipt::{Binding, Digest, Draft, Json, Opening, Salt, Stated, mint, verify};
+
+#[test]
+fn an_opening_compares_everything_that_is_stated() {
+    let minted = minted();
+    let receipt = verify(&minted.artifact, &keys()).unwrap();
+    let code = |change: fn(&mut Opening)| {
+        let mut opening = minted.opening.clone();
+        change(&mut opening);
+        receipt.open(&opening).err().map_or("opened", |error| error.code())
+    };
+    assert_eq!(code(|_| {}), "opened");
+    assert_eq!(
+        code(|opening| *opening = Opening::new(opening.request_json.clone(), opening.salt.clone())),
+        "opened"
+    );
+    assert_eq!(code(|opening| opening.request_json.push(' ')), "REQUEST_COMMITMENT_MISMATCH");
+    assert_eq!(code(|opening| opening.salt = Salt::from_bytes([0; 32])), "REQUEST_COMMITMENT_MISMATCH");
+    assert_eq!(code(|opening| opening.summary = Stated::Absent), "COMMITTED_SUMMARY_MISMATCH");
+    assert_eq!(
+        code(|opening| opening.summary = Stated::Value("other".to_owned())),
+        "COMMITTED_SUMMARY_MISMATCH"
+    );
+    assert_eq!(code(|opening| opening.binding.company_id = Stated::Absent), "RECEIPT_BINDING_MISMATCH");
+    assert_eq!(
+        code(|opening| opening.binding.company_id = Stated::Value("b".to_owned())),
+        "RECEIPT_BINDING_MISMATCH"
+    );
+    assert_eq!(
+        code(|opening| opening.binding.idem_key = Stated::Value("b".to_owned())),
+        "RECEIPT_BINDING_MISMATCH"
+    );
+    assert_eq!(
+        code(|opening| opening.binding.input_hash = Stated::Value("b".to_owned())),
+        "RECEIPT_BINDING_MISMATCH"
+    );
+}
+
+#[test]
+fn stating_that_there_is_none_is_a_claim() {
+    let draft = Draft { summary: None, binding: Binding::default(), ..draft() };
+    let minted = mint(&draft, &signer()).unwrap();
+    let receipt = verify(&minted.artifact, &keys()).unwrap();
+    let opened = receipt.open(&minted.opening).unwrap();
+    assert_eq!((opened.summary(), opened.binding()), (None, &Binding::default()));
+    let empty = Opening { summary: Stated::Value(String::new()), ..minted.opening };
+    assert_eq!(receipt.open(&empty).unwrap_err().code(), "COMMITTED_SUMMARY_MISMATCH");
+}
+
+/// The code of opening a receipt that commits to `request` as it stands.
+fn committed(request: &str) -> &'static str {
+    let salt = Salt::from_bytes([3; 32]);
+    let mut bytes = salt.as_bytes().to_vec();
+    bytes.extend(request.as_bytes());
+    let projection = r#"{"projection":"execute/v1"}"#;
+    let payload = with(&common::payload(), "requestCommitment", Some(Digest::of(&bytes).tagged().into()));
+    let payload = with(&payload, "publicProjectionJson", Some(projection.into()));
+    let receipt = verify(&common::seal(&payload.canonical(), &signer()), &keys()).unwrap();
+    receipt.open(&Opening::new(request, salt)).err().map_or("opened", |error| error.code())
+}
+
+#[test]
+fn a_committed_request_has_the_shape_that_minting_writes() {
+    let binding = r#""receiptBinding":{"companyId":null,"idemKey":"k","inputHash":null}"#;
+    assert_eq!(committed(&format!("{{{binding}}}")), "opened");
+    assert_eq!(committed(&format!(r#"{{{binding},"receiptSummary":"s"}}"#)), "opened");
+    for summary in ["null", "1", "{}", r#""\ud800""#] {
+        let request = format!(r#"{{{binding},"receiptSummary":{summary}}}"#);
+        assert_eq!(committed(&request), "COMMITTED_SUMMARY_MISMATCH", "{summary}");
+    }
+    for request in
+        ["", "null", "[]", "{}", "not json", r#"{"receiptBinding":null}"#, r#"{"receiptBinding":[]}"#]
+    {
+        assert_eq!(committed(request), "RECEIPT_BINDING_MISMATCH", "{request}");
+    }
+    for broken in [
+        r#"{"companyId":null,"idemKey":"k"}"#,
+        r#"{"companyId":null,"idemKey":"k","inputHash":1}"#,
+        r#"{"companyId":null,"idemKey":"k","inputHash":null,"more":null}"#,
+    ] {
+        assert_eq!(
+            committed(&format!(r#"{{"receiptBinding":{broken}}}"#)),
+            "RECEIPT_BINDING_MISMATCH",
+            "{broken}"
+        );
+    }
+    // A key twice: two readers could see two requests.
+    assert_eq!(committed(&format!(r#"{{"a":1,"a":2,{binding}}}"#)), "RECEIPT_BINDING_MISMATCH");
+    let projects = format!(r#"{{"intent":{{"name":"x"}},{binding}}}"#);
+    assert_eq!(committed(&projects), "PUBLIC_PROJECTION_MISMATCH");
+}
+
+#[test]
+fn owner_fields_carry_an_opening() {
+    let opening = minted().opening;
+    let fields = opening.to_owner_fields();
+    assert_eq!(Opening::from_owner_fields(&fields).unwrap(), opening);
+    assert_eq!(fields.get("input_hash"), Some(&Json::Null));
+    let code = |fields: Json| Opening::from_owner_fields(&fields).unwrap_err().code();
+    for key in ["request_json", "request_commitment_salt_b64"] {
+        assert_eq!(code(with(&fields, key, None)), "REQUEST_COMMITMENT_UNAVAILABLE");
+        assert_eq!(code(with(&fields, key, Some(Json::Null))), "REQUEST_COMMITMENT_UNAVAILABLE");
+    }
+    let short = with(&fields, "request_commitment_salt_b64", Some(common::base64(&[0; 31]).into()));
+    assert_eq!(code(short), "REQUEST_COMMITMENT_MISMATCH");
+    assert_eq!(code(with(&fields, "summary", Some(1_u32.into()))), "MALFORMED");
+    let unstated = with(&with(&fields, "summary", None), "company_id", None);
+    let unstated = Opening::from_owner_fields(&unstated).unwrap();
+    assert_eq!((unstated.summary, unstated.binding.company_id), (Stated::Nothing, Stated::Nothing));
+}
