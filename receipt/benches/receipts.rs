@@ -3,7 +3,7 @@
 //! The first lines compare `verify` with the least that any verifier must do, one strict signature check and one
 //! SHA-256 of the payload, taking turns in the same run.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark of something broken is none")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark of something broken is none")]
 
 #[path = "../tests/common/mod.rs"]
 #[expect(dead_code, reason = "every test binary uses its own part of this")]

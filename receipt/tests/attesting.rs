@@ -1,11 +1,7 @@
 //! Execution attestations: what is signed, and what a verifier makes of it.
 
-#![expect(clippy::unwrap_used, reason = "a receipt that cannot be made has failed")]
-
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{KEY_ID, Liar, Offline, at, draft, json, keys, minted, signer, with};
+use crate::common;
+use crate::common::{KEY_ID, Liar, Offline, at, draft, json, keys, minted, signer, with};
 use receipt::{
     AttestationArtifact, AttestationDraft, Decision, Digest, Draft, ExecutionOutcome, Json, KeySet,
     MintError, VerifyError, attest, mint, verify, verify_attestation,

@@ -1,9 +1,6 @@
 //! Canonicalization against JavaScript itself, over random values. Says so when there is no `node` to ask.
 
-#![expect(clippy::unwrap_used, reason = "a process that cannot be spoken to has failed")]
-
-mod strategies;
-
+use crate::strategies;
 use std::io::Write;
 use std::process::{Command, Stdio};
 

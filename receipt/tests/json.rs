@@ -1,7 +1,6 @@
 //! JSON as JavaScript has it, and the three things that are stricter.
 
-mod strategies;
-
+use crate::strategies;
 use proptest::prelude::*;
 use receipt::json::{MAX_DEPTH, MAX_LEN, MAX_SAFE_INTEGER, Object, Text, UnsafeInteger};
 use receipt::{Json, JsonError};

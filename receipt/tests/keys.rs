@@ -1,9 +1,7 @@
 //! Key sets: what is read, what is refused, how keys come and go.
 
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{KEY_ID, at, json, key, keys, signer, with};
+use crate::common;
+use crate::common::{KEY_ID, at, json, key, keys, signer, with};
 use receipt::{Ed25519Signer, Json, Key, KeySet, KeySetError, KeyStatus, Timestamp};
 
 #[test]

@@ -1,11 +1,7 @@
 //! Minting and attesting: what comes out verifies, and what must not come out does not.
 
-#![expect(clippy::unwrap_used, reason = "a receipt that cannot be made has failed")]
-
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{Liar, Offline, at, demo, draft, json, key, keys, minted, signer, stepped_up, with};
+use crate::common;
+use crate::common::{Liar, Offline, at, demo, draft, json, key, keys, minted, signer, stepped_up, with};
 use receipt::{
     Artifact, Attribution, AuthMethod, Decider, DeciderProof, Decision, Draft, Ed25519Signer, KeySet,
     MintError, NotApproved, Projection, Resolution, Salt, Scope, VerifyError, mint, verify,

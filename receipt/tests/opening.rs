@@ -1,11 +1,7 @@
 //! Opening commitments: what must match, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a receipt that cannot be made has failed")]
-
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{draft, keys, minted, signer, with};
+use crate::common;
+use crate::common::{draft, keys, minted, signer, with};
 use receipt::{Binding, Digest, Draft, Json, Opening, Salt, Stated, mint, verify};
 
 #[test]

@@ -1,11 +1,7 @@
 //! The build rule and the check, from outside: what is signed, what is refused, and in which words.
 
-#![expect(clippy::unwrap_used, reason = "a receipt that cannot be made has failed")]
-
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{json, keys, payload, seal, signer, with};
+use crate::common;
+use crate::common::{json, keys, payload, seal, signer, with};
 use receipt::{Json, Rule, VerifyError, verify};
 
 /// The reason for refusing `projection`, or `None` when it is allowed.

@@ -1,9 +1,7 @@
 //! Every code of the verify procedure, on payloads signed with this crate's own test key.
 
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{KEY_ID, at, json, keys, payload, seal, signer, with};
+use crate::common;
+use crate::common::{KEY_ID, at, json, keys, payload, seal, signer, with};
 use receipt::{
     Artifact, Canonicalization, DeciderProof, Decision, Digest, Ed25519Signer, Json, KeySet, NotApproved,
     Rule, Scope, VerifiedReceipt, VerifyError, verify,

@@ -1,11 +1,7 @@
 //! Every bit and every length of a good receipt: nothing but its own payload ever verifies.
 
-#![expect(clippy::unwrap_used, reason = "a receipt that cannot be made has failed")]
-
-#[expect(dead_code, reason = "every test binary uses its own part of this")]
-mod common;
-
-use common::{keys, minted, signer};
+use crate::common;
+use crate::common::{keys, minted, signer};
 use receipt::{Artifact, Digest, Draft, KeySet, VerifiedReceipt, mint, verify};
 
 fn good() -> (Artifact, VerifiedReceipt) {

@@ -2,8 +2,6 @@
 //!
 //! A clone without them runs the tests on this crate's own vectors instead, and says so.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a vector that cannot be read has failed")]
-
 use std::path::{Path, PathBuf};
 
 use receipt::{

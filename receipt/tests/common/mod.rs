@@ -2,8 +2,6 @@
 //!
 //! The seed is public. Nothing signed with it means anything.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot make its receipt has failed")]
-
 use receipt::{
     Artifact, Attribution, AuthMethod, Binding, Decider, DeciderProof, Decision, Digest, Draft,
     Ed25519Signer, Json, Key, KeySet, KeyStatus, Minted, Projection, Reauth, Resolution, RiskTier, Salt,
