@@ -1,4 +1,133 @@
 //! Permission Protocol receipts: mint, verify, open, attest.
+//!
+//! A receipt is a signed statement that one decision was made about one action: approved or denied, by whom, under which
+//! policy version, when. This crate implements the published format
+//! (<https://github.com/permission-protocol/receipt-spec>) in full: `jcs_v1`, `jcs_v2` and `jcs_v3` receipts, execution
+//! attestations, key sets, the public projection and the opening of commitments.
+//!
+//! It does no IO, has no clock, draws no randomness and keeps no state; it is `no_std` with `alloc` and builds for
+//! `wasm32-unknown-unknown`. Times, salts and keys are arguments.
+//!
+//! # What the types promise
+//!
+//! - A [`VerifiedReceipt`] comes from [`verify`] and from nowhere else. It may be a denial.
+//! - An [`Approved`] comes from [`VerifiedReceipt::approved`], which is asked for a [`Scope`]: a denial or a demo decision
+//!   never passes where a production approval is wanted.
+//! - An [`Opened`] comes from [`VerifiedReceipt::open`]: the request in it is the one that was committed to.
+//! - What leaves [`mint`] and [`attest`] has been verified. An approval that cannot be signed does not exist.
+//!
+//! # For an auditor: verify, and open
+//!
+//! Pin the issuer's keys first. Keys that come with a receipt prove nothing.
+//!
+//! ```
+//! use receipt::{Artifact, KeySet, Opening, Scope, verify};
+//!
+//! # fn issued() -> (String, String, Opening) {
+//! #     use receipt::*;
+//! #     let signer = Ed25519Signer::from_seed("issuer-key-1", &[7; 32]);
+//! #     let created_at = Timestamp::from_millis(1_795_424_400_000);
+//! #     let decider = Decider {
+//! #         id: "user:alice".into(), display: "alice".into(), auth_method: Some(AuthMethod::Session),
+//! #         resolution: Some(Resolution::AllowOnce), attribution: Attribution::Credentialed, proof: None,
+//! #     };
+//! #     let draft = Draft {
+//! #         id: "rcpt_0001".into(), agent_id: "agent:release".into(), run_id: None,
+//! #         request: Json::parse(r#"{"action":{"operation":"deploy","tool":"workers","parameters":{"to":"edge"}}}"#).unwrap(),
+//! #         binding: Binding::default(), summary: None, decision: Decision::Approved, decider, scope: Scope::Production,
+//! #         risk_tier: None, policy_version: None, reason_codes: vec![], projection: Projection::ExecuteV1,
+//! #         created_at, expires_at: created_at, salt: Salt::from_bytes([1; 32]),
+//! #     };
+//! #     let minted = mint(&draft, &signer).unwrap();
+//! #     let mut keys = KeySet::new("https://issuer.example");
+//! #     let (key_id, public_key) = ("issuer-key-1".into(), signer.public_key());
+//! #     keys.insert(Key { key_id, public_key, status: KeyStatus::Active, created_at, revoked_at: None }).unwrap();
+//! #     (minted.artifact.to_json(), keys.to_json(), minted.opening)
+//! # }
+//! # let (receipt_json, pinned_keys_json, opening) = issued();
+//! let keys = KeySet::parse(&pinned_keys_json)?;
+//! let receipt = verify(&Artifact::parse(&receipt_json)?, &keys)?;
+//! println!("{} {} by {:?}", receipt.id(), receipt.decision(), receipt.decider().map(|decider| &decider.display));
+//!
+//! // Holding the request and its salt, see what exactly was approved.
+//! let opened = receipt.open(&opening)?;
+//! assert_eq!(opened.request().pointer(["action", "parameters", "to"]).and_then(|to| to.as_str()), Some("edge"));
+//!
+//! // A denial, or a demo decision, is genuine too. It is no approval.
+//! let approved = receipt.approved(Scope::Production)?;
+//! assert_eq!(approved.receipt().id(), "rcpt_0001");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # For an issuer: mint, then attest
+//!
+//! The salt is 32 fresh random bytes; the key is behind a [`Signer`], so it can live in another process.
+//!
+//! ```
+//! use receipt::*;
+//!
+//! # fn random() -> [u8; 32] { [1; 32] }
+//! # let now = Timestamp::from_millis(1_795_424_400_000);
+//! # let seed = [7; 32];
+//! let signer = Ed25519Signer::from_seed("issuer-key-1", &seed);
+//! let draft = Draft {
+//!     id: "rcpt_0001".into(),
+//!     agent_id: "agent:release".into(),
+//!     run_id: Some("inst_0001".into()),
+//!     request: Json::object([("action", Json::object([("tool", "workers".into()), ("operation", "deploy".into())]))]),
+//!     binding: Binding { company_id: Some("acme".into()), ..Binding::default() },
+//!     summary: Some("tests are green".into()),
+//!     decision: Decision::Approved,
+//!     decider: Decider {
+//!         id: "user:alice".into(),
+//!         display: "alice".into(),
+//!         auth_method: Some(AuthMethod::Session),
+//!         resolution: Some(Resolution::AllowOnce),
+//!         attribution: Attribution::Credentialed,
+//!         proof: None,
+//!     },
+//!     scope: Scope::Production,
+//!     risk_tier: Some(RiskTier::ExecuteWithApproval),
+//!     policy_version: Some("policy-7".into()),
+//!     reason_codes: vec!["HUMAN_APPROVED".into()],
+//!     projection: Projection::ExecuteV1,
+//!     created_at: now,
+//!     expires_at: Timestamp::from_millis(now.as_millis() + 15 * 60 * 1000),
+//!     salt: Salt::from_bytes(random()),
+//! };
+//! let Minted { artifact, opening } = mint(&draft, &signer)?; // publish the one, guard the other
+//! # let _ = opening;
+//!
+//! // The action has run, once. Say how it ended.
+//! let outcome = ExecutionOutcome::Succeeded { started_at: now, finished_at: now, output_hash: None };
+//! let attestation = AttestationDraft { receipt_id: artifact.receipt_id, outcome, tool_call_id: None, created_at: now };
+//! let attestation = attest(&attestation, &signer)?;
+//! assert_eq!(attestation.approval_receipt_id(), "rcpt_0001");
+//! # Ok::<(), MintError>(())
+//! ```
+//!
+//! # For a browser: one function over strings
+//!
+//! Nothing here needs a runtime. Built for `wasm32-unknown-unknown`, this is a whole verifier:
+//!
+//! ```
+//! /// What to show for a receipt, or the specification's code for what is wrong with it.
+//! pub fn check(receipt_json: &str, pinned_keys_json: &str, now_ms: i64) -> Result<String, &'static str> {
+//!     let keys = receipt::KeySet::parse(pinned_keys_json).map_err(|_| "MALFORMED")?;
+//!     let artifact = receipt::Artifact::parse(receipt_json).map_err(|error| error.code())?;
+//!     let receipt = receipt::verify(&artifact, &keys).map_err(|error| error.code())?;
+//!     let expired = receipt.is_expired(receipt::Timestamp::from_millis(now_ms));
+//!     Ok(format!("{} {}{}", receipt.decision(), receipt.id(), if expired { " (redemption over)" } else { "" }))
+//! }
+//! assert_eq!(check("{}", r#"{"issuer":"https://issuer.example","keys":[]}"#, 0), Err("MALFORMED"));
+//! ```
+//!
+//! # Invariants
+//!
+//! - The order of the checks is the specification's, and the first failure is the one reported: [`VerifyError::code`].
+//! - An unknown version or projection tag is unverifiable here, never tampered, and only once its signature verifies.
+//! - Ed25519 is verified strictly, always over the 32 bytes of the SHA-256.
+//! - A duplicate key is refused wherever it occurs. No two readers see two documents.
 #![no_std]
 
 extern crate alloc;

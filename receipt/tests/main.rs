@@ -7,6 +7,7 @@ mod strategies;
 
 mod attesting;
 mod differential;
+mod docs;
 mod json;
 mod keys;
 mod minting;
