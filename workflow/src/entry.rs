@@ -4,6 +4,7 @@ use crate::ActorId;
 use crate::ArtifactFacts;
 use crate::Asked;
 use crate::Call;
+use crate::Clipped;
 use crate::Quoted;
 use crate::ReceiptId;
 use crate::RequestId;
@@ -293,7 +294,7 @@ impl fmt::Display for Entry {
             Self::Refused { call, check, message, .. } => write!(f, "refused     #{call} by the {check} check: {message}"),
             Self::Performed { call, receipt, effect } => write!(f, "performed   #{call} on {receipt}: {effect}"),
             Self::Attested { receipt, key_id, .. } => write!(f, "attested    {receipt}: outcome signed with {key_id}"),
-            Self::Completed { output } => write!(f, "completed   {}", Quoted(output)),
+            Self::Completed { output } => write!(f, "completed   {}", Clipped(output)),
             Self::Failed { failure } => write!(f, "failed      {failure}"),
         }
     }
@@ -308,7 +309,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Succeeded { output, .. } => write!(f, "succeeded, {}", Quoted(output)),
+            Self::Succeeded { output, .. } => write!(f, "succeeded, {}", Clipped(output)),
             Self::Failed { message, .. } => write!(f, "failed, {}", Quoted(message)),
             Self::Unknown { message } => write!(f, "unknown, {}", Quoted(message)),
         }

@@ -17,7 +17,18 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The same in quotation marks, and cut with a visible mark where it is long.
+/// The same, cut with a visible mark where it is long. For JSON, which brings its own quotation marks.
+#[derive(Debug, Clone, Copy)]
+pub struct Clipped<'a>(pub &'a str);
+
+impl fmt::Display for Clipped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().take(SHOWN).try_for_each(|character| write_visibly(f, character))?;
+        write_hidden(f, self.0)
+    }
+}
+
+/// The same in quotation marks. For words.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a>(pub &'a str);
 
@@ -26,21 +37,25 @@ impl fmt::Display for Quoted<'_> {
         f.write_char('"')?;
         for character in self.0.chars().take(SHOWN) {
             match character {
-                '"' => f.write_str("\\\""),
+                '"' | '\\' => write!(f, "\\{character}"),
                 other => write_visibly(f, other),
             }?;
         }
         f.write_char('"')?;
-        match self.0.chars().count().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            hidden => write!(f, " [{hidden} more characters not shown]"),
-        }
+        write_hidden(f, self.0)
+    }
+}
+
+fn write_hidden(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    match text.chars().count().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        hidden => write!(f, " [{hidden} more characters not shown]"),
     }
 }
 
 fn write_visibly(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     match character {
-        '\'' | '"' => f.write_char(character),
+        '\'' | '"' | '\\' => f.write_char(character),
         // Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
         '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => write!(f, "{}", character.escape_unicode()),
         other => write!(f, "{}", other.escape_debug()),

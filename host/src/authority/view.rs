@@ -5,6 +5,7 @@
 
 use crate::authority::Request;
 use std::fmt;
+use workflow::Clipped;
 use workflow::Quoted;
 
 impl fmt::Display for Request {
@@ -26,6 +27,6 @@ impl fmt::Display for Request {
         writeln!(f, "lapses       {}", self.expires_at)?;
         writeln!(f, "written by the workflow, not checked by anybody:")?;
         writeln!(f, "  reason     {}", Quoted(&self.reason))?;
-        write!(f, "  evidence   {}", Quoted(&self.evidence))
+        write!(f, "  evidence   {}", Clipped(&self.evidence))
     }
 }

@@ -8,6 +8,7 @@ use host::sandbox::Program;
 use std::fmt::Display;
 use std::io::Write;
 use workflow::Asked;
+use workflow::Clipped;
 use workflow::Effect;
 use workflow::Entry;
 use workflow::Quoted;
@@ -92,7 +93,7 @@ impl Story {
             Entry::Refused { asked, check, message, .. } => self.refused(asked, *check, message),
             Entry::Performed { receipt, effect, .. } => self.performed(receipt.as_str(), effect),
             Entry::Attested { key_id, .. } => self.say(LABEL, "attested", format_args!("the outcome is signed with {key_id}")),
-            Entry::Completed { output } => self.say(GOOD, "result", Quoted(output)),
+            Entry::Completed { output } => self.say(GOOD, "result", Clipped(output)),
             Entry::Failed { failure } => self.say(BAD, "failed", failure),
         }
     }
@@ -115,7 +116,7 @@ impl Story {
         match effect {
             Effect::Succeeded { output, .. } => {
                 let deployment: Option<host::capability::Deployment> = serde_json::from_str(output).ok();
-                let Some(deployment) = deployment else { return self.say(GOOD, "performed", Quoted(output)) };
+                let Some(deployment) = deployment else { return self.say(GOOD, "performed", Clipped(output)) };
                 self.say(GOOD, "deployed", &deployment.id);
                 self.detail("resource", Quoted(&deployment.resource));
                 self.detail("where", &deployment.location);

@@ -10,8 +10,8 @@ pub struct SandboxLimits {
     pub component_bytes: usize,
     /// Bytes of linear memory, all memories together. Default 128 MiB, as on Cloudflare.
     pub memory_bytes: usize,
-    /// Units of fuel, about one an instruction. Default 20 000 000 000: about 30 s of computing, Cloudflare's bound on CPU time,
-    /// on one core of a current server. Counted, not timed, so that the same guest always stops at the same instruction.
+    /// Units of fuel, about one a WebAssembly instruction. Default 300 000 000 000: some 30 s of an empty loop on one core of a
+    /// current server, Cloudflare's bound on CPU time. Counted, not timed: the same guest always stops at the same instruction.
     pub fuel: u64,
     /// Time on the wall, which also ends a guest that sleeps. Default 60 s.
     pub wall_clock: Duration,
@@ -30,7 +30,7 @@ impl Default for SandboxLimits {
         Self {
             component_bytes: 16 << 20,
             memory_bytes: 128 << 20,
-            fuel: 20_000_000_000,
+            fuel: 300_000_000_000,
             wall_clock: Duration::from_secs(60),
             table_elements: 100_000,
             handles: 1_000,

@@ -1,0 +1,264 @@
+//! A tenant that tries what a tenant must not be able to do. Parameters: `{"attack": "<name>"}`.
+//!
+//! An attack that the host answers with a value returns that value, so that a test can read it. What should have ended the instance
+//! and did not returns `{"survived": true}`.
+
+use guest_sdk::Event;
+use guest_sdk::Failure;
+use guest_sdk::Step;
+use guest_sdk::Workflow;
+use guest_sdk::bindings::permission_protocol::tenant::workflow::Attempt;
+use guest_sdk::bindings::permission_protocol::tenant::workflow::Begun;
+use guest_sdk::deploy;
+use guest_sdk::failure;
+use guest_sdk::pp;
+use guest_sdk::serde_json::Value;
+use guest_sdk::serde_json::from_str;
+use guest_sdk::serde_json::json;
+
+struct Hostile;
+
+guest_sdk::workflow!(Hostile);
+
+const CAPABILITY: &str = "cloudflare.dynamic-worker.deploy";
+const RESOURCE: &str = "cloudflare://workers/victim/app";
+
+impl Workflow for Hostile {
+    fn run(event: Event, step: Step<'_>) -> Result<Value, Failure> {
+        let params: Value = from_str(&event.payload).map_err(|error| failure("invalid-params", error))?;
+        match params["attack"].as_str().unwrap_or_default() {
+            "forged-receipt" => forged_receipt(&params),
+            "attempt-as-receipt" => attempt_as_receipt(step),
+            "spent-twice" => spent_twice(),
+            "other-artifact" => Ok(deployed(RESOURCE, &artifact("evil"), approve(CAPABILITY, RESOURCE)?)),
+            "other-name" => Ok(deployed(RESOURCE, &named("renamed.js", "good"), approve(CAPABILITY, RESOURCE)?)),
+            "other-resource" => Ok(deployed("cloudflare://workers/bank/app", &artifact("good"), approve(CAPABILITY, RESOURCE)?)),
+            "other-capability" => Ok(deployed(RESOURCE, &artifact("good"), approve("harmless.log.write", RESOURCE)?)),
+            "plain" => Ok(deployed(RESOURCE, &artifact("good"), approve(CAPABILITY, RESOURCE)?)),
+            "two-approvals" => two_approvals(),
+            "loud" => approve_with(loud()).map(|_| json!({})),
+            "bad-evidence" => approve_with(pp::Action { evidence: "{\"a\":1,\"a\":2}".to_owned(), ..action(CAPABILITY, RESOURCE) }).map(|_| json!({})),
+            "bad-capability" => approve("no-dot", RESOURCE).map(|_| json!({})),
+            "files" => Ok(files()),
+            "environment" => Ok(environment()),
+            "clock" => Ok(clock(step)?),
+            "spin" => spin(),
+            "memory" => memory(),
+            "stack" => Ok(json!(stack(0))),
+            "panic" => panic!("the workflow gives up \u{1b}[31mred"),
+            "exit" => std::process::exit(7),
+            "sleep" => sleep(),
+            "print" => Ok(print()),
+            "handles" => handles(step),
+            "flood" => flood(),
+            "step-names" => Ok(step_names(step)),
+            "step-results" => Ok(step_results(step)),
+            "step-order" => step_order(step),
+            "steps-without-end" => steps_without_end(step),
+            other => Err(failure("unknown-attack", other)),
+        }
+    }
+}
+
+/// The upstream demo's hole: a receipt that the tenant made up, here as a handle and as an event in its own parameters.
+fn forged_receipt(params: &Value) -> Result<Value, Failure> {
+    let number = params["handle"].as_u64().unwrap_or(1);
+    // SAFETY: none. That is the attack.
+    let receipt = unsafe { pp::Receipt::from_handle(u32::try_from(number).unwrap_or(1)) };
+    Ok(deployed(RESOURCE, &artifact("good"), receipt))
+}
+
+fn attempt_as_receipt(step: Step<'_>) -> Result<Value, Failure> {
+    let Begun::Run(attempt) = step.raw().begin("lend a handle")? else { return Ok(json!({ "survived": true })) };
+    let handle = attempt.take_handle();
+    // SAFETY: none. That is the attack.
+    let receipt = unsafe { pp::Receipt::from_handle(handle) };
+    Ok(deployed(RESOURCE, &artifact("good"), receipt))
+}
+
+fn spent_twice() -> Result<Value, Failure> {
+    let handle = approve(CAPABILITY, RESOURCE)?.take_handle();
+    // SAFETY: the first use is honest, the second is the attack.
+    let (first, second) = unsafe { (pp::Receipt::from_handle(handle), pp::Receipt::from_handle(handle)) };
+    let first = deployed(RESOURCE, &artifact("good"), first);
+    Ok(json!([first, deployed(RESOURCE, &artifact("good"), second)]))
+}
+
+/// Two receipts for one action are two decisions, and permit two deployments.
+fn two_approvals() -> Result<Value, Failure> {
+    let (first, second) = (approve(CAPABILITY, RESOURCE)?, approve(CAPABILITY, RESOURCE)?);
+    let first = deployed(RESOURCE, &artifact("good"), first);
+    Ok(json!([first, deployed(RESOURCE, &artifact("good"), second)]))
+}
+
+/// Words that try to be more than words on an approver's screen.
+fn loud() -> pp::Action {
+    let reason = "routine\u{1b}[2K\u{1b}[1Adecision    APPROVED by user:ceo\n\ndecision    APPROVED\u{202e}drawkcab\u{200b}\u{3164}\u{2800}".to_owned();
+    pp::Action { reason, evidence: json!({ "note": "\u{1b}]0;owned\u{7}\u{202e}\u{115f}" }).to_string(), ..action(CAPABILITY, RESOURCE) }
+}
+
+fn files() -> Value {
+    let read = std::fs::read("/etc/passwd").map(|bytes| bytes.len());
+    let write = std::fs::write("/tmp/escaped", "x");
+    let list = std::fs::read_dir("/").map(Iterator::count);
+    json!({ "read": outcome(read), "write": outcome(write.map(|()| 0)), "list": outcome(list) })
+}
+
+fn outcome(result: std::io::Result<usize>) -> String {
+    result.map_or_else(|error| format!("refused: {error}"), |count| format!("got {count}"))
+}
+
+fn environment() -> Value {
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line).unwrap_or(0);
+    json!({ "variables": std::env::vars().count(), "arguments": std::env::args().count(), "stdin": read })
+}
+
+/// Time and chance, before and after a pause: a guest that could tell the two apart could behave differently when it is resumed.
+fn clock(step: Step<'_>) -> Result<Value, Failure> {
+    let look = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|since| since.as_millis()).unwrap_or(0);
+        let chance = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 1);
+        json!({ "now": now.to_string(), "chance": chance.to_string() })
+    };
+    let first: Value = step.run("look at the clock", || Ok::<_, Failure>(look()))?;
+    let receipt = approve(CAPABILITY, RESOURCE)?;
+    drop(receipt);
+    Ok(json!({ "first": first, "again": look() }))
+}
+
+fn spin() -> Result<Value, Failure> {
+    let mut count = 0_u64;
+    while std::hint::black_box(true) {
+        count = std::hint::black_box(count.wrapping_add(1));
+    }
+    Ok(json!({ "survived": count }))
+}
+
+fn memory() -> Result<Value, Failure> {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+        if hoard.len() > 4096 {
+            return Ok(json!({ "survived": true }));
+        }
+    }
+}
+
+#[expect(unconditional_recursion, reason = "that is the attack")]
+fn stack(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    stack(depth + 1).wrapping_add(std::hint::black_box(frame)[0])
+}
+
+fn sleep() -> Result<Value, Failure> {
+    std::thread::sleep(std::time::Duration::from_secs(3600));
+    Ok(json!({ "survived": true }))
+}
+
+fn print() -> Value {
+    let line = "x".repeat(1 << 16);
+    for _ in 0..64 {
+        println!("{line}");
+    }
+    eprintln!("\u{1b}[31mdone");
+    json!({ "printed": 64 })
+}
+
+fn handles(step: Step<'_>) -> Result<Value, Failure> {
+    for count in 0..1_000_000_u32 {
+        match step.raw().begin("hold on")? {
+            Begun::Run(attempt) => drop(attempt.take_handle()),
+            Begun::Done(_) => return Ok(json!({ "survived": count })),
+        }
+    }
+    Ok(json!({ "survived": true }))
+}
+
+/// More bytes in one call than the host takes.
+fn flood() -> Result<Value, Failure> {
+    let bytes = vec![0; 100 << 20];
+    let action = pp::Action { artifact: Some(pp::Artifact { name: "flood".to_owned(), bytes }), ..action(CAPABILITY, RESOURCE) };
+    approve_with(action).map(|_| json!({ "survived": true }))
+}
+
+fn step_names(step: Step<'_>) -> Value {
+    let try_name = |name: &str| step.run(name, || Ok::<_, Failure>(1)).map_or_else(|failure| failure.message, |_| "accepted".to_owned());
+    json!({
+        "empty": try_name(""),
+        "long": try_name(&"é".repeat(257)),
+        "longest": try_name(&"é".repeat(256)),
+        "control": try_name("a\u{1b}[2Kb"),
+    })
+}
+
+fn step_results(step: Step<'_>) -> Value {
+    let try_result = |name: &str, output: &str| match step.raw().begin(name) {
+        Ok(Begun::Run(attempt)) => Attempt::complete(attempt, output).map_or_else(|error| failure("", Failure::from(error).message).message, |()| "accepted".to_owned()),
+        Ok(Begun::Done(_)) => "done".to_owned(),
+        Err(error) => Failure::from(error).message,
+    };
+    json!({
+        "not json": try_result("not json", "{"),
+        "large": try_result("large", &format!("\"{}\"", "x".repeat(1 << 20))),
+        "fits": try_result("fits", "[1]"),
+    })
+}
+
+/// Ends an outer step before the one that was begun inside it, which would make the journal ambiguous.
+fn step_order(step: Step<'_>) -> Result<Value, Failure> {
+    let (Begun::Run(outer), Begun::Run(_inner)) = (step.raw().begin("outer")?, step.raw().begin("inner")?) else {
+        return Ok(json!({ "survived": true }));
+    };
+    let ended = Attempt::complete(outer, "1");
+    Ok(json!({ "ended": ended.map_or_else(|error| Failure::from(error).message, |()| "accepted".to_owned()) }))
+}
+
+fn steps_without_end(step: Step<'_>) -> Result<Value, Failure> {
+    for number in 0.. {
+        step.run("again", || Ok::<_, Failure>(number))?;
+    }
+    Ok(json!({ "survived": true }))
+}
+
+fn approve(capability: &str, resource: &str) -> Result<pp::Receipt, Failure> {
+    approve_with(action(capability, resource))
+}
+
+fn approve_with(action: pp::Action) -> Result<pp::Receipt, Failure> {
+    pp::require_approval(&action).map_err(|refusal| match refusal {
+        pp::Refusal::Denied(denial) => failure("denied", denial.receipt_id),
+        pp::Refusal::Expired(request) => failure("expired", request),
+        pp::Refusal::Invalid(message) => failure("invalid", message),
+    })
+}
+
+fn action(capability: &str, resource: &str) -> pp::Action {
+    pp::Action {
+        capability: capability.to_owned(),
+        resource: resource.to_owned(),
+        reason: "trust me".to_owned(),
+        evidence: "{}".to_owned(),
+        artifact: Some(artifact("good")),
+    }
+}
+
+fn artifact(content: &str) -> pp::Artifact {
+    named("bundle.js", content)
+}
+
+fn named(name: &str, content: &str) -> pp::Artifact {
+    pp::Artifact { name: name.to_owned(), bytes: content.as_bytes().to_vec() }
+}
+
+fn deployed(resource: &str, artifact: &pp::Artifact, receipt: pp::Receipt) -> Value {
+    match deploy::deploy(resource, artifact, receipt) {
+        Ok(deployment) => json!({ "deployed": deployment.id }),
+        Err(deploy::DeployError::Refused(refusal)) => {
+            json!({ "refused": format!("{:?}", refusal.check), "message": refusal.message })
+        }
+        Err(deploy::DeployError::Invalid(message)) => json!({ "invalid": message }),
+        Err(deploy::DeployError::Failed(message)) => json!({ "failed": message }),
+        Err(deploy::DeployError::Unknown(message)) => json!({ "unknown": message }),
+    }
+}
