@@ -8,6 +8,7 @@ mod strategies;
 mod attesting;
 mod differential;
 mod docs;
+mod fuzzing;
 mod json;
 mod keys;
 mod minting;
