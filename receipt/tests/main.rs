@@ -6,6 +6,7 @@ mod common;
 mod strategies;
 
 mod attesting;
+mod build_rule;
 mod differential;
 mod docs;
 mod fuzzing;

@@ -1,8 +1,8 @@
 //! Opening commitments: what must match, and what is refused.
 
 use crate::common;
-use crate::common::{draft, keys, minted, signer, with};
-use receipt::{Binding, Digest, Draft, Json, Opening, Salt, Stated, mint, verify};
+use crate::common::{draft, json, keys, minted, signer, with};
+use receipt::{Binding, Digest, Draft, Json, Opening, Rule, Salt, Stated, check_stored, mint, verify};
 
 #[test]
 fn an_opening_compares_everything_that_is_stated() {
@@ -51,6 +51,34 @@ fn stating_that_there_is_none_is_a_claim() {
     assert_eq!(receipt.open(&empty).unwrap_err().code(), "COMMITTED_SUMMARY_MISMATCH");
 }
 
+#[test]
+fn an_opened_request_names_the_rule_it_records() {
+    let request = json(r#"{"policy":{"decision":{"ruleId":"hold.production","ruleVersion":"7"}}}"#);
+    let minted = mint(&Draft { request, ..draft() }, &signer()).unwrap();
+    let receipt = verify(&minted.artifact, &keys()).unwrap();
+    assert_eq!(receipt.rule(), Rule::NotRecorded);
+    assert_eq!(receipt.open(&minted.opening).unwrap().rule().as_deref(), Some("hold.production@7"));
+}
+
+#[test]
+fn the_opening_step_alone_reads_a_payload_by_itself() {
+    let minted = minted();
+    let payload = common::payload();
+    let code = |payload: &Json| {
+        check_stored(&payload.canonical(), &minted.opening).err().map_or("opened", |error| error.code())
+    };
+    assert_eq!(code(&payload), "opened");
+    assert_eq!(code(&with(&payload, "requestCommitment", None)), "REQUEST_COMMITMENT_MALFORMED");
+    assert_eq!(code(&with(&payload, "publicProjectionJson", None)), "MALFORMED");
+    assert_eq!(
+        code(&with(&payload, "publicProjectionJson", Some(r#"{"projection":"x/v1"}"#.into()))),
+        "PROJECTION_UNSUPPORTED"
+    );
+    let bare = with(&payload, "publicProjectionJson", Some(r#"{"projection":"execute/v1"}"#.into()));
+    assert_eq!(code(&bare), "PUBLIC_PROJECTION_MISMATCH");
+    assert_eq!(check_stored("{", &minted.opening).unwrap_err().code(), "MALFORMED");
+}
+
 /// The code of opening a receipt that commits to `request` as it stands.
 fn committed(request: &str) -> &'static str {
     let salt = Salt::from_bytes([3; 32]);
@@ -60,7 +88,11 @@ fn committed(request: &str) -> &'static str {
     let payload = with(&common::payload(), "requestCommitment", Some(Digest::of(&bytes).tagged().into()));
     let payload = with(&payload, "publicProjectionJson", Some(projection.into()));
     let receipt = verify(&common::seal(&payload.canonical(), &signer()), &keys()).unwrap();
-    receipt.open(&Opening::new(request, salt)).err().map_or("opened", |error| error.code())
+    let opening = Opening::new(request, salt);
+    let code = receipt.open(&opening).err().map_or("opened", |error| error.code());
+    let alone = check_stored(&payload.canonical(), &opening).err().map_or("opened", |error| error.code());
+    assert_eq!(alone, code, "the opening step alone says the same");
+    code
 }
 
 #[test]
