@@ -1,1 +1,431 @@
-//! cli
+//! The command line as people and programs meet it: transcripts, exit codes, bad input, and the receipts verified by somebody else.
+
+mod support;
+
+use receipt::Digest;
+use serde_json::Value;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// One command's end.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+fn command(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pp-host"));
+    command.current_dir(support::root()).env_remove("NO_COLOR").env("PP_HOST_DATA", data).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Ran {
+    command(data, arguments).output().unwrap().into()
+}
+
+const GUEST: &str = "tests/guests/tenant-workflow.wasm";
+
+/// A folder with one approved and one denied run.
+fn folder() -> TempDir {
+    let data = TempDir::new().unwrap();
+    assert_eq!(run(data.path(), &["run", GUEST]).code, Some(0));
+    assert_eq!(run(data.path(), &["run", GUEST, "--deny"]).code, Some(4));
+    data
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The id of the receipt with that decision.
+fn receipt_id(data: &Path, status: &str) -> String {
+    let listed = lines(&run(data, &["receipts", "list", "--json"]).stdout);
+    let of_status = listed.iter().find(|receipt| receipt["status"] == status).unwrap();
+    of_status["receipt_id"].as_str().unwrap().to_owned()
+}
+
+fn write(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, content).unwrap();
+    path.display().to_string()
+}
+
+/// Everything that differs from run to run, made the same: digests, identifiers, times, the data folder.
+fn settled(text: &str, data: &str) -> String {
+    let text = text.replace(data, ".pp-host");
+    let mut settled = String::new();
+    let mut word = String::new();
+    for character in text.chars().chain(['\n']) {
+        if character.is_ascii_alphanumeric() {
+            word.push(character);
+            continue;
+        }
+        let hex = word.len() >= 16 && word.chars().all(|c| c.is_ascii_hexdigit());
+        settled.push_str(if hex { "HEX" } else { &word });
+        word.clear();
+        settled.push(character);
+    }
+    settled.lines().map(settle_times).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}
+
+fn settle_times(line: &str) -> String {
+    let shape = "dddd-dd-ddTdd:dd:dd.dddZ";
+    let is_time = |text: &str| {
+        text.len() == shape.len() && text.chars().zip(shape.chars()).all(|(c, s)| if s == 'd' { c.is_ascii_digit() } else { c == s })
+    };
+    let words = line.split(' ').map(|word| if is_time(word.trim_end_matches(',')) { "TIME" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_readme_shows_what_happens() {
+    let readme = fs::read_to_string(support::root().join("README.md")).unwrap();
+    let blocks: Vec<&str> = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2, "the approved run and the denied one");
+    for block in blocks {
+        let (command, shown) = block.split_once('\n').unwrap();
+        let arguments = command.strip_prefix("$ cargo run -p host -- ").unwrap();
+        let data = TempDir::new().unwrap();
+        let ran = run(data.path(), &arguments.split(' ').collect::<Vec<_>>());
+        let folder = data.path().display().to_string();
+        assert_eq!(settled(&ran.stdout, &folder), settled(shown, &folder), "{command}: the transcript in the README is out of date");
+    }
+    let digest = Digest::of(&support::guest("tenant-workflow")).to_string();
+    assert!(readme.contains(&digest), "the README shows another component than {GUEST}: {digest}");
+}
+
+#[test]
+fn an_approved_run_tells_its_story_in_order() {
+    let data = TempDir::new().unwrap();
+    let ran = run(data.path(), &["run", GUEST, "--tenant", "acme", "--actor", "agent:bob", "--workflow-name", "nightly"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let mut rest = ran.stdout.as_str();
+    for words in [
+        "workflow    \"nightly\"", "sha256", "permission-protocol:tenant/pp@0.1.0", "no WASI", "tenant acme, actor agent:bob",
+        "\"build generated worker\"", "waits for a decision", "cloudflare.dynamic-worker.deploy", "worker-bundle.js", "212 bytes",
+        "written by the workflow", "AI-generated tenant workflow", "diffSummary", "APPROVED by demo:automatic", "scope     demo", "rcpt_",
+        "pp_demo_", "expires", "verified", "\"deploy dynamic worker\"", "dep_", "where", "attested", "\"status\":\"deployed\"", "kept in",
+    ] {
+        let (_, after) = rest.split_once(words).unwrap_or_else(|| panic!("{words} does not follow in\n{}", ran.stdout));
+        rest = after;
+    }
+    assert!(!ran.stdout.contains('\u{1b}'), "no colours where there is no terminal");
+}
+
+#[test]
+fn a_denied_run_deploys_nothing() {
+    let data = TempDir::new().unwrap();
+    let ran = run(data.path(), &["run", GUEST, "--deny"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stdout.contains(r#""status":"blocked""#));
+    assert_eq!(run(data.path(), &["deployments"]).stdout, "");
+    let receipts = lines(&run(data.path(), &["receipts", "list", "--json"]).stdout);
+    assert_eq!(receipts.len(), 1);
+    assert_eq!(receipts[0]["status"], "DENIED");
+}
+
+#[test]
+fn a_guest_with_a_standard_library_runs_too() {
+    let data = TempDir::new().unwrap();
+    let ran = run(data.path(), &["run", "tests/guests/tenant-workflow-std.wasm"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("interfaces, all inert"), "{}", ran.stdout);
+}
+
+#[test]
+fn json_is_for_programs_and_the_rest_for_people() {
+    let data = TempDir::new().unwrap();
+    let ran = run(data.path(), &["run", GUEST, "--json"]);
+    let facts: Vec<_> = lines(&ran.stdout).iter().map(|fact| fact["fact"].as_str().unwrap().to_owned()).collect();
+    let expected = [
+        "loaded", "started", "step-started", "step-completed", "requested", "decided", "issued", "step-started", "redeemed", "performed",
+        "attested", "step-completed", "completed",
+    ];
+    assert_eq!(facts, expected);
+    assert!(ran.stderr.contains("waits for a decision"));
+    let audited: Vec<_> = lines(&run(data.path(), &["audit", "--json"]).stdout);
+    assert_eq!(audited, lines(&ran.stdout), "the audit says what the run said");
+    let people = run(data.path(), &["audit"]).stdout;
+    assert_eq!(people.lines().count(), expected.len());
+}
+
+#[test]
+fn a_parked_run_goes_on_where_it_was() {
+    let data = TempDir::new().unwrap();
+    let parked = run(data.path(), &["run", GUEST, "--wait"]);
+    assert_eq!(parked.code, Some(3), "{}", parked.stderr);
+    let resume = parked.stdout.lines().find_map(|line| line.trim().strip_prefix("go on     pp-host ")).unwrap();
+    let words: Vec<&str> = resume.split(' ').collect();
+    assert_eq!(run(data.path(), &words).code, Some(3), "it still waits");
+    let resumed = run(data.path(), &[words.as_slice(), &["--approve"]].concat());
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    assert!(!resumed.stdout.contains("build generated worker"), "a completed step does not run again");
+    assert!(resumed.stdout.contains(r#""status":"deployed""#));
+    assert_eq!(run(data.path(), &words).code, Some(0), "an ended instance stays as it ended");
+}
+
+#[test]
+fn parameters_come_from_the_command_line_or_a_file() {
+    let data = TempDir::new().unwrap();
+    let file = write(data.path(), "params.json", r#"{"resource":"cloudflare://workers/acme/other"}"#);
+    let ran = run(data.path(), &["run", GUEST, "--params", &format!("@{file}")]);
+    assert!(ran.stdout.contains("cloudflare://workers/acme/other"), "{}", ran.stderr);
+    let ran = run(data.path(), &["run", GUEST, "--params", r#"{"resource":7}"#]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("invalid-params"), "{}", ran.stdout);
+}
+
+/// A command that fails, and words that its message must have.
+fn fails(data: &Path, arguments: &[&str], code: i32, words: &[&str]) {
+    let ran = run(data, arguments);
+    assert_eq!(ran.code, Some(code), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+    for word in words {
+        assert!(ran.stderr.contains(word), "{arguments:?} does not say {word:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn bad_components_are_refused_with_a_hint() {
+    let data = TempDir::new().unwrap();
+    let at = |name: &str, bytes: &[u8]| {
+        let path = data.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let good = support::guest("tenant-workflow");
+    let component = |text: &str| wat::parse_str(text).unwrap();
+    let cases = [
+        (at("text.wasm", b"hello"), vec!["not a WebAssembly file", "cargo component build"]),
+        (at("empty.wasm", b""), vec!["not a WebAssembly file"]),
+        (at("module.wasm", &component("(module)")), vec!["core WebAssembly module", "cargo component build"]),
+        (at("short.wasm", &good[..good.len() / 2]), vec!["not a valid component", "cut short"]),
+        (at("header.wasm", &good[..8]), vec!["not a workflow", "exports nothing"]),
+        (at("world.wasm", &component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#)), vec!["\"wasi:sockets/tcp@0.2.0\""]),
+        (at("other.wasm", &component("(component)")), vec!["not a workflow", "entrypoint@0.1.0", "wit/tenant.wit"]),
+        (data.path().join("missing.wasm").display().to_string(), vec!["cannot read", "No such file"]),
+    ];
+    for (path, words) in cases {
+        fails(data.path(), &["run", &path], 1, &words);
+    }
+    fails(data.path(), &["run", GUEST, "--limit", "component-bytes=1000"], 1, &["--limit component-bytes=N", "1000"]);
+}
+
+#[test]
+fn bad_arguments_are_refused_with_a_hint() {
+    let data = TempDir::new().unwrap();
+    fails(data.path(), &["run", GUEST, "--params", "{"], 1, &["the parameters cannot be used", "not JSON"]);
+    fails(data.path(), &["run", GUEST, "--params", "@/nowhere"], 1, &["cannot read the parameters"]);
+    fails(data.path(), &["run", GUEST, "--ask"], 1, &["needs a terminal", "--wait"]);
+    fails(data.path(), &["run", GUEST, "--ask", "--deny"], 2, &["cannot be used with"]);
+    fails(data.path(), &["run", GUEST, "--tenant", "a b"], 2, &["not a tenant id", "A-Z"]);
+    fails(data.path(), &["run", GUEST, "--limit", "fule=1"], 2, &["no limit \"fule\""]);
+    fails(data.path(), &["run"], 2, &["Usage"]);
+    fails(data.path(), &["resume", "wf_nowhere"], 1, &["wf_nowhere"]);
+    fails(&data.path().join("none"), &["audit"], 1, &["there is no data", "--data"]);
+}
+
+#[test]
+fn a_bad_data_folder_is_refused_with_a_hint() {
+    let data = folder();
+    let database = rusqlite::Connection::open(data.path().join("journal.sqlite")).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    fails(data.path(), &["run", GUEST], 1, &["newer pp-host", "99"]);
+    fails(data.path(), &["audit"], 1, &["newer pp-host"]);
+    database.pragma_update(None, "user_version", 1).unwrap();
+    drop(database);
+    assert_eq!(run(data.path(), &["audit"]).code, Some(0), "nothing was lost");
+
+    let foreign = TempDir::new().unwrap();
+    fs::write(foreign.path().join("journal.sqlite"), "something else altogether, and long enough to be read as a header".repeat(20)).unwrap();
+    fails(foreign.path(), &["run", GUEST], 1, &["not a database of pp-host", "--data"]);
+    let file = write(foreign.path(), "file", "");
+    fails(Path::new(&file), &["run", GUEST], 1, &["cannot use the data folder", "--data"]);
+}
+
+#[test]
+fn a_folder_that_another_process_owns_can_be_read_and_not_written() {
+    let data = folder();
+    let _owner = host::store::DataFolder::own(data.path()).unwrap();
+    fails(data.path(), &["run", GUEST], 1, &["in use by another pp-host", "--data"]);
+    assert_eq!(run(data.path(), &["audit"]).code, Some(0));
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let data = folder();
+    let key = data.path().join("keys/issuer-demo.pem");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600, "made for its owner only");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    fails(data.path(), &["run", GUEST], 1, &["issuer-demo.pem", "0644", "chmod 600"]);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&key, "not a key").unwrap();
+    fails(data.path(), &["run", GUEST], 1, &["not an Ed25519 private key"]);
+}
+
+/// The shell bounds the size of files, which is as near to a full disk as an ordinary user gets.
+#[test]
+fn a_full_disk_is_said_and_nothing_is_lost() {
+    let data = TempDir::new().unwrap();
+    let parked = run(data.path(), &["run", GUEST, "--wait"]);
+    assert_eq!(parked.code, Some(3), "{}", parked.stderr);
+    let instance = lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
+    // In KiB: too little to begin, too little to commit, too little to end.
+    for bound in [1, 33, 40] {
+        let resume = format!("trap '' XFSZ; ulimit -f {bound}; exec {} resume {instance} --approve", env!("CARGO_BIN_EXE_pp-host"));
+        let output = Command::new("bash").args(["-c", &resume]).env("PP_HOST_DATA", data.path()).stdin(Stdio::null()).output().unwrap();
+        let full = Ran::from(output);
+        assert_eq!(full.code, Some(1), "{bound}: {}{}", full.stdout, full.stderr);
+        assert!(full.stderr.contains("the disk is full or a size limit is reached"), "{bound}: {}", full.stderr);
+    }
+    let resumed = run(data.path(), &["resume", &instance, "--approve"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    assert_eq!(run(data.path(), &["deployments", "--json"]).stdout.lines().count(), 1);
+}
+
+#[test]
+fn an_exported_receipt_verifies_here() {
+    let data = folder();
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    for (status, decision) in [("APPROVED", "decision     APPROVED"), ("DENIED", "decision     DENIED")] {
+        let id = receipt_id(data.path(), status);
+        let exported = run(data.path(), &["receipts", "export", &id]).stdout;
+        let file = write(data.path(), "artifact.json", &exported);
+        let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
+        assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+        assert!(verified.stdout.contains(decision) && verified.stdout.contains("commitment   opened"), "{}", verified.stdout);
+        assert_eq!(verified.stdout.contains("outcome      succeeded"), status == "APPROVED");
+        let shown = run(data.path(), &["receipts", "show", &id]);
+        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+        assert!(shown.stdout.contains(decision), "{}", shown.stdout);
+    }
+}
+
+#[test]
+fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
+    let data = folder();
+    let id = receipt_id(data.path(), "APPROVED");
+    let export = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&run(data.path(), &[&["receipts", "export", &id], arguments].concat()).stdout).unwrap()
+    };
+    let (owner, public) = (export(&[]), export(&["--public"]));
+    for field in ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"] {
+        assert!(owner[field].is_string(), "{field}");
+        assert!(public.get(field).is_none(), "{field}");
+    }
+    assert_eq!(owner["artifact"], public["artifact"]);
+    assert!(owner["artifact"]["redeemed_at"].is_string());
+    assert_eq!(owner["attestation_artifact"]["outcome"], "succeeded");
+    assert_eq!(public["attestation_artifact"]["payload_withheld"], true);
+    assert!(public["attestation_artifact"].get("payload_bytes_b64").is_none());
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    let file = write(data.path(), "public.json", &public.to_string());
+    let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
+    assert!(verified.stdout.contains("commitment   not opened"));
+}
+
+#[test]
+fn verify_has_the_specification_s_exit_codes() {
+    let data = folder();
+    let here = data.path();
+    let id = receipt_id(here, "APPROVED");
+    let owner: Value = serde_json::from_str(&run(here, &["receipts", "export", &id]).stdout).unwrap();
+    let keys: Value = serde_json::from_str(&run(here, &["keys", "export"]).stdout).unwrap();
+    let keys_file = write(here, "keys.json", &keys.to_string());
+    let artifact = serde_json::json!({ "artifact": owner["artifact"] });
+    let artifact_file = write(here, "a.json", &artifact.to_string());
+    let verify = |file: &str, keys: &str, more: &[&str]| run(here, &[&["verify", file, "--keys", keys], more].concat()).code;
+    let altered = |pointer: &str, value: Value| {
+        let mut altered = artifact.clone();
+        *altered.pointer_mut(pointer).unwrap() = value;
+        write(here, "altered.json", &altered.to_string())
+    };
+    let none = write(here, "none.json", r#"{"issuer":"x","keys":[]}"#);
+    let mut revoked = keys.clone();
+    revoked["keys"][0]["status"] = "revoked".into();
+    revoked["keys"][0]["revoked_at"] = "2026-01-01T00:00:00.000Z".into();
+    let revoked = write(here, "revoked.json", &revoked.to_string());
+    let signature = owner["attestation_artifact"]["signature_b64"].clone();
+
+    assert_eq!(verify(&artifact_file, &keys_file, &[]), Some(0));
+    assert_eq!(verify(&altered("/artifact/signature_b64", signature), &keys_file, &[]), Some(1));
+    assert_eq!(verify(&artifact_file, &none, &[]), Some(2));
+    assert_eq!(verify(&artifact_file, &revoked, &[]), Some(2));
+    assert_eq!(verify(&altered("/artifact/alg", "rsa".into()), &keys_file, &[]), Some(3));
+    assert_eq!(verify(&write(here, "text", "{"), &keys_file, &[]), Some(3));
+    assert_eq!(verify(&altered("/artifact/signed_payload_hash", "0".repeat(64).into()), &keys_file, &[]), Some(4));
+    assert_eq!(verify(&artifact_file, "/nowhere", &[]), Some(64));
+    assert_eq!(run(here, &["verify", &artifact_file]).code, Some(64), "no keys are trusted by default");
+
+    let request = write(here, "request.json", owner["request_json"].as_str().unwrap());
+    let salt = owner["request_commitment_salt_b64"].as_str().unwrap();
+    let summary = write(here, "summary.txt", &format!("{}\n", owner["summary"].as_str().unwrap()));
+    let binding = write(here, "binding.json", &serde_json::json!({ "companyId": owner["company_id"], "idemKey": owner["idem_key"] }).to_string());
+    let open = ["--request", &request, "--salt", salt];
+    assert_eq!(verify(&artifact_file, &keys_file, &open), Some(0));
+    assert_eq!(verify(&artifact_file, &keys_file, &[&open[..], &["--summary", &summary, "--binding", &binding]].concat()), Some(0));
+    let reformatted = write(here, "reformatted.json", &format!("{} ", owner["request_json"].as_str().unwrap()));
+    assert_eq!(verify(&artifact_file, &keys_file, &["--request", &reformatted, "--salt", salt]), Some(10));
+    let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
+    assert_eq!(verify(&artifact_file, &keys_file, &[&open[..], &["--binding", &elsewhere]].concat()), Some(10));
+
+    let attestation = write(here, "attestation.json", &serde_json::json!({ "attestation_artifact": owner["attestation_artifact"] }).to_string());
+    assert_eq!(verify(&attestation, &keys_file, &["--receipt", &artifact_file]), Some(0));
+    assert_eq!(verify(&attestation, &keys_file, &[]), Some(64), "an attestation is of a receipt");
+}
+
+#[test]
+fn verify_reads_standard_input_and_several_files() {
+    let data = folder();
+    let (id, denied) = (receipt_id(data.path(), "APPROVED"), receipt_id(data.path(), "DENIED"));
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    let export = |id: &str| run(data.path(), &["receipts", "export", id]).stdout;
+    let file = write(data.path(), "denied.json", &export(&denied));
+    let mut child = command(data.path(), &["verify", "-", &file, "--keys", &keys, "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(export(&id).as_bytes()).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let verdicts = lines(&ran.stdout);
+    assert_eq!((verdicts[0]["decision"].as_str(), verdicts[1]["decision"].as_str()), (Some("APPROVED"), Some("DENIED")));
+    assert_eq!(verdicts[0]["commitment_opened"], true);
+}
+
+#[test]
+fn a_stranger_s_verifier_accepts_what_this_host_issues() {
+    let Ok(version) = Command::new("node").arg("--version").output() else {
+        eprintln!("SKIPPED: node is not here, so nobody else has verified these receipts");
+        return;
+    };
+    assert!(version.status.success());
+    let data = folder();
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    for status in ["APPROVED", "DENIED"] {
+        let id = receipt_id(data.path(), status);
+        let file = write(data.path(), "artifact.json", &run(data.path(), &["receipts", "export", &id]).stdout);
+        let verified = Command::new("node").arg(support::root().join("tests/verify.mjs")).args([&file, &keys]).output().unwrap();
+        let verified = Ran::from(verified);
+        assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+        assert!(verified.stdout.contains(&format!("VERIFIED {id} {status} by demo:automatic, scope demo")), "{}", verified.stdout);
+        assert!(verified.stdout.contains("OPENED cloudflare.dynamic-worker.deploy on"), "{}", verified.stdout);
+        assert_eq!(verified.stdout.contains("ATTESTED succeeded"), status == "APPROVED");
+    }
+}

@@ -127,8 +127,13 @@ fn export(receipt: &StoredReceipt, fate: &Fate, public: bool) -> anyhow::Result<
     artifact["redeemed_at"] = json!(fate.redeemed.map(|(at, _)| at));
     let mut export = json!({ "artifact": artifact });
     if let Some(document) = &fate.attestation {
-        let document: Value = serde_json::from_str(document)?;
-        export["attestation_artifact"] = document["attestation_artifact"].clone();
+        let mut document: Value = serde_json::from_str(document)?;
+        if let (true, Some(attestation)) = (public, document["attestation_artifact"].as_object_mut()) {
+            // The payload has an unsalted digest of the output, which would confirm a guess at it.
+            attestation.remove("payload_bytes_b64");
+            attestation.insert("payload_withheld".to_owned(), json!(true));
+        }
+        export["attestation_artifact"] = document["attestation_artifact"].take();
     }
     if !public {
         export["request_json"] = json!(receipt.request_json);

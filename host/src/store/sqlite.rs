@@ -19,6 +19,8 @@ use rusqlite::OptionalExtension as _;
 use rusqlite::Row;
 use rusqlite::Transaction;
 use rusqlite::TransactionBehavior;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use rusqlite::params;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -329,8 +331,10 @@ fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
 fn classify(error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
-        // A write that the system refused: a quota or a file size limit, which SQLite does not tell from a broken disk.
-        rusqlite::Error::SqliteFailure(code, _) if code.extended_code == rusqlite::ffi::SQLITE_IOERR_WRITE => StoreError::Full,
+        // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
+        rusqlite::Error::SqliteFailure(code, _) if [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&code.extended_code) => {
+            StoreError::Full
+        }
         rusqlite::Error::SqliteFailure(code, _) if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Damaged(error.to_string())
         }
