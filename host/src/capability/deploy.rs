@@ -53,7 +53,7 @@ pub struct Deployment {
     pub artifact_sha256: Digest,
     /// The artifact's size in bytes.
     pub artifact_bytes: u64,
-    /// The file that has the artifact.
+    /// The file that has the artifact, below the data folder. A tenant hears of it, so it says nothing else about this machine.
     pub location: String,
     /// The receipt that it rests on.
     pub receipt_id: String,
@@ -111,7 +111,7 @@ impl Deploy {
             return read(&record).map_err(unknown);
         }
         let facts = artifact.facts();
-        let location = self.root.join("artifacts").join(facts.sha256.to_string());
+        let file = self.root.join("artifacts").join(facts.sha256.to_string());
         let deployment = Deployment {
             id,
             tenant: permit.tenant().clone(),
@@ -119,13 +119,13 @@ impl Deploy {
             artifact: facts.name.clone(),
             artifact_sha256: facts.sha256,
             artifact_bytes: facts.bytes,
-            location: location.display().to_string(),
+            location: format!("deployments/artifacts/{}", facts.sha256),
             receipt_id: permit.receipt().id().to_owned(),
             order: attempt.order,
             approved_at: permit.receipt().created_at(),
         };
         let json = serde_json::to_vec_pretty(&deployment).map_err(failed)?;
-        replace(&location, artifact.bytes()).map_err(failed)?;
+        replace(&file, artifact.bytes()).map_err(failed)?;
         // An interrupted deployment that is taken up again must not undo a later one.
         let current = self.current(permit.tenant(), permit.resource()).map_err(failed)?;
         if current.is_none_or(|current| current.order <= deployment.order) {
