@@ -136,13 +136,15 @@ pub(crate) fn is_canonical(payload: &Object, fields: &[&str], text: &str) -> boo
     let listed = payload.iter().all(|(name, value)| {
         *value != Json::Null && name.as_str().is_some_and(|name| fields.binary_search(&name).is_ok())
     });
-    listed && canonical_text(payload) == text
+    let mut out = String::with_capacity(text.len());
+    crate::json::write_object(&mut out, payload);
+    listed && out == text
 }
 
 /// The canonical text of an object whose members are already the listed ones.
 pub(crate) fn canonical_text(payload: &Object) -> String {
     // Objects are sorted by construction, so writing one out is canonicalizing it.
-    let mut out = String::with_capacity(1024);
+    let mut out = String::new();
     crate::json::write_object(&mut out, payload);
     out
 }

@@ -117,6 +117,13 @@ impl Json {
         out
     }
 
+    /// Whether `text` is the canonical text of this value.
+    pub(crate) fn is_canonical(&self, text: &str) -> bool {
+        let mut out = String::with_capacity(text.len());
+        write::value(&mut out, self);
+        out == text
+    }
+
     /// The member `key`, when this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.as_object()?.get(key)

@@ -150,6 +150,8 @@ impl<'a> Parser<'a> {
                     return Ok(builder.finish(run));
                 }
                 Some(b'\\') => {
+                    // Where there is one escape there are usually many: JSON inside JSON.
+                    builder.unicode.reserve(run.len() + 128);
                     builder.push_str(run);
                     self.at += 1;
                     self.escape(&mut builder)?;

@@ -95,6 +95,10 @@ fn cmp_utf16(a: &str, b: &str) -> Ordering {
     fn rank(byte: u8) -> u8 {
         if matches!(byte, 0xEE | 0xEF) { byte + 0x10 } else { byte }
     }
+    // Nearly every key is ASCII, and then the bytes decide at once.
+    if b.is_ascii() {
+        return a.as_bytes().cmp(b.as_bytes());
+    }
     let (a, b) = (a.as_bytes(), b.as_bytes());
     match a.iter().zip(b).find(|(x, y)| x != y) {
         Some((x, y)) => rank(*x).cmp(&rank(*y)),

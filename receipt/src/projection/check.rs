@@ -1,22 +1,22 @@
 //! The check that anybody can run: could the build rule have produced this projection?
 
 use alloc::format;
-use alloc::string::String;
+use core::fmt;
 
 use super::allowlist::{Field, Slot};
 use super::{Projection, TAG_KEY, is_public};
 use crate::error::{Reason, VerifyError, malformed};
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, Text};
 
 /// Checks a signed projection text and hands back its tag and content.
 pub(crate) fn check(text: &str) -> Result<(Projection, Json), VerifyError> {
     let (tag, projection) = read(text)?;
-    if projection.canonical() != text {
+    if !projection.is_canonical(text) {
         return Err(VerifyError::ProjectionNotAllowed("publicProjectionJson is not canonical".into()));
     }
     let allowed = Allowed { tag, public: is_public(&projection) };
     if let Some(facts) = projection.as_object() {
-        allowed.members(tag.allowlist(), 0, facts, "").map_err(VerifyError::ProjectionNotAllowed)?;
+        allowed.members(tag.allowlist(), 0, facts, &Path::Root).map_err(VerifyError::ProjectionNotAllowed)?;
     }
     Ok((tag, projection))
 }
@@ -38,47 +38,66 @@ struct Allowed {
     public: bool,
 }
 
+/// Where the walk is. Spelled out only when something is wrong there.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a Text),
+    Element(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(Self::Root, key) => f.write_str(&key.to_string_lossy()),
+            Self::Key(parent, key) => write!(f, "{parent}.{}", key.to_string_lossy()),
+            Self::Element(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
 impl Allowed {
     /// Every member of `object` must lie on one of `fields`, all of which lead to `object` by their first `depth`
     /// segments.
-    fn members(&self, fields: &[Field], depth: usize, object: &Object, at: &str) -> Result<(), Reason> {
+    fn members(&self, fields: &[Field], depth: usize, object: &Object, at: &Path<'_>) -> Result<(), Reason> {
         for (key, value) in object.iter() {
-            if depth == 0 && key.as_str() == Some(TAG_KEY) {
+            let name = key.as_str();
+            if depth == 0 && name == Some(TAG_KEY) {
                 continue;
             }
-            let mut runs = fields.chunk_by(|a, b| a.path[depth] == b.path[depth]);
-            match runs.find(|run| key.as_str() == Some(run[0].key(depth))) {
-                Some(run) => self.member(run, depth, value, at)?,
-                None => {
-                    return Err(
-                        format!("{} is not in the allowlist", join(at, &key.to_string_lossy())).into()
-                    );
-                }
-            }
+            let path = Path::Key(at, key);
+            let is_listed = |field: &Field| name == Some(field.key(depth));
+            let Some(start) = fields.iter().position(is_listed) else {
+                return Err(format!("{path} is not in the allowlist").into());
+            };
+            // Paths with a common beginning stand together.
+            let run = &fields[start..];
+            let len = run.iter().position(|field| !is_listed(field)).unwrap_or(run.len());
+            self.member(&run[..len], depth, value, &path)?;
         }
         Ok(())
     }
 
-    fn member(&self, run: &[Field], depth: usize, value: &Json, at: &str) -> Result<(), Reason> {
+    fn member(&self, run: &[Field], depth: usize, value: &Json, at: &Path<'_>) -> Result<(), Reason> {
         let field = &run[0];
-        let path = || join(at, field.key(depth));
         if field.is_leaf(depth) {
-            return self.leaf(field, value, path);
+            return self.leaf(field, value, at);
         }
         if field.is_each(depth) {
-            return self.elements(run, depth, value, &path());
+            return self.elements(run, depth, value, at);
         }
         match value.as_object() {
-            Some(object) if object.is_empty() => Err(format!("{} is empty", path()).into()),
-            Some(object) => self.members(run, depth + 1, object, &path()),
-            None => Err(format!("{} must be an object", path()).into()),
+            Some(object) if object.is_empty() => Err(format!("{at} is empty").into()),
+            Some(object) => self.members(run, depth + 1, object, at),
+            None => Err(format!("{at} must be an object").into()),
         }
     }
 
-    fn elements(&self, run: &[Field], depth: usize, value: &Json, at: &str) -> Result<(), Reason> {
+    fn elements(&self, run: &[Field], depth: usize, value: &Json, at: &Path<'_>) -> Result<(), Reason> {
         let elements = value.as_array().unwrap_or_default();
         for (index, element) in elements.iter().enumerate() {
-            let path = format!("{at}[{index}]");
+            let path = Path::Element(at, index);
             match element.as_object() {
                 Some(object) => self.members(run, depth + 1, object, &path)?,
                 None => return Err(format!("{path} must be an object").into()),
@@ -91,21 +110,17 @@ impl Allowed {
         Ok(())
     }
 
-    fn leaf(&self, field: &Field, value: &Json, path: impl Fn() -> String) -> Result<(), Reason> {
+    fn leaf(&self, field: &Field, value: &Json, at: &Path<'_>) -> Result<(), Reason> {
         if let Some(identity) = self.tag.confidential(field).filter(|_| !self.public) {
-            return Err(format!("{} is {identity} and scope.visibility is not \"public\"", path()).into());
+            return Err(format!("{at} is {identity} and scope.visibility is not \"public\"").into());
         }
         if field.slot.admits(value) {
             return Ok(());
         }
         Err(match field.slot {
-            Slot::Identifier => format!("{} is not an identifier", path()).into(),
-            Slot::OneOf(words) => format!("{} is not one of {}", path(), words.join(", ")).into(),
-            Slot::Value => format!("{} is neither a scalar nor an array of scalars", path()).into(),
+            Slot::Identifier => format!("{at} is not an identifier").into(),
+            Slot::OneOf(words) => format!("{at} is not one of {}", words.join(", ")).into(),
+            Slot::Value => format!("{at} is neither a scalar nor an array of scalars").into(),
         })
     }
-}
-
-fn join(at: &str, key: &str) -> String {
-    if at.is_empty() { key.into() } else { format!("{at}.{key}") }
 }
