@@ -30,7 +30,8 @@ fn main() {
     divan::main();
 }
 
-/// Prints the median cost of `verify` and of the bare minimum, and their ratio.
+/// Prints the cost of `verify` and of the bare minimum, and their ratio. The cost is the tenth percentile: on a machine
+/// that does other things too, the median is theirs.
 fn compare(name: &str, artifact: &Artifact, keys: &KeySet) {
     let bare = Bare::of(artifact, keys);
     let (mut bare_times, mut verify_times) = (Vec::new(), Vec::new());
@@ -38,7 +39,7 @@ fn compare(name: &str, artifact: &Artifact, keys: &KeySet) {
         bare_times.push(time(|| bare.check()));
         verify_times.push(time(|| verify(black_box(artifact), black_box(keys)).is_ok()));
     }
-    let (bare, verify) = (median(bare_times), median(verify_times));
+    let (bare, verify) = (undisturbed(bare_times), undisturbed(verify_times));
     let ratio = verify.as_secs_f64() / bare.as_secs_f64();
     println!("{name}: bare {bare:.1?}, verify {verify:.1?}, ratio {ratio:.2} (target: at most 1.50)");
 }
@@ -49,9 +50,9 @@ fn time(work: impl Fn() -> bool) -> Duration {
     start.elapsed()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn undisturbed(mut times: Vec<Duration>) -> Duration {
     times.sort();
-    times[times.len() / 2]
+    times[times.len() / 10]
 }
 
 /// One strict signature check and one SHA-256, on values that are decoded already.

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::artifact::{Envelope, Sealed, Unsealed};
-use crate::canonical::{ATTEST_V1, canonical_text, is_canonical};
+use crate::canonical::{ATTEST_V1, is_canonical};
 use crate::digest::Digest;
 use crate::error::{MintError, Reason, VerifyError, malformed};
 use crate::fields::Decision;
@@ -106,7 +106,7 @@ pub fn attest(draft: &AttestationDraft, signer: &dyn Signer) -> Result<Attestati
     if draft.receipt_id.is_empty() {
         return Err(MintError::EmptyField("receipt_id"));
     }
-    let text = canonical_text(&payload(draft, signer.key_id()));
+    let text = payload(draft, signer.key_id()).canonical();
     let Signed { signed_payload_hash, signature_b64, payload_bytes_b64 } = seal(&text, signer)?;
     let artifact = AttestationArtifact {
         approval_receipt_id: draft.receipt_id.clone(),

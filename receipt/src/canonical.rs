@@ -3,8 +3,6 @@
 //! A canonicalization is frozen the moment a receipt is signed under it. The lists below never change; a new signed
 //! field is a new list under a new name.
 
-use alloc::string::String;
-
 use crate::fields::vocabulary;
 use crate::json::{Json, Object};
 
@@ -136,17 +134,7 @@ pub(crate) fn is_canonical(payload: &Object, fields: &[&str], text: &str) -> boo
     let listed = payload.iter().all(|(name, value)| {
         *value != Json::Null && name.as_str().is_some_and(|name| fields.binary_search(&name).is_ok())
     });
-    let mut out = String::with_capacity(text.len());
-    crate::json::write_object(&mut out, payload);
-    listed && out == text
-}
-
-/// The canonical text of an object whose members are already the listed ones.
-pub(crate) fn canonical_text(payload: &Object) -> String {
-    // Objects are sorted by construction, so writing one out is canonicalizing it.
-    let mut out = String::new();
-    crate::json::write_object(&mut out, payload);
-    out
+    listed && payload.is_canonical(text)
 }
 
 #[cfg(test)]

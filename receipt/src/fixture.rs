@@ -7,7 +7,7 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
-use crate::canonical::{Canonicalization, canonical_text};
+use crate::canonical::Canonicalization;
 use crate::digest::Digest;
 use crate::error::{VerifyError, malformed};
 use crate::json::{Json, Object};
@@ -38,7 +38,7 @@ impl Fixture {
                 payload.insert(*name, value.clone());
             }
         }
-        Ok(Self { key_id, signature_b64, text: canonical_text(&payload) })
+        Ok(Self { key_id, signature_b64, text: payload.canonical() })
     }
 
     /// The canonical text, which is what the signature is over.

@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::artifact::Artifact;
-use crate::canonical::{Canonicalization, canonical_text};
+use crate::canonical::Canonicalization;
 use crate::decider::Decider;
 use crate::digest::{Digest, Salt};
 use crate::encoding;
@@ -75,7 +75,7 @@ pub fn mint(draft: &Draft, signer: &dyn Signer) -> Result<Minted, MintError> {
     let request_json = request.canonical();
     let projection = projection::build(draft.projection, &request).ok_or(MintError::RequestNotObject)?;
     let commitment = Digest::commitment(&draft.salt, &request_json);
-    let text = canonical_text(&payload(draft, signer.key_id(), commitment, projection));
+    let text = payload(draft, signer.key_id(), commitment, projection).canonical();
     let signed = seal(&text, signer)?;
     let minted =
         Minted { artifact: envelope(draft, signer.key_id(), signed), opening: opening(draft, request_json) };

@@ -423,6 +423,7 @@ fn older_versions_sign_their_request_in_the_open() {
             assert_eq!(code(sealed(&with(&older(version), key, None))), "SCHEMA_MISMATCH", "{key}");
         }
         assert_eq!(code(sealed(&with(&older(version), "summary", None))), "verified");
+        assert_eq!(code(sealed(&with(&older(version), "requestJson", Some("{}".into())))), "verified");
         assert_eq!(
             code(sealed(&with(&older(version), "deciderProof", Some(json("{}"))))),
             "CANONICAL_MISMATCH"

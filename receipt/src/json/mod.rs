@@ -25,7 +25,6 @@ use alloc::vec::Vec;
 
 pub use object::Object;
 pub use text::Text;
-pub(crate) use write::write_object;
 
 /// How deep arrays and objects may nest. A committed request is a handful of levels; 128 leaves room for whatever an
 /// agent puts into its parameters and keeps the recursive parser far from the end of any stack.
@@ -112,16 +111,12 @@ impl Json {
 
     /// The canonical text: keys sorted recursively, no white space, `JSON.stringify` escapes and numbers.
     pub fn canonical(&self) -> String {
-        let mut out = String::new();
-        write::value(&mut out, self);
-        out
+        write::to_text(|out| write::value(out, self))
     }
 
     /// Whether `text` is the canonical text of this value.
     pub(crate) fn is_canonical(&self, text: &str) -> bool {
-        let mut out = String::with_capacity(text.len());
-        write::value(&mut out, self);
-        out == text
+        write::writes(text, |out| write::value(out, self))
     }
 
     /// The member `key`, when this is an object that has it.

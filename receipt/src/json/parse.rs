@@ -141,24 +141,28 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self) -> Result<Text, JsonError> {
         self.at += 1;
-        let mut builder = TextBuilder::default();
+        let run = self.plain_run();
+        // Most strings, and nearly all keys, have nothing to unescape.
+        if self.eat(b'"') {
+            return Ok(run.into());
+        }
+        // Where there is one escape there are usually many: JSON inside JSON.
+        let mut builder = TextBuilder { unicode: String::with_capacity(run.len() + 64), units: None };
+        builder.push_str(run);
         loop {
-            let run = self.plain_run();
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(builder.finish(run));
+                    return Ok(builder.finish());
                 }
                 Some(b'\\') => {
-                    // Where there is one escape there are usually many: JSON inside JSON.
-                    builder.unicode.reserve(run.len() + 128);
-                    builder.push_str(run);
                     self.at += 1;
                     self.escape(&mut builder)?;
                 }
                 Some(_) => return Err(self.expected("an escape instead of a control character")),
                 None => return Err(self.expected("the end of the string")),
             }
+            builder.push_str(self.plain_run());
         }
     }
 
@@ -239,7 +243,6 @@ impl<'a> Parser<'a> {
 }
 
 /// Collects Unicode as long as it can, and code units from the first lone surrogate on.
-#[derive(Default)]
 struct TextBuilder {
     unicode: String,
     units: Option<Vec<u16>>,
@@ -264,8 +267,7 @@ impl TextBuilder {
         }
     }
 
-    fn finish(mut self, last_run: &str) -> Text {
-        self.push_str(last_run);
+    fn finish(self) -> Text {
         match self.units {
             None => self.unicode.into(),
             Some(units) => Text::from_units(units),

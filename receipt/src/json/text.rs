@@ -28,17 +28,14 @@ impl Text {
 
     /// The string, unless it holds a lone surrogate.
     pub fn as_str(&self) -> Option<&str> {
-        match &self.0 {
-            Repr::Unicode(text) => Some(text),
-            Repr::Units(_) => None,
-        }
+        self.units().ok()
     }
 
-    /// The code units, when there is a lone surrogate among them.
-    pub(super) fn ill_formed_units(&self) -> Option<&[u16]> {
+    /// The string, or its code units when there is a lone surrogate among them.
+    pub(super) fn units(&self) -> Result<&str, &[u16]> {
         match &self.0 {
-            Repr::Unicode(_) => None,
-            Repr::Units(units) => Some(units),
+            Repr::Unicode(text) => Ok(text),
+            Repr::Units(units) => Err(units),
         }
     }
 

@@ -1,86 +1,105 @@
 //! `JSON.stringify`, character for character.
 
 use alloc::string::String;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use super::{Json, Object, Text};
 
-/// Appends the canonical text of `json`.
-pub(crate) fn value(out: &mut String, json: &Json) {
+/// The canonical text of whatever `write` writes.
+pub(crate) fn to_text(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut out);
+    out
+}
+
+/// Whether `write` writes exactly `text`. Compares piece by piece, so that nothing has to be written out.
+pub(crate) fn writes(text: &str, write: impl FnOnce(&mut Expected<'_>) -> fmt::Result) -> bool {
+    let mut expected = Expected(text);
+    write(&mut expected).is_ok() && expected.0.is_empty()
+}
+
+/// What is still to come. Writing anything else fails.
+pub(crate) struct Expected<'a>(&'a str);
+
+impl Write for Expected<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
+/// Writes a value.
+pub(crate) fn value(out: &mut impl Write, json: &Json) -> fmt::Result {
     match json {
-        Json::Null => out.push_str("null"),
-        Json::Bool(true) => out.push_str("true"),
-        Json::Bool(false) => out.push_str("false"),
-        Json::Number(number) => write_number(out, *number),
+        Json::Null => out.write_str("null"),
+        Json::Bool(true) => out.write_str("true"),
+        Json::Bool(false) => out.write_str("false"),
+        Json::Number(number) if number.is_finite() => {
+            out.write_str(ryu_js::Buffer::new().format_finite(*number))
+        }
+        Json::Number(_) => out.write_str("null"),
         Json::String(text) => string(out, text),
-        Json::Array(elements) => {
-            out.push('[');
-            for (index, element) in elements.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                value(out, element);
-            }
-            out.push(']');
-        }
-        Json::Object(object) => write_object(out, object),
+        Json::Array(elements) => array(out, elements),
+        Json::Object(members) => object(out, members),
     }
 }
 
-/// Appends `text` as a string literal.
-pub(crate) fn string(out: &mut String, text: &Text) {
-    out.push('"');
-    match (text.as_str(), text.ill_formed_units()) {
-        (Some(text), _) => escape(out, text),
-        (None, units) => {
-            for unit in char::decode_utf16(units.unwrap_or_default().iter().copied()) {
+/// Writes an object.
+pub(crate) fn object(out: &mut impl Write, object: &Object) -> fmt::Result {
+    let mut separator = "{";
+    for (key, member) in object.iter() {
+        out.write_str(separator)?;
+        string(out, key)?;
+        out.write_str(":")?;
+        value(out, member)?;
+        separator = ",";
+    }
+    out.write_str(if object.is_empty() { "{}" } else { "}" })
+}
+
+fn array(out: &mut impl Write, elements: &[Json]) -> fmt::Result {
+    let mut separator = "[";
+    for element in elements {
+        out.write_str(separator)?;
+        value(out, element)?;
+        separator = ",";
+    }
+    out.write_str(if elements.is_empty() { "[]" } else { "]" })
+}
+
+fn string(out: &mut impl Write, text: &Text) -> fmt::Result {
+    out.write_str("\"")?;
+    match text.units() {
+        Ok(text) => escape(out, text)?,
+        Err(units) => {
+            for unit in char::decode_utf16(units.iter().copied()) {
                 match unit {
-                    Ok(c) => escape(out, c.encode_utf8(&mut [0; 4])),
-                    Err(lone) => write_unit(out, lone.unpaired_surrogate()),
+                    Ok(c) => escape(out, c.encode_utf8(&mut [0; 4]))?,
+                    Err(lone) => write!(out, "\\u{:04x}", lone.unpaired_surrogate())?,
                 }
             }
         }
     }
-    out.push('"');
-}
-
-pub(crate) fn write_object(out: &mut String, object: &Object) {
-    out.push('{');
-    for (index, (key, member)) in object.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        string(out, key);
-        out.push(':');
-        value(out, member);
-    }
-    out.push('}');
-}
-
-fn write_number(out: &mut String, number: f64) {
-    if number.is_finite() {
-        out.push_str(ryu_js::Buffer::new().format_finite(number));
-    } else {
-        out.push_str("null");
-    }
+    out.write_str("\"")
 }
 
 /// Copies runs of plain bytes at once; only `"`, `\` and C0 controls are escaped.
-fn escape(out: &mut String, text: &str) {
+fn escape(out: &mut impl Write, text: &str) -> fmt::Result {
     let mut rest = text;
     loop {
         let at = plain_len(rest.as_bytes());
-        out.push_str(&rest[..at]);
-        let Some(special) = rest.as_bytes().get(at) else { return };
+        out.write_str(&rest[..at])?;
+        let Some(special) = rest.as_bytes().get(at) else { return Ok(()) };
         match *special {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            0x08 => out.push_str("\\b"),
-            0x09 => out.push_str("\\t"),
-            0x0A => out.push_str("\\n"),
-            0x0C => out.push_str("\\f"),
-            0x0D => out.push_str("\\r"),
-            control => write_unit(out, control.into()),
+            b'"' => out.write_str("\\\"")?,
+            b'\\' => out.write_str("\\\\")?,
+            0x08 => out.write_str("\\b")?,
+            0x09 => out.write_str("\\t")?,
+            0x0A => out.write_str("\\n")?,
+            0x0C => out.write_str("\\f")?,
+            0x0D => out.write_str("\\r")?,
+            control => write!(out, "\\u{control:04x}")?,
         }
         rest = &rest[at + 1..];
     }
@@ -112,11 +131,6 @@ const fn special_bytes(word: u64) -> u64 {
     }
     let (quote, backslash) = (ONES * b'"' as u64, ONES * b'\\' as u64);
     below(word, 0x20) | below(word ^ quote, 1) | below(word ^ backslash, 1)
-}
-
-fn write_unit(out: &mut String, unit: u16) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "\\u{unit:04x}");
 }
 
 #[cfg(test)]
