@@ -1,4 +1,5 @@
 //! The command line as people and programs meet it: transcripts, exit codes, bad input, and the receipts verified by somebody else.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -29,7 +30,12 @@ impl From<Output> for Ran {
 
 fn command(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pp-host"));
-    command.current_dir(support::root()).env_remove("NO_COLOR").env("PP_HOST_DATA", data).args(arguments).stdin(Stdio::null());
+    command
+        .current_dir(support::root())
+        .env_remove("NO_COLOR")
+        .env("PP_HOST_DATA", data)
+        .args(arguments)
+        .stdin(Stdio::null());
     command
 }
 
@@ -85,7 +91,11 @@ fn settled(text: &str, data: &str) -> String {
 fn settle_times(line: &str) -> String {
     let shape = "dddd-dd-ddTdd:dd:dd.dddZ";
     let is_time = |text: &str| {
-        text.len() == shape.len() && text.chars().zip(shape.chars()).all(|(c, s)| if s == 'd' { c.is_ascii_digit() } else { c == s })
+        text.len() == shape.len()
+            && text
+                .chars()
+                .zip(shape.chars())
+                .all(|(c, s)| if s == 'd' { c.is_ascii_digit() } else { c == s })
     };
     let words = line.split(' ').map(|word| if is_time(word.trim_end_matches(',')) { "TIME" } else { word });
     words.collect::<Vec<_>>().join(" ")
@@ -94,7 +104,8 @@ fn settle_times(line: &str) -> String {
 #[test]
 fn the_readme_shows_what_happens() {
     let readme = fs::read_to_string(support::root().join("README.md")).unwrap();
-    let blocks: Vec<&str> = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<&str> =
+        readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(blocks.len(), 2, "the approved run and the denied one");
     for block in blocks {
         let (command, shown) = block.split_once('\n').unwrap();
@@ -102,7 +113,11 @@ fn the_readme_shows_what_happens() {
         let data = TempDir::new().unwrap();
         let ran = run(data.path(), &arguments.split(' ').collect::<Vec<_>>());
         let folder = data.path().display().to_string();
-        assert_eq!(settled(&ran.stdout, &folder), settled(shown, &folder), "{command}: the transcript in the README is out of date");
+        assert_eq!(
+            settled(&ran.stdout, &folder),
+            settled(shown, &folder),
+            "{command}: the transcript in the README is out of date"
+        );
     }
     let digest = Digest::of(&support::guest("tenant-workflow")).to_string();
     assert!(readme.contains(&digest), "the README shows another component than {GUEST}: {digest}");
@@ -111,16 +126,41 @@ fn the_readme_shows_what_happens() {
 #[test]
 fn an_approved_run_tells_its_story_in_order() {
     let data = TempDir::new().unwrap();
-    let ran = run(data.path(), &["run", GUEST, "--tenant", "acme", "--actor", "agent:bob", "--workflow-name", "nightly"]);
+    let ran = run(
+        data.path(),
+        &["run", GUEST, "--tenant", "acme", "--actor", "agent:bob", "--workflow-name", "nightly"],
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let mut rest = ran.stdout.as_str();
     for words in [
-        "workflow    \"nightly\"", "sha256", "permission-protocol:tenant/pp@0.1.0", "no WASI", "tenant acme, actor agent:bob",
-        "\"build generated worker\"", "waits for a decision", "cloudflare.dynamic-worker.deploy", "worker-bundle.js", "212 bytes",
-        "written by the workflow", "AI-generated tenant workflow", "diffSummary", "APPROVED by demo:automatic", "scope     demo", "rcpt_",
-        "pp_demo_", "expires", "verified", "\"deploy dynamic worker\"", "dep_", "where", "attested", "\"status\":\"deployed\"", "kept in",
+        "workflow    \"nightly\"",
+        "sha256",
+        "permission-protocol:tenant/pp@0.1.0",
+        "no WASI",
+        "tenant acme, actor agent:bob",
+        "\"build generated worker\"",
+        "waits for a decision",
+        "cloudflare.dynamic-worker.deploy",
+        "worker-bundle.js",
+        "212 bytes",
+        "written by the workflow",
+        "AI-generated tenant workflow",
+        "diffSummary",
+        "APPROVED by demo:automatic",
+        "scope     demo",
+        "rcpt_",
+        "pp_demo_",
+        "expires",
+        "verified",
+        "\"deploy dynamic worker\"",
+        "dep_",
+        "where",
+        "attested",
+        "\"status\":\"deployed\"",
+        "kept in",
     ] {
-        let (_, after) = rest.split_once(words).unwrap_or_else(|| panic!("{words} does not follow in\n{}", ran.stdout));
+        let (_, after) =
+            rest.split_once(words).unwrap_or_else(|| panic!("{words} does not follow in\n{}", ran.stdout));
         rest = after;
     }
     assert!(!ran.stdout.contains('\u{1b}'), "no colours where there is no terminal");
@@ -150,10 +190,22 @@ fn a_guest_with_a_standard_library_runs_too() {
 fn json_is_for_programs_and_the_rest_for_people() {
     let data = TempDir::new().unwrap();
     let ran = run(data.path(), &["run", GUEST, "--json"]);
-    let facts: Vec<_> = lines(&ran.stdout).iter().map(|fact| fact["fact"].as_str().unwrap().to_owned()).collect();
+    let facts: Vec<_> =
+        lines(&ran.stdout).iter().map(|fact| fact["fact"].as_str().unwrap().to_owned()).collect();
     let expected = [
-        "loaded", "started", "step-started", "step-completed", "requested", "decided", "issued", "step-started", "redeemed", "performed",
-        "attested", "step-completed", "completed",
+        "loaded",
+        "started",
+        "step-started",
+        "step-completed",
+        "requested",
+        "decided",
+        "issued",
+        "step-started",
+        "redeemed",
+        "performed",
+        "attested",
+        "step-completed",
+        "completed",
     ];
     assert_eq!(facts, expected);
     assert!(ran.stderr.contains("waits for a decision"));
@@ -168,7 +220,8 @@ fn a_parked_run_goes_on_where_it_was() {
     let data = TempDir::new().unwrap();
     let parked = run(data.path(), &["run", GUEST, "--wait"]);
     assert_eq!(parked.code, Some(3), "{}", parked.stderr);
-    let resume = parked.stdout.lines().find_map(|line| line.trim().strip_prefix("go on     pp-host ")).unwrap();
+    let resume =
+        parked.stdout.lines().find_map(|line| line.trim().strip_prefix("go on     pp-host ")).unwrap();
     let words: Vec<&str> = resume.split(' ').collect();
     assert_eq!(run(data.path(), &words).code, Some(3), "it still waits");
     let resumed = run(data.path(), &[words.as_slice(), &["--approve"]].concat());
@@ -214,14 +267,25 @@ fn bad_components_are_refused_with_a_hint() {
         (at("module.wasm", &component("(module)")), vec!["core WebAssembly module", "cargo component build"]),
         (at("short.wasm", &good[..good.len() / 2]), vec!["not a valid component", "cut short"]),
         (at("header.wasm", &good[..8]), vec!["not a workflow", "exports nothing"]),
-        (at("world.wasm", &component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#)), vec!["\"wasi:sockets/tcp@0.2.0\""]),
-        (at("other.wasm", &component("(component)")), vec!["not a workflow", "entrypoint@0.1.0", "wit/tenant.wit"]),
+        (
+            at("world.wasm", &component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#)),
+            vec!["\"wasi:sockets/tcp@0.2.0\""],
+        ),
+        (
+            at("other.wasm", &component("(component)")),
+            vec!["not a workflow", "entrypoint@0.1.0", "wit/tenant.wit"],
+        ),
         (data.path().join("missing.wasm").display().to_string(), vec!["cannot read", "No such file"]),
     ];
     for (path, words) in cases {
         fails(data.path(), &["run", &path], 1, &words);
     }
-    fails(data.path(), &["run", GUEST, "--limit", "component-bytes=1000"], 1, &["--limit component-bytes=N", "1000"]);
+    fails(
+        data.path(),
+        &["run", GUEST, "--limit", "component-bytes=1000"],
+        1,
+        &["--limit component-bytes=N", "1000"],
+    );
 }
 
 #[test]
@@ -250,7 +314,11 @@ fn a_bad_data_folder_is_refused_with_a_hint() {
     assert_eq!(run(data.path(), &["audit"]).code, Some(0), "nothing was lost");
 
     let foreign = TempDir::new().unwrap();
-    fs::write(foreign.path().join("journal.sqlite"), "something else altogether, and long enough to be read as a header".repeat(20)).unwrap();
+    fs::write(
+        foreign.path().join("journal.sqlite"),
+        "something else altogether, and long enough to be read as a header".repeat(20),
+    )
+    .unwrap();
     fails(foreign.path(), &["run", GUEST], 1, &["not a database of pp-host", "--data"]);
     let file = write(foreign.path(), "file", "");
     fails(Path::new(&file), &["run", GUEST], 1, &["cannot use the data folder", "--data"]);
@@ -282,14 +350,27 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     let data = TempDir::new().unwrap();
     let parked = run(data.path(), &["run", GUEST, "--wait"]);
     assert_eq!(parked.code, Some(3), "{}", parked.stderr);
-    let instance = lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
+    let instance =
+        lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
     // In KiB: too little to begin, too little to commit, too little to end.
     for bound in [1, 33, 40] {
-        let resume = format!("trap '' XFSZ; ulimit -f {bound}; exec {} resume {instance} --approve", env!("CARGO_BIN_EXE_pp-host"));
-        let output = Command::new("bash").args(["-c", &resume]).env("PP_HOST_DATA", data.path()).stdin(Stdio::null()).output().unwrap();
+        let resume = format!(
+            "trap '' XFSZ; ulimit -f {bound}; exec {} resume {instance} --approve",
+            env!("CARGO_BIN_EXE_pp-host")
+        );
+        let output = Command::new("bash")
+            .args(["-c", &resume])
+            .env("PP_HOST_DATA", data.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         let full = Ran::from(output);
         assert_eq!(full.code, Some(1), "{bound}: {}{}", full.stdout, full.stderr);
-        assert!(full.stderr.contains("the disk is full or a size limit is reached"), "{bound}: {}", full.stderr);
+        assert!(
+            full.stderr.contains("the disk is full or a size limit is reached"),
+            "{bound}: {}",
+            full.stderr
+        );
     }
     let resumed = run(data.path(), &["resume", &instance, "--approve"]);
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
@@ -306,7 +387,11 @@ fn an_exported_receipt_verifies_here() {
         let file = write(data.path(), "artifact.json", &exported);
         let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
         assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
-        assert!(verified.stdout.contains(decision) && verified.stdout.contains("commitment   opened"), "{}", verified.stdout);
+        assert!(
+            verified.stdout.contains(decision) && verified.stdout.contains("commitment   opened"),
+            "{}",
+            verified.stdout
+        );
         assert_eq!(verified.stdout.contains("outcome      succeeded"), status == "APPROVED");
         let shown = run(data.path(), &["receipts", "show", &id]);
         assert_eq!(shown.code, Some(0), "{}", shown.stderr);
@@ -319,10 +404,13 @@ fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
     let data = folder();
     let id = receipt_id(data.path(), "APPROVED");
     let export = |arguments: &[&str]| -> Value {
-        serde_json::from_str(&run(data.path(), &[&["receipts", "export", &id], arguments].concat()).stdout).unwrap()
+        serde_json::from_str(&run(data.path(), &[&["receipts", "export", &id], arguments].concat()).stdout)
+            .unwrap()
     };
     let (owner, public) = (export(&[]), export(&["--public"]));
-    for field in ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"] {
+    for field in
+        ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
+    {
         assert!(owner[field].is_string(), "{field}");
         assert!(public.get(field).is_none(), "{field}");
     }
@@ -348,7 +436,9 @@ fn verify_has_the_specification_s_exit_codes() {
     let keys_file = write(here, "keys.json", &keys.to_string());
     let artifact = serde_json::json!({ "artifact": owner["artifact"] });
     let artifact_file = write(here, "a.json", &artifact.to_string());
-    let verify = |file: &str, keys: &str, more: &[&str]| run(here, &[&["verify", file, "--keys", keys], more].concat()).code;
+    let verify = |file: &str, keys: &str, more: &[&str]| {
+        run(here, &[&["verify", file, "--keys", keys], more].concat()).code
+    };
     let altered = |pointer: &str, value: Value| {
         let mut altered = artifact.clone();
         *altered.pointer_mut(pointer).unwrap() = value;
@@ -367,23 +457,45 @@ fn verify_has_the_specification_s_exit_codes() {
     assert_eq!(verify(&artifact_file, &revoked, &[]), Some(2));
     assert_eq!(verify(&altered("/artifact/alg", "rsa".into()), &keys_file, &[]), Some(3));
     assert_eq!(verify(&write(here, "text", "{"), &keys_file, &[]), Some(3));
-    assert_eq!(verify(&altered("/artifact/signed_payload_hash", "0".repeat(64).into()), &keys_file, &[]), Some(4));
+    assert_eq!(
+        verify(&altered("/artifact/signed_payload_hash", "0".repeat(64).into()), &keys_file, &[]),
+        Some(4)
+    );
     assert_eq!(verify(&artifact_file, "/nowhere", &[]), Some(64));
     assert_eq!(run(here, &["verify", &artifact_file]).code, Some(64), "no keys are trusted by default");
 
     let request = write(here, "request.json", owner["request_json"].as_str().unwrap());
     let salt = owner["request_commitment_salt_b64"].as_str().unwrap();
     let summary = write(here, "summary.txt", &format!("{}\n", owner["summary"].as_str().unwrap()));
-    let binding = write(here, "binding.json", &serde_json::json!({ "companyId": owner["company_id"], "idemKey": owner["idem_key"] }).to_string());
+    let binding = write(
+        here,
+        "binding.json",
+        &serde_json::json!({ "companyId": owner["company_id"], "idemKey": owner["idem_key"] }).to_string(),
+    );
     let open = ["--request", &request, "--salt", salt];
     assert_eq!(verify(&artifact_file, &keys_file, &open), Some(0));
-    assert_eq!(verify(&artifact_file, &keys_file, &[&open[..], &["--summary", &summary, "--binding", &binding]].concat()), Some(0));
-    let reformatted = write(here, "reformatted.json", &format!("{} ", owner["request_json"].as_str().unwrap()));
+    assert_eq!(
+        verify(
+            &artifact_file,
+            &keys_file,
+            &[&open[..], &["--summary", &summary, "--binding", &binding]].concat()
+        ),
+        Some(0)
+    );
+    let reformatted =
+        write(here, "reformatted.json", &format!("{} ", owner["request_json"].as_str().unwrap()));
     assert_eq!(verify(&artifact_file, &keys_file, &["--request", &reformatted, "--salt", salt]), Some(10));
     let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
-    assert_eq!(verify(&artifact_file, &keys_file, &[&open[..], &["--binding", &elsewhere]].concat()), Some(10));
+    assert_eq!(
+        verify(&artifact_file, &keys_file, &[&open[..], &["--binding", &elsewhere]].concat()),
+        Some(10)
+    );
 
-    let attestation = write(here, "attestation.json", &serde_json::json!({ "attestation_artifact": owner["attestation_artifact"] }).to_string());
+    let attestation = write(
+        here,
+        "attestation.json",
+        &serde_json::json!({ "attestation_artifact": owner["attestation_artifact"] }).to_string(),
+    );
     assert_eq!(verify(&attestation, &keys_file, &["--receipt", &artifact_file]), Some(0));
     assert_eq!(verify(&attestation, &keys_file, &[]), Some(64), "an attestation is of a receipt");
 }
@@ -405,7 +517,10 @@ fn verify_reads_standard_input_and_several_files() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let verdicts = lines(&ran.stdout);
-    assert_eq!((verdicts[0]["decision"].as_str(), verdicts[1]["decision"].as_str()), (Some("APPROVED"), Some("DENIED")));
+    assert_eq!(
+        (verdicts[0]["decision"].as_str(), verdicts[1]["decision"].as_str()),
+        (Some("APPROVED"), Some("DENIED"))
+    );
     assert_eq!(verdicts[0]["commitment_opened"], true);
 }
 
@@ -420,12 +535,25 @@ fn a_stranger_s_verifier_accepts_what_this_host_issues() {
     let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
     for status in ["APPROVED", "DENIED"] {
         let id = receipt_id(data.path(), status);
-        let file = write(data.path(), "artifact.json", &run(data.path(), &["receipts", "export", &id]).stdout);
-        let verified = Command::new("node").arg(support::root().join("tests/verify.mjs")).args([&file, &keys]).output().unwrap();
+        let file =
+            write(data.path(), "artifact.json", &run(data.path(), &["receipts", "export", &id]).stdout);
+        let verified = Command::new("node")
+            .arg(support::root().join("tests/verify.mjs"))
+            .args([&file, &keys])
+            .output()
+            .unwrap();
         let verified = Ran::from(verified);
         assert_eq!(verified.code, Some(0), "{}", verified.stderr);
-        assert!(verified.stdout.contains(&format!("VERIFIED {id} {status} by demo:automatic, scope demo")), "{}", verified.stdout);
-        assert!(verified.stdout.contains("OPENED cloudflare.dynamic-worker.deploy on"), "{}", verified.stdout);
+        assert!(
+            verified.stdout.contains(&format!("VERIFIED {id} {status} by demo:automatic, scope demo")),
+            "{}",
+            verified.stdout
+        );
+        assert!(
+            verified.stdout.contains("OPENED cloudflare.dynamic-worker.deploy on"),
+            "{}",
+            verified.stdout
+        );
         assert_eq!(verified.stdout.contains("ATTESTED succeeded"), status == "APPROVED");
     }
 }

@@ -1,6 +1,7 @@
 //! The process dies at the worst moment. Afterwards there is one receipt, one redemption, one deployment: never two, never none.
 //!
 //! Each case is a real process: this test binary runs itself, and the child aborts where it is told to.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -81,7 +82,12 @@ impl Capability for Dies {
         self.on_interruption
     }
 
-    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<String, PerformError> {
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<String, PerformError> {
         if !self.before {
             self.inner.perform(permit, artifact, attempt)?;
         }
@@ -112,7 +118,8 @@ impl Capability for Untouchable {
 
 fn run_child_until(folder: &Path, point: &str) {
     let this = std::env::current_exe().unwrap();
-    let child = Command::new(this).args(["--exact", "child"]).env(FOLDER, folder).env(POINT, point).output().unwrap();
+    let child =
+        Command::new(this).args(["--exact", "child"]).env(FOLDER, folder).env(POINT, point).output().unwrap();
     let died = std::os::unix::process::ExitStatusExt::signal(&child.status);
     assert_eq!(died, Some(6), "the child did not die at {point}: {}", String::from_utf8_lossy(&child.stdout));
 }
@@ -175,7 +182,9 @@ fn an_interrupted_effect_that_cannot_be_repeated_is_unknown_and_attested_so() {
     let (_, message) = support::failure(&status);
     assert!(message.starts_with("unknown whether deployed"), "{message}");
     let entries = entries(&host, &key);
-    assert!(entries.iter().any(|entry| matches!(entry, Entry::Performed { effect: Effect::Unknown { .. }, .. })));
+    assert!(
+        entries.iter().any(|entry| matches!(entry, Entry::Performed { effect: Effect::Unknown { .. }, .. }))
+    );
     let attested = entries.iter().find_map(|entry| match entry {
         Entry::Attested { document, .. } => Some(document.contains(r#""outcome":"unknown""#)),
         _ => None,
@@ -190,7 +199,8 @@ fn an_interrupted_deployment_does_not_undo_a_later_one() {
     run_child_until(folder.path(), "after the effect");
     let deploy = Deploy::new(folder.path().join("deployments"));
     let interrupted = deploy.list().unwrap().pop().unwrap();
-    std::fs::remove_file(folder.path().join("deployments/records").join(format!("{}.json", interrupted.id))).unwrap();
+    std::fs::remove_file(folder.path().join("deployments/records").join(format!("{}.json", interrupted.id)))
+        .unwrap();
 
     let host = Host::builder(folder.path()).open().unwrap();
     let key = the_instance(&host);

@@ -1,5 +1,6 @@
 //! The gate, attacked directly: each check refuses by itself, whatever the others would say, and whoever wrote the receipt into the
 //! store.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -147,12 +148,21 @@ fn each_part_of_the_action_is_checked_by_itself() {
     assert_eq!(check(&Owned { tenant: "mallory".parse().unwrap(), ..good() }), Some(Check::Tenant));
     assert_eq!(check(&Owned { instance: "wf_2".parse().unwrap(), ..good() }), Some(Check::Instance));
     assert_eq!(check(&Owned { component: Digest::of(b"other"), ..good() }), Some(Check::Code));
-    assert_eq!(check(&Owned { capability: "cloudflare.dynamic-worker.delete", ..good() }), Some(Check::Capability));
-    assert_eq!(check(&Owned { capability: "cloudflare.dynamic.worker-deploy", ..good() }), Some(Check::Capability));
+    assert_eq!(
+        check(&Owned { capability: "cloudflare.dynamic-worker.delete", ..good() }),
+        Some(Check::Capability)
+    );
+    assert_eq!(
+        check(&Owned { capability: "cloudflare.dynamic.worker-deploy", ..good() }),
+        Some(Check::Capability)
+    );
     assert_eq!(check(&Owned { resource: "cloudflare://workers/acme/app2", ..good() }), Some(Check::Resource));
     assert_eq!(check(&Owned { artifact: facts("bundle.js", b"evil"), ..good() }), Some(Check::Artifact));
     assert_eq!(check(&Owned { artifact: facts("other.js", b"good"), ..good() }), Some(Check::Artifact));
-    assert_eq!(check(&Owned { artifact: ArtifactFacts { bytes: 5, ..facts("bundle.js", b"good") }, ..good() }), Some(Check::Artifact));
+    assert_eq!(
+        check(&Owned { artifact: ArtifactFacts { bytes: 5, ..facts("bundle.js", b"good") }, ..good() }),
+        Some(Check::Artifact)
+    );
     assert_eq!(check(&Owned { at: at(16), ..good() }), Some(Check::Expiry));
 }
 
@@ -186,8 +196,13 @@ fn a_spent_receipt_is_spent() {
 fn only_pinned_keys_count() {
     let receipt = issue(1, &request(), Decision::Approved);
     let forged = issue(2, &request(), Decision::Approved);
-    let verdict = |keys, receipt| refused(&Gate::new(keys, Scope::Demo), &good(), Some(receipt), &Fate::default());
-    assert_eq!(verdict(keys(1, KeyStatus::Active), &forged), Some(Check::Verification), "another key under the same name");
+    let verdict =
+        |keys, receipt| refused(&Gate::new(keys, Scope::Demo), &good(), Some(receipt), &Fate::default());
+    assert_eq!(
+        verdict(keys(1, KeyStatus::Active), &forged),
+        Some(Check::Verification),
+        "another key under the same name"
+    );
     assert_eq!(verdict(keys(1, KeyStatus::Revoked), &receipt), Some(Check::Verification));
     assert_eq!(verdict(KeySet::new("empty"), &receipt), Some(Check::Verification));
     assert_eq!(verdict(keys(1, KeyStatus::Rotated), &receipt), None, "a rotated key verifies what it signed");
@@ -211,7 +226,9 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
     alter(|receipt| receipt.idem_key = "apr_2".to_owned());
     alter(|receipt| receipt.input_hash = "sha256:00".to_owned());
     alter(|receipt| receipt.artifact.signed_payload_hash = "0".repeat(64));
-    alter(|receipt| receipt.artifact.payload_bytes_b64 = receipt.artifact.payload_bytes_b64.replacen('e', "f", 1));
+    alter(|receipt| {
+        receipt.artifact.payload_bytes_b64 = receipt.artifact.payload_bytes_b64.replacen('e', "f", 1)
+    });
     alter(|receipt| receipt.artifact.signature_b64 = receipt.artifact.signature_b64.chars().rev().collect());
 }
 
@@ -229,12 +246,16 @@ fn a_denial_rewritten_in_the_database_deploys_nothing() {
     let folder = TempDir::new().unwrap();
     let host = Host::builder(folder.path()).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     host.decide(&request, &support::judgement(Decision::Denied)).unwrap();
     drop(host);
     let database = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     for table in ["entries", "receipts"] {
-        database.execute(&format!("UPDATE {table} SET body = replace(body, 'DENIED', 'APPROVED')"), []).unwrap();
+        database
+            .execute(&format!("UPDATE {table} SET body = replace(body, 'DENIED', 'APPROVED')"), [])
+            .unwrap();
     }
     drop(database);
     let host = Host::builder(folder.path()).open().unwrap();
@@ -249,12 +270,17 @@ fn a_receipt_planted_in_the_database_deploys_nothing() {
     let folder = TempDir::new().unwrap();
     let host = Host::builder(folder.path()).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     let genuine = host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
-    let attacker = Authority::new(Box::new(Ed25519Signer::from_seed(genuine.artifact.key_id.clone(), &[66; 32])));
+    let attacker =
+        Authority::new(Box::new(Ed25519Signer::from_seed(genuine.artifact.key_id.clone(), &[66; 32])));
     let salt = Salt::from_bytes([1; 32]);
     let judgement = support::judgement(Decision::Approved);
-    let forged = attacker.issue(&host.request(&request).unwrap(), &judgement, genuine.id.clone(), salt, at(0)).unwrap();
+    let forged = attacker
+        .issue(&host.request(&request).unwrap(), &judgement, genuine.id.clone(), salt, at(0))
+        .unwrap();
     drop(host);
     let database = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     database.execute("UPDATE receipts SET body = ?1", [serde_json::to_string(&forged).unwrap()]).unwrap();
@@ -274,7 +300,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from),
-            prop::collection::hash_map("[a-z]{1,4}", inner, 1..4).prop_map(|members| members.into_iter().collect()),
+            prop::collection::hash_map("[a-z]{1,4}", inner, 1..4)
+                .prop_map(|members| members.into_iter().collect()),
         ]
     })
 }
@@ -282,9 +309,14 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// All leaves of a value, as paths for [`Value::pointer`].
 fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
-        Value::Object(members) => members.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), found)),
+        Value::Object(members) => {
+            members.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), found))
+        }
         Value::Array(elements) => {
-            elements.iter().enumerate().for_each(|(index, value)| leaves(value, &format!("{path}/{index}"), found));
+            elements
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| leaves(value, &format!("{path}/{index}"), found));
         }
         _ => found.push(path.to_owned()),
     }

@@ -1,4 +1,5 @@
 //! The six threats of the original design, and what a hostile tenant tries beyond them. Each is tried by a real guest on a real host.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -53,7 +54,9 @@ fn another_kind_of_handle_is_not_a_receipt() {
 fn the_acting_agent_cannot_approve_itself() {
     let (_folder, host) = support::new_host();
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     let mut own = support::judgement(Decision::Approved);
     own.by = host::authority::DemoDecider::new("agent:builder".parse().unwrap());
     assert!(matches!(host.decide(&request, &own), Err(Error::SelfApproval(..))));
@@ -82,14 +85,19 @@ fn a_receipt_for_another_resource_is_refused() {
 fn only_a_decision_resumes_a_gated_workflow() {
     let (_folder, host) = support::new_host();
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     // Driving it again and again is not a decision.
     for _ in 0..3 {
         assert!(matches!(support::block_on(host.drive(&key)).unwrap(), Status::Waiting(_)));
     }
     // Nor is a decision about a request that nobody made.
     let invented = "apr_invented".parse().unwrap();
-    assert!(matches!(host.decide(&invented, &support::judgement(Decision::Approved)), Err(Error::NoRequest(_))));
+    assert!(matches!(
+        host.decide(&invented, &support::judgement(Decision::Approved)),
+        Err(Error::NoRequest(_))
+    ));
     // And a request is decided once.
     host.decide(&request, &support::judgement(Decision::Denied)).unwrap();
     let again = host.decide(&request, &support::judgement(Decision::Approved));
@@ -103,7 +111,9 @@ fn only_a_decision_resumes_a_gated_workflow() {
 fn of_many_decisions_at_once_one_wins() {
     let (_folder, host) = support::new_host();
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     let deciders: Vec<_> = (0..64)
         .map(|number| {
             let (host, request) = (host.clone(), request.clone());
@@ -133,13 +143,22 @@ fn other_bytes_than_the_approved_ones_are_refused() {
 #[test]
 fn an_import_outside_the_world_is_refused_by_its_full_name() {
     let (_folder, host) = support::new_host();
-    for name in ["wasi:sockets/tcp@0.2.0", "wasi:http/outgoing-handler@0.2.0", "wasi:keyvalue/store@0.2.0", "acme:bank/transfer@1.0.0"] {
+    for name in [
+        "wasi:sockets/tcp@0.2.0",
+        "wasi:http/outgoing-handler@0.2.0",
+        "wasi:keyvalue/store@0.2.0",
+        "acme:bank/transfer@1.0.0",
+    ] {
         let component = wat::parse_str(format!(r#"(component (import "{name}" (instance)))"#)).unwrap();
-        let Err(Error::Load(error @ LoadError::ForbiddenImports(_))) = host.load(component).map(drop) else { panic!("{name}") };
+        let Err(Error::Load(error @ LoadError::ForbiddenImports(_))) = host.load(component).map(drop) else {
+            panic!("{name}")
+        };
         assert!(error.to_string().contains(name), "{error}");
     }
     let function = wat::parse_str(r#"(component (import "fetch" (func)))"#).unwrap();
-    assert!(matches!(host.load(function).map(drop), Err(Error::Load(LoadError::ForbiddenImports(names))) if names == ["fetch"]));
+    assert!(
+        matches!(host.load(function).map(drop), Err(Error::Load(LoadError::ForbiddenImports(names))) if names == ["fetch"])
+    );
 }
 
 #[test]
@@ -148,7 +167,10 @@ fn a_standard_library_finds_nothing_behind_its_calls() {
     for call in ["read", "write", "list"] {
         assert!(files[call].as_str().unwrap().starts_with("refused"), "{files}");
     }
-    assert_eq!(result(&attack("environment").0), serde_json::json!({ "variables": 0, "arguments": 0, "stdin": 0 }));
+    assert_eq!(
+        result(&attack("environment").0),
+        serde_json::json!({ "variables": 0, "arguments": 0, "stdin": 0 })
+    );
 }
 
 #[test]
@@ -178,7 +200,10 @@ fn two_deployments_need_two_decisions() {
 fn host_with_clock(folder: &TempDir) -> (Host, Arc<AtomicI64>) {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
     let clock = Arc::clone(&time);
-    let host = Host::builder(folder.path()).clock(move || Timestamp::from_millis(clock.load(Ordering::Relaxed))).open().unwrap();
+    let host = Host::builder(folder.path())
+        .clock(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)))
+        .open()
+        .unwrap();
     (host, time)
 }
 
@@ -188,7 +213,9 @@ fn a_receipt_expires_and_setting_the_clock_back_does_not_revive_it() {
     let folder = TempDir::new().unwrap();
     let (host, time) = host_with_clock(&folder);
     let key = support::start(&host, "hostile", r#"{"attack":"plain"}"#);
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
     // Something is recorded sixteen minutes later, and then somebody sets the clock back an hour.
     time.fetch_add(16 * MINUTE, Ordering::Relaxed);
@@ -203,7 +230,9 @@ fn a_request_lapses_after_a_day() {
     let folder = TempDir::new().unwrap();
     let (host, time) = host_with_clock(&folder);
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     time.fetch_add(24 * 60 * 60_000, Ordering::Relaxed);
     let late = host.decide(&request, &support::judgement(Decision::Approved));
     assert!(matches!(late, Err(Error::NotWaiting { .. })), "{late:?}");
@@ -234,7 +263,8 @@ fn a_loop_without_end_runs_out_of_fuel() {
 
 #[test]
 fn a_loop_without_end_runs_out_of_time() {
-    let limits = SandboxLimits { wall_clock: Duration::from_secs(1), fuel: u64::MAX, ..SandboxLimits::default() };
+    let limits =
+        SandboxLimits { wall_clock: Duration::from_secs(1), fuel: u64::MAX, ..SandboxLimits::default() };
     ends_with("spin", limits, "limit-exceeded", "limit wall-clock-seconds reached");
 }
 
@@ -246,7 +276,12 @@ fn a_guest_that_sleeps_runs_out_of_time() {
 
 #[test]
 fn a_hoarder_runs_out_of_memory() {
-    ends_with("memory", SandboxLimits::default(), "limit-exceeded", "limit memory-bytes reached: at most 134217728");
+    ends_with(
+        "memory",
+        SandboxLimits::default(),
+        "limit-exceeded",
+        "limit memory-bytes reached: at most 134217728",
+    );
 }
 
 #[test]
@@ -281,7 +316,11 @@ fn what_a_guest_prints_is_kept_up_to_a_bound() {
 fn steps_have_bounds_that_say_how_to_raise_them() {
     let names = result(&attack("step-names").0);
     assert_eq!(names["longest"], "accepted");
-    for (name, words) in [("empty", "at least one character"), ("long", "--limit step-name-chars=N"), ("control", "control characters")] {
+    for (name, words) in [
+        ("empty", "at least one character"),
+        ("long", "--limit step-name-chars=N"),
+        ("control", "control characters"),
+    ] {
         assert!(names[name].as_str().unwrap().contains(words), "{names}");
     }
     let results = result(&attack("step-results").0);
@@ -309,13 +348,17 @@ fn an_action_that_is_none_is_rejected_and_never_shown_to_an_approver() {
 fn what_an_approver_sees_is_printable_and_marked() {
     let (_folder, host) = support::new_host();
     let key = support::start(&host, "hostile", r#"{"attack":"loud"}"#);
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
     let view = host.request(&request).unwrap().to_string();
     let unseen = |character: char| {
-        character.is_control() && character != '\n' || "\u{202e}\u{200b}\u{3164}\u{2800}\u{115f}".contains(character)
+        character.is_control() && character != '\n'
+            || "\u{202e}\u{200b}\u{3164}\u{2800}\u{115f}".contains(character)
     };
     assert!(!view.contains(unseen), "{view}");
-    let (host_says, guest_says) = view.split_once("written by the workflow, not checked by anybody:").unwrap();
+    let (host_says, guest_says) =
+        view.split_once("written by the workflow, not checked by anybody:").unwrap();
     assert!(!host_says.contains("APPROVED"), "{view}");
     assert!(guest_says.contains("APPROVED"), "{view}");
     assert_eq!(guest_says.lines().count(), 3, "each of the workflow's texts is one line: {view}");
@@ -326,7 +369,11 @@ fn one_tenant_s_instance_means_nothing_to_another() {
     let (_folder, host) = support::new_host();
     let mine = support::start_for(&host, "acme", "tenant-workflow", "{}");
     let theirs = host::InstanceKey { tenant: "mallory".parse().unwrap(), instance: mine.instance.clone() };
-    for outcome in [support::block_on(host.drive(&theirs)).map(drop), host.audit(Some(&theirs)).map(drop), host.status(&theirs).map(drop)] {
+    for outcome in [
+        support::block_on(host.drive(&theirs)).map(drop),
+        host.audit(Some(&theirs)).map(drop),
+        host.status(&theirs).map(drop),
+    ] {
         assert!(matches!(outcome, Err(Error::Store(host::store::StoreError::NoInstance(_)))), "{outcome:?}");
     }
 }

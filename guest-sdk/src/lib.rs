@@ -61,6 +61,12 @@ impl<'a> Step<'a> {
         Self(step)
     }
 
+    /// The handle itself, for beginning and ending steps by hand.
+    #[must_use]
+    pub fn raw(self) -> &'a workflow::Step {
+        self.0
+    }
+
     /// Runs `work` once and records how it ended; later runs of the workflow get the record.
     ///
     /// # Errors
@@ -123,7 +129,8 @@ macro_rules! workflow {
                     event: $crate::Event,
                     step: &$crate::bindings::permission_protocol::tenant::workflow::Step,
                 ) -> Result<String, $crate::Failure> {
-                    <$workflow as $crate::Workflow>::run(event, $crate::Step::new(step)).map(|value| value.to_string())
+                    <$workflow as $crate::Workflow>::run(event, $crate::Step::new(step))
+                        .map(|value| value.to_string())
                 }
             }
 

@@ -81,7 +81,9 @@ fn build() -> Result<Build, Failure> {
 
 fn deploy(resource: &str, artifact: &pp::Artifact, receipt: pp::Receipt) -> Result<Deployed, String> {
     let deployment = deploy::deploy(resource, artifact, receipt).map_err(|error| match error {
-        deploy::DeployError::Refused(refusal) => format!("refused by the {:?} check: {}", refusal.check, refusal.message),
+        deploy::DeployError::Refused(refusal) => {
+            format!("refused by the {:?} check: {}", refusal.check, refusal.message)
+        }
         deploy::DeployError::Invalid(message) => format!("invalid: {message}"),
         deploy::DeployError::Failed(message) => format!("failed: {message}"),
         deploy::DeployError::Unknown(message) => format!("unknown whether deployed: {message}"),
@@ -102,7 +104,9 @@ fn blocked(refusal: pp::Refusal) -> Result<Value, Failure> {
             "receipt": denial.receipt_id,
             "decider": denial.decider,
         })),
-        pp::Refusal::Expired(request) => Ok(json!({ "status": "blocked", "request": request, "cause": "expired" })),
+        pp::Refusal::Expired(request) => {
+            Ok(json!({ "status": "blocked", "request": request, "cause": "expired" }))
+        }
         pp::Refusal::Invalid(message) => Err(failure("invalid-action", message)),
     }
 }

@@ -114,8 +114,12 @@ impl Driver {
     fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
             Live::BeginStep { call, name } => self.append(&[Entry::StepStarted { call, name }]),
-            Live::EndStep { call, result: Ok(output) } => self.append(&[Entry::StepCompleted { call, output }]),
-            Live::EndStep { call, result: Err(failure) } => self.append(&[Entry::StepFailed { call, failure }]),
+            Live::EndStep { call, result: Ok(output) } => {
+                self.append(&[Entry::StepCompleted { call, output }])
+            }
+            Live::EndStep { call, result: Err(failure) } => {
+                self.append(&[Entry::StepFailed { call, failure }])
+            }
             Live::Reject { call, asked, message } => self.append(&[Entry::Rejected { call, asked, message }]),
             Live::Request { call, asked, action } => self.request(call, asked, action),
             Live::Issue { request } => self.issue(&request),
@@ -174,7 +178,8 @@ impl Driver {
             }
             _ => None,
         });
-        let judgement = recorded.ok_or_else(|| Error::Internal(format!("request {request} is not decided")))??;
+        let judgement =
+            recorded.ok_or_else(|| Error::Internal(format!("request {request} is not decided")))??;
         let (_, request) = self.inner.request(request)?;
         let (issued, receipt) = self.inner.issue(&request, &judgement)?;
         self.append_batch(Batch { entries: &[issued], request: None, receipt: Some(&receipt) })
@@ -200,7 +205,12 @@ impl Driver {
                     receipt: invocation.receipt.clone(),
                     idempotency_key: idempotency_key(&invocation.receipt),
                 },
-                Err(refusal) => Entry::Refused { call, asked: asked.clone(), check: refusal.check, message: refusal.message },
+                Err(refusal) => Entry::Refused {
+                    call,
+                    asked: asked.clone(),
+                    check: refusal.check,
+                    message: refusal.message,
+                },
             }
         };
         let place = Place { key: &origin.key, after: self.replay.len(), at };
@@ -251,12 +261,19 @@ impl Driver {
         let receipt = found.as_ref().map(|(receipt, _)| receipt);
         let attempt = Attempt { idempotency_key: idempotency_key(&invocation.receipt), order };
         let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt);
-        Ok(permit.map(|permit| (permit, attempt)).map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
+        Ok(permit
+            .map(|permit| (permit, attempt))
+            .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
     }
 
     fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
         let document = self.inner.authority.attest(receipt, effect, self.inner.now()?)?;
-        Ok(Entry::Attested { call, receipt: receipt.clone(), key_id: self.inner.authority.key_id().to_owned(), document })
+        Ok(Entry::Attested {
+            call,
+            receipt: receipt.clone(),
+            key_id: self.inner.authority.key_id().to_owned(),
+            document,
+        })
     }
 
     fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {

@@ -183,7 +183,11 @@ impl Host {
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
         let entries = [
-            Entry::Loaded { component, bytes: workflow.program.bytes(), imports: workflow.program.imports().to_vec() },
+            Entry::Loaded {
+                component,
+                bytes: workflow.program.bytes(),
+                imports: workflow.program.imports().to_vec(),
+            },
             Entry::Started {
                 tenant: start.tenant,
                 actor: start.actor,
@@ -275,7 +279,9 @@ impl Host {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
         let place = Place { key: &key, after, at: self.0.now()? };
-        for fact in self.0.store.append(place, Batch { entries: &entries, request: None, receipt: Some(&receipt) })? {
+        for fact in
+            self.0.store.append(place, Batch { entries: &entries, request: None, receipt: Some(&receipt) })?
+        {
             self.0.observe(&fact);
         }
         Ok(receipt)
@@ -398,12 +404,17 @@ impl Inner {
     }
 
     fn capability(&self, name: &str) -> Option<&dyn Capability> {
-        self.capabilities.iter().rev().find(|capability| capability.name() == name).map(|capability| &**capability)
+        self.capabilities
+            .iter()
+            .rev()
+            .find(|capability| capability.name() == name)
+            .map(|capability| &**capability)
     }
 
     fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
         let (key, body) = self.store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
-        let request = serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
+        let request =
+            serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
         Ok((key, request))
     }
 
@@ -425,9 +436,14 @@ impl Inner {
     fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
         let facts = self.store.facts(Some(key))?;
         let entries = facts.iter().map(|fact| &fact.entry);
-        let replay = Replay::fold(entries, self.limits.clone()).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        let replay = Replay::fold(entries, self.limits.clone())
+            .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
-            Some((Entry::Loaded { component, imports, .. }, Entry::Started { actor, workflow, params, seed, .. }, started_at)) => {
+            Some((
+                Entry::Loaded { component, imports, .. },
+                Entry::Started { actor, workflow, params, seed, .. },
+                started_at,
+            )) => {
                 let origin = Origin {
                     key: key.clone(),
                     actor: actor.clone(),

@@ -1,5 +1,6 @@
 //! What the tests share: the prebuilt guests, a host in a folder of its own, and a way of driving it to the end.
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test uses its part")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use host::Host;
 use host::InstanceKey;
@@ -45,7 +46,8 @@ pub fn start(host: &Host, guest_name: &str, params: &str) -> InstanceKey {
 pub fn start_for(host: &Host, tenant: &str, guest_name: &str, params: &str) -> InstanceKey {
     let workflow = host.load(guest(guest_name)).unwrap();
     let (tenant, actor) = (tenant.parse().unwrap(), "agent:builder".parse().unwrap());
-    host.start(&workflow, Start { tenant, actor, name: guest_name.to_owned(), params: params.to_owned() }).unwrap()
+    host.start(&workflow, Start { tenant, actor, name: guest_name.to_owned(), params: params.to_owned() })
+        .unwrap()
 }
 
 /// A judgement by the demo decider.
@@ -57,7 +59,9 @@ pub fn judgement(decision: Decision) -> Judgement {
 pub fn finish(host: &Host, key: &InstanceKey, decision: Decision) -> Status {
     loop {
         match block_on(host.drive(key)).unwrap() {
-            Status::Waiting(Wait::Approval { request, .. }) => drop(host.decide(&request, &judgement(decision)).unwrap()),
+            Status::Waiting(Wait::Approval { request, .. }) => {
+                drop(host.decide(&request, &judgement(decision)).unwrap())
+            }
             end => return end,
         }
     }

@@ -266,7 +266,11 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loaded { component, bytes, imports } => {
-                write!(f, "loaded      component sha256 {component}, {bytes} bytes, {} imports", imports.len())
+                write!(
+                    f,
+                    "loaded      component sha256 {component}, {bytes} bytes, {} imports",
+                    imports.len()
+                )
             }
             Self::Started { tenant, actor, workflow, .. } => {
                 write!(f, "started     workflow {} for tenant {tenant}, actor {actor}", Quoted(workflow))
@@ -285,15 +289,24 @@ impl fmt::Display for Entry {
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {}", Quoted(reason)))
             }
             Self::Issued { receipt, decision, key_id, expires_at, .. } => {
-                write!(f, "receipt     {receipt}: {decision}, signed with {key_id}, redeemable until {expires_at}")
+                write!(
+                    f,
+                    "receipt     {receipt}: {decision}, signed with {key_id}, redeemable until {expires_at}"
+                )
             }
             Self::Lapsed { request } => write!(f, "lapsed      {request}: nobody decided in time"),
             Self::Redeemed { call, receipt, asked, .. } => {
                 write!(f, "redeemed    #{call} {receipt} verified and spent for {asked}")
             }
-            Self::Refused { call, check, message, .. } => write!(f, "refused     #{call} by the {check} check: {message}"),
-            Self::Performed { call, receipt, effect } => write!(f, "performed   #{call} on {receipt}: {effect}"),
-            Self::Attested { receipt, key_id, .. } => write!(f, "attested    {receipt}: outcome signed with {key_id}"),
+            Self::Refused { call, check, message, .. } => {
+                write!(f, "refused     #{call} by the {check} check: {message}")
+            }
+            Self::Performed { call, receipt, effect } => {
+                write!(f, "performed   #{call} on {receipt}: {effect}")
+            }
+            Self::Attested { receipt, key_id, .. } => {
+                write!(f, "attested    {receipt}: outcome signed with {key_id}")
+            }
             Self::Completed { output } => write!(f, "completed   {}", Clipped(output)),
             Self::Failed { failure } => write!(f, "failed      {failure}"),
         }

@@ -96,7 +96,8 @@ impl Limits {
                 Err(over("step-name-chars", "characters in a step's name", self.step_name_chars, length))
             }
             _ if name.chars().any(char::is_control) => {
-                Err("a step's name must not have control characters; use letters, digits, spaces and signs".to_owned())
+                Err("a step's name must not have control characters; use letters, digits, spaces and signs"
+                    .to_owned())
             }
             _ => Ok(()),
         }
@@ -109,7 +110,12 @@ impl Limits {
             return Err(over("reason-bytes", "bytes in a reason", self.reason_bytes, action.reason.len()));
         }
         if action.evidence.len() > self.evidence_bytes {
-            return Err(over("evidence-bytes", "bytes of evidence", self.evidence_bytes, action.evidence.len()));
+            return Err(over(
+                "evidence-bytes",
+                "bytes of evidence",
+                self.evidence_bytes,
+                action.evidence.len(),
+            ));
         }
         Json::parse(&action.evidence).map_err(|error| format!("the evidence is not JSON: {error}"))?;
         match &action.artifact {
@@ -130,7 +136,8 @@ impl Limits {
                 Err(over("resource-bytes", "bytes in a resource", self.resource_bytes, length))
             }
             _ if resource.chars().any(|c| c.is_control() || c.is_whitespace()) => {
-                Err("a resource must not have white space or control characters; percent-encode them".to_owned())
+                Err("a resource must not have white space or control characters; percent-encode them"
+                    .to_owned())
             }
             _ => Ok(()),
         }
@@ -181,5 +188,7 @@ fn check_capability(capability: &str) -> Result<(), String> {
 
 /// The words for a limit that was hit: its name, its value, what was asked, and how to raise it.
 fn over(name: &str, what: &str, limit: impl std::fmt::Display, asked: impl std::fmt::Display) -> String {
-    format!("limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N")
+    format!(
+        "limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N"
+    )
 }

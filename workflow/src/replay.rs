@@ -95,7 +95,9 @@ impl Replay {
             _ if self.end.is_some() => return refused("the instance has ended"),
             (Origin::Nothing, Entry::Loaded { .. }) => self.origin = Origin::Loaded,
             (Origin::Loaded, Entry::Started { .. }) => self.origin = Origin::Started,
-            (Origin::Started, Entry::Completed { output }) => self.end = Some(Status::Completed(output.clone())),
+            (Origin::Started, Entry::Completed { output }) => {
+                self.end = Some(Status::Completed(output.clone()))
+            }
             (Origin::Started, Entry::Failed { failure }) => self.end = Some(Status::Failed(failure.clone())),
             (Origin::Started, entry) => {
                 if let Err(reason) = self.calls.apply(entry) {
@@ -180,13 +182,16 @@ impl Replay {
         }
         match (recorded.map(|recorded| &recorded.state), result) {
             (Some(State::StepOpen), result) => Ok(Turn::Do(Live::EndStep { call, result })),
-            (Some(State::StepDone(before)), Ok(now)) if *before == now => Ok(Turn::Return(Outcome::Ended(Ok(())))),
+            (Some(State::StepDone(before)), Ok(now)) if *before == now => {
+                Ok(Turn::Return(Outcome::Ended(Ok(()))))
+            }
             (Some(State::StepFailed(before)), Err(now)) if *before == now => {
                 Ok(Turn::Return(Outcome::Ended(Err(now))))
             }
             _ => Err(Divergence {
                 call,
-                recorded: recorded.map_or(Asked::Step { name: String::new() }, |recorded| recorded.asked.clone()),
+                recorded: recorded
+                    .map_or(Asked::Step { name: String::new() }, |recorded| recorded.asked.clone()),
                 now: "reported another end of that step".to_owned(),
             }),
         }
@@ -204,7 +209,9 @@ impl Replay {
             (Err(Problem::TooManyCalls(message)), _) => Turn::Return(Outcome::Rejected(message)),
             (Err(Problem::Unacceptable(message)), _) => Turn::Do(Live::Reject { call, asked, message }),
             (Ok(()), Command::BeginStep { name }) => Turn::Do(Live::BeginStep { call, name: name.clone() }),
-            (Ok(()), Command::RequireApproval(action)) => Turn::Do(Live::Request { call, asked, action: action.clone() }),
+            (Ok(()), Command::RequireApproval(action)) => {
+                Turn::Do(Live::Request { call, asked, action: action.clone() })
+            }
             (Ok(()), Command::Perform(invocation)) => {
                 Turn::Do(Live::Redeem { call, asked, invocation: invocation.clone() })
             }
@@ -235,10 +242,12 @@ impl Replay {
                 Turn::Do(Live::Attest { call, receipt: receipt.clone(), effect: effect.clone() })
             }
             (State::Attested { effect }, _) => Turn::Return(Outcome::Performed(performance(effect))),
-            (State::Refused { check, message }, _) => Turn::Return(Outcome::Performed(Performance::Refused {
-                check: *check,
-                message: message.clone(),
-            })),
+            (State::Refused { check, message }, _) => {
+                Turn::Return(Outcome::Performed(Performance::Refused {
+                    check: *check,
+                    message: message.clone(),
+                }))
+            }
         }
     }
 }

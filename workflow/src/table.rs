@@ -56,21 +56,21 @@ impl State {
         match (self, entry) {
             (Self::StepOpen, Entry::StepCompleted { output, .. }) => Ok(Self::StepDone(output.clone())),
             (Self::StepOpen, Entry::StepFailed { failure, .. }) => Ok(Self::StepFailed(failure.clone())),
-            (Self::Pending { request, .. }, Entry::Decided { decision, decider, reason, .. }) => Ok(Self::Decided {
-                request: request.clone(),
-                decision: *decision,
-                decider: decider.clone(),
-                reason: reason.clone(),
-            }),
+            (Self::Pending { request, .. }, Entry::Decided { decision, decider, reason, .. }) => {
+                Ok(Self::Decided {
+                    request: request.clone(),
+                    decision: *decision,
+                    decider: decider.clone(),
+                    reason: reason.clone(),
+                })
+            }
             (Self::Pending { request, .. }, Entry::Lapsed { .. }) => {
                 Ok(Self::Resolved(Approval::Expired { request: request.clone() }))
             }
             (
                 Self::Decided { request, decision, decider, reason },
                 Entry::Issued { receipt, decision: signed, document, .. },
-            )
-                if decision == signed =>
-            {
+            ) if decision == signed => {
                 let receipt = receipt.clone();
                 Ok(Self::Resolved(match decision {
                     Decision::Approved => Approval::Granted { receipt, document: document.clone() },
@@ -82,10 +82,14 @@ impl State {
                     },
                 }))
             }
-            (Self::Redeemed { receipt, .. }, Entry::Performed { receipt: named, effect, .. }) if receipt == named => {
+            (Self::Redeemed { receipt, .. }, Entry::Performed { receipt: named, effect, .. })
+                if receipt == named =>
+            {
                 Ok(Self::Performed { receipt: receipt.clone(), effect: effect.clone() })
             }
-            (Self::Performed { receipt, effect }, Entry::Attested { receipt: named, .. }) if receipt == named => {
+            (Self::Performed { receipt, effect }, Entry::Attested { receipt: named, .. })
+                if receipt == named =>
+            {
                 Ok(Self::Attested { effect: effect.clone() })
             }
             _ => Err("the call is not in a state that allows it"),
@@ -163,7 +167,9 @@ impl Recorded {
         match &self.state {
             State::Pending { request, .. }
             | State::Decided { request, .. }
-            | State::Resolved(Approval::Denied { request, .. } | Approval::Expired { request }) => Some(request),
+            | State::Resolved(Approval::Denied { request, .. } | Approval::Expired { request }) => {
+                Some(request)
+            }
             _ => None,
         }
     }

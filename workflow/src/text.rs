@@ -57,7 +57,9 @@ fn write_visibly(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     match character {
         '\'' | '"' | '\\' => f.write_char(character),
         // Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
-        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => write!(f, "{}", character.escape_unicode()),
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => {
+            write!(f, "{}", character.escape_unicode())
+        }
         other => write!(f, "{}", other.escape_debug()),
     }
 }

@@ -13,6 +13,7 @@ use receipt::Timestamp;
 
 /// The core's answer to a command.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a turn lives for one match")]
 pub enum Turn {
     /// It is in the journal: hand this back to the guest.
     Return(Outcome),

@@ -91,7 +91,10 @@ impl Keyring {
         let keys = Self::public(folder)?;
         let key_id = key_id(&key);
         match keys.get(&key_id) {
-            Some(known) if known.status == KeyStatus::Active && known.public_key == key.verifying_key().to_bytes() => {
+            Some(known)
+                if known.status == KeyStatus::Active
+                    && known.public_key == key.verifying_key().to_bytes() =>
+            {
                 Ok(Self { signer: Ed25519Signer::from_seed(key_id, &key.to_bytes()), keys })
             }
             _ => Err(KeyringError::Unknown { path: private, key_id }),

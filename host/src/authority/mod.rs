@@ -8,12 +8,12 @@ mod view;
 pub use keyring::Keyring;
 pub use keyring::KeyringError;
 pub use request::Environment;
-pub use request::Reversibility;
 pub use request::Request;
+pub use request::Reversibility;
 
 use crate::store::StoredReceipt;
-use receipt::Attribution;
 use receipt::AttestationDraft;
+use receipt::Attribution;
 use receipt::AuthMethod;
 use receipt::Binding;
 use receipt::Decider;
@@ -61,7 +61,11 @@ impl Judgement {
     ///
     /// # Errors
     /// When the decider is of a kind that this version does not know.
-    pub(crate) fn recorded(decision: Decision, decider: &str, reason: Option<String>) -> Result<Self, InvalidId> {
+    pub(crate) fn recorded(
+        decision: Decision,
+        decider: &str,
+        reason: Option<String>,
+    ) -> Result<Self, InvalidId> {
         let name = decider.strip_prefix(DEMO).unwrap_or_default();
         Ok(Self { decision, by: DemoDecider(name.parse()?), reason })
     }
@@ -127,7 +131,14 @@ impl Authority {
     ///
     /// # Errors
     /// When it cannot be signed. There is then no decision either.
-    pub fn issue(&self, request: &Request, judgement: &Judgement, id: ReceiptId, salt: Salt, at: Timestamp) -> Result<StoredReceipt, IssueError> {
+    pub fn issue(
+        &self,
+        request: &Request,
+        judgement: &Judgement,
+        id: ReceiptId,
+        salt: Salt,
+        at: Timestamp,
+    ) -> Result<StoredReceipt, IssueError> {
         let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
         let input_hash = request.input_hash().map_err(|error| IssueError::Request(error.to_string()))?;
         let salt_b64 = salt.to_base64();
@@ -193,12 +204,15 @@ impl Authority {
                 finished_at: *finished_at,
                 output_hash: Some(digest(output)?),
             },
-            Effect::Failed { started_at, finished_at, .. } => {
-                ExecutionOutcome::Failed { started_at: *started_at, finished_at: *finished_at, output_hash: None }
-            }
+            Effect::Failed { started_at, finished_at, .. } => ExecutionOutcome::Failed {
+                started_at: *started_at,
+                finished_at: *finished_at,
+                output_hash: None,
+            },
             Effect::Unknown { .. } => ExecutionOutcome::Unknown { started_at: None },
         };
-        let draft = AttestationDraft { receipt_id: receipt.to_string(), outcome, tool_call_id: None, created_at: at };
+        let draft =
+            AttestationDraft { receipt_id: receipt.to_string(), outcome, tool_call_id: None, created_at: at };
         let attestation = receipt::attest(&draft, &*self.signer)?;
         attestation.to_json().ok_or_else(|| IssueError::Request("the attestation is not complete".to_owned()))
     }

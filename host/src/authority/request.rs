@@ -116,10 +116,36 @@ impl Request {
             ("workflow", Json::object([("call", Json::from(self.call)), ("name", text(&self.workflow))])),
         ]);
         Ok(vec![
-            ("action", Json::object([("operation", text(operation)), ("parameters", parameters), ("tool", text(tool))])),
-            ("actor", Json::object([("agentId", text(self.actor.as_str())), ("runId", text(self.instance.as_str()))])),
-            ("context", Json::object([("environment", text(self.environment.as_str())), ("reversibility", text(self.reversibility.as_str()))])),
-            ("intent", Json::object([("category", text("workflow-action")), ("name", text(&self.capability)), ("summary", text(&self.reason))])),
+            (
+                "action",
+                Json::object([
+                    ("operation", text(operation)),
+                    ("parameters", parameters),
+                    ("tool", text(tool)),
+                ]),
+            ),
+            (
+                "actor",
+                Json::object([
+                    ("agentId", text(self.actor.as_str())),
+                    ("runId", text(self.instance.as_str())),
+                ]),
+            ),
+            (
+                "context",
+                Json::object([
+                    ("environment", text(self.environment.as_str())),
+                    ("reversibility", text(self.reversibility.as_str())),
+                ]),
+            ),
+            (
+                "intent",
+                Json::object([
+                    ("category", text("workflow-action")),
+                    ("name", text(&self.capability)),
+                    ("summary", text(&self.reason)),
+                ]),
+            ),
             ("tenantId", text(self.tenant.as_str())),
         ])
     }

@@ -103,7 +103,12 @@ impl Deploy {
     }
 
     /// Up to the switch of the pointer nothing has changed for anybody; from there on it may have.
-    fn deploy(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<Deployment, PerformError> {
+    fn deploy(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<Deployment, PerformError> {
         let _one_at_a_time = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let id = format!("dep_{}", &attempt.idempotency_key.to_string()[..16]);
         let record = self.root.join("records").join(format!("{id}.json"));
@@ -155,7 +160,12 @@ impl Capability for Deploy {
         OnInterruption::PerformAgain
     }
 
-    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<String, PerformError> {
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<String, PerformError> {
         let deployment = self.deploy(permit, artifact, attempt)?;
         serde_json::to_string(&deployment).map_err(unknown)
     }

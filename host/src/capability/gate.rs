@@ -97,10 +97,18 @@ impl Gate {
     ///
     /// # Errors
     /// The first check that does not pass.
-    pub fn check(&self, claim: &Claim<'_>, receipt: Option<&StoredReceipt>, fate: &Fate) -> Result<Permit, Refusal> {
+    pub fn check(
+        &self,
+        claim: &Claim<'_>,
+        receipt: Option<&StoredReceipt>,
+        fate: &Fate,
+    ) -> Result<Permit, Refusal> {
         let permit = self.check_spent(claim, receipt)?;
         match fate.redeemed {
-            Some((at, _)) => refuse(Check::Redemption, format!("receipt {} was spent at {at}; a receipt permits one action", claim.receipt)),
+            Some((at, _)) => refuse(
+                Check::Redemption,
+                format!("receipt {} was spent at {at}; a receipt permits one action", claim.receipt),
+            ),
             None => Ok(permit),
         }
     }
@@ -110,26 +118,45 @@ impl Gate {
     /// # Errors
     /// The first check that does not pass.
     pub fn check_spent(&self, claim: &Claim<'_>, receipt: Option<&StoredReceipt>) -> Result<Permit, Refusal> {
-        let missing = || Refusal { check: Check::Verification, message: format!("there is no receipt {}", claim.receipt) };
+        let missing = || Refusal {
+            check: Check::Verification,
+            message: format!("there is no receipt {}", claim.receipt),
+        };
         let (verified, opened) = self.verify(claim, receipt.ok_or_else(missing)?)?;
         self.check_decision(&verified)?;
         check_action(claim, &verified, &opened)?;
         if verified.is_expired(claim.at) {
-            let message = format!("receipt {} expired at {}, and it is {}", claim.receipt, verified.expires_at(), claim.at);
+            let message = format!(
+                "receipt {} expired at {}, and it is {}",
+                claim.receipt,
+                verified.expires_at(),
+                claim.at
+            );
             return refuse(Check::Expiry, message);
         }
         Ok(Permit { receipt: verified, tenant: claim.tenant.clone(), resource: claim.resource.to_owned() })
     }
 
     /// Signature, key, canonical form, projection, and the opening of the commitment.
-    fn verify(&self, claim: &Claim<'_>, stored: &StoredReceipt) -> Result<(VerifiedReceipt, Opened), Refusal> {
+    fn verify(
+        &self,
+        claim: &Claim<'_>,
+        stored: &StoredReceipt,
+    ) -> Result<(VerifiedReceipt, Opened), Refusal> {
         let unverified = |message: String| Refusal { check: Check::Verification, message };
-        let opening = stored.opening().ok_or_else(|| unverified("the salt beside the receipt is not one".to_owned()))?;
-        let verified = receipt::verify(&stored.artifact, &self.keys).map_err(|error| unverified(error.to_string()))?;
+        let opening = stored
+            .opening()
+            .ok_or_else(|| unverified("the salt beside the receipt is not one".to_owned()))?;
+        let verified =
+            receipt::verify(&stored.artifact, &self.keys).map_err(|error| unverified(error.to_string()))?;
         let opened = verified.open(&opening).map_err(|error| unverified(error.to_string()))?;
         match verified.id() == claim.receipt.as_str() {
             true => Ok((verified, opened)),
-            false => Err(unverified(format!("the receipt that is kept as {} is signed as {}", claim.receipt, verified.id()))),
+            false => Err(unverified(format!(
+                "the receipt that is kept as {} is signed as {}",
+                claim.receipt,
+                verified.id()
+            ))),
         }
     }
 
@@ -145,7 +172,9 @@ impl Gate {
 /// Compares what is about to be done with what was approved, part by part.
 fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) -> Result<(), Refusal> {
     let request = opened.request();
-    let approved = |path: &[&'static str]| request.pointer(path.iter().copied()).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let approved = |path: &[&'static str]| {
+        request.pointer(path.iter().copied()).and_then(Json::as_str).unwrap_or_default().to_owned()
+    };
     let capability = format!("{}.{}", approved(&["action", "tool"]), approved(&["action", "operation"]));
     let tenants = [approved(&["tenantId"]), opened.binding().company_id.clone().unwrap_or_default()];
     let instances = [approved(&["actor", "runId"]), verified.run_id().unwrap_or_default().to_owned()];
@@ -167,7 +196,10 @@ fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) 
         Some(artifact) if *artifact == claim.artifact.to_json() => Ok(()),
         approved => {
             let approved = approved.map_or_else(|| "no artifact".to_owned(), Json::canonical);
-            let message = format!("the receipt is for artifact {approved}, not for {}", claim.artifact.to_json().canonical());
+            let message = format!(
+                "the receipt is for artifact {approved}, not for {}",
+                claim.artifact.to_json().canonical()
+            );
             refuse(Check::Artifact, message)
         }
     }

@@ -35,7 +35,8 @@ pub trait Capability: Send + Sync {
     ///
     /// # Errors
     /// When the action did not take place, or it is not known whether it did.
-    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt) -> Result<String, PerformError>;
+    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt)
+    -> Result<String, PerformError>;
 }
 
 /// How a target recognises an action that it has seen before.

@@ -43,7 +43,9 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let Some(key) = self.which.find(&store)? else { anyhow::bail!("name an instance: pp-host logs INSTANCE") };
+        let Some(key) = self.which.find(&store)? else {
+            anyhow::bail!("name an instance: pp-host logs INSTANCE")
+        };
         let mut out = anstream::stdout().lock();
         for line in store.output(&key)?.lines() {
             writeln!(out, "{}", workflow::Escaped(line))?;

@@ -14,7 +14,13 @@ use workflow::TenantId;
 #[derive(Debug, Args)]
 pub(crate) struct Data {
     /// The data folder: journal, keys, deployments. Made on first use.
-    #[arg(long = "data", value_name = "DIR", env = "PP_HOST_DATA", default_value = ".pp-host", global = true)]
+    #[arg(
+        long = "data",
+        value_name = "DIR",
+        env = "PP_HOST_DATA",
+        default_value = ".pp-host",
+        global = true
+    )]
     pub(crate) path: PathBuf,
 }
 
@@ -43,7 +49,8 @@ impl Which {
     pub(crate) fn find(&self, store: &dyn host::store::Store) -> anyhow::Result<Option<InstanceKey>> {
         let Some(id) = &self.instance else { return Ok(None) };
         let of_tenant = |key: &InstanceKey| self.tenant.as_ref().is_none_or(|tenant| key.tenant == *tenant);
-        let mut found: Vec<_> = store.instances()?.into_iter().filter(|key| key.instance == *id && of_tenant(key)).collect();
+        let mut found: Vec<_> =
+            store.instances()?.into_iter().filter(|key| key.instance == *id && of_tenant(key)).collect();
         match (found.pop(), found.as_slice()) {
             (Some(key), []) => Ok(Some(key)),
             (Some(_), _) => bail!("several tenants have an instance {id}: say which with --tenant"),

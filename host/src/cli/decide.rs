@@ -34,7 +34,9 @@ impl Manner {
         };
         match self {
             Self::Wait => Ok(None),
-            Self::Approve => automatic(Decision::Approved, "approved by the demo decider; nobody looked at it"),
+            Self::Approve => {
+                automatic(Decision::Approved, "approved by the demo decider; nobody looked at it")
+            }
             Self::Deny => automatic(Decision::Denied, "denied by the demo decider; nobody looked at it"),
             Self::Ask => ask(request),
         }
@@ -43,7 +45,9 @@ impl Manner {
     /// Refuses a manner that cannot work here, before anything runs.
     pub(crate) fn check(self) -> anyhow::Result<()> {
         if self == Self::Ask && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-            bail!("--ask needs a terminal to ask on: run it in one, or use --deny, or --wait and decide later with pp-host resume INSTANCE --ask");
+            bail!(
+                "--ask needs a terminal to ask on: run it in one, or use --deny, or --wait and decide later with pp-host resume INSTANCE --ask"
+            );
         }
         Ok(())
     }
@@ -52,9 +56,16 @@ impl Manner {
 /// Shows everything that will be signed, and takes yes or no for an answer. Anything else is neither.
 fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
     let mut out = anstream::stderr();
-    writeln!(out, "\nThis text will be signed, with your decision and the time. Its hash is {}.", request.input_hash()?)?;
+    writeln!(
+        out,
+        "\nThis text will be signed, with your decision and the time. Its hash is {}.",
+        request.input_hash()?
+    )?;
     writeln!(out, "{}\n", Escaped(&request.document()?.canonical()))?;
-    writeln!(out, "The receipt will be of scope demo: this terminal knows nobody's key, and no production gate will accept it.")?;
+    writeln!(
+        out,
+        "The receipt will be of scope demo: this terminal knows nobody's key, and no production gate will accept it."
+    )?;
     write!(out, "Approve? [yes/no, anything else leaves it waiting] ")?;
     out.flush()?;
     let mut answer = String::new();
@@ -64,7 +75,11 @@ fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
         "no" => Decision::Denied,
         _ => return Ok(None),
     };
-    Ok(Some(Judgement { decision, by: DemoDecider::new(user()?), reason: Some("decided at the terminal".to_owned()) }))
+    Ok(Some(Judgement {
+        decision,
+        by: DemoDecider::new(user()?),
+        reason: Some("decided at the terminal".to_owned()),
+    }))
 }
 
 /// The name that the terminal's user goes by. It proves nothing, and the receipt says so.

@@ -26,10 +26,20 @@ impl Deployments {
                 continue;
             }
             let current = deploy.current(&deployment.tenant, &deployment.resource)?;
-            let serving = if current.is_some_and(|current| current.id == deployment.id) { "current" } else { "replaced" };
+            let serving = if current.is_some_and(|current| current.id == deployment.id) {
+                "current"
+            } else {
+                "replaced"
+            };
             let (id, tenant, resource) = (&deployment.id, &deployment.tenant, Quoted(&deployment.resource));
             writeln!(out, "{id}  {tenant}  {resource}  {serving}")?;
-            writeln!(out, "  artifact  {}, {} bytes, sha256 {}", Quoted(&deployment.artifact), deployment.artifact_bytes, deployment.artifact_sha256)?;
+            writeln!(
+                out,
+                "  artifact  {}, {} bytes, sha256 {}",
+                Quoted(&deployment.artifact),
+                deployment.artifact_bytes,
+                deployment.artifact_sha256
+            )?;
             writeln!(out, "  where     {}", deployment.location)?;
             writeln!(out, "  receipt   {}", deployment.receipt_id)?;
         }

@@ -37,9 +37,13 @@ impl FromStr for Limit {
 
 impl Limit {
     fn apply(&self, workflow: &mut Limits, sandbox: &mut SandboxLimits) -> Result<(), String> {
-        let size = usize::try_from(self.value).map_err(|_| format!("{} is too large for this machine", self.value));
+        let size =
+            usize::try_from(self.value).map_err(|_| format!("{} is too large for this machine", self.value));
         match self.name.as_str() {
-            "calls" => workflow.calls = u32::try_from(self.value).map_err(|_| format!("calls is at most {}", u32::MAX))?,
+            "calls" => {
+                workflow.calls =
+                    u32::try_from(self.value).map_err(|_| format!("calls is at most {}", u32::MAX))?
+            }
             "step-name-chars" => workflow.step_name_chars = size?,
             "result-bytes" => workflow.result_bytes = size?,
             "evidence-bytes" => workflow.evidence_bytes = size?,

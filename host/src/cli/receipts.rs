@@ -74,7 +74,9 @@ impl Receipts {
 }
 
 fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<(StoredReceipt, Fate)> {
-    store.receipt(id)?.with_context(|| format!("there is no receipt {id} (pp-host receipts list shows what there is)"))
+    store
+        .receipt(id)?
+        .with_context(|| format!("there is no receipt {id} (pp-host receipts list shows what there is)"))
 }
 
 fn status(receipt: &StoredReceipt) -> &str {
@@ -101,7 +103,12 @@ fn sentence(receipt: &StoredReceipt, fate: &Fate) -> String {
     format!("{}  {:<8}  {}  issued {issued}{spent}", receipt.id, status(receipt), receipt.company_id)
 }
 
-fn show(out: &mut impl std::io::Write, stored: &StoredReceipt, fate: &Fate, keys: &KeySet) -> anyhow::Result<()> {
+fn show(
+    out: &mut impl std::io::Write,
+    stored: &StoredReceipt,
+    fate: &Fate,
+    keys: &KeySet,
+) -> anyhow::Result<()> {
     let verified = receipt::verify(&stored.artifact, keys)?;
     let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
     let opened = verified.open(&opening)?;
@@ -114,7 +121,12 @@ fn show(out: &mut impl std::io::Write, stored: &StoredReceipt, fate: &Fate, keys
         Some(document) => {
             let attestation = receipt::AttestationArtifact::parse(document)?;
             let attested = receipt::verify_attestation(&attestation, &verified, keys)?;
-            writeln!(out, "outcome      {}, attested {}", attested.outcome().as_str(), attested.created_at())?;
+            writeln!(
+                out,
+                "outcome      {}, attested {}",
+                attested.outcome().as_str(),
+                attested.created_at()
+            )?;
         }
         None => writeln!(out, "outcome      not attested")?,
     }

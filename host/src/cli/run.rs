@@ -118,7 +118,9 @@ impl Run {
 
     fn params(&self) -> anyhow::Result<String> {
         match self.params.strip_prefix('@') {
-            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read the parameters from {path}")),
+            Some(path) => {
+                fs::read_to_string(path).with_context(|| format!("cannot read the parameters from {path}"))
+            }
             None => Ok(self.params.clone()),
         }
     }
@@ -160,7 +162,11 @@ impl<'a> Session<'a> {
     fn open(data: &'a Data, common: &Common, manner: Manner) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
         let (limits, sandbox) = common.limits.limits();
-        let host = Host::builder(&data.path).limits(limits).sandbox(sandbox).observe(move |fact| story.fact(fact)).open()?;
+        let host = Host::builder(&data.path)
+            .limits(limits)
+            .sandbox(sandbox)
+            .observe(move |fact| story.fact(fact))
+            .open()?;
         Ok(Self { host, manner, story, data: &data.path })
     }
 
@@ -185,9 +191,20 @@ impl<'a> Session<'a> {
         };
         if exit == Exit::Waiting {
             let tenant = &key.tenant;
-            self.story.detail("go on", format_args!("pp-host resume {} --tenant {tenant} --data {}", key.instance, self.data.display()));
+            self.story.detail(
+                "go on",
+                format_args!(
+                    "pp-host resume {} --tenant {tenant} --data {}",
+                    key.instance,
+                    self.data.display()
+                ),
+            );
         }
-        self.story.say(Style::new().bold(), "kept in", format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()));
+        self.story.say(
+            Style::new().bold(),
+            "kept in",
+            format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()),
+        );
         Ok(exit)
     }
 
@@ -204,7 +221,8 @@ impl<'a> Session<'a> {
     /// Whether an action was denied and none took place.
     fn was_denied(&self, key: &InstanceKey) -> anyhow::Result<bool> {
         let facts = self.host.audit(Some(key))?;
-        let denied = facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
+        let denied =
+            facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
         let acted = facts.iter().any(|fact| matches!(fact.entry, Entry::Performed { .. }));
         Ok(denied && !acted)
     }

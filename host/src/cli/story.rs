@@ -44,7 +44,10 @@ impl Story {
         }
         match program.wasi_imports().count() {
             0 => self.detail("wasi", "no WASI"),
-            count => self.detail("wasi", format_args!("{count} interfaces, all inert: no files, no network, no environment")),
+            count => self.detail(
+                "wasi",
+                format_args!("{count} interfaces, all inert: no files, no network, no environment"),
+            ),
         }
     }
 
@@ -77,22 +80,46 @@ impl Story {
         match entry {
             // Told by `loaded` and `request`, which know more.
             Entry::Loaded { .. } | Entry::Requested { .. } => {}
-            Entry::Started { tenant, actor, .. } => self.say(LABEL, "started", format_args!("tenant {tenant}, actor {actor}")),
+            Entry::Started { tenant, actor, .. } => {
+                self.say(LABEL, "started", format_args!("tenant {tenant}, actor {actor}"))
+            }
             Entry::StepStarted { name, .. } => self.say(LABEL, "step", format_args!("{} …", Quoted(name))),
-            Entry::StepCompleted { call, output } => self.say(LABEL, "step", format_args!("#{call} completed, {} bytes of result recorded", output.len())),
-            Entry::StepFailed { call, failure } => self.say(BAD, "step", format_args!("#{call} failed: {failure}")),
-            Entry::Rejected { asked, message, .. } => self.say(BAD, "rejected", format_args!("{asked}: {}", Quoted(message))),
-            Entry::Decided { decision, decider, reason, .. } => self.decided(decision.as_str(), decider, reason.as_deref()),
+            Entry::StepCompleted { call, output } => self.say(
+                LABEL,
+                "step",
+                format_args!("#{call} completed, {} bytes of result recorded", output.len()),
+            ),
+            Entry::StepFailed { call, failure } => {
+                self.say(BAD, "step", format_args!("#{call} failed: {failure}"))
+            }
+            Entry::Rejected { asked, message, .. } => {
+                self.say(BAD, "rejected", format_args!("{asked}: {}", Quoted(message)))
+            }
+            Entry::Decided { decision, decider, reason, .. } => {
+                self.decided(decision.as_str(), decider, reason.as_deref())
+            }
             Entry::Issued { receipt, decision, key_id, expires_at, .. } => {
-                self.say(if *decision == receipt::Decision::Approved { GOOD } else { BAD }, "receipt", format_args!("{receipt} {decision}"));
+                self.say(
+                    if *decision == receipt::Decision::Approved { GOOD } else { BAD },
+                    "receipt",
+                    format_args!("{receipt} {decision}"),
+                );
                 self.detail("key", key_id);
                 self.detail("expires", expires_at);
             }
-            Entry::Lapsed { request } => self.say(BAD, "lapsed", format_args!("{request}: nobody decided in time")),
-            Entry::Redeemed { receipt, .. } => self.say(LABEL, "gate", format_args!("{receipt} verified and spent: it permits this one action")),
+            Entry::Lapsed { request } => {
+                self.say(BAD, "lapsed", format_args!("{request}: nobody decided in time"))
+            }
+            Entry::Redeemed { receipt, .. } => self.say(
+                LABEL,
+                "gate",
+                format_args!("{receipt} verified and spent: it permits this one action"),
+            ),
             Entry::Refused { asked, check, message, .. } => self.refused(asked, *check, message),
             Entry::Performed { receipt, effect, .. } => self.performed(receipt.as_str(), effect),
-            Entry::Attested { key_id, .. } => self.say(LABEL, "attested", format_args!("the outcome is signed with {key_id}")),
+            Entry::Attested { key_id, .. } => {
+                self.say(LABEL, "attested", format_args!("the outcome is signed with {key_id}"))
+            }
             Entry::Completed { output } => self.say(GOOD, "result", Clipped(output)),
             Entry::Failed { failure } => self.say(BAD, "failed", failure),
         }
@@ -116,14 +143,22 @@ impl Story {
         match effect {
             Effect::Succeeded { output, .. } => {
                 let deployment: Option<host::capability::Deployment> = serde_json::from_str(output).ok();
-                let Some(deployment) = deployment else { return self.say(GOOD, "performed", Clipped(output)) };
+                let Some(deployment) = deployment else {
+                    return self.say(GOOD, "performed", Clipped(output));
+                };
                 self.say(GOOD, "deployed", &deployment.id);
                 self.detail("resource", Quoted(&deployment.resource));
                 self.detail("where", &deployment.location);
                 self.detail("receipt", receipt);
             }
-            Effect::Failed { message, .. } => self.say(BAD, "failed", format_args!("nothing was done: {}", Quoted(message))),
-            Effect::Unknown { message } => self.say(BAD, "unknown", format_args!("nobody knows whether it was done: {}", Quoted(message))),
+            Effect::Failed { message, .. } => {
+                self.say(BAD, "failed", format_args!("nothing was done: {}", Quoted(message)))
+            }
+            Effect::Unknown { message } => self.say(
+                BAD,
+                "unknown",
+                format_args!("nobody knows whether it was done: {}", Quoted(message)),
+            ),
         }
     }
 }

@@ -69,7 +69,11 @@ pub(crate) struct Verify {
 
 /// One file's verdict.
 enum Verdict {
-    Receipt { receipt: Box<VerifiedReceipt>, opened: Option<Box<Opened>>, attestation: Option<Result<VerifiedAttestation, VerifyError>> },
+    Receipt {
+        receipt: Box<VerifiedReceipt>,
+        opened: Option<Box<Opened>>,
+        attestation: Option<Result<VerifiedAttestation, VerifyError>>,
+    },
     Attestation(VerifiedAttestation),
 }
 
@@ -86,7 +90,8 @@ impl Verify {
 
     fn verify_all(&self) -> anyhow::Result<u8> {
         let text = read(&self.keys)?;
-        let keys = KeySet::parse(&text).with_context(|| format!("{} is not a key set", self.keys.display()))?;
+        let keys =
+            KeySet::parse(&text).with_context(|| format!("{} is not a key set", self.keys.display()))?;
         let opening = self.opening()?;
         let mut first = 0;
         for path in &self.artifacts {
@@ -99,13 +104,20 @@ impl Verify {
     }
 
     /// The outer error is about the files at hand, the inner one is the verdict.
-    fn verify_one(&self, text: &str, keys: &KeySet, opening: Option<&Opening>) -> anyhow::Result<Result<Verdict, VerifyError>> {
+    fn verify_one(
+        &self,
+        text: &str,
+        keys: &KeySet,
+        opening: Option<&Opening>,
+    ) -> anyhow::Result<Result<Verdict, VerifyError>> {
         let json = match Json::parse(text) {
             Ok(json) => json,
             Err(error) => return Ok(Err(error.into())),
         };
         if json.get("artifact").is_none() && json.get("attestation_artifact").is_some() {
-            let path = self.receipt.as_ref().context("an attestation is verified together with its receipt: name it with --receipt FILE")?;
+            let path = self.receipt.as_ref().context(
+                "an attestation is verified together with its receipt: name it with --receipt FILE",
+            )?;
             return Ok(verify_attestation(text, &read(path)?, keys));
         }
         Ok(verify_receipt(text, &json, keys, opening))
@@ -113,15 +125,21 @@ impl Verify {
 
     fn opening(&self) -> anyhow::Result<Option<Opening>> {
         let (Some(request), Some(salt)) = (&self.request, &self.salt) else { return Ok(None) };
-        let salt = salt.parse().ok().or_else(|| Salt::from_base64(salt)).context("--salt takes 64 hexadecimal digits, or the same 32 bytes as base64")?;
+        let salt = salt
+            .parse()
+            .ok()
+            .or_else(|| Salt::from_base64(salt))
+            .context("--salt takes 64 hexadecimal digits, or the same 32 bytes as base64")?;
         let mut opening = Opening::new(read(request)?, salt);
         if let Some(path) = &self.summary {
             let text = read(path)?;
-            let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+            let text =
+                text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
             opening.summary = Stated::Value(text.to_owned());
         }
         if let Some(path) = &self.binding {
-            opening.binding = binding(&read(path)?).with_context(|| format!("{} is not a binding", path.display()))?;
+            opening.binding =
+                binding(&read(path)?).with_context(|| format!("{} is not a binding", path.display()))?;
         }
         Ok(Some(opening))
     }
@@ -141,7 +159,13 @@ impl Verify {
                 writeln!(out, "receipt      {}", Quoted(attested.receipt_id()))?;
                 describe_outcome(&mut out, Some(&Ok(attested.clone())))
             }
-            (false, Err(error)) => writeln!(out, "{}: {}: {}", Quoted(&name), error.code(), workflow::Escaped(&error.to_string())),
+            (false, Err(error)) => writeln!(
+                out,
+                "{}: {}: {}",
+                Quoted(&name),
+                error.code(),
+                workflow::Escaped(&error.to_string())
+            ),
         }
     }
 }
@@ -157,7 +181,12 @@ impl Verdict {
     }
 }
 
-fn verify_receipt(text: &str, json: &Json, keys: &KeySet, opening: Option<&Opening>) -> Result<Verdict, VerifyError> {
+fn verify_receipt(
+    text: &str,
+    json: &Json,
+    keys: &KeySet,
+    opening: Option<&Opening>,
+) -> Result<Verdict, VerifyError> {
     let verified = receipt::verify(&Artifact::parse(text)?, keys)?;
     let opening = match opening {
         Some(opening) => Some(opening.clone()),
@@ -168,7 +197,10 @@ fn verify_receipt(text: &str, json: &Json, keys: &KeySet, opening: Option<&Openi
     let opened = opening.map(|opening| verified.open(&opening)).transpose()?.map(Box::new);
     let attestation = match json.get("attestation_artifact") {
         None | Some(Json::Null) => None,
-        Some(_) => Some(AttestationArtifact::parse(text).and_then(|attestation| receipt::verify_attestation(&attestation, &verified, keys))),
+        Some(_) => Some(
+            AttestationArtifact::parse(text)
+                .and_then(|attestation| receipt::verify_attestation(&attestation, &verified, keys)),
+        ),
     };
     Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation })
 }
@@ -179,7 +211,11 @@ fn verify_attestation(text: &str, receipt: &str, keys: &KeySet) -> Result<Verdic
 }
 
 /// What a verified receipt says, for people, and what remains unproven.
-pub(crate) fn describe(out: &mut impl Write, receipt: &VerifiedReceipt, opened: Option<&Opened>) -> std::io::Result<()> {
+pub(crate) fn describe(
+    out: &mut impl Write,
+    receipt: &VerifiedReceipt,
+    opened: Option<&Opened>,
+) -> std::io::Result<()> {
     writeln!(out, "receipt      {}", Quoted(receipt.id()))?;
     writeln!(out, "decision     {}", receipt.decision())?;
     if let Some(decider) = receipt.decider() {
@@ -207,40 +243,63 @@ pub(crate) fn describe(out: &mut impl Write, receipt: &VerifiedReceipt, opened: 
     writeln!(out, "key          {}, {}", Quoted(receipt.key_id()), receipt.canonicalization().as_str())?;
     match (opened, receipt.request_commitment()) {
         (Some(opened), _) => {
-            writeln!(out, "commitment   opened: the request, its summary and its binding are the ones that were signed")?;
+            writeln!(
+                out,
+                "commitment   opened: the request, its summary and its binding are the ones that were signed"
+            )?;
             let binding = opened.binding();
             writeln!(out, "tenant       {}", Quoted(binding.company_id.as_deref().unwrap_or("none")))?;
             writeln!(out, "request      {}", workflow::Escaped(&opened.request().canonical()))?;
         }
-        (None, Some(_)) => writeln!(out, "commitment   not opened: nothing is proven about the request beyond the projection")?,
+        (None, Some(_)) => writeln!(
+            out,
+            "commitment   not opened: nothing is proven about the request beyond the projection"
+        )?,
         (None, None) => {}
     }
-    writeln!(out, "unproven     that the action was carried out, that the decision was wise, that no receipt was left out")
+    writeln!(
+        out,
+        "unproven     that the action was carried out, that the decision was wise, that no receipt was left out"
+    )
 }
 
 /// The policy rule that matched. Where the receipt withholds it, that is said, and never replaced by the policy's version.
 fn rule(receipt: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
-    let withheld = |why: &str| format!("withheld ({why}): the signed projection carries no policy rule id or version");
+    let withheld =
+        |why: &str| format!("withheld ({why}): the signed projection carries no policy rule id or version");
     match (receipt.rule(), opened.and_then(Opened::rule)) {
         (Rule::Named(rule), _) => Some(rule),
         (Rule::NotRecorded, _) => None,
-        (Rule::Withheld { .. }, Some(rule)) => Some(format!("{}; the opened request commitment records {rule}", withheld("private repository"))),
+        (Rule::Withheld { .. }, Some(rule)) => {
+            Some(format!("{}; the opened request commitment records {rule}", withheld("private repository")))
+        }
         (Rule::Withheld { visibility_recorded: true }, None) => {
             Some(format!("{}; opening the request commitment shows it", withheld("private repository")))
         }
-        (Rule::Withheld { visibility_recorded: false }, None) => {
-            Some(format!("{}; opening the request commitment shows it", withheld("visibility not recorded, so treated as private")))
-        }
+        (Rule::Withheld { visibility_recorded: false }, None) => Some(format!(
+            "{}; opening the request commitment shows it",
+            withheld("visibility not recorded, so treated as private")
+        )),
     }
 }
 
-fn describe_outcome(out: &mut impl Write, attestation: Option<&Result<VerifiedAttestation, VerifyError>>) -> std::io::Result<()> {
+fn describe_outcome(
+    out: &mut impl Write,
+    attestation: Option<&Result<VerifiedAttestation, VerifyError>>,
+) -> std::io::Result<()> {
     match attestation {
         None => Ok(()),
         Some(Ok(attested)) => {
-            writeln!(out, "outcome      {}, as the issuer attested at {}", attested.outcome().as_str(), attested.created_at())
+            writeln!(
+                out,
+                "outcome      {}, as the issuer attested at {}",
+                attested.outcome().as_str(),
+                attested.created_at()
+            )
         }
-        Some(Err(error)) => writeln!(out, "outcome      {}: {}", error.code(), workflow::Escaped(&error.to_string())),
+        Some(Err(error)) => {
+            writeln!(out, "outcome      {}: {}", error.code(), workflow::Escaped(&error.to_string()))
+        }
     }
 }
 
@@ -272,7 +331,9 @@ fn to_json(name: &str, verdict: &Result<Verdict, VerifyError>) -> serde_json::Va
             "receipt_id": attested.receipt_id(),
             "attestation": outcome(attested),
         }),
-        Err(error) => json!({ "file": name, "code": error.code(), "exit": error.exit_code(), "message": error.to_string() }),
+        Err(error) => {
+            json!({ "file": name, "code": error.code(), "exit": error.exit_code(), "message": error.to_string() })
+        }
     }
 }
 

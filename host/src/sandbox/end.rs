@@ -25,7 +25,13 @@ type Ran = Result<wasmtime::Result<Result<String, entrypoint::Failure>>, Elapsed
 /// Sorts the ends of a call.
 pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused>, output: &str) -> End {
     let error = match ran {
-        Err(Elapsed { .. }) => return End::Broke(over("wall-clock-seconds", limits.wall_clock.as_secs(), "seconds on the wall")),
+        Err(Elapsed { .. }) => {
+            return End::Broke(over(
+                "wall-clock-seconds",
+                limits.wall_clock.as_secs(),
+                "seconds on the wall",
+            ));
+        }
         Ok(Ok(result)) => return End::Returned(result.map_err(Into::into)),
         Ok(Err(error)) => error,
     };
@@ -44,12 +50,18 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
 
 fn trapped(trap: Trap, output: &str) -> Failure {
     match trap {
-        Trap::StackOverflow => failure("stack-overflow", "the workflow's call stack is full: 512 KiB, usually an endless recursion"),
-        Trap::MemoryOutOfBounds => {
-            failure("trapped", "the workflow reached outside its memory: a bug in its code, or a recursion that left its stack")
-        }
+        Trap::StackOverflow => failure(
+            "stack-overflow",
+            "the workflow's call stack is full: 512 KiB, usually an endless recursion",
+        ),
+        Trap::MemoryOutOfBounds => failure(
+            "trapped",
+            "the workflow reached outside its memory: a bug in its code, or a recursion that left its stack",
+        ),
         Trap::UnreachableCodeReached => {
-            let words = output.rfind("panicked at").map(|start| format!("; its last words: {}", workflow::Quoted(output[start..].trim_end())));
+            let words = output
+                .rfind("panicked at")
+                .map(|start| format!("; its last words: {}", workflow::Quoted(output[start..].trim_end())));
             failure("panicked", format!("the workflow panicked or aborted{}", words.unwrap_or_default()))
         }
         other => failure("trapped", format!("the workflow's code trapped: {other}")),
@@ -59,7 +71,10 @@ fn trapped(trap: Trap, output: &str) -> Failure {
 /// Neither a trap nor the handler's error: the runtime refuses what the guest did at the boundary.
 fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        return failure("exited", format!("the workflow called exit({code}); a workflow ends by returning from run"));
+        return failure(
+            "exited",
+            format!("the workflow called exit({code}); a workflow ends by returning from run"),
+        );
     }
     let cause = error.root_cause().to_string();
     // The runtime has no types for these two. Its version is pinned, and a hostile guest for each is in the tests.
@@ -78,7 +93,9 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
 pub(crate) struct Marked(pub(crate) Halt);
 
 fn over(name: &str, limit: impl std::fmt::Display, what: &str) -> Failure {
-    let message = format!("limit {name} reached: at most {limit} {what} a drive; an operator raises it with --limit {name}=N");
+    let message = format!(
+        "limit {name} reached: at most {limit} {what} a drive; an operator raises it with --limit {name}=N"
+    );
     failure("limit-exceeded", message)
 }
 

@@ -60,7 +60,11 @@ impl Guest {
         self.handler.handle(command).await.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
 
-    async fn end(&mut self, attempt: Resource<AttemptHandle>, result: Result<String, Failure>) -> wasmtime::Result<Result<(), wit::StepError>> {
+    async fn end(
+        &mut self,
+        attempt: Resource<AttemptHandle>,
+        result: Result<String, Failure>,
+    ) -> wasmtime::Result<Result<(), wit::StepError>> {
         let AttemptHandle(call) = self.table.delete(attempt)?;
         match self.ask(Command::EndStep { call, result }).await? {
             Outcome::Ended(Err(failure)) => Ok(Err(wit::StepError::Failed(failure.into()))),
@@ -85,9 +89,15 @@ impl WasiView for Guest {
 impl wit::Host for Guest {}
 
 impl wit::HostStep for Guest {
-    async fn begin(&mut self, _: Resource<StepHandle>, name: String) -> wasmtime::Result<Result<wit::Begun, wit::StepError>> {
+    async fn begin(
+        &mut self,
+        _: Resource<StepHandle>,
+        name: String,
+    ) -> wasmtime::Result<Result<wit::Begun, wit::StepError>> {
         match self.ask(Command::BeginStep { name }).await? {
-            Outcome::Begun(Begun::Run(call)) => Ok(Ok(wit::Begun::Run(self.table.push(AttemptHandle(call))?))),
+            Outcome::Begun(Begun::Run(call)) => {
+                Ok(Ok(wit::Begun::Run(self.table.push(AttemptHandle(call))?)))
+            }
             Outcome::Begun(Begun::Done(output)) => Ok(Ok(wit::Begun::Done(output))),
             Outcome::Begun(Begun::Failed(failure)) => Ok(Err(wit::StepError::Failed(failure.into()))),
             Outcome::Rejected(message) => Ok(Err(wit::StepError::Rejected(message))),
@@ -101,11 +111,19 @@ impl wit::HostStep for Guest {
 }
 
 impl wit::HostAttempt for Guest {
-    async fn complete(&mut self, attempt: Resource<AttemptHandle>, output: String) -> wasmtime::Result<Result<(), wit::StepError>> {
+    async fn complete(
+        &mut self,
+        attempt: Resource<AttemptHandle>,
+        output: String,
+    ) -> wasmtime::Result<Result<(), wit::StepError>> {
         self.end(attempt, Ok(output)).await
     }
 
-    async fn fail(&mut self, attempt: Resource<AttemptHandle>, failure: wit::Failure) -> wasmtime::Result<Result<(), wit::StepError>> {
+    async fn fail(
+        &mut self,
+        attempt: Resource<AttemptHandle>,
+        failure: wit::Failure,
+    ) -> wasmtime::Result<Result<(), wit::StepError>> {
         // The guest knows the failure that it reports: hearing it again would look as if the report had gone wrong.
         self.end(attempt, Err(failure.into())).await.map(|_| Ok(()))
     }
@@ -116,7 +134,10 @@ impl wit::HostAttempt for Guest {
 }
 
 impl pp::Host for Guest {
-    async fn require_approval(&mut self, action: pp::Action) -> wasmtime::Result<Result<Resource<ReceiptHandle>, pp::Refusal>> {
+    async fn require_approval(
+        &mut self,
+        action: pp::Action,
+    ) -> wasmtime::Result<Result<Resource<ReceiptHandle>, pp::Refusal>> {
         match self.ask(Command::RequireApproval(action.into())).await? {
             Outcome::Approval(Approval::Granted { receipt, document }) => {
                 let handle = ReceiptHandle { id: receipt, document };
@@ -126,7 +147,9 @@ impl pp::Host for Guest {
                 let (request_id, receipt_id) = (request.to_string(), receipt.to_string());
                 Ok(Err(pp::Refusal::Denied(pp::Denial { request_id, receipt_id, decider, reason })))
             }
-            Outcome::Approval(Approval::Expired { request }) => Ok(Err(pp::Refusal::Expired(request.to_string()))),
+            Outcome::Approval(Approval::Expired { request }) => {
+                Ok(Err(pp::Refusal::Expired(request.to_string())))
+            }
             Outcome::Rejected(message) => Ok(Err(pp::Refusal::Invalid(message))),
             other => unexpected(&other),
         }
@@ -155,15 +178,20 @@ impl deploy::Host for Guest {
         receipt: Resource<ReceiptHandle>,
     ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
         let receipt = self.table.delete(receipt)?.id;
-        let invocation = Invocation { capability: DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
+        let invocation =
+            Invocation { capability: DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
         match self.ask(Command::Perform(invocation)).await? {
-            Outcome::Performed(Performance::Done(output)) => Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into())),
+            Outcome::Performed(Performance::Done(output)) => {
+                Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))
+            }
             Outcome::Performed(Performance::Refused { check, message }) => {
                 let refusal = deploy::GateRefusal { check: check.into(), message };
                 Ok(Err(deploy::DeployError::Refused(refusal)))
             }
             Outcome::Performed(Performance::Failed(message)) => Ok(Err(deploy::DeployError::Failed(message))),
-            Outcome::Performed(Performance::Unknown(message)) => Ok(Err(deploy::DeployError::Unknown(message))),
+            Outcome::Performed(Performance::Unknown(message)) => {
+                Ok(Err(deploy::DeployError::Unknown(message)))
+            }
             Outcome::Rejected(message) => Ok(Err(deploy::DeployError::Invalid(message))),
             other => unexpected(&other),
         }

@@ -49,7 +49,9 @@ pub enum LoadError {
     #[error("the WebAssembly runtime cannot start on this machine: {0}")]
     Runtime(String),
     /// The size.
-    #[error("the component has {bytes} bytes; limit component-bytes is {limit} (an operator raises it with --limit component-bytes=N)")]
+    #[error(
+        "the component has {bytes} bytes; limit component-bytes is {limit} (an operator raises it with --limit component-bytes=N)"
+    )]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -57,7 +59,9 @@ pub enum LoadError {
         limit: usize,
     },
     /// Something else altogether.
-    #[error("not a WebAssembly file: it does not begin with the bytes \\0asm (build a component with `cargo component build`)")]
+    #[error(
+        "not a WebAssembly file: it does not begin with the bytes \\0asm (build a component with `cargo component build`)"
+    )]
     NotWasm,
     /// A module, not a component.
     #[error(
@@ -90,9 +94,15 @@ fn names(names: &[String]) -> String {
     names.iter().map(|name| workflow::Quoted(name).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) fn load(engine: &Engine, linker: &Linker<Guest>, bytes: &[u8], limit: usize) -> Result<Program, LoadError> {
+pub(crate) fn load(
+    engine: &Engine,
+    linker: &Linker<Guest>,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<Program, LoadError> {
     check_header(bytes, limit)?;
-    let component = Component::from_binary(engine, bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+    let component =
+        Component::from_binary(engine, bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
     let shape = component.component_type();
     let mut imports: Vec<String> = shape.imports(engine).map(|(name, _)| name.to_owned()).collect();
     imports.sort_unstable();

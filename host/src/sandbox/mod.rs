@@ -156,7 +156,11 @@ impl Sandbox {
     }
 }
 
-async fn call(store: &mut Store<Guest>, program: &Program, event: Event) -> wasmtime::Result<Result<String, entrypoint::Failure>> {
+async fn call(
+    store: &mut Store<Guest>,
+    program: &Program,
+    event: Event,
+) -> wasmtime::Result<Result<String, entrypoint::Failure>> {
     let world = program.pre.instantiate_async(&mut *store).await?;
     let step = store.data_mut().table.push(StepHandle)?;
     let event = entrypoint::Event {

@@ -36,7 +36,9 @@ impl Output {
         let text = String::from_utf8_lossy(&kept.text).into_owned();
         match kept.dropped {
             0 => text,
-            dropped => format!("{text}\n[{dropped} more bytes not kept: limit log-bytes is {}]\n", kept.bound),
+            dropped => {
+                format!("{text}\n[{dropped} more bytes not kept: limit log-bytes is {}]\n", kept.bound)
+            }
         }
     }
 

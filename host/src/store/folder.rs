@@ -32,7 +32,12 @@ impl DataFolder {
     pub fn own(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::Folder { path: path.to_owned(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),

@@ -118,7 +118,13 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the tenant has an instance of that id, or the state cannot be written.
-    fn create(&self, key: &InstanceKey, component: (&Digest, &[u8]), at: Timestamp, entries: &[Entry]) -> Result<Vec<Fact>, StoreError>;
+    fn create(
+        &self,
+        key: &InstanceKey,
+        component: (&Digest, &[u8]),
+        at: Timestamp,
+        entries: &[Entry],
+    ) -> Result<Vec<Fact>, StoreError>;
 
     /// Writes a batch at its place, all or nothing; the facts as they were recorded.
     ///
@@ -218,10 +224,14 @@ pub enum StoreError {
     #[error("{} is not a database of pp-host: name another folder with --data DIR", .0.display())]
     Foreign(PathBuf),
     /// No room.
-    #[error("the data folder cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost")]
+    #[error(
+        "the data folder cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost"
+    )]
     Full,
     /// Two writers.
-    #[error("instance {0} was changed by somebody else meanwhile: nothing was written; look at it and try again")]
+    #[error(
+        "instance {0} was changed by somebody else meanwhile: nothing was written; look at it and try again"
+    )]
     Conflict(InstanceKey),
     /// A name that is taken.
     #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]

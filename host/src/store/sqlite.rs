@@ -69,7 +69,8 @@ impl Sqlite {
             true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             false => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
-        let mut connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(classify)?;
+        let mut connection =
+            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(classify)?;
         check_format(&connection, &path)?;
         if folder.is_owned() {
             prepare(&mut connection).map_err(classify)?;
@@ -82,9 +83,13 @@ impl Sqlite {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
         let done = work(&transaction)?;
         transaction.commit().map_err(classify)?;
         Ok(done)
@@ -92,14 +97,26 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn create(&self, key: &InstanceKey, component: (&Digest, &[u8]), at: Timestamp, entries: &[Entry]) -> Result<Vec<Fact>, StoreError> {
+    fn create(
+        &self,
+        key: &InstanceKey,
+        component: (&Digest, &[u8]),
+        at: Timestamp,
+        entries: &[Entry],
+    ) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
             let (digest, bytes) = component;
-            tx.execute("INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes]).map_err(classify)?;
+            tx.execute(
+                "INSERT OR IGNORE INTO components VALUES (?1, ?2)",
+                params![digest.to_string(), bytes],
+            )
+            .map_err(classify)?;
             let insert = "INSERT INTO instances (tenant, instance) VALUES (?1, ?2)";
-            tx.execute(insert, [key.tenant.as_str(), key.instance.as_str()]).map_err(|error| match is_constraint(&error) {
-                true => StoreError::Exists(key.clone()),
-                false => classify(error),
+            tx.execute(insert, [key.tenant.as_str(), key.instance.as_str()]).map_err(|error| {
+                match is_constraint(&error) {
+                    true => StoreError::Exists(key.clone()),
+                    false => classify(error),
+                }
             })?;
             add(tx, Place { key, after: 0, at }, entries)
         })
@@ -109,7 +126,8 @@ impl Store for Sqlite {
         self.write(|tx| {
             if let Some((id, body)) = batch.request {
                 let row = instance_row(tx, place.key)?;
-                tx.execute("INSERT INTO requests VALUES (?1, ?2, ?3)", params![id.as_str(), row, body]).map_err(classify)?;
+                tx.execute("INSERT INTO requests VALUES (?1, ?2, ?3)", params![id.as_str(), row, body])
+                    .map_err(classify)?;
             }
             if let Some(receipt) = batch.receipt {
                 let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
@@ -126,7 +144,10 @@ impl Store for Sqlite {
             let fate = found.as_ref().map_or_else(Fate::default, |(_, fate)| fate.clone());
             let entry = judge(found.as_ref().map(|(receipt, _)| receipt), &fate);
             let facts = add(tx, place, std::slice::from_ref(&entry))?;
-            facts.into_iter().next().ok_or_else(|| StoreError::Damaged("an entry was not recorded".to_owned()))
+            facts
+                .into_iter()
+                .next()
+                .ok_or_else(|| StoreError::Damaged("an entry was not recorded".to_owned()))
         })
     }
 
@@ -144,18 +165,27 @@ impl Store for Sqlite {
 
     fn instances(&self) -> Result<Vec<InstanceKey>, StoreError> {
         let connection = self.lock();
-        let mut statement = connection.prepare("SELECT tenant, instance FROM instances ORDER BY id").map_err(classify)?;
+        let mut statement =
+            connection.prepare("SELECT tenant, instance FROM instances ORDER BY id").map_err(classify)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(classify)?;
-        rows.map(|row| row.map_err(classify).and_then(|(tenant, instance)| parse_key(tenant, instance))).collect()
+        rows.map(|row| row.map_err(classify).and_then(|(tenant, instance)| parse_key(tenant, instance)))
+            .collect()
     }
 
     fn component(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let select = "SELECT bytes FROM components WHERE digest = ?1";
-        let found = self.lock().query_row(select, [digest.to_string()], |row| row.get(0)).optional().map_err(classify)?;
-        let bytes: Vec<u8> = found.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
+        let found = self
+            .lock()
+            .query_row(select, [digest.to_string()], |row| row.get(0))
+            .optional()
+            .map_err(classify)?;
+        let bytes: Vec<u8> =
+            found.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
         match Digest::of(&bytes) == *digest {
             true => Ok(bytes),
-            false => Err(StoreError::Damaged(format!("component {digest} has other bytes than it was stored with"))),
+            false => Err(StoreError::Damaged(format!(
+                "component {digest} has other bytes than it was stored with"
+            ))),
         }
     }
 
@@ -180,14 +210,16 @@ impl Store for Sqlite {
     fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
         // Times never run backwards in here, so the last entry has the latest.
         let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
-        let at: Option<i64> = self.lock().query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
+        let at: Option<i64> =
+            self.lock().query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
         Ok(at.map(Timestamp::from_millis))
     }
 
     fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             let row = instance_row(tx, key)?;
-            tx.execute("INSERT OR REPLACE INTO outputs VALUES (?1, ?2)", params![row, output]).map_err(classify)?;
+            tx.execute("INSERT OR REPLACE INTO outputs VALUES (?1, ?2)", params![row, output])
+                .map_err(classify)?;
             Ok(())
         })
     }
@@ -205,14 +237,21 @@ fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> 
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     let foreign = |error| match error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => StoreError::Foreign(path.to_owned()),
+        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => {
+            StoreError::Foreign(path.to_owned())
+        }
         other => classify(other),
     };
-    let (tables, application, format) =
-        (tables.map_err(foreign)?, pragma("application_id").map_err(classify)?, pragma("user_version").map_err(classify)?);
+    let (tables, application, format) = (
+        tables.map_err(foreign)?,
+        pragma("application_id").map_err(classify)?,
+        pragma("user_version").map_err(classify)?,
+    );
     match () {
         () if tables > 0 && application != APPLICATION => Err(StoreError::Foreign(path.to_owned())),
-        () if format > FORMAT => Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT }),
+        () if format > FORMAT => {
+            Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT })
+        }
         () => Ok(()),
     }
 }
@@ -236,10 +275,14 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
 fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<Fact>, StoreError> {
     let Place { key, after, at } = place;
     let row = instance_row(tx, key)?;
-    let mut insert = tx.prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)").map_err(classify)?;
+    let mut insert = tx
+        .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
+        .map_err(classify)?;
     let mut facts = Vec::with_capacity(entries.len());
     let expected: u64 = tx
-        .query_row("SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1", [row], |row| row.get::<_, i64>(0))
+        .query_row("SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1", [row], |row| {
+            row.get::<_, i64>(0)
+        })
         .map_err(classify)?
         .unsigned_abs();
     if expected != after as u64 {
@@ -252,11 +295,13 @@ fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<
         match entry {
             Entry::Redeemed { receipt, .. } => {
                 let insert = "INSERT INTO redemptions VALUES (?1, ?2, ?3)";
-                tx.execute(insert, params![receipt.as_str(), seq.cast_signed(), at.as_millis()]).map_err(|error| conflict(error, key))?;
+                tx.execute(insert, params![receipt.as_str(), seq.cast_signed(), at.as_millis()])
+                    .map_err(|error| conflict(error, key))?;
             }
             Entry::Attested { receipt, document, .. } => {
                 let insert = "INSERT INTO attestations VALUES (?1, ?2)";
-                tx.execute(insert, params![receipt.as_str(), document]).map_err(|error| conflict(error, key))?;
+                tx.execute(insert, params![receipt.as_str(), document])
+                    .map_err(|error| conflict(error, key))?;
             }
             _ => {}
         }
@@ -265,8 +310,16 @@ fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<
     Ok(facts)
 }
 
-fn find_receipt(connection: &Connection, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
-    let one = |select: &str| connection.query_row(select, [id.as_str()], |row| row.get::<_, String>(0)).optional().map_err(classify);
+fn find_receipt(
+    connection: &Connection,
+    id: &ReceiptId,
+) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
+    let one = |select: &str| {
+        connection
+            .query_row(select, [id.as_str()], |row| row.get::<_, String>(0))
+            .optional()
+            .map_err(classify)
+    };
     let Some(body) = one("SELECT body FROM receipts WHERE id = ?1")? else { return Ok(None) };
     let redeemed = connection
         .query_row("SELECT at, seq FROM redemptions WHERE receipt = ?1", [id.as_str()], |row| {
@@ -279,7 +332,11 @@ fn find_receipt(connection: &Connection, id: &ReceiptId) -> Result<Option<(Store
     Ok(Some((from_json(&body)?, Fate { redeemed, attestation })))
 }
 
-fn select<P: rusqlite::Params>(connection: &Connection, select: &str, params: P) -> Result<Vec<Fact>, StoreError> {
+fn select<P: rusqlite::Params>(
+    connection: &Connection,
+    select: &str,
+    params: P,
+) -> Result<Vec<Fact>, StoreError> {
     let mut statement = connection.prepare_cached(select).map_err(classify)?;
     let mut rows = statement.query(params).map_err(classify)?;
     let mut facts = Vec::new();
@@ -293,7 +350,9 @@ fn fact(row: &Row<'_>) -> Result<Fact, StoreError> {
     let seq = row.get::<_, i64>(0).map_err(classify)?.unsigned_abs();
     let key = parse_key(row.get(2).map_err(classify)?, row.get(3).map_err(classify)?)?;
     let body: String = row.get(5).map_err(classify)?;
-    let entry = serde_json::from_str(&body).map_err(|error| StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {error}")))?;
+    let entry = serde_json::from_str(&body).map_err(|error| {
+        StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {error}"))
+    })?;
     let at = Timestamp::from_millis(row.get(1).map_err(classify)?);
     Ok(Fact { seq, at, key, index: row.get::<_, i64>(4).map_err(classify)?.unsigned_abs(), entry })
 }
@@ -332,10 +391,14 @@ fn classify(error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
         // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
-        rusqlite::Error::SqliteFailure(code, _) if [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&code.extended_code) => {
+        rusqlite::Error::SqliteFailure(code, _)
+            if [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&code.extended_code) =>
+        {
             StoreError::Full
         }
-        rusqlite::Error::SqliteFailure(code, _) if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+        rusqlite::Error::SqliteFailure(code, _)
+            if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) =>
+        {
             StoreError::Damaged(error.to_string())
         }
         _ => StoreError::Database(error),

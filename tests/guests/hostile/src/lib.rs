@@ -31,13 +31,25 @@ impl Workflow for Hostile {
             "attempt-as-receipt" => attempt_as_receipt(step),
             "spent-twice" => spent_twice(),
             "other-artifact" => Ok(deployed(RESOURCE, &artifact("evil"), approve(CAPABILITY, RESOURCE)?)),
-            "other-name" => Ok(deployed(RESOURCE, &named("renamed.js", "good"), approve(CAPABILITY, RESOURCE)?)),
-            "other-resource" => Ok(deployed("cloudflare://workers/bank/app", &artifact("good"), approve(CAPABILITY, RESOURCE)?)),
-            "other-capability" => Ok(deployed(RESOURCE, &artifact("good"), approve("harmless.log.write", RESOURCE)?)),
+            "other-name" => {
+                Ok(deployed(RESOURCE, &named("renamed.js", "good"), approve(CAPABILITY, RESOURCE)?))
+            }
+            "other-resource" => Ok(deployed(
+                "cloudflare://workers/bank/app",
+                &artifact("good"),
+                approve(CAPABILITY, RESOURCE)?,
+            )),
+            "other-capability" => {
+                Ok(deployed(RESOURCE, &artifact("good"), approve("harmless.log.write", RESOURCE)?))
+            }
             "plain" => Ok(deployed(RESOURCE, &artifact("good"), approve(CAPABILITY, RESOURCE)?)),
             "two-approvals" => two_approvals(),
             "loud" => approve_with(loud()).map(|_| json!({})),
-            "bad-evidence" => approve_with(pp::Action { evidence: "{\"a\":1,\"a\":2}".to_owned(), ..action(CAPABILITY, RESOURCE) }).map(|_| json!({})),
+            "bad-evidence" => approve_with(pp::Action {
+                evidence: "{\"a\":1,\"a\":2}".to_owned(),
+                ..action(CAPABILITY, RESOURCE)
+            })
+            .map(|_| json!({})),
             "bad-capability" => approve("no-dot", RESOURCE).map(|_| json!({})),
             "files" => Ok(files()),
             "environment" => Ok(environment()),
@@ -69,7 +81,9 @@ fn forged_receipt(params: &Value) -> Result<Value, Failure> {
 }
 
 fn attempt_as_receipt(step: Step<'_>) -> Result<Value, Failure> {
-    let Begun::Run(attempt) = step.raw().begin("lend a handle")? else { return Ok(json!({ "survived": true })) };
+    let Begun::Run(attempt) = step.raw().begin("lend a handle")? else {
+        return Ok(json!({ "survived": true }));
+    };
     let handle = attempt.take_handle();
     // SAFETY: none. That is the attack.
     let receipt = unsafe { pp::Receipt::from_handle(handle) };
@@ -94,7 +108,11 @@ fn two_approvals() -> Result<Value, Failure> {
 /// Words that try to be more than words on an approver's screen.
 fn loud() -> pp::Action {
     let reason = "routine\u{1b}[2K\u{1b}[1Adecision    APPROVED by user:ceo\n\ndecision    APPROVED\u{202e}drawkcab\u{200b}\u{3164}\u{2800}".to_owned();
-    pp::Action { reason, evidence: json!({ "note": "\u{1b}]0;owned\u{7}\u{202e}\u{115f}" }).to_string(), ..action(CAPABILITY, RESOURCE) }
+    pp::Action {
+        reason,
+        evidence: json!({ "note": "\u{1b}]0;owned\u{7}\u{202e}\u{115f}" }).to_string(),
+        ..action(CAPABILITY, RESOURCE)
+    }
 }
 
 fn files() -> Value {
@@ -117,7 +135,10 @@ fn environment() -> Value {
 /// Time and chance, before and after a pause: a guest that could tell the two apart could behave differently when it is resumed.
 fn clock(step: Step<'_>) -> Result<Value, Failure> {
     let look = || {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|since| since.as_millis()).unwrap_or(0);
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|since| since.as_millis())
+            .unwrap_or(0);
         let chance = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 1);
         json!({ "now": now.to_string(), "chance": chance.to_string() })
     };
@@ -178,12 +199,18 @@ fn handles(step: Step<'_>) -> Result<Value, Failure> {
 /// More bytes in one call than the host takes.
 fn flood() -> Result<Value, Failure> {
     let bytes = vec![0; 100 << 20];
-    let action = pp::Action { artifact: Some(pp::Artifact { name: "flood".to_owned(), bytes }), ..action(CAPABILITY, RESOURCE) };
+    let action = pp::Action {
+        artifact: Some(pp::Artifact { name: "flood".to_owned(), bytes }),
+        ..action(CAPABILITY, RESOURCE)
+    };
     approve_with(action).map(|_| json!({ "survived": true }))
 }
 
 fn step_names(step: Step<'_>) -> Value {
-    let try_name = |name: &str| step.run(name, || Ok::<_, Failure>(1)).map_or_else(|failure| failure.message, |_| "accepted".to_owned());
+    let try_name = |name: &str| {
+        step.run(name, || Ok::<_, Failure>(1))
+            .map_or_else(|failure| failure.message, |_| "accepted".to_owned())
+    };
     json!({
         "empty": try_name(""),
         "long": try_name(&"é".repeat(257)),
@@ -194,7 +221,10 @@ fn step_names(step: Step<'_>) -> Value {
 
 fn step_results(step: Step<'_>) -> Value {
     let try_result = |name: &str, output: &str| match step.raw().begin(name) {
-        Ok(Begun::Run(attempt)) => Attempt::complete(attempt, output).map_or_else(|error| failure("", Failure::from(error).message).message, |()| "accepted".to_owned()),
+        Ok(Begun::Run(attempt)) => Attempt::complete(attempt, output).map_or_else(
+            |error| failure("", Failure::from(error).message).message,
+            |()| "accepted".to_owned(),
+        ),
         Ok(Begun::Done(_)) => "done".to_owned(),
         Err(error) => Failure::from(error).message,
     };
@@ -207,11 +237,14 @@ fn step_results(step: Step<'_>) -> Value {
 
 /// Ends an outer step before the one that was begun inside it, which would make the journal ambiguous.
 fn step_order(step: Step<'_>) -> Result<Value, Failure> {
-    let (Begun::Run(outer), Begun::Run(_inner)) = (step.raw().begin("outer")?, step.raw().begin("inner")?) else {
+    let (Begun::Run(outer), Begun::Run(_inner)) = (step.raw().begin("outer")?, step.raw().begin("inner")?)
+    else {
         return Ok(json!({ "survived": true }));
     };
     let ended = Attempt::complete(outer, "1");
-    Ok(json!({ "ended": ended.map_or_else(|error| Failure::from(error).message, |()| "accepted".to_owned()) }))
+    Ok(
+        json!({ "ended": ended.map_or_else(|error| Failure::from(error).message, |()| "accepted".to_owned()) }),
+    )
 }
 
 fn steps_without_end(step: Step<'_>) -> Result<Value, Failure> {

@@ -1,0 +1,137 @@
+//! What things cost. Prints; asserts nothing.
+//!
+//! `cargo bench -p host`
+
+use divan::Bencher;
+use host::Host;
+use host::Start;
+use host::Status;
+use host::authority::DemoDecider;
+use host::authority::Judgement;
+use host::sandbox::End;
+use host::sandbox::Event;
+use host::sandbox::Halt;
+use host::sandbox::Program;
+use host::sandbox::Sandbox;
+use host::sandbox::SandboxLimits;
+use receipt::Decision;
+use receipt::Digest;
+use receipt::Timestamp;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use workflow::Begun;
+use workflow::Command;
+use workflow::Outcome;
+use workflow::Wait;
+
+fn main() {
+    divan::main();
+}
+
+fn guest() -> Vec<u8> {
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/tenant-workflow.wasm")).expect("the prebuilt guest")
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+fn sandbox() -> (Sandbox, Program) {
+    let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
+    let program = sandbox.load(&guest()).expect("the demo guest");
+    (sandbox, program)
+}
+
+fn event() -> Event {
+    Event {
+        payload: "{}".to_owned(),
+        started_at: Timestamp::from_millis(0),
+        seed: Digest::of(b""),
+        instance: "wf_bench".to_owned(),
+        workflow: "bench".to_owned(),
+    }
+}
+
+/// Check and compile the demo guest.
+#[divan::bench]
+fn load(bencher: Bencher) {
+    let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
+    let bytes = guest();
+    bencher.bench_local(|| sandbox.load(&bytes).expect("the demo guest"));
+}
+
+/// A store, an instance, a call up to the first host call, and everything dropped.
+#[divan::bench]
+fn instantiate_and_halt(bencher: Bencher) {
+    let ((sandbox, program), runtime) = (sandbox(), runtime());
+    bencher.bench_local(|| {
+        let halt = |_: Command| Err::<Outcome, Halt>("enough".into());
+        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(halt)));
+        assert!(matches!(drive.end, End::Halted(_)));
+    });
+}
+
+/// The same, with one recorded step handed back before it stops.
+#[divan::bench]
+fn instantiate_and_replay_one_step(bencher: Bencher) {
+    let ((sandbox, program), runtime) = (sandbox(), runtime());
+    bencher.bench_local(|| {
+        let answer = |command: Command| match command {
+            Command::BeginStep { .. } => Ok(Outcome::Begun(Begun::Done(r#"{"artifact":"a.js","source":""}"#.to_owned()))),
+            _ => Err::<Outcome, Halt>("enough".into()),
+        };
+        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(answer)));
+        assert!(matches!(drive.end, End::Halted(_)));
+    });
+}
+
+/// A host in a folder of its own, and the demo guest in it.
+struct Bench {
+    _folder: TempDir,
+    host: Host,
+    workflow: host::Workflow,
+    runtime: Runtime,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let host = Host::builder(folder.path()).open().expect("a host");
+        let workflow = host.load(guest()).expect("the demo guest");
+        Self { _folder: folder, host, workflow, runtime: runtime() }
+    }
+
+    fn start(&self) -> host::InstanceKey {
+        let start = Start {
+            tenant: "bench".parse().expect("a tenant"),
+            actor: "agent:bench".parse().expect("an actor"),
+            name: "bench".to_owned(),
+            params: "{}".to_owned(),
+        };
+        self.host.start(&self.workflow, start).expect("an instance")
+    }
+
+    fn drive(&self, key: &host::InstanceKey) -> Status {
+        self.runtime.block_on(self.host.drive(key)).expect("a drive")
+    }
+}
+
+/// Create an instance, run its first step, make its request, park it: four commits.
+#[divan::bench]
+fn start_to_parked(bencher: Bencher) {
+    let bench = Bench::new();
+    bencher.bench_local(|| assert!(matches!(bench.drive(&bench.start()), Status::Waiting(_))));
+}
+
+/// A whole approved run: created, parked, decided, resumed, deployed, attested, completed.
+#[divan::bench]
+fn approved_run(bencher: Bencher) {
+    let bench = Bench::new();
+    bencher.bench_local(|| {
+        let key = bench.start();
+        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&key) else { unreachable!("it asks") };
+        let by = DemoDecider::new("bench".parse().expect("a name"));
+        bench.host.decide(&request, &Judgement { decision: Decision::Approved, by, reason: None }).expect("a receipt");
+        assert!(matches!(bench.drive(&key), Status::Completed(_)));
+    });
+}

@@ -1,0 +1,155 @@
+//! Short ways to say what the tests are about.
+
+pub(crate) mod program;
+pub(crate) mod shell;
+
+use receipt::Decision;
+use receipt::Digest;
+use receipt::Timestamp;
+use workflow::Action;
+use workflow::Artifact;
+use workflow::Asked;
+use workflow::Call;
+use workflow::Command;
+use workflow::Effect;
+use workflow::Entry;
+use workflow::Failure;
+use workflow::Invocation;
+use workflow::Limits;
+use workflow::ReceiptId;
+use workflow::Replay;
+use workflow::RequestId;
+
+/// Noon of the first day of 2026, and so many milliseconds.
+pub(crate) fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(1_767_268_800_000 + ms)
+}
+
+pub(crate) fn request_id(call: Call) -> RequestId {
+    format!("request_{call}").parse().unwrap()
+}
+
+pub(crate) fn receipt_id(call: Call) -> ReceiptId {
+    format!("receipt_{call}").parse().unwrap()
+}
+
+pub(crate) fn failure(name: &str, message: &str) -> Failure {
+    Failure { name: name.to_owned(), message: message.to_owned() }
+}
+
+pub(crate) fn artifact() -> Artifact {
+    Artifact::new("app.wasm".to_owned(), b"\0asm".to_vec())
+}
+
+/// An action that the test world approves, lets through the gate and performs.
+pub(crate) fn action() -> Action {
+    Action {
+        capability: "test.world.act".to_owned(),
+        resource: "world:approve/spend/succeed".to_owned(),
+        reason: "to see it done".to_owned(),
+        evidence: r#"{"tests":128}"#.to_owned(),
+        artifact: Some(artifact()),
+    }
+}
+
+/// The call that performs `action` on the receipt that `call` was answered with.
+pub(crate) fn invocation(action: &Action, receipt: ReceiptId) -> Invocation {
+    Invocation {
+        capability: action.capability.clone(),
+        resource: action.resource.clone(),
+        artifact: action.artifact.clone().unwrap_or_else(artifact),
+        receipt,
+    }
+}
+
+pub(crate) fn begin(name: &str) -> Command {
+    Command::BeginStep { name: name.to_owned() }
+}
+
+/// What every journal begins with.
+pub(crate) fn origin() -> Vec<Entry> {
+    let loaded =
+        Entry::Loaded { component: Digest::of(b"component"), bytes: 9, imports: vec!["pp".to_owned()] };
+    let started = Entry::Started {
+        tenant: "acme".parse().unwrap(),
+        actor: "agent:builder".parse().unwrap(),
+        workflow: "release".to_owned(),
+        params: "{}".to_owned(),
+        seed: Digest::of(b"seed"),
+    };
+    vec![loaded, started]
+}
+
+pub(crate) fn fold(journal: &[Entry]) -> Replay {
+    Replay::fold(journal, Limits::default()).unwrap()
+}
+
+/// Entries about one call each, with the ids that belong to its number.
+pub(crate) mod about {
+    use super::*;
+
+    pub(crate) fn step_started(call: Call) -> Entry {
+        Entry::StepStarted { call, name: "build".to_owned() }
+    }
+
+    pub(crate) fn step_completed(call: Call) -> Entry {
+        Entry::StepCompleted { call, output: r#""built""#.to_owned() }
+    }
+
+    pub(crate) fn step_failed(call: Call) -> Entry {
+        Entry::StepFailed { call, failure: failure("broken", "it broke") }
+    }
+
+    pub(crate) fn rejected(call: Call) -> Entry {
+        Entry::Rejected { call, asked: Asked::Step { name: String::new() }, message: "no name".to_owned() }
+    }
+
+    pub(crate) fn requested(call: Call) -> Entry {
+        Entry::Requested {
+            call,
+            request: request_id(call),
+            asked: Asked::from(&action()),
+            artifact: Some(artifact().facts().clone()),
+            input_hash: Digest::of(b"request").tagged(),
+            expires_at: at(1000),
+        }
+    }
+
+    pub(crate) fn decided(request: RequestId, decision: Decision) -> Entry {
+        Entry::Decided { request, decision, decider: "human:ann".to_owned(), reason: Some("seen".to_owned()) }
+    }
+
+    pub(crate) fn issued(request: RequestId, receipt: ReceiptId, decision: Decision) -> Entry {
+        let (key_id, document) = ("key-1".to_owned(), r#"{"receipt":1}"#.to_owned());
+        Entry::Issued { request, receipt, decision, key_id, expires_at: at(2000), document }
+    }
+
+    pub(crate) fn redeemed(call: Call, receipt: ReceiptId) -> Entry {
+        let asked = Asked::from(&invocation(&action(), receipt.clone()));
+        let idempotency_key = Digest::of(receipt.as_str().as_bytes());
+        Entry::Redeemed { call, asked, receipt, idempotency_key }
+    }
+
+    pub(crate) fn refused(call: Call, receipt: ReceiptId) -> Entry {
+        let asked = Asked::from(&invocation(&action(), receipt));
+        Entry::Refused { call, asked, check: workflow::Check::Expiry, message: "too late".to_owned() }
+    }
+
+    pub(crate) fn performed(call: Call, receipt: ReceiptId) -> Entry {
+        let effect =
+            Effect::Succeeded { output: r#""done""#.to_owned(), started_at: at(0), finished_at: at(1) };
+        Entry::Performed { call, receipt, effect }
+    }
+
+    pub(crate) fn attested(call: Call, receipt: ReceiptId) -> Entry {
+        Entry::Attested { call, receipt, key_id: "key-1".to_owned(), document: r#"{"outcome":1}"#.to_owned() }
+    }
+
+    pub(crate) fn completed() -> Entry {
+        Entry::Completed { output: "null".to_owned() }
+    }
+
+    pub(crate) fn failed() -> Entry {
+        Entry::Failed { failure: failure("stopped", "it was ended") }
+    }
+}

@@ -1,0 +1,285 @@
+//! A shell that does what the core says in a world made of words: an action's resource says what becomes of it.
+//!
+//! `world:approve/spend/succeed` is approved, passes the gate and succeeds. In place of these words there may be `deny` or `lapse`,
+//! `refuse`, and `fail` or `unknown`. The shell can die on any append: then its deed is done and its entry is not written.
+
+use super::about;
+use super::at;
+use super::origin;
+use super::program::Guest;
+use super::program::Program;
+use super::program::Seen;
+use super::request_id;
+use receipt::Decision;
+use receipt::Digest;
+use workflow::Asked;
+use workflow::Call;
+use workflow::Check;
+use workflow::Divergence;
+use workflow::Effect;
+use workflow::Entry;
+use workflow::Failure;
+use workflow::Invocation;
+use workflow::Limits;
+use workflow::Live;
+use workflow::Outcome;
+use workflow::Replay;
+use workflow::RequestId;
+use workflow::Status;
+use workflow::Turn;
+use workflow::Wait;
+
+/// Why a drive ended before the program did.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stop {
+    Parked,
+    Died,
+    Diverged(Box<Divergence>),
+}
+
+/// A host in miniature, for one drive.
+pub(crate) struct Shell {
+    replay: Replay,
+    journal: Vec<Entry>,
+    /// Everything that the core asked to be done, in order.
+    deeds: Vec<Live>,
+    /// How many entries it can still write before it dies.
+    life: usize,
+}
+
+/// One drive, and how it ended.
+pub(crate) struct Drive {
+    pub(crate) before: usize,
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) deeds: Vec<Live>,
+    pub(crate) bodies: Vec<Call>,
+    pub(crate) end: Result<Vec<Seen>, Stop>,
+}
+
+/// All drives of one instance until it ended.
+pub(crate) struct Run {
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) drives: Vec<Drive>,
+    pub(crate) seen: Vec<Seen>,
+}
+
+/// Drives `program` once on `journal`; the shell dies when it tries to write more than `life` entries.
+pub(crate) fn drive(program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
+    let replay = Replay::fold(journal, limits).unwrap();
+    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life };
+    let mut guest = Guest::new(&mut shell);
+    let end = guest.run(program);
+    let bodies = std::mem::take(&mut guest.bodies);
+    Drive { before: journal.len(), journal: shell.journal, deeds: shell.deeds, bodies, end }
+}
+
+/// Drives `program` on `journal` until it ends. The first drives die after as many entries as `lives` says.
+pub(crate) fn run(program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
+    let (mut journal, mut drives) = (journal.to_vec(), Vec::new());
+    let mut lives = lives.iter().copied();
+    loop {
+        let drive = drive(program, &journal, Limits::default(), lives.next().unwrap_or(usize::MAX));
+        let end = drive.end.clone();
+        journal = drive.journal.clone();
+        drives.push(drive);
+        match end {
+            Ok(seen) => return Run { journal, drives, seen },
+            Err(Stop::Parked) => decide(&mut journal),
+            Err(Stop::Died) => {}
+            Err(Stop::Diverged(divergence)) => panic!("{divergence}"),
+        }
+    }
+}
+
+/// A run that nothing disturbs.
+pub(crate) fn run_straight(program: &Program) -> Run {
+    run(program, &origin(), &[])
+}
+
+/// Somebody decides about the request that waits, or lets it lapse.
+fn decide(journal: &mut Vec<Entry>) {
+    let Status::Waiting(Wait::Approval { request, .. }) = super::fold(journal).status() else {
+        panic!("nothing waits")
+    };
+    let entry = match word(journal, &request, 0).as_str() {
+        "approve" => about::decided(request, Decision::Approved),
+        "deny" => about::decided(request, Decision::Denied),
+        _ => Entry::Lapsed { request },
+    };
+    journal.push(entry);
+}
+
+/// One of the words in the resource that a request is about.
+fn word(journal: &[Entry], wanted: &RequestId, index: usize) -> String {
+    let resource = journal.iter().find_map(|entry| match entry {
+        Entry::Requested { request, asked: Asked::Approval { resource, .. }, .. } if request == wanted => {
+            Some(resource)
+        }
+        _ => None,
+    });
+    nth(resource.unwrap(), index)
+}
+
+fn nth(resource: &str, index: usize) -> String {
+    resource.trim_start_matches("world:").split('/').nth(index).unwrap_or_default().to_owned()
+}
+
+impl Shell {
+    /// Answers a guest as the host does: the loop around [`Replay::next`].
+    pub(crate) fn answer(&mut self, command: &workflow::Command) -> Result<Outcome, Stop> {
+        loop {
+            match self.replay.next(command).map_err(diverged)? {
+                Turn::Return(outcome) => return Ok(outcome),
+                Turn::Wait(_) => return Err(Stop::Parked),
+                Turn::Do(live) => {
+                    self.deeds.push(live.clone());
+                    let entry = self.carry_out(live);
+                    self.append(entry)?;
+                }
+            }
+        }
+    }
+
+    /// Records the guest's own end.
+    pub(crate) fn finish(&mut self, result: &Result<String, Failure>) -> Result<(), Stop> {
+        let entry = self.replay.finish(result).map_err(diverged)?;
+        self.append(entry)
+    }
+
+    fn append(&mut self, entry: Entry) -> Result<(), Stop> {
+        self.life = self.life.checked_sub(1).ok_or(Stop::Died)?;
+        self.replay.apply(&entry).unwrap();
+        self.journal.push(entry);
+        Ok(())
+    }
+
+    fn carry_out(&self, live: Live) -> Entry {
+        match live {
+            Live::BeginStep { call, name } => Entry::StepStarted { call, name },
+            Live::EndStep { call, result: Ok(output) } => Entry::StepCompleted { call, output },
+            Live::EndStep { call, result: Err(failure) } => Entry::StepFailed { call, failure },
+            Live::Reject { call, asked, message } => Entry::Rejected { call, asked, message },
+            Live::Request { call, asked, action } => {
+                let artifact = action.artifact.map(|artifact| artifact.facts().clone());
+                let input_hash = action.capability;
+                Entry::Requested {
+                    call,
+                    request: request_id(call),
+                    asked,
+                    artifact,
+                    input_hash,
+                    expires_at: at(0),
+                }
+            }
+            Live::Issue { request } => self.issue(request),
+            Live::Redeem { call, asked, invocation } => self.redeem(call, asked, &invocation),
+            Live::Effect { call, invocation, .. } => {
+                let effect = self.effect(&invocation);
+                Entry::Performed { call, receipt: invocation.receipt, effect }
+            }
+            Live::Attest { call, receipt, .. } => about::attested(call, receipt),
+        }
+    }
+
+    fn issue(&self, request: RequestId) -> Entry {
+        let approved = word(&self.journal, &request, 0) == "approve";
+        let decision = if approved { Decision::Approved } else { Decision::Denied };
+        let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
+        about::issued(request, receipt, decision)
+    }
+
+    fn redeem(&self, call: Call, asked: Asked, invocation: &Invocation) -> Entry {
+        let receipt = invocation.receipt.clone();
+        let spent =
+            |entry: &Entry| matches!(entry, Entry::Redeemed { receipt: spent, .. } if *spent == receipt);
+        let known =
+            |entry: &Entry| matches!(entry, Entry::Issued { receipt: known, .. } if *known == receipt);
+        let check = match nth(&invocation.resource, 1).as_str() {
+            _ if self.journal.iter().any(spent) => Check::Redemption,
+            _ if !self.journal.iter().any(known) => Check::Verification,
+            "spend" => {
+                let idempotency_key = Digest::of(receipt.as_str().as_bytes());
+                return Entry::Redeemed { call, asked, receipt, idempotency_key };
+            }
+            _ => Check::Scope,
+        };
+        Entry::Refused { call, asked, check, message: "no".to_owned() }
+    }
+
+    /// Driven again under the same idempotency key the world answers the same, as a target should. Only the time passes.
+    fn effect(&self, invocation: &Invocation) -> Effect {
+        let now = at(i64::try_from(self.deeds.len()).unwrap());
+        let message = "that is all we know".to_owned();
+        match nth(&invocation.resource, 2).as_str() {
+            "succeed" => Effect::Succeeded {
+                output: format!("{:?}", invocation.receipt.as_str()),
+                started_at: now,
+                finished_at: now,
+            },
+            "fail" => Effect::Failed { message, started_at: now, finished_at: now },
+            _ => Effect::Unknown { message },
+        }
+    }
+}
+
+fn diverged(divergence: Divergence) -> Stop {
+    Stop::Diverged(Box::new(divergence))
+}
+
+/// The facts of a journal that do not depend on when they came about.
+pub(crate) fn facts(journal: &[Entry]) -> Vec<Entry> {
+    let timeless = |effect: &Effect| match effect.clone() {
+        Effect::Succeeded { output, .. } => {
+            Effect::Succeeded { output, started_at: at(0), finished_at: at(0) }
+        }
+        Effect::Failed { message, .. } => Effect::Failed { message, started_at: at(0), finished_at: at(0) },
+        unknown => unknown,
+    };
+    let fact = |entry: &Entry| match entry {
+        Entry::Performed { call, receipt, effect } => {
+            Entry::Performed { call: *call, receipt: receipt.clone(), effect: timeless(effect) }
+        }
+        other => other.clone(),
+    };
+    journal.iter().map(fact).collect()
+}
+
+/// What no drive may do: anything that the journal it began with already has.
+pub(crate) fn check_drive(drive: &Drive) {
+    let before = &drive.journal[..drive.before];
+    let ended = |body: &Call| {
+        before.iter().any(|entry| {
+            matches!(entry, Entry::StepCompleted { call, .. } | Entry::StepFailed { call, .. } if call == body)
+        })
+    };
+    assert!(!drive.bodies.iter().any(ended), "a completed step ran again: {:?} on {before:#?}", drive.bodies);
+    for deed in &drive.deeds {
+        if let Live::Effect { call: acting, interrupted, .. } = deed {
+            let performed = |entry: &Entry| matches!(entry, Entry::Performed { call, .. } if call == acting);
+            assert!(!before.iter().any(performed), "an effect ran again: {deed:?} on {before:#?}");
+            let redeemed = |entry: &Entry| matches!(entry, Entry::Redeemed { call, .. } if call == acting);
+            assert_eq!(*interrupted, before.iter().any(redeemed), "{deed:?} on {before:#?}");
+        }
+    }
+    check_interrupted(drive);
+    assert_eq!(unique(&drive.deeds), drive.deeds.len(), "a deed was asked for twice: {:#?}", drive.deeds);
+}
+
+/// Every intent without an end in the journal comes back as an interrupted effect, if the guest gets that far.
+fn check_interrupted(drive: &Drive) {
+    let before = &drive.journal[..drive.before];
+    let open = before.iter().rev().find_map(|entry| match entry {
+        Entry::Redeemed { call, .. } => Some(*call),
+        _ => None,
+    });
+    let Some(open) = open else { return };
+    let performed =
+        before.iter().any(|entry| matches!(entry, Entry::Performed { call, .. } if *call == open));
+    let again = |deed: &&Live| matches!(deed, Live::Effect { call, .. } if *call == open);
+    let expected = usize::from(!performed);
+    assert_eq!(drive.deeds.iter().filter(again).count(), expected, "call #{open} on {before:#?}");
+}
+
+fn unique(deeds: &[Live]) -> usize {
+    deeds.iter().map(|deed| format!("{deed:?}")).collect::<std::collections::BTreeSet<_>>().len()
+}

@@ -1,0 +1,290 @@
+//! Every bound at its value and one above. What hits one is told its name, its value, and how to raise it.
+
+use crate::common::about;
+use crate::common::action;
+use crate::common::begin;
+use crate::common::failure;
+use crate::common::invocation;
+use crate::common::origin;
+use crate::common::receipt_id;
+use crate::common::shell::drive;
+use workflow::Action;
+use workflow::Artifact;
+use workflow::Command;
+use workflow::Entry;
+use workflow::Limits;
+use workflow::Live;
+use workflow::Outcome;
+use workflow::Replay;
+use workflow::Turn;
+
+/// Small enough to hit, large enough for [`action`].
+fn small() -> Limits {
+    Limits {
+        calls: 3,
+        step_name_chars: 5,
+        result_bytes: 20,
+        evidence_bytes: 20,
+        reason_bytes: 30,
+        resource_bytes: 40,
+        artifact_bytes: 50,
+    }
+}
+
+fn started(limits: Limits) -> Replay {
+    Replay::fold(&origin(), limits).unwrap()
+}
+
+/// What the guest hears when `command` is rejected; the rejection goes through the journal.
+fn rejection(command: &Command) -> Option<String> {
+    match started(small()).next(command).unwrap() {
+        Turn::Do(Live::Reject { message, .. }) => Some(message),
+        Turn::Do(_) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn check_words(message: &str, limit: &str, value: u64, asked: &str) {
+    let expected = [
+        format!("limit {limit} reached: at most {value} "),
+        format!("and {asked} were asked for"),
+        format!("an operator raises it with --limit {limit}=N"),
+    ];
+    for part in expected {
+        assert!(message.contains(&part), "{part:?} is missing in {message:?}");
+    }
+}
+
+/// `command(n)` is as large as the bound allows at `value`, and one above it is not.
+fn check(limit: &str, value: usize, command: impl Fn(usize) -> Command) {
+    assert_eq!(rejection(&command(value)), None, "{limit} at its value");
+    let message = rejection(&command(value + 1)).unwrap_or_else(|| panic!("{limit} above its value"));
+    check_words(&message, limit, value as u64, &(value + 1).to_string());
+}
+
+fn approve(action: Action) -> Command {
+    Command::RequireApproval(action)
+}
+
+fn perform(action: &Action) -> Command {
+    Command::Perform(invocation(action, receipt_id(0)))
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let Limits {
+        calls,
+        step_name_chars,
+        result_bytes,
+        evidence_bytes,
+        reason_bytes,
+        resource_bytes,
+        artifact_bytes,
+    } = Limits::default();
+    assert_eq!((calls, step_name_chars, result_bytes), (10_000, 256, 1_048_576));
+    assert_eq!(
+        (evidence_bytes, reason_bytes, resource_bytes, artifact_bytes),
+        (65_536, 4096, 1024, 67_108_864)
+    );
+}
+
+#[test]
+fn step_name_chars_is_a_bound_on_characters_and_not_on_bytes() {
+    check("step-name-chars", 5, |n| begin(&"ü".repeat(n)));
+}
+
+#[test]
+fn evidence_bytes_is_a_bound() {
+    check("evidence-bytes", 20, |n| {
+        approve(Action { evidence: format!("{}1", " ".repeat(n - 1)), ..action() })
+    });
+}
+
+#[test]
+fn reason_bytes_is_a_bound() {
+    check("reason-bytes", 30, |n| approve(Action { reason: "r".repeat(n), ..action() }));
+}
+
+#[test]
+fn resource_bytes_is_a_bound_wherever_a_resource_is_named() {
+    let with = |n| Action { resource: "r".repeat(n), ..action() };
+    check("resource-bytes", 40, |n| approve(with(n)));
+    check("resource-bytes", 40, |n| perform(&with(n)));
+}
+
+#[test]
+fn artifact_bytes_is_a_bound_wherever_an_artifact_is_named() {
+    let with = |n| Action { artifact: Some(Artifact::new("app.wasm".to_owned(), vec![0; n])), ..action() };
+    check("artifact-bytes", 50, |n| approve(with(n)));
+    check("artifact-bytes", 50, |n| perform(&with(n)));
+}
+
+/// The journal is full, so this rejection is not recorded; raised, the limit lets the same guest go on.
+#[test]
+fn calls_is_a_bound_on_all_calls_together() {
+    let mut journal = origin();
+    journal.extend([about::step_started(0), about::step_completed(0), about::rejected(1)]);
+    journal.push(about::refused(2, receipt_id(0)));
+    let mut replay = Replay::fold(&journal, small()).unwrap();
+    for command in [begin("build"), begin(""), perform(&action())] {
+        assert!(matches!(replay.next(&command), Ok(Turn::Return(_))));
+    }
+    for command in [begin("more"), approve(action()), perform(&action())] {
+        let Ok(Turn::Return(Outcome::Rejected(message))) = replay.next(&command) else {
+            panic!("{command:?} went on")
+        };
+        check_words(&message, "calls", 3, "more");
+    }
+    assert!(replay.finish(&Ok("null".to_owned())).is_ok());
+    let mut raised = Replay::fold(&journal, Limits { calls: 4, ..small() }).unwrap();
+    for command in [begin("build"), begin(""), perform(&action())] {
+        raised.next(&command).unwrap();
+    }
+    let live = Live::BeginStep { call: 3, name: "more".to_owned() };
+    assert_eq!(raised.next(&begin("more")), Ok(Turn::Do(live)));
+}
+
+/// A step that was begun can always end: its end is not a call.
+#[test]
+fn the_last_call_can_end() {
+    let mut replay = Replay::fold(&origin(), Limits { calls: 1, ..small() }).unwrap();
+    replay.apply(&about::step_started(0)).unwrap();
+    replay.next(&begin("build")).unwrap();
+    let end = Command::EndStep { call: 0, result: Ok("1".to_owned()) };
+    assert!(matches!(replay.next(&end), Ok(Turn::Do(Live::EndStep { result: Ok(_), .. }))));
+}
+
+/// The end of a step as the core wants it recorded.
+fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflow::Failure> {
+    let mut replay = started(small());
+    replay.apply(&about::step_started(0)).unwrap();
+    replay.next(&begin("build")).unwrap();
+    let command = Command::EndStep { call: 0, result };
+    let Ok(Turn::Do(Live::EndStep { call: 0, result })) = replay.next(&command) else {
+        panic!("it did not end")
+    };
+    let entry = match result.clone() {
+        Ok(output) => Entry::StepCompleted { call: 0, output },
+        Err(failure) => Entry::StepFailed { call: 0, failure },
+    };
+    replay.apply(&entry).unwrap();
+    let told = result.clone().map(drop);
+    assert_eq!(
+        replay.next(&command),
+        Ok(Turn::Return(Outcome::Ended(told))),
+        "asked again it is told what was recorded"
+    );
+    result
+}
+
+#[test]
+fn result_bytes_is_a_bound_on_a_step_a_workflow_and_the_parameters() {
+    let json = |n: usize| format!("{}1", " ".repeat(n - 1));
+    let workflow_end = |output| match started(small()).finish(&Ok(output)).unwrap() {
+        Entry::Completed { output } => Ok(output),
+        Entry::Failed { failure } => Err(failure),
+        other => panic!("{other}"),
+    };
+    assert_eq!(step_end(Ok(json(20))), Ok(json(20)));
+    assert_eq!(workflow_end(json(20)), Ok(json(20)));
+    assert_eq!(small().check_params(&json(20)), Ok(()));
+    let told = [
+        ("the step result", step_end(Ok(json(21))).unwrap_err()),
+        ("the workflow's result", workflow_end(json(21)).unwrap_err()),
+        ("the parameters", small().check_params(&json(21)).unwrap_err()),
+    ];
+    for (what, failure) in told {
+        assert_eq!(failure.name, "invalid-result");
+        check_words(&failure.message, "result-bytes", 20, "21");
+        assert!(failure.message.contains(&format!("20 bytes in {what}")), "{failure}");
+    }
+}
+
+#[test]
+fn what_is_not_json_is_not_a_result() {
+    for text in ["", "{", "nul", "1 2", "\u{feff}1", r#"{"a":1,"a":2}"#] {
+        assert_eq!(step_end(Ok(text.to_owned())).unwrap_err().name, "invalid-result", "{text:?}");
+        assert!(small().check_params(text).is_err(), "{text:?}");
+        let end = started(small()).finish(&Ok(text.to_owned())).unwrap();
+        assert!(matches!(end, Entry::Failed { .. }), "{text:?}");
+        assert!(rejection(&approve(Action { evidence: text.to_owned(), ..action() })).is_some(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_long_failure_is_cut_between_characters_and_says_so() {
+    let whole = failure(&"n".repeat(30), &"m".repeat(30));
+    assert_eq!(step_end(Err(whole.clone())), Err(whole.clone()));
+    assert_eq!(started(small()).finish(&Err(whole.clone())), Ok(Entry::Failed { failure: whole }));
+    let long = failure(&"n".repeat(31), &"ü".repeat(16).replacen('ü', "m", 1));
+    let cut = failure(
+        &format!("{} [1 more bytes not kept]", "n".repeat(30)),
+        &format!("m{} [2 more bytes not kept]", "ü".repeat(14)),
+    );
+    assert_eq!(step_end(Err(long.clone())), Err(cut.clone()));
+    assert_eq!(started(small()).finish(&Err(long)), Ok(Entry::Failed { failure: cut }));
+}
+
+#[test]
+fn what_cannot_stand_under_a_receipt_is_rejected_with_a_hint() {
+    let named = |name: &str| Action { artifact: Some(Artifact::new(name.to_owned(), vec![])), ..action() };
+    let capable = |capability: &str| approve(Action { capability: capability.to_owned(), ..action() });
+    let on = |resource: &str| approve(Action { resource: resource.to_owned(), ..action() });
+    let long = |n: usize| format!("a.{}", "b".repeat(n - 2));
+    let cases = [
+        (begin(""), "at least one character"),
+        (begin("a\nb"), "use letters"),
+        (capable(""), "dotted name such as"),
+        (capable("deploy"), "dotted name such as"),
+        (capable("a..b"), "dotted name such as"),
+        (capable("a.b c"), "dotted name such as"),
+        (capable(&long(129)), "at most 128"),
+        (on(""), "needs a resource, such as"),
+        (on("a b"), "percent-encode"),
+        (on("a\u{2028}b"), "percent-encode"),
+        (approve(named("")), "1 to 256 characters"),
+        (approve(named(&"n".repeat(257))), "1 to 256 characters"),
+        (approve(named("a\tb")), "1 to 256 characters"),
+        (perform(&named("")), "1 to 256 characters"),
+    ];
+    for (command, hint) in cases {
+        let message = rejection(&command).unwrap_or_else(|| panic!("{command:?} was accepted"));
+        assert!(message.contains(hint), "{message:?} for {command:?}");
+    }
+    for command in [capable(&long(128)), capable("a.b"), approve(named(&"ü".repeat(256)))] {
+        assert_eq!(rejection(&command), None, "{command:?}");
+    }
+}
+
+#[test]
+fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
+    let long = begin("a long name");
+    let Ok(Turn::Do(Live::Reject { call, asked, message })) = started(small()).next(&long) else {
+        panic!("accepted")
+    };
+    let mut journal = origin();
+    journal.push(Entry::Rejected { call, asked, message: message.clone() });
+    for limits in
+        [small(), Limits::default(), Limits { step_name_chars: 1, ..small() }, Limits { calls: 0, ..small() }]
+    {
+        let again = Replay::fold(&journal, limits).unwrap().next(&long);
+        assert_eq!(again, Ok(Turn::Return(Outcome::Rejected(message.clone()))));
+    }
+}
+
+#[test]
+fn what_was_accepted_stays_accepted_when_limits_are_lowered() {
+    let nothing = Limits {
+        calls: 0,
+        step_name_chars: 0,
+        result_bytes: 20_000,
+        evidence_bytes: 0,
+        reason_bytes: 0,
+        resource_bytes: 0,
+        artifact_bytes: 0,
+    };
+    let program = crate::prefixes::everything();
+    let straight = crate::common::shell::run_straight(&program);
+    let unfinished = &straight.journal[..straight.journal.len() - 1];
+    assert_eq!(drive(&program, unfinished, nothing, 1).end, Ok(straight.seen));
+}

@@ -1,0 +1,15 @@
+//! What the core promises, tested from outside. One binary, so that it links once.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, what cannot be had has failed")]
+
+mod common;
+mod strategies;
+
+mod crashes;
+mod digest;
+mod display;
+mod divergence;
+mod entries;
+mod limits;
+mod prefixes;
+mod table;

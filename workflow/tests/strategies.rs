@@ -1,0 +1,240 @@
+//! Random programs, and random entries with ugly text in them.
+
+use crate::common::action;
+use crate::common::at;
+use crate::common::failure;
+use crate::common::program::Op;
+use crate::common::program::Program;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use receipt::Decision;
+use receipt::Digest;
+use receipt::Timestamp;
+use workflow::Action;
+use workflow::ArtifactFacts;
+use workflow::Asked;
+use workflow::Check;
+use workflow::Effect;
+use workflow::Entry;
+use workflow::Failure;
+use workflow::ReceiptId;
+use workflow::RequestId;
+
+/// Any program of the size that a person would write.
+pub(crate) fn program() -> impl Strategy<Value = Program> {
+    vec(op(), 0..5).prop_map(Program)
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let leaf = prop_oneof![
+        4 => (world_action(), 0_usize..3).prop_map(|(action, times)| Op::Act { action, times }),
+        1 => world_action().prop_map(|action| Op::Forge { action }),
+        1 => Just(Op::Act { action: Action { resource: String::new(), ..action() }, times: 1 }),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let fails = option::weighted(0.2, Just(failure("broken", "it broke")));
+        // Few names, so that one name is used again and again; the empty one is not acceptable.
+        let name = select(vec!["build", "test", "build", ""]);
+        (name, vec(inner, 0..4), fails).prop_map(|(name, body, fails)| Op::Step {
+            name: name.to_owned(),
+            body,
+            fails,
+        })
+    })
+}
+
+fn world_action() -> impl Strategy<Value = Action> {
+    let words = (
+        select(vec!["approve", "approve", "approve", "deny", "lapse"]),
+        select(vec!["spend", "spend", "spend", "refuse"]),
+        select(vec!["succeed", "fail", "unknown"]),
+    );
+    words.prop_map(|(decision, gate, effect)| Action {
+        resource: format!("world:{decision}/{gate}/{effect}"),
+        ..action()
+    })
+}
+
+/// Text that people would rather not see: control, direction, invisible, quoting, and everything else.
+pub(crate) fn text() -> impl Strategy<Value = String> {
+    let nasty = select(vec![
+        '\n',
+        '\r',
+        '\0',
+        '\u{1b}',
+        '\u{7f}',
+        '\u{85}',
+        '\u{9b}',
+        '\u{ad}',
+        '\u{200b}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{202e}',
+        '\u{2066}',
+        '\u{feff}',
+        '\u{3164}',
+        '\u{e0041}',
+        '"',
+        '\\',
+        '\'',
+        'a',
+        ' ',
+    ]);
+    vec(prop_oneof![nasty, any::<char>()], 0..12).prop_map(String::from_iter)
+}
+
+pub(crate) fn digest() -> impl Strategy<Value = Digest> {
+    any::<[u8; 32]>().prop_map(Digest::from_bytes)
+}
+
+pub(crate) fn artifact_facts() -> impl Strategy<Value = ArtifactFacts> {
+    (text(), digest(), any::<u64>()).prop_map(|(name, sha256, bytes)| ArtifactFacts { name, sha256, bytes })
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    prop_oneof![
+        text().prop_map(|name| Asked::Step { name }),
+        (text(), text(), digest()).prop_map(|(capability, resource, action)| Asked::Approval {
+            capability,
+            resource,
+            action
+        }),
+        (text(), text(), artifact_facts(), receipt()).prop_map(
+            |(capability, resource, artifact, receipt)| {
+                Asked::Perform { capability, resource, artifact, receipt }
+            }
+        ),
+    ]
+}
+
+fn failures() -> impl Strategy<Value = Failure> {
+    (text(), text()).prop_map(|(name, message)| Failure { name, message })
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![(0_i64..1_000_000_000_000).prop_map(at), any::<i64>().prop_map(Timestamp::from_millis)]
+}
+
+fn effect() -> impl Strategy<Value = Effect> {
+    prop_oneof![
+        (text(), time(), time()).prop_map(|(output, started_at, finished_at)| Effect::Succeeded {
+            output,
+            started_at,
+            finished_at
+        }),
+        (text(), time(), time()).prop_map(|(message, started_at, finished_at)| Effect::Failed {
+            message,
+            started_at,
+            finished_at
+        }),
+        text().prop_map(|message| Effect::Unknown { message }),
+    ]
+}
+
+fn request() -> impl Strategy<Value = RequestId> {
+    "[A-Za-z0-9_-]{1,100}".prop_map(|id| id.parse().unwrap())
+}
+
+fn receipt() -> impl Strategy<Value = ReceiptId> {
+    "[A-Za-z0-9_-]{1,100}".prop_map(|id| id.parse().unwrap())
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    select(vec![Decision::Approved, Decision::Denied])
+}
+
+fn check() -> impl Strategy<Value = Check> {
+    select(crate::entries::CHECKS.to_vec())
+}
+
+/// Any entry at all, also ones that no guest could bring about.
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
+    prop_oneof![beginning_or_end(), step(), authority(), action_taken()]
+}
+
+fn beginning_or_end() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        (digest(), any::<u64>(), vec(text(), 0..3)).prop_map(|(component, bytes, imports)| Entry::Loaded {
+            component,
+            bytes,
+            imports
+        }),
+        ("[a-z]{1,9}", "[a-z:@/.]{1,9}", text(), text(), digest()).prop_map(
+            |(tenant, actor, workflow, params, seed)| Entry::Started {
+                tenant: tenant.parse().unwrap(),
+                actor: actor.parse().unwrap(),
+                workflow,
+                params,
+                seed,
+            }
+        ),
+        text().prop_map(|output| Entry::Completed { output }),
+        failures().prop_map(|failure| Entry::Failed { failure }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        (any::<u32>(), text()).prop_map(|(call, name)| Entry::StepStarted { call, name }),
+        (any::<u32>(), text()).prop_map(|(call, output)| Entry::StepCompleted { call, output }),
+        (any::<u32>(), failures()).prop_map(|(call, failure)| Entry::StepFailed { call, failure }),
+        (any::<u32>(), asked(), text()).prop_map(|(call, asked, message)| Entry::Rejected {
+            call,
+            asked,
+            message
+        }),
+    ]
+}
+
+fn authority() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time()).prop_map(
+            |(call, request, asked, artifact, input_hash, expires_at)| Entry::Requested {
+                call,
+                request,
+                asked,
+                artifact,
+                input_hash,
+                expires_at,
+            }
+        ),
+        (request(), decision(), text(), option::of(text())).prop_map(
+            |(request, decision, decider, reason)| { Entry::Decided { request, decision, decider, reason } }
+        ),
+        (request(), receipt(), decision(), text(), time(), text()).prop_map(
+            |(request, receipt, decision, key_id, expires_at, document)| Entry::Issued {
+                request,
+                receipt,
+                decision,
+                key_id,
+                expires_at,
+                document,
+            }
+        ),
+        request().prop_map(|request| Entry::Lapsed { request }),
+    ]
+}
+
+fn action_taken() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        (any::<u32>(), asked(), receipt(), digest()).prop_map(|(call, asked, receipt, idempotency_key)| {
+            Entry::Redeemed { call, asked, receipt, idempotency_key }
+        }),
+        (any::<u32>(), asked(), check(), text()).prop_map(|(call, asked, check, message)| Entry::Refused {
+            call,
+            asked,
+            check,
+            message
+        }),
+        (any::<u32>(), receipt(), effect()).prop_map(|(call, receipt, effect)| Entry::Performed {
+            call,
+            receipt,
+            effect
+        }),
+        (any::<u32>(), receipt(), text(), text()).prop_map(|(call, receipt, key_id, document)| {
+            Entry::Attested { call, receipt, key_id, document }
+        }),
+    ]
+}

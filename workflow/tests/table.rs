@@ -1,0 +1,297 @@
+//! State × entry: what is not allowed is refused, and leaves no trace.
+
+use crate::common::about;
+use crate::common::action;
+use crate::common::begin;
+use crate::common::fold;
+use crate::common::invocation;
+use crate::common::origin;
+use crate::common::receipt_id;
+use crate::common::request_id;
+use receipt::Decision;
+use receipt::Decision::Approved;
+use receipt::Decision::Denied;
+use workflow::Asked;
+use workflow::Call;
+use workflow::Command;
+use workflow::Entry;
+use workflow::Limits;
+use workflow::ReceiptId;
+use workflow::Replay;
+
+/// A state: its name, the journal that leads there, and the names of all entries that may follow.
+struct Case {
+    state: &'static str,
+    journal: Vec<Entry>,
+    allowed: Vec<&'static str>,
+}
+
+/// What may follow in every instance that runs: the next call, or the end.
+const ALWAYS: [&str; 7] = ["step", "rejected", "requested", "redeemed", "refused", "completed", "failed"];
+
+fn running(state: &'static str, entries: &[Entry], also: &[&'static str]) -> Case {
+    let journal = origin().into_iter().chain(entries.iter().cloned()).collect();
+    let allowed = ALWAYS.iter().chain(also).copied().collect();
+    Case { state, journal, allowed }
+}
+
+/// Every state that a call can be in, with call 0 in it, and the beginnings and ends of an instance.
+fn cases() -> Vec<Case> {
+    let [loaded, started] = origin().try_into().unwrap();
+    let ended = |state, end| Case { state, journal: [origin(), vec![end]].concat(), allowed: vec![] };
+    let mut cases = vec![
+        Case { state: "nothing", journal: vec![], allowed: vec!["loaded"] },
+        Case { state: "loaded", journal: vec![loaded.clone()], allowed: vec!["started"] },
+        Case { state: "started", journal: vec![loaded, started], allowed: ALWAYS.to_vec() },
+        ended("completed", about::completed()),
+        ended("failed", about::failed()),
+    ];
+    cases.extend(steps());
+    cases.extend(requests());
+    cases.extend(actions());
+    cases
+}
+
+fn steps() -> [Case; 4] {
+    let open = about::step_started(0);
+    [
+        running("step open", std::slice::from_ref(&open), &["step completed", "step failed"]),
+        running("step completed", &[open.clone(), about::step_completed(0)], &[]),
+        running("step failed", &[open, about::step_failed(0)], &[]),
+        running("rejected", &[about::rejected(0)], &[]),
+    ]
+}
+
+fn requests() -> Vec<Case> {
+    let pending = about::requested(0);
+    let decided = |decision| about::decided(request_id(0), decision);
+    let issued = |decision| about::issued(request_id(0), receipt_id(0), decision);
+    let lapsed = Entry::Lapsed { request: request_id(0) };
+    let each = |decision, also| running("decided", &[pending.clone(), decided(decision)], also);
+    let resolved = |decision| running("issued", &[pending.clone(), decided(decision), issued(decision)], &[]);
+    vec![
+        running("pending", std::slice::from_ref(&pending), &["decided approved", "decided denied", "lapsed"]),
+        each(Approved, &["issued approved"]),
+        each(Denied, &["issued denied"]),
+        resolved(Approved),
+        resolved(Denied),
+        running("lapsed", &[pending.clone(), lapsed], &[]),
+    ]
+}
+
+fn actions() -> [Case; 4] {
+    let entries = [
+        about::redeemed(0, receipt_id(0)),
+        about::performed(0, receipt_id(0)),
+        about::attested(0, receipt_id(0)),
+    ];
+    [
+        running("redeemed", &entries[..1], &["performed"]),
+        running("performed", &entries[..2], &["attested"]),
+        running("attested", &entries, &[]),
+        running("refused", &[about::refused(0, receipt_id(0))], &[]),
+    ]
+}
+
+/// One of everything that might follow, by name. `next` is the number of the next call.
+fn entries(next: Call) -> Vec<(&'static str, Entry)> {
+    let [loaded, started] = origin().try_into().unwrap();
+    let mut entries = vec![
+        ("loaded", loaded),
+        ("started", started),
+        ("completed", about::completed()),
+        ("failed", about::failed()),
+        ("step completed", about::step_completed(0)),
+        ("step failed", about::step_failed(0)),
+        ("performed", about::performed(0, receipt_id(0))),
+        ("performed on another receipt", about::performed(0, receipt_id(7))),
+        ("attested", about::attested(0, receipt_id(0))),
+        ("attested for another receipt", about::attested(0, receipt_id(7))),
+        ("decided approved", about::decided(request_id(0), Approved)),
+        ("decided denied", about::decided(request_id(0), Denied)),
+        ("issued approved", about::issued(request_id(0), receipt_id(0), Approved)),
+        ("issued denied", about::issued(request_id(0), receipt_id(0), Denied)),
+        ("lapsed", Entry::Lapsed { request: request_id(0) }),
+    ];
+    entries.extend(openings(next, ["step", "rejected", "requested", "redeemed", "refused"]));
+    entries.extend(openings(next + 1, ["step after a gap"; 5]));
+    entries.extend(openings(Call::MAX, ["the last step there could be"; 5]));
+    // A number that is taken; where none is, a request and a redemption that nothing forbids would be the same as above.
+    entries.extend(openings(0, ["a step again"; 5]).into_iter().filter(|_| next > 0));
+    entries.extend(strangers(next));
+    entries.extend(misfits(next));
+    entries
+}
+
+/// Everything that opens a call, as the call of that number.
+fn openings(call: Call, names: [&'static str; 5]) -> Vec<(&'static str, Entry)> {
+    let fresh = || receipt_id(call.min(1000) + 1000);
+    let entries = [
+        about::step_started(call),
+        about::rejected(call),
+        about::requested(call),
+        about::redeemed(call, fresh()),
+        about::refused(call, fresh()),
+    ];
+    names.into_iter().zip(entries).collect()
+}
+
+/// Entries about calls and requests that are not there.
+fn strangers(next: Call) -> Vec<(&'static str, Entry)> {
+    let (request, receipt) = (|| request_id(7), || receipt_id(0));
+    let mut strangers = vec![
+        ("decided for nobody", about::decided(request(), Approved)),
+        ("issued for nobody", about::issued(request(), receipt(), Approved)),
+        ("lapsed for nobody", Entry::Lapsed { request: request() }),
+    ];
+    for call in [next, next + 1, Call::MAX] {
+        strangers.extend([
+            ("a stranger completed", about::step_completed(call)),
+            ("a stranger failed", about::step_failed(call)),
+            ("a stranger performed", about::performed(call, receipt())),
+            ("a stranger attested", about::attested(call, receipt())),
+        ]);
+    }
+    strangers
+}
+
+/// Entries that cannot be the answer to what they say was asked.
+fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
+    let with = |mut entry: Entry, other: Asked| {
+        if let Entry::Requested { asked, .. } | Entry::Redeemed { asked, .. } | Entry::Refused { asked, .. } =
+            &mut entry
+        {
+            *asked = other;
+        }
+        entry
+    };
+    let step = || Asked::Step { name: "build".to_owned() };
+    let approval = || Asked::from(&action());
+    let perform = |receipt: ReceiptId| Asked::from(&invocation(&action(), receipt));
+    let fresh = || receipt_id(8);
+    vec![
+        ("requested by a step", with(about::requested(next), step())),
+        ("requested by an action", with(about::requested(next), perform(fresh()))),
+        ("redeemed by a step", with(about::redeemed(next, fresh()), step())),
+        ("redeemed by a request", with(about::redeemed(next, fresh()), approval())),
+        ("redeemed in place of another", with(about::redeemed(next, fresh()), perform(receipt_id(9)))),
+        ("refused to a step", with(about::refused(next, fresh()), step())),
+        ("refused to a request", with(about::refused(next, fresh()), approval())),
+    ]
+}
+
+/// What an instance in some state answers to all that a guest could ask.
+fn answers(replay: &Replay) -> String {
+    let ask = |command: &Command| replay.clone().next(command);
+    let end = |call| Command::EndStep { call, result: Ok(r#""built""#.to_owned()) };
+    let perform = Command::Perform(invocation(&action(), receipt_id(0)));
+    let answers: Vec<_> =
+        [begin("build"), begin(""), Command::RequireApproval(action()), perform, end(0), end(1)]
+            .iter()
+            .map(ask)
+            .collect();
+    format!("{answers:?} {:?}", replay.finish(&Ok("null".to_owned())))
+}
+
+/// Refused, with the place and the entry in words, and everything as it was.
+fn check_refused(before: &Replay, entry: &Entry, context: &str) {
+    let mut replay = before.clone();
+    let Err(illegal) = replay.apply(entry) else { panic!("{context} was allowed") };
+    assert_eq!((illegal.index, illegal.entry), (before.len(), entry.to_string()), "{context}");
+    assert_eq!(replay.len(), before.len(), "{context}");
+    assert_eq!(replay.is_empty(), before.is_empty(), "{context}");
+    assert_eq!(replay.status(), before.status(), "{context}");
+    assert_eq!(answers(&replay), answers(before), "{context}");
+    assert_eq!(format!("{replay:?}"), format!("{before:?}"), "{context}");
+}
+
+#[test]
+fn whatever_the_table_does_not_name_is_refused_and_leaves_no_trace() {
+    for Case { state, journal, allowed } in cases() {
+        let replay = fold(&journal);
+        let next = Call::from(journal.len() > 2);
+        for (name, entry) in entries(next) {
+            let context = format!("{name} after {state} ({entry:?})");
+            if allowed.contains(&name) {
+                let mut replay = replay.clone();
+                replay.apply(&entry).unwrap_or_else(|illegal| panic!("{context}: {illegal}"));
+                assert_eq!(replay.len(), journal.len() + 1, "{context}");
+            } else {
+                check_refused(&replay, &entry, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn loading_is_guarded_by_the_same_table() {
+    for Case { state, journal, allowed } in cases() {
+        for (name, entry) in entries(Call::from(journal.len() > 2)) {
+            let loaded = Replay::fold(journal.iter().chain([&entry]), Limits::default());
+            assert_eq!(loaded.is_ok(), allowed.contains(&name), "{name} after {state}");
+            assert_eq!(loaded.err(), fold(&journal).apply(&entry).err());
+        }
+    }
+}
+
+#[test]
+fn a_request_is_made_once() {
+    let (request, receipt) = (request_id(0), receipt_id(0));
+    let requested = about::requested(0);
+    let decided = |decision| vec![requested.clone(), about::decided(request.clone(), decision)];
+    let issued = |decision: Decision| about::issued(request.clone(), receipt.clone(), decision);
+    let journals = [
+        vec![requested.clone()],
+        vec![requested.clone(), Entry::Lapsed { request: request.clone() }],
+        decided(Approved),
+        [decided(Approved), vec![issued(Approved)]].concat(),
+        [decided(Denied), vec![issued(Denied)]].concat(),
+    ];
+    let mut again = requested.clone();
+    if let Entry::Requested { call, .. } = &mut again {
+        *call = 1;
+    }
+    for journal in journals {
+        check_refused(&fold(&[origin(), journal].concat()), &again, "the request made again");
+    }
+}
+
+#[test]
+fn a_receipt_is_redeemed_once() {
+    let spent = actions().into_iter().filter(|case| case.state != "refused");
+    for Case { state, journal, .. } in spent {
+        check_refused(&fold(&journal), &about::redeemed(1, receipt_id(0)), state);
+    }
+}
+
+#[test]
+fn a_refused_receipt_is_not_spent() {
+    let mut replay = fold(&[origin(), vec![about::refused(0, receipt_id(0))]].concat());
+    replay.apply(&about::redeemed(1, receipt_id(0))).unwrap();
+}
+
+#[test]
+fn an_outer_step_has_no_end_before_an_inner_one() {
+    let mut replay = fold(&[origin(), vec![about::step_started(0), about::step_started(1)]].concat());
+    check_refused(&replay, &about::step_completed(0), "the outer step completed");
+    check_refused(&replay, &about::step_failed(0), "the outer step failed");
+    replay.apply(&about::step_failed(1)).unwrap();
+    replay.apply(&about::step_completed(0)).unwrap();
+}
+
+/// Two requests wait: each decision goes to its own.
+#[test]
+fn a_decision_reaches_the_request_that_it_names() {
+    let entries = [about::requested(0), about::requested(1), about::decided(request_id(1), Denied)];
+    let mut replay = fold(&[origin(), entries.to_vec()].concat());
+    check_refused(&replay, &about::decided(request_id(1), Approved), "the same decided again");
+    check_refused(&replay, &about::issued(request_id(0), receipt_id(0), Denied), "the other issued");
+    replay.apply(&about::decided(request_id(0), Approved)).unwrap();
+    replay.apply(&about::issued(request_id(0), receipt_id(0), Approved)).unwrap();
+    check_refused(
+        &replay,
+        &about::issued(request_id(1), receipt_id(1), Approved),
+        "issued against the decision",
+    );
+    replay.apply(&about::issued(request_id(1), receipt_id(1), Denied)).unwrap();
+}
