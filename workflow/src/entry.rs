@@ -5,6 +5,7 @@ use crate::ArtifactFacts;
 use crate::Asked;
 use crate::Call;
 use crate::Clipped;
+use crate::Escaped;
 use crate::Quoted;
 use crate::ReceiptId;
 use crate::RequestId;
@@ -280,7 +281,9 @@ impl fmt::Display for Entry {
                 write!(f, "step        #{call} completed, {} bytes of result", output.len())
             }
             Self::StepFailed { call, failure } => write!(f, "step        #{call} failed: {failure}"),
-            Self::Rejected { call, asked, message } => write!(f, "rejected    #{call} {asked}: {message}"),
+            Self::Rejected { call, asked, message } => {
+                write!(f, "rejected    #{call} {asked}: {}", Clipped(message))
+            }
             Self::Requested { call, request, asked, expires_at, .. } => {
                 write!(f, "requested   #{call} {request}: {asked}, lapses {expires_at}")
             }
@@ -291,7 +294,8 @@ impl fmt::Display for Entry {
             Self::Issued { receipt, decision, key_id, expires_at, .. } => {
                 write!(
                     f,
-                    "receipt     {receipt}: {decision}, signed with {key_id}, redeemable until {expires_at}"
+                    "receipt     {receipt}: {decision}, signed with {}, redeemable until {expires_at}",
+                    Escaped(key_id)
                 )
             }
             Self::Lapsed { request } => write!(f, "lapsed      {request}: nobody decided in time"),
@@ -299,13 +303,13 @@ impl fmt::Display for Entry {
                 write!(f, "redeemed    #{call} {receipt} verified and spent for {asked}")
             }
             Self::Refused { call, check, message, .. } => {
-                write!(f, "refused     #{call} by the {check} check: {message}")
+                write!(f, "refused     #{call} by the {check} check: {}", Clipped(message))
             }
             Self::Performed { call, receipt, effect } => {
                 write!(f, "performed   #{call} on {receipt}: {effect}")
             }
             Self::Attested { receipt, key_id, .. } => {
-                write!(f, "attested    {receipt}: outcome signed with {key_id}")
+                write!(f, "attested    {receipt}: outcome signed with {}", Escaped(key_id))
             }
             Self::Completed { output } => write!(f, "completed   {}", Clipped(output)),
             Self::Failed { failure } => write!(f, "failed      {failure}"),

@@ -66,15 +66,12 @@ impl Limits {
 
     /// A step's end as it is recorded: a result that cannot be kept is a failure.
     pub(crate) fn step_end(&self, result: &Result<String, Failure>) -> Result<String, Failure> {
-        match result {
-            Ok(output) => self.check_json("step result", output).map(|()| output.clone()),
-            Err(failure) => Err(self.cut(failure)),
-        }
+        self.end("step result", result)
     }
 
     /// A workflow's end as it is recorded.
     pub(crate) fn workflow_end(&self, result: &Result<String, Failure>) -> Entry {
-        match self.step_end(result) {
+        match self.end("workflow's result", result) {
             Ok(output) => Entry::Completed { output },
             Err(failure) => Entry::Failed { failure },
         }
@@ -86,6 +83,13 @@ impl Limits {
     /// When they are not JSON, or too large; the message says which.
     pub fn check_params(&self, params: &str) -> Result<(), Failure> {
         self.check_json("parameters", params)
+    }
+
+    fn end(&self, what: &str, result: &Result<String, Failure>) -> Result<String, Failure> {
+        match result {
+            Ok(output) => self.check_json(what, output).map(|()| output.clone()),
+            Err(failure) => Err(self.cut(failure)),
+        }
     }
 
     fn check_step_name(&self, name: &str) -> Result<(), String> {
@@ -157,7 +161,7 @@ impl Limits {
     fn check_json(&self, what: &str, text: &str) -> Result<(), Failure> {
         let invalid = |message| Failure { name: "invalid-result".to_owned(), message };
         if text.len() > self.result_bytes {
-            let bound = format!("bytes in a {what}");
+            let bound = format!("bytes in the {what}");
             return Err(invalid(over("result-bytes", &bound, self.result_bytes, text.len())));
         }
         Json::parse(text).map(drop).map_err(|error| invalid(format!("the {what} is not JSON: {error}")))

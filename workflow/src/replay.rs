@@ -95,6 +95,9 @@ impl Replay {
             _ if self.end.is_some() => return refused("the instance has ended"),
             (Origin::Nothing, Entry::Loaded { .. }) => self.origin = Origin::Loaded,
             (Origin::Loaded, Entry::Started { .. }) => self.origin = Origin::Started,
+            (Origin::Started, Entry::Loaded { .. } | Entry::Started { .. }) => {
+                return refused("an instance is loaded and started once");
+            }
             (Origin::Started, Entry::Completed { output }) => {
                 self.end = Some(Status::Completed(output.clone()))
             }
@@ -176,12 +179,8 @@ impl Replay {
     fn end_step(&self, call: Call, result: &Result<String, Failure>) -> Result<Turn, Divergence> {
         let result = self.limits.step_end(result);
         let recorded = self.calls.get(call as usize);
-        if let Some(inner) = self.calls.open_inside(call as usize) {
-            let message = format!("{} was begun inside this step and has to end before it", inner.asked);
-            return Ok(Turn::Return(Outcome::Ended(Err(Failure { name: "step-order".to_owned(), message }))));
-        }
         match (recorded.map(|recorded| &recorded.state), result) {
-            (Some(State::StepOpen), result) => Ok(Turn::Do(Live::EndStep { call, result })),
+            (Some(State::StepOpen), result) => self.end_open_step(call, result),
             (Some(State::StepDone(before)), Ok(now)) if *before == now => {
                 Ok(Turn::Return(Outcome::Ended(Ok(()))))
             }
@@ -195,6 +194,19 @@ impl Replay {
                 now: "reported another end of that step".to_owned(),
             }),
         }
+    }
+
+    /// What is recorded after an open step's beginning was asked for inside it, so the guest has to have repeated it all.
+    fn end_open_step(&self, call: Call, result: Result<String, Failure>) -> Result<Turn, Divergence> {
+        if let Some(recorded) = self.calls.get(self.next) {
+            let now = format!("ended the step of call #{call} without asking");
+            return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
+        }
+        if let Some(inner) = self.calls.open_inside(call as usize) {
+            let message = format!("{} was begun inside this step and has to end before it", inner.asked);
+            return Ok(Turn::Return(Outcome::Ended(Err(Failure { name: "step-order".to_owned(), message }))));
+        }
+        Ok(Turn::Do(Live::EndStep { call, result }))
     }
 
     /// The next call's number. The limit on calls keeps it far below the type's bound.

@@ -29,6 +29,8 @@ pub struct Illegal {
 pub(crate) struct Recorded {
     pub(crate) asked: Asked,
     pub(crate) state: State,
+    /// The request that it made, where it made one.
+    request: Option<RequestId>,
     /// The number of the call after this one and after all that were made inside it: where a guest goes on that is handed the
     /// recorded result and so does not make the inner calls again.
     pub(crate) after: usize,
@@ -107,7 +109,7 @@ impl Calls {
         self.0.get(call)
     }
 
-    /// The request that waits for a decision or for its receipt, if one does.
+    /// The request that waits for a decision, if one does.
     pub(crate) fn undecided(&self) -> Option<(&RequestId, Timestamp)> {
         self.0.iter().find_map(|recorded| match &recorded.state {
             State::Pending { request, expires_at } => Some((request, *expires_at)),
@@ -130,8 +132,14 @@ impl Calls {
             if call as usize != self.0.len() {
                 return Err("the call's number is not the next one");
             }
+            self.admit(&recorded)?;
             self.0.push(recorded);
             return Ok(());
+        }
+        if let Entry::StepCompleted { call, .. } | Entry::StepFailed { call, .. } = entry
+            && self.open_inside(*call as usize).is_some()
+        {
+            return Err("a step that was begun inside this one has not ended");
         }
         let calls = self.0.len();
         let recorded = self.addressed_by(entry).ok_or("it speaks of a call or request that is not there")?;
@@ -147,6 +155,24 @@ impl Calls {
         self.0.iter().skip(call + 1).find(|recorded| recorded.state == State::StepOpen)
     }
 
+    /// Whether a call may begin so: with an answer to what was asked, a request of its own, a receipt that is not spent.
+    fn admit(&self, new: &Recorded) -> Result<(), &'static str> {
+        match (&new.state, &new.asked) {
+            (State::StepOpen | State::Rejected(_), _) | (State::Refused { .. }, Asked::Perform { .. }) => {
+                Ok(())
+            }
+            (State::Pending { .. }, Asked::Approval { .. }) => {
+                let before = self.0.iter().any(|recorded| recorded.request == new.request);
+                if before { Err("the request has been made before") } else { Ok(()) }
+            }
+            (State::Redeemed { receipt, .. }, Asked::Perform { receipt: named, .. }) if receipt == named => {
+                let before = self.0.iter().any(|recorded| recorded.spent(receipt));
+                if before { Err("the receipt has been spent before") } else { Ok(()) }
+            }
+            _ => Err("it does not answer what was asked"),
+        }
+    }
+
     fn addressed_by(&mut self, entry: &Entry) -> Option<&mut Recorded> {
         match entry {
             Entry::StepCompleted { call, .. }
@@ -154,7 +180,7 @@ impl Calls {
             | Entry::Performed { call, .. }
             | Entry::Attested { call, .. } => self.0.get_mut(*call as usize),
             Entry::Decided { request, .. } | Entry::Issued { request, .. } | Entry::Lapsed { request } => {
-                self.0.iter_mut().find(|recorded| recorded.request() == Some(request))
+                self.0.iter_mut().find(|recorded| recorded.request.as_ref() == Some(request))
             }
             _ => None,
         }
@@ -162,16 +188,10 @@ impl Calls {
 }
 
 impl Recorded {
-    /// The request that this call made.
-    fn request(&self) -> Option<&RequestId> {
-        match &self.state {
-            State::Pending { request, .. }
-            | State::Decided { request, .. }
-            | State::Resolved(Approval::Denied { request, .. } | Approval::Expired { request }) => {
-                Some(request)
-            }
-            _ => None,
-        }
+    /// This call spent that receipt.
+    fn spent(&self, receipt: &ReceiptId) -> bool {
+        matches!(self.state, State::Redeemed { .. } | State::Performed { .. } | State::Attested { .. })
+            && matches!(&self.asked, Asked::Perform { receipt: spent, .. } if spent == receipt)
     }
 }
 
@@ -191,5 +211,9 @@ fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
         }
         _ => return None,
     };
-    Some((*call, Recorded { asked, state, after: *call as usize + 1 }))
+    let request = match entry {
+        Entry::Requested { request, .. } => Some(request.clone()),
+        _ => None,
+    };
+    Some((*call, Recorded { asked, state, request, after: *call as usize + 1 }))
 }
