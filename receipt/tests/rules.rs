@@ -401,6 +401,7 @@ fn older_versions_sign_their_request_in_the_open() {
     for version in [1, 2] {
         let receipt = sealed(&older(version)).unwrap();
         assert_eq!(receipt.signed_summary(), Some("ok — fine"));
+        assert_eq!(receipt.signed_request(), older(version).get("requestJson").and_then(Json::as_str));
         assert_eq!(receipt.signed_binding().unwrap().company_id.as_deref(), Some("acme"));
         assert_eq!(receipt.rule(), Rule::Named("hold@v1".to_owned()));
         assert_eq!((receipt.projection(), receipt.request_commitment()), (None, None));
@@ -434,11 +435,18 @@ fn older_versions_sign_their_request_in_the_open() {
 #[test]
 fn a_signature_over_the_raw_bytes_is_named_for_what_it_is() {
     use ed25519_dalek::Signer as _;
-    let text = older(1).canonical();
-    let raw = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).sign(text.as_bytes()).to_bytes();
-    let digest = Digest::of(text.as_bytes()).to_string();
-    let artifact = common::envelope(KEY_ID.to_owned(), digest, &raw, text.as_bytes());
-    let error = verify(&artifact, &keys()).unwrap_err();
-    assert_eq!(error.code(), "SIGNATURE_INVALID");
-    assert!(error.to_string().contains("frozen v1 fixtures"), "{error}");
+    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let error = |payload: &Json, signature: [u8; 64]| {
+        let text = payload.canonical();
+        let digest = Digest::of(text.as_bytes()).to_string();
+        verify(&common::envelope(KEY_ID.to_owned(), digest, &signature, text.as_bytes()), &keys())
+            .unwrap_err()
+    };
+    for (payload, is_v1) in [(older(1), true), (older(2), false), (payload(), false)] {
+        let raw = error(&payload, key.sign(payload.canonical().as_bytes()).to_bytes());
+        let other = error(&payload, key.sign(b"something else").to_bytes());
+        assert_eq!((raw.code(), other.code()), ("SIGNATURE_INVALID", "SIGNATURE_INVALID"));
+        assert_eq!(raw.to_string().contains("frozen v1 fixtures"), is_v1, "{raw}");
+        assert!(!other.to_string().contains("frozen"), "{other}");
+    }
 }

@@ -257,7 +257,10 @@ impl TextBuilder {
     }
 
     fn push(&mut self, c: char) {
-        self.push_str(c.encode_utf8(&mut [0; 4]));
+        match &mut self.units {
+            None => self.unicode.push(c),
+            Some(units) => units.extend_from_slice(c.encode_utf16(&mut [0; 2])),
+        }
     }
 
     fn push_unit(&mut self, unit: u16) {

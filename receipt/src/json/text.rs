@@ -48,7 +48,7 @@ impl Text {
     }
 
     /// Compares with a Rust string, by code unit.
-    pub(super) fn cmp_str(&self, other: &str) -> Ordering {
+    fn cmp_str(&self, other: &str) -> Ordering {
         match &self.0 {
             Repr::Unicode(text) => cmp_utf16(text, other),
             Repr::Units(units) => units.iter().copied().cmp(other.encode_utf16()),

@@ -61,12 +61,13 @@ impl Field {
     /// The segment at `depth` without its `[]`.
     pub(super) fn key(&self, depth: usize) -> &'static str {
         let segment = self.path[depth];
-        segment.strip_suffix("[]").unwrap_or(segment)
+        if self.is_each(depth) { &segment[..segment.len() - 2] } else { segment }
     }
 
     /// Whether the segment at `depth` names an array.
     pub(super) fn is_each(&self, depth: usize) -> bool {
-        self.path[depth].ends_with("[]")
+        // One byte tells; keys have no brackets. This is asked for every member of every projection.
+        self.path[depth].as_bytes().last() == Some(&b']')
     }
 
     /// Whether the path ends at `depth`.
