@@ -15,7 +15,7 @@ fn javascript(lines: &[String]) -> Option<Vec<String>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/canonicalize.mjs");
     let node = Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut node) = node else {
-        println!("NOT RUN: there is no node to compare with");
+        crate::common::not_run("there is no node to compare with");
         return None;
     };
     let mut stdin = node.stdin.take().unwrap();

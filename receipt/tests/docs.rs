@@ -37,7 +37,7 @@ fn folder(name: &str, forged: bool) -> PathBuf {
 fn check(name: &str, needs: &[&[&str]], program: &[&str], script: &str, says: &str) {
     let run = |command: &[&str]| Command::new(command[0]).args(&command[1..]).output();
     if let Some(missing) = needs.iter().find(|need| !run(need).is_ok_and(|output| output.status.success())) {
-        println!("NOT RUN: the {name} script needs `{}`", missing.join(" "));
+        crate::common::not_run(&format!("the {name} script needs `{}`", missing.join(" ")));
         return;
     }
     for forged in [false, true] {
@@ -80,7 +80,7 @@ fn the_python_script_verifies() {
 fn the_opening_script_prints_the_commitment_twice() {
     let needs: [&[&str]; 2] = [&["jq", "--version"], &["openssl", "version"]];
     if needs.iter().any(|need| Command::new(need[0]).args(&need[1..]).output().is_err()) {
-        println!("NOT RUN: the opening script needs jq and openssl");
+        crate::common::not_run("the opening script needs jq and openssl");
         return;
     }
     let folder = folder("docs-opening", false);
