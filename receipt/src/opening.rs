@@ -70,7 +70,8 @@ impl Opening {
     }
 
     /// Reads the owner fields `request_json`, `request_commitment_salt_b64`, `summary`, `company_id`, `idem_key` and
-    /// `input_hash` of an owner's artifact. A missing field states nothing, a null one states that there is none.
+    /// `input_hash` of an owner's artifact: the object under `artifact`. A missing field states nothing, a null one states
+    /// that there is none.
     pub fn from_owner_fields(fields: &Json) -> Result<Self, VerifyError> {
         let unavailable = |what: &'static str| VerifyError::RequestCommitmentUnavailable(what.into());
         let request = fields.get("request_json").and_then(Json::as_str);
