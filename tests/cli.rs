@@ -332,16 +332,57 @@ fn a_folder_that_another_process_owns_can_be_read_and_not_written() {
     assert_eq!(run(data.path(), &["audit"]).code, Some(0));
 }
 
+/// The one private key in the folder.
+fn private_key(data: &Path) -> std::path::PathBuf {
+    let files = fs::read_dir(data.join("keys")).unwrap().map(|file| file.unwrap().path());
+    let keys: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "pem")).collect();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    keys[0].clone()
+}
+
 #[test]
 fn a_key_that_others_can_read_is_refused() {
     let data = folder();
-    let key = data.path().join("keys/issuer-demo.pem");
+    let key = private_key(data.path());
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600, "made for its owner only");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    fails(data.path(), &["run", GUEST], 1, &["issuer-demo.pem", "0644", "chmod 600"]);
+    fails(data.path(), &["run", GUEST], 1, &[".pem", "0644", "chmod 600"]);
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&key, "not a key").unwrap();
     fails(data.path(), &["run", GUEST], 1, &["not an Ed25519 private key"]);
+    fs::remove_file(&key).unwrap();
+    fails(data.path(), &["run", GUEST], 1, &["No such file"]);
+}
+
+#[test]
+fn keys_are_rotated_and_revoked() {
+    let data = folder();
+    let here = data.path();
+    let old = private_key(here).file_stem().unwrap().to_string_lossy().into_owned();
+    let file =
+        write(here, "old.json", &run(here, &["receipts", "export", &receipt_id(here, "APPROVED")]).stdout);
+    let verifies = || {
+        let keys = write(here, "keys.json", &run(here, &["keys", "export"]).stdout);
+        run(here, &["verify", &file, "--keys", &keys]).code
+    };
+    assert_eq!(run(here, &["keys", "rotate"]).code, Some(0));
+    let new = private_key(here).file_stem().unwrap().to_string_lossy().into_owned();
+    assert_ne!(old, new);
+    assert_eq!(verifies(), Some(0), "what a rotated key signed stays good");
+    let ran = run(here, &["run", GUEST]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains(&new) && !ran.stdout.contains(&old));
+    assert_eq!(run(here, &["keys", "revoke", &old]).code, Some(0));
+    assert_eq!(verifies(), Some(2), "what a revoked key signed is not");
+    let listed = lines(&run(here, &["keys", "list", "--json"]).stdout);
+    let statuses: Vec<_> = listed.iter().map(|key| key["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["revoked", "active"]);
+    fails(here, &["keys", "revoke", "pp_demo_none"], 1, &["pp_demo_none"]);
+    assert_eq!(run(here, &["keys", "revoke", &new]).code, Some(0));
+    fails(here, &["run", GUEST], 1, &["no active key", "keys rotate"]);
+    assert_eq!(run(here, &["keys", "rotate"]).code, Some(0));
+    assert_eq!(run(here, &["run", GUEST]).code, Some(0));
 }
 
 /// The shell bounds the size of files, which is as near to a full disk as an ordinary user gets.

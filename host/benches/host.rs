@@ -29,7 +29,8 @@ fn main() {
 }
 
 fn guest() -> Vec<u8> {
-    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/tenant-workflow.wasm")).expect("the prebuilt guest")
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/tenant-workflow.wasm"))
+        .expect("the prebuilt guest")
 }
 
 fn runtime() -> Runtime {
@@ -77,7 +78,9 @@ fn instantiate_and_replay_one_step(bencher: Bencher) {
     let ((sandbox, program), runtime) = (sandbox(), runtime());
     bencher.bench_local(|| {
         let answer = |command: Command| match command {
-            Command::BeginStep { .. } => Ok(Outcome::Begun(Begun::Done(r#"{"artifact":"a.js","source":""}"#.to_owned()))),
+            Command::BeginStep { .. } => {
+                Ok(Outcome::Begun(Begun::Done(r#"{"artifact":"a.js","source":""}"#.to_owned())))
+            }
             _ => Err::<Outcome, Halt>("enough".into()),
         };
         let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(answer)));
@@ -129,9 +132,14 @@ fn approved_run(bencher: Bencher) {
     let bench = Bench::new();
     bencher.bench_local(|| {
         let key = bench.start();
-        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&key) else { unreachable!("it asks") };
+        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&key) else {
+            unreachable!("it asks")
+        };
         let by = DemoDecider::new("bench".parse().expect("a name"));
-        bench.host.decide(&request, &Judgement { decision: Decision::Approved, by, reason: None }).expect("a receipt");
+        bench
+            .host
+            .decide(&request, &Judgement { decision: Decision::Approved, by, reason: None })
+            .expect("a receipt");
         assert!(matches!(bench.drive(&key), Status::Completed(_)));
     });
 }

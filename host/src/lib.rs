@@ -39,6 +39,7 @@ pub mod store;
 pub use clock::Clock;
 pub use clock::SystemClock;
 pub use entropy::NoEntropy;
+pub use entropy::random_bytes;
 pub use error::Error;
 pub use store::Fact;
 pub use store::InstanceKey;
@@ -193,7 +194,7 @@ impl Host {
                 actor: start.actor,
                 workflow: start.name,
                 params: start.params,
-                seed: Digest::from_bytes(entropy::bytes()?),
+                seed: Digest::from_bytes(entropy::random_bytes()?),
             },
         ];
         let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
@@ -374,7 +375,7 @@ impl Builder {
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let keyring = Keyring::open(&folder.keys(), &entropy::bytes()?, self.clock.now())?;
+        let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         Ok(Host(Arc::new(Inner {
             sandbox: Sandbox::new(self.sandbox)?,
@@ -419,7 +420,7 @@ impl Inner {
     }
 
     fn issue(&self, request: &Request, judgement: &Judgement) -> Result<(Entry, StoredReceipt), Error> {
-        let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::bytes()?));
+        let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::random_bytes()?));
         let at = self.now()?;
         let receipt = self.authority.issue(request, judgement, id, salt, at)?;
         let entry = Entry::Issued {

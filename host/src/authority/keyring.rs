@@ -20,9 +20,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// The demo issuer's key, PKCS#8 in PEM, readable by its owner only.
-const PRIVATE: &str = "issuer-demo.pem";
-
 /// The public key set, in the shape that the specification publishes.
 const PUBLIC: &str = "keys.json";
 
@@ -67,14 +64,17 @@ pub enum KeyringError {
         /// Why.
         error: KeySetError,
     },
-    /// The two files do not belong together.
-    #[error("the private key in {} is not an active key of the key set beside it (its id would be {key_id}): restore the pair from the same backup", path.display())]
-    Unknown {
+    /// The key set and the private key do not belong together.
+    #[error("the private key in {} is not the {key_id} of the key set beside it: restore the pair from the same backup", path.display())]
+    OtherKey {
         /// The private key's file.
         path: PathBuf,
-        /// Its id.
+        /// The id of the active key.
         key_id: String,
     },
+    /// Nothing to sign with.
+    #[error("the key set in {} has no active key: make one with pp-host keys rotate", .0.display())]
+    NoActiveKey(PathBuf),
 }
 
 impl Keyring {
@@ -83,21 +83,27 @@ impl Keyring {
     /// # Errors
     /// When they cannot be read, are not safe, or do not belong together.
     pub fn open(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<Self, KeyringError> {
-        let private = folder.join(PRIVATE);
-        if !private.try_exists().map_err(|error| file(&private, error))? {
-            create(folder, seed, now)?;
+        let public = folder.join(PUBLIC);
+        if !public.try_exists().map_err(|error| file(&public, error))? {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|error| file(folder, error))?;
+            let mut keys = KeySet::new(ISSUER);
+            let key = make(folder, seed, now)?;
+            keys.insert(key).map_err(|error| KeyringError::KeySet { path: public, error })?;
+            save(folder, &keys)?;
         }
-        let key = read_private(&private)?;
         let keys = Self::public(folder)?;
-        let key_id = key_id(&key);
-        match keys.get(&key_id) {
-            Some(known)
-                if known.status == KeyStatus::Active
-                    && known.public_key == key.verifying_key().to_bytes() =>
-            {
-                Ok(Self { signer: Ed25519Signer::from_seed(key_id, &key.to_bytes()), keys })
+        let active = active(&keys).ok_or_else(|| KeyringError::NoActiveKey(folder.to_owned()))?;
+        let path = private(folder, &active.key_id);
+        let key = read_private(&path)?;
+        match key.verifying_key().to_bytes() == active.public_key {
+            true => {
+                Ok(Self { signer: Ed25519Signer::from_seed(active.key_id.clone(), &key.to_bytes()), keys })
             }
-            _ => Err(KeyringError::Unknown { path: private, key_id }),
+            false => Err(KeyringError::OtherKey { path, key_id: active.key_id.clone() }),
         }
     }
 
@@ -110,30 +116,64 @@ impl Keyring {
         let text = fs::read_to_string(&path).map_err(|error| file(&path, error))?;
         KeySet::parse(&text).map_err(|error| KeyringError::KeySet { path, error })
     }
+
+    /// Makes a new key from `seed` the one that signs. What the old one signed stays good; its private half is removed. The new key's id.
+    ///
+    /// # Errors
+    /// When the keys cannot be read or written. The old key is then still the one that signs.
+    pub fn rotate(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<String, KeyringError> {
+        let mut keys = Self::public(folder)?;
+        let next = make(folder, seed, now)?;
+        let id = next.key_id.clone();
+        let old = active(&keys).map(|key| key.key_id.clone());
+        let rotated = match &old {
+            Some(old) => keys.rotate(old, next),
+            None => keys.insert(next),
+        };
+        rotated.map_err(|error| KeyringError::KeySet { path: folder.join(PUBLIC), error })?;
+        save(folder, &keys)?;
+        if let Some(path) = old.map(|old| private(folder, &old)) {
+            fs::remove_file(&path).map_err(|error| file(&path, error))?;
+        }
+        Ok(id)
+    }
+
+    /// Revokes a key: nothing that it ever signed verifies from now on.
+    ///
+    /// # Errors
+    /// When there is no such key, or the set cannot be written.
+    pub fn revoke(folder: &Path, key_id: &str, now: Timestamp) -> Result<(), KeyringError> {
+        let mut keys = Self::public(folder)?;
+        keys.revoke(key_id, now)
+            .map_err(|error| KeyringError::KeySet { path: folder.join(PUBLIC), error })?;
+        save(folder, &keys)
+    }
 }
 
-/// Writes the public half first: a private key that nobody can verify is never there.
-fn create(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<(), KeyringError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| file(folder, error))?;
+fn active(keys: &KeySet) -> Option<&Key> {
+    keys.keys().find(|key| key.status == KeyStatus::Active)
+}
+
+/// The demo issuer's key, PKCS#8 in PEM, readable by its owner only. Named by its id, so that which one signs is decided by the key set
+/// alone, and changing it is one rename.
+fn private(folder: &Path, key_id: &str) -> PathBuf {
+    folder.join(format!("{key_id}.pem"))
+}
+
+/// Writes a private key, and returns its public half.
+fn make(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<Key, KeyringError> {
     let key = SigningKey::from_bytes(seed);
-    // Keys that are there already go on verifying what they signed, even where their private half is lost.
-    let mut keys = match folder.join(PUBLIC).try_exists() {
-        Ok(true) => Keyring::public(folder)?,
-        _ => KeySet::new(ISSUER),
-    };
-    let entry = Key {
-        key_id: key_id(&key),
-        public_key: key.verifying_key().to_bytes(),
-        status: KeyStatus::Active,
-        created_at: now,
-        revoked_at: None,
-    };
-    let public = folder.join(PUBLIC);
-    keys.insert(entry).map_err(|error| KeyringError::KeySet { path: public.clone(), error })?;
-    write(&public, keys.to_json().as_bytes(), 0o644)?;
-    let private = folder.join(PRIVATE);
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyringError::NotAKey(private.clone()))?;
-    write(&private, pem.as_bytes(), 0o600)
+    let public_key = key.verifying_key().to_bytes();
+    // A demo key says so in its id, as the specification's does.
+    let key_id = format!("pp_demo_{}", &Digest::of(&public_key).to_string()[..16]);
+    let path = private(folder, &key_id);
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyringError::NotAKey(path.clone()))?;
+    write(&path, pem.as_bytes(), 0o600)?;
+    Ok(Key { key_id, public_key, status: KeyStatus::Active, created_at: now, revoked_at: None })
+}
+
+fn save(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+    write(&folder.join(PUBLIC), keys.to_json().as_bytes(), 0o644)
 }
 
 fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
@@ -143,12 +183,6 @@ fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
     }
     let pem = fs::read_to_string(path).map_err(|error| file(path, error))?;
     SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyringError::NotAKey(path.to_owned()))
-}
-
-/// A demo key says so in its id, as the specification's does.
-fn key_id(key: &SigningKey) -> String {
-    let digest = Digest::of(key.verifying_key().as_bytes()).to_string();
-    format!("pp_demo_{}", &digest[..16])
 }
 
 /// Writes a file in one piece, with its mode from the first moment.

@@ -31,6 +31,12 @@ impl Data {
         let store = Sqlite::open(&folder)?;
         Ok((folder, store))
     }
+
+    /// The folder, to write to, where there is one.
+    pub(crate) fn own(&self) -> Result<DataFolder, StoreError> {
+        DataFolder::read(&self.path)?;
+        DataFolder::own(&self.path)
+    }
 }
 
 /// An instance by its id, and by its tenant where the id alone is not enough.

@@ -3,10 +3,13 @@
 use crate::cli::Exit;
 use crate::cli::data::Data;
 use clap::Subcommand;
+use host::Clock as _;
+use host::SystemClock;
 use host::authority::Keyring;
+use serde_json::json;
 use std::io::Write as _;
 
-/// Show the keys that verify what this host signs.
+/// The keys that verify what this host signs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     /// Print the public key set, in the shape that the receipt specification publishes.
@@ -17,28 +20,61 @@ pub(crate) enum Keys {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new key the one that signs. What the old one signed stays good.
+    Rotate,
+    /// Revoke a key: nothing that it ever signed verifies from now on. Hand the new key set to everybody who pinned the old one.
+    Revoke {
+        /// The key's id.
+        key_id: String,
+    },
 }
 
 impl Keys {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (folder, _store) = data.read()?;
-        let keys = Keyring::public(&folder.keys())?;
-        let mut out = anstream::stdout().lock();
         match self {
-            Self::Export => writeln!(out, "{}", keys.to_json())?,
-            Self::List { json } => {
-                for key in keys.keys() {
-                    let (id, status, created) = (&key.key_id, key.status.as_str(), key.created_at);
-                    match json {
-                        true => {
-                            let line = serde_json::json!({ "key_id": id, "status": status, "created_at": created, "revoked_at": key.revoked_at });
-                            writeln!(out, "{line}")?;
-                        }
-                        false => writeln!(out, "{id}  {status}  since {created}")?,
-                    }
-                }
+            Self::Export => export(data)?,
+            Self::List { json } => list(data, *json)?,
+            Self::Rotate => {
+                let folder = data.own()?;
+                let id = Keyring::rotate(&folder.keys(), &host::random_bytes()?, SystemClock.now())?;
+                writeln!(
+                    anstream::stdout(),
+                    "{id} signs from now on; publish the new key set: pp-host keys export"
+                )?;
+            }
+            Self::Revoke { key_id } => {
+                let folder = data.own()?;
+                Keyring::revoke(&folder.keys(), key_id, SystemClock.now())?;
+                writeln!(
+                    anstream::stdout(),
+                    "{key_id} is revoked; publish the new key set: pp-host keys export"
+                )?;
             }
         }
         Ok(Exit::Done)
     }
+}
+
+fn export(data: &Data) -> anyhow::Result<()> {
+    let (folder, _store) = data.read()?;
+    let keys = Keyring::public(&folder.keys())?;
+    Ok(writeln!(anstream::stdout(), "{}", keys.to_json())?)
+}
+
+fn list(data: &Data, json: bool) -> anyhow::Result<()> {
+    let (folder, _store) = data.read()?;
+    let mut out = anstream::stdout().lock();
+    for key in Keyring::public(&folder.keys())?.keys() {
+        let (id, status, created) = (&key.key_id, key.status.as_str(), key.created_at);
+        let revoked = key.revoked_at;
+        match json {
+            true => {
+                let line =
+                    json!({ "key_id": id, "status": status, "created_at": created, "revoked_at": revoked });
+                writeln!(out, "{line}")?;
+            }
+            false => writeln!(out, "{id}  {status:<7}  since {created}")?,
+        }
+    }
+    Ok(())
 }
