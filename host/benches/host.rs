@@ -1,6 +1,7 @@
 //! What things cost. Prints; asserts nothing.
 //!
 //! `cargo bench -p host`
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 use divan::Bencher;
 use host::Host;

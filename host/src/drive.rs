@@ -1,7 +1,6 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::Inner;
 use crate::authority::Judgement;
 use crate::authority::REQUEST_LIFETIME;
 use crate::authority::Request;
@@ -14,6 +13,7 @@ use crate::capability::OnInterruption;
 use crate::capability::PerformError;
 use crate::capability::Permit;
 use crate::entropy;
+use crate::inner::Inner;
 use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;

@@ -28,14 +28,17 @@
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
 pub mod authority;
+mod builder;
 pub mod capability;
 mod clock;
 mod drive;
 mod entropy;
 mod error;
+mod inner;
 pub mod sandbox;
 pub mod store;
 
+pub use builder::Builder;
 pub use clock::Clock;
 pub use clock::SystemClock;
 pub use entropy::NoEntropy;
@@ -45,43 +48,26 @@ pub use store::Fact;
 pub use store::InstanceKey;
 pub use workflow::Status;
 
-use authority::Authority;
-use authority::Environment;
 use authority::Judgement;
-use authority::Keyring;
 use authority::Request;
-use capability::Capability;
-use capability::Deploy;
-use capability::Gate;
 use drive::Driver;
-use drive::Origin;
 use drive::Shared;
 use drive::Stop;
+use inner::Inner;
 use receipt::Digest;
-use receipt::Salt;
-use receipt::Scope;
-use receipt::Timestamp;
 use sandbox::End;
 use sandbox::Event;
 use sandbox::Program;
-use sandbox::Sandbox;
-use sandbox::SandboxLimits;
-use std::collections::HashMap;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use store::Batch;
-use store::DataFolder;
 use store::Place;
-use store::Sqlite;
 use store::Store;
 use store::StoredReceipt;
 use workflow::ActorId;
 use workflow::Entry;
-use workflow::Limits;
-use workflow::Replay;
 use workflow::RequestId;
 use workflow::TenantId;
 use workflow::Wait;
@@ -118,52 +104,11 @@ pub struct Start {
     pub params: String,
 }
 
-/// Settings of a host. Every one has a default.
-pub struct Builder {
-    data: PathBuf,
-    scope: Scope,
-    environment: Environment,
-    limits: Limits,
-    sandbox: SandboxLimits,
-    clock: Box<dyn Clock>,
-    observer: Observer,
-    capabilities: Vec<Box<dyn Capability>>,
-    wrap: Wrap,
-}
-
-type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
-type Wrap = Box<dyn FnOnce(Box<dyn Store>) -> Box<dyn Store>>;
-
-pub(crate) struct Inner {
-    sandbox: Sandbox,
-    store: Box<dyn Store>,
-    authority: Authority,
-    gate: Gate,
-    capabilities: Vec<Box<dyn Capability>>,
-    clock: Box<dyn Clock>,
-    observer: Observer,
-    limits: Limits,
-    environment: Environment,
-    programs: Mutex<HashMap<Digest, Program>>,
-    /// Held for its lock.
-    _folder: DataFolder,
-}
-
 impl Host {
     /// A host over this data folder, with default settings.
     #[must_use]
     pub fn builder(data: impl AsRef<Path>) -> Builder {
-        Builder {
-            data: data.as_ref().to_owned(),
-            scope: Scope::Demo,
-            environment: Environment::Development,
-            limits: Limits::default(),
-            sandbox: SandboxLimits::default(),
-            clock: Box::new(SystemClock),
-            observer: Box::new(|_| {}),
-            capabilities: Vec::new(),
-            wrap: Box::new(|store| store),
-        }
+        Builder::new(data.as_ref().to_owned())
     }
 
     /// Checks and compiles a component.
@@ -308,175 +253,5 @@ impl Host {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.0.store
-    }
-}
-
-impl Builder {
-    /// Which receipts the gate accepts. Default: demo, the only kind that this version issues.
-    #[must_use]
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.scope = scope;
-        self
-    }
-
-    /// Where actions take effect, as requests and receipts state it. Default: development.
-    #[must_use]
-    pub fn environment(mut self, environment: Environment) -> Self {
-        self.environment = environment;
-        self
-    }
-
-    /// What a workflow may ask for.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// What a drive may use.
-    #[must_use]
-    pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
-        self.sandbox = limits;
-        self
-    }
-
-    /// Another clock than the system's.
-    #[must_use]
-    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Box::new(clock);
-        self
-    }
-
-    /// Called with every fact, after it is on disk and before anything else happens.
-    #[must_use]
-    pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
-        self.observer = Box::new(observer);
-        self
-    }
-
-    /// Adds a capability. One of a name that is there already takes its place.
-    #[must_use]
-    pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
-        self.capabilities.push(Box::new(capability));
-        self
-    }
-
-    /// Puts something between the host and its store: a test double that fails when told to.
-    #[must_use]
-    pub fn wrap_store(mut self, wrap: impl FnOnce(Box<dyn Store>) -> Box<dyn Store> + 'static) -> Self {
-        self.wrap = Box::new(wrap);
-        self
-    }
-
-    /// Opens the data folder and makes what is missing in it.
-    ///
-    /// # Errors
-    /// When the folder, the journal or the keys cannot be used.
-    pub fn open(mut self) -> Result<Host, Error> {
-        let folder = DataFolder::own(&self.data)?;
-        let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
-        self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
-        Ok(Host(Arc::new(Inner {
-            sandbox: Sandbox::new(self.sandbox)?,
-            store,
-            gate: Gate::new(keyring.keys, self.scope),
-            authority: Authority::new(Box::new(keyring.signer)),
-            capabilities: self.capabilities,
-            clock: self.clock,
-            observer: self.observer,
-            limits: self.limits,
-            environment: self.environment,
-            programs: Mutex::default(),
-            _folder: folder,
-        })))
-    }
-}
-
-impl Inner {
-    /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
-    fn now(&self) -> Result<Timestamp, Error> {
-        let wall = self.clock.now();
-        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
-    }
-
-    fn observe(&self, fact: &Fact) {
-        (self.observer)(fact);
-    }
-
-    fn capability(&self, name: &str) -> Option<&dyn Capability> {
-        self.capabilities
-            .iter()
-            .rev()
-            .find(|capability| capability.name() == name)
-            .map(|capability| &**capability)
-    }
-
-    fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        let (key, body) = self.store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
-        let request =
-            serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
-        Ok((key, request))
-    }
-
-    fn issue(&self, request: &Request, judgement: &Judgement) -> Result<(Entry, StoredReceipt), Error> {
-        let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::random_bytes()?));
-        let at = self.now()?;
-        let receipt = self.authority.issue(request, judgement, id, salt, at)?;
-        let entry = Entry::Issued {
-            request: request.id.clone(),
-            receipt: receipt.id.clone(),
-            decision: judgement.decision,
-            key_id: self.authority.key_id().to_owned(),
-            expires_at: authority::after(at, authority::RECEIPT_LIFETIME),
-            document: receipt.artifact.to_json(),
-        };
-        Ok((entry, receipt))
-    }
-
-    fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
-        let facts = self.store.facts(Some(key))?;
-        let entries = facts.iter().map(|fact| &fact.entry);
-        let replay = Replay::fold(entries, self.limits.clone())
-            .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
-            Some((
-                Entry::Loaded { component, imports, .. },
-                Entry::Started { actor, workflow, params, seed, .. },
-                started_at,
-            )) => {
-                let origin = Origin {
-                    key: key.clone(),
-                    actor: actor.clone(),
-                    workflow: workflow.clone(),
-                    component: *component,
-                    imports: imports.clone(),
-                    params: params.clone(),
-                    seed: *seed,
-                    started_at,
-                };
-                Ok((origin, replay))
-            }
-            _ => Err(Error::Internal(format!("instance {key} was never wholly created"))),
-        }
-    }
-
-    fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
-        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
-        match known {
-            Some(program) => Ok(program),
-            None => self.program(*digest, &self.store.component(digest)?),
-        }
-    }
-
-    /// The same bytes compile once.
-    fn program(&self, digest: Digest, bytes: &[u8]) -> Result<Program, Error> {
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = programs.get(&digest) {
-            return Ok(program.clone());
-        }
-        let program = self.sandbox.load(bytes)?;
-        programs.insert(digest, program.clone());
-        Ok(program)
     }
 }

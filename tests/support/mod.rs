@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test uses its part")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+pub mod cli;
+
 use host::Host;
 use host::InstanceKey;
 use host::Start;

@@ -1,0 +1,137 @@
+//! Settings of a host, and how the rooms are put together.
+
+use crate::Clock;
+use crate::Error;
+use crate::Fact;
+use crate::Host;
+use crate::SystemClock;
+use crate::authority::Authority;
+use crate::authority::Environment;
+use crate::authority::Keyring;
+use crate::capability::Capability;
+use crate::capability::Deploy;
+use crate::capability::Gate;
+use crate::entropy;
+use crate::inner::Inner;
+use crate::inner::Observer;
+use crate::sandbox::Sandbox;
+use crate::sandbox::SandboxLimits;
+use crate::store::DataFolder;
+use crate::store::Sqlite;
+use crate::store::Store;
+use receipt::Scope;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use workflow::Limits;
+
+/// Settings of a host. Every one has a default.
+pub struct Builder {
+    data: PathBuf,
+    scope: Scope,
+    environment: Environment,
+    limits: Limits,
+    sandbox: SandboxLimits,
+    clock: Box<dyn Clock>,
+    observer: Observer,
+    capabilities: Vec<Box<dyn Capability>>,
+    wrap: Wrap,
+}
+
+type Wrap = Box<dyn FnOnce(Box<dyn Store>) -> Box<dyn Store>>;
+
+impl Builder {
+    pub(crate) fn new(data: PathBuf) -> Self {
+        Self {
+            data,
+            scope: Scope::Demo,
+            environment: Environment::Development,
+            limits: Limits::default(),
+            sandbox: SandboxLimits::default(),
+            clock: Box::new(SystemClock),
+            observer: Box::new(|_| {}),
+            capabilities: Vec::new(),
+            wrap: Box::new(|store| store),
+        }
+    }
+
+    /// Which receipts the gate accepts. Default: demo, the only kind that this version issues.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Where actions take effect, as requests and receipts state it. Default: development.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// What a workflow may ask for.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What a drive may use.
+    #[must_use]
+    pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
+        self.sandbox = limits;
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Called with every fact, after it is on disk and before anything else happens.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Adds a capability. One of a name that is there already takes its place.
+    #[must_use]
+    pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
+        self.capabilities.push(Box::new(capability));
+        self
+    }
+
+    /// Puts something between the host and its store: a test double that fails when told to.
+    #[must_use]
+    pub fn wrap_store(mut self, wrap: impl FnOnce(Box<dyn Store>) -> Box<dyn Store> + 'static) -> Self {
+        self.wrap = Box::new(wrap);
+        self
+    }
+
+    /// Opens the data folder and makes what is missing in it.
+    ///
+    /// # Errors
+    /// When the folder, the journal or the keys cannot be used.
+    pub fn open(mut self) -> Result<Host, Error> {
+        let folder = DataFolder::own(&self.data)?;
+        let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
+        let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
+        self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
+        Ok(Host(Arc::new(Inner {
+            sandbox: Sandbox::new(self.sandbox)?,
+            store,
+            gate: Gate::new(keyring.keys, self.scope),
+            authority: Authority::new(Box::new(keyring.signer)),
+            capabilities: self.capabilities,
+            clock: self.clock,
+            observer: self.observer,
+            limits: self.limits,
+            environment: self.environment,
+            programs: Mutex::default(),
+            _folder: folder,
+        })))
+    }
+}

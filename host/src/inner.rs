@@ -1,0 +1,140 @@
+//! What all handles of one host share, and what more than one of its rooms needs.
+
+use crate::Clock;
+use crate::Error;
+use crate::Fact;
+use crate::InstanceKey;
+use crate::authority;
+use crate::authority::Authority;
+use crate::authority::Environment;
+use crate::authority::Judgement;
+use crate::authority::Request;
+use crate::capability::Capability;
+use crate::capability::Gate;
+use crate::drive::Origin;
+use crate::entropy;
+use crate::sandbox::Program;
+use crate::sandbox::Sandbox;
+use crate::store::DataFolder;
+use crate::store::Store;
+use crate::store::StoredReceipt;
+use receipt::Digest;
+use receipt::Salt;
+use receipt::Timestamp;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use workflow::Entry;
+use workflow::Limits;
+use workflow::Replay;
+use workflow::RequestId;
+
+/// Told of every fact.
+pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
+
+pub(crate) struct Inner {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) authority: Authority,
+    pub(crate) gate: Gate,
+    pub(crate) capabilities: Vec<Box<dyn Capability>>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) observer: Observer,
+    pub(crate) limits: Limits,
+    pub(crate) environment: Environment,
+    pub(crate) programs: Mutex<HashMap<Digest, Program>>,
+    /// Held for its lock.
+    pub(crate) _folder: DataFolder,
+}
+
+impl Inner {
+    /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
+    pub(crate) fn now(&self) -> Result<Timestamp, Error> {
+        let wall = self.clock.now();
+        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+
+    pub(crate) fn observe(&self, fact: &Fact) {
+        (self.observer)(fact);
+    }
+
+    pub(crate) fn capability(&self, name: &str) -> Option<&dyn Capability> {
+        self.capabilities
+            .iter()
+            .rev()
+            .find(|capability| capability.name() == name)
+            .map(|capability| &**capability)
+    }
+
+    pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (key, body) = self.store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
+        let request =
+            serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
+        Ok((key, request))
+    }
+
+    pub(crate) fn issue(
+        &self,
+        request: &Request,
+        judgement: &Judgement,
+    ) -> Result<(Entry, StoredReceipt), Error> {
+        let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::random_bytes()?));
+        let at = self.now()?;
+        let receipt = self.authority.issue(request, judgement, id, salt, at)?;
+        let entry = Entry::Issued {
+            request: request.id.clone(),
+            receipt: receipt.id.clone(),
+            decision: judgement.decision,
+            key_id: self.authority.key_id().to_owned(),
+            expires_at: authority::after(at, authority::RECEIPT_LIFETIME),
+            document: receipt.artifact.to_json(),
+        };
+        Ok((entry, receipt))
+    }
+
+    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
+        let facts = self.store.facts(Some(key))?;
+        let entries = facts.iter().map(|fact| &fact.entry);
+        let replay = Replay::fold(entries, self.limits.clone())
+            .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
+            Some((
+                Entry::Loaded { component, imports, .. },
+                Entry::Started { actor, workflow, params, seed, .. },
+                started_at,
+            )) => {
+                let origin = Origin {
+                    key: key.clone(),
+                    actor: actor.clone(),
+                    workflow: workflow.clone(),
+                    component: *component,
+                    imports: imports.clone(),
+                    params: params.clone(),
+                    seed: *seed,
+                    started_at,
+                };
+                Ok((origin, replay))
+            }
+            _ => Err(Error::Internal(format!("instance {key} was never wholly created"))),
+        }
+    }
+
+    pub(crate) fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
+        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
+        match known {
+            Some(program) => Ok(program),
+            None => self.program(*digest, &self.store.component(digest)?),
+        }
+    }
+
+    /// The same bytes compile once.
+    pub(crate) fn program(&self, digest: Digest, bytes: &[u8]) -> Result<Program, Error> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = programs.get(&digest) {
+            return Ok(program.clone());
+        }
+        let program = self.sandbox.load(bytes)?;
+        programs.insert(digest, program.clone());
+        Ok(program)
+    }
+}

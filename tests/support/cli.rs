@@ -1,0 +1,73 @@
+//! The built binary, run in a folder of its own.
+
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// One command's end.
+pub struct Ran {
+    /// Exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// A command on that data folder, in the repository's root, with nothing to read.
+pub fn command(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pp-host"));
+    command
+        .current_dir(super::root())
+        .env_remove("NO_COLOR")
+        .env("PP_HOST_DATA", data)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(data: &Path, arguments: &[&str]) -> Ran {
+    command(data, arguments).output().unwrap().into()
+}
+
+/// The demo guest.
+pub const GUEST: &str = "tests/guests/tenant-workflow.wasm";
+
+/// A folder with one approved and one denied run.
+pub fn folder() -> TempDir {
+    let data = TempDir::new().unwrap();
+    assert_eq!(run(data.path(), &["run", GUEST]).code, Some(0));
+    assert_eq!(run(data.path(), &["run", GUEST, "--deny"]).code, Some(4));
+    data
+}
+
+/// JSON lines.
+pub fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The id of the receipt with that decision.
+pub fn receipt_id(data: &Path, status: &str) -> String {
+    let listed = lines(&run(data, &["receipts", "list", "--json"]).stdout);
+    let of_status = listed.iter().find(|receipt| receipt["status"] == status).unwrap();
+    of_status["receipt_id"].as_str().unwrap().to_owned()
+}
+
+/// Writes a file and returns its path.
+pub fn write(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, content).unwrap();
+    path.display().to_string()
+}
