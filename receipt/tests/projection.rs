@@ -36,6 +36,10 @@ fn only_listed_paths_are_allowed() {
             r#"{"receiptBinding":{"companyId":"acme"}}"#,
             r#"{"intent":{"summary":"free text"}}"#,
             r#"{"__proto__":{}}"#,
+            r#"{"":{}}"#,
+            r#"{"inten":{"name":"x"}}"#,
+            r#"{"intent":{"nam":"x"}}"#,
+            r#"{"intents":{"name":"x"}}"#,
             r#"{"action":{"parameters":{}}}"#,
         ] {
             assert!(allowed(tag, facts).unwrap().ends_with("is not in the allowlist"), "{tag} {facts}");

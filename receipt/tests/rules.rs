@@ -3,8 +3,8 @@
 use crate::common;
 use crate::common::{KEY_ID, at, json, keys, payload, seal, signer, with};
 use receipt::{
-    Artifact, Canonicalization, DeciderProof, Decision, Digest, Ed25519Signer, Json, KeySet, NotApproved,
-    Rule, Scope, VerifiedReceipt, VerifyError, verify,
+    Artifact, Canonicalization, DeciderProof, Decision, Digest, Ed25519Signer, Fixture, Json, KeySet,
+    NotApproved, Rule, Scope, VerifiedReceipt, VerifyError, verify, verify_fixture,
 };
 
 fn sealed(payload: &Json) -> Result<VerifiedReceipt, VerifyError> {
@@ -448,5 +448,34 @@ fn a_signature_over_the_raw_bytes_is_named_for_what_it_is() {
         assert_eq!((raw.code(), other.code()), ("SIGNATURE_INVALID", "SIGNATURE_INVALID"));
         assert_eq!(raw.to_string().contains("frozen v1 fixtures"), is_v1, "{raw}");
         assert!(!other.to_string().contains("frozen"), "{other}");
+    }
+}
+
+/// A fixture of our own, made the way the frozen ones were.
+#[test]
+fn a_fixture_is_checked_as_a_fixture_and_never_taken_for_a_receipt() {
+    use ed25519_dalek::Signer as _;
+    let claims = with(&older(1), "requestJson", Some(json(r#"{"action":"deploy"}"#)));
+    let signature =
+        ed25519_dalek::SigningKey::from_bytes(&[7; 32]).sign(claims.canonical().as_bytes()).to_bytes();
+    let fixture = with(&claims, "signatureValue", Some(common::base64(&signature).into()));
+    let fixture = with(&fixture, "redeemedAt", Some("2026-04-30T17:00:00.000Z".into()));
+    let parsed = Fixture::parse(&fixture.canonical()).unwrap();
+    assert_eq!(
+        (parsed.canonical(), parsed.digest()),
+        (&*claims.canonical(), Digest::of(claims.canonical().as_bytes()))
+    );
+    assert_eq!(verify_fixture(&parsed, &keys()), Ok(()));
+    assert_eq!(verify_fixture(&parsed, &KeySet::new("nobody")).unwrap_err().code(), "KEY_NOT_FOUND");
+    let changed = Fixture::parse(&with(&fixture, "summary", Some("other".into())).canonical()).unwrap();
+    assert_eq!(verify_fixture(&changed, &keys()).unwrap_err().code(), "SIGNATURE_INVALID");
+
+    let words = |json: &Json| Artifact::parse(&json.canonical()).unwrap_err().to_string();
+    assert!(words(&fixture).contains("frozen fixture"));
+    for other in
+        [with(&fixture, "signatureValue", None), with(&fixture, "canonicalization", Some("jcs_v2".into()))]
+    {
+        assert_eq!(words(&other), "malformed: no artifact object");
+        assert_eq!(Fixture::parse(&other.canonical()).unwrap_err().code(), "MALFORMED");
     }
 }

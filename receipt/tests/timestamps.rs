@@ -1,7 +1,7 @@
-//! Instants as `Date.prototype.toISOString` writes them.
+//! Instants as `Date.prototype.toISOString` writes them, and digests as they are spelled.
 
 use proptest::prelude::*;
-use receipt::{Digest, Timestamp};
+use receipt::{Digest, Salt, Timestamp};
 
 #[test]
 fn instants_are_written_as_javascript_writes_them() {
@@ -74,6 +74,31 @@ fn serde_uses_the_same_spelling() {
     assert_eq!(serde_json::from_str::<(Timestamp, Digest)>(&text).ok(), Some((at, digest)));
     assert!(serde_json::from_str::<Timestamp>("\"now\"").is_err());
     assert!(serde_json::from_str::<Digest>("\"E3\"").is_err());
+}
+
+#[test]
+fn digests_have_one_spelling_and_salts_two() {
+    let hex = "0123456789abcdef".repeat(4);
+    let digest: Digest = hex.parse().unwrap();
+    assert_eq!((digest.to_string(), digest.tagged()), (hex.clone(), format!("sha256:{hex}")));
+    assert_eq!(Digest::from_tagged(&digest.tagged()), Ok(digest));
+    assert_eq!(Digest::from_bytes(*digest.as_bytes()), digest);
+    assert_eq!(format!("{digest:?}"), format!("Digest({hex})"));
+    for text in [
+        &hex[1..],
+        &format!("{hex}0"),
+        &hex.to_uppercase(),
+        &hex.replace('f', "g"),
+        &hex.replace('0', "/"),
+        "",
+    ] {
+        assert!(text.parse::<Digest>().is_err(), "{text}");
+        assert!(Digest::from_tagged(text).is_err(), "{text}");
+    }
+    assert!(Digest::from_tagged(&hex).is_err());
+    assert_eq!(hex.to_uppercase().parse::<Salt>(), hex.parse());
+    assert_eq!(hex.parse::<Salt>().map(|salt| *salt.as_bytes()), Ok(*digest.as_bytes()));
+    assert!(hex[1..].parse::<Salt>().is_err());
 }
 
 proptest! {
