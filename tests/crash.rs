@@ -15,11 +15,16 @@ use host::capability::Deploy;
 use host::capability::OnInterruption;
 use host::capability::PerformError;
 use host::capability::Permit;
+use host::sandbox::SandboxLimits;
 use receipt::Decision;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::Sender;
+use std::sync::mpsc::channel;
 use support::count;
 use support::entries;
 use tempfile::TempDir;
@@ -190,6 +195,77 @@ fn an_interrupted_effect_that_cannot_be_repeated_is_unknown_and_attested_so() {
         _ => None,
     });
     assert_eq!(attested, Some(true));
+}
+
+/// The workflow never comes back to the action that was interrupted: the instance still does not end with an outcome that nobody signed.
+#[test]
+fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
+    let folder = TempDir::new().unwrap();
+    run_child_until(folder.path(), "before the effect");
+    let limits = SandboxLimits { fuel: 1_000, ..SandboxLimits::default() };
+    let host = Host::builder(folder.path()).sandbox(limits).open().unwrap();
+    let key = the_instance(&host);
+    let status = support::finish(&host, &key, Decision::Approved);
+    assert!(support::failure(&status).1.contains("limit fuel"), "{status:?}");
+    let entries = entries(&host, &key);
+    assert!(
+        entries.iter().any(|entry| matches!(entry, Entry::Performed { effect: Effect::Unknown { .. }, .. }))
+    );
+    assert_eq!(count(&entries, "attested"), 1);
+}
+
+/// A capability that says when it acts, and waits to be let go on.
+struct Held {
+    inner: Deploy,
+    entered: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl Capability for Held {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        self.inner.reversibility()
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        OnInterruption::ReportUnknown
+    }
+
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<String, PerformError> {
+        self.entered.send(()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        self.inner.perform(permit, artifact, attempt)
+    }
+}
+
+#[test]
+fn an_instance_is_driven_once_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let ((entered, has_entered), (let_go, go_on)) = (channel(), channel());
+    let inner = Deploy::new(folder.path().join("deployments"));
+    let host = Host::builder(folder.path())
+        .capability(Held { inner, entered, go_on: Mutex::new(go_on) })
+        .open()
+        .unwrap();
+    let key = support::start(&host, "tenant-workflow", "{}");
+    let first = std::thread::spawn({
+        let (host, key) = (host.clone(), key.clone());
+        move || support::finish(&host, &key, Decision::Approved)
+    });
+    has_entered.recv().unwrap();
+    let second = support::block_on(host.drive(&key));
+    assert!(matches!(second, Err(host::Error::Busy(_))), "{second:?}");
+    let_go.send(()).unwrap();
+    let status = first.join().unwrap();
+    assert_done_once(folder.path(), &host, &key, &status, "not at all");
 }
 
 /// A deployment that was cut between the pointer and its record is finished, not repeated; and it does not undo a later one.

@@ -131,6 +131,7 @@ impl Builder {
             limits: self.limits,
             environment: self.environment,
             programs: Mutex::default(),
+            driving: Mutex::default(),
             _folder: folder,
         })))
     }

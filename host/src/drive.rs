@@ -40,6 +40,7 @@ use workflow::Outcome;
 use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::Turn;
+use workflow::Unsettled;
 use workflow::Wait;
 
 /// What does not change while an instance runs.
@@ -103,7 +104,31 @@ impl Driver {
             Ok(returned) => self.replay.finish(&returned).map_err(|divergence| self.diverged(divergence))?,
             Err(failure) => Entry::Failed { failure },
         };
+        self.settle()?;
         self.append(&[entry])
+    }
+
+    /// No instance ends with an action whose outcome nobody has signed. One that was interrupted and not taken up again is unknown.
+    fn settle(&mut self) -> Result<(), Error> {
+        for Unsettled { call, receipt, effect } in self.replay.unsettled() {
+            let effect = match effect {
+                Some(effect) => effect,
+                None => {
+                    let message =
+                        "the host stopped while it acted, and the workflow ended without asking again";
+                    let effect = Effect::Unknown { message: message.to_owned() };
+                    self.append(&[Entry::Performed {
+                        call,
+                        receipt: receipt.clone(),
+                        effect: effect.clone(),
+                    }])?;
+                    effect
+                }
+            };
+            let attested = self.attested(call, &receipt, &effect)?;
+            self.append(&[attested])?;
+        }
+        Ok(())
     }
 
     fn diverged(&self, divergence: workflow::Divergence) -> Error {
@@ -224,8 +249,13 @@ impl Driver {
     fn act(&mut self, call: Call, invocation: &Invocation, interrupted: bool) -> Result<(), Error> {
         let effect = self.effect(invocation, interrupted)?;
         let receipt = invocation.receipt.clone();
-        let attested = self.attested(call, &receipt, &effect)?;
-        self.append(&[Entry::Performed { call, receipt, effect }, attested])
+        let attested = self.attested(call, &receipt, &effect);
+        let performed = Entry::Performed { call, receipt, effect };
+        match attested {
+            Ok(attested) => self.append(&[performed, attested]),
+            // What happened is recorded even where it cannot be signed; the next drive signs it.
+            Err(error) => self.append(&[performed]).and(Err(error)),
+        }
     }
 
     fn effect(&self, invocation: &Invocation, interrupted: bool) -> Result<Effect, Error> {

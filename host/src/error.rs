@@ -40,6 +40,9 @@ pub enum Error {
         /// Where.
         divergence: Box<Divergence>,
     },
+    /// Two drives of one instance.
+    #[error("instance {0} is being driven already: wait until that drive ends")]
+    Busy(InstanceKey),
     /// A receipt or an attestation that could not be signed.
     #[error(transparent)]
     Issue(#[from] IssueError),

@@ -22,6 +22,7 @@ use receipt::Digest;
 use receipt::Salt;
 use receipt::Timestamp;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use workflow::Entry;
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) environment: Environment,
     pub(crate) programs: Mutex<HashMap<Digest, Program>>,
+    pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
     pub(crate) _folder: DataFolder,
 }
@@ -136,5 +138,24 @@ impl Inner {
         let program = self.sandbox.load(bytes)?;
         programs.insert(digest, program.clone());
         Ok(program)
+    }
+}
+
+/// The right to drive an instance. Two drives at once would each take the other's unfinished action for an interrupted one.
+pub(crate) struct Reins<'a> {
+    inner: &'a Inner,
+    key: InstanceKey,
+}
+
+impl<'a> Reins<'a> {
+    pub(crate) fn take(inner: &'a Inner, key: &InstanceKey) -> Result<Self, Error> {
+        let taken = inner.driving.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        taken.then(|| Self { inner, key: key.clone() }).ok_or_else(|| Error::Busy(key.clone()))
+    }
+}
+
+impl Drop for Reins<'_> {
+    fn drop(&mut self) {
+        self.inner.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

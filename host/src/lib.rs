@@ -54,6 +54,7 @@ use drive::Driver;
 use drive::Shared;
 use drive::Stop;
 use inner::Inner;
+use inner::Reins;
 use receipt::Digest;
 use sandbox::End;
 use sandbox::Event;
@@ -154,6 +155,7 @@ impl Host {
     /// # Errors
     /// When the host cannot go on, or the workflow took another path than its journal. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
+        let _reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
         if let end @ (Status::Completed(_) | Status::Failed(_)) = replay.status() {
             return Ok(end);

@@ -162,11 +162,19 @@ pub enum Asked {
     },
 }
 
+impl Asked {
+    /// A step of that name.
+    #[must_use]
+    pub fn step(name: &str) -> Self {
+        Self::Step { name: brief(name) }
+    }
+}
+
 impl From<&Action> for Asked {
     fn from(action: &Action) -> Self {
         Self::Approval {
-            capability: action.capability.clone(),
-            resource: action.resource.clone(),
+            capability: brief(&action.capability),
+            resource: brief(&action.resource),
             action: action.digest(),
         }
     }
@@ -175,12 +183,26 @@ impl From<&Action> for Asked {
 impl From<&Invocation> for Asked {
     fn from(invocation: &Invocation) -> Self {
         Self::Perform {
-            capability: invocation.capability.clone(),
-            resource: invocation.resource.clone(),
-            artifact: invocation.artifact.facts.clone(),
+            capability: brief(&invocation.capability),
+            resource: brief(&invocation.resource),
+            artifact: ArtifactFacts {
+                name: brief(&invocation.artifact.facts.name),
+                ..invocation.artifact.facts.clone()
+            },
             receipt: invocation.receipt.clone(),
         }
     }
+}
+
+/// A text of a guest as it stands in the journal: whole where it is acceptable, and its beginning and digest where it is longer than
+/// anything acceptable is. What is rejected is recorded too, and must not fill the disk.
+fn brief(text: &str) -> String {
+    const LONGEST: usize = 4 << 10;
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let shown = &text[..text.floor_char_boundary(64)];
+    format!("{shown}… [{} bytes, sha256 {}]", text.len(), Digest::of(text.as_bytes()))
 }
 
 impl fmt::Display for Asked {
@@ -200,5 +222,19 @@ impl fmt::Display for Asked {
                 artifact.sha256
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_too_long_for_the_journal_is_still_told_from_every_other() {
+        let (long, other) = ("é".repeat(1_000_000), format!("{}x", "é".repeat(1_000_000)));
+        let recorded = serde_json::to_string(&Asked::step(&long)).unwrap();
+        assert!(recorded.len() < 300, "{recorded}");
+        assert_ne!(Asked::step(&long), Asked::step(&other));
+        assert_eq!(Asked::step("short"), Asked::Step { name: "short".to_owned() });
     }
 }

@@ -55,6 +55,7 @@ pub use replay::Divergence;
 pub use replay::Replay;
 pub use replay::Status;
 pub use table::Illegal;
+pub use table::Unsettled;
 pub use text::Clipped;
 pub use text::Escaped;
 pub use text::Quoted;

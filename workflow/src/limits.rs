@@ -17,6 +17,8 @@ pub struct Limits {
     pub step_name_chars: usize,
     /// Bytes in a step's or a workflow's result, and in the parameters. Default 1 MiB, as on Cloudflare.
     pub result_bytes: usize,
+    /// Bytes in all results of an instance's steps together. Default 64 MiB: they are read whole whenever the instance goes on.
+    pub journal_bytes: usize,
     /// Bytes in an action's evidence. Default 64 KiB: more than an approver reads.
     pub evidence_bytes: usize,
     /// Bytes in an action's reason and in a failure's message. Default 4 KiB: some 600 words.
@@ -33,6 +35,7 @@ impl Default for Limits {
             calls: 10_000,
             step_name_chars: 256,
             result_bytes: 1 << 20,
+            journal_bytes: 64 << 20,
             evidence_bytes: 64 << 10,
             reason_bytes: 4 << 10,
             resource_bytes: 1 << 10,
@@ -64,9 +67,16 @@ impl Limits {
         .map_err(Problem::Unacceptable)
     }
 
-    /// A step's end as it is recorded: a result that cannot be kept is a failure.
-    pub(crate) fn step_end(&self, result: &Result<String, Failure>) -> Result<String, Failure> {
-        self.end("step result", result)
+    /// A step's end as it is recorded, beside the bytes that are kept already: a result that cannot be kept is a failure.
+    pub(crate) fn step_end(&self, kept: usize, result: &Result<String, Failure>) -> Result<String, Failure> {
+        let output = self.end("step result", result)?;
+        match kept.saturating_add(output.len()) {
+            total if total > self.journal_bytes => {
+                let what = "bytes in all step results together";
+                Err(invalid(over("journal-bytes", what, self.journal_bytes, total)))
+            }
+            _ => Ok(output),
+        }
     }
 
     /// A workflow's end as it is recorded.
@@ -159,7 +169,6 @@ impl Limits {
     }
 
     fn check_json(&self, what: &str, text: &str) -> Result<(), Failure> {
-        let invalid = |message| Failure { name: "invalid-result".to_owned(), message };
         if text.len() > self.result_bytes {
             let bound = format!("bytes in the {what}");
             return Err(invalid(over("result-bytes", &bound, self.result_bytes, text.len())));
@@ -177,6 +186,10 @@ impl Limits {
         };
         Failure { name: cut(&failure.name), message: cut(&failure.message) }
     }
+}
+
+fn invalid(message: String) -> Failure {
+    Failure { name: "invalid-result".to_owned(), message }
 }
 
 /// A capability is a dotted name with at least one dot: what stands before the last one is the tool, what follows it the operation.

@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::limits::Problem;
 use crate::table::Calls;
 use crate::table::State;
+use crate::table::Unsettled;
 
 /// A journal as a state machine.
 ///
@@ -137,6 +138,12 @@ impl Replay {
         }
     }
 
+    /// The actions that were begun and have no signed outcome. None may be left when an instance ends.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<Unsettled> {
+        self.calls.unsettled()
+    }
+
     /// What to do about `command`. Ask again with the same command after each [`Turn::Do`] has been done and applied.
     ///
     /// # Errors
@@ -144,7 +151,7 @@ impl Replay {
     pub fn next(&mut self, command: &Command) -> Result<Turn, Divergence> {
         let asked = match command {
             Command::EndStep { call, result } => return self.end_step(*call, result),
-            Command::BeginStep { name } => Asked::Step { name: name.clone() },
+            Command::BeginStep { name } => Asked::step(name),
             Command::RequireApproval(action) => Asked::from(action),
             Command::Perform(invocation) => Asked::from(invocation),
         };
@@ -177,8 +184,10 @@ impl Replay {
 
     /// A step's end. It belongs to a call that the guest has made in this drive, so it does not count as a call.
     fn end_step(&self, call: Call, result: &Result<String, Failure>) -> Result<Turn, Divergence> {
-        let result = self.limits.step_end(result);
         let recorded = self.calls.get(call as usize);
+        // What is kept of this very step does not count against it when it is asked about again.
+        let kept = recorded.map_or(0, |recorded| self.calls.kept().saturating_sub(recorded.state.kept()));
+        let result = self.limits.step_end(kept, result);
         match (recorded.map(|recorded| &recorded.state), result) {
             (Some(State::StepOpen), result) => self.end_open_step(call, result),
             (Some(State::StepDone(before)), Ok(now)) if *before == now => {

@@ -53,6 +53,15 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// Bytes of the guest's in the end of a step.
+    pub(crate) fn kept(&self) -> usize {
+        match self {
+            Self::StepDone(output) => output.len(),
+            Self::StepFailed(failure) => failure.name.len() + failure.message.len(),
+            _ => 0,
+        }
+    }
+
     /// The state after `entry`, or what forbids it.
     fn after(&self, entry: &Entry) -> Result<State, &'static str> {
         match (self, entry) {
@@ -101,17 +110,50 @@ impl State {
 
 /// All calls of an instance, by number.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Calls(Vec<Recorded>);
+pub(crate) struct Calls {
+    calls: Vec<Recorded>,
+    /// Bytes in the results of all steps.
+    kept: usize,
+}
+
+/// An action whose receipt is spent and whose outcome is not signed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsettled {
+    /// The call.
+    pub call: Call,
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// The outcome, where it is recorded.
+    pub effect: Option<Effect>,
+}
 
 impl Calls {
     /// The call of that number.
     pub(crate) fn get(&self, call: usize) -> Option<&Recorded> {
-        self.0.get(call)
+        self.calls.get(call)
+    }
+
+    /// Bytes in the results of all steps.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// The actions that were begun and have no signed outcome.
+    pub(crate) fn unsettled(&self) -> Vec<Unsettled> {
+        let open = |(call, recorded): (Call, &Recorded)| {
+            let (receipt, effect) = match &recorded.state {
+                State::Redeemed { receipt, .. } => (receipt, None),
+                State::Performed { receipt, effect } => (receipt, Some(effect.clone())),
+                _ => return None,
+            };
+            Some(Unsettled { call, receipt: receipt.clone(), effect })
+        };
+        (0..).zip(&self.calls).filter_map(open).collect()
     }
 
     /// The request that waits for a decision, if one does.
     pub(crate) fn undecided(&self) -> Option<(&RequestId, Timestamp)> {
-        self.0.iter().find_map(|recorded| match &recorded.state {
+        self.calls.iter().find_map(|recorded| match &recorded.state {
             State::Pending { request, expires_at } => Some((request, *expires_at)),
             _ => None,
         })
@@ -119,7 +161,7 @@ impl Calls {
 
     /// Marks every effect that was begun and has no end as interrupted: the journal was loaded, so another drive began it.
     pub(crate) fn mark_interrupted(&mut self) {
-        for recorded in &mut self.0 {
+        for recorded in &mut self.calls {
             if let State::Redeemed { interrupted, .. } = &mut recorded.state {
                 *interrupted = true;
             }
@@ -129,11 +171,11 @@ impl Calls {
     /// Applies one entry about a call.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<(), &'static str> {
         if let Some((call, recorded)) = opened_by(entry) {
-            if call as usize != self.0.len() {
+            if call as usize != self.calls.len() {
                 return Err("the call's number is not the next one");
             }
             self.admit(&recorded)?;
-            self.0.push(recorded);
+            self.calls.push(recorded);
             return Ok(());
         }
         if let Entry::StepCompleted { call, .. } | Entry::StepFailed { call, .. } = entry
@@ -141,18 +183,19 @@ impl Calls {
         {
             return Err("a step that was begun inside this one has not ended");
         }
-        let calls = self.0.len();
+        let calls = self.calls.len();
         let recorded = self.addressed_by(entry).ok_or("it speaks of a call or request that is not there")?;
         recorded.state = recorded.state.after(entry)?;
         if matches!(recorded.state, State::StepDone(_) | State::StepFailed(_)) {
             recorded.after = calls;
+            self.kept += recorded.state.kept();
         }
         Ok(())
     }
 
     /// A step that was begun after `call` and is still open.
     pub(crate) fn open_inside(&self, call: usize) -> Option<&Recorded> {
-        self.0.iter().skip(call + 1).find(|recorded| recorded.state == State::StepOpen)
+        self.calls.iter().skip(call + 1).find(|recorded| recorded.state == State::StepOpen)
     }
 
     /// Whether a call may begin so: with an answer to what was asked, a request of its own, a receipt that is not spent.
@@ -162,11 +205,11 @@ impl Calls {
                 Ok(())
             }
             (State::Pending { .. }, Asked::Approval { .. }) => {
-                let before = self.0.iter().any(|recorded| recorded.request == new.request);
+                let before = self.calls.iter().any(|recorded| recorded.request == new.request);
                 if before { Err("the request has been made before") } else { Ok(()) }
             }
             (State::Redeemed { receipt, .. }, Asked::Perform { receipt: named, .. }) if receipt == named => {
-                let before = self.0.iter().any(|recorded| recorded.spent(receipt));
+                let before = self.calls.iter().any(|recorded| recorded.spent(receipt));
                 if before { Err("the receipt has been spent before") } else { Ok(()) }
             }
             _ => Err("it does not answer what was asked"),
@@ -178,9 +221,9 @@ impl Calls {
             Entry::StepCompleted { call, .. }
             | Entry::StepFailed { call, .. }
             | Entry::Performed { call, .. }
-            | Entry::Attested { call, .. } => self.0.get_mut(*call as usize),
+            | Entry::Attested { call, .. } => self.calls.get_mut(*call as usize),
             Entry::Decided { request, .. } | Entry::Issued { request, .. } | Entry::Lapsed { request } => {
-                self.0.iter_mut().find(|recorded| recorded.request.as_ref() == Some(request))
+                self.calls.iter_mut().find(|recorded| recorded.request.as_ref() == Some(request))
             }
             _ => None,
         }

@@ -15,7 +15,7 @@ fn is_visible_line(text: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn any_entry_is_one_visible_line(entry in strategies::entry()) {

@@ -249,7 +249,7 @@ fn an_artifact_is_recorded_by_name_size_and_digest() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_entry_is_read_back_as_it_was_written(entry in strategies::entry()) {

@@ -11,5 +11,6 @@ mod display;
 mod divergence;
 mod entries;
 mod limits;
+mod outcomes;
 mod prefixes;
 mod table;

@@ -9,7 +9,7 @@ use workflow::Limits;
 /// The limits of one command.
 #[derive(Debug, Default, Args)]
 pub(crate) struct LimitArgs {
-    /// Set a limit, such as fuel=1000000. May be given several times. Limits: calls, step-name-chars, result-bytes, evidence-bytes,
+    /// Set a limit, such as fuel=1000000. May be given several times. Limits: calls, step-name-chars, result-bytes, journal-bytes, evidence-bytes,
     /// reason-bytes, resource-bytes, artifact-bytes, component-bytes, memory-bytes, fuel, wall-clock-seconds, table-elements, handles,
     /// call-bytes, log-bytes.
     #[arg(long = "limit", value_name = "NAME=N")]
@@ -46,6 +46,7 @@ impl Limit {
             }
             "step-name-chars" => workflow.step_name_chars = size?,
             "result-bytes" => workflow.result_bytes = size?,
+            "journal-bytes" => workflow.journal_bytes = size?,
             "evidence-bytes" => workflow.evidence_bytes = size?,
             "reason-bytes" => workflow.reason_bytes = size?,
             "resource-bytes" => workflow.resource_bytes = size?,

@@ -11,6 +11,7 @@ use workflow::Asked;
 use workflow::Clipped;
 use workflow::Effect;
 use workflow::Entry;
+use workflow::Escaped;
 use workflow::Quoted;
 
 /// Tells a run.
@@ -40,7 +41,7 @@ impl Story {
         self.say(LABEL, "workflow", name);
         self.detail("sha256", program.digest());
         for import in program.imports() {
-            self.detail("imports", import);
+            self.detail("imports", Escaped(import));
         }
         match program.wasi_imports().count() {
             0 => self.detail("wasi", "no WASI"),
