@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::Command;
 use std::process::Stdio;
 use support::cli::*;
+use tempfile::TempDir;
 
 #[test]
 fn an_exported_receipt_verifies_here() {
@@ -188,4 +189,49 @@ fn a_stranger_s_verifier_accepts_what_this_host_issues() {
         );
         assert_eq!(verified.stdout.contains("ATTESTED succeeded"), status == "APPROVED");
     }
+}
+
+/// The envelope around the signed bytes is anybody's to edit. What is shown is what was signed, and the edit is said.
+#[test]
+fn an_edited_envelope_is_shown_as_it_was_signed() {
+    let data = folder();
+    let here = data.path();
+    let id = receipt_id(here, "DENIED");
+    let mut export: Value =
+        serde_json::from_str(&run(here, &["receipts", "export", &id, "--public"]).stdout).unwrap();
+    export["artifact"]["status"] = "APPROVED".into();
+    let file = write(here, "edited.json", &export.to_string());
+    let keys = write(here, "keys.json", &run(here, &["keys", "export"]).stdout);
+    let verified = run(here, &["verify", &file, "--keys", &keys]);
+    assert_eq!(verified.code, Some(0));
+    assert!(verified.stdout.contains("decision     DENIED"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("the envelope's status is not what was signed"), "{}", verified.stdout);
+}
+
+/// The published vectors, through the command line.
+#[test]
+fn the_published_vectors_have_their_exit_codes() {
+    let vectors = support::root().join("../shared/receipt-spec/test-vectors");
+    if !vectors.is_dir() {
+        eprintln!("NOT RUN: the published vectors are not here");
+        return;
+    }
+    let data = TempDir::new().unwrap();
+    let keys = vectors.join("keys.json").display().to_string();
+    for (vector, code) in [
+        ("approve-human-deploy-gate.json", 0),
+        ("tampered-approve-human-deploy-gate.json", 1),
+        ("live-deploy-gate-approve.json", 2),
+        ("../fixtures/valid-deploy.json", 3),
+        ("v3/approve-human-deploy-gate-v2-private-repo.json", 0),
+        ("v3/outside-allowlist-approve-human-execute-lane-refund.json", 9),
+        ("v3/decider-proof-mismatch-approve-human-execute-lane-refund.json", 9),
+        ("v3/non-canonical-proof-approve-human-execute-lane-refund.json", 9),
+    ] {
+        let ran = run(data.path(), &["verify", &vectors.join(vector).display().to_string(), "--keys", &keys]);
+        assert_eq!(ran.code, Some(code), "{vector}: {}{}", ran.stdout, ran.stderr);
+    }
+    let withheld = vectors.join("v3/approve-human-deploy-gate-v2-private-repo.json").display().to_string();
+    let ran = run(data.path(), &["verify", &withheld, "--keys", &keys]);
+    assert!(ran.stdout.contains("rule         \"withheld (private repository)"), "{}", ran.stdout);
 }

@@ -1,5 +1,9 @@
 //! `pp-host verify`: receipts and attestations, offline, with pinned keys and the specification's exit codes.
 
+mod report;
+
+pub(crate) use report::describe;
+
 use anyhow::Context as _;
 use clap::Args;
 use receipt::Artifact;
@@ -8,17 +12,15 @@ use receipt::Json;
 use receipt::KeySet;
 use receipt::Opened;
 use receipt::Opening;
-use receipt::Rule;
 use receipt::Salt;
 use receipt::Stated;
 use receipt::StatedBinding;
 use receipt::VerifiedAttestation;
 use receipt::VerifiedReceipt;
 use receipt::VerifyError;
-use serde_json::json;
 use std::fs;
 use std::io::Read as _;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +75,7 @@ enum Verdict {
         receipt: Box<VerifiedReceipt>,
         opened: Option<Box<Opened>>,
         attestation: Option<Result<VerifiedAttestation, VerifyError>>,
+        edited: Vec<&'static str>,
     },
     Attestation(VerifiedAttestation),
 }
@@ -148,16 +151,17 @@ impl Verify {
         let mut out = anstream::stdout().lock();
         let name = path.display().to_string();
         match (self.json, verdict) {
-            (true, verdict) => writeln!(out, "{}", to_json(&name, verdict)),
-            (false, Ok(Verdict::Receipt { receipt, opened, attestation })) => {
+            (true, verdict) => writeln!(out, "{}", report::to_json(&name, verdict)),
+            (false, Ok(Verdict::Receipt { receipt, opened, attestation, edited })) => {
                 writeln!(out, "{}: VERIFIED", Quoted(&name))?;
-                describe(&mut out, receipt, opened.as_deref())?;
-                describe_outcome(&mut out, attestation.as_ref())
+                report::describe(&mut out, receipt, opened.as_deref())?;
+                report::warn_of_edits(&mut out, edited)?;
+                report::describe_outcome(&mut out, attestation.as_ref())
             }
             (false, Ok(Verdict::Attestation(attested))) => {
                 writeln!(out, "{}: VERIFIED", Quoted(&name))?;
                 writeln!(out, "receipt      {}", Quoted(attested.receipt_id()))?;
-                describe_outcome(&mut out, Some(&Ok(attested.clone())))
+                report::describe_outcome(&mut out, Some(&Ok(attested.clone())))
             }
             (false, Err(error)) => writeln!(
                 out,
@@ -187,7 +191,9 @@ fn verify_receipt(
     keys: &KeySet,
     opening: Option<&Opening>,
 ) -> Result<Verdict, VerifyError> {
-    let verified = receipt::verify(&Artifact::parse(text)?, keys)?;
+    let artifact = Artifact::parse(text)?;
+    let verified = receipt::verify(&artifact, keys)?;
+    let edited = artifact.disagreements(&verified);
     let opening = match opening {
         Some(opening) => Some(opening.clone()),
         // An owner's export carries what opens it.
@@ -202,139 +208,12 @@ fn verify_receipt(
                 .and_then(|attestation| receipt::verify_attestation(&attestation, &verified, keys)),
         ),
     };
-    Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation })
+    Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation, edited })
 }
 
 fn verify_attestation(text: &str, receipt: &str, keys: &KeySet) -> Result<Verdict, VerifyError> {
     let verified = receipt::verify(&Artifact::parse(receipt)?, keys)?;
     receipt::verify_attestation(&AttestationArtifact::parse(text)?, &verified, keys).map(Verdict::Attestation)
-}
-
-/// What a verified receipt says, for people, and what remains unproven.
-pub(crate) fn describe(
-    out: &mut impl Write,
-    receipt: &VerifiedReceipt,
-    opened: Option<&Opened>,
-) -> std::io::Result<()> {
-    writeln!(out, "receipt      {}", Quoted(receipt.id()))?;
-    writeln!(out, "decision     {}", receipt.decision())?;
-    if let Some(decider) = receipt.decider() {
-        let method = decider.auth_method.map_or("not recorded", |method| method.as_str());
-        writeln!(out, "decider      {}, {method}, {}", Quoted(&decider.id), decider.attribution)?;
-    }
-    if let Some(scope) = receipt.scope() {
-        writeln!(out, "scope        {scope}")?;
-    }
-    writeln!(out, "agent        {}", Quoted(receipt.agent_id()))?;
-    if let Some(run) = receipt.run_id() {
-        writeln!(out, "run          {}", Quoted(run))?;
-    }
-    if let Some(policy) = receipt.policy_version() {
-        writeln!(out, "policy       {}", Quoted(policy))?;
-    }
-    if let Some(rule) = rule(receipt, opened) {
-        writeln!(out, "rule         {}", Quoted(&rule))?;
-    }
-    if let Some(projection) = receipt.projection() {
-        writeln!(out, "projection   {}", workflow::Escaped(&projection.canonical()))?;
-    }
-    writeln!(out, "issued       {}", receipt.created_at())?;
-    writeln!(out, "expires      {} (bounds redemption; the evidence does not expire)", receipt.expires_at())?;
-    writeln!(out, "key          {}, {}", Quoted(receipt.key_id()), receipt.canonicalization().as_str())?;
-    match (opened, receipt.request_commitment()) {
-        (Some(opened), _) => {
-            writeln!(
-                out,
-                "commitment   opened: the request, its summary and its binding are the ones that were signed"
-            )?;
-            let binding = opened.binding();
-            writeln!(out, "tenant       {}", Quoted(binding.company_id.as_deref().unwrap_or("none")))?;
-            writeln!(out, "request      {}", workflow::Escaped(&opened.request().canonical()))?;
-        }
-        (None, Some(_)) => writeln!(
-            out,
-            "commitment   not opened: nothing is proven about the request beyond the projection"
-        )?,
-        (None, None) => {}
-    }
-    writeln!(
-        out,
-        "unproven     that the action was carried out, that the decision was wise, that no receipt was left out"
-    )
-}
-
-/// The policy rule that matched. Where the receipt withholds it, that is said, and never replaced by the policy's version.
-fn rule(receipt: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
-    let withheld =
-        |why: &str| format!("withheld ({why}): the signed projection carries no policy rule id or version");
-    match (receipt.rule(), opened.and_then(Opened::rule)) {
-        (Rule::Named(rule), _) => Some(rule),
-        (Rule::NotRecorded, _) => None,
-        (Rule::Withheld { .. }, Some(rule)) => {
-            Some(format!("{}; the opened request commitment records {rule}", withheld("private repository")))
-        }
-        (Rule::Withheld { visibility_recorded: true }, None) => {
-            Some(format!("{}; opening the request commitment shows it", withheld("private repository")))
-        }
-        (Rule::Withheld { visibility_recorded: false }, None) => Some(format!(
-            "{}; opening the request commitment shows it",
-            withheld("visibility not recorded, so treated as private")
-        )),
-    }
-}
-
-fn describe_outcome(
-    out: &mut impl Write,
-    attestation: Option<&Result<VerifiedAttestation, VerifyError>>,
-) -> std::io::Result<()> {
-    match attestation {
-        None => Ok(()),
-        Some(Ok(attested)) => {
-            writeln!(
-                out,
-                "outcome      {}, as the issuer attested at {}",
-                attested.outcome().as_str(),
-                attested.created_at()
-            )
-        }
-        Some(Err(error)) => {
-            writeln!(out, "outcome      {}: {}", error.code(), workflow::Escaped(&error.to_string()))
-        }
-    }
-}
-
-fn to_json(name: &str, verdict: &Result<Verdict, VerifyError>) -> serde_json::Value {
-    let outcome = |attested: &VerifiedAttestation| json!({ "outcome": attested.outcome().as_str(), "created_at": attested.created_at() });
-    match verdict {
-        Ok(Verdict::Receipt { receipt, opened, attestation }) => json!({
-            "file": name,
-            "code": "VERIFIED",
-            "receipt_id": receipt.id(),
-            "decision": receipt.decision().as_str(),
-            "decider": receipt.decider().map(|decider| &decider.id),
-            "scope": receipt.scope().map(receipt::Scope::as_str),
-            "key_id": receipt.key_id(),
-            "canonicalization": receipt.canonicalization().as_str(),
-            "policy_version": receipt.policy_version(),
-            "rule": rule(receipt, opened.as_deref()),
-            "projection": receipt.projection().and_then(|json| serde_json::from_str::<serde_json::Value>(&json.canonical()).ok()),
-            "expires_at": receipt.expires_at(),
-            "commitment_opened": opened.is_some(),
-            "attestation": attestation.as_ref().map(|attestation| match attestation {
-                Ok(attested) => outcome(attested),
-                Err(error) => json!({ "code": error.code() }),
-            }),
-        }),
-        Ok(Verdict::Attestation(attested)) => json!({
-            "file": name,
-            "code": "VERIFIED",
-            "receipt_id": attested.receipt_id(),
-            "attestation": outcome(attested),
-        }),
-        Err(error) => {
-            json!({ "file": name, "code": error.code(), "exit": error.exit_code(), "message": error.to_string() })
-        }
-    }
 }
 
 fn binding(text: &str) -> anyhow::Result<StatedBinding> {
