@@ -241,7 +241,7 @@ impl Recorded {
 /// The call that an entry opens, where it opens one.
 fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
     let (call, asked, state) = match entry {
-        Entry::StepStarted { call, name } => (call, Asked::Step { name: name.clone() }, State::StepOpen),
+        Entry::StepStarted { call, name } => (call, Asked::step(name), State::StepOpen),
         Entry::Rejected { call, asked, message } => (call, asked.clone(), State::Rejected(message.clone())),
         Entry::Requested { call, request, asked, expires_at, .. } => {
             (call, asked.clone(), State::Pending { request: request.clone(), expires_at: *expires_at })

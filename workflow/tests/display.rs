@@ -48,6 +48,7 @@ fn a_line_stays_short_enough_to_read() {
         Entry::Completed { output: long.clone() },
     ];
     for entry in entries {
+        assert!(entry.to_string().contains("[1048064 more characters not shown]"), "{entry}");
         assert!(entry.to_string().len() < 2000, "{} bytes", entry.to_string().len());
     }
 }

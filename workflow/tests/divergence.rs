@@ -84,6 +84,7 @@ fn check_programs(right: &Program, wrong: &Program, call: Call) {
         let Err(Stop::Diverged(divergence)) = drive.end else { panic!("{:?} on {prefix:#?}", drive.end) };
         assert_eq!(divergence.call, call, "{divergence}");
         check_words(&divergence);
+        assert!(["ended without asking", "asked for "].iter().any(|now| divergence.now.starts_with(now)));
         assert_eq!((drive.deeds, drive.journal.as_slice()), (vec![], prefix));
         check_same(&run(right, &drive.journal, &[]), &straight);
         tried += 1;
@@ -221,6 +222,7 @@ fn a_step_that_ends_without_its_inner_calls_diverges() {
             let drive = drive(&wrong, prefix, Limits::default(), usize::MAX);
             let Err(Stop::Diverged(divergence)) = drive.end else { panic!("{:?} on {prefix:#?}", drive.end) };
             assert_eq!(divergence.call, missing, "{divergence}");
+            assert_eq!(divergence.now, "ended the step of call #0 without asking");
             check_words(&divergence);
             check_same(&run(&right, &drive.journal, &[]), &straight);
         }

@@ -6,10 +6,14 @@ use crate::common::begin;
 use crate::common::failure;
 use crate::common::invocation;
 use crate::common::origin;
+use crate::common::program::Op;
+use crate::common::program::Program;
 use crate::common::receipt_id;
+use crate::common::shell::Stop;
 use crate::common::shell::drive;
 use workflow::Action;
 use workflow::Artifact;
+use workflow::Call;
 use workflow::Command;
 use workflow::Entry;
 use workflow::Limits;
@@ -76,6 +80,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((limits.calls, limits.step_name_chars, limits.result_bytes), (10_000, 256, 1_048_576));
     assert_eq!((limits.evidence_bytes, limits.reason_bytes), (65_536, 4096));
     assert_eq!((limits.resource_bytes, limits.artifact_bytes), (1024, 67_108_864));
+    assert_eq!(limits.journal_bytes, 67_108_864);
 }
 
 #[test]
@@ -144,6 +149,13 @@ fn the_last_call_can_end() {
     assert!(matches!(replay.next(&end), Ok(Turn::Do(Live::EndStep { result: Ok(_), .. }))));
 }
 
+fn ended(call: Call, result: Result<String, workflow::Failure>) -> Entry {
+    match result {
+        Ok(output) => Entry::StepCompleted { call, output },
+        Err(failure) => Entry::StepFailed { call, failure },
+    }
+}
+
 /// The end of a step as the core wants it recorded.
 fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflow::Failure> {
     let mut replay = started(small());
@@ -153,11 +165,7 @@ fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflo
     let Ok(Turn::Do(Live::EndStep { call: 0, result })) = replay.next(&command) else {
         panic!("it did not end")
     };
-    let entry = match result.clone() {
-        Ok(output) => Entry::StepCompleted { call: 0, output },
-        Err(failure) => Entry::StepFailed { call: 0, failure },
-    };
-    replay.apply(&entry).unwrap();
+    replay.apply(&ended(0, result.clone())).unwrap();
     let told = result.clone().map(drop);
     assert_eq!(
         replay.next(&command),
@@ -188,6 +196,44 @@ fn result_bytes_is_a_bound_on_a_step_a_workflow_and_the_parameters() {
         check_words(&failure.message, "result-bytes", 20, "21");
         assert!(failure.message.contains(&format!("20 bytes in {what}")), "{failure}");
     }
+}
+
+/// A step's result counts with those before it: what is told comes back when it is asked again.
+#[test]
+fn journal_bytes_is_a_bound_on_all_step_results_together() {
+    let limits = Limits { journal_bytes: 10, ..Limits::default() };
+    let recorded = [about::step_started(0), Entry::StepCompleted { call: 0, output: "1234567".to_owned() }];
+    let mut journal = [origin(), recorded.to_vec()].concat();
+    journal.push(about::step_started(1));
+    let end = |output: &str| {
+        let mut replay = Replay::fold(&journal, limits.clone()).unwrap();
+        [0, 1].map(|_| replay.next(&begin("build")).unwrap());
+        let command = Command::EndStep { call: 1, result: Ok(output.to_owned()) };
+        let Ok(Turn::Do(Live::EndStep { result, .. })) = replay.next(&command) else {
+            panic!("it did not end")
+        };
+        replay.apply(&ended(1, result.clone())).unwrap();
+        let told = Outcome::Ended(result.clone().map(drop));
+        assert_eq!(replay.next(&command), Ok(Turn::Return(told)));
+        result
+    };
+    assert_eq!(end("123"), Ok("123".to_owned()));
+    check_words(&end("1234").unwrap_err().message, "journal-bytes", 10, "11");
+}
+
+/// An operator who raises a limit far enough meets texts that the journal abbreviates in questions.
+#[test]
+fn what_raised_limits_accept_is_recognised_however_long_it_is() {
+    let limits = Limits { step_name_chars: 1 << 20, resource_bytes: 1 << 20, ..Limits::default() };
+    let long = "x".repeat(5000);
+    let action = Action { resource: format!("world:approve/spend/succeed/{long}"), ..action() };
+    let program = Program(vec![
+        Op::Step { name: long, body: vec![Op::Act { action: action.clone(), times: 1 }], fails: None },
+        Op::Act { action, times: 1 },
+    ]);
+    let parked = drive(&program, &origin(), limits.clone(), usize::MAX);
+    assert_eq!(parked.end, Err(Stop::Parked));
+    assert_eq!(drive(&program, &parked.journal, limits, 0).end, Err(Stop::Parked));
 }
 
 #[test]

@@ -24,6 +24,7 @@ use workflow::Performance;
 use workflow::Replay;
 use workflow::Status;
 use workflow::Turn;
+use workflow::Unsettled;
 use workflow::Wait;
 
 fn after(entries: &[Entry]) -> Replay {
@@ -144,4 +145,23 @@ fn an_ended_instance_says_how() {
     let ended_while_waiting = [about::requested(0), about::failed()];
     assert!(matches!(after(&ended_while_waiting).status(), Status::Failed(_)));
     assert_eq!(after(&[]).status(), Status::Running);
+}
+
+/// An action is unsettled from its intent to its signed outcome.
+#[test]
+fn what_is_unsettled_is_named() {
+    let receipt = || receipt_id(1);
+    let Entry::Performed { effect, .. } = about::performed(1, receipt()) else { panic!("no effect") };
+    let unsettled = |effect| vec![Unsettled { call: 1, receipt: receipt(), effect }];
+    let mut replay = after(&[about::step_started(0)]);
+    let stages = [
+        (about::redeemed(1, receipt()), unsettled(None)),
+        (about::performed(1, receipt()), unsettled(Some(effect))),
+        (about::attested(1, receipt()), vec![]),
+    ];
+    assert_eq!(replay.unsettled(), vec![]);
+    for (entry, expected) in stages {
+        replay.apply(&entry).unwrap();
+        assert_eq!(replay.unsettled(), expected, "after {entry}");
+    }
 }
