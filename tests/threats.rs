@@ -336,6 +336,12 @@ fn steps_have_bounds_that_say_how_to_raise_them() {
 }
 
 #[test]
+fn a_failure_that_is_cut_is_the_same_after_a_pause() {
+    let length = result(&attack("long-failure").0)["length"].as_u64().unwrap();
+    assert!((4096..5000).contains(&length), "{length}");
+}
+
+#[test]
 fn an_action_that_is_none_is_rejected_and_never_shown_to_an_approver() {
     for (name, words) in [("bad-evidence", "duplicate key"), ("bad-capability", "dotted name")] {
         let (status, entries) = attack(name);

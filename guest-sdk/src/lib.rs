@@ -87,10 +87,8 @@ impl<'a> Step<'a> {
                 // Through JSON the first time too, so that the first run sees what every later run will see.
                 parse(&output)
             }
-            Err(failure) => {
-                workflow::Attempt::fail(attempt, &failure)?;
-                Err(failure)
-            }
+            // What was recorded, so that the first run sees what every later run will see.
+            Err(failure) => Err(workflow::Attempt::fail(attempt, &failure)),
         }
     }
 }
@@ -134,7 +132,7 @@ macro_rules! workflow {
                 }
             }
 
-            $crate::bindings::export!(Entrypoint with_types_in $crate::bindings);
+    $crate::bindings::export!(Entrypoint with_types_in $crate::bindings);
         };
     };
 }

@@ -64,11 +64,11 @@ impl Guest {
         &mut self,
         attempt: Resource<AttemptHandle>,
         result: Result<String, Failure>,
-    ) -> wasmtime::Result<Result<(), wit::StepError>> {
+    ) -> wasmtime::Result<Result<(), Failure>> {
         let AttemptHandle(call) = self.table.delete(attempt)?;
         match self.ask(Command::EndStep { call, result }).await? {
-            Outcome::Ended(Err(failure)) => Ok(Err(wit::StepError::Failed(failure.into()))),
-            _ => Ok(Ok(())),
+            Outcome::Ended(ended) => Ok(ended),
+            other => unexpected(&other),
         }
     }
 }
@@ -116,16 +116,17 @@ impl wit::HostAttempt for Guest {
         attempt: Resource<AttemptHandle>,
         output: String,
     ) -> wasmtime::Result<Result<(), wit::StepError>> {
-        self.end(attempt, Ok(output)).await
+        let ended = self.end(attempt, Ok(output)).await?;
+        Ok(ended.map_err(|failure| wit::StepError::Failed(failure.into())))
     }
 
     async fn fail(
         &mut self,
         attempt: Resource<AttemptHandle>,
         failure: wit::Failure,
-    ) -> wasmtime::Result<Result<(), wit::StepError>> {
-        // The guest knows the failure that it reports: hearing it again would look as if the report had gone wrong.
-        self.end(attempt, Err(failure.into())).await.map(|_| Ok(()))
+    ) -> wasmtime::Result<wit::Failure> {
+        let ended = self.end(attempt, Err(failure.clone().into())).await?;
+        Ok(ended.map_or_else(Into::into, |()| failure))
     }
 
     async fn drop(&mut self, attempt: Resource<AttemptHandle>) -> wasmtime::Result<()> {

@@ -66,6 +66,7 @@ impl Workflow for Hostile {
             "step-names" => Ok(step_names(step)),
             "step-results" => Ok(step_results(step)),
             "step-order" => step_order(step),
+            "long-failure" => long_failure(step),
             "steps-without-end" => steps_without_end(step),
             other => Err(failure("unknown-attack", other)),
         }
@@ -245,6 +246,16 @@ fn step_order(step: Step<'_>) -> Result<Value, Failure> {
     Ok(
         json!({ "ended": ended.map_or_else(|error| Failure::from(error).message, |()| "accepted".to_owned()) }),
     )
+}
+
+/// A failure that is recorded shorter than it was reported has to look the same before a pause and after it.
+fn long_failure(step: Step<'_>) -> Result<Value, Failure> {
+    let failed = step
+        .run("fail at length", || Err::<u8, _>("x".repeat(10_000)))
+        .map_err(|failure| failure.message.len());
+    let length = failed.err().unwrap_or_default();
+    step.run(&format!("after {length}"), || Ok::<_, Failure>(length))?;
+    approve(CAPABILITY, RESOURCE).map(|_| json!({ "length": length }))
 }
 
 fn steps_without_end(step: Step<'_>) -> Result<Value, Failure> {
