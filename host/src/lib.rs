@@ -31,6 +31,7 @@ pub mod authority;
 mod builder;
 pub mod capability;
 mod clock;
+pub mod drill;
 mod drive;
 mod entropy;
 mod error;

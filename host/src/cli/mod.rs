@@ -7,6 +7,7 @@ mod audit;
 mod data;
 mod decide;
 mod deployments;
+mod drill;
 mod keys;
 mod limit;
 mod receipts;
@@ -48,6 +49,8 @@ enum Command {
     /// Show the keys that verify what this host signs.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Try the attack suite against this binary, on this machine, in temporary folders.
+    Drill(drill::Drill),
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
 }
@@ -82,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
     let data = &cli.data;
     let exit = match cli.command {
         Command::Verify(verify) => return verify.execute(),
+        Command::Drill(drill) => drill.execute(),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),
         Command::Audit(audit) => audit.execute(data),

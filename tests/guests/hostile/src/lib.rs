@@ -3,6 +3,10 @@
 //! An attack that the host answers with a value returns that value, so that a test can read it. What should have ended the instance
 //! and did not returns `{"survived": true}`.
 
+mod floods;
+mod handles;
+mod wasi;
+
 use guest_sdk::Event;
 use guest_sdk::Failure;
 use guest_sdk::Step;
@@ -68,7 +72,10 @@ impl Workflow for Hostile {
             "step-order" => step_order(step),
             "long-failure" => long_failure(step),
             "steps-without-end" => steps_without_end(step),
-            other => Err(failure("unknown-attack", other)),
+            other => floods::attack(other, step)
+                .or_else(|| handles::attack(other, step))
+                .or_else(|| wasi::attack(other))
+                .unwrap_or_else(|| Err(failure("unknown-attack", other))),
         }
     }
 }
@@ -199,7 +206,7 @@ fn handles(step: Step<'_>) -> Result<Value, Failure> {
 
 /// More bytes in one call than the host takes.
 fn flood() -> Result<Value, Failure> {
-    let bytes = vec![0; 100 << 20];
+    let bytes = vec![0; 16 << 20];
     let action = pp::Action {
         artifact: Some(pp::Artifact { name: "flood".to_owned(), bytes }),
         ..action(CAPABILITY, RESOURCE)

@@ -1,0 +1,5 @@
+//! X
+use crate::drill::Attack;
+pub(super) fn attacks() -> Vec<Attack> {
+    Vec::new()
+}

@@ -1,0 +1,105 @@
+//! Attacks below what a language's bindings allow: core modules that break the component model's rules by hand, and modules that use
+//! up what there is. `tests/guests/hostile/raw/*.wat`, each inside `frame.wat`.
+
+use crate::drill::Attack;
+use crate::drill::Bounds;
+use crate::drill::By;
+use crate::drill::Obstacle;
+use crate::drill::Refusal;
+use crate::drill::Way;
+
+/// A workflow with room for one core module.
+const FRAME: &str = include_str!("../../../tests/guests/hostile/frame.wat");
+
+/// The line of the frame that the module takes the place of.
+const PLACE: &str = "  ;; ATTACK";
+
+/// An attack in a file of its name; its first line says what it tries.
+macro_rules! raw {
+    ($name:literal, $bounds:ident, $refusal:expr) => {{
+        const TEXT: &str = include_str!(concat!("../../../tests/guests/hostile/raw/", $name, ".wat"));
+        Attack {
+            name: $name,
+            tries: first_line(TEXT),
+            by: By::Guest,
+            refusal: $refusal,
+            way: Way::Raw(Bounds::$bounds, TEXT),
+        }
+    }};
+}
+
+pub(super) fn attacks() -> Vec<Attack> {
+    [boundary(), exhaustion(), faults()].concat()
+}
+
+/// The module as a workflow.
+pub(super) fn component(module: &str) -> Result<Vec<u8>, Obstacle> {
+    Ok(wat::parse_str(FRAME.replacen(PLACE, module, 1))?)
+}
+
+/// What the first line of a text, a comment, says.
+pub(super) fn first_line(text: &'static str) -> &'static str {
+    text.lines().next().unwrap_or_default().trim_start_matches(";; ")
+}
+
+fn boundary() -> Vec<Attack> {
+    let breaks = |words| Refusal::Ends("boundary", words);
+    vec![
+        raw!("invalid-utf8", Tight, breaks("utf-8")),
+        raw!("overlong-utf8", Tight, breaks("utf-8")),
+        raw!("surrogate-utf8", Tight, breaks("utf-8")),
+        raw!("string-outside", Tight, breaks("out of bounds")),
+        raw!("string-of-gigabytes", Tight, breaks("out of bounds")),
+        raw!("list-of-gigabytes", Tight, breaks("out of bounds")),
+        raw!("answer-outside", Tight, breaks("out of bounds")),
+        raw!("neither-some-nor-none", Tight, breaks("discriminant")),
+        raw!("step-of-zero", Tight, breaks("unknown handle")),
+        raw!("step-of-the-last-number", Tight, breaks("unknown handle")),
+        raw!("step-kept", Tight, breaks("borrow handles still remain")),
+        raw!("result-outside", Tight, breaks("out of bounds")),
+        raw!("result-unaligned", Tight, breaks("aligned")),
+        raw!("result-of-no-kind", Tight, breaks("discriminant")),
+        raw!("result-not-utf8", Tight, breaks("utf-8")),
+        raw!("result-of-gigabytes", Tight, breaks("out of bounds")),
+        raw!("realloc-outside", Tight, breaks("realloc")),
+        raw!("realloc-calls-host", Tight, Refusal::Ends("trapped", "cannot leave component instance")),
+        raw!("post-calls-host", Tight, Refusal::Ends("trapped", "cannot leave component instance")),
+        raw!("start-calls-host", Tight, breaks("unknown handle")),
+    ]
+}
+
+fn exhaustion() -> Vec<Attack> {
+    let over = |words| Refusal::Ends("limit-exceeded", words);
+    vec![
+        raw!("start-spins", Tight, over("limit fuel reached")),
+        raw!("memory-grow", Tight, over("limit memory-bytes reached")),
+        raw!("table-grow", Tight, over("limit table-elements reached")),
+        raw!("declared-memory", Tight, over("limit memory-bytes reached")),
+        raw!("declared-table", Tight, over("limit table-elements reached")),
+        raw!("many-memories", Tight, Refusal::Ends("boundary", "instance count too high")),
+        raw!("many-instances", Tight, Refusal::Ends("boundary", "instance count too high")),
+        raw!("bulk-fill", Clock, over("limit wall-clock-seconds reached")),
+    ]
+}
+
+fn faults() -> Vec<Attack> {
+    vec![
+        raw!("recursion", Tight, Refusal::Ends("stack-overflow", "the workflow's call stack is full")),
+        raw!("wrong-type-call", Tight, Refusal::Ends("trapped", "indirect call type mismatch")),
+        raw!("read-outside", Tight, Refusal::Ends("trapped", "outside its memory")),
+        other_type(),
+        raw!("start-asks", Tight, Refusal::Answers("true")),
+    ]
+}
+
+/// A component of its own, and the only one that the loader lets in although its types are wrong: it never gets to run.
+fn other_type() -> Attack {
+    const TEXT: &str = include_str!("../../../tests/guests/hostile/load/other-type.wat");
+    Attack {
+        name: "other-type",
+        tries: first_line(TEXT),
+        by: By::Guest,
+        refusal: Refusal::Ends("boundary", "expected 2-tuple, found 0-tuple"),
+        way: Way::Whole(TEXT),
+    }
+}

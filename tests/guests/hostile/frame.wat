@@ -1,0 +1,77 @@
+;; A workflow around one core module, whose text takes the place of the line that names it. The world's types are here, so that an
+;; attack is a few lines: it imports what it needs from "host" and exports `run`, `realloc` and `post`.
+(component
+  (import "permission-protocol:tenant/workflow@0.1.0" (instance $workflow
+    (export "attempt" (type $attempt (sub resource)))
+    (export "step" (type $step (sub resource)))
+    (type $failure' (record (field "name" string) (field "message" string)))
+    (export "failure" (type $failure (eq $failure')))
+    (type $event' (record (field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)))
+    (export "event" (type $event (eq $event')))
+    (type $step-error' (variant (case "rejected" string) (case "failed" $failure)))
+    (export "step-error" (type $step-error (eq $step-error')))
+    (type $begun' (variant (case "done" string) (case "run" (own $attempt))))
+    (export "begun" (type $begun (eq $begun')))
+    (export "[method]step.begin" (func (param "self" (borrow $step)) (param "name" string) (result (result $begun (error $step-error)))))
+  ))
+  (import "permission-protocol:tenant/pp@0.1.0" (instance $pp
+    (type $artifact' (record (field "name" string) (field "bytes" (list u8))))
+    (export "artifact" (type $artifact (eq $artifact')))
+    (type $action' (record (field "capability" string) (field "resource" string) (field "reason" string) (field "evidence" string) (field "artifact" (option $artifact))))
+    (export "action" (type $action (eq $action')))
+    (type $denial' (record (field "request-id" string) (field "receipt-id" string) (field "decider" string) (field "reason" (option string))))
+    (export "denial" (type $denial (eq $denial')))
+    (type $refusal' (variant (case "denied" $denial) (case "expired" string) (case "invalid" string)))
+    (export "refusal" (type $refusal (eq $refusal')))
+    (export "receipt" (type $receipt (sub resource)))
+    (export "require-approval" (func (param "action" $action) (result (result (own $receipt) (error $refusal)))))
+  ))
+  (alias export $workflow "step" (type $step))
+  (alias export $workflow "event" (type $event))
+  (alias export $workflow "failure" (type $failure))
+
+  ;; At 16 a result that says `true`: whoever returns it has survived. At 256 the words of a request that anybody would approve.
+  (core module $memory
+    (memory (export "memory") 2)
+    (global $next (mut i32) (i32.const 65536))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+      (global.set $next (i32.add (local.get $at) (local.get 3)))
+      (local.get $at))
+    (func (export "post") (param i32))
+    (data (i32.const 16) "\00\00\00\00\40\00\00\00\04\00\00\00")
+    (data (i32.const 64) "true")
+    (data (i32.const 256) "cloudflare.dynamic-worker.deploy")
+    (data (i32.const 512) "{}"))
+  (core instance $own (instantiate $memory))
+  (core func $begin (canon lower (func $workflow "[method]step.begin") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
+  (core func $approve (canon lower (func $pp "require-approval") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
+  (core func $drop-step (canon resource.drop $step))
+
+  ;; ATTACK
+
+  (core instance $main (instantiate $attack (with "host" (instance
+    (export "memory" (memory $own "memory"))
+    (export "realloc" (func $own "realloc"))
+    (export "post" (func $own "post"))
+    (export "begin" (func $begin))
+    (export "approve" (func $approve))
+    (export "drop-step" (func $drop-step))))))
+  (func $run (param "event" $event) (param "step" (borrow $step)) (result (result string (error $failure)))
+    (canon lift (core func $main "run") (memory (core memory $own "memory")) (realloc (core func $main "realloc")) (post-return (core func $main "post"))))
+  (component $entrypoint
+    (import "step" (type $step (sub resource)))
+    (type $failure' (record (field "name" string) (field "message" string)))
+    (import "failure" (type $failure (eq $failure')))
+    (type $event' (record (field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)))
+    (import "event" (type $event (eq $event')))
+    (import "run" (func $run (param "event" $event) (param "step" (borrow $step)) (result (result string (error $failure)))))
+    (export "step" (type $step))
+    (export $shown-failure "failure" (type $failure))
+    (export $shown-event "event" (type $event))
+    (export "run" (func $run) (func (param "event" $shown-event) (param "step" (borrow $step)) (result (result string (error $shown-failure)))))
+  )
+  (instance $entry (instantiate $entrypoint
+    (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
+  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))

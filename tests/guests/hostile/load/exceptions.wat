@@ -1,0 +1,2 @@
+;; Exceptions, thrown across the frames of others.
+(component (core module (tag $t) (func (throw $t))))

@@ -1,0 +1,2 @@
+;; Wants to be given a component.
+(component (import "plugin" (component)))

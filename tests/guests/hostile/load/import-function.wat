@@ -1,0 +1,2 @@
+;; Wants a bare function.
+(component (import "fetch" (func (param "url" string) (result string))))

@@ -1,0 +1,2 @@
+;; Wants to be given code.
+(component (import "plugin" (core module)))

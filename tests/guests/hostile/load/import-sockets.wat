@@ -1,0 +1,2 @@
+;; Wants a network.
+(component (import "wasi:sockets/tcp@0.2.0" (instance)))

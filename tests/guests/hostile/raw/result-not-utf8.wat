@@ -1,0 +1,13 @@
+;; A result that is not UTF-8.
+(core module $attack
+  (import "host" "memory" (memory 2))
+  (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
+  (import "host" "post" (func $post (param i32)))
+  (import "host" "drop-step" (func $drop-step (param i32)))
+  (data (i32.const 1024) "\00\00\00\00\00\08\00\00\02\00\00\00")
+  (data (i32.const 2048) "\ff\fe")
+  (export "realloc" (func $realloc))
+  (export "post" (func $post))
+  (func (export "run") (param $payload i32) (param i32) (param i64) (param i32 i32 i32 i32) (param $step i32) (result i32)
+    (call $drop-step (local.get $step))
+    (i32.const 1024)))

@@ -1,0 +1,10 @@
+;; Never gets as far as being started.
+(core module $attack
+  (import "host" "memory" (memory 2))
+  (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
+  (import "host" "post" (func $post (param i32)))
+  (export "realloc" (func $realloc))
+  (export "post" (func $post))
+  (func $start (loop $again (br $again)))
+  (start $start)
+  (func (export "run") (param i32 i32 i64 i32 i32 i32 i32 i32) (result i32) (i32.const 16)))

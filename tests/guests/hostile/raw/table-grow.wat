@@ -1,0 +1,12 @@
+;; Asks for room in a table until there is none.
+(core module $attack
+  (import "host" "memory" (memory 2))
+  (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
+  (import "host" "post" (func $post (param i32)))
+  (import "host" "drop-step" (func $drop-step (param i32)))
+  (table $table 1 funcref)
+  (export "realloc" (func $realloc))
+  (export "post" (func $post))
+  (func (export "run") (param $payload i32) (param i32) (param i64) (param i32 i32 i32 i32) (param $step i32) (result i32)
+    (loop $more (br_if $more (i32.ne (table.grow $table (ref.null func) (i32.const 1000)) (i32.const -1))))
+    (unreachable)))
