@@ -28,29 +28,66 @@ pub(super) fn attacks() -> Vec<Attack> {
 
 fn asking() -> Vec<Attack> {
     vec![
-        shared("self-approval", "The agent that acts approves itself.", "cannot decide about it", self_approval),
-        shared("resume-without-decision", "Drives a waiting workflow on, again and again.", "it still waits", undecided),
+        shared(
+            "self-approval",
+            "The agent that acts approves itself.",
+            "cannot decide about it",
+            self_approval,
+        ),
+        shared(
+            "resume-without-decision",
+            "Drives a waiting workflow on, again and again.",
+            "it still waits",
+            undecided,
+        ),
         shared("invented-request", "Approves a request that nobody made.", "there is no request", |ground| {
-            Ok(Ending::of(ground.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id)))
+            Ok(Ending::of(
+                ground.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id),
+            ))
         }),
-        shared("decided-twice", "Approves what has been denied.", "does not wait for a decision", decided_twice),
-        shared("decided-after-the-end", "Approves when the workflow has ended without it.", "its instance has ended", late),
-        shared("decisions-at-once", "Sixteen decisions about one request at the same instant.", "1 of 16 counted", at_once),
+        shared(
+            "decided-twice",
+            "Approves what has been denied.",
+            "does not wait for a decision",
+            decided_twice,
+        ),
+        shared(
+            "decided-after-the-end",
+            "Approves when the workflow has ended without it.",
+            "its instance has ended",
+            late,
+        ),
+        shared(
+            "decisions-at-once",
+            "Sixteen decisions about one request at the same instant.",
+            "1 of 16 counted",
+            at_once,
+        ),
     ]
 }
 
 fn timing() -> Vec<Attack> {
     vec![
-        alone("stale-receipt", "Uses an approval sixteen minutes later.", Refusal::Gate(Check::Expiry), |ground| {
-            let (key, _) = ground.approved(VICTIM)?;
-            ground.move_clock(16);
-            ground.ran(&key)
-        }),
-        alone("stale-request", "Approves a request after a day.", Refusal::Words("it has lapsed"), |ground| {
-            let (_, request) = ground.victim()?;
-            ground.move_clock(24 * 60);
-            Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
-        }),
+        alone(
+            "stale-receipt",
+            "Uses an approval sixteen minutes later.",
+            Refusal::Gate(Check::Expiry),
+            |ground| {
+                let (key, _) = ground.approved(VICTIM)?;
+                ground.move_clock(16);
+                ground.ran(&key)
+            },
+        ),
+        alone(
+            "stale-request",
+            "Approves a request after a day.",
+            Refusal::Words("it has lapsed"),
+            |ground| {
+                let (_, request) = ground.victim()?;
+                ground.move_clock(24 * 60);
+                Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+            },
+        ),
         Attack {
             way: Way::Alone(Terms::production, |ground| {
                 let (key, _) = ground.approved(VICTIM)?;
@@ -77,17 +114,25 @@ fn strangers() -> Vec<Attack> {
         shared("other-tenant-audits", "Reads another tenant's journal.", NO_INSTANCE, |ground| {
             Ok(Ending::of(ground.host().audit(Some(&as_attacker(ground)?)).map(|facts| facts.len())))
         }),
-        shared("other-tenant-logs", "Reads what another tenant's instance has printed.", NO_INSTANCE, |ground| {
-            Ok(Ending::of(ground.host().store().output(&as_attacker(ground)?).map_err(Error::from)))
-        }),
-        shared("tenant-of-tricks", "Takes a name that looks like another tenant's, or like a path.", "is not a tenant", |_| {
-            let tricks = ["acme\u{200b}", "аcme", "../acme", "acme/x", "acme\0", "", "acme "];
-            let refused = tricks.map(|name| name.parse::<TenantId>().map_err(Error::from).map(|_| name));
-            let mut endings = refused.map(Ending::of).into_iter();
-            Ok(endings.find(|ending| matches!(ending, Ending::Through(_))).unwrap_or_else(|| {
-                Ending::of("../acme".parse::<TenantId>().map_err(Error::from))
-            }))
-        }),
+        shared(
+            "other-tenant-logs",
+            "Reads what another tenant's instance has printed.",
+            NO_INSTANCE,
+            |ground| Ok(Ending::of(ground.host().store().output(&as_attacker(ground)?).map_err(Error::from))),
+        ),
+        shared(
+            "tenant-of-tricks",
+            "Takes a name that looks like another tenant's, or like a path.",
+            "is not a tenant",
+            |_| {
+                let tricks = ["acme\u{200b}", "аcme", "../acme", "acme/x", "acme\0", "", "acme "];
+                let refused = tricks.map(|name| name.parse::<TenantId>().map_err(Error::from).map(|_| name));
+                let mut endings = refused.map(Ending::of).into_iter();
+                Ok(endings
+                    .find(|ending| matches!(ending, Ending::Through(_)))
+                    .unwrap_or_else(|| Ending::of("../acme".parse::<TenantId>().map_err(Error::from))))
+            },
+        ),
     ]
 }
 

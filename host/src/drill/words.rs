@@ -22,15 +22,28 @@ pub(super) fn attacks() -> Vec<Attack> {
             SHOWN,
             |ground| shown(ground, "loud", "APPROVED"),
         ),
-        words("dressed-as-host", "A reason and evidence that look like the host's own output.", SHOWN, |ground| {
-            shown(ground, "dressed-as-host", "APPROVED by user:ceo")
-        }),
+        words(
+            "dressed-as-host",
+            "A reason and evidence that look like the host's own output.",
+            SHOWN,
+            |ground| shown(ground, "dressed-as-host", "APPROVED by user:ceo"),
+        ),
         words("invisible-resource", "A resource with characters that nobody sees.", SHOWN, |ground| {
             shown(ground, "invisible-resource", "trust me")
         }),
         words("buried", "What matters behind pages of what does not.", "says that more is not shown", buried),
-        words("panic-escapes", "Last words that empty the operator's screen.", "no terminal obeys", panic_escapes),
-        words("print-escapes", "Prints what looks like an approval, at the top of the screen.", "no terminal obeys", printed),
+        words(
+            "panic-escapes",
+            "Last words that empty the operator's screen.",
+            "no terminal obeys",
+            panic_escapes,
+        ),
+        words(
+            "print-escapes",
+            "Prints what looks like an approval, at the top of the screen.",
+            "no terminal obeys",
+            printed,
+        ),
         words("print", "Prints four megabytes.", "limit log-bytes is", print),
     ]
 }
