@@ -2,10 +2,6 @@
 //! store.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod support;
-
-use host::Host;
-use host::Status;
 use host::authority::Authority;
 use host::authority::DemoDecider;
 use host::authority::Environment;
@@ -27,16 +23,13 @@ use receipt::Salt;
 use receipt::Scope;
 use receipt::Signer as _;
 use receipt::Timestamp;
-use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
-use tempfile::TempDir;
 use workflow::ArtifactFacts;
 use workflow::Check;
 use workflow::InstanceId;
 use workflow::ReceiptId;
 use workflow::TenantId;
-use workflow::Wait;
 
 const NOW: i64 = 1_800_000_000_000;
 const KEY: &str = "pp_demo_test";
@@ -238,56 +231,6 @@ fn a_receipt_under_another_s_name_and_no_receipt_at_all_are_refused() {
     let renamed = Owned { receipt: "rcpt_2".parse().unwrap(), ..good() };
     assert_eq!(refused(&gate(), &renamed, Some(&receipt), &Fate::default()), Some(Check::Verification));
     assert_eq!(refused(&gate(), &good(), None, &Fate::default()), Some(Check::Verification));
-}
-
-/// Somebody with write access to the database turns a denial into an approval, everywhere but under the signature.
-#[test]
-fn a_denial_rewritten_in_the_database_deploys_nothing() {
-    let folder = TempDir::new().unwrap();
-    let host = Host::builder(folder.path()).open().unwrap();
-    let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
-        panic!()
-    };
-    host.decide(&request, &support::judgement(Decision::Denied)).unwrap();
-    drop(host);
-    let database = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    for table in ["entries", "receipts"] {
-        database
-            .execute(&format!("UPDATE {table} SET body = replace(body, 'DENIED', 'APPROVED')"), [])
-            .unwrap();
-    }
-    drop(database);
-    let host = Host::builder(folder.path()).open().unwrap();
-    let (_, message) = support::failure(&support::finish(&host, &key, Decision::Approved));
-    assert!(message.contains("Check::Decision"), "{message}");
-    assert_eq!(support::count(&support::entries(&host, &key), "performed"), 0);
-}
-
-/// Somebody with write access to the database puts a receipt there that an attacker's key has signed.
-#[test]
-fn a_receipt_planted_in_the_database_deploys_nothing() {
-    let folder = TempDir::new().unwrap();
-    let host = Host::builder(folder.path()).open().unwrap();
-    let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
-        panic!()
-    };
-    let genuine = host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
-    let attacker =
-        Authority::new(Box::new(Ed25519Signer::from_seed(genuine.artifact.key_id.clone(), &[66; 32])));
-    let salt = Salt::from_bytes([1; 32]);
-    let judgement = support::judgement(Decision::Approved);
-    let forged = attacker
-        .issue(&host.request(&request).unwrap(), &judgement, genuine.id.clone(), salt, at(0))
-        .unwrap();
-    drop(host);
-    let database = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    database.execute("UPDATE receipts SET body = ?1", [serde_json::to_string(&forged).unwrap()]).unwrap();
-    drop(database);
-    let host = Host::builder(folder.path()).open().unwrap();
-    let (_, message) = support::failure(&support::finish(&host, &key, Decision::Approved));
-    assert!(message.contains("Check::Verification"), "{message}");
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

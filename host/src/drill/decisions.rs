@@ -188,7 +188,7 @@ fn at_once(ground: &Ground) -> Result<Ending, Obstacle> {
     let (_, request) = ground.victim()?;
     let won = thread::scope(|scope| {
         let decide = |number: u8| {
-            let decision = if number % 2 == 0 { Decision::Approved } else { Decision::Denied };
+            let decision = if number.is_multiple_of(2) { Decision::Approved } else { Decision::Denied };
             let request = &request;
             scope.spawn(move || ground.decide(request, decision).is_ok())
         };

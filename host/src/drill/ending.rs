@@ -28,8 +28,8 @@ pub(super) enum Refusal {
     Ends(&'static str, &'static str),
     /// The gate refuses, by this check. Nothing was done at all.
     Gate(Check),
-    /// The workflow goes on with an answer in which these words stand. Nothing was done without a decision.
-    Answers(&'static str),
+    /// The workflow goes on with an answer in which all of this stands. Nothing was done without a decision.
+    Answers(&'static [&'static str]),
 }
 
 impl Ending {
@@ -58,7 +58,7 @@ impl Refusal {
             (Self::Gate(check), Ending::Ran(_, entries)) => refusal_in(entries)
                 .is_some_and(|(refused, _)| refused == *check && performed(entries) == spent(entries)),
             (Self::Answers(words), Ending::Ran(Status::Completed(output), entries)) => {
-                output.contains(words) && only_approved(entries)
+                words.iter().all(|words| output.contains(words)) && only_approved(entries)
             }
             _ => false,
         }
@@ -111,7 +111,7 @@ impl fmt::Display for Refusal {
             Self::Words(words) => write!(f, "“{words}”"),
             Self::Ends(name, words) => write!(f, "the instance is ended, `{name}`: “{words}”"),
             Self::Gate(check) => write!(f, "by the gate's {check} check"),
-            Self::Answers(words) => write!(f, "the workflow goes on, and is told `{words}`"),
+            Self::Answers(words) => write!(f, "the workflow goes on, and is told `{}`", words.join("`, `")),
         }
     }
 }

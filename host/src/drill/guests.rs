@@ -3,11 +3,15 @@
 use crate::drill::Attack;
 use crate::drill::Bounds;
 use crate::drill::By;
+use crate::drill::Ending;
+use crate::drill::Obstacle;
 use crate::drill::Refusal;
 use crate::drill::Refusal::Answers;
 use crate::drill::Refusal::Ends;
 use crate::drill::Refusal::Gate;
 use crate::drill::Way;
+use crate::drill::ground;
+use crate::drill::ground::Ground;
 use workflow::Check;
 
 pub(super) fn attacks() -> Vec<Attack> {
@@ -47,7 +51,14 @@ fn receipts() -> Vec<Attack> {
             "Asks for a capability with no name that could stand in a receipt.",
             Ends("invalid", "dotted name"),
         ),
-        guest("outside", "Deploys to `../../..`, as a path would.", Answers("deployed")),
+        Attack {
+            way: Way::Shared(outside),
+            ..guest(
+                "outside",
+                "Deploys to `../../..`, as a path would.",
+                Refusal::Words("nothing of it outside"),
+            )
+        },
     ]
 }
 
@@ -84,32 +95,36 @@ fn handles() -> Vec<Attack> {
 
 fn wasi() -> Vec<Attack> {
     vec![
-        guest("files", "Reads, writes and lists files, through its standard library.", Answers("refused")),
+        guest(
+            "files",
+            "Reads, writes and lists files, through its standard library.",
+            Answers(&[r#""list":"refused"#, r#""read":"refused"#, r#""write":"refused"#]),
+        ),
         guest(
             "environment",
             "Reads the environment, the arguments and the input.",
-            Answers(r#""variables":0"#),
+            Answers(&[r#"{"arguments":0,"stdin":0,"variables":0}"#]),
         ),
         guest(
             "wasi-environment",
             "The same by hand, and the folder it runs in.",
-            Answers(r#"{"arguments":0,"folder":null,"variables":0}"#),
+            Answers(&[r#"{"arguments":0,"folder":null,"variables":0}"#]),
         ),
         guest(
             "wasi-directories",
             "Asks for the directories that it was given.",
-            Answers(r#""directories":0"#),
+            Answers(&[r#""directories":0"#]),
         ),
         guest(
             "wasi-descriptor",
             "Opens a file in a directory that it was not given.",
             Ends("boundary", "unknown handle"),
         ),
-        guest("wasi-input", "Reads 16 exabytes of input.", Answers("Closed")),
+        guest("wasi-input", "Reads 16 exabytes of input.", Answers(&["Closed"])),
         guest(
             "wasi-terminals",
             "Asks for a terminal.",
-            Answers(r#"{"error":false,"input":false,"output":false}"#),
+            Answers(&[r#"{"error":false,"input":false,"output":false}"#]),
         ),
         guest("wasi-random", "Asks for a terabyte of random bytes.", Ends("boundary", "exceeds limit 65536")),
         guest(
@@ -118,8 +133,12 @@ fn wasi() -> Vec<Attack> {
             Ends("boundary", "exceeds limit 65536"),
         ),
         guest("wasi-zeroes", "Has the host write a terabyte of zeroes.", Ends("boundary", "zeroes")),
-        guest("wasi-clock", "Measures time.", Answers(r#"{"ticks":1,"wall moved":false}"#)),
-        guest("clock", "Tells a resumed run from the first one, by time and chance.", Answers("again")),
+        guest("wasi-clock", "Measures time.", Answers(&[r#"{"ticks":1,"wall moved":false}"#])),
+        guest(
+            "clock",
+            "Tells a resumed run from the first one, by time and chance.",
+            Answers(&[r#""same":true"#]),
+        ),
         guest("wasi-poll-nothing", "Waits for nothing at all.", Ends("boundary", "empty poll list")),
         guest("wasi-exit", "Exits with success in the middle of its work.", Ends("exited", "exit(0)")),
         guest("exit", "Exits.", Ends("exited", "exit(1)")),
@@ -181,14 +200,23 @@ fn ends() -> Vec<Attack> {
         guest(
             "step-order",
             "Ends a step before the one inside it, so that the journal is ambiguous.",
-            Answers("has to end before it"),
+            Answers(&["has to end before it"]),
         ),
         guest(
             "step-names",
             "Steps with no name, an endless name, a name of control characters.",
-            Answers("must not have control characters"),
+            Answers(&[
+                "must not have control characters",
+                "--limit step-name-chars=N",
+                "at least one character",
+                r#""longest":"accepted""#,
+            ]),
         ),
-        guest("step-results", "Results that are no JSON, or too long.", Answers("is not JSON")),
+        guest(
+            "step-results",
+            "Results that are no JSON, or too long.",
+            Answers(&["is not JSON", "--limit result-bytes=N", r#""fits":"accepted""#]),
+        ),
     ]
 }
 
@@ -199,7 +227,7 @@ fn sizes() -> Vec<Attack> {
         guest("long-reason", "A megabyte of reason.", Ends("invalid", "limit reason-bytes reached")),
         guest("long-resource", "A megabyte of resource.", Ends("invalid", "limit resource-bytes reached")),
         guest("long-capability", "A megabyte of capability.", Ends("invalid", "dotted name")),
-        guest("long-step-name", "A megabyte of step name.", Answers("limit step-name-chars reached")),
+        guest("long-step-name", "A megabyte of step name.", Answers(&["limit step-name-chars reached"])),
         guest(
             "long-step-result",
             "Two megabytes of step result.",
@@ -230,4 +258,19 @@ fn on_clock(
     refusal: Refusal,
 ) -> Attack {
     Attack { name, tries, by: By::Guest, refusal, way: Way::Hostile(Bounds::Clock, params) }
+}
+
+/// A resource and an artifact whose names are paths out of the data folder: they are deployed, and no file is called so.
+fn outside(ground: &Ground) -> Result<Ending, Obstacle> {
+    let ending = ground.among_neighbours(ground::HOSTILE, r#"{"attack":"outside"}"#)?;
+    let deployments = ground.data().join("deployments").join("records");
+    let names = ["drill-escaped", "drill-escaped.js"];
+    let escaped = deployments.ancestors().flat_map(|folder| names.map(|name| folder.join(name)));
+    Ok(match escaped.into_iter().find(|path| path.exists()) {
+        Some(path) => Ending::Through(path.display().to_string()),
+        None if ending.to_string().contains("deployed") => {
+            Ending::Refused(format!("nothing of it outside the data folder; {ending}"))
+        }
+        None => ending,
+    })
 }

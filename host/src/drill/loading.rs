@@ -80,12 +80,6 @@ fn bytes() -> Vec<Attack> {
         attack("machine-code", "A program for this machine.", "not a WebAssembly file", || {
             Ok(b"\x7fELF\x02\x01\x01".to_vec())
         }),
-        attack(
-            "compiled-code",
-            "Code that was compiled elsewhere, ready to run.",
-            "not a WebAssembly file",
-            || Ok(b"\x7fELF wasmtime compiled component".to_vec()),
-        ),
     ]
 }
 

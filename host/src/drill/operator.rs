@@ -1,6 +1,5 @@
 //! Somebody with the data folder in hand, or the machine's clock.
 
-use crate::Error;
 use crate::Host;
 use crate::authority::Keyring;
 use crate::drill::Attack;
@@ -160,7 +159,7 @@ fn swapped_key(ground: Ground) -> Result<Ending, Obstacle> {
     let other = Ground::new(Terms::tight())?;
     let other = private_key(&other.data())?;
     let swapped = ground.reopened(|data| Ok(fs::copy(other, private_key(data)?).map(drop)?))?;
-    Ok(Ending::of::<&str>(swapped.map(|_| "the host opened again").map_err(Error::from)))
+    Ok(Ending::of::<&str>(swapped.map(|_| "the host opened again")))
 }
 
 /// The file of the key that signs.

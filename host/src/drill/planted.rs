@@ -44,14 +44,15 @@ fn forged() -> Vec<Attack> {
             Check::Verification,
             |ground| forge(ground, |_| "pp_demo_0123456789abcdef".to_owned()),
         ),
-        planted("forged-signature", "A receipt with some other signature.", Check::Verification, |ground| {
-            altered_receipt(ground, |receipt| {
-                receipt.artifact.signature_b64 = receipt.artifact.signature_b64.chars().rev().collect();
-            })
-        }),
+        planted(
+            "borrowed-signature",
+            "A receipt with the signature of another one.",
+            Check::Verification,
+            borrowed_signature,
+        ),
         planted(
             "denied-as-approved",
-            "A denial, rewritten to an approval wherever it stands.",
+            "A denial, rewritten to an approval in the journal.",
             Check::Decision,
             denied,
         ),
@@ -194,6 +195,13 @@ fn forge(ground: &Ground, key_id: fn(&StoredReceipt) -> String) -> Result<Ending
     ground.ran(&key)
 }
 
+fn borrowed_signature(ground: &Ground) -> Result<Ending, Obstacle> {
+    let ((_, other), (key, mut own)) = (ground.approved(VICTIM)?, ground.approved(VICTIM)?);
+    own.artifact.signature_b64 = other.artifact.signature_b64;
+    keep(ground, &own)?;
+    ground.ran(&key)
+}
+
 fn altered_receipt(ground: &Ground, alter: fn(&mut StoredReceipt)) -> Result<Ending, Obstacle> {
     let (key, genuine) = ground.approved(VICTIM)?;
     let mut altered = genuine.clone();
@@ -207,11 +215,8 @@ fn altered_receipt(ground: &Ground, alter: fn(&mut StoredReceipt)) -> Result<End
 
 fn denied(ground: &Ground) -> Result<Ending, Obstacle> {
     let (key, request) = ground.victim()?;
-    let denied = ground.decide(&request, Decision::Denied)?;
+    ground.decide(&request, Decision::Denied)?;
     rewrite_journal(ground, &key, "DENIED", "APPROVED")?;
-    let statement = "UPDATE receipts SET body = replace(body, 'DENIED', 'APPROVED') WHERE id = ?1";
-    // The signed bytes are not text in there: often nothing is found to be rewritten.
-    let _ = tamper::rewrite(ground, statement, [denied.id.as_str()]);
     ground.ran(&key)
 }
 

@@ -4,9 +4,11 @@
 use crate::drill::Attack;
 use crate::drill::Bounds;
 use crate::drill::By;
+use crate::drill::Ending;
 use crate::drill::Obstacle;
 use crate::drill::Refusal;
 use crate::drill::Way;
+use crate::drill::ground::ATTACKER;
 
 /// A workflow with room for one core module.
 const FRAME: &str = include_str!("../../../tests/guests/hostile/frame.wat");
@@ -88,7 +90,7 @@ fn faults() -> Vec<Attack> {
         raw!("wrong-type-call", Tight, Refusal::Ends("trapped", "indirect call type mismatch")),
         raw!("read-outside", Tight, Refusal::Ends("trapped", "outside its memory")),
         other_type(),
-        raw!("start-asks", Tight, Refusal::Answers("true")),
+        start_asks(),
     ]
 }
 
@@ -102,4 +104,15 @@ fn other_type() -> Attack {
         refusal: Refusal::Ends("boundary", "expected 2-tuple, found 0-tuple"),
         way: Way::Whole(TEXT),
     }
+}
+
+/// Whoever asks early waits like everybody else: `parked` says so, or that it does not.
+fn start_asks() -> Attack {
+    const TEXT: &str = include_str!("../../../tests/guests/hostile/raw/start-asks.wat");
+    let way = Way::Shared(|ground| {
+        let (key, request) = ground.parked(ATTACKER, &component(TEXT)?, "{}")?;
+        Ok(Ending::Refused(format!("{key} waits for a decision about {request}")))
+    });
+    let refusal = Refusal::Words("waits for a decision");
+    Attack { name: "start-asks", tries: first_line(TEXT), by: By::Guest, refusal, way }
 }

@@ -153,7 +153,8 @@ fn clock(step: Step<'_>) -> Result<Value, Failure> {
     let first: Value = step.run("look at the clock", || Ok::<_, Failure>(look()))?;
     let receipt = approve(CAPABILITY, RESOURCE)?;
     drop(receipt);
-    Ok(json!({ "first": first, "again": look() }))
+    let again = look();
+    Ok(json!({ "same": first == again, "first": first, "again": again }))
 }
 
 fn spin() -> Result<Value, Failure> {
