@@ -14,6 +14,7 @@ use host::capability::Capability;
 use host::capability::Deploy;
 use host::capability::OnInterruption;
 use host::capability::PerformError;
+use host::capability::Performed;
 use host::capability::Permit;
 use host::sandbox::SandboxLimits;
 use receipt::Decision;
@@ -92,7 +93,7 @@ impl Capability for Dies {
         permit: &Permit,
         artifact: &Artifact,
         attempt: Attempt,
-    ) -> Result<String, PerformError> {
+    ) -> Result<Performed, PerformError> {
         if !self.before {
             self.inner.perform(permit, artifact, attempt)?;
         }
@@ -116,7 +117,7 @@ impl Capability for Untouchable {
         OnInterruption::ReportUnknown
     }
 
-    fn perform(&self, _: &Permit, _: &Artifact, _: Attempt) -> Result<String, PerformError> {
+    fn perform(&self, _: &Permit, _: &Artifact, _: Attempt) -> Result<Performed, PerformError> {
         panic!("an effect that may have taken place was repeated");
     }
 }
@@ -239,7 +240,7 @@ impl Capability for Held {
         permit: &Permit,
         artifact: &Artifact,
         attempt: Attempt,
-    ) -> Result<String, PerformError> {
+    ) -> Result<Performed, PerformError> {
         self.entered.send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
         self.inner.perform(permit, artifact, attempt)

@@ -5,6 +5,7 @@
 //! journal that the writer expects: two drivers of one instance can never both win.
 
 mod folder;
+mod open;
 mod sqlite;
 
 pub use folder::DataFolder;
@@ -180,7 +181,7 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn latest(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Keeps what an instance's guest has printed so far, in place of what was kept before.
+    /// Adds to what an instance's guest has printed. The last million characters are kept.
     ///
     /// # Errors
     /// When the state cannot be written.

@@ -10,11 +10,11 @@ use crate::store::Place;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::store::open;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
-use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension as _;
 use rusqlite::Row;
 use rusqlite::Transaction;
@@ -24,7 +24,6 @@ use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use rusqlite::params;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -32,25 +31,8 @@ use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::RequestId;
 
-/// `PRAGMA application_id`: "PPHS".
-const APPLICATION: i64 = 0x5050_4853;
-
-/// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 1;
-
-/// Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small table
-/// beside them, written in the same transaction.
-const TABLES: &str = "
-    CREATE TABLE components (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-    CREATE TABLE instances (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, instance TEXT NOT NULL, UNIQUE (tenant, instance)) STRICT;
-    CREATE TABLE entries (seq INTEGER PRIMARY KEY, instance INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    CREATE UNIQUE INDEX entries_of_instance ON entries (instance, idx);
-    CREATE TABLE requests (id TEXT PRIMARY KEY, instance INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    CREATE TABLE receipts (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
-    CREATE TABLE redemptions (receipt TEXT PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE TABLE attestations (receipt TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-    CREATE TABLE outputs (instance INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-";
+/// How many of the last characters of an instance's output are kept.
+const OUTPUT: i64 = 1 << 20;
 
 /// A [`Store`] in `journal.sqlite`.
 #[derive(Debug)]
@@ -65,16 +47,10 @@ impl Sqlite {
     /// When it is damaged, foreign, newer than this program, or cannot be read.
     pub fn open(folder: &DataFolder) -> Result<Self, StoreError> {
         let path = folder.journal();
-        let flags = match folder.is_owned() {
-            true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            false => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        let connection = match folder.is_owned() {
+            true => open::own(&path)?,
+            false => open::read(&path)?,
         };
-        let mut connection =
-            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(classify)?;
-        check_format(&connection, &path)?;
-        if folder.is_owned() {
-            prepare(&mut connection).map_err(classify)?;
-        }
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -208,18 +184,14 @@ impl Store for Sqlite {
     }
 
     fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        // Times never run backwards in here, so the last entry has the latest.
-        let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
-        let at: Option<i64> =
-            self.lock().query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
-        Ok(at.map(Timestamp::from_millis))
+        latest(&self.lock())
     }
 
     fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             let row = instance_row(tx, key)?;
-            tx.execute("INSERT OR REPLACE INTO outputs VALUES (?1, ?2)", params![row, output])
-                .map_err(classify)?;
+            let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
+            tx.execute(append, params![row, output, OUTPUT]).map_err(classify)?;
             Ok(())
         })
     }
@@ -233,47 +205,11 @@ impl Store for Sqlite {
     }
 }
 
-fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-    let foreign = |error| match error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => {
-            StoreError::Foreign(path.to_owned())
-        }
-        other => classify(other),
-    };
-    let (tables, application, format) = (
-        tables.map_err(foreign)?,
-        pragma("application_id").map_err(classify)?,
-        pragma("user_version").map_err(classify)?,
-    );
-    match () {
-        () if tables > 0 && application != APPLICATION => Err(StoreError::Foreign(path.to_owned())),
-        () if format > FORMAT => {
-            Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT })
-        }
-        () => Ok(()),
-    }
-}
-
-/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if format == 0 {
-        let tx = connection.transaction()?;
-        tx.execute_batch(TABLES)?;
-        tx.pragma_update(None, "application_id", APPLICATION)?;
-        tx.pragma_update(None, "user_version", FORMAT)?;
-        tx.commit()?;
-    }
-    Ok(())
-}
-
 /// Adds entries, and to the small tables what some of them stand for.
 fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<Fact>, StoreError> {
     let Place { key, after, at } = place;
+    // Another instance may have recorded something later since `at` was looked up.
+    let at = latest(tx)?.map_or(at, |latest| latest.max(at));
     let row = instance_row(tx, key)?;
     let mut insert = tx
         .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
@@ -308,6 +244,13 @@ fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<
         facts.push(Fact { seq, at, key: key.clone(), index, entry: entry.clone() });
     }
     Ok(facts)
+}
+
+/// Times never run backwards in here, so the last entry has the latest.
+fn latest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
+    let at: Option<i64> = connection.query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
+    Ok(at.map(Timestamp::from_millis))
 }
 
 fn find_receipt(
@@ -387,7 +330,7 @@ fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
     if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
 }
 
-fn classify(error: rusqlite::Error) -> StoreError {
+pub(super) fn classify(error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
         // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
