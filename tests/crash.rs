@@ -198,6 +198,22 @@ fn an_interrupted_effect_that_cannot_be_repeated_is_unknown_and_attested_so() {
     assert_eq!(attested, Some(true));
 }
 
+/// A second attempt that fails says nothing of the first.
+#[test]
+fn an_interrupted_effect_whose_repetition_fails_is_unknown() {
+    let folder = TempDir::new().unwrap();
+    run_child_until(folder.path(), "after the effect");
+    let deployments = folder.path().join("deployments");
+    std::fs::remove_dir_all(deployments.join("records")).unwrap();
+    std::fs::remove_dir_all(deployments.join("current")).unwrap();
+    std::fs::remove_dir_all(deployments.join("artifacts")).unwrap();
+    std::fs::write(deployments.join("artifacts"), "in the way").unwrap();
+    let host = Host::builder(folder.path()).open().unwrap();
+    let key = the_instance(&host);
+    let (_, message) = support::failure(&support::finish(&host, &key, Decision::Approved));
+    assert!(message.starts_with("unknown whether deployed"), "{message}");
+}
+
 /// The workflow never comes back to the action that was interrupted: the instance still does not end with an outcome that nobody signed.
 #[test]
 fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
