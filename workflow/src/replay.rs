@@ -208,7 +208,8 @@ impl Replay {
         // What is kept of this very step does not count against it when it is asked about again.
         let kept = recorded.map_or(0, |recorded| self.calls.kept().saturating_sub(recorded.state.kept()));
         let result = self.limits.step_end(kept, result);
-        let answered = recorded.map_or(self.position, |recorded| recorded.answered);
+        // An end that is reported once more, after later calls, does not take the guest back to it.
+        let answered = recorded.map_or(0, |recorded| recorded.answered).max(self.position);
         match (recorded.map(|recorded| &recorded.state), result) {
             (Some(State::StepOpen), result) => self.end_open_step(call, result),
             (Some(State::StepDone(before)), Ok(now)) if *before == now => {
