@@ -116,6 +116,8 @@ pub(crate) struct Calls {
     calls: Vec<Recorded>,
     /// Bytes in the results of all steps.
     kept: usize,
+    /// A decision is recorded and its receipt is not, yet.
+    unissued: bool,
 }
 
 /// An action whose receipt is spent and whose outcome is not signed.
@@ -172,7 +174,7 @@ impl Calls {
 
     /// A decision that stands here without its receipt. The two are written together.
     pub(crate) fn unissued(&self) -> bool {
-        self.calls.iter().any(|recorded| matches!(recorded.state, State::Decided { .. }))
+        self.unissued
     }
 
     /// Applies one entry about a call, the entry of that index.
@@ -199,6 +201,7 @@ impl Calls {
             recorded.after = calls;
             self.kept += recorded.state.kept();
         }
+        self.unissued = matches!(entry, Entry::Decided { .. });
         Ok(())
     }
 
