@@ -35,6 +35,7 @@ mod drive;
 mod entropy;
 mod error;
 mod inner;
+mod programs;
 pub mod sandbox;
 pub mod store;
 
@@ -160,7 +161,7 @@ impl Host {
         if let end @ (Status::Completed(_) | Status::Failed(_)) = replay.status() {
             return Ok(end);
         }
-        let program = self.0.program_of(&origin.component)?;
+        let program = self.program_of(origin.component).await?;
         let event = Event {
             payload: origin.params.clone(),
             started_at: origin.started_at,
@@ -185,6 +186,22 @@ impl Host {
             },
         }
         Ok(driver.replay.status())
+    }
+
+    /// Loading may take as long as compiling does; that is no work for a thread on which others are driven.
+    async fn program_of(&self, component: Digest) -> Result<Program, Error> {
+        if let Some(program) = self.0.programs.get(&component) {
+            return Ok(program);
+        }
+        let inner = Arc::clone(&self.0);
+        let loaded = tokio::task::spawn_blocking(move || inner.program_of(&component)).await;
+        loaded.map_err(|error| Error::Internal(error.to_string()))?
+    }
+
+    /// What an operator should know of how this host had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.0.sandbox.note()
     }
 
     /// A request, as an approver sees it.
