@@ -14,6 +14,8 @@ use crate::capability::Gate;
 use crate::entropy;
 use crate::inner::Inner;
 use crate::inner::Observer;
+use crate::programs::Programs;
+use crate::sandbox::Compiler;
 use crate::sandbox::Sandbox;
 use crate::sandbox::SandboxLimits;
 use crate::store::DataFolder;
@@ -32,6 +34,7 @@ pub struct Builder {
     environment: Environment,
     limits: Limits,
     sandbox: SandboxLimits,
+    compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Observer,
     capabilities: Vec<Box<dyn Capability>>,
@@ -48,6 +51,7 @@ impl Builder {
             environment: Environment::Development,
             limits: Limits::default(),
             sandbox: SandboxLimits::default(),
+            compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: Box::new(|_| {}),
             capabilities: Vec::new(),
@@ -80,6 +84,13 @@ impl Builder {
     #[must_use]
     pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
         self.sandbox = limits;
+        self
+    }
+
+    /// Where components are compiled. Default: in this process, whose time and memory are then at a hostile component's disposal.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
         self
     }
 
@@ -120,8 +131,10 @@ impl Builder {
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
         let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
+        let programs = Programs::new(self.sandbox.load.programs);
+        let sandbox = Sandbox::new(self.sandbox)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
         Ok(Host(Arc::new(Inner {
-            sandbox: Sandbox::new(self.sandbox)?,
+            sandbox,
             store,
             gate: Gate::new(keyring.keys, self.scope),
             authority: Authority::new(Box::new(keyring.signer)),
@@ -130,7 +143,7 @@ impl Builder {
             observer: self.observer,
             limits: self.limits,
             environment: self.environment,
-            programs: Mutex::default(),
+            programs,
             driving: Mutex::default(),
             _folder: folder,
         })))

@@ -13,6 +13,7 @@ use crate::capability::Capability;
 use crate::capability::Gate;
 use crate::drive::Origin;
 use crate::entropy;
+use crate::programs::Programs;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
@@ -21,7 +22,6 @@ use crate::store::StoredReceipt;
 use receipt::Digest;
 use receipt::Salt;
 use receipt::Timestamp;
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Observer,
     pub(crate) limits: Limits,
     pub(crate) environment: Environment,
-    pub(crate) programs: Mutex<HashMap<Digest, Program>>,
+    pub(crate) programs: Programs,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
     pub(crate) _folder: DataFolder,
@@ -122,22 +122,15 @@ impl Inner {
     }
 
     pub(crate) fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
-        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
-        match known {
-            Some(program) => Ok(program),
-            None => self.program(*digest, &self.store.component(digest)?),
-        }
+        self.programs.get_or_load(digest, || {
+            let bytes = self.store.component(digest)?;
+            Ok(self.sandbox.load_as(*digest, &bytes)?)
+        })
     }
 
     /// The same bytes compile once.
     pub(crate) fn program(&self, digest: Digest, bytes: &[u8]) -> Result<Program, Error> {
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = programs.get(&digest) {
-            return Ok(program.clone());
-        }
-        let program = self.sandbox.load(bytes)?;
-        programs.insert(digest, program.clone());
-        Ok(program)
+        self.programs.get_or_load(&digest, || Ok(self.sandbox.load_as(digest, bytes)?))
     }
 }
 

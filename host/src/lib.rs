@@ -36,6 +36,7 @@ mod durable;
 mod entropy;
 mod error;
 mod inner;
+mod programs;
 pub mod sandbox;
 pub mod store;
 
@@ -168,7 +169,7 @@ impl Host {
             Status::Waiting(Wait::Approval { expires_at, .. }) if self.0.now()? >= expires_at => {}
             settled => return Ok(settled),
         }
-        let program = self.0.program_of(&origin.component)?;
+        let program = self.program_of(origin.component).await?;
         let event = Event {
             payload: origin.params.clone(),
             started_at: origin.started_at,
@@ -195,6 +196,22 @@ impl Host {
             self.0.store.keep_output(key, &output)?;
         }
         Ok(driver.replay.status())
+    }
+
+    /// Loading may take as long as compiling does; that is no work for a thread on which others are driven.
+    async fn program_of(&self, component: Digest) -> Result<Program, Error> {
+        if let Some(program) = self.0.programs.get(&component) {
+            return Ok(program);
+        }
+        let inner = Arc::clone(&self.0);
+        let loaded = tokio::task::spawn_blocking(move || inner.program_of(&component)).await;
+        loaded.map_err(|error| Error::Internal(error.to_string()))?
+    }
+
+    /// What an operator should know of how this host had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.0.sandbox.note()
     }
 
     /// A request, as an approver sees it.

@@ -11,7 +11,8 @@ use workflow::Limits;
 pub(crate) struct LimitArgs {
     /// Set a limit, such as fuel=1000000. May be given several times. Limits: calls, step-name-chars, result-bytes, journal-bytes, evidence-bytes,
     /// reason-bytes, resource-bytes, artifact-bytes, component-bytes, memory-bytes, fuel, wall-clock-seconds, table-elements, handles,
-    /// call-bytes, log-bytes.
+    /// call-bytes, log-bytes, live-instances, functions, function-bytes, compile-cpu-seconds, compile-wall-seconds,
+    /// compile-memory-bytes, cache-bytes, programs.
     #[arg(long = "limit", value_name = "NAME=N")]
     limits: Vec<Limit>,
 }
@@ -59,6 +60,20 @@ impl Limit {
             "handles" => sandbox.handles = size?,
             "call-bytes" => sandbox.call_bytes = size?,
             "log-bytes" => sandbox.log_bytes = size?,
+            "live-instances" => {
+                sandbox.live_instances = u32::try_from(self.value)
+                    .map_err(|_| format!("live-instances is at most {}", u32::MAX))?
+            }
+            "functions" => {
+                sandbox.load.functions =
+                    u32::try_from(self.value).map_err(|_| format!("functions is at most {}", u32::MAX))?
+            }
+            "function-bytes" => sandbox.load.function_bytes = self.value,
+            "compile-cpu-seconds" => sandbox.load.compile_cpu = Duration::from_secs(self.value),
+            "compile-wall-seconds" => sandbox.load.compile_wall = Duration::from_secs(self.value),
+            "compile-memory-bytes" => sandbox.load.compile_memory_bytes = self.value,
+            "cache-bytes" => sandbox.load.cache_bytes = self.value,
+            "programs" => sandbox.load.programs = size?,
             unknown => return Err(format!("there is no limit {unknown:?}; --help lists them")),
         }
         Ok(())

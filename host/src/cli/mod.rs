@@ -7,6 +7,7 @@ mod audit;
 mod data;
 mod decide;
 mod deployments;
+mod inspect;
 mod keys;
 mod limit;
 mod receipts;
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Run),
     /// Go on with an instance that waits or was interrupted.
     Resume(run::Resume),
+    /// Show what a component is and what it could reach, without running it.
+    Inspect(inspect::Inspect),
     /// Show every fact, of one instance or of all.
     Audit(audit::Audit),
     /// Show what an instance has printed.
@@ -50,6 +53,9 @@ enum Command {
     Keys(keys::Keys),
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
+    /// Compile a component from standard input, for the process that has started this one.
+    #[command(name = host::sandbox::COMPILE, hide = true)]
+    Compile,
 }
 
 /// The exit codes of every subcommand but `verify`.
@@ -82,6 +88,8 @@ pub(crate) fn main() -> ExitCode {
     let data = &cli.data;
     let exit = match cli.command {
         Command::Verify(verify) => return verify.execute(),
+        Command::Compile => return host::sandbox::compile_for_parent(),
+        Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),
         Command::Audit(audit) => audit.execute(data),

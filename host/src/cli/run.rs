@@ -1,6 +1,7 @@
 //! `pp-host run` and `pp-host resume`.
 
 use crate::cli::Exit;
+use crate::cli::data;
 use crate::cli::data::Data;
 use crate::cli::data::Which;
 use crate::cli::decide::Manner;
@@ -171,8 +172,12 @@ impl<'a> Session<'a> {
         let host = Host::builder(&data.path)
             .limits(limits)
             .sandbox(sandbox)
+            .compiler(data::compiler()?)
             .observe(move |fact| story.fact(fact))
             .open()?;
+        if let Some(note) = host.note() {
+            crate::cli::complain(note);
+        }
         Ok(Self { host, manner, story, data: &data.path })
     }
 

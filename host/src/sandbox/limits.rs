@@ -6,6 +6,44 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
+/// The most core instances, memories and tables that one instance may consist of. A component is several core instances (the adapters
+/// of its toolchain among them); 16 of each are far more than any needs.
+pub(crate) const PARTS: u32 = 16;
+
+/// What loading a component may cost. A component that hits a bound is refused with an error that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// Functions in a component, with the adapters between its parts. Default 100 000: a JavaScript engine has some 10 000.
+    pub functions: u32,
+    /// Bytes in one function. Default 512 KiB, twice the main loop of a large interpreter; the time that a compiler takes for a
+    /// function grows faster than its length.
+    pub function_bytes: u64,
+    /// Processor time to compile a component, where a child process compiles. Default 60 s: a JavaScript engine takes 10.
+    pub compile_cpu: Duration,
+    /// Time on the wall for the same. Default 120 s.
+    pub compile_wall: Duration,
+    /// Address space to compile a component, where a child process compiles. Default 2 GiB.
+    pub compile_memory_bytes: u64,
+    /// Bytes of compiled code that are kept on disk. Default 256 MiB; the least recently used goes first.
+    pub cache_bytes: u64,
+    /// Components whose code is kept in memory. Default 256; the least recently used goes first, and comes back from disk.
+    pub programs: usize,
+}
+
+impl Default for LoadLimits {
+    fn default() -> Self {
+        Self {
+            functions: 100_000,
+            function_bytes: 512 << 10,
+            compile_cpu: Duration::from_secs(60),
+            compile_wall: Duration::from_secs(120),
+            compile_memory_bytes: 2 << 30,
+            cache_bytes: 256 << 20,
+            programs: 256,
+        }
+    }
+}
+
 /// What one drive of a guest may use. A guest that hits a bound is ended with a failure that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxLimits {
@@ -26,6 +64,11 @@ pub struct SandboxLimits {
     pub call_bytes: usize,
     /// Bytes of output that are kept. Default 256 KiB.
     pub log_bytes: usize,
+    /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
+    /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
+    pub live_instances: u32,
+    /// What loading may cost.
+    pub load: LoadLimits,
 }
 
 impl Default for SandboxLimits {
@@ -39,6 +82,8 @@ impl Default for SandboxLimits {
             handles: 1_000,
             call_bytes: 72 << 20,
             log_bytes: 256 << 10,
+            live_instances: 1_000,
+            load: LoadLimits::default(),
         }
     }
 }
@@ -101,16 +146,15 @@ impl ResourceLimiter for Meter {
         Ok(fits)
     }
 
-    // A component is several core instances (the adapters of its toolchain among them); 16 of each are far more than any needs.
     fn instances(&self) -> usize {
-        16
+        PARTS as usize
     }
 
     fn tables(&self) -> usize {
-        16
+        PARTS as usize
     }
 
     fn memories(&self) -> usize {
-        16
+        PARTS as usize
     }
 }

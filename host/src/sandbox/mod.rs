@@ -10,40 +10,49 @@
 //! the guest and comes out as [`End::Halted`]: that is how an instance is parked.
 
 mod bindings;
+mod code;
 mod end;
+mod engine;
 mod guest;
 mod imports;
+mod inspect;
 mod limits;
 mod load;
 mod moment;
 mod output;
 mod wasi;
 
+pub use code::COMPILE;
+pub use code::Compiler;
+pub use code::Provenance;
+pub use code::compile_for_parent;
 pub use end::End;
+pub use inspect::Inspection;
+pub use limits::LoadLimits;
 pub use limits::SandboxLimits;
 pub use load::LoadError;
 pub use load::Program;
 
 use bindings::exports::permission_protocol::tenant::entrypoint;
+use code::Loader;
 use guest::Guest;
 use guest::HasGuest;
 use guest::StepHandle;
 use limits::HostTime;
 use limits::Meter;
+use load::Examined;
 use moment::Moment;
 use output::Output;
 use receipt::Digest;
 use receipt::Timestamp;
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
-use wasmtime::Config;
 use wasmtime::Engine;
-use wasmtime::EngineWeak;
-use wasmtime::OptLevel;
 use wasmtime::Store;
-use wasmtime::Strategy;
 use wasmtime::component::Linker;
 use wasmtime_wasi::ResourceTable;
 use workflow::Command;
@@ -103,14 +112,15 @@ pub struct Drive {
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
+    loader: Loader,
     limits: SandboxLimits,
+    /// One permit for each memory that may be live.
+    live: Semaphore,
+    note: Option<String>,
 }
 
-/// How often a running guest gives way to others, and its time is looked at.
-const TICK: Duration = Duration::from_millis(10);
-
 impl Sandbox {
-    /// A runtime.
+    /// A runtime that compiles in this process and keeps no code.
     ///
     /// # Errors
     /// When this machine cannot run compiled WebAssembly.
@@ -119,24 +129,69 @@ impl Sandbox {
     }
 
     fn build(limits: SandboxLimits) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&config())?;
+        let engine::Running { engine, note } = engine::running(&limits)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
-        tick(engine.weak())?;
-        Ok(Self { engine, linker, limits })
+        let loader = Loader::new(engine.clone());
+        let live = Semaphore::new(limits.live_instances.max(1) as usize);
+        Ok(Self { engine, linker, loader, limits, live, note })
+    }
+
+    /// Keeps compiled code in a folder, where it is found again by this process and later ones.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn cached_in(mut self, folder: &Path) -> Result<Self, LoadError> {
+        self.loader.cache_in(folder, self.limits.load.cache_bytes)?;
+        Ok(self)
+    }
+
+    /// Compiles with another compiler than this process.
+    #[must_use]
+    pub fn compiled_by(mut self, compiler: Compiler) -> Self {
+        self.loader.compile_with(compiler);
+        self
+    }
+
+    /// What an operator should know of how this runtime had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Checks and compiles a component.
     ///
     /// # Errors
-    /// When it is not a component of the world, imports anything else, or is too large.
+    /// When it is not a component of the world, imports anything else, or costs too much to compile.
     pub fn load(&self, bytes: &[u8]) -> Result<Program, LoadError> {
-        load::load(&self.engine, &self.linker, bytes, self.limits.component_bytes)
+        self.load_as(Digest::of(bytes), bytes)
+    }
+
+    /// The same for bytes whose digest is known.
+    pub(crate) fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
+        self.examine(digest, bytes)?.program(&self.linker)
+    }
+
+    /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
+    #[must_use]
+    pub fn inspect(&self, bytes: &[u8]) -> Inspection {
+        let (digest, started) = (Digest::of(bytes), Instant::now());
+        let examined = self.examine(digest, bytes);
+        let took = started.elapsed();
+        Inspection::of(digest, bytes.len() as u64, took, examined, &self.linker)
+    }
+
+    fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
+        load::check_header(bytes, self.limits.component_bytes)?;
+        let (component, provenance) = self.loader.load(&digest, bytes, &self.limits.load)?;
+        Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
     }
 
     /// Runs a workflow from its first line until it returns, halts or breaks.
     pub async fn run(&self, program: &Program, event: Event, handler: Box<dyn Handler>) -> Drive {
+        // Never closed, and waited for before the drive's time begins.
+        let _turn = self.live.acquire_many(program.memories().min(self.limits.live_instances.max(1))).await;
         let output = Output::new(self.limits.log_bytes);
         let mut table = ResourceTable::new();
         table.set_max_capacity(self.limits.handles);
@@ -196,36 +251,4 @@ async fn call(
         workflow_name: event.workflow,
     };
     world.permission_protocol_tenant_entrypoint().call_run(store, &event, step).await
-}
-
-/// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
-fn config() -> Config {
-    let mut config = Config::new();
-    config
-        .strategy(Strategy::Cranelift)
-        .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_tail_call(false)
-        .wasm_multi_memory(false)
-        .max_wasm_stack(512 << 10)
-        .async_stack_size(2 << 20)
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
-    config
-}
-
-/// Advances the engine's epoch for as long as the engine lives.
-fn tick(engine: EngineWeak) -> wasmtime::Result<()> {
-    let tick = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    };
-    std::thread::Builder::new().name("pp-host-epoch".to_owned()).spawn(tick)?;
-    Ok(())
 }

@@ -15,6 +15,8 @@ use guest_sdk::pp;
 use guest_sdk::serde_json::Value;
 use guest_sdk::serde_json::from_str;
 use guest_sdk::serde_json::json;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 struct Hostile;
 
@@ -59,6 +61,8 @@ impl Workflow for Hostile {
             "spin" => spin(),
             "memory" => memory(),
             "stack" => Ok(json!(stack(0))),
+            "fill" => fill(64),
+            "look" => Ok(look()),
             "panic" => panic!("the workflow gives up \u{1b}[31mred"),
             "exit" => std::process::exit(7),
             "sleep" => sleep(),
@@ -187,6 +191,43 @@ fn memory() -> Result<Value, Failure> {
             return Ok(json!({ "survived": true }));
         }
     }
+}
+
+/// What a tenant leaves behind: no memory begins with it.
+const STAIN: u64 = 0xA5A5_5A5A_C3C3_3C3C;
+
+/// A place of its own, which begins as zero.
+static MARK: AtomicU64 = AtomicU64::new(0);
+
+/// 16 MiB.
+const PAGES: usize = 256;
+
+/// Writes all over new memory and a variable, and dies far down its stack, so that nothing is tidied up.
+fn fill(depth: u64) -> Result<Value, Failure> {
+    let frame = std::hint::black_box([STAIN; 64]);
+    if depth > 0 {
+        return fill(depth - 1).inspect(|_| drop(std::hint::black_box(frame)));
+    }
+    MARK.store(STAIN, Ordering::Relaxed);
+    grown().fill(STAIN);
+    core::arch::wasm32::unreachable()
+}
+
+/// Looks for what another has left behind: in new memory, in old memory, in a variable, in where its stack begins.
+fn look() -> Value {
+    let here = std::hint::black_box(0_u8);
+    let pages = core::arch::wasm32::memory_size::<0>();
+    let dirty = grown().iter().filter(|word| **word != 0).count();
+    // SAFETY: a memory begins at nought and every word of it may be read; that is the attack.
+    let stains = (1..pages << 13).filter(|word| unsafe { *((word << 3) as *const u64) } == STAIN).count();
+    let mark = MARK.load(Ordering::Relaxed);
+    json!({ "pages": pages, "dirty": dirty, "stains": stains, "mark": mark, "stack": &raw const here as usize })
+}
+
+fn grown() -> &'static mut [u64] {
+    let start = core::arch::wasm32::memory_grow::<0>(PAGES) << 16;
+    // SAFETY: the pages are new and nobody else's.
+    unsafe { std::slice::from_raw_parts_mut(start as *mut u64, PAGES << 13) }
 }
 
 #[expect(unconditional_recursion, reason = "that is the attack")]
