@@ -60,14 +60,6 @@ fn event() -> Event {
     }
 }
 
-/// Check and compile the demo guest.
-#[divan::bench]
-fn load(bencher: Bencher) {
-    let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
-    let bytes = guest();
-    bencher.bench_local(|| sandbox.load(&bytes).expect("the demo guest"));
-}
-
 /// A store, an instance, a call up to the first host call, and everything dropped.
 #[divan::bench]
 fn instantiate_and_halt(bencher: Bencher) {

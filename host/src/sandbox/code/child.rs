@@ -40,6 +40,9 @@ const INVALID: u8 = 65;
 /// How a child says that it ran out of memory.
 const NO_MEMORY: u8 = 71;
 
+/// How a child says that it could not read, write or confine itself.
+const BROKEN: u8 = 74;
+
 /// The most that is kept of what a child complains about.
 const COMPLAINT_BYTES: u64 = 4 << 10;
 
@@ -53,9 +56,17 @@ pub fn compile_for_parent() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = write!(io::stderr(), "{error:#}");
-            let memory = error.is::<wasmtime::error::OutOfMemory>();
-            ExitCode::from(if memory { NO_MEMORY } else { INVALID })
+            ExitCode::from(fault(&error))
         }
+    }
+}
+
+fn fault(error: &wasmtime::Error) -> u8 {
+    match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::OutOfMemory) => NO_MEMORY,
+        Some(_) => BROKEN,
+        None if error.is::<wasmtime::error::OutOfMemory>() => NO_MEMORY,
+        None => INVALID,
     }
 }
 
@@ -83,7 +94,6 @@ fn read_u64(input: &mut impl Read) -> io::Result<u64> {
 /// Gives up what the rest of this process does not need: time, memory, further processes, files and core dumps.
 fn confine(cpu_seconds: u64, memory_bytes: u64) -> io::Result<()> {
     let bounds = [
-        (Resource::Cpu, cpu_seconds),
         (Resource::As, memory_bytes),
         (Resource::Nproc, 0),
         (Resource::Nofile, 0),
@@ -93,7 +103,9 @@ fn confine(cpu_seconds: u64, memory_bytes: u64) -> io::Result<()> {
     for (resource, most) in bounds {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    Ok(())
+    // At the first of the two the kernel ends a process with a signal that says why.
+    let (enough, more) = (Some(cpu_seconds), Some(cpu_seconds.saturating_add(1)));
+    Ok(setrlimit(Resource::Cpu, Rlimit { current: enough, maximum: more })?)
 }
 
 /// The parent's end.

@@ -36,7 +36,8 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn new(compiler: Compiler) -> Self {
-        let places = available_parallelism().map_or(1, usize::from);
+        // Two at least, so that one slow component does not hold up all others.
+        let places = available_parallelism().map_or(2, |cores| cores.get().max(2));
         Self { compiler, free: Mutex::new(places), freed: Condvar::new() }
     }
 
