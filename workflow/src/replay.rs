@@ -155,11 +155,15 @@ impl Replay {
             Command::RequireApproval(action) => Asked::from(action),
             Command::Perform(invocation) => Asked::from(invocation),
         };
-        let Some(recorded) = self.calls.get(self.next) else { return Ok(self.live(asked, command)) };
-        if recorded.asked != asked {
-            let now = format!("asked for {asked}");
-            return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
-        }
+        let recorded = match (self.calls.get(self.next), self.rejected_before(&asked)) {
+            (Some(recorded), _) if recorded.asked == asked => recorded,
+            (_, Some(message)) => return Ok(Turn::Return(Outcome::Rejected(message.to_owned()))),
+            (None, None) => return Ok(self.live(asked, command)),
+            (Some(recorded), None) => {
+                let now = format!("asked for {asked}");
+                return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
+            }
+        };
         let (turn, after) = (self.recall(&recorded.state, command), recorded.after);
         if matches!(turn, Turn::Return(_)) {
             self.next = after;
@@ -216,6 +220,16 @@ impl Replay {
             return Ok(Turn::Return(Outcome::Ended(Err(Failure { name: "step-order".to_owned(), message }))));
         }
         Ok(Turn::Do(Live::EndStep { call, result }))
+    }
+
+    /// The answer where the call just before this one asked the same and was rejected. It stands, and is not recorded again: a guest
+    /// that does not take no for an answer fills no journal with it.
+    fn rejected_before(&self, asked: &Asked) -> Option<&str> {
+        let before = self.calls.get(self.next.checked_sub(1)?)?;
+        match &before.state {
+            State::Rejected(message) if before.asked == *asked => Some(message),
+            _ => None,
+        }
     }
 
     /// The next call's number. The limit on calls keeps it far below the type's bound.

@@ -310,6 +310,33 @@ fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
     }
 }
 
+/// Asked again at once, a rejected question gets the same answer and no second record; asked after something else, it is a new call.
+#[test]
+fn a_question_rejected_twice_in_a_row_is_recorded_once() {
+    let mut journal = origin();
+    journal.push(about::rejected(0));
+    let mut replay = Replay::fold(&journal, small()).unwrap();
+    for _ in 0..10 {
+        assert_eq!(replay.next(&begin("")), Ok(Turn::Return(Outcome::Rejected("no name".to_owned()))));
+    }
+    assert!(matches!(replay.next(&begin("build")), Ok(Turn::Do(Live::BeginStep { call: 1, .. }))));
+    // The same questions on the next run, with what was recorded in between.
+    journal.extend([about::step_started(1), about::step_completed(1)]);
+    let mut replay = Replay::fold(&journal, small()).unwrap();
+    for _ in 0..10 {
+        assert_eq!(replay.next(&begin("")), Ok(Turn::Return(Outcome::Rejected("no name".to_owned()))));
+    }
+    assert!(matches!(replay.next(&begin("build")), Ok(Turn::Return(Outcome::Begun(_)))));
+    assert!(matches!(replay.next(&begin("")), Ok(Turn::Do(Live::Reject { call: 2, .. }))));
+    // A journal that has the question twice is still walked through record by record.
+    let twice = [origin(), vec![about::rejected(0), about::rejected(1), about::step_started(2)]].concat();
+    let mut replay = Replay::fold(&twice, small()).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(replay.next(&begin("")), Ok(Turn::Return(Outcome::Rejected(_)))));
+    }
+    assert!(matches!(replay.next(&begin("build")), Ok(Turn::Return(Outcome::Begun(_)))));
+}
+
 #[test]
 fn what_was_accepted_stays_accepted_when_limits_are_lowered() {
     let nothing = Limits {
