@@ -1,5 +1,7 @@
 //! The bounds on one drive.
 
+use crate::sandbox::LoadError;
+use crate::sandbox::load;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
@@ -25,6 +27,26 @@ pub struct SandboxLimits {
     pub log_bytes: usize,
 }
 
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod names {
+    /// Of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
+    pub const COMPONENT_BYTES: &str = "component-bytes";
+    /// Of [`SandboxLimits::memory_bytes`](super::SandboxLimits::memory_bytes).
+    pub const MEMORY_BYTES: &str = "memory-bytes";
+    /// Of [`SandboxLimits::fuel`](super::SandboxLimits::fuel).
+    pub const FUEL: &str = "fuel";
+    /// Of [`SandboxLimits::wall_clock`](super::SandboxLimits::wall_clock).
+    pub const WALL_CLOCK_SECONDS: &str = "wall-clock-seconds";
+    /// Of [`SandboxLimits::table_elements`](super::SandboxLimits::table_elements).
+    pub const TABLE_ELEMENTS: &str = "table-elements";
+    /// Of [`SandboxLimits::handles`](super::SandboxLimits::handles).
+    pub const HANDLES: &str = "handles";
+    /// Of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
+    pub const CALL_BYTES: &str = "call-bytes";
+    /// Of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
+    pub const LOG_BYTES: &str = "log-bytes";
+}
+
 impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
@@ -37,6 +59,13 @@ impl Default for SandboxLimits {
             call_bytes: 72 << 20,
             log_bytes: 256 << 10,
         }
+    }
+}
+
+impl SandboxLimits {
+    /// Says no to a component of more bytes than these limits allow.
+    pub(crate) fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
+        load::check_size(bytes, self.component_bytes)
     }
 }
 

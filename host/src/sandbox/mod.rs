@@ -21,6 +21,7 @@ mod wasi;
 pub use end::End;
 pub use guest::DEPLOY;
 pub use limits::SandboxLimits;
+pub use limits::names as limit_names;
 pub use load::LoadError;
 pub use load::Program;
 
@@ -91,32 +92,32 @@ pub struct Drive {
     pub fuel: u64,
 }
 
-/// A runtime with its limits. Cheap to share by reference; drives run side by side.
+/// A runtime. Cheap to share by reference; drives run side by side, each with limits of its own.
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
-    limits: SandboxLimits,
+    largest: SandboxLimits,
 }
 
 /// How often a running guest gives way to others, and its time is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
 impl Sandbox {
-    /// A runtime.
+    /// A runtime for drives whose limits are at most these.
     ///
     /// # Errors
     /// When this machine cannot run compiled WebAssembly.
-    pub fn new(limits: SandboxLimits) -> Result<Self, LoadError> {
-        Self::build(limits).map_err(|error| LoadError::Runtime(format!("{error:#}")))
+    pub fn new(largest: SandboxLimits) -> Result<Self, LoadError> {
+        Self::build(largest).map_err(|error| LoadError::Runtime(format!("{error:#}")))
     }
 
-    fn build(limits: SandboxLimits) -> wasmtime::Result<Self> {
+    fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {
         let engine = Engine::new(&config())?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         tick(engine.weak())?;
-        Ok(Self { engine, linker, limits })
+        Ok(Self { engine, linker, largest })
     }
 
     /// Checks and compiles a component.
@@ -124,36 +125,42 @@ impl Sandbox {
     /// # Errors
     /// When it is not a component of the world, imports anything else, or is too large.
     pub fn load(&self, bytes: &[u8]) -> Result<Program, LoadError> {
-        load::load(&self.engine, &self.linker, bytes, self.limits.component_bytes)
+        load::load(&self.engine, &self.linker, bytes, self.largest.component_bytes)
     }
 
-    /// Runs a workflow from its first line until it returns, halts or breaks.
-    pub async fn run(&self, program: &Program, event: Event, handler: Box<dyn Handler>) -> Drive {
-        let output = Output::new(self.limits.log_bytes);
+    /// Runs a workflow from its first line until it returns, halts, breaks or reaches one of `limits`.
+    pub async fn run(
+        &self,
+        program: &Program,
+        event: Event,
+        limits: &SandboxLimits,
+        handler: Box<dyn Handler>,
+    ) -> Drive {
+        let output = Output::new(limits.log_bytes);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(self.limits.handles);
+        table.set_max_capacity(limits.handles);
         let wasi = wasi::context(event.started_at, &event.seed, &output);
-        let guest = Guest { handler, table, wasi, meter: Meter::new(&self.limits) };
+        let guest = Guest { handler, table, wasi, meter: Meter::new(limits) };
         let mut store = Store::new(&self.engine, guest);
-        let result = match self.bound(&mut store) {
-            Ok(()) => tokio::time::timeout(self.limits.wall_clock, call(&mut store, program, event)).await,
+        let result = match bound(&mut store, limits) {
+            Ok(()) => tokio::time::timeout(limits.wall_clock, call(&mut store, program, event)).await,
             Err(error) => Ok(Err(error)),
         };
-        let fuel = self.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let output = output.text();
-        let end = end::classify(result, &self.limits, store.data().meter.refused(), &output);
+        let end = end::classify(result, limits, store.data().meter.refused(), &output);
         Drive { end, output, fuel }
     }
+}
 
-    fn bound(&self, store: &mut Store<Guest>) -> wasmtime::Result<()> {
-        store.limiter(|guest| &mut guest.meter);
-        store.set_fuel(self.limits.fuel)?;
-        store.epoch_deadline_async_yield_and_update(1);
-        store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(self.limits.call_bytes);
-        store.set_max_component_handles(self.limits.handles);
-        Ok(())
-    }
+fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<()> {
+    store.limiter(|guest| &mut guest.meter);
+    store.set_fuel(limits.fuel)?;
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(limits.call_bytes);
+    store.set_max_component_handles(limits.handles);
+    Ok(())
 }
 
 async fn call(
