@@ -264,6 +264,30 @@ fn a_denial_rewritten_in_the_database_deploys_nothing() {
     assert_eq!(support::count(&support::entries(&host, &key), "performed"), 0);
 }
 
+/// Somebody with write access to the database writes down a decision that nobody made. The host signs what it decides, not what it reads.
+#[test]
+fn a_decision_planted_in_the_database_is_not_signed() {
+    let folder = TempDir::new().unwrap();
+    let host = Host::builder(folder.path()).open().unwrap();
+    let key = support::start(&host, "tenant-workflow", "{}");
+    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
+        panic!()
+    };
+    let index = i64::try_from(support::entries(&host, &key).len()).unwrap();
+    drop(host);
+    let planted = json!({ "fact": "decided", "request": request, "decision": "APPROVED", "decider": "demo:ceo", "reason": null });
+    let database = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let insert = "INSERT INTO entries (instance, idx, at, body) VALUES (1, ?1, ?2, ?3)";
+    database.execute(insert, (index, NOW, planted.to_string())).unwrap();
+    drop(database);
+    let host = Host::builder(folder.path()).open().unwrap();
+    let driven = support::block_on(host.drive(&key));
+    assert!(matches!(driven, Err(host::Error::Journal { .. })), "{driven:?}");
+    let decided = host.decide(&request, &support::judgement(Decision::Approved));
+    assert!(matches!(decided, Err(host::Error::Journal { .. })), "{decided:?}");
+    assert!(host.store().receipts().unwrap().is_empty());
+}
+
 /// Somebody with write access to the database puts a receipt there that an attacker's key has signed.
 #[test]
 fn a_receipt_planted_in_the_database_deploys_nothing() {

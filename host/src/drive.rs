@@ -1,7 +1,6 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::authority::Judgement;
 use crate::authority::REQUEST_LIFETIME;
 use crate::authority::Request;
 use crate::authority::Reversibility;
@@ -11,10 +10,10 @@ use crate::capability::Capability;
 use crate::capability::Claim;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
+use crate::capability::Performed;
 use crate::capability::Permit;
 use crate::entropy;
 use crate::inner::Inner;
-use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
@@ -22,6 +21,7 @@ use crate::store::InstanceKey;
 use crate::store::Place;
 use crate::store::Quotas;
 use receipt::Digest;
+use receipt::Json;
 use receipt::Timestamp;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -70,6 +70,9 @@ pub(crate) enum Stop {
     /// It waits: park it.
     #[error("the instance waits")]
     Waiting,
+    /// The guest broke a rule: end it.
+    #[error("the workflow broke a rule: {0}")]
+    Broke(Failure),
     /// The host cannot go on.
     #[error(transparent)]
     Error(#[from] Error),
@@ -79,9 +82,13 @@ pub(crate) enum Stop {
 pub(crate) struct Shared(pub(crate) Arc<Mutex<Driver>>);
 
 impl Handler for Shared {
-    fn handle(&mut self, command: Command) -> Answer<'_> {
+    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
         let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).answer(&command);
-        Box::pin(std::future::ready(answer.map_err(|stop| Box::new(stop) as Halt)))
+        answer.map_err(|stop| Box::new(stop) as Halt)
+    }
+
+    fn position(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).replay.position()
     }
 }
 
@@ -95,6 +102,7 @@ impl Driver {
                     self.append(&[Entry::Lapsed { request }])?;
                 }
                 Turn::Wait(Wait::Approval { .. }) => return Err(Stop::Waiting),
+                Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Do(live) => self.carry_out(live)?,
             }
         }
@@ -149,7 +157,6 @@ impl Driver {
             }
             Live::Reject { call, asked, message } => self.append(&[Entry::Rejected { call, asked, message }]),
             Live::Request { call, asked, action } => self.request(call, asked, action),
-            Live::Issue { request } => self.issue(&request),
             Live::Redeem { call, asked, invocation } => self.redeem(call, &asked, &invocation),
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted),
             Live::Attest { call, receipt, effect } => {
@@ -199,22 +206,6 @@ impl Driver {
             Ok(()) => self.append_batch(batch),
             Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
         }
-    }
-
-    /// Signs a decision that was recorded without its receipt. The two are written together, so this takes a journal that was cut.
-    fn issue(&mut self, request: &workflow::RequestId) -> Result<(), Error> {
-        let facts = self.inner.store.facts(Some(&self.origin.key))?;
-        let recorded = facts.into_iter().find_map(|fact| match fact.entry {
-            Entry::Decided { request: decided, decision, decider, reason } if decided == *request => {
-                Some(Judgement::recorded(decision, &decider, reason))
-            }
-            _ => None,
-        });
-        let judgement =
-            recorded.ok_or_else(|| Error::Internal(format!("request {request} is not decided")))??;
-        let (_, request) = self.inner.request(request)?;
-        let (issued, receipt) = self.inner.issue(&request, &judgement)?;
-        self.append_batch(Batch { entries: &[issued], receipt: Some(&receipt), ..Batch::default() })
     }
 
     /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
@@ -282,7 +273,11 @@ impl Driver {
         let performed = capability.perform(&permit, &invocation.artifact, attempt);
         let finished_at = self.inner.now()?;
         Ok(match performed {
-            Ok(output) => Effect::Succeeded { output, started_at, finished_at },
+            Ok(performed) => {
+                Effect::Succeeded { output: output(&performed, invocation), started_at, finished_at }
+            }
+            // An earlier attempt may have got further than this one.
+            Err(PerformError::Failed(message)) if interrupted => Effect::Unknown { message },
             Err(PerformError::Failed(message)) => Effect::Failed { message, started_at, finished_at },
             Err(PerformError::Unknown(message)) => Effect::Unknown { message },
         })
@@ -348,6 +343,18 @@ fn is_of_the_guest(entry: &Entry) -> bool {
             | Entry::Requested { .. }
             | Entry::Completed { .. }
     )
+}
+
+/// What the guest is told of an action that took place, and what the attestation has the digest of.
+fn output(performed: &Performed, invocation: &Invocation) -> String {
+    let text = |text: &str| Json::from(text);
+    let members = [
+        ("id", text(&performed.id)),
+        ("location", text(&performed.location)),
+        ("artifact_sha256", text(&invocation.artifact.facts().sha256.to_string())),
+        ("receipt_id", text(invocation.receipt.as_str())),
+    ];
+    Json::object(members).canonical()
 }
 
 /// A receipt is redeemed once, so its name tells one redemption from every other.

@@ -33,6 +33,7 @@ mod builder;
 pub mod capability;
 mod clock;
 mod drive;
+mod durable;
 mod entropy;
 mod error;
 mod inner;
@@ -46,6 +47,10 @@ pub use clock::SystemClock;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+
+/// The capability behind a guest's `deploy`. A guest cannot choose it.
+pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
+
 pub use store::Fact;
 pub use store::InstanceKey;
 pub use workflow::Status;
@@ -171,8 +176,11 @@ impl Host {
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
         let _reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
-        if let end @ (Status::Completed(_) | Status::Failed(_)) = replay.status() {
-            return Ok(end);
+        match replay.status() {
+            Status::Running => {}
+            // Nothing that the guest could do would change anything.
+            Status::Waiting(Wait::Approval { expires_at, .. }) if self.0.now()? >= expires_at => {}
+            settled => return Ok(settled),
         }
         let program = self.0.program_of(&origin.component)?;
         let event = Event {
@@ -188,18 +196,20 @@ impl Host {
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared(Arc::clone(&driver)));
         let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
-        if !drive.output.is_empty() {
-            self.0.store.keep_output(key, &drive.output)?;
-        }
         let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
         match drive.end {
             End::Returned(result) => driver.finish(Ok(result))?,
             End::Broke(failure) => driver.finish(Err(failure))?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
                 Ok(Stop::Waiting) => {}
+                Ok(Stop::Broke(failure)) => driver.finish(Err(failure))?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
             },
+        }
+        if !drive.output.is_empty() {
+            let output = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
+            self.0.store.keep_output(key, &output)?;
         }
         Ok(driver.replay.status())
     }

@@ -60,6 +60,7 @@ pub use table::Unsettled;
 pub use text::Clipped;
 pub use text::Escaped;
 pub use text::Quoted;
+pub use text::is_visible;
 pub use turn::Approval;
 pub use turn::Begun;
 pub use turn::Live;

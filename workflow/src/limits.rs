@@ -66,7 +66,7 @@ pub mod names {
 
 /// Why a command is not carried out.
 pub(crate) enum Problem {
-    /// The journal is as long as it may be. Not recorded, for that reason.
+    /// The journal is as long as it may be.
     TooManyCalls(String),
     /// The command itself.
     Unacceptable(String),

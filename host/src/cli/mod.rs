@@ -110,10 +110,27 @@ fn complain(message: &str) {
     let _ = writeln!(anstream::stderr(), "pp-host: {}", workflow::Escaped(message));
 }
 
+/// JSON for a program that may well be a terminal: what cannot be seen stands as an escape, as JSON allows in every string.
+fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(visible_json(&serde_json::to_string(value)?))
+}
+
+fn visible_json(json: &str) -> String {
+    let mut units = [0; 2];
+    json.chars().fold(String::with_capacity(json.len()), |mut visible, character| {
+        if character == '\n' || workflow::is_visible(character) {
+            visible.push(character);
+        } else {
+            visible.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+        visible
+    })
+}
+
 /// `verify` gives 2 another meaning, so its usage errors get the specification's 64.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    let verifying = std::env::args().nth(1).is_some_and(|command| command == "verify");
+    let verifying = std::env::args_os().any(|argument| argument == "verify");
     match (error.use_stderr(), verifying) {
         (false, _) => Exit::Done.into(),
         (true, true) => ExitCode::from(verify::USAGE),

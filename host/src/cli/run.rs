@@ -20,6 +20,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use workflow::ActorId;
+use workflow::Effect;
 use workflow::Entry;
 use workflow::Quoted;
 use workflow::TenantId;
@@ -147,6 +148,11 @@ impl Resume {
         };
         let session = Session::open(data, &self.common, manner)?;
         session.story.say(Style::new().bold(), "instance", &key);
+        if let (Status::Completed(_) | Status::Failed(_), Some(end)) =
+            (session.host.status(&key)?, session.host.audit(Some(&key))?.pop())
+        {
+            session.story.fact(&end);
+        }
         session.drive(&key)
     }
 }
@@ -174,7 +180,7 @@ impl<'a> Session<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
-                Status::Completed(_) if self.was_denied(key)? => break Exit::Denied,
+                Status::Completed(_) | Status::Failed(_) if self.was_denied(key)? => break Exit::Denied,
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
                 Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
@@ -217,12 +223,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether an action was denied and none took place.
+    /// Whether an action was denied and none took place, as far as is known.
     fn was_denied(&self, key: &InstanceKey) -> anyhow::Result<bool> {
         let facts = self.host.audit(Some(key))?;
         let denied =
             facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
-        let acted = facts.iter().any(|fact| matches!(fact.entry, Entry::Performed { .. }));
+        let acted = facts.iter().any(|fact| match &fact.entry {
+            Entry::Performed { effect, .. } => !matches!(effect, Effect::Failed { .. }),
+            _ => false,
+        });
         Ok(denied && !acted)
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::sandbox::LoadError;
 use crate::sandbox::load;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
@@ -15,7 +18,7 @@ pub struct SandboxLimits {
     /// Units of fuel, about one a WebAssembly instruction. Default 300 000 000 000: some 30 s of an empty loop on one core of a
     /// current server, Cloudflare's bound on CPU time. Counted, not timed: the same guest always stops at the same instruction.
     pub fuel: u64,
-    /// Time on the wall, which also ends a guest that sleeps. Default 60 s.
+    /// Time on the wall, less what the host took to answer. Default 60 s.
     pub wall_clock: Duration,
     /// Elements in a table. Default 100 000.
     pub table_elements: usize,
@@ -66,6 +69,20 @@ impl SandboxLimits {
     /// Says no to a component of more bytes than these limits allow.
     pub(crate) fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
         load::check_size(bytes, self.component_bytes)
+    }
+}
+
+/// Time that the host took to answer a guest's calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostTime(Arc<AtomicU64>);
+
+impl HostTime {
+    pub(crate) fn add(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 }
 

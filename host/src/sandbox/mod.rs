@@ -15,11 +15,11 @@ mod guest;
 mod imports;
 mod limits;
 mod load;
+mod moment;
 mod output;
 mod wasi;
 
 pub use end::End;
-pub use guest::DEPLOY;
 pub use limits::SandboxLimits;
 pub use limits::names as limit_names;
 pub use load::LoadError;
@@ -29,13 +29,16 @@ use bindings::exports::permission_protocol::tenant::entrypoint;
 use guest::Guest;
 use guest::HasGuest;
 use guest::StepHandle;
+use limits::HostTime;
 use limits::Meter;
+use moment::Moment;
 use output::Output;
 use receipt::Digest;
 use receipt::Timestamp;
-use std::future::Future;
-use std::pin::Pin;
+use std::pin::pin;
 use std::time::Duration;
+use std::time::Instant;
+use tokio::time::error::Elapsed;
 use wasmtime::Config;
 use wasmtime::Engine;
 use wasmtime::EngineWeak;
@@ -50,19 +53,24 @@ use workflow::Outcome;
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
-/// The future of an answer.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>;
-
 /// Whoever answers a guest's commands.
 pub trait Handler: Send {
     /// Answers one command, or halts the drive.
-    fn handle(&mut self, command: Command) -> Answer<'_>;
+    ///
+    /// # Errors
+    /// Whatever is to unwind the guest and come out of [`Sandbox::run`].
+    fn handle(&mut self, command: Command) -> Result<Outcome, Halt>;
+
+    /// The place of the last answer in the instance's journal. The guest's clock and random numbers follow from it.
+    fn position(&self) -> usize {
+        0
+    }
 }
 
 /// A closure is a handler: enough for a test.
 impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
-    fn handle(&mut self, command: Command) -> Answer<'_> {
-        Box::pin(std::future::ready(self(command)))
+    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
+        self(command)
     }
 }
 
@@ -86,7 +94,7 @@ pub struct Event {
 pub struct Drive {
     /// How it ended.
     pub end: End,
-    /// What the guest printed, bounded. As every drive runs the workflow from its first line, it is the whole output so far.
+    /// What the guest printed in this drive, bounded.
     pub output: String,
     /// The fuel used. The same component with the same journal always uses the same.
     pub fuel: u64,
@@ -139,11 +147,13 @@ impl Sandbox {
         let output = Output::new(limits.log_bytes);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let wasi = wasi::context(event.started_at, &event.seed, &output);
-        let guest = Guest { handler, table, wasi, meter: Meter::new(limits) };
+        let (moment, host_time) = (Moment::default(), HostTime::default());
+        let wasi = wasi::context(event.started_at, &event.seed, &moment, &output);
+        let meter = Meter::new(limits);
+        let guest = Guest { handler, table, wasi, meter, moment, host_time: host_time.clone() };
         let mut store = Store::new(&self.engine, guest);
         let result = match bound(&mut store, limits) {
-            Ok(()) => tokio::time::timeout(limits.wall_clock, call(&mut store, program, event)).await,
+            Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
             Err(error) => Ok(Err(error)),
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
@@ -161,6 +171,22 @@ fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<(
     store.set_hostcall_fuel(limits.call_bytes);
     store.set_max_component_handles(limits.handles);
     Ok(())
+}
+
+/// Runs a drive for as long as it may take, the host's own time not counted.
+async fn within<T>(
+    limit: Duration,
+    host_time: &HostTime,
+    drive: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let (mut drive, began) = (pin!(drive), Instant::now());
+    let mut granted = Duration::ZERO;
+    loop {
+        match tokio::time::timeout_at((began + limit + granted).into(), &mut drive).await {
+            Err(_) if host_time.total() > granted => granted = host_time.total(),
+            ended => return ended,
+        }
+    }
 }
 
 async fn call(

@@ -5,8 +5,11 @@
 //! journal that the writer expects: two drivers of one instance can never both win.
 
 mod folder;
+mod open;
 mod quota;
+mod schema;
 mod sqlite;
+mod usage;
 
 pub use folder::DataFolder;
 pub use quota::OverQuota;
@@ -207,7 +210,7 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn latest(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Keeps what an instance's guest has printed so far, in place of what was kept before.
+    /// Adds to what an instance's guest has printed. The last million characters are kept.
     ///
     /// # Errors
     /// When the state cannot be written.

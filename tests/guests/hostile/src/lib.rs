@@ -54,6 +54,8 @@ impl Workflow for Hostile {
             "files" => Ok(files()),
             "environment" => Ok(environment()),
             "clock" => Ok(clock(step)?),
+            "chance" => chance(step),
+            "instants" => instants(step),
             "spin" => spin(),
             "memory" => memory(),
             "stack" => Ok(json!(stack(0))),
@@ -147,6 +149,26 @@ fn clock(step: Step<'_>) -> Result<Value, Failure> {
     let receipt = approve(CAPABILITY, RESOURCE)?;
     drop(receipt);
     Ok(json!({ "first": first, "again": look() }))
+}
+
+/// Draws inside a step, whose body is left out later, and again behind it.
+fn chance(step: Step<'_>) -> Result<Value, Failure> {
+    let draw = || getrandom::u64().map_err(|error| failure("no-chance", error));
+    step.run("draw", draw)?;
+    let behind = draw()?;
+    step.run(&format!("drew {behind}"), draw)?;
+    approve(CAPABILITY, RESOURCE).map(|_| json!({ "behind": behind }))
+}
+
+/// Looks at the monotonic clock inside a step, behind it, and after an hour's sleep.
+fn instants(step: Step<'_>) -> Result<Value, Failure> {
+    let look = || format!("{:?}", std::time::Instant::now());
+    let inside = step.run("look", || Ok::<_, Failure>((look(), look())))?;
+    let (behind, began) = (look(), std::time::Instant::now());
+    std::thread::sleep(std::time::Duration::from_secs(3600));
+    let slept = began.elapsed().as_secs();
+    step.run(&format!("{behind}, then {} after {slept} s", look()), || Ok::<_, Failure>(0))?;
+    approve(CAPABILITY, RESOURCE).map(|_| json!({ "inside": inside, "slept": slept }))
 }
 
 fn spin() -> Result<Value, Failure> {

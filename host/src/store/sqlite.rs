@@ -1,8 +1,5 @@
 //! The store in one SQLite file.
 
-mod schema;
-mod usage;
-
 use crate::store::Batch;
 use crate::store::DataFolder;
 use crate::store::Fact;
@@ -15,12 +12,13 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Usage;
-use crate::store::sqlite::usage::Change;
+use crate::store::open;
+use crate::store::usage::Change;
+use crate::store::usage::usage;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
-use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension as _;
 use rusqlite::Row;
 use rusqlite::Transaction;
@@ -38,6 +36,9 @@ use workflow::ReceiptId;
 use workflow::RequestId;
 use workflow::TenantId;
 
+/// How many of the last characters of an instance's output are kept.
+const OUTPUT: i64 = 1 << 20;
+
 /// A [`Store`] in `journal.sqlite`.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -51,16 +52,10 @@ impl Sqlite {
     /// When it is damaged, foreign, newer than this program, or cannot be read.
     pub fn open(folder: &DataFolder) -> Result<Self, StoreError> {
         let path = folder.journal();
-        let flags = match folder.is_owned() {
-            true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            false => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        let connection = match folder.is_owned() {
+            true => open::own(&path)?,
+            false => open::read(&path)?,
         };
-        let mut connection =
-            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(classify)?;
-        schema::check_format(&connection, &path)?;
-        if folder.is_owned() {
-            schema::prepare(&mut connection).map_err(classify)?;
-        }
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -208,32 +203,27 @@ impl Store for Sqlite {
     }
 
     fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        // Times never run backwards in here, so the last entry has the latest.
-        let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
-        let at: Option<i64> =
-            self.lock().query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
-        Ok(at.map(Timestamp::from_millis))
+        latest(&self.lock())
     }
 
     fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             let row = instance_row(tx, key)?;
-            let before = tx
-                .query_row("SELECT octet_length(text) FROM outputs WHERE instance = ?1", [row], |row| {
-                    row.get::<_, i64>(0)
-                })
-                .optional()
-                .map_err(classify)?;
-            tx.execute("INSERT OR REPLACE INTO outputs VALUES (?1, ?2)", params![row, output])
-                .map_err(classify)?;
-            let mut change = Change { bytes: -before.unwrap_or(0), ..Change::default() };
-            change.keep(output.len());
+            let length = || -> Result<i64, StoreError> {
+                let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+                let found = tx.query_row(select, [row], |row| row.get(0)).optional();
+                Ok(found.map_err(classify)?.unwrap_or(0))
+            };
+            let before = length()?;
+            let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
+            tx.execute(append, params![row, output, OUTPUT]).map_err(classify)?;
+            let change = Change { bytes: length()? - before, ..Change::default() };
             change.charge(tx, &key.tenant, None)
         })
     }
 
     fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
-        usage::usage(&self.lock(), tenant)
+        usage(&self.lock(), tenant)
     }
 
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {
@@ -253,6 +243,8 @@ fn add(
     change: &mut Change,
 ) -> Result<Vec<Fact>, StoreError> {
     let Place { key, after, at } = place;
+    // Another instance may have recorded something later since `at` was looked up.
+    let at = latest(tx)?.map_or(at, |latest| latest.max(at));
     let row = instance_row(tx, key)?;
     let mut insert = tx
         .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
@@ -289,6 +281,13 @@ fn add(
         facts.push(Fact { seq, at, key: key.clone(), index, entry: entry.clone() });
     }
     Ok(facts)
+}
+
+/// Times never run backwards in here, so the last entry has the latest.
+fn latest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
+    let at: Option<i64> = connection.query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
+    Ok(at.map(Timestamp::from_millis))
 }
 
 fn find_receipt(
@@ -368,7 +367,7 @@ fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
     if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
 }
 
-fn classify(error: rusqlite::Error) -> StoreError {
+pub(super) fn classify(error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
         // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
