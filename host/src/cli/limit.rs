@@ -15,7 +15,8 @@ use std::str::FromStr;
 const FILE: &str = "pp-host.toml";
 
 fn is_absent(file: &Path) -> bool {
-    fs::symlink_metadata(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    fs::symlink_metadata(file)
+        .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
 /// The limits of one command.

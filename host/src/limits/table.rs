@@ -145,7 +145,7 @@ pub static ALL: [Limit; 19] = [
     limit!(sandbox::CALL_BYTES, Bytes, sandbox.call_bytes,
         "what one call hands to the host", "the largest artifact, and its evidence"),
     limit!(sandbox::LOG_BYTES, Bytes, sandbox.log_bytes,
-        "output of an instance that is kept", "some 3 000 lines; the rest is counted"),
+        "output of a drive that is kept", "some 3 000 lines; the rest is counted"),
     limit!(quota::INSTANCES, Count, quotas.instances,
         "a tenant's instances that have not ended", "room for every workflow of a team, and an end to a loop that starts them"),
     limit!(quota::PENDING_APPROVALS, Count, quotas.pending_approvals,
