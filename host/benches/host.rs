@@ -66,7 +66,8 @@ fn instantiate_and_halt(bencher: Bencher) {
     let ((sandbox, program), runtime) = (sandbox(), runtime());
     bencher.bench_local(|| {
         let halt = |_: Command| Err::<Outcome, Halt>("enough".into());
-        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(halt)));
+        let drive =
+            runtime.block_on(sandbox.run(&program, event(), &SandboxLimits::default(), Box::new(halt)));
         assert!(matches!(drive.end, End::Halted(_)));
     });
 }
@@ -82,7 +83,8 @@ fn instantiate_and_replay_one_step(bencher: Bencher) {
             }
             _ => Err::<Outcome, Halt>("enough".into()),
         };
-        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(answer)));
+        let drive =
+            runtime.block_on(sandbox.run(&program, event(), &SandboxLimits::default(), Box::new(answer)));
         assert!(matches!(drive.end, End::Halted(_)));
     });
 }

@@ -4,20 +4,14 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 use divan::Bencher;
-use host::sandbox::Answer;
 use host::sandbox::End;
 use host::sandbox::Event;
 use host::sandbox::Halt;
-use host::sandbox::Handler;
-use host::sandbox::Program;
 use host::sandbox::Provenance;
 use host::sandbox::Sandbox;
 use host::sandbox::SandboxLimits;
 use receipt::Digest;
 use receipt::Timestamp;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wasmtime::Config;
@@ -34,7 +28,6 @@ use workflow::Command;
 use workflow::Outcome;
 
 fn main() {
-    memory_of_live_instances();
     divan::main();
 }
 
@@ -120,7 +113,8 @@ fn instantiate_and_halt(bencher: Bencher, sandbox: &Sandbox) {
     let (program, runtime) = (sandbox.load(&guest()).expect("the demo guest"), runtime());
     bencher.bench_local(|| {
         let halt = |_: Command| Err::<Outcome, Halt>("enough".into());
-        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(halt)));
+        let drive =
+            runtime.block_on(sandbox.run(&program, event(), &SandboxLimits::default(), Box::new(halt)));
         assert!(matches!(drive.end, End::Halted(_)));
     });
 }
@@ -169,7 +163,8 @@ fn thousand_host_calls(bencher: Bencher) {
             }
         };
         let event = Event { payload: r#"{"attack":"steps-without-end"}"#.to_owned(), ..event() };
-        let drive = runtime.block_on(sandbox.run(&program, event, Box::new(answer)));
+        let drive =
+            runtime.block_on(sandbox.run(&program, event, &SandboxLimits::default(), Box::new(answer)));
         assert!(matches!(drive.end, End::Halted(_)));
     });
 }
@@ -206,51 +201,3 @@ const COMPUTE: &str = r#"(module (memory 1) (func (export "run") (param $rounds 
             (br_if $word (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (i32.const 65528))))
         (br_if $round (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
     (local.get $sum)))"#;
-
-/// Never answers: its guest stays where it is.
-struct Silent(Arc<AtomicUsize>);
-
-impl Handler for Silent {
-    fn handle(&mut self, _: Command) -> Answer<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Box::pin(std::future::pending())
-    }
-}
-
-const LIVE: usize = 1000;
-
-/// Suspends a thousand instances inside their first host call, and looks at this process.
-fn memory_of_live_instances() {
-    let sandbox = Arc::new(sandbox(SandboxLimits::default()));
-    let program: Arc<Program> = Arc::new(sandbox.load(&guest()).expect("the demo guest"));
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let before = (private_kib(), mappings());
-    runtime().block_on(async {
-        for _ in 0..LIVE {
-            let (sandbox, program, silent) =
-                (Arc::clone(&sandbox), Arc::clone(&program), Silent(Arc::clone(&waiting)));
-            tokio::spawn(async move { sandbox.run(&program, event(), Box::new(silent)).await });
-        }
-        while waiting.load(Ordering::Relaxed) < LIVE {
-            tokio::task::yield_now().await;
-        }
-        let after = (private_kib(), mappings());
-        println!(
-            "{LIVE} live instances: {} KiB of private memory and {:.1} mappings each (before: {} KiB, {} mappings)",
-            (after.0 - before.0) / LIVE,
-            (after.1 - before.1) as f64 / LIVE as f64,
-            before.0,
-            before.1
-        );
-    });
-}
-
-fn private_kib() -> usize {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
-    private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok()).sum()
-}
-
-fn mappings() -> usize {
-    std::fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().count()
-}

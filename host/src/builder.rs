@@ -14,11 +14,13 @@ use crate::capability::Gate;
 use crate::entropy;
 use crate::inner::Inner;
 use crate::inner::Observer;
+use crate::limits::Settings;
 use crate::programs::Programs;
 use crate::sandbox::Compiler;
 use crate::sandbox::Sandbox;
 use crate::sandbox::SandboxLimits;
 use crate::store::DataFolder;
+use crate::store::Quotas;
 use crate::store::Sqlite;
 use crate::store::Store;
 use receipt::Scope;
@@ -32,8 +34,7 @@ pub struct Builder {
     data: PathBuf,
     scope: Scope,
     environment: Environment,
-    limits: Limits,
-    sandbox: SandboxLimits,
+    settings: Settings,
     compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Observer,
@@ -49,8 +50,7 @@ impl Builder {
             data,
             scope: Scope::Demo,
             environment: Environment::Development,
-            limits: Limits::default(),
-            sandbox: SandboxLimits::default(),
+            settings: Settings::default(),
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: Box::new(|_| {}),
@@ -73,17 +73,32 @@ impl Builder {
         self
     }
 
+    /// Every tenant's limits, as a settings file or a command line states them. Whatever they leave open is as
+    /// [`limits`](Self::limits), [`sandbox`](Self::sandbox) and [`quotas`](Self::quotas) say after this.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// What a workflow may ask for.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.base().workflow = limits;
         self
     }
 
     /// What a drive may use.
     #[must_use]
     pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
-        self.sandbox = limits;
+        self.settings.base().sandbox = limits;
+        self
+    }
+
+    /// What a tenant may keep.
+    #[must_use]
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.settings.base().quotas = quotas;
         self
     }
 
@@ -131,8 +146,9 @@ impl Builder {
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
         let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
-        let programs = Programs::new(self.sandbox.load.programs);
-        let sandbox = Sandbox::new(self.sandbox)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
+        let largest = self.settings.largest().sandbox;
+        let programs = Programs::new(largest.load.programs);
+        let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
         Ok(Host(Arc::new(Inner {
             sandbox,
             store,
@@ -141,7 +157,7 @@ impl Builder {
             capabilities: self.capabilities,
             clock: self.clock,
             observer: self.observer,
-            limits: self.limits,
+            settings: self.settings,
             environment: self.environment,
             programs,
             driving: Mutex::default(),

@@ -19,6 +19,7 @@ use crate::sandbox::Handler;
 use crate::store::Batch;
 use crate::store::InstanceKey;
 use crate::store::Place;
+use crate::store::Quotas;
 use receipt::Digest;
 use receipt::Json;
 use receipt::Timestamp;
@@ -60,6 +61,7 @@ pub(crate) struct Driver {
     pub(crate) inner: Arc<Inner>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
+    pub(crate) quotas: Quotas,
 }
 
 /// Why a drive stops before the workflow ends.
@@ -191,14 +193,19 @@ impl Driver {
         let entry = Entry::Requested {
             call,
             request: request.id.clone(),
-            asked,
+            asked: asked.clone(),
             artifact: request.artifact.clone(),
             input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
             expires_at: request.expires_at,
         };
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let batch = Batch { entries: &[entry], request: Some((&request.id, &body)), receipt: None };
-        self.append_batch(batch)
+        let entries = [entry];
+        let batch = Batch { entries: &entries, request: Some((&request.id, &body)), ..Batch::default() };
+        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
+        match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
+            Ok(()) => self.append_batch(batch),
+            Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
+        }
     }
 
     /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
@@ -312,7 +319,8 @@ impl Driver {
             self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
         }
         let place = Place { key: &self.origin.key, after, at: self.inner.now()? };
-        for fact in self.inner.store.append(place, batch)? {
+        let quotas = batch.entries.iter().any(is_of_the_guest).then_some(&self.quotas);
+        for fact in self.inner.store.append(place, Batch { quotas, ..batch })? {
             self.inner.observe(&fact);
         }
         Ok(())
@@ -321,6 +329,20 @@ impl Driver {
     fn illegal(&self, illegal: workflow::Illegal) -> Error {
         Error::Journal { key: self.origin.key.clone(), illegal }
     }
+}
+
+/// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
+/// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.
+fn is_of_the_guest(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::StepStarted { .. }
+            | Entry::StepCompleted { .. }
+            | Entry::StepFailed { .. }
+            | Entry::Rejected { .. }
+            | Entry::Requested { .. }
+            | Entry::Completed { .. }
+    )
 }
 
 /// What the guest is told of an action that took place, and what the attestation has the digest of.

@@ -13,6 +13,7 @@ use crate::capability::Capability;
 use crate::capability::Gate;
 use crate::drive::Origin;
 use crate::entropy;
+use crate::limits::Settings;
 use crate::programs::Programs;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
@@ -26,7 +27,6 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use workflow::Entry;
-use workflow::Limits;
 use workflow::Replay;
 use workflow::RequestId;
 
@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) observer: Observer,
-    pub(crate) limits: Limits,
+    pub(crate) settings: Settings,
     pub(crate) environment: Environment,
     pub(crate) programs: Programs,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
@@ -97,8 +97,9 @@ impl Inner {
     pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
         let facts = self.store.facts(Some(key))?;
         let entries = facts.iter().map(|fact| &fact.entry);
-        let replay = Replay::fold(entries, self.limits.clone())
-            .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        let limits = self.settings.of(&key.tenant).workflow;
+        let replay =
+            Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
             Some((
                 Entry::Loaded { component, imports, .. },

@@ -24,7 +24,8 @@
 //! # }
 //! ```
 //!
-//! The rooms: [`sandbox`] runs guests, [`authority`] asks and signs, [`capability`] verifies and acts, [`store`] remembers. They know
+//! The rooms: [`sandbox`] runs guests, [`authority`] asks and signs, [`capability`] verifies and acts, [`store`] remembers; [`limits`] names
+//! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
 pub mod authority;
@@ -36,6 +37,7 @@ mod durable;
 mod entropy;
 mod error;
 mod inner;
+pub mod limits;
 mod programs;
 pub mod sandbox;
 pub mod store;
@@ -118,7 +120,8 @@ impl Host {
         Builder::new(data.as_ref().to_owned())
     }
 
-    /// Checks and compiles a component.
+    /// Checks and compiles a component. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
+    /// in [`load_for`](Self::load_for) and [`start`](Self::start).
     ///
     /// # Errors
     /// When it is not a workflow, or imports what a workflow may not have.
@@ -127,12 +130,23 @@ impl Host {
         Ok(Workflow { program, bytes: bytes.into() })
     }
 
+    /// [`load`](Self::load), for a tenant whose bytes are not worth compiling when they are more than it may have.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(&self, tenant: &TenantId, bytes: Vec<u8>) -> Result<Workflow, Error> {
+        self.0.settings.of(tenant).sandbox.check_component(bytes.len())?;
+        self.load(bytes)
+    }
+
     /// Creates an instance. It runs when it is driven.
     ///
     /// # Errors
-    /// When the parameters are not JSON, or the instance cannot be written.
+    /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
-        self.0.limits.check_params(&start.params).map_err(Error::Params)?;
+        let limits = self.0.settings.of(&start.tenant);
+        limits.workflow.check_params(&start.params).map_err(Error::Params)?;
+        limits.sandbox.check_component(workflow.bytes.len())?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
         let entries = [
@@ -150,7 +164,7 @@ impl Host {
             },
         ];
         let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
-        for fact in self.0.store.create(&key, component, at, &entries)? {
+        for fact in self.0.store.create(&key, component, at, &entries, &limits.quotas)? {
             self.0.observe(&fact);
         }
         Ok(key)
@@ -177,9 +191,12 @@ impl Host {
             instance: key.instance.to_string(),
             workflow: origin.workflow.clone(),
         };
-        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay };
+        let limits = self.0.settings.of(&key.tenant);
+        let quotas = limits.quotas;
+        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas };
         let driver = Arc::new(Mutex::new(driver));
-        let drive = self.0.sandbox.run(&program, event, Box::new(Shared(Arc::clone(&driver)))).await;
+        let handler = Box::new(Shared(Arc::clone(&driver)));
+        let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
         let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
         match drive.end {
             End::Returned(result) => driver.finish(Ok(result))?,
@@ -254,8 +271,10 @@ impl Host {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
         let place = Place { key: &key, after, at: self.0.now()? };
-        for fact in
-            self.0.store.append(place, Batch { entries: &entries, request: None, receipt: Some(&receipt) })?
+        for fact in self
+            .0
+            .store
+            .append(place, Batch { entries: &entries, receipt: Some(&receipt), ..Batch::default() })?
         {
             self.0.observe(&fact);
         }
@@ -276,6 +295,12 @@ impl Host {
     /// When the state cannot be read.
     pub fn audit(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, Error> {
         Ok(self.0.store.facts(key)?)
+    }
+
+    /// A tenant's limits here.
+    #[must_use]
+    pub fn limits(&self, tenant: &TenantId) -> limits::Limits {
+        self.0.settings.of(tenant)
     }
 
     /// The durable state, to read.

@@ -52,6 +52,7 @@ pub use id::ReceiptId;
 pub use id::RequestId;
 pub use id::TenantId;
 pub use limits::Limits;
+pub use limits::names as limit_names;
 pub use replay::Divergence;
 pub use replay::Replay;
 pub use replay::Status;

@@ -35,7 +35,7 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
-        let (_, limits) = self.limits.limits();
+        let limits = self.limits.settings(data)?.largest().sandbox;
         let inspection = sandbox(data, limits)?.inspect(&bytes);
         let mut out = anstream::stdout().lock();
         match self.json {

@@ -10,6 +10,7 @@ mod deployments;
 mod inspect;
 mod keys;
 mod limit;
+mod limits;
 mod receipts;
 mod run;
 mod story;
@@ -48,6 +49,8 @@ enum Command {
     Receipts(receipts::Receipts),
     /// List deployments.
     Deployments(deployments::Deployments),
+    /// Show every limit: its value, where that comes from, and why.
+    Limits(limits::Limits),
     /// Show the keys that verify what this host signs.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -96,6 +99,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Logs(logs) => logs.execute(data),
         Command::Receipts(receipts) => receipts.execute(data),
         Command::Deployments(deployments) => deployments.execute(data),
+        Command::Limits(limits) => limits.execute(data),
         Command::Keys(keys) => keys.execute(data),
     };
     match exit {

@@ -109,7 +109,8 @@ impl Run {
         let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
         let params = self.params()?;
         let session = Session::open(data, &self.common, manner)?;
-        let workflow = session.host.load(bytes).with_context(|| self.guest.display().to_string())?;
+        let workflow =
+            session.host.load_for(&self.tenant, bytes).with_context(|| self.guest.display().to_string())?;
         let name = self.name();
         session.story.loaded(&Quoted(&name).to_string(), workflow.program());
         let start = Start { tenant: self.tenant.clone(), actor: self.actor.clone(), name, params };
@@ -168,10 +169,8 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn open(data: &'a Data, common: &Common, manner: Manner) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
-        let (limits, sandbox) = common.limits.limits();
         let host = Host::builder(&data.path)
-            .limits(limits)
-            .sandbox(sandbox)
+            .settings(common.limits.settings(data)?)
             .compiler(data::compiler()?)
             .observe(move |fact| story.fact(fact))
             .open()?;

@@ -1,5 +1,7 @@
 //! The bounds on one drive.
 
+use crate::sandbox::LoadError;
+use crate::sandbox::load;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -71,6 +73,42 @@ pub struct SandboxLimits {
     pub load: LoadLimits,
 }
 
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod names {
+    /// Of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
+    pub const COMPONENT_BYTES: &str = "component-bytes";
+    /// Of [`SandboxLimits::memory_bytes`](super::SandboxLimits::memory_bytes).
+    pub const MEMORY_BYTES: &str = "memory-bytes";
+    /// Of [`SandboxLimits::fuel`](super::SandboxLimits::fuel).
+    pub const FUEL: &str = "fuel";
+    /// Of [`SandboxLimits::wall_clock`](super::SandboxLimits::wall_clock).
+    pub const WALL_CLOCK_SECONDS: &str = "wall-clock-seconds";
+    /// Of [`SandboxLimits::table_elements`](super::SandboxLimits::table_elements).
+    pub const TABLE_ELEMENTS: &str = "table-elements";
+    /// Of [`SandboxLimits::handles`](super::SandboxLimits::handles).
+    pub const HANDLES: &str = "handles";
+    /// Of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
+    pub const CALL_BYTES: &str = "call-bytes";
+    /// Of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
+    pub const LOG_BYTES: &str = "log-bytes";
+    /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
+    pub const LIVE_INSTANCES: &str = "live-instances";
+    /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
+    pub const FUNCTIONS: &str = "functions";
+    /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
+    pub const FUNCTION_BYTES: &str = "function-bytes";
+    /// Of [`LoadLimits::compile_cpu`](super::LoadLimits::compile_cpu).
+    pub const COMPILE_CPU_SECONDS: &str = "compile-cpu-seconds";
+    /// Of [`LoadLimits::compile_wall`](super::LoadLimits::compile_wall).
+    pub const COMPILE_WALL_SECONDS: &str = "compile-wall-seconds";
+    /// Of [`LoadLimits::compile_memory_bytes`](super::LoadLimits::compile_memory_bytes).
+    pub const COMPILE_MEMORY_BYTES: &str = "compile-memory-bytes";
+    /// Of [`LoadLimits::cache_bytes`](super::LoadLimits::cache_bytes).
+    pub const CACHE_BYTES: &str = "cache-bytes";
+    /// Of [`LoadLimits::programs`](super::LoadLimits::programs).
+    pub const PROGRAMS: &str = "programs";
+}
+
 impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
@@ -85,6 +123,13 @@ impl Default for SandboxLimits {
             live_instances: 1_000,
             load: LoadLimits::default(),
         }
+    }
+}
+
+impl SandboxLimits {
+    /// Says no to a component of more bytes than these limits allow.
+    pub(crate) fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
+        load::check_size(bytes, self.component_bytes)
     }
 }
 

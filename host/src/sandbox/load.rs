@@ -5,6 +5,7 @@ use crate::sandbox::bindings::TenantWorkflowPre;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
 use crate::sandbox::limits::PARTS;
+use crate::sandbox::limits::names;
 use receipt::Digest;
 use std::path::PathBuf;
 use wasmtime::component::Component;
@@ -65,7 +66,7 @@ pub enum LoadError {
     Runtime(String),
     /// The size.
     #[error(
-        "the component has {bytes} bytes; limit component-bytes is {limit} (an operator raises it with --limit component-bytes=N)"
+        "the component has {bytes} bytes; limit {name} is {limit} (an operator raises it with --limit {name}=N, or for good in pp-host.toml)", name = names::COMPONENT_BYTES
     )]
     TooLarge {
         /// Its size.
@@ -194,11 +195,14 @@ impl Examined {
     }
 }
 
+pub(crate) fn check_size(bytes: usize, limit: usize) -> Result<(), LoadError> {
+    if bytes > limit { Err(LoadError::TooLarge { bytes, limit }) } else { Ok(()) }
+}
+
 /// Tells apart what people confuse, before the compiler sees anything.
-pub(crate) fn check_header(bytes: &[u8], limit: usize) -> Result<(), LoadError> {
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     const MODULE: &[u8] = &[1, 0, 0, 0];
     match bytes.strip_prefix(b"\0asm") {
-        _ if bytes.len() > limit => Err(LoadError::TooLarge { bytes: bytes.len(), limit }),
         None => Err(LoadError::NotWasm),
         Some(rest) if rest.starts_with(MODULE) => Err(LoadError::CoreModule),
         Some(_) => Ok(()),

@@ -30,6 +30,7 @@ pub use end::End;
 pub use inspect::Inspection;
 pub use limits::LoadLimits;
 pub use limits::SandboxLimits;
+pub use limits::names as limit_names;
 pub use load::LoadError;
 pub use load::Program;
 
@@ -108,34 +109,34 @@ pub struct Drive {
     pub fuel: u64,
 }
 
-/// A runtime with its limits. Cheap to share by reference; drives run side by side.
+/// A runtime. Cheap to share by reference; drives run side by side, each with limits of its own.
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
     loader: Loader,
-    limits: SandboxLimits,
+    largest: SandboxLimits,
     /// One permit for each memory that may be live.
     live: Semaphore,
     note: Option<String>,
 }
 
 impl Sandbox {
-    /// A runtime that compiles in this process and keeps no code.
+    /// A runtime for drives whose limits are at most these. It compiles in this process and keeps no code.
     ///
     /// # Errors
     /// When this machine cannot run compiled WebAssembly.
-    pub fn new(limits: SandboxLimits) -> Result<Self, LoadError> {
-        Self::build(limits).map_err(|error| LoadError::Runtime(format!("{error:#}")))
+    pub fn new(largest: SandboxLimits) -> Result<Self, LoadError> {
+        Self::build(largest).map_err(|error| LoadError::Runtime(format!("{error:#}")))
     }
 
-    fn build(limits: SandboxLimits) -> wasmtime::Result<Self> {
-        let engine::Running { engine, note } = engine::running(&limits)?;
+    fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {
+        let engine::Running { engine, note } = engine::running(&largest)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         let loader = Loader::new(engine.clone());
-        let live = Semaphore::new(limits.live_instances.max(1) as usize);
-        Ok(Self { engine, linker, loader, limits, live, note })
+        let live = Semaphore::new(largest.live_instances.max(1) as usize);
+        Ok(Self { engine, linker, loader, largest, live, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -143,7 +144,7 @@ impl Sandbox {
     /// # Errors
     /// When the folder cannot be used.
     pub fn cached_in(mut self, folder: &Path) -> Result<Self, LoadError> {
-        self.loader.cache_in(folder, self.limits.load.cache_bytes)?;
+        self.loader.cache_in(folder, self.largest.load.cache_bytes)?;
         Ok(self)
     }
 
@@ -183,42 +184,49 @@ impl Sandbox {
     }
 
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
-        load::check_header(bytes, self.limits.component_bytes)?;
-        let (component, provenance) = self.loader.load(&digest, bytes, &self.limits.load)?;
+        load::check_size(bytes.len(), self.largest.component_bytes)?;
+        load::check_header(bytes)?;
+        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest.load)?;
         Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
     }
 
-    /// Runs a workflow from its first line until it returns, halts or breaks.
-    pub async fn run(&self, program: &Program, event: Event, handler: Box<dyn Handler>) -> Drive {
+    /// Runs a workflow from its first line until it returns, halts, breaks or reaches one of `limits`.
+    pub async fn run(
+        &self,
+        program: &Program,
+        event: Event,
+        limits: &SandboxLimits,
+        handler: Box<dyn Handler>,
+    ) -> Drive {
         // Never closed, and waited for before the drive's time begins.
-        let _turn = self.live.acquire_many(program.memories().min(self.limits.live_instances.max(1))).await;
-        let output = Output::new(self.limits.log_bytes);
+        let _turn = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
+        let output = Output::new(limits.log_bytes);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(self.limits.handles);
+        table.set_max_capacity(limits.handles);
         let (moment, host_time) = (Moment::default(), HostTime::default());
         let wasi = wasi::context(event.started_at, &event.seed, &moment, &output);
-        let meter = Meter::new(&self.limits);
+        let meter = Meter::new(limits);
         let guest = Guest { handler, table, wasi, meter, moment, host_time: host_time.clone() };
         let mut store = Store::new(&self.engine, guest);
-        let result = match self.bound(&mut store) {
-            Ok(()) => within(self.limits.wall_clock, &host_time, call(&mut store, program, event)).await,
+        let result = match bound(&mut store, limits) {
+            Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
             Err(error) => Ok(Err(error)),
         };
-        let fuel = self.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let output = output.text();
-        let end = end::classify(result, &self.limits, store.data().meter.refused(), &output);
+        let end = end::classify(result, limits, store.data().meter.refused(), &output);
         Drive { end, output, fuel }
     }
+}
 
-    fn bound(&self, store: &mut Store<Guest>) -> wasmtime::Result<()> {
-        store.limiter(|guest| &mut guest.meter);
-        store.set_fuel(self.limits.fuel)?;
-        store.epoch_deadline_async_yield_and_update(1);
-        store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(self.limits.call_bytes);
-        store.set_max_component_handles(self.limits.handles);
-        Ok(())
-    }
+fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<()> {
+    store.limiter(|guest| &mut guest.meter);
+    store.set_fuel(limits.fuel)?;
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(limits.call_bytes);
+    store.set_max_component_handles(limits.handles);
+    Ok(())
 }
 
 /// Runs a drive for as long as it may take, the host's own time not counted.

@@ -1,6 +1,8 @@
 //! Opening a journal, and telling whether it is one.
 
 use crate::store::StoreError;
+use crate::store::schema::check_format;
+use crate::store::schema::prepare;
 use crate::store::sqlite::classify;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
@@ -9,26 +11,6 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-
-/// `PRAGMA application_id`: "PPHS".
-const APPLICATION: i64 = 0x5050_4853;
-
-/// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 1;
-
-/// Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small table
-/// beside them, written in the same transaction.
-const TABLES: &str = "
-    CREATE TABLE components (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-    CREATE TABLE instances (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, instance TEXT NOT NULL, UNIQUE (tenant, instance)) STRICT;
-    CREATE TABLE entries (seq INTEGER PRIMARY KEY, instance INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    CREATE UNIQUE INDEX entries_of_instance ON entries (instance, idx);
-    CREATE TABLE requests (id TEXT PRIMARY KEY, instance INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    CREATE TABLE receipts (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
-    CREATE TABLE redemptions (receipt TEXT PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE TABLE attestations (receipt TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-    CREATE TABLE outputs (instance INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-";
 
 /// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
 pub(super) fn own(path: &Path) -> Result<Connection, StoreError> {
@@ -64,42 +46,4 @@ fn percent_encoded(path: &Path) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
     path.as_os_str().as_bytes().iter().map(encode).collect()
-}
-
-fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-    let foreign = |error| match error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => {
-            StoreError::Foreign(path.to_owned())
-        }
-        other => classify(other),
-    };
-    let (tables, application, format) = (
-        tables.map_err(foreign)?,
-        pragma("application_id").map_err(classify)?,
-        pragma("user_version").map_err(classify)?,
-    );
-    match () {
-        () if tables > 0 && application != APPLICATION => Err(StoreError::Foreign(path.to_owned())),
-        () if format > FORMAT => {
-            Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT })
-        }
-        () => Ok(()),
-    }
-}
-
-/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if format == 0 {
-        let tx = connection.transaction()?;
-        tx.execute_batch(TABLES)?;
-        tx.pragma_update(None, "application_id", APPLICATION)?;
-        tx.pragma_update(None, "user_version", FORMAT)?;
-        tx.commit()?;
-    }
-    Ok(())
 }

@@ -7,10 +7,14 @@ use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::Judge;
 use crate::store::Place;
+use crate::store::Quotas;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::store::Usage;
 use crate::store::open;
+use crate::store::usage::Change;
+use crate::store::usage::usage;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
@@ -30,6 +34,7 @@ use std::sync::PoisonError;
 use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::TenantId;
 
 /// How many of the last characters of an instance's output are kept.
 const OUTPUT: i64 = 1 << 20;
@@ -79,9 +84,11 @@ impl Store for Sqlite {
         component: (&Digest, &[u8]),
         at: Timestamp,
         entries: &[Entry],
+        quotas: &Quotas,
     ) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
             let (digest, bytes) = component;
+            let mut change = Change { instances: 1, ..Change::default() };
             tx.execute(
                 "INSERT OR IGNORE INTO components VALUES (?1, ?2)",
                 params![digest.to_string(), bytes],
@@ -94,23 +101,33 @@ impl Store for Sqlite {
                     false => classify(error),
                 }
             })?;
-            add(tx, Place { key, after: 0, at }, entries)
+            change.hold(tx, &key.tenant, component)?;
+            let facts = add(tx, Place { key, after: 0, at }, entries, &mut change)?;
+            change.charge(tx, &key.tenant, Some(quotas))?;
+            Ok(facts)
         })
     }
 
     fn append(&self, place: Place<'_>, batch: Batch<'_>) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
+            let mut change = Change::default();
             if let Some((id, body)) = batch.request {
                 let row = instance_row(tx, place.key)?;
-                tx.execute("INSERT INTO requests VALUES (?1, ?2, ?3)", params![id.as_str(), row, body])
-                    .map_err(classify)?;
+                let insert = "INSERT INTO requests (id, instance, body) VALUES (?1, ?2, ?3)";
+                tx.execute(insert, params![id.as_str(), row, body]).map_err(classify)?;
+                change.pending += 1;
+                change.keep(body.len());
             }
             if let Some(receipt) = batch.receipt {
                 let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
-                let row = params![receipt.id.as_str(), receipt.request.as_str(), to_json(receipt)?];
+                let body = to_json(receipt)?;
+                let row = params![receipt.id.as_str(), receipt.request.as_str(), body];
                 tx.execute(insert, row).map_err(|error| conflict(error, place.key))?;
+                change.keep(body.len());
             }
-            add(tx, place, batch.entries)
+            let facts = add(tx, place, batch.entries, &mut change)?;
+            change.charge(tx, &place.key.tenant, batch.quotas)?;
+            Ok(facts)
         })
     }
 
@@ -119,7 +136,9 @@ impl Store for Sqlite {
             let found = find_receipt(tx, id)?;
             let fate = found.as_ref().map_or_else(Fate::default, |(_, fate)| fate.clone());
             let entry = judge(found.as_ref().map(|(receipt, _)| receipt), &fate);
-            let facts = add(tx, place, std::slice::from_ref(&entry))?;
+            let mut change = Change::default();
+            let facts = add(tx, place, std::slice::from_ref(&entry), &mut change)?;
+            change.charge(tx, &place.key.tenant, None)?;
             facts
                 .into_iter()
                 .next()
@@ -190,10 +209,21 @@ impl Store for Sqlite {
     fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             let row = instance_row(tx, key)?;
+            let length = || -> Result<i64, StoreError> {
+                let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+                let found = tx.query_row(select, [row], |row| row.get(0)).optional();
+                Ok(found.map_err(classify)?.unwrap_or(0))
+            };
+            let before = length()?;
             let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
             tx.execute(append, params![row, output, OUTPUT]).map_err(classify)?;
-            Ok(())
+            let change = Change { bytes: length()? - before, ..Change::default() };
+            change.charge(tx, &key.tenant, None)
         })
+    }
+
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        usage(&self.lock(), tenant)
     }
 
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {
@@ -206,7 +236,12 @@ impl Store for Sqlite {
 }
 
 /// Adds entries, and to the small tables what some of them stand for.
-fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<Fact>, StoreError> {
+fn add(
+    tx: &Transaction<'_>,
+    place: Place<'_>,
+    entries: &[Entry],
+    change: &mut Change,
+) -> Result<Vec<Fact>, StoreError> {
     let Place { key, after, at } = place;
     // Another instance may have recorded something later since `at` was looked up.
     let at = latest(tx)?.map_or(at, |latest| latest.max(at));
@@ -227,6 +262,8 @@ fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<
     for (index, entry) in (after as u64..).zip(entries) {
         let body = to_json(entry)?;
         let values = params![row, index.cast_signed(), at.as_millis(), body];
+        change.keep(body.len());
+        change.settle(tx, row, entry)?;
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
         match entry {
             Entry::Redeemed { receipt, .. } => {
