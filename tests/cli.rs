@@ -174,6 +174,71 @@ fn a_parked_run_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_denial_that_the_workflow_reports_as_its_failure_is_a_denial() {
+    let data = TempDir::new().unwrap();
+    let ran = run(
+        data.path(),
+        &["run", "tests/guests/hostile.wasm", "--params", r#"{"attack":"plain"}"#, "--deny"],
+    );
+    assert_eq!(ran.code, Some(4), "{}", ran.stdout);
+}
+
+#[test]
+fn a_limit_does_not_end_an_instance_that_only_waits() {
+    let data = TempDir::new().unwrap();
+    assert_eq!(run(data.path(), &["run", GUEST, "--wait"]).code, Some(3));
+    let instance =
+        lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
+    assert_eq!(run(data.path(), &["resume", &instance, "--limit", "fuel=10"]).code, Some(3));
+    assert_eq!(run(data.path(), &["resume", &instance, "--approve"]).code, Some(0));
+    let again = run(data.path(), &["resume", &instance]);
+    assert!(again.stdout.contains(r#""status":"deployed""#), "an ended instance says how: {}", again.stdout);
+}
+
+#[test]
+fn json_on_a_terminal_hides_nothing() {
+    let data = TempDir::new().unwrap();
+    let ran = run(
+        data.path(),
+        &[
+            "run",
+            "tests/guests/hostile.wasm",
+            "--params",
+            r#"{"attack":"loud"}"#,
+            "--workflow-name",
+            "a\u{202e}b",
+            "--json",
+        ],
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for text in [&ran.stdout, &ran.stderr, &run(data.path(), &["audit", "--json"]).stdout] {
+        assert!(text.contains("202e") && !text.contains('\u{202e}'), "{text}");
+    }
+    assert_eq!(lines(&ran.stdout)[1]["workflow"], "a\u{202e}b", "and says the same");
+}
+
+#[test]
+fn what_is_kept_is_its_owner_s() {
+    let data = folder();
+    for file in ["journal.sqlite", "journal.sqlite-wal"] {
+        if let Ok(metadata) = fs::metadata(data.path().join(file)) {
+            assert_eq!(metadata.permissions().mode() & 0o077, 0, "{file}");
+        }
+    }
+}
+
+#[test]
+fn what_a_guest_printed_is_kept_drive_by_drive() {
+    let data = TempDir::new().unwrap();
+    run(data.path(), &["run", "tests/guests/hostile.wasm", "--params", r#"{"attack":"print"}"#]);
+    let instance =
+        lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
+    let logs = run(data.path(), &["logs", &instance]).stdout;
+    assert!(logs.starts_with("[drive of "), "{}", &logs[..80]);
+    assert!(logs.contains("more bytes not kept"));
+}
+
+#[test]
 fn parameters_come_from_the_command_line_or_a_file() {
     let data = TempDir::new().unwrap();
     let file = write(data.path(), "params.json", r#"{"resource":"cloudflare://workers/acme/other"}"#);

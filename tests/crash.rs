@@ -14,6 +14,7 @@ use host::capability::Capability;
 use host::capability::Deploy;
 use host::capability::OnInterruption;
 use host::capability::PerformError;
+use host::capability::Performed;
 use host::capability::Permit;
 use host::sandbox::SandboxLimits;
 use receipt::Decision;
@@ -92,7 +93,7 @@ impl Capability for Dies {
         permit: &Permit,
         artifact: &Artifact,
         attempt: Attempt,
-    ) -> Result<String, PerformError> {
+    ) -> Result<Performed, PerformError> {
         if !self.before {
             self.inner.perform(permit, artifact, attempt)?;
         }
@@ -116,7 +117,7 @@ impl Capability for Untouchable {
         OnInterruption::ReportUnknown
     }
 
-    fn perform(&self, _: &Permit, _: &Artifact, _: Attempt) -> Result<String, PerformError> {
+    fn perform(&self, _: &Permit, _: &Artifact, _: Attempt) -> Result<Performed, PerformError> {
         panic!("an effect that may have taken place was repeated");
     }
 }
@@ -197,6 +198,22 @@ fn an_interrupted_effect_that_cannot_be_repeated_is_unknown_and_attested_so() {
     assert_eq!(attested, Some(true));
 }
 
+/// A second attempt that fails says nothing of the first.
+#[test]
+fn an_interrupted_effect_whose_repetition_fails_is_unknown() {
+    let folder = TempDir::new().unwrap();
+    run_child_until(folder.path(), "after the effect");
+    let deployments = folder.path().join("deployments");
+    std::fs::remove_dir_all(deployments.join("records")).unwrap();
+    std::fs::remove_dir_all(deployments.join("current")).unwrap();
+    std::fs::remove_dir_all(deployments.join("artifacts")).unwrap();
+    std::fs::write(deployments.join("artifacts"), "in the way").unwrap();
+    let host = Host::builder(folder.path()).open().unwrap();
+    let key = the_instance(&host);
+    let (_, message) = support::failure(&support::finish(&host, &key, Decision::Approved));
+    assert!(message.starts_with("unknown whether deployed"), "{message}");
+}
+
 /// The workflow never comes back to the action that was interrupted: the instance still does not end with an outcome that nobody signed.
 #[test]
 fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
@@ -239,7 +256,7 @@ impl Capability for Held {
         permit: &Permit,
         artifact: &Artifact,
         attempt: Attempt,
-    ) -> Result<String, PerformError> {
+    ) -> Result<Performed, PerformError> {
         self.entered.send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
         self.inner.perform(permit, artifact, attempt)

@@ -125,3 +125,11 @@ fn a_denied_workflow_acts_on_nothing() {
     assert!(entries.iter().any(|entry| matches!(entry, Entry::Issued { decision: Decision::Denied, .. })));
     assert_eq!(count(&entries, "redeemed") + count(&entries, "performed"), 0);
 }
+
+/// A guest that could tell a run from its repetition could take another path then. Each of these names a step after what it sees.
+#[test]
+fn chance_and_clocks_are_the_same_whether_a_step_ran_or_was_left_out() {
+    assert!(result(&attack("chance").0)["behind"].is_u64());
+    let instants = result(&attack("instants").0);
+    assert!(instants["slept"].as_u64().unwrap() >= 3600, "{instants}");
+}

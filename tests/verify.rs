@@ -1,5 +1,4 @@
 //! `pp-host verify` and `receipts export`: what this host issues verifies, here and elsewhere.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

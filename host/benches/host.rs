@@ -7,16 +7,22 @@ use divan::Bencher;
 use host::Host;
 use host::Start;
 use host::Status;
+use host::authority::Authority;
 use host::authority::DemoDecider;
 use host::authority::Judgement;
+use host::authority::Keyring;
+use host::authority::Request;
 use host::sandbox::End;
 use host::sandbox::Event;
 use host::sandbox::Halt;
 use host::sandbox::Program;
 use host::sandbox::Sandbox;
 use host::sandbox::SandboxLimits;
+use host::store::StoredReceipt;
 use receipt::Decision;
 use receipt::Digest;
+use receipt::KeySet;
+use receipt::Salt;
 use receipt::Timestamp;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -54,21 +60,14 @@ fn event() -> Event {
     }
 }
 
-/// Check and compile the demo guest.
-#[divan::bench]
-fn load(bencher: Bencher) {
-    let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
-    let bytes = guest();
-    bencher.bench_local(|| sandbox.load(&bytes).expect("the demo guest"));
-}
-
 /// A store, an instance, a call up to the first host call, and everything dropped.
 #[divan::bench]
 fn instantiate_and_halt(bencher: Bencher) {
     let ((sandbox, program), runtime) = (sandbox(), runtime());
     bencher.bench_local(|| {
         let halt = |_: Command| Err::<Outcome, Halt>("enough".into());
-        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(halt)));
+        let drive =
+            runtime.block_on(sandbox.run(&program, event(), &SandboxLimits::default(), Box::new(halt)));
         assert!(matches!(drive.end, End::Halted(_)));
     });
 }
@@ -84,14 +83,15 @@ fn instantiate_and_replay_one_step(bencher: Bencher) {
             }
             _ => Err::<Outcome, Halt>("enough".into()),
         };
-        let drive = runtime.block_on(sandbox.run(&program, event(), Box::new(answer)));
+        let drive =
+            runtime.block_on(sandbox.run(&program, event(), &SandboxLimits::default(), Box::new(answer)));
         assert!(matches!(drive.end, End::Halted(_)));
     });
 }
 
 /// A host in a folder of its own, and the demo guest in it.
 struct Bench {
-    _folder: TempDir,
+    folder: TempDir,
     host: Host,
     workflow: host::Workflow,
     runtime: Runtime,
@@ -102,7 +102,7 @@ impl Bench {
         let folder = TempDir::new().expect("a folder");
         let host = Host::builder(folder.path()).open().expect("a host");
         let workflow = host.load(guest()).expect("the demo guest");
-        Self { _folder: folder, host, workflow, runtime: runtime() }
+        Self { folder, host, workflow, runtime: runtime() }
     }
 
     fn start(&self) -> host::InstanceKey {
@@ -143,4 +143,54 @@ fn approved_run(bencher: Bencher) {
             .expect("a receipt");
         assert!(matches!(bench.drive(&key), Status::Completed(_)));
     });
+}
+
+/// The signature in a decision: a receipt minted for the demo's request, and verified before it is handed out.
+#[divan::bench]
+fn mint_receipt(bencher: Bencher) {
+    let bench = Decided::new();
+    bencher.bench_local(|| bench.mint());
+}
+
+/// What the gate does of cryptography: verify, and open the commitment.
+#[divan::bench]
+fn verify_receipt(bencher: Bencher) {
+    let bench = Decided::new();
+    let stored = bench.mint();
+    let opening = stored.opening().expect("its salt");
+    bencher.bench_local(|| {
+        receipt::verify(&stored.artifact, &bench.keys)
+            .and_then(|verified| verified.open(&opening))
+            .expect("it verifies")
+    });
+}
+
+/// The demo's request, and an authority to decide it.
+struct Decided {
+    authority: Authority,
+    keys: KeySet,
+    request: Request,
+    judgement: Judgement,
+}
+
+impl Decided {
+    fn new() -> Self {
+        let bench = Bench::new();
+        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&bench.start()) else {
+            unreachable!("it asks")
+        };
+        let request = bench.host.request(&request).expect("its request");
+        let keyring =
+            Keyring::open(bench.folder.path().join("other").as_path(), &[7; 32], request.created_at)
+                .expect("keys");
+        let by = DemoDecider::new("bench".parse().expect("a name"));
+        let judgement = Judgement { decision: Decision::Approved, by, reason: None };
+        Self { authority: Authority::new(Box::new(keyring.signer)), keys: keyring.keys, request, judgement }
+    }
+
+    fn mint(&self) -> StoredReceipt {
+        let (id, salt, at) =
+            ("rcpt_bench".parse().expect("an id"), Salt::from_bytes([1; 32]), self.request.created_at);
+        self.authority.issue(&self.request, &self.judgement, id, salt, at).expect("a receipt")
+    }
 }

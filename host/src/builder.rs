@@ -14,9 +14,13 @@ use crate::capability::Gate;
 use crate::entropy;
 use crate::inner::Inner;
 use crate::inner::Observer;
+use crate::limits::Settings;
+use crate::programs::Programs;
+use crate::sandbox::Compiler;
 use crate::sandbox::Sandbox;
 use crate::sandbox::SandboxLimits;
 use crate::store::DataFolder;
+use crate::store::Quotas;
 use crate::store::Sqlite;
 use crate::store::Store;
 use receipt::Scope;
@@ -30,8 +34,8 @@ pub struct Builder {
     data: PathBuf,
     scope: Scope,
     environment: Environment,
-    limits: Limits,
-    sandbox: SandboxLimits,
+    settings: Settings,
+    compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Observer,
     capabilities: Vec<Box<dyn Capability>>,
@@ -46,8 +50,8 @@ impl Builder {
             data,
             scope: Scope::Demo,
             environment: Environment::Development,
-            limits: Limits::default(),
-            sandbox: SandboxLimits::default(),
+            settings: Settings::default(),
+            compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: Box::new(|_| {}),
             capabilities: Vec::new(),
@@ -69,17 +73,39 @@ impl Builder {
         self
     }
 
+    /// Every tenant's limits, as a settings file or a command line states them. Whatever they leave open is as
+    /// [`limits`](Self::limits), [`sandbox`](Self::sandbox) and [`quotas`](Self::quotas) say after this.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// What a workflow may ask for.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.base().workflow = limits;
         self
     }
 
     /// What a drive may use.
     #[must_use]
     pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
-        self.sandbox = limits;
+        self.settings.base().sandbox = limits;
+        self
+    }
+
+    /// What a tenant may keep.
+    #[must_use]
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.settings.base().quotas = quotas;
+        self
+    }
+
+    /// Where components are compiled. Default: in this process, whose time and memory are then at a hostile component's disposal.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
         self
     }
 
@@ -120,17 +146,20 @@ impl Builder {
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
         let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
+        let largest = self.settings.largest().sandbox;
+        let programs = Programs::new(largest.load.programs);
+        let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
         Ok(Host(Arc::new(Inner {
-            sandbox: Sandbox::new(self.sandbox)?,
+            sandbox,
             store,
             gate: Gate::new(keyring.keys, self.scope),
             authority: Authority::new(Box::new(keyring.signer)),
             capabilities: self.capabilities,
             clock: self.clock,
             observer: self.observer,
-            limits: self.limits,
+            settings: self.settings,
             environment: self.environment,
-            programs: Mutex::default(),
+            programs,
             driving: Mutex::default(),
             _folder: folder,
         })))

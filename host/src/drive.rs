@@ -1,7 +1,6 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::authority::Judgement;
 use crate::authority::REQUEST_LIFETIME;
 use crate::authority::Request;
 use crate::authority::Reversibility;
@@ -11,16 +10,18 @@ use crate::capability::Capability;
 use crate::capability::Claim;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
+use crate::capability::Performed;
 use crate::capability::Permit;
 use crate::entropy;
 use crate::inner::Inner;
-use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
 use crate::store::InstanceKey;
 use crate::store::Place;
+use crate::store::Quotas;
 use receipt::Digest;
+use receipt::Json;
 use receipt::Timestamp;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -60,6 +61,7 @@ pub(crate) struct Driver {
     pub(crate) inner: Arc<Inner>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
+    pub(crate) quotas: Quotas,
 }
 
 /// Why a drive stops before the workflow ends.
@@ -68,6 +70,9 @@ pub(crate) enum Stop {
     /// It waits: park it.
     #[error("the instance waits")]
     Waiting,
+    /// The guest broke a rule: end it.
+    #[error("the workflow broke a rule: {0}")]
+    Broke(Failure),
     /// The host cannot go on.
     #[error(transparent)]
     Error(#[from] Error),
@@ -77,9 +82,13 @@ pub(crate) enum Stop {
 pub(crate) struct Shared(pub(crate) Arc<Mutex<Driver>>);
 
 impl Handler for Shared {
-    fn handle(&mut self, command: Command) -> Answer<'_> {
+    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
         let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).answer(&command);
-        Box::pin(std::future::ready(answer.map_err(|stop| Box::new(stop) as Halt)))
+        answer.map_err(|stop| Box::new(stop) as Halt)
+    }
+
+    fn position(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).replay.position()
     }
 }
 
@@ -93,6 +102,7 @@ impl Driver {
                     self.append(&[Entry::Lapsed { request }])?;
                 }
                 Turn::Wait(Wait::Approval { .. }) => return Err(Stop::Waiting),
+                Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Do(live) => self.carry_out(live)?,
             }
         }
@@ -147,7 +157,6 @@ impl Driver {
             }
             Live::Reject { call, asked, message } => self.append(&[Entry::Rejected { call, asked, message }]),
             Live::Request { call, asked, action } => self.request(call, asked, action),
-            Live::Issue { request } => self.issue(&request),
             Live::Redeem { call, asked, invocation } => self.redeem(call, &asked, &invocation),
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted),
             Live::Attest { call, receipt, effect } => {
@@ -184,30 +193,19 @@ impl Driver {
         let entry = Entry::Requested {
             call,
             request: request.id.clone(),
-            asked,
+            asked: asked.clone(),
             artifact: request.artifact.clone(),
             input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
             expires_at: request.expires_at,
         };
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let batch = Batch { entries: &[entry], request: Some((&request.id, &body)), receipt: None };
-        self.append_batch(batch)
-    }
-
-    /// Signs a decision that was recorded without its receipt. The two are written together, so this takes a journal that was cut.
-    fn issue(&mut self, request: &workflow::RequestId) -> Result<(), Error> {
-        let facts = self.inner.store.facts(Some(&self.origin.key))?;
-        let recorded = facts.into_iter().find_map(|fact| match fact.entry {
-            Entry::Decided { request: decided, decision, decider, reason } if decided == *request => {
-                Some(Judgement::recorded(decision, &decider, reason))
-            }
-            _ => None,
-        });
-        let judgement =
-            recorded.ok_or_else(|| Error::Internal(format!("request {request} is not decided")))??;
-        let (_, request) = self.inner.request(request)?;
-        let (issued, receipt) = self.inner.issue(&request, &judgement)?;
-        self.append_batch(Batch { entries: &[issued], request: None, receipt: Some(&receipt) })
+        let entries = [entry];
+        let batch = Batch { entries: &entries, request: Some((&request.id, &body)), ..Batch::default() };
+        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
+        match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
+            Ok(()) => self.append_batch(batch),
+            Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
+        }
     }
 
     /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
@@ -275,7 +273,11 @@ impl Driver {
         let performed = capability.perform(&permit, &invocation.artifact, attempt);
         let finished_at = self.inner.now()?;
         Ok(match performed {
-            Ok(output) => Effect::Succeeded { output, started_at, finished_at },
+            Ok(performed) => {
+                Effect::Succeeded { output: output(&performed, invocation), started_at, finished_at }
+            }
+            // An earlier attempt may have got further than this one.
+            Err(PerformError::Failed(message)) if interrupted => Effect::Unknown { message },
             Err(PerformError::Failed(message)) => Effect::Failed { message, started_at, finished_at },
             Err(PerformError::Unknown(message)) => Effect::Unknown { message },
         })
@@ -317,7 +319,8 @@ impl Driver {
             self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
         }
         let place = Place { key: &self.origin.key, after, at: self.inner.now()? };
-        for fact in self.inner.store.append(place, batch)? {
+        let quotas = batch.entries.iter().any(is_of_the_guest).then_some(&self.quotas);
+        for fact in self.inner.store.append(place, Batch { quotas, ..batch })? {
             self.inner.observe(&fact);
         }
         Ok(())
@@ -326,6 +329,32 @@ impl Driver {
     fn illegal(&self, illegal: workflow::Illegal) -> Error {
         Error::Journal { key: self.origin.key.clone(), illegal }
     }
+}
+
+/// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
+/// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.
+fn is_of_the_guest(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::StepStarted { .. }
+            | Entry::StepCompleted { .. }
+            | Entry::StepFailed { .. }
+            | Entry::Rejected { .. }
+            | Entry::Requested { .. }
+            | Entry::Completed { .. }
+    )
+}
+
+/// What the guest is told of an action that took place, and what the attestation has the digest of.
+fn output(performed: &Performed, invocation: &Invocation) -> String {
+    let text = |text: &str| Json::from(text);
+    let members = [
+        ("id", text(&performed.id)),
+        ("location", text(&performed.location)),
+        ("artifact_sha256", text(&invocation.artifact.facts().sha256.to_string())),
+        ("receipt_id", text(invocation.receipt.as_str())),
+    ];
+    Json::object(members).canonical()
 }
 
 /// A receipt is redeemed once, so its name tells one redemption from every other.

@@ -13,6 +13,8 @@ use crate::capability::Capability;
 use crate::capability::Gate;
 use crate::drive::Origin;
 use crate::entropy;
+use crate::limits::Settings;
+use crate::programs::Programs;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
@@ -21,12 +23,10 @@ use crate::store::StoredReceipt;
 use receipt::Digest;
 use receipt::Salt;
 use receipt::Timestamp;
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use workflow::Entry;
-use workflow::Limits;
 use workflow::Replay;
 use workflow::RequestId;
 
@@ -41,9 +41,9 @@ pub(crate) struct Inner {
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) observer: Observer,
-    pub(crate) limits: Limits,
+    pub(crate) settings: Settings,
     pub(crate) environment: Environment,
-    pub(crate) programs: Mutex<HashMap<Digest, Program>>,
+    pub(crate) programs: Programs,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
     pub(crate) _folder: DataFolder,
@@ -97,8 +97,9 @@ impl Inner {
     pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
         let facts = self.store.facts(Some(key))?;
         let entries = facts.iter().map(|fact| &fact.entry);
-        let replay = Replay::fold(entries, self.limits.clone())
-            .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        let limits = self.settings.of(&key.tenant).workflow;
+        let replay =
+            Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
             Some((
                 Entry::Loaded { component, imports, .. },
@@ -122,22 +123,15 @@ impl Inner {
     }
 
     pub(crate) fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
-        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
-        match known {
-            Some(program) => Ok(program),
-            None => self.program(*digest, &self.store.component(digest)?),
-        }
+        self.programs.get_or_load(digest, || {
+            let bytes = self.store.component(digest)?;
+            Ok(self.sandbox.load_as(*digest, &bytes)?)
+        })
     }
 
     /// The same bytes compile once.
     pub(crate) fn program(&self, digest: Digest, bytes: &[u8]) -> Result<Program, Error> {
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = programs.get(&digest) {
-            return Ok(program.clone());
-        }
-        let program = self.sandbox.load(bytes)?;
-        programs.insert(digest, program.clone());
-        Ok(program)
+        self.programs.get_or_load(&digest, || Ok(self.sandbox.load_as(digest, bytes)?))
     }
 }
 

@@ -24,7 +24,8 @@
 //! # }
 //! ```
 //!
-//! The rooms: [`sandbox`] runs guests, [`authority`] asks and signs, [`capability`] verifies and acts, [`store`] remembers. They know
+//! The rooms: [`sandbox`] runs guests, [`authority`] asks and signs, [`capability`] verifies and acts, [`store`] remembers; [`limits`] names
+//! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
 pub mod authority;
@@ -33,9 +34,12 @@ pub mod capability;
 mod clock;
 pub mod drill;
 mod drive;
+mod durable;
 mod entropy;
 mod error;
 mod inner;
+pub mod limits;
+mod programs;
 pub mod sandbox;
 pub mod store;
 
@@ -45,6 +49,10 @@ pub use clock::SystemClock;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+
+/// The capability behind a guest's `deploy`. A guest cannot choose it.
+pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
+
 pub use store::Fact;
 pub use store::InstanceKey;
 pub use workflow::Status;
@@ -113,7 +121,8 @@ impl Host {
         Builder::new(data.as_ref().to_owned())
     }
 
-    /// Checks and compiles a component.
+    /// Checks and compiles a component. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
+    /// in [`load_for`](Self::load_for) and [`start`](Self::start).
     ///
     /// # Errors
     /// When it is not a workflow, or imports what a workflow may not have.
@@ -122,12 +131,23 @@ impl Host {
         Ok(Workflow { program, bytes: bytes.into() })
     }
 
+    /// [`load`](Self::load), for a tenant whose bytes are not worth compiling when they are more than it may have.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(&self, tenant: &TenantId, bytes: Vec<u8>) -> Result<Workflow, Error> {
+        self.0.settings.of(tenant).sandbox.check_component(bytes.len())?;
+        self.load(bytes)
+    }
+
     /// Creates an instance. It runs when it is driven.
     ///
     /// # Errors
-    /// When the parameters are not JSON, or the instance cannot be written.
+    /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
-        self.0.limits.check_params(&start.params).map_err(Error::Params)?;
+        let limits = self.0.settings.of(&start.tenant);
+        limits.workflow.check_params(&start.params).map_err(Error::Params)?;
+        limits.sandbox.check_component(workflow.bytes.len())?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
         let entries = [
@@ -145,7 +165,7 @@ impl Host {
             },
         ];
         let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
-        for fact in self.0.store.create(&key, component, at, &entries)? {
+        for fact in self.0.store.create(&key, component, at, &entries, &limits.quotas)? {
             self.0.observe(&fact);
         }
         Ok(key)
@@ -158,10 +178,13 @@ impl Host {
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
         let _reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
-        if let end @ (Status::Completed(_) | Status::Failed(_)) = replay.status() {
-            return Ok(end);
+        match replay.status() {
+            Status::Running => {}
+            // Nothing that the guest could do would change anything.
+            Status::Waiting(Wait::Approval { expires_at, .. }) if self.0.now()? >= expires_at => {}
+            settled => return Ok(settled),
         }
-        let program = self.0.program_of(&origin.component)?;
+        let program = self.program_of(origin.component).await?;
         let event = Event {
             payload: origin.params.clone(),
             started_at: origin.started_at,
@@ -169,23 +192,44 @@ impl Host {
             instance: key.instance.to_string(),
             workflow: origin.workflow.clone(),
         };
-        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay };
+        let limits = self.0.settings.of(&key.tenant);
+        let quotas = limits.quotas;
+        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas };
         let driver = Arc::new(Mutex::new(driver));
-        let drive = self.0.sandbox.run(&program, event, Box::new(Shared(Arc::clone(&driver)))).await;
-        if !drive.output.is_empty() {
-            self.0.store.keep_output(key, &drive.output)?;
-        }
+        let handler = Box::new(Shared(Arc::clone(&driver)));
+        let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
         let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
         match drive.end {
             End::Returned(result) => driver.finish(Ok(result))?,
             End::Broke(failure) => driver.finish(Err(failure))?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
                 Ok(Stop::Waiting) => {}
+                Ok(Stop::Broke(failure)) => driver.finish(Err(failure))?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
             },
         }
+        if !drive.output.is_empty() {
+            let output = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
+            self.0.store.keep_output(key, &output)?;
+        }
         Ok(driver.replay.status())
+    }
+
+    /// Loading may take as long as compiling does; that is no work for a thread on which others are driven.
+    async fn program_of(&self, component: Digest) -> Result<Program, Error> {
+        if let Some(program) = self.0.programs.get(&component) {
+            return Ok(program);
+        }
+        let inner = Arc::clone(&self.0);
+        let loaded = tokio::task::spawn_blocking(move || inner.program_of(&component)).await;
+        loaded.map_err(|error| Error::Internal(error.to_string()))?
+    }
+
+    /// What an operator should know of how this host had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.0.sandbox.note()
     }
 
     /// A request, as an approver sees it.
@@ -228,8 +272,10 @@ impl Host {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
         let place = Place { key: &key, after, at: self.0.now()? };
-        for fact in
-            self.0.store.append(place, Batch { entries: &entries, request: None, receipt: Some(&receipt) })?
+        for fact in self
+            .0
+            .store
+            .append(place, Batch { entries: &entries, receipt: Some(&receipt), ..Batch::default() })?
         {
             self.0.observe(&fact);
         }
@@ -250,6 +296,12 @@ impl Host {
     /// When the state cannot be read.
     pub fn audit(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, Error> {
         Ok(self.0.store.facts(key)?)
+    }
+
+    /// A tenant's limits here.
+    #[must_use]
+    pub fn limits(&self, tenant: &TenantId) -> limits::Limits {
+        self.0.settings.of(tenant)
     }
 
     /// The durable state, to read.

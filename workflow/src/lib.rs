@@ -1,7 +1,7 @@
 //! The durable core: journal entries in, the next turn out.
 //!
 //! A guest asks for things ([`Command`]); the core answers from the journal where it can, and otherwise says what has to be done
-//! ([`Turn`]). The shell around it does exactly that, appends one [`Entry`] and asks again:
+//! ([`Turn`]). The shell around it does exactly that, appends the [`Entry`] that says so and asks again:
 //!
 //! ```text
 //!   entries ──fold──► Replay ◄──apply── entry ◄── the shell did it
@@ -9,6 +9,7 @@
 //!   command ──next──►  Turn::Return(outcome)         │   already in the journal: hand it back
 //!                      Turn::Wait(what)              │   park: the guest is unwound
 //!                      Turn::Do(live) ───────────────┘   perform, append, apply, ask again
+//!                      Turn::Break(failure)              end the instance: it broke a rule of its journal
 //! ```
 //!
 //! ### The core does no IO
@@ -51,6 +52,7 @@ pub use id::ReceiptId;
 pub use id::RequestId;
 pub use id::TenantId;
 pub use limits::Limits;
+pub use limits::names as limit_names;
 pub use replay::Divergence;
 pub use replay::Replay;
 pub use replay::Status;
@@ -59,6 +61,7 @@ pub use table::Unsettled;
 pub use text::Clipped;
 pub use text::Escaped;
 pub use text::Quoted;
+pub use text::is_visible;
 pub use turn::Approval;
 pub use turn::Begun;
 pub use turn::Live;

@@ -44,9 +44,29 @@ impl Default for Limits {
     }
 }
 
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod names {
+    /// Of [`Limits::calls`](super::Limits::calls).
+    pub const CALLS: &str = "calls";
+    /// Of [`Limits::step_name_chars`](super::Limits::step_name_chars).
+    pub const STEP_NAME_CHARS: &str = "step-name-chars";
+    /// Of [`Limits::result_bytes`](super::Limits::result_bytes).
+    pub const RESULT_BYTES: &str = "result-bytes";
+    /// Of [`Limits::journal_bytes`](super::Limits::journal_bytes).
+    pub const JOURNAL_BYTES: &str = "journal-bytes";
+    /// Of [`Limits::evidence_bytes`](super::Limits::evidence_bytes).
+    pub const EVIDENCE_BYTES: &str = "evidence-bytes";
+    /// Of [`Limits::reason_bytes`](super::Limits::reason_bytes).
+    pub const REASON_BYTES: &str = "reason-bytes";
+    /// Of [`Limits::resource_bytes`](super::Limits::resource_bytes).
+    pub const RESOURCE_BYTES: &str = "resource-bytes";
+    /// Of [`Limits::artifact_bytes`](super::Limits::artifact_bytes).
+    pub const ARTIFACT_BYTES: &str = "artifact-bytes";
+}
+
 /// Why a command is not carried out.
 pub(crate) enum Problem {
-    /// The journal is as long as it may be. Not recorded, for that reason.
+    /// The journal is as long as it may be.
     TooManyCalls(String),
     /// The command itself.
     Unacceptable(String),
@@ -56,7 +76,7 @@ impl Limits {
     /// Checks a command that is not in the journal.
     pub(crate) fn check(&self, call: Call, command: &Command) -> Result<(), Problem> {
         if call >= self.calls {
-            return Err(Problem::TooManyCalls(over("calls", "calls an instance", self.calls, "more")));
+            return Err(Problem::TooManyCalls(over(names::CALLS, "calls an instance", self.calls, "more")));
         }
         match command {
             Command::BeginStep { name } => self.check_step_name(name),
@@ -73,7 +93,7 @@ impl Limits {
         match kept.saturating_add(output.len()) {
             total if total > self.journal_bytes => {
                 let what = "bytes in all step results together";
-                Err(invalid(over("journal-bytes", what, self.journal_bytes, total)))
+                Err(invalid(over(names::JOURNAL_BYTES, what, self.journal_bytes, total)))
             }
             _ => Ok(output),
         }
@@ -107,7 +127,7 @@ impl Limits {
         match length {
             0 => Err("a step needs a name of at least one character".to_owned()),
             _ if length > self.step_name_chars => {
-                Err(over("step-name-chars", "characters in a step's name", self.step_name_chars, length))
+                Err(over(names::STEP_NAME_CHARS, "characters in a step's name", self.step_name_chars, length))
             }
             _ if name.chars().any(char::is_control) => {
                 Err("a step's name must not have control characters; use letters, digits, spaces and signs"
@@ -121,11 +141,16 @@ impl Limits {
         check_capability(&action.capability)?;
         self.check_resource(&action.resource)?;
         if action.reason.len() > self.reason_bytes {
-            return Err(over("reason-bytes", "bytes in a reason", self.reason_bytes, action.reason.len()));
+            return Err(over(
+                names::REASON_BYTES,
+                "bytes in a reason",
+                self.reason_bytes,
+                action.reason.len(),
+            ));
         }
         if action.evidence.len() > self.evidence_bytes {
             return Err(over(
-                "evidence-bytes",
+                names::EVIDENCE_BYTES,
                 "bytes of evidence",
                 self.evidence_bytes,
                 action.evidence.len(),
@@ -147,7 +172,7 @@ impl Limits {
         match resource.len() {
             0 => Err("an action needs a resource, such as cloudflare://workers/acme/app".to_owned()),
             length if length > self.resource_bytes => {
-                Err(over("resource-bytes", "bytes in a resource", self.resource_bytes, length))
+                Err(over(names::RESOURCE_BYTES, "bytes in a resource", self.resource_bytes, length))
             }
             _ if resource.chars().any(|c| c.is_control() || c.is_whitespace()) => {
                 Err("a resource must not have white space or control characters; percent-encode them"
@@ -163,7 +188,7 @@ impl Limits {
             return Err("an artifact's name has 1 to 256 characters and no control characters".to_owned());
         }
         match bytes > self.artifact_bytes {
-            true => Err(over("artifact-bytes", "bytes in an artifact", self.artifact_bytes, bytes)),
+            true => Err(over(names::ARTIFACT_BYTES, "bytes in an artifact", self.artifact_bytes, bytes)),
             false => Ok(()),
         }
     }
@@ -171,7 +196,7 @@ impl Limits {
     fn check_json(&self, what: &str, text: &str) -> Result<(), Failure> {
         if text.len() > self.result_bytes {
             let bound = format!("bytes in the {what}");
-            return Err(invalid(over("result-bytes", &bound, self.result_bytes, text.len())));
+            return Err(invalid(over(names::RESULT_BYTES, &bound, self.result_bytes, text.len())));
         }
         Json::parse(text).map(drop).map_err(|error| invalid(format!("the {what} is not JSON: {error}")))
     }
@@ -206,6 +231,6 @@ fn check_capability(capability: &str) -> Result<(), String> {
 /// The words for a limit that was hit: its name, its value, what was asked, and how to raise it.
 fn over(name: &str, what: &str, limit: impl std::fmt::Display, asked: impl std::fmt::Display) -> String {
     format!(
-        "limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N"
+        "limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N, or for good in pp-host.toml"
     )
 }

@@ -31,6 +31,8 @@ pub struct Replay {
     end: Option<Status>,
     /// The number of the next call that the guest has not repeated yet.
     next: usize,
+    /// The index of the entry that answered the guest last.
+    position: usize,
     limits: Limits,
 }
 
@@ -78,9 +80,16 @@ impl Replay {
     /// When an entry cannot stand where it stands.
     pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, limits: Limits) -> Result<Self, Illegal> {
         let calls = Calls::default();
-        let mut replay = Self { calls, entries: 0, origin: Origin::Nothing, end: None, next: 0, limits };
+        let (origin, end) = (Origin::Nothing, None);
+        let mut replay = Self { calls, entries: 0, origin, end, next: 0, position: 0, limits };
+        let mut last = None;
         for entry in entries {
             replay.apply(entry)?;
+            last = Some(entry);
+        }
+        if let (Some(entry), true) = (last, replay.calls.unissued()) {
+            let reason = "a decision and its receipt are written together, and the receipt is not here";
+            return Err(Illegal { index: replay.entries - 1, entry: entry.to_string(), reason });
         }
         replay.calls.mark_interrupted();
         Ok(replay)
@@ -94,6 +103,9 @@ impl Replay {
         let refused = |reason| Err(Illegal { index: self.entries, entry: entry.to_string(), reason });
         match (self.origin, entry) {
             _ if self.end.is_some() => return refused("the instance has ended"),
+            (_, entry) if self.calls.unissued() && !matches!(entry, Entry::Issued { .. }) => {
+                return refused("a decision is followed by its receipt");
+            }
             (Origin::Nothing, Entry::Loaded { .. }) => self.origin = Origin::Loaded,
             (Origin::Loaded, Entry::Started { .. }) => self.origin = Origin::Started,
             (Origin::Started, Entry::Loaded { .. } | Entry::Started { .. }) => {
@@ -104,7 +116,7 @@ impl Replay {
             }
             (Origin::Started, Entry::Failed { failure }) => self.end = Some(Status::Failed(failure.clone())),
             (Origin::Started, entry) => {
-                if let Err(reason) = self.calls.apply(entry) {
+                if let Err(reason) = self.calls.apply(self.entries, entry) {
                     return refused(reason);
                 }
             }
@@ -138,6 +150,13 @@ impl Replay {
         }
     }
 
+    /// The index of the entry that answered the guest last. On every run it is the same at the same place between two calls, and it only
+    /// grows: what has to look the same to the guest every time, its clock and its random numbers, is derived from it.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
     /// The actions that were begun and have no signed outcome. None may be left when an instance ends.
     #[must_use]
     pub fn unsettled(&self) -> Vec<Unsettled> {
@@ -160,9 +179,10 @@ impl Replay {
             let now = format!("asked for {asked}");
             return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
         }
-        let (turn, after) = (self.recall(&recorded.state, command), recorded.after);
+        let (after, answered) = (recorded.after, recorded.answered);
+        let turn = self.recall(&recorded.state, command);
         if matches!(turn, Turn::Return(_)) {
-            self.next = after;
+            (self.next, self.position) = (after, answered);
         }
         Ok(turn)
     }
@@ -183,17 +203,21 @@ impl Replay {
     }
 
     /// A step's end. It belongs to a call that the guest has made in this drive, so it does not count as a call.
-    fn end_step(&self, call: Call, result: &Result<String, Failure>) -> Result<Turn, Divergence> {
+    fn end_step(&mut self, call: Call, result: &Result<String, Failure>) -> Result<Turn, Divergence> {
         let recorded = self.calls.get(call as usize);
         // What is kept of this very step does not count against it when it is asked about again.
         let kept = recorded.map_or(0, |recorded| self.calls.kept().saturating_sub(recorded.state.kept()));
         let result = self.limits.step_end(kept, result);
+        // An end that is reported once more, after later calls, does not take the guest back to it.
+        let answered = recorded.map_or(0, |recorded| recorded.answered).max(self.position);
         match (recorded.map(|recorded| &recorded.state), result) {
             (Some(State::StepOpen), result) => self.end_open_step(call, result),
             (Some(State::StepDone(before)), Ok(now)) if *before == now => {
+                self.position = answered;
                 Ok(Turn::Return(Outcome::Ended(Ok(()))))
             }
             (Some(State::StepFailed(before)), Err(now)) if *before == now => {
+                self.position = answered;
                 Ok(Turn::Return(Outcome::Ended(Err(now))))
             }
             _ => Err(Divergence {
@@ -213,7 +237,7 @@ impl Replay {
         }
         if let Some(inner) = self.calls.open_inside(call as usize) {
             let message = format!("{} was begun inside this step and has to end before it", inner.asked);
-            return Ok(Turn::Return(Outcome::Ended(Err(Failure { name: "step-order".to_owned(), message }))));
+            return Ok(Turn::Break(Failure { name: "step-order".to_owned(), message }));
         }
         Ok(Turn::Do(Live::EndStep { call, result }))
     }
@@ -227,7 +251,9 @@ impl Replay {
     fn live(&self, asked: Asked, command: &Command) -> Turn {
         let call = self.number();
         match (self.limits.check(call, command), command) {
-            (Err(Problem::TooManyCalls(message)), _) => Turn::Return(Outcome::Rejected(message)),
+            (Err(Problem::TooManyCalls(message)), _) => {
+                Turn::Break(Failure { name: "limit-exceeded".to_owned(), message })
+            }
             (Err(Problem::Unacceptable(message)), _) => Turn::Do(Live::Reject { call, asked, message }),
             (Ok(()), Command::BeginStep { name }) => Turn::Do(Live::BeginStep { call, name: name.clone() }),
             (Ok(()), Command::RequireApproval(action)) => {
@@ -252,7 +278,8 @@ impl Replay {
             (State::Pending { request, expires_at }, _) => {
                 Turn::Wait(Wait::Approval { request: request.clone(), expires_at: *expires_at })
             }
-            (State::Decided { request, .. }, _) => Turn::Do(Live::Issue { request: request.clone() }),
+            // `fold` does not leave a decision without its receipt, and `apply` lets nothing else follow one.
+            (State::Decided { .. }, _) => Turn::Return(Outcome::Rejected("not signed".to_owned())),
             (State::Resolved(approval), _) => Turn::Return(Outcome::Approval(approval.clone())),
             (State::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
                 Turn::Do(Live::Effect { call, invocation: invocation.clone(), interrupted: *interrupted })

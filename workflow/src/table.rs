@@ -34,6 +34,8 @@ pub(crate) struct Recorded {
     /// The number of the call after this one and after all that were made inside it: where a guest goes on that is handed the
     /// recorded result and so does not make the inner calls again.
     pub(crate) after: usize,
+    /// The index of the entry that gave it this state.
+    pub(crate) answered: usize,
 }
 
 /// How a call stands.
@@ -114,6 +116,8 @@ pub(crate) struct Calls {
     calls: Vec<Recorded>,
     /// Bytes in the results of all steps.
     kept: usize,
+    /// A decision is recorded and its receipt is not, yet.
+    unissued: bool,
 }
 
 /// An action whose receipt is spent and whose outcome is not signed.
@@ -168,13 +172,19 @@ impl Calls {
         }
     }
 
-    /// Applies one entry about a call.
-    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<(), &'static str> {
-        if let Some((call, recorded)) = opened_by(entry) {
+    /// A decision that stands here without its receipt. The two are written together.
+    pub(crate) fn unissued(&self) -> bool {
+        self.unissued
+    }
+
+    /// Applies one entry about a call, the entry of that index.
+    pub(crate) fn apply(&mut self, index: usize, entry: &Entry) -> Result<(), &'static str> {
+        if let Some((call, mut recorded)) = opened_by(entry) {
             if call as usize != self.calls.len() {
                 return Err("the call's number is not the next one");
             }
             self.admit(&recorded)?;
+            recorded.answered = index;
             self.calls.push(recorded);
             return Ok(());
         }
@@ -186,10 +196,12 @@ impl Calls {
         let calls = self.calls.len();
         let recorded = self.addressed_by(entry).ok_or("it speaks of a call or request that is not there")?;
         recorded.state = recorded.state.after(entry)?;
+        recorded.answered = index;
         if matches!(recorded.state, State::StepDone(_) | State::StepFailed(_)) {
             recorded.after = calls;
             self.kept += recorded.state.kept();
         }
+        self.unissued = matches!(entry, Entry::Decided { .. });
         Ok(())
     }
 
@@ -258,5 +270,5 @@ fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
         Entry::Requested { request, .. } => Some(request.clone()),
         _ => None,
     };
-    Some((*call, Recorded { asked, state, request, after: *call as usize + 1 }))
+    Some((*call, Recorded { asked, state, request, after: *call as usize + 1, answered: 0 }))
 }

@@ -55,13 +55,23 @@ fn write_hidden(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 
 fn write_visibly(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     match character {
-        '\'' | '"' | '\\' => f.write_char(character),
-        // Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
-        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => {
-            write!(f, "{}", character.escape_unicode())
-        }
-        other => write!(f, "{}", other.escape_debug()),
+        _ if is_visible(character) => f.write_char(character),
+        _ if is_filler(character) => write!(f, "{}", character.escape_unicode()),
+        _ => write!(f, "{}", character.escape_debug()),
     }
+}
+
+/// Whether a character, by itself, shows as what it is.
+#[must_use]
+pub fn is_visible(character: char) -> bool {
+    // Rust escapes quotation marks and the backslash for a reason of its own: they can be seen.
+    let seen = matches!(character, '\'' | '"' | '\\') || character.escape_debug().len() == 1;
+    seen && !is_filler(character)
+}
+
+/// Printable to Rust, and yet nothing to see: fillers and the blank Braille pattern.
+fn is_filler(character: char) -> bool {
+    matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub enum Turn {
     Wait(Wait),
     /// Do this, append the entry that says so, apply it, and ask again with the same command.
     Do(Live),
+    /// The guest broke a rule on which its journal rests, or has no calls left: end the instance with this failure.
+    Break(Failure),
 }
 
 /// What an instance waits for.
@@ -69,11 +71,6 @@ pub enum Live {
         asked: Asked,
         /// The action.
         action: Action,
-    },
-    /// Sign the decision that is recorded; append [`Issued`](crate::Entry::Issued).
-    Issue {
-        /// The request that was decided.
-        request: RequestId,
     },
     /// Check and spend the receipt; append [`Redeemed`](crate::Entry::Redeemed) or [`Refused`](crate::Entry::Refused).
     Redeem {

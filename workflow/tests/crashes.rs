@@ -3,11 +3,13 @@
 use crate::common::origin;
 use crate::common::shell::run;
 use crate::common::shell::run_straight;
+use crate::common::shell::run_within;
 use crate::prefixes::check_same;
 use crate::prefixes::cuts;
 use crate::strategies::program;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use workflow::Limits;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
@@ -29,5 +31,16 @@ proptest! {
         let unfinished = &straight.journal[..straight.journal.len() - 1];
         let prefixes: Vec<_> = cuts(unfinished).collect();
         check_same(&run(&program, prefixes[cut.index(prefixes.len())], &lives), &straight);
+    }
+    /// A limit on calls that may or may not be enough, and deaths.
+    #[test]
+    fn any_program_ends_the_same_within_any_number_of_calls(
+        program in program(),
+        calls in 0_u32..8,
+        lives in vec(0_usize..4, 0..6),
+    ) {
+        let limits = Limits { calls, ..Limits::default() };
+        let straight = run_within(&limits, &program, &origin(), &[]);
+        check_same(&run_within(&limits, &program, &origin(), &lives), &straight);
     }
 }

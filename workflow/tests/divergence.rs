@@ -92,7 +92,8 @@ fn check_programs(right: &Program, wrong: &Program, call: Call) {
     assert!(tried > 0, "the program never makes call #{call}");
 }
 
-fn opens(entry: &Entry) -> Option<Call> {
+/// The call that an entry opens.
+pub(crate) fn opens(entry: &Entry) -> Option<Call> {
     match entry {
         Entry::StepStarted { call, .. }
         | Entry::Rejected { call, .. }
@@ -142,7 +143,7 @@ fn another_invocation_in_any_one_part_diverges() {
         Invocation { receipt: receipt_id(1), ..right },
     ];
     for wrong in wrongs {
-        for prefix in cuts(&acted()).skip(4) {
+        for prefix in cuts(&acted()).skip(3) {
             let mut replay = fold(prefix);
             assert!(matches!(replay.next(&approve()), Ok(Turn::Return(Outcome::Approval(_)))));
             check(replay, &perform(), &Command::Perform(wrong.clone()), 1);
@@ -235,7 +236,7 @@ fn a_completed_step_may_have_other_work_inside() {
     let inner = |name| Program(vec![step("outer", vec![step(name, vec![])]), step("after", vec![])]);
     let straight = run_straight(&inner("one"));
     let unfinished = &straight.journal[..straight.journal.len() - 1];
-    assert_eq!(drive(&inner("two"), unfinished, Limits::default(), 1).end, Ok(straight.seen));
+    assert_eq!(drive(&inner("two"), unfinished, Limits::default(), 1).end, straight.end);
 }
 
 #[test]
@@ -273,23 +274,5 @@ fn the_end_of_something_that_is_not_an_open_step_diverges() {
         let divergence = replay.clone().next(&end).unwrap_err();
         assert_eq!(divergence.call, call);
         check(replay.clone(), &perform(), &end, call);
-    }
-}
-
-/// Ends come in the reverse order of beginnings. The guest hears so, and can still do it right.
-#[test]
-fn an_outer_step_does_not_end_before_an_inner_one() {
-    let end = |call| Command::EndStep { call, result: Ok("null".to_owned()) };
-    let mut replay = fold(&origin());
-    for (call, name) in [(0, "outer"), (1, "inner")] {
-        replay.apply(&Entry::StepStarted { call, name: name.to_owned() }).unwrap();
-        replay.next(&begin(name)).unwrap();
-    }
-    let Ok(Turn::Return(Outcome::Ended(Err(told)))) = replay.next(&end(0)) else { panic!("it ended") };
-    assert_eq!(told.name, "step-order");
-    assert_eq!(told.message, r#"step "inner" was begun inside this step and has to end before it"#);
-    for call in [1, 0] {
-        assert!(matches!(replay.next(&end(call)), Ok(Turn::Do(_))));
-        replay.apply(&Entry::StepCompleted { call, output: "null".to_owned() }).unwrap();
     }
 }

@@ -5,12 +5,15 @@
 mod common;
 mod strategies;
 
+mod breaks;
 mod crashes;
+mod decisions;
 mod digest;
 mod display;
 mod divergence;
 mod entries;
 mod limits;
 mod outcomes;
+mod positions;
 mod prefixes;
 mod table;

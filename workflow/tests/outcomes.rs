@@ -114,14 +114,16 @@ fn what_has_to_be_done_carries_what_was_asked() {
 }
 
 #[test]
-fn a_request_waits_until_it_is_decided_and_is_then_signed() {
+fn a_request_waits_until_its_decision_is_there_and_signed() {
     let wait = Wait::Approval { request: request_id(0), expires_at: at(1000) };
     let mut replay = after(&[about::requested(0)]);
     assert_eq!(replay.next(&approve()), Ok(Turn::Wait(wait.clone())));
     assert_eq!(replay.status(), Status::Waiting(wait));
     replay.apply(&about::decided(request_id(0), Decision::Denied)).unwrap();
+    replay.apply(&about::issued(request_id(0), receipt_id(0), Decision::Denied)).unwrap();
     assert_eq!(replay.status(), Status::Running);
-    assert_eq!(replay.next(&approve()), Ok(Turn::Do(Live::Issue { request: request_id(0) })));
+    let answer = replay.next(&approve());
+    assert!(matches!(answer, Ok(Turn::Return(Outcome::Approval(Approval::Denied { .. })))), "{answer:?}");
 }
 
 /// The gate comes before the effect: nothing is done on an intent that is not in the journal.

@@ -31,6 +31,7 @@ fn op() -> impl Strategy<Value = Op> {
     let leaf = prop_oneof![
         4 => (world_action(), 0_usize..3).prop_map(|(action, times)| Op::Act { action, times }),
         1 => world_action().prop_map(|action| Op::Forge { action }),
+        1 => Just(Op::Tangle),
         1 => Just(Op::Act { action: Action { resource: String::new(), ..action() }, times: 1 }),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {

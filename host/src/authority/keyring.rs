@@ -1,5 +1,6 @@
 //! The issuer's key and the public key set, in the data folder.
 
+use crate::durable;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
@@ -13,9 +14,6 @@ use receipt::KeyStatus;
 use receipt::Timestamp;
 use std::fs;
 use std::io;
-use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -85,11 +83,6 @@ impl Keyring {
     pub fn open(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<Self, KeyringError> {
         let public = folder.join(PUBLIC);
         if !public.try_exists().map_err(|error| file(&public, error))? {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(|error| file(folder, error))?;
             let mut keys = KeySet::new(ISSUER);
             let key = make(folder, seed, now)?;
             keys.insert(key).map_err(|error| KeyringError::KeySet { path: public, error })?;
@@ -133,7 +126,7 @@ impl Keyring {
         rotated.map_err(|error| KeyringError::KeySet { path: folder.join(PUBLIC), error })?;
         save(folder, &keys)?;
         if let Some(path) = old.map(|old| private(folder, &old)) {
-            fs::remove_file(&path).map_err(|error| file(&path, error))?;
+            durable::remove(&path).map_err(|error| file(&path, error))?;
         }
         Ok(id)
     }
@@ -185,18 +178,8 @@ fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
     SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyringError::NotAKey(path.to_owned()))
 }
 
-/// Writes a file in one piece, with its mode from the first moment.
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), KeyringError> {
-    let temporary = path.with_extension("new");
-    let written = fs::remove_file(&temporary).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    });
-    let written = written
-        .and_then(|()| fs::File::options().write(true).create_new(true).mode(mode).open(&temporary))
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| file(path, error))
+    durable::replace(path, content, mode).map_err(|error| file(path, error))
 }
 
 fn file(path: &Path, error: io::Error) -> KeyringError {

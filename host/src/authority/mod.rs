@@ -33,7 +33,6 @@ use receipt::Timestamp;
 use std::time::Duration;
 use workflow::ActorId;
 use workflow::Effect;
-use workflow::InvalidId;
 use workflow::ReceiptId;
 
 /// The policy of this version, in words: every action asks. It stands in every receipt.
@@ -56,24 +55,6 @@ pub struct Judgement {
     pub reason: Option<String>,
 }
 
-impl Judgement {
-    /// A judgement as a journal states it.
-    ///
-    /// # Errors
-    /// When the decider is of a kind that this version does not know.
-    pub(crate) fn recorded(
-        decision: Decision,
-        decider: &str,
-        reason: Option<String>,
-    ) -> Result<Self, InvalidId> {
-        let name = decider.strip_prefix(DEMO).unwrap_or_default();
-        Ok(Self { decision, by: DemoDecider(name.parse()?), reason })
-    }
-}
-
-/// How the id of a demo decider begins.
-const DEMO: &str = "demo:";
-
 /// Somebody at this machine's terminal, or nobody at all: a decision that shows how things work and that no production gate accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoDecider(ActorId);
@@ -94,7 +75,7 @@ impl DemoDecider {
     /// The decider as it stands in the receipt.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{DEMO}{}", self.0)
+        format!("demo:{}", self.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `cloudflare.dynamic-worker.deploy`, on one's own disk: artifacts by content, one record a deployment, one pointer a resource.
 //!
 //! ```text
-//! deployments/artifacts/<sha256>             the bytes; written once, never changed
+//! deployments/artifacts/<sha256>             the bytes, named by what they are
 //! deployments/current/<tenant>/<resource>    the pointer: which deployment a resource serves. Switched by a rename
 //! deployments/records/<deployment>.json      one a deployment, naming the receipt. The last to be written
 //! ```
@@ -13,21 +13,24 @@ use crate::capability::Attempt;
 use crate::capability::Capability;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
+use crate::capability::Performed;
 use crate::capability::Permit;
+use crate::durable;
 use receipt::Digest;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fs;
-use std::fs::File;
 use std::io;
-use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use workflow::Artifact;
 use workflow::TenantId;
+
+/// The mode of what is deployed: readable by whoever serves it, if the folder above lets them in.
+const FILE: u32 = 0o644;
 
 /// The deploy capability.
 #[derive(Debug)]
@@ -115,6 +118,13 @@ impl Deploy {
         if record.try_exists().map_err(unknown)? {
             return read(&record).map_err(unknown);
         }
+        // The pointer may have been switched by an attempt that did not come to its record.
+        let current = self.current(permit.tenant(), permit.resource()).map_err(unknown)?;
+        if let Some(current) = current.as_ref().filter(|current| current.id == id) {
+            let json = serde_json::to_vec_pretty(current).map_err(unknown)?;
+            durable::replace(&record, &json, FILE).map_err(unknown)?;
+            return Ok(current.clone());
+        }
         let facts = artifact.facts();
         let file = self.root.join("artifacts").join(facts.sha256.to_string());
         let deployment = Deployment {
@@ -130,13 +140,13 @@ impl Deploy {
             approved_at: permit.receipt().created_at(),
         };
         let json = serde_json::to_vec_pretty(&deployment).map_err(failed)?;
-        replace(&file, artifact.bytes()).map_err(failed)?;
+        durable::replace(&file, artifact.bytes(), FILE).map_err(failed)?;
         // An interrupted deployment that is taken up again must not undo a later one.
-        let current = self.current(permit.tenant(), permit.resource()).map_err(failed)?;
         if current.is_none_or(|current| current.order <= deployment.order) {
-            replace(&self.pointer(permit.tenant(), permit.resource()), &json).map_err(unknown)?;
+            let pointer = self.pointer(permit.tenant(), permit.resource());
+            durable::replace(&pointer, &json, FILE).map_err(unknown)?;
         }
-        replace(&record, &json).map_err(unknown)?;
+        durable::replace(&record, &json, FILE).map_err(unknown)?;
         Ok(deployment)
     }
 
@@ -149,7 +159,7 @@ impl Deploy {
 
 impl Capability for Deploy {
     fn name(&self) -> &str {
-        crate::sandbox::DEPLOY
+        crate::DEPLOY
     }
 
     fn reversibility(&self) -> Reversibility {
@@ -165,9 +175,9 @@ impl Capability for Deploy {
         permit: &Permit,
         artifact: &Artifact,
         attempt: Attempt,
-    ) -> Result<String, PerformError> {
-        let deployment = self.deploy(permit, artifact, attempt)?;
-        serde_json::to_string(&deployment).map_err(unknown)
+    ) -> Result<Performed, PerformError> {
+        let Deployment { id, location, .. } = self.deploy(permit, artifact, attempt)?;
+        Ok(Performed { id, location })
     }
 }
 
@@ -181,16 +191,4 @@ fn unknown(error: impl std::fmt::Display) -> PerformError {
 
 fn read(path: &Path) -> io::Result<Deployment> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
-}
-
-/// Puts a file in its place whole or not at all, and makes that last: the bytes are on disk before the name, the name before we return.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    let temporary = path.with_extension("new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(folder)?.sync_all()
 }

@@ -35,8 +35,21 @@ pub trait Capability: Send + Sync {
     ///
     /// # Errors
     /// When the action did not take place, or it is not known whether it did.
-    fn perform(&self, permit: &Permit, artifact: &Artifact, attempt: Attempt)
-    -> Result<String, PerformError>;
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<Performed, PerformError>;
+}
+
+/// An action that took place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performed {
+    /// What the target calls it.
+    pub id: String,
+    /// Where its result is, in words that a tenant may read.
+    pub location: String,
 }
 
 /// How a target recognises an action that it has seen before.
@@ -60,7 +73,7 @@ pub enum OnInterruption {
 /// How an action did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum PerformError {
-    /// It certainly did not take place.
+    /// This attempt certainly changed nothing.
     #[error("{0}")]
     Failed(String),
     /// It may have taken place.

@@ -3,6 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::data::Data;
 use crate::cli::data::Which;
+use crate::cli::json_line;
 use clap::Args;
 use host::store::Store as _;
 use std::io::Write as _;
@@ -25,7 +26,7 @@ impl Audit {
         let mut out = anstream::stdout().lock();
         for fact in store.facts(key.as_ref())? {
             match self.json {
-                true => writeln!(out, "{}", serde_json::to_string(&fact)?)?,
+                true => writeln!(out, "{}", json_line(&fact)?)?,
                 false => writeln!(out, "{}  {}  {}", fact.at, fact.key, fact.entry)?,
             }
         }

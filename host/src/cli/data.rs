@@ -3,9 +3,12 @@
 use anyhow::bail;
 use clap::Args;
 use host::InstanceKey;
+use host::sandbox::Compiler;
 use host::store::DataFolder;
 use host::store::Sqlite;
 use host::store::StoreError;
+use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 use workflow::InstanceId;
 use workflow::TenantId;
@@ -37,6 +40,13 @@ impl Data {
         DataFolder::read(&self.path)?;
         DataFolder::own(&self.path)
     }
+}
+
+/// This program, as a compiler: the very file that runs, even where another has been installed in its place since.
+pub(crate) fn compiler() -> io::Result<Compiler> {
+    let running = Path::new("/proc/self/exe");
+    let program = if running.exists() { running.to_owned() } else { std::env::current_exe()? };
+    Ok(Compiler::Child { program })
 }
 
 /// An instance by its id, and by its tenant where the id alone is not enough.

@@ -61,10 +61,17 @@ fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
         "\nThis text will be signed, with your decision and the time. Its hash is {}.",
         request.input_hash()?
     )?;
-    writeln!(out, "{}\n", Escaped(&request.document()?.canonical()))?;
     writeln!(
         out,
-        "The receipt will be of scope demo: this terminal knows nobody's key, and no production gate will accept it."
+        "(In it, evidence, reason, summary, resource and the names are the workflow's own words.)\n"
+    )?;
+    let document: serde_json::Value = serde_json::from_str(&request.document()?.canonical())?;
+    for line in serde_json::to_string_pretty(&document)?.lines() {
+        writeln!(out, "  {}", Escaped(line))?;
+    }
+    writeln!(
+        out,
+        "\nThe receipt will be of scope demo: this terminal knows nobody's key, and no production gate will accept it."
     )?;
     write!(out, "Approve? [yes/no, anything else leaves it waiting] ")?;
     out.flush()?;

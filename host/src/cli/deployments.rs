@@ -2,6 +2,7 @@
 
 use crate::cli::Exit;
 use crate::cli::data::Data;
+use crate::cli::json_line;
 use clap::Args;
 use host::capability::Deploy;
 use std::io::Write as _;
@@ -22,7 +23,7 @@ impl Deployments {
         let mut out = anstream::stdout().lock();
         for deployment in deploy.list()? {
             if self.json {
-                writeln!(out, "{}", serde_json::to_string(&deployment)?)?;
+                writeln!(out, "{}", json_line(&deployment)?)?;
                 continue;
             }
             let current = deploy.current(&deployment.tenant, &deployment.resource)?;

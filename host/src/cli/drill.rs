@@ -1,6 +1,7 @@
 //! `pp-host drill`.
 
 use crate::cli::Exit;
+use crate::cli::data;
 use anstyle::AnsiColor;
 use anstyle::Style;
 use anyhow::bail;
@@ -41,7 +42,7 @@ impl Drill {
             write!(out, "{}", drill::table())?;
             return Ok(Exit::Done);
         }
-        let (attacks, drill) = (self.attacks()?, drill::Drill::new());
+        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data::compiler()?));
         let mut held = 0;
         for attack in &attacks {
             let verdict = drill.run(attack);

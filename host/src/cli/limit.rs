@@ -1,77 +1,76 @@
-//! `--limit NAME=N`.
+//! `--limit NAME=N` and `--config FILE`: whose limits are which.
 
+use crate::cli::data::Data;
 use clap::Args;
-use host::sandbox::SandboxLimits;
+use host::limits;
+use host::limits::Limit;
+use host::limits::Settings;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
-use workflow::Limits;
+
+/// The settings file in the data folder.
+const FILE: &str = "pp-host.toml";
+
+fn is_absent(file: &Path) -> bool {
+    fs::symlink_metadata(file)
+        .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
 
 /// The limits of one command.
 #[derive(Debug, Default, Args)]
 pub(crate) struct LimitArgs {
-    /// Set a limit, such as fuel=1000000. May be given several times. Limits: calls, step-name-chars, result-bytes, journal-bytes, evidence-bytes,
-    /// reason-bytes, resource-bytes, artifact-bytes, component-bytes, memory-bytes, fuel, wall-clock-seconds, table-elements, handles,
-    /// call-bytes, log-bytes.
-    #[arg(long = "limit", value_name = "NAME=N")]
-    limits: Vec<Limit>,
+    /// Set a limit for this command, whoever the tenant is
+    #[arg(long = "limit", value_name = "NAME=N", help = help())]
+    limits: Vec<Change>,
+
+    /// Settings: limits for all tenants and for single ones. Default: pp-host.toml in the data folder, where there is one.
+    #[arg(long, value_name = "FILE", env = "PP_HOST_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+fn help() -> String {
+    let names: Vec<_> = limits::ALL.iter().map(|limit| limit.name).collect();
+    format!(
+        "Set a limit for this command, whoever the tenant is, such as fuel=1000000 or memory-bytes=64MiB. May be given several times. \
+         `pp-host limits` explains them. Limits: {}",
+        names.join(", ")
+    )
 }
 
 /// One limit and its value.
 #[derive(Debug, Clone)]
-struct Limit {
-    name: String,
+struct Change {
+    limit: &'static Limit,
     value: u64,
 }
 
-impl FromStr for Limit {
+impl FromStr for Change {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or("a limit is set with NAME=N")?;
-        let value = value.parse().map_err(|_| format!("{value:?} is not a whole number"))?;
-        let limit = Limit { name: name.to_owned(), value };
-        limit.apply(&mut Limits::default(), &mut SandboxLimits::default())?;
-        Ok(limit)
-    }
-}
-
-impl Limit {
-    fn apply(&self, workflow: &mut Limits, sandbox: &mut SandboxLimits) -> Result<(), String> {
-        let size =
-            usize::try_from(self.value).map_err(|_| format!("{} is too large for this machine", self.value));
-        match self.name.as_str() {
-            "calls" => {
-                workflow.calls =
-                    u32::try_from(self.value).map_err(|_| format!("calls is at most {}", u32::MAX))?
-            }
-            "step-name-chars" => workflow.step_name_chars = size?,
-            "result-bytes" => workflow.result_bytes = size?,
-            "journal-bytes" => workflow.journal_bytes = size?,
-            "evidence-bytes" => workflow.evidence_bytes = size?,
-            "reason-bytes" => workflow.reason_bytes = size?,
-            "resource-bytes" => workflow.resource_bytes = size?,
-            "artifact-bytes" => workflow.artifact_bytes = self.value,
-            "component-bytes" => sandbox.component_bytes = size?,
-            "memory-bytes" => sandbox.memory_bytes = size?,
-            "fuel" => sandbox.fuel = self.value,
-            "wall-clock-seconds" => sandbox.wall_clock = Duration::from_secs(self.value),
-            "table-elements" => sandbox.table_elements = size?,
-            "handles" => sandbox.handles = size?,
-            "call-bytes" => sandbox.call_bytes = size?,
-            "log-bytes" => sandbox.log_bytes = size?,
-            unknown => return Err(format!("there is no limit {unknown:?}; --help lists them")),
-        }
-        Ok(())
+        let limit = limits::find(name).map_err(|unknown| unknown.to_string())?;
+        let value = limit.parse(value).map_err(|invalid| format!("{value:?}: {invalid}"))?;
+        Ok(Self { limit, value })
     }
 }
 
 impl LimitArgs {
-    /// The defaults with these changes. The names were checked when they were parsed.
-    pub(crate) fn limits(&self) -> (Limits, SandboxLimits) {
-        let (mut workflow, mut sandbox) = (Limits::default(), SandboxLimits::default());
-        for limit in &self.limits {
-            let _ = limit.apply(&mut workflow, &mut sandbox);
+    /// The settings: what the file says, changed by what the command line says.
+    pub(crate) fn settings(&self, data: &Data) -> anyhow::Result<Settings> {
+        let default = data.path.join(FILE);
+        let mut settings = match &self.config {
+            Some(file) => Settings::read(file)?,
+            // Only where there is no file at all: one that cannot be read may say that less is allowed.
+            None if is_absent(&default) => Settings::default(),
+            None => Settings::read(&default)?,
+        };
+        for Change { limit, value } in &self.limits {
+            settings.override_limit(limit, *value)?;
         }
-        (workflow, sandbox)
+        Ok(settings)
     }
 }

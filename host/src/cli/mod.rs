@@ -8,8 +8,10 @@ mod data;
 mod decide;
 mod deployments;
 mod drill;
+mod inspect;
 mod keys;
 mod limit;
+mod limits;
 mod receipts;
 mod run;
 mod story;
@@ -37,6 +39,8 @@ enum Command {
     Run(run::Run),
     /// Go on with an instance that waits or was interrupted.
     Resume(run::Resume),
+    /// Show what a component is and what it could reach, without running it.
+    Inspect(inspect::Inspect),
     /// Show every fact, of one instance or of all.
     Audit(audit::Audit),
     /// Show what an instance has printed.
@@ -46,6 +50,8 @@ enum Command {
     Receipts(receipts::Receipts),
     /// List deployments.
     Deployments(deployments::Deployments),
+    /// Show every limit: its value, where that comes from, and why.
+    Limits(limits::Limits),
     /// Show the keys that verify what this host signs.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -53,6 +59,9 @@ enum Command {
     Drill(drill::Drill),
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
+    /// Compile a component from standard input, for the process that has started this one.
+    #[command(name = host::sandbox::COMPILE, hide = true)]
+    Compile,
 }
 
 /// The exit codes of every subcommand but `verify`.
@@ -86,12 +95,15 @@ pub(crate) fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Verify(verify) => return verify.execute(),
         Command::Drill(drill) => drill.execute(),
+        Command::Compile => return host::sandbox::compile_for_parent(),
+        Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),
         Command::Audit(audit) => audit.execute(data),
         Command::Logs(logs) => logs.execute(data),
         Command::Receipts(receipts) => receipts.execute(data),
         Command::Deployments(deployments) => deployments.execute(data),
+        Command::Limits(limits) => limits.execute(data),
         Command::Keys(keys) => keys.execute(data),
     };
     match exit {
@@ -110,10 +122,27 @@ fn complain(message: &str) {
     let _ = writeln!(anstream::stderr(), "pp-host: {}", workflow::Escaped(message));
 }
 
+/// JSON for a program that may well be a terminal: what cannot be seen stands as an escape, as JSON allows in every string.
+fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(visible_json(&serde_json::to_string(value)?))
+}
+
+fn visible_json(json: &str) -> String {
+    let mut units = [0; 2];
+    json.chars().fold(String::with_capacity(json.len()), |mut visible, character| {
+        if character == '\n' || workflow::is_visible(character) {
+            visible.push(character);
+        } else {
+            visible.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+        visible
+    })
+}
+
 /// `verify` gives 2 another meaning, so its usage errors get the specification's 64.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    let verifying = std::env::args().nth(1).is_some_and(|command| command == "verify");
+    let verifying = std::env::args_os().any(|argument| argument == "verify");
     match (error.use_stderr(), verifying) {
         (false, _) => Exit::Done.into(),
         (true, true) => ExitCode::from(verify::USAGE),

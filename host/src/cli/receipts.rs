@@ -2,6 +2,8 @@
 
 use crate::cli::Exit;
 use crate::cli::data::Data;
+use crate::cli::json_line;
+use crate::cli::visible_json;
 use anyhow::Context as _;
 use clap::Subcommand;
 use host::authority::Keyring;
@@ -51,14 +53,14 @@ impl Receipts {
                 for id in store.receipts()? {
                     let (receipt, fate) = find(&store, &id)?;
                     match json {
-                        true => writeln!(out, "{}", line(&receipt, &fate))?,
+                        true => writeln!(out, "{}", json_line(&line(&receipt, &fate))?)?,
                         false => writeln!(out, "{}", sentence(&receipt, &fate))?,
                     }
                 }
             }
             Self::Show { id, json: true } => {
                 let (receipt, fate) = find(&store, id)?;
-                writeln!(out, "{}", line(&receipt, &fate))?;
+                writeln!(out, "{}", json_line(&line(&receipt, &fate))?)?;
             }
             Self::Show { id, json: false } => {
                 let (receipt, fate) = find(&store, id)?;
@@ -66,7 +68,11 @@ impl Receipts {
             }
             Self::Export { id, public } => {
                 let (receipt, fate) = find(&store, id)?;
-                writeln!(out, "{}", serde_json::to_string_pretty(&export(&receipt, &fate, *public)?)?)?;
+                writeln!(
+                    out,
+                    "{}",
+                    visible_json(&serde_json::to_string_pretty(&export(&receipt, &fate, *public)?)?)
+                )?;
             }
         }
         Ok(Exit::Done)

@@ -1,6 +1,7 @@
 //! `pp-host run` and `pp-host resume`.
 
 use crate::cli::Exit;
+use crate::cli::data;
 use crate::cli::data::Data;
 use crate::cli::data::Which;
 use crate::cli::decide::Manner;
@@ -20,6 +21,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use workflow::ActorId;
+use workflow::Effect;
 use workflow::Entry;
 use workflow::Quoted;
 use workflow::TenantId;
@@ -107,7 +109,8 @@ impl Run {
         let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
         let params = self.params()?;
         let session = Session::open(data, &self.common, manner)?;
-        let workflow = session.host.load(bytes).with_context(|| self.guest.display().to_string())?;
+        let workflow =
+            session.host.load_for(&self.tenant, bytes).with_context(|| self.guest.display().to_string())?;
         let name = self.name();
         session.story.loaded(&Quoted(&name).to_string(), workflow.program());
         let start = Start { tenant: self.tenant.clone(), actor: self.actor.clone(), name, params };
@@ -146,6 +149,11 @@ impl Resume {
         };
         let session = Session::open(data, &self.common, manner)?;
         session.story.say(Style::new().bold(), "instance", &key);
+        if let (Status::Completed(_) | Status::Failed(_), Some(end)) =
+            (session.host.status(&key)?, session.host.audit(Some(&key))?.pop())
+        {
+            session.story.fact(&end);
+        }
         session.drive(&key)
     }
 }
@@ -161,12 +169,14 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn open(data: &'a Data, common: &Common, manner: Manner) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
-        let (limits, sandbox) = common.limits.limits();
         let host = Host::builder(&data.path)
-            .limits(limits)
-            .sandbox(sandbox)
+            .settings(common.limits.settings(data)?)
+            .compiler(data::compiler()?)
             .observe(move |fact| story.fact(fact))
             .open()?;
+        if let Some(note) = host.note() {
+            crate::cli::complain(note);
+        }
         Ok(Self { host, manner, story, data: &data.path })
     }
 
@@ -175,7 +185,7 @@ impl<'a> Session<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
-                Status::Completed(_) if self.was_denied(key)? => break Exit::Denied,
+                Status::Completed(_) | Status::Failed(_) if self.was_denied(key)? => break Exit::Denied,
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
                 Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
@@ -218,12 +228,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether an action was denied and none took place.
+    /// Whether an action was denied and none took place, as far as is known.
     fn was_denied(&self, key: &InstanceKey) -> anyhow::Result<bool> {
         let facts = self.host.audit(Some(key))?;
         let denied =
             facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
-        let acted = facts.iter().any(|fact| matches!(fact.entry, Entry::Performed { .. }));
+        let acted = facts.iter().any(|fact| match &fact.entry {
+            Entry::Performed { effect, .. } => !matches!(effect, Effect::Failed { .. }),
+            _ => false,
+        });
         Ok(denied && !acted)
     }
 }

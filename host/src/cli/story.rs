@@ -1,10 +1,12 @@
 //! The facts of a run as they happen: lines for people, or one JSON object a line for programs.
 
+use crate::cli::json_line;
 use anstyle::AnsiColor;
 use anstyle::Style;
 use host::Fact;
 use host::authority::Request;
 use host::sandbox::Program;
+use serde_json::Value;
 use std::fmt::Display;
 use std::io::Write;
 use workflow::Asked;
@@ -29,7 +31,7 @@ impl Story {
     /// One fact. A reader that has gone away does not stop the workflow.
     pub(crate) fn fact(self, fact: &Fact) {
         if self.json
-            && let Ok(line) = serde_json::to_string(fact)
+            && let Ok(line) = json_line(fact)
         {
             let _ = writeln!(anstream::stdout(), "{line}");
         }
@@ -118,8 +120,11 @@ impl Story {
             ),
             Entry::Refused { asked, check, message, .. } => self.refused(asked, *check, message),
             Entry::Performed { receipt, effect, .. } => self.performed(receipt.as_str(), effect),
-            Entry::Attested { key_id, .. } => {
-                self.say(LABEL, "attested", format_args!("the outcome is signed with {key_id}"))
+            Entry::Attested { key_id, document, .. } => {
+                let document: Value = serde_json::from_str(document).unwrap_or_default();
+                let outcome =
+                    document["attestation_artifact"]["outcome"].as_str().unwrap_or_default().to_owned();
+                self.say(LABEL, "attested", format_args!("{}, signed with {key_id}", Escaped(&outcome)));
             }
             Entry::Completed { output } => self.say(GOOD, "result", Clipped(output)),
             Entry::Failed { failure } => self.say(BAD, "failed", failure),
@@ -143,13 +148,11 @@ impl Story {
     fn performed(self, receipt: &str, effect: &Effect) {
         match effect {
             Effect::Succeeded { output, .. } => {
-                let deployment: Option<host::capability::Deployment> = serde_json::from_str(output).ok();
-                let Some(deployment) = deployment else {
-                    return self.say(GOOD, "performed", Clipped(output));
-                };
-                self.say(GOOD, "deployed", &deployment.id);
-                self.detail("resource", Quoted(&deployment.resource));
-                self.detail("where", &deployment.location);
+                let output: Value = serde_json::from_str(output).unwrap_or_default();
+                let text = |name: &str| output[name].as_str().unwrap_or_default().to_owned();
+                self.say(GOOD, "deployed", Escaped(&text("id")));
+                self.detail("where", Escaped(&text("location")));
+                self.detail("sha256", Escaped(&text("artifact_sha256")));
                 self.detail("receipt", receipt);
             }
             Effect::Failed { message, .. } => {

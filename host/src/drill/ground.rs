@@ -11,6 +11,7 @@ use crate::authority::Judgement;
 use crate::clock::Clock as _;
 use crate::drill::Ending;
 use crate::drill::Obstacle;
+use crate::sandbox::Compiler;
 use crate::sandbox::SandboxLimits;
 use crate::store::StoredReceipt;
 use receipt::Decision;
@@ -46,6 +47,7 @@ pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) sandbox: SandboxLimits,
     pub(super) scope: Scope,
+    pub(super) compiler: Compiler,
 }
 
 impl Terms {
@@ -62,6 +64,7 @@ impl Terms {
                 ..SandboxLimits::default()
             },
             scope: Scope::Demo,
+            compiler: Compiler::default(),
         }
     }
 
@@ -198,6 +201,9 @@ impl Ground {
 
     /// Runs an attacker's component, while a neighbour on the same host goes about its business.
     pub(super) fn among_neighbours(&self, component: &[u8], params: &str) -> Result<Ending, Obstacle> {
+        if let Err(refused) = self.host.load(component.to_vec()) {
+            return Ok(Ending::Refused(refused.to_string()));
+        }
         let attacker = self.start(ATTACKER, component, params)?;
         let (neighbour, _) = self.victim()?;
         let (attack, business) = std::thread::scope(|scope| {
@@ -227,6 +233,7 @@ fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Erro
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
         .scope(terms.scope)
+        .compiler(terms.compiler.clone())
         .clock(clock)
         .open()
 }

@@ -88,7 +88,7 @@ fn handles() -> Vec<Attack> {
         guest(
             "dropped-attempts",
             "Begins steps and lets go of them.",
-            Ends("step-rejected", "limit calls reached"),
+            Ends("limit-exceeded", "limit calls reached"),
         ),
     ]
 }
@@ -142,18 +142,14 @@ fn wasi() -> Vec<Attack> {
         guest("wasi-poll-nothing", "Waits for nothing at all.", Ends("boundary", "empty poll list")),
         guest("wasi-exit", "Exits with success in the middle of its work.", Ends("exited", "exit(0)")),
         guest("exit", "Exits.", Ends("exited", "exit(1)")),
-        on_clock(
-            "sleep",
-            "Sleeps for an hour.",
-            None,
-            Ends("limit-exceeded", "limit wall-clock-seconds reached"),
+        guest("sleep", "Sleeps for an hour: that takes no time.", Answers(&["survived"])),
+        guest("wasi-wait", "Waits for 584 years: neither does that.", Answers(&["survived"])),
+        guest(
+            "chance",
+            "Draws random numbers in a step, to tell a run in which it is left out.",
+            Answers(&["behind"]),
         ),
-        on_clock(
-            "wasi-wait",
-            "Waits for 584 years.",
-            None,
-            Ends("limit-exceeded", "limit wall-clock-seconds reached"),
-        ),
+        guest("instants", "The same with a clock that counts nanoseconds.", Answers(&[r#""slept":36"#])),
     ]
 }
 
@@ -174,12 +170,17 @@ fn exhaustion() -> Vec<Attack> {
         ),
         guest("memory", "Hoards memory.", over("limit memory-bytes reached")),
         guest("reserve", "Allocates a gigabyte at once.", over("limit memory-bytes reached")),
-        guest(
+        on_clock(
             "flood",
-            "Hands 16 MiB to the host in one call that takes eight.",
+            "Hands 100 MiB to the host in one call that takes eight.",
+            None,
             over("limit call-bytes reached"),
         ),
-        guest("steps-without-end", "Begins steps without end.", Ends("step-rejected", "limit calls reached")),
+        guest(
+            "steps-without-end",
+            "Begins steps without end.",
+            Ends("limit-exceeded", "limit calls reached"),
+        ),
         guest(
             "results-without-end",
             "Records a megabyte a step, without end.",
@@ -188,7 +189,7 @@ fn exhaustion() -> Vec<Attack> {
         guest(
             "requests-without-end",
             "Asks for permission without end.",
-            Ends("invalid", "limit calls reached"),
+            Ends("limit-exceeded", "limit calls reached"),
         ),
     ]
 }
@@ -200,7 +201,7 @@ fn ends() -> Vec<Attack> {
         guest(
             "step-order",
             "Ends a step before the one inside it, so that the journal is ambiguous.",
-            Answers(&["has to end before it"]),
+            Ends("step-order", "has to end before it"),
         ),
         guest(
             "step-names",

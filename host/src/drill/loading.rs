@@ -72,7 +72,9 @@ fn bytes() -> Vec<Attack> {
         load!("name-not-utf8", INVALID),
         load!("section-of-gigabytes", INVALID),
         load!("imports-without-end", INVALID),
-        attack("deep-nesting", "A thousand components inside each other.", NO_WORKFLOW, || Ok(nested(1_000))),
+        attack("deep-nesting", "A million components inside each other.", "deep inside each other", || {
+            Ok(nested(1_000_000))
+        }),
         attack("cut-short", "A workflow of which the second half is missing.", INVALID, || {
             Ok(HONEST[..HONEST.len() / 2].to_vec())
         }),

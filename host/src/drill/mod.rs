@@ -23,6 +23,7 @@ mod raw;
 mod tamper;
 mod words;
 
+use crate::sandbox::Compiler;
 use ending::Ending;
 use ending::Refusal;
 use ground::Ground;
@@ -170,6 +171,7 @@ pub fn table() -> String {
 pub struct Drill {
     tight: OnceLock<Result<Ground, String>>,
     clock: OnceLock<Result<Ground, String>>,
+    compiler: Compiler,
 }
 
 impl Drill {
@@ -177,6 +179,13 @@ impl Drill {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Where its hosts compile. Default: in this process.
+    #[must_use]
+    pub fn compiled_by(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
     }
 
     /// Tries one attack. Blocks the thread, and may be called where a Tokio runtime runs.
@@ -203,8 +212,12 @@ impl Drill {
             Way::Raw(bounds, module) => self.ground(bounds)?.among_neighbours(&raw::component(module)?, "{}"),
             Way::Whole(text) => self.ground(Bounds::Tight)?.among_neighbours(&wat::parse_str(text)?, "{}"),
             Way::Shared(tries) => tries(self.ground(Bounds::Tight)?),
-            Way::Alone(terms, tries) => tries(Ground::new(terms())?),
+            Way::Alone(terms, tries) => tries(Ground::new(self.terms(terms))?),
         }
+    }
+
+    fn terms(&self, terms: fn() -> Terms) -> Terms {
+        Terms { compiler: self.compiler.clone(), ..terms() }
     }
 
     fn ground(&self, bounds: Bounds) -> Result<&Ground, Obstacle> {
@@ -212,7 +225,8 @@ impl Drill {
             Bounds::Tight => (&self.tight, Terms::tight as fn() -> Terms),
             Bounds::Clock => (&self.clock, Terms::clock as fn() -> Terms),
         };
-        let made = ground.get_or_init(|| Ground::new(terms()).map_err(|obstacle| obstacle.to_string()));
+        let made =
+            ground.get_or_init(|| Ground::new(self.terms(terms)).map_err(|obstacle| obstacle.to_string()));
         made.as_ref().map_err(|obstacle| obstacle.clone().into())
     }
 }

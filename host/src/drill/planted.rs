@@ -56,11 +56,20 @@ fn forged() -> Vec<Attack> {
             Check::Decision,
             denied,
         ),
+        Attack {
+            refusal: Refusal::Words("is damaged"),
+            ..planted(
+                "invented-decision",
+                "A decision that nobody made, put into the journal for the host to sign.",
+                Check::Verification,
+                |ground| invented(ground, 1),
+            )
+        },
         planted(
             "invented-receipt",
             "A decision and a receipt that nobody made, put into the journal.",
             Check::Verification,
-            invented,
+            |ground| invented(ground, 2),
         ),
         planted(
             "vanished-receipt",
@@ -220,8 +229,8 @@ fn denied(ground: &Ground) -> Result<Ending, Obstacle> {
     ground.ran(&key)
 }
 
-/// What a spoofed resume amounts to here: the facts that an approval would have left.
-fn invented(ground: &Ground) -> Result<Ending, Obstacle> {
+/// What a spoofed resume amounts to here: the first one or both of the two facts that an approval would have left.
+fn invented(ground: &Ground, facts: usize) -> Result<Ending, Obstacle> {
     let (key, request) = ground.victim()?;
     let at = ground.host().request(&request)?.expires_at;
     let decider = "user:ceo".to_owned();
@@ -235,7 +244,7 @@ fn invented(ground: &Ground) -> Result<Ending, Obstacle> {
         expires_at: at,
         document: "{}".to_owned(),
     };
-    for entry in [decided, issued] {
+    for entry in [decided, issued].into_iter().take(facts) {
         let statement = "INSERT INTO entries (instance, idx, at, body) SELECT instance, max(idx) + 1, max(at), ?1 FROM entries \
              WHERE instance = (SELECT id FROM instances WHERE instance = ?2)";
         tamper::rewrite(ground, statement, params![serde_json::to_string(&entry)?, key.instance.as_str()])?;

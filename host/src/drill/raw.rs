@@ -77,9 +77,9 @@ fn exhaustion() -> Vec<Attack> {
         raw!("memory-grow", Tight, over("limit memory-bytes reached")),
         raw!("table-grow", Tight, over("limit table-elements reached")),
         raw!("declared-memory", Tight, over("limit memory-bytes reached")),
-        raw!("declared-table", Tight, over("limit table-elements reached")),
-        raw!("many-memories", Tight, Refusal::Ends("boundary", "instance count too high")),
-        raw!("many-instances", Tight, Refusal::Ends("boundary", "instance count too high")),
+        raw!("declared-table", Tight, Refusal::Words("needs more than an instance may have")),
+        raw!("many-memories", Tight, Refusal::Words("needs more than an instance may have")),
+        raw!("many-instances", Tight, Refusal::Words("needs more than an instance may have")),
         raw!("bulk-fill", Clock, over("limit wall-clock-seconds reached")),
     ]
 }

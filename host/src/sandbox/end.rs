@@ -4,6 +4,7 @@ use crate::sandbox::Halt;
 use crate::sandbox::SandboxLimits;
 use crate::sandbox::bindings::exports::permission_protocol::tenant::entrypoint;
 use crate::sandbox::limits::Refused;
+use crate::sandbox::limits::names;
 use tokio::time::error::Elapsed;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -27,7 +28,7 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
     let error = match ran {
         Err(Elapsed { .. }) => {
             return End::Broke(over(
-                "wall-clock-seconds",
+                names::WALL_CLOCK_SECONDS,
                 limits.wall_clock.as_secs(),
                 "seconds on the wall",
             ));
@@ -40,9 +41,13 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         Err(error) => error,
     };
     End::Broke(match (error.downcast_ref::<Trap>(), refused) {
-        (Some(Trap::OutOfFuel), _) => over("fuel", limits.fuel, "units of fuel, about one an instruction,"),
-        (_, Some(Refused::Memory)) => over("memory-bytes", limits.memory_bytes, "bytes of memory"),
-        (_, Some(Refused::Table)) => over("table-elements", limits.table_elements, "elements in a table"),
+        (Some(Trap::OutOfFuel), _) => {
+            over(names::FUEL, limits.fuel, "units of fuel, about one an instruction,")
+        }
+        (_, Some(Refused::Memory)) => over(names::MEMORY_BYTES, limits.memory_bytes, "bytes of memory"),
+        (_, Some(Refused::Table)) => {
+            over(names::TABLE_ELEMENTS, limits.table_elements, "elements in a table")
+        }
         (Some(trap), None) => trapped(*trap, output),
         (None, None) => at_boundary(&error, limits),
     })
@@ -79,10 +84,10 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     let cause = error.root_cause().to_string();
     // The runtime has no types for these two. Its version is pinned, and a hostile guest for each is in the tests.
     if cause.contains("handle limit exceeded") || cause.contains("resource table has no free keys") {
-        return over("handles", limits.handles, "handles at once");
+        return over(names::HANDLES, limits.handles, "handles at once");
     }
     if cause.contains("fuel allocated for hostcalls") {
-        return over("call-bytes", limits.call_bytes, "bytes in one call to the host");
+        return over(names::CALL_BYTES, limits.call_bytes, "bytes in one call to the host");
     }
     failure("boundary", format!("the workflow broke the rules of the component model: {cause}"))
 }
@@ -94,7 +99,7 @@ pub(crate) struct Marked(pub(crate) Halt);
 
 fn over(name: &str, limit: impl std::fmt::Display, what: &str) -> Failure {
     let message = format!(
-        "limit {name} reached: at most {limit} {what} a drive; an operator raises it with --limit {name}=N"
+        "limit {name} reached: at most {limit} {what} a drive; an operator raises it with --limit {name}=N, or for good in pp-host.toml"
     );
     failure("limit-exceeded", message)
 }

@@ -5,8 +5,12 @@ use crate::sandbox::bindings::permission_protocol::tenant::deploy;
 use crate::sandbox::bindings::permission_protocol::tenant::pp;
 use crate::sandbox::bindings::permission_protocol::tenant::workflow as wit;
 use crate::sandbox::end::Marked;
+use crate::sandbox::limits::HostTime;
 use crate::sandbox::limits::Meter;
+use crate::sandbox::moment::Clock;
+use crate::sandbox::moment::Moment;
 use serde::Deserialize;
+use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime::component::Resource;
 use wasmtime_wasi::ResourceTable;
@@ -25,9 +29,6 @@ use workflow::Invocation;
 use workflow::Outcome;
 use workflow::Performance;
 use workflow::ReceiptId;
-
-/// The name of the capability behind the `deploy` import. The guest cannot choose it.
-pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
 
 /// What stands behind a guest's `step` handle: nothing. Holding the handle is all there is to it.
 #[derive(Debug)]
@@ -53,20 +54,32 @@ pub(crate) struct Guest {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
     pub(crate) meter: Meter,
+    pub(crate) moment: Moment,
+    /// Time spent in the handler: the host's, not the guest's.
+    pub(crate) host_time: HostTime,
 }
 
 impl Guest {
-    async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
-        self.handler.handle(command).await.map_err(|halt| wasmtime::Error::new(Marked(halt)))
+    fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
+        let since = Instant::now();
+        let outcome = self.handler.handle(command);
+        self.host_time.add(since.elapsed());
+        self.moment.answered(self.handler.position());
+        outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
 
-    async fn end(
+    /// The part of the state that the guest's monotonic clock works on.
+    pub(crate) fn clock(&mut self) -> Clock<'_> {
+        Clock { moment: &self.moment, table: &mut self.table }
+    }
+
+    fn end(
         &mut self,
         attempt: Resource<AttemptHandle>,
         result: Result<String, Failure>,
     ) -> wasmtime::Result<Result<(), Failure>> {
         let AttemptHandle(call) = self.table.delete(attempt)?;
-        match self.ask(Command::EndStep { call, result }).await? {
+        match self.ask(Command::EndStep { call, result })? {
             Outcome::Ended(ended) => Ok(ended),
             other => unexpected(&other),
         }
@@ -94,7 +107,7 @@ impl wit::HostStep for Guest {
         _: Resource<StepHandle>,
         name: String,
     ) -> wasmtime::Result<Result<wit::Begun, wit::StepError>> {
-        match self.ask(Command::BeginStep { name }).await? {
+        match self.ask(Command::BeginStep { name })? {
             Outcome::Begun(Begun::Run(call)) => {
                 Ok(Ok(wit::Begun::Run(self.table.push(AttemptHandle(call))?)))
             }
@@ -116,7 +129,7 @@ impl wit::HostAttempt for Guest {
         attempt: Resource<AttemptHandle>,
         output: String,
     ) -> wasmtime::Result<Result<(), wit::StepError>> {
-        let ended = self.end(attempt, Ok(output)).await?;
+        let ended = self.end(attempt, Ok(output))?;
         Ok(ended.map_err(|failure| wit::StepError::Failed(failure.into())))
     }
 
@@ -125,7 +138,7 @@ impl wit::HostAttempt for Guest {
         attempt: Resource<AttemptHandle>,
         failure: wit::Failure,
     ) -> wasmtime::Result<wit::Failure> {
-        let ended = self.end(attempt, Err(failure.clone().into())).await?;
+        let ended = self.end(attempt, Err(failure.clone().into()))?;
         Ok(ended.map_or_else(Into::into, |()| failure))
     }
 
@@ -139,7 +152,7 @@ impl pp::Host for Guest {
         &mut self,
         action: pp::Action,
     ) -> wasmtime::Result<Result<Resource<ReceiptHandle>, pp::Refusal>> {
-        match self.ask(Command::RequireApproval(action.into())).await? {
+        match self.ask(Command::RequireApproval(action.into()))? {
             Outcome::Approval(Approval::Granted { receipt, document }) => {
                 let handle = ReceiptHandle { id: receipt, document };
                 Ok(Ok(self.table.push(handle)?))
@@ -180,8 +193,8 @@ impl deploy::Host for Guest {
     ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
         let receipt = self.table.delete(receipt)?.id;
         let invocation =
-            Invocation { capability: DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
-        match self.ask(Command::Perform(invocation)).await? {
+            Invocation { capability: crate::DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
+        match self.ask(Command::Perform(invocation))? {
             Outcome::Performed(Performance::Done(output)) => {
                 Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))
             }

@@ -1,11 +1,13 @@
 //! What a component may import. Everything else is refused by name when it is loaded.
 
 /// The interfaces of the world in `wit/`.
-const WORLD: [&str; 3] = [
-    "permission-protocol:tenant/deploy@0.1.0",
-    "permission-protocol:tenant/pp@0.1.0",
-    "permission-protocol:tenant/workflow@0.1.0",
-];
+const WORLD: [&str; 3] = [DEPLOY_INTERFACE, ASK_INTERFACE, "permission-protocol:tenant/workflow@0.1.0"];
+
+/// The interface behind which the deploy capability is.
+pub(crate) const DEPLOY_INTERFACE: &str = "permission-protocol:tenant/deploy@0.1.0";
+
+/// The interface that asks for approvals.
+pub(crate) const ASK_INTERFACE: &str = "permission-protocol:tenant/pp@0.1.0";
 
 /// What standard libraries pull in without being asked. The answers are inert: no environment, no arguments, no directories, an
 /// empty input; clocks and random numbers fixed for the instance. `wasi:sockets` and `wasi:http` are not here.

@@ -1,7 +1,50 @@
 //! The bounds on one drive.
 
+use crate::sandbox::LoadError;
+use crate::sandbox::load;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
+
+/// The most core instances, memories and tables that one instance may consist of. A component is several core instances (the adapters
+/// of its toolchain among them); 16 of each are far more than any needs.
+pub(crate) const PARTS: u32 = 16;
+
+/// What loading a component may cost. A component that hits a bound is refused with an error that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// Functions in a component, with the adapters between its parts. Default 100 000: a JavaScript engine has some 10 000.
+    pub functions: u32,
+    /// Bytes in one function. Default 512 KiB, twice the main loop of a large interpreter; the time that a compiler takes for a
+    /// function grows faster than its length.
+    pub function_bytes: u64,
+    /// Processor time to compile a component, where a child process compiles. Default 60 s: a JavaScript engine takes 10.
+    pub compile_cpu: Duration,
+    /// Time on the wall for the same. Default 120 s.
+    pub compile_wall: Duration,
+    /// Address space to compile a component, where a child process compiles. Default 2 GiB.
+    pub compile_memory_bytes: u64,
+    /// Bytes of compiled code that are kept on disk. Default 256 MiB; the least recently used goes first.
+    pub cache_bytes: u64,
+    /// Components whose code is kept in memory. Default 256; the least recently used goes first, and comes back from disk.
+    pub programs: usize,
+}
+
+impl Default for LoadLimits {
+    fn default() -> Self {
+        Self {
+            functions: 100_000,
+            function_bytes: 512 << 10,
+            compile_cpu: Duration::from_secs(60),
+            compile_wall: Duration::from_secs(120),
+            compile_memory_bytes: 2 << 30,
+            cache_bytes: 256 << 20,
+            programs: 256,
+        }
+    }
+}
 
 /// What one drive of a guest may use. A guest that hits a bound is ended with a failure that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +56,7 @@ pub struct SandboxLimits {
     /// Units of fuel, about one a WebAssembly instruction. Default 300 000 000 000: some 30 s of an empty loop on one core of a
     /// current server, Cloudflare's bound on CPU time. Counted, not timed: the same guest always stops at the same instruction.
     pub fuel: u64,
-    /// Time on the wall, which also ends a guest that sleeps. Default 60 s.
+    /// Time on the wall, less what the host took to answer. Default 60 s.
     pub wall_clock: Duration,
     /// Elements in a table. Default 100 000.
     pub table_elements: usize,
@@ -23,6 +66,47 @@ pub struct SandboxLimits {
     pub call_bytes: usize,
     /// Bytes of output that are kept. Default 256 KiB.
     pub log_bytes: usize,
+    /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
+    /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
+    pub live_instances: u32,
+    /// What loading may cost.
+    pub load: LoadLimits,
+}
+
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod names {
+    /// Of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
+    pub const COMPONENT_BYTES: &str = "component-bytes";
+    /// Of [`SandboxLimits::memory_bytes`](super::SandboxLimits::memory_bytes).
+    pub const MEMORY_BYTES: &str = "memory-bytes";
+    /// Of [`SandboxLimits::fuel`](super::SandboxLimits::fuel).
+    pub const FUEL: &str = "fuel";
+    /// Of [`SandboxLimits::wall_clock`](super::SandboxLimits::wall_clock).
+    pub const WALL_CLOCK_SECONDS: &str = "wall-clock-seconds";
+    /// Of [`SandboxLimits::table_elements`](super::SandboxLimits::table_elements).
+    pub const TABLE_ELEMENTS: &str = "table-elements";
+    /// Of [`SandboxLimits::handles`](super::SandboxLimits::handles).
+    pub const HANDLES: &str = "handles";
+    /// Of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
+    pub const CALL_BYTES: &str = "call-bytes";
+    /// Of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
+    pub const LOG_BYTES: &str = "log-bytes";
+    /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
+    pub const LIVE_INSTANCES: &str = "live-instances";
+    /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
+    pub const FUNCTIONS: &str = "functions";
+    /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
+    pub const FUNCTION_BYTES: &str = "function-bytes";
+    /// Of [`LoadLimits::compile_cpu`](super::LoadLimits::compile_cpu).
+    pub const COMPILE_CPU_SECONDS: &str = "compile-cpu-seconds";
+    /// Of [`LoadLimits::compile_wall`](super::LoadLimits::compile_wall).
+    pub const COMPILE_WALL_SECONDS: &str = "compile-wall-seconds";
+    /// Of [`LoadLimits::compile_memory_bytes`](super::LoadLimits::compile_memory_bytes).
+    pub const COMPILE_MEMORY_BYTES: &str = "compile-memory-bytes";
+    /// Of [`LoadLimits::cache_bytes`](super::LoadLimits::cache_bytes).
+    pub const CACHE_BYTES: &str = "cache-bytes";
+    /// Of [`LoadLimits::programs`](super::LoadLimits::programs).
+    pub const PROGRAMS: &str = "programs";
 }
 
 impl Default for SandboxLimits {
@@ -36,7 +120,30 @@ impl Default for SandboxLimits {
             handles: 1_000,
             call_bytes: 72 << 20,
             log_bytes: 256 << 10,
+            live_instances: 1_000,
+            load: LoadLimits::default(),
         }
+    }
+}
+
+impl SandboxLimits {
+    /// Says no to a component of more bytes than these limits allow.
+    pub(crate) fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
+        load::check_size(bytes, self.component_bytes)
+    }
+}
+
+/// Time that the host took to answer a guest's calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostTime(Arc<AtomicU64>);
+
+impl HostTime {
+    pub(crate) fn add(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -84,16 +191,15 @@ impl ResourceLimiter for Meter {
         Ok(fits)
     }
 
-    // A component is several core instances (the adapters of its toolchain among them); 16 of each are far more than any needs.
     fn instances(&self) -> usize {
-        16
+        PARTS as usize
     }
 
     fn tables(&self) -> usize {
-        16
+        PARTS as usize
     }
 
     fn memories(&self) -> usize {
-        16
+        PARTS as usize
     }
 }

@@ -1,10 +1,13 @@
 //! From bytes to a program that may run.
 
+use crate::sandbox::Provenance;
 use crate::sandbox::bindings::TenantWorkflowPre;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
+use crate::sandbox::limits::PARTS;
+use crate::sandbox::limits::names;
 use receipt::Digest;
-use wasmtime::Engine;
+use std::path::PathBuf;
 use wasmtime::component::Component;
 use wasmtime::component::Linker;
 
@@ -15,6 +18,8 @@ pub struct Program {
     digest: Digest,
     bytes: u64,
     imports: Vec<String>,
+    provenance: Provenance,
+    memories: u32,
 }
 
 impl Program {
@@ -36,6 +41,17 @@ impl Program {
         &self.imports
     }
 
+    /// Where its code came from.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        self.provenance
+    }
+
+    /// How many memories an instance of it has; at least one, as everything counts for something.
+    pub(crate) fn memories(&self) -> u32 {
+        self.memories
+    }
+
     /// The part of [`imports`](Self::imports) that belongs to WASI.
     pub fn wasi_imports(&self) -> impl Iterator<Item = &str> {
         self.imports.iter().map(String::as_str).filter(|name| imports::is_wasi(name))
@@ -50,7 +66,7 @@ pub enum LoadError {
     Runtime(String),
     /// The size.
     #[error(
-        "the component has {bytes} bytes; limit component-bytes is {limit} (an operator raises it with --limit component-bytes=N)"
+        "the component has {bytes} bytes; limit {name} is {limit} (an operator raises it with --limit {name}=N, or for good in pp-host.toml)", name = names::COMPONENT_BYTES
     )]
     TooLarge {
         /// Its size.
@@ -72,6 +88,42 @@ pub enum LoadError {
     /// Damaged.
     #[error("not a valid component, perhaps cut short on its way: {0}")]
     Invalid(String),
+    /// More than may be compiled.
+    #[error(
+        "the component has more than {bound} {what}: limit {limit} (an operator raises it with --limit {limit}=N)"
+    )]
+    TooComplex {
+        /// The bound's name.
+        limit: &'static str,
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        bound: u64,
+    },
+    /// Compiling takes too much.
+    #[error(
+        "compiling the component was stopped: limit {limit} is {bound} (an operator raises it with --limit {limit}=N)"
+    )]
+    CompileBound {
+        /// The bound's name.
+        limit: &'static str,
+        /// The bound.
+        bound: u64,
+    },
+    /// The compiler itself.
+    #[error("the component could not be compiled, through no fault of its own that is known: {0}")]
+    Compiler(String),
+    /// More than an instance may have.
+    #[error("the component needs more than an instance may have: {0}")]
+    TooDemanding(String),
+    /// The folder of compiled code.
+    #[error("the cache of compiled code in {} cannot be used: {error} (mend it, or delete the folder: it is made again)", .folder.display())]
+    Cache {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// Imports outside the world.
     #[error("the component imports what a workflow may not have: {}; it can use permission-protocol:tenant/pp, deploy and workflow, and nothing else", names(.0))]
     ForbiddenImports(Vec<String>),
@@ -94,36 +146,63 @@ fn names(names: &[String]) -> String {
     names.iter().map(|name| workflow::Quoted(name).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) fn load(
-    engine: &Engine,
-    linker: &Linker<Guest>,
-    bytes: &[u8],
-    limit: usize,
-) -> Result<Program, LoadError> {
-    check_header(bytes, limit)?;
-    let component =
-        Component::from_binary(engine, bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
-    let shape = component.component_type();
-    let mut imports: Vec<String> = shape.imports(engine).map(|(name, _)| name.to_owned()).collect();
-    imports.sort_unstable();
-    let forbidden: Vec<String> = imports.iter().filter(|name| !imports::is_allowed(name)).cloned().collect();
-    if !forbidden.is_empty() {
-        return Err(LoadError::ForbiddenImports(forbidden));
+/// A component with its code, of which nothing is known yet but its shape.
+pub(crate) struct Examined {
+    component: Component,
+    provenance: Provenance,
+    digest: Digest,
+    bytes: u64,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Examined {
+    pub(crate) fn new(component: Component, provenance: Provenance, digest: Digest, bytes: u64) -> Self {
+        let (shape, engine) = (component.component_type(), component.engine());
+        let mut imports: Vec<String> = shape.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        imports.sort_unstable();
+        let exports = shape.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        Self { component, provenance, digest, bytes, imports, exports }
     }
-    let exports: Vec<String> = shape.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    if !exports.iter().any(|name| name == imports::ENTRYPOINT) {
-        return Err(LoadError::NoEntrypoint { exports });
+
+    pub(crate) fn imports(&self) -> &[String] {
+        &self.imports
     }
-    let pre = linker.instantiate_pre(&component).and_then(TenantWorkflowPre::new);
-    let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
-    Ok(Program { pre, digest: Digest::of(bytes), bytes: bytes.len() as u64, imports })
+
+    pub(crate) fn exports(&self) -> &[String] {
+        &self.exports
+    }
+
+    pub(crate) fn provenance(&self) -> Provenance {
+        self.provenance
+    }
+
+    /// Checks that it is a workflow: imports from the world only, exports the entry point, with the world's types.
+    pub(crate) fn program(self, linker: &Linker<Guest>) -> Result<Program, LoadError> {
+        let Self { component, provenance, digest, bytes, imports, exports } = self;
+        let forbidden: Vec<String> =
+            imports.iter().filter(|name| !imports::is_allowed(name)).cloned().collect();
+        if !forbidden.is_empty() {
+            return Err(LoadError::ForbiddenImports(forbidden));
+        }
+        if !exports.iter().any(|name| name == imports::ENTRYPOINT) {
+            return Err(LoadError::NoEntrypoint { exports });
+        }
+        let pre = linker.instantiate_pre(&component).and_then(TenantWorkflowPre::new);
+        let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
+        let memories = component.resources_required().map_or(PARTS, |needs| needs.num_memories);
+        Ok(Program { pre, digest, bytes, imports, provenance, memories: memories.clamp(1, PARTS) })
+    }
+}
+
+pub(crate) fn check_size(bytes: usize, limit: usize) -> Result<(), LoadError> {
+    if bytes > limit { Err(LoadError::TooLarge { bytes, limit }) } else { Ok(()) }
 }
 
 /// Tells apart what people confuse, before the compiler sees anything.
-fn check_header(bytes: &[u8], limit: usize) -> Result<(), LoadError> {
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     const MODULE: &[u8] = &[1, 0, 0, 0];
     match bytes.strip_prefix(b"\0asm") {
-        _ if bytes.len() > limit => Err(LoadError::TooLarge { bytes: bytes.len(), limit }),
         None => Err(LoadError::NotWasm),
         Some(rest) if rest.starts_with(MODULE) => Err(LoadError::CoreModule),
         Some(_) => Ok(()),

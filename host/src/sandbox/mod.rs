@@ -10,37 +10,50 @@
 //! the guest and comes out as [`End::Halted`]: that is how an instance is parked.
 
 mod bindings;
+mod code;
 mod end;
+mod engine;
 mod guest;
 mod imports;
+mod inspect;
 mod limits;
 mod load;
+mod moment;
 mod output;
 mod wasi;
 
+pub use code::COMPILE;
+pub use code::Compiler;
+pub use code::Provenance;
+pub use code::compile_for_parent;
 pub use end::End;
-pub use guest::DEPLOY;
+pub use inspect::Inspection;
+pub use limits::LoadLimits;
 pub use limits::SandboxLimits;
+pub use limits::names as limit_names;
 pub use load::LoadError;
 pub use load::Program;
 
 use bindings::exports::permission_protocol::tenant::entrypoint;
+use code::Loader;
 use guest::Guest;
 use guest::HasGuest;
 use guest::StepHandle;
+use limits::HostTime;
 use limits::Meter;
+use load::Examined;
+use moment::Moment;
 use output::Output;
 use receipt::Digest;
 use receipt::Timestamp;
-use std::future::Future;
-use std::pin::Pin;
+use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
-use wasmtime::Config;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use wasmtime::Engine;
-use wasmtime::EngineWeak;
-use wasmtime::OptLevel;
 use wasmtime::Store;
-use wasmtime::Strategy;
 use wasmtime::component::Linker;
 use wasmtime_wasi::ResourceTable;
 use workflow::Command;
@@ -49,19 +62,24 @@ use workflow::Outcome;
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
-/// The future of an answer.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>;
-
 /// Whoever answers a guest's commands.
 pub trait Handler: Send {
     /// Answers one command, or halts the drive.
-    fn handle(&mut self, command: Command) -> Answer<'_>;
+    ///
+    /// # Errors
+    /// Whatever is to unwind the guest and come out of [`Sandbox::run`].
+    fn handle(&mut self, command: Command) -> Result<Outcome, Halt>;
+
+    /// The place of the last answer in the instance's journal. The guest's clock and random numbers follow from it.
+    fn position(&self) -> usize {
+        0
+    }
 }
 
 /// A closure is a handler: enough for a test.
 impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
-    fn handle(&mut self, command: Command) -> Answer<'_> {
-        Box::pin(std::future::ready(self(command)))
+    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
+        self(command)
     }
 }
 
@@ -85,74 +103,145 @@ pub struct Event {
 pub struct Drive {
     /// How it ended.
     pub end: End,
-    /// What the guest printed, bounded. As every drive runs the workflow from its first line, it is the whole output so far.
+    /// What the guest printed in this drive, bounded.
     pub output: String,
     /// The fuel used. The same component with the same journal always uses the same.
     pub fuel: u64,
 }
 
-/// A runtime with its limits. Cheap to share by reference; drives run side by side.
+/// A runtime. Cheap to share by reference; drives run side by side, each with limits of its own.
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
-    limits: SandboxLimits,
+    loader: Loader,
+    largest: SandboxLimits,
+    /// One permit for each memory that may be live.
+    live: Semaphore,
+    note: Option<String>,
 }
 
-/// How often a running guest gives way to others, and its time is looked at.
-const TICK: Duration = Duration::from_millis(10);
-
 impl Sandbox {
-    /// A runtime.
+    /// A runtime for drives whose limits are at most these. It compiles in this process and keeps no code.
     ///
     /// # Errors
     /// When this machine cannot run compiled WebAssembly.
-    pub fn new(limits: SandboxLimits) -> Result<Self, LoadError> {
-        Self::build(limits).map_err(|error| LoadError::Runtime(format!("{error:#}")))
+    pub fn new(largest: SandboxLimits) -> Result<Self, LoadError> {
+        Self::build(largest).map_err(|error| LoadError::Runtime(format!("{error:#}")))
     }
 
-    fn build(limits: SandboxLimits) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&config())?;
+    fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {
+        let engine::Running { engine, note } = engine::running(&largest)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
-        tick(engine.weak())?;
-        Ok(Self { engine, linker, limits })
+        let loader = Loader::new(engine.clone());
+        let live = Semaphore::new(largest.live_instances.max(1) as usize);
+        Ok(Self { engine, linker, loader, largest, live, note })
+    }
+
+    /// Keeps compiled code in a folder, where it is found again by this process and later ones.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn cached_in(mut self, folder: &Path) -> Result<Self, LoadError> {
+        self.loader.cache_in(folder, self.largest.load.cache_bytes)?;
+        Ok(self)
+    }
+
+    /// Compiles with another compiler than this process.
+    #[must_use]
+    pub fn compiled_by(mut self, compiler: Compiler) -> Self {
+        self.loader.compile_with(compiler);
+        self
+    }
+
+    /// What an operator should know of how this runtime had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Checks and compiles a component.
     ///
     /// # Errors
-    /// When it is not a component of the world, imports anything else, or is too large.
+    /// When it is not a component of the world, imports anything else, or costs too much to compile.
     pub fn load(&self, bytes: &[u8]) -> Result<Program, LoadError> {
-        load::load(&self.engine, &self.linker, bytes, self.limits.component_bytes)
+        self.load_as(Digest::of(bytes), bytes)
     }
 
-    /// Runs a workflow from its first line until it returns, halts or breaks.
-    pub async fn run(&self, program: &Program, event: Event, handler: Box<dyn Handler>) -> Drive {
-        let output = Output::new(self.limits.log_bytes);
+    /// The same for bytes whose digest is known.
+    pub(crate) fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
+        self.examine(digest, bytes)?.program(&self.linker)
+    }
+
+    /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
+    #[must_use]
+    pub fn inspect(&self, bytes: &[u8]) -> Inspection {
+        let (digest, started) = (Digest::of(bytes), Instant::now());
+        let examined = self.examine(digest, bytes);
+        let took = started.elapsed();
+        Inspection::of(digest, bytes.len() as u64, took, examined, &self.linker)
+    }
+
+    fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
+        load::check_size(bytes.len(), self.largest.component_bytes)?;
+        load::check_header(bytes)?;
+        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest.load)?;
+        Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
+    }
+
+    /// Runs a workflow from its first line until it returns, halts, breaks or reaches one of `limits`.
+    pub async fn run(
+        &self,
+        program: &Program,
+        event: Event,
+        limits: &SandboxLimits,
+        handler: Box<dyn Handler>,
+    ) -> Drive {
+        // Never closed, and waited for before the drive's time begins.
+        let _turn = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
+        let output = Output::new(limits.log_bytes);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(self.limits.handles);
-        let wasi = wasi::context(event.started_at, &event.seed, &output);
-        let guest = Guest { handler, table, wasi, meter: Meter::new(&self.limits) };
+        table.set_max_capacity(limits.handles);
+        let (moment, host_time) = (Moment::default(), HostTime::default());
+        let wasi = wasi::context(event.started_at, &event.seed, &moment, &output);
+        let meter = Meter::new(limits);
+        let guest = Guest { handler, table, wasi, meter, moment, host_time: host_time.clone() };
         let mut store = Store::new(&self.engine, guest);
-        let result = match self.bound(&mut store) {
-            Ok(()) => tokio::time::timeout(self.limits.wall_clock, call(&mut store, program, event)).await,
+        let result = match bound(&mut store, limits) {
+            Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
             Err(error) => Ok(Err(error)),
         };
-        let fuel = self.limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let output = output.text();
-        let end = end::classify(result, &self.limits, store.data().meter.refused(), &output);
+        let end = end::classify(result, limits, store.data().meter.refused(), &output);
         Drive { end, output, fuel }
     }
+}
 
-    fn bound(&self, store: &mut Store<Guest>) -> wasmtime::Result<()> {
-        store.limiter(|guest| &mut guest.meter);
-        store.set_fuel(self.limits.fuel)?;
-        store.epoch_deadline_async_yield_and_update(1);
-        store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(self.limits.call_bytes);
-        store.set_max_component_handles(self.limits.handles);
-        Ok(())
+fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<()> {
+    store.limiter(|guest| &mut guest.meter);
+    store.set_fuel(limits.fuel)?;
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(limits.call_bytes);
+    store.set_max_component_handles(limits.handles);
+    Ok(())
+}
+
+/// Runs a drive for as long as it may take, the host's own time not counted.
+async fn within<T>(
+    limit: Duration,
+    host_time: &HostTime,
+    drive: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let (mut drive, began) = (pin!(drive), Instant::now());
+    let mut granted = Duration::ZERO;
+    loop {
+        match tokio::time::timeout_at((began + limit + granted).into(), &mut drive).await {
+            Err(_) if host_time.total() > granted => granted = host_time.total(),
+            ended => return ended,
+        }
     }
 }
 
@@ -170,36 +259,4 @@ async fn call(
         workflow_name: event.workflow,
     };
     world.permission_protocol_tenant_entrypoint().call_run(store, &event, step).await
-}
-
-/// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
-fn config() -> Config {
-    let mut config = Config::new();
-    config
-        .strategy(Strategy::Cranelift)
-        .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_tail_call(false)
-        .wasm_multi_memory(false)
-        .max_wasm_stack(512 << 10)
-        .async_stack_size(2 << 20)
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
-    config
-}
-
-/// Advances the engine's epoch for as long as the engine lives.
-fn tick(engine: EngineWeak) -> wasmtime::Result<()> {
-    let tick = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    };
-    std::thread::Builder::new().name("pp-host-epoch".to_owned()).spawn(tick)?;
-    Ok(())
 }

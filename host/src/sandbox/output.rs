@@ -1,5 +1,6 @@
 //! What a guest writes to its standard output and error: kept up to a bound, the rest counted.
 
+use crate::sandbox::limits::names::LOG_BYTES;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -37,7 +38,7 @@ impl Output {
         match kept.dropped {
             0 => text,
             dropped => {
-                format!("{text}\n[{dropped} more bytes not kept: limit log-bytes is {}]\n", kept.bound)
+                format!("{text}\n[{dropped} more bytes not kept: limit {LOG_BYTES} is {}]\n", kept.bound)
             }
         }
     }

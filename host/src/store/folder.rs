@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// journal.sqlite   every fact, request and receipt
 /// keys/            the issuer's private key (0600) and the public key set
 /// deployments/     what the deploy capability deploys to
+/// cache/           compiled code; may be deleted at any time
 /// lock             held while a process owns the folder
 /// ```
 #[derive(Debug)]
@@ -79,6 +80,12 @@ impl DataFolder {
     #[must_use]
     pub fn deployments(&self) -> PathBuf {
         self.path.join("deployments")
+    }
+
+    /// The folder of compiled code.
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
     }
 
     /// Whether this process may write.

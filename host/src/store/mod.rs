@@ -5,9 +5,17 @@
 //! journal that the writer expects: two drivers of one instance can never both win.
 
 mod folder;
+mod open;
+mod quota;
+mod schema;
 mod sqlite;
+mod usage;
 
 pub use folder::DataFolder;
+pub use quota::OverQuota;
+pub use quota::Quotas;
+pub use quota::Usage;
+pub use quota::quota_names;
 pub use sqlite::Sqlite;
 
 use receipt::Artifact;
@@ -96,6 +104,27 @@ pub struct Batch<'a> {
     pub request: Option<(&'a RequestId, &'a str)>,
     /// A receipt that they speak of.
     pub receipt: Option<&'a StoredReceipt>,
+    /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
+    pub quotas: Option<&'a Quotas>,
+}
+
+impl Batch<'_> {
+    /// What writing it adds to the tenant's usage.
+    ///
+    /// # Errors
+    /// When something in it has no JSON form.
+    pub fn growth(&self) -> Result<Usage, StoreError> {
+        let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
+        let mut bytes = self.request.map_or(0, |(_, body)| body.len());
+        for entry in self.entries {
+            bytes += serde_json::to_string(entry).map_err(length)?.len();
+        }
+        if let Some(receipt) = self.receipt {
+            bytes += serde_json::to_string(receipt).map_err(length)?.len();
+        }
+        let pending_approvals = u64::from(self.request.is_some());
+        Ok(Usage { instances: 0, pending_approvals, stored_bytes: bytes as u64 })
+    }
 }
 
 /// Where an append goes.
@@ -117,19 +146,20 @@ pub trait Store: Send + Sync {
     /// Creates an instance with its first entries, and keeps its component; the facts as they were recorded.
     ///
     /// # Errors
-    /// When the tenant has an instance of that id, or the state cannot be written.
+    /// When the tenant has an instance of that id, or reaches a quota, or the state cannot be written.
     fn create(
         &self,
         key: &InstanceKey,
         component: (&Digest, &[u8]),
         at: Timestamp,
         entries: &[Entry],
+        quotas: &Quotas,
     ) -> Result<Vec<Fact>, StoreError>;
 
     /// Writes a batch at its place, all or nothing; the facts as they were recorded.
     ///
     /// # Errors
-    /// When somebody else has written there, or the state cannot be written.
+    /// When somebody else has written there, or the tenant reaches a quota of the batch, or the state cannot be written.
     fn append(&self, place: Place<'_>, batch: Batch<'_>) -> Result<Vec<Fact>, StoreError>;
 
     /// Lets `judge` decide about a receipt and writes its decision, in one transaction. A receipt is redeemed at most once.
@@ -180,7 +210,7 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn latest(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Keeps what an instance's guest has printed so far, in place of what was kept before.
+    /// Adds to what an instance's guest has printed. The last million characters are kept.
     ///
     /// # Errors
     /// When the state cannot be written.
@@ -191,6 +221,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError>;
+
+    /// What a tenant keeps. Costs one row.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError>;
 }
 
 /// What is wrong with the durable state.
@@ -239,6 +275,9 @@ pub enum StoreError {
     /// A name that nothing has.
     #[error("there is no instance {0} (pp-host audit lists what there is)")]
     NoInstance(String),
+    /// A tenant has what it may have.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
     /// Damage.
     #[error("the data is damaged: {0}")]
     Damaged(String),

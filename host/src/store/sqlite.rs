@@ -7,14 +7,18 @@ use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::Judge;
 use crate::store::Place;
+use crate::store::Quotas;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::store::Usage;
+use crate::store::open;
+use crate::store::usage::Change;
+use crate::store::usage::usage;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
-use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension as _;
 use rusqlite::Row;
 use rusqlite::Transaction;
@@ -24,33 +28,16 @@ use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use rusqlite::params;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::TenantId;
 
-/// `PRAGMA application_id`: "PPHS".
-const APPLICATION: i64 = 0x5050_4853;
-
-/// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 1;
-
-/// Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small table
-/// beside them, written in the same transaction.
-const TABLES: &str = "
-    CREATE TABLE components (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-    CREATE TABLE instances (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, instance TEXT NOT NULL, UNIQUE (tenant, instance)) STRICT;
-    CREATE TABLE entries (seq INTEGER PRIMARY KEY, instance INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    CREATE UNIQUE INDEX entries_of_instance ON entries (instance, idx);
-    CREATE TABLE requests (id TEXT PRIMARY KEY, instance INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    CREATE TABLE receipts (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
-    CREATE TABLE redemptions (receipt TEXT PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE TABLE attestations (receipt TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-    CREATE TABLE outputs (instance INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-";
+/// How many of the last characters of an instance's output are kept.
+const OUTPUT: i64 = 1 << 20;
 
 /// A [`Store`] in `journal.sqlite`.
 #[derive(Debug)]
@@ -65,16 +52,10 @@ impl Sqlite {
     /// When it is damaged, foreign, newer than this program, or cannot be read.
     pub fn open(folder: &DataFolder) -> Result<Self, StoreError> {
         let path = folder.journal();
-        let flags = match folder.is_owned() {
-            true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            false => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        let connection = match folder.is_owned() {
+            true => open::own(&path)?,
+            false => open::read(&path)?,
         };
-        let mut connection =
-            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(classify)?;
-        check_format(&connection, &path)?;
-        if folder.is_owned() {
-            prepare(&mut connection).map_err(classify)?;
-        }
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -103,9 +84,11 @@ impl Store for Sqlite {
         component: (&Digest, &[u8]),
         at: Timestamp,
         entries: &[Entry],
+        quotas: &Quotas,
     ) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
             let (digest, bytes) = component;
+            let mut change = Change { instances: 1, ..Change::default() };
             tx.execute(
                 "INSERT OR IGNORE INTO components VALUES (?1, ?2)",
                 params![digest.to_string(), bytes],
@@ -118,23 +101,33 @@ impl Store for Sqlite {
                     false => classify(error),
                 }
             })?;
-            add(tx, Place { key, after: 0, at }, entries)
+            change.hold(tx, &key.tenant, component)?;
+            let facts = add(tx, Place { key, after: 0, at }, entries, &mut change)?;
+            change.charge(tx, &key.tenant, Some(quotas))?;
+            Ok(facts)
         })
     }
 
     fn append(&self, place: Place<'_>, batch: Batch<'_>) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
+            let mut change = Change::default();
             if let Some((id, body)) = batch.request {
                 let row = instance_row(tx, place.key)?;
-                tx.execute("INSERT INTO requests VALUES (?1, ?2, ?3)", params![id.as_str(), row, body])
-                    .map_err(classify)?;
+                let insert = "INSERT INTO requests (id, instance, body) VALUES (?1, ?2, ?3)";
+                tx.execute(insert, params![id.as_str(), row, body]).map_err(classify)?;
+                change.pending += 1;
+                change.keep(body.len());
             }
             if let Some(receipt) = batch.receipt {
                 let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
-                let row = params![receipt.id.as_str(), receipt.request.as_str(), to_json(receipt)?];
+                let body = to_json(receipt)?;
+                let row = params![receipt.id.as_str(), receipt.request.as_str(), body];
                 tx.execute(insert, row).map_err(|error| conflict(error, place.key))?;
+                change.keep(body.len());
             }
-            add(tx, place, batch.entries)
+            let facts = add(tx, place, batch.entries, &mut change)?;
+            change.charge(tx, &place.key.tenant, batch.quotas)?;
+            Ok(facts)
         })
     }
 
@@ -143,7 +136,9 @@ impl Store for Sqlite {
             let found = find_receipt(tx, id)?;
             let fate = found.as_ref().map_or_else(Fate::default, |(_, fate)| fate.clone());
             let entry = judge(found.as_ref().map(|(receipt, _)| receipt), &fate);
-            let facts = add(tx, place, std::slice::from_ref(&entry))?;
+            let mut change = Change::default();
+            let facts = add(tx, place, std::slice::from_ref(&entry), &mut change)?;
+            change.charge(tx, &place.key.tenant, None)?;
             facts
                 .into_iter()
                 .next()
@@ -208,20 +203,27 @@ impl Store for Sqlite {
     }
 
     fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        // Times never run backwards in here, so the last entry has the latest.
-        let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
-        let at: Option<i64> =
-            self.lock().query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
-        Ok(at.map(Timestamp::from_millis))
+        latest(&self.lock())
     }
 
     fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             let row = instance_row(tx, key)?;
-            tx.execute("INSERT OR REPLACE INTO outputs VALUES (?1, ?2)", params![row, output])
-                .map_err(classify)?;
-            Ok(())
+            let length = || -> Result<i64, StoreError> {
+                let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+                let found = tx.query_row(select, [row], |row| row.get(0)).optional();
+                Ok(found.map_err(classify)?.unwrap_or(0))
+            };
+            let before = length()?;
+            let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
+            tx.execute(append, params![row, output, OUTPUT]).map_err(classify)?;
+            let change = Change { bytes: length()? - before, ..Change::default() };
+            change.charge(tx, &key.tenant, None)
         })
+    }
+
+    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        usage(&self.lock(), tenant)
     }
 
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {
@@ -233,47 +235,16 @@ impl Store for Sqlite {
     }
 }
 
-fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-    let foreign = |error| match error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => {
-            StoreError::Foreign(path.to_owned())
-        }
-        other => classify(other),
-    };
-    let (tables, application, format) = (
-        tables.map_err(foreign)?,
-        pragma("application_id").map_err(classify)?,
-        pragma("user_version").map_err(classify)?,
-    );
-    match () {
-        () if tables > 0 && application != APPLICATION => Err(StoreError::Foreign(path.to_owned())),
-        () if format > FORMAT => {
-            Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT })
-        }
-        () => Ok(()),
-    }
-}
-
-/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if format == 0 {
-        let tx = connection.transaction()?;
-        tx.execute_batch(TABLES)?;
-        tx.pragma_update(None, "application_id", APPLICATION)?;
-        tx.pragma_update(None, "user_version", FORMAT)?;
-        tx.commit()?;
-    }
-    Ok(())
-}
-
 /// Adds entries, and to the small tables what some of them stand for.
-fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<Fact>, StoreError> {
+fn add(
+    tx: &Transaction<'_>,
+    place: Place<'_>,
+    entries: &[Entry],
+    change: &mut Change,
+) -> Result<Vec<Fact>, StoreError> {
     let Place { key, after, at } = place;
+    // Another instance may have recorded something later since `at` was looked up.
+    let at = latest(tx)?.map_or(at, |latest| latest.max(at));
     let row = instance_row(tx, key)?;
     let mut insert = tx
         .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
@@ -291,6 +262,8 @@ fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<
     for (index, entry) in (after as u64..).zip(entries) {
         let body = to_json(entry)?;
         let values = params![row, index.cast_signed(), at.as_millis(), body];
+        change.keep(body.len());
+        change.settle(tx, row, entry)?;
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
         match entry {
             Entry::Redeemed { receipt, .. } => {
@@ -308,6 +281,13 @@ fn add(tx: &Transaction<'_>, place: Place<'_>, entries: &[Entry]) -> Result<Vec<
         facts.push(Fact { seq, at, key: key.clone(), index, entry: entry.clone() });
     }
     Ok(facts)
+}
+
+/// Times never run backwards in here, so the last entry has the latest.
+fn latest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let select = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
+    let at: Option<i64> = connection.query_row(select, [], |row| row.get(0)).optional().map_err(classify)?;
+    Ok(at.map(Timestamp::from_millis))
 }
 
 fn find_receipt(
@@ -387,7 +367,7 @@ fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
     if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
 }
 
-fn classify(error: rusqlite::Error) -> StoreError {
+pub(super) fn classify(error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
         // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.

@@ -1,5 +1,6 @@
 //! Short ways to say what the tests are about.
 
+pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod shell;
 
@@ -82,6 +83,14 @@ pub(crate) fn origin() -> Vec<Entry> {
 
 pub(crate) fn fold(journal: &[Entry]) -> Replay {
     Replay::fold(journal, Limits::default()).unwrap()
+}
+
+/// What a host has in hand that applied all of `journal`, though no journal may end so: a decision whose receipt is yet to be applied.
+pub(crate) fn between(journal: &[Entry]) -> Replay {
+    let (last, before) = journal.split_last().unwrap();
+    let mut replay = fold(before);
+    replay.apply(last).unwrap();
+    replay
 }
 
 /// Entries about one call each, with the ids that belong to its number.

@@ -1,8 +1,10 @@
 //! A guest made of data, so that guests can be written down and generated.
 
 use super::invocation;
+use super::place::Places;
 use super::shell::Shell;
 use super::shell::Stop;
+use std::convert::Infallible;
 use workflow::Action;
 use workflow::Approval;
 use workflow::Begun;
@@ -24,6 +26,8 @@ pub(crate) enum Op {
     Act { action: Action, times: usize },
     /// Acts on a receipt that somebody made up.
     Forge { action: Action },
+    /// Begins a step inside a step and ends the outer one first.
+    Tangle,
 }
 
 /// What a guest sees of an [`Op`]: the same on every run, whether a step's body ran or not.
@@ -33,6 +37,8 @@ pub(crate) enum Seen {
     Approval(Approval),
     Performed(Performance),
     Rejected(String),
+    /// Where the guest stands in the journal: at the beginning of a body, and after each thing in it.
+    At(usize),
 }
 
 /// A guest in one drive.
@@ -40,11 +46,15 @@ pub(crate) struct Guest<'a> {
     shell: &'a mut Shell,
     /// The steps whose bodies ran, by call.
     pub(crate) bodies: Vec<Call>,
+    /// Where it came by.
+    pub(crate) places: Places,
+    /// Where it is.
+    here: Vec<usize>,
 }
 
 impl<'a> Guest<'a> {
     pub(crate) fn new(shell: &'a mut Shell) -> Self {
-        Self { shell, bodies: Vec::new() }
+        Self { shell, bodies: Vec::new(), places: Places::new(), here: Vec::new() }
     }
 
     /// Runs `program` from its first line.
@@ -55,15 +65,32 @@ impl<'a> Guest<'a> {
     }
 
     fn all(&mut self, ops: &[Op]) -> Result<Vec<Seen>, Stop> {
-        let mut seen = Vec::new();
+        self.here.push(0);
+        let mut seen = vec![self.arrive()];
         for op in ops {
             match op {
-                Op::Step { name, body, fails } => seen.push(self.step(name, body, fails.as_ref())?),
+                Op::Step { name, body, fails } => {
+                    let step = self.step(name, body, fails.as_ref())?;
+                    seen.extend([step, self.arrive()]);
+                }
                 Op::Act { action, times } => self.act(action, *times, &mut seen)?,
-                Op::Forge { action } => seen.push(self.perform(action, "made-up".parse().unwrap())?),
+                Op::Forge { action } => {
+                    let forged = self.perform(action, "made-up".parse().unwrap())?;
+                    seen.extend([forged, self.arrive()]);
+                }
+                Op::Tangle => match self.tangle()? {},
             }
         }
+        self.here.pop();
         Ok(seen)
+    }
+
+    /// Notes where the guest stands, now that it is at the next place.
+    fn arrive(&mut self) -> Seen {
+        let position = self.shell.position();
+        self.places.insert(self.here.clone(), position);
+        *self.here.last_mut().unwrap() += 1;
+        Seen::At(position)
     }
 
     fn step(&mut self, name: &str, body: &[Op], fails: Option<&Failure>) -> Result<Seen, Stop> {
@@ -84,21 +111,34 @@ impl<'a> Guest<'a> {
     }
 
     fn act(&mut self, action: &Action, times: usize, seen: &mut Vec<Seen>) -> Result<(), Stop> {
-        let approval = match self.shell.answer(&Command::RequireApproval(action.clone()))? {
-            Outcome::Approval(approval) => approval,
-            Outcome::Rejected(message) => {
-                seen.push(Seen::Rejected(message));
-                return Ok(());
-            }
+        let answer = match self.shell.answer(&Command::RequireApproval(action.clone()))? {
+            Outcome::Approval(approval) => Seen::Approval(approval),
+            Outcome::Rejected(message) => Seen::Rejected(message),
             other => panic!("{other:?} is no answer to a request"),
         };
-        seen.push(Seen::Approval(approval.clone()));
-        if let Approval::Granted { receipt, .. } = approval {
+        seen.extend([answer.clone(), self.arrive()]);
+        if let Seen::Approval(Approval::Granted { receipt, .. }) = answer {
             for _ in 0..times {
-                seen.push(self.perform(action, receipt.clone())?);
+                let performed = self.perform(action, receipt.clone())?;
+                seen.extend([performed, self.arrive()]);
             }
         }
         Ok(())
+    }
+
+    fn tangle(&mut self) -> Result<Infallible, Stop> {
+        let outer = self.begin("outer")?;
+        self.begin("inner")?;
+        let end = Command::EndStep { call: outer, result: Ok("null".to_owned()) };
+        panic!("{:?} though the inner step is open", self.shell.answer(&end)?)
+    }
+
+    /// Begins a step that never ends.
+    fn begin(&mut self, name: &str) -> Result<Call, Stop> {
+        match self.shell.answer(&Command::BeginStep { name: name.to_owned() })? {
+            Outcome::Begun(Begun::Run(call)) => Ok(call),
+            other => panic!("{other:?} is no answer to a step that never ends"),
+        }
     }
 
     fn perform(&mut self, action: &Action, receipt: workflow::ReceiptId) -> Result<Seen, Stop> {

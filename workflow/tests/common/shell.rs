@@ -6,6 +6,8 @@
 use super::about;
 use super::at;
 use super::origin;
+use super::place::Places;
+use super::place::check_answered;
 use super::program::Guest;
 use super::program::Program;
 use super::program::Seen;
@@ -34,6 +36,8 @@ use workflow::Wait;
 pub(crate) enum Stop {
     Parked,
     Died,
+    /// The guest broke a rule, and the instance has ended with this.
+    Broke(Failure),
     Diverged(Box<Divergence>),
 }
 
@@ -53,6 +57,7 @@ pub(crate) struct Drive {
     pub(crate) journal: Vec<Entry>,
     pub(crate) deeds: Vec<Live>,
     pub(crate) bodies: Vec<Call>,
+    pub(crate) places: Places,
     pub(crate) end: Result<Vec<Seen>, Stop>,
 }
 
@@ -60,7 +65,8 @@ pub(crate) struct Drive {
 pub(crate) struct Run {
     pub(crate) journal: Vec<Entry>,
     pub(crate) drives: Vec<Drive>,
-    pub(crate) seen: Vec<Seen>,
+    /// What the guest saw until it returned, or what it broke.
+    pub(crate) end: Result<Vec<Seen>, Stop>,
 }
 
 /// Drives `program` once on `journal`; the shell dies when it tries to write more than `life` entries.
@@ -70,20 +76,26 @@ pub(crate) fn drive(program: &Program, journal: &[Entry], limits: Limits, life: 
     let mut guest = Guest::new(&mut shell);
     let end = guest.run(program);
     let bodies = std::mem::take(&mut guest.bodies);
-    Drive { before: journal.len(), journal: shell.journal, deeds: shell.deeds, bodies, end }
+    let places = std::mem::take(&mut guest.places);
+    Drive { before: journal.len(), journal: shell.journal, deeds: shell.deeds, bodies, places, end }
 }
 
 /// Drives `program` on `journal` until it ends. The first drives die after as many entries as `lives` says.
 pub(crate) fn run(program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
+    run_within(&Limits::default(), program, journal, lives)
+}
+
+/// The same within other limits.
+pub(crate) fn run_within(limits: &Limits, program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
     let (mut journal, mut drives) = (journal.to_vec(), Vec::new());
     let mut lives = lives.iter().copied();
     loop {
-        let drive = drive(program, &journal, Limits::default(), lives.next().unwrap_or(usize::MAX));
+        let drive = drive(program, &journal, limits.clone(), lives.next().unwrap_or(usize::MAX));
         let end = drive.end.clone();
         journal = drive.journal.clone();
         drives.push(drive);
         match end {
-            Ok(seen) => return Run { journal, drives, seen },
+            Ok(_) | Err(Stop::Broke(_)) => return Run { journal, drives, end },
             Err(Stop::Parked) => decide(&mut journal),
             Err(Stop::Died) => {}
             Err(Stop::Diverged(divergence)) => panic!("{divergence}"),
@@ -96,17 +108,18 @@ pub(crate) fn run_straight(program: &Program) -> Run {
     run(program, &origin(), &[])
 }
 
-/// Somebody decides about the request that waits, or lets it lapse.
+/// Somebody decides about the request that waits, and the decision is signed at once; or nobody does.
 fn decide(journal: &mut Vec<Entry>) {
     let Status::Waiting(Wait::Approval { request, .. }) = super::fold(journal).status() else {
         panic!("nothing waits")
     };
-    let entry = match word(journal, &request, 0).as_str() {
-        "approve" => about::decided(request, Decision::Approved),
-        "deny" => about::decided(request, Decision::Denied),
-        _ => Entry::Lapsed { request },
+    let decision = match word(journal, &request, 0).as_str() {
+        "approve" => Decision::Approved,
+        "deny" => Decision::Denied,
+        _ => return journal.push(Entry::Lapsed { request }),
     };
-    journal.push(entry);
+    let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
+    journal.extend([about::decided(request.clone(), decision), about::issued(request, receipt, decision)]);
 }
 
 /// One of the words in the resource that a request is about.
@@ -127,10 +140,21 @@ fn nth(resource: &str, index: usize) -> String {
 impl Shell {
     /// Answers a guest as the host does: the loop around [`Replay::next`].
     pub(crate) fn answer(&mut self, command: &workflow::Command) -> Result<Outcome, Stop> {
+        let before = (self.replay.position(), self.journal.len());
         loop {
-            match self.replay.next(command).map_err(diverged)? {
-                Turn::Return(outcome) => return Ok(outcome),
+            let turn = self.replay.next(command).map_err(diverged)?;
+            let position = self.replay.position();
+            assert!(matches!(turn, Turn::Return(_)) || position == before.0, "{turn:?} is no answer yet");
+            match turn {
+                Turn::Return(outcome) => {
+                    check_answered(&self.journal, before, position, &outcome);
+                    return Ok(outcome);
+                }
                 Turn::Wait(_) => return Err(Stop::Parked),
+                Turn::Break(failure) => {
+                    self.append(Entry::Failed { failure: failure.clone() })?;
+                    return Err(Stop::Broke(failure));
+                }
                 Turn::Do(live) => {
                     self.deeds.push(live.clone());
                     let entry = self.carry_out(live);
@@ -138,6 +162,11 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// Where the guest stands in the journal.
+    pub(crate) fn position(&self) -> usize {
+        self.replay.position()
     }
 
     /// Records the guest's own end.
@@ -171,7 +200,6 @@ impl Shell {
                     expires_at: at(0),
                 }
             }
-            Live::Issue { request } => self.issue(request),
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, &invocation),
             Live::Effect { call, invocation, .. } => {
                 let effect = self.effect(&invocation);
@@ -179,13 +207,6 @@ impl Shell {
             }
             Live::Attest { call, receipt, .. } => about::attested(call, receipt),
         }
-    }
-
-    fn issue(&self, request: RequestId) -> Entry {
-        let approved = word(&self.journal, &request, 0) == "approve";
-        let decision = if approved { Decision::Approved } else { Decision::Denied };
-        let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
-        about::issued(request, receipt, decision)
     }
 
     fn redeem(&self, call: Call, asked: Asked, invocation: &Invocation) -> Entry {
@@ -246,7 +267,9 @@ pub(crate) fn facts(journal: &[Entry]) -> Vec<Entry> {
 
 /// What no drive may do: anything that the journal it began with already has.
 pub(crate) fn check_drive(drive: &Drive) {
-    let before = &drive.journal[..drive.before];
+    let (before, written) = drive.journal.split_at(drive.before);
+    let signed = |entry: &Entry| matches!(entry, Entry::Decided { .. } | Entry::Issued { .. });
+    assert!(!written.iter().any(signed), "a drive decides nothing and signs no decision: {written:#?}");
     let ended = |body: &Call| {
         before.iter().any(|entry| {
             matches!(entry, Entry::StepCompleted { call, .. } | Entry::StepFailed { call, .. } if call == body)

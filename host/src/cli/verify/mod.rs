@@ -4,6 +4,7 @@ mod report;
 
 pub(crate) use report::describe;
 
+use crate::cli::visible_json;
 use anyhow::Context as _;
 use clap::Args;
 use receipt::Artifact;
@@ -151,7 +152,9 @@ impl Verify {
         let mut out = anstream::stdout().lock();
         let name = path.display().to_string();
         match (self.json, verdict) {
-            (true, verdict) => writeln!(out, "{}", report::to_json(&name, verdict)),
+            (true, verdict) => {
+                writeln!(out, "{}", visible_json(&report::to_json(&name, verdict).to_string()))
+            }
             (false, Ok(Verdict::Receipt { receipt, opened, attestation, edited })) => {
                 writeln!(out, "{}: VERIFIED", Quoted(&name))?;
                 report::describe(&mut out, receipt, opened.as_deref())?;

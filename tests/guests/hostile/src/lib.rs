@@ -19,6 +19,8 @@ use guest_sdk::pp;
 use guest_sdk::serde_json::Value;
 use guest_sdk::serde_json::from_str;
 use guest_sdk::serde_json::json;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 struct Hostile;
 
@@ -58,9 +60,13 @@ impl Workflow for Hostile {
             "files" => Ok(files()),
             "environment" => Ok(environment()),
             "clock" => Ok(clock(step)?),
+            "chance" => chance(step),
+            "instants" => instants(step),
             "spin" => spin(),
             "memory" => memory(),
             "stack" => Ok(json!(stack(0))),
+            "fill" => fill(64),
+            "look" => Ok(look()),
             "panic" => panic!("the workflow gives up \u{1b}[31mred"),
             "exit" => std::process::exit(7),
             "sleep" => sleep(),
@@ -157,6 +163,26 @@ fn clock(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "same": first == again, "first": first, "again": again }))
 }
 
+/// Draws inside a step, whose body is left out later, and again behind it.
+fn chance(step: Step<'_>) -> Result<Value, Failure> {
+    let draw = || getrandom::u64().map_err(|error| failure("no-chance", error));
+    step.run("draw", draw)?;
+    let behind = draw()?;
+    step.run(&format!("drew {behind}"), draw)?;
+    approve(CAPABILITY, RESOURCE).map(|_| json!({ "behind": behind }))
+}
+
+/// Looks at the monotonic clock inside a step, behind it, and after an hour's sleep.
+fn instants(step: Step<'_>) -> Result<Value, Failure> {
+    let look = || format!("{:?}", std::time::Instant::now());
+    let inside = step.run("look", || Ok::<_, Failure>((look(), look())))?;
+    let (behind, began) = (look(), std::time::Instant::now());
+    std::thread::sleep(std::time::Duration::from_secs(3600));
+    let slept = began.elapsed().as_secs();
+    step.run(&format!("{behind}, then {} after {slept} s", look()), || Ok::<_, Failure>(0))?;
+    approve(CAPABILITY, RESOURCE).map(|_| json!({ "inside": inside, "slept": slept }))
+}
+
 fn spin() -> Result<Value, Failure> {
     let mut count = 0_u64;
     while std::hint::black_box(true) {
@@ -173,6 +199,43 @@ fn memory() -> Result<Value, Failure> {
             return Ok(json!({ "survived": true }));
         }
     }
+}
+
+/// What a tenant leaves behind: no memory begins with it.
+const STAIN: u64 = 0xA5A5_5A5A_C3C3_3C3C;
+
+/// A place of its own, which begins as zero.
+static MARK: AtomicU64 = AtomicU64::new(0);
+
+/// 16 MiB.
+const PAGES: usize = 256;
+
+/// Writes all over new memory and a variable, and dies far down its stack, so that nothing is tidied up.
+fn fill(depth: u64) -> Result<Value, Failure> {
+    let frame = std::hint::black_box([STAIN; 64]);
+    if depth > 0 {
+        return fill(depth - 1).inspect(|_| drop(std::hint::black_box(frame)));
+    }
+    MARK.store(STAIN, Ordering::Relaxed);
+    grown().fill(STAIN);
+    core::arch::wasm32::unreachable()
+}
+
+/// Looks for what another has left behind: in new memory, in old memory, in a variable, in where its stack begins.
+fn look() -> Value {
+    let here = std::hint::black_box(0_u8);
+    let pages = core::arch::wasm32::memory_size::<0>();
+    let dirty = grown().iter().filter(|word| **word != 0).count();
+    // SAFETY: a memory begins at nought and every word of it may be read; that is the attack.
+    let stains = (1..pages << 13).filter(|word| unsafe { *((word << 3) as *const u64) } == STAIN).count();
+    let mark = MARK.load(Ordering::Relaxed);
+    json!({ "pages": pages, "dirty": dirty, "stains": stains, "mark": mark, "stack": &raw const here as usize })
+}
+
+fn grown() -> &'static mut [u64] {
+    let start = core::arch::wasm32::memory_grow::<0>(PAGES) << 16;
+    // SAFETY: the pages are new and nobody else's.
+    unsafe { std::slice::from_raw_parts_mut(start as *mut u64, PAGES << 13) }
 }
 
 #[expect(unconditional_recursion, reason = "that is the attack")]
@@ -207,7 +270,7 @@ fn handles(step: Step<'_>) -> Result<Value, Failure> {
 
 /// More bytes in one call than the host takes.
 fn flood() -> Result<Value, Failure> {
-    let bytes = vec![0; 16 << 20];
+    let bytes = vec![0; 100 << 20];
     let action = pp::Action {
         artifact: Some(pp::Artifact { name: "flood".to_owned(), bytes }),
         ..action(CAPABILITY, RESOURCE)

@@ -1,0 +1,69 @@
+//! `pp-host limits`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::limit::LimitArgs;
+use clap::Args;
+use host::limits::Origin;
+use host::limits::Resolved;
+use std::io::Write as _;
+use workflow::Escaped;
+use workflow::TenantId;
+
+/// Show every limit: its value, where that comes from, and why it is what it is.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// The limits of this tenant. Default: those of a tenant that the settings do not name.
+    #[arg(long)]
+    tenant: Option<TenantId>,
+
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl Limits {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let mut out = anstream::stdout().lock();
+        for resolved in self.limits.settings(data)?.resolve(self.tenant.as_ref()) {
+            if self.json {
+                writeln!(out, "{}", json(&resolved))?;
+                continue;
+            }
+            let Resolved { limit, value, origin } = &resolved;
+            let (origin, value) = (origin.to_string(), limit.unit.show(*value));
+            writeln!(out, "{:<18}  {value:>12}  {}", limit.name, Escaped(&origin))?;
+            writeln!(
+                out,
+                "  {}; default {}: {}",
+                limit.what,
+                limit.unit.show(limit.default()),
+                limit.reason
+            )?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn json(resolved: &Resolved) -> serde_json::Value {
+    let Resolved { limit, value, origin } = resolved;
+    let (from, file, line) = match origin {
+        Origin::Default => ("default", None, None),
+        Origin::File { file, line } => ("file", Some(file.display().to_string()), Some(line)),
+        Origin::CommandLine => ("command-line", None, None),
+    };
+    serde_json::json!({
+        "limit": limit.name,
+        "value": value,
+        "unit": limit.unit.to_string(),
+        "default": limit.default(),
+        "from": from,
+        "file": file,
+        "line": line,
+        "what": limit.what,
+        "reason": limit.reason,
+    })
+}

@@ -1,0 +1,80 @@
+//! What a component is, before anything of it runs.
+
+use crate::DEPLOY;
+use crate::sandbox::LoadError;
+use crate::sandbox::Provenance;
+use crate::sandbox::guest::Guest;
+use crate::sandbox::imports;
+use crate::sandbox::load::Examined;
+use receipt::Digest;
+use std::time::Duration;
+use wasmtime::component::Linker;
+
+/// What is known of a component.
+#[derive(Debug)]
+pub struct Inspection {
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Whether it is a workflow, and why not.
+    pub verdict: Result<(), LoadError>,
+    /// What its code was found out from. Nothing, where there is no code: then the rest is empty too.
+    pub code: Option<Provenance>,
+    /// How long it took to find or compile the code.
+    pub took: Duration,
+    /// Everything it imports, sorted.
+    pub imports: Vec<String>,
+    /// Everything it exports.
+    pub exports: Vec<String>,
+}
+
+impl Inspection {
+    pub(crate) fn of(
+        digest: Digest,
+        bytes: u64,
+        took: Duration,
+        examined: Result<Examined, LoadError>,
+        linker: &Linker<Guest>,
+    ) -> Self {
+        let nothing = Self {
+            digest,
+            bytes,
+            verdict: Ok(()),
+            code: None,
+            took,
+            imports: Vec::new(),
+            exports: Vec::new(),
+        };
+        match examined {
+            Err(error) => Self { verdict: Err(error), ..nothing },
+            Ok(examined) => Self {
+                code: Some(examined.provenance()),
+                imports: examined.imports().to_vec(),
+                exports: examined.exports().to_vec(),
+                verdict: examined.program(linker).map(drop),
+                ..nothing
+            },
+        }
+    }
+
+    /// The part of its imports that belongs to the inert WASI.
+    pub fn wasi(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str).filter(|name| imports::is_wasi(name))
+    }
+
+    /// The capabilities that its imports could reach, each behind the gate.
+    #[must_use]
+    pub fn capabilities(&self) -> &'static [&'static str] {
+        match self.imports.iter().any(|name| name == imports::DEPLOY_INTERFACE) {
+            true => &[DEPLOY],
+            false => &[],
+        }
+    }
+
+    /// Whether it can ask for approvals.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.imports.iter().any(|name| name == imports::ASK_INTERFACE)
+    }
+}

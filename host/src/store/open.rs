@@ -1,0 +1,49 @@
+//! Opening a journal, and telling whether it is one.
+
+use crate::store::StoreError;
+use crate::store::schema::check_format;
+use crate::store::schema::prepare;
+use crate::store::sqlite::classify;
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+use rusqlite::OpenFlags;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
+pub(super) fn own(path: &Path) -> Result<Connection, StoreError> {
+    let make = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
+    make.map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    check_format(&connection, path)?;
+    prepare(&mut connection).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Opens the journal to read. A write-ahead log wants to be written to even then; where that is not allowed nobody else writes either,
+/// as far as this user goes, and the file is read as it lies.
+pub(super) fn read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    match check_format(&connection, path) {
+        Err(StoreError::Database(error))
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) =>
+        {
+            let uri = format!("file:{}?immutable=1", percent_encoded(path));
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            let connection = Connection::open_with_flags(uri, flags).map_err(classify)?;
+            check_format(&connection, path)?;
+            Ok(connection)
+        }
+        checked => checked.map(|()| connection),
+    }
+}
+
+fn percent_encoded(path: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+    let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    path.as_os_str().as_bytes().iter().map(encode).collect()
+}

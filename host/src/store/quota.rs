@@ -1,0 +1,118 @@
+//! What a tenant may keep here, and what it keeps.
+
+use workflow::TenantId;
+
+/// The bounds on what one tenant's instances hold together. One tenant's appetite is not another's shortage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quotas {
+    /// Instances that have not ended. Default 1 000.
+    pub instances: u64,
+    /// Requests that wait for a decision. Default 100.
+    pub pending_approvals: u64,
+    /// Bytes kept: journals, requests, receipts, output, and each component once. Default 1 GiB.
+    pub stored_bytes: u64,
+}
+
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod quota_names {
+    /// Of [`Quotas::instances`](super::Quotas::instances).
+    pub const INSTANCES: &str = "instances";
+    /// Of [`Quotas::pending_approvals`](super::Quotas::pending_approvals).
+    pub const PENDING_APPROVALS: &str = "pending-approvals";
+    /// Of [`Quotas::stored_bytes`](super::Quotas::stored_bytes).
+    pub const STORED_BYTES: &str = "stored-bytes";
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { instances: 1_000, pending_approvals: 100, stored_bytes: 1 << 30 }
+    }
+}
+
+/// What a tenant keeps, in the measures of [`Quotas`]; or by how much it grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Instances that have not ended.
+    pub instances: u64,
+    /// Requests that wait for a decision.
+    pub pending_approvals: u64,
+    /// Bytes kept.
+    pub stored_bytes: u64,
+}
+
+/// A quota that is reached. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "limit {name} reached: tenant {tenant} may have {limit} {what}, and with this it would have {asked}; nothing was written. \
+     Make room, or have an operator raise it with --limit {name}=N, or for good in pp-host.toml"
+)]
+pub struct OverQuota {
+    /// The limit.
+    pub name: &'static str,
+    /// Of what.
+    what: &'static str,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its value.
+    pub limit: u64,
+    /// What there would have been.
+    pub asked: u64,
+}
+
+impl Quotas {
+    /// Whether a tenant that keeps `usage` may grow by `growth`. What does not grow is not looked at: a quota that was lowered stops
+    /// nobody from finishing.
+    ///
+    /// # Errors
+    /// With the first quota that would be exceeded.
+    pub fn check(&self, tenant: &TenantId, usage: &Usage, growth: &Usage) -> Result<(), OverQuota> {
+        use quota_names::*;
+        let measures = [
+            (INSTANCES, "instances that have not ended", self.instances, usage.instances, growth.instances),
+            (
+                PENDING_APPROVALS,
+                "requests that wait for a decision",
+                self.pending_approvals,
+                usage.pending_approvals,
+                growth.pending_approvals,
+            ),
+            (
+                STORED_BYTES,
+                "bytes kept for its instances",
+                self.stored_bytes,
+                usage.stored_bytes,
+                growth.stored_bytes,
+            ),
+        ];
+        for (name, what, limit, used, more) in measures {
+            let asked = used.saturating_add(more);
+            if more > 0 && asked > limit {
+                return Err(OverQuota { name, what, tenant: tenant.clone(), limit, asked });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_grows_is_checked_and_up_to_the_bound() {
+        let quotas = Quotas { instances: 2, pending_approvals: 1, stored_bytes: 100 };
+        let tenant: TenantId = "acme".parse().unwrap();
+        let over = Usage { instances: 9, pending_approvals: 9, stored_bytes: 100 };
+        assert_eq!(quotas.check(&tenant, &over, &Usage::default()), Ok(()));
+        let one_byte = Usage { stored_bytes: 1, ..Usage::default() };
+        let refused = quotas.check(&tenant, &over, &one_byte).unwrap_err();
+        assert_eq!((refused.name, refused.limit, refused.asked), ("stored-bytes", 100, 101));
+        let words = refused.to_string();
+        assert!(words.contains("tenant acme") && words.contains("--limit stored-bytes=N"), "{words}");
+        let room = Usage { instances: 1, pending_approvals: 0, stored_bytes: 99 };
+        let growth = Usage { instances: 1, pending_approvals: 1, stored_bytes: 1 };
+        assert_eq!(quotas.check(&tenant, &room, &growth), Ok(()));
+        let endless = Usage { instances: u64::MAX, ..Usage::default() };
+        assert!(quotas.check(&tenant, &room, &endless).is_err(), "no overflow");
+    }
+}

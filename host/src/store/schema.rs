@@ -1,0 +1,99 @@
+//! The tables, and how those of an older format become those of this one.
+
+use crate::store::StoreError;
+use crate::store::sqlite::classify;
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+use std::path::Path;
+
+/// `PRAGMA application_id`: "PPHS".
+const APPLICATION: i64 = 0x5050_4853;
+
+/// `PRAGMA user_version`: the format of the tables and of the entries in them.
+const FORMAT: i64 = 2;
+
+/// From each format to the next; a new database takes all the steps. What was released is never edited, only followed by another.
+const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS];
+
+/// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
+/// table beside them, written in the same transaction.
+const EVERYTHING: &str = "
+    CREATE TABLE components (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+    CREATE TABLE instances (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, instance TEXT NOT NULL, UNIQUE (tenant, instance)) STRICT;
+    CREATE TABLE entries (seq INTEGER PRIMARY KEY, instance INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE UNIQUE INDEX entries_of_instance ON entries (instance, idx);
+    CREATE TABLE requests (id TEXT PRIMARY KEY, instance INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE receipts (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
+    CREATE TABLE redemptions (receipt TEXT PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+    CREATE TABLE attestations (receipt TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+    CREATE TABLE outputs (instance INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+";
+
+/// Format 2 counts what each tenant keeps, so that a quota costs one row and not a walk through everything. `usage` is what a count
+/// of the other tables gives; `ended` and `open` are there so that nothing is counted down twice.
+const COUNTERS: &str = "
+    CREATE TABLE usage (tenant TEXT PRIMARY KEY, instances INTEGER NOT NULL, pending INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+    CREATE TABLE holdings (tenant TEXT NOT NULL, component TEXT NOT NULL, PRIMARY KEY (tenant, component)) STRICT, WITHOUT ROWID;
+    ALTER TABLE instances ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE requests ADD COLUMN open INTEGER NOT NULL DEFAULT 1;
+    CREATE INDEX open_requests ON requests (instance) WHERE open = 1;
+
+    CREATE TEMP TABLE facts AS SELECT instance, idx, body ->> 'fact' AS fact, body ->> 'request' AS request, body ->> 'component' AS component
+        FROM entries WHERE json_valid(body);
+    UPDATE instances SET ended = 1 WHERE id IN (SELECT instance FROM facts WHERE fact IN ('completed', 'failed'));
+    UPDATE requests SET open = 0 WHERE instance IN (SELECT id FROM instances WHERE ended = 1)
+        OR id IN (SELECT request FROM facts WHERE fact IN ('decided', 'lapsed'));
+    INSERT INTO holdings SELECT DISTINCT tenant, component FROM facts JOIN instances i ON i.id = facts.instance WHERE fact = 'loaded';
+    INSERT INTO usage
+        SELECT tenant, sum(live), sum(pending), sum(bytes) FROM (
+            SELECT tenant, 1 - ended AS live, 0 AS pending, 0 AS bytes FROM instances
+            UNION ALL SELECT tenant, 0, 0, octet_length(e.body) FROM entries e JOIN instances i ON i.id = e.instance
+            UNION ALL SELECT tenant, 0, r.open, octet_length(r.body) FROM requests r JOIN instances i ON i.id = r.instance
+            UNION ALL SELECT tenant, 0, 0, octet_length(p.body) FROM receipts p JOIN requests r ON r.id = p.request JOIN instances i ON i.id = r.instance
+            UNION ALL SELECT tenant, 0, 0, octet_length(o.text) FROM outputs o JOIN instances i ON i.id = o.instance
+            UNION ALL SELECT tenant, 0, 0, length(c.bytes) FROM holdings h JOIN components c ON c.digest = h.component
+        ) GROUP BY tenant;
+    DROP TABLE facts;
+";
+
+/// Says no to a file that is not ours, or not ours yet.
+pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    let foreign = |error| match error {
+        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => {
+            StoreError::Foreign(path.to_owned())
+        }
+        other => classify(other),
+    };
+    let (tables, application, format) = (
+        tables.map_err(foreign)?,
+        pragma("application_id").map_err(classify)?,
+        pragma("user_version").map_err(classify)?,
+    );
+    match () {
+        () if tables > 0 && application != APPLICATION => Err(StoreError::Foreign(path.to_owned())),
+        () if format > FORMAT => {
+            Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT })
+        }
+        () => Ok(()),
+    }
+}
+
+/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut. A database of an older format is
+/// brought to this one in one transaction: a crash in between leaves the old one.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if format == FORMAT {
+        return Ok(());
+    }
+    let tx = connection.transaction()?;
+    for step in STEPS.iter().skip(usize::try_from(format).unwrap_or(0)) {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "user_version", FORMAT)?;
+    tx.commit()
+}
