@@ -113,7 +113,7 @@ impl Host {
         Builder::new(data.as_ref().to_owned())
     }
 
-    /// Checks and compiles a component.
+    /// Checks and compiles a component, or finds it compiled. Blocks for as long as that takes.
     ///
     /// # Errors
     /// When it is not a workflow, or imports what a workflow may not have.
