@@ -253,7 +253,7 @@ fn print() -> Value {
 fn handles(step: Step<'_>) -> Result<Value, Failure> {
     for count in 0..1_000_000_u32 {
         match step.raw().begin("hold on")? {
-            Begun::Run(attempt) => drop(attempt.take_handle()),
+            Begun::Run(attempt) => _ = attempt.take_handle(),
             Begun::Done(_) => return Ok(json!({ "survived": count })),
         }
     }
