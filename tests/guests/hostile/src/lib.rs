@@ -206,7 +206,7 @@ const PAGES: usize = 256;
 fn fill(depth: u64) -> Result<Value, Failure> {
     let frame = std::hint::black_box([STAIN; 64]);
     if depth > 0 {
-        return fill(depth - 1).inspect(|_| drop(std::hint::black_box(frame)));
+        return fill(depth - 1).inspect(|_| _ = std::hint::black_box(frame));
     }
     MARK.store(STAIN, Ordering::Relaxed);
     grown().fill(STAIN);
