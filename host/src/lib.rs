@@ -121,7 +121,7 @@ impl Host {
         Builder::new(data.as_ref().to_owned())
     }
 
-    /// Checks and compiles a component. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
+    /// Checks and compiles a component, or finds it compiled. Blocks for as long as that takes. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
     /// in [`load_for`](Self::load_for) and [`start`](Self::start).
     ///
     /// # Errors

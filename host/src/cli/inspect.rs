@@ -46,11 +46,15 @@ impl Inspect {
     }
 }
 
-/// With the data folder's cache where there is one. Nothing is made for it.
+/// With the data folder's cache where there is one that can be used. None is made.
 fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
-    let sandbox = Sandbox::new(limits)?.compiled_by(data::compiler()?);
-    let cache = data.path.join("cache");
-    Ok(if cache.join("key").exists() { sandbox.cached_in(&cache)? } else { sandbox })
+    let (cache, compiler) = (data.path.join("cache"), data::compiler()?);
+    let plain = || Sandbox::new(limits.clone());
+    let sandbox = match cache.join("key").exists() {
+        true => plain()?.cached_in(&cache).or_else(|_| plain()),
+        false => plain(),
+    };
+    Ok(sandbox?.compiled_by(compiler))
 }
 
 fn object(inspection: &Inspection) -> serde_json::Value {

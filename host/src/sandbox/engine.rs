@@ -25,6 +25,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// zeroed pages. Where the kernel can say which pages were written, only those are cleaned.
 const CLEANED_IN_PLACE: usize = 1 << 20;
 
+/// The same for the stack that a guest and its host calls run on. No guest can read it; it is cleaned in case one ever can.
+const STACK_CLEANED_IN_PLACE: usize = 32 << 10;
+
 /// The engine that guests run on, and why it has no pool, if it has none.
 pub(crate) struct Running {
     pub(crate) engine: Engine,
@@ -89,6 +92,7 @@ fn config() -> Config {
         .wasm_multi_memory(false)
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20)
+        .async_stack_zeroing(true)
         .consume_fuel(true)
         .epoch_interruption(true)
         .memory_init_cow(true)
@@ -115,6 +119,7 @@ fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(CLEANED_IN_PLACE)
         .table_keep_resident(CLEANED_IN_PLACE)
+        .async_stack_keep_resident(STACK_CLEANED_IN_PLACE)
         .pagemap_scan(Enabled::Auto);
     pool
 }

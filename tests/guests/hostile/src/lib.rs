@@ -214,7 +214,7 @@ const PAGES: usize = 256;
 fn fill(depth: u64) -> Result<Value, Failure> {
     let frame = std::hint::black_box([STAIN; 64]);
     if depth > 0 {
-        return fill(depth - 1).inspect(|_| drop(std::hint::black_box(frame)));
+        return fill(depth - 1).inspect(|_| _ = std::hint::black_box(frame));
     }
     MARK.store(STAIN, Ordering::Relaxed);
     grown().fill(STAIN);
@@ -261,7 +261,7 @@ fn print() -> Value {
 fn handles(step: Step<'_>) -> Result<Value, Failure> {
     for count in 0..1_000_000_u32 {
         match step.raw().begin("hold on")? {
-            Begun::Run(attempt) => drop(attempt.take_handle()),
+            Begun::Run(attempt) => _ = attempt.take_handle(),
             Begun::Done(_) => return Ok(json!({ "survived": count })),
         }
     }
