@@ -162,6 +162,8 @@ impl Host {
                 workflow: start.name,
                 params: start.params,
                 seed: Digest::from_bytes(entropy::random_bytes()?),
+                operator: None,
+                submitter: None,
             },
         ];
         let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);

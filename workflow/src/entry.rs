@@ -44,6 +44,12 @@ pub enum Entry {
         params: String,
         /// What the guest's random numbers are derived from.
         seed: Digest,
+        /// The person who answers for the actor, where the operator named one. Never decides about its requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<String>,
+        /// The person who submitted the instance, where one is known. Never decides about its requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        submitter: Option<String>,
     },
     /// A step was begun.
     StepStarted {
@@ -90,6 +96,20 @@ pub enum Entry {
         /// When the request lapses if nobody decides.
         expires_at: Timestamp,
     },
+    /// Somebody signed a decision about a request. It takes as many as the policy asks for to decide it.
+    Signed {
+        /// The request.
+        request: RequestId,
+        /// What they decided.
+        #[serde(with = "signed_spelling")]
+        decision: Decision,
+        /// Who: a decider's name.
+        decider: String,
+        /// The key that signed.
+        key_id: String,
+        /// The signed statement in its envelope, as JSON text.
+        envelope: String,
+    },
     /// A request was decided.
     Decided {
         /// The request.
@@ -122,6 +142,15 @@ pub enum Entry {
     Lapsed {
         /// The request.
         request: RequestId,
+    },
+    /// A request was taken back before anybody had decided it.
+    Withdrawn {
+        /// The request.
+        request: RequestId,
+        /// Who took it back.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
     },
     /// A receipt was verified and spent: the intent to act. It comes before the effect.
     Redeemed {
@@ -242,6 +271,14 @@ pub enum Check {
     Expiry,
     /// Not spent.
     Redemption,
+    /// Not revoked.
+    Revocation,
+    /// The deciders whose signatures are in the receipt still count, and are as many as it takes.
+    Approvals,
+    /// The policy in force allows the action with them.
+    Policy,
+    /// Nobody has frozen the tenant, or everything.
+    Freeze,
 }
 
 /// A decision in the journal is spelled as in the signed receipt.
@@ -287,6 +324,9 @@ impl fmt::Display for Entry {
             Self::Requested { call, request, asked, expires_at, .. } => {
                 write!(f, "requested   #{call} {request}: {asked}, lapses {expires_at}")
             }
+            Self::Signed { request, decision, decider, key_id, .. } => {
+                write!(f, "signed      {request}: {decision} by {}, key {}", Quoted(decider), Escaped(key_id))
+            }
             Self::Decided { request, decision, decider, reason } => {
                 write!(f, "decided     {request}: {decision} by {}", Quoted(decider))?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {}", Quoted(reason)))
@@ -299,6 +339,10 @@ impl fmt::Display for Entry {
                 )
             }
             Self::Lapsed { request } => write!(f, "lapsed      {request}: nobody decided in time"),
+            Self::Withdrawn { request, by, reason } => {
+                write!(f, "withdrawn   {request} by {}", Quoted(by))?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {}", Quoted(reason)))
+            }
             Self::Redeemed { call, receipt, asked, .. } => {
                 write!(f, "redeemed    #{call} {receipt} verified and spent for {asked}")
             }
@@ -347,6 +391,10 @@ impl fmt::Display for Check {
             Self::Artifact => "artifact",
             Self::Expiry => "expiry",
             Self::Redemption => "redemption",
+            Self::Revocation => "revocation",
+            Self::Approvals => "approvals",
+            Self::Policy => "policy",
+            Self::Freeze => "freeze",
         })
     }
 }

@@ -77,6 +77,11 @@ impl State {
                     reason: reason.clone(),
                 })
             }
+            // One decider of several. Who has signed what is for the host to count.
+            (Self::Pending { .. }, Entry::Signed { .. }) => Ok(self.clone()),
+            (Self::Pending { request, .. }, Entry::Withdrawn { reason, .. }) => {
+                Ok(Self::Resolved(Approval::Withdrawn { request: request.clone(), reason: reason.clone() }))
+            }
             (Self::Pending { request, .. }, Entry::Lapsed { .. }) => {
                 Ok(Self::Resolved(Approval::Expired { request: request.clone() }))
             }
@@ -234,7 +239,11 @@ impl Calls {
             | Entry::StepFailed { call, .. }
             | Entry::Performed { call, .. }
             | Entry::Attested { call, .. } => self.calls.get_mut(*call as usize),
-            Entry::Decided { request, .. } | Entry::Issued { request, .. } | Entry::Lapsed { request } => {
+            Entry::Signed { request, .. }
+            | Entry::Decided { request, .. }
+            | Entry::Issued { request, .. }
+            | Entry::Withdrawn { request, .. }
+            | Entry::Lapsed { request } => {
                 self.calls.iter_mut().find(|recorded| recorded.request.as_ref() == Some(request))
             }
             _ => None,

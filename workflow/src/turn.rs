@@ -148,6 +148,13 @@ pub enum Approval {
         /// The decider's words.
         reason: Option<String>,
     },
+    /// Taken back before there was a decision.
+    Withdrawn {
+        /// The request.
+        request: RequestId,
+        /// Why, in the words of whoever took it back.
+        reason: Option<String>,
+    },
     /// No decision in time.
     Expired {
         /// The request.

@@ -20,7 +20,7 @@ use workflow::Entry;
 const GOLDEN: &str = include_str!("golden/v1.jsonl");
 
 /// The kinds of entry, as they are spelled in a journal.
-pub(crate) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 18] = [
     "loaded",
     "started",
     "step-started",
@@ -31,6 +31,8 @@ pub(crate) const KINDS: [&str; 16] = [
     "decided",
     "issued",
     "lapsed",
+    "signed",
+    "withdrawn",
     "redeemed",
     "refused",
     "performed",
@@ -40,7 +42,7 @@ pub(crate) const KINDS: [&str; 16] = [
 ];
 
 /// The checks of the gate.
-pub(crate) const CHECKS: [Check; 11] = [
+pub(crate) const CHECKS: [Check; 15] = [
     Check::Verification,
     Check::Decision,
     Check::Scope,
@@ -52,6 +54,10 @@ pub(crate) const CHECKS: [Check; 11] = [
     Check::Artifact,
     Check::Expiry,
     Check::Redemption,
+    Check::Revocation,
+    Check::Approvals,
+    Check::Policy,
+    Check::Freeze,
 ];
 
 /// The kind of an entry. A new variant does not compile before it stands here, and then in [`KINDS`] and in the golden file.
@@ -67,6 +73,8 @@ pub(crate) fn kind(entry: &Entry) -> &'static str {
         Entry::Decided { .. } => "decided",
         Entry::Issued { .. } => "issued",
         Entry::Lapsed { .. } => "lapsed",
+        Entry::Signed { .. } => "signed",
+        Entry::Withdrawn { .. } => "withdrawn",
         Entry::Redeemed { .. } => "redeemed",
         Entry::Refused { .. } => "refused",
         Entry::Performed { .. } => "performed",
@@ -98,6 +106,11 @@ fn golden() -> Vec<Entry> {
     ]);
     entries.extend(other_forms());
     entries.extend(CHECKS.map(refused_by));
+    entries.extend([
+        about::signed(request(), Decision::Approved),
+        about::withdrawn(request()),
+        answered_for(origin().remove(1)),
+    ]);
     entries
 }
 
@@ -120,6 +133,13 @@ fn other_forms() -> Vec<Entry> {
 fn without_artifact(mut entry: Entry) -> Entry {
     if let Entry::Requested { artifact, .. } = &mut entry {
         *artifact = None;
+    }
+    entry
+}
+
+fn answered_for(mut entry: Entry) -> Entry {
+    if let Entry::Started { operator, submitter, .. } = &mut entry {
+        (*operator, *submitter) = (Some("ann".to_owned()), Some("bob".to_owned()));
     }
     entry
 }
@@ -197,7 +217,9 @@ fn a_missing_member_is_refused_unless_it_is_optional() {
             short.as_object_mut().unwrap().remove(&name);
             let optional = matches!(
                 (value["fact"].as_str(), name.as_str()),
-                (Some("decided"), "reason") | (Some("requested"), "artifact")
+                (Some("decided" | "withdrawn"), "reason")
+                    | (Some("requested"), "artifact")
+                    | (Some("started"), "operator" | "submitter")
             );
             assert_eq!(parse(&short.to_string()).is_ok(), optional, "{short} without {name}");
         }

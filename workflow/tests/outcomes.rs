@@ -71,6 +71,9 @@ fn a_request_is_handed_back_as_it_was_resolved() {
     check(&signed(Decision::Denied), &approve(), Outcome::Approval(denied));
     let lapsed = [about::requested(0), Entry::Lapsed { request: request.clone() }];
     check(&lapsed, &approve(), Outcome::Approval(Approval::Expired { request: request.clone() }));
+    let withdrawn = [about::requested(0), about::withdrawn(request.clone())];
+    let told = Approval::Withdrawn { request: request.clone(), reason: Some("not now".to_owned()) };
+    check(&withdrawn, &approve(), Outcome::Approval(told));
 }
 
 #[test]

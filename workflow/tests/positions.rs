@@ -34,7 +34,7 @@ fn a_guest_stands_at_the_entry_that_answered_it() {
     assert!(positions.is_sorted_by(|before, after| before < after), "{positions:?}");
     let answers = |position: &usize| {
         let kind = crate::entries::kind(&straight.journal[*position]);
-        ["step-completed", "step-failed", "rejected", "issued", "lapsed", "refused", "attested"]
+        ["step-completed", "step-failed", "rejected", "issued", "lapsed", "withdrawn", "refused", "attested"]
             .contains(&kind)
     };
     assert!(positions[1..].iter().all(answers), "{positions:?} in {:#?}", straight.journal);

@@ -33,6 +33,7 @@ pub(crate) fn everything() -> Program {
         step("outer", vec![step("inner", vec![act("world:approve/spend/unknown", 1)]), broken]),
         act("world:deny/spend/succeed", 1),
         act("world:lapse/spend/succeed", 1),
+        act("world:withdraw/spend/succeed", 1),
         act("world:approve/refuse/succeed", 1),
         act("not a resource", 1),
         step("", vec![]),
@@ -91,7 +92,7 @@ fn a_guest_sees_how_everything_ended() {
     assert_eq!(performed(|performance| matches!(performance, Performance::Refused { .. })), 3);
     assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Rejected(_))).count(), 2);
     assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Step(Ok(_)))).count(), 3);
-    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Approval(_))).count(), 5);
+    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Approval(_))).count(), 6);
 }
 
 #[test]

