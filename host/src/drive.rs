@@ -18,8 +18,10 @@ use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
 use crate::store::InstanceKey;
+use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
+use crate::store::StoreError;
 use receipt::Digest;
 use receipt::Json;
 use receipt::Timestamp;
@@ -200,7 +202,13 @@ impl Driver {
         };
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
         let entries = [entry];
-        let batch = Batch { entries: &entries, request: Some((&request.id, &body)), ..Batch::default() };
+        let kept = NewRequest {
+            id: &request.id,
+            capability: &request.capability,
+            resource: &request.resource,
+            body: &body,
+        };
+        let batch = Batch { entries: &entries, request: Some(kept), ..Batch::default() };
         let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
         match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
             Ok(()) => self.append_batch(batch),
@@ -237,7 +245,14 @@ impl Driver {
             }
         };
         let place = Place { key: &origin.key, after: self.replay.len(), at };
-        let fact = inner.store.redeem(place, &invocation.receipt, &mut judge)?;
+        let fact = loop {
+            let trust = inner.trust()?;
+            match inner.store.redeem(place, &invocation.receipt, trust.seq(), &mut judge) {
+                // Somebody was removed, or everything was frozen, since we looked.
+                Err(StoreError::ActsMoved) => {}
+                redeemed => break redeemed?,
+            }
+        };
         self.replay.apply(&fact.entry).map_err(|illegal| self.illegal(illegal))?;
         self.inner.observe(&fact);
         Ok(())

@@ -42,6 +42,7 @@ pub mod limits;
 mod programs;
 pub mod sandbox;
 pub mod store;
+pub mod trust;
 
 pub use builder::Builder;
 pub use clock::Clock;

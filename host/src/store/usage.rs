@@ -29,7 +29,7 @@ impl Change {
     /// What an entry ends: a request's wait, an instance's life.
     pub(super) fn settle(&mut self, tx: &Transaction<'_>, row: i64, entry: &Entry) -> Result<(), StoreError> {
         let closed = match entry {
-            Entry::Decided { request, .. } | Entry::Lapsed { request } => {
+            Entry::Decided { request, .. } | Entry::Withdrawn { request, .. } | Entry::Lapsed { request } => {
                 tx.execute("UPDATE requests SET open = 0 WHERE id = ?1 AND open = 1", [request.as_str()])
             }
             Entry::Completed { .. } | Entry::Failed { .. } => {
