@@ -1,0 +1,2 @@
+//! Cedar.
+use crate::Policy;
