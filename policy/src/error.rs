@@ -129,6 +129,9 @@ pub enum Problem {
     /// More rules than anybody reads.
     #[error("there are {0} rules; a policy has at most {1}")]
     TooMany(usize, usize),
+    /// A policy that is nested deeper than could be read, or might be.
+    #[error("a policy has {0} operators and opening brackets, and may have {1}: write it as several")]
+    TooManySigns(usize, usize),
     /// A name that another rule has.
     #[error("rule {id} is there already, on line {first}: each needs an id of its own")]
     Duplicate {
@@ -136,6 +139,14 @@ pub enum Problem {
         id: String,
         /// The line of the first.
         first: usize,
+    },
+    /// An annotation of a Cedar policy that goes with the other effect.
+    #[error("{key} goes with a {}: move it there or remove it", if *goes_with == Says::Deny { "forbid" } else { "permit" })]
+    Annotation {
+        /// The annotation.
+        key: &'static str,
+        /// What it goes with: a permit says allow, a forbid says deny.
+        goes_with: Says,
     },
     /// What Cedar's validator, or this crate's bounds on Cedar, do not accept.
     #[error("{subject}: {}", Clipped(message))]
@@ -162,7 +173,7 @@ impl Suggestion {
         let word: String = word.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
         let likeness = |known: &&&str| strsim::jaro_winkler(&word, known);
         let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Self { nearest: nearest.filter(|nearest| likeness(nearest) > 0.75).copied(), known }
+        Self { nearest: nearest.filter(|nearest| likeness(nearest) > 0.84).copied(), known }
     }
 }
 
