@@ -1,34 +1,32 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::authority::REQUEST_LIFETIME;
-use crate::authority::Request;
-use crate::authority::Reversibility;
-use crate::authority::after;
 use crate::capability::Attempt;
 use crate::capability::Capability;
 use crate::capability::Claim;
+use crate::capability::Measure;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
 use crate::capability::Performed;
 use crate::capability::Permit;
-use crate::entropy;
 use crate::inner::Inner;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
 use crate::store::InstanceKey;
-use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::StoreError;
+use crate::trust::Trust;
+use crate::trust::scope_of;
 use receipt::Digest;
 use receipt::Json;
+use receipt::PersonId;
+use receipt::Scope;
 use receipt::Timestamp;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use workflow::Action;
 use workflow::ActorId;
 use workflow::Asked;
 use workflow::Call;
@@ -50,6 +48,8 @@ use workflow::Wait;
 pub(crate) struct Origin {
     pub(crate) key: InstanceKey,
     pub(crate) actor: ActorId,
+    pub(crate) operator: Option<PersonId>,
+    pub(crate) submitter: Option<PersonId>,
     pub(crate) workflow: String,
     pub(crate) component: Digest,
     pub(crate) imports: Vec<String>,
@@ -168,62 +168,15 @@ impl Driver {
         }
     }
 
-    fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
-        let now = self.inner.now()?;
-        let origin = &self.origin;
-        let capability = self.inner.capability(&action.capability);
-        let request = Request {
-            id: entropy::id("apr_")?,
-            tenant: origin.key.tenant.clone(),
-            instance: origin.key.instance.clone(),
-            call,
-            actor: origin.actor.clone(),
-            workflow: origin.workflow.clone(),
-            component: origin.component,
-            imports: origin.imports.clone(),
-            artifact: action.artifact.map(|artifact| artifact.facts().clone()),
-            // What the host cannot perform itself it cannot undo either.
-            reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
-            capability: action.capability,
-            resource: action.resource,
-            reason: action.reason,
-            evidence: action.evidence,
-            environment: self.inner.environment,
-            created_at: now,
-            expires_at: after(now, REQUEST_LIFETIME),
-        };
-        let entry = Entry::Requested {
-            call,
-            request: request.id.clone(),
-            asked: asked.clone(),
-            artifact: request.artifact.clone(),
-            input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
-            expires_at: request.expires_at,
-        };
-        let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let entries = [entry];
-        let kept = NewRequest {
-            id: &request.id,
-            capability: &request.capability,
-            resource: &request.resource,
-            body: &body,
-        };
-        let batch = Batch { entries: &entries, request: Some(kept), ..Batch::default() };
-        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
-        match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
-            Ok(()) => self.append_batch(batch),
-            Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
-        }
-    }
-
     /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
     fn redeem(&mut self, call: Call, asked: &Asked, invocation: &Invocation) -> Result<(), Error> {
         let at = self.inner.now()?;
         let (inner, origin) = (&self.inner, &self.origin);
-        let mut judge = |receipt: Option<&_>, fate: &_| {
+        let judge = |receipt: Option<&_>, fate: &_, trust: &Trust| {
             let claim = claim(origin, invocation, at);
             let known = inner.capability(&invocation.capability).is_some();
-            match inner.gate.check(&claim, receipt, fate) {
+            let measure = Measure { scope: inner.scope(trust), trust, policy: &*inner.policy };
+            match inner.gate.check(&claim, receipt, fate, measure) {
                 Ok(_) if !known => Entry::Refused {
                     call,
                     asked: asked.clone(),
@@ -247,6 +200,7 @@ impl Driver {
         let place = Place { key: &origin.key, after: self.replay.len(), at };
         let fact = loop {
             let trust = inner.trust()?;
+            let mut judge = |receipt: Option<&_>, fate: &_| judge(receipt, fate, &trust);
             match inner.store.redeem(place, &invocation.receipt, trust.seq(), &mut judge) {
                 // Somebody was removed, or everything was frozen, since we looked.
                 Err(StoreError::ActsMoved) => {}
@@ -307,28 +261,27 @@ impl Driver {
         };
         let receipt = found.as_ref().map(|(receipt, _)| receipt);
         let attempt = Attempt { idempotency_key: idempotency_key(&invocation.receipt), order };
-        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt);
+        // The scope was judged when it was spent; it is the receipt's own since.
+        let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
+        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
     }
 
     fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
-        let document = self.inner.authority.attest(receipt, effect, self.inner.now()?)?;
-        Ok(Entry::Attested {
-            call,
-            receipt: receipt.clone(),
-            key_id: self.inner.authority.key_id().to_owned(),
-            document,
-        })
+        let stored = self.inner.store.receipt(receipt)?;
+        let scope = stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id));
+        let (key_id, document) = self.inner.authority.attest(receipt, scope, effect, self.inner.now()?)?;
+        Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
         self.append_batch(Batch { entries, ..Batch::default() })
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
-    fn append_batch(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+    pub(crate) fn append_batch(&mut self, batch: Batch<'_>) -> Result<(), Error> {
         let after = self.replay.len();
         for entry in batch.entries {
             self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;

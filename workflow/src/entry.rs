@@ -5,7 +5,6 @@ use crate::ArtifactFacts;
 use crate::Asked;
 use crate::Call;
 use crate::Clipped;
-use crate::DeciderId;
 use crate::Escaped;
 use crate::Quoted;
 use crate::ReceiptId;
@@ -13,6 +12,7 @@ use crate::RequestId;
 use crate::TenantId;
 use receipt::Decision;
 use receipt::Digest;
+use receipt::PersonId;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -47,10 +47,10 @@ pub enum Entry {
         seed: Digest,
         /// The person who answers for the actor, where the operator named one. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        operator: Option<DeciderId>,
+        operator: Option<PersonId>,
         /// The person who submitted the instance, where one is known. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        submitter: Option<DeciderId>,
+        submitter: Option<PersonId>,
     },
     /// A step was begun.
     StepStarted {
