@@ -132,6 +132,8 @@ impl Authority {
             agent_id: request.actor.to_string(),
             run_id: Some(request.instance.to_string()),
             request: document,
+            // A demo decision is nobody's, and nobody signs it.
+            approvals: Vec::new(),
             binding: Binding {
                 company_id: Some(request.tenant.to_string()),
                 idem_key: Some(request.id.to_string()),
