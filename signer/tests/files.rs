@@ -85,8 +85,8 @@ fn a_key_that_others_can_get_at_is_refused() {
 fn a_key_of_somebody_else_is_refused() {
     let folder = folder();
     let path = place(&folder, "key", fixture("openssh"));
-    // Only root may give a file away, and only to others is a file of root's somebody else's.
-    let path = match chown(&path, Some(65_534), None) {
+    // Only root may give a file away, and to everybody else a file of root is somebody else's.
+    let path = match chown(&path, Some(rustix::process::geteuid().as_raw() + 1), None) {
         Ok(()) => path.as_path(),
         Err(_) => Path::new("/etc/passwd"),
     };
