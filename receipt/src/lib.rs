@@ -129,6 +129,7 @@
 //! - Ed25519 is verified strictly, always over the 32 bytes of the SHA-256.
 //! - A duplicate key is refused wherever it occurs. No two readers see two documents.
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
