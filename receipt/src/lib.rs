@@ -168,6 +168,7 @@
 //! - A person's decision in production has that person's signature in the committed request. Minting sees to it.
 //! - A duplicate key is refused wherever it occurs. No two readers see two documents.
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
