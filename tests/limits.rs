@@ -72,7 +72,7 @@ fn a_tenant_that_has_its_instances_starts_no_more_and_others_do() {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = |tenant: &str| {
         let (tenant, actor) = (tenant.parse().unwrap(), "agent:a".parse().unwrap());
-        host.start(&workflow, host::Start { tenant, actor, name: "w".to_owned(), params: "{}".to_owned() })
+        host.start(&workflow, host::Start::new(tenant, actor, "w", "{}"))
     };
     let first = start("acme").unwrap();
     start("acme").unwrap();
@@ -94,12 +94,7 @@ fn starts_at_once_do_not_exceed_the_quota() {
             let host = host.clone();
             std::thread::spawn(move || {
                 let workflow = host.load(support::guest("tenant-workflow")).unwrap();
-                let start = || host::Start {
-                    tenant: tenant("acme"),
-                    actor: "agent:a".parse().unwrap(),
-                    name: "w".to_owned(),
-                    params: "{}".to_owned(),
-                };
+                let start = || host::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
                 (0..5).filter(|_| host.start(&workflow, start()).is_ok()).count()
             })
         })
@@ -151,12 +146,7 @@ fn a_tenant_without_room_is_stopped_and_goes_on_when_there_is_room() {
     // A start needs room as well: its component counts, once.
     let host = full(host, 1_500);
     let workflow = host.load(support::guest("tenant-workflow-std")).unwrap();
-    let start = host::Start {
-        tenant: tenant("acme"),
-        actor: "agent:a".parse().unwrap(),
-        name: "w".to_owned(),
-        params: "{}".to_owned(),
-    };
+    let start = host::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
     assert_eq!(over_quota(host.start(&workflow, start)).0, "stored-bytes");
     drop(host);
     let host = Host::builder(folder.path()).open().unwrap();
@@ -172,7 +162,10 @@ fn what_was_permitted_is_recorded_however_full_it_is() {
     let key = support::start(&host, "hostile", r#"{"attack":"plain"}"#);
     support::block_on(host.drive(&key)).unwrap();
     drop(host);
-    let host = with_quotas(folder.path(), Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0 });
+    let host = with_quotas(
+        folder.path(),
+        Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, requests_per_hour: 1_000 },
+    );
     let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.status(&key).unwrap() else {
         panic!()
     };
@@ -276,7 +269,7 @@ fn a_drive_has_the_limits_of_its_tenant() {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = |params: &str| {
         let (tenant, actor) = (tenant("globex"), "agent:a".parse().unwrap());
-        host.start(&workflow, host::Start { tenant, actor, name: "w".to_owned(), params: params.to_owned() })
+        host.start(&workflow, host::Start::new(tenant, actor, "w", params))
     };
     let params = start(r#"{"longer":"than ten bytes"}"#).unwrap_err().to_string();
     assert!(params.contains("limit result-bytes reached: at most 10 "), "{params}");

@@ -80,7 +80,8 @@ impl Driver {
         let origin = &self.origin;
         let capability = self.inner.capability(&action.capability);
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
-        let before = self.before(&action.capability, &action.resource, artifact.as_ref().map(|facts| facts.sha256))?;
+        let before =
+            self.before(&action.capability, &action.resource, artifact.as_ref().map(|facts| facts.sha256))?;
         Ok(Request {
             id: entropy::id("apr_")?,
             tenant: origin.key.tenant.clone(),

@@ -2,7 +2,6 @@
 
 use crate::Error;
 use crate::capability::Attempt;
-use crate::capability::Capability;
 use crate::capability::Claim;
 use crate::capability::Measure;
 use crate::capability::OnInterruption;

@@ -85,7 +85,7 @@ impl Ground {
         let workflow = self.host.load(component.to_vec()).unwrap();
         let (tenant, actor) = (self.tenant().parse().unwrap(), "agent:builder".parse().unwrap());
         let params = params.to_owned();
-        self.host.start(&workflow, Start { tenant, actor, name: "fuzz".to_owned(), params })
+        self.host.start(&workflow, Start::new(tenant, actor, "fuzz", params))
     }
 
     pub fn decide(&self, request: &RequestId, decision: Decision) {

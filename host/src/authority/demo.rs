@@ -1,8 +1,8 @@
 //! Decisions that show how things work, and that no production gate accepts.
 
+use crate::authority::Judged;
 use crate::authority::Order;
 use crate::authority::RECEIPT_LIFETIME;
-use crate::authority::Judged;
 use crate::authority::after;
 use policy::Policy;
 use receipt::Attribution;

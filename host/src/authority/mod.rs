@@ -204,9 +204,7 @@ impl Authority {
         let (scope, said) = match order.basis {
             Basis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
             Basis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
-            Basis::People(envelopes) => {
-                (Scope::Production, by_people(order, grounds, &document, envelopes)?)
-            }
+            Basis::People(envelopes) => (Scope::Production, by_people(order, grounds, &document, envelopes)?),
         };
         let input_hash = order.request.input_hash().map_err(words)?;
         self.sign(order, scope, said, document, input_hash)
@@ -378,7 +376,8 @@ pub fn tally(
     let matter = matter(request, grounds.policy)?;
     let expected = expected(request, &matter, at);
     // What counted when it was recorded may not count any more: a key was revoked, the policy changed.
-    let counting = envelopes.iter().filter_map(|envelope| grounds.trust.deciders().verify(envelope, &expected).ok());
+    let counting =
+        envelopes.iter().filter_map(|envelope| grounds.trust.deciders().verify(envelope, &expected).ok());
     let decisions: Vec<_> = counting.collect();
     Ok((count(grounds.policy, &Subject::of(&document)?, &decisions), decisions))
 }
@@ -500,7 +499,10 @@ fn bearing(count: &Count, decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecis
         Verdict::Alone => decision.decision() == Decision::Approved && decision.role().is_break_glass(),
         _ => decision.decision() == Decision::Denied && count.denied.contains(decision.person()),
     };
-    decisions.into_iter().filter(|decision| bears(decision) && seen.insert(decision.person().clone())).collect()
+    decisions
+        .into_iter()
+        .filter(|decision| bears(decision) && seen.insert(decision.person().clone()))
+        .collect()
 }
 
 /// The policy's version and the rules that determined its answer, as far as they fit.

@@ -165,7 +165,8 @@ impl Request {
     /// Who acts, and who answers for it.
     fn acting(&self) -> Json {
         let people = [("operator", &self.operator), ("submitter", &self.submitter)];
-        let named = people.into_iter().filter_map(|(role, person)| Some((role, text(person.as_ref()?.as_str()))));
+        let named =
+            people.into_iter().filter_map(|(role, person)| Some((role, text(person.as_ref()?.as_str()))));
         let acting = [("agentId", text(self.actor.as_str())), ("runId", text(self.instance.as_str()))];
         Json::object(acting.into_iter().chain(named))
     }
@@ -195,7 +196,13 @@ impl Request {
             (
                 "context",
                 Json::object([
-                    ("asked", Json::object([("denied", count(self.before.denied)), ("times", count(self.before.asked))])),
+                    (
+                        "asked",
+                        Json::object([
+                            ("denied", count(self.before.denied)),
+                            ("times", count(self.before.asked)),
+                        ]),
+                    ),
                     ("environment", text(self.environment.as_str())),
                     (
                         "novelty",

@@ -56,7 +56,13 @@ impl Request {
 
     fn write_policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Governed { version, answer, rules, .. } = &self.governed;
-        writeln!(f, "policy       {}: {} by {}", Escaped(version), Escaped(answer), Escaped(&rules.join(", ")))
+        writeln!(
+            f,
+            "policy       {}: {} by {}",
+            Escaped(version),
+            Escaped(answer),
+            Escaped(&rules.join(", "))
+        )
     }
 
     /// Letters of several scripts in one word are how one name is made to look like another.
@@ -69,7 +75,8 @@ impl Request {
             ("reason", &self.reason),
             ("evidence", &self.evidence),
         ];
-        let mixes = |text: &str| !text.split(|c: char| !c.is_alphanumeric()).all(MixedScript::is_single_script);
+        let mixes =
+            |text: &str| !text.split(|c: char| !c.is_alphanumeric()).all(MixedScript::is_single_script);
         for (what, _) in texts.into_iter().filter(|(_, text)| mixes(text)) {
             writeln!(f, "WARNING      the {what} mixes letters of several scripts in one word")?;
         }

@@ -241,7 +241,10 @@ fn check_authority(
         Verdict::Forbidden => refuse(Check::Policy, format!("the policy says {ruling}")),
         Verdict::Waiting | Verdict::Denied => refuse(
             Check::Approvals,
-            format!("the policy says {ruling}, and the approvals in receipt {} are not enough", verified.id()),
+            format!(
+                "the policy says {ruling}, and the approvals in receipt {} are not enough",
+                verified.id()
+            ),
         ),
     }
 }

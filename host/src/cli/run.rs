@@ -17,6 +17,7 @@ use host::Status;
 use host::authority::Keyring;
 use host::store::StoredReceipt;
 use receipt::Decision;
+use receipt::PersonId;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -56,6 +57,14 @@ pub(crate) struct Run {
     /// On whose behalf it acts.
     #[arg(long, default_value = "agent:local")]
     actor: ActorId,
+
+    /// The person who answers for the actor. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    operator: Option<PersonId>,
+
+    /// The person who submits this. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    submitter: Option<PersonId>,
 
     /// The workflow's name. Default: the component's file name.
     #[arg(long, value_name = "NAME")]
@@ -113,7 +122,11 @@ impl Run {
             session.host.load_for(&self.tenant, bytes).with_context(|| self.guest.display().to_string())?;
         let name = self.name();
         session.story.loaded(&Quoted(&name).to_string(), workflow.program());
-        let start = Start { tenant: self.tenant.clone(), actor: self.actor.clone(), name, params };
+        let start = Start {
+            operator: self.operator.clone(),
+            submitter: self.submitter.clone(),
+            ..Start::new(self.tenant.clone(), self.actor.clone(), name, params)
+        };
         let key = session.host.start(&workflow, start)?;
         session.story.detail("instance", &key.instance);
         session.drive(&key)
