@@ -72,8 +72,8 @@ impl Builder {
 
     /// What says whether an action is allowed, asked about, or forbidden. Default: every action asks one person.
     #[must_use]
-    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
-        self.policy = Some(Box::new(policy));
+    pub fn policy(mut self, policy: Box<dyn Policy>) -> Self {
+        self.policy = Some(policy);
         self
     }
 
@@ -164,7 +164,7 @@ impl Builder {
         let largest = self.settings.largest().sandbox;
         let programs = Programs::new(largest.load.programs);
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
-        Ok(Host(Arc::new(Inner {
+        let inner = Inner {
             sandbox,
             store,
             gate: Gate::new(keyring.keys),
@@ -181,6 +181,8 @@ impl Builder {
             trust: Mutex::default(),
             driving: Mutex::default(),
             _folder: folder,
-        })))
+        };
+        inner.adopt_policy()?;
+        Ok(Host(Arc::new(inner)))
     }
 }

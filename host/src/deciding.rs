@@ -425,6 +425,17 @@ fn check_own(request: &Request, person: &PersonId) -> Result<(), Error> {
 }
 
 impl crate::inner::Inner {
+    /// Records that another policy governs than the last one.
+    pub(crate) fn adopt_policy(&self) -> Result<(), Error> {
+        let policy = self.policy.digest();
+        // The one that holds where nobody wrote one goes without saying, until somebody has.
+        let before = self.trust()?.policy();
+        match before.map_or(!self.governed, |before| before == policy) {
+            true => Ok(()),
+            false => self.say("pp-host", Act::PolicyAdopted { policy }),
+        }
+    }
+
     pub(crate) fn say(&self, by: &str, act: Act) -> Result<(), Error> {
         let said = Said { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
