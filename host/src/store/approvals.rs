@@ -63,7 +63,11 @@ pub(super) fn last_act(connection: &Connection) -> Result<u64, StoreError> {
     connection.query_row(select, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs).map_err(classify)
 }
 
+/// The acts after that place. A journal of an older format, opened to read, has none.
 pub(super) fn acts(connection: &Connection, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
+    if !has_table(connection, "acts")? {
+        return Ok(Vec::new());
+    }
     let select = "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq";
     let mut statement = connection.prepare_cached(select).map_err(classify)?;
     let act = |row: &Row<'_>| {
@@ -184,7 +188,16 @@ pub(super) fn revocation(
     connection: &Connection,
     receipt: &ReceiptId,
 ) -> Result<Option<(Timestamp, String)>, StoreError> {
+    if !has_table(connection, "revocations")? {
+        return Ok(None);
+    }
     let select = "SELECT at, body FROM revocations WHERE receipt = ?1";
     let row = |row: &Row<'_>| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?));
     connection.query_row(select, [receipt.as_str()], row).optional().map_err(classify)
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+    let select = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let mut statement = connection.prepare_cached(select).map_err(classify)?;
+    statement.exists([name]).map_err(classify)
 }
