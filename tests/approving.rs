@@ -121,7 +121,12 @@ impl Drop for Agent {
 }
 
 fn is_installed(program: &str) -> bool {
-    Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status().unwrap().success()
+    Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
 }
 
 /// `ssh-agent -D` prints where it listens before it does anything else.
@@ -130,7 +135,8 @@ fn agent(desk: &Path) -> Agent {
     let mut process =
         Command::new("ssh-agent").args(["-D", "-a", &socket]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(process.stdout.as_mut().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(process.stdout.as_mut().unwrap()), &mut line)
+        .unwrap();
     Agent { socket, process }
 }
 
@@ -170,11 +176,16 @@ fn a_key_in_ssh_agent_decides() {
     assert!(resumed.contains("deployed"), "{resumed}");
     // And an auditor sees who it was, from files alone.
     let receipt = receipt_id(&here.join(".pp-host"), "APPROVED");
-    let files = [("receipt.json", vec!["receipts", "export", &receipt]), ("keys.json", vec!["keys", "export"]), ("deciders.json", vec!["deciders", "export"])];
+    let files = [
+        ("receipt.json", vec!["receipts", "export", &receipt]),
+        ("keys.json", vec!["keys", "export"]),
+        ("deciders.json", vec!["deciders", "export"]),
+    ];
     for (name, arguments) in files {
         write(here, name, &succeeds(here, &arguments));
     }
-    let verified = succeeds(here, &["verify", "receipt.json", "--keys", "keys.json", "--deciders", "deciders.json"]);
+    let verified =
+        succeeds(here, &["verify", "receipt.json", "--keys", "keys.json", "--deciders", "deciders.json"]);
     assert!(verified.contains("signed by    alice as release"), "{verified}");
     write(here, "nobody.json", r#"{"deciders":[],"version":1}"#);
     let others = at(here, &["verify", "receipt.json", "--keys", "keys.json", "--deciders", "nobody.json"]);
@@ -194,8 +205,10 @@ fn a_statement_is_signed_elsewhere() {
     let statement = receipt::DecisionStatement::parse(statement.trim_end()).unwrap();
     let key = signer::KeyFile::open(&here.join("alice.pem"), |_| panic!("it has no passphrase")).unwrap();
     let message = receipt::pae(receipt::PAYLOAD_TYPE, statement.canonical().as_bytes());
-    let signature = receipt::EnvelopeSignature { key_id: String::new(), signature: key.sign(&message).into() };
-    let envelope = receipt::Envelope::new(receipt::PAYLOAD_TYPE, statement.canonical().as_bytes(), vec![signature]);
+    let signature =
+        receipt::EnvelopeSignature { key_id: String::new(), signature: key.sign(&message).into() };
+    let envelope =
+        receipt::Envelope::new(receipt::PAYLOAD_TYPE, statement.canonical().as_bytes(), vec![signature]);
     let file = write(here, "decision.json", &envelope.unwrap().to_json().canonical());
     succeeds(here, &["approve", &request, "--envelope", &file]);
     assert!(succeeds(here, &["resume", &instance]).contains("deployed"));
@@ -227,7 +240,10 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     fails(&["resume", &instance, "--approve"], &["signed by people"]);
     fails(&["approve", &request, "--as", "alice"], &["--key FILE or --ssh-agent"]);
     fails(&["approve", &request, "--as", "alice", "--key", "bob.pem"], &["not one of alice's"]);
-    fails(&["approve", &request, "--as", "alice", "--key", "alice.pem", "--role", "admin"], &["the role admin"]);
+    fails(
+        &["approve", &request, "--as", "alice", "--key", "alice.pem", "--role", "admin"],
+        &["the role admin"],
+    );
     fails(&["approve", &request, "--as", "alice", "--key", "alice.pem", "--break-glass"], &["--reason"]);
     fails(&["approve", "apr_nothing", "--as", "alice", "--key", "alice.pem"], &["no request apr_nothing"]);
     fails(&["thaw", "--reason", "x"], &["not frozen"]);

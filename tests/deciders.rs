@@ -198,7 +198,9 @@ fn t12_a_revoked_receipt_is_not_spent() {
         receipt::verify(&revocation.artifact, &keys).unwrap(),
     );
     assert!(revoked.is_revoked_by(&signed));
-    assert!(place.host.revoke(&receipt.id, "operator", None).unwrap_err().to_string().contains("revoked already"));
+    assert!(
+        place.host.revoke(&receipt.id, "operator", None).unwrap_err().to_string().contains("revoked already")
+    );
     assert_eq!(refused_by(&place, &key), Check::Revocation);
 }
 
@@ -261,7 +263,9 @@ fn a_demo_receipt_does_not_count_where_people_decide() {
 
 #[test]
 fn the_policy_allows_and_forbids_with_receipts_of_its_own() {
-    for (then, status, outcome, deployed) in [("allow", "APPROVED", "deployed", 1), ("deny", "DENIED", "blocked", 0)] {
+    for (then, status, outcome, deployed) in
+        [("allow", "APPROVED", "deployed", 1), ("deny", "DENIED", "blocked", 0)]
+    {
         let place = Place::new(Some(&format!("[[rule]]\nid = \"all\"\nthen = \"{then}\"\n")));
         let key = support::start(&place.host, "tenant-workflow", "{}");
         assert_eq!(result(&place.ends(&key))["status"], outcome);
@@ -334,7 +338,8 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
     assert!(said(place.approve(&waiting, BOB)).contains("decided"), "nothing until it is reviewed");
     let review = |name: &str, seed| {
         let by = name.parse().unwrap();
-        let statement = place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
+        let statement =
+            place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
         place.host.review(&burning, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
     };
     assert!(review("dora", 4).unwrap_err().to_string().contains("somebody else"));
@@ -440,7 +445,9 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
     let envelopes = [place.envelope(&request, ALICE, Decision::Approved)];
     let forged = authority.issue(&order(&envelopes), grounds).unwrap();
     let genuine = issued(place.approve(&request, BOB));
-    let body = serde_json::to_string(&host::store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt }).unwrap();
+    let body =
+        serde_json::to_string(&host::store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt })
+            .unwrap();
     let connection = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
     connection.execute("UPDATE receipts SET body = ?1 WHERE id = ?2", [&body, genuine.id.as_str()]).unwrap();
     drop(connection);

@@ -107,7 +107,12 @@ impl Deciders {
                 let public = signer::generate(file)?;
                 fs::write(&beside, format!("{}\n", public.to_openssh()))
                     .with_context(|| format!("cannot write {}", beside.display()))?;
-                writeln!(anstream::stdout(), "{} is the key, {} its public half", file.display(), beside.display())?;
+                writeln!(
+                    anstream::stdout(),
+                    "{} is the key, {} its public half",
+                    file.display(),
+                    beside.display()
+                )?;
             }
         }
         Ok(Exit::Done)
