@@ -12,20 +12,23 @@ use crate::capability::OnInterruption;
 use crate::capability::PerformError;
 use crate::capability::Performed;
 use crate::capability::Permit;
+use crate::capability::Refusal;
 use crate::entropy;
 use crate::inner::Inner;
+use crate::inner::Reins;
+use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
 use crate::store::InstanceKey;
+use crate::store::Judge;
 use crate::store::Place;
 use crate::store::Quotas;
 use receipt::Digest;
 use receipt::Json;
 use receipt::Timestamp;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use tokio::sync::Mutex;
 use workflow::Action;
 use workflow::ActorId;
 use workflow::Asked;
@@ -62,6 +65,8 @@ pub(crate) struct Driver {
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
     pub(crate) quotas: Quotas,
+    /// Nobody else drives this instance while this driver, or an effect that it began, is there.
+    pub(crate) reins: Arc<Reins>,
 }
 
 /// Why a drive stops before the workflow ends.
@@ -79,47 +84,63 @@ pub(crate) enum Stop {
 }
 
 /// A driver, shared between the guest's store and whoever waits for the drive to end.
-pub(crate) struct Shared(pub(crate) Arc<Mutex<Driver>>);
+pub(crate) struct Shared {
+    driver: Arc<Mutex<Driver>>,
+    position: usize,
+}
+
+impl Shared {
+    pub(crate) fn new(driver: &Arc<Mutex<Driver>>) -> Self {
+        Self { driver: Arc::clone(driver), position: 0 }
+    }
+}
 
 impl Handler for Shared {
-    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
-        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).answer(&command);
-        answer.map_err(|stop| Box::new(stop) as Halt)
+    fn handle(&mut self, command: Command) -> Answer<'_> {
+        Box::pin(async move {
+            let mut driver = self.driver.lock().await;
+            let answer = driver.answer(&command).await;
+            self.position = driver.replay.position();
+            answer.map_err(|stop| Box::new(stop) as Halt)
+        })
     }
 
     fn position(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).replay.position()
+        self.position
     }
 }
 
 impl Driver {
-    fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
+    async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
         loop {
             let turn = self.replay.next(command).map_err(|divergence| self.diverged(divergence))?;
             match turn {
                 Turn::Return(outcome) => return Ok(outcome),
                 Turn::Wait(Wait::Approval { request, expires_at }) if self.inner.now()? >= expires_at => {
-                    self.append(&[Entry::Lapsed { request }])?;
+                    self.append([Entry::Lapsed { request }]).await?;
                 }
                 Turn::Wait(Wait::Approval { .. }) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
-                Turn::Do(live) => self.carry_out(live)?,
+                Turn::Do(live) => self.carry_out(live).await?,
             }
         }
     }
 
     /// Records the workflow's own end, or its being ended.
-    pub(crate) fn finish(&mut self, end: Result<Result<String, Failure>, Failure>) -> Result<(), Error> {
+    pub(crate) async fn finish(
+        &mut self,
+        end: Result<Result<String, Failure>, Failure>,
+    ) -> Result<(), Error> {
         let entry = match end {
             Ok(returned) => self.replay.finish(&returned).map_err(|divergence| self.diverged(divergence))?,
             Err(failure) => Entry::Failed { failure },
         };
-        self.settle()?;
-        self.append(&[entry])
+        self.settle().await?;
+        self.append([entry]).await
     }
 
     /// No instance ends with an action whose outcome nobody has signed. One that was interrupted and not taken up again is unknown.
-    fn settle(&mut self) -> Result<(), Error> {
+    async fn settle(&mut self) -> Result<(), Error> {
         for Unsettled { call, receipt, effect } in self.replay.unsettled() {
             let effect = match effect {
                 Some(effect) => effect,
@@ -127,16 +148,13 @@ impl Driver {
                     let message =
                         "the host stopped while it acted, and the workflow ended without asking again";
                     let effect = Effect::Unknown { message: message.to_owned() };
-                    self.append(&[Entry::Performed {
-                        call,
-                        receipt: receipt.clone(),
-                        effect: effect.clone(),
-                    }])?;
+                    let (receipt, effect_known) = (receipt.clone(), effect.clone());
+                    self.append([Entry::Performed { call, receipt, effect: effect_known }]).await?;
                     effect
                 }
             };
             let attested = self.attested(call, &receipt, &effect)?;
-            self.append(&[attested])?;
+            self.append([attested]).await?;
         }
         Ok(())
     }
@@ -146,27 +164,29 @@ impl Driver {
     }
 
     /// The one place where the host does anything.
-    fn carry_out(&mut self, live: Live) -> Result<(), Error> {
+    async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
-            Live::BeginStep { call, name } => self.append(&[Entry::StepStarted { call, name }]),
+            Live::BeginStep { call, name } => self.append([Entry::StepStarted { call, name }]).await,
             Live::EndStep { call, result: Ok(output) } => {
-                self.append(&[Entry::StepCompleted { call, output }])
+                self.append([Entry::StepCompleted { call, output }]).await
             }
             Live::EndStep { call, result: Err(failure) } => {
-                self.append(&[Entry::StepFailed { call, failure }])
+                self.append([Entry::StepFailed { call, failure }]).await
             }
-            Live::Reject { call, asked, message } => self.append(&[Entry::Rejected { call, asked, message }]),
-            Live::Request { call, asked, action } => self.request(call, asked, action),
-            Live::Redeem { call, asked, invocation } => self.redeem(call, &asked, &invocation),
-            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted),
+            Live::Reject { call, asked, message } => {
+                self.append([Entry::Rejected { call, asked, message }]).await
+            }
+            Live::Request { call, asked, action } => self.request(call, asked, action).await,
+            Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
+            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
             Live::Attest { call, receipt, effect } => {
                 let attested = self.attested(call, &receipt, &effect)?;
-                self.append(&[attested])
+                self.append([attested]).await
             }
         }
     }
 
-    fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
+    async fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
         let now = self.inner.now()?;
         let origin = &self.origin;
         let capability = self.inner.capability(&action.capability);
@@ -199,64 +219,46 @@ impl Driver {
             expires_at: request.expires_at,
         };
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let entries = [entry];
-        let batch = Batch { entries: &entries, request: Some((&request.id, &body)), ..Batch::default() };
+        let batch = Batch { entries: vec![entry], request: Some((request.id, body)), ..Batch::default() };
         let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
         match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
-            Ok(()) => self.append_batch(batch),
-            Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
+            Ok(()) => self.append_batch(batch).await,
+            Err(over) => self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await,
         }
     }
 
     /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
-    fn redeem(&mut self, call: Call, asked: &Asked, invocation: &Invocation) -> Result<(), Error> {
+    async fn redeem(&mut self, call: Call, asked: Asked, invocation: Invocation) -> Result<(), Error> {
         let at = self.inner.now()?;
-        let (inner, origin) = (&self.inner, &self.origin);
-        let mut judge = |receipt: Option<&_>, fate: &_| {
-            let claim = claim(origin, invocation, at);
+        let (inner, origin, receipt) =
+            (Arc::clone(&self.inner), Arc::clone(&self.origin), invocation.receipt.clone());
+        let judge: Judge = Box::new(move |receipt, fate| {
+            let verdict = inner.gate.check(&claim(&origin, &invocation, at), receipt, fate);
             let known = inner.capability(&invocation.capability).is_some();
-            match inner.gate.check(&claim, receipt, fate) {
-                Ok(_) if !known => Entry::Refused {
-                    call,
-                    asked: asked.clone(),
-                    check: Check::Capability,
-                    message: format!("this host has no capability {:?}", invocation.capability),
-                },
-                Ok(_) => Entry::Redeemed {
-                    call,
-                    asked: asked.clone(),
-                    receipt: invocation.receipt.clone(),
-                    idempotency_key: idempotency_key(&invocation.receipt),
-                },
-                Err(refusal) => Entry::Refused {
-                    call,
-                    asked: asked.clone(),
-                    check: refusal.check,
-                    message: refusal.message,
-                },
-            }
-        };
-        let place = Place { key: &origin.key, after: self.replay.len(), at };
-        let fact = inner.store.redeem(place, &invocation.receipt, &mut judge)?;
-        self.replay.apply(&fact.entry).map_err(|illegal| self.illegal(illegal))?;
-        self.inner.observe(&fact);
+            verdict_entry(call, asked, &invocation, verdict.map(|_| known))
+        });
+        let place = Place { key: self.origin.key.clone(), after: self.replay.len(), at };
+        for fact in self.inner.store.redeem(place, receipt, judge).await? {
+            self.replay.apply(&fact.entry).map_err(|illegal| self.illegal(illegal))?;
+            self.inner.observe(&fact);
+        }
         Ok(())
     }
 
     /// Acts, and records how that ended.
-    fn act(&mut self, call: Call, invocation: &Invocation, interrupted: bool) -> Result<(), Error> {
-        let effect = self.effect(invocation, interrupted)?;
+    async fn act(&mut self, call: Call, invocation: &Invocation, interrupted: bool) -> Result<(), Error> {
+        let effect = self.effect(invocation, interrupted).await?;
         let receipt = invocation.receipt.clone();
         let attested = self.attested(call, &receipt, &effect);
         let performed = Entry::Performed { call, receipt, effect };
         match attested {
-            Ok(attested) => self.append(&[performed, attested]),
+            Ok(attested) => self.append([performed, attested]).await,
             // What happened is recorded even where it cannot be signed; the next drive signs it.
-            Err(error) => self.append(&[performed]).and(Err(error)),
+            Err(error) => self.append([performed]).await.and(Err(error)),
         }
     }
 
-    fn effect(&self, invocation: &Invocation, interrupted: bool) -> Result<Effect, Error> {
+    async fn effect(&self, invocation: &Invocation, interrupted: bool) -> Result<Effect, Error> {
         let unknown = |message: String| Ok(Effect::Unknown { message });
         let Some(capability) = self.inner.capability(&invocation.capability) else {
             return unknown(format!("this host has no capability {:?} any more", invocation.capability));
@@ -270,7 +272,7 @@ impl Driver {
             Err(message) if interrupted => return unknown(message),
             Err(message) => return Ok(Effect::Failed { message, started_at, finished_at: started_at }),
         };
-        let performed = capability.perform(&permit, &invocation.artifact, attempt);
+        let performed = self.perform(permit, invocation, attempt).await?;
         let finished_at = self.inner.now()?;
         Ok(match performed {
             Ok(performed) => {
@@ -281,6 +283,27 @@ impl Driver {
             Err(PerformError::Failed(message)) => Effect::Failed { message, started_at, finished_at },
             Err(PerformError::Unknown(message)) => Effect::Unknown { message },
         })
+    }
+
+    /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the
+    /// journal has the intent and no outcome, and the next drive takes it for what it is: interrupted. It cannot begin before this has
+    /// ended, as the reins are held until then.
+    async fn perform(
+        &self,
+        permit: Permit,
+        invocation: &Invocation,
+        attempt: Attempt,
+    ) -> Result<Result<Performed, PerformError>, Error> {
+        let (inner, reins) = (Arc::clone(&self.inner), Arc::clone(&self.reins));
+        let (name, artifact) = (invocation.capability.clone(), invocation.artifact.clone());
+        let performing = tokio::task::spawn_blocking(move || {
+            let _reins = reins;
+            let capability = inner.capability(&name)?;
+            Some(capability.perform(&permit, &artifact, attempt))
+        });
+        let broke_off = |error: String| Error::Internal(format!("an action broke off: {error}"));
+        let performed = performing.await.map_err(|error| broke_off(error.to_string()))?;
+        performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))
     }
 
     /// The permit for a receipt that this call has spent: verified once more, from what is on disk.
@@ -308,19 +331,19 @@ impl Driver {
         })
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
-        self.append_batch(Batch { entries, ..Batch::default() })
+    async fn append(&mut self, entries: impl Into<Vec<Entry>>) -> Result<(), Error> {
+        self.append_batch(Batch { entries: entries.into(), ..Batch::default() }).await
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
-    fn append_batch(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+    async fn append_batch(&mut self, batch: Batch) -> Result<(), Error> {
         let after = self.replay.len();
-        for entry in batch.entries {
+        for entry in &batch.entries {
             self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
         }
-        let place = Place { key: &self.origin.key, after, at: self.inner.now()? };
-        let quotas = batch.entries.iter().any(is_of_the_guest).then_some(&self.quotas);
-        for fact in self.inner.store.append(place, Batch { quotas, ..batch })? {
+        let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
+        let quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
+        for fact in self.inner.store.append(place, Batch { quotas, ..batch }).await? {
             self.inner.observe(&fact);
         }
         Ok(())
@@ -328,6 +351,25 @@ impl Driver {
 
     fn illegal(&self, illegal: workflow::Illegal) -> Error {
         Error::Journal { key: self.origin.key.clone(), illegal }
+    }
+}
+
+/// The entry for a verdict of the gate, which allows an action that this host may or may not know.
+fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, verdict: Result<bool, Refusal>) -> Entry {
+    match verdict {
+        Ok(true) => Entry::Redeemed {
+            call,
+            asked,
+            receipt: invocation.receipt.clone(),
+            idempotency_key: idempotency_key(&invocation.receipt),
+        },
+        Ok(false) => Entry::Refused {
+            call,
+            asked,
+            check: Check::Capability,
+            message: format!("this host has no capability {:?}", invocation.capability),
+        },
+        Err(Refusal { check, message }) => Entry::Refused { call, asked, check, message },
     }
 }
 

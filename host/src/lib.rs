@@ -70,12 +70,13 @@ use sandbox::Event;
 use sandbox::Program;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use store::Batch;
+use store::Create;
 use store::Place;
 use store::Store;
 use store::StoredReceipt;
+use store::Write;
+use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Entry;
 use workflow::RequestId;
@@ -150,7 +151,7 @@ impl Host {
         limits.sandbox.check_component(workflow.bytes.len())?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
-        let entries = [
+        let entries = vec![
             Entry::Loaded {
                 component,
                 bytes: workflow.program.bytes(),
@@ -166,8 +167,9 @@ impl Host {
                 submitter: None,
             },
         ];
-        let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
-        for fact in self.0.store.create(&key, component, at, &entries, &limits.quotas)? {
+        let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
+        let create = Create { key: key.clone(), component, at, entries, quotas: limits.quotas };
+        for fact in self.0.store.create(create).wait()? {
             self.0.observe(&fact);
         }
         Ok(key)
@@ -178,7 +180,7 @@ impl Host {
     /// # Errors
     /// When the host cannot go on, or the workflow took another path than its journal. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
-        let _reins = Reins::take(&self.0, key)?;
+        let reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
         match replay.status() {
             Status::Running => {}
@@ -196,24 +198,24 @@ impl Host {
         };
         let limits = self.0.settings.of(&key.tenant);
         let quotas = limits.quotas;
-        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas };
+        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas, reins };
         let driver = Arc::new(Mutex::new(driver));
-        let handler = Box::new(Shared(Arc::clone(&driver)));
+        let handler = Box::new(Shared::new(&driver));
         let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
-        let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut driver = driver.lock().await;
         match drive.end {
-            End::Returned(result) => driver.finish(Ok(result))?,
-            End::Broke(failure) => driver.finish(Err(failure))?,
+            End::Returned(result) => driver.finish(Ok(result)).await?,
+            End::Broke(failure) => driver.finish(Err(failure)).await?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
                 Ok(Stop::Waiting) => {}
-                Ok(Stop::Broke(failure)) => driver.finish(Err(failure))?,
+                Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
             },
         }
         if !drive.output.is_empty() {
-            let output = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
-            self.0.store.keep_output(key, &output)?;
+            let text = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
+            self.0.store.write(Write::Output { key: key.clone(), text }).await?;
         }
         Ok(driver.replay.status())
     }
@@ -269,16 +271,13 @@ impl Host {
             decider: judgement.by.id(),
             reason: judgement.reason.clone(),
         };
-        let (entries, after) = ([decided, issued], replay.len());
+        let (entries, after) = (vec![decided, issued], replay.len());
         for entry in &entries {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
-        let place = Place { key: &key, after, at: self.0.now()? };
-        for fact in self
-            .0
-            .store
-            .append(place, Batch { entries: &entries, receipt: Some(&receipt), ..Batch::default() })?
-        {
+        let place = Place { key, after, at: self.0.now()? };
+        let batch = Batch { entries, receipt: Some(Box::new(receipt.clone())), ..Batch::default() };
+        for fact in self.0.store.append(place, batch).wait()? {
             self.0.observe(&fact);
         }
         Ok(receipt)

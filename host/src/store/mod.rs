@@ -1,15 +1,21 @@
 //! Durable state behind one small trait. SQLite inside.
 //!
-//! There is one way to write: [`Store::append`] (and [`Store::redeem`], which decides what to append while it holds the
-//! transaction). Facts and the records that they speak of are committed together or not at all, and only at the place in the
-//! journal that the writer expects: two drivers of one instance can never both win.
+//! There is one way to write: a [`Write`] is handed over, and the [`Commit`] that stands for it is answered when it is on disk. Facts and
+//! the records that they speak of are committed together or not at all, and only at the place in the journal that the writer expects:
+//! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
 
 mod folder;
+mod ledger;
+mod look;
 mod open;
 mod quota;
+mod readers;
+mod record;
 mod schema;
 mod sqlite;
 mod usage;
+mod write;
+mod writer;
 
 pub use folder::DataFolder;
 pub use quota::OverQuota;
@@ -17,6 +23,12 @@ pub use quota::Quotas;
 pub use quota::Usage;
 pub use quota::quota_names;
 pub use sqlite::Sqlite;
+pub use write::Commit;
+pub use write::Create;
+pub use write::Judge;
+pub use write::Promise;
+pub use write::Write;
+pub use write::Written;
 
 use receipt::Artifact;
 use receipt::Digest;
@@ -25,6 +37,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use workflow::Entry;
 use workflow::InstanceId;
 use workflow::ReceiptId;
@@ -97,29 +110,29 @@ pub struct Fate {
 
 /// What is written at once.
 #[derive(Debug, Default)]
-pub struct Batch<'a> {
+pub struct Batch {
     /// The facts.
-    pub entries: &'a [Entry],
+    pub entries: Vec<Entry>,
     /// A request that they speak of, as JSON text.
-    pub request: Option<(&'a RequestId, &'a str)>,
+    pub request: Option<(RequestId, String)>,
     /// A receipt that they speak of.
-    pub receipt: Option<&'a StoredReceipt>,
+    pub receipt: Option<Box<StoredReceipt>>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
-    pub quotas: Option<&'a Quotas>,
+    pub quotas: Option<Quotas>,
 }
 
-impl Batch<'_> {
+impl Batch {
     /// What writing it adds to the tenant's usage.
     ///
     /// # Errors
     /// When something in it has no JSON form.
     pub fn growth(&self) -> Result<Usage, StoreError> {
         let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let mut bytes = self.request.map_or(0, |(_, body)| body.len());
-        for entry in self.entries {
+        let mut bytes = self.request.as_ref().map_or(0, |(_, body)| body.len());
+        for entry in &self.entries {
             bytes += serde_json::to_string(entry).map_err(length)?.len();
         }
-        if let Some(receipt) = self.receipt {
+        if let Some(receipt) = &self.receipt {
             bytes += serde_json::to_string(receipt).map_err(length)?.len();
         }
         let pending_approvals = u64::from(self.request.is_some());
@@ -128,45 +141,38 @@ impl Batch<'_> {
 }
 
 /// Where an append goes.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+#[derive(Debug, Clone)]
+pub struct Place {
     /// The instance.
-    pub key: &'a InstanceKey,
+    pub key: InstanceKey,
     /// The number of entries that the writer has seen.
     pub after: usize,
     /// The time to record.
     pub at: Timestamp,
 }
 
-/// Decides, inside the redeeming transaction, between [`Entry::Redeemed`] and [`Entry::Refused`].
-pub type Judge<'a> = &'a mut dyn FnMut(Option<&StoredReceipt>, &Fate) -> Entry;
-
 /// Durable state.
 pub trait Store: Send + Sync {
-    /// Creates an instance with its first entries, and keeps its component; the facts as they were recorded.
+    /// Hands over a write. The answer comes when it is on disk, or has been refused: then nothing of it is.
     ///
-    /// # Errors
-    /// When the tenant has an instance of that id, or reaches a quota, or the state cannot be written.
-    fn create(
-        &self,
-        key: &InstanceKey,
-        component: (&Digest, &[u8]),
-        at: Timestamp,
-        entries: &[Entry],
-        quotas: &Quotas,
-    ) -> Result<Vec<Fact>, StoreError>;
+    /// Refused is what was written by somebody else meanwhile ([`StoreError::Conflict`]), what exists ([`StoreError::Exists`]), and what
+    /// goes beyond a quota ([`StoreError::Quota`]). No refusal touches another write.
+    fn write(&self, write: Write) -> Commit;
 
-    /// Writes a batch at its place, all or nothing; the facts as they were recorded.
-    ///
-    /// # Errors
-    /// When somebody else has written there, or the tenant reaches a quota of the batch, or the state cannot be written.
-    fn append(&self, place: Place<'_>, batch: Batch<'_>) -> Result<Vec<Fact>, StoreError>;
+    /// [`Write::Create`].
+    fn create(&self, create: Create) -> Commit {
+        self.write(Write::Create(create))
+    }
 
-    /// Lets `judge` decide about a receipt and writes its decision, in one transaction. A receipt is redeemed at most once.
-    ///
-    /// # Errors
-    /// As [`append`](Self::append).
-    fn redeem(&self, place: Place<'_>, receipt: &ReceiptId, judge: Judge<'_>) -> Result<Fact, StoreError>;
+    /// [`Write::Append`].
+    fn append(&self, place: Place, batch: Batch) -> Commit {
+        self.write(Write::Append { place, batch })
+    }
+
+    /// [`Write::Redeem`].
+    fn redeem(&self, place: Place, receipt: ReceiptId, judge: Judge) -> Commit {
+        self.write(Write::Redeem { place, receipt, judge })
+    }
 
     /// The facts, in order: of one instance, or of all.
     ///
@@ -209,12 +215,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn latest(&self) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Adds to what an instance's guest has printed. The last million characters are kept.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
-    fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError>;
 
     /// What an instance's guest has printed.
     ///
@@ -281,7 +281,29 @@ pub enum StoreError {
     /// Damage.
     #[error("the data is damaged: {0}")]
     Damaged(String),
+    /// Something in this program broke off.
+    #[error("writing broke off inside this program; nothing was written")]
+    BrokeOff,
+    /// Opened to look.
+    #[error("the data folder was opened to read, and cannot be written")]
+    NotOwned,
+    /// Nobody is left who writes.
+    #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
+    Stopped,
     /// Anything else that the database says.
     #[error("the database says: {0}")]
-    Database(#[source] rusqlite::Error),
+    Database(#[source] Arc<rusqlite::Error>),
+}
+
+impl StoreError {
+    /// The same once more: what befell a transaction befell everything in it.
+    fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::BrokeOff => Self::BrokeOff,
+            Self::Damaged(what) => Self::Damaged(what.clone()),
+            Self::Database(error) => Self::Database(Arc::clone(error)),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
 }

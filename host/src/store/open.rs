@@ -1,9 +1,9 @@
 //! Opening a journal, and telling whether it is one.
 
 use crate::store::StoreError;
+use crate::store::look::classify;
 use crate::store::schema::check_format;
 use crate::store::schema::prepare;
-use crate::store::sqlite::classify;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
