@@ -179,7 +179,7 @@ fn start(host: &Host, component: Vec<u8>, attack: &str) -> InstanceKey {
     let workflow = host.load(component).unwrap();
     let params = format!(r#"{{"attack":"{attack}"}}"#);
     let (tenant, actor) = (attack.parse().unwrap(), "agent:a".parse().unwrap());
-    host.start(&workflow, Start { tenant, actor, name: attack.to_owned(), params }).unwrap()
+    host.start(&workflow, Start::new(tenant, actor, attack, params)).unwrap()
 }
 
 fn one_at_a_time() -> (TempDir, Host) {

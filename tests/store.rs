@@ -6,9 +6,12 @@ use host::store::Batch;
 use host::store::Commit;
 use host::store::Create;
 use host::store::DataFolder;
+use host::store::Fate;
+use host::store::NewRequest;
 use host::store::OverQuota;
 use host::store::Place;
 use host::store::Quotas;
+use host::store::Seen;
 use host::store::Sqlite;
 use host::store::Store;
 use host::store::StoreError;
@@ -20,13 +23,10 @@ use rusqlite::Connection;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
-use std::sync::mpsc::channel;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 use tempfile::TempDir;
-use workflow::Check;
 use workflow::Entry;
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -70,23 +70,30 @@ fn append(store: &dyn Store, name: &str, after: usize, entry: Entry) -> Commit {
     store.append(Place { key: key(name), after, at: AT }, batch)
 }
 
-fn refused(call: u32) -> Entry {
-    let asked = workflow::Asked::step("s");
-    Entry::Refused { call, asked, check: Check::Verification, message: String::new() }
+/// Keeps the writer waiting, with one write in hand, until told to go on: what is handed over meanwhile is one group.
+struct Held {
+    database: Connection,
+    commit: Commit,
 }
 
-/// Keeps the writer busy until told to go on: what is handed over meanwhile is one group.
-fn hold(store: &dyn Store, name: &str, after: usize) -> (Sender<()>, Commit) {
-    let ((entered, has_entered), (go_on, may_go_on)) = (channel(), channel::<()>());
-    let judge = Box::new(move |_: Option<&_>, _: &_| {
-        entered.send(()).unwrap();
-        may_go_on.recv().unwrap();
-        refused(0)
-    });
-    let place = Place { key: key(name), after, at: AT };
-    let commit = store.redeem(place, "rcpt_none".parse().unwrap(), judge);
-    has_entered.recv().unwrap();
-    (go_on, commit)
+fn hold(folder: &Path, store: &dyn Store, name: &str, after: usize) -> Held {
+    let database = Connection::open(folder.join("journal.sqlite")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    Held { database, commit: append(store, name, after, step(0)) }
+}
+
+impl Held {
+    fn let_go(self) -> Written {
+        self.database.execute_batch("COMMIT").unwrap();
+        self.commit.wait()
+    }
+}
+
+/// An append by somebody who has seen this of a receipt that nothing became of.
+fn append_seeing(store: &dyn Store, name: &str, fate: Fate) -> Commit {
+    let seen = Some(Box::new(Seen { receipt: "rcpt_none".parse().unwrap(), fate, acts: 0 }));
+    let batch = Batch { entries: vec![step(0)], seen, ..Batch::default() };
+    store.append(Place { key: key(name), after: 1, at: AT }, batch)
 }
 
 fn is_pending(commit: Commit) -> bool {
@@ -106,20 +113,17 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     for name in ["held", "a", "b", "c"] {
         create(&store, name).wait().unwrap();
     }
-    let (go_on, held) = hold(&store, "held", 1);
+    let held = hold(folder.path(), &store, "held", 1);
     let good: Vec<_> =
         (0..200_usize).map(|n| append(&store, "a", 1 + n, step(u32::try_from(n).unwrap()))).collect();
     let stale = append(&store, "b", 7, step(0));
     let exists = create(&store, "a");
     let nowhere = append(&store, "nowhere", 0, step(0));
     let over = create_within(&store, "d", Quotas { instances: 4, ..Quotas::default() });
-    let place = Place { key: key("c"), after: 1, at: AT };
-    let broken = store.redeem(place, "rcpt_none".parse().unwrap(), Box::new(|_, _| panic!("no verdict")));
+    let unseen = append_seeing(&store, "c", Fate { redeemed: Some((AT, 1)), ..Fate::default() });
     let after = append(&store, "b", 1, step(0));
     assert!(good.iter().all(|_| bodies(folder.path()) == 4), "nothing is on disk while the group waits");
-    go_on.send(()).unwrap();
-
-    held.wait().unwrap();
+    held.let_go().unwrap();
     for (n, commit) in good.into_iter().enumerate() {
         assert_eq!(commit.wait().unwrap()[0].index, n as u64 + 1);
     }
@@ -127,7 +131,7 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     assert!(matches!(exists.wait(), Err(StoreError::Exists(_))));
     assert!(matches!(nowhere.wait(), Err(StoreError::NoInstance(_))));
     assert!(matches!(over.wait(), Err(StoreError::Quota(OverQuota { name: "instances", .. }))));
-    assert!(matches!(broken.wait(), Err(StoreError::BrokeOff)));
+    assert!(matches!(unseen.wait(), Err(StoreError::FateMoved(_))));
     assert_eq!(after.wait().unwrap()[0].index, 1);
     assert_eq!(bodies(folder.path()), 4 + 1 + 200 + 1);
     assert_eq!(store.usage(&"acme".parse().unwrap()).unwrap().instances, 4);
@@ -142,13 +146,13 @@ fn a_refused_write_leaves_nothing_behind() {
     let usage = || store.usage(&"acme".parse().unwrap()).unwrap();
     let before = usage();
     let quotas = Some(Quotas { pending_approvals: 0, ..Quotas::default() });
-    let request = Some(("apr_1".parse().unwrap(), "{}".to_owned()));
-    let batch = Batch { entries: vec![step(0)], request: request.clone(), receipt: None, quotas };
+    let (capability, resource) = ("a.b".to_owned(), "c".to_owned());
+    let request = NewRequest { id: "apr_1".parse().unwrap(), capability, resource, body: "{}".to_owned() };
+    let batch = Batch { entries: vec![step(0)], request: Some(request), quotas, ..Batch::default() };
     let place = Place { key: key("a"), after: 1, at: AT };
-    let (go_on, held) = hold(&store, "a", 1);
+    let held = hold(folder.path(), &store, "a", 1);
     let beside = store.append(Place { after: 2, ..place.clone() }, batch);
-    go_on.send(()).unwrap();
-    let held = held.wait().unwrap();
+    let held = held.let_go().unwrap();
     assert!(matches!(beside.wait(), Err(StoreError::Quota(_))));
     assert!(store.request(&"apr_1".parse().unwrap()).unwrap().is_none());
     let grown = serde_json::to_string(&held[0].entry).unwrap().len() as u64;
@@ -164,10 +168,9 @@ fn of_two_writers_at_one_place_in_one_group_one_wins() {
     for name in ["held", "a"] {
         create(&store, name).wait().unwrap();
     }
-    let (go_on, held) = hold(&store, "held", 1);
+    let held = hold(folder.path(), &store, "held", 1);
     let both: Vec<_> = (0..64).map(|call| append(&store, "a", 1, step(call))).collect();
-    go_on.send(()).unwrap();
-    held.wait().unwrap();
+    held.let_go().unwrap();
     let answers: Vec<Written> = both.into_iter().map(Commit::wait).collect();
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     let lost = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Conflict(_)))).count();
@@ -192,19 +195,17 @@ fn when_the_transaction_fails_so_does_everything_in_it() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     create(&store, "held").wait().unwrap();
-    let (go_on, held) = hold(&store, "held", 1);
+    let held = hold(folder.path(), &store, "held", 1);
     // A new instance, whose row would be remembered, and appends to it.
     let lost = [create(&store, "a"), append(&store, "a", 1, step(0)), append(&store, "a", 2, step(1))];
     let other = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let trigger = "CREATE TRIGGER full BEFORE INSERT ON usage BEGIN SELECT raise(ROLLBACK, 'no more'); END";
-    go_on.send(()).unwrap();
-    held.wait().unwrap();
+    held.let_go().unwrap();
     assert!(lost.into_iter().all(|commit| commit.wait().is_ok()), "nothing was in the way yet");
     other.execute_batch(trigger).unwrap();
-    let (go_on, held) = hold(&store, "held", 2);
+    let held = hold(folder.path(), &store, "held", 2);
     let lost = [create(&store, "b"), append(&store, "b", 1, step(0)), append(&store, "a", 3, step(2))];
-    go_on.send(()).unwrap();
-    assert!(held.wait().is_err());
+    assert!(held.let_go().is_err());
     for commit in lost {
         assert!(matches!(commit.wait(), Err(StoreError::Database(_))));
     }
@@ -222,14 +223,13 @@ fn time_never_runs_backwards_within_a_group_either() {
     for name in ["held", "a"] {
         create(&store, name).wait().unwrap();
     }
-    let (go_on, held) = hold(&store, "held", 1);
+    let held = hold(folder.path(), &store, "held", 1);
     let at = |after: usize, millis: i64| {
         let place = Place { key: key("a"), after, at: Timestamp::from_millis(AT.as_millis() + millis) };
         store.append(place, Batch { entries: vec![step(after as u32)], ..Batch::default() })
     };
     let commits = [at(1, 50), at(2, -50), at(3, 20)];
-    go_on.send(()).unwrap();
-    held.wait().unwrap();
+    held.let_go().unwrap();
     let times = commits.map(|commit| commit.wait().unwrap()[0].at.as_millis() - AT.as_millis());
     assert_eq!(times, [50, 50, 50]);
     assert_eq!(store.latest().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
@@ -245,6 +245,28 @@ fn a_folder_that_is_only_read_takes_no_writes() {
     let output = Write::Output { key: key("a"), text: "x".to_owned() };
     assert!(matches!(store.write(output).wait(), Err(StoreError::NotOwned)));
     assert!(matches!(append(&store, "a", 1, step(0)).wait(), Err(StoreError::NotOwned)));
+}
+
+/// A verdict about a receipt is written only on the state that it was given on.
+#[test]
+fn what_was_decided_on_another_state_is_not_written() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let redeemed = Fate { redeemed: Some((AT, 9)), ..Fate::default() };
+    assert!(matches!(append_seeing(&store, "a", redeemed).wait(), Err(StoreError::FateMoved(_))));
+    store.act(0, AT, "{}".to_owned()).unwrap();
+    assert!(matches!(append_seeing(&store, "a", Fate::default()).wait(), Err(StoreError::ActsMoved)));
+    assert!(matches!(store.act(0, AT, "{}".to_owned()), Err(StoreError::ActsMoved)));
+    store.act(1, AT, "{}".to_owned()).unwrap();
+    assert_eq!(store.acts(1).unwrap().len(), 1);
+    store.revoke("rcpt_none".parse().unwrap(), AT, "{}".to_owned()).unwrap();
+    assert!(matches!(
+        store.revoke("rcpt_none".parse().unwrap(), AT, "{}".to_owned()),
+        Err(StoreError::Revoked(_))
+    ));
+    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 1);
+    assert_eq!(append(&store, "a", 1, step(0)).wait().unwrap()[0].index, 1);
 }
 
 /// A commit can be waited for on a thread and by a future; it answers when the disk has it, and says so when nobody is left to.

@@ -23,6 +23,7 @@ use crate::store::DataFolder;
 use crate::store::Quotas;
 use crate::store::Sqlite;
 use crate::store::Store;
+use policy::Policy;
 use receipt::Scope;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ use workflow::Limits;
 /// Settings of a host. Every one has a default.
 pub struct Builder {
     data: PathBuf,
-    scope: Scope,
+    scope: Option<Scope>,
+    policy: Option<Box<dyn Policy>>,
     environment: Environment,
     settings: Settings,
     compiler: Compiler,
@@ -48,7 +50,8 @@ impl Builder {
     pub(crate) fn new(data: PathBuf) -> Self {
         Self {
             data,
-            scope: Scope::Demo,
+            scope: None,
+            policy: None,
             environment: Environment::Development,
             settings: Settings::default(),
             compiler: Compiler::default(),
@@ -59,10 +62,18 @@ impl Builder {
         }
     }
 
-    /// Which receipts the gate accepts. Default: demo, the only kind that this version issues.
+    /// Which receipts count. Default: those that people and a policy sign, where there are people or a policy; demo receipts where there
+    /// is neither.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
-        self.scope = scope;
+        self.scope = Some(scope);
+        self
+    }
+
+    /// What says whether an action is allowed, asked about, or forbidden. Default: every action asks one person.
+    #[must_use]
+    pub fn policy(mut self, policy: Box<dyn Policy>) -> Self {
+        self.policy = Some(policy);
         self
     }
 
@@ -144,24 +155,34 @@ impl Builder {
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
+        let keyring = Keyring::open(
+            &folder.keys(),
+            &[entropy::random_bytes()?, entropy::random_bytes()?],
+            self.clock.now(),
+        )?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
         let programs = Programs::new(largest.load.programs);
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
-        Ok(Host(Arc::new(Inner {
+        let inner = Inner {
             sandbox,
             store,
-            gate: Gate::new(keyring.keys, self.scope),
-            authority: Authority::new(Box::new(keyring.signer)),
+            gate: Gate::new(keyring.keys),
+            authority: Authority::new(Box::new(keyring.demo), Box::new(keyring.production)),
+            governed: self.policy.is_some(),
+            policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
+            scope: self.scope,
             capabilities: self.capabilities,
             clock: self.clock,
             observer: self.observer,
             settings: self.settings,
             environment: self.environment,
             programs,
+            trust: Mutex::default(),
             driving: Mutex::default(),
             _folder: folder,
-        })))
+        };
+        inner.adopt_policy()?;
+        Ok(Host(Arc::new(inner)))
     }
 }

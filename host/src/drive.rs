@@ -1,35 +1,40 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::authority::REQUEST_LIFETIME;
-use crate::authority::Request;
-use crate::authority::Reversibility;
-use crate::authority::after;
+use crate::Fact;
 use crate::capability::Attempt;
-use crate::capability::Capability;
 use crate::capability::Claim;
+use crate::capability::Measure;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
 use crate::capability::Performed;
 use crate::capability::Permit;
 use crate::capability::Refusal;
-use crate::entropy;
 use crate::inner::Inner;
 use crate::inner::Reins;
 use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
+use crate::store::Fate;
 use crate::store::InstanceKey;
-use crate::store::Judge;
 use crate::store::Place;
 use crate::store::Quotas;
+use crate::store::Seen;
+use crate::store::StoreError;
+use crate::store::StoredReceipt;
+use crate::trust::Trust;
+use crate::trust::scope_of;
 use receipt::Digest;
 use receipt::Json;
+use receipt::PersonId;
+use receipt::Scope;
 use receipt::Timestamp;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 use tokio::sync::Mutex;
-use workflow::Action;
 use workflow::ActorId;
 use workflow::Asked;
 use workflow::Call;
@@ -51,6 +56,8 @@ use workflow::Wait;
 pub(crate) struct Origin {
     pub(crate) key: InstanceKey,
     pub(crate) actor: ActorId,
+    pub(crate) operator: Option<PersonId>,
+    pub(crate) submitter: Option<PersonId>,
     pub(crate) workflow: String,
     pub(crate) component: Digest,
     pub(crate) imports: Vec<String>,
@@ -65,9 +72,19 @@ pub(crate) struct Driver {
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
     pub(crate) quotas: Quotas,
+    /// Beginnings of steps that are in the table and not on disk yet.
+    unwritten: Vec<Entry>,
+    /// Since when the first of them waits.
+    since: Instant,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
     pub(crate) reins: Arc<Reins>,
 }
+
+/// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for whoever watches.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How many of them wait at most.
+const UNWRITTEN: usize = 16;
 
 /// Why a drive stops before the workflow ends.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +98,18 @@ pub(crate) enum Stop {
     /// The host cannot go on.
     #[error(transparent)]
     Error(#[from] Error),
+}
+
+/// Writes down the beginnings of steps that take long. Ends when nobody waits for it any more.
+pub(crate) async fn write_patiently(driver: &Mutex<Driver>) -> Infallible {
+    loop {
+        tokio::time::sleep(PATIENCE).await;
+        let mut driver = driver.lock().await;
+        if driver.since.elapsed() >= PATIENCE {
+            // Where this fails, the next entry that has to be written fails too, and the drive with it.
+            let _ = driver.flush().await;
+        }
+    }
 }
 
 /// A driver, shared between the guest's store and whoever waits for the drive to end.
@@ -111,6 +140,12 @@ impl Handler for Shared {
 }
 
 impl Driver {
+    pub(crate) fn new(inner: Arc<Inner>, origin: Origin, replay: Replay, reins: Arc<Reins>) -> Self {
+        let quotas = inner.settings.of(&origin.key.tenant).quotas;
+        let (unwritten, since) = (Vec::new(), Instant::now());
+        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, since, reins }
+    }
+
     async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
         loop {
             let turn = self.replay.next(command).map_err(|divergence| self.diverged(divergence))?;
@@ -166,7 +201,7 @@ impl Driver {
     /// The one place where the host does anything.
     async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
-            Live::BeginStep { call, name } => self.append([Entry::StepStarted { call, name }]).await,
+            Live::BeginStep { call, name } => self.begin(Entry::StepStarted { call, name }).await,
             Live::EndStep { call, result: Ok(output) } => {
                 self.append([Entry::StepCompleted { call, output }]).await
             }
@@ -186,63 +221,40 @@ impl Driver {
         }
     }
 
-    async fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
-        let now = self.inner.now()?;
-        let origin = &self.origin;
-        let capability = self.inner.capability(&action.capability);
-        let request = Request {
-            id: entropy::id("apr_")?,
-            tenant: origin.key.tenant.clone(),
-            instance: origin.key.instance.clone(),
-            call,
-            actor: origin.actor.clone(),
-            workflow: origin.workflow.clone(),
-            component: origin.component,
-            imports: origin.imports.clone(),
-            artifact: action.artifact.map(|artifact| artifact.facts().clone()),
-            // What the host cannot perform itself it cannot undo either.
-            reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
-            capability: action.capability,
-            resource: action.resource,
-            reason: action.reason,
-            evidence: action.evidence,
-            environment: self.inner.environment,
-            created_at: now,
-            expires_at: after(now, REQUEST_LIFETIME),
-        };
-        let entry = Entry::Requested {
-            call,
-            request: request.id.clone(),
-            asked: asked.clone(),
-            artifact: request.artifact.clone(),
-            input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
-            expires_at: request.expires_at,
-        };
-        let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let batch = Batch { entries: vec![entry], request: Some((request.id, body)), ..Batch::default() };
-        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
-        match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
-            Ok(()) => self.append_batch(batch).await,
-            Err(over) => self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await,
+    /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
+    /// everything that it was given on still is as it was.
+    async fn redeem(&mut self, call: Call, asked: Asked, invocation: Invocation) -> Result<(), Error> {
+        loop {
+            let (trust, at) = (self.inner.trust()?, self.inner.now()?);
+            let (receipt, fate) = self.inner.store.receipt(&invocation.receipt)?.unzip();
+            let fate = fate.unwrap_or_default();
+            let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
+            let entry = verdict_entry(call, asked.clone(), &invocation, verdict);
+            let seen = Seen { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
+            match self
+                .write(Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() })
+                .await
+            {
+                // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
+                Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
+                Ok(facts) => return self.take_in(&facts),
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
-    async fn redeem(&mut self, call: Call, asked: Asked, invocation: Invocation) -> Result<(), Error> {
-        let at = self.inner.now()?;
-        let (inner, origin, receipt) =
-            (Arc::clone(&self.inner), Arc::clone(&self.origin), invocation.receipt.clone());
-        let judge: Judge = Box::new(move |receipt, fate| {
-            let verdict = inner.gate.check(&claim(&origin, &invocation, at), receipt, fate);
-            let known = inner.capability(&invocation.capability).is_some();
-            verdict_entry(call, asked, &invocation, verdict.map(|_| known))
-        });
-        let place = Place { key: self.origin.key.clone(), after: self.replay.len(), at };
-        for fact in self.inner.store.redeem(place, receipt, judge).await? {
-            self.replay.apply(&fact.entry).map_err(|illegal| self.illegal(illegal))?;
-            self.inner.observe(&fact);
-        }
-        Ok(())
+    /// What the gate says to an action, and whether this host knows how to do it.
+    fn verdict(
+        &self,
+        invocation: &Invocation,
+        receipt: Option<&StoredReceipt>,
+        fate: &Fate,
+        trust: &Trust,
+        at: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let measure = Measure { scope: self.inner.scope(trust), trust, policy: &*self.inner.policy };
+        self.inner.gate.check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
+        Ok(self.inner.capability(&invocation.capability).is_some())
     }
 
     /// Acts, and records how that ended.
@@ -315,36 +327,88 @@ impl Driver {
         };
         let receipt = found.as_ref().map(|(receipt, _)| receipt);
         let attempt = Attempt { idempotency_key: idempotency_key(&invocation.receipt), order };
-        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt);
+        // The scope was judged when it was spent; it is the receipt's own since.
+        let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
+        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
     }
 
     fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
-        let document = self.inner.authority.attest(receipt, effect, self.inner.now()?)?;
-        Ok(Entry::Attested {
-            call,
-            receipt: receipt.clone(),
-            key_id: self.inner.authority.key_id().to_owned(),
-            document,
-        })
+        let stored = self.inner.store.receipt(receipt)?;
+        let scope = stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id));
+        let (key_id, document) = self.inner.authority.attest(receipt, scope, effect, self.inner.now()?)?;
+        Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
     }
 
-    async fn append(&mut self, entries: impl Into<Vec<Entry>>) -> Result<(), Error> {
+    pub(crate) async fn append(&mut self, entries: impl Into<Vec<Entry>>) -> Result<(), Error> {
         self.append_batch(Batch { entries: entries.into(), ..Batch::default() }).await
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
-    async fn append_batch(&mut self, batch: Batch) -> Result<(), Error> {
-        let after = self.replay.len();
-        for entry in &batch.entries {
-            self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
+    pub(crate) async fn append_batch(&mut self, batch: Batch) -> Result<(), Error> {
+        let before = self.replay.len() - self.unwritten.len();
+        self.apply(&batch.entries)?;
+        let facts = self.write_at(before, batch).await?;
+        facts.iter().for_each(|fact| self.inner.observe(fact));
+        Ok(())
+    }
+
+    /// The beginning of a step's body. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
+    /// the middle of it, it is done again. So the entry waits for the next one, or until [`PATIENCE`] is over.
+    async fn begin(&mut self, entry: Entry) -> Result<(), Error> {
+        if self.unwritten.is_empty() {
+            self.since = Instant::now();
         }
+        self.apply(std::slice::from_ref(&entry))?;
+        self.unwritten.push(entry);
+        match self.unwritten.len() < UNWRITTEN {
+            true => Ok(()),
+            false => self.flush().await,
+        }
+    }
+
+    /// Writes what waits to be written.
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        self.append_batch(Batch::default()).await
+    }
+
+    /// Writes entries that are not in the table yet. It takes them in when they are on disk.
+    async fn write(&mut self, batch: Batch) -> Result<Vec<Fact>, Error> {
+        self.write_at(self.replay.len() - self.unwritten.len(), batch).await
+    }
+
+    /// Writes what waits, and then the batch.
+    async fn write_at(&mut self, after: usize, mut batch: Batch) -> Result<Vec<Fact>, Error> {
+        // Taken before anything is waited for: a drive that is dropped meanwhile has handed it over all the same.
+        let waiting = std::mem::take(&mut self.unwritten);
+        batch.entries.splice(..0, waiting.iter().cloned());
+        batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
         let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
-        let quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        for fact in self.inner.store.append(place, Batch { quotas, ..batch }).await? {
-            self.inner.observe(&fact);
+        let written = self.inner.store.append(place, batch).await;
+        if written.is_err() {
+            self.unwritten = waiting;
+        }
+        Ok(written?)
+    }
+
+    fn take_in(&mut self, facts: &[Fact]) -> Result<(), Error> {
+        for fact in facts {
+            if fact.index == self.replay.len() as u64 {
+                self.apply(std::slice::from_ref(&fact.entry))?;
+            }
+            self.inner.observe(fact);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        for entry in entries {
+            self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
         }
         Ok(())
     }

@@ -4,10 +4,12 @@ use crate::Clock;
 use crate::Error;
 use crate::Fact;
 use crate::InstanceKey;
-use crate::authority;
 use crate::authority::Authority;
+use crate::authority::Basis;
 use crate::authority::Environment;
-use crate::authority::Judgement;
+use crate::authority::Grounds;
+use crate::authority::Issued;
+use crate::authority::Order;
 use crate::authority::Request;
 use crate::capability::Capability;
 use crate::capability::Gate;
@@ -19,9 +21,11 @@ use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
 use crate::store::Store;
-use crate::store::StoredReceipt;
+use crate::trust::Trust;
+use policy::Policy;
 use receipt::Digest;
 use receipt::Salt;
+use receipt::Scope;
 use receipt::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,6 +42,11 @@ pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Box<dyn Store>,
     pub(crate) authority: Authority,
+    pub(crate) policy: Box<dyn Policy>,
+    /// There is a policy that somebody wrote.
+    pub(crate) governed: bool,
+    /// Which receipts count, where somebody has said so.
+    pub(crate) scope: Option<Scope>,
     pub(crate) gate: Gate,
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) clock: Box<dyn Clock>,
@@ -45,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) environment: Environment,
     pub(crate) programs: Programs,
+    pub(crate) trust: Mutex<Arc<Trust>>,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
     pub(crate) _folder: DataFolder,
@@ -55,6 +65,16 @@ impl Inner {
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         let wall = self.clock.now();
         Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+
+    /// What operators have said, all of it: another process may have recorded something since the last look.
+    pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
+        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.store.acts(trust.seq())?;
+        if !since.is_empty() {
+            Arc::make_mut(&mut trust).extend(&since)?;
+        }
+        Ok(Arc::clone(&trust))
     }
 
     pub(crate) fn observe(&self, fact: &Fact) {
@@ -76,23 +96,18 @@ impl Inner {
         Ok((key, request))
     }
 
-    pub(crate) fn issue(
-        &self,
-        request: &Request,
-        judgement: &Judgement,
-    ) -> Result<(Entry, StoredReceipt), Error> {
+    /// Has a request judged, and what comes of it signed.
+    pub(crate) fn issue(&self, request: &Request, basis: Basis<'_>) -> Result<Issued, Error> {
         let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::random_bytes()?));
-        let at = self.now()?;
-        let receipt = self.authority.issue(request, judgement, id, salt, at)?;
-        let entry = Entry::Issued {
-            request: request.id.clone(),
-            receipt: receipt.id.clone(),
-            decision: judgement.decision,
-            key_id: self.authority.key_id().to_owned(),
-            expires_at: authority::after(at, authority::RECEIPT_LIFETIME),
-            document: receipt.artifact.to_json(),
-        };
-        Ok((entry, receipt))
+        let order = Order { request, basis, id, salt, at: self.now()? };
+        let trust = self.trust()?;
+        Ok(self.authority.issue(&order, Grounds { trust: &trust, policy: &*self.policy })?)
+    }
+
+    /// Which receipts count here. Where nobody has said, those that people sign as soon as there are people.
+    pub(crate) fn scope(&self, trust: &Trust) -> Scope {
+        let earnest = self.governed || !trust.deciders().people().is_empty();
+        self.scope.unwrap_or(if earnest { Scope::Production } else { Scope::Demo })
     }
 
     pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
@@ -104,12 +119,14 @@ impl Inner {
         match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
             Some((
                 Entry::Loaded { component, imports, .. },
-                Entry::Started { actor, workflow, params, seed, .. },
+                Entry::Started { actor, workflow, params, seed, operator, submitter, .. },
                 started_at,
             )) => {
                 let origin = Origin {
                     key: key.clone(),
                     actor: actor.clone(),
+                    operator: operator.clone(),
+                    submitter: submitter.clone(),
                     workflow: workflow.clone(),
                     component: *component,
                     imports: imports.clone(),

@@ -11,7 +11,8 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let host = Host::builder("data").observe(|fact| println!("{}", fact.entry)).open()?;
 //! let workflow = host.load(std::fs::read("guest.wasm")?)?;
-//! let start = Start { tenant: "acme".parse()?, actor: "agent:builder".parse()?, name: "deploy".into(), params: "{}".into() };
+//! let (tenant, actor) = ("acme".parse()?, "agent:builder".parse()?);
+//! let start = Start::new(tenant, actor, "deploy", "{}");
 //! let instance = host.start(&workflow, start)?;
 //!
 //! // The workflow runs until it asks for permission; then it is parked and costs nothing but disk.
@@ -28,10 +29,12 @@
 //! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
+mod asking;
 pub mod authority;
 mod builder;
 pub mod capability;
 mod clock;
+mod deciding;
 pub mod drill;
 mod drive;
 mod durable;
@@ -42,10 +45,13 @@ pub mod limits;
 mod programs;
 pub mod sandbox;
 pub mod store;
+pub mod trust;
 
 pub use builder::Builder;
 pub use clock::Clock;
 pub use clock::SystemClock;
+pub use deciding::Recorded;
+pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
@@ -57,29 +63,24 @@ pub use store::Fact;
 pub use store::InstanceKey;
 pub use workflow::Status;
 
-use authority::Judgement;
-use authority::Request;
 use drive::Driver;
 use drive::Shared;
 use drive::Stop;
 use inner::Inner;
 use inner::Reins;
 use receipt::Digest;
+use receipt::PersonId;
 use sandbox::End;
 use sandbox::Event;
 use sandbox::Program;
 use std::path::Path;
 use std::sync::Arc;
-use store::Batch;
 use store::Create;
-use store::Place;
 use store::Store;
-use store::StoredReceipt;
 use store::Write;
 use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Entry;
-use workflow::RequestId;
 use workflow::TenantId;
 use workflow::Wait;
 
@@ -109,10 +110,22 @@ pub struct Start {
     pub tenant: TenantId,
     /// On whose behalf it acts.
     pub actor: ActorId,
+    /// Who answers for the actor. Never decides about its requests.
+    pub operator: Option<PersonId>,
+    /// Who submits it. Never decides about its requests.
+    pub submitter: Option<PersonId>,
     /// The workflow's name.
     pub name: String,
     /// The parameters, as JSON text.
     pub params: String,
+}
+
+impl Start {
+    /// An instance that nobody in particular answers for.
+    #[must_use]
+    pub fn new(tenant: TenantId, actor: ActorId, name: impl Into<String>, params: impl Into<String>) -> Self {
+        Self { tenant, actor, operator: None, submitter: None, name: name.into(), params: params.into() }
+    }
 }
 
 impl Host {
@@ -163,8 +176,8 @@ impl Host {
                 workflow: start.name,
                 params: start.params,
                 seed: Digest::from_bytes(entropy::random_bytes()?),
-                operator: None,
-                submitter: None,
+                operator: start.operator,
+                submitter: start.submitter,
             },
         ];
         let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
@@ -197,17 +210,19 @@ impl Host {
             workflow: origin.workflow.clone(),
         };
         let limits = self.0.settings.of(&key.tenant);
-        let quotas = limits.quotas;
-        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas, reins };
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, reins);
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
-        let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
+        let drive = tokio::select! {
+            drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler) => drive,
+            never = drive::write_patiently(&driver) => match never {},
+        };
         let mut driver = driver.lock().await;
         match drive.end {
             End::Returned(result) => driver.finish(Ok(result)).await?,
             End::Broke(failure) => driver.finish(Err(failure)).await?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
-                Ok(Stop::Waiting) => {}
+                Ok(Stop::Waiting) => driver.flush().await?,
                 Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
@@ -234,53 +249,6 @@ impl Host {
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.0.sandbox.note()
-    }
-
-    /// A request, as an approver sees it.
-    ///
-    /// # Errors
-    /// When there is none of that id.
-    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        self.0.request(id).map(|(_, request)| request)
-    }
-
-    /// Decides a request: signs the receipt and records both. Drive the instance afterwards.
-    ///
-    /// # Errors
-    /// When the request does not wait for a decision, the decider may not decide it, or the receipt cannot be signed. Nothing has
-    /// been decided then.
-    pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, request) = self.0.request(id)?;
-        let (_, mut replay) = self.0.read(&key)?;
-        let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
-        match replay.status() {
-            Status::Waiting(Wait::Approval { request, .. }) if request == *id => {}
-            Status::Completed(_) | Status::Failed(_) => return Err(not_waiting("its instance has ended")),
-            _ => return Err(not_waiting("it was decided or has lapsed")),
-        }
-        if judgement.by.name() == &request.actor {
-            return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
-        }
-        if self.0.now()? >= request.expires_at {
-            return Err(not_waiting("it has lapsed; drive the instance, which will be told"));
-        }
-        let (issued, receipt) = self.0.issue(&request, judgement)?;
-        let decided = Entry::Decided {
-            request: id.clone(),
-            decision: judgement.decision,
-            decider: judgement.by.id(),
-            reason: judgement.reason.clone(),
-        };
-        let (entries, after) = (vec![decided, issued], replay.len());
-        for entry in &entries {
-            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        }
-        let place = Place { key, after, at: self.0.now()? };
-        let batch = Batch { entries, receipt: Some(Box::new(receipt.clone())), ..Batch::default() };
-        for fact in self.0.store.append(place, batch).wait()? {
-            self.0.observe(&fact);
-        }
-        Ok(receipt)
     }
 
     /// How an instance stands, without driving it.

@@ -12,6 +12,7 @@ use crate::RequestId;
 use crate::TenantId;
 use receipt::Decision;
 use receipt::Digest;
+use receipt::PersonId;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -46,10 +47,10 @@ pub enum Entry {
         seed: Digest,
         /// The person who answers for the actor, where the operator named one. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        operator: Option<String>,
+        operator: Option<PersonId>,
         /// The person who submitted the instance, where one is known. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        submitter: Option<String>,
+        submitter: Option<PersonId>,
     },
     /// A step was begun.
     StepStarted {

@@ -25,6 +25,8 @@
 //! 2. *Intent before effect.* [`Live::Effect`] is only ever answered after [`Entry::Redeemed`] has been applied.
 //! 3. *A completed call never runs again.* [`Replay::next`] hands back what is recorded, or reports a [`Divergence`].
 
+#![forbid(unsafe_code)]
+
 mod command;
 mod entry;
 mod id;

@@ -13,6 +13,7 @@ pub use deploy::Deploy;
 pub use deploy::Deployment;
 pub use gate::Claim;
 pub use gate::Gate;
+pub use gate::Measure;
 pub use gate::Permit;
 pub use gate::Refusal;
 

@@ -135,7 +135,7 @@ impl Ground {
     ) -> Result<InstanceKey, Obstacle> {
         let workflow = self.host.load(component.to_vec())?;
         let (tenant, actor) = (tenant.parse()?, "agent:builder".parse()?);
-        let start = Start { tenant, actor, name: "drill".to_owned(), params: params.to_owned() };
+        let start = Start::new(tenant, actor, "drill", params);
         Ok(self.host.start(&workflow, start)?)
     }
 

@@ -113,7 +113,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 27] = [
+pub static ALL: [Limit; 28] = [
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::STEP_NAME_CHARS, Characters, workflow.step_name_chars,
@@ -166,6 +166,8 @@ pub static ALL: [Limit; 27] = [
         "a tenant's instances that have not ended", "room for every workflow of a team, and an end to a loop that starts them"),
     limit!(quota::PENDING_APPROVALS, Count, quotas.pending_approvals,
         "a tenant's requests that wait for a decision", "more than people decide in a day"),
+    limit!(quota::REQUESTS_PER_HOUR, Count, quotas.requests_per_hour,
+        "a tenant's requests for approval in an hour", "who is asked more often than that does not look any more"),
     limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
 ];

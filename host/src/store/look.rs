@@ -46,13 +46,22 @@ pub(super) fn request(db: &Connection, id: &RequestId) -> Result<Option<(Instanc
 }
 
 pub(super) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
-    const SELECT: &str = "SELECT r.body, d.at, d.seq, a.body FROM receipts r
-        LEFT JOIN redemptions d ON d.receipt = r.id LEFT JOIN attestations a ON a.receipt = r.id WHERE r.id = ?1";
-    one(db, SELECT, [id.as_str()], |row| {
-        let body: String = cell(row, 0)?;
-        let (at, seq): (Option<i64>, Option<i64>) = (cell(row, 1)?, cell(row, 2)?);
-        let redeemed = at.zip(seq).map(|(at, seq)| (Timestamp::from_millis(at), seq.unsigned_abs()));
-        Ok((from_json(&body)?, Fate { redeemed, attestation: cell(row, 3)? }))
+    let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
+    body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
+}
+
+/// What became of a receipt: nothing yet, if there is none of that name.
+pub(super) fn fate(db: &Connection, id: &ReceiptId) -> Result<Fate, StoreError> {
+    const REDEEMED: &str = "SELECT at, seq FROM redemptions WHERE receipt = ?1";
+    const ATTESTED: &str = "SELECT body FROM attestations WHERE receipt = ?1";
+    const REVOKED: &str = "SELECT at, body FROM revocations WHERE receipt = ?1";
+    let at = |row: &Row<'_>| cell(row, 0).map(Timestamp::from_millis);
+    Ok(Fate {
+        redeemed: one(db, REDEEMED, [id.as_str()], |row| {
+            Ok((at(row)?, cell::<i64>(row, 1)?.unsigned_abs()))
+        })?,
+        attestation: one(db, ATTESTED, [id.as_str()], cell_0)?,
+        revoked: one(db, REVOKED, [id.as_str()], |row| Ok((at(row)?, cell(row, 1)?)))?,
     })
 }
 
@@ -112,6 +121,10 @@ pub(super) fn cell<T: rusqlite::types::FromSql>(row: &Row<'_>, column: usize) ->
     row.get(column).map_err(classify)
 }
 
+pub(super) fn cell_0<T: rusqlite::types::FromSql>(row: &Row<'_>) -> Result<T, StoreError> {
+    cell(row, 0)
+}
+
 /// `seq, at, idx, body` are the first four columns.
 fn fact(row: &Row<'_>, key: InstanceKey) -> Result<Fact, StoreError> {
     let seq = cell::<i64>(row, 0)?.unsigned_abs();
@@ -123,7 +136,7 @@ fn fact(row: &Row<'_>, key: InstanceKey) -> Result<Fact, StoreError> {
     Ok(Fact { seq, at, key, index, entry })
 }
 
-fn key_at(row: &Row<'_>, column: usize) -> Result<InstanceKey, StoreError> {
+pub(super) fn key_at(row: &Row<'_>, column: usize) -> Result<InstanceKey, StoreError> {
     let part = |column| cell::<String>(row, column);
     let (tenant, instance) = (part(column)?, part(column + 1)?);
     Ok(InstanceKey { tenant: tenant.parse().map_err(damaged)?, instance: instance.parse().map_err(damaged)? })

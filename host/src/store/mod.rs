@@ -4,6 +4,7 @@
 //! the records that they speak of are committed together or not at all, and only at the place in the journal that the writer expects:
 //! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
 
+mod approvals;
 mod folder;
 mod ledger;
 mod look;
@@ -17,6 +18,9 @@ mod usage;
 mod write;
 mod writer;
 
+pub use approvals::Asked;
+pub use approvals::RecordedAct;
+pub use approvals::Requests;
 pub use folder::DataFolder;
 pub use quota::OverQuota;
 pub use quota::Quotas;
@@ -25,7 +29,6 @@ pub use quota::quota_names;
 pub use sqlite::Sqlite;
 pub use write::Commit;
 pub use write::Create;
-pub use write::Judge;
 pub use write::Promise;
 pub use write::Write;
 pub use write::Written;
@@ -106,6 +109,8 @@ pub struct Fate {
     pub redeemed: Option<(Timestamp, u64)>,
     /// The signed outcome in its portable form, as JSON text.
     pub attestation: Option<String>,
+    /// When it was taken back, and the signed revocation with what opens it, as JSON text.
+    pub revoked: Option<(Timestamp, String)>,
 }
 
 /// What is written at once.
@@ -113,12 +118,39 @@ pub struct Fate {
 pub struct Batch {
     /// The facts.
     pub entries: Vec<Entry>,
-    /// A request that they speak of, as JSON text.
-    pub request: Option<(RequestId, String)>,
+    /// A request that they speak of.
+    pub request: Option<NewRequest>,
     /// A receipt that they speak of.
     pub receipt: Option<Box<StoredReceipt>>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
     pub quotas: Option<Quotas>,
+    /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
+    pub seen: Option<Box<Seen>>,
+}
+
+/// A request, with what it will be found by.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// Its name.
+    pub id: RequestId,
+    /// What is asked for.
+    pub capability: String,
+    /// To what.
+    pub resource: String,
+    /// The request, as JSON text.
+    pub body: String,
+}
+
+/// What a writer has seen of a receipt and of those who decide. Where it is not so any more, nothing is written: a verdict is only worth
+/// something about the state that it was given on.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// What had become of it.
+    pub fate: Fate,
+    /// The place of the last act of an operator.
+    pub acts: u64,
 }
 
 impl Batch {
@@ -128,7 +160,7 @@ impl Batch {
     /// When something in it has no JSON form.
     pub fn growth(&self) -> Result<Usage, StoreError> {
         let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let mut bytes = self.request.as_ref().map_or(0, |(_, body)| body.len());
+        let mut bytes = self.request.as_ref().map_or(0, |request| request.body.len());
         for entry in &self.entries {
             bytes += serde_json::to_string(entry).map_err(length)?.len();
         }
@@ -169,10 +201,51 @@ pub trait Store: Send + Sync {
         self.write(Write::Append { place, batch })
     }
 
-    /// [`Write::Redeem`].
-    fn redeem(&self, place: Place, receipt: ReceiptId, judge: Judge) -> Commit {
-        self.write(Write::Redeem { place, receipt, judge })
+    /// [`Write::Act`]. Its place is the one after `seen`.
+    ///
+    /// # Errors
+    /// [`StoreError::ActsMoved`] when another act is the last, or the state cannot be written.
+    fn act(&self, seen: u64, at: Timestamp, body: String) -> Result<(), StoreError> {
+        self.write(Write::Act { seen, at, body }).wait().map(drop)
     }
+
+    /// [`Write::Revoke`].
+    ///
+    /// # Errors
+    /// When the receipt is spent or was taken back before, or the state cannot be written.
+    fn revoke(&self, receipt: ReceiptId, at: Timestamp, body: String) -> Result<(), StoreError> {
+        self.write(Write::Revoke { receipt, at, body }).wait().map(drop)
+    }
+
+    /// The acts after that place, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError>;
+
+    /// How requests for this have fared before.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError>;
+
+    /// How many requests a tenant has made since.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// Whether a component or an artifact of that digest was ever part of something approved.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError>;
+
+    /// Requests as JSON text with whose they are and how each ended, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
 
     /// The facts, in order: of one instance, or of all.
     ///
@@ -269,6 +342,18 @@ pub enum StoreError {
         "instance {0} was changed by somebody else meanwhile: nothing was written; look at it and try again"
     )]
     Conflict(InstanceKey),
+    /// Somebody said something meanwhile.
+    #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
+    ActsMoved,
+    /// Something became of a receipt meanwhile.
+    #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
+    FateMoved(ReceiptId),
+    /// Too late to take it back.
+    #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
+    Spent(ReceiptId),
+    /// Taken back before.
+    #[error("receipt {0} is revoked already")]
+    Revoked(ReceiptId),
     /// A name that is taken.
     #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
     Exists(InstanceKey),
@@ -281,9 +366,6 @@ pub enum StoreError {
     /// Damage.
     #[error("the data is damaged: {0}")]
     Damaged(String),
-    /// Something in this program broke off.
-    #[error("writing broke off inside this program; nothing was written")]
-    BrokeOff,
     /// Opened to look.
     #[error("the data folder was opened to read, and cannot be written")]
     NotOwned,
@@ -300,7 +382,6 @@ impl StoreError {
     fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,
-            Self::BrokeOff => Self::BrokeOff,
             Self::Damaged(what) => Self::Damaged(what.clone()),
             Self::Database(error) => Self::Database(Arc::clone(error)),
             other => Self::Damaged(other.to_string()),

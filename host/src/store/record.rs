@@ -3,24 +3,26 @@
 use crate::store::Batch;
 use crate::store::Create;
 use crate::store::Fact;
-use crate::store::Fate;
 use crate::store::InstanceKey;
-use crate::store::Judge;
+use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
+use crate::store::Seen;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Write;
 use crate::store::Written;
+use crate::store::approvals;
 use crate::store::ledger::Ledger;
+use crate::store::look;
 use crate::store::look::cell;
 use crate::store::look::classify;
 use crate::store::look::damaged;
 use crate::store::look::one;
-use crate::store::look::receipt;
 use crate::store::usage::Change;
 use crate::store::usage::settle;
 use receipt::Digest;
+use receipt::Timestamp;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::params;
@@ -44,18 +46,24 @@ pub(super) enum Record {
     Append {
         place: Place,
         lines: Vec<Line>,
-        request: Option<(RequestId, String)>,
+        request: Option<NewRequest>,
         receipt: Option<Kept>,
         quotas: Option<Quotas>,
-    },
-    Redeem {
-        place: Place,
-        receipt: ReceiptId,
-        judge: Judge,
+        seen: Option<Box<Seen>>,
     },
     Output {
         key: InstanceKey,
         text: String,
+    },
+    Act {
+        seen: u64,
+        at: Timestamp,
+        body: String,
+    },
+    Revoke {
+        receipt: ReceiptId,
+        at: Timestamp,
+        body: String,
     },
 }
 
@@ -79,12 +87,13 @@ impl Record {
             Write::Create(Create { key, component, at, entries, quotas }) => {
                 Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
             }
-            Write::Append { place, batch: Batch { entries, request, receipt, quotas } } => {
+            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen } } => {
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
-                Self::Append { place, lines: lines(entries)?, request, receipt, quotas }
+                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen }
             }
-            Write::Redeem { place, receipt, judge } => Self::Redeem { place, receipt, judge },
             Write::Output { key, text } => Self::Output { key, text },
+            Write::Act { seen, at, body } => Self::Act { seen, at, body },
+            Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
     }
 
@@ -94,11 +103,11 @@ impl Record {
         match self {
             Self::Create { component, lines, .. } => component.1.len() + of(lines),
             Self::Append { lines, request, receipt, .. } => {
-                let request = request.as_ref().map_or(0, |(_, body)| body.len());
+                let request = request.as_ref().map_or(0, |request| request.body.len());
                 of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
-            Self::Redeem { .. } => 0,
             Self::Output { text, .. } => text.len(),
+            Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
 
@@ -108,15 +117,21 @@ impl Record {
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
-            Self::Append { place, lines, request, receipt, quotas } => {
+            Self::Append { place, lines, request, receipt, quotas, seen } => {
+                seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
                 let mut change = Change::default();
                 keep_records(db, ledger, &place, request, receipt, &mut change)?;
                 let facts = add(db, ledger, &place, lines, &mut change)?;
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
                 Ok(facts)
             }
-            Self::Redeem { place, receipt, judge } => redeem(db, ledger, &place, &receipt, judge),
             Self::Output { key, text } => keep_output(db, ledger, &key, &text),
+            Self::Act { seen, at, body } => {
+                approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
+            }
+            Self::Revoke { receipt, at, body } => {
+                approvals::revoke(db, &receipt, ledger.time(at), &body).map(|()| Vec::new())
+            }
         }
     }
 }
@@ -163,14 +178,17 @@ fn keep_records(
     db: &Connection,
     ledger: &mut Ledger,
     place: &Place,
-    request: Option<(RequestId, String)>,
+    request: Option<NewRequest>,
     receipt: Option<Kept>,
     change: &mut Change,
 ) -> Result<(), StoreError> {
-    if let Some((id, body)) = request {
+    if let Some(NewRequest { id, capability, resource, body }) = request {
         let row = ledger.row(db, &place.key)?;
-        let insert = "INSERT INTO requests (id, instance, body) VALUES (?1, ?2, ?3)";
-        run(db, insert, params![id.as_str(), row, body])?;
+        let subject = approvals::subject(&capability, &resource);
+        let insert =
+            "INSERT INTO requests (id, instance, body, tenant, subject, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (tenant, at) = (place.key.tenant.as_str(), place.at.as_millis());
+        run(db, insert, params![id.as_str(), row, body, tenant, subject, at])?;
         change.pending += 1;
         change.keep(body.len());
     }
@@ -182,14 +200,13 @@ fn keep_records(
     Ok(())
 }
 
-fn redeem(db: &Connection, ledger: &mut Ledger, place: &Place, id: &ReceiptId, judge: Judge) -> Written {
-    let found = receipt(db, id)?;
-    let fate = found.as_ref().map_or_else(Fate::default, |(_, fate)| fate.clone());
-    let entry = judge(found.as_ref().map(|(receipt, _)| receipt), &fate);
-    let mut change = Change::default();
-    let facts = add(db, ledger, place, lines(vec![entry])?, &mut change)?;
-    ledger.charge(db, &place.key.tenant, change, None)?;
-    Ok(facts)
+/// Refuses what was decided when things stood differently.
+fn check_seen(db: &Connection, seen: &Seen) -> Result<(), StoreError> {
+    approvals::check_acts(db, seen.acts)?;
+    match look::fate(db, &seen.receipt)? == seen.fate {
+        true => Ok(()),
+        false => Err(StoreError::FateMoved(seen.receipt.clone())),
+    }
 }
 
 fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &str) -> Written {
@@ -227,6 +244,7 @@ fn add(
     for (index, Line { entry, body }) in (after..).zip(lines) {
         change.keep(body.len());
         settle(db, row, &entry, change)?;
+        approvals::settle(db, &entry)?;
         let values = params![row, index.cast_signed(), at.as_millis(), body];
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
         let fact = Fact { seq, at, key: key.clone(), index, entry };
@@ -259,13 +277,13 @@ fn stand_for(db: &Connection, fact: &Fact) -> Result<(), StoreError> {
     }
 }
 
-fn run(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+pub(super) fn run(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(statement).map_err(classify)?;
     statement.execute(values).map(drop).map_err(classify)
 }
 
 /// An insert that fails where somebody else was first.
-fn unique(
+pub(super) fn unique(
     db: &Connection,
     statement: &str,
     values: impl rusqlite::Params,
@@ -279,7 +297,7 @@ fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(damaged)
 }
 
-fn is_constraint(error: &rusqlite::Error) -> bool {
+pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 

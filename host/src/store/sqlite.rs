@@ -1,15 +1,19 @@
 //! The store in one SQLite file: readers beside one writer.
 
+use crate::store::Asked;
 use crate::store::Commit;
 use crate::store::DataFolder;
 use crate::store::Fact;
 use crate::store::Fate;
 use crate::store::InstanceKey;
+use crate::store::RecordedAct;
+use crate::store::Requests;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Usage;
 use crate::store::Write;
+use crate::store::approvals;
 use crate::store::look;
 use crate::store::open;
 use crate::store::readers::Readers;
@@ -89,6 +93,26 @@ impl Store for Sqlite {
 
     fn receipts(&self) -> Result<Vec<ReceiptId>, StoreError> {
         self.readers.read(look::receipts)
+    }
+
+    fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
+        self.readers.read(|db| approvals::acts(db, after))
+    }
+
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError> {
+        self.readers.read(|db| approvals::asked(db, tenant, capability, resource))
+    }
+
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
+        self.readers.read(|db| approvals::asked_since(db, tenant, since))
+    }
+
+    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
+        self.readers.read(|db| approvals::is_known(db, tenant, digest))
+    }
+
+    fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+        self.readers.read(|db| approvals::requests(db, which))
     }
 
     fn latest(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -2,15 +2,12 @@
 
 use crate::store::Batch;
 use crate::store::Fact;
-use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::StoreError;
-use crate::store::StoredReceipt;
 use receipt::Digest;
 use receipt::Timestamp;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Condvar;
@@ -23,11 +20,8 @@ use std::task::Waker;
 use workflow::Entry;
 use workflow::ReceiptId;
 
-/// Decides, inside the redeeming transaction, between [`Entry::Redeemed`] and [`Entry::Refused`]. It holds up everybody who writes, so
-/// it should do little.
-pub type Judge = Box<dyn FnOnce(Option<&StoredReceipt>, &Fate) -> Entry + Send>;
-
 /// One change of the durable state. It takes place whole or not at all, whatever else is committed with it.
+#[derive(Debug)]
 pub enum Write {
     /// Create an instance with its first entries, and keep its component.
     Create(Create),
@@ -38,21 +32,30 @@ pub enum Write {
         /// What is written.
         batch: Batch,
     },
-    /// Let `judge` decide about a receipt, and write its decision. A receipt is redeemed at most once.
-    Redeem {
-        /// Where the decision goes.
-        place: Place,
-        /// The receipt.
-        receipt: ReceiptId,
-        /// Who decides.
-        judge: Judge,
-    },
     /// Add to what an instance's guest has printed. The last million characters are kept.
     Output {
         /// The instance.
         key: InstanceKey,
         /// What it printed.
         text: String,
+    },
+    /// Record an act of an operator, if the last one is still `seen`.
+    Act {
+        /// The place of the last act that its writer has seen; 0 where there is none.
+        seen: u64,
+        /// When.
+        at: Timestamp,
+        /// What, as JSON text.
+        body: String,
+    },
+    /// Take a receipt back, unless it is spent or was taken back before.
+    Revoke {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// When.
+        at: Timestamp,
+        /// The signed revocation with what opens it, as JSON text.
+        body: String,
     },
 }
 
@@ -69,37 +72,6 @@ pub struct Create {
     pub entries: Vec<Entry>,
     /// What the tenant may keep.
     pub quotas: Quotas,
-}
-
-impl Write {
-    /// The instance that it is about.
-    #[must_use]
-    pub fn key(&self) -> &InstanceKey {
-        match self {
-            Self::Create(create) => &create.key,
-            Self::Append { place, .. } | Self::Redeem { place, .. } => &place.key,
-            Self::Output { key, .. } => key,
-        }
-    }
-}
-
-impl fmt::Debug for Write {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create(create) => f.debug_tuple("Create").field(create).finish(),
-            Self::Append { place, batch } => {
-                f.debug_struct("Append").field("place", place).field("batch", batch).finish()
-            }
-            Self::Redeem { place, receipt, .. } => f
-                .debug_struct("Redeem")
-                .field("place", place)
-                .field("receipt", receipt)
-                .finish_non_exhaustive(),
-            Self::Output { key, text } => {
-                f.debug_struct("Output").field("key", key).field("bytes", &text.len()).finish()
-            }
-        }
-    }
 }
 
 /// What a write is answered with: the facts as they were recorded, none where it records none.

@@ -4,7 +4,7 @@
 //!   write ─Record─► queue ─► [ begin │ savepoint, write, release │ … │ commit ] ─► every promise is answered
 //! ```
 //!
-//! Each write has a savepoint: one that is refused, or breaks off, is undone alone. When the commit itself fails, nothing of the group
+//! Each write has a savepoint: one that is refused is undone alone. When the commit itself fails, nothing of the group
 //! is there, and each of it is told so.
 
 use crate::store::Commit;
@@ -16,8 +16,6 @@ use crate::store::look::classify;
 use crate::store::record::Record;
 use receipt::Timestamp;
 use rusqlite::Connection;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
@@ -134,9 +132,7 @@ impl Desk {
     /// One write of a group, undone if it is refused. The outer error is that of the transaction.
     fn attempt(&mut self, record: Record) -> Result<Written, StoreError> {
         self.run("SAVEPOINT one")?;
-        let (db, ledger) = (&self.db, &mut self.ledger);
-        let written = catch_unwind(AssertUnwindSafe(|| record.write(db, ledger)));
-        let written = written.unwrap_or(Err(StoreError::BrokeOff));
+        let written = record.write(&self.db, &mut self.ledger);
         if written.is_err() {
             // A full disk may have ended the transaction already: then this fails, and the group with it.
             self.run("ROLLBACK TO one")

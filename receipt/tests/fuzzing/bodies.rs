@@ -5,7 +5,7 @@ use receipt::{
     Salt, mint, verify,
 };
 
-use crate::common::{draft, keys, payload, seal, signer, with};
+use crate::common::{by_policy, draft, keys, payload, seal, signer, with};
 
 /// Nothing panics on any text, and what is JSON has a canonical form that reads back as itself.
 pub(crate) fn parse(input: &[u8]) {
@@ -49,7 +49,7 @@ pub(crate) fn projection(input: &[u8]) {
 pub(crate) fn opening(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let Ok(request) = Json::parse(text) else { return };
-    match mint(&Draft { request, ..draft() }, &signer()) {
+    match mint(&by_policy(Draft { request, ..draft() }), &signer()) {
         Ok(minted) => {
             let receipt = verify(&minted.artifact, &keys()).unwrap();
             let other = Opening { salt: Salt::from_bytes([0; 32]), ..minted.opening };

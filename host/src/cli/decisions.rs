@@ -1,0 +1,272 @@
+//! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::office;
+use anyhow::Context as _;
+use anyhow::bail;
+use clap::Args;
+use host::Host;
+use host::Recorded;
+use host::trust::Act;
+use receipt::Decision;
+use receipt::DecisionStatement;
+use receipt::Envelope;
+use receipt::PersonId;
+use receipt::PublicKey;
+use receipt::RawSignature;
+use receipt::Role;
+use receipt::SignError;
+use receipt::StatementSigner;
+use signer::Agent;
+use signer::DeciderKey;
+use signer::KeyFile;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use workflow::ReceiptId;
+use workflow::RequestId;
+use workflow::TenantId;
+
+/// Sign a decision about a request.
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// The request.
+    request: RequestId,
+
+    /// Who decides: a name that `pp-host deciders list` shows.
+    #[arg(long = "as", value_name = "NAME", required_unless_present = "envelope")]
+    by: Option<PersonId>,
+
+    #[command(flatten)]
+    key: Key,
+
+    /// In which role. Default: the one that the policy asks for.
+    #[arg(long)]
+    role: Option<Role>,
+
+    /// Decide alone, as one who has the role break-glass. Takes a reason, and a second person's review before anything else of the tenant's is approved.
+    #[arg(long, conflicts_with = "role", requires = "reason")]
+    break_glass: bool,
+
+    /// Why, in your words. It is signed.
+    #[arg(long)]
+    reason: Option<String>,
+
+    /// Print the statement that would be signed, and sign nothing: to be signed elsewhere.
+    #[arg(long, conflicts_with = "envelope")]
+    statement: bool,
+
+    /// A signed statement in its envelope, from elsewhere.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["by", "key", "ssh_agent", "role", "break_glass", "reason"])]
+    envelope: Option<PathBuf>,
+}
+
+/// Where the decider's key is.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// The file of the private key: PKCS#8 in PEM, or OpenSSH's own.
+    #[arg(long, value_name = "FILE", conflicts_with = "ssh_agent")]
+    key: Option<PathBuf>,
+
+    /// The key is in ssh-agent.
+    #[arg(long)]
+    ssh_agent: bool,
+}
+
+/// Say that you have looked at what somebody decided alone.
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    /// The request.
+    request: RequestId,
+
+    /// Who reviews: a decider, and not the one who decided.
+    #[arg(long = "as", value_name = "NAME")]
+    by: PersonId,
+
+    #[command(flatten)]
+    key: Key,
+
+    /// What you found. It is signed.
+    #[arg(long)]
+    reason: String,
+
+    /// You do not agree with it. It is reviewed all the same.
+    #[arg(long)]
+    disagree: bool,
+}
+
+/// Take a request back before it is decided.
+#[derive(Debug, Args)]
+pub(crate) struct Withdraw {
+    /// The request.
+    request: RequestId,
+
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Take a receipt back before it is spent.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The receipt.
+    receipt: ReceiptId,
+
+    /// Why. It is committed in the signed revocation.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Approve nothing and do nothing, until thawed.
+#[derive(Debug, Args)]
+pub(crate) struct Freeze {
+    /// For one tenant. Default: for everybody.
+    #[arg(long)]
+    tenant: Option<TenantId>,
+
+    /// Why.
+    #[arg(long)]
+    reason: String,
+}
+
+impl Decide {
+    pub(crate) fn execute(&self, data: &Data, decision: Decision) -> anyhow::Result<Exit> {
+        let host = office::open_quietly(data)?;
+        let envelope = match (&self.envelope, &self.by) {
+            (Some(file), _) => {
+                let text =
+                    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                Envelope::parse(&text).with_context(|| file.display().to_string())?
+            }
+            (None, Some(by)) => {
+                let statement = self.draw_up(&host, by, decision)?;
+                if self.statement {
+                    writeln!(anstream::stdout(), "{}", statement.canonical())?;
+                    return Ok(Exit::Done);
+                }
+                self.key.sign(&host, by, &statement)?
+            }
+            (None, None) => bail!("say who decides: --as NAME"),
+        };
+        let mut out = anstream::stdout();
+        match host.sign(&self.request, &envelope)? {
+            Recorded::Waiting(count) => {
+                let approved: Vec<_> = count.approved.iter().map(PersonId::as_str).collect();
+                writeln!(out, "signed, and kept with request {}", self.request)?;
+                writeln!(out, "  approved by {}; the policy says {}", approved.join(", "), count.ruling)?;
+            }
+            Recorded::Issued(receipt) => {
+                let status = receipt.artifact.status.as_deref().unwrap_or_default();
+                let expires = receipt.artifact.expires_at.as_deref().unwrap_or_default();
+                writeln!(out, "receipt {} {status}, redeemable until {expires}", receipt.id)?;
+                let (key, request) = (host.standing(&self.request)?.key, &self.request);
+                writeln!(out, "  request {request} is decided; go on with pp-host resume {}", key.instance)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn draw_up(&self, host: &Host, by: &PersonId, decision: Decision) -> anyhow::Result<DecisionStatement> {
+        let alone = Role::BREAK_GLASS.parse()?;
+        let role = if self.break_glass { Some(&alone) } else { self.role.as_ref() };
+        Ok(host.statement(&self.request, by, role, decision, self.reason.as_deref())?)
+    }
+}
+
+impl Key {
+    fn sign(&self, host: &Host, by: &PersonId, statement: &DecisionStatement) -> anyhow::Result<Envelope> {
+        let trust = host.trust()?;
+        let person = trust.deciders().person(by).with_context(|| format!("{by} is no decider here"))?;
+        let key = match &self.key {
+            Some(file) => DeciderKey::File(KeyFile::open(file, signer::ask_on_terminal)?),
+            None if self.ssh_agent => self.in_agent(person)?,
+            None => bail!("say where {by}'s key is: --key FILE or --ssh-agent"),
+        };
+        let public = PublicKey::ed25519(&key.public_key())?;
+        if !person.keys.iter().any(|own| own.key == public) {
+            bail!("key {} is not one of {by}'s (pp-host deciders list shows them)", public.key_id());
+        }
+        Ok(receipt::sign_decision(statement, &Hand { key, public })?)
+    }
+
+    /// The first of the person's keys that the agent has.
+    fn in_agent(&self, person: &receipt::Person) -> anyhow::Result<DeciderKey> {
+        let agent = Agent::from_environment()?;
+        let mut missing = None;
+        for own in person.keys.iter().filter(|own| own.revoked_at.is_none()) {
+            let public = signer::PublicKey::parse(&own.key.to_pem())?;
+            match agent.key(&public) {
+                Ok(key) => return Ok(DeciderKey::Agent(key)),
+                Err(error) => missing = Some(error),
+            }
+        }
+        match missing {
+            Some(error) => Err(error.into()),
+            None => {
+                bail!("{} has no key that counts: pp-host deciders add {} --key FILE", person.id, person.id)
+            }
+        }
+    }
+}
+
+/// A decider's key as something that signs statements.
+struct Hand {
+    key: DeciderKey,
+    public: PublicKey,
+}
+
+impl StatementSigner for Hand {
+    fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<RawSignature, SignError> {
+        self.key.sign(message).map(Into::into).map_err(|error| SignError(error.to_string()))
+    }
+}
+
+impl Review {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let host = office::open_quietly(data)?;
+        let decision = if self.disagree { Decision::Denied } else { Decision::Approved };
+        let statement = host.review_statement(&self.request, &self.by, decision, &self.reason)?;
+        host.review(&self.request, &self.key.sign(&host, &self.by, &statement)?)?;
+        writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Withdraw {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let host = office::open_quietly(data)?;
+        host.withdraw(&self.request, &office::account(), self.reason.as_deref())?;
+        writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Revoke {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let host = office::open_quietly(data)?;
+        let revocation = host.revoke(&self.receipt, &office::account(), self.reason.as_deref())?;
+        writeln!(anstream::stdout(), "{} is revoked by {}", self.receipt, revocation.id)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Freeze {
+    pub(crate) fn freeze(&self, data: &Data) -> anyhow::Result<Exit> {
+        let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
+        office::open_quietly(data)?.say(&office::account(), act)?;
+        writeln!(anstream::stdout(), "frozen: nothing is approved and nothing is done until pp-host thaw")?;
+        Ok(Exit::Done)
+    }
+
+    pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
+        let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
+        office::open_quietly(data)?.say(&office::account(), act)?;
+        writeln!(anstream::stdout(), "thawed")?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,150 @@
+//! What is asked of requests and receipts by those who decide: acts of operators, what was asked before, what was taken back.
+
+use crate::store::InstanceKey;
+use crate::store::StoreError;
+use crate::store::look::cell;
+use crate::store::look::cell_0;
+use crate::store::look::every;
+use crate::store::look::fate;
+use crate::store::look::key_at;
+use crate::store::look::one;
+use crate::store::record::run;
+use receipt::Digest;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use rusqlite::params;
+use workflow::Entry;
+use workflow::ReceiptId;
+use workflow::TenantId;
+
+/// What an operator said, as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedAct {
+    /// Its place among all acts. Later is larger.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What, as JSON text.
+    pub body: String,
+}
+
+/// How requests for one thing have fared before, in one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// How often it was asked for.
+    pub times: u64,
+    /// How often that was denied.
+    pub denied: u64,
+}
+
+/// What a request is found by: what is asked for, and to what.
+pub(super) fn subject(capability: &str, resource: &str) -> String {
+    format!("{capability} {resource}")
+}
+
+/// Adds an act, if nothing was added since its writer looked. Its place is the next.
+pub(super) fn add_act(db: &Connection, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
+    check_acts(db, seen)?;
+    run(db, "INSERT INTO acts (at, body) VALUES (?1, ?2)", params![at.as_millis(), body])
+}
+
+/// Refuses to go on with what somebody has meanwhile added to.
+pub(super) fn check_acts(db: &Connection, seen: u64) -> Result<(), StoreError> {
+    let last: Option<i64> = one(db, "SELECT coalesce(max(seq), 0) FROM acts", [], cell_0)?;
+    match last.unwrap_or(0).unsigned_abs() == seen {
+        true => Ok(()),
+        false => Err(StoreError::ActsMoved),
+    }
+}
+
+pub(super) fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
+    let select = "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq";
+    every(db, select, [after.cast_signed()], |row| {
+        let (seq, at) = (cell::<i64>(row, 0)?.unsigned_abs(), Timestamp::from_millis(cell(row, 1)?));
+        Ok(RecordedAct { seq, at, body: cell(row, 2)? })
+    })
+}
+
+/// Records how a request ended, and what was approved with it.
+pub(super) fn settle(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
+    let (request, outcome) = match entry {
+        Entry::Issued { request, decision, .. } => (request, decision.as_str()),
+        Entry::Lapsed { request } => (request, "LAPSED"),
+        Entry::Withdrawn { request, .. } => (request, "WITHDRAWN"),
+        _ => return Ok(()),
+    };
+    run(db, "UPDATE requests SET outcome = ?2 WHERE id = ?1", [request.as_str(), outcome])?;
+    let know = "INSERT OR IGNORE INTO known
+        SELECT tenant, body ->> 'component' FROM requests WHERE id = ?1 AND outcome = 'APPROVED'
+        UNION ALL SELECT tenant, body -> 'artifact' ->> 'sha256' FROM requests
+            WHERE id = ?1 AND outcome = 'APPROVED' AND body -> 'artifact' ->> 'sha256' IS NOT NULL";
+    run(db, know, [request.as_str()])
+}
+
+pub(super) fn asked(
+    db: &Connection,
+    tenant: &TenantId,
+    capability: &str,
+    resource: &str,
+) -> Result<Asked, StoreError> {
+    let select = "SELECT count(*), count(*) FILTER (WHERE outcome = 'DENIED') FROM requests WHERE tenant = ?1 AND subject = ?2";
+    let subject = subject(capability, resource);
+    let found = one(db, select, [tenant.as_str(), &subject], |row| {
+        let count = |column| cell::<i64>(row, column).map(i64::unsigned_abs);
+        Ok(Asked { times: count(0)?, denied: count(1)? })
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
+pub(super) fn asked_since(db: &Connection, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
+    let select = "SELECT count(*) FROM requests WHERE tenant = ?1 AND at > ?2";
+    let found = one(db, select, params![tenant.as_str(), since.as_millis()], cell_0::<i64>)?;
+    Ok(found.unwrap_or(0).unsigned_abs())
+}
+
+pub(super) fn is_known(db: &Connection, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
+    let select = "SELECT 1 FROM known WHERE tenant = ?1 AND digest = ?2";
+    Ok(one(db, select, [tenant.as_str(), &digest.to_string()], cell_0::<i64>)?.is_some())
+}
+
+/// Requests as JSON text with whose they are, and how each ended: those that wait, or all, oldest first.
+pub(super) fn requests(
+    db: &Connection,
+    which: Requests,
+) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+    let of = match which {
+        Requests::Waiting => "WHERE r.open = 1",
+        Requests::All => "",
+    };
+    let select = format!(
+        "SELECT i.tenant, i.instance, r.body, r.outcome FROM requests r JOIN instances i ON i.id = r.instance {of} ORDER BY r.at, r.id"
+    );
+    every(db, &select, [], |row| Ok((key_at(row, 0)?, cell(row, 2)?, cell(row, 3)?)))
+}
+
+/// Which requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// Those that wait for a decision.
+    Waiting,
+    /// All that there ever were.
+    All,
+}
+
+/// Takes a receipt back, unless it is spent or was taken back before.
+pub(super) fn revoke(
+    db: &Connection,
+    receipt: &ReceiptId,
+    at: Timestamp,
+    body: &str,
+) -> Result<(), StoreError> {
+    let fate = fate(db, receipt)?;
+    match (fate.redeemed, fate.revoked) {
+        (Some(_), _) => Err(StoreError::Spent(receipt.clone())),
+        (_, Some(_)) => Err(StoreError::Revoked(receipt.clone())),
+        (None, None) => {
+            let insert = "INSERT INTO revocations VALUES (?1, ?2, ?3)";
+            run(db, insert, params![receipt.as_str(), at.as_millis(), body])
+        }
+    }
+}
