@@ -175,6 +175,30 @@ fn the_same_bytes_are_compiled_once() {
 }
 
 #[test]
+fn what_was_refused_is_refused_again_and_not_compiled_again() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let text = format!("echo compiled >> {}\nexec {} \"$@\"", log.display(), env!("CARGO_BIN_EXE_pp-host"));
+    let sandbox = compiled_by(&script(&folder, &text), LoadLimits::default());
+    let mistyped = wat::parse_str("(component (core module (func (result i32) i64.const 0)))").unwrap();
+    let no_workflow = wat::parse_str("(component (core module))").unwrap();
+    for (number, bytes) in [mistyped, no_workflow].iter().enumerate() {
+        let first = refusal(&sandbox, bytes).to_string();
+        assert_eq!(refusal(&sandbox, bytes).to_string(), first);
+        assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), number + 1, "{first}");
+    }
+    // Whose fault it was is not known, so it is tried again.
+    let broken = compiled_by(
+        &script(&folder, &format!("echo tried >> {}; exit 3", log.display())),
+        LoadLimits::default(),
+    );
+    for _ in 0..2 {
+        assert!(matches!(refusal(&broken, &demo()), LoadError::Compiler(_)));
+    }
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().filter(|line| *line == "tried").count(), 2);
+}
+
+#[test]
 fn a_slow_component_keeps_nobody_from_another() {
     let (data, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let [started, go] = ["started", "go"].map(|name| folder.path().join(name));

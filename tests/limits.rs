@@ -310,6 +310,10 @@ fn a_settings_file_that_is_not_understood_is_refused_with_file_line_and_the_near
         ),
         ("[limits]\nfuel = [1]\n", ":2: limit fuel cannot be [1]: a whole number is expected"),
         ("[limits]\nfuel = 1\nfuel = 2\n", ":3: not TOML: duplicate key"),
+        (
+            "[limits]\ncache-bytes = 1\n[tenants.acme.limits]\ncache-bytes = 2\n",
+            ":4: limit cache-bytes is the whole host's, and no tenant has one of its own: set it under [limits]",
+        ),
         ("[limits\n", ":1: not TOML: "),
     ] {
         let error = Settings::parse(Path::new("some/pp-host.toml"), text).unwrap_err().to_string();
@@ -373,6 +377,22 @@ fn the_names_in_errors_are_those_of_the_table() {
         let (_, rest) = told.split_once("limit ").unwrap();
         let name = rest.split_once(' ').unwrap().0;
         assert!(limits::find(name).is_ok(), "{attack}: {name}");
+    }
+}
+
+/// A limit of the host is what `largest` makes of all, and no settings of a tenant reach it.
+#[test]
+fn a_tenant_has_no_limit_of_the_host_s() {
+    let of_the_host = limits::ALL.iter().filter(|limit| limit.reach() == limits::Reach::Host);
+    let names: Vec<_> = of_the_host.map(|limit| limit.name).collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+    let page = fs::read_to_string(support::root().join("docs/operations.md")).unwrap();
+    for name in names {
+        let text = format!("[tenants.acme.limits]\n{name} = 1\n");
+        let refused = Settings::parse(Path::new("pp-host.toml"), &text).unwrap_err().to_string();
+        assert!(refused.contains("whole host's"), "{refused}");
+        let (_, listed) = page.split_once("bound what all tenants share").unwrap();
+        assert!(listed.split("\n\n").next().unwrap().contains(&format!("`{name}`")), "{name}");
     }
 }
 

@@ -53,8 +53,10 @@ fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
         "guest-tenant-workflow",
         "host",
         "host-fuzz",
+        "policy",
         "receipt",
         "receipt-fuzz",
+        "signer",
         "workflow",
     ];
     for lock in LOCKS {

@@ -3,6 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::data::Data;
 use crate::cli::office;
+use anyhow::Context as _;
 use clap::Args;
 use clap::Subcommand;
 use host::trust::Act;
@@ -14,6 +15,7 @@ use receipt::Role;
 use receipt::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use workflow::TenantId;
@@ -50,7 +52,7 @@ pub(crate) enum Deciders {
         #[arg(long, value_name = "TIME")]
         compromised_since: Option<Timestamp>,
     },
-    /// Make a key to decide with, in a new file that only you can read; prints its public half.
+    /// Make a key to decide with, in a new file that only you can read, and its public half beside it, with .pub behind the name.
     NewKey {
         /// Where to.
         file: PathBuf,
@@ -101,8 +103,16 @@ impl Deciders {
                 writeln!(anstream::stdout(), "key {key_id} counts no more")?;
             }
             Self::NewKey { file } => {
+                let beside = PathBuf::from(format!("{}.pub", file.display()));
                 let public = signer::generate(file)?;
-                writeln!(anstream::stdout(), "{}", public.to_openssh())?;
+                fs::write(&beside, format!("{}\n", public.to_openssh()))
+                    .with_context(|| format!("cannot write {}", beside.display()))?;
+                writeln!(
+                    anstream::stdout(),
+                    "{} is the key, {} its public half",
+                    file.display(),
+                    beside.display()
+                )?;
             }
         }
         Ok(Exit::Done)

@@ -13,9 +13,9 @@ use crate::drill::Ending;
 use crate::drill::Obstacle;
 use crate::sandbox::Compiler;
 use crate::sandbox::SandboxLimits;
+use crate::store::Quotas;
 use crate::store::StoredReceipt;
 use receipt::Decision;
-use receipt::Scope;
 use receipt::Timestamp;
 use std::path::Path;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub(super) const VICTIM: &str = "acme";
 pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) sandbox: SandboxLimits,
-    pub(super) scope: Scope,
+    pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
 }
 
@@ -63,8 +63,8 @@ impl Terms {
                 log_bytes: 64 << 10,
                 ..SandboxLimits::default()
             },
-            scope: Scope::Demo,
             compiler: Compiler::default(),
+            quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
         }
     }
 
@@ -76,11 +76,6 @@ impl Terms {
             sandbox: SandboxLimits { fuel, wall_clock, memory_bytes: 128 << 20, ..tight.sandbox },
             ..tight
         }
-    }
-
-    /// A host whose gate accepts production receipts only.
-    pub(super) fn production() -> Self {
-        Self { scope: Scope::Production, ..Self::tight() }
     }
 }
 
@@ -232,7 +227,7 @@ fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Erro
     Host::builder(data)
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
-        .scope(terms.scope)
+        .quotas(terms.quotas.clone())
         .compiler(terms.compiler.clone())
         .clock(clock)
         .open()

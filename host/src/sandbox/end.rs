@@ -82,12 +82,16 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
         );
     }
     let cause = error.root_cause().to_string();
-    // The runtime has no types for these two. Its version is pinned, and a hostile guest for each is in the tests.
+    // The runtime has no types for these. Its version is pinned, and a hostile guest for each is in the tests.
     if cause.contains("handle limit exceeded") || cause.contains("resource table has no free keys") {
         return over(names::HANDLES, limits.handles, "handles at once");
     }
     if cause.contains("fuel allocated for hostcalls") {
         return over(names::CALL_BYTES, limits.call_bytes, "bytes in one call to the host");
+    }
+    // Where there is no pool, which would have refused to load it.
+    if cause.contains("count too high") {
+        return over(names::PARTS, limits.parts, "core instances, memories or tables");
     }
     failure("boundary", format!("the workflow broke the rules of the component model: {cause}"))
 }

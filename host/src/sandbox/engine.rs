@@ -1,7 +1,6 @@
 //! How the runtime is set up: what compiled code looks like, and where instances get their memory.
 
 use crate::sandbox::SandboxLimits;
-use crate::sandbox::limits::PARTS;
 use receipt::Digest;
 use std::hash::Hash as _;
 use std::hash::Hasher;
@@ -100,22 +99,22 @@ fn config() -> Config {
     config
 }
 
-/// Room for every instance that may live at once, so that no guest can take another's. An instance has at most [`PARTS`] of each
-/// thing. Memories are counted by whoever starts an instance, as each reserves 4 GiB of address space; what of them an instance may
+/// Room for every instance that may live at once, so that no guest can take another's. An instance has at most so many
+/// parts of each kind. Memories are counted by whoever starts an instance, as each reserves 4 GiB of address space; what of them an instance may
 /// use is its own limit's business.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);
-    let parts = live.saturating_mul(PARTS);
+    let (parts, all_parts) = (limits.parts.max(1), live.saturating_mul(limits.parts.max(1)));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(live)
         .total_stacks(live)
         .total_memories(live)
-        .total_core_instances(parts)
-        .total_tables(parts)
-        .max_core_instances_per_component(PARTS)
-        .max_memories_per_component(PARTS.min(live))
-        .max_tables_per_component(PARTS)
-        .max_tables_per_module(PARTS)
+        .total_core_instances(all_parts)
+        .total_tables(all_parts)
+        .max_core_instances_per_component(parts)
+        .max_memories_per_component(parts.min(live))
+        .max_tables_per_component(parts)
+        .max_tables_per_module(parts)
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(CLEANED_IN_PLACE)
         .table_keep_resident(CLEANED_IN_PLACE)

@@ -10,10 +10,6 @@ use std::time::Duration;
 use std::time::Instant;
 use wasmtime::ResourceLimiter;
 
-/// The most core instances, memories and tables that one instance may consist of. A component is several core instances (the adapters
-/// of its toolchain among them); 16 of each are far more than any needs.
-pub(crate) const PARTS: u32 = 16;
-
 /// What loading a component may cost. A component that hits a bound is refused with an error that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadLimits {
@@ -71,6 +67,9 @@ pub struct SandboxLimits {
     /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
     /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
     pub live_instances: u32,
+    /// Core instances, memories and tables that one instance may consist of, so many of each. Default 16: a component is several core
+    /// instances (the adapters of its toolchain among them), and this is far more than any needs.
+    pub parts: u32,
     /// What loading may cost.
     pub load: LoadLimits,
 }
@@ -95,6 +94,8 @@ pub mod names {
     pub const LOG_BYTES: &str = "log-bytes";
     /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
     pub const LIVE_INSTANCES: &str = "live-instances";
+    /// Of [`SandboxLimits::parts`](super::SandboxLimits::parts).
+    pub const PARTS: &str = "parts";
     /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
     pub const FUNCTIONS: &str = "functions";
     /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
@@ -123,6 +124,7 @@ impl Default for SandboxLimits {
             call_bytes: 72 << 20,
             log_bytes: 256 << 10,
             live_instances: 1_000,
+            parts: 16,
             load: LoadLimits::default(),
         }
     }
@@ -176,6 +178,7 @@ impl HostTime {
 pub(crate) struct Meter {
     memory_left: usize,
     table_elements: usize,
+    parts: usize,
     refused: Option<Refused>,
 }
 
@@ -188,7 +191,12 @@ pub(crate) enum Refused {
 
 impl Meter {
     pub(crate) fn new(limits: &SandboxLimits) -> Self {
-        Self { memory_left: limits.memory_bytes, table_elements: limits.table_elements, refused: None }
+        Self {
+            memory_left: limits.memory_bytes,
+            table_elements: limits.table_elements,
+            parts: limits.parts as usize,
+            refused: None,
+        }
     }
 
     pub(crate) fn refused(&self) -> Option<Refused> {
@@ -214,14 +222,14 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        PARTS as usize
+        self.parts
     }
 
     fn tables(&self) -> usize {
-        PARTS as usize
+        self.parts
     }
 
     fn memories(&self) -> usize {
-        PARTS as usize
+        self.parts
     }
 }

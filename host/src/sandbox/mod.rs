@@ -13,6 +13,7 @@ mod bindings;
 mod code;
 mod end;
 mod engine;
+mod entry;
 mod guest;
 mod imports;
 mod inspect;
@@ -20,6 +21,7 @@ mod limits;
 mod load;
 mod moment;
 mod output;
+mod refusals;
 mod wasi;
 
 pub use code::COMPILE;
@@ -46,6 +48,7 @@ use moment::Moment;
 use output::Output;
 use receipt::Digest;
 use receipt::Timestamp;
+use refusals::Refusals;
 use std::path::Path;
 use std::pin::Pin;
 use std::pin::pin;
@@ -115,6 +118,7 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
     loader: Loader,
+    refusals: Refusals,
     largest: SandboxLimits,
     /// One permit for each memory that may be live.
     live: Semaphore,
@@ -137,7 +141,7 @@ impl Sandbox {
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         let loader = Loader::new(engine.clone());
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
-        Ok(Self { engine, linker, loader, largest, live, note })
+        Ok(Self { engine, linker, loader, refusals: Refusals::default(), largest, live, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -170,9 +174,13 @@ impl Sandbox {
         self.load_as(Digest::of(bytes), bytes)
     }
 
-    /// The same for bytes whose digest is known.
+    /// The same for bytes whose digest is known. What was refused is refused again without a look at it.
     pub(crate) fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
-        self.examine(digest, bytes)?.program(&self.linker)
+        if let Some(refusal) = self.refusals.find(&digest) {
+            return Err(refusal);
+        }
+        let loaded = self.examine(digest, bytes).and_then(|examined| examined.program(&self.linker));
+        loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
     }
 
     /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
@@ -187,7 +195,7 @@ impl Sandbox {
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
         load::check_size(bytes.len(), self.largest.component_bytes)?;
         load::check_header(bytes)?;
-        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest.load)?;
+        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest)?;
         Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
     }
 
