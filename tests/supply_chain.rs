@@ -48,6 +48,7 @@ fn packages(lock: &str) -> Vec<Package> {
 fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
     let ours = [
         "guest-hostile",
+        "guest-paces",
         "guest-sdk",
         "guest-tenant-workflow",
         "host",

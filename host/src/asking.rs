@@ -33,10 +33,10 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Driver {
     /// Makes a request of an action. Where the policy asks nobody, it is decided at once, in the same transaction.
-    pub(crate) fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
+    pub(crate) async fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
         let now = self.inner.now()?;
         if let Some(over) = self.too_often(now)? {
-            return self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]);
+            return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
         }
         let (request, ruling) = self.judged(self.drawn_up(call, action, now)?)?;
         let issued = match ruling.answer {
@@ -53,18 +53,14 @@ impl Driver {
         }];
         entries.extend(issued.iter().flat_map(|issued| issued.entries(&request.id)));
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let kept = NewRequest {
-            id: &request.id,
-            capability: &request.capability,
-            resource: &request.resource,
-            body: &body,
-        };
-        let receipt = issued.as_ref().map(|issued| &issued.receipt);
-        let batch = Batch { entries: &entries, request: Some(kept), receipt, quotas: None };
+        let Request { id, capability, resource, .. } = request;
+        let kept = NewRequest { id, capability, resource, body };
+        let receipt = issued.map(|issued| Box::new(issued.receipt));
+        let batch = Batch { entries, request: Some(kept), receipt, ..Batch::default() };
         let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
         match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
-            Ok(()) => self.append_batch(batch),
-            Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
+            Ok(()) => self.append_batch(batch).await,
+            Err(over) => self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await,
         }
     }
 

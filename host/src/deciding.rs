@@ -214,7 +214,7 @@ impl Host {
         let at = self.0.now()?;
         let revocation = self.0.authority.revoke(&receipt, (by, reason), name, salt, at)?;
         let body = serde_json::to_string(&revocation).map_err(|error| Error::Internal(error.to_string()))?;
-        self.0.store.revoke(id, at, &body)?;
+        self.0.store.revoke(id.clone(), at, body)?;
         Ok(revocation)
     }
 
@@ -326,9 +326,9 @@ impl Host {
         for entry in &entries {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
-        let place = Place { key, after, at: self.0.now()? };
-        let receipt = issued.map(|issued| &issued.receipt);
-        for fact in self.0.store.append(place, Batch { entries: &entries, receipt, ..Batch::default() })? {
+        let place = Place { key: key.clone(), after, at: self.0.now()? };
+        let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
+        for fact in self.0.store.append(place, Batch { entries, receipt, ..Batch::default() }).wait()? {
             self.0.observe(&fact);
         }
         Ok(())
@@ -445,9 +445,9 @@ impl crate::inner::Inner {
         loop {
             let (mut trust, at): (Trust, Timestamp) = ((*self.trust()?).clone(), self.now()?);
             trust.apply(at, &said.act)?;
-            match self.store.act(trust.seq(), at, &body) {
+            match self.store.act(trust.seq(), at, body.clone()) {
                 Err(StoreError::ActsMoved) => {}
-                said => return Ok(said.map(drop)?),
+                said => return Ok(said?),
             }
         }
     }

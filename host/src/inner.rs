@@ -154,19 +154,20 @@ impl Inner {
 }
 
 /// The right to drive an instance. Two drives at once would each take the other's unfinished action for an interrupted one.
-pub(crate) struct Reins<'a> {
-    inner: &'a Inner,
+pub(crate) struct Reins {
+    inner: Arc<Inner>,
     key: InstanceKey,
 }
 
-impl<'a> Reins<'a> {
-    pub(crate) fn take(inner: &'a Inner, key: &InstanceKey) -> Result<Self, Error> {
+impl Reins {
+    pub(crate) fn take(inner: &Arc<Inner>, key: &InstanceKey) -> Result<Arc<Self>, Error> {
         let taken = inner.driving.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        taken.then(|| Self { inner, key: key.clone() }).ok_or_else(|| Error::Busy(key.clone()))
+        let reins = || Arc::new(Self { inner: Arc::clone(inner), key: key.clone() });
+        taken.then(reins).ok_or_else(|| Error::Busy(key.clone()))
     }
 }
 
-impl Drop for Reins<'_> {
+impl Drop for Reins {
     fn drop(&mut self) {
         self.inner.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }

@@ -75,9 +75,10 @@ use sandbox::Event;
 use sandbox::Program;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use store::Create;
 use store::Store;
+use store::Write;
+use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Entry;
 use workflow::TenantId;
@@ -163,7 +164,7 @@ impl Host {
         limits.sandbox.check_component(workflow.bytes.len())?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
-        let entries = [
+        let entries = vec![
             Entry::Loaded {
                 component,
                 bytes: workflow.program.bytes(),
@@ -179,8 +180,9 @@ impl Host {
                 submitter: start.submitter,
             },
         ];
-        let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
-        for fact in self.0.store.create(&key, component, at, &entries, &limits.quotas)? {
+        let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
+        let create = Create { key: key.clone(), component, at, entries, quotas: limits.quotas };
+        for fact in self.0.store.create(create).wait()? {
             self.0.observe(&fact);
         }
         Ok(key)
@@ -191,7 +193,7 @@ impl Host {
     /// # Errors
     /// When the host cannot go on, or the workflow took another path than its journal. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
-        let _reins = Reins::take(&self.0, key)?;
+        let reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
         match replay.status() {
             Status::Running => {}
@@ -208,25 +210,27 @@ impl Host {
             workflow: origin.workflow.clone(),
         };
         let limits = self.0.settings.of(&key.tenant);
-        let quotas = limits.quotas;
-        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas };
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, reins);
         let driver = Arc::new(Mutex::new(driver));
-        let handler = Box::new(Shared(Arc::clone(&driver)));
-        let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
-        let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let handler = Box::new(Shared::new(&driver));
+        let drive = tokio::select! {
+            drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler) => drive,
+            never = drive::write_patiently(&driver) => match never {},
+        };
+        let mut driver = driver.lock().await;
         match drive.end {
-            End::Returned(result) => driver.finish(Ok(result))?,
-            End::Broke(failure) => driver.finish(Err(failure))?,
+            End::Returned(result) => driver.finish(Ok(result)).await?,
+            End::Broke(failure) => driver.finish(Err(failure)).await?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
-                Ok(Stop::Waiting) => {}
-                Ok(Stop::Broke(failure)) => driver.finish(Err(failure))?,
+                Ok(Stop::Waiting) => driver.flush().await?,
+                Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
             },
         }
         if !drive.output.is_empty() {
-            let output = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
-            self.0.store.keep_output(key, &output)?;
+            let text = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
+            self.0.store.write(Write::Output { key: key.clone(), text }).await?;
         }
         Ok(driver.replay.status())
     }

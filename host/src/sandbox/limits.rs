@@ -3,9 +3,11 @@
 use crate::sandbox::LoadError;
 use crate::sandbox::load;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::Instant;
 use wasmtime::ResourceLimiter;
 
 /// What loading a component may cost. A component that hits a bound is refused with an error that names it.
@@ -137,15 +139,35 @@ impl SandboxLimits {
 
 /// Time that the host took to answer a guest's calls.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HostTime(Arc<AtomicU64>);
+pub(crate) struct HostTime(Arc<Mutex<Spent>>);
+
+#[derive(Debug, Default)]
+struct Spent {
+    /// In calls that have been answered.
+    answered: Duration,
+    /// When the call began that is being answered.
+    since: Option<Instant>,
+}
 
 impl HostTime {
-    pub(crate) fn add(&self, time: Duration) {
-        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Waits for an answer, on the host's time.
+    pub(crate) async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.lock().since = Some(Instant::now());
+        let answer = answer.await;
+        let mut spent = self.lock();
+        let took = spent.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        spent.answered += took;
+        answer
     }
 
+    /// All of it until now, with the call that is being answered.
     pub(crate) fn total(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+        let spent = self.lock();
+        spent.answered + spent.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

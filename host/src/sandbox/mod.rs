@@ -50,6 +50,7 @@ use receipt::Digest;
 use receipt::Timestamp;
 use refusals::Refusals;
 use std::path::Path;
+use std::pin::Pin;
 use std::pin::pin;
 use std::time::Duration;
 use std::time::Instant;
@@ -65,13 +66,13 @@ use workflow::Outcome;
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
+/// What a handler answers with, when it is there. Others are driven meanwhile.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>;
+
 /// Whoever answers a guest's commands.
 pub trait Handler: Send {
-    /// Answers one command, or halts the drive.
-    ///
-    /// # Errors
-    /// Whatever is to unwind the guest and come out of [`Sandbox::run`].
-    fn handle(&mut self, command: Command) -> Result<Outcome, Halt>;
+    /// Answers one command, or halts the drive: an error unwinds the guest and comes out of [`Sandbox::run`].
+    fn handle(&mut self, command: Command) -> Answer<'_>;
 
     /// The place of the last answer in the instance's journal. The guest's clock and random numbers follow from it.
     fn position(&self) -> usize {
@@ -81,8 +82,8 @@ pub trait Handler: Send {
 
 /// A closure is a handler: enough for a test.
 impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
-    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
-        self(command)
+    fn handle(&mut self, command: Command) -> Answer<'_> {
+        Box::pin(std::future::ready(self(command)))
     }
 }
 
