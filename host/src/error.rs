@@ -54,6 +54,16 @@ pub enum Error {
     /// No random numbers.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// A name that stands for something else.
+    #[error(
+        "instance {key} exists, with another {what}: the same name stands for the same input; use another name"
+    )]
+    OtherInput {
+        /// The instance.
+        key: InstanceKey,
+        /// What differs.
+        what: &'static str,
+    },
     /// Not a name.
     #[error(transparent)]
     Id(#[from] InvalidId),

@@ -34,6 +34,7 @@ pub mod authority;
 mod builder;
 pub mod capability;
 mod clock;
+pub mod control;
 mod deciding;
 pub mod drill;
 mod drive;
@@ -42,6 +43,7 @@ mod entropy;
 mod error;
 mod inner;
 pub mod limits;
+pub mod operate;
 mod programs;
 pub mod sandbox;
 pub mod store;
@@ -159,10 +161,15 @@ impl Host {
     /// # Errors
     /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        self.start_as(&key, workflow, start).map(|()| key)
+    }
+
+    /// The same under a name of its own.
+    fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
         let limits = self.0.settings.of(&start.tenant);
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(workflow.bytes.len())?;
-        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
         let entries = vec![
             Entry::Loaded {
@@ -185,7 +192,7 @@ impl Host {
         for fact in self.0.store.create(create).wait()? {
             self.0.observe(&fact);
         }
-        Ok(key)
+        Ok(())
     }
 
     /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
