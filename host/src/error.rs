@@ -56,12 +56,12 @@ pub enum Error {
     Entropy(#[from] NoEntropy),
     /// A name that stands for something else.
     #[error(
-        "instance {key} exists, with another {what}: the same name stands for the same input; use another name"
+        "instance {key} exists, with {what}: the same name stands for the same input, so use another"
     )]
     OtherInput {
         /// The instance.
         key: InstanceKey,
-        /// What differs.
+        /// What differs, in words.
         what: &'static str,
     },
     /// Not a name.

@@ -76,12 +76,12 @@ impl Host {
     fn check_same(&self, key: &InstanceKey, component: Digest, start: &Start) -> Result<(), Error> {
         let (origin, _) = self.0.read(key)?;
         let same = [
-            ("component", origin.component == component),
-            ("workflow's name", origin.workflow == start.name),
-            ("parameters", origin.params == start.params),
-            ("actor", origin.actor == start.actor),
-            ("operator", origin.operator == start.operator),
-            ("submitter", origin.submitter == start.submitter),
+            ("another component", origin.component == component),
+            ("another name of the workflow", origin.workflow == start.name),
+            ("other parameters", origin.params == start.params),
+            ("another actor", origin.actor == start.actor),
+            ("another operator", origin.operator == start.operator),
+            ("another submitter", origin.submitter == start.submitter),
         ];
         match same.into_iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(Error::OtherInput { key: key.clone(), what }),
