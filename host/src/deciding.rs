@@ -284,12 +284,15 @@ impl Host {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&entropy::random_bytes()?[..16]);
+        // To look at something takes any role.
+        let alone = Role::BREAK_GLASS.parse().map_err(|error| Error::Internal(format!("{error}")))?;
+        let role = self.role_of(&trust, &request, by, None);
         Ok(DecisionStatement {
             matter: authority::matter(&request, &*self.0.policy)?,
             decision,
             reason: Some(reason.to_owned()),
             decider: by.clone(),
-            role: self.role_of(&trust, &request, by, None)?,
+            role: role.or_else(|_| self.role_of(&trust, &request, by, Some(&alone)))?,
             decided_at: at,
             expires_at: authority::after(at, BREAK_GLASS),
             nonce: Nonce::from_bytes(nonce),

@@ -153,10 +153,14 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
             Entry::Requested { request, .. } => drop(made.insert(request.clone(), fact.at)),
             Entry::Decided { request, decision, decider, .. } => {
                 *stats.outcomes.entry(decision.as_str()).or_default() += 1;
-                *stats.by.entry(decider.clone()).or_default() += 1;
+                // People are counted by what they signed.
+                if !decider.starts_with("user:") {
+                    *stats.by.entry(decider.clone()).or_default() += 1;
+                }
                 let took = made.get(request).map(|at| fact.at.as_millis() - at.as_millis());
                 stats.seconds.extend(took.map(|millis| millis / 1000));
             }
+            Entry::Signed { decider, .. } => *stats.by.entry(format!("user:{decider}")).or_default() += 1,
             Entry::Lapsed { .. } => *stats.outcomes.entry("LAPSED").or_default() += 1,
             Entry::Withdrawn { .. } => *stats.outcomes.entry("WITHDRAWN").or_default() += 1,
             _ => {}
