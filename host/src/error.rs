@@ -55,9 +55,7 @@ pub enum Error {
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
     /// A name that stands for something else.
-    #[error(
-        "instance {key} exists, with {what}: the same name stands for the same input, so use another"
-    )]
+    #[error("instance {key} exists, with {what}: the same name stands for the same input, so use another")]
     OtherInput {
         /// The instance.
         key: InstanceKey,

@@ -31,6 +31,7 @@
 
 mod asking;
 pub mod authority;
+pub mod bench;
 mod builder;
 pub mod capability;
 mod clock;
@@ -165,8 +166,29 @@ impl Host {
         self.start_as(&key, workflow, start).map(|()| key)
     }
 
+    /// The same, without holding a thread while it is written.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        let create = self.to_create(&key, workflow, start)?;
+        self.observe(&self.0.store.create(create).await?);
+        Ok(key)
+    }
+
     /// The same under a name of its own.
     fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
+        let create = self.to_create(key, workflow, start)?;
+        self.observe(&self.0.store.create(create).wait()?);
+        Ok(())
+    }
+
+    fn observe(&self, facts: &[Fact]) {
+        facts.iter().for_each(|fact| self.0.observe(fact));
+    }
+
+    fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
         let limits = self.0.settings.of(&start.tenant);
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(workflow.bytes.len())?;
@@ -188,11 +210,7 @@ impl Host {
             },
         ];
         let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
-        let create = Create { key: key.clone(), component, at, entries, quotas: limits.quotas };
-        for fact in self.0.store.create(create).wait()? {
-            self.0.observe(&fact);
-        }
-        Ok(())
+        Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
     }
 
     /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
