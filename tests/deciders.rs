@@ -6,6 +6,7 @@ mod support;
 use host::Error;
 use host::Recorded;
 use host::Status;
+use host::authority::Issuer as _;
 use host::trust::Act;
 use receipt::Decision;
 use receipt::DecisionStatement;

@@ -9,6 +9,7 @@ use host::authority::DemoDecider;
 use host::authority::Environment;
 use host::authority::Governed;
 use host::authority::Grounds;
+use host::authority::Issuer as _;
 use host::authority::Judgement;
 use host::authority::Order;
 use host::authority::Request;

@@ -11,6 +11,7 @@ use host::authority::Authority;
 use host::authority::Basis;
 use host::authority::DemoDecider;
 use host::authority::Grounds;
+use host::authority::Issuer as _;
 use host::authority::Judgement;
 use host::authority::Keyring;
 use host::authority::Order;

@@ -7,7 +7,9 @@ use crate::Host;
 use crate::SystemClock;
 use crate::authority::Authority;
 use crate::authority::Environment;
+use crate::authority::Issuer;
 use crate::authority::Keyring;
+use crate::authority::Remote;
 use crate::capability::Capability;
 use crate::capability::Deploy;
 use crate::capability::Gate;
@@ -37,6 +39,7 @@ pub struct Builder {
     policy: Option<Box<dyn Policy>>,
     environment: Environment,
     settings: Settings,
+    authority: Option<PathBuf>,
     compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Observer,
@@ -54,6 +57,7 @@ impl Builder {
             policy: None,
             environment: Environment::Development,
             settings: Settings::default(),
+            authority: None,
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: Box::new(|_| {}),
@@ -74,6 +78,14 @@ impl Builder {
     #[must_use]
     pub fn policy(mut self, policy: Box<dyn Policy>) -> Self {
         self.policy = Some(policy);
+        self
+    }
+
+    /// The socket of the process that holds the issuer's keys (`pp-host authority`). Default: they are in the data folder, and this process
+    /// signs.
+    #[must_use]
+    pub fn authority(mut self, socket: PathBuf) -> Self {
+        self.authority = Some(socket);
         self
     }
 
@@ -155,11 +167,21 @@ impl Builder {
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let keyring = Keyring::open(
-            &folder.keys(),
-            &[entropy::random_bytes()?, entropy::random_bytes()?],
-            self.clock.now(),
-        )?;
+        let (authority, keys) = match &self.authority {
+            Some(socket) => {
+                let remote = Remote::at(socket);
+                let keys = remote.keys()?;
+                Keyring::publish(&folder.keys(), &keys)?;
+                (Box::new(remote) as Box<dyn Issuer>, keys)
+            }
+            None => {
+                let seeds = [entropy::random_bytes()?, entropy::random_bytes()?];
+                let Keyring { demo, production, keys } =
+                    Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
+                let authority = Authority::new(Box::new(demo), Box::new(production));
+                (Box::new(authority) as Box<dyn Issuer>, keys)
+            }
+        };
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
         let programs = Programs::new(largest.load.programs);
@@ -167,9 +189,9 @@ impl Builder {
         let inner = Inner {
             sandbox,
             store,
-            gate: Gate::new(keyring.keys),
-            authority: Authority::new(Box::new(keyring.demo), Box::new(keyring.production)),
-            governed: self.policy.is_some(),
+            gate: Gate::new(keys),
+            authority,
+            governed: self.policy.is_some() || self.authority.is_some(),
             policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
             scope: self.scope,
             capabilities: self.capabilities,

@@ -177,13 +177,18 @@ impl Host {
             key_id: decision.key_id().to_string(),
             envelope: envelope.to_json().canonical(),
         };
-        let (count, _) = authority::tally(&request, &envelopes, grounds, at)?;
+        let (count, decisions) = authority::tally(&request, &envelopes, grounds, at)?;
         if count.verdict == Verdict::Waiting {
             self.record(&key, replay, vec![signed], None)?;
             return Ok(Recorded::Waiting(count));
         }
-        if count.verdict == Verdict::Alone {
-            self.break_glass(&request, &trust, &decision)?;
+        // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
+        let known = trust.unreviewed().any(|(unreviewed, _)| unreviewed == id);
+        if let Some(act) = authority::glass_broken(&request, count.verdict, &decisions)
+            && !known
+            && !self.0.authority.is_elsewhere()
+        {
+            self.0.say(decision.person().as_str(), act)?;
         }
         let issued = self.0.issue(&request, Basis::People(&envelopes))?;
         let entries = std::iter::once(signed).chain(issued.entries(id)).collect();
@@ -255,18 +260,12 @@ impl Host {
     /// When the statement does not count, or there is nothing to review.
     pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
         let (_, request) = self.0.request(id)?;
+        if let Some(elsewhere) = self.0.authority.review(&request, envelope) {
+            return Ok(elsewhere?);
+        }
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        // A review comes after the request has ended, so only its matter is compared.
-        let matter = authority::matter(&request, &*self.0.policy)?;
-        let expected = receipt::Expected::about(&matter, at);
-        let decision =
-            trust.deciders().verify(envelope, &expected).map_err(authority::IssueError::Approval)?;
-        let act = Act::Reviewed {
-            request: id.clone(),
-            decider: decision.person().clone(),
-            envelope: envelope.to_json().canonical(),
-        };
-        self.0.say(decision.person().as_str(), act)
+        let act = authority::review(&request, envelope, &*self.0.policy, &trust, at)?;
+        self.0.say("review", act)
     }
 
     /// What `by` would sign to say that they have looked at what somebody decided alone.
@@ -397,22 +396,6 @@ impl Host {
         };
         chosen.cloned().ok_or_else(|| Error::NoRole { decider: by.clone(), role: named.cloned() })
     }
-
-    /// Somebody decides alone: said before anything is signed, so that it is known even if that fails.
-    fn break_glass(
-        &self,
-        request: &Request,
-        trust: &Trust,
-        decision: &receipt::VerifiedDecision,
-    ) -> Result<(), Error> {
-        if trust.unreviewed().any(|(id, _)| *id == request.id) {
-            return Ok(());
-        }
-        let (tenant, request) = (request.tenant.clone(), request.id.clone());
-        let reason = decision.statement().reason.clone().unwrap_or_default();
-        let decider = decision.person().clone();
-        self.0.say(decision.person().as_str(), Act::GlassBroken { tenant, request, decider, reason })
-    }
 }
 
 /// A decision taken alone stands for this long. The format's bound.
@@ -433,13 +416,16 @@ impl crate::inner::Inner {
         let policy = self.policy.digest();
         // The one that holds where nobody wrote one goes without saying, until somebody has.
         let before = self.trust()?.policy();
-        match before.map_or(!self.governed, |before| before == policy) {
+        match before.map_or(!self.governed, |before| before == policy) || self.authority.is_elsewhere() {
             true => Ok(()),
             false => self.say("pp-host", Act::PolicyAdopted { policy }),
         }
     }
 
     pub(crate) fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+        if self.authority.is_elsewhere() {
+            return Err(Error::SaidElsewhere);
+        }
         let said = Said { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
         loop {

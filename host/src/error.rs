@@ -87,6 +87,11 @@ pub enum Error {
         "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME"
     )]
     DemoInEarnest(RequestId),
+    /// An act that belongs into the authority's folder.
+    #[error(
+        "who may decide is said where the authority is: run this with --data on its folder, and without --authority"
+    )]
+    SaidElsewhere,
     /// An act that makes no sense.
     #[error(transparent)]
     Act(#[from] ActError),

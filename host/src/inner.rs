@@ -4,11 +4,11 @@ use crate::Clock;
 use crate::Error;
 use crate::Fact;
 use crate::InstanceKey;
-use crate::authority::Authority;
 use crate::authority::Basis;
 use crate::authority::Environment;
 use crate::authority::Grounds;
 use crate::authority::Issued;
+use crate::authority::Issuer;
 use crate::authority::Order;
 use crate::authority::Request;
 use crate::capability::Capability;
@@ -20,7 +20,10 @@ use crate::programs::Programs;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
+use crate::store::RecordedAct;
 use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::Write;
 use crate::trust::Trust;
 use policy::Policy;
 use receipt::Digest;
@@ -41,7 +44,7 @@ pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Box<dyn Store>,
-    pub(crate) authority: Authority,
+    pub(crate) authority: Box<dyn Issuer>,
     pub(crate) policy: Box<dyn Policy>,
     /// There is a policy that somebody wrote.
     pub(crate) governed: bool,
@@ -70,6 +73,15 @@ impl Inner {
     /// What operators have said, all of it: another process may have recorded something since the last look.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where operators say it elsewhere, this folder has a copy, act by act: redeeming checks that nothing was said since.
+        if let Some(elsewhere) = self.authority.acts(trust.seq()) {
+            for RecordedAct { seq, at, body } in elsewhere? {
+                match self.store.write(Write::Act { seen: seq - 1, at, body }).wait() {
+                    Ok(_) | Err(StoreError::ActsMoved) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
         let since = self.store.acts(trust.seq())?;
         if !since.is_empty() {
             Arc::make_mut(&mut trust).extend(&since)?;

@@ -111,6 +111,14 @@ impl Keyring {
         Ok(Self { demo: demo?, production: production?, keys })
     }
 
+    /// Keeps a copy of another authority's public keys.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn publish(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+        save(folder, keys)
+    }
+
     /// Reads the public key set alone.
     ///
     /// # Errors

@@ -3,20 +3,30 @@
 
 mod demo;
 mod keyring;
+mod ledger;
+mod remote;
 mod request;
+mod serve;
 mod view;
+mod wire;
 
+pub use crate::capability::Reversibility;
 pub use demo::DemoDecider;
 pub use demo::Judgement;
 pub use keyring::Keyring;
 pub use keyring::KeyringError;
 pub use policy::Environment;
+pub use remote::Remote;
 pub use request::Before;
 pub use request::Governed;
 pub use request::Request;
-pub use request::Reversibility;
+pub use serve::Office;
+pub use serve::OfficeError;
+pub use serve::own_account;
 
+use crate::store::RecordedAct;
 use crate::store::StoredReceipt;
+use crate::trust::Act;
 use crate::trust::Count;
 use crate::trust::Freeze;
 use crate::trust::Subject;
@@ -59,6 +69,55 @@ use workflow::TenantId;
 
 /// How long a receipt can be redeemed. The specification's 15 minutes for an authorisation that is signed before it is used.
 pub const RECEIPT_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// What a host asks of whoever holds the issuer's keys.
+pub trait Issuer: Send + Sync {
+    /// Judges, and signs what comes of it: a receipt for exactly this request, APPROVED or DENIED.
+    ///
+    /// # Errors
+    /// When there is no decision, or it cannot be signed. There is then no decision either.
+    fn issue(&self, order: &Order<'_>, grounds: Grounds<'_>) -> Result<Issued, IssueError>;
+
+    /// Takes a receipt back: a signed revocation of its scope, on the word of whoever runs this host.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn revoke(
+        &self,
+        revoked: &StoredReceipt,
+        by: (&str, Option<&str>),
+        id: ReceiptId,
+        salt: Salt,
+        at: Timestamp,
+    ) -> Result<StoredReceipt, IssueError>;
+
+    /// Signs how an action ended, with the key of its receipt's scope: the key's id, and the attestation's portable form in JSON text.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn attest(
+        &self,
+        receipt: &ReceiptId,
+        scope: Scope,
+        effect: &Effect,
+        at: Timestamp,
+    ) -> Result<(String, String), IssueError>;
+
+    /// Whether the keys, and with them what operators say, are in another process.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// What operators have said after that act, where they say it elsewhere than in the host's own folder.
+    fn acts(&self, _after: u64) -> Option<Result<Vec<RecordedAct>, IssueError>> {
+        None
+    }
+
+    /// Takes in a review, where what operators say is kept elsewhere.
+    fn review(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
+        None
+    }
+}
 
 /// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the deciders' signatures
 /// and asks the policy, whoever says that they agree.
@@ -171,6 +230,17 @@ pub enum IssueError {
     /// Not enough people.
     #[error("there is no decision yet: {0}")]
     Undecided(String),
+    /// The authority's own process does not answer.
+    #[error("the authority at {} does not answer: {why} (is pp-host authority running there?)", socket.display())]
+    Unreachable {
+        /// Where.
+        socket: std::path::PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The authority's own process says no.
+    #[error("the authority refuses: {0}")]
+    Refused(String),
     /// The receipt could not be signed, or did not verify afterwards.
     #[error("no receipt was issued: {0}")]
     Mint(#[from] MintError),
@@ -192,22 +262,6 @@ impl Authority {
     #[must_use]
     pub fn new(demo: Box<dyn Signer + Send + Sync>, production: Box<dyn Signer + Send + Sync>) -> Self {
         Self { demo, production }
-    }
-
-    /// Judges, and signs what comes of it: a receipt for exactly this request, APPROVED or DENIED.
-    ///
-    /// # Errors
-    /// When there is no decision, or it cannot be signed. There is then no decision either.
-    pub fn issue(&self, order: &Order<'_>, grounds: Grounds<'_>) -> Result<Issued, IssueError> {
-        let words = |error: receipt::JsonError| IssueError::Request(error.to_string());
-        let document = order.request.document().map_err(words)?;
-        let (scope, said) = match order.basis {
-            Basis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
-            Basis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
-            Basis::People(envelopes) => (Scope::Production, by_people(order, grounds, &document, envelopes)?),
-        };
-        let input_hash = order.request.input_hash().map_err(words)?;
-        self.sign(order, scope, said, document, input_hash)
     }
 
     fn sign(
@@ -265,11 +319,28 @@ impl Authority {
         })
     }
 
-    /// Takes a receipt back: a signed revocation of its scope, on the word of whoever runs this host.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn revoke(
+    fn signer(&self, scope: Scope) -> &(dyn Signer + Send + Sync) {
+        match scope {
+            Scope::Demo => &*self.demo,
+            Scope::Production => &*self.production,
+        }
+    }
+}
+
+impl Issuer for Authority {
+    fn issue(&self, order: &Order<'_>, grounds: Grounds<'_>) -> Result<Issued, IssueError> {
+        let words = |error: receipt::JsonError| IssueError::Request(error.to_string());
+        let document = order.request.document().map_err(words)?;
+        let (scope, said) = match order.basis {
+            Basis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
+            Basis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
+            Basis::People(envelopes) => (Scope::Production, by_people(order, grounds, &document, envelopes)?),
+        };
+        let input_hash = order.request.input_hash().map_err(words)?;
+        self.sign(order, scope, said, document, input_hash)
+    }
+
+    fn revoke(
         &self,
         revoked: &StoredReceipt,
         (by, reason): (&str, Option<&str>),
@@ -316,11 +387,7 @@ impl Authority {
         })
     }
 
-    /// Signs how an action ended, with the key of its receipt's scope: the key's id, and the attestation's portable form in JSON text.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn attest(
+    fn attest(
         &self,
         receipt: &ReceiptId,
         scope: Scope,
@@ -352,13 +419,6 @@ impl Authority {
         let document =
             document.ok_or_else(|| IssueError::Request("the attestation is not complete".to_owned()))?;
         Ok((signer.key_id().to_owned(), document))
-    }
-
-    fn signer(&self, scope: Scope) -> &(dyn Signer + Send + Sync) {
-        match scope {
-            Scope::Demo => &*self.demo,
-            Scope::Production => &*self.production,
-        }
     }
 }
 
@@ -394,6 +454,42 @@ pub fn verify_decision(
 ) -> Result<VerifiedDecision, IssueError> {
     let matter = matter(request, grounds.policy)?;
     Ok(grounds.trust.deciders().verify(envelope, &expected(request, &matter, at))?)
+}
+
+/// The act that goes before a decision which somebody takes alone.
+pub(crate) fn glass_broken(
+    request: &Request,
+    verdict: Verdict,
+    decisions: &[VerifiedDecision],
+) -> Option<Act> {
+    let alone = |decision: &&VerifiedDecision| {
+        decision.role().is_break_glass() && decision.decision() == Decision::Approved
+    };
+    let decision = decisions.iter().find(alone).filter(|_| verdict == Verdict::Alone)?;
+    Some(Act::GlassBroken {
+        tenant: request.tenant.clone(),
+        request: request.id.clone(),
+        decider: decision.person().clone(),
+        reason: decision.statement().reason.clone().unwrap_or_default(),
+    })
+}
+
+/// The act that a second person's statement about a lone decision comes to. It comes after the request has ended, so only what it is about is
+/// compared.
+pub(crate) fn review(
+    request: &Request,
+    envelope: &Envelope,
+    policy: &dyn Policy,
+    trust: &Trust,
+    at: Timestamp,
+) -> Result<Act, IssueError> {
+    let matter = matter(request, policy)?;
+    let decision = trust.deciders().verify(envelope, &Expected::about(&matter, at))?;
+    Ok(Act::Reviewed {
+        request: request.id.clone(),
+        decider: decision.person().clone(),
+        envelope: envelope.to_json().canonical(),
+    })
 }
 
 /// What a statement about this request has to be about.

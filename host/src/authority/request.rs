@@ -1,5 +1,6 @@
 //! A request: one action, by one call of one instance, waiting for a decision.
 
+use crate::capability::Reversibility;
 use policy::Environment;
 use policy::Novelty;
 use policy::Policy as _;
@@ -117,18 +118,6 @@ impl Default for Governed {
     }
 }
 
-/// Whether an action can be undone. The vocabulary of the receipt format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Reversibility {
-    /// Wholly.
-    Reversible,
-    /// In part.
-    PartiallyReversible,
-    /// Not at all.
-    Irreversible,
-}
-
 impl Request {
     /// The request as it stands under a receipt's commitment: the shape of the specification's execute lane.
     ///
@@ -224,18 +213,6 @@ impl Request {
             ),
             ("tenantId", text(self.tenant.as_str())),
         ])
-    }
-}
-
-impl Reversibility {
-    /// The spelling in a receipt.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reversible => "REVERSIBLE",
-            Self::PartiallyReversible => "PARTIALLY_REVERSIBLE",
-            Self::Irreversible => "IRREVERSIBLE",
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod audit;
+mod authority;
 mod data;
 mod decide;
 mod deciders;
@@ -63,6 +64,8 @@ enum Command {
     Freeze(decisions::Freeze),
     /// End a freeze.
     Thaw(decisions::Freeze),
+    /// Hold the issuer's keys for hosts in other processes, until stopped.
+    Authority(authority::Authority),
     /// The people who decide, and their keys.
     #[command(subcommand)]
     Deciders(deciders::Deciders),
@@ -135,6 +138,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Revoke(revoke) => revoke.execute(data),
         Command::Freeze(freeze) => freeze.freeze(data),
         Command::Thaw(thaw) => thaw.thaw(data),
+        Command::Authority(authority) => authority.execute(data),
         Command::Deciders(deciders) => deciders.execute(data),
         Command::Policy(policy) => policy.execute(data),
         Command::Audit(audit) => audit.execute(data),

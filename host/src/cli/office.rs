@@ -23,6 +23,9 @@ pub(crate) fn open(
         .settings(limits.settings(data)?)
         .compiler(data::compiler()?)
         .observe(observe);
+    if let Some(socket) = &data.authority {
+        builder = builder.authority(socket.clone());
+    }
     if let Some(policy) = policy::load(data)? {
         builder = builder.policy(policy);
     }

@@ -193,6 +193,9 @@ impl<'a> Session<'a> {
                 "decisions in {data} are signed by people or taken by its policy: leave out --approve, --deny and --ask, and decide with pp-host approve REQUEST --as NAME"
             ),
         };
+        if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
+            story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
+        }
         Ok(Self { host, manner, story, data: &data.path })
     }
 

@@ -3,6 +3,7 @@
 use crate::authority::Authority;
 use crate::authority::Basis;
 use crate::authority::Grounds;
+use crate::authority::Issuer as _;
 use crate::authority::Order;
 use crate::drill::Attack;
 use crate::drill::By;
