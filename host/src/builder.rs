@@ -202,7 +202,7 @@ impl Builder {
             programs,
             trust: Mutex::default(),
             driving: Mutex::default(),
-            _folder: folder,
+            folder,
         };
         inner.adopt_policy()?;
         Ok(Host(Arc::new(inner)))

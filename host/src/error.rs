@@ -54,6 +54,14 @@ pub enum Error {
     /// No random numbers.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// A name that stands for something else.
+    #[error("instance {key} exists, with {what}: the same name stands for the same input, so use another")]
+    OtherInput {
+        /// The instance.
+        key: InstanceKey,
+        /// What differs, in words.
+        what: &'static str,
+    },
     /// Not a name.
     #[error(transparent)]
     Id(#[from] InvalidId),

@@ -60,7 +60,7 @@ pub(crate) struct Inner {
     pub(crate) trust: Mutex<Arc<Trust>>,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
-    pub(crate) _folder: DataFolder,
+    pub(crate) folder: DataFolder,
 }
 
 impl Inner {

@@ -31,9 +31,11 @@
 
 mod asking;
 pub mod authority;
+pub mod bench;
 mod builder;
 pub mod capability;
 mod clock;
+pub mod control;
 mod deciding;
 pub mod drill;
 mod drive;
@@ -42,6 +44,7 @@ mod entropy;
 mod error;
 mod inner;
 pub mod limits;
+pub mod operate;
 mod programs;
 pub mod sandbox;
 pub mod store;
@@ -159,10 +162,36 @@ impl Host {
     /// # Errors
     /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        self.start_as(&key, workflow, start).map(|()| key)
+    }
+
+    /// The same, without holding a thread while it is written.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        let create = self.to_create(&key, workflow, start)?;
+        self.observe(&self.0.store.create(create).await?);
+        Ok(key)
+    }
+
+    /// The same under a name of its own.
+    fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
+        let create = self.to_create(key, workflow, start)?;
+        self.observe(&self.0.store.create(create).wait()?);
+        Ok(())
+    }
+
+    fn observe(&self, facts: &[Fact]) {
+        facts.iter().for_each(|fact| self.0.observe(fact));
+    }
+
+    fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
         let limits = self.0.settings.of(&start.tenant);
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(workflow.bytes.len())?;
-        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
         let entries = vec![
             Entry::Loaded {
@@ -181,11 +210,7 @@ impl Host {
             },
         ];
         let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
-        let create = Create { key: key.clone(), component, at, entries, quotas: limits.quotas };
-        for fact in self.0.store.create(create).wait()? {
-            self.0.observe(&fact);
-        }
-        Ok(key)
+        Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
     }
 
     /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.

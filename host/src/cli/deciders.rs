@@ -6,6 +6,7 @@ use crate::cli::office;
 use anyhow::Context as _;
 use clap::Args;
 use clap::Subcommand;
+use host::store::StoreError;
 use host::trust::Act;
 use host::trust::Trust;
 use receipt::DeciderKey;
@@ -93,13 +94,13 @@ impl Deciders {
             }
             Self::Remove { decider, reason } => {
                 let act = Act::DeciderRemoved { decider: decider.clone(), reason: reason.clone() };
-                office::open_quietly(data)?.say(&office::account(), act)?;
+                office::say(data, act)?;
                 writeln!(anstream::stdout(), "{decider} decides no more")?;
             }
             Self::RevokeKey { key_id, reason, compromised_since } => {
                 let (key_id, reason, compromised_at) = (key_id.clone(), reason.clone(), *compromised_since);
                 let act = Act::KeyRevoked { key_id: key_id.clone(), compromised_at, reason };
-                office::open_quietly(data)?.say(&office::account(), act)?;
+                office::say(data, act)?;
                 writeln!(anstream::stdout(), "key {key_id} counts no more")?;
             }
             Self::NewKey { file } => {
@@ -128,8 +129,8 @@ impl Add {
             }
             None => None,
         };
-        let host = office::open_quietly(data)?;
-        let trust = host.trust()?;
+        // Before there is anything there is nobody: the folder is made by whoever says something first.
+        let trust = read(data).or_else(none_yet)?;
         let known = trust.deciders().person(&self.decider);
         if key.is_none() && known.is_none() {
             anyhow::bail!(
@@ -139,18 +140,18 @@ impl Add {
         }
         let roles: BTreeSet<_> = self.role.iter().cloned().collect();
         let tenants: BTreeSet<_> = self.tenant.iter().cloned().collect();
-        let (first, account) = (trust.deciders().people().is_empty(), office::account());
+        let first = trust.deciders().people().is_empty();
         // Before anything is said: a person without a key could not decide, and would stand there.
         if let Some(taken) = key.and_then(|key| trust.deciders().key(key.key_id())) {
             let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
             anyhow::bail!("key {key_id} is {owner}'s already: one key is one person's, for good");
         }
-        host.say(&account, Act::DeciderAdded { decider: self.decider.clone(), roles, tenants })?;
+        office::say(data, Act::DeciderAdded { decider: self.decider.clone(), roles, tenants })?;
         let mut out = anstream::stdout();
         if let Some(key) = key {
             let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
             let (decider, valid_until) = (self.decider.clone(), self.until);
-            host.say(&account, Act::KeyAdded { decider, kind, public_key, valid_until })?;
+            office::say(data, Act::KeyAdded { decider, kind, public_key, valid_until })?;
             writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
         } else {
             writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;
@@ -165,7 +166,15 @@ impl Add {
     }
 }
 
-fn read(data: &Data) -> anyhow::Result<Trust> {
+fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
+    match error.downcast_ref() {
+        Some(StoreError::NoData(_)) => Ok(Trust::default()),
+        _ => Err(error),
+    }
+}
+
+/// Who decides, as it was last recorded.
+pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let (_folder, store) = data.read()?;
     let mut trust = Trust::default();
     trust.extend(&host::store::Store::acts(&store, 0)?)?;

@@ -2,12 +2,13 @@
 
 use crate::cli::Exit;
 use crate::cli::data::Data;
+use crate::cli::deciders;
 use crate::cli::office;
 use anyhow::Context as _;
 use anyhow::bail;
 use clap::Args;
-use host::Host;
-use host::Recorded;
+use host::operate::Answer;
+use host::operate::Operation;
 use host::trust::Act;
 use receipt::Decision;
 use receipt::DecisionStatement;
@@ -132,7 +133,6 @@ pub(crate) struct Freeze {
 
 impl Decide {
     pub(crate) fn execute(&self, data: &Data, decision: Decision) -> anyhow::Result<Exit> {
-        let host = office::open_quietly(data)?;
         let envelope = match (&self.envelope, &self.by) {
             (Some(file), _) => {
                 let text =
@@ -140,43 +140,50 @@ impl Decide {
                 Envelope::parse(&text).with_context(|| file.display().to_string())?
             }
             (None, Some(by)) => {
-                let statement = self.draw_up(&host, by, decision)?;
+                let statement = self.draw_up(data, by, decision)?;
                 if self.statement {
                     writeln!(anstream::stdout(), "{}", statement.canonical())?;
                     return Ok(Exit::Done);
                 }
-                self.key.sign(&host, by, &statement)?
+                self.key.sign(data, by, &statement)?
             }
             (None, None) => bail!("say who decides: --as NAME"),
         };
         let mut out = anstream::stdout();
-        match host.sign(&self.request, &envelope)? {
-            Recorded::Waiting(count) => {
-                let approved: Vec<_> = count.approved.iter().map(PersonId::as_str).collect();
+        let envelope = envelope.to_json().canonical();
+        match office::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
+            Answer::Kept { approved, ruling } => {
+                let approved: Vec<_> = approved.iter().map(PersonId::as_str).collect();
                 writeln!(out, "signed, and kept with request {}", self.request)?;
-                writeln!(out, "  approved by {}; the policy says {}", approved.join(", "), count.ruling)?;
+                writeln!(out, "  approved by {}; the policy says {ruling}", approved.join(", "))?;
             }
-            Recorded::Issued(receipt) => {
-                let status = receipt.artifact.status.as_deref().unwrap_or_default();
-                let expires = receipt.artifact.expires_at.as_deref().unwrap_or_default();
-                writeln!(out, "receipt {} {status}, redeemable until {expires}", receipt.id)?;
-                let (key, request) = (host.standing(&self.request)?.key, &self.request);
-                writeln!(out, "  request {request} is decided; go on with pp-host resume {}", key.instance)?;
+            Answer::Issued { receipt, status, expires_at, instance } => {
+                writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
+                let request = &self.request;
+                writeln!(out, "  request {request} is decided; go on with pp-host resume {instance}")?;
             }
+            other => return Err(office::unexpected(&other)),
         }
         Ok(Exit::Done)
     }
 
-    fn draw_up(&self, host: &Host, by: &PersonId, decision: Decision) -> anyhow::Result<DecisionStatement> {
-        let alone = Role::BREAK_GLASS.parse()?;
-        let role = if self.break_glass { Some(&alone) } else { self.role.as_ref() };
-        Ok(host.statement(&self.request, by, role, decision, self.reason.as_deref())?)
+    fn draw_up(&self, data: &Data, by: &PersonId, decision: Decision) -> anyhow::Result<DecisionStatement> {
+        let (request, by, reason) = (self.request.clone(), by.clone(), self.reason.clone());
+        let role = if self.break_glass { Some(Role::BREAK_GLASS.parse()?) } else { self.role.clone() };
+        drawn_up(data, Operation::DrawUp { request, by, role, decision, reason })
+    }
+}
+
+fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {
+    match office::operate(data, operation)? {
+        Answer::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
+        other => Err(office::unexpected(&other)),
     }
 }
 
 impl Key {
-    fn sign(&self, host: &Host, by: &PersonId, statement: &DecisionStatement) -> anyhow::Result<Envelope> {
-        let trust = host.trust()?;
+    fn sign(&self, data: &Data, by: &PersonId, statement: &DecisionStatement) -> anyhow::Result<Envelope> {
+        let trust = deciders::read(data)?;
         let person = trust.deciders().person(by).with_context(|| format!("{by} is no decider here"))?;
         let key = match &self.key {
             Some(file) => DeciderKey::File(KeyFile::open(file, signer::ask_on_terminal)?),
@@ -228,10 +235,11 @@ impl StatementSigner for Hand {
 
 impl Review {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let host = office::open_quietly(data)?;
         let decision = if self.disagree { Decision::Denied } else { Decision::Approved };
-        let statement = host.review_statement(&self.request, &self.by, decision, &self.reason)?;
-        host.review(&self.request, &self.key.sign(&host, &self.by, &statement)?)?;
+        let (request, by, reason) = (self.request.clone(), self.by.clone(), self.reason.clone());
+        let statement = drawn_up(data, Operation::DrawUpReview { request, by, decision, reason })?;
+        let envelope = self.key.sign(data, &self.by, &statement)?.to_json().canonical();
+        office::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
         writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
         Ok(Exit::Done)
     }
@@ -239,8 +247,8 @@ impl Review {
 
 impl Withdraw {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let host = office::open_quietly(data)?;
-        host.withdraw(&self.request, &office::account(), self.reason.as_deref())?;
+        let (request, by, reason) = (self.request.clone(), office::account(), self.reason.clone());
+        office::operate(data, Operation::Withdraw { request, by, reason })?;
         writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
         Ok(Exit::Done)
     }
@@ -248,24 +256,28 @@ impl Withdraw {
 
 impl Revoke {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let host = office::open_quietly(data)?;
-        let revocation = host.revoke(&self.receipt, &office::account(), self.reason.as_deref())?;
-        writeln!(anstream::stdout(), "{} is revoked by {}", self.receipt, revocation.id)?;
-        Ok(Exit::Done)
+        let (receipt, by, reason) = (self.receipt.clone(), office::account(), self.reason.clone());
+        match office::operate(data, Operation::Revoke { receipt, by, reason })? {
+            Answer::Revoked { revocation } => {
+                writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
+                Ok(Exit::Done)
+            }
+            other => Err(office::unexpected(&other)),
+        }
     }
 }
 
 impl Freeze {
     pub(crate) fn freeze(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
-        office::open_quietly(data)?.say(&office::account(), act)?;
+        office::say(data, act)?;
         writeln!(anstream::stdout(), "frozen: nothing is approved and nothing is done until pp-host thaw")?;
         Ok(Exit::Done)
     }
 
     pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
-        office::open_quietly(data)?.say(&office::account(), act)?;
+        office::say(data, act)?;
         writeln!(anstream::stdout(), "thawed")?;
         Ok(Exit::Done)
     }

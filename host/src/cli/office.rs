@@ -6,6 +6,12 @@ use crate::cli::limit::LimitArgs;
 use crate::cli::policy;
 use host::Fact;
 use host::Host;
+use host::control::ControlError;
+use host::control::Remote;
+use host::operate::Answer;
+use host::operate::Operation;
+use host::store::StoreError;
+use host::trust::Act;
 
 /// Opens the folder's host, with its settings and its policy.
 pub(crate) fn open(
@@ -33,6 +39,34 @@ pub(crate) fn open(
 /// The same for a command that tells nothing of what it records.
 pub(crate) fn open_quietly(data: &Data) -> anyhow::Result<Host> {
     open(data, &LimitArgs::default(), |_| {})
+}
+
+/// Has the folder's host do something: the one that owns it in another process, or one of our own.
+pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Answer> {
+    match open_quietly(data) {
+        Ok(host) => Ok(host.operate(operation)?),
+        Err(error) if is_owned(&error) => match Remote::connect(&data.path) {
+            Ok(owner) => Ok(owner.operate(&operation)?),
+            // The owner takes no operations: it will have ended soon.
+            Err(ControlError::Unreachable { .. }) => Err(error),
+            Err(other) => Err(other.into()),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Records what an operator says.
+pub(crate) fn say(data: &Data, act: Act) -> anyhow::Result<()> {
+    operate(data, Operation::Say { by: account(), act }).map(drop)
+}
+
+fn is_owned(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(host::Error::Store(StoreError::Locked(_))))
+}
+
+/// An answer to another question than was asked. The owner of the folder is of another make.
+pub(crate) fn unexpected(answer: &Answer) -> anyhow::Error {
+    anyhow::anyhow!("the host answered with {answer:?}")
 }
 
 /// The account that runs this. It proves nothing, and is recorded as such.
