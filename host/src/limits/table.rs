@@ -152,7 +152,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 29] = [
+pub static ALL: [Limit; 30] = [
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::STEP_NAME_CHARS, Characters, workflow.step_name_chars,
