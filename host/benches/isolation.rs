@@ -115,7 +115,7 @@ impl Ground {
 
     fn start(&self, tenant: &str, workflow: &host::Workflow, params: &str) -> InstanceKey {
         let (tenant, actor) = (tenant.parse().expect("a tenant"), "agent:bench".parse().expect("an actor"));
-        let start = Start { tenant, actor, name: "bench".to_owned(), params: params.to_owned() };
+        let start = Start::new(tenant, actor, "bench", params);
         self.host.start(workflow, start).expect("an instance")
     }
 
