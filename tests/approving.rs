@@ -1,5 +1,5 @@
 //! Deciding on the command line: the transcript in the manual, and a real ssh-agent.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
