@@ -29,6 +29,7 @@
 //! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
+mod agenda;
 mod asking;
 pub mod authority;
 pub mod bench;
@@ -235,7 +236,8 @@ impl Host {
             workflow: origin.workflow.clone(),
         };
         let limits = self.0.settings.of(&key.tenant);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, reins);
+        let line = agenda::agenda(&replay.status(), self.0.now()?);
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, reins);
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
         let drive = tokio::select! {
@@ -247,7 +249,7 @@ impl Host {
             End::Returned(result) => driver.finish(Ok(result)).await?,
             End::Broke(failure) => driver.finish(Err(failure)).await?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
-                Ok(Stop::Waiting) => driver.flush().await?,
+                Ok(Stop::Waiting) => driver.park().await?,
                 Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
