@@ -333,6 +333,9 @@ impl Host {
         for fact in self.0.store.append(place, batch).wait()? {
             self.0.observe(&fact);
         }
+        if agenda.is_some() {
+            self.0.bell.ring(key);
+        }
         Ok(())
     }
 

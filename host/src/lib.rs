@@ -50,6 +50,7 @@ mod programs;
 pub mod sandbox;
 pub mod store;
 pub mod trust;
+mod work;
 
 pub use builder::Builder;
 pub use clock::Clock;
@@ -59,6 +60,7 @@ pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+pub use work::Pace;
 
 /// The capability behind a guest's `deploy`. A guest cannot choose it.
 pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
@@ -175,6 +177,7 @@ impl Host {
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let create = self.to_create(&key, workflow, start)?;
         self.observe(&self.0.store.create(create).await?);
+        self.0.bell.ring(&key);
         Ok(key)
     }
 
@@ -182,6 +185,7 @@ impl Host {
     fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, workflow, start)?;
         self.observe(&self.0.store.create(create).wait()?);
+        self.0.bell.ring(key);
         Ok(())
     }
 

@@ -151,7 +151,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 29] = [
+pub static ALL: [Limit; 30] = [
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::STEP_NAME_CHARS, Characters, workflow.step_name_chars,
@@ -210,6 +210,8 @@ pub static ALL: [Limit; 29] = [
         "a tenant's requests for approval in an hour", "who is asked more often than that does not look any more"),
     limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
+    limit!(quota::DRIVES, Count, quotas.drives,
+        "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
 ];
 
 #[cfg(test)]

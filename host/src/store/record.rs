@@ -59,6 +59,10 @@ pub(super) enum Record {
         key: InstanceKey,
         text: String,
     },
+    Postpone {
+        key: InstanceKey,
+        until: Timestamp,
+    },
     Act {
         seen: u64,
         at: Timestamp,
@@ -96,6 +100,7 @@ impl Record {
                 Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen, agenda }
             }
             Write::Output { key, text } => Self::Output { key, text },
+            Write::Postpone { key, until } => Self::Postpone { key, until },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
@@ -111,6 +116,7 @@ impl Record {
                 of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
+            Self::Postpone { .. } => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
@@ -134,6 +140,10 @@ impl Record {
                 Ok(facts)
             }
             Self::Output { key, text } => keep_output(db, ledger, &key, &text),
+            Self::Postpone { key, until } => {
+                let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
+                run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
+            }
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
             }
