@@ -454,3 +454,57 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
     drop(connection);
     assert_eq!(refused_by(&place, &key), Check::Verification);
 }
+
+#[test]
+fn t28_what_a_compromised_key_signed_does_not_count() {
+    let place = Place::new(None);
+    let (key, request) = place.asked();
+    issued(place.approve(&request, ALICE));
+    place.clock.move_by_minutes(1);
+    let compromised = Act::KeyRevoked {
+        key_id: hand(1).public_key().key_id().to_string(),
+        compromised_at: Some(receipt::Timestamp::from_millis(NOON - 60_000)),
+        reason: "stolen yesterday".to_owned(),
+    };
+    place.say(compromised).unwrap();
+    assert_eq!(refused_by(&place, &key), Check::Approvals);
+}
+
+/// A request whose words are hostile.
+fn worded(reason: &str, resource: &str) -> host::authority::Request {
+    let place = Place::new(None);
+    let (_, request) = place.asked();
+    let request = place.host.request(&request).unwrap();
+    let evidence = Json::object([("diff", Json::from(reason))]).canonical();
+    host::authority::Request { reason: reason.to_owned(), resource: resource.to_owned(), evidence, ..request }
+}
+
+#[test]
+fn t20_what_an_approver_sees_is_printable_and_bounded() {
+    let fillers = "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}";
+    let marks =
+        "\u{202e}\u{2066}\u{200b}\u{200d}\u{e0041}\u{34f}\u{ad}\u{2028}\u{feff}\u{61c}\u{180e}\u{a0}\u{3000}";
+    let escapes = "\u{1b}[2J\u{9b}1A\r\ncapability   something.harmless\ndecide? yes";
+    for words in [fillers, marks, escapes, &"x".repeat(1 << 20)] {
+        let shown =
+            worded(words, &format!("cloudflare://workers/{}", &words[..words.floor_char_boundary(64)]))
+                .to_string();
+        assert!(shown.chars().all(|c| c == '\n' || workflow::is_visible(c)), "{words:?}: {shown:?}");
+        assert!(shown.len() < 8 << 10, "{}", shown.len());
+        let (facts, theirs) = shown.split_once("written by the workflow, not checked by anybody:").unwrap();
+        assert!(!facts.contains("something.harmless\n"), "{facts}");
+        assert_eq!(theirs.trim().lines().count(), 2, "a reason and evidence, a line each: {theirs}");
+    }
+}
+
+#[test]
+fn t20_look_alike_letters_are_pointed_out() {
+    let shown = worded("routine", "cloudflare://workers/\u{430}cme/app").to_string();
+    assert!(
+        shown.contains("WARNING      the resource mixes letters of several scripts in one word"),
+        "{shown}"
+    );
+    let honest = worded("\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442} acme", "cloudflare://workers/acme/app")
+        .to_string();
+    assert!(!honest.contains("WARNING"), "{honest}");
+}

@@ -1,4 +1,7 @@
 //! A brief, deterministic run of every fuzz target on stable: the committed seeds, then these cut up and glued together again.
+//!
+//! `FUZZ_RUNS=100000 cargo test -p host --test fuzz_smoke` makes it a long one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fuzzing;
 
@@ -6,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Inputs a target gets beside its seeds. Together a few seconds.
+/// Inputs a target gets beside its seeds, where `FUZZ_RUNS` says nothing else. Together a few seconds.
 const RUNS: usize = 300;
 
 /// What mutations are glued from.
@@ -41,9 +44,11 @@ fn the_loader_stands_any_bytes() {
 #[test]
 fn components_around_any_module_stay_within_bounds() {
     let loaded = std::cell::Cell::new(0);
-    run("components", flip, |module| {
-        loaded.set(loaded.get() + usize::from(fuzzing::components::stand(module)))
-    });
+    run(
+        "components",
+        |input, random| flip(input, random),
+        |module| loaded.set(loaded.get() + usize::from(fuzzing::components::stand(module))),
+    );
     assert!(loaded.get() > RUNS / 10, "{} of the modules were loaded at all", loaded.get());
 }
 
@@ -72,7 +77,8 @@ fn the_seeds_are_small() {
 fn run(target: &str, mutate: fn(&mut Vec<u8>, &mut Random), mut body: impl FnMut(&[u8])) {
     let (seeds, mut random) = (seeds(target), Random(0x9E37_79B9_7F4A_7C15));
     seeds.iter().for_each(|seed| body(seed));
-    for _ in 0..RUNS {
+    let runs = std::env::var("FUZZ_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
+    for _ in 0..runs {
         let mut input = seeds[random.below(seeds.len())].clone();
         mutate(&mut input, &mut random);
         body(&input);
@@ -111,7 +117,7 @@ fn change(input: &mut Vec<u8>, random: &mut Random) {
 }
 
 /// Changes one byte and moves none: a module of sections with lengths may stay one.
-fn flip(input: &mut Vec<u8>, random: &mut Random) {
+fn flip(input: &mut [u8], random: &mut Random) {
     let at = random.below(input.len());
     input[at] = if random.below(2) == 0 { input[at] ^ 1 << random.below(8) } else { random.below(256) as u8 };
 }

@@ -23,6 +23,7 @@ use host::sandbox::Program;
 use host::sandbox::Sandbox;
 use host::sandbox::SandboxLimits;
 use host::store::StoredReceipt;
+use host::trust::Act;
 use host::trust::Trust;
 use receipt::Decision;
 use receipt::Digest;
@@ -143,6 +144,33 @@ fn approved_run(bencher: Bencher) {
             .decide(&request, &Judgement { decision: Decision::Approved, by, reason: None })
             .expect("a receipt");
         assert!(matches!(bench.drive(&key), Status::Completed(_)));
+    });
+}
+
+/// The same with a person's signature in place of the demonstration's word: drawn up, signed, counted twice.
+#[divan::bench]
+fn run_approved_by_a_person(bencher: Bencher) {
+    let bench = Bench::new();
+    let hand = receipt::Ed25519StatementSigner::from_seed(&[1; 32]).expect("a key");
+    let key = receipt::StatementSigner::public_key(&hand);
+    let alice: receipt::PersonId = "alice".parse().expect("a name");
+    let roles = ["release".parse().expect("a role")].into();
+    let added = Act::DeciderAdded { decider: alice.clone(), roles, tenants: [].into() };
+    let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
+    let given = Act::KeyAdded { decider: alice.clone(), kind, public_key, valid_until: None };
+    for act in [added, given] {
+        bench.host.say("bench", act).expect("said");
+    }
+    bencher.bench_local(|| {
+        let instance = bench.start();
+        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&instance) else {
+            unreachable!("it asks")
+        };
+        let statement =
+            bench.host.statement(&request, &alice, None, Decision::Approved, None).expect("a statement");
+        let envelope = receipt::sign_decision(&statement, &hand).expect("a signature");
+        bench.host.sign(&request, &envelope).expect("a receipt");
+        assert!(matches!(bench.drive(&instance), Status::Completed(_)));
     });
 }
 

@@ -28,7 +28,7 @@ pub fn stand(input: &[u8]) {
             match drive(ground, &key) {
                 Some(Status::Waiting(Wait::Approval { request, .. })) => match u.int_in_range(0..=9) {
                     Ok(0) => break,
-                    Ok(1) => drop(ground.decide(&request, Decision::Denied)),
+                    Ok(1) => ground.decide(&request, Decision::Denied),
                     _ => ground.decide(&request, Decision::Approved),
                 },
                 Some(Status::Running) => panic!("a drive ends, and the instance runs on"),

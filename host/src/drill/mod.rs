@@ -21,6 +21,7 @@ mod operator;
 mod planted;
 mod raw;
 mod tamper;
+mod wasi;
 mod words;
 
 use crate::sandbox::Compiler;
@@ -144,6 +145,7 @@ pub fn attacks() -> Vec<Attack> {
         loading::attacks(),
         raw::attacks(),
         guests::attacks(),
+        wasi::attacks(),
         words::attacks(),
         decisions::attacks(),
         planted::attacks(),

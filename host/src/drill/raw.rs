@@ -88,7 +88,7 @@ fn exhaustion() -> Vec<Attack> {
 
 fn faults() -> Vec<Attack> {
     vec![
-        raw!("recursion", Tight, Refusal::Ends("stack-overflow", "the workflow's call stack is full")),
+        raw!("recursion", Tight, Refusal::Ends("stack-overflow", "limit stack-bytes reached")),
         raw!("wrong-type-call", Tight, Refusal::Ends("trapped", "indirect call type mismatch")),
         raw!("read-outside", Tight, Refusal::Ends("trapped", "outside its memory")),
         start_asks(),

@@ -89,9 +89,10 @@ impl Limit {
 }
 
 /// The limits that bound what all tenants share: the pool, the compiler, the caches. No tenant has one of its own.
-const OF_THE_HOST: [&str; 9] = [
+const OF_THE_HOST: [&str; 10] = [
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
+    sandbox::STACK_BYTES,
     sandbox::FUNCTIONS,
     sandbox::FUNCTION_BYTES,
     sandbox::COMPILE_CPU_SECONDS,
@@ -188,6 +189,8 @@ pub static ALL: [Limit; 30] = [
         "instances in memory at once, over all tenants", "each reserves 4 GiB of address space; further drives wait for their turn"),
     limit!(sandbox::PARTS, Count, sandbox.parts,
         "core instances, memories and tables of an instance, so many of each", "several times what toolchains make"),
+    limit!(sandbox::STACK_BYTES, Bytes, sandbox.stack_bytes,
+        "the machine's own stack that a guest's calls take", "as in Wasmtime, some thousand frames"),
     limit!(sandbox::FUNCTIONS, Count, sandbox.load.functions,
         "functions in a component", "more than a compiler in a component has"),
     limit!(sandbox::FUNCTION_BYTES, Bytes, sandbox.load.function_bytes,

@@ -48,17 +48,20 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         (_, Some(Refused::Table)) => {
             over(names::TABLE_ELEMENTS, limits.table_elements, "elements in a table")
         }
-        (Some(trap), None) => trapped(*trap, output),
+        (Some(trap), None) => trapped(*trap, limits, output),
         (None, None) => at_boundary(&error, limits),
     })
 }
 
-fn trapped(trap: Trap, output: &str) -> Failure {
+fn trapped(trap: Trap, limits: &SandboxLimits, output: &str) -> Failure {
     match trap {
-        Trap::StackOverflow => failure(
-            "stack-overflow",
-            "the workflow's call stack is full: 512 KiB, usually an endless recursion",
-        ),
+        Trap::StackOverflow => {
+            let what = "bytes of call stack, which usually an endless recursion fills,";
+            Failure {
+                name: "stack-overflow".to_owned(),
+                ..over(names::STACK_BYTES, limits.stack_bytes, what)
+            }
+        }
         Trap::MemoryOutOfBounds => failure(
             "trapped",
             "the workflow reached outside its memory: a bug in its code, or a recursion that left its stack",

@@ -36,7 +36,7 @@ pub(crate) struct Running {
 /// Reserves a pool for all instances that may live at once. Where the address space does not allow it, instances take their memory
 /// from the system one by one: slower to start, and as isolated.
 pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
-    let mut pooled = config();
+    let mut pooled = running_config(limits);
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     let running = match Engine::new(&pooled) {
         Ok(engine) => Running { engine, note: None },
@@ -46,7 +46,7 @@ pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
                  live-instances, or raise the process's limit on address space)",
                 limits.live_instances
             );
-            Running { engine: compiling()?, note: Some(note) }
+            Running { engine: Engine::new(&running_config(limits))?, note: Some(note) }
         }
     };
     tick(running.engine.weak())?;
@@ -78,6 +78,16 @@ impl Hasher for Seen {
     }
 }
 
+/// The same with what code needs when it runs, and what makes no difference to how it is compiled.
+fn running_config(limits: &SandboxLimits) -> Config {
+    // The host's calls run on the same stack, above the guest's part of it.
+    const HOST_STACK: usize = 3 << 19;
+    let stack = limits.stack_bytes.clamp(1 << 12, 1 << 30);
+    let mut config = config();
+    config.max_wasm_stack(stack).async_stack_size(stack + HOST_STACK);
+    config
+}
+
 /// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
 fn config() -> Config {
     let mut config = Config::new();
@@ -89,8 +99,6 @@ fn config() -> Config {
         .wasm_memory64(false)
         .wasm_tail_call(false)
         .wasm_multi_memory(false)
-        .max_wasm_stack(512 << 10)
-        .async_stack_size(2 << 20)
         .async_stack_zeroing(true)
         .consume_fuel(true)
         .epoch_interruption(true)

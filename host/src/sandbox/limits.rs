@@ -70,6 +70,8 @@ pub struct SandboxLimits {
     /// Core instances, memories and tables that one instance may consist of, so many of each. Default 16: a component is several core
     /// instances (the adapters of its toolchain among them), and this is far more than any needs.
     pub parts: u32,
+    /// Bytes of the machine's own stack that a guest's calls may take. Default 512 KiB, as in Wasmtime: some thousand frames.
+    pub stack_bytes: usize,
     /// What loading may cost.
     pub load: LoadLimits,
 }
@@ -96,6 +98,8 @@ pub mod names {
     pub const LIVE_INSTANCES: &str = "live-instances";
     /// Of [`SandboxLimits::parts`](super::SandboxLimits::parts).
     pub const PARTS: &str = "parts";
+    /// Of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
+    pub const STACK_BYTES: &str = "stack-bytes";
     /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
     pub const FUNCTIONS: &str = "functions";
     /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
@@ -125,6 +129,7 @@ impl Default for SandboxLimits {
             log_bytes: 256 << 10,
             live_instances: 1_000,
             parts: 16,
+            stack_bytes: 512 << 10,
             load: LoadLimits::default(),
         }
     }

@@ -2,11 +2,11 @@
 
 use crate::sandbox::Provenance;
 use crate::sandbox::bindings::TenantWorkflowPre;
-use crate::sandbox::entry;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
 use crate::sandbox::limits::SandboxLimits;
 use crate::sandbox::limits::names;
+use crate::sandbox::shape;
 use receipt::Digest;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -239,7 +239,7 @@ impl Examined {
         }
         let pre = linker.instantiate_pre(&component).and_then(TenantWorkflowPre::new);
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
-        entry::check(&component, linker).map_err(LoadError::OtherTypes)?;
+        shape::check(&component, linker).map_err(LoadError::OtherTypes)?;
         let memories = component.resources_required().map_or(1, |needs| needs.num_memories.max(1));
         Ok(Program { pre, digest, bytes, imports, provenance, memories })
     }

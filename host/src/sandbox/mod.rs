@@ -13,7 +13,6 @@ mod bindings;
 mod code;
 mod end;
 mod engine;
-mod entry;
 mod guest;
 mod imports;
 mod inspect;
@@ -22,6 +21,7 @@ mod load;
 mod moment;
 mod output;
 mod refusals;
+mod shape;
 mod wasi;
 
 pub use code::COMPILE;
