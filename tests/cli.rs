@@ -313,10 +313,11 @@ fn bad_arguments_are_refused_with_a_hint() {
 fn a_bad_data_folder_is_refused_with_a_hint() {
     let data = folder();
     let database = rusqlite::Connection::open(data.path().join("journal.sqlite")).unwrap();
+    let format: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     fails(data.path(), &["run", GUEST], 1, &["newer pp-host", "99"]);
     fails(data.path(), &["audit"], 1, &["newer pp-host"]);
-    database.pragma_update(None, "user_version", 1).unwrap();
+    database.pragma_update(None, "user_version", format).unwrap();
     drop(database);
     assert_eq!(run(data.path(), &["audit"]).code, Some(0), "nothing was lost");
 

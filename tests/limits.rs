@@ -10,6 +10,7 @@ use host::limits;
 use host::limits::Settings;
 use host::sandbox::SandboxLimits;
 use host::store::Quotas;
+use host::store::Standing;
 use host::store::StoreError;
 use host::store::Usage;
 use receipt::Decision;
@@ -164,7 +165,7 @@ fn what_was_permitted_is_recorded_however_full_it_is() {
     drop(host);
     let host = with_quotas(
         folder.path(),
-        Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, requests_per_hour: 1_000 },
+        Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, ..Quotas::default() },
     );
     let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.status(&key).unwrap() else {
         panic!()
@@ -217,6 +218,7 @@ fn a_database_of_format_1_is_counted_and_goes_on() {
         assert_eq!((usage(name).instances, usage(name).pending_approvals), (1, 1), "{name}");
     }
     for key in host.store().instances().unwrap() {
+        assert_agenda_is_as_the_journal(&host, &key);
         finish(&host, &key, Decision::Approved);
     }
     for name in ["acme", "globex"] {
@@ -225,11 +227,23 @@ fn a_database_of_format_1_is_counted_and_goes_on() {
     }
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let format: i64 = journal.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(format, 3);
+    assert_eq!(format, 4);
     drop(host);
     Host::builder(folder.path()).open().unwrap();
     let after = cli::run(folder.path(), &["audit"]);
     assert!(after.stdout.starts_with(&before.stdout), "what was recorded stands");
+}
+
+fn assert_agenda_is_as_the_journal(host: &Host, key: &host::InstanceKey) {
+    let entered = host.store().entered(key).unwrap().unwrap();
+    let expected = match host.status(key).unwrap() {
+        Status::Waiting(workflow::Wait::Approval { expires_at, .. }) => (Standing::Waiting, Some(expires_at)),
+        Status::Completed(_) => (Standing::Complete, None),
+        Status::Failed(_) => (Standing::Errored, None),
+        Status::Running => (Standing::Running, Some(entered.since)),
+    };
+    assert_eq!((entered.agenda.standing, entered.agenda.due), expected, "{key}");
+    assert_eq!(entered.since, host.audit(Some(key)).unwrap().pop().unwrap().at, "{key}");
 }
 
 // Limits a tenant.

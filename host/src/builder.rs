@@ -4,6 +4,7 @@ use crate::Clock;
 use crate::Error;
 use crate::Fact;
 use crate::Host;
+use crate::InstanceKey;
 use crate::SystemClock;
 use crate::authority::Authority;
 use crate::authority::Environment;
@@ -16,6 +17,7 @@ use crate::capability::Gate;
 use crate::entropy;
 use crate::inner::Inner;
 use crate::inner::Observer;
+use crate::inner::Troubles;
 use crate::limits::Settings;
 use crate::programs::Programs;
 use crate::sandbox::Compiler;
@@ -25,6 +27,7 @@ use crate::store::DataFolder;
 use crate::store::Quotas;
 use crate::store::Sqlite;
 use crate::store::Store;
+use crate::work::Bell;
 use policy::Policy;
 use receipt::Scope;
 use std::path::PathBuf;
@@ -43,6 +46,7 @@ pub struct Builder {
     compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Observer,
+    troubles: Troubles,
     capabilities: Vec<Box<dyn Capability>>,
     wrap: Wrap,
 }
@@ -61,6 +65,7 @@ impl Builder {
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: Box::new(|_| {}),
+            troubles: Box::new(|_, _| {}),
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
         }
@@ -146,6 +151,13 @@ impl Builder {
         self
     }
 
+    /// Called with whatever goes wrong with an instance while nobody waits for it: in [`Host::work`].
+    #[must_use]
+    pub fn trouble(mut self, troubles: impl Fn(&InstanceKey, &Error) + Send + Sync + 'static) -> Self {
+        self.troubles = Box::new(troubles);
+        self
+    }
+
     /// Adds a capability. One of a name that is there already takes its place.
     #[must_use]
     pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
@@ -202,6 +214,8 @@ impl Builder {
             programs,
             trust: Mutex::default(),
             driving: Mutex::default(),
+            bell: Bell::default(),
+            troubles: self.troubles,
             folder,
         };
         inner.adopt_policy()?;

@@ -1,6 +1,8 @@
 //! Where the time comes from.
 
 use receipt::Timestamp;
+use std::pin::Pin;
+use std::time::Duration;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -8,7 +10,18 @@ use std::time::UNIX_EPOCH;
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Comes back when it is that late, or earlier: whoever waits looks at the clock again. Somebody may move it meanwhile, so that this
+    /// never waits for very long.
+    fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let left = then.as_millis().saturating_sub(self.now().as_millis());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Box::pin(tokio::time::sleep(left.min(LOOK_AGAIN)))
+    }
 }
+
+/// How long nobody looks at the clock, at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::Host;
 use crate::InstanceKey;
+use crate::agenda::moved;
 use crate::authority;
 use crate::authority::Basis;
 use crate::authority::Grounds;
@@ -321,14 +322,19 @@ impl Host {
         entries: Vec<Entry>,
         issued: Option<&Issued>,
     ) -> Result<(), Error> {
-        let after = replay.len();
+        let (after, before, at) = (replay.len(), replay.status(), self.0.now()?);
         for entry in &entries {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
-        let place = Place { key: key.clone(), after, at: self.0.now()? };
+        let place = Place { key: key.clone(), after, at };
         let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
-        for fact in self.0.store.append(place, Batch { entries, receipt, ..Batch::default() }).wait()? {
+        let agenda = moved(&before, &replay.status(), at);
+        let batch = Batch { entries, receipt, agenda, ..Batch::default() };
+        for fact in self.0.store.append(place, batch).wait()? {
             self.0.observe(&fact);
+        }
+        if agenda.is_some() {
+            self.0.bell.ring(key);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use crate::Error;
 use crate::Fact;
+use crate::agenda::agenda;
+use crate::agenda::differs;
 use crate::capability::Attempt;
 use crate::capability::Claim;
 use crate::capability::Measure;
@@ -15,6 +17,7 @@ use crate::inner::Reins;
 use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
+use crate::store::Agenda;
 use crate::store::Batch;
 use crate::store::Fate;
 use crate::store::InstanceKey;
@@ -74,6 +77,8 @@ pub(crate) struct Driver {
     pub(crate) quotas: Quotas,
     /// Beginnings of steps that are in the table and not on disk yet.
     unwritten: Vec<Entry>,
+    /// Its line in the agenda.
+    line: Agenda,
     /// Since when the first of them waits.
     since: Instant,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
@@ -140,10 +145,16 @@ impl Handler for Shared {
 }
 
 impl Driver {
-    pub(crate) fn new(inner: Arc<Inner>, origin: Origin, replay: Replay, reins: Arc<Reins>) -> Self {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        origin: Origin,
+        replay: Replay,
+        line: Agenda,
+        reins: Arc<Reins>,
+    ) -> Self {
         let quotas = inner.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
-        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, since, reins }
+        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, line, since, reins }
     }
 
     async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
@@ -347,9 +358,10 @@ impl Driver {
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
-    pub(crate) async fn append_batch(&mut self, batch: Batch) -> Result<(), Error> {
+    pub(crate) async fn append_batch(&mut self, mut batch: Batch) -> Result<(), Error> {
         let before = self.replay.len() - self.unwritten.len();
         self.apply(&batch.entries)?;
+        batch.agenda = self.moved()?;
         let facts = self.write_at(before, batch).await?;
         facts.iter().for_each(|fact| self.inner.observe(fact));
         Ok(())
@@ -375,6 +387,23 @@ impl Driver {
             return Ok(());
         }
         self.append_batch(Batch::default()).await
+    }
+
+    /// Parks the instance: everything is on disk, and the agenda says what it waits for.
+    pub(crate) async fn park(&mut self) -> Result<(), Error> {
+        self.flush().await?;
+        match self.moved()? {
+            None => Ok(()),
+            moved => self.write(Batch { agenda: moved, ..Batch::default() }).await.map(drop),
+        }
+    }
+
+    /// The line in the agenda that is to be written, where the old one does not hold any more.
+    fn moved(&mut self) -> Result<Option<Agenda>, Error> {
+        let line = agenda(&self.replay.status(), self.inner.now()?);
+        let moved = differs(self.line, line).then_some(line);
+        self.line = line;
+        Ok(moved)
     }
 
     /// Writes entries that are not in the table yet. It takes them in when they are on disk.

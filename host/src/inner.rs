@@ -25,6 +25,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Write;
 use crate::trust::Trust;
+use crate::work::Bell;
 use policy::Policy;
 use receipt::Digest;
 use receipt::Salt;
@@ -37,6 +38,9 @@ use std::sync::PoisonError;
 use workflow::Entry;
 use workflow::Replay;
 use workflow::RequestId;
+
+/// Told of everything that goes wrong with an instance while nobody waits for it.
+pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
 
 /// Told of every fact.
 pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
@@ -59,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) programs: Programs,
     pub(crate) trust: Mutex<Arc<Trust>>,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
+    pub(crate) bell: Bell,
+    pub(crate) troubles: Troubles,
     /// Held for its lock.
     pub(crate) folder: DataFolder,
 }
@@ -87,6 +93,10 @@ impl Inner {
             Arc::make_mut(&mut trust).extend(&since)?;
         }
         Ok(Arc::clone(&trust))
+    }
+
+    pub(crate) fn trouble(&self, key: &InstanceKey, error: &Error) {
+        (self.troubles)(key, error);
     }
 
     pub(crate) fn observe(&self, fact: &Fact) {

@@ -29,6 +29,7 @@
 //! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
+mod agenda;
 mod asking;
 pub mod authority;
 pub mod bench;
@@ -49,6 +50,7 @@ mod programs;
 pub mod sandbox;
 pub mod store;
 pub mod trust;
+mod work;
 
 pub use builder::Builder;
 pub use clock::Clock;
@@ -58,6 +60,7 @@ pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+pub use work::Pace;
 
 /// The capability behind a guest's `deploy`. A guest cannot choose it.
 pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
@@ -174,6 +177,7 @@ impl Host {
         let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let create = self.to_create(&key, workflow, start)?;
         self.observe(&self.0.store.create(create).await?);
+        self.0.bell.ring(&key);
         Ok(key)
     }
 
@@ -181,6 +185,7 @@ impl Host {
     fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, workflow, start)?;
         self.observe(&self.0.store.create(create).wait()?);
+        self.0.bell.ring(key);
         Ok(())
     }
 
@@ -235,7 +240,8 @@ impl Host {
             workflow: origin.workflow.clone(),
         };
         let limits = self.0.settings.of(&key.tenant);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, reins);
+        let line = agenda::agenda(&replay.status(), self.0.now()?);
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, reins);
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
         let drive = tokio::select! {
@@ -247,7 +253,7 @@ impl Host {
             End::Returned(result) => driver.finish(Ok(result)).await?,
             End::Broke(failure) => driver.finish(Err(failure)).await?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
-                Ok(Stop::Waiting) => driver.flush().await?,
+                Ok(Stop::Waiting) => driver.park().await?,
                 Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),

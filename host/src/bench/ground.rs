@@ -53,6 +53,7 @@ impl Ground {
             pending_approvals: u64::MAX,
             requests_per_hour: u64::MAX,
             stored_bytes: u64::MAX,
+            drives: u64::MAX,
         };
         let builder = Host::builder(folder.path()).sandbox(sandbox).quotas(quotas);
         let host = builder.capability(Nothing).open()?;

@@ -4,6 +4,7 @@ use crate::InstanceKey;
 use crate::bench::Obstacle;
 use crate::bench::ground::Ground;
 use crate::entropy;
+use crate::store::Agenda;
 use crate::store::Batch;
 use crate::store::Commit;
 use crate::store::Create;
@@ -27,6 +28,7 @@ pub(super) struct Mould {
     entries: Vec<Entry>,
     component: (Digest, Arc<[u8]>),
     request: Option<(RequestId, String)>,
+    agenda: Agenda,
 }
 
 /// A copy.
@@ -43,6 +45,7 @@ impl Mould {
         let entries: Vec<_> = facts.into_iter().map(|fact| fact.entry).collect();
         let component = ground.workflow.program().digest();
         let bytes = ground.host.store().component(&component)?;
+        let agenda = ground.host.store().entered(key)?.ok_or("no line in the agenda")?.agenda;
         let asked = entries.iter().find_map(|entry| match entry {
             Entry::Requested { request, .. } => Some(request.clone()),
             _ => None,
@@ -51,7 +54,7 @@ impl Mould {
             None => None,
             Some(id) => ground.host.store().request(&id)?.map(|(_, body)| (id, body)),
         };
-        Ok(Self { key: key.clone(), at, entries, component: (component, bytes.into()), request })
+        Ok(Self { key: key.clone(), at, entries, component: (component, bytes.into()), request, agenda })
     }
 
     /// Writes that many copies, and keeps the names of the last `kept`.
@@ -95,7 +98,7 @@ impl Mould {
             quotas,
         }));
         let asked = request.as_ref().map(|id| self.request(&key, id)).transpose()?;
-        let batch = Batch { entries: later, request: asked, ..Batch::default() };
+        let batch = Batch { entries: later, request: asked, agenda: Some(self.agenda), ..Batch::default() };
         under_way.push_back(store.append(Place { key: key.clone(), after: 2, at: self.at }, batch));
         Ok(Cast { key, request })
     }

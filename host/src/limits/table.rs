@@ -213,6 +213,8 @@ pub static ALL: [Limit; 30] = [
         "a tenant's requests for approval in an hour", "who is asked more often than that does not look any more"),
     limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
+    limit!(quota::DRIVES, Count, quotas.drives,
+        "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
 ];
 
 #[cfg(test)]

@@ -74,6 +74,11 @@ pub(super) fn settle(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
         _ => return Ok(()),
     };
     run(db, "UPDATE requests SET outcome = ?2 WHERE id = ?1", [request.as_str(), outcome])?;
+    if outcome == "DENIED" {
+        let denied = "UPDATE subjects SET denied = denied + 1
+            WHERE (tenant, subject) = (SELECT tenant, subject FROM requests WHERE id = ?1)";
+        run(db, denied, [request.as_str()])?;
+    }
     let know = "INSERT OR IGNORE INTO known
         SELECT tenant, body ->> 'component' FROM requests WHERE id = ?1 AND outcome = 'APPROVED'
         UNION ALL SELECT tenant, body -> 'artifact' ->> 'sha256' FROM requests
@@ -87,7 +92,7 @@ pub(super) fn asked(
     capability: &str,
     resource: &str,
 ) -> Result<Asked, StoreError> {
-    let select = "SELECT count(*), count(*) FILTER (WHERE outcome = 'DENIED') FROM requests WHERE tenant = ?1 AND subject = ?2";
+    let select = "SELECT times, denied FROM subjects WHERE tenant = ?1 AND subject = ?2";
     let subject = subject(capability, resource);
     let found = one(db, select, [tenant.as_str(), &subject], |row| {
         let count = |column| cell::<i64>(row, column).map(i64::unsigned_abs);
@@ -96,9 +101,22 @@ pub(super) fn asked(
     Ok(found.unwrap_or_default())
 }
 
-pub(super) fn asked_since(db: &Connection, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
-    let select = "SELECT count(*) FROM requests WHERE tenant = ?1 AND at > ?2";
-    let found = one(db, select, params![tenant.as_str(), since.as_millis()], cell_0::<i64>)?;
+/// Counts a request for that.
+pub(super) fn count(db: &Connection, tenant: &TenantId, subject: &str) -> Result<(), StoreError> {
+    let count = "INSERT INTO subjects VALUES (?1, ?2, 1, 0) ON CONFLICT DO UPDATE SET times = times + 1";
+    run(db, count, [tenant.as_str(), subject])
+}
+
+/// How many requests a tenant has made since, counted no further than `most`.
+pub(super) fn asked_since(
+    db: &Connection,
+    tenant: &TenantId,
+    since: Timestamp,
+    most: u64,
+) -> Result<u64, StoreError> {
+    let select = "SELECT count(*) FROM (SELECT 1 FROM requests WHERE tenant = ?1 AND at > ?2 LIMIT ?3)";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let found = one(db, select, params![tenant.as_str(), since.as_millis(), most], cell_0::<i64>)?;
     Ok(found.unwrap_or(0).unsigned_abs())
 }
 

@@ -4,6 +4,7 @@
 //! the records that they speak of are committed together or not at all, and only at the place in the journal that the writer expects:
 //! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
 
+mod agenda;
 mod approvals;
 mod folder;
 mod ledger;
@@ -18,6 +19,11 @@ mod usage;
 mod write;
 mod writer;
 
+pub use agenda::Agenda;
+pub use agenda::Entered;
+pub use agenda::NoStanding;
+pub use agenda::Selection;
+pub use agenda::Standing;
 pub use approvals::Asked;
 pub use approvals::RecordedAct;
 pub use approvals::Requests;
@@ -126,6 +132,8 @@ pub struct Batch {
     pub quotas: Option<Quotas>,
     /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
     pub seen: Option<Box<Seen>>,
+    /// How the instance stands with them, where that is another way than before.
+    pub agenda: Option<Agenda>,
 }
 
 /// A request, with what it will be found by.
@@ -229,11 +237,11 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError>;
 
-    /// How many requests a tenant has made since.
+    /// How many requests a tenant has made since, counted no further than `most`.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError>;
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp, most: u64) -> Result<u64, StoreError>;
 
     /// Whether a component or an artifact of that digest was ever part of something approved.
     ///
@@ -252,6 +260,36 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError>;
+
+    /// The tenants that have an instance that is due by then. Costs a look-up a tenant.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError>;
+
+    /// A tenant's instances that are due by then, the longest due first. Costs a look-up.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn due(&self, tenant: &TenantId, by: Timestamp, limit: u32) -> Result<Vec<InstanceKey>, StoreError>;
+
+    /// The first time after that at which an instance is due. Costs a look-up a tenant.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How an instance stands, from its line in the agenda.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn entered(&self, key: &InstanceKey) -> Result<Option<Entered>, StoreError>;
+
+    /// Instances and how they stand, newest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError>;
 
     /// The instances, oldest first.
     ///

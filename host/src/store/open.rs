@@ -3,15 +3,19 @@
 use crate::store::StoreError;
 use crate::store::look::classify;
 use crate::store::schema::check_format;
+use crate::store::schema::is_older;
+use crate::store::schema::migrate;
 use crate::store::schema::prepare;
-use crate::store::schema::stand_in;
+
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
+use rusqlite::backup::Backup;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
 pub(super) fn own(path: &Path) -> Result<Connection, StoreError> {
@@ -43,11 +47,21 @@ pub(super) fn read(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// A journal may be of an older format while nobody has opened it to write.
+/// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.
 fn ready(connection: Connection) -> Result<Connection, StoreError> {
-    stand_in(&connection).map_err(classify)?;
-    Ok(connection)
+    if !is_older(&connection).map_err(classify)? {
+        return Ok(connection);
+    }
+    let mut copy = Connection::open_in_memory().map_err(classify)?;
+    let backup = Backup::new(&connection, &mut copy).map_err(classify)?;
+    backup.run_to_completion(PAGES, Duration::ZERO, None).map_err(classify)?;
+    drop(backup);
+    migrate(&mut copy).map_err(classify)?;
+    Ok(copy)
 }
+
+/// Pages that are copied at once.
+const PAGES: i32 = 4_096;
 
 fn percent_encoded(path: &Path) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);

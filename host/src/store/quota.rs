@@ -13,6 +13,8 @@ pub struct Quotas {
     pub requests_per_hour: u64,
     /// Bytes kept: journals, requests, receipts, output, and each component once. Default 1 GiB.
     pub stored_bytes: u64,
+    /// Instances that are driven at once. Default 16.
+    pub drives: u64,
 }
 
 /// What the bounds are called: in errors, in settings, on a command line.
@@ -25,11 +27,19 @@ pub mod quota_names {
     pub const REQUESTS_PER_HOUR: &str = "requests-per-hour";
     /// Of [`Quotas::stored_bytes`](super::Quotas::stored_bytes).
     pub const STORED_BYTES: &str = "stored-bytes";
+    /// Of [`Quotas::drives`](super::Quotas::drives).
+    pub const DRIVES: &str = "drives";
 }
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { instances: 1_000, pending_approvals: 100, requests_per_hour: 100, stored_bytes: 1 << 30 }
+        Self {
+            instances: 1_000,
+            pending_approvals: 100,
+            requests_per_hour: 100,
+            stored_bytes: 1 << 30,
+            drives: 16,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one write does inside its transaction.
 
+use crate::store::Agenda;
 use crate::store::Batch;
 use crate::store::Create;
 use crate::store::Fact;
@@ -8,10 +9,12 @@ use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::Seen;
+use crate::store::Standing;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Write;
 use crate::store::Written;
+use crate::store::agenda::enter;
 use crate::store::approvals;
 use crate::store::ledger::Ledger;
 use crate::store::look;
@@ -50,10 +53,15 @@ pub(super) enum Record {
         receipt: Option<Kept>,
         quotas: Option<Quotas>,
         seen: Option<Box<Seen>>,
+        agenda: Option<Agenda>,
     },
     Output {
         key: InstanceKey,
         text: String,
+    },
+    Postpone {
+        key: InstanceKey,
+        until: Timestamp,
     },
     Act {
         seen: u64,
@@ -87,11 +95,12 @@ impl Record {
             Write::Create(Create { key, component, at, entries, quotas }) => {
                 Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
             }
-            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen } } => {
+            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen, agenda } } => {
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
-                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen }
+                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen, agenda }
             }
             Write::Output { key, text } => Self::Output { key, text },
+            Write::Postpone { key, until } => Self::Postpone { key, until },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
@@ -107,6 +116,7 @@ impl Record {
                 of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
+            Self::Postpone { .. } => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
@@ -117,15 +127,23 @@ impl Record {
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
-            Self::Append { place, lines, request, receipt, quotas, seen } => {
+            Self::Append { place, lines, request, receipt, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
                 let mut change = Change::default();
                 keep_records(db, ledger, &place, request, receipt, &mut change)?;
                 let facts = add(db, ledger, &place, lines, &mut change)?;
+                if let Some(agenda) = agenda {
+                    let (row, since) = (ledger.row(db, &place.key)?, ledger.time(place.at));
+                    enter(db, row, agenda, since, &mut change)?;
+                }
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
                 Ok(facts)
             }
             Self::Output { key, text } => keep_output(db, ledger, &key, &text),
+            Self::Postpone { key, until } => {
+                let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
+                run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
+            }
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
             }
@@ -160,9 +178,10 @@ fn create(
     if change.hold(db, &key.tenant, component)? {
         run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
     }
-    let insert = "INSERT INTO instances (tenant, instance) VALUES (?1, ?2)";
+    let insert = "INSERT INTO instances (tenant, instance, state, due, since) VALUES (?1, ?2, ?3, ?4, ?4)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
-    insert.execute([key.tenant.as_str(), key.instance.as_str()]).map_err(|error| {
+    let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
+    insert.execute(params![key.tenant.as_str(), key.instance.as_str(), state, at]).map_err(|error| {
         match is_constraint(&error) {
             true => StoreError::Exists(key.clone()),
             false => classify(error),
@@ -185,6 +204,7 @@ fn keep_records(
     if let Some(NewRequest { id, capability, resource, body }) = request {
         let row = ledger.row(db, &place.key)?;
         let subject = approvals::subject(&capability, &resource);
+        approvals::count(db, &place.key.tenant, &subject)?;
         let insert =
             "INSERT INTO requests (id, instance, body, tenant, subject, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (tenant, at) = (place.key.tenant.as_str(), place.at.as_millis());
@@ -243,7 +263,7 @@ fn add(
     let mut facts = Vec::with_capacity(lines.len());
     for (index, Line { entry, body }) in (after..).zip(lines) {
         change.keep(body.len());
-        settle(db, row, &entry, change)?;
+        settle(db, &entry, change)?;
         approvals::settle(db, &entry)?;
         let values = params![row, index.cast_signed(), at.as_millis(), body];
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();

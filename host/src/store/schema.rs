@@ -10,7 +10,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// Of the database, kept in memory by the one that writes: 32 MiB.
 const CACHE_KIB: i64 = 32 << 10;
@@ -23,7 +23,7 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 const STATEMENTS: usize = 64;
 
 /// From each format to the next; a new database takes all the steps. What was released is never edited, only followed by another.
-const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS, APPROVALS];
+const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS, APPROVALS, AGENDA];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
 /// table beside them, written in the same transaction.
@@ -94,20 +94,28 @@ const APPROVALS: &str = "
     CREATE INDEX requests_by_time ON requests (tenant, at);
 ";
 
-/// What a journal of an older format lacks, for somebody who only looks: tables of their own connection, with nothing in them.
-const LACKS: [&str; FORMAT as usize] = [
-    "",
-    "",
-    "CREATE TEMP TABLE acts (seq INTEGER PRIMARY KEY, at INTEGER, body TEXT);
-     CREATE TEMP TABLE revocations (receipt TEXT PRIMARY KEY, at INTEGER, body TEXT);",
-];
-
-/// Lets a journal of an older format be read as one of this.
-pub(super) fn stand_in(connection: &Connection) -> rusqlite::Result<()> {
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let lacks = LACKS.iter().skip(usize::try_from(format).unwrap_or(0));
-    lacks.filter(|lacks| !lacks.is_empty()).try_for_each(|lacks| connection.execute_batch(lacks))
-}
+/// Format 4 has the agenda: how each instance stands, as a number of [`Standing`](crate::store::Standing), and when it is due. What an
+/// instance waited for until now was a decision, and time ends that too. `subjects` counts requests by what they are for, which was a
+/// walk through all of them.
+const AGENDA: &str = "
+    ALTER TABLE instances ADD COLUMN state INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE instances ADD COLUMN due INTEGER;
+    ALTER TABLE instances ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+    CREATE TEMP TABLE ends AS SELECT instance, body ->> 'fact' AS fact FROM entries
+        WHERE json_valid(body) AND body ->> 'fact' IN ('completed', 'failed');
+    UPDATE instances SET since = coalesce((SELECT at FROM entries e WHERE e.instance = instances.id ORDER BY idx DESC LIMIT 1), 0);
+    UPDATE instances SET state = 6 WHERE id IN (SELECT instance FROM ends WHERE fact = 'completed');
+    UPDATE instances SET state = 5 WHERE id IN (SELECT instance FROM ends WHERE fact = 'failed');
+    DROP TABLE ends;
+    UPDATE instances SET state = 2 WHERE id IN (SELECT instance FROM requests WHERE open = 1);
+    UPDATE instances SET due = since WHERE state = 1;
+    UPDATE instances SET due = coalesce((SELECT CAST(round(unixepoch(r.body ->> 'expires_at', 'subsec') * 1000) AS INTEGER)
+        FROM requests r WHERE r.instance = instances.id AND r.open = 1 AND json_valid(r.body)), since) WHERE state = 2;
+    CREATE INDEX agenda ON instances (tenant, due) WHERE due IS NOT NULL;
+    CREATE TABLE subjects (tenant TEXT NOT NULL, subject TEXT NOT NULL, times INTEGER NOT NULL, denied INTEGER NOT NULL, PRIMARY KEY (tenant, subject)) STRICT, WITHOUT ROWID;
+    INSERT INTO subjects SELECT tenant, subject, count(*), count(*) FILTER (WHERE outcome = 'DENIED') FROM requests GROUP BY tenant, subject;
+    DROP INDEX requests_by_subject;
+";
 
 /// Says no to a file that is not ours, or not ours yet.
 pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -133,6 +141,15 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), S
     }
 }
 
+/// Whether a journal is of an older format than this.
+pub(super) fn is_older(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(format(connection)? < FORMAT)
+}
+
+fn format(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
 /// Write-ahead log with full synchronisation: a commit that has returned survives a power cut. A database of an older format is
 /// brought to this one in one transaction: a crash in between leaves the old one.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -143,7 +160,12 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    migrate(connection)
+}
+
+/// Brings a journal of an older format to this one.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let format = format(connection)?;
     if format == FORMAT {
         return Ok(());
     }

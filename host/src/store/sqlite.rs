@@ -3,16 +3,19 @@
 use crate::store::Asked;
 use crate::store::Commit;
 use crate::store::DataFolder;
+use crate::store::Entered;
 use crate::store::Fact;
 use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::RecordedAct;
 use crate::store::Requests;
+use crate::store::Selection;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Usage;
 use crate::store::Write;
+use crate::store::agenda;
 use crate::store::approvals;
 use crate::store::look;
 use crate::store::open;
@@ -103,8 +106,28 @@ impl Store for Sqlite {
         self.readers.read(|db| approvals::asked(db, tenant, capability, resource))
     }
 
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
-        self.readers.read(|db| approvals::asked_since(db, tenant, since))
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp, most: u64) -> Result<u64, StoreError> {
+        self.readers.read(|db| approvals::asked_since(db, tenant, since, most))
+    }
+
+    fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
+        self.readers.read(|db| agenda::due_tenants(db, by))
+    }
+
+    fn due(&self, tenant: &TenantId, by: Timestamp, limit: u32) -> Result<Vec<InstanceKey>, StoreError> {
+        self.readers.read(|db| agenda::due(db, tenant, by, limit))
+    }
+
+    fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.read(|db| agenda::next_due(db, after))
+    }
+
+    fn entered(&self, key: &InstanceKey) -> Result<Option<Entered>, StoreError> {
+        self.readers.read(|db| agenda::entered(db, key))
+    }
+
+    fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError> {
+        self.readers.read(|db| agenda::list(db, selection))
     }
 
     fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {

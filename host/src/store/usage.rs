@@ -69,23 +69,12 @@ impl Change {
     }
 }
 
-/// What an entry ends: a request's wait, an instance's life.
-pub(super) fn settle(
-    db: &Connection,
-    row: i64,
-    entry: &Entry,
-    change: &mut Change,
-) -> Result<(), StoreError> {
+/// What an entry ends: a request's wait.
+pub(super) fn settle(db: &Connection, entry: &Entry, change: &mut Change) -> Result<(), StoreError> {
     const DECIDED: &str = "UPDATE requests SET open = 0 WHERE id = ?1 AND open = 1";
-    const ENDED: &str = "UPDATE instances SET ended = 1 WHERE id = ?1 AND ended = 0";
-    const LEFT: &str = "UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1";
     match entry {
         Entry::Decided { request, .. } | Entry::Lapsed { request } | Entry::Withdrawn { request, .. } => {
             change.pending -= changed(db, DECIDED, [request.as_str()])?;
-        }
-        Entry::Completed { .. } | Entry::Failed { .. } => {
-            change.instances -= changed(db, ENDED, [row])?;
-            change.pending -= changed(db, LEFT, [row])?;
         }
         _ => {}
     }
@@ -93,7 +82,11 @@ pub(super) fn settle(
 }
 
 /// How many rows a statement changes.
-fn changed(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
+pub(super) fn changed(
+    db: &Connection,
+    statement: &str,
+    values: impl rusqlite::Params,
+) -> Result<i64, StoreError> {
     let mut statement = db.prepare_cached(statement).map_err(classify)?;
     Ok(statement.execute(values).map_err(classify)?.cast_signed() as i64)
 }

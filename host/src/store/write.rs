@@ -39,6 +39,13 @@ pub enum Write {
         /// What it printed.
         text: String,
     },
+    /// Leave an instance alone until then, if it is due at any time at all.
+    Postpone {
+        /// The instance.
+        key: InstanceKey,
+        /// Until when.
+        until: Timestamp,
+    },
     /// Record an act of an operator, if the last one is still `seen`.
     Act {
         /// The place of the last act that its writer has seen; 0 where there is none.

@@ -1,0 +1,221 @@
+//! What is to be done next, and when: one row an instance, found by an index and never by a walk.
+
+use crate::store::InstanceKey;
+use crate::store::StoreError;
+use crate::store::look::cell;
+use crate::store::look::cell_0;
+use crate::store::look::damaged;
+use crate::store::look::every;
+use crate::store::look::key_at;
+use crate::store::look::one;
+use crate::store::record::run;
+use crate::store::usage::Change;
+use crate::store::usage::changed;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use rusqlite::Row;
+use rusqlite::params;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+use workflow::TenantId;
+
+/// How an instance stands, in a word. What it waits for and how it ended is in its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It was created, and nothing has been asked for in it.
+    Queued,
+    /// It has something to do.
+    Running,
+    /// It waits for something outside, or for time.
+    Waiting,
+    /// Somebody stopped it for a while.
+    Paused,
+    /// It took another path than the one in its journal, and stands still.
+    Diverged,
+    /// It ended badly.
+    Errored,
+    /// It ended well.
+    Complete,
+    /// Somebody ended it.
+    Terminated,
+}
+
+impl Standing {
+    /// All of them, in the order of their numbers in the database.
+    const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Paused,
+        Self::Diverged,
+        Self::Errored,
+        Self::Complete,
+        Self::Terminated,
+    ];
+
+    /// It is not run again, unless somebody has it go back.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Errored | Self::Complete | Self::Terminated)
+    }
+
+    pub(super) fn number(self) -> i64 {
+        self as i64
+    }
+
+    fn of_number(number: i64) -> Result<Self, StoreError> {
+        let known = usize::try_from(number).ok().and_then(|number| Self::ALL.get(number).copied());
+        known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
+    }
+}
+
+/// One word, as on Cloudflare Workflows.
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Diverged => "diverged",
+            Self::Errored => "errored",
+            Self::Complete => "complete",
+            Self::Terminated => "terminated",
+        })
+    }
+}
+
+/// A word that is none of these.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a status: queued, running, waiting, paused, diverged, errored, complete and terminated are")]
+pub struct NoStanding;
+
+impl FromStr for Standing {
+    type Err = NoStanding;
+
+    fn from_str(word: &str) -> Result<Self, NoStanding> {
+        Self::ALL.into_iter().find(|standing| standing.to_string() == word).ok_or(NoStanding)
+    }
+}
+
+/// An instance's line in the agenda.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agenda {
+    /// How it stands.
+    pub standing: Standing,
+    /// When it is to be driven next; never, for as long as nothing happens outside, where there is no time.
+    pub due: Option<Timestamp>,
+}
+
+/// An instance, with its line in the agenda.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entered {
+    /// Its name.
+    pub key: InstanceKey,
+    /// Its line.
+    pub agenda: Agenda,
+    /// Since when it stands so.
+    pub since: Timestamp,
+}
+
+/// Which instances.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Of this tenant only.
+    pub tenant: Option<TenantId>,
+    /// That stand so.
+    pub standing: Option<Standing>,
+    /// As many as that.
+    pub limit: Option<u32>,
+}
+
+/// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
+pub(super) fn enter(
+    db: &Connection,
+    row: i64,
+    agenda: Agenda,
+    since: Timestamp,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    const LEFT: &str = "UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1";
+    const UPDATE: &str = "UPDATE instances SET state = ?2, due = ?3, since = ?4, ended = ?5 WHERE id = ?1";
+    let had_ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
+    let (before, ended) = (had_ended.unwrap_or(0), i64::from(agenda.standing.has_ended()));
+    change.instances += before - ended;
+    if ended == 1 {
+        change.pending -= changed(db, LEFT, [row])?;
+    }
+    let due = agenda.due.map(Timestamp::as_millis);
+    run(db, UPDATE, params![row, agenda.standing.number(), due, since.as_millis(), ended])
+}
+
+/// The tenants that have a time at all, from one to the next by the index.
+macro_rules! tenants {
+    ($rest:literal) => {
+        concat!(
+            "WITH RECURSIVE next(tenant) AS (
+                SELECT min(tenant) FROM instances WHERE due IS NOT NULL
+                UNION ALL SELECT (SELECT min(i.tenant) FROM instances i WHERE i.due IS NOT NULL AND i.tenant > next.tenant)
+                    FROM next WHERE next.tenant IS NOT NULL) ",
+            $rest
+        )
+    };
+}
+
+/// The tenants that have something to do by then.
+pub(super) fn due_tenants(db: &Connection, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
+    const SELECT: &str = tenants!(
+        "SELECT tenant FROM next WHERE tenant IS NOT NULL
+            AND EXISTS (SELECT 1 FROM instances i WHERE i.tenant = next.tenant AND i.due <= ?1)"
+    );
+    every(db, SELECT, [by.as_millis()], |row| cell::<String>(row, 0)?.parse().map_err(damaged))
+}
+
+/// A tenant's instances that are due by then, the longest due first.
+pub(super) fn due(
+    db: &Connection,
+    tenant: &TenantId,
+    by: Timestamp,
+    limit: u32,
+) -> Result<Vec<InstanceKey>, StoreError> {
+    const SELECT: &str =
+        "SELECT tenant, instance FROM instances WHERE tenant = ?1 AND due <= ?2 ORDER BY due LIMIT ?3";
+    every(db, SELECT, params![tenant.as_str(), by.as_millis(), limit], |row| key_at(row, 0))
+}
+
+/// The first time after that at which something is due.
+pub(super) fn next_due(db: &Connection, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    const SELECT: &str = tenants!(
+        "SELECT min((SELECT min(i.due) FROM instances i WHERE i.tenant = next.tenant AND i.due > ?1)) FROM next
+            WHERE tenant IS NOT NULL"
+    );
+    let found: Option<Option<i64>> = one(db, SELECT, [after.as_millis()], cell_0)?;
+    Ok(found.flatten().map(Timestamp::from_millis))
+}
+
+/// An instance's line.
+pub(super) fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<Entered>, StoreError> {
+    const SELECT: &str =
+        "SELECT tenant, instance, state, due, since FROM instances WHERE tenant = ?1 AND instance = ?2";
+    one(db, SELECT, [key.tenant.as_str(), key.instance.as_str()], line)
+}
+
+/// The newest instances of a kind.
+pub(super) fn list(db: &Connection, selection: &Selection) -> Result<Vec<Entered>, StoreError> {
+    const SELECT: &str = "SELECT tenant, instance, state, due, since FROM instances
+        WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
+    let tenant = selection.tenant.as_ref().map(TenantId::as_str);
+    let standing = selection.standing.map(Standing::number);
+    let limit = selection.limit.map_or(-1, i64::from);
+    every(db, SELECT, params![tenant, standing, limit], line)
+}
+
+fn line(row: &Row<'_>) -> Result<Entered, StoreError> {
+    let due: Option<i64> = cell(row, 3)?;
+    let agenda =
+        Agenda { standing: Standing::of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
+    Ok(Entered { key: key_at(row, 0)?, agenda, since: Timestamp::from_millis(cell(row, 4)?) })
+}
