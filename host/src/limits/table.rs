@@ -152,7 +152,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 30] = [
+pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::STEP_NAME_CHARS, Characters, workflow.step_name_chars,
@@ -224,10 +224,10 @@ mod tests {
 
     #[test]
     fn each_limit_reads_back_what_it_was_set_to_and_changes_no_other() {
-        for limit in &ALL {
+        for limit in ALL {
             let mut limits = Limits::default();
             limit.set(&mut limits, 12_345).unwrap();
-            for other in &ALL {
+            for other in ALL {
                 let expected = if other.name == limit.name { 12_345 } else { other.default() };
                 assert_eq!(other.get(&limits), expected, "{} after setting {}", other.name, limit.name);
             }
