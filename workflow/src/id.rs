@@ -80,6 +80,10 @@ id!(
     ReceiptId, "receipt id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
 );
 id!(
+    /// What kind of event an event is.
+    EventType, "event type", 100, b"_-.:", "1 to 100 characters of A-Z a-z 0-9 _ - . :"
+);
+id!(
     /// The agent on whose behalf a workflow acts, as the operator names it.
     ActorId, "actor", 128, b"._:/@-", "1 to 128 characters of A-Z a-z 0-9 . _ : / @ -"
 );

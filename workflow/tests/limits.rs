@@ -2,6 +2,7 @@
 
 use crate::common::about;
 use crate::common::action;
+use crate::common::at;
 use crate::common::begin;
 use crate::common::failure;
 use crate::common::invocation;
@@ -13,7 +14,6 @@ use crate::common::shell::Stop;
 use crate::common::shell::drive;
 use workflow::Action;
 use workflow::Artifact;
-use workflow::Call;
 use workflow::Command;
 use workflow::Entry;
 use workflow::Limits;
@@ -41,8 +41,8 @@ fn started(limits: Limits) -> Replay {
 
 /// What the guest hears when `command` is rejected; the rejection goes through the journal.
 fn rejection(command: &Command) -> Option<String> {
-    match started(small()).next(command).unwrap() {
-        Turn::Do(Live::Reject { message, .. }) => Some(message),
+    match started(small()).next(command, at(0)).unwrap() {
+        Turn::Do(Live::Record(Entry::Rejected { message, .. })) => Some(message),
         Turn::Do(_) => None,
         other => panic!("{other:?}"),
     }
@@ -122,20 +122,20 @@ fn calls_is_a_bound_on_all_calls_together() {
     journal.push(about::refused(2, receipt_id(0)));
     let mut replay = Replay::fold(&journal, small()).unwrap();
     for command in [begin("build"), begin(""), perform(&action())] {
-        assert!(matches!(replay.next(&command), Ok(Turn::Return(_))));
+        assert!(matches!(replay.next(&command, at(0)), Ok(Turn::Return(_))));
     }
     for command in [begin("more"), approve(action()), perform(&action())] {
-        let Ok(Turn::Break(failure)) = replay.next(&command) else { panic!("{command:?} went on") };
+        let Ok(Turn::Break(failure)) = replay.next(&command, at(0)) else { panic!("{command:?} went on") };
         assert_eq!(failure.name, "limit-exceeded");
         check_words(&failure.message, "calls", 3, "more");
     }
     assert!(replay.finish(&Ok("null".to_owned())).is_ok());
     let mut raised = Replay::fold(&journal, Limits { calls: 4, ..small() }).unwrap();
     for command in [begin("build"), begin(""), perform(&action())] {
-        raised.next(&command).unwrap();
+        raised.next(&command, at(0)).unwrap();
     }
-    let live = Live::BeginStep { call: 3, name: "more".to_owned() };
-    assert_eq!(raised.next(&begin("more")), Ok(Turn::Do(live)));
+    let live = Live::Record(about::step_named(3, "more"));
+    assert_eq!(raised.next(&begin("more"), at(0)), Ok(Turn::Do(live)));
 }
 
 /// A step that was begun can always end: its end is not a call.
@@ -143,15 +143,19 @@ fn calls_is_a_bound_on_all_calls_together() {
 fn the_last_call_can_end() {
     let mut replay = Replay::fold(&origin(), Limits { calls: 1, ..small() }).unwrap();
     replay.apply(&about::step_started(0)).unwrap();
-    replay.next(&begin("build")).unwrap();
+    replay.next(&begin("build"), at(0)).unwrap();
     let end = Command::EndStep { call: 0, result: Ok("1".to_owned()) };
-    assert!(matches!(replay.next(&end), Ok(Turn::Do(Live::EndStep { result: Ok(_), .. }))));
+    assert!(matches!(replay.next(&end, at(0)), Ok(Turn::Do(Live::Record(Entry::StepCompleted { .. })))));
 }
 
-fn ended(call: Call, result: Result<String, workflow::Failure>) -> Entry {
-    match result {
-        Ok(output) => Entry::StepCompleted { call, output },
-        Err(failure) => Entry::StepFailed { call, failure },
+/// The end of a step as the core wants it recorded, and records it.
+fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow::Failure> {
+    let Ok(Turn::Do(Live::Record(entry))) = replay.next(command, at(0)) else { panic!("it did not end") };
+    replay.apply(&entry).unwrap();
+    match entry {
+        Entry::StepCompleted { output, .. } => Ok(output),
+        Entry::StepFailed { failure, .. } => Err(failure),
+        other => panic!("{other} is no end"),
     }
 }
 
@@ -159,15 +163,12 @@ fn ended(call: Call, result: Result<String, workflow::Failure>) -> Entry {
 fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflow::Failure> {
     let mut replay = started(small());
     replay.apply(&about::step_started(0)).unwrap();
-    replay.next(&begin("build")).unwrap();
+    replay.next(&begin("build"), at(0)).unwrap();
     let command = Command::EndStep { call: 0, result };
-    let Ok(Turn::Do(Live::EndStep { call: 0, result })) = replay.next(&command) else {
-        panic!("it did not end")
-    };
-    replay.apply(&ended(0, result.clone())).unwrap();
+    let result = record_end(&mut replay, &command);
     let told = result.clone().map(drop);
     assert_eq!(
-        replay.next(&command),
+        replay.next(&command, at(0)),
         Ok(Turn::Return(Outcome::Ended(told))),
         "asked again it is told what was recorded"
     );
@@ -207,15 +208,12 @@ fn journal_bytes_is_a_bound_on_all_step_results_together() {
     let end = |output: &str| {
         let mut replay = Replay::fold(&journal, limits.clone()).unwrap();
         for _step in 0..2 {
-            replay.next(&begin("build")).unwrap();
+            replay.next(&begin("build"), at(0)).unwrap();
         }
         let command = Command::EndStep { call: 1, result: Ok(output.to_owned()) };
-        let Ok(Turn::Do(Live::EndStep { result, .. })) = replay.next(&command) else {
-            panic!("it did not end")
-        };
-        replay.apply(&ended(1, result.clone())).unwrap();
+        let result = record_end(&mut replay, &command);
         let told = Outcome::Ended(result.clone().map(drop));
-        assert_eq!(replay.next(&command), Ok(Turn::Return(told)));
+        assert_eq!(replay.next(&command, at(0)), Ok(Turn::Return(told)));
         result
     };
     assert_eq!(end("123"), Ok("123".to_owned()));
@@ -296,15 +294,15 @@ fn what_cannot_stand_under_a_receipt_is_rejected_with_a_hint() {
 #[test]
 fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
     let long = begin("a long name");
-    let Ok(Turn::Do(Live::Reject { call, asked, message })) = started(small()).next(&long) else {
-        panic!("accepted")
-    };
+    let Ok(Turn::Do(Live::Record(entry))) = started(small()).next(&long, at(0)) else { panic!("accepted") };
+    let Entry::Rejected { message, .. } = &entry else { panic!("accepted") };
+    let message = message.clone();
     let mut journal = origin();
-    journal.push(Entry::Rejected { call, asked, message: message.clone() });
+    journal.push(entry);
     for limits in
         [small(), Limits::default(), Limits { step_name_chars: 1, ..small() }, Limits { calls: 0, ..small() }]
     {
-        let again = Replay::fold(&journal, limits).unwrap().next(&long);
+        let again = Replay::fold(&journal, limits).unwrap().next(&long, at(0));
         assert_eq!(again, Ok(Turn::Return(Outcome::Rejected(message.clone()))));
     }
 }

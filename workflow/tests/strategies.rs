@@ -15,12 +15,17 @@ use receipt::Timestamp;
 use workflow::Action;
 use workflow::ArtifactFacts;
 use workflow::Asked;
+use workflow::Backoff;
 use workflow::Check;
 use workflow::Effect;
 use workflow::Entry;
+use workflow::EventType;
 use workflow::Failure;
+use workflow::Finding;
+use workflow::Manner;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::StepConfig;
 
 /// Any program of the size that a person would write.
 pub(crate) fn program() -> impl Strategy<Value = Program> {
@@ -97,6 +102,8 @@ pub(crate) fn artifact_facts() -> impl Strategy<Value = ArtifactFacts> {
 fn asked() -> impl Strategy<Value = Asked> {
     prop_oneof![
         text().prop_map(|name| Asked::Step { name }),
+        text().prop_map(|name| Asked::Sleep { name }),
+        (text(), text()).prop_map(|(name, event_type)| Asked::Event { name, event_type }),
         (text(), text(), digest()).prop_map(|(capability, resource, action)| Asked::Approval {
             capability,
             resource,
@@ -152,7 +159,7 @@ fn check() -> impl Strategy<Value = Check> {
 
 /// Any entry at all, also ones that no guest could bring about.
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
-    prop_oneof![beginning_or_end(), step(), authority(), action_taken()]
+    prop_oneof![beginning_or_end(), step(), wait(), course(), authority(), action_taken()]
 }
 
 fn beginning_or_end() -> impl Strategy<Value = Entry> {
@@ -179,7 +186,12 @@ fn beginning_or_end() -> impl Strategy<Value = Entry> {
 
 fn step() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        (any::<u32>(), text()).prop_map(|(call, name)| Entry::StepStarted { call, name }),
+        (any::<u32>(), text(), option::of(config()), manner())
+            .prop_map(|(call, name, config, manner)| { Entry::StepStarted { call, name, config, manner } }),
+        (any::<u32>(), any::<u32>(), failures(), time()).prop_map(|(call, attempt, failure, retry_at)| {
+            Entry::AttemptFailed { call, attempt, failure, retry_at }
+        }),
+        (any::<u32>(), any::<u32>()).prop_map(|(call, attempt)| Entry::AttemptStarted { call, attempt }),
         (any::<u32>(), text()).prop_map(|(call, output)| Entry::StepCompleted { call, output }),
         (any::<u32>(), failures()).prop_map(|(call, failure)| Entry::StepFailed { call, failure }),
         (any::<u32>(), asked(), text()).prop_map(|(call, asked, message)| Entry::Rejected {
@@ -190,16 +202,71 @@ fn step() -> impl Strategy<Value = Entry> {
     ]
 }
 
+fn wait() -> impl Strategy<Value = Entry> {
+    let call = any::<u32>;
+    prop_oneof![
+        (call(), text(), time(), manner()).prop_map(|(call, name, until, manner)| Entry::SleepStarted {
+            call,
+            name,
+            until,
+            manner
+        }),
+        call().prop_map(|call| Entry::SleepEnded { call }),
+        (call(), text(), event_type(), time(), manner()).prop_map(
+            |(call, name, event_type, until, manner)| {
+                Entry::WaitStarted { call, name, event_type, until, manner }
+            }
+        ),
+        (call(), call()).prop_map(|(call, event)| Entry::WaitMatched { call, event }),
+        call().prop_map(|call| Entry::WaitTimedOut { call }),
+        (event_type(), text(), time()).prop_map(|(event_type, payload, at)| Entry::EventReceived {
+            event_type,
+            payload,
+            at
+        }),
+        vec(call(), 0..40).prop_map(|calls| Entry::Awaiting { calls }),
+        call().prop_map(|call| Entry::Told { call }),
+    ]
+}
+
+fn course() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        text().prop_map(|by| Entry::Paused { by }),
+        text().prop_map(|by| Entry::Resumed { by }),
+        (any::<u32>(), text()).prop_map(|(call, message)| Entry::Diverged { call, message }),
+        (any::<u32>(), text()).prop_map(|(from, by)| Entry::Restarted { from, by }),
+        (text(), option::of(text())).prop_map(|(by, reason)| Entry::Terminated { by, reason }),
+        (any::<u32>(), select(vec![Finding::Succeeded, Finding::Failed]), text(), option::of(text()))
+            .prop_map(|(call, finding, by, reason)| Entry::Resolved { call, finding, by, reason }),
+    ]
+}
+
+fn config() -> impl Strategy<Value = StepConfig> {
+    let backoff = select(vec![Backoff::Constant, Backoff::Linear, Backoff::Exponential]);
+    (any::<u32>(), any::<u64>(), backoff, any::<u64>()).prop_map(
+        |(retries, delay_ms, backoff, timeout_ms)| StepConfig { retries, delay_ms, backoff, timeout_ms },
+    )
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    select(vec![Manner::AtOnce, Manner::Beside])
+}
+
+fn event_type() -> impl Strategy<Value = EventType> {
+    "[A-Za-z0-9_.:-]{1,100}".prop_map(|text| text.parse().unwrap())
+}
+
 fn authority() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time()).prop_map(
-            |(call, request, asked, artifact, input_hash, expires_at)| Entry::Requested {
+        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time(), manner()).prop_map(
+            |(call, request, asked, artifact, input_hash, expires_at, manner)| Entry::Requested {
                 call,
                 request,
                 asked,
                 artifact,
                 input_hash,
                 expires_at,
+                manner,
             }
         ),
         (request(), decision(), text(), option::of(text())).prop_map(

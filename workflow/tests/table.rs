@@ -2,6 +2,7 @@
 
 use crate::common::about;
 use crate::common::action;
+use crate::common::at;
 use crate::common::begin;
 use crate::common::between;
 use crate::common::fold;
@@ -207,7 +208,7 @@ fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
 
 /// What an instance in some state answers to all that a guest could ask.
 fn answers(replay: &Replay) -> String {
-    let ask = |command: &Command| replay.clone().next(command);
+    let ask = |command: &Command| replay.clone().next(command, at(0));
     let end = |call| Command::EndStep { call, result: Ok(r#""built""#.to_owned()) };
     let perform = Command::Perform(invocation(&action(), receipt_id(0)));
     let answers: Vec<_> =

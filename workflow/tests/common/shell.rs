@@ -14,6 +14,7 @@ use super::program::Seen;
 use super::request_id;
 use receipt::Decision;
 use receipt::Digest;
+use receipt::Timestamp;
 use workflow::Asked;
 use workflow::Call;
 use workflow::Check;
@@ -29,7 +30,6 @@ use workflow::Replay;
 use workflow::RequestId;
 use workflow::Status;
 use workflow::Turn;
-use workflow::Wait;
 
 /// Why a drive ended before the program did.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,7 @@ pub(crate) struct Shell {
     deeds: Vec<Live>,
     /// How many entries it can still write before it dies.
     life: usize,
+    now: Timestamp,
 }
 
 /// One drive, and how it ended.
@@ -71,8 +72,12 @@ pub(crate) struct Run {
 
 /// Drives `program` once on `journal`; the shell dies when it tries to write more than `life` entries.
 pub(crate) fn drive(program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
+    drive_at(clock(journal), program, journal, limits, life)
+}
+
+fn drive_at(now: Timestamp, program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
     let replay = Replay::fold(journal, limits).unwrap();
-    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life };
+    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life, now };
     let mut guest = Guest::new(&mut shell);
     let end = guest.run(program);
     let bodies = std::mem::take(&mut guest.bodies);
@@ -89,15 +94,16 @@ pub(crate) fn run(program: &Program, journal: &[Entry], lives: &[usize]) -> Run 
 pub(crate) fn run_within(limits: &Limits, program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
     let (mut journal, mut drives) = (journal.to_vec(), Vec::new());
     let mut lives = lives.iter().copied();
+    let mut now = clock(&journal);
     loop {
-        let drive = drive(program, &journal, limits.clone(), lives.next().unwrap_or(usize::MAX));
+        let drive = drive_at(now, program, &journal, limits.clone(), lives.next().unwrap_or(usize::MAX));
         let end = drive.end.clone();
         journal = drive.journal.clone();
         drives.push(drive);
         match end {
             Ok(_) | Err(Stop::Broke(_)) => return Run { journal, drives, end },
-            Err(Stop::Parked) => decide(&mut journal),
-            Err(Stop::Died) => {}
+            Err(Stop::Parked) => now = wait(&mut journal),
+            Err(Stop::Died) => now = clock(&journal),
             Err(Stop::Diverged(divergence)) => panic!("{divergence}"),
         }
     }
@@ -108,11 +114,48 @@ pub(crate) fn run_straight(program: &Program) -> Run {
     run(program, &origin(), &[])
 }
 
-/// Somebody decides about the request that waits, and the decision is signed at once; or nobody does.
-fn decide(journal: &mut Vec<Entry>) {
-    let Status::Waiting(Wait::Approval { request, .. }) = super::fold(journal).status() else {
-        panic!("nothing waits")
-    };
+/// What time it is in a world that only moves on while an instance waits: when the last thing ended that time has ended.
+fn clock(journal: &[Entry]) -> Timestamp {
+    let mut due = std::collections::BTreeMap::new();
+    let mut now = at(0);
+    for entry in journal {
+        let ended = match entry {
+            Entry::SleepStarted { call, until, .. } | Entry::WaitStarted { call, until, .. } => {
+                due.insert(call.to_string(), *until);
+                None
+            }
+            Entry::AttemptFailed { call, retry_at, .. } => {
+                due.insert(call.to_string(), *retry_at);
+                None
+            }
+            Entry::Requested { request, expires_at, .. } => {
+                due.insert(request.to_string(), *expires_at);
+                None
+            }
+            Entry::SleepEnded { call }
+            | Entry::WaitTimedOut { call }
+            | Entry::AttemptStarted { call, .. } => due.get(&call.to_string()),
+            Entry::Lapsed { request } => due.get(request.as_str()),
+            Entry::EventReceived { at, .. } => Some(at),
+            _ => None,
+        };
+        now = ended.copied().unwrap_or(now).max(now);
+    }
+    now
+}
+
+/// The world answers what it can of what the instance waits for; where it cannot, time passes.
+fn wait(journal: &mut Vec<Entry>) -> Timestamp {
+    let Status::Waiting(wait) = super::fold(journal).status() else { panic!("nothing waits") };
+    let before = journal.len();
+    for request in wait.requests() {
+        decide(journal, request.clone());
+    }
+    if journal.len() > before { clock(journal) } else { wait.due().unwrap() }
+}
+
+/// Somebody decides about a request, and the decision is signed at once; or nobody does.
+fn decide(journal: &mut Vec<Entry>, request: RequestId) {
     let decision = match word(journal, &request, 0).as_str() {
         // Two have to agree.
         "approve" => {
@@ -123,7 +166,7 @@ fn decide(journal: &mut Vec<Entry>) {
         }
         "deny" => Decision::Denied,
         "withdraw" => return journal.push(about::withdrawn(request)),
-        _ => return journal.push(Entry::Lapsed { request }),
+        _ => return,
     };
     let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
     journal.extend([about::decided(request.clone(), decision), about::issued(request, receipt, decision)]);
@@ -149,7 +192,7 @@ impl Shell {
     pub(crate) fn answer(&mut self, command: &workflow::Command) -> Result<Outcome, Stop> {
         let before = (self.replay.position(), self.journal.len());
         loop {
-            let turn = self.replay.next(command).map_err(diverged)?;
+            let turn = self.replay.next(command, self.now).map_err(diverged)?;
             let position = self.replay.position();
             assert!(matches!(turn, Turn::Return(_)) || position == before.0, "{turn:?} is no answer yet");
             match turn {
@@ -191,11 +234,8 @@ impl Shell {
 
     fn carry_out(&self, live: Live) -> Entry {
         match live {
-            Live::BeginStep { call, name } => Entry::StepStarted { call, name },
-            Live::EndStep { call, result: Ok(output) } => Entry::StepCompleted { call, output },
-            Live::EndStep { call, result: Err(failure) } => Entry::StepFailed { call, failure },
-            Live::Reject { call, asked, message } => Entry::Rejected { call, asked, message },
-            Live::Request { call, asked, action } => {
+            Live::Record(entry) => entry,
+            Live::Request { call, asked, action, manner } => {
                 let artifact = action.artifact.map(|artifact| artifact.facts().clone());
                 let input_hash = action.capability;
                 Entry::Requested {
@@ -204,7 +244,8 @@ impl Shell {
                     asked,
                     artifact,
                     input_hash,
-                    expires_at: at(0),
+                    expires_at: Timestamp::from_millis(self.now.as_millis() + 1000),
+                    manner,
                 }
             }
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, &invocation),
