@@ -180,12 +180,15 @@ impl Decided {
             unreachable!("it asks")
         };
         let request = bench.host.request(&request).expect("its request");
-        let keyring =
-            Keyring::open(bench.folder.path().join("other").as_path(), &[7; 32], request.created_at)
-                .expect("keys");
+        let keyring = Keyring::open(
+            bench.folder.path().join("other").as_path(),
+            &[[7; 32], [8; 32]],
+            request.created_at,
+        )
+        .expect("keys");
         let by = DemoDecider::new("bench".parse().expect("a name"));
         let judgement = Judgement { decision: Decision::Approved, by, reason: None };
-        Self { authority: Authority::new(Box::new(keyring.signer)), keys: keyring.keys, request, judgement }
+        Self { authority: Authority::new(Box::new(keyring.demo)), keys: keyring.keys, request, judgement }
     }
 
     fn mint(&self) -> StoredReceipt {

@@ -144,7 +144,11 @@ impl Builder {
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let keyring = Keyring::open(&folder.keys(), &entropy::random_bytes()?, self.clock.now())?;
+        let keyring = Keyring::open(
+            &folder.keys(),
+            &[entropy::random_bytes()?, entropy::random_bytes()?],
+            self.clock.now(),
+        )?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
         let programs = Programs::new(largest.load.programs);
@@ -153,13 +157,14 @@ impl Builder {
             sandbox,
             store,
             gate: Gate::new(keyring.keys, self.scope),
-            authority: Authority::new(Box::new(keyring.signer)),
+            authority: Authority::new(Box::new(keyring.demo)),
             capabilities: self.capabilities,
             clock: self.clock,
             observer: self.observer,
             settings: self.settings,
             environment: self.environment,
             programs,
+            trust: Mutex::default(),
             driving: Mutex::default(),
             _folder: folder,
         })))

@@ -18,8 +18,10 @@ use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
 use crate::store::InstanceKey;
+use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
+use crate::store::StoreError;
 use receipt::Digest;
 use receipt::Json;
 use receipt::Timestamp;
@@ -37,12 +39,12 @@ use workflow::Entry;
 use workflow::Failure;
 use workflow::Invocation;
 use workflow::Live;
+use workflow::Manner;
 use workflow::Outcome;
 use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::Turn;
 use workflow::Unsettled;
-use workflow::Wait;
 
 /// What does not change while an instance runs.
 pub(crate) struct Origin {
@@ -95,13 +97,11 @@ impl Handler for Shared {
 impl Driver {
     fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
         loop {
-            let turn = self.replay.next(command).map_err(|divergence| self.diverged(divergence))?;
+            let now = self.inner.now()?;
+            let turn = self.replay.next(command, now).map_err(|divergence| self.diverged(divergence))?;
             match turn {
                 Turn::Return(outcome) => return Ok(outcome),
-                Turn::Wait(Wait::Approval { request, expires_at }) if self.inner.now()? >= expires_at => {
-                    self.append(&[Entry::Lapsed { request }])?;
-                }
-                Turn::Wait(Wait::Approval { .. }) => return Err(Stop::Waiting),
+                Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Do(live) => self.carry_out(live)?,
             }
@@ -148,15 +148,8 @@ impl Driver {
     /// The one place where the host does anything.
     fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
-            Live::BeginStep { call, name } => self.append(&[Entry::StepStarted { call, name }]),
-            Live::EndStep { call, result: Ok(output) } => {
-                self.append(&[Entry::StepCompleted { call, output }])
-            }
-            Live::EndStep { call, result: Err(failure) } => {
-                self.append(&[Entry::StepFailed { call, failure }])
-            }
-            Live::Reject { call, asked, message } => self.append(&[Entry::Rejected { call, asked, message }]),
-            Live::Request { call, asked, action } => self.request(call, asked, action),
+            Live::Record(entry) => self.append(&[entry]),
+            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner),
             Live::Redeem { call, asked, invocation } => self.redeem(call, &asked, &invocation),
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted),
             Live::Attest { call, receipt, effect } => {
@@ -166,7 +159,7 @@ impl Driver {
         }
     }
 
-    fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
+    fn request(&mut self, call: Call, asked: Asked, action: Action, manner: Manner) -> Result<(), Error> {
         let now = self.inner.now()?;
         let origin = &self.origin;
         let capability = self.inner.capability(&action.capability);
@@ -197,10 +190,17 @@ impl Driver {
             artifact: request.artifact.clone(),
             input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
             expires_at: request.expires_at,
+            manner,
         };
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
         let entries = [entry];
-        let batch = Batch { entries: &entries, request: Some((&request.id, &body)), ..Batch::default() };
+        let kept = NewRequest {
+            id: &request.id,
+            capability: &request.capability,
+            resource: &request.resource,
+            body: &body,
+        };
+        let batch = Batch { entries: &entries, request: Some(kept), ..Batch::default() };
         let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
         match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
             Ok(()) => self.append_batch(batch),
@@ -237,7 +237,14 @@ impl Driver {
             }
         };
         let place = Place { key: &origin.key, after: self.replay.len(), at };
-        let fact = inner.store.redeem(place, &invocation.receipt, &mut judge)?;
+        let fact = loop {
+            let trust = inner.trust()?;
+            match inner.store.redeem(place, &invocation.receipt, trust.seq(), &mut judge) {
+                // Somebody was removed, or everything was frozen, since we looked.
+                Err(StoreError::ActsMoved) => {}
+                redeemed => break redeemed?,
+            }
+        };
         self.replay.apply(&fact.entry).map_err(|illegal| self.illegal(illegal))?;
         self.inner.observe(&fact);
         Ok(())
@@ -337,6 +344,12 @@ fn is_of_the_guest(entry: &Entry) -> bool {
     matches!(
         entry,
         Entry::StepStarted { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::AttemptStarted { .. }
+            | Entry::SleepStarted { .. }
+            | Entry::WaitStarted { .. }
+            | Entry::EventReceived { .. }
+            | Entry::Awaiting { .. }
             | Entry::StepCompleted { .. }
             | Entry::StepFailed { .. }
             | Entry::Rejected { .. }

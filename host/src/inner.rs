@@ -20,10 +20,12 @@ use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
 use crate::store::Store;
 use crate::store::StoredReceipt;
+use crate::trust::Trust;
 use receipt::Digest;
 use receipt::Salt;
 use receipt::Timestamp;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use workflow::Entry;
@@ -44,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) environment: Environment,
     pub(crate) programs: Programs,
+    pub(crate) trust: Mutex<Arc<Trust>>,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
     pub(crate) _folder: DataFolder,
@@ -54,6 +57,16 @@ impl Inner {
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         let wall = self.clock.now();
         Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+
+    /// What operators have said, all of it: another process may have recorded something since the last look.
+    pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
+        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.store.acts(trust.seq())?;
+        if !since.is_empty() {
+            Arc::make_mut(&mut trust).extend(&since)?;
+        }
+        Ok(Arc::clone(&trust))
     }
 
     pub(crate) fn observe(&self, fact: &Fact) {

@@ -15,10 +15,11 @@
 //! let instance = host.start(&workflow, start)?;
 //!
 //! // The workflow runs until it asks for permission; then it is parked and costs nothing but disk.
-//! while let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.drive(&instance).await? {
-//!     println!("{}", host.request(&request)?);
+//! while let Status::Waiting(wait) = host.drive(&instance).await? {
+//!     let Some(request) = wait.request() else { continue };
+//!     println!("{}", host.request(request)?);
 //!     let by = DemoDecider::new("operator".parse()?);
-//!     host.decide(&request, &Judgement { decision: Decision::Approved, by, reason: None })?;
+//!     host.decide(request, &Judgement { decision: Decision::Approved, by, reason: None })?;
 //! }
 //! # Ok(())
 //! # }
@@ -42,6 +43,7 @@ pub mod limits;
 mod programs;
 pub mod sandbox;
 pub mod store;
+pub mod trust;
 
 pub use builder::Builder;
 pub use clock::Clock;
@@ -80,7 +82,6 @@ use workflow::ActorId;
 use workflow::Entry;
 use workflow::RequestId;
 use workflow::TenantId;
-use workflow::Wait;
 
 /// A host: one data folder, one sandbox, one issuer.
 #[derive(Clone)]
@@ -181,9 +182,9 @@ impl Host {
         let _reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
         match replay.status() {
-            Status::Running => {}
+            status if status.can_run() => {}
+            Status::Waiting(wait) if wait.due() <= Some(self.0.now()?) => {}
             // Nothing that the guest could do would change anything.
-            Status::Waiting(Wait::Approval { expires_at, .. }) if self.0.now()? >= expires_at => {}
             settled => return Ok(settled),
         }
         let program = self.program_of(origin.component).await?;
@@ -251,10 +252,10 @@ impl Host {
         let (key, request) = self.0.request(id)?;
         let (_, mut replay) = self.0.read(&key)?;
         let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
-        match replay.status() {
-            Status::Waiting(Wait::Approval { request, .. }) if request == *id => {}
-            Status::Completed(_) | Status::Failed(_) => return Err(not_waiting("its instance has ended")),
-            _ => return Err(not_waiting("it was decided or has lapsed")),
+        match replay.is_pending(id) {
+            true => {}
+            false if replay.status().has_ended() => return Err(not_waiting("its instance has ended")),
+            false => return Err(not_waiting("it was decided, withdrawn or has lapsed")),
         }
         if judgement.by.name() == &request.actor {
             return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));

@@ -5,6 +5,7 @@ use crate::ArtifactFacts;
 use crate::Asked;
 use crate::Call;
 use crate::Check;
+use crate::DeciderId;
 use crate::Effect;
 use crate::EventNumber;
 use crate::EventType;
@@ -50,10 +51,10 @@ pub enum Entry {
         seed: Digest,
         /// The person who answers for the actor, where the operator named one. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        operator: Option<String>,
+        operator: Option<DeciderId>,
         /// The person who submitted the instance, where one is known. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        submitter: Option<String>,
+        submitter: Option<DeciderId>,
     },
     /// A step was begun, and its first attempt with it.
     StepStarted {

@@ -15,6 +15,7 @@ use crate::StepConfig;
 use crate::step::later;
 use receipt::Json;
 use receipt::Timestamp;
+use std::time::Duration;
 
 /// The bounds on what one instance asks for and records. The defaults start from those of Cloudflare Workflows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub struct Limits {
     pub beside: u32,
     /// How often a step may be tried again. Default 10 000, as on Cloudflare.
     pub retries: u32,
-    /// Milliseconds that a sleep, a wait, an attempt or the delay before one may take. Default 365 days, as on Cloudflare.
-    pub sleep_ms: u64,
+    /// How long a sleep, a wait, an attempt or the delay before one may take. Default 365 days, as on Cloudflare.
+    pub sleep: Duration,
     /// Bytes in an event's payload. Default 1 MiB, as on Cloudflare.
     pub event_bytes: usize,
     /// Events that wait for somebody to ask for them. Default 1 000: more of them is a workflow that does not listen.
@@ -53,7 +54,7 @@ impl Default for Limits {
             calls: 10_000,
             beside: 1_000,
             retries: 10_000,
-            sleep_ms: 365 * 86_400_000,
+            sleep: Duration::from_secs(365 * 86_400),
             event_bytes: 1 << 20,
             events: 1_000,
             step_name_chars: 256,
@@ -75,8 +76,8 @@ pub mod names {
     pub const BESIDE: &str = "beside";
     /// Of [`Limits::retries`](super::Limits::retries).
     pub const RETRIES: &str = "retries";
-    /// Of [`Limits::sleep_ms`](super::Limits::sleep_ms).
-    pub const SLEEP_MS: &str = "sleep-ms";
+    /// Of [`Limits::sleep`](super::Limits::sleep).
+    pub const SLEEP_SECONDS: &str = "sleep-seconds";
     /// Of [`Limits::event_bytes`](super::Limits::event_bytes).
     pub const EVENT_BYTES: &str = "event-bytes";
     /// Of [`Limits::events`](super::Limits::events).
@@ -157,7 +158,7 @@ impl Limits {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let total = kept.saturating_add(failure.name.len() + failure.message.len());
-        (total <= self.journal_bytes).then(|| later(now, delay.min(self.sleep_ms)))
+        (total <= self.journal_bytes).then(|| later(now, delay.min(self.sleep_ms())))
     }
 
     /// A step's end as it is recorded, beside the bytes that are kept already: a result that cannot be kept is a failure.
@@ -229,23 +230,23 @@ impl Limits {
         if config.retries > self.retries {
             return Err(over(names::RETRIES, "retries of a step", self.retries, config.retries));
         }
-        self.check_span("milliseconds between two attempts", config.delay_ms)?;
+        self.check_span("seconds between two attempts", config.delay_ms)?;
         match config.timeout_ms {
             0 => Err("an attempt needs some time: a timeout of at least one millisecond".to_owned()),
-            timeout => self.check_span("milliseconds for an attempt", timeout),
+            timeout => self.check_span("seconds for an attempt", timeout),
         }
     }
 
     fn check_sleep(&self, sleep: &Sleep, now: Timestamp) -> Result<(), String> {
         self.check_name("a sleep", &sleep.name)?;
         match sleep.alarm {
-            Alarm::In(ms) => self.check_span("milliseconds of sleep", ms),
+            Alarm::In(ms) => self.check_span("seconds of sleep", ms),
             Alarm::At(at) if at < now => {
                 Err(format!("a workflow cannot sleep until {at}: that is in the past, it is {now}"))
             }
             Alarm::At(at) => {
                 let ms = at.as_millis().saturating_sub(now.as_millis());
-                self.check_span("milliseconds of sleep", ms.unsigned_abs())
+                self.check_span("seconds of sleep", ms.unsigned_abs())
             }
         }
     }
@@ -255,15 +256,20 @@ impl Limits {
         expectation.event_type.parse::<EventType>().map_err(|invalid| invalid.to_string())?;
         match expectation.timeout_ms {
             0 => Err("a wait needs some time: a timeout of at least one millisecond".to_owned()),
-            timeout => self.check_span("milliseconds of waiting", timeout),
+            timeout => self.check_span("seconds of waiting", timeout),
         }
     }
 
     fn check_span(&self, what: &str, ms: u64) -> Result<(), String> {
-        match ms > self.sleep_ms {
-            true => Err(over(names::SLEEP_MS, what, self.sleep_ms, ms)),
+        let asked = Duration::from_millis(ms).as_secs_f64();
+        match ms > self.sleep_ms() {
+            true => Err(over(names::SLEEP_SECONDS, what, self.sleep.as_secs(), asked)),
             false => Ok(()),
         }
+    }
+
+    fn sleep_ms(&self) -> u64 {
+        u64::try_from(self.sleep.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn over_journal(&self, total: usize) -> String {

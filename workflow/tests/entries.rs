@@ -220,7 +220,7 @@ fn without_artifact(mut entry: Entry) -> Entry {
 
 fn answered_for(mut entry: Entry) -> Entry {
     if let Entry::Started { operator, submitter, .. } = &mut entry {
-        (*operator, *submitter) = (Some("ann".to_owned()), Some("bob".to_owned()));
+        (*operator, *submitter) = (Some("ann".parse().unwrap()), Some("bob".parse().unwrap()));
     }
     entry
 }

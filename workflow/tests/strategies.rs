@@ -169,19 +169,33 @@ fn beginning_or_end() -> impl Strategy<Value = Entry> {
             bytes,
             imports
         }),
-        ("[a-z]{1,9}", "[a-z:@/.]{1,9}", text(), text(), digest(), option::of(text()), option::of(text()))
-            .prop_map(|(tenant, actor, workflow, params, seed, operator, submitter)| Entry::Started {
-                tenant: tenant.parse().unwrap(),
-                actor: actor.parse().unwrap(),
-                workflow,
-                params,
-                seed,
-                operator,
-                submitter,
+        (
+            "[a-z]{1,9}",
+            "[a-z:@/.]{1,9}",
+            text(),
+            text(),
+            digest(),
+            option::of(person()),
+            option::of(person())
+        )
+            .prop_map(|(tenant, actor, workflow, params, seed, operator, submitter)| {
+                Entry::Started {
+                    tenant: tenant.parse().unwrap(),
+                    actor: actor.parse().unwrap(),
+                    workflow,
+                    params,
+                    seed,
+                    operator,
+                    submitter,
+                }
             }),
         text().prop_map(|output| Entry::Completed { output }),
         failures().prop_map(|failure| Entry::Failed { failure }),
     ]
+}
+
+fn person() -> impl Strategy<Value = workflow::DeciderId> {
+    "[a-z]{1,9}".prop_map(|name| name.parse().unwrap())
 }
 
 fn step() -> impl Strategy<Value = Entry> {

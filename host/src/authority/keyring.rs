@@ -11,6 +11,7 @@ use receipt::Key;
 use receipt::KeySet;
 use receipt::KeySetError;
 use receipt::KeyStatus;
+use receipt::Scope;
 use receipt::Timestamp;
 use std::fs;
 use std::io;
@@ -26,8 +27,10 @@ const ISSUER: &str = "pp-host";
 
 /// The keys of a data folder.
 pub struct Keyring {
-    /// Signs demo receipts and their attestations.
-    pub signer: Ed25519Signer,
+    /// Signs decisions of scope demo, and what became of them.
+    pub demo: Ed25519Signer,
+    /// Signs decisions in earnest, and what became of them.
+    pub production: Ed25519Signer,
     /// What verifies them. The gate trusts these keys and no others.
     pub keys: KeySet,
 }
@@ -71,8 +74,13 @@ pub enum KeyringError {
         key_id: String,
     },
     /// Nothing to sign with.
-    #[error("the key set in {} has no active key: make one with pp-host keys rotate", .0.display())]
-    NoActiveKey(PathBuf),
+    #[error("the key set in {} has no active key for {scope} receipts: make one with pp-host keys rotate", path.display())]
+    NoActiveKey {
+        /// Which folder.
+        path: PathBuf,
+        /// For which receipts.
+        scope: Scope,
+    },
 }
 
 impl Keyring {
@@ -80,24 +88,26 @@ impl Keyring {
     ///
     /// # Errors
     /// When they cannot be read, are not safe, or do not belong together.
-    pub fn open(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<Self, KeyringError> {
+    pub fn open(folder: &Path, seeds: &[[u8; 32]; 2], now: Timestamp) -> Result<Self, KeyringError> {
         let public = folder.join(PUBLIC);
-        if !public.try_exists().map_err(|error| file(&public, error))? {
-            let mut keys = KeySet::new(ISSUER);
-            let key = make(folder, seed, now)?;
-            keys.insert(key).map_err(|error| KeyringError::KeySet { path: public, error })?;
+        let mut keys = match public.try_exists().map_err(|error| file(&public, error))? {
+            true => Self::public(folder)?,
+            false => KeySet::new(ISSUER),
+        };
+        let mut made = false;
+        for (scope, seed) in SCOPES.into_iter().zip(seeds) {
+            // A set in which a scope has keys and none that signs was made so on purpose.
+            if !keys.keys().any(|key| scope_of(&key.key_id) == scope) {
+                let key = make(folder, scope, seed, now)?;
+                keys.insert(key).map_err(|error| KeyringError::KeySet { path: public.clone(), error })?;
+                made = true;
+            }
+        }
+        if made {
             save(folder, &keys)?;
         }
-        let keys = Self::public(folder)?;
-        let active = active(&keys).ok_or_else(|| KeyringError::NoActiveKey(folder.to_owned()))?;
-        let path = private(folder, &active.key_id);
-        let key = read_private(&path)?;
-        match key.verifying_key().to_bytes() == active.public_key {
-            true => {
-                Ok(Self { signer: Ed25519Signer::from_seed(active.key_id.clone(), &key.to_bytes()), keys })
-            }
-            false => Err(KeyringError::OtherKey { path, key_id: active.key_id.clone() }),
-        }
+        let [demo, production] = SCOPES.map(|scope| signer(folder, &keys, scope));
+        Ok(Self { demo: demo?, production: production?, keys })
     }
 
     /// Reads the public key set alone.
@@ -110,15 +120,21 @@ impl Keyring {
         KeySet::parse(&text).map_err(|error| KeyringError::KeySet { path, error })
     }
 
-    /// Makes a new key from `seed` the one that signs. What the old one signed stays good; its private half is removed. The new key's id.
+    /// Makes a new key from `seed` the one that signs receipts of that scope. What the old one signed stays good; its private half is
+    /// removed. The new key's id.
     ///
     /// # Errors
     /// When the keys cannot be read or written. The old key is then still the one that signs.
-    pub fn rotate(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<String, KeyringError> {
+    pub fn rotate(
+        folder: &Path,
+        scope: Scope,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<String, KeyringError> {
         let mut keys = Self::public(folder)?;
-        let next = make(folder, seed, now)?;
+        let next = make(folder, scope, seed, now)?;
         let id = next.key_id.clone();
-        let old = active(&keys).map(|key| key.key_id.clone());
+        let old = active(&keys, scope).map(|key| key.key_id.clone());
         let rotated = match &old {
             Some(old) => keys.rotate(old, next),
             None => keys.insert(next),
@@ -143,22 +159,46 @@ impl Keyring {
     }
 }
 
-fn active(keys: &KeySet) -> Option<&Key> {
-    keys.keys().find(|key| key.status == KeyStatus::Active)
+/// Which receipts a key signs, as its id says.
+#[must_use]
+pub fn scope_of(key_id: &str) -> Scope {
+    if key_id.starts_with("pp_demo_") { Scope::Demo } else { Scope::Production }
 }
 
-/// The demo issuer's key, PKCS#8 in PEM, readable by its owner only. Named by its id, so that which one signs is decided by the key set
+const SCOPES: [Scope; 2] = [Scope::Demo, Scope::Production];
+
+fn active(keys: &KeySet, scope: Scope) -> Option<&Key> {
+    keys.keys().find(|key| key.status == KeyStatus::Active && scope_of(&key.key_id) == scope)
+}
+
+/// The key that signs receipts of that scope.
+fn signer(folder: &Path, keys: &KeySet, scope: Scope) -> Result<Ed25519Signer, KeyringError> {
+    let none = || KeyringError::NoActiveKey { path: folder.to_owned(), scope };
+    let active = active(keys, scope).ok_or_else(none)?;
+    let path = private(folder, &active.key_id);
+    let key = read_private(&path)?;
+    match key.verifying_key().to_bytes() == active.public_key {
+        true => Ok(Ed25519Signer::from_seed(active.key_id.clone(), &key.to_bytes())),
+        false => Err(KeyringError::OtherKey { path, key_id: active.key_id.clone() }),
+    }
+}
+
+/// An issuer's private key, PKCS#8 in PEM, readable by its owner only. Named by its id, so that which one signs is decided by the key set
 /// alone, and changing it is one rename.
 fn private(folder: &Path, key_id: &str) -> PathBuf {
     folder.join(format!("{key_id}.pem"))
 }
 
 /// Writes a private key, and returns its public half.
-fn make(folder: &Path, seed: &[u8; 32], now: Timestamp) -> Result<Key, KeyringError> {
+fn make(folder: &Path, scope: Scope, seed: &[u8; 32], now: Timestamp) -> Result<Key, KeyringError> {
     let key = SigningKey::from_bytes(seed);
     let public_key = key.verifying_key().to_bytes();
     // A demo key says so in its id, as the specification's does.
-    let key_id = format!("pp_demo_{}", &Digest::of(&public_key).to_string()[..16]);
+    let kind = match scope {
+        Scope::Demo => "pp_demo",
+        Scope::Production => "pp",
+    };
+    let key_id = format!("{kind}_{}", &Digest::of(&public_key).to_string()[..16]);
     let path = private(folder, &key_id);
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyringError::NotAKey(path.clone()))?;
     write(&path, pem.as_bytes(), 0o600)?;

@@ -7,6 +7,7 @@ mod view;
 
 pub use keyring::Keyring;
 pub use keyring::KeyringError;
+pub use keyring::scope_of;
 pub use request::Environment;
 pub use request::Request;
 pub use request::Reversibility;

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use host::Clock as _;
 use host::SystemClock;
 use host::authority::Keyring;
+use receipt::Scope;
 use serde_json::json;
 use std::io::Write as _;
 
@@ -20,7 +21,7 @@ pub(crate) enum Keys {
         #[arg(long)]
         json: bool,
     },
-    /// Make a new key the one that signs. What the old one signed stays good.
+    /// Make new keys the ones that sign. What the old ones signed stays good.
     Rotate,
     /// Revoke a key: nothing that it ever signed verifies from now on. Hand the new key set to everybody who pinned the old one.
     Revoke {
@@ -36,11 +37,13 @@ impl Keys {
             Self::List { json } => list(data, *json)?,
             Self::Rotate => {
                 let folder = data.own()?;
-                let id = Keyring::rotate(&folder.keys(), &host::random_bytes()?, SystemClock.now())?;
-                writeln!(
-                    anstream::stdout(),
-                    "{id} signs from now on; publish the new key set: pp-host keys export"
-                )?;
+                let mut out = anstream::stdout();
+                for scope in [Scope::Demo, Scope::Production] {
+                    let seed = host::random_bytes()?;
+                    let id = Keyring::rotate(&folder.keys(), scope, &seed, SystemClock.now())?;
+                    writeln!(out, "{id} signs {scope} receipts from now on")?;
+                }
+                writeln!(out, "publish the new key set: pp-host keys export")?;
             }
             Self::Revoke { key_id } => {
                 let folder = data.own()?;

@@ -10,16 +10,19 @@ use crate::cli::story::Story;
 use anstyle::Style;
 use anyhow::Context as _;
 use clap::Args;
+use host::Clock as _;
 use host::Host;
 use host::InstanceKey;
 use host::Start;
 use host::Status;
+use host::SystemClock;
 use host::authority::Keyring;
 use host::store::StoredReceipt;
 use receipt::Decision;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 use workflow::ActorId;
 use workflow::Effect;
 use workflow::Entry;
@@ -188,15 +191,21 @@ impl<'a> Session<'a> {
                 Status::Completed(_) | Status::Failed(_) if self.was_denied(key)? => break Exit::Denied,
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
-                Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
-                Status::Waiting(Wait::Approval { request, .. }) => {
-                    let request = self.host.request(&request)?;
-                    self.story.request(&request);
-                    match self.manner.decide(&request)? {
-                        Some(judgement) => self.verified(&self.host.decide(&request.id, &judgement)?)?,
-                        None => break Exit::Waiting,
+                Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
+                Status::Paused { .. } => break Exit::Waiting,
+                Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
+                Status::Waiting(wait) => match wait.request() {
+                    Some(request) => {
+                        let request = self.host.request(request)?;
+                        self.story.request(&request);
+                        match self.manner.decide(&request)? {
+                            Some(judgement) => self.verified(&self.host.decide(&request.id, &judgement)?)?,
+                            None => break Exit::Waiting,
+                        }
                     }
-                }
+                    // Nobody can send it an event while this program has the folder.
+                    None => self.pass_time(&wait),
+                },
             }
         };
         if exit == Exit::Waiting {
@@ -216,6 +225,14 @@ impl<'a> Session<'a> {
             format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()),
         );
         Ok(exit)
+    }
+
+    /// Waits until time alone lets the instance go on.
+    fn pass_time(&self, wait: &Wait) {
+        self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
+        let now = SystemClock.now().as_millis();
+        let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
+        std::thread::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1)));
     }
 
     /// Verifies what was just issued as a stranger would: with the public keys, from the signed bytes.

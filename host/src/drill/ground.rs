@@ -27,7 +27,6 @@ use tempfile::TempDir;
 use workflow::Entry;
 use workflow::Limits;
 use workflow::RequestId;
-use workflow::Wait;
 
 /// The guest that tries one attack a parameter.
 pub(super) const HOSTILE: &[u8] = include_bytes!("../../../tests/guests/hostile.wasm");
@@ -150,8 +149,10 @@ impl Ground {
     pub(super) fn finish(&self, key: &InstanceKey, decision: Decision) -> Result<Status, Error> {
         loop {
             match self.drive(key)? {
-                Status::Waiting(Wait::Approval { request, .. }) => {
-                    self.host.decide(&request, &judgement(decision)?)?;
+                Status::Waiting(wait) => {
+                    let request =
+                        wait.request().ok_or_else(|| Error::Internal(format!("it waits for {wait}")))?;
+                    self.host.decide(request, &judgement(decision)?)?;
                 }
                 end => return Ok(end),
             }
@@ -175,7 +176,7 @@ impl Ground {
     ) -> Result<(InstanceKey, RequestId), Obstacle> {
         let key = self.start(tenant, component, params)?;
         match self.drive(&key)? {
-            Status::Waiting(Wait::Approval { request, .. }) => Ok((key, request)),
+            Status::Waiting(wait) if let Some(request) = wait.request() => Ok((key, request.clone())),
             other => Err(format!("the workflow does not wait for a decision: {other:?}").into()),
         }
     }

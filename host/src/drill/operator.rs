@@ -106,7 +106,7 @@ fn revoked_key(ground: Ground) -> Result<Ending, Obstacle> {
     let (key, genuine) = ground.approved(VICTIM)?;
     let revoked = ground.reopened(|data| {
         let (keys, seed) = (data.join("keys"), crate::random_bytes()?);
-        Keyring::rotate(&keys, &seed, receipt::Timestamp::from_millis(1))?;
+        Keyring::rotate(&keys, receipt::Scope::Demo, &seed, receipt::Timestamp::from_millis(1))?;
         Ok(Keyring::revoke(&keys, &genuine.artifact.key_id, receipt::Timestamp::from_millis(2))?)
     })??;
     revoked.ran(&key)

@@ -4,6 +4,7 @@
 //! transaction). Facts and the records that they speak of are committed together or not at all, and only at the place in the
 //! journal that the writer expects: two drivers of one instance can never both win.
 
+mod approvals;
 mod folder;
 mod open;
 mod quota;
@@ -11,6 +12,9 @@ mod schema;
 mod sqlite;
 mod usage;
 
+pub use approvals::Asked;
+pub use approvals::RecordedAct;
+pub use approvals::Requests;
 pub use folder::DataFolder;
 pub use quota::OverQuota;
 pub use quota::Quotas;
@@ -93,6 +97,8 @@ pub struct Fate {
     pub redeemed: Option<(Timestamp, u64)>,
     /// The signed outcome in its portable form, as JSON text.
     pub attestation: Option<String>,
+    /// When it was taken back, and the signed revocation with what opens it, as JSON text.
+    pub revoked: Option<(Timestamp, String)>,
 }
 
 /// What is written at once.
@@ -100,12 +106,25 @@ pub struct Fate {
 pub struct Batch<'a> {
     /// The facts.
     pub entries: &'a [Entry],
-    /// A request that they speak of, as JSON text.
-    pub request: Option<(&'a RequestId, &'a str)>,
+    /// A request that they speak of.
+    pub request: Option<NewRequest<'a>>,
     /// A receipt that they speak of.
     pub receipt: Option<&'a StoredReceipt>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
     pub quotas: Option<&'a Quotas>,
+}
+
+/// A request, with what it will be found by.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRequest<'a> {
+    /// Its name.
+    pub id: &'a RequestId,
+    /// What is asked for.
+    pub capability: &'a str,
+    /// What it would be done to.
+    pub resource: &'a str,
+    /// The request as JSON text.
+    pub body: &'a str,
 }
 
 impl Batch<'_> {
@@ -115,7 +134,7 @@ impl Batch<'_> {
     /// When something in it has no JSON form.
     pub fn growth(&self) -> Result<Usage, StoreError> {
         let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let mut bytes = self.request.map_or(0, |(_, body)| body.len());
+        let mut bytes = self.request.map_or(0, |request| request.body.len());
         for entry in self.entries {
             bytes += serde_json::to_string(entry).map_err(length)?.len();
         }
@@ -165,8 +184,56 @@ pub trait Store: Send + Sync {
     /// Lets `judge` decide about a receipt and writes its decision, in one transaction. A receipt is redeemed at most once.
     ///
     /// # Errors
-    /// As [`append`](Self::append).
-    fn redeem(&self, place: Place<'_>, receipt: &ReceiptId, judge: Judge<'_>) -> Result<Fact, StoreError>;
+    /// As [`append`](Self::append), and [`StoreError::ActsMoved`] when there are other acts than `acts` of them: `judge` knew less.
+    fn redeem(
+        &self,
+        place: Place<'_>,
+        receipt: &ReceiptId,
+        acts: u64,
+        judge: Judge<'_>,
+    ) -> Result<Fact, StoreError>;
+
+    /// Records an act of an operator, if the last one is still `seen`; its place.
+    ///
+    /// # Errors
+    /// [`StoreError::ActsMoved`] when it is not, or the state cannot be written.
+    fn act(&self, seen: u64, at: Timestamp, body: &str) -> Result<u64, StoreError>;
+
+    /// The acts after that place, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError>;
+
+    /// How requests for this have fared before.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError>;
+
+    /// How many requests a tenant has made since.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// Whether a component or an artifact of that digest was ever part of something approved.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError>;
+
+    /// Requests as JSON text with whose they are and how each ended, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
+
+    /// Takes a receipt back: `body` is the signed revocation with what opens it, as JSON text.
+    ///
+    /// # Errors
+    /// When the receipt is spent or was taken back before, or the state cannot be written.
+    fn revoke(&self, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError>;
 
     /// The facts, in order: of one instance, or of all.
     ///
@@ -269,6 +336,15 @@ pub enum StoreError {
         "instance {0} was changed by somebody else meanwhile: nothing was written; look at it and try again"
     )]
     Conflict(InstanceKey),
+    /// Somebody said something meanwhile.
+    #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
+    ActsMoved,
+    /// Too late to take it back.
+    #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
+    Spent(ReceiptId),
+    /// Taken back before.
+    #[error("receipt {0} is revoked already")]
+    Revoked(ReceiptId),
     /// A name that is taken.
     #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
     Exists(InstanceKey),

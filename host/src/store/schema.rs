@@ -10,10 +10,10 @@ use std::path::Path;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// From each format to the next; a new database takes all the steps. What was released is never edited, only followed by another.
-const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS];
+const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS, APPROVALS];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
 /// table beside them, written in the same transaction.
@@ -54,6 +54,34 @@ const COUNTERS: &str = "
             UNION ALL SELECT tenant, 0, 0, length(c.bytes) FROM holdings h JOIN components c ON c.digest = h.component
         ) GROUP BY tenant;
     DROP TABLE facts;
+";
+
+/// Format 3 is for decisions in earnest: what operators said (`acts`), receipts that were taken back, and what is asked of every request:
+/// how often this was asked and refused before, and whether its code and its artifact were ever approved (`known`).
+const APPROVALS: &str = "
+    CREATE TABLE acts (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE revocations (receipt TEXT PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE known (tenant TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (tenant, digest)) STRICT, WITHOUT ROWID;
+    ALTER TABLE requests ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE requests ADD COLUMN outcome TEXT;
+
+    CREATE TEMP TABLE ends AS SELECT body ->> 'request' AS request, at, body ->> 'fact' AS fact, body ->> 'decision' AS decision
+        FROM entries WHERE json_valid(body) AND body ->> 'fact' IN ('requested', 'decided', 'lapsed');
+    CREATE INDEX temp.ends_of_request ON ends (request);
+    UPDATE requests SET
+        tenant = (SELECT tenant FROM instances i WHERE i.id = requests.instance),
+        subject = coalesce(body ->> 'capability' || ' ' || (body ->> 'resource'), ''),
+        at = coalesce((SELECT at FROM ends WHERE request = requests.id AND fact = 'requested'), 0),
+        outcome = (SELECT coalesce(decision, 'LAPSED') FROM ends WHERE request = requests.id AND fact <> 'requested')
+        WHERE json_valid(body);
+    INSERT OR IGNORE INTO known SELECT tenant, body ->> 'component' FROM requests WHERE outcome = 'APPROVED';
+    INSERT OR IGNORE INTO known SELECT tenant, body -> 'artifact' ->> 'sha256' FROM requests
+        WHERE outcome = 'APPROVED' AND body -> 'artifact' ->> 'sha256' IS NOT NULL;
+    DROP TABLE ends;
+    CREATE INDEX requests_by_subject ON requests (tenant, subject);
+    CREATE INDEX requests_by_time ON requests (tenant, at);
 ";
 
 /// Says no to a file that is not ours, or not ours yet.

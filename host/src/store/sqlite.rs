@@ -1,17 +1,22 @@
 //! The store in one SQLite file.
 
+use crate::store::Asked;
 use crate::store::Batch;
 use crate::store::DataFolder;
 use crate::store::Fact;
 use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::Judge;
+use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
+use crate::store::RecordedAct;
+use crate::store::Requests;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Usage;
+use crate::store::approvals;
 use crate::store::open;
 use crate::store::usage::Change;
 use crate::store::usage::usage;
@@ -111,10 +116,12 @@ impl Store for Sqlite {
     fn append(&self, place: Place<'_>, batch: Batch<'_>) -> Result<Vec<Fact>, StoreError> {
         self.write(|tx| {
             let mut change = Change::default();
-            if let Some((id, body)) = batch.request {
+            if let Some(NewRequest { id, capability, resource, body }) = batch.request {
                 let row = instance_row(tx, place.key)?;
-                let insert = "INSERT INTO requests (id, instance, body) VALUES (?1, ?2, ?3)";
-                tx.execute(insert, params![id.as_str(), row, body]).map_err(classify)?;
+                let subject = approvals::subject(capability, resource);
+                let insert = "INSERT INTO requests (id, instance, body, tenant, subject, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let (tenant, at) = (place.key.tenant.as_str(), place.at.as_millis());
+                tx.execute(insert, params![id.as_str(), row, body, tenant, subject, at]).map_err(classify)?;
                 change.pending += 1;
                 change.keep(body.len());
             }
@@ -131,8 +138,15 @@ impl Store for Sqlite {
         })
     }
 
-    fn redeem(&self, place: Place<'_>, id: &ReceiptId, judge: Judge<'_>) -> Result<Fact, StoreError> {
+    fn redeem(
+        &self,
+        place: Place<'_>,
+        id: &ReceiptId,
+        acts: u64,
+        judge: Judge<'_>,
+    ) -> Result<Fact, StoreError> {
         self.write(|tx| {
+            approvals::check_acts(tx, acts)?;
             let found = find_receipt(tx, id)?;
             let fate = found.as_ref().map_or_else(Fate::default, |(_, fate)| fate.clone());
             let entry = judge(found.as_ref().map(|(receipt, _)| receipt), &fate);
@@ -202,6 +216,34 @@ impl Store for Sqlite {
         rows.map(|row| row.map_err(classify)?.parse().map_err(damaged)).collect()
     }
 
+    fn act(&self, seen: u64, at: Timestamp, body: &str) -> Result<u64, StoreError> {
+        self.write(|tx| approvals::add_act(tx, seen, at, body))
+    }
+
+    fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
+        approvals::acts(&self.lock(), after)
+    }
+
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError> {
+        approvals::asked(&self.lock(), tenant, capability, resource)
+    }
+
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
+        approvals::asked_since(&self.lock(), tenant, since)
+    }
+
+    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
+        approvals::is_known(&self.lock(), tenant, digest)
+    }
+
+    fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+        approvals::requests(&self.lock(), which)
+    }
+
+    fn revoke(&self, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError> {
+        self.write(|tx| approvals::revoke(tx, receipt, at, body))
+    }
+
     fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
         latest(&self.lock())
     }
@@ -264,6 +306,7 @@ fn add(
         let values = params![row, index.cast_signed(), at.as_millis(), body];
         change.keep(body.len());
         change.settle(tx, row, entry)?;
+        approvals::settle(tx, entry)?;
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
         match entry {
             Entry::Redeemed { receipt, .. } => {
@@ -309,7 +352,8 @@ fn find_receipt(
         .map_err(classify)?;
     let redeemed = redeemed.map(|(at, seq)| (Timestamp::from_millis(at), seq.unsigned_abs()));
     let attestation = one("SELECT body FROM attestations WHERE receipt = ?1")?;
-    Ok(Some((from_json(&body)?, Fate { redeemed, attestation })))
+    let revoked = approvals::revocation(connection, id)?;
+    Ok(Some((from_json(&body)?, Fate { redeemed, attestation, revoked })))
 }
 
 fn select<P: rusqlite::Params>(
@@ -343,7 +387,7 @@ fn instance_row(connection: &Connection, key: &InstanceKey) -> Result<i64, Store
     found.optional().map_err(classify)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))
 }
 
-fn parse_key(tenant: String, instance: String) -> Result<InstanceKey, StoreError> {
+pub(super) fn parse_key(tenant: String, instance: String) -> Result<InstanceKey, StoreError> {
     Ok(InstanceKey { tenant: tenant.parse().map_err(damaged)?, instance: instance.parse().map_err(damaged)? })
 }
 
@@ -359,7 +403,7 @@ fn damaged(error: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(error.to_string())
 }
 
-fn is_constraint(error: &rusqlite::Error) -> bool {
+pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 

@@ -29,10 +29,10 @@ impl Change {
     /// What an entry ends: a request's wait, an instance's life.
     pub(super) fn settle(&mut self, tx: &Transaction<'_>, row: i64, entry: &Entry) -> Result<(), StoreError> {
         let closed = match entry {
-            Entry::Decided { request, .. } | Entry::Lapsed { request } => {
+            Entry::Decided { request, .. } | Entry::Withdrawn { request, .. } | Entry::Lapsed { request } => {
                 tx.execute("UPDATE requests SET open = 0 WHERE id = ?1 AND open = 1", [request.as_str()])
             }
-            Entry::Completed { .. } | Entry::Failed { .. } => {
+            Entry::Completed { .. } | Entry::Failed { .. } | Entry::Terminated { .. } => {
                 let ended = tx.execute("UPDATE instances SET ended = 1 WHERE id = ?1 AND ended = 0", [row]);
                 self.instances -= ended.map_err(classify)?.cast_signed() as i64;
                 tx.execute("UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1", [row])

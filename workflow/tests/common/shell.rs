@@ -102,7 +102,7 @@ pub(crate) fn run_within(limits: &Limits, program: &Program, journal: &[Entry], 
         drives.push(drive);
         match end {
             Ok(_) | Err(Stop::Broke(_)) => return Run { journal, drives, end },
-            Err(Stop::Parked) => now = wait(&mut journal),
+            Err(Stop::Parked) => now = wait(now, &mut journal),
             Err(Stop::Died) => now = clock(&journal),
             Err(Stop::Diverged(divergence)) => panic!("{divergence}"),
         }
@@ -145,13 +145,25 @@ fn clock(journal: &[Entry]) -> Timestamp {
 }
 
 /// The world answers what it can of what the instance waits for; where it cannot, time passes.
-fn wait(journal: &mut Vec<Entry>) -> Timestamp {
+fn wait(now: Timestamp, journal: &mut Vec<Entry>) -> Timestamp {
     let Status::Waiting(wait) = super::fold(journal).status() else { panic!("nothing waits") };
     let before = journal.len();
     for request in wait.requests() {
         decide(journal, request.clone());
     }
-    if journal.len() > before { clock(journal) } else { wait.due().unwrap() }
+    for event_type in wait.event_types().filter(|event_type| event_type.as_str().starts_with("sent")) {
+        let sent = journal.iter().filter(|entry| matches!(entry, Entry::EventReceived { .. })).count();
+        journal.push(Entry::EventReceived {
+            event_type: event_type.clone(),
+            payload: sent.to_string(),
+            at: now,
+        });
+    }
+    if journal.len() > before { now } else { wait.due().unwrap() }
+}
+
+fn later(than: Timestamp, ms: u64) -> Timestamp {
+    Timestamp::from_millis(than.as_millis() + i64::try_from(ms).unwrap())
 }
 
 /// Somebody decides about a request, and the decision is signed at once; or nobody does.
@@ -190,9 +202,15 @@ fn nth(resource: &str, index: usize) -> String {
 impl Shell {
     /// Answers a guest as the host does: the loop around [`Replay::next`].
     pub(crate) fn answer(&mut self, command: &workflow::Command) -> Result<Outcome, Stop> {
+        self.answer_after(0, command)
+    }
+
+    /// The same, asked so many milliseconds later. It is as early as before for whatever comes next.
+    pub(crate) fn answer_after(&mut self, ms: u64, command: &workflow::Command) -> Result<Outcome, Stop> {
+        let now = later(self.now, ms);
         let before = (self.replay.position(), self.journal.len());
         loop {
-            let turn = self.replay.next(command, self.now).map_err(diverged)?;
+            let turn = self.replay.next(command, now).map_err(diverged)?;
             let position = self.replay.position();
             assert!(matches!(turn, Turn::Return(_)) || position == before.0, "{turn:?} is no answer yet");
             match turn {
@@ -244,7 +262,7 @@ impl Shell {
                     asked,
                     artifact,
                     input_hash,
-                    expires_at: Timestamp::from_millis(self.now.as_millis() + 1000),
+                    expires_at: later(self.now, 1000),
                     manner,
                 }
             }

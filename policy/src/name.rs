@@ -1,0 +1,110 @@
+//! Names, parsed once at the edge.
+
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// A text that is not a name of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a {kind}: {rule}")]
+pub struct InvalidName {
+    kind: &'static str,
+    text: String,
+    rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $longest:literal, $also:literal, $reserved:literal, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name's text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                let fits = (1..=$longest).contains(&text.len())
+                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || $also.contains(&byte))
+                    && text != $reserved;
+                let invalid = || InvalidName { kind: $kind, text: text.chars().take(128).collect(), rule: $rule };
+                fits.then(|| Self(text.to_owned())).ok_or_else(invalid)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// What a person may decide about. "anyone" is no role: everybody is.
+    Role, "role", 64, b"._-", "anyone", "1 to 64 characters of A-Z a-z 0-9 . _ -, and not \"anyone\""
+);
+name!(
+    /// A person, as the operator names them. Two keys of one person are one person.
+    PersonId, "person", 100, b"._@-", "", "1 to 100 characters of A-Z a-z 0-9 . _ @ -"
+);
+name!(
+    /// A rule, unique in its policy. "default" is what holds where no rule matches.
+    RuleId, "rule id", 64, b"._-", "default", "1 to 64 characters of A-Z a-z 0-9 . _ -, and not \"default\""
+);
+
+impl RuleId {
+    /// The rule that holds where no other does.
+    pub(crate) fn of_default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_checked_wherever_it_comes_from() {
+        let longest = "a".repeat(64);
+        for good in ["a", "release", "sec.ops_2-x", longest.as_str()] {
+            assert_eq!(good.parse::<Role>().unwrap().as_str(), good);
+        }
+        let too_long = "a".repeat(65);
+        for bad in ["", "a b", "anyone", "é", "a\0", "a\"", too_long.as_str()] {
+            assert!(bad.parse::<Role>().is_err(), "{bad:?}");
+            assert!(Role::try_from(bad.to_owned()).is_err(), "{bad:?} through serde");
+        }
+        assert!("default".parse::<RuleId>().is_err());
+        assert!("alice@example.com".parse::<PersonId>().is_ok());
+    }
+}

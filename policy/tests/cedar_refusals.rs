@@ -1,0 +1,163 @@
+//! A text in Cedar that is not understood, or not certain to help, is no policy.
+
+use policy::Cedar;
+
+fn error(text: &str) -> String {
+    match Cedar::parse(text) {
+        Ok(policy) => panic!("{policy:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn condition(effect: &str, kind: &str, condition: &str) -> String {
+    error(&format!(
+        "// A policy; of one rule.\n\n@id(\"it\") {effect} (principal, action, resource) {kind} {{ {condition} }};"
+    ))
+}
+
+#[test]
+fn what_is_not_cedar() {
+    let error =
+        error("@id(\"a\")\npermit (principal, action, resource)\nwhen { context.tenant = \"acme\" };");
+    assert!(error.starts_with("line 3: not Cedar: "), "{error}");
+    assert!(crate::cedar_refusals::error("permit").contains("not Cedar: "));
+}
+
+#[test]
+fn what_does_not_fit_the_schema() {
+    for (text, line) in [
+        ("context.tenent == \"acme\"", 3),
+        ("context.artifactBytes > 5", 3),
+        ("context.tenant == 5", 3),
+        ("principal.tenant == \"acme\"", 3),
+        ("principal in Group::\"x\"", 3),
+        ("action.name == \"x\"", 3),
+        ("\ncontext.nothing", 4),
+    ] {
+        let error = condition("permit", "when", text);
+        assert!(error.starts_with(&format!("line {line}: rule it: ")), "{text}: {error}");
+    }
+}
+
+#[test]
+fn approvals_that_take_away() {
+    for (effect, kind, text) in [
+        ("permit", "when", "context.approvals.release < 3"),
+        ("permit", "when", "context.approvals.release <= 3"),
+        ("permit", "unless", "context.approvals.release >= 3"),
+        ("permit", "when", "!(context.approvals.release >= 3)"),
+        ("permit", "when", "3 > context.approvals.release"),
+        ("forbid", "when", "context.approvals.release >= 3"),
+        ("forbid", "unless", "context.approvals.release < 3"),
+        ("forbid", "when", "context.componentKnown || context.approvals.a > 1"),
+        ("permit", "when", "context.approvals.a >= 1 && context.approvals.b < 1"),
+        ("permit", "when", "if context.componentKnown then context.approvals.a < 1 else true"),
+    ] {
+        let error = condition(effect, kind, text);
+        assert!(error.starts_with("line 3: rule it: an approval more may only help"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn approvals_used_otherwise() {
+    for text in [
+        "context.approvals.release == 2",
+        "context.approvals.release != 2",
+        "context.approvals.release >= context.approvals.owner",
+        "context has artifactBytes && context.approvals.release >= context.artifactBytes",
+        "[1, 2].contains(context.approvals.release)",
+        "context.approvals has release",
+        "context has approvals",
+        "context.approvals == context.approvals",
+        "context == context",
+        "(context.approvals.release >= 2) == true",
+        "if context.approvals.release >= 2 then true else false",
+    ] {
+        let error = condition("permit", "when", text);
+        assert!(error.contains("compared with a whole number"), "{text}: {error}");
+    }
+    for (text, number) in [
+        ("context.approvals.release >= 0", "0"),
+        ("context.approvals.release > -1", "-1"),
+        ("context.approvals.release >= 101", "101"),
+        ("context.approvals.release > 9223372036854775807", "9223372036854775807"),
+    ] {
+        let error = condition("permit", "when", text);
+        assert!(error.contains(&format!("approvals are compared with {number}:")), "{text}: {error}");
+    }
+    assert!(condition("permit", "when", "context.approvals[\"a b\"] >= 1").contains("is not a role"));
+}
+
+#[test]
+fn what_could_fail_when_it_is_asked() {
+    for text in [
+        "context has artifactBytes && context.artifactBytes + 1 > 5",
+        "context has artifactBytes && context.artifactBytes * 2 > 5",
+        "context has artifactBytes && -context.artifactBytes < 5",
+        "Resource::\"x\".name == \"x\"",
+        "(if context.componentKnown then resource else Resource::\"x\").name == \"x\"",
+        "{\"a\": 1}.a == 1",
+        "principal.hasTag(\"x\")",
+        "context.approvals.a + context.approvals.b >= 2",
+    ] {
+        let error = condition("permit", "when", text);
+        let expected = ["not available", "attributes are read of", "compared with a whole number"];
+        assert!(expected.iter().any(|expected| error.contains(expected)), "{text}: {error}");
+    }
+}
+
+#[test]
+fn what_would_take_too_long() {
+    for deep in
+        ["(", "!(", "!!!!(", "[", "-", "if true then true else ", "true && ", "context.a || ", "a.", "a+"]
+    {
+        let error = condition("permit", "when", &deep.repeat(10_000));
+        assert!(
+            error.starts_with("line 3: a policy has ") && error.contains("write it as several"),
+            "{error}"
+        );
+    }
+    let roles: Vec<_> = (0..9).map(|role| format!("context.approvals.r{role} >= 1")).collect();
+    let error = condition("permit", "when", &roles.join(" && "));
+    assert!(error.contains("512 combinations of approvals"), "{error}");
+    assert!(error.contains("at most 256"), "{error}");
+    assert!(Cedar::parse(&" ".repeat(policy::MOST_TEXT + 1)).is_err());
+}
+
+#[test]
+fn annotations() {
+    let permit = "permit (principal, action, resource);";
+    for (text, expected) in [
+        (permit.to_owned(), "line 1: a policy needs @id, such as @id(\"small-changes\")"),
+        (format!("@id(\"a b\") {permit}"), "line 1: \"a b\" is not a rule id"),
+        (format!("@id {permit}"), "line 1: \"\" is not a rule id"),
+        (
+            format!("@id(\"a\") {permit}\n// b;\n@id(\"a\") {permit}"),
+            "line 3: rule a is there already, on line 1: each needs an id of its own",
+        ),
+        (
+            format!("@id(\"a\") @expire(\"1h\") {permit}"),
+            "line 1: unknown key \"expire\" in the annotations of a policy; did you mean expires?",
+        ),
+        (
+            format!("@id(\"a\") @message(\"no\") {permit}"),
+            "line 1: @message goes with a forbid: move it there or remove it",
+        ),
+        (
+            "@id(\"a\") @expires(\"1h\") forbid (principal, action, resource);".to_owned(),
+            "line 1: @expires goes with a permit: move it there or remove it",
+        ),
+        (
+            format!("@id(\"a\") @expires(\"soon\") {permit}"),
+            "line 1: @expires cannot be soon: a duration is expected",
+        ),
+        (
+            format!("@id(\"a\") @denials(\"0\") {permit}"),
+            "line 1: @denials cannot be 0: a whole number from 1 to 100",
+        ),
+        ("@id(\"a\") permit (principal == ?principal, action, resource);".to_owned(), "templates"),
+    ] {
+        let error = error(&text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
