@@ -147,6 +147,9 @@ impl Calls {
         let wakes = matches!(entry, Entry::SleepEnded { .. } | Entry::WaitTimedOut { .. });
         let recorded = self.calls.get_mut(call as usize).ok_or("it speaks of a call that is not there")?;
         let state = recorded.state.after(entry)?;
+        if matches!(entry, Entry::AttemptFailed { .. }) && recorded.config.is_none() {
+            return Err("the step is tried once");
+        }
         if wakes && recorded.trail != innermost {
             return Err("it was begun elsewhere than the workflow is");
         }
@@ -272,8 +275,8 @@ impl Calls {
         if !self.unsettled().is_empty() {
             return Err("an action was begun and its outcome is not signed");
         }
-        let is_next = from as usize == self.calls.len();
-        if !is_next && !self.trails.marks(ROOT).contains(&Mark::Call(from)) {
+        let own = |recorded: &Recorded| recorded.trail == ROOT;
+        if from != self.next() && !self.get(from).is_some_and(own) {
             return Err("it names no call that the workflow made itself, outside its steps");
         }
         let dropped = self.trails.cut(from);

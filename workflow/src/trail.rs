@@ -61,7 +61,7 @@ impl Trails {
     /// Drops the workflow's own marks from that call on, and gives them back.
     pub(crate) fn cut(&mut self, from: Call) -> Vec<Mark> {
         let Some(root) = self.0.get_mut(ROOT) else { return Vec::new() };
-        let place = root.marks.iter().position(|mark| *mark == Mark::Call(from));
+        let place = root.marks.iter().position(|mark| matches!(mark, Mark::Call(call) if *call >= from));
         root.marks.split_off(place.unwrap_or(root.marks.len()))
     }
 

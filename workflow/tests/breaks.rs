@@ -107,7 +107,8 @@ fn who_asks_for_too_much_ends_the_same_wherever_the_host_died() {
         let straight = run_within(&limits, &everything(), &origin(), &[]);
         check_broke(&straight, "limit-exceeded");
         assert_eq!(straight.journal.iter().filter_map(crate::divergence::opens).count(), calls);
-        for prefix in cuts(&straight.journal[..straight.journal.len() - 1]) {
+        // Not at every place, but over all limits at all of them.
+        for prefix in cuts(&straight.journal[..straight.journal.len() - 1]).skip(calls % 9).step_by(9) {
             check_same(&run_within(&limits, &everything(), prefix, &[0, 1]), &straight);
         }
     }

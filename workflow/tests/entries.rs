@@ -1,12 +1,22 @@
 //! Entries as JSON text. What a host has once written is read back as exactly that, for ever.
 
 use crate::common::about;
+use crate::common::action;
 use crate::common::artifact;
 use crate::common::at;
 use crate::common::failure;
 use crate::common::origin;
+use crate::common::program::Beside;
+use crate::common::program::Op;
+use crate::common::program::Program;
+use crate::common::program::Try;
 use crate::common::receipt_id;
 use crate::common::request_id;
+use crate::common::shell::run;
+use crate::common::shell::run_straight;
+use crate::prefixes::check_same;
+use crate::prefixes::cuts;
+use crate::prefixes::tried;
 use crate::strategies;
 use proptest::prelude::*;
 use receipt::Decision;
@@ -364,10 +374,26 @@ proptest! {
     }
 }
 
+/// The workflow of the golden run: one of everything that format 2 has beside format 1.
+fn golden_program() -> Program {
+    let besides = vec![
+        tried(vec![Try::Fails], vec![Op::Wait(Beside::Sleep(5))]),
+        Beside::Sleep(20_000),
+        Beside::Event("sent", 1000),
+        Beside::Event("never", 1000),
+        Beside::Approval(action()),
+    ];
+    let race = vec![Beside::Sleep(7), Beside::Event("never", 9)];
+    Program(vec![Op::Act { action: action(), times: 1 }, Op::Race(race), Op::All(besides)])
+}
+
 #[test]
-fn zz_print() {
-    let golden = golden();
-    let lines: String = golden[41..].iter().map(|entry| format!("{}\n", write(entry))).collect();
-    std::fs::write("/tmp/v2.jsonl", lines).unwrap();
-    let _ = RUN;
+fn a_journal_of_format_2_is_loaded_and_leads_to_the_same_end() {
+    let journal: Vec<_> = RUN.lines().map(|line| parse(line).unwrap()).collect();
+    let straight = run_straight(&golden_program());
+    let written: String = straight.journal.iter().map(|entry| format!("{}\n", write(entry))).collect();
+    assert_eq!(written, RUN, "a run is still written as it was");
+    for prefix in cuts(&journal[..journal.len() - 1]) {
+        check_same(&run(&golden_program(), prefix, &[]), &straight);
+    }
 }

@@ -13,13 +13,18 @@ use crate::common::receipt_id;
 use crate::common::shell::Stop;
 use crate::common::shell::drive;
 use workflow::Action;
+use workflow::Alarm;
 use workflow::Artifact;
 use workflow::Command;
 use workflow::Entry;
+use workflow::Expectation;
 use workflow::Limits;
 use workflow::Live;
 use workflow::Outcome;
 use workflow::Replay;
+use workflow::Sleep;
+use workflow::Start;
+use workflow::StepConfig;
 use workflow::Turn;
 
 /// Small enough to hit, large enough for [`action`]. The bound on evidence is tested at its default.
@@ -81,11 +86,76 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((limits.evidence_bytes, limits.reason_bytes), (65_536, 4096));
     assert_eq!((limits.resource_bytes, limits.artifact_bytes), (1024, 67_108_864));
     assert_eq!(limits.journal_bytes, 67_108_864);
+    assert_eq!((limits.beside, limits.retries, limits.sleep.as_secs()), (1000, 10_000, 365 * 86_400));
+    assert_eq!((limits.event_bytes, limits.events), (1_048_576, 1000));
 }
 
 #[test]
 fn step_name_chars_is_a_bound_on_characters_and_not_on_bytes() {
     check("step-name-chars", 5, |n| begin(&"ü".repeat(n)));
+    check("step-name-chars", 5, |n| Command::Sleep(Sleep { name: "ü".repeat(n), alarm: Alarm::In(1) }));
+    check("step-name-chars", 5, |n| {
+        let event_type = "paid".to_owned();
+        Command::WaitForEvent(Expectation { name: "ü".repeat(n), event_type, timeout_ms: 1 })
+    });
+}
+
+fn step(config: StepConfig) -> Command {
+    Command::Start(Start::Step { name: "build".to_owned(), config })
+}
+
+fn sleep(alarm: Alarm) -> Command {
+    Command::Sleep(Sleep { name: "nap".to_owned(), alarm })
+}
+
+fn wait(event_type: &str, timeout_ms: u64) -> Command {
+    let (name, event_type) = ("wait".to_owned(), event_type.to_owned());
+    Command::WaitForEvent(Expectation { name, event_type, timeout_ms })
+}
+
+/// Everything that takes time is bounded alike, to the millisecond.
+#[test]
+fn sleep_seconds_is_a_bound_on_everything_that_takes_time() {
+    let year = 31_536_000_000_u64;
+    let configured =
+        |delay_ms, timeout_ms| step(StepConfig { delay_ms, timeout_ms, ..StepConfig::default() });
+    let commands: [fn(u64) -> Command; 2] = [|ms| sleep(Alarm::In(ms)), |ms| wait("paid", ms)];
+    let mut cases: Vec<_> = commands.iter().map(|command| (command(year), command(year + 1))).collect();
+    cases.push((configured(year, 1), configured(year + 1, 1)));
+    cases.push((configured(0, year), configured(0, year + 1)));
+    let until = |ms: u64| sleep(Alarm::At(at(i64::try_from(ms).unwrap())));
+    cases.push((until(year), until(year + 1)));
+    for (allowed, refused) in cases {
+        assert_eq!(rejection(&allowed), None);
+        check_words(&rejection(&refused).unwrap(), "sleep-seconds", 31_536_000, "31536000.001");
+    }
+}
+
+#[test]
+fn retries_is_a_bound() {
+    let command = |retries| step(StepConfig { retries, ..StepConfig::default() });
+    assert_eq!(rejection(&command(10_000)), None);
+    check_words(&rejection(&command(10_001)).unwrap(), "retries", 10_000, "10001");
+}
+
+#[test]
+fn what_takes_no_time_at_all_is_no_timeout() {
+    let config = StepConfig { timeout_ms: 0, ..StepConfig::default() };
+    for command in [wait("paid", 0), step(config)] {
+        assert!(rejection(&command).unwrap().contains("at least one millisecond"), "{command:?}");
+    }
+    assert_eq!(rejection(&sleep(Alarm::In(0))), None, "a sleep may be that short");
+}
+
+#[test]
+fn an_event_has_a_type_that_can_be_written_down() {
+    for good in ["a", "payment.received", "pp-approval", &"t".repeat(100)] {
+        assert_eq!(rejection(&wait(good, 1)), None, "{good}");
+    }
+    for bad in ["", "a b", "é", "a\n", &"t".repeat(101)] {
+        let message = rejection(&wait(bad, 1)).unwrap();
+        assert!(message.contains("is not an event type: 1 to 100 characters"), "{message}");
+    }
 }
 
 #[test]

@@ -27,6 +27,26 @@ fn outside(seen: &[Seen]) -> Vec<usize> {
     seen.iter().filter_map(at).collect()
 }
 
+/// The kinds of entry after which a guest that is in no step goes on: how something ended, or that it goes on beside the guest.
+const ANSWERS: [&str; 16] = [
+    "step-completed",
+    "step-failed",
+    "attempt-failed",
+    "rejected",
+    "requested",
+    "issued",
+    "lapsed",
+    "withdrawn",
+    "refused",
+    "attested",
+    "sleep-started",
+    "sleep-ended",
+    "wait-started",
+    "wait-matched",
+    "wait-timed-out",
+    "told",
+];
+
 #[test]
 fn a_guest_stands_at_the_entry_that_answered_it() {
     let straight = run_straight(&everything());
@@ -35,8 +55,7 @@ fn a_guest_stands_at_the_entry_that_answered_it() {
     assert!(positions.is_sorted_by(|before, after| before < after), "{positions:?}");
     let answers = |position: &usize| {
         let kind = crate::entries::kind(&straight.journal[*position]);
-        ["step-completed", "step-failed", "rejected", "issued", "lapsed", "withdrawn", "refused", "attested"]
-            .contains(&kind)
+        ANSWERS.contains(&kind)
     };
     assert!(positions[1..].iter().all(answers), "{positions:?} in {:#?}", straight.journal);
 }

@@ -3,8 +3,10 @@
 use crate::common::action;
 use crate::common::at;
 use crate::common::failure;
+use crate::common::program::Beside;
 use crate::common::program::Op;
 use crate::common::program::Program;
+use crate::common::program::Try;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -37,17 +39,54 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (world_action(), 0_usize..3).prop_map(|(action, times)| Op::Act { action, times }),
         1 => world_action().prop_map(|action| Op::Forge { action }),
         1 => Just(Op::Tangle),
+        2 => waited().prop_map(Op::Wait),
         1 => Just(Op::Act { action: Action { resource: String::new(), ..action() }, times: 1 }),
     ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
+    leaf.prop_recursive(3, 16, 3, |inner| {
         let fails = option::weighted(0.2, Just(failure("broken", "it broke")));
         // Few names, so that one name is used again and again; the empty one is not acceptable.
         let name = select(vec!["build", "test", "build", ""]);
-        (name, vec(inner, 0..4), fails).prop_map(|(name, body, fails)| Op::Step {
+        let step = (name, vec(inner.clone(), 0..4), fails).prop_map(|(name, body, fails)| Op::Step {
             name: name.to_owned(),
             body,
             fails,
-        })
+        });
+        let beside = prop_oneof![2 => tried(inner), 3 => waited()];
+        prop_oneof![
+            2 => step,
+            1 => vec(beside.clone(), 0..4).prop_map(Op::All),
+            1 => vec(beside, 1..4).prop_map(Op::Race),
+        ]
+    })
+}
+
+/// Something that a guest can wait for at once.
+fn waited() -> impl Strategy<Value = Beside> {
+    // Few lengths, so that some things end at the same time.
+    let ms = select(vec![0_u64, 10, 20, 1000, 10_000, 20_000]);
+    prop_oneof![
+        ms.clone().prop_map(Beside::Sleep),
+        (select(vec!["sent", "sent.too", "never", "no type"]), ms)
+            .prop_map(|(event_type, ms)| Beside::Event(event_type, ms)),
+        world_action().prop_map(Beside::Approval),
+    ]
+}
+
+fn tried(inner: impl Strategy<Value = Op>) -> impl Strategy<Value = Beside> {
+    let attempt = prop_oneof![
+        4 => Just(Try::Fails),
+        2 => select(vec![0, 10, 10_000]).prop_map(Try::FailsFor),
+        1 => Just(Try::GivesUp),
+        1 => select(vec![9, 11]).prop_map(Try::Takes),
+        1 => Just(Try::Mumbles),
+    ];
+    let backoff = select(vec![Backoff::Constant, Backoff::Linear, Backoff::Exponential]);
+    let config = (0_u32..4, select(vec![0_u64, 10, 10_000]), backoff)
+        .prop_map(|(retries, delay_ms, backoff)| StepConfig { retries, delay_ms, backoff, timeout_ms: 10 });
+    (config, vec(attempt, 0..4), vec(inner, 0..3)).prop_map(|(config, attempts, body)| Beside::Step {
+        config,
+        attempts,
+        body,
     })
 }
 

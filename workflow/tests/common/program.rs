@@ -236,9 +236,9 @@ impl<'a> Guest<'a> {
         let Beside::Step { attempts, body, .. } = beside else { panic!("only a step is tried") };
         self.bodies.push(call);
         // What is inside one attempt has another place than what is inside another.
-        self.here.push(number as usize);
+        self.here.extend([call as usize, number as usize]);
         let seen = quoted(&self.all(body)?);
-        self.here.pop();
+        self.here.truncate(self.here.len() - 2);
         let failed = failure("broken", &format!("attempt {number}"));
         let (end, takes) = match attempts.get(number as usize - 1) {
             None => (Command::EndStep { call, result: Ok(seen) }, 0),

@@ -144,41 +144,43 @@ fn clock(journal: &[Entry]) -> Timestamp {
     now
 }
 
-/// The world answers what it can of what the instance waits for; where it cannot, time passes.
+/// The world answers the first thing that it can of what the instance waits for; where it cannot, time passes.
 fn wait(now: Timestamp, journal: &mut Vec<Entry>) -> Timestamp {
     let Status::Waiting(wait) = super::fold(journal).status() else { panic!("nothing waits") };
-    let before = journal.len();
-    for request in wait.requests() {
+    if let Some(request) = wait.requests().find(|request| !word(journal, request, 0).starts_with("lapse")) {
         decide(journal, request.clone());
+        return now;
     }
-    for event_type in wait.event_types().filter(|event_type| event_type.as_str().starts_with("sent")) {
+    let mut types = wait.event_types();
+    if let Some(event_type) = types.find(|event_type| event_type.as_str().starts_with("sent")) {
         let sent = journal.iter().filter(|entry| matches!(entry, Entry::EventReceived { .. })).count();
-        journal.push(Entry::EventReceived {
-            event_type: event_type.clone(),
-            payload: sent.to_string(),
-            at: now,
-        });
+        let (event_type, payload) = (event_type.clone(), sent.to_string());
+        journal.push(Entry::EventReceived { event_type, payload, at: now });
+        return now;
     }
-    if journal.len() > before { now } else { wait.due().unwrap() }
+    wait.due().unwrap()
 }
 
 fn later(than: Timestamp, ms: u64) -> Timestamp {
     Timestamp::from_millis(than.as_millis() + i64::try_from(ms).unwrap())
 }
 
-/// Somebody decides about a request, and the decision is signed at once; or nobody does.
+/// Somebody decides about a request, and the decision is signed at once.
 fn decide(journal: &mut Vec<Entry>, request: RequestId) {
     let decision = match word(journal, &request, 0).as_str() {
         // Two have to agree.
         "approve" => {
-            if !matches!(journal.last(), Some(Entry::Signed { .. })) {
+            if !journal
+                .iter()
+                .any(|entry| matches!(entry, Entry::Signed { request: signed, .. } if *signed == request))
+            {
                 journal.push(about::signed(request.clone(), Decision::Approved));
             }
             Decision::Approved
         }
         "deny" => Decision::Denied,
         "withdraw" => return journal.push(about::withdrawn(request)),
-        _ => return,
+        other => panic!("{other} is no decision"),
     };
     let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
     journal.extend([about::decided(request.clone(), decision), about::issued(request, receipt, decision)]);
