@@ -386,7 +386,7 @@ fn keys_are_rotated_and_revoked() {
     assert_eq!(run(here, &["keys", "revoke", &old]).code, Some(0));
     assert_eq!(verifies(), Some(2), "what a revoked key signed is not");
     let listed = lines(&run(here, &["keys", "list", "--json"]).stdout);
-    let demo = |key: &&Value| key["key_id"].as_str().unwrap().starts_with("pp_demo_");
+    let demo = |key: &&serde_json::Value| key["key_id"].as_str().unwrap().starts_with("pp_demo_");
     let statuses: Vec<_> = listed.iter().filter(demo).map(|key| key["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["revoked", "active"]);
     fails(here, &["keys", "revoke", "pp_demo_none"], 1, &["pp_demo_none"]);

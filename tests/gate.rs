@@ -3,15 +3,23 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use host::authority::Authority;
+use host::authority::Basis;
+use host::authority::Before;
 use host::authority::DemoDecider;
 use host::authority::Environment;
+use host::authority::Governed;
+use host::authority::Grounds;
+use host::authority::Issuer as _;
 use host::authority::Judgement;
+use host::authority::Order;
 use host::authority::Request;
 use host::authority::Reversibility;
 use host::capability::Claim;
 use host::capability::Gate;
+use host::capability::Measure;
 use host::store::Fate;
 use host::store::StoredReceipt;
+use host::trust::Trust;
 use proptest::prelude::*;
 use receipt::Decision;
 use receipt::Digest;
@@ -45,6 +53,8 @@ fn request() -> Request {
         instance: "wf_1".parse().unwrap(),
         call: 1,
         actor: "agent:builder".parse().unwrap(),
+        operator: None,
+        submitter: None,
         workflow: "deploy".to_owned(),
         component: Digest::of(b"component"),
         imports: vec!["permission-protocol:tenant/pp@0.1.0".to_owned()],
@@ -55,6 +65,8 @@ fn request() -> Request {
         evidence: r#"{"diff":{"lines":[1,2]}}"#.to_owned(),
         environment: Environment::Development,
         reversibility: Reversibility::Reversible,
+        before: Before::default(),
+        governed: Governed::default(),
         created_at: at(0),
         expires_at: at(60),
     }
@@ -65,10 +77,14 @@ fn facts(name: &str, bytes: &[u8]) -> ArtifactFacts {
 }
 
 fn issue(seed: u8, request: &Request, decision: Decision) -> StoredReceipt {
-    let authority = Authority::new(Box::new(Ed25519Signer::from_seed(KEY, &[seed; 32])));
+    let signer = || Box::new(Ed25519Signer::from_seed(KEY, &[seed; 32]));
+    let authority = Authority::new(signer(), signer());
     let by = DemoDecider::new("operator".parse().unwrap());
     let judgement = Judgement { decision, by, reason: Some("looked at it".to_owned()) };
-    authority.issue(request, &judgement, "rcpt_1".parse().unwrap(), Salt::from_bytes([9; 32]), at(0)).unwrap()
+    let (basis, salt) = (Basis::Demo(&judgement), Salt::from_bytes([9; 32]));
+    let order = Order { request, basis, id: "rcpt_1".parse().unwrap(), salt, at: at(0) };
+    let grounds = Grounds { trust: &Trust::default(), policy: &policy::ask_one() };
+    authority.issue(&order, grounds).unwrap().receipt
 }
 
 fn keys(seed: u8, status: KeyStatus) -> KeySet {
@@ -80,7 +96,7 @@ fn keys(seed: u8, status: KeyStatus) -> KeySet {
 }
 
 fn gate() -> Gate {
-    Gate::new(keys(1, KeyStatus::Active), Scope::Demo)
+    Gate::new(keys(1, KeyStatus::Active))
 }
 
 /// A claim that the receipt of [`request`] permits, for a test to spoil.
@@ -124,7 +140,18 @@ impl Owned {
 }
 
 fn refused(gate: &Gate, claim: &Owned, receipt: Option<&StoredReceipt>, fate: &Fate) -> Option<Check> {
-    gate.check(&claim.claim(), receipt, fate).err().map(|refusal| refusal.check)
+    refused_in(Scope::Demo, gate, claim, receipt, fate)
+}
+
+fn refused_in(
+    scope: Scope,
+    gate: &Gate,
+    claim: &Owned,
+    receipt: Option<&StoredReceipt>,
+    fate: &Fate,
+) -> Option<Check> {
+    let measure = Measure { scope, trust: &Trust::default(), policy: &policy::ask_one() };
+    gate.check(&claim.claim(), receipt, fate, measure).err().map(|refusal| refusal.check)
 }
 
 fn check(claim: &Owned) -> Option<Check> {
@@ -173,15 +200,15 @@ fn a_denial_is_no_approval() {
 
 #[test]
 fn a_demo_receipt_never_opens_a_production_gate() {
-    let gate = Gate::new(keys(1, KeyStatus::Active), Scope::Production);
     let receipt = issue(1, &request(), Decision::Approved);
-    assert_eq!(refused(&gate, &good(), Some(&receipt), &Fate::default()), Some(Check::Scope));
+    let refused = refused_in(Scope::Production, &gate(), &good(), Some(&receipt), &Fate::default());
+    assert_eq!(refused, Some(Check::Scope));
 }
 
 #[test]
 fn a_spent_receipt_is_spent() {
     let receipt = issue(1, &request(), Decision::Approved);
-    let fate = Fate { redeemed: Some((at(1), 7)), attestation: None };
+    let fate = Fate { redeemed: Some((at(1), 7)), ..Fate::default() };
     assert_eq!(refused(&gate(), &good(), Some(&receipt), &fate), Some(Check::Redemption));
 }
 
@@ -189,8 +216,7 @@ fn a_spent_receipt_is_spent() {
 fn only_pinned_keys_count() {
     let receipt = issue(1, &request(), Decision::Approved);
     let forged = issue(2, &request(), Decision::Approved);
-    let verdict =
-        |keys, receipt| refused(&Gate::new(keys, Scope::Demo), &good(), Some(receipt), &Fate::default());
+    let verdict = |keys, receipt| refused(&Gate::new(keys), &good(), Some(receipt), &Fate::default());
     assert_eq!(
         verdict(keys(1, KeyStatus::Active), &forged),
         Some(Check::Verification),

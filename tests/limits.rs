@@ -21,38 +21,13 @@ use std::path::Path;
 use support::cli;
 use support::count;
 use support::finish;
+use support::recount::recount;
 use tempfile::TempDir;
 use workflow::Entry;
 use workflow::TenantId;
 
 fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
-}
-
-/// What a tenant keeps, counted from scratch and by other means than the host's.
-fn recount(folder: &Path, tenant: &str) -> Usage {
-    let journal = Connection::open(folder.join("journal.sqlite")).unwrap();
-    let one =
-        |sql: &str| journal.query_row(sql, [tenant], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
-    let ended = "EXISTS (SELECT 1 FROM entries e WHERE e.instance = i.id AND e.body ->> 'fact' IN ('completed', 'failed'))";
-    let over = "EXISTS (SELECT 1 FROM entries e WHERE e.instance = i.id AND e.body ->> 'request' = r.id AND e.body ->> 'fact' IN ('decided', 'lapsed'))";
-    let requests = "FROM requests r JOIN instances i ON i.id = r.instance WHERE tenant = ?1";
-    let bytes = [
-        "FROM entries e JOIN instances i ON i.id = e.instance WHERE tenant = ?1",
-        "FROM receipts e JOIN requests r ON r.id = e.request JOIN instances i ON i.id = r.instance WHERE tenant = ?1",
-    ];
-    let bytes = bytes.map(|rest| one(&format!("SELECT coalesce(sum(octet_length(e.body)), 0) {rest}")));
-    let components = "SELECT coalesce(sum(length(bytes)), 0) FROM components WHERE digest IN
-        (SELECT e.body ->> 'component' FROM entries e JOIN instances i ON i.id = e.instance WHERE tenant = ?1 AND idx = 0)";
-    let outputs = "SELECT coalesce(sum(octet_length(text)), 0) FROM outputs o JOIN instances i ON i.id = o.instance WHERE tenant = ?1";
-    Usage {
-        instances: one(&format!("SELECT count(*) FROM instances i WHERE tenant = ?1 AND NOT {ended}")),
-        pending_approvals: one(&format!("SELECT count(*) {requests} AND NOT {over} AND NOT {ended}")),
-        stored_bytes: bytes.iter().sum::<u64>()
-            + one(&format!("SELECT coalesce(sum(octet_length(r.body)), 0) {requests}"))
-            + one(components)
-            + one(outputs),
-    }
 }
 
 fn with_quotas(folder: &Path, quotas: Quotas) -> Host {
@@ -97,7 +72,7 @@ fn a_tenant_that_has_its_instances_starts_no_more_and_others_do() {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = |tenant: &str| {
         let (tenant, actor) = (tenant.parse().unwrap(), "agent:a".parse().unwrap());
-        host.start(&workflow, host::Start { tenant, actor, name: "w".to_owned(), params: "{}".to_owned() })
+        host.start(&workflow, host::Start::new(tenant, actor, "w", "{}"))
     };
     let first = start("acme").unwrap();
     start("acme").unwrap();
@@ -119,12 +94,7 @@ fn starts_at_once_do_not_exceed_the_quota() {
             let host = host.clone();
             std::thread::spawn(move || {
                 let workflow = host.load(support::guest("tenant-workflow")).unwrap();
-                let start = || host::Start {
-                    tenant: tenant("acme"),
-                    actor: "agent:a".parse().unwrap(),
-                    name: "w".to_owned(),
-                    params: "{}".to_owned(),
-                };
+                let start = || host::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
                 (0..5).filter(|_| host.start(&workflow, start()).is_ok()).count()
             })
         })
@@ -176,12 +146,7 @@ fn a_tenant_without_room_is_stopped_and_goes_on_when_there_is_room() {
     // A start needs room as well: its component counts, once.
     let host = full(host, 1_500);
     let workflow = host.load(support::guest("tenant-workflow-std")).unwrap();
-    let start = host::Start {
-        tenant: tenant("acme"),
-        actor: "agent:a".parse().unwrap(),
-        name: "w".to_owned(),
-        params: "{}".to_owned(),
-    };
+    let start = host::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
     assert_eq!(over_quota(host.start(&workflow, start)).0, "stored-bytes");
     drop(host);
     let host = Host::builder(folder.path()).open().unwrap();
@@ -197,7 +162,10 @@ fn what_was_permitted_is_recorded_however_full_it_is() {
     let key = support::start(&host, "hostile", r#"{"attack":"plain"}"#);
     support::block_on(host.drive(&key)).unwrap();
     drop(host);
-    let host = with_quotas(folder.path(), Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0 });
+    let host = with_quotas(
+        folder.path(),
+        Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, requests_per_hour: 1_000 },
+    );
     let Status::Waiting(wait) = host.status(&key).unwrap() else { panic!() };
     let request = wait.request().unwrap().clone();
     host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
@@ -256,7 +224,7 @@ fn a_database_of_format_1_is_counted_and_goes_on() {
     }
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let format: i64 = journal.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(format, 2);
+    assert_eq!(format, 3);
     drop(host);
     Host::builder(folder.path()).open().unwrap();
     let after = cli::run(folder.path(), &["audit"]);
@@ -300,7 +268,7 @@ fn a_drive_has_the_limits_of_its_tenant() {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = |params: &str| {
         let (tenant, actor) = (tenant("globex"), "agent:a".parse().unwrap());
-        host.start(&workflow, host::Start { tenant, actor, name: "w".to_owned(), params: params.to_owned() })
+        host.start(&workflow, host::Start::new(tenant, actor, "w", params))
     };
     let params = start(r#"{"longer":"than ten bytes"}"#).unwrap_err().to_string();
     assert!(params.contains("limit result-bytes reached: at most 10 "), "{params}");
@@ -341,6 +309,10 @@ fn a_settings_file_that_is_not_understood_is_refused_with_file_line_and_the_near
         ),
         ("[limits]\nfuel = [1]\n", ":2: limit fuel cannot be [1]: a whole number is expected"),
         ("[limits]\nfuel = 1\nfuel = 2\n", ":3: not TOML: duplicate key"),
+        (
+            "[limits]\ncache-bytes = 1\n[tenants.acme.limits]\ncache-bytes = 2\n",
+            ":4: limit cache-bytes is the whole host's, and no tenant has one of its own: set it under [limits]",
+        ),
         ("[limits\n", ":1: not TOML: "),
     ] {
         let error = Settings::parse(Path::new("some/pp-host.toml"), text).unwrap_err().to_string();
@@ -404,6 +376,22 @@ fn the_names_in_errors_are_those_of_the_table() {
         let (_, rest) = told.split_once("limit ").unwrap();
         let name = rest.split_once(' ').unwrap().0;
         assert!(limits::find(name).is_ok(), "{attack}: {name}");
+    }
+}
+
+/// A limit of the host is what `largest` makes of all, and no settings of a tenant reach it.
+#[test]
+fn a_tenant_has_no_limit_of_the_host_s() {
+    let of_the_host = limits::ALL.iter().filter(|limit| limit.reach() == limits::Reach::Host);
+    let names: Vec<_> = of_the_host.map(|limit| limit.name).collect();
+    assert_eq!(names.len(), 10, "{names:?}");
+    let page = fs::read_to_string(support::root().join("docs/operations.md")).unwrap();
+    for name in names {
+        let text = format!("[tenants.acme.limits]\n{name} = 1\n");
+        let refused = Settings::parse(Path::new("pp-host.toml"), &text).unwrap_err().to_string();
+        assert!(refused.contains("whole host's"), "{refused}");
+        let (_, listed) = page.split_once("bound what all tenants share").unwrap();
+        assert!(listed.split("\n\n").next().unwrap().contains(&format!("`{name}`")), "{name}");
     }
 }
 

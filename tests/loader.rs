@@ -179,7 +179,7 @@ fn start(host: &Host, component: Vec<u8>, attack: &str) -> InstanceKey {
     let workflow = host.load(component).unwrap();
     let params = format!(r#"{{"attack":"{attack}"}}"#);
     let (tenant, actor) = (attack.parse().unwrap(), "agent:a".parse().unwrap());
-    host.start(&workflow, Start { tenant, actor, name: attack.to_owned(), params }).unwrap()
+    host.start(&workflow, Start::new(tenant, actor, attack, params)).unwrap()
 }
 
 fn one_at_a_time() -> (TempDir, Host) {
@@ -283,6 +283,93 @@ fn more_than_the_pool_has_room_for_is_refused_when_it_is_loaded() {
     let component = wat::parse_str(
         "(component (core module $m (table 5000000 funcref)) (core instance (instantiate $m)))",
     );
-    let refused = Sandbox::new(SandboxLimits::default()).unwrap().load(&component.unwrap());
-    assert!(matches!(refused, Err(LoadError::TooDemanding(_))), "{:?}", refused.err());
+    let refused = Sandbox::new(SandboxLimits::default()).unwrap().load(&component.unwrap()).err().unwrap();
+    assert!(
+        matches!(refused, LoadError::TooComplex { limit: "table-elements", bound: 100_000, .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("--limit table-elements=N"), "{refused}");
+}
+
+/// Where there is no pool to refuse it, it is refused where it would start.
+#[test]
+fn more_parts_than_an_instance_may_have_are_refused_with_or_without_a_pool() {
+    let frame = fs::read_to_string(support::root().join("tests/guests/hostile/frame.wat")).unwrap();
+    let attack =
+        fs::read_to_string(support::root().join("tests/guests/hostile/raw/many-instances.wat")).unwrap();
+    let component = wat::parse_str(frame.replacen("  ;; ATTACK", &attack, 1)).unwrap();
+    let refused = Sandbox::new(SandboxLimits::default()).unwrap().load(&component).err().unwrap();
+    assert!(matches!(refused, LoadError::TooComplex { limit: "parts", bound: 16, .. }), "{refused}");
+    let more = SandboxLimits { parts: 64, ..SandboxLimits::default() };
+    load(&Sandbox::new(more).unwrap(), &component);
+    let folder = TempDir::new().unwrap();
+    let no_pool = SandboxLimits { live_instances: 1_000_000, ..SandboxLimits::default() };
+    let host = Host::builder(folder.path()).sandbox(no_pool).open().unwrap();
+    assert!(host.note().is_some(), "this machine has room for a pool of a million");
+    let ended = support::finish(&host, &start(&host, component, "parts"), Decision::Denied);
+    let (name, message) = support::failure(&ended);
+    assert_eq!(name, "limit-exceeded");
+    assert!(message.starts_with("limit parts reached: at most 16 "), "{message}");
+}
+
+const EVENT: &str = r#"(field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)"#;
+const FAILURE: &str = r#"(field "name" string) (field "message" string)"#;
+const RESULT: &str = "(result string (error $failure))";
+const CORE: &str = "i32 i32 i64 i32 i32 i32 i32 i32";
+
+/// A component whose `run` has these types.
+fn exporting(event: &str, failure: &str, result: &str, core: &str) -> Vec<u8> {
+    let types = |own: &str| {
+        format!(
+            r#"(type $failure{own} (record {failure})) (import "failure" (type $failure (eq $failure{own})))
+               (type $event{own} (record {event})) (import "event" (type $event (eq $event{own})))"#
+        )
+    };
+    let text = format!(
+        r#"(component
+          (import "permission-protocol:tenant/workflow@0.1.0" (instance $workflow (export "step" (type (sub resource)))))
+          (alias export $workflow "step" (type $step))
+          (core module $m (memory (export "memory") 1)
+            (func (export "run") (param {core}) (result i32) (i32.const 0))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
+          (core instance $i (instantiate $m))
+          (type $failure (record {failure})) (type $event (record {event}))
+          (func $run (param "event" $event) (param "step" (borrow $step)) (result {result})
+            (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+          (component $entrypoint
+            (import "step" (type $step (sub resource)))
+            {}
+            (import "run" (func $run (param "event" $event) (param "step" (borrow $step)) (result {result})))
+            (export $shown-failure "failure" (type $failure)) (export $shown-event "event" (type $event))
+            (export "run" (func $run) (func (param "event" $shown-event) (param "step" (borrow $step)) (result {shown}))))
+          (instance $entry (instantiate $entrypoint
+            (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
+          (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))"#,
+        types("'"),
+        shown = result.replace("$failure", "$shown-failure")
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_run_of_another_type_is_refused_when_it_is_loaded() {
+    let sandbox = Sandbox::new(SandboxLimits::default()).unwrap();
+    load(&sandbox, &exporting(EVENT, FAILURE, RESULT, CORE));
+    let (short, long) =
+        (EVENT.replace(r#"(field "workflow-name" string)"#, ""), format!("{FAILURE} (field \"code\" u32)"));
+    let others = [
+        exporting(&short, FAILURE, RESULT, "i32 i32 i64 i32 i32 i32"),
+        exporting(&EVENT.replace("u64", "u32"), FAILURE, RESULT, &CORE.replace("i64", "i32")),
+        exporting(&EVENT.replace("payload", "pay-load"), FAILURE, RESULT, CORE),
+        exporting(EVENT, &long, RESULT, CORE),
+        exporting(EVENT, FAILURE, "(result string)", CORE),
+        exporting(EVENT, FAILURE, "(result (list u8) (error $failure))", CORE),
+    ];
+    for (number, component) in others.iter().enumerate() {
+        let refused = sandbox.load(component).map(|_| number).unwrap_err();
+        assert!(
+            matches!(&refused, LoadError::OtherTypes(why) if why.contains("its run is not")),
+            "{number}: {refused}"
+        );
+    }
 }

@@ -8,9 +8,13 @@ use host::Host;
 use host::Start;
 use host::Status;
 use host::authority::Authority;
+use host::authority::Basis;
 use host::authority::DemoDecider;
+use host::authority::Grounds;
+use host::authority::Issuer as _;
 use host::authority::Judgement;
 use host::authority::Keyring;
+use host::authority::Order;
 use host::authority::Request;
 use host::sandbox::End;
 use host::sandbox::Event;
@@ -19,6 +23,7 @@ use host::sandbox::Program;
 use host::sandbox::Sandbox;
 use host::sandbox::SandboxLimits;
 use host::store::StoredReceipt;
+use host::trust::Trust;
 use receipt::Decision;
 use receipt::Digest;
 use receipt::KeySet;
@@ -29,7 +34,6 @@ use tokio::runtime::Runtime;
 use workflow::Begun;
 use workflow::Command;
 use workflow::Outcome;
-use workflow::Wait;
 
 fn main() {
     divan::main();
@@ -106,12 +110,8 @@ impl Bench {
     }
 
     fn start(&self) -> host::InstanceKey {
-        let start = Start {
-            tenant: "bench".parse().expect("a tenant"),
-            actor: "agent:bench".parse().expect("an actor"),
-            name: "bench".to_owned(),
-            params: "{}".to_owned(),
-        };
+        let (tenant, actor) = ("bench".parse().expect("a tenant"), "agent:bench".parse().expect("an actor"));
+        let start = Start::new(tenant, actor, "bench", "{}");
         self.host.start(&self.workflow, start).expect("an instance")
     }
 
@@ -133,9 +133,7 @@ fn approved_run(bencher: Bencher) {
     let bench = Bench::new();
     bencher.bench_local(|| {
         let key = bench.start();
-        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&key) else {
-            unreachable!("it asks")
-        };
+        let request = bench.drive(&key).request().cloned().expect("it asks");
         let by = DemoDecider::new("bench".parse().expect("a name"));
         bench
             .host
@@ -176,9 +174,7 @@ struct Decided {
 impl Decided {
     fn new() -> Self {
         let bench = Bench::new();
-        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&bench.start()) else {
-            unreachable!("it asks")
-        };
+        let request = bench.drive(&bench.start()).request().cloned().expect("it asks");
         let request = bench.host.request(&request).expect("its request");
         let keyring = Keyring::open(
             bench.folder.path().join("other").as_path(),
@@ -188,12 +184,15 @@ impl Decided {
         .expect("keys");
         let by = DemoDecider::new("bench".parse().expect("a name"));
         let judgement = Judgement { decision: Decision::Approved, by, reason: None };
-        Self { authority: Authority::new(Box::new(keyring.demo)), keys: keyring.keys, request, judgement }
+        let authority = Authority::new(Box::new(keyring.demo), Box::new(keyring.production));
+        Self { authority, keys: keyring.keys, request, judgement }
     }
 
     fn mint(&self) -> StoredReceipt {
         let (id, salt, at) =
             ("rcpt_bench".parse().expect("an id"), Salt::from_bytes([1; 32]), self.request.created_at);
-        self.authority.issue(&self.request, &self.judgement, id, salt, at).expect("a receipt")
+        let order = Order { request: &self.request, basis: Basis::Demo(&self.judgement), id, salt, at };
+        let grounds = Grounds { trust: &Trust::default(), policy: &policy::ask_one() };
+        self.authority.issue(&order, grounds).expect("a receipt").receipt
     }
 }

@@ -7,7 +7,9 @@ use crate::Host;
 use crate::SystemClock;
 use crate::authority::Authority;
 use crate::authority::Environment;
+use crate::authority::Issuer;
 use crate::authority::Keyring;
+use crate::authority::Remote;
 use crate::capability::Capability;
 use crate::capability::Deploy;
 use crate::capability::Gate;
@@ -23,6 +25,7 @@ use crate::store::DataFolder;
 use crate::store::Quotas;
 use crate::store::Sqlite;
 use crate::store::Store;
+use policy::Policy;
 use receipt::Scope;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,9 +35,11 @@ use workflow::Limits;
 /// Settings of a host. Every one has a default.
 pub struct Builder {
     data: PathBuf,
-    scope: Scope,
+    scope: Option<Scope>,
+    policy: Option<Box<dyn Policy>>,
     environment: Environment,
     settings: Settings,
+    authority: Option<PathBuf>,
     compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Observer,
@@ -48,9 +53,11 @@ impl Builder {
     pub(crate) fn new(data: PathBuf) -> Self {
         Self {
             data,
-            scope: Scope::Demo,
+            scope: None,
+            policy: None,
             environment: Environment::Development,
             settings: Settings::default(),
+            authority: None,
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: Box::new(|_| {}),
@@ -59,10 +66,26 @@ impl Builder {
         }
     }
 
-    /// Which receipts the gate accepts. Default: demo, the only kind that this version issues.
+    /// Which receipts count. Default: those that people and a policy sign, where there are people or a policy; demo receipts where there
+    /// is neither.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
-        self.scope = scope;
+        self.scope = Some(scope);
+        self
+    }
+
+    /// What says whether an action is allowed, asked about, or forbidden. Default: every action asks one person.
+    #[must_use]
+    pub fn policy(mut self, policy: Box<dyn Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The socket of the process that holds the issuer's keys (`pp-host authority`). Default: they are in the data folder, and this process
+    /// signs.
+    #[must_use]
+    pub fn authority(mut self, socket: PathBuf) -> Self {
+        self.authority = Some(socket);
         self
     }
 
@@ -144,20 +167,33 @@ impl Builder {
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let keyring = Keyring::open(
-            &folder.keys(),
-            &[entropy::random_bytes()?, entropy::random_bytes()?],
-            self.clock.now(),
-        )?;
+        let (authority, keys) = match &self.authority {
+            Some(socket) => {
+                let remote = Remote::at(socket);
+                let keys = remote.keys()?;
+                Keyring::publish(&folder.keys(), &keys)?;
+                (Box::new(remote) as Box<dyn Issuer>, keys)
+            }
+            None => {
+                let seeds = [entropy::random_bytes()?, entropy::random_bytes()?];
+                let Keyring { demo, production, keys } =
+                    Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
+                let authority = Authority::new(Box::new(demo), Box::new(production));
+                (Box::new(authority) as Box<dyn Issuer>, keys)
+            }
+        };
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
         let programs = Programs::new(largest.load.programs);
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
-        Ok(Host(Arc::new(Inner {
+        let inner = Inner {
             sandbox,
             store,
-            gate: Gate::new(keyring.keys, self.scope),
-            authority: Authority::new(Box::new(keyring.demo)),
+            gate: Gate::new(keys),
+            authority,
+            governed: self.policy.is_some() || self.authority.is_some(),
+            policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
+            scope: self.scope,
             capabilities: self.capabilities,
             clock: self.clock,
             observer: self.observer,
@@ -166,7 +202,9 @@ impl Builder {
             programs,
             trust: Mutex::default(),
             driving: Mutex::default(),
-            _folder: folder,
-        })))
+            folder,
+        };
+        inner.adopt_policy()?;
+        Ok(Host(Arc::new(inner)))
     }
 }

@@ -1,34 +1,40 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::authority::REQUEST_LIFETIME;
-use crate::authority::Request;
-use crate::authority::Reversibility;
-use crate::authority::after;
+use crate::Fact;
 use crate::capability::Attempt;
-use crate::capability::Capability;
 use crate::capability::Claim;
+use crate::capability::Measure;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
 use crate::capability::Performed;
 use crate::capability::Permit;
-use crate::entropy;
+use crate::capability::Refusal;
 use crate::inner::Inner;
+use crate::inner::Reins;
+use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Batch;
+use crate::store::Fate;
 use crate::store::InstanceKey;
-use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
+use crate::store::Seen;
 use crate::store::StoreError;
+use crate::store::StoredReceipt;
+use crate::trust::Trust;
+use crate::trust::scope_of;
 use receipt::Digest;
 use receipt::Json;
+use receipt::PersonId;
+use receipt::Scope;
 use receipt::Timestamp;
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use workflow::Action;
+use std::time::Duration;
+use std::time::Instant;
+use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Asked;
 use workflow::Call;
@@ -50,6 +56,8 @@ use workflow::Unsettled;
 pub(crate) struct Origin {
     pub(crate) key: InstanceKey,
     pub(crate) actor: ActorId,
+    pub(crate) operator: Option<PersonId>,
+    pub(crate) submitter: Option<PersonId>,
     pub(crate) workflow: String,
     pub(crate) component: Digest,
     pub(crate) imports: Vec<String>,
@@ -64,7 +72,19 @@ pub(crate) struct Driver {
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
     pub(crate) quotas: Quotas,
+    /// Beginnings of steps that are in the table and not on disk yet.
+    unwritten: Vec<Entry>,
+    /// Since when the first of them waits.
+    since: Instant,
+    /// Nobody else drives this instance while this driver, or an effect that it began, is there.
+    pub(crate) reins: Arc<Reins>,
 }
+
+/// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for whoever watches.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How many of them wait at most.
+const UNWRITTEN: usize = 16;
 
 /// Why a drive stops before the workflow ends.
 #[derive(Debug, thiserror::Error)]
@@ -80,22 +100,53 @@ pub(crate) enum Stop {
     Error(#[from] Error),
 }
 
+/// Writes down the beginnings of steps that take long. Ends when nobody waits for it any more.
+pub(crate) async fn write_patiently(driver: &Mutex<Driver>) -> Infallible {
+    loop {
+        tokio::time::sleep(PATIENCE).await;
+        let mut driver = driver.lock().await;
+        if driver.since.elapsed() >= PATIENCE {
+            // Where this fails, the next entry that has to be written fails too, and the drive with it.
+            let _ = driver.flush().await;
+        }
+    }
+}
+
 /// A driver, shared between the guest's store and whoever waits for the drive to end.
-pub(crate) struct Shared(pub(crate) Arc<Mutex<Driver>>);
+pub(crate) struct Shared {
+    driver: Arc<Mutex<Driver>>,
+    position: usize,
+}
+
+impl Shared {
+    pub(crate) fn new(driver: &Arc<Mutex<Driver>>) -> Self {
+        Self { driver: Arc::clone(driver), position: 0 }
+    }
+}
 
 impl Handler for Shared {
-    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
-        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).answer(&command);
-        answer.map_err(|stop| Box::new(stop) as Halt)
+    fn handle(&mut self, command: Command) -> Answer<'_> {
+        Box::pin(async move {
+            let mut driver = self.driver.lock().await;
+            let answer = driver.answer(&command).await;
+            self.position = driver.replay.position();
+            answer.map_err(|stop| Box::new(stop) as Halt)
+        })
     }
 
     fn position(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).replay.position()
+        self.position
     }
 }
 
 impl Driver {
-    fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
+    pub(crate) fn new(inner: Arc<Inner>, origin: Origin, replay: Replay, reins: Arc<Reins>) -> Self {
+        let quotas = inner.settings.of(&origin.key.tenant).quotas;
+        let (unwritten, since) = (Vec::new(), Instant::now());
+        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, since, reins }
+    }
+
+    async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
         loop {
             let now = self.inner.now()?;
             let turn = self.replay.next(command, now).map_err(|divergence| self.diverged(divergence))?;
@@ -103,23 +154,26 @@ impl Driver {
                 Turn::Return(outcome) => return Ok(outcome),
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
-                Turn::Do(live) => self.carry_out(live)?,
+                Turn::Do(live) => self.carry_out(live).await?,
             }
         }
     }
 
     /// Records the workflow's own end, or its being ended.
-    pub(crate) fn finish(&mut self, end: Result<Result<String, Failure>, Failure>) -> Result<(), Error> {
+    pub(crate) async fn finish(
+        &mut self,
+        end: Result<Result<String, Failure>, Failure>,
+    ) -> Result<(), Error> {
         let entry = match end {
             Ok(returned) => self.replay.finish(&returned).map_err(|divergence| self.diverged(divergence))?,
             Err(failure) => Entry::Failed { failure },
         };
-        self.settle()?;
-        self.append(&[entry])
+        self.settle().await?;
+        self.append([entry]).await
     }
 
     /// No instance ends with an action whose outcome nobody has signed. One that was interrupted and not taken up again is unknown.
-    fn settle(&mut self) -> Result<(), Error> {
+    async fn settle(&mut self) -> Result<(), Error> {
         for Unsettled { call, receipt, effect } in self.replay.unsettled() {
             let effect = match effect {
                 Some(effect) => effect,
@@ -127,16 +181,13 @@ impl Driver {
                     let message =
                         "the host stopped while it acted, and the workflow ended without asking again";
                     let effect = Effect::Unknown { message: message.to_owned() };
-                    self.append(&[Entry::Performed {
-                        call,
-                        receipt: receipt.clone(),
-                        effect: effect.clone(),
-                    }])?;
+                    let (receipt, effect_known) = (receipt.clone(), effect.clone());
+                    self.append([Entry::Performed { call, receipt, effect: effect_known }]).await?;
                     effect
                 }
             };
             let attested = self.attested(call, &receipt, &effect)?;
-            self.append(&[attested])?;
+            self.append([attested]).await?;
         }
         Ok(())
     }
@@ -146,124 +197,70 @@ impl Driver {
     }
 
     /// The one place where the host does anything.
-    fn carry_out(&mut self, live: Live) -> Result<(), Error> {
+    async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
-            Live::Record(entry) => self.append(&[entry]),
-            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner),
-            Live::Redeem { call, asked, invocation } => self.redeem(call, &asked, &invocation),
-            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted),
+            Live::Record(entry) if can_wait(&entry) => self.begin(entry).await,
+            Live::Record(entry) => self.append([entry]).await,
+            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
+            Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
+            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
             Live::Attest { call, receipt, effect } => {
                 let attested = self.attested(call, &receipt, &effect)?;
-                self.append(&[attested])
+                self.append([attested]).await
             }
         }
     }
 
-    fn request(&mut self, call: Call, asked: Asked, action: Action, manner: Manner) -> Result<(), Error> {
-        let now = self.inner.now()?;
-        let origin = &self.origin;
-        let capability = self.inner.capability(&action.capability);
-        let request = Request {
-            id: entropy::id("apr_")?,
-            tenant: origin.key.tenant.clone(),
-            instance: origin.key.instance.clone(),
-            call,
-            actor: origin.actor.clone(),
-            workflow: origin.workflow.clone(),
-            component: origin.component,
-            imports: origin.imports.clone(),
-            artifact: action.artifact.map(|artifact| artifact.facts().clone()),
-            // What the host cannot perform itself it cannot undo either.
-            reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
-            capability: action.capability,
-            resource: action.resource,
-            reason: action.reason,
-            evidence: action.evidence,
-            environment: self.inner.environment,
-            created_at: now,
-            expires_at: after(now, REQUEST_LIFETIME),
-        };
-        let entry = Entry::Requested {
-            call,
-            request: request.id.clone(),
-            asked: asked.clone(),
-            artifact: request.artifact.clone(),
-            input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
-            expires_at: request.expires_at,
-            manner,
-        };
-        let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
-        let entries = [entry];
-        let kept = NewRequest {
-            id: &request.id,
-            capability: &request.capability,
-            resource: &request.resource,
-            body: &body,
-        };
-        let batch = Batch { entries: &entries, request: Some(kept), ..Batch::default() };
-        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
-        match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
-            Ok(()) => self.append_batch(batch),
-            Err(over) => self.append(&[Entry::Rejected { call, asked, message: over.to_string() }]),
+    /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
+    /// everything that it was given on still is as it was.
+    async fn redeem(&mut self, call: Call, asked: Asked, invocation: Invocation) -> Result<(), Error> {
+        loop {
+            let (trust, at) = (self.inner.trust()?, self.inner.now()?);
+            let (receipt, fate) = self.inner.store.receipt(&invocation.receipt)?.unzip();
+            let fate = fate.unwrap_or_default();
+            let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
+            let entry = verdict_entry(call, asked.clone(), &invocation, verdict);
+            let seen = Seen { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
+            match self
+                .write(Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() })
+                .await
+            {
+                // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
+                Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
+                Ok(facts) => return self.take_in(&facts),
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    /// Checks and spends the receipt in one transaction, and records the intent: nothing has happened in the world yet.
-    fn redeem(&mut self, call: Call, asked: &Asked, invocation: &Invocation) -> Result<(), Error> {
-        let at = self.inner.now()?;
-        let (inner, origin) = (&self.inner, &self.origin);
-        let mut judge = |receipt: Option<&_>, fate: &_| {
-            let claim = claim(origin, invocation, at);
-            let known = inner.capability(&invocation.capability).is_some();
-            match inner.gate.check(&claim, receipt, fate) {
-                Ok(_) if !known => Entry::Refused {
-                    call,
-                    asked: asked.clone(),
-                    check: Check::Capability,
-                    message: format!("this host has no capability {:?}", invocation.capability),
-                },
-                Ok(_) => Entry::Redeemed {
-                    call,
-                    asked: asked.clone(),
-                    receipt: invocation.receipt.clone(),
-                    idempotency_key: idempotency_key(&invocation.receipt),
-                },
-                Err(refusal) => Entry::Refused {
-                    call,
-                    asked: asked.clone(),
-                    check: refusal.check,
-                    message: refusal.message,
-                },
-            }
-        };
-        let place = Place { key: &origin.key, after: self.replay.len(), at };
-        let fact = loop {
-            let trust = inner.trust()?;
-            match inner.store.redeem(place, &invocation.receipt, trust.seq(), &mut judge) {
-                // Somebody was removed, or everything was frozen, since we looked.
-                Err(StoreError::ActsMoved) => {}
-                redeemed => break redeemed?,
-            }
-        };
-        self.replay.apply(&fact.entry).map_err(|illegal| self.illegal(illegal))?;
-        self.inner.observe(&fact);
-        Ok(())
+    /// What the gate says to an action, and whether this host knows how to do it.
+    fn verdict(
+        &self,
+        invocation: &Invocation,
+        receipt: Option<&StoredReceipt>,
+        fate: &Fate,
+        trust: &Trust,
+        at: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let measure = Measure { scope: self.inner.scope(trust), trust, policy: &*self.inner.policy };
+        self.inner.gate.check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
+        Ok(self.inner.capability(&invocation.capability).is_some())
     }
 
     /// Acts, and records how that ended.
-    fn act(&mut self, call: Call, invocation: &Invocation, interrupted: bool) -> Result<(), Error> {
-        let effect = self.effect(invocation, interrupted)?;
+    async fn act(&mut self, call: Call, invocation: &Invocation, interrupted: bool) -> Result<(), Error> {
+        let effect = self.effect(invocation, interrupted).await?;
         let receipt = invocation.receipt.clone();
         let attested = self.attested(call, &receipt, &effect);
         let performed = Entry::Performed { call, receipt, effect };
         match attested {
-            Ok(attested) => self.append(&[performed, attested]),
+            Ok(attested) => self.append([performed, attested]).await,
             // What happened is recorded even where it cannot be signed; the next drive signs it.
-            Err(error) => self.append(&[performed]).and(Err(error)),
+            Err(error) => self.append([performed]).await.and(Err(error)),
         }
     }
 
-    fn effect(&self, invocation: &Invocation, interrupted: bool) -> Result<Effect, Error> {
+    async fn effect(&self, invocation: &Invocation, interrupted: bool) -> Result<Effect, Error> {
         let unknown = |message: String| Ok(Effect::Unknown { message });
         let Some(capability) = self.inner.capability(&invocation.capability) else {
             return unknown(format!("this host has no capability {:?} any more", invocation.capability));
@@ -277,7 +274,7 @@ impl Driver {
             Err(message) if interrupted => return unknown(message),
             Err(message) => return Ok(Effect::Failed { message, started_at, finished_at: started_at }),
         };
-        let performed = capability.perform(&permit, &invocation.artifact, attempt);
+        let performed = self.perform(permit, invocation, attempt).await?;
         let finished_at = self.inner.now()?;
         Ok(match performed {
             Ok(performed) => {
@@ -290,6 +287,27 @@ impl Driver {
         })
     }
 
+    /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the
+    /// journal has the intent and no outcome, and the next drive takes it for what it is: interrupted. It cannot begin before this has
+    /// ended, as the reins are held until then.
+    async fn perform(
+        &self,
+        permit: Permit,
+        invocation: &Invocation,
+        attempt: Attempt,
+    ) -> Result<Result<Performed, PerformError>, Error> {
+        let (inner, reins) = (Arc::clone(&self.inner), Arc::clone(&self.reins));
+        let (name, artifact) = (invocation.capability.clone(), invocation.artifact.clone());
+        let performing = tokio::task::spawn_blocking(move || {
+            let _reins = reins;
+            let capability = inner.capability(&name)?;
+            Some(capability.perform(&permit, &artifact, attempt))
+        });
+        let broke_off = |error: String| Error::Internal(format!("an action broke off: {error}"));
+        let performed = performing.await.map_err(|error| broke_off(error.to_string()))?;
+        performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))
+    }
+
     /// The permit for a receipt that this call has spent: verified once more, from what is on disk.
     fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Attempt), String>, Error> {
         let found = self.inner.store.receipt(&invocation.receipt)?;
@@ -299,36 +317,88 @@ impl Driver {
         };
         let receipt = found.as_ref().map(|(receipt, _)| receipt);
         let attempt = Attempt { idempotency_key: idempotency_key(&invocation.receipt), order };
-        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt);
+        // The scope was judged when it was spent; it is the receipt's own since.
+        let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
+        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
     }
 
     fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
-        let document = self.inner.authority.attest(receipt, effect, self.inner.now()?)?;
-        Ok(Entry::Attested {
-            call,
-            receipt: receipt.clone(),
-            key_id: self.inner.authority.key_id().to_owned(),
-            document,
-        })
+        let stored = self.inner.store.receipt(receipt)?;
+        let scope = stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id));
+        let (key_id, document) = self.inner.authority.attest(receipt, scope, effect, self.inner.now()?)?;
+        Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
-        self.append_batch(Batch { entries, ..Batch::default() })
+    pub(crate) async fn append(&mut self, entries: impl Into<Vec<Entry>>) -> Result<(), Error> {
+        self.append_batch(Batch { entries: entries.into(), ..Batch::default() }).await
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
-    fn append_batch(&mut self, batch: Batch<'_>) -> Result<(), Error> {
-        let after = self.replay.len();
-        for entry in batch.entries {
-            self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
+    pub(crate) async fn append_batch(&mut self, batch: Batch) -> Result<(), Error> {
+        let before = self.replay.len() - self.unwritten.len();
+        self.apply(&batch.entries)?;
+        let facts = self.write_at(before, batch).await?;
+        facts.iter().for_each(|fact| self.inner.observe(fact));
+        Ok(())
+    }
+
+    /// The beginning of an attempt, or word of an end. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
+    /// the middle of it, it is done again. So the entry waits for the next one, or until [`PATIENCE`] is over.
+    async fn begin(&mut self, entry: Entry) -> Result<(), Error> {
+        if self.unwritten.is_empty() {
+            self.since = Instant::now();
         }
-        let place = Place { key: &self.origin.key, after, at: self.inner.now()? };
-        let quotas = batch.entries.iter().any(is_of_the_guest).then_some(&self.quotas);
-        for fact in self.inner.store.append(place, Batch { quotas, ..batch })? {
-            self.inner.observe(&fact);
+        self.apply(std::slice::from_ref(&entry))?;
+        self.unwritten.push(entry);
+        match self.unwritten.len() < UNWRITTEN {
+            true => Ok(()),
+            false => self.flush().await,
+        }
+    }
+
+    /// Writes what waits to be written.
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        self.append_batch(Batch::default()).await
+    }
+
+    /// Writes entries that are not in the table yet. It takes them in when they are on disk.
+    async fn write(&mut self, batch: Batch) -> Result<Vec<Fact>, Error> {
+        self.write_at(self.replay.len() - self.unwritten.len(), batch).await
+    }
+
+    /// Writes what waits, and then the batch.
+    async fn write_at(&mut self, after: usize, mut batch: Batch) -> Result<Vec<Fact>, Error> {
+        // Taken before anything is waited for: a drive that is dropped meanwhile has handed it over all the same.
+        let waiting = std::mem::take(&mut self.unwritten);
+        batch.entries.splice(..0, waiting.iter().cloned());
+        batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
+        let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
+        let written = self.inner.store.append(place, batch).await;
+        if written.is_err() {
+            self.unwritten = waiting;
+        }
+        Ok(written?)
+    }
+
+    fn take_in(&mut self, facts: &[Fact]) -> Result<(), Error> {
+        for fact in facts {
+            if fact.index == self.replay.len() as u64 {
+                self.apply(std::slice::from_ref(&fact.entry))?;
+            }
+            self.inner.observe(fact);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        for entry in entries {
+            self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
         }
         Ok(())
     }
@@ -336,6 +406,31 @@ impl Driver {
     fn illegal(&self, illegal: workflow::Illegal) -> Error {
         Error::Journal { key: self.origin.key.clone(), illegal }
     }
+}
+
+/// The entry for a verdict of the gate, which allows an action that this host may or may not know.
+fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, verdict: Result<bool, Refusal>) -> Entry {
+    match verdict {
+        Ok(true) => Entry::Redeemed {
+            call,
+            asked,
+            receipt: invocation.receipt.clone(),
+            idempotency_key: idempotency_key(&invocation.receipt),
+        },
+        Ok(false) => Entry::Refused {
+            call,
+            asked,
+            check: Check::Capability,
+            message: format!("this host has no capability {:?}", invocation.capability),
+        },
+        Err(Refusal { check, message }) => Entry::Refused { call, asked, check, message },
+    }
+}
+
+/// Whether an entry says no more than that the guest goes on computing, and where: should the host stop before the next one, the guest
+/// comes to the same place again, and it is written then.
+fn can_wait(entry: &Entry) -> bool {
+    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
 }
 
 /// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and

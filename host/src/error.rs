@@ -6,11 +6,16 @@ use crate::entropy::NoEntropy;
 use crate::sandbox::LoadError;
 use crate::store::InstanceKey;
 use crate::store::StoreError;
+use crate::trust::ActError;
+use receipt::PersonId;
+use receipt::Role;
 use workflow::Divergence;
 use workflow::Failure;
 use workflow::Illegal;
 use workflow::InvalidId;
+use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::TenantId;
 
 /// Why the host did not do what it was asked to do. Nothing is lost: what is in the journal stands, and the call can be made again.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,14 @@ pub enum Error {
     /// No random numbers.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// A name that stands for something else.
+    #[error("instance {key} exists, with {what}: the same name stands for the same input, so use another")]
+    OtherInput {
+        /// The instance.
+        key: InstanceKey,
+        /// What differs, in words.
+        what: &'static str,
+    },
     /// Not a name.
     #[error(transparent)]
     Id(#[from] InvalidId),
@@ -69,6 +82,45 @@ pub enum Error {
     /// A decision about one's own request.
     #[error("{0} acts in request {1} and cannot decide about it: somebody else has to")]
     SelfApproval(String, RequestId),
+    /// A demo decision where people decide.
+    #[error(
+        "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME"
+    )]
+    DemoInEarnest(RequestId),
+    /// An act that belongs into the authority's folder.
+    #[error(
+        "who may decide is said where the authority is: run this with --data on its folder, and without --authority"
+    )]
+    SaidElsewhere,
+    /// An act that makes no sense.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// A statement that cannot be signed.
+    #[error("this cannot be signed: {0}")]
+    Statement(String),
+    /// Somebody who is not a decider.
+    #[error("{0} is no decider here (pp-host deciders list shows who is)")]
+    NotADecider(PersonId),
+    /// A decider of other tenants.
+    #[error("{0} does not decide for tenant {1}")]
+    OtherTenant(PersonId, TenantId),
+    /// A decider without that role.
+    #[error("{decider} does not have {}", role.as_ref().map_or_else(|| "a role to decide in".to_owned(), |role| format!("the role {role}")))]
+    NoRole {
+        /// Who.
+        decider: PersonId,
+        /// Which, where one was named.
+        role: Option<Role>,
+    },
+    /// A second statement to the same effect.
+    #[error("{0} has signed that about {1} already: one person counts once")]
+    SignedAlready(PersonId, RequestId),
+    /// A receipt that nobody issued.
+    #[error("there is no receipt {0} (pp-host receipts list shows what there is)")]
+    NoReceipt(ReceiptId),
+    /// A receipt that permits nothing.
+    #[error("receipt {0} is a denial: there is nothing to take back")]
+    NothingToRevoke(ReceiptId),
     /// An inconsistency inside the host.
     #[error("internal error: {0}")]
     Internal(String),

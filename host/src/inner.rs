@@ -4,10 +4,12 @@ use crate::Clock;
 use crate::Error;
 use crate::Fact;
 use crate::InstanceKey;
-use crate::authority;
-use crate::authority::Authority;
+use crate::authority::Basis;
 use crate::authority::Environment;
-use crate::authority::Judgement;
+use crate::authority::Grounds;
+use crate::authority::Issued;
+use crate::authority::Issuer;
+use crate::authority::Order;
 use crate::authority::Request;
 use crate::capability::Capability;
 use crate::capability::Gate;
@@ -18,11 +20,15 @@ use crate::programs::Programs;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
+use crate::store::RecordedAct;
 use crate::store::Store;
-use crate::store::StoredReceipt;
+use crate::store::StoreError;
+use crate::store::Write;
 use crate::trust::Trust;
+use policy::Policy;
 use receipt::Digest;
 use receipt::Salt;
+use receipt::Scope;
 use receipt::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,7 +44,12 @@ pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Box<dyn Store>,
-    pub(crate) authority: Authority,
+    pub(crate) authority: Box<dyn Issuer>,
+    pub(crate) policy: Box<dyn Policy>,
+    /// There is a policy that somebody wrote.
+    pub(crate) governed: bool,
+    /// Which receipts count, where somebody has said so.
+    pub(crate) scope: Option<Scope>,
     pub(crate) gate: Gate,
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) clock: Box<dyn Clock>,
@@ -49,7 +60,7 @@ pub(crate) struct Inner {
     pub(crate) trust: Mutex<Arc<Trust>>,
     pub(crate) driving: Mutex<HashSet<InstanceKey>>,
     /// Held for its lock.
-    pub(crate) _folder: DataFolder,
+    pub(crate) folder: DataFolder,
 }
 
 impl Inner {
@@ -62,6 +73,15 @@ impl Inner {
     /// What operators have said, all of it: another process may have recorded something since the last look.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where operators say it elsewhere, this folder has a copy, act by act: redeeming checks that nothing was said since.
+        if let Some(elsewhere) = self.authority.acts(trust.seq()) {
+            for RecordedAct { seq, at, body } in elsewhere? {
+                match self.store.write(Write::Act { seen: seq - 1, at, body }).wait() {
+                    Ok(_) | Err(StoreError::ActsMoved) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
         let since = self.store.acts(trust.seq())?;
         if !since.is_empty() {
             Arc::make_mut(&mut trust).extend(&since)?;
@@ -88,23 +108,18 @@ impl Inner {
         Ok((key, request))
     }
 
-    pub(crate) fn issue(
-        &self,
-        request: &Request,
-        judgement: &Judgement,
-    ) -> Result<(Entry, StoredReceipt), Error> {
+    /// Has a request judged, and what comes of it signed.
+    pub(crate) fn issue(&self, request: &Request, basis: Basis<'_>) -> Result<Issued, Error> {
         let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::random_bytes()?));
-        let at = self.now()?;
-        let receipt = self.authority.issue(request, judgement, id, salt, at)?;
-        let entry = Entry::Issued {
-            request: request.id.clone(),
-            receipt: receipt.id.clone(),
-            decision: judgement.decision,
-            key_id: self.authority.key_id().to_owned(),
-            expires_at: authority::after(at, authority::RECEIPT_LIFETIME),
-            document: receipt.artifact.to_json(),
-        };
-        Ok((entry, receipt))
+        let order = Order { request, basis, id, salt, at: self.now()? };
+        let trust = self.trust()?;
+        Ok(self.authority.issue(&order, Grounds { trust: &trust, policy: &*self.policy })?)
+    }
+
+    /// Which receipts count here. Where nobody has said, those that people sign as soon as there are people.
+    pub(crate) fn scope(&self, trust: &Trust) -> Scope {
+        let earnest = self.governed || !trust.deciders().people().is_empty();
+        self.scope.unwrap_or(if earnest { Scope::Production } else { Scope::Demo })
     }
 
     pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
@@ -116,12 +131,14 @@ impl Inner {
         match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
             Some((
                 Entry::Loaded { component, imports, .. },
-                Entry::Started { actor, workflow, params, seed, .. },
+                Entry::Started { actor, workflow, params, seed, operator, submitter, .. },
                 started_at,
             )) => {
                 let origin = Origin {
                     key: key.clone(),
                     actor: actor.clone(),
+                    operator: operator.clone(),
+                    submitter: submitter.clone(),
                     workflow: workflow.clone(),
                     component: *component,
                     imports: imports.clone(),
@@ -149,19 +166,20 @@ impl Inner {
 }
 
 /// The right to drive an instance. Two drives at once would each take the other's unfinished action for an interrupted one.
-pub(crate) struct Reins<'a> {
-    inner: &'a Inner,
+pub(crate) struct Reins {
+    inner: Arc<Inner>,
     key: InstanceKey,
 }
 
-impl<'a> Reins<'a> {
-    pub(crate) fn take(inner: &'a Inner, key: &InstanceKey) -> Result<Self, Error> {
+impl Reins {
+    pub(crate) fn take(inner: &Arc<Inner>, key: &InstanceKey) -> Result<Arc<Self>, Error> {
         let taken = inner.driving.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        taken.then(|| Self { inner, key: key.clone() }).ok_or_else(|| Error::Busy(key.clone()))
+        let reins = || Arc::new(Self { inner: Arc::clone(inner), key: key.clone() });
+        taken.then(reins).ok_or_else(|| Error::Busy(key.clone()))
     }
 }
 
-impl Drop for Reins<'_> {
+impl Drop for Reins {
     fn drop(&mut self) {
         self.inner.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }

@@ -11,7 +11,8 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let host = Host::builder("data").observe(|fact| println!("{}", fact.entry)).open()?;
 //! let workflow = host.load(std::fs::read("guest.wasm")?)?;
-//! let start = Start { tenant: "acme".parse()?, actor: "agent:builder".parse()?, name: "deploy".into(), params: "{}".into() };
+//! let (tenant, actor) = ("acme".parse()?, "agent:builder".parse()?);
+//! let start = Start::new(tenant, actor, "deploy", "{}");
 //! let instance = host.start(&workflow, start)?;
 //!
 //! // The workflow runs until it asks for permission; then it is parked and costs nothing but disk.
@@ -29,10 +30,14 @@
 //! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
+mod asking;
 pub mod authority;
+pub mod bench;
 mod builder;
 pub mod capability;
 mod clock;
+pub mod control;
+mod deciding;
 pub mod drill;
 mod drive;
 mod durable;
@@ -40,6 +45,7 @@ mod entropy;
 mod error;
 mod inner;
 pub mod limits;
+pub mod operate;
 mod programs;
 pub mod sandbox;
 pub mod store;
@@ -48,6 +54,8 @@ pub mod trust;
 pub use builder::Builder;
 pub use clock::Clock;
 pub use clock::SystemClock;
+pub use deciding::Recorded;
+pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
@@ -59,28 +67,24 @@ pub use store::Fact;
 pub use store::InstanceKey;
 pub use workflow::Status;
 
-use authority::Judgement;
-use authority::Request;
 use drive::Driver;
 use drive::Shared;
 use drive::Stop;
 use inner::Inner;
 use inner::Reins;
 use receipt::Digest;
+use receipt::PersonId;
 use sandbox::End;
 use sandbox::Event;
 use sandbox::Program;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use store::Batch;
-use store::Place;
+use store::Create;
 use store::Store;
-use store::StoredReceipt;
+use store::Write;
+use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Entry;
-use workflow::RequestId;
 use workflow::TenantId;
 
 /// A host: one data folder, one sandbox, one issuer.
@@ -109,10 +113,22 @@ pub struct Start {
     pub tenant: TenantId,
     /// On whose behalf it acts.
     pub actor: ActorId,
+    /// Who answers for the actor. Never decides about its requests.
+    pub operator: Option<PersonId>,
+    /// Who submits it. Never decides about its requests.
+    pub submitter: Option<PersonId>,
     /// The workflow's name.
     pub name: String,
     /// The parameters, as JSON text.
     pub params: String,
+}
+
+impl Start {
+    /// An instance that nobody in particular answers for.
+    #[must_use]
+    pub fn new(tenant: TenantId, actor: ActorId, name: impl Into<String>, params: impl Into<String>) -> Self {
+        Self { tenant, actor, operator: None, submitter: None, name: name.into(), params: params.into() }
+    }
 }
 
 impl Host {
@@ -146,12 +162,38 @@ impl Host {
     /// # Errors
     /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        self.start_as(&key, workflow, start).map(|()| key)
+    }
+
+    /// The same, without holding a thread while it is written.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        let create = self.to_create(&key, workflow, start)?;
+        self.observe(&self.0.store.create(create).await?);
+        Ok(key)
+    }
+
+    /// The same under a name of its own.
+    fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
+        let create = self.to_create(key, workflow, start)?;
+        self.observe(&self.0.store.create(create).wait()?);
+        Ok(())
+    }
+
+    fn observe(&self, facts: &[Fact]) {
+        facts.iter().for_each(|fact| self.0.observe(fact));
+    }
+
+    fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
         let limits = self.0.settings.of(&start.tenant);
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(workflow.bytes.len())?;
-        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
         let component = workflow.program.digest();
-        let entries = [
+        let entries = vec![
             Entry::Loaded {
                 component,
                 bytes: workflow.program.bytes(),
@@ -163,15 +205,12 @@ impl Host {
                 workflow: start.name,
                 params: start.params,
                 seed: Digest::from_bytes(entropy::random_bytes()?),
-                operator: None,
-                submitter: None,
+                operator: start.operator,
+                submitter: start.submitter,
             },
         ];
-        let (component, at) = ((&component, &*workflow.bytes), self.0.now()?);
-        for fact in self.0.store.create(&key, component, at, &entries, &limits.quotas)? {
-            self.0.observe(&fact);
-        }
-        Ok(key)
+        let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
+        Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
     }
 
     /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
@@ -179,7 +218,7 @@ impl Host {
     /// # Errors
     /// When the host cannot go on, or the workflow took another path than its journal. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
-        let _reins = Reins::take(&self.0, key)?;
+        let reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
         match replay.status() {
             status if status.can_run() => {}
@@ -196,25 +235,27 @@ impl Host {
             workflow: origin.workflow.clone(),
         };
         let limits = self.0.settings.of(&key.tenant);
-        let quotas = limits.quotas;
-        let driver = Driver { inner: Arc::clone(&self.0), origin: Arc::new(origin), replay, quotas };
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, reins);
         let driver = Arc::new(Mutex::new(driver));
-        let handler = Box::new(Shared(Arc::clone(&driver)));
-        let drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler).await;
-        let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let handler = Box::new(Shared::new(&driver));
+        let drive = tokio::select! {
+            drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler) => drive,
+            never = drive::write_patiently(&driver) => match never {},
+        };
+        let mut driver = driver.lock().await;
         match drive.end {
-            End::Returned(result) => driver.finish(Ok(result))?,
-            End::Broke(failure) => driver.finish(Err(failure))?,
+            End::Returned(result) => driver.finish(Ok(result)).await?,
+            End::Broke(failure) => driver.finish(Err(failure)).await?,
             End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
-                Ok(Stop::Waiting) => {}
-                Ok(Stop::Broke(failure)) => driver.finish(Err(failure))?,
+                Ok(Stop::Waiting) => driver.flush().await?,
+                Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
                 Ok(Stop::Error(error)) => return Err(error),
                 Err(other) => return Err(Error::Internal(other.to_string())),
             },
         }
         if !drive.output.is_empty() {
-            let output = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
-            self.0.store.keep_output(key, &output)?;
+            let text = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
+            self.0.store.write(Write::Output { key: key.clone(), text }).await?;
         }
         Ok(driver.replay.status())
     }
@@ -233,56 +274,6 @@ impl Host {
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.0.sandbox.note()
-    }
-
-    /// A request, as an approver sees it.
-    ///
-    /// # Errors
-    /// When there is none of that id.
-    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        self.0.request(id).map(|(_, request)| request)
-    }
-
-    /// Decides a request: signs the receipt and records both. Drive the instance afterwards.
-    ///
-    /// # Errors
-    /// When the request does not wait for a decision, the decider may not decide it, or the receipt cannot be signed. Nothing has
-    /// been decided then.
-    pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, request) = self.0.request(id)?;
-        let (_, mut replay) = self.0.read(&key)?;
-        let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
-        match replay.is_pending(id) {
-            true => {}
-            false if replay.status().has_ended() => return Err(not_waiting("its instance has ended")),
-            false => return Err(not_waiting("it was decided, withdrawn or has lapsed")),
-        }
-        if judgement.by.name() == &request.actor {
-            return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
-        }
-        if self.0.now()? >= request.expires_at {
-            return Err(not_waiting("it has lapsed; drive the instance, which will be told"));
-        }
-        let (issued, receipt) = self.0.issue(&request, judgement)?;
-        let decided = Entry::Decided {
-            request: id.clone(),
-            decision: judgement.decision,
-            decider: judgement.by.id(),
-            reason: judgement.reason.clone(),
-        };
-        let (entries, after) = ([decided, issued], replay.len());
-        for entry in &entries {
-            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        }
-        let place = Place { key: &key, after, at: self.0.now()? };
-        for fact in self
-            .0
-            .store
-            .append(place, Batch { entries: &entries, receipt: Some(&receipt), ..Batch::default() })?
-        {
-            self.0.observe(&fact);
-        }
-        Ok(receipt)
     }
 
     /// How an instance stands, without driving it.

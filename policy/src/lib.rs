@@ -69,8 +69,6 @@ pub use explanation::Explanation;
 pub use explanation::Fate;
 pub use explanation::Mismatch;
 pub use name::InvalidName;
-pub use name::PersonId;
-pub use name::Role;
 pub use name::RuleId;
 pub use people::Approver;
 pub use question::Artifact;
@@ -88,6 +86,9 @@ pub use ruling::Quorum;
 pub use ruling::Ruling;
 pub use ruling::Says;
 pub use value::InvalidValue;
+
+pub use receipt::PersonId;
+pub use receipt::Role;
 
 use receipt::Digest;
 use std::collections::BTreeSet;

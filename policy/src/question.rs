@@ -54,7 +54,8 @@ pub struct Component {
 }
 
 /// Whether something has been seen before. What counts as seen is the host's affair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Novelty {
     /// It has.
     Known,

@@ -16,7 +16,7 @@ fn agree(toml: &Ruling, cedar: &Ruling) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(384))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn on_every_question(

@@ -130,6 +130,18 @@ fn all_facts_are_there() {
 }
 
 #[test]
+fn a_capability_is_in_its_first_sixteen_beginnings() {
+    let capability = |parts: usize| vec!["x"; parts].join(".");
+    let asked = Asked { capability: capability(20), ..asked() };
+    for (parts, expected) in
+        [(1, "allow by it"), (16, "allow by it"), (17, "deny by default"), (20, "allow by it")]
+    {
+        let policy = permits(&format!("action in Action::\"{}\"", capability(parts)));
+        assert_eq!(rules(&policy, &asked), expected, "{parts} parts");
+    }
+}
+
+#[test]
 fn texts_of_a_workflow_stay_texts() {
     let policy = permits("resource.name == \"\\\"); permit\\n\\u{202e}\"");
     let hostile = Asked { resource: "\"); permit\n\u{202e}".to_owned(), ..asked() };

@@ -16,14 +16,12 @@ struct Engine {
     name: &'static str,
     parse: fn(&str) -> Result<Box<dyn Policy>, PolicyError>,
     freeze: &'static str,
-    comment: &'static str,
 }
 
 const TOML: Engine = Engine {
     name: "toml",
     parse: |text| Ok(Box::new(Toml::parse(text)?)),
     freeze: "\n[[rule]]\nid = \"frozen\"\nthen = \"deny\"\n",
-    comment: "\n#",
 };
 
 #[cfg(feature = "cedar")]
@@ -31,7 +29,6 @@ const CEDAR: Engine = Engine {
     name: "cedar",
     parse: |text| Ok(Box::new(policy::Cedar::parse(text)?)),
     freeze: "\n@id(\"frozen\") forbid (principal, action, resource);\n",
-    comment: "\n//",
 };
 
 /// All laws, of one policy and one question, with these approvals and one more.
@@ -52,9 +49,6 @@ fn is_of_its_text(engine: &Engine, policy: &dyn Policy, text: &str) {
     let digest = Digest::of(text.as_bytes());
     assert_eq!(policy.digest(), digest);
     assert_eq!(policy.version(), format!("{}:{}", engine.name, &digest.to_string()[..16]));
-    let commented =
-        (engine.parse)(&format!("{text}{}", engine.comment)).unwrap_or_else(|error| panic!("{error}"));
-    assert_ne!(commented.digest(), digest, "a byte more");
 }
 
 fn is_the_same_again(policy: &dyn Policy, again: &dyn Policy, asked: &Asked, people: &[Approver]) {
@@ -130,7 +124,7 @@ proptest! {
 
 #[cfg(feature = "cedar")]
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn of_rules_in_cedar(

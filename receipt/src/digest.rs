@@ -62,7 +62,7 @@ impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        encoding::from_hex32(text).map(Self).ok_or(ParseDigestError)
+        encoding::from_hex(text).map(Self).ok_or(ParseDigestError)
     }
 }
 
@@ -123,6 +123,6 @@ impl FromStr for Salt {
 
     /// Reads 64 hexadecimal digits of either case.
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        encoding::from_hex32(&text.to_ascii_lowercase()).map(Self).ok_or(ParseDigestError)
+        encoding::from_hex(&text.to_ascii_lowercase()).map(Self).ok_or(ParseDigestError)
     }
 }

@@ -9,6 +9,7 @@ use core::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE;
 
 pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
@@ -16,6 +17,11 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
+}
+
+/// Either alphabet, which DSSE wants to be accepted; never a mixture, and padded and canonical as ever.
+pub(crate) fn from_either_base64(text: &str) -> Option<Vec<u8>> {
+    if text.contains(['-', '_']) { URL_SAFE.decode(text).ok() } else { from_base64(text) }
 }
 
 /// Exactly `N` bytes of base64.
@@ -27,10 +33,13 @@ pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
-/// 32 bytes from 64 lowercase hexadecimal digits.
-pub(crate) fn from_hex32(text: &str) -> Option<[u8; 32]> {
-    let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
-    let mut bytes = [0; 32];
+/// `N` bytes from twice as many lowercase hexadecimal digits.
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
     }

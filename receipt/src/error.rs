@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 
+use crate::approvals::ApprovalError;
 use crate::fields::Scope;
 use crate::json::JsonError;
 use crate::keys::KeySetError;
@@ -177,6 +178,9 @@ pub enum MintError {
     /// A demo decision outside the demo scope, or the reverse.
     #[error("demo and production do not mix: {0}")]
     ScopeMixed(&'static str),
+    /// A person's decision without that person's signature, or with other people's.
+    #[error("the decision is not borne out by its approvals: {0}")]
+    Approvals(#[from] ApprovalError),
     /// The signer's own key is none that anybody could pin.
     #[error("the signer's key is unusable: {0}")]
     SignerKey(KeySetError),

@@ -109,13 +109,10 @@ impl KeySet {
         if key.revoked_at.is_some() && key.status != KeyStatus::Revoked {
             return Err(KeySetError::RevokedYetUsable(key.key_id));
         }
-        // A weak key verifies signatures that nobody made, and a second encoding would give one key two names.
-        match VerifyingKey::from_bytes(&key.public_key) {
-            Ok(point) if is_canonical_point(&key.public_key) && !point.is_weak() => {
-                self.keys.push(PinnedKey { key, point })
-            }
-            _ => return Err(KeySetError::PublicKey(key.key_id)),
-        }
+        let Some(point) = read_point(&key.public_key) else {
+            return Err(KeySetError::PublicKey(key.key_id));
+        };
+        self.keys.push(PinnedKey { key, point });
         Ok(())
     }
 
@@ -208,6 +205,13 @@ fn read_key(entry: &Json) -> Result<Option<Key>, KeySetError> {
         Some(_) => Some(instant("revoked_at")?),
     };
     Ok(Some(Key { key_id, public_key, status, created_at: instant("created_at")?, revoked_at }))
+}
+
+/// The public key in these bytes, when it is one that means something: a weak key verifies signatures that nobody made, and
+/// a second encoding would give one key two names.
+pub(crate) fn read_point(bytes: &[u8; 32]) -> Option<VerifyingKey> {
+    let point = VerifyingKey::from_bytes(bytes).ok()?;
+    (is_canonical_point(bytes) && !point.is_weak()).then_some(point)
 }
 
 /// Whether the y coordinate is below 2^255 − 19. The few larger ones are second encodings of other points.

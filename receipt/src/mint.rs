@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::approvals::{self, APPROVALS_KEY, ApprovalError, MAX_APPROVALS, Said, VerifiedDecision};
 use crate::artifact::Artifact;
 use crate::canonical::Canonicalization;
 use crate::decider::Decider;
@@ -18,6 +19,7 @@ use crate::json::{Json, Object};
 use crate::keys::{DEMO_KEY_ID, Key, KeySet, KeyStatus};
 use crate::opening::{BINDING_KEY, Binding, Opening, SUMMARY_KEY, Stated, StatedBinding};
 use crate::projection::{self, Projection};
+use crate::revocation;
 use crate::signer::Signer;
 use crate::timestamp::Timestamp;
 use crate::verify::verify;
@@ -31,8 +33,11 @@ pub struct Draft {
     pub agent_id: String,
     /// The run, where there is one.
     pub run_id: Option<String>,
-    /// The request, an object, without the reserved keys `receiptBinding` and `receiptSummary`.
+    /// The request, an object, without the reserved keys `receiptBinding`, `receiptSummary` and `approvals`.
     pub request: Json,
+    /// The signed decisions that the receipt rests on. Committed, never public. Whoever decides in production and is no
+    /// engine has to be among them.
+    pub approvals: Vec<VerifiedDecision>,
     /// What the receipt is bound to. Committed, never public.
     pub binding: Binding,
     /// The stated reason. Committed, never public.
@@ -72,6 +77,7 @@ pub struct Minted {
 pub fn mint(draft: &Draft, signer: &dyn Signer) -> Result<Minted, MintError> {
     check_draft(draft, signer.key_id())?;
     let request = committed_request(draft)?;
+    check_approvals(draft)?;
     let request_json = request.canonical();
     let projection = projection::build(draft.projection, &request).ok_or(MintError::RequestNotObject)?;
     let commitment = Digest::commitment(&draft.salt, &request_json);
@@ -140,6 +146,26 @@ fn check_draft(draft: &Draft, key_id: &str) -> Result<(), MintError> {
     check_scope(draft, key_id)
 }
 
+/// A person's decision rests on that person's signature. A revocation may, and need not: nobody should have to wait for one.
+fn check_approvals(draft: &Draft) -> Result<(), MintError> {
+    if draft.projection == Projection::RevocationV1 && revocation::named(&draft.request).is_none() {
+        return Err(MintError::Contradiction("a revocation that names no receipt"));
+    }
+    if draft.approvals.len() > MAX_APPROVALS {
+        return Err(ApprovalError::TooMany(draft.approvals.len()).into());
+    }
+    let said = Said {
+        tag: draft.projection,
+        decision: draft.decision,
+        scope: Some(draft.scope),
+        decider: Some(draft.decider.id.clone()),
+        created_at: draft.created_at,
+        expires_at: draft.expires_at,
+    };
+    approvals::agree(&draft.request, &said, draft.approvals.iter().map(VerifiedDecision::statement))?;
+    Ok(())
+}
+
 /// An anonymous decision is a demo decision, and the reverse.
 fn check_scope(draft: &Draft, key_id: &str) -> Result<(), MintError> {
     let decider = &draft.decider;
@@ -165,7 +191,7 @@ fn check_scope(draft: &Draft, key_id: &str) -> Result<(), MintError> {
 /// The request as it is committed to: with its binding, and with the summary when there is one.
 fn committed_request(draft: &Draft) -> Result<Json, MintError> {
     let mut request = draft.request.as_object().ok_or(MintError::RequestNotObject)?.clone();
-    for key in [BINDING_KEY, SUMMARY_KEY] {
+    for key in [BINDING_KEY, SUMMARY_KEY, APPROVALS_KEY] {
         if request.get(key).is_some() {
             return Err(MintError::RequestReservedKey(key));
         }
@@ -178,6 +204,7 @@ fn committed_request(draft: &Draft) -> Result<Json, MintError> {
     if let Some(summary) = &draft.summary {
         request.insert(SUMMARY_KEY, summary.as_str());
     }
+    approvals::insert(&mut request, &draft.approvals);
     Ok(request.into())
 }
 

@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
+use crate::approvals::Said;
 use crate::digest::{Digest, Salt};
 use crate::error::{VerifyError, malformed};
 use crate::json::{Json, Object};
@@ -127,7 +128,7 @@ impl Stated {
         value.map_or(Self::Absent, |value| Self::Value(value.to_owned()))
     }
 
-    fn holds(&self, committed: Option<&str>) -> bool {
+    pub(crate) fn holds(&self, committed: Option<&str>) -> bool {
         match self {
             Self::Nothing => true,
             Self::Absent => committed.is_none(),
@@ -139,6 +140,13 @@ impl Stated {
 /// An opened commitment. Only [`VerifiedReceipt::open`] makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opened {
+    committed: Committed,
+    said: Said,
+}
+
+/// What was committed to.
+#[derive(Clone, Debug, PartialEq)]
+struct Committed {
     request: Json,
     binding: Binding,
     summary: Option<String>,
@@ -147,22 +155,27 @@ pub struct Opened {
 impl Opened {
     /// The committed request, reserved keys included.
     pub fn request(&self) -> &Json {
-        &self.request
+        &self.committed.request
     }
 
     /// The committed binding.
     pub fn binding(&self) -> &Binding {
-        &self.binding
+        &self.committed.binding
     }
 
     /// The committed summary.
     pub fn summary(&self) -> Option<&str> {
-        self.summary.as_deref()
+        self.committed.summary.as_deref()
     }
 
     /// The policy rule that the request records, also when the projection withholds it.
     pub fn rule(&self) -> Option<String> {
-        Rule::of_request(&self.request)
+        Rule::of_request(&self.committed.request)
+    }
+
+    /// What the receipt says that its approvals have to bear out.
+    pub(crate) fn said(&self) -> &Said {
+        &self.said
     }
 }
 
@@ -174,7 +187,16 @@ impl VerifiedReceipt {
             return Err(VerifyError::OpeningNotApplicable(self.canonicalization.as_str()));
         };
         // The signed projection was checked to be its own canonical text.
-        open(*digest, *tag, &projection.canonical(), opening)
+        let committed = open(*digest, *tag, &projection.canonical(), opening)?;
+        let said = Said {
+            tag: *tag,
+            decision: self.decision(),
+            scope: self.scope(),
+            decider: self.decider().map(|decider| decider.id.clone()),
+            created_at: self.created_at(),
+            expires_at: self.expires_at(),
+        };
+        Ok(Opened { committed, said })
     }
 }
 
@@ -201,7 +223,7 @@ fn open(
     tag: Projection,
     projection: &str,
     opening: &Opening,
-) -> Result<Opened, VerifyError> {
+) -> Result<Committed, VerifyError> {
     if Digest::commitment(&opening.salt, &opening.request_json) != commitment {
         return Err(VerifyError::RequestCommitmentMismatch);
     }
@@ -212,7 +234,7 @@ fn open(
     if projection::build(tag, &request).as_deref() != Some(projection) {
         return Err(VerifyError::PublicProjectionMismatch);
     }
-    Ok(Opened { request, binding, summary })
+    Ok(Committed { request, binding, summary })
 }
 
 fn check_summary(request: &Json, stated: &Stated) -> Result<Option<String>, VerifyError> {

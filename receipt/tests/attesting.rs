@@ -77,7 +77,8 @@ fn an_attestation_belongs_to_one_approval() {
 
     let mut denial = Draft { decision: Decision::Denied, ..draft() };
     denial.decider.resolution = None;
-    let denial = verify(&mint(&denial, &signer()).unwrap().artifact, &keys()).unwrap();
+    let denial =
+        verify(&mint(&crate::common::approved(denial), &signer()).unwrap().artifact, &keys()).unwrap();
     let error = verify_attestation(&artifact, &denial, &keys()).unwrap_err();
     assert_eq!((error.code(), error.exit_code()), ("RECEIPT_NOT_APPROVED", 3));
 

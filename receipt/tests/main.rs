@@ -5,18 +5,23 @@
 mod common;
 mod strategies;
 
+mod approvals;
 mod attesting;
 mod build_rule;
+mod deciders;
 mod differential;
 mod docs;
+mod dsse;
 mod fuzzing;
 mod json;
 mod keys;
 mod minting;
 mod opening;
 mod projection;
+mod quorum;
 mod rules;
 mod schema;
+mod statements;
 mod tamper;
 mod timestamps;
 mod vectors;

@@ -16,7 +16,9 @@ fn what_is_minted_verifies_and_opens() {
     assert_eq!(opened.binding(), &draft().binding);
     assert_eq!(opened.summary(), draft().summary.as_deref());
     assert_eq!(opened.rule(), None);
-    let request = with(&with(opened.request(), "receiptBinding", None), "receiptSummary", None);
+    let request = ["receiptBinding", "receiptSummary", "approvals"]
+        .iter()
+        .fold(opened.request().clone(), |request, key| with(&request, key, None));
     assert_eq!(request, draft().request);
     assert_eq!(
         receipt.request_commitment().unwrap().tagged(),
@@ -70,7 +72,7 @@ fn refused(change: impl FnOnce(&mut Draft)) -> MintError {
 #[test]
 fn reserved_keys_and_other_shapes_are_refused() {
     assert_eq!(refused(|draft| draft.request = json("[]")), MintError::RequestNotObject);
-    for key in ["receiptBinding", "receiptSummary"] {
+    for key in ["receiptBinding", "receiptSummary", "approvals"] {
         for value in ["null", "\"x\"", "{}"] {
             let request = json(&format!(r#"{{"{key}":{value}}}"#));
             assert_eq!(refused(|draft| draft.request = request), MintError::RequestReservedKey(key));
@@ -118,7 +120,9 @@ fn demo_and_production_do_not_mix() {
     let demo_key = Ed25519Signer::from_seed(receipt::DEMO_KEY_ID, &[9; 32]);
     assert!(matches!(mint(&draft(), &demo_key).unwrap_err(), MintError::ScopeMixed(_)));
 
-    let minted = mint(&Draft { decider: demo(), scope: Scope::Demo, ..draft() }, &demo_key).unwrap();
+    let minted =
+        mint(&Draft { decider: demo(), scope: Scope::Demo, approvals: vec![], ..draft() }, &demo_key)
+            .unwrap();
     let mut set = KeySet::new("demo");
     set.insert(key(&demo_key)).unwrap();
     let receipt = verify(&minted.artifact, &set).unwrap();
@@ -131,7 +135,7 @@ fn demo_and_production_do_not_mix() {
 fn denials_and_revocations_are_signed_like_approvals() {
     let mut denial = Draft { decision: Decision::Denied, ..draft() };
     denial.decider.resolution = Some(Resolution::Deny);
-    let minted = mint(&denial, &signer()).unwrap();
+    let minted = mint(&common::approved(denial.clone()), &signer()).unwrap();
     let receipt = verify(&minted.artifact, &keys()).unwrap();
     assert_eq!(receipt.decision(), Decision::Denied);
     assert_eq!(receipt.approved(Scope::Production).unwrap_err(), NotApproved::Denied);
@@ -141,6 +145,7 @@ fn denials_and_revocations_are_signed_like_approvals() {
     );
     let revocation = Draft {
         request,
+        approvals: vec![],
         projection: Projection::RevocationV1,
         risk_tier: None,
         policy_version: None,

@@ -54,7 +54,7 @@ fn stating_that_there_is_none_is_a_claim() {
 #[test]
 fn an_opened_request_names_the_rule_it_records() {
     let request = json(r#"{"policy":{"decision":{"ruleId":"hold.production","ruleVersion":"7"}}}"#);
-    let minted = mint(&Draft { request, ..draft() }, &signer()).unwrap();
+    let minted = mint(&common::by_policy(Draft { request, ..draft() }), &signer()).unwrap();
     let receipt = verify(&minted.artifact, &keys()).unwrap();
     assert_eq!(receipt.rule(), Rule::NotRecorded);
     assert_eq!(receipt.open(&minted.opening).unwrap().rule().as_deref(), Some("hold.production@7"));

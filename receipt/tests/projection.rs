@@ -184,7 +184,7 @@ fn the_text_is_canonical() {
 
 /// What minting projects of a request.
 fn projected(request: &str) -> Json {
-    let draft = receipt::Draft { request: json(request), ..common::draft() };
+    let draft = common::by_policy(receipt::Draft { request: json(request), ..common::draft() });
     let minted = receipt::mint(&draft, &signer()).unwrap();
     let projection = verify(&minted.artifact, &keys()).unwrap().projection().unwrap().clone();
     with(&projection, "projection", None)

@@ -7,7 +7,7 @@ use crate::common::{at, draft, json, keys, minted, payload, seal, signer, steppe
 use jsonschema::Validator;
 use receipt::{
     Artifact, AttestationDraft, DeciderProof, Decision, Digest, Draft, ExecutionOutcome, Json, Projection,
-    Resolution, attest, mint, verify, verify_attestation,
+    Resolution, attest, mint, revocation_request, verify, verify_attestation,
 };
 
 /// The schema of this name, or `None` and a loud line.
@@ -31,7 +31,14 @@ fn every_issued_payload_is_inside_the_schema() {
     };
     let mut denial = Draft { decision: Decision::Denied, ..draft() };
     denial.decider.resolution = Some(Resolution::Deny);
-    let revocation = Draft { projection: Projection::RevocationV1, ..denial.clone() };
+    let revocation = Draft {
+        projection: Projection::RevocationV1,
+        request: revocation_request("rcpt_0001", Some("wrong branch")),
+        approvals: vec![],
+        ..denial.clone()
+    };
+    let denial = common::approved(denial);
+    let policy = common::by_policy(draft());
     let bare = Draft {
         run_id: None,
         summary: None,
@@ -42,7 +49,7 @@ fn every_issued_payload_is_inside_the_schema() {
     };
     let webauthn = Draft { decider: stepped_up(DeciderProof::Webauthn(common::webauthn())), ..draft() };
     let reauth = Draft { decider: stepped_up(DeciderProof::Reauth(common::reauth())), ..draft() };
-    for draft in [draft(), denial, revocation, bare, webauthn, reauth] {
+    for draft in [draft(), denial, revocation, policy, bare, webauthn, reauth] {
         let artifact = mint(&draft, &signer()).unwrap().artifact;
         assert!(is_valid(&payloads, verify(&artifact, &keys()).unwrap().payload_json()), "{draft:?}");
         assert!(is_valid(&envelopes, &artifact.to_json()), "{draft:?}");

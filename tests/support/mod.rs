@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 pub mod cli;
+pub mod people;
+pub mod recount;
 
 use host::Host;
 use host::InstanceKey;
@@ -47,8 +49,7 @@ pub fn start(host: &Host, guest_name: &str, params: &str) -> InstanceKey {
 pub fn start_for(host: &Host, tenant: &str, guest_name: &str, params: &str) -> InstanceKey {
     let workflow = host.load(guest(guest_name)).unwrap();
     let (tenant, actor) = (tenant.parse().unwrap(), "agent:builder".parse().unwrap());
-    host.start(&workflow, Start { tenant, actor, name: guest_name.to_owned(), params: params.to_owned() })
-        .unwrap()
+    host.start(&workflow, Start::new(tenant, actor, guest_name, params)).unwrap()
 }
 
 /// A judgement by the demo decider.

@@ -5,7 +5,6 @@ use crate::ArtifactFacts;
 use crate::Asked;
 use crate::Call;
 use crate::Check;
-use crate::DeciderId;
 use crate::Effect;
 use crate::EventNumber;
 use crate::EventType;
@@ -18,6 +17,7 @@ use crate::StepConfig;
 use crate::TenantId;
 use receipt::Decision;
 use receipt::Digest;
+use receipt::PersonId;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -51,10 +51,10 @@ pub enum Entry {
         seed: Digest,
         /// The person who answers for the actor, where the operator named one. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        operator: Option<DeciderId>,
+        operator: Option<PersonId>,
         /// The person who submitted the instance, where one is known. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        submitter: Option<DeciderId>,
+        submitter: Option<PersonId>,
     },
     /// A step was begun, and its first attempt with it.
     StepStarted {

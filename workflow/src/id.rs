@@ -88,15 +88,6 @@ id!(
     ActorId, "an actor", 128, b"._:/@-", "1 to 128 characters of A-Z a-z 0-9 . _ : / @ -"
 );
 
-id!(
-    /// A person who may decide, or answers for somebody who acts.
-    DeciderId, "a decider", 64, b"._@-", "1 to 64 characters of A-Z a-z 0-9 . _ @ -"
-);
-id!(
-    /// What a person may decide about: `release`.
-    RoleId, "a role", 64, b"_-", "1 to 64 characters of A-Z a-z 0-9 _ -"
-);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@
 //! 2. *Intent before effect.* [`Live::Effect`] is only ever answered after [`Entry::Redeemed`] has been applied.
 //! 3. *A completed call never runs again.* [`Replay::next`] hands back what is recorded, or reports a [`Divergence`].
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod asked;
 mod attempt;
@@ -61,13 +63,11 @@ pub use entry::Entry;
 pub use event::Event;
 pub use event::EventNumber;
 pub use id::ActorId;
-pub use id::DeciderId;
 pub use id::EventType;
 pub use id::InstanceId;
 pub use id::InvalidId;
 pub use id::ReceiptId;
 pub use id::RequestId;
-pub use id::RoleId;
 pub use id::TenantId;
 pub use limits::Limits;
 pub use limits::names as limit_names;

@@ -4,6 +4,7 @@ use crate::Call;
 use crate::Failure;
 use crate::Manner;
 use crate::Pending;
+use crate::RequestId;
 use crate::Wait;
 use crate::table::Calls;
 use crate::trail::Mark;
@@ -48,6 +49,15 @@ impl Status {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Terminated { .. })
+    }
+
+    /// The request that it waits for a decision about, where it does. It may wait for other things too.
+    #[must_use]
+    pub fn request(&self) -> Option<&RequestId> {
+        match self {
+            Self::Waiting(wait) => wait.request(),
+            _ => None,
+        }
     }
 
     /// The workflow would get further if it were run, whatever the time.

@@ -233,7 +233,7 @@ fn beginning_or_end() -> impl Strategy<Value = Entry> {
     ]
 }
 
-fn person() -> impl Strategy<Value = workflow::DeciderId> {
+fn person() -> impl Strategy<Value = receipt::PersonId> {
     "[a-z]{1,9}".prop_map(|name| name.parse().unwrap())
 }
 

@@ -1,6 +1,7 @@
 //! The issuer's key and the public key set, in the data folder.
 
 use crate::durable;
+use crate::trust::scope_of;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
@@ -110,6 +111,14 @@ impl Keyring {
         Ok(Self { demo: demo?, production: production?, keys })
     }
 
+    /// Keeps a copy of another authority's public keys.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn publish(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+        save(folder, keys)
+    }
+
     /// Reads the public key set alone.
     ///
     /// # Errors
@@ -157,12 +166,6 @@ impl Keyring {
             .map_err(|error| KeyringError::KeySet { path: folder.join(PUBLIC), error })?;
         save(folder, &keys)
     }
-}
-
-/// Which receipts a key signs, as its id says.
-#[must_use]
-pub fn scope_of(key_id: &str) -> Scope {
-    if key_id.starts_with("pp_demo_") { Scope::Demo } else { Scope::Production }
 }
 
 const SCOPES: [Scope; 2] = [Scope::Demo, Scope::Production];

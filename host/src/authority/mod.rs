@@ -1,88 +1,203 @@
 //! Approval: requests, decisions, and the receipts that state them. The only room with a private key; nothing in it runs a guest or
 //! performs an action.
 
+mod demo;
 mod keyring;
+mod ledger;
+mod remote;
 mod request;
+mod serve;
 mod view;
+mod wire;
 
+pub use crate::capability::Reversibility;
+pub use demo::DemoDecider;
+pub use demo::Judgement;
 pub use keyring::Keyring;
 pub use keyring::KeyringError;
-pub use keyring::scope_of;
-pub use request::Environment;
+pub use policy::Environment;
+pub use remote::Remote;
+pub use request::Before;
+pub use request::Governed;
 pub use request::Request;
-pub use request::Reversibility;
+pub use serve::Office;
+pub use serve::OfficeError;
+pub use serve::own_account;
 
+use crate::store::RecordedAct;
 use crate::store::StoredReceipt;
+use crate::trust::Act;
+use crate::trust::Count;
+use crate::trust::Freeze;
+use crate::trust::Subject;
+use crate::trust::Trust;
+use crate::trust::Unclear;
+use crate::trust::Verdict;
+use crate::trust::count;
+use crate::trust::scope_of;
+use policy::Answer;
+use policy::Policy;
+use policy::Ruling;
+use receipt::ApprovalError;
 use receipt::AttestationDraft;
-use receipt::Attribution;
-use receipt::AuthMethod;
 use receipt::Binding;
 use receipt::Decider;
 use receipt::Decision;
 use receipt::Digest;
 use receipt::Draft;
+use receipt::Envelope;
 use receipt::ExecutionOutcome;
+use receipt::Expected;
 use receipt::Json;
+use receipt::Matter;
 use receipt::MintError;
+use receipt::PersonId;
 use receipt::Projection;
-use receipt::Resolution;
 use receipt::RiskTier;
 use receipt::Salt;
 use receipt::Scope;
 use receipt::Signer;
 use receipt::Timestamp;
+use receipt::VerifiedDecision;
+use std::collections::BTreeSet;
 use std::time::Duration;
-use workflow::ActorId;
 use workflow::Effect;
+use workflow::Entry;
 use workflow::ReceiptId;
-
-/// The policy of this version, in words: every action asks. It stands in every receipt.
-pub const POLICY_VERSION: &str = "ask-every-action@1";
+use workflow::RequestId;
+use workflow::TenantId;
 
 /// How long a receipt can be redeemed. The specification's 15 minutes for an authorisation that is signed before it is used.
 pub const RECEIPT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// How long a request waits for a decision.
-pub const REQUEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a host asks of whoever holds the issuer's keys.
+pub trait Issuer: Send + Sync {
+    /// Judges, and signs what comes of it: a receipt for exactly this request, APPROVED or DENIED.
+    ///
+    /// # Errors
+    /// When there is no decision, or it cannot be signed. There is then no decision either.
+    fn issue(&self, order: &Order<'_>, grounds: Grounds<'_>) -> Result<Issued, IssueError>;
 
-/// A decision about one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+    /// Takes a receipt back: a signed revocation of its scope, on the word of whoever runs this host.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn revoke(
+        &self,
+        revoked: &StoredReceipt,
+        by: (&str, Option<&str>),
+        id: ReceiptId,
+        salt: Salt,
+        at: Timestamp,
+    ) -> Result<StoredReceipt, IssueError>;
+
+    /// Signs how an action ended, with the key of its receipt's scope: the key's id, and the attestation's portable form in JSON text.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn attest(
+        &self,
+        receipt: &ReceiptId,
+        scope: Scope,
+        effect: &Effect,
+        at: Timestamp,
+    ) -> Result<(String, String), IssueError>;
+
+    /// Whether the keys, and with them what operators say, are in another process.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// What operators have said after that act, where they say it elsewhere than in the host's own folder.
+    fn acts(&self, _after: u64) -> Option<Result<Vec<RecordedAct>, IssueError>> {
+        None
+    }
+
+    /// Takes in a review, where what operators say is kept elsewhere.
+    fn review(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
+        None
+    }
+}
+
+/// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the deciders' signatures
+/// and asks the policy, whoever says that they agree.
+pub struct Authority {
+    demo: Box<dyn Signer + Send + Sync>,
+    production: Box<dyn Signer + Send + Sync>,
+}
+
+/// What an authority is asked to decide about, and what it is told by those who judge.
+pub struct Order<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// On what the decision rests.
+    pub basis: Basis<'a>,
+    /// The receipt's name.
+    pub id: ReceiptId,
+    /// The salt of its commitment: 32 fresh random bytes.
+    pub salt: Salt,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// On what a decision rests.
+#[derive(Debug, Clone, Copy)]
+pub enum Basis<'a> {
+    /// A demo decider's word. Of scope demo, and good for nothing else.
+    Demo(&'a Judgement),
+    /// The policy alone, which asks nobody.
+    Policy,
+    /// People's signed statements.
+    People(&'a [Envelope]),
+}
+
+/// By whom and by what an authority judges.
+#[derive(Clone, Copy)]
+pub struct Grounds<'a> {
+    /// Who may decide.
+    pub trust: &'a Trust,
+    /// What the policy is.
+    pub policy: &'a dyn Policy,
+}
+
+/// A signed decision.
+#[derive(Debug, Clone)]
+pub struct Issued {
     /// What was decided.
     pub decision: Decision,
-    /// Who decided.
-    pub by: DemoDecider,
+    /// Who decided, as it stands in the receipt.
+    pub decider: String,
     /// In the decider's words.
     pub reason: Option<String>,
+    /// The key that signed.
+    pub key_id: String,
+    /// Until when it can be redeemed.
+    pub expires_at: Timestamp,
+    /// The receipt, and what opens it.
+    pub receipt: StoredReceipt,
 }
 
-/// Somebody at this machine's terminal, or nobody at all: a decision that shows how things work and that no production gate accepts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemoDecider(ActorId);
-
-impl DemoDecider {
-    /// A demo decider of that name.
+impl Issued {
+    /// The two facts that it comes to, which are recorded together.
     #[must_use]
-    pub fn new(name: ActorId) -> Self {
-        Self(name)
+    pub fn entries(&self, request: &RequestId) -> [Entry; 2] {
+        [
+            Entry::Decided {
+                request: request.clone(),
+                decision: self.decision,
+                decider: self.decider.clone(),
+                reason: self.reason.clone(),
+            },
+            Entry::Issued {
+                request: request.clone(),
+                receipt: self.receipt.id.clone(),
+                decision: self.decision,
+                key_id: self.key_id.clone(),
+                expires_at: self.expires_at,
+                document: self.receipt.artifact.to_json(),
+            },
+        ]
     }
-
-    /// The decider's name.
-    #[must_use]
-    pub fn name(&self) -> &ActorId {
-        &self.0
-    }
-
-    /// The decider as it stands in the receipt.
-    #[must_use]
-    pub fn id(&self) -> String {
-        format!("demo:{}", self.0)
-    }
-}
-
-/// Issues receipts and attestations. Holds the issuer's key.
-pub struct Authority {
-    signer: Box<dyn Signer + Send + Sync>,
 }
 
 /// Why no receipt was issued. Nothing was signed, and nothing was decided.
@@ -91,91 +206,194 @@ pub enum IssueError {
     /// The request cannot stand in a receipt.
     #[error("the request cannot be put into a receipt: {0}")]
     Request(String),
+    /// The request does not say what it is about.
+    #[error(transparent)]
+    Unclear(#[from] Unclear),
+    /// A signed statement that does not count.
+    #[error("the signed decision does not count: {0}")]
+    Approval(#[from] ApprovalError),
+    /// Somebody has stopped everything.
+    #[error("approvals are frozen since {}: {:?}; pp-host thaw ends it", .0.since, .0.reason)]
+    Frozen(Freeze),
+    /// Somebody decided alone, and nobody has looked at it.
+    #[error(
+        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until somebody else has reviewed that: pp-host review {request}"
+    )]
+    Unreviewed {
+        /// Whose.
+        tenant: TenantId,
+        /// Which request.
+        request: RequestId,
+        /// Who decided it.
+        decider: PersonId,
+    },
+    /// Not enough people.
+    #[error("there is no decision yet: {0}")]
+    Undecided(String),
+    /// The authority's own process does not answer.
+    #[error("the authority at {} does not answer: {why} (is pp-host authority running there?)", socket.display())]
+    Unreachable {
+        /// Where.
+        socket: std::path::PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The authority's own process says no.
+    #[error("the authority refuses: {0}")]
+    Refused(String),
     /// The receipt could not be signed, or did not verify afterwards.
     #[error("no receipt was issued: {0}")]
     Mint(#[from] MintError),
 }
 
+/// What a receipt says beside the request: who decided what, how, and until when.
+struct Judged {
+    decision: Decision,
+    decider: Decider,
+    reason: Option<String>,
+    codes: Vec<String>,
+    policy_version: String,
+    approvals: Vec<VerifiedDecision>,
+    expires_at: Timestamp,
+}
+
 impl Authority {
-    /// An authority that signs with this key.
+    /// An authority that signs demo decisions with the one key, and decisions in earnest with the other.
     #[must_use]
-    pub fn new(signer: Box<dyn Signer + Send + Sync>) -> Self {
-        Self { signer }
+    pub fn new(demo: Box<dyn Signer + Send + Sync>, production: Box<dyn Signer + Send + Sync>) -> Self {
+        Self { demo, production }
     }
 
-    /// The id of the key that it signs with.
-    #[must_use]
-    pub fn key_id(&self) -> &str {
-        self.signer.key_id()
-    }
-
-    /// Signs a decision: a receipt for exactly this request, APPROVED or DENIED.
-    ///
-    /// # Errors
-    /// When it cannot be signed. There is then no decision either.
-    pub fn issue(
+    fn sign(
         &self,
-        request: &Request,
-        judgement: &Judgement,
-        id: ReceiptId,
-        salt: Salt,
-        at: Timestamp,
-    ) -> Result<StoredReceipt, IssueError> {
-        let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
-        let input_hash = request.input_hash().map_err(|error| IssueError::Request(error.to_string()))?;
-        let salt_b64 = salt.to_base64();
-        let (reason_code, resolution) = match judgement.decision {
-            Decision::Approved => ("APPROVAL_GRANTED", Resolution::AllowOnce),
-            Decision::Denied => ("APPROVAL_DENIED", Resolution::Deny),
-        };
+        order: &Order<'_>,
+        scope: Scope,
+        said: Judged,
+        document: Json,
+        input_hash: String,
+    ) -> Result<Issued, IssueError> {
+        let (request, signer) = (order.request, self.signer(scope));
+        let salt_b64 = order.salt.to_base64();
         let draft = Draft {
-            id: id.to_string(),
+            id: order.id.to_string(),
             agent_id: request.actor.to_string(),
             run_id: Some(request.instance.to_string()),
             request: document,
+            approvals: said.approvals,
             binding: Binding {
                 company_id: Some(request.tenant.to_string()),
                 idem_key: Some(request.id.to_string()),
                 input_hash: Some(input_hash.clone()),
             },
-            summary: judgement.reason.clone(),
-            decision: judgement.decision,
-            decider: Decider {
-                id: judgement.by.id(),
-                display: judgement.by.0.to_string(),
-                auth_method: Some(AuthMethod::AnonymousDemo),
-                resolution: Some(resolution),
-                attribution: Attribution::Unattributed,
-                proof: None,
-            },
-            scope: Scope::Demo,
+            summary: said.reason.clone(),
+            decision: said.decision,
+            decider: said.decider.clone(),
+            scope,
             risk_tier: Some(RiskTier::ExecuteWithApproval),
-            policy_version: Some(POLICY_VERSION.to_owned()),
-            reason_codes: vec!["EVERY_ACTION_ASKS".to_owned(), reason_code.to_owned()],
+            policy_version: Some(said.policy_version),
+            reason_codes: said.codes,
             projection: Projection::ExecuteV1,
-            created_at: at,
-            expires_at: after(at, RECEIPT_LIFETIME),
-            salt,
+            created_at: order.at,
+            expires_at: said.expires_at,
+            salt: order.salt.clone(),
         };
-        let minted = receipt::mint(&draft, &*self.signer)?;
-        Ok(StoredReceipt {
-            id,
+        let minted = receipt::mint(&draft, signer)?;
+        let receipt = StoredReceipt {
+            id: order.id.clone(),
             request: request.id.clone(),
             artifact: minted.artifact,
             request_json: minted.opening.request_json,
             request_commitment_salt_b64: salt_b64,
-            summary: judgement.reason.clone(),
+            summary: said.reason.clone(),
             company_id: request.tenant.to_string(),
             idem_key: request.id.to_string(),
             input_hash,
+        };
+        Ok(Issued {
+            decision: said.decision,
+            decider: said.decider.id,
+            reason: said.reason,
+            key_id: signer.key_id().to_owned(),
+            expires_at: said.expires_at,
+            receipt,
         })
     }
 
-    /// Signs how an action ended, as the attestation's portable form in JSON text.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn attest(&self, receipt: &ReceiptId, effect: &Effect, at: Timestamp) -> Result<String, IssueError> {
+    fn signer(&self, scope: Scope) -> &(dyn Signer + Send + Sync) {
+        match scope {
+            Scope::Demo => &*self.demo,
+            Scope::Production => &*self.production,
+        }
+    }
+}
+
+impl Issuer for Authority {
+    fn issue(&self, order: &Order<'_>, grounds: Grounds<'_>) -> Result<Issued, IssueError> {
+        let words = |error: receipt::JsonError| IssueError::Request(error.to_string());
+        let document = order.request.document().map_err(words)?;
+        let (scope, said) = match order.basis {
+            Basis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
+            Basis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
+            Basis::People(envelopes) => (Scope::Production, by_people(order, grounds, &document, envelopes)?),
+        };
+        let input_hash = order.request.input_hash().map_err(words)?;
+        self.sign(order, scope, said, document, input_hash)
+    }
+
+    fn revoke(
+        &self,
+        revoked: &StoredReceipt,
+        (by, reason): (&str, Option<&str>),
+        id: ReceiptId,
+        salt: Salt,
+        at: Timestamp,
+    ) -> Result<StoredReceipt, IssueError> {
+        let scope = scope_of(&revoked.artifact.key_id);
+        let salt_b64 = salt.to_base64();
+        let draft = Draft {
+            id: id.to_string(),
+            agent_id: receipt::REVOCATION_AGENT.to_owned(),
+            run_id: None,
+            request: receipt::revocation_request(revoked.id.as_str(), reason),
+            approvals: Vec::new(),
+            binding: Binding {
+                company_id: Some(revoked.company_id.clone()),
+                idem_key: Some(format!("revocation:{}", revoked.id)),
+                input_hash: None,
+            },
+            summary: reason.map(ToOwned::to_owned),
+            decision: Decision::Denied,
+            decider: demo::operator(scope, by),
+            scope,
+            risk_tier: None,
+            policy_version: None,
+            reason_codes: vec!["AUTHORIZATION_REVOKED".to_owned()],
+            projection: Projection::RevocationV1,
+            created_at: at,
+            expires_at: at,
+            salt,
+        };
+        let minted = receipt::mint(&draft, self.signer(scope))?;
+        Ok(StoredReceipt {
+            id,
+            request: revoked.request.clone(),
+            artifact: minted.artifact,
+            request_json: minted.opening.request_json,
+            request_commitment_salt_b64: salt_b64,
+            summary: reason.map(ToOwned::to_owned),
+            company_id: revoked.company_id.clone(),
+            idem_key: format!("revocation:{}", revoked.id),
+            input_hash: String::new(),
+        })
+    }
+
+    fn attest(
+        &self,
+        receipt: &ReceiptId,
+        scope: Scope,
+        effect: &Effect,
+        at: Timestamp,
+    ) -> Result<(String, String), IssueError> {
         let digest = |text: &str| {
             let json = Json::parse(text).map_err(|error| IssueError::Request(error.to_string()))?;
             Ok::<_, IssueError>(Digest::of(json.canonical().as_bytes()))
@@ -195,9 +413,201 @@ impl Authority {
         };
         let draft =
             AttestationDraft { receipt_id: receipt.to_string(), outcome, tool_call_id: None, created_at: at };
-        let attestation = receipt::attest(&draft, &*self.signer)?;
-        attestation.to_json().ok_or_else(|| IssueError::Request("the attestation is not complete".to_owned()))
+        let signer = self.signer(scope);
+        let attestation = receipt::attest(&draft, signer)?;
+        let document = attestation.to_json();
+        let document =
+            document.ok_or_else(|| IssueError::Request("the attestation is not complete".to_owned()))?;
+        Ok((signer.key_id().to_owned(), document))
     }
+}
+
+/// What people's signed statements about a request come to, as far as they count.
+///
+/// # Errors
+/// When the request cannot be judged.
+pub fn tally(
+    request: &Request,
+    envelopes: &[Envelope],
+    grounds: Grounds<'_>,
+    at: Timestamp,
+) -> Result<(Count, Vec<VerifiedDecision>), IssueError> {
+    let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
+    let matter = matter(request, grounds.policy)?;
+    let expected = expected(request, &matter, at);
+    // What counted when it was recorded may not count any more: a key was revoked, the policy changed.
+    let counting =
+        envelopes.iter().filter_map(|envelope| grounds.trust.deciders().verify(envelope, &expected).ok());
+    let decisions: Vec<_> = counting.collect();
+    Ok((count(grounds.policy, &Subject::of(&document)?, &decisions), decisions))
+}
+
+/// Verifies one signed statement about a request.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn verify_decision(
+    request: &Request,
+    envelope: &Envelope,
+    grounds: Grounds<'_>,
+    at: Timestamp,
+) -> Result<VerifiedDecision, IssueError> {
+    let matter = matter(request, grounds.policy)?;
+    Ok(grounds.trust.deciders().verify(envelope, &expected(request, &matter, at))?)
+}
+
+/// The act that goes before a decision which somebody takes alone.
+pub(crate) fn glass_broken(
+    request: &Request,
+    verdict: Verdict,
+    decisions: &[VerifiedDecision],
+) -> Option<Act> {
+    let alone = |decision: &&VerifiedDecision| {
+        decision.role().is_break_glass() && decision.decision() == Decision::Approved
+    };
+    let decision = decisions.iter().find(alone).filter(|_| verdict == Verdict::Alone)?;
+    Some(Act::GlassBroken {
+        tenant: request.tenant.clone(),
+        request: request.id.clone(),
+        decider: decision.person().clone(),
+        reason: decision.statement().reason.clone().unwrap_or_default(),
+    })
+}
+
+/// The act that a second person's statement about a lone decision comes to. It comes after the request has ended, so only what it is about is
+/// compared.
+pub(crate) fn review(
+    request: &Request,
+    envelope: &Envelope,
+    policy: &dyn Policy,
+    trust: &Trust,
+    at: Timestamp,
+) -> Result<Act, IssueError> {
+    let matter = matter(request, policy)?;
+    let decision = trust.deciders().verify(envelope, &Expected::about(&matter, at))?;
+    Ok(Act::Reviewed {
+        request: request.id.clone(),
+        decider: decision.person().clone(),
+        envelope: envelope.to_json().canonical(),
+    })
+}
+
+/// What a statement about this request has to be about.
+///
+/// # Errors
+/// When the request cannot be judged.
+pub fn matter(request: &Request, policy: &dyn Policy) -> Result<Matter, IssueError> {
+    let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
+    Matter::of(&document, request.view_digest(), policy.digest())
+        .map_err(|error| IssueError::Request(error.to_string()))
+}
+
+fn expected<'a>(request: &Request, matter: &'a Matter, at: Timestamp) -> Expected<'a> {
+    Expected {
+        decided_from: Some(request.created_at),
+        expires_by: Some(request.expires_at),
+        ..Expected::about(matter, at)
+    }
+}
+
+/// The policy alone decides: it asks nobody, or forbids whoever is asked. A freeze is a no.
+fn by_policy(order: &Order<'_>, grounds: Grounds<'_>, document: &Json) -> Result<Judged, IssueError> {
+    let ruling = grounds.policy.rule(&Subject::of(document)?.question(&[]));
+    let frozen = grounds.trust.freeze_of(&order.request.tenant);
+    let (decision, code) = match (&ruling.answer, frozen) {
+        (Answer::Allow, None) => (Decision::Approved, "POLICY_ALLOWED"),
+        (Answer::Allow, Some(_)) => (Decision::Denied, "FREEZE_ACTIVE"),
+        (Answer::Deny, _) => (Decision::Denied, "POLICY_DENIED"),
+        (Answer::Ask(ask), _) => return Err(IssueError::Undecided(format!("the policy asks {ask}"))),
+    };
+    Ok(Judged {
+        decision,
+        decider: Decider::policy_engine(),
+        reason: ruling.message.clone().or_else(|| frozen.map(|freeze| freeze.reason.clone())),
+        codes: vec![code.to_owned()],
+        policy_version: version(grounds.policy, &ruling),
+        approvals: Vec::new(),
+        expires_at: after(order.at, RECEIPT_LIFETIME),
+    })
+}
+
+fn by_people(
+    order: &Order<'_>,
+    grounds: Grounds<'_>,
+    document: &Json,
+    envelopes: &[Envelope],
+) -> Result<Judged, IssueError> {
+    let (count, decisions) = tally(order.request, envelopes, grounds, order.at)?;
+    let (decision, code) = match count.verdict {
+        Verdict::Approved => (Decision::Approved, "APPROVAL_GRANTED"),
+        Verdict::Alone => (Decision::Approved, "BREAK_GLASS"),
+        Verdict::Denied => (Decision::Denied, "APPROVAL_DENIED"),
+        Verdict::Forbidden => return by_policy(order, grounds, document),
+        Verdict::Waiting => return Err(IssueError::Undecided(count.ruling.to_string())),
+    };
+    if decision == Decision::Approved {
+        check_open(order.request, count.verdict, grounds.trust)?;
+    }
+    let approvals = bearing(&count, decisions);
+    let last = approvals.iter().max_by_key(|decision| decision.statement().decided_at);
+    let Some(last) = last.cloned() else {
+        return Err(IssueError::Undecided("nobody's signature bears it out".to_owned()));
+    };
+    let stand_until = approvals.iter().map(|decision| decision.statement().expires_at).min();
+    let expires_at = after(order.at, RECEIPT_LIFETIME);
+    Ok(Judged {
+        decision,
+        decider: Decider::person(last.person(), decision),
+        reason: last.statement().reason.clone(),
+        codes: vec![code.to_owned()],
+        policy_version: version(grounds.policy, &count.ruling),
+        approvals,
+        expires_at: stand_until.map_or(expires_at, |until| until.min(expires_at)),
+    })
+}
+
+/// Nothing is approved while it is frozen, nor while somebody's lone decision waits to be looked at.
+fn check_open(request: &Request, verdict: Verdict, trust: &Trust) -> Result<(), IssueError> {
+    if let Some(freeze) = trust.freeze_of(&request.tenant) {
+        return Err(IssueError::Frozen(freeze.clone()));
+    }
+    match trust.unreviewed_of(&request.tenant) {
+        Some((unreviewed, alone)) if verdict != Verdict::Alone && *unreviewed != request.id => {
+            Err(IssueError::Unreviewed {
+                tenant: request.tenant.clone(),
+                request: unreviewed.clone(),
+                decider: alone.decider.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The statements that a decision rests on: one a person, of those that count.
+fn bearing(count: &Count, decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecision> {
+    let mut seen = BTreeSet::new();
+    let bears = |decision: &VerifiedDecision| match count.verdict {
+        Verdict::Approved => {
+            decision.decision() == Decision::Approved
+                && !decision.role().is_break_glass()
+                && count.approved.contains(decision.person())
+        }
+        Verdict::Alone => decision.decision() == Decision::Approved && decision.role().is_break_glass(),
+        _ => decision.decision() == Decision::Denied && count.denied.contains(decision.person()),
+    };
+    decisions
+        .into_iter()
+        .filter(|decision| bears(decision) && seen.insert(decision.person().clone()))
+        .collect()
+}
+
+/// The policy's version and the rules that determined its answer, as far as they fit.
+fn version(policy: &dyn Policy, ruling: &Ruling) -> String {
+    const LONGEST: usize = 128;
+    let rules: Vec<_> = ruling.rules.iter().map(ToString::to_string).collect();
+    let mut version = format!("{}#{}", policy.version(), rules.join(","));
+    version.truncate(version.floor_char_boundary(LONGEST));
+    version
 }
 
 /// A time and a while later.

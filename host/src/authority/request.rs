@@ -1,8 +1,13 @@
 //! A request: one action, by one call of one instance, waiting for a decision.
 
+use crate::capability::Reversibility;
+use policy::Environment;
+use policy::Novelty;
+use policy::Policy as _;
 use receipt::Digest;
 use receipt::Json;
 use receipt::JsonError;
+use receipt::PersonId;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -28,6 +33,12 @@ pub struct Request {
     pub call: Call,
     /// On whose behalf.
     pub actor: ActorId,
+    /// Who answers for the actor, where the operator named somebody. Never decides about this.
+    #[serde(default)]
+    pub operator: Option<PersonId>,
+    /// Who submitted the instance, where that is known. Never decides about this.
+    #[serde(default)]
+    pub submitter: Option<PersonId>,
     /// The workflow's name.
     pub workflow: String,
     /// SHA-256 of the component that asks.
@@ -48,34 +59,63 @@ pub struct Request {
     pub environment: Environment,
     /// Whether it can be undone.
     pub reversibility: Reversibility,
+    /// What was known of it before.
+    #[serde(default)]
+    pub before: Before,
+    /// What the policy said to it when it was made.
+    #[serde(default)]
+    pub governed: Governed,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it lapses if nobody decides.
     pub expires_at: Timestamp,
 }
 
-/// Where an action takes effect. The vocabulary of the receipt format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Environment {
-    /// A developer's own machine, or a demonstration.
-    Development,
-    /// As real as can be without being it.
-    Staging,
-    /// Real.
-    Production,
+/// What was known before a request was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// Whether the tenant has ever had something approved that this code asked for.
+    pub component: Novelty,
+    /// Whether it has ever had these bytes approved.
+    pub artifact: Novelty,
+    /// How often the tenant has asked for this on this resource.
+    pub asked: u64,
+    /// How often that was denied.
+    pub denied: u64,
 }
 
-/// Whether an action can be undone. The vocabulary of the receipt format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Reversibility {
-    /// Wholly.
-    Reversible,
-    /// In part.
-    PartiallyReversible,
-    /// Not at all.
-    Irreversible,
+/// What a policy said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Governed {
+    /// The policy's version, as it stands in receipts.
+    pub version: String,
+    /// The digest of its text.
+    pub sha256: Digest,
+    /// What it answered, in words: `ask 2 of release`.
+    pub answer: String,
+    /// The rules that led to it.
+    pub rules: Vec<String>,
+}
+
+impl Default for Before {
+    fn default() -> Self {
+        Self { component: Novelty::New, artifact: Novelty::New, asked: 0, denied: 0 }
+    }
+}
+
+impl Default for Governed {
+    /// What governed the requests of the first versions, which did not say.
+    fn default() -> Self {
+        let ask_one = policy::ask_one();
+        Self {
+            version: ask_one.version(),
+            sha256: ask_one.digest(),
+            answer: "ask 1 of anyone".to_owned(),
+            rules: vec!["default".to_owned()],
+        }
+    }
 }
 
 impl Request {
@@ -86,6 +126,14 @@ impl Request {
     pub fn document(&self) -> Result<Json, JsonError> {
         let mut members = self.hashable()?;
         members.push(("hashes", Json::object([("inputHash", Json::from(self.input_hash()?.as_str()))])));
+        let Governed { version, sha256, answer, rules } = &self.governed;
+        let governed = Json::object([
+            ("answer", text(answer)),
+            ("rules", Json::array(rules.iter().map(|rule| text(rule)))),
+            ("sha256", text(&sha256.to_string())),
+            ("version", text(version)),
+        ]);
+        members.push(("policy", governed));
         Ok(Json::object(members))
     }
 
@@ -101,6 +149,15 @@ impl Request {
     #[must_use]
     pub fn tool_and_operation(&self) -> (&str, &str) {
         self.capability.rsplit_once('.').unwrap_or(("", &self.capability))
+    }
+
+    /// Who acts, and who answers for it.
+    fn acting(&self) -> Json {
+        let people = [("operator", &self.operator), ("submitter", &self.submitter)];
+        let named =
+            people.into_iter().filter_map(|(role, person)| Some((role, text(person.as_ref()?.as_str()))));
+        let acting = [("agentId", text(self.actor.as_str())), ("runId", text(self.instance.as_str()))];
+        Json::object(acting.into_iter().chain(named))
     }
 
     fn hashable(&self) -> Result<Vec<(&'static str, Json)>, JsonError> {
@@ -124,17 +181,25 @@ impl Request {
                     ("tool", text(tool)),
                 ]),
             ),
-            (
-                "actor",
-                Json::object([
-                    ("agentId", text(self.actor.as_str())),
-                    ("runId", text(self.instance.as_str())),
-                ]),
-            ),
+            ("actor", self.acting()),
             (
                 "context",
                 Json::object([
+                    (
+                        "asked",
+                        Json::object([
+                            ("denied", count(self.before.denied)),
+                            ("times", count(self.before.asked)),
+                        ]),
+                    ),
                     ("environment", text(self.environment.as_str())),
+                    (
+                        "novelty",
+                        Json::object([
+                            ("artifact", text(self.before.artifact.as_str())),
+                            ("component", text(self.before.component.as_str())),
+                        ]),
+                    ),
                     ("reversibility", text(self.reversibility.as_str())),
                 ]),
             ),
@@ -151,28 +216,9 @@ impl Request {
     }
 }
 
-impl Environment {
-    /// The spelling in a receipt.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Staging => "staging",
-            Self::Production => "production",
-        }
-    }
-}
-
-impl Reversibility {
-    /// The spelling in a receipt.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reversible => "REVERSIBLE",
-            Self::PartiallyReversible => "PARTIALLY_REVERSIBLE",
-            Self::Irreversible => "IRREVERSIBLE",
-        }
-    }
+/// A number that a reader of JSON can hold; nobody asks more often.
+fn count(count: u64) -> Json {
+    Json::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn text(text: &str) -> Json {

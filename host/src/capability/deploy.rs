@@ -8,13 +8,13 @@
 //!
 //! The idempotency key names the record, so a deployment that is performed again under the same key finds itself done.
 
-use crate::authority::Reversibility;
 use crate::capability::Attempt;
 use crate::capability::Capability;
 use crate::capability::OnInterruption;
 use crate::capability::PerformError;
 use crate::capability::Performed;
 use crate::capability::Permit;
+use crate::capability::Reversibility;
 use crate::durable;
 use receipt::Digest;
 use receipt::Timestamp;

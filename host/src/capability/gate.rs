@@ -2,8 +2,18 @@
 
 use crate::store::Fate;
 use crate::store::StoredReceipt;
+use crate::trust::Count;
+use crate::trust::Freeze;
+use crate::trust::Subject;
+use crate::trust::Trust;
+use crate::trust::Verdict;
+use crate::trust::count;
+use crate::trust::scope_of;
+use policy::Answer;
+use policy::Policy;
 use receipt::Digest;
 use receipt::Json;
+use receipt::Judged;
 use receipt::KeySet;
 use receipt::NotApproved;
 use receipt::Opened;
@@ -24,7 +34,17 @@ use workflow::TenantId;
 #[derive(Debug, Clone)]
 pub struct Gate {
     keys: KeySet,
-    scope: Scope,
+}
+
+/// What a receipt is judged by, beside the keys: which kind is wanted, who may decide, and what the policy is. All of it public.
+#[derive(Clone, Copy)]
+pub struct Measure<'a> {
+    /// Which receipts count.
+    pub scope: Scope,
+    /// Who may decide, and what is frozen.
+    pub trust: &'a Trust,
+    /// What has to allow the action with the approvals in the receipt.
+    pub policy: &'a dyn Policy,
 }
 
 /// What is about to be done, as the host itself knows it. Nothing in here comes from the receipt.
@@ -87,10 +107,10 @@ impl Permit {
 }
 
 impl Gate {
-    /// A gate that trusts these keys, and accepts receipts of this scope only.
+    /// A gate that trusts these keys.
     #[must_use]
-    pub fn new(keys: KeySet, scope: Scope) -> Self {
-        Self { keys, scope }
+    pub fn new(keys: KeySet) -> Self {
+        Self { keys }
     }
 
     /// All checks of a receipt that is about to be spent.
@@ -102,8 +122,13 @@ impl Gate {
         claim: &Claim<'_>,
         receipt: Option<&StoredReceipt>,
         fate: &Fate,
+        measure: Measure<'_>,
     ) -> Result<Permit, Refusal> {
-        let permit = self.check_spent(claim, receipt)?;
+        let (permit, opened) = self.check_receipt(claim, receipt, measure.scope)?;
+        check_authority(claim, &permit.receipt, &opened, measure)?;
+        if let Some((at, _)) = fate.revoked {
+            return refuse(Check::Revocation, format!("receipt {} was revoked at {at}", claim.receipt));
+        }
         match fate.redeemed {
             Some((at, _)) => refuse(
                 Check::Redemption,
@@ -113,17 +138,32 @@ impl Gate {
         }
     }
 
-    /// All checks but the last, for a receipt that this very claim has spent: `claim.at` is then the time of the redemption.
+    /// What a receipt says by itself, for one that this very claim has spent: `claim.at` is then the time of the redemption. Who may
+    /// decide, and whether it was spent, was judged then.
     ///
     /// # Errors
     /// The first check that does not pass.
-    pub fn check_spent(&self, claim: &Claim<'_>, receipt: Option<&StoredReceipt>) -> Result<Permit, Refusal> {
+    pub fn check_spent(
+        &self,
+        claim: &Claim<'_>,
+        receipt: Option<&StoredReceipt>,
+        scope: Scope,
+    ) -> Result<Permit, Refusal> {
+        self.check_receipt(claim, receipt, scope).map(|(permit, _)| permit)
+    }
+
+    fn check_receipt(
+        &self,
+        claim: &Claim<'_>,
+        receipt: Option<&StoredReceipt>,
+        scope: Scope,
+    ) -> Result<(Permit, Opened), Refusal> {
         let missing = || Refusal {
             check: Check::Verification,
             message: format!("there is no receipt {}", claim.receipt),
         };
         let (verified, opened) = self.verify(claim, receipt.ok_or_else(missing)?)?;
-        self.check_decision(&verified)?;
+        check_decision(&verified, scope)?;
         check_action(claim, &verified, &opened)?;
         if verified.is_expired(claim.at) {
             let message = format!(
@@ -134,7 +174,9 @@ impl Gate {
             );
             return refuse(Check::Expiry, message);
         }
-        Ok(Permit { receipt: verified, tenant: claim.tenant.clone(), resource: claim.resource.to_owned() })
+        let permit =
+            Permit { receipt: verified, tenant: claim.tenant.clone(), resource: claim.resource.to_owned() };
+        Ok((permit, opened))
     }
 
     /// Signature, key, canonical form, projection, and the opening of the commitment.
@@ -159,13 +201,51 @@ impl Gate {
             ))),
         }
     }
+}
 
-    fn check_decision(&self, verified: &VerifiedReceipt) -> Result<(), Refusal> {
-        match verified.approved(self.scope) {
-            Ok(_) => Ok(()),
-            Err(error @ NotApproved::Denied) => refuse(Check::Decision, error.to_string()),
-            Err(error) => refuse(Check::Scope, error.to_string()),
+/// An approval, of the scope that is wanted, under a key of that scope.
+fn check_decision(verified: &VerifiedReceipt, scope: Scope) -> Result<(), Refusal> {
+    match verified.approved(scope) {
+        Ok(_) if scope_of(verified.key_id()) != scope => {
+            refuse(Check::Scope, format!("key {} does not sign {scope} receipts", verified.key_id()))
         }
+        Ok(_) => Ok(()),
+        Err(error @ NotApproved::Denied) => refuse(Check::Decision, error.to_string()),
+        Err(error) => refuse(Check::Scope, error.to_string()),
+    }
+}
+
+/// Whether those who decided may decide still, and what the policy says now to the action with their approvals.
+fn check_authority(
+    claim: &Claim<'_>,
+    verified: &VerifiedReceipt,
+    opened: &Opened,
+    Measure { scope, trust, policy }: Measure<'_>,
+) -> Result<(), Refusal> {
+    if let Some(Freeze { since, reason }) = trust.freeze_of(claim.tenant) {
+        return refuse(Check::Freeze, format!("everything is frozen since {since}: {reason:?}"));
+    }
+    let subject = Subject::of(opened.request())
+        .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
+    if scope == Scope::Demo {
+        return match policy.rule(&subject.question(&[])).answer {
+            Answer::Deny => refuse(Check::Policy, "the policy forbids it".to_owned()),
+            _ => Ok(()),
+        };
+    }
+    let decisions = receipt::verify_approvals(opened, trust.deciders(), Judged::Now(claim.at))
+        .map_err(|error| Refusal { check: Check::Approvals, message: error.to_string() })?;
+    let Count { verdict, ruling, .. } = count(policy, &subject, &decisions);
+    match verdict {
+        Verdict::Approved | Verdict::Alone => Ok(()),
+        Verdict::Forbidden => refuse(Check::Policy, format!("the policy says {ruling}")),
+        Verdict::Waiting | Verdict::Denied => refuse(
+            Check::Approvals,
+            format!(
+                "the policy says {ruling}, and the approvals in receipt {} are not enough",
+                verified.id()
+            ),
+        ),
     }
 }
 

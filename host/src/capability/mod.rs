@@ -13,11 +13,13 @@ pub use deploy::Deploy;
 pub use deploy::Deployment;
 pub use gate::Claim;
 pub use gate::Gate;
+pub use gate::Measure;
 pub use gate::Permit;
 pub use gate::Refusal;
 
-use crate::authority::Reversibility;
 use receipt::Digest;
+use serde::Deserialize;
+use serde::Serialize;
 use workflow::Artifact;
 
 /// One kind of action, and the code that performs it.
@@ -79,4 +81,28 @@ pub enum PerformError {
     /// It may have taken place.
     #[error("{0}")]
     Unknown(String),
+}
+
+/// Whether an action can be undone. The vocabulary of the receipt format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reversibility {
+    /// Wholly.
+    Reversible,
+    /// In part.
+    PartiallyReversible,
+    /// Not at all.
+    Irreversible,
+}
+
+impl Reversibility {
+    /// The spelling in a receipt.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reversible => "REVERSIBLE",
+            Self::PartiallyReversible => "PARTIALLY_REVERSIBLE",
+            Self::Irreversible => "IRREVERSIBLE",
+        }
+    }
 }

@@ -25,6 +25,10 @@ pub(crate) struct Data {
         global = true
     )]
     pub(crate) path: PathBuf,
+
+    /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
+    #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
+    pub(crate) authority: Option<PathBuf>,
 }
 
 impl Data {

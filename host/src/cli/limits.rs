@@ -57,6 +57,7 @@ fn json(resolved: &Resolved) -> serde_json::Value {
     };
     serde_json::json!({
         "limit": limit.name,
+        "of": limit.reach().to_string(),
         "value": value,
         "unit": limit.unit.to_string(),
         "default": limit.default(),

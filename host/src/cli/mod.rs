@@ -3,15 +3,21 @@
 //! What a program reads goes to standard output, what a person reads too, unless `--json` claims it. Exit codes are in [`Exit`];
 //! `verify` has those of the receipt specification instead.
 
+mod approvals;
 mod audit;
+mod authority;
 mod data;
 mod decide;
+mod deciders;
+mod decisions;
 mod deployments;
 mod drill;
 mod inspect;
 mod keys;
 mod limit;
 mod limits;
+mod office;
+mod policy;
 mod receipts;
 mod run;
 mod story;
@@ -19,6 +25,7 @@ mod verify;
 
 use clap::Parser;
 use clap::Subcommand;
+use receipt::Decision;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -41,6 +48,30 @@ enum Command {
     Resume(run::Resume),
     /// Show what a component is and what it could reach, without running it.
     Inspect(inspect::Inspect),
+    /// Show what waits for a decision.
+    Approvals(approvals::Approvals),
+    /// Approve a request, with your own key.
+    Approve(decisions::Decide),
+    /// Deny a request, with your own key.
+    Deny(decisions::Decide),
+    /// Say that you have looked at what somebody decided alone.
+    Review(decisions::Review),
+    /// Take a request back before it is decided.
+    Withdraw(decisions::Withdraw),
+    /// Take a receipt back before it is spent.
+    Revoke(decisions::Revoke),
+    /// Approve nothing and do nothing, until thawed.
+    Freeze(decisions::Freeze),
+    /// End a freeze.
+    Thaw(decisions::Freeze),
+    /// Hold the issuer's keys for hosts in other processes, until stopped.
+    Authority(authority::Authority),
+    /// The people who decide, and their keys.
+    #[command(subcommand)]
+    Deciders(deciders::Deciders),
+    /// What governs here.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Show every fact, of one instance or of all.
     Audit(audit::Audit),
     /// Show what an instance has printed.
@@ -99,6 +130,17 @@ pub(crate) fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),
+        Command::Approvals(approvals) => approvals.execute(data),
+        Command::Approve(decide) => decide.execute(data, Decision::Approved),
+        Command::Deny(decide) => decide.execute(data, Decision::Denied),
+        Command::Review(review) => review.execute(data),
+        Command::Withdraw(withdraw) => withdraw.execute(data),
+        Command::Revoke(revoke) => revoke.execute(data),
+        Command::Freeze(freeze) => freeze.freeze(data),
+        Command::Thaw(thaw) => thaw.thaw(data),
+        Command::Authority(authority) => authority.execute(data),
+        Command::Deciders(deciders) => deciders.execute(data),
+        Command::Policy(policy) => policy.execute(data),
         Command::Audit(audit) => audit.execute(data),
         Command::Logs(logs) => logs.execute(data),
         Command::Receipts(receipts) => receipts.execute(data),

@@ -100,12 +100,14 @@ fn line(receipt: &StoredReceipt, fate: &Fate) -> Value {
         "expires_at": receipt.artifact.expires_at,
         "redeemed_at": fate.redeemed.map(|(at, _)| at),
         "attested": fate.attestation.is_some(),
+        "revoked_at": fate.revoked.as_ref().map(|(at, _)| at),
     })
 }
 
 fn sentence(receipt: &StoredReceipt, fate: &Fate) -> String {
     let issued = receipt.artifact.issued_at.as_deref().unwrap_or_default();
     let spent = fate.redeemed.map_or_else(String::new, |(at, _)| format!("  redeemed {at}"));
+    let spent = fate.revoked.as_ref().map_or(spent, |(at, _)| format!("  revoked {at}"));
     format!("{}  {:<8}  {}  issued {issued}{spent}", receipt.id, status(receipt), receipt.company_id)
 }
 
@@ -122,6 +124,12 @@ fn show(
     match fate.redeemed {
         Some((at, _)) => writeln!(out, "redeemed     {at}")?,
         None => writeln!(out, "redeemed     no")?,
+    }
+    if let Some((at, revocation)) = &fate.revoked {
+        let revocation: StoredReceipt = serde_json::from_str(revocation)?;
+        let signed = receipt::verify(&revocation.artifact, keys)?;
+        let names = if verified.is_revoked_by(&signed) { "verified" } else { "NOT FOR THIS RECEIPT" };
+        writeln!(out, "revoked      {at} by {}, {names}", signed.id())?;
     }
     match &fate.attestation {
         Some(document) => {

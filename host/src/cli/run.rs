@@ -1,14 +1,15 @@
 //! `pp-host run` and `pp-host resume`.
 
 use crate::cli::Exit;
-use crate::cli::data;
 use crate::cli::data::Data;
 use crate::cli::data::Which;
 use crate::cli::decide::Manner;
 use crate::cli::limit::LimitArgs;
+use crate::cli::office;
 use crate::cli::story::Story;
 use anstyle::Style;
 use anyhow::Context as _;
+use anyhow::bail;
 use clap::Args;
 use host::Clock as _;
 use host::Host;
@@ -17,8 +18,11 @@ use host::Start;
 use host::Status;
 use host::SystemClock;
 use host::authority::Keyring;
+use host::authority::Request;
 use host::store::StoredReceipt;
 use receipt::Decision;
+use receipt::PersonId;
+use receipt::Scope;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -59,6 +63,14 @@ pub(crate) struct Run {
     /// On whose behalf it acts.
     #[arg(long, default_value = "agent:local")]
     actor: ActorId,
+
+    /// The person who answers for the actor. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    operator: Option<PersonId>,
+
+    /// The person who submits this. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    submitter: Option<PersonId>,
 
     /// The workflow's name. Default: the component's file name.
     #[arg(long, value_name = "NAME")]
@@ -103,20 +115,24 @@ struct Common {
 impl Run {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let manner = match () {
-            () if self.deny => Manner::Deny,
-            () if self.ask => Manner::Ask,
-            () if self.wait => Manner::Wait,
-            () => Manner::Approve,
+            () if self.deny => Some(Manner::Deny),
+            () if self.ask => Some(Manner::Ask),
+            () if self.wait => Some(Manner::Wait),
+            () => None,
         };
-        manner.check()?;
+        manner.map_or(Ok(()), Manner::check)?;
         let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
         let params = self.params()?;
-        let session = Session::open(data, &self.common, manner)?;
+        let session = Session::open(data, &self.common, manner, Manner::Approve)?;
         let workflow =
             session.host.load_for(&self.tenant, bytes).with_context(|| self.guest.display().to_string())?;
         let name = self.name();
         session.story.loaded(&Quoted(&name).to_string(), workflow.program());
-        let start = Start { tenant: self.tenant.clone(), actor: self.actor.clone(), name, params };
+        let start = Start {
+            operator: self.operator.clone(),
+            submitter: self.submitter.clone(),
+            ..Start::new(self.tenant.clone(), self.actor.clone(), name, params)
+        };
         let key = session.host.start(&workflow, start)?;
         session.story.detail("instance", &key.instance);
         session.drive(&key)
@@ -140,20 +156,20 @@ impl Run {
 impl Resume {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let manner = match () {
-            () if self.approve => Manner::Approve,
-            () if self.deny => Manner::Deny,
-            () if self.ask => Manner::Ask,
-            () => Manner::Wait,
+            () if self.approve => Some(Manner::Approve),
+            () if self.deny => Some(Manner::Deny),
+            () if self.ask => Some(Manner::Ask),
+            () => None,
         };
-        manner.check()?;
+        manner.map_or(Ok(()), Manner::check)?;
         let key = {
             let (_folder, store) = data.read()?;
             self.which.find(&store)?.context("name an instance: pp-host resume INSTANCE")?
         };
-        let session = Session::open(data, &self.common, manner)?;
+        let session = Session::open(data, &self.common, manner, Manner::Wait)?;
         session.story.say(Style::new().bold(), "instance", &key);
-        if let (Status::Completed(_) | Status::Failed(_), Some(end)) =
-            (session.host.status(&key)?, session.host.audit(Some(&key))?.pop())
+        if let (true, Some(end)) =
+            (session.host.status(&key)?.has_ended(), session.host.audit(Some(&key))?.pop())
         {
             session.story.fact(&end);
         }
@@ -170,15 +186,19 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn open(data: &'a Data, common: &Common, manner: Manner) -> anyhow::Result<Self> {
+    /// Where people decide, nobody decides here for show.
+    fn open(data: &'a Data, common: &Common, named: Option<Manner>, default: Manner) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
-        let host = Host::builder(&data.path)
-            .settings(common.limits.settings(data)?)
-            .compiler(data::compiler()?)
-            .observe(move |fact| story.fact(fact))
-            .open()?;
-        if let Some(note) = host.note() {
-            crate::cli::complain(note);
+        let host = office::open(data, &common.limits, move |fact| story.fact(fact))?;
+        let manner = match (host.scope()?, named) {
+            (Scope::Demo, named) => named.unwrap_or(default),
+            (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,
+            (Scope::Production, Some(_)) => bail!(
+                "decisions in {data} are signed by people or taken by its policy: leave out --approve, --deny and --ask, and decide with pp-host approve REQUEST --as NAME"
+            ),
+        };
+        if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
+            story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
         }
         Ok(Self { host, manner, story, data: &data.path })
     }
@@ -195,14 +215,10 @@ impl<'a> Session<'a> {
                 Status::Paused { .. } => break Exit::Waiting,
                 Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
                 Status::Waiting(wait) => match wait.request() {
-                    Some(request) => {
-                        let request = self.host.request(request)?;
-                        self.story.request(&request);
-                        match self.manner.decide(&request)? {
-                            Some(judgement) => self.verified(&self.host.decide(&request.id, &judgement)?)?,
-                            None => break Exit::Waiting,
-                        }
-                    }
+                    Some(request) => match self.decided(&self.host.request(request)?)? {
+                        true => {}
+                        false => break Exit::Waiting,
+                    },
                     // Nobody can send it an event while this program has the folder.
                     None => self.pass_time(&wait),
                 },
@@ -225,6 +241,18 @@ impl<'a> Session<'a> {
             format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()),
         );
         Ok(exit)
+    }
+
+    /// Shows a request and decides it, if that is for us to do.
+    fn decided(&self, request: &Request) -> anyhow::Result<bool> {
+        self.story.request(request);
+        let Some(judgement) = self.manner.decide(request)? else {
+            let how = format_args!("pp-host approve {} --as NAME, or deny", request.id);
+            self.story.detail("decide", how);
+            return Ok(false);
+        };
+        self.verified(&self.host.decide(&request.id, &judgement)?)?;
+        Ok(true)
     }
 
     /// Waits until time alone lets the instance go on.

@@ -15,6 +15,7 @@ use crate::drill::ground::Ground;
 use crate::drill::ground::Terms;
 use crate::drill::ground::VICTIM;
 use crate::drill::ground::judgement;
+use crate::trust::Act;
 use receipt::Decision;
 use std::thread;
 use workflow::Check;
@@ -89,13 +90,16 @@ fn timing() -> Vec<Attack> {
             },
         ),
         Attack {
-            way: Way::Alone(Terms::production, |ground| {
+            way: Way::Alone(Terms::tight, |ground| {
                 let (key, _) = ground.approved(VICTIM)?;
+                // From here on people decide.
+                let (decider, roles) = ("alice".parse()?, ["release".parse()?].into());
+                ground.host().say("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
                 ground.ran(&key)
             }),
             ..alone(
                 "demo-for-production",
-                "Shows a demo receipt to a production gate.",
+                "Shows a demo receipt to the gate where people decide.",
                 Refusal::Gate(Check::Scope),
                 |_| Err("this runs under other terms".into()),
             )

@@ -13,9 +13,9 @@ use crate::drill::Ending;
 use crate::drill::Obstacle;
 use crate::sandbox::Compiler;
 use crate::sandbox::SandboxLimits;
+use crate::store::Quotas;
 use crate::store::StoredReceipt;
 use receipt::Decision;
-use receipt::Scope;
 use receipt::Timestamp;
 use std::path::Path;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub(super) const VICTIM: &str = "acme";
 pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) sandbox: SandboxLimits,
-    pub(super) scope: Scope,
+    pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
 }
 
@@ -62,8 +62,8 @@ impl Terms {
                 log_bytes: 64 << 10,
                 ..SandboxLimits::default()
             },
-            scope: Scope::Demo,
             compiler: Compiler::default(),
+            quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
         }
     }
 
@@ -75,11 +75,6 @@ impl Terms {
             sandbox: SandboxLimits { fuel, wall_clock, memory_bytes: 128 << 20, ..tight.sandbox },
             ..tight
         }
-    }
-
-    /// A host whose gate accepts production receipts only.
-    pub(super) fn production() -> Self {
-        Self { scope: Scope::Production, ..Self::tight() }
     }
 }
 
@@ -134,7 +129,7 @@ impl Ground {
     ) -> Result<InstanceKey, Obstacle> {
         let workflow = self.host.load(component.to_vec())?;
         let (tenant, actor) = (tenant.parse()?, "agent:builder".parse()?);
-        let start = Start { tenant, actor, name: "drill".to_owned(), params: params.to_owned() };
+        let start = Start::new(tenant, actor, "drill", params);
         Ok(self.host.start(&workflow, start)?)
     }
 
@@ -233,7 +228,7 @@ fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Erro
     Host::builder(data)
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
-        .scope(terms.scope)
+        .quotas(terms.quotas.clone())
         .compiler(terms.compiler.clone())
         .clock(clock)
         .open()

@@ -15,7 +15,7 @@ use crate::drill::ground::Ground;
 use workflow::Check;
 
 pub(super) fn attacks() -> Vec<Attack> {
-    [receipts(), handles(), wasi(), exhaustion(), ends(), sizes()].concat()
+    [receipts(), handles(), exhaustion(), ends(), sizes()].concat()
 }
 
 const FORGED_EVENT: &str = r#"{"attack":"forged-receipt","event":{"type":"pp-approval","decision":"approved","receipt":{"id":"rcpt_forged"}}}"#;
@@ -90,66 +90,6 @@ fn handles() -> Vec<Attack> {
             "Begins steps and lets go of them.",
             Ends("limit-exceeded", "limit calls reached"),
         ),
-    ]
-}
-
-fn wasi() -> Vec<Attack> {
-    vec![
-        guest(
-            "files",
-            "Reads, writes and lists files, through its standard library.",
-            Answers(&[r#""list":"refused"#, r#""read":"refused"#, r#""write":"refused"#]),
-        ),
-        guest(
-            "environment",
-            "Reads the environment, the arguments and the input.",
-            Answers(&[r#"{"arguments":0,"stdin":0,"variables":0}"#]),
-        ),
-        guest(
-            "wasi-environment",
-            "The same by hand, and the folder it runs in.",
-            Answers(&[r#"{"arguments":0,"folder":null,"variables":0}"#]),
-        ),
-        guest(
-            "wasi-directories",
-            "Asks for the directories that it was given.",
-            Answers(&[r#""directories":0"#]),
-        ),
-        guest(
-            "wasi-descriptor",
-            "Opens a file in a directory that it was not given.",
-            Ends("boundary", "unknown handle"),
-        ),
-        guest("wasi-input", "Reads 16 exabytes of input.", Answers(&["Closed"])),
-        guest(
-            "wasi-terminals",
-            "Asks for a terminal.",
-            Answers(&[r#"{"error":false,"input":false,"output":false}"#]),
-        ),
-        guest("wasi-random", "Asks for a terabyte of random bytes.", Ends("boundary", "exceeds limit 65536")),
-        guest(
-            "wasi-insecure-random",
-            "The same of the insecure kind.",
-            Ends("boundary", "exceeds limit 65536"),
-        ),
-        guest("wasi-zeroes", "Has the host write a terabyte of zeroes.", Ends("boundary", "zeroes")),
-        guest("wasi-clock", "Measures time.", Answers(&[r#"{"ticks":1,"wall moved":false}"#])),
-        guest(
-            "clock",
-            "Tells a resumed run from the first one, by time and chance.",
-            Answers(&[r#""same":true"#]),
-        ),
-        guest("wasi-poll-nothing", "Waits for nothing at all.", Ends("boundary", "empty poll list")),
-        guest("wasi-exit", "Exits with success in the middle of its work.", Ends("exited", "exit(0)")),
-        guest("exit", "Exits.", Ends("exited", "exit(1)")),
-        guest("sleep", "Sleeps for an hour: that takes no time.", Answers(&["survived"])),
-        guest("wasi-wait", "Waits for 584 years: neither does that.", Answers(&["survived"])),
-        guest(
-            "chance",
-            "Draws random numbers in a step, to tell a run in which it is left out.",
-            Answers(&["behind"]),
-        ),
-        guest("instants", "The same with a clock that counts nanoseconds.", Answers(&[r#""slept":36"#])),
     ]
 }
 
@@ -244,7 +184,7 @@ fn sizes() -> Vec<Attack> {
     ]
 }
 
-fn guest(name: &'static str, tries: &'static str, refusal: Refusal) -> Attack {
+pub(super) fn guest(name: &'static str, tries: &'static str, refusal: Refusal) -> Attack {
     with(name, tries, None, refusal)
 }
 

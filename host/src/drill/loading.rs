@@ -49,6 +49,8 @@ fn worlds() -> Vec<Attack> {
         load!("other-export", NO_WORKFLOW),
         load!("hidden-function", OTHER_WORLD),
         load!("own-receipt", OTHER_WORLD),
+        load!("own-step", OTHER_WORLD),
+        load!("other-type", OTHER_WORLD),
     ]
 }
 

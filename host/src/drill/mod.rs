@@ -21,6 +21,7 @@ mod operator;
 mod planted;
 mod raw;
 mod tamper;
+mod wasi;
 mod words;
 
 use crate::sandbox::Compiler;
@@ -65,8 +66,6 @@ enum Way {
     Hostile(Bounds, Option<&'static str>),
     /// A core module runs inside `frame.wat`.
     Raw(Bounds, &'static str),
-    /// A whole component runs.
-    Whole(&'static str),
     /// On a host that others use too: the attack touches only what is its own.
     Shared(fn(&Ground) -> Result<Ending, Obstacle>),
     /// On a host of its own, under these terms.
@@ -146,6 +145,7 @@ pub fn attacks() -> Vec<Attack> {
         loading::attacks(),
         raw::attacks(),
         guests::attacks(),
+        wasi::attacks(),
         words::attacks(),
         decisions::attacks(),
         planted::attacks(),
@@ -210,7 +210,6 @@ impl Drill {
                 self.ground(bounds)?.among_neighbours(ground::HOSTILE, params.unwrap_or(&own))
             }
             Way::Raw(bounds, module) => self.ground(bounds)?.among_neighbours(&raw::component(module)?, "{}"),
-            Way::Whole(text) => self.ground(Bounds::Tight)?.among_neighbours(&wat::parse_str(text)?, "{}"),
             Way::Shared(tries) => tries(self.ground(Bounds::Tight)?),
             Way::Alone(terms, tries) => tries(Ground::new(self.terms(terms))?),
         }

@@ -1,6 +1,10 @@
 //! The approval side through its back door: receipts, decisions and requests that somebody with write access puts into the store.
 
 use crate::authority::Authority;
+use crate::authority::Basis;
+use crate::authority::Grounds;
+use crate::authority::Issuer as _;
+use crate::authority::Order;
 use crate::drill::Attack;
 use crate::drill::By;
 use crate::drill::Ending;
@@ -17,6 +21,7 @@ use crate::drill::loading;
 use crate::drill::tamper;
 use crate::store::InstanceKey;
 use crate::store::StoredReceipt;
+use crate::trust::Trust;
 use receipt::Decision;
 use receipt::Digest;
 use receipt::Ed25519Signer;
@@ -196,11 +201,14 @@ fn planted(
 /// Replaces an approval by one for the same request that an attacker's key has signed.
 fn forge(ground: &Ground, key_id: fn(&StoredReceipt) -> String) -> Result<Ending, Obstacle> {
     let (key, genuine) = ground.approved(VICTIM)?;
-    let attacker = Authority::new(Box::new(Ed25519Signer::from_seed(key_id(&genuine), &[66; 32])));
+    let key_of = || Box::new(Ed25519Signer::from_seed(key_id(&genuine), &[66; 32]));
+    let attacker = Authority::new(key_of(), key_of());
     let request = ground.host().request(&genuine.request)?;
-    let (decision, salt) = (judgement(Decision::Approved)?, Salt::from_bytes([1; 32]));
-    let forged = attacker.issue(&request, &decision, genuine.id.clone(), salt, request.created_at)?;
-    keep(ground, &forged)?;
+    let (judgement, salt) = (judgement(Decision::Approved)?, Salt::from_bytes([1; 32]));
+    let (basis, id, at) = (Basis::Demo(&judgement), genuine.id.clone(), request.created_at);
+    let order = Order { request: &request, basis, id, salt, at };
+    let grounds = Grounds { trust: &Trust::default(), policy: &policy::ask_one() };
+    keep(ground, &attacker.issue(&order, grounds)?.receipt)?;
     ground.ran(&key)
 }
 

@@ -77,33 +77,22 @@ fn exhaustion() -> Vec<Attack> {
         raw!("memory-grow", Tight, over("limit memory-bytes reached")),
         raw!("table-grow", Tight, over("limit table-elements reached")),
         raw!("declared-memory", Tight, over("limit memory-bytes reached")),
-        raw!("declared-table", Tight, Refusal::Words("needs more than an instance may have")),
-        raw!("many-memories", Tight, Refusal::Words("needs more than an instance may have")),
-        raw!("many-instances", Tight, Refusal::Words("needs more than an instance may have")),
+        raw!("declared-table", Tight, Refusal::Words("limit table-elements is")),
+        raw!("many-memories", Tight, Refusal::Words("limit parts is")),
+        raw!("many-instances", Tight, Refusal::Words("limit parts is")),
+        raw!("grow-without-end", Clock, over("limit wall-clock-seconds reached")),
+        raw!("rejected-without-end", Tight, over("limit calls reached")),
         raw!("bulk-fill", Clock, over("limit wall-clock-seconds reached")),
     ]
 }
 
 fn faults() -> Vec<Attack> {
     vec![
-        raw!("recursion", Tight, Refusal::Ends("stack-overflow", "the workflow's call stack is full")),
+        raw!("recursion", Tight, Refusal::Ends("stack-overflow", "limit stack-bytes reached")),
         raw!("wrong-type-call", Tight, Refusal::Ends("trapped", "indirect call type mismatch")),
         raw!("read-outside", Tight, Refusal::Ends("trapped", "outside its memory")),
-        other_type(),
         start_asks(),
     ]
-}
-
-/// A component of its own, and the only one that the loader lets in although its types are wrong: it never gets to run.
-fn other_type() -> Attack {
-    const TEXT: &str = include_str!("../../../tests/guests/hostile/load/other-type.wat");
-    Attack {
-        name: "other-type",
-        tries: first_line(TEXT),
-        by: By::Guest,
-        refusal: Refusal::Ends("boundary", "expected 2-tuple, found 0-tuple"),
-        way: Way::Whole(TEXT),
-    }
 }
 
 /// Whoever asks early waits like everybody else: `parked` says so, or that it does not.

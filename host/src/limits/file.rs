@@ -3,6 +3,7 @@
 use crate::limits::InvalidValue;
 use crate::limits::Limit;
 use crate::limits::Origin;
+use crate::limits::Reach;
 use crate::limits::Settings;
 use crate::limits::table;
 use std::fs;
@@ -61,6 +62,12 @@ pub enum Problem {
     /// A tenant that cannot be.
     #[error(transparent)]
     Tenant(#[from] InvalidId),
+    /// A limit that no tenant has of its own.
+    #[error("limit {limit} is the whole host's, and no tenant has one of its own: set it under [limits]")]
+    OfTheHost {
+        /// The limit.
+        limit: &'static str,
+    },
     /// A value that the limit cannot have.
     #[error("limit {limit} cannot be {}: {invalid}", Clipped(value))]
     Value {
@@ -143,6 +150,9 @@ impl Reader<'_> {
             let known = table::ALL.iter().map(|limit| limit.name);
             let limit =
                 table::find(key.get_ref()).map_err(|_| self.unknown(key, "a table of limits", known))?;
+            if tenant.is_some() && limit.reach() == Reach::Host {
+                return Err(self.error(&key.span(), Problem::OfTheHost { limit: limit.name }));
+            }
             let number = number(limit, value.get_ref()).map_err(|invalid| {
                 let value = self.text.get(value.span()).unwrap_or_default().to_owned();
                 self.error(&key.span(), Problem::Value { limit: limit.name, value, invalid })

@@ -17,6 +17,7 @@ pub use settings::Resolved;
 pub use settings::Settings;
 pub use table::ALL;
 pub use table::Limit;
+pub use table::Reach;
 pub use table::UnknownLimit;
 pub use table::find;
 pub use table::nearest;

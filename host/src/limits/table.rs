@@ -6,7 +6,26 @@ use crate::limits::value::Amount;
 use crate::limits::value::InvalidValue;
 use crate::sandbox::limit_names as sandbox;
 use crate::store::quota_names as quota;
+use std::fmt;
 use workflow::limit_names as workflow;
+
+/// Whose a bound is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Each tenant may have another.
+    Tenant,
+    /// There is one, for all tenants together.
+    Host,
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tenant => "tenant",
+            Self::Host => "host",
+        })
+    }
+}
 
 /// One bound.
 #[derive(Debug)]
@@ -39,6 +58,12 @@ impl Limit {
         (self.set)(limits, value).map_err(InvalidValue::TooLarge)
     }
 
+    /// Whose it is: one tenant's, or the whole host's.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        if OF_THE_HOST.contains(&self.name) { Reach::Host } else { Reach::Tenant }
+    }
+
     /// Its value where nobody says otherwise.
     #[must_use]
     pub fn default(&self) -> u64 {
@@ -62,6 +87,20 @@ impl Limit {
         self.set(&mut Limits::default(), value).map(|()| value)
     }
 }
+
+/// The limits that bound what all tenants share: the pool, the compiler, the caches. No tenant has one of its own.
+const OF_THE_HOST: [&str; 10] = [
+    sandbox::LIVE_INSTANCES,
+    sandbox::PARTS,
+    sandbox::STACK_BYTES,
+    sandbox::FUNCTIONS,
+    sandbox::FUNCTION_BYTES,
+    sandbox::COMPILE_CPU_SECONDS,
+    sandbox::COMPILE_WALL_SECONDS,
+    sandbox::COMPILE_MEMORY_BYTES,
+    sandbox::CACHE_BYTES,
+    sandbox::PROGRAMS,
+];
 
 /// A name that no limit has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +152,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 32] = [
+pub static ALL: [Limit; 34] = [
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, sleeps, waits, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::BESIDE, Count, workflow.beside,
@@ -158,6 +197,10 @@ pub static ALL: [Limit; 32] = [
         "output of a drive that is kept", "some 3 000 lines; the rest is counted"),
     limit!(sandbox::LIVE_INSTANCES, Count, sandbox.live_instances,
         "instances in memory at once, over all tenants", "each reserves 4 GiB of address space; further drives wait for their turn"),
+    limit!(sandbox::PARTS, Count, sandbox.parts,
+        "core instances, memories and tables of an instance, so many of each", "several times what toolchains make"),
+    limit!(sandbox::STACK_BYTES, Bytes, sandbox.stack_bytes,
+        "the machine's own stack that a guest's calls take", "as in Wasmtime, some thousand frames"),
     limit!(sandbox::FUNCTIONS, Count, sandbox.load.functions,
         "functions in a component", "more than a compiler in a component has"),
     limit!(sandbox::FUNCTION_BYTES, Bytes, sandbox.load.function_bytes,
@@ -176,6 +219,8 @@ pub static ALL: [Limit; 32] = [
         "a tenant's instances that have not ended", "room for every workflow of a team, and an end to a loop that starts them"),
     limit!(quota::PENDING_APPROVALS, Count, quotas.pending_approvals,
         "a tenant's requests that wait for a decision", "more than people decide in a day"),
+    limit!(quota::REQUESTS_PER_HOUR, Count, quotas.requests_per_hour,
+        "a tenant's requests for approval in an hour", "who is asked more often than that does not look any more"),
     limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
 ];

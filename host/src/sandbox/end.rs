@@ -48,17 +48,20 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         (_, Some(Refused::Table)) => {
             over(names::TABLE_ELEMENTS, limits.table_elements, "elements in a table")
         }
-        (Some(trap), None) => trapped(*trap, output),
+        (Some(trap), None) => trapped(*trap, limits, output),
         (None, None) => at_boundary(&error, limits),
     })
 }
 
-fn trapped(trap: Trap, output: &str) -> Failure {
+fn trapped(trap: Trap, limits: &SandboxLimits, output: &str) -> Failure {
     match trap {
-        Trap::StackOverflow => failure(
-            "stack-overflow",
-            "the workflow's call stack is full: 512 KiB, usually an endless recursion",
-        ),
+        Trap::StackOverflow => {
+            let what = "bytes of call stack, which usually an endless recursion fills,";
+            Failure {
+                name: "stack-overflow".to_owned(),
+                ..over(names::STACK_BYTES, limits.stack_bytes, what)
+            }
+        }
         Trap::MemoryOutOfBounds => failure(
             "trapped",
             "the workflow reached outside its memory: a bug in its code, or a recursion that left its stack",
@@ -82,12 +85,16 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
         );
     }
     let cause = error.root_cause().to_string();
-    // The runtime has no types for these two. Its version is pinned, and a hostile guest for each is in the tests.
+    // The runtime has no types for these. Its version is pinned, and a hostile guest for each is in the tests.
     if cause.contains("handle limit exceeded") || cause.contains("resource table has no free keys") {
         return over(names::HANDLES, limits.handles, "handles at once");
     }
     if cause.contains("fuel allocated for hostcalls") {
         return over(names::CALL_BYTES, limits.call_bytes, "bytes in one call to the host");
+    }
+    // Where there is no pool, which would have refused to load it.
+    if cause.contains("count too high") {
+        return over(names::PARTS, limits.parts, "core instances, memories or tables");
     }
     failure("boundary", format!("the workflow broke the rules of the component model: {cause}"))
 }

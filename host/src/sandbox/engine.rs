@@ -1,7 +1,6 @@
 //! How the runtime is set up: what compiled code looks like, and where instances get their memory.
 
 use crate::sandbox::SandboxLimits;
-use crate::sandbox::limits::PARTS;
 use receipt::Digest;
 use std::hash::Hash as _;
 use std::hash::Hasher;
@@ -37,7 +36,7 @@ pub(crate) struct Running {
 /// Reserves a pool for all instances that may live at once. Where the address space does not allow it, instances take their memory
 /// from the system one by one: slower to start, and as isolated.
 pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
-    let mut pooled = config();
+    let mut pooled = running_config(limits);
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     let running = match Engine::new(&pooled) {
         Ok(engine) => Running { engine, note: None },
@@ -47,7 +46,7 @@ pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
                  live-instances, or raise the process's limit on address space)",
                 limits.live_instances
             );
-            Running { engine: compiling()?, note: Some(note) }
+            Running { engine: Engine::new(&running_config(limits))?, note: Some(note) }
         }
     };
     tick(running.engine.weak())?;
@@ -79,6 +78,16 @@ impl Hasher for Seen {
     }
 }
 
+/// The same with what code needs when it runs, and what makes no difference to how it is compiled.
+fn running_config(limits: &SandboxLimits) -> Config {
+    // The host's calls run on the same stack, above the guest's part of it.
+    const HOST_STACK: usize = 3 << 19;
+    let stack = limits.stack_bytes.clamp(1 << 12, 1 << 30);
+    let mut config = config();
+    config.max_wasm_stack(stack).async_stack_size(stack + HOST_STACK);
+    config
+}
+
 /// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
 fn config() -> Config {
     let mut config = Config::new();
@@ -90,8 +99,6 @@ fn config() -> Config {
         .wasm_memory64(false)
         .wasm_tail_call(false)
         .wasm_multi_memory(false)
-        .max_wasm_stack(512 << 10)
-        .async_stack_size(2 << 20)
         .async_stack_zeroing(true)
         .consume_fuel(true)
         .epoch_interruption(true)
@@ -100,22 +107,22 @@ fn config() -> Config {
     config
 }
 
-/// Room for every instance that may live at once, so that no guest can take another's. An instance has at most [`PARTS`] of each
-/// thing. Memories are counted by whoever starts an instance, as each reserves 4 GiB of address space; what of them an instance may
+/// Room for every instance that may live at once, so that no guest can take another's. An instance has at most so many
+/// parts of each kind. Memories are counted by whoever starts an instance, as each reserves 4 GiB of address space; what of them an instance may
 /// use is its own limit's business.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);
-    let parts = live.saturating_mul(PARTS);
+    let (parts, all_parts) = (limits.parts.max(1), live.saturating_mul(limits.parts.max(1)));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(live)
         .total_stacks(live)
         .total_memories(live)
-        .total_core_instances(parts)
-        .total_tables(parts)
-        .max_core_instances_per_component(PARTS)
-        .max_memories_per_component(PARTS.min(live))
-        .max_tables_per_component(PARTS)
-        .max_tables_per_module(PARTS)
+        .total_core_instances(all_parts)
+        .total_tables(all_parts)
+        .max_core_instances_per_component(parts)
+        .max_memories_per_component(parts.min(live))
+        .max_tables_per_component(parts)
+        .max_tables_per_module(parts)
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(CLEANED_IN_PLACE)
         .table_keep_resident(CLEANED_IN_PLACE)

@@ -10,7 +10,6 @@ use crate::sandbox::limits::Meter;
 use crate::sandbox::moment::Clock;
 use crate::sandbox::moment::Moment;
 use serde::Deserialize;
-use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime::component::Resource;
 use wasmtime_wasi::ResourceTable;
@@ -60,10 +59,8 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
-        let since = Instant::now();
-        let outcome = self.handler.handle(command);
-        self.host_time.add(since.elapsed());
+    async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
+        let outcome = self.host_time.during(self.handler.handle(command)).await;
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
@@ -73,13 +70,13 @@ impl Guest {
         Clock { moment: &self.moment, table: &mut self.table }
     }
 
-    fn end(
+    async fn end(
         &mut self,
         attempt: Resource<AttemptHandle>,
         result: Result<String, Failure>,
     ) -> wasmtime::Result<Result<(), Failure>> {
         let AttemptHandle(call) = self.table.delete(attempt)?;
-        match self.ask(Command::EndStep { call, result })? {
+        match self.ask(Command::EndStep { call, result }).await? {
             Outcome::Ended(ended) => Ok(ended),
             other => unexpected(&other),
         }
@@ -107,7 +104,7 @@ impl wit::HostStep for Guest {
         _: Resource<StepHandle>,
         name: String,
     ) -> wasmtime::Result<Result<wit::Begun, wit::StepError>> {
-        match self.ask(Command::BeginStep { name })? {
+        match self.ask(Command::BeginStep { name }).await? {
             Outcome::Begun(Begun::Run(call)) => {
                 Ok(Ok(wit::Begun::Run(self.table.push(AttemptHandle(call))?)))
             }
@@ -129,7 +126,7 @@ impl wit::HostAttempt for Guest {
         attempt: Resource<AttemptHandle>,
         output: String,
     ) -> wasmtime::Result<Result<(), wit::StepError>> {
-        let ended = self.end(attempt, Ok(output))?;
+        let ended = self.end(attempt, Ok(output)).await?;
         Ok(ended.map_err(|failure| wit::StepError::Failed(failure.into())))
     }
 
@@ -138,7 +135,7 @@ impl wit::HostAttempt for Guest {
         attempt: Resource<AttemptHandle>,
         failure: wit::Failure,
     ) -> wasmtime::Result<wit::Failure> {
-        let ended = self.end(attempt, Err(failure.clone().into()))?;
+        let ended = self.end(attempt, Err(failure.clone().into())).await?;
         Ok(ended.map_or_else(Into::into, |()| failure))
     }
 
@@ -152,7 +149,7 @@ impl pp::Host for Guest {
         &mut self,
         action: pp::Action,
     ) -> wasmtime::Result<Result<Resource<ReceiptHandle>, pp::Refusal>> {
-        match self.ask(Command::RequireApproval(action.into()))? {
+        match self.ask(Command::RequireApproval(action.into())).await? {
             Outcome::Approval(Approval::Granted { receipt, document }) => {
                 let handle = ReceiptHandle { id: receipt, document };
                 Ok(Ok(self.table.push(handle)?))
@@ -195,7 +192,7 @@ impl deploy::Host for Guest {
         let receipt = self.table.delete(receipt)?.id;
         let invocation =
             Invocation { capability: crate::DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
-        match self.ask(Command::Perform(invocation))? {
+        match self.ask(Command::Perform(invocation)).await? {
             Outcome::Performed(Performance::Done(output)) => {
                 Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))
             }

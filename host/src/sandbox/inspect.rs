@@ -47,12 +47,12 @@ impl Inspection {
             exports: Vec::new(),
         };
         match examined {
-            Err(error) => Self { verdict: Err(error), ..nothing },
+            Err(error) => Self { verdict: Err(error.bounded()), ..nothing },
             Ok(examined) => Self {
                 code: Some(examined.provenance()),
                 imports: examined.imports().to_vec(),
                 exports: examined.exports().to_vec(),
-                verdict: examined.program(linker).map(drop),
+                verdict: examined.program(linker).map(drop).map_err(LoadError::bounded),
                 ..nothing
             },
         }

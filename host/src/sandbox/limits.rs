@@ -3,14 +3,12 @@
 use crate::sandbox::LoadError;
 use crate::sandbox::load;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::Instant;
 use wasmtime::ResourceLimiter;
-
-/// The most core instances, memories and tables that one instance may consist of. A component is several core instances (the adapters
-/// of its toolchain among them); 16 of each are far more than any needs.
-pub(crate) const PARTS: u32 = 16;
 
 /// What loading a component may cost. A component that hits a bound is refused with an error that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +67,11 @@ pub struct SandboxLimits {
     /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
     /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
     pub live_instances: u32,
+    /// Core instances, memories and tables that one instance may consist of, so many of each. Default 16: a component is several core
+    /// instances (the adapters of its toolchain among them), and this is far more than any needs.
+    pub parts: u32,
+    /// Bytes of the machine's own stack that a guest's calls may take. Default 512 KiB, as in Wasmtime: some thousand frames.
+    pub stack_bytes: usize,
     /// What loading may cost.
     pub load: LoadLimits,
 }
@@ -93,6 +96,10 @@ pub mod names {
     pub const LOG_BYTES: &str = "log-bytes";
     /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
     pub const LIVE_INSTANCES: &str = "live-instances";
+    /// Of [`SandboxLimits::parts`](super::SandboxLimits::parts).
+    pub const PARTS: &str = "parts";
+    /// Of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
+    pub const STACK_BYTES: &str = "stack-bytes";
     /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
     pub const FUNCTIONS: &str = "functions";
     /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
@@ -121,6 +128,8 @@ impl Default for SandboxLimits {
             call_bytes: 72 << 20,
             log_bytes: 256 << 10,
             live_instances: 1_000,
+            parts: 16,
+            stack_bytes: 512 << 10,
             load: LoadLimits::default(),
         }
     }
@@ -135,15 +144,35 @@ impl SandboxLimits {
 
 /// Time that the host took to answer a guest's calls.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HostTime(Arc<AtomicU64>);
+pub(crate) struct HostTime(Arc<Mutex<Spent>>);
+
+#[derive(Debug, Default)]
+struct Spent {
+    /// In calls that have been answered.
+    answered: Duration,
+    /// When the call began that is being answered.
+    since: Option<Instant>,
+}
 
 impl HostTime {
-    pub(crate) fn add(&self, time: Duration) {
-        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Waits for an answer, on the host's time.
+    pub(crate) async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.lock().since = Some(Instant::now());
+        let answer = answer.await;
+        let mut spent = self.lock();
+        let took = spent.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        spent.answered += took;
+        answer
     }
 
+    /// All of it until now, with the call that is being answered.
     pub(crate) fn total(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+        let spent = self.lock();
+        spent.answered + spent.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -154,6 +183,7 @@ impl HostTime {
 pub(crate) struct Meter {
     memory_left: usize,
     table_elements: usize,
+    parts: usize,
     refused: Option<Refused>,
 }
 
@@ -166,7 +196,12 @@ pub(crate) enum Refused {
 
 impl Meter {
     pub(crate) fn new(limits: &SandboxLimits) -> Self {
-        Self { memory_left: limits.memory_bytes, table_elements: limits.table_elements, refused: None }
+        Self {
+            memory_left: limits.memory_bytes,
+            table_elements: limits.table_elements,
+            parts: limits.parts as usize,
+            refused: None,
+        }
     }
 
     pub(crate) fn refused(&self) -> Option<Refused> {
@@ -192,14 +227,14 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        PARTS as usize
+        self.parts
     }
 
     fn tables(&self) -> usize {
-        PARTS as usize
+        self.parts
     }
 
     fn memories(&self) -> usize {
-        PARTS as usize
+        self.parts
     }
 }

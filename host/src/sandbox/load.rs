@@ -4,10 +4,12 @@ use crate::sandbox::Provenance;
 use crate::sandbox::bindings::TenantWorkflowPre;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
-use crate::sandbox::limits::PARTS;
+use crate::sandbox::limits::SandboxLimits;
 use crate::sandbox::limits::names;
+use crate::sandbox::shape;
 use receipt::Digest;
 use std::path::PathBuf;
+use std::sync::Arc;
 use wasmtime::component::Component;
 use wasmtime::component::Linker;
 
@@ -59,7 +61,7 @@ impl Program {
 }
 
 /// Why bytes cannot be run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LoadError {
     /// This machine.
     #[error("the WebAssembly runtime cannot start on this machine: {0}")]
@@ -90,7 +92,7 @@ pub enum LoadError {
     Invalid(String),
     /// More than may be compiled.
     #[error(
-        "the component has more than {bound} {what}: limit {limit} (an operator raises it with --limit {limit}=N)"
+        "the component has more than {bound} {what}: limit {limit} is {bound} (an operator raises it with --limit {limit}=N)"
     )]
     TooComplex {
         /// The bound's name.
@@ -122,7 +124,7 @@ pub enum LoadError {
         /// Which folder.
         folder: PathBuf,
         /// Why not.
-        error: std::io::Error,
+        error: Arc<std::io::Error>,
     },
     /// Imports outside the world.
     #[error("the component imports what a workflow may not have: {}; it can use permission-protocol:tenant/pp, deploy and workflow, and nothing else", names(.0))]
@@ -140,6 +142,53 @@ pub enum LoadError {
     /// The right names with the wrong types.
     #[error("the component was built against another version of wit/tenant.wit: {0}")]
     OtherTypes(String),
+}
+
+impl LoadError {
+    /// The same with an end. What a component says of itself may be as long as the component.
+    pub(crate) fn bounded(self) -> Self {
+        match self {
+            Self::Invalid(why) => Self::Invalid(beginning(&why)),
+            Self::TooDemanding(why) => Self::TooDemanding(beginning(&why)),
+            Self::OtherTypes(why) => Self::OtherTypes(beginning(&why)),
+            Self::ForbiddenImports(names) => Self::ForbiddenImports(few(names)),
+            Self::NoEntrypoint { exports } => Self::NoEntrypoint { exports: few(exports) },
+            other => other,
+        }
+    }
+
+    /// Whether the same bytes will always be refused so, under the same limits.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } => false,
+            Self::NotWasm
+            | Self::CoreModule
+            | Self::Invalid(_)
+            | Self::TooComplex { .. }
+            | Self::CompileBound { .. }
+            | Self::TooDemanding(_)
+            | Self::ForbiddenImports(_)
+            | Self::NoEntrypoint { .. }
+            | Self::OtherTypes(_) => true,
+        }
+    }
+}
+
+/// The first kilobyte of a text.
+fn beginning(text: &str) -> String {
+    const LONGEST: usize = 1 << 10;
+    match text.len() {
+        ..=LONGEST => text.to_owned(),
+        _ => format!("{}…", &text[..text.floor_char_boundary(LONGEST)]),
+    }
+}
+
+/// The first twenty names, and how many there are.
+fn few(names: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.iter().take(SHOWN).map(|name| beginning(name));
+    shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 fn names(names: &[String]) -> String {
@@ -190,9 +239,33 @@ impl Examined {
         }
         let pre = linker.instantiate_pre(&component).and_then(TenantWorkflowPre::new);
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
-        let memories = component.resources_required().map_or(PARTS, |needs| needs.num_memories);
-        Ok(Program { pre, digest, bytes, imports, provenance, memories: memories.clamp(1, PARTS) })
+        shape::check(&component, linker).map_err(LoadError::OtherTypes)?;
+        let memories = component.resources_required().map_or(1, |needs| needs.num_memories.max(1));
+        Ok(Program { pre, digest, bytes, imports, provenance, memories })
     }
+}
+
+/// Code that does not fit into the pool's places: which bound it is that it does not fit.
+pub(crate) fn too_demanding(error: &wasmtime::Error, limits: &SandboxLimits) -> LoadError {
+    let said = format!("{error:#}");
+    // The runtime has no types for these. Its version is pinned, and a hostile component for each is in the tests.
+    if said.contains("minimum element size") {
+        let (what, bound) = ("elements in a table", limits.table_elements as u64);
+        return LoadError::TooComplex { limit: names::TABLE_ELEMENTS, what, bound };
+    }
+    if [
+        "core module instances, which",
+        "Wasm linear memories, which",
+        "tables, which",
+        "defined tables count",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+    {
+        let what = "core instances, memories or tables";
+        return LoadError::TooComplex { limit: names::PARTS, what, bound: u64::from(limits.parts) };
+    }
+    LoadError::TooDemanding(said)
 }
 
 pub(crate) fn check_size(bytes: usize, limit: usize) -> Result<(), LoadError> {

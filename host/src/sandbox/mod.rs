@@ -20,6 +20,8 @@ mod limits;
 mod load;
 mod moment;
 mod output;
+mod refusals;
+mod shape;
 mod wasi;
 
 pub use code::COMPILE;
@@ -46,7 +48,9 @@ use moment::Moment;
 use output::Output;
 use receipt::Digest;
 use receipt::Timestamp;
+use refusals::Refusals;
 use std::path::Path;
+use std::pin::Pin;
 use std::pin::pin;
 use std::time::Duration;
 use std::time::Instant;
@@ -62,13 +66,13 @@ use workflow::Outcome;
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
+/// What a handler answers with, when it is there. Others are driven meanwhile.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>;
+
 /// Whoever answers a guest's commands.
 pub trait Handler: Send {
-    /// Answers one command, or halts the drive.
-    ///
-    /// # Errors
-    /// Whatever is to unwind the guest and come out of [`Sandbox::run`].
-    fn handle(&mut self, command: Command) -> Result<Outcome, Halt>;
+    /// Answers one command, or halts the drive: an error unwinds the guest and comes out of [`Sandbox::run`].
+    fn handle(&mut self, command: Command) -> Answer<'_>;
 
     /// The place of the last answer in the instance's journal. The guest's clock and random numbers follow from it.
     fn position(&self) -> usize {
@@ -78,8 +82,8 @@ pub trait Handler: Send {
 
 /// A closure is a handler: enough for a test.
 impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
-    fn handle(&mut self, command: Command) -> Result<Outcome, Halt> {
-        self(command)
+    fn handle(&mut self, command: Command) -> Answer<'_> {
+        Box::pin(std::future::ready(self(command)))
     }
 }
 
@@ -114,6 +118,7 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
     loader: Loader,
+    refusals: Refusals,
     largest: SandboxLimits,
     /// One permit for each memory that may be live.
     live: Semaphore,
@@ -136,7 +141,7 @@ impl Sandbox {
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         let loader = Loader::new(engine.clone());
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
-        Ok(Self { engine, linker, loader, largest, live, note })
+        Ok(Self { engine, linker, loader, refusals: Refusals::default(), largest, live, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -169,9 +174,13 @@ impl Sandbox {
         self.load_as(Digest::of(bytes), bytes)
     }
 
-    /// The same for bytes whose digest is known.
+    /// The same for bytes whose digest is known. What was refused is refused again without a look at it.
     pub(crate) fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
-        self.examine(digest, bytes)?.program(&self.linker)
+        if let Some(refusal) = self.refusals.find(&digest) {
+            return Err(refusal);
+        }
+        let loaded = self.examine(digest, bytes).and_then(|examined| examined.program(&self.linker));
+        loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
     }
 
     /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
@@ -186,7 +195,7 @@ impl Sandbox {
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
         load::check_size(bytes.len(), self.largest.component_bytes)?;
         load::check_header(bytes)?;
-        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest.load)?;
+        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest)?;
         Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
     }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 /// keys/            the issuer's private key (0600) and the public key set
 /// deployments/     what the deploy capability deploys to
 /// cache/           compiled code; may be deleted at any time
+/// control.sock     where the owner listens for other processes
 /// lock             held while a process owns the folder
 /// ```
 #[derive(Debug)]

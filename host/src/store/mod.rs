@@ -1,16 +1,22 @@
 //! Durable state behind one small trait. SQLite inside.
 //!
-//! There is one way to write: [`Store::append`] (and [`Store::redeem`], which decides what to append while it holds the
-//! transaction). Facts and the records that they speak of are committed together or not at all, and only at the place in the
-//! journal that the writer expects: two drivers of one instance can never both win.
+//! There is one way to write: a [`Write`] is handed over, and the [`Commit`] that stands for it is answered when it is on disk. Facts and
+//! the records that they speak of are committed together or not at all, and only at the place in the journal that the writer expects:
+//! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
 
 mod approvals;
 mod folder;
+mod ledger;
+mod look;
 mod open;
 mod quota;
+mod readers;
+mod record;
 mod schema;
 mod sqlite;
 mod usage;
+mod write;
+mod writer;
 
 pub use approvals::Asked;
 pub use approvals::RecordedAct;
@@ -21,6 +27,11 @@ pub use quota::Quotas;
 pub use quota::Usage;
 pub use quota::quota_names;
 pub use sqlite::Sqlite;
+pub use write::Commit;
+pub use write::Create;
+pub use write::Promise;
+pub use write::Write;
+pub use write::Written;
 
 use receipt::Artifact;
 use receipt::Digest;
@@ -29,6 +40,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use workflow::Entry;
 use workflow::InstanceId;
 use workflow::ReceiptId;
@@ -103,42 +115,56 @@ pub struct Fate {
 
 /// What is written at once.
 #[derive(Debug, Default)]
-pub struct Batch<'a> {
+pub struct Batch {
     /// The facts.
-    pub entries: &'a [Entry],
+    pub entries: Vec<Entry>,
     /// A request that they speak of.
-    pub request: Option<NewRequest<'a>>,
+    pub request: Option<NewRequest>,
     /// A receipt that they speak of.
-    pub receipt: Option<&'a StoredReceipt>,
+    pub receipt: Option<Box<StoredReceipt>>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
-    pub quotas: Option<&'a Quotas>,
+    pub quotas: Option<Quotas>,
+    /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
+    pub seen: Option<Box<Seen>>,
 }
 
 /// A request, with what it will be found by.
-#[derive(Debug, Clone, Copy)]
-pub struct NewRequest<'a> {
+#[derive(Debug, Clone)]
+pub struct NewRequest {
     /// Its name.
-    pub id: &'a RequestId,
+    pub id: RequestId,
     /// What is asked for.
-    pub capability: &'a str,
-    /// What it would be done to.
-    pub resource: &'a str,
-    /// The request as JSON text.
-    pub body: &'a str,
+    pub capability: String,
+    /// To what.
+    pub resource: String,
+    /// The request, as JSON text.
+    pub body: String,
 }
 
-impl Batch<'_> {
+/// What a writer has seen of a receipt and of those who decide. Where it is not so any more, nothing is written: a verdict is only worth
+/// something about the state that it was given on.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// What had become of it.
+    pub fate: Fate,
+    /// The place of the last act of an operator.
+    pub acts: u64,
+}
+
+impl Batch {
     /// What writing it adds to the tenant's usage.
     ///
     /// # Errors
     /// When something in it has no JSON form.
     pub fn growth(&self) -> Result<Usage, StoreError> {
         let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let mut bytes = self.request.map_or(0, |request| request.body.len());
-        for entry in self.entries {
+        let mut bytes = self.request.as_ref().map_or(0, |request| request.body.len());
+        for entry in &self.entries {
             bytes += serde_json::to_string(entry).map_err(length)?.len();
         }
-        if let Some(receipt) = self.receipt {
+        if let Some(receipt) = &self.receipt {
             bytes += serde_json::to_string(receipt).map_err(length)?.len();
         }
         let pending_approvals = u64::from(self.request.is_some());
@@ -147,57 +173,49 @@ impl Batch<'_> {
 }
 
 /// Where an append goes.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+#[derive(Debug, Clone)]
+pub struct Place {
     /// The instance.
-    pub key: &'a InstanceKey,
+    pub key: InstanceKey,
     /// The number of entries that the writer has seen.
     pub after: usize,
     /// The time to record.
     pub at: Timestamp,
 }
 
-/// Decides, inside the redeeming transaction, between [`Entry::Redeemed`] and [`Entry::Refused`].
-pub type Judge<'a> = &'a mut dyn FnMut(Option<&StoredReceipt>, &Fate) -> Entry;
-
 /// Durable state.
 pub trait Store: Send + Sync {
-    /// Creates an instance with its first entries, and keeps its component; the facts as they were recorded.
+    /// Hands over a write. The answer comes when it is on disk, or has been refused: then nothing of it is.
     ///
-    /// # Errors
-    /// When the tenant has an instance of that id, or reaches a quota, or the state cannot be written.
-    fn create(
-        &self,
-        key: &InstanceKey,
-        component: (&Digest, &[u8]),
-        at: Timestamp,
-        entries: &[Entry],
-        quotas: &Quotas,
-    ) -> Result<Vec<Fact>, StoreError>;
+    /// Refused is what was written by somebody else meanwhile ([`StoreError::Conflict`]), what exists ([`StoreError::Exists`]), and what
+    /// goes beyond a quota ([`StoreError::Quota`]). No refusal touches another write.
+    fn write(&self, write: Write) -> Commit;
 
-    /// Writes a batch at its place, all or nothing; the facts as they were recorded.
-    ///
-    /// # Errors
-    /// When somebody else has written there, or the tenant reaches a quota of the batch, or the state cannot be written.
-    fn append(&self, place: Place<'_>, batch: Batch<'_>) -> Result<Vec<Fact>, StoreError>;
+    /// [`Write::Create`].
+    fn create(&self, create: Create) -> Commit {
+        self.write(Write::Create(create))
+    }
 
-    /// Lets `judge` decide about a receipt and writes its decision, in one transaction. A receipt is redeemed at most once.
-    ///
-    /// # Errors
-    /// As [`append`](Self::append), and [`StoreError::ActsMoved`] when there are other acts than `acts` of them: `judge` knew less.
-    fn redeem(
-        &self,
-        place: Place<'_>,
-        receipt: &ReceiptId,
-        acts: u64,
-        judge: Judge<'_>,
-    ) -> Result<Fact, StoreError>;
+    /// [`Write::Append`].
+    fn append(&self, place: Place, batch: Batch) -> Commit {
+        self.write(Write::Append { place, batch })
+    }
 
-    /// Records an act of an operator, if the last one is still `seen`; its place.
+    /// [`Write::Act`]. Its place is the one after `seen`.
     ///
     /// # Errors
-    /// [`StoreError::ActsMoved`] when it is not, or the state cannot be written.
-    fn act(&self, seen: u64, at: Timestamp, body: &str) -> Result<u64, StoreError>;
+    /// [`StoreError::ActsMoved`] when another act is the last, or the state cannot be written.
+    fn act(&self, seen: u64, at: Timestamp, body: String) -> Result<(), StoreError> {
+        self.write(Write::Act { seen, at, body }).wait().map(drop)
+    }
+
+    /// [`Write::Revoke`].
+    ///
+    /// # Errors
+    /// When the receipt is spent or was taken back before, or the state cannot be written.
+    fn revoke(&self, receipt: ReceiptId, at: Timestamp, body: String) -> Result<(), StoreError> {
+        self.write(Write::Revoke { receipt, at, body }).wait().map(drop)
+    }
 
     /// The acts after that place, in order.
     ///
@@ -228,12 +246,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
-
-    /// Takes a receipt back: `body` is the signed revocation with what opens it, as JSON text.
-    ///
-    /// # Errors
-    /// When the receipt is spent or was taken back before, or the state cannot be written.
-    fn revoke(&self, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError>;
 
     /// The facts, in order: of one instance, or of all.
     ///
@@ -276,12 +288,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn latest(&self) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Adds to what an instance's guest has printed. The last million characters are kept.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
-    fn keep_output(&self, key: &InstanceKey, output: &str) -> Result<(), StoreError>;
 
     /// What an instance's guest has printed.
     ///
@@ -339,6 +345,9 @@ pub enum StoreError {
     /// Somebody said something meanwhile.
     #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
     ActsMoved,
+    /// Something became of a receipt meanwhile.
+    #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
+    FateMoved(ReceiptId),
     /// Too late to take it back.
     #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
     Spent(ReceiptId),
@@ -357,7 +366,25 @@ pub enum StoreError {
     /// Damage.
     #[error("the data is damaged: {0}")]
     Damaged(String),
+    /// Opened to look.
+    #[error("the data folder was opened to read, and cannot be written")]
+    NotOwned,
+    /// Nobody is left who writes.
+    #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
+    Stopped,
     /// Anything else that the database says.
     #[error("the database says: {0}")]
-    Database(#[source] rusqlite::Error),
+    Database(#[source] Arc<rusqlite::Error>),
+}
+
+impl StoreError {
+    /// The same once more: what befell a transaction befell everything in it.
+    fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Damaged(what) => Self::Damaged(what.clone()),
+            Self::Database(error) => Self::Database(Arc::clone(error)),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
 }

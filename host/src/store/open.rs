@@ -1,9 +1,10 @@
 //! Opening a journal, and telling whether it is one.
 
 use crate::store::StoreError;
+use crate::store::look::classify;
 use crate::store::schema::check_format;
 use crate::store::schema::prepare;
-use crate::store::sqlite::classify;
+use crate::store::schema::stand_in;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
@@ -36,10 +37,16 @@ pub(super) fn read(path: &Path) -> Result<Connection, StoreError> {
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             let connection = Connection::open_with_flags(uri, flags).map_err(classify)?;
             check_format(&connection, path)?;
-            Ok(connection)
+            ready(connection)
         }
-        checked => checked.map(|()| connection),
+        checked => checked.and_then(|()| ready(connection)),
     }
+}
+
+/// A journal may be of an older format while nobody has opened it to write.
+fn ready(connection: Connection) -> Result<Connection, StoreError> {
+    stand_in(&connection).map_err(classify)?;
+    Ok(connection)
 }
 
 fn percent_encoded(path: &Path) -> String {

@@ -9,6 +9,8 @@ pub struct Quotas {
     pub instances: u64,
     /// Requests that wait for a decision. Default 100.
     pub pending_approvals: u64,
+    /// Requests made in an hour, decided or not. Default 100: more than people can look at.
+    pub requests_per_hour: u64,
     /// Bytes kept: journals, requests, receipts, output, and each component once. Default 1 GiB.
     pub stored_bytes: u64,
 }
@@ -19,13 +21,15 @@ pub mod quota_names {
     pub const INSTANCES: &str = "instances";
     /// Of [`Quotas::pending_approvals`](super::Quotas::pending_approvals).
     pub const PENDING_APPROVALS: &str = "pending-approvals";
+    /// Of [`Quotas::requests_per_hour`](super::Quotas::requests_per_hour).
+    pub const REQUESTS_PER_HOUR: &str = "requests-per-hour";
     /// Of [`Quotas::stored_bytes`](super::Quotas::stored_bytes).
     pub const STORED_BYTES: &str = "stored-bytes";
 }
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { instances: 1_000, pending_approvals: 100, stored_bytes: 1 << 30 }
+        Self { instances: 1_000, pending_approvals: 100, requests_per_hour: 100, stored_bytes: 1 << 30 }
     }
 }
 
@@ -60,6 +64,20 @@ pub struct OverQuota {
 }
 
 impl Quotas {
+    /// Whether a tenant that has made `asked` requests in the last hour may make another.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn check_rate(&self, tenant: &TenantId, asked: u64) -> Result<(), OverQuota> {
+        let (name, limit, asked) =
+            (quota_names::REQUESTS_PER_HOUR, self.requests_per_hour, asked.saturating_add(1));
+        let what = "requests for approval in an hour";
+        match asked > limit {
+            true => Err(OverQuota { name, what, tenant: tenant.clone(), limit, asked }),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a tenant that keeps `usage` may grow by `growth`. What does not grow is not looked at: a quota that was lowered stops
     /// nobody from finishing.
     ///
@@ -100,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_what_grows_is_checked_and_up_to_the_bound() {
-        let quotas = Quotas { instances: 2, pending_approvals: 1, stored_bytes: 100 };
+        let quotas = Quotas { instances: 2, pending_approvals: 1, stored_bytes: 100, ..Quotas::default() };
         let tenant: TenantId = "acme".parse().unwrap();
         let over = Usage { instances: 9, pending_approvals: 9, stored_bytes: 100 };
         assert_eq!(quotas.check(&tenant, &over, &Usage::default()), Ok(()));

@@ -1,19 +1,18 @@
 //! What each tenant keeps: one row a tenant, changed in the transaction that changes what it counts.
 
-use crate::store::Quotas;
 use crate::store::StoreError;
 use crate::store::Usage;
-use crate::store::sqlite::classify;
+use crate::store::look::cell;
+use crate::store::look::classify;
+use crate::store::look::one;
 use receipt::Digest;
 use rusqlite::Connection;
-use rusqlite::OptionalExtension as _;
-use rusqlite::Transaction;
 use rusqlite::params;
 use workflow::Entry;
 use workflow::TenantId;
 
 /// What a transaction adds to a tenant's usage, and takes from it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Change {
     pub(super) instances: i64,
     pub(super) pending: i64,
@@ -26,55 +25,41 @@ impl Change {
         self.bytes = self.bytes.saturating_add(length.cast_signed() as i64);
     }
 
-    /// What an entry ends: a request's wait, an instance's life.
-    pub(super) fn settle(&mut self, tx: &Transaction<'_>, row: i64, entry: &Entry) -> Result<(), StoreError> {
-        let closed = match entry {
-            Entry::Decided { request, .. } | Entry::Withdrawn { request, .. } | Entry::Lapsed { request } => {
-                tx.execute("UPDATE requests SET open = 0 WHERE id = ?1 AND open = 1", [request.as_str()])
-            }
-            Entry::Completed { .. } | Entry::Failed { .. } | Entry::Terminated { .. } => {
-                let ended = tx.execute("UPDATE instances SET ended = 1 WHERE id = ?1 AND ended = 0", [row]);
-                self.instances -= ended.map_err(classify)?.cast_signed() as i64;
-                tx.execute("UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1", [row])
-            }
-            _ => return Ok(()),
-        };
-        self.pending -= closed.map_err(classify)?.cast_signed() as i64;
-        Ok(())
-    }
-
-    /// Counts a component, once a tenant.
+    /// Counts a component, once a tenant. Whether it is new to the tenant.
     pub(super) fn hold(
         &mut self,
-        tx: &Transaction<'_>,
+        db: &Connection,
         tenant: &TenantId,
         component: (&Digest, &[u8]),
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (digest, bytes) = component;
-        let insert = "INSERT OR IGNORE INTO holdings VALUES (?1, ?2)";
-        if tx.execute(insert, [tenant.as_str(), &digest.to_string()]).map_err(classify)? > 0 {
+        let mut insert =
+            db.prepare_cached("INSERT OR IGNORE INTO holdings VALUES (?1, ?2)").map_err(classify)?;
+        let new = insert.execute([tenant.as_str(), &digest.to_string()]).map_err(classify)? > 0;
+        if new {
             self.keep(bytes.len());
         }
-        Ok(())
+        Ok(new)
     }
 
-    /// Writes the change, or refuses it, and with it the transaction.
-    pub(super) fn charge(
-        &self,
-        tx: &Transaction<'_>,
-        tenant: &TenantId,
-        quotas: Option<&Quotas>,
-    ) -> Result<(), StoreError> {
-        if let Some(quotas) = quotas {
-            quotas.check(tenant, &usage(tx, tenant)?, &self.growth())?;
+    /// This change and another.
+    pub(super) fn add(&mut self, other: Self) {
+        self.instances += other.instances;
+        self.pending += other.pending;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    /// What a tenant keeps after the change.
+    pub(super) fn on(self, usage: Usage) -> Usage {
+        Usage {
+            instances: usage.instances.saturating_add_signed(self.instances),
+            pending_approvals: usage.pending_approvals.saturating_add_signed(self.pending),
+            stored_bytes: usage.stored_bytes.saturating_add_signed(self.bytes),
         }
-        let update = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant) DO UPDATE SET
-            instances = instances + ?2, pending = pending + ?3, bytes = bytes + ?4";
-        let values = params![tenant.as_str(), self.instances, self.pending, self.bytes];
-        tx.execute(update, values).map(drop).map_err(classify)
     }
 
-    fn growth(&self) -> Usage {
+    /// What it adds, where it adds something.
+    pub(super) fn growth(&self) -> Usage {
         let up = |change: i64| u64::try_from(change).unwrap_or(0);
         Usage {
             instances: up(self.instances),
@@ -84,13 +69,50 @@ impl Change {
     }
 }
 
+/// What an entry ends: a request's wait, an instance's life.
+pub(super) fn settle(
+    db: &Connection,
+    row: i64,
+    entry: &Entry,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    const DECIDED: &str = "UPDATE requests SET open = 0 WHERE id = ?1 AND open = 1";
+    const ENDED: &str = "UPDATE instances SET ended = 1 WHERE id = ?1 AND ended = 0";
+    const LEFT: &str = "UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1";
+    match entry {
+        Entry::Decided { request, .. } | Entry::Lapsed { request } | Entry::Withdrawn { request, .. } => {
+            change.pending -= changed(db, DECIDED, [request.as_str()])?;
+        }
+        Entry::Completed { .. } | Entry::Failed { .. } | Entry::Terminated { .. } => {
+            change.instances -= changed(db, ENDED, [row])?;
+            change.pending -= changed(db, LEFT, [row])?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// How many rows a statement changes.
+fn changed(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
+    let mut statement = db.prepare_cached(statement).map_err(classify)?;
+    Ok(statement.execute(values).map_err(classify)?.cast_signed() as i64)
+}
+
+/// Writes a change of what a tenant keeps.
+pub(super) fn keep_usage(db: &Connection, tenant: &TenantId, change: Change) -> Result<(), StoreError> {
+    let update = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant) DO UPDATE SET
+        instances = instances + ?2, pending = pending + ?3, bytes = bytes + ?4";
+    let mut update = db.prepare_cached(update).map_err(classify)?;
+    let values = params![tenant.as_str(), change.instances, change.pending, change.bytes];
+    update.execute(values).map(drop).map_err(classify)
+}
+
 /// What a tenant keeps: nothing, for one that has never been here.
-pub(super) fn usage(connection: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
-    let select = "SELECT instances, pending, bytes FROM usage WHERE tenant = ?1";
-    let row = |row: &rusqlite::Row<'_>| {
-        let count = |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0));
+pub(super) fn usage(db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
+    const SELECT: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = ?1";
+    let found = one(db, SELECT, [tenant.as_str()], |row| {
+        let count = |column| cell::<i64>(row, column).map(|count| u64::try_from(count).unwrap_or(0));
         Ok(Usage { instances: count(0)?, pending_approvals: count(1)?, stored_bytes: count(2)? })
-    };
-    let found = connection.query_row(select, [tenant.as_str()], row).optional().map_err(classify)?;
+    })?;
     Ok(found.unwrap_or_default())
 }

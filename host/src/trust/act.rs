@@ -1,15 +1,16 @@
 //! What operators say about who may decide. Each is recorded once, in order, and never changed.
 
 use receipt::Digest;
+use receipt::PersonId;
+use receipt::Role;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
-use workflow::DeciderId;
+use workflow::Escaped;
 use workflow::Quoted;
 use workflow::RequestId;
-use workflow::RoleId;
 use workflow::TenantId;
 
 /// An act, and whose: the account on this machine that did it. It proves nothing; it is there to be asked about.
@@ -29,20 +30,20 @@ pub enum Act {
     /// A person may decide; or has other roles and tenants from now on.
     DeciderAdded {
         /// Who.
-        decider: DeciderId,
+        decider: PersonId,
         /// In which roles.
-        roles: BTreeSet<RoleId>,
+        roles: BTreeSet<Role>,
         /// For which tenants; for all where there are none.
         tenants: BTreeSet<TenantId>,
     },
     /// A key is a person's.
     KeyAdded {
         /// Whose.
-        decider: DeciderId,
-        /// Its id, computed from the key.
-        key_id: String,
-        /// The raw Ed25519 public key, in hexadecimal.
-        public_key: Digest,
+        decider: PersonId,
+        /// What kind of key.
+        kind: String,
+        /// The public key, in base64.
+        public_key: String,
         /// Until when what it signs counts.
         valid_until: Option<Timestamp>,
     },
@@ -58,7 +59,7 @@ pub enum Act {
     /// A person does not decide any more.
     DeciderRemoved {
         /// Who.
-        decider: DeciderId,
+        decider: PersonId,
         /// Why.
         reason: String,
     },
@@ -88,7 +89,7 @@ pub enum Act {
         /// Which request.
         request: RequestId,
         /// Who.
-        decider: DeciderId,
+        decider: PersonId,
         /// Why.
         reason: String,
     },
@@ -97,7 +98,7 @@ pub enum Act {
         /// Which request.
         request: RequestId,
         /// Who looked.
-        decider: DeciderId,
+        decider: PersonId,
         /// The signed statement in its envelope, as JSON text.
         envelope: String,
     },
@@ -112,12 +113,12 @@ impl fmt::Display for Act {
             Self::DeciderAdded { decider, roles, tenants } => {
                 write!(f, "decider     {decider} may decide as {} for {}", list(roles), tenants_of(tenants))
             }
-            Self::KeyAdded { decider, key_id, valid_until, .. } => {
-                write!(f, "key         {key_id} is {decider}'s")?;
+            Self::KeyAdded { decider, kind, public_key, valid_until } => {
+                write!(f, "key         {} {} is {decider}'s", Escaped(kind), Escaped(public_key))?;
                 valid_until.map_or(Ok(()), |until| write!(f, ", until {until}"))
             }
             Self::KeyRevoked { key_id, compromised_at, reason } => {
-                write!(f, "key         {key_id} is revoked, {}", Quoted(reason))?;
+                write!(f, "key         {} is revoked, {}", Escaped(key_id), Quoted(reason))?;
                 compromised_at.map_or(Ok(()), |since| write!(f, ", compromised since {since}"))
             }
             Self::DeciderRemoved { decider, reason } => {

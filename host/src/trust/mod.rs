@@ -4,64 +4,47 @@
 //! recording and loading alike.
 
 mod act;
+mod count;
+mod subject;
 
 pub use act::Act;
 pub use act::Said;
 pub use act::tenants_of;
+pub use count::Count;
+pub use count::Verdict;
+pub use count::count;
+pub use subject::Subject;
+pub use subject::Unclear;
 
 use crate::store::RecordedAct;
 use crate::store::StoreError;
+use receipt::DeciderKey;
+use receipt::DeciderSet;
+use receipt::DeciderSetError;
 use receipt::Digest;
+use receipt::KeyId;
+use receipt::Person;
+use receipt::PersonId;
+use receipt::PublicKey;
+use receipt::PublicKeyError;
+use receipt::Role;
+use receipt::Scheme;
+use receipt::Scope;
 use receipt::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use workflow::DeciderId;
 use workflow::RequestId;
-use workflow::RoleId;
 use workflow::TenantId;
-
-/// The role in which somebody decides alone when there is no time for more.
-pub const BREAK_GLASS: &str = "break-glass";
 
 /// Everything that operators have said, folded.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     seq: u64,
-    people: BTreeMap<DeciderId, Person>,
+    deciders: DeciderSet,
     frozen: Option<Freeze>,
     frozen_tenants: BTreeMap<TenantId, Freeze>,
     unreviewed: BTreeMap<RequestId, Alone>,
     policy: Option<Digest>,
-}
-
-/// Somebody who may decide, or might once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// In which roles.
-    pub roles: BTreeSet<RoleId>,
-    /// For which tenants; for all where there are none.
-    pub tenants: BTreeSet<TenantId>,
-    /// Their keys, revoked ones too.
-    pub keys: Vec<PersonKey>,
-    /// Since when they do not decide any more.
-    pub removed_at: Option<Timestamp>,
-}
-
-/// A person's key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonKey {
-    /// Its id.
-    pub key_id: String,
-    /// The raw Ed25519 public key.
-    pub public_key: [u8; 32],
-    /// Since when what it signs counts.
-    pub valid_from: Timestamp,
-    /// Until when.
-    pub valid_until: Option<Timestamp>,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-    /// Since when somebody else may have had it.
-    pub compromised_at: Option<Timestamp>,
 }
 
 /// A freeze.
@@ -79,7 +62,7 @@ pub struct Alone {
     /// Whose request.
     pub tenant: TenantId,
     /// Who decided.
-    pub decider: DeciderId,
+    pub decider: PersonId,
     /// When.
     pub at: Timestamp,
     /// Why.
@@ -91,26 +74,30 @@ pub struct Alone {
 pub enum ActError {
     /// Nobody of that name.
     #[error("there is no decider {0}: add one with pp-host deciders add {0} --role ROLE --key FILE")]
-    NoDecider(DeciderId),
+    NoDecider(PersonId),
     /// Somebody who was removed.
     #[error(
         "decider {0} was removed; a name is not used twice, so that old receipts keep their meaning: add them under another"
     )]
-    Removed(DeciderId),
-    /// A key that somebody has.
-    #[error("key {key_id} is already {decider}'s: one key is one person's, for good")]
-    KeyTaken {
-        /// The key.
-        key_id: String,
-        /// Whose.
-        decider: DeciderId,
-    },
-    /// No such key.
-    #[error("there is no key {0} here (pp-host deciders list --keys shows them)")]
-    NoKey(String),
+    Removed(PersonId),
+    /// Somebody without a role.
+    #[error("a decider needs a role: --role ROLE")]
+    NoRole,
+    /// A key that cannot be used.
+    #[error("the key cannot be used: {0}")]
+    Key(#[from] PublicKeyError),
+    /// Not a kind of key that is known.
+    #[error("{0:?} is not a kind of key that is known here")]
+    Kind(String),
+    /// Not the id of a key.
+    #[error("{0:?} is not the id of a key (pp-host deciders list shows them)")]
+    KeyId(String),
     /// Revoked already.
     #[error("key {0} is revoked already")]
-    KeyRevoked(String),
+    KeyRevoked(KeyId),
+    /// The set of deciders does not allow it.
+    #[error(transparent)]
+    Set(#[from] DeciderSetError),
     /// Frozen or thawed twice.
     #[error("{0}")]
     Freeze(&'static str),
@@ -119,20 +106,16 @@ pub enum ActError {
     NothingToReview(RequestId),
     /// A review of one's own decision.
     #[error("{0} decided this alone: somebody else has to look at it")]
-    OwnReview(DeciderId),
+    OwnReview(PersonId),
+}
+
+/// Which receipts a key signs, as its id says.
+#[must_use]
+pub fn scope_of(key_id: &str) -> Scope {
+    if key_id.starts_with("pp_demo_") { Scope::Demo } else { Scope::Production }
 }
 
 impl Trust {
-    /// Folds all acts of a store.
-    ///
-    /// # Errors
-    /// When one of them makes no sense.
-    pub fn fold(acts: &[RecordedAct]) -> Result<Self, StoreError> {
-        let mut trust = Self::default();
-        trust.extend(acts)?;
-        Ok(trust)
-    }
-
     /// Folds the acts that came after those that are folded already.
     ///
     /// # Errors
@@ -156,21 +139,10 @@ impl Trust {
         self.seq
     }
 
-    /// Everybody who may decide, or might once, by name.
-    pub fn people(&self) -> impl Iterator<Item = (&DeciderId, &Person)> {
-        self.people.iter()
-    }
-
-    /// A person.
+    /// The people and their keys, to verify what they sign.
     #[must_use]
-    pub fn person(&self, decider: &DeciderId) -> Option<&Person> {
-        self.people.get(decider)
-    }
-
-    /// Whether there has ever been anybody to decide in earnest.
-    #[must_use]
-    pub fn has_deciders(&self) -> bool {
-        !self.people.is_empty()
+    pub fn deciders(&self) -> &DeciderSet {
+        &self.deciders
     }
 
     /// The policy that was last said to govern.
@@ -185,17 +157,15 @@ impl Trust {
         self.frozen.as_ref().or_else(|| self.frozen_tenants.get(tenant))
     }
 
-    /// Decisions that one person took alone and nobody has looked at, of one tenant.
-    pub fn unreviewed<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-    ) -> impl Iterator<Item = (&'a RequestId, &'a Alone)> {
-        self.unreviewed.iter().filter(move |(_, alone)| alone.tenant == *tenant)
+    /// Decisions that one person took alone and nobody has looked at.
+    pub fn unreviewed(&self) -> impl Iterator<Item = (&RequestId, &Alone)> {
+        self.unreviewed.iter()
     }
 
-    /// All of them.
-    pub fn all_unreviewed(&self) -> impl Iterator<Item = (&RequestId, &Alone)> {
-        self.unreviewed.iter()
+    /// One of them that is that tenant's.
+    #[must_use]
+    pub fn unreviewed_of(&self, tenant: &TenantId) -> Option<(&RequestId, &Alone)> {
+        self.unreviewed.iter().find(|(_, alone)| alone.tenant == *tenant)
     }
 
     /// What an act does; the state is as it was when it does nothing.
@@ -206,13 +176,17 @@ impl Trust {
         match act {
             Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants),
             Act::DeciderRemoved { decider, .. } => {
-                self.active(decider)?.removed_at = Some(at);
-                Ok(())
+                self.active(decider)?;
+                Ok(self.deciders.remove(decider, at)?)
             }
-            Act::KeyAdded { decider, key_id, public_key, valid_until } => {
-                self.give(decider, key_id, *public_key.as_bytes(), (at, *valid_until))
+            Act::KeyAdded { decider, kind, public_key, valid_until } => {
+                self.active(decider)?;
+                let scheme = Scheme::from_signed(kind).ok_or_else(|| ActError::Kind(kind.clone()))?;
+                let key = PublicKey::parse(scheme, public_key)?;
+                let key = DeciderKey { valid_until: *valid_until, ..DeciderKey::new(key, at) };
+                Ok(self.deciders.add_key(decider, key)?)
             }
-            Act::KeyRevoked { key_id, compromised_at, .. } => self.take(key_id, at, *compromised_at),
+            Act::KeyRevoked { key_id, compromised_at, .. } => self.revoke(key_id, at, *compromised_at),
             Act::Frozen { tenant, reason } => self.freeze(tenant.as_ref(), at, reason),
             Act::Thawed { tenant, .. } => self.thaw(tenant.as_ref()),
             Act::PolicyAdopted { policy } => {
@@ -220,8 +194,8 @@ impl Trust {
                 Ok(())
             }
             Act::GlassBroken { tenant, request, decider, reason } => {
+                self.active(decider)?;
                 let (tenant, decider, reason) = (tenant.clone(), decider.clone(), reason.clone());
-                self.active(&decider)?;
                 self.unreviewed.insert(request.clone(), Alone { tenant, decider, at, reason });
                 Ok(())
             }
@@ -229,60 +203,54 @@ impl Trust {
         }
     }
 
+    /// Adds a person, or gives one that is there other roles and tenants.
     fn add(
         &mut self,
-        decider: &DeciderId,
-        roles: &BTreeSet<RoleId>,
+        decider: &PersonId,
+        roles: &BTreeSet<Role>,
         tenants: &BTreeSet<TenantId>,
     ) -> Result<(), ActError> {
-        let (roles, tenants) = (roles.clone(), tenants.clone());
-        match self.people.get_mut(decider) {
-            Some(person) if person.removed_at.is_some() => return Err(ActError::Removed(decider.clone())),
-            Some(person) => (person.roles, person.tenants) = (roles, tenants),
-            None => {
-                let person = Person { roles, tenants, keys: Vec::new(), removed_at: None };
-                self.people.insert(decider.clone(), person);
+        if roles.is_empty() {
+            return Err(ActError::NoRole);
+        }
+        let mut changed = DeciderSet::new();
+        let mut person = Person {
+            id: decider.clone(),
+            roles: Vec::new(),
+            tenants: Vec::new(),
+            removed_at: None,
+            keys: Vec::new(),
+        };
+        for other in self.deciders.people() {
+            if other.id != *decider {
+                changed.insert(other.clone())?;
+            } else if other.removed_at.is_some() {
+                return Err(ActError::Removed(decider.clone()));
+            } else {
+                person.keys.clone_from(&other.keys);
             }
         }
+        person.roles = roles.iter().cloned().collect();
+        person.tenants = tenants.iter().map(ToString::to_string).collect();
+        changed.insert(person)?;
+        self.deciders = changed;
         Ok(())
     }
 
-    fn give(
-        &mut self,
-        decider: &DeciderId,
-        key_id: &str,
-        public_key: [u8; 32],
-        (valid_from, valid_until): (Timestamp, Option<Timestamp>),
-    ) -> Result<(), ActError> {
-        if let Some((owner, _)) = self.key(key_id) {
-            return Err(ActError::KeyTaken { key_id: key_id.to_owned(), decider: owner.clone() });
-        }
-        self.active(decider)?.keys.push(PersonKey {
-            key_id: key_id.to_owned(),
-            public_key,
-            valid_from,
-            valid_until,
-            revoked_at: None,
-            compromised_at: None,
-        });
-        Ok(())
-    }
-
-    fn take(
+    fn revoke(
         &mut self,
         key_id: &str,
         at: Timestamp,
         compromised_at: Option<Timestamp>,
     ) -> Result<(), ActError> {
-        let mut keys = self.people.values_mut().flat_map(|person| &mut person.keys);
-        let key = keys.find(|key| key.key_id == key_id).ok_or_else(|| ActError::NoKey(key_id.to_owned()))?;
-        // That a key was known to others may come out later than that it was given up.
+        let id: KeyId = key_id.parse().map_err(|_| ActError::KeyId(key_id.to_owned()))?;
+        let key = self.deciders.key(id).ok_or(DeciderSetError::NoSuchKey(id))?.key;
+        // That others had a key may come out later than that it was given up.
         if key.revoked_at.is_some() && (key.compromised_at.is_some() || compromised_at.is_none()) {
-            return Err(ActError::KeyRevoked(key_id.to_owned()));
+            return Err(ActError::KeyRevoked(id));
         }
-        key.revoked_at.get_or_insert(at);
-        key.compromised_at = compromised_at;
-        Ok(())
+        self.deciders.revoke_key(id, at)?;
+        compromised_at.map_or(Ok(()), |since| Ok(self.deciders.mark_compromised(id, since)?))
     }
 
     fn freeze(&mut self, tenant: Option<&TenantId>, since: Timestamp, reason: &str) -> Result<(), ActError> {
@@ -305,7 +273,7 @@ impl Trust {
         before.map(drop).ok_or(ActError::Freeze("that is not frozen"))
     }
 
-    fn review(&mut self, request: &RequestId, decider: &DeciderId) -> Result<(), ActError> {
+    fn review(&mut self, request: &RequestId, decider: &PersonId) -> Result<(), ActError> {
         self.active(decider)?;
         match self.unreviewed.get(request) {
             None => Err(ActError::NothingToReview(request.clone())),
@@ -317,27 +285,11 @@ impl Trust {
         }
     }
 
-    /// A key, and whose it is.
-    #[must_use]
-    pub fn key(&self, key_id: &str) -> Option<(&DeciderId, &PersonKey)> {
-        let keys =
-            self.people.iter().flat_map(|(name, person)| person.keys.iter().map(move |key| (name, key)));
-        keys.into_iter().find(|(_, key)| key.key_id == key_id)
-    }
-
-    fn active(&mut self, decider: &DeciderId) -> Result<&mut Person, ActError> {
-        match self.people.get_mut(decider) {
+    fn active(&self, decider: &PersonId) -> Result<(), ActError> {
+        match self.deciders.person(decider) {
             None => Err(ActError::NoDecider(decider.clone())),
             Some(person) if person.removed_at.is_some() => Err(ActError::Removed(decider.clone())),
-            Some(person) => Ok(person),
+            Some(_) => Ok(()),
         }
-    }
-}
-
-impl Person {
-    /// Whether this person decides about that tenant's requests.
-    #[must_use]
-    pub fn decides_for(&self, tenant: &TenantId) -> bool {
-        self.removed_at.is_none() && (self.tenants.is_empty() || self.tenants.contains(tenant))
     }
 }

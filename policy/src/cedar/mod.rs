@@ -186,3 +186,41 @@ impl Policy for Cedar {
         &self.warnings
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Component;
+    use crate::Environment;
+    use crate::Novelty;
+
+    /// No text that is accepted has policies that fail; these have never been checked.
+    fn unchecked(text: &str) -> Cedar {
+        let policies: PolicySet = text.parse().unwrap();
+        let checked = read::read("@id(\"it\") permit (principal, action, resource);").unwrap();
+        Cedar::of(Read { policies, ..checked }, Digest::of(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_policy_that_fails_denies_whatever_others_permit() {
+        let policy = unchecked(
+            "permit (principal, action, resource);\n\
+             permit (principal, action, resource) when { context.nothing };",
+        );
+        let (tenant, actor) = ("acme".parse().unwrap(), "agent:builder".parse().unwrap());
+        let component = Component { sha256: Digest::of(b"component"), novelty: Novelty::Known };
+        let question = Question {
+            tenant: &tenant,
+            actor: &actor,
+            capability: "pay",
+            resource: "bank://x",
+            environment: Environment::Staging,
+            artifact: None,
+            component,
+            approvals: &[],
+        };
+        let ruling = policy.rule(&question);
+        assert_eq!(ruling.answer, Answer::Deny);
+        assert!(ruling.message.unwrap().starts_with("the policy could not be evaluated: "));
+    }
+}

@@ -19,6 +19,7 @@ use crate::RuleId;
 use crate::Says;
 use crate::Suggestion;
 use crate::error::Lines;
+use crate::name::role;
 use crate::value::parse_duration;
 use crate::value::parse_size;
 use std::borrow::Cow;
@@ -126,7 +127,7 @@ impl Reader<'_> {
         let (mut id, mut matchers, mut draft) = (None, Vec::new(), Draft::default());
         for (key, value) in table {
             if key.get_ref() == "id" {
-                id = Some(self.named::<RuleId>("id", value)?);
+                id = Some(self.named("id", value, str::parse::<RuleId>)?);
             } else if let Some(matcher) = self.matcher(key, value)? {
                 matchers.push(matcher);
             } else if !self.verdict_key(&mut draft, key, value)? {
@@ -171,7 +172,7 @@ impl Reader<'_> {
         let line = self.line(value);
         match key.get_ref().as_ref() {
             "then" => draft.then = Some(self.says(value)?),
-            "role" => draft.role = Some((self.named("role", value)?, line)),
+            "role" => draft.role = Some((self.named("role", value, role)?, line)),
             "approvals" => draft.approvals = Some(self.people("approvals", value)?),
             "denials" => draft.denials = Some(self.people("denials", value)?),
             "expires" => {
@@ -254,14 +255,13 @@ impl Reader<'_> {
         if known.contains(&word) { Ok(word) } else { Err(self.unknown_word(key, value, word, known)) }
     }
 
-    fn named<T: FromStr<Err = crate::InvalidName>>(
+    fn named<T>(
         &self,
         key: &'static str,
         value: &Value<'_>,
+        parse: fn(&str) -> Result<T, crate::InvalidName>,
     ) -> Result<T, PolicyError> {
-        self.text(key, value)?
-            .parse()
-            .map_err(|invalid: crate::InvalidName| self.error(value, invalid.into()))
+        parse(self.text(key, value)?).map_err(|invalid| self.error(value, invalid.into()))
     }
 
     fn text<'v>(&self, key: &'static str, value: &'v Value<'_>) -> Result<&'v str, PolicyError> {

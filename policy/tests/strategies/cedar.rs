@@ -71,24 +71,73 @@ fn like(what: &str, pattern: &str) -> String {
     }
 }
 
-/// Any policies, of conditions that may or may not be accepted.
+/// Any policies, nearly always such as are accepted: in one of them an approval might take something away.
 pub(crate) fn policies() -> impl Strategy<Value = String> {
     let policy = (select(vec!["permit", "permit", "forbid"]), select(vec!["when", "unless"]), condition());
     vec(policy, 1..5).prop_map(|policies| {
         let written = policies.into_iter().enumerate().map(|(index, (effect, kind, condition))| {
+            let course =
+                if (effect == "permit") == (kind == "when") { Course::Rising } else { Course::Falling };
+            let condition = condition.written(course);
             format!("@id(\"p{index}\")\n{effect} (principal, action, resource) {kind} {{ {condition} }};\n")
         });
         written.collect()
     })
 }
 
-fn condition() -> impl Strategy<Value = String> {
-    let count =
-        (select(vec!["anyone", "release", "[\"sec.ops\"]"]), select(vec![">=", ">", "<", "<="]), 1..4)
-            .prop_map(|(role, op, number)| {
-                let dot = if role.starts_with('[') { "" } else { "." };
-                format!("context.approvals{dot}{role} {op} {number}")
-            });
+/// What more approvals make of a condition.
+#[derive(Clone, Copy)]
+enum Course {
+    Rising,
+    Falling,
+}
+
+/// A condition that can be written so that approvals make it true, and so that they make it false.
+#[derive(Debug, Clone)]
+enum Condition {
+    /// A number of people with a role, with the operators for either course.
+    Count {
+        role: &'static str,
+        number: u32,
+        rising: &'static str,
+        falling: &'static str,
+    },
+    Still(&'static str),
+    Both(Box<Condition>, Box<Condition>),
+    Either(Box<Condition>, Box<Condition>),
+    Not(Box<Condition>),
+    If(Box<Condition>, Box<Condition>),
+}
+
+impl Condition {
+    fn written(&self, course: Course) -> String {
+        let same = |one: &Self| one.written(course);
+        match self {
+            Self::Count { role, number, rising, falling } => {
+                let operator = match course {
+                    Course::Rising => rising,
+                    Course::Falling => falling,
+                };
+                format!("context.approvals[\"{role}\"] {operator} {number}")
+            }
+            Self::Still(text) => (*text).to_owned(),
+            Self::Both(one, other) => format!("({}) && ({})", same(one), same(other)),
+            Self::Either(one, other) => format!("({}) || ({})", same(one), same(other)),
+            Self::If(one, other) => {
+                format!("if context.componentKnown then ({}) else ({})", same(one), same(other))
+            }
+            Self::Not(one) => match course {
+                Course::Rising => format!("!({})", one.written(Course::Falling)),
+                Course::Falling => format!("!({})", one.written(Course::Rising)),
+            },
+        }
+    }
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let operators = prop_oneof![8 => Just((">=", "<")), 8 => Just((">", "<=")), 1 => Just(("<", ">="))];
+    let count = (select(vec!["anyone", "release", "sec.ops"]), operators, 1_u32..4)
+        .prop_map(|(role, (rising, falling), number)| Condition::Count { role, number, rising, falling });
     let still = select(vec![
         "context.environment == \"production\"",
         "context.tenant like \"acme*\"",
@@ -98,14 +147,14 @@ fn condition() -> impl Strategy<Value = String> {
         "context.componentKnown",
         "[\"staging\", \"production\"].contains(context.environment)",
     ]);
-    let leaf = prop_oneof![3 => count, 2 => still.prop_map(str::to_owned)];
+    let leaf = prop_oneof![3 => count, 2 => still.prop_map(Condition::Still)];
     leaf.prop_recursive(3, 8, 2, |inner| {
+        let two = (inner.clone(), inner.clone()).prop_map(|(one, other)| (Box::new(one), Box::new(other)));
         prop_oneof![
-            3 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one}) && ({other})")),
-            3 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one}) || ({other})")),
-            1 => inner.clone().prop_map(|one| format!("!({one})")),
-            1 => (inner.clone(), inner)
-                .prop_map(|(one, other)| format!("if context.componentKnown then ({one}) else ({other})")),
+            3 => two.clone().prop_map(|(one, other)| Condition::Both(one, other)),
+            3 => two.clone().prop_map(|(one, other)| Condition::Either(one, other)),
+            1 => two.prop_map(|(one, other)| Condition::If(one, other)),
+            1 => inner.prop_map(|one| Condition::Not(Box::new(one))),
         ]
     })
 }

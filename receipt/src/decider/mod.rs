@@ -3,9 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
+use crate::deciders::PersonId;
 use crate::digest::Digest;
 use crate::error::{Reason, VerifyError};
-use crate::fields::{Attribution, AuthMethod, Resolution};
+use crate::fields::{Attribution, AuthMethod, Decision, Resolution};
 use crate::json::{Json, Object};
 use crate::timestamp::Timestamp;
 
@@ -74,6 +75,40 @@ pub struct Reauth {
 enum Method {
     Webauthn,
     Reauth,
+}
+
+impl Decider {
+    /// A person whose own key signed the decision.
+    ///
+    /// The format's vocabulary has no word for that. `api_key` is by definition no human; no method at all is how an engine's
+    /// automatic clearance is written. So it is `session`, the weakest word for a human who authenticated to the issuer for
+    /// this decision, which claims less than the signature in `approvals` shows. `credentialed`, as the person's credential
+    /// was checked when the decision was made and not looked up later.
+    pub fn person(id: &PersonId, decision: Decision) -> Self {
+        Self {
+            id: format!("user:{id}"),
+            display: id.as_str().into(),
+            auth_method: Some(AuthMethod::Session),
+            resolution: Some(match decision {
+                Decision::Approved => Resolution::AllowOnce,
+                Decision::Denied => Resolution::Deny,
+            }),
+            attribution: Attribution::Credentialed,
+            proof: None,
+        }
+    }
+
+    /// The policy engine, which resolves no hold and answers to the policy version.
+    pub fn policy_engine() -> Self {
+        Self {
+            id: "system/pp-policy-engine".into(),
+            display: "Policy engine".into(),
+            auth_method: Some(AuthMethod::Policy),
+            resolution: None,
+            attribution: Attribution::Credentialed,
+            proof: None,
+        }
+    }
 }
 
 impl DeciderProof {

@@ -3,9 +3,10 @@
 //! The seed is public. Nothing signed with it means anything.
 
 use receipt::{
-    Artifact, Attribution, AuthMethod, Binding, Decider, DeciderProof, Decision, Digest, Draft,
-    Ed25519Signer, Json, Key, KeySet, KeyStatus, Minted, Projection, Reauth, Resolution, RiskTier, Salt,
-    Scope, SignError, Signer, Timestamp, Webauthn, mint,
+    Artifact, Attribution, AuthMethod, Binding, Decider, DeciderKey, DeciderProof, DeciderSet, Decision,
+    DecisionStatement, Digest, Draft, Ed25519Signer, Ed25519StatementSigner, Expected, Json, Key, KeySet,
+    KeyStatus, Matter, Minted, Nonce, Person, Projection, Reauth, Resolution, RiskTier, Salt, Scope,
+    SignError, Signer, StatementSigner, Timestamp, VerifiedDecision, Webauthn, mint, sign_decision,
 };
 
 /// Says that something was not tested, past the capture that swallows what a passing test prints.
@@ -45,6 +46,65 @@ pub(crate) fn json(text: &str) -> Json {
     Json::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// Alice's key. Its seed is public too.
+pub(crate) fn alice() -> Ed25519StatementSigner {
+    Ed25519StatementSigner::from_seed(&[0xA1; 32]).unwrap()
+}
+
+/// Somebody who releases for all tenants, with that one key.
+pub(crate) fn person(id: &str, key: &dyn StatementSigner) -> Person {
+    Person {
+        id: id.parse().unwrap(),
+        roles: vec!["release".parse().unwrap()],
+        tenants: vec![],
+        removed_at: None,
+        keys: vec![DeciderKey::new(key.public_key(), at("2026-01-01T00:00:00.000Z"))],
+    }
+}
+
+/// Alice alone.
+pub(crate) fn deciders() -> DeciderSet {
+    let mut deciders = DeciderSet::new();
+    deciders.insert(person("alice", &alice())).unwrap();
+    deciders
+}
+
+/// What is decided about `request`.
+pub(crate) fn matter(request: &Json) -> Matter {
+    Matter::of(request, Digest::of(b"what was shown"), Digest::of(b"the policy")).unwrap()
+}
+
+/// Alice's decision about `request`, half a minute before the receipt.
+pub(crate) fn statement(request: &Json, decision: Decision) -> DecisionStatement {
+    DecisionStatement {
+        matter: matter(request),
+        decision,
+        reason: Some("Reviewed the diff; tests are green".to_owned()),
+        decider: "alice".parse().unwrap(),
+        role: "release".parse().unwrap(),
+        decided_at: at("2026-11-23T08:59:30.000Z"),
+        expires_at: at("2026-11-23T09:59:30.000Z"),
+        nonce: Nonce::from_bytes([0x0f; 16]),
+    }
+}
+
+/// `statement`, signed by Alice and verified.
+pub(crate) fn signed(statement: &DecisionStatement) -> VerifiedDecision {
+    let envelope = sign_decision(statement, &alice()).unwrap();
+    deciders().verify(&envelope, &Expected::about(&statement.matter, statement.decided_at)).unwrap()
+}
+
+/// The draft with Alice's signature under exactly what it says.
+pub(crate) fn approved(draft: Draft) -> Draft {
+    let approval = signed(&statement(&draft.request, draft.decision));
+    Draft { approvals: vec![approval], ..draft }
+}
+
+/// The draft as the policy's decision, which nobody signs.
+pub(crate) fn by_policy(draft: Draft) -> Draft {
+    Draft { approvals: vec![], decider: Decider::policy_engine(), ..draft }
+}
+
 /// A deployment, as the host asks for one.
 pub(crate) fn request() -> Json {
     json(
@@ -52,6 +112,7 @@ pub(crate) fn request() -> Json {
         "action": {
             "tool": "cloudflare.dynamic-worker", "operation": "deploy",
             "parameters": {
+                "component": "0b5f9f2f1dfc5c0c0a2b7ac54d4bd5e4e1d6c62d6f0c5d0b6b3a8f2f6c1d7e90", "requestId": "apr_0001",
                 "resource": "worker/checkout", "evidence": {"tests": {"passed": 128, "failed": 0}},
                 "artifact": {"name": "checkout.wasm", "bytes": 18231, "sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"}
             }
@@ -65,13 +126,14 @@ pub(crate) fn request() -> Json {
     )
 }
 
-/// An approval by a signed-in human.
+/// An approval by a human, who signed it.
 pub(crate) fn draft() -> Draft {
-    Draft {
+    approved(Draft {
         id: "rcpt_0001".to_owned(),
         agent_id: "agent:release".to_owned(),
         run_id: Some("inst_0001".to_owned()),
         request: request(),
+        approvals: vec![],
         binding: Binding {
             company_id: Some("acme".to_owned()),
             idem_key: Some("inst_0001/deploy".to_owned()),
@@ -88,7 +150,7 @@ pub(crate) fn draft() -> Draft {
         created_at: at("2026-11-23T09:00:00.000Z"),
         expires_at: at("2026-11-23T09:15:00.000Z"),
         salt: Salt::from_bytes([0x5a; 32]),
-    }
+    })
 }
 
 pub(crate) fn human() -> Decider {

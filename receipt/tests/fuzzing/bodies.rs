@@ -1,11 +1,12 @@
 //! What must hold for any input at all. Shared by the fuzz targets and by the smoke run on stable.
 
 use receipt::{
-    Artifact, AttestationArtifact, Digest, Draft, Fixture, Json, KeySet, MintError, Opening, Projection,
-    Salt, mint, verify,
+    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Decision, DecisionStatement, Digest, Draft,
+    Envelope, Expected, Fixture, Json, KeySet, MintError, Opening, Projection, Salt, StatementSigner as _,
+    mint, sign_decision, verify,
 };
 
-use crate::common::{draft, keys, payload, seal, signer, with};
+use crate::common::{alice, by_policy, deciders, draft, keys, payload, request, seal, signer, with};
 
 /// Nothing panics on any text, and what is JSON has a canonical form that reads back as itself.
 pub(crate) fn parse(input: &[u8]) {
@@ -45,11 +46,39 @@ pub(crate) fn projection(input: &[u8]) {
     assert_eq!(tag, receipt.projection_tag());
 }
 
+/// Whatever Alice's key is made to sign: what is read of it is what was written, and nothing that is refused is half accepted.
+pub(crate) fn statement(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(envelope) = Envelope::parse(text) {
+        assert_eq!(Envelope::parse(&envelope.to_json().canonical()), Ok(envelope.clone()));
+        if let Ok(payload) = envelope.verify(&alice().public_key()) {
+            assert_eq!(
+                payload.bytes(),
+                crate::common::statement(&request(), Decision::Approved).canonical().as_bytes()
+            );
+        }
+    }
+    if let Ok(set) = DeciderSet::parse(text) {
+        assert_eq!(DeciderSet::parse(&set.to_json()), Ok(set));
+    }
+    if let Ok(statement) = DecisionStatement::parse(text) {
+        assert_eq!(statement.canonical(), text);
+        let envelope = sign_decision(&statement, &alice()).unwrap();
+        let expected = Expected::about(&statement.matter, statement.decided_at);
+        match deciders().verify(&envelope, &expected) {
+            Ok(decision) => assert_eq!(decision.person().as_str(), "alice"),
+            Err(error) => {
+                assert!(!matches!(error, ApprovalError::NotSigned | ApprovalError::Statement(_)), "{error}")
+            }
+        }
+    }
+}
+
 /// Whatever request is minted, its own projection is allowed and its own opening opens; no other salt does.
 pub(crate) fn opening(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let Ok(request) = Json::parse(text) else { return };
-    match mint(&Draft { request, ..draft() }, &signer()) {
+    match mint(&by_policy(Draft { request, ..draft() }), &signer()) {
         Ok(minted) => {
             let receipt = verify(&minted.artifact, &keys()).unwrap();
             let other = Opening { salt: Salt::from_bytes([0; 32]), ..minted.opening };

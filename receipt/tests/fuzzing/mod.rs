@@ -102,6 +102,14 @@ fn projections_stand_anything() {
 }
 
 #[test]
+fn statements_stand_anything() {
+    let statement = crate::common::statement(&request(), receipt::Decision::Approved);
+    let envelope = receipt::sign_decision(&statement, &crate::common::alice()).unwrap();
+    let seeds = [statement.canonical(), envelope.to_json().canonical(), crate::common::deciders().to_json()];
+    run(bodies::statement, &seeds);
+}
+
+#[test]
 fn openings_stand_anything() {
     run(bodies::opening, &[request().canonical(), "{}".to_owned()]);
 }

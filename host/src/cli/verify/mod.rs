@@ -6,10 +6,14 @@ pub(crate) use report::describe;
 
 use crate::cli::visible_json;
 use anyhow::Context as _;
+use anyhow::bail;
 use clap::Args;
+use receipt::ApprovalError;
 use receipt::Artifact;
 use receipt::AttestationArtifact;
+use receipt::DeciderSet;
 use receipt::Json;
+use receipt::Judged;
 use receipt::KeySet;
 use receipt::Opened;
 use receipt::Opening;
@@ -17,6 +21,7 @@ use receipt::Salt;
 use receipt::Stated;
 use receipt::StatedBinding;
 use receipt::VerifiedAttestation;
+use receipt::VerifiedDecision;
 use receipt::VerifiedReceipt;
 use receipt::VerifyError;
 use std::fs;
@@ -29,6 +34,9 @@ use workflow::Quoted;
 
 /// The exit code when the command line makes no sense or a file cannot be read: nothing was verified, and nothing failed to verify.
 pub(crate) const USAGE: u8 = 64;
+
+/// The specification's exit code for a policy that is not satisfied.
+const NOT_ENOUGH: u8 = 9;
 
 /// Verify receipts and attestations offline, with keys that you have pinned.
 ///
@@ -65,6 +73,11 @@ pub(crate) struct Verify {
     #[arg(long)]
     receipt: Option<PathBuf>,
 
+    /// The people who decide, as `pp-host deciders export` writes them. Get them from the operator, never with the receipt. The decisions in
+    /// an opened receipt are then verified too.
+    #[arg(long)]
+    deciders: Option<PathBuf>,
+
     /// One JSON object a file.
     #[arg(long)]
     json: bool,
@@ -77,6 +90,8 @@ enum Verdict {
         opened: Option<Box<Opened>>,
         attestation: Option<Result<VerifiedAttestation, VerifyError>>,
         edited: Vec<&'static str>,
+        /// Whose signed decisions it rests on, where the deciders are pinned and the commitment is opened.
+        approvals: Option<Result<Vec<VerifiedDecision>, ApprovalError>>,
     },
     Attestation(VerifiedAttestation),
 }
@@ -96,10 +111,18 @@ impl Verify {
         let text = read(&self.keys)?;
         let keys =
             KeySet::parse(&text).with_context(|| format!("{} is not a key set", self.keys.display()))?;
+        let deciders = self.deciders()?;
         let opening = self.opening()?;
         let mut first = 0;
         for path in &self.artifacts {
             let verdict = self.verify_one(&read(path)?, &keys, opening.as_ref())?;
+            if let (Some(_), Ok(Verdict::Receipt { opened: None, .. })) = (&deciders, &verdict) {
+                bail!(
+                    "{} is not opened, so nothing shows who decided: take the owner's export, or --request and --salt",
+                    path.display()
+                );
+            }
+            let verdict = verdict.map(|verdict| verdict.with_approvals(deciders.as_ref()));
             let code = verdict.as_ref().map_or_else(VerifyError::exit_code, Verdict::exit_code);
             self.report(path, &verdict)?;
             first = if first == 0 { code } else { first };
@@ -125,6 +148,12 @@ impl Verify {
             return Ok(verify_attestation(text, &read(path)?, keys));
         }
         Ok(verify_receipt(text, &json, keys, opening))
+    }
+
+    fn deciders(&self) -> anyhow::Result<Option<DeciderSet>> {
+        let Some(path) = &self.deciders else { return Ok(None) };
+        let set = DeciderSet::parse(&read(path)?);
+        set.map(Some).with_context(|| format!("{} is not a set of deciders", path.display()))
     }
 
     fn opening(&self) -> anyhow::Result<Option<Opening>> {
@@ -155,9 +184,10 @@ impl Verify {
             (true, verdict) => {
                 writeln!(out, "{}", visible_json(&report::to_json(&name, verdict).to_string()))
             }
-            (false, Ok(Verdict::Receipt { receipt, opened, attestation, edited })) => {
+            (false, Ok(Verdict::Receipt { receipt, opened, attestation, edited, approvals })) => {
                 writeln!(out, "{}: VERIFIED", Quoted(&name))?;
                 report::describe(&mut out, receipt, opened.as_deref())?;
+                report::describe_approvals(&mut out, approvals.as_ref())?;
                 report::warn_of_edits(&mut out, edited)?;
                 report::describe_outcome(&mut out, attestation.as_ref())
             }
@@ -178,9 +208,20 @@ impl Verify {
 }
 
 impl Verdict {
+    /// The verdict with that on the people's decisions, where the deciders are pinned.
+    fn with_approvals(mut self, deciders: Option<&DeciderSet>) -> Self {
+        if let (Self::Receipt { opened: Some(opened), approvals, .. }, Some(deciders)) = (&mut self, deciders)
+        {
+            *approvals = Some(receipt::verify_approvals(opened, deciders, Judged::AsIssued));
+        }
+        self
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             // A receipt whose attestation is withheld from this copy is verified all the same.
+            // The specification's code for a receipt that is genuine and not enough.
+            Self::Receipt { approvals: Some(Err(_)), .. } => NOT_ENOUGH,
             Self::Receipt { attestation: Some(Err(VerifyError::PayloadWithheld)), .. } => 0,
             Self::Receipt { attestation: Some(Err(error)), .. } => error.exit_code(),
             Self::Receipt { .. } | Self::Attestation(_) => 0,
@@ -211,7 +252,7 @@ fn verify_receipt(
                 .and_then(|attestation| receipt::verify_attestation(&attestation, &verified, keys)),
         ),
     };
-    Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation, edited })
+    Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation, edited, approvals: None })
 }
 
 fn verify_attestation(text: &str, receipt: &str, keys: &KeySet) -> Result<Verdict, VerifyError> {

@@ -3,9 +3,11 @@
 use crate::cli::verify::Verdict;
 use host::Clock as _;
 use host::SystemClock;
+use receipt::ApprovalError;
 use receipt::Opened;
 use receipt::Rule;
 use receipt::VerifiedAttestation;
+use receipt::VerifiedDecision;
 use receipt::VerifiedReceipt;
 use receipt::VerifyError;
 use serde_json::json;
@@ -96,6 +98,42 @@ pub(super) fn warn_of_edits(out: &mut impl Write, edited: &[&str]) -> std::io::R
     })
 }
 
+/// Whose signed decisions the receipt rests on.
+pub(super) fn describe_approvals(
+    out: &mut impl Write,
+    approvals: Option<&Result<Vec<VerifiedDecision>, ApprovalError>>,
+) -> std::io::Result<()> {
+    match approvals {
+        None => Ok(()),
+        Some(Ok(decisions)) if decisions.is_empty() => {
+            writeln!(out, "decided by   nobody in person: the policy, or for show")
+        }
+        Some(Ok(decisions)) => decisions.iter().try_for_each(|decision| {
+            let (person, role) = (decision.person(), decision.role());
+            let at = decision.statement().decided_at;
+            writeln!(
+                out,
+                "signed by    {person} as {role} at {at}, {}, key {}",
+                decision.decision(),
+                decision.key_id()
+            )
+        }),
+        Some(Err(error)) => {
+            writeln!(out, "decided by   NOT SHOWN: {}", workflow::Escaped(&error.to_string()))
+        }
+    }
+}
+
+fn approval(decision: &VerifiedDecision) -> serde_json::Value {
+    json!({
+        "decider": decision.person().as_str(),
+        "role": decision.role().as_str(),
+        "decision": decision.decision().as_str(),
+        "decided_at": decision.statement().decided_at,
+        "key_id": decision.key_id().to_string(),
+    })
+}
+
 /// How the action ended, as far as the issuer attested it.
 pub(super) fn describe_outcome(
     out: &mut impl Write,
@@ -121,7 +159,7 @@ pub(super) fn describe_outcome(
 pub(super) fn to_json(name: &str, verdict: &Result<Verdict, VerifyError>) -> serde_json::Value {
     let outcome = |attested: &VerifiedAttestation| json!({ "outcome": attested.outcome().as_str(), "created_at": attested.created_at() });
     match verdict {
-        Ok(Verdict::Receipt { receipt, opened, attestation, edited }) => json!({
+        Ok(Verdict::Receipt { receipt, opened, attestation, edited, approvals }) => json!({
             "file": name,
             "code": "VERIFIED",
             "receipt_id": receipt.id(),
@@ -137,6 +175,10 @@ pub(super) fn to_json(name: &str, verdict: &Result<Verdict, VerifyError>) -> ser
             "expired": receipt.is_expired(SystemClock.now()),
             "edited": edited,
             "commitment_opened": opened.is_some(),
+            "approvals": approvals.as_ref().map(|approvals| match approvals {
+                Ok(decisions) => decisions.iter().map(approval).collect(),
+                Err(error) => json!({ "error": error.to_string() }),
+            }),
             "attestation": attestation.as_ref().map(|attestation| match attestation {
                 Ok(attested) => outcome(attested),
                 Err(error) => json!({ "code": error.code() }),

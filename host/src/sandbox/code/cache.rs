@@ -26,6 +26,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A folder of compiled code.
@@ -50,7 +51,7 @@ impl Cache {
     /// Opens a cache and makes what is missing. Where others could have read the key or put in one of their own, the key is replaced
     /// and the cache emptied.
     pub(crate) fn open(folder: &Path, bound: u64) -> Result<Self, LoadError> {
-        let failed = |error| LoadError::Cache { folder: folder.to_owned(), error };
+        let failed = |error| LoadError::Cache { folder: folder.to_owned(), error: Arc::new(error) };
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let key = match private_key(folder).map_err(failed)? {
             Some(key) => key,

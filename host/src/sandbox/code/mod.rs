@@ -17,7 +17,8 @@ pub use compiler::Compiler;
 
 use crate::sandbox::LoadError;
 use crate::sandbox::engine;
-use crate::sandbox::limits::LoadLimits;
+use crate::sandbox::limits::SandboxLimits;
+use crate::sandbox::load;
 use cache::Cache;
 use cache::Found;
 use compiler::Workshop;
@@ -61,12 +62,13 @@ impl Loader {
         Ok(())
     }
 
-    /// The component's code. `digest` is that of `bytes`.
+    /// The component's code. `digest` is that of `bytes`. The bounds on compiling bound compiling: code that is there is not judged by
+    /// them again, as nothing is gained by refusing what costs nothing any more.
     pub(crate) fn load(
         &self,
         digest: &Digest,
         bytes: &[u8],
-        limits: &LoadLimits,
+        limits: &SandboxLimits,
     ) -> Result<(Component, Provenance), LoadError> {
         let label = Label { runtime: engine::RUNTIME, config: &self.config, component: digest };
         let found = self.cache.as_ref().map_or(Found::Nothing, |cache| cache.find(label));
@@ -78,9 +80,8 @@ impl Loader {
             Found::Unsealed => Provenance::Replaced,
             Found::Nothing => Provenance::Compiled,
         };
-        let code = self.workshop.compile(&self.engine, &self.config, bytes, limits)?;
-        let component =
-            code.load(&self.engine).map_err(|error| LoadError::TooDemanding(format!("{error:#}")))?;
+        let code = self.workshop.compile(&self.engine, &self.config, bytes, &limits.load)?;
+        let component = code.load(&self.engine).map_err(|error| load::too_demanding(&error, limits))?;
         if let Some(cache) = &self.cache {
             cache.keep(label, &code);
         }

@@ -3,6 +3,7 @@
 //! An attack that the host answers with a value returns that value, so that a test can read it. What should have ended the instance
 //! and did not returns `{"survived": true}`.
 
+mod files;
 mod floods;
 mod handles;
 mod wasi;
@@ -80,7 +81,8 @@ impl Workflow for Hostile {
             "steps-without-end" => steps_without_end(step),
             other => floods::attack(other, step)
                 .or_else(|| handles::attack(other, step))
-                .or_else(|| wasi::attack(other))
+                .or_else(|| wasi::attack(other, step))
+                .or_else(|| files::attack(other).map(Ok))
                 .unwrap_or_else(|| Err(failure("unknown-attack", other))),
         }
     }

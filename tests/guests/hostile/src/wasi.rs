@@ -1,6 +1,10 @@
 //! WASI, called by hand: every interface that the host links, asked for what it must not give.
 
+use crate::CAPABILITY;
+use crate::RESOURCE;
+use crate::approve;
 use guest_sdk::Failure;
+use guest_sdk::Step;
 use guest_sdk::serde_json::Value;
 use guest_sdk::serde_json::json;
 use wasip2::cli;
@@ -9,7 +13,7 @@ use wasip2::filesystem;
 use wasip2::io;
 use wasip2::random;
 
-pub(crate) fn attack(name: &str) -> Option<Result<Value, Failure>> {
+pub(crate) fn attack(name: &str, step: Step<'_>) -> Option<Result<Value, Failure>> {
     Some(Ok(match name {
         "wasi-environment" => environment(),
         "wasi-directories" => json!({ "directories": filesystem::preopens::get_directories().len() }),
@@ -21,12 +25,24 @@ pub(crate) fn attack(name: &str) -> Option<Result<Value, Failure>> {
             json!({ "survived": random::insecure::get_insecure_random_bytes(1 << 40).len() })
         }
         "wasi-zeroes" => zeroes(),
+        "wasi-zeroes-at-once" => {
+            let written = cli::stderr::get_stderr().blocking_write_zeroes_and_flush(1 << 40);
+            json!({ "survived": written.is_ok() })
+        }
+        "wasi-write" => json!({ "survived": cli::stdout::get_stdout().write(&vec![0; 1 << 20]).is_ok() }),
+        "wasi-streams" => streams(),
+        "wasi-numbers" => return Some(numbers(step)),
+        "wasi-resolution" => resolution(),
         "wasi-clock" => clock(),
         "wasi-wait" => wait(),
         "wasi-poll-nothing" => json!({ "survived": io::poll::poll(&[]).len() }),
         "wasi-pollables" => pollables(),
         "wasi-exit" => {
             cli::exit::exit(Ok(()));
+            json!({ "survived": true })
+        }
+        "wasi-exit-code" => {
+            cli::exit::exit_with_code(7);
             json!({ "survived": true })
         }
         _ => return None,
@@ -71,6 +87,47 @@ fn terminals() -> Value {
 fn zeroes() -> Value {
     let written = cli::stdout::get_stdout().write_zeroes(1 << 40);
     json!({ "survived": written.is_ok() })
+}
+
+/// An input that has ended, and an output that takes everything: each call that they have.
+fn streams() -> Value {
+    let (input, output) = (cli::stdin::get_stdin(), cli::stdout::get_stdout());
+    let closed = [
+        input.read(u64::MAX).is_err(),
+        input.skip(u64::MAX).is_err(),
+        input.blocking_skip(u64::MAX).is_err(),
+        output.splice(&input, 1).is_err(),
+        output.blocking_splice(&input, 1).is_err(),
+    ];
+    let (readable, writable) = (input.subscribe(), output.subscribe());
+    let ready = readable.ready() && writable.ready() && io::poll::poll(&[&readable, &writable]).len() == 2;
+    let taken = [
+        output.check_write().is_ok_and(|room| room > 0),
+        output.write(b"written").is_ok(),
+        output.flush().is_ok(),
+        output.blocking_write_and_flush(b"written").is_ok(),
+        output.blocking_flush().is_ok(),
+        output.blocking_write_zeroes_and_flush(7).is_ok(),
+    ];
+    json!({ "closed": closed, "ready": ready, "taken": taken })
+}
+
+/// Each source of random numbers, drawn from in a step that has them in its name: drawn differently, it would be another step.
+fn numbers(step: Step<'_>) -> Result<Value, Failure> {
+    let drawn = (
+        random::random::get_random_u64(),
+        random::insecure::get_insecure_random_u64(),
+        random::insecure_seed::insecure_seed(),
+        random::random::get_random_bytes(4),
+        random::insecure::get_insecure_random_bytes(4),
+    );
+    step.run(&format!("drew {drawn:?}"), || Ok::<_, Failure>(0))?;
+    approve(CAPABILITY, RESOURCE).map(|_| json!({ "same": true }))
+}
+
+fn resolution() -> Value {
+    let wall = clocks::wall_clock::resolution();
+    json!({ "monotonic": clocks::monotonic_clock::resolution(), "wall": wall.nanoseconds })
 }
 
 /// The time, as often as one likes: it does not move by more than the asking.

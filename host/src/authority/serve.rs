@@ -1,0 +1,278 @@
+//! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
+
+use crate::authority::Authority;
+use crate::authority::Basis;
+use crate::authority::Grounds;
+use crate::authority::IssueError;
+use crate::authority::Issuer as _;
+use crate::authority::Keyring;
+use crate::authority::KeyringError;
+use crate::authority::Order;
+use crate::authority::Request;
+use crate::authority::ledger::Ledger;
+use crate::authority::tally;
+use crate::authority::wire;
+use crate::authority::wire::Answer;
+use crate::authority::wire::Ask;
+use crate::authority::wire::SignedDecision;
+use crate::store::DataFolder;
+use crate::store::Sqlite;
+use crate::store::Store as _;
+use crate::store::StoreError;
+use crate::store::Write;
+use crate::trust::Act;
+use crate::trust::Said;
+use crate::trust::Trust;
+use policy::Policy;
+use receipt::Envelope;
+use receipt::Salt;
+use receipt::Scope;
+use receipt::Timestamp;
+use std::fs;
+use std::io;
+use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use workflow::ReceiptId;
+
+/// How long a host may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An authority in a data folder of its own: keys, deciders, and a copy of everything that it signed. No workflow runs there.
+pub struct Office {
+    data: PathBuf,
+    authority: Authority,
+    keys: String,
+    policy: Box<dyn Policy>,
+    clock: Box<dyn crate::Clock>,
+    signed: Mutex<Ledger>,
+}
+
+/// Why an authority does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum OfficeError {
+    /// The folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// No random numbers.
+    #[error(transparent)]
+    Entropy(#[from] crate::NoEntropy),
+    /// The socket, or the copy of what was signed.
+    #[error("cannot use {}: {error}", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Office {
+    /// Opens the folder, and makes what is missing in it.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open(
+        data: &Path,
+        policy: Box<dyn Policy>,
+        clock: Box<dyn crate::Clock>,
+    ) -> Result<Self, OfficeError> {
+        let keyring = {
+            // Held while things are made, and free afterwards: operators say who may decide while this runs.
+            let folder = DataFolder::own(data)?;
+            drop(Sqlite::open(&folder)?);
+            let seeds = [crate::random_bytes()?, crate::random_bytes()?];
+            Keyring::open(&folder.keys(), &seeds, clock.now())?
+        };
+        let path = data.join("signed.jsonl");
+        let signed = Ledger::open(&path).map_err(|error| OfficeError::File { path, error })?;
+        Ok(Self {
+            data: data.to_owned(),
+            keys: keyring.keys.to_json(),
+            authority: Authority::new(Box::new(keyring.demo), Box::new(keyring.production)),
+            policy,
+            clock,
+            signed: Mutex::new(signed),
+        })
+    }
+
+    /// Listens, and answers hosts of these accounts until the process ends.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn serve(&self, socket: &Path, accounts: &[u32]) -> Result<(), OfficeError> {
+        let failed = |error| OfficeError::File { path: socket.to_owned(), error };
+        let listener = listen(socket, accounts).map_err(failed)?;
+        std::thread::scope(|scope| {
+            for stream in listener.incoming() {
+                // A connection that ended before it began is nobody's concern.
+                let Ok(stream) = stream else { continue };
+                if is_allowed(&stream, accounts) {
+                    scope.spawn(move || self.attend(&stream));
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Whoever hangs up, or says what nobody understands, hears no more.
+    fn attend(&self, stream: &UnixStream) {
+        let timeouts = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
+        if let (Ok(()), Ok(Some(ask))) = (timeouts, wire::hear(&mut BufReader::new(stream))) {
+            let answer = self.answer(ask);
+            let answer = answer.unwrap_or_else(|error| Answer::Refused { message: error.to_string() });
+            let _ = wire::say(&mut &*stream, &answer);
+        }
+    }
+
+    fn answer(&self, ask: Ask) -> Result<Answer, IssueError> {
+        match ask {
+            Ask::Keys => Ok(Answer::Keys { keys: self.keys.clone() }),
+            Ask::Acts { after } => {
+                let acts = self.look(|store| store.acts(after))?;
+                let recorded = |act: crate::store::RecordedAct| wire::Recorded {
+                    seq: act.seq,
+                    at: act.at,
+                    body: act.body,
+                };
+                Ok(Answer::Acts { acts: acts.into_iter().map(recorded).collect() })
+            }
+            Ask::Issue { request, envelopes, id, salt } => self.issue(&request, envelopes, id, &salt),
+            Ask::Revoke { receipt, by, reason, id, salt } => {
+                let (why, salt) = ((by.as_str(), reason.as_deref()), parse_salt(&salt)?);
+                let receipt = self.authority.revoke(&receipt, why, id, salt, self.clock.now())?;
+                Ok(Answer::Revoked { receipt: Box::new(receipt) })
+            }
+            Ask::Attest { receipt, effect } => {
+                let at = self.clock.now();
+                let (key_id, document) = self.authority.attest(&receipt, Scope::Production, &effect, at)?;
+                Ok(Answer::Attested { key_id, document })
+            }
+            Ask::Review { request, envelope } => {
+                let envelope = parse_envelope(&envelope)?;
+                let (trust, at) = (self.trust()?, self.clock.now());
+                let act = super::review(&request, &envelope, &*self.policy, &trust, at)?;
+                self.say(act)?;
+                Ok(Answer::Done)
+            }
+        }
+    }
+
+    /// A request is decided once: whoever asks again is given what was signed.
+    fn issue(
+        &self,
+        request: &Request,
+        envelopes: Option<Vec<String>>,
+        id: ReceiptId,
+        salt: &str,
+    ) -> Result<Answer, IssueError> {
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let unread = |error: io::Error| IssueError::Refused(format!("the copy of what was signed: {error}"));
+        if let Some(before) = signed.find(&request.id).map_err(unread)? {
+            return Ok(Answer::Issued(Box::new(before)));
+        }
+        let (trust, at) = (self.trust()?, self.clock.now());
+        let grounds = Grounds { trust: &trust, policy: &*self.policy };
+        let envelopes: Option<Vec<_>> =
+            envelopes.map(|texts| texts.iter().map(|text| parse_envelope(text)).collect()).transpose()?;
+        if let Some(envelopes) = &envelopes {
+            self.note_break_glass(request, envelopes, grounds, at)?;
+        }
+        let basis = envelopes.as_deref().map_or(Basis::Policy, Basis::People);
+        let order = Order { request, basis, id, salt: parse_salt(salt)?, at };
+        let issued = self.authority.issue(&order, grounds)?;
+        let decision = SignedDecision {
+            decider: issued.decider,
+            reason: issued.reason,
+            key_id: issued.key_id,
+            expires_at: issued.expires_at,
+            receipt: issued.receipt,
+        };
+        signed.keep(&decision).map_err(unread)?;
+        Ok(Answer::Issued(Box::new(decision)))
+    }
+
+    /// Somebody decides alone: said before anything is signed.
+    fn note_break_glass(
+        &self,
+        request: &Request,
+        envelopes: &[Envelope],
+        grounds: Grounds<'_>,
+        at: Timestamp,
+    ) -> Result<(), IssueError> {
+        let (count, decisions) = tally(request, envelopes, grounds, at)?;
+        let known = grounds.trust.unreviewed().any(|(id, _)| *id == request.id);
+        match super::glass_broken(request, count.verdict, &decisions) {
+            Some(act) if !known => self.say(act),
+            _ => Ok(()),
+        }
+    }
+
+    fn trust(&self) -> Result<Trust, IssueError> {
+        let mut trust = Trust::default();
+        trust.extend(&self.look(|store| store.acts(0))?).map_err(refused)?;
+        Ok(trust)
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Sqlite) -> Result<T, StoreError>) -> Result<T, IssueError> {
+        let folder = DataFolder::read(&self.data).map_err(refused)?;
+        look(&Sqlite::open(&folder).map_err(refused)?).map_err(refused)
+    }
+
+    /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
+    fn say(&self, act: Act) -> Result<(), IssueError> {
+        let folder = DataFolder::own(&self.data).map_err(refused)?;
+        let store = Sqlite::open(&folder).map_err(refused)?;
+        let mut trust = Trust::default();
+        trust.extend(&store.acts(0).map_err(refused)?).map_err(refused)?;
+        let at = self.clock.now();
+        trust.apply(at, &act).map_err(|error| IssueError::Refused(error.to_string()))?;
+        let said = Said { by: "authority".to_owned(), act };
+        let body = serde_json::to_string(&said).map_err(|error| IssueError::Refused(error.to_string()))?;
+        store.write(Write::Act { seen: trust.seq(), at, body }).wait().map(drop).map_err(refused)
+    }
+}
+
+/// The account that this process runs under.
+#[must_use]
+pub fn own_account() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+/// A socket whose reach is its owner's, or everybody's where other accounts are named: who is answered, the system says. One that nobody
+/// listens on any more is replaced.
+fn listen(socket: &Path, accounts: &[u32]) -> io::Result<UnixListener> {
+    if socket.exists() && UnixStream::connect(socket).is_err() {
+        fs::remove_file(socket)?;
+    }
+    let mode = if accounts == [own_account()] { 0o600 } else { 0o666 };
+    let listener = UnixListener::bind(socket)?;
+    fs::set_permissions(socket, fs::Permissions::from_mode(mode))?;
+    Ok(listener)
+}
+
+/// Whether the process at the other end is one of these accounts', as the system says.
+fn is_allowed(stream: &UnixStream, accounts: &[u32]) -> bool {
+    rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| accounts.contains(&peer.uid.as_raw()))
+}
+
+fn parse_envelope(text: &str) -> Result<Envelope, IssueError> {
+    Envelope::parse(text).map_err(|error| IssueError::Refused(error.to_string()))
+}
+
+fn parse_salt(text: &str) -> Result<Salt, IssueError> {
+    Salt::from_base64(text).ok_or_else(|| IssueError::Refused("the salt is not one".to_owned()))
+}
+
+fn refused(error: StoreError) -> IssueError {
+    IssueError::Refused(error.to_string())
+}

@@ -1,0 +1,115 @@
+//! Many instances like one: a real one is run, and its journal written again under other names, as fast as the store takes it.
+
+use crate::InstanceKey;
+use crate::bench::Obstacle;
+use crate::bench::ground::Ground;
+use crate::entropy;
+use crate::store::Batch;
+use crate::store::Commit;
+use crate::store::Create;
+use crate::store::NewRequest;
+use crate::store::Place;
+use crate::store::Quotas;
+use receipt::Digest;
+use receipt::Timestamp;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use workflow::Entry;
+use workflow::RequestId;
+
+/// Writes that are under way at most.
+const UNDER_WAY: usize = 4_096;
+
+/// The journal of one instance.
+pub(super) struct Mould {
+    key: InstanceKey,
+    at: Timestamp,
+    entries: Vec<Entry>,
+    component: (Digest, Arc<[u8]>),
+    request: Option<(RequestId, String)>,
+}
+
+/// A copy.
+pub(super) struct Cast {
+    pub(super) key: InstanceKey,
+    pub(super) request: Option<RequestId>,
+}
+
+impl Mould {
+    /// Takes the mould of an instance.
+    pub(super) fn of(ground: &Ground, key: &InstanceKey) -> Result<Self, Obstacle> {
+        let facts = ground.host.audit(Some(key))?;
+        let at = facts.last().ok_or("an instance without entries")?.at;
+        let entries: Vec<_> = facts.into_iter().map(|fact| fact.entry).collect();
+        let component = ground.workflow.program().digest();
+        let bytes = ground.host.store().component(&component)?;
+        let asked = entries.iter().find_map(|entry| match entry {
+            Entry::Requested { request, .. } => Some(request.clone()),
+            _ => None,
+        });
+        let request = match asked {
+            None => None,
+            Some(id) => ground.host.store().request(&id)?.map(|(_, body)| (id, body)),
+        };
+        Ok(Self { key: key.clone(), at, entries, component: (component, bytes.into()), request })
+    }
+
+    /// Writes that many copies, and keeps the names of the last `kept`.
+    pub(super) fn cast(&self, ground: &Ground, copies: u32, kept: u32) -> Result<Vec<Cast>, Obstacle> {
+        let (mut under_way, mut names) = (VecDeque::<Commit>::new(), Vec::new());
+        for number in 0..copies {
+            let cast = self.copy(ground, &mut under_way)?;
+            if number >= copies - kept.min(copies) {
+                names.push(cast);
+            }
+            while under_way.len() > UNDER_WAY {
+                under_way.pop_front().map_or(Ok(Vec::new()), Commit::wait)?;
+            }
+        }
+        for commit in under_way {
+            commit.wait()?;
+        }
+        Ok(names)
+    }
+
+    fn copy(&self, ground: &Ground, under_way: &mut VecDeque<Commit>) -> Result<Cast, Obstacle> {
+        let key = InstanceKey { tenant: self.key.tenant.clone(), instance: entropy::id("wf_")? };
+        let request = self.request.as_ref().map(|_| entropy::id::<RequestId>("apr_")).transpose()?;
+        let mut entries = self.entries.clone();
+        for entry in &mut entries {
+            match entry {
+                Entry::Started { seed, .. } => *seed = Digest::from_bytes(entropy::random_bytes()?),
+                Entry::Requested { request: asked, .. } => *asked = request.clone().ok_or("a request")?,
+                _ => {}
+            }
+        }
+        let later = entries.split_off(2);
+        let quotas = Quotas { instances: u64::MAX, stored_bytes: u64::MAX, ..Quotas::default() };
+        let store = ground.host.store();
+        let component = self.component.clone();
+        under_way.push_back(store.create(Create {
+            key: key.clone(),
+            component,
+            at: self.at,
+            entries,
+            quotas,
+        }));
+        let asked = request.as_ref().map(|id| self.request(&key, id)).transpose()?;
+        let batch = Batch { entries: later, request: asked, ..Batch::default() };
+        under_way.push_back(store.append(Place { key: key.clone(), after: 2, at: self.at }, batch));
+        Ok(Cast { key, request })
+    }
+
+    fn request(&self, key: &InstanceKey, id: &RequestId) -> Result<NewRequest, Obstacle> {
+        let (old, body) = self.request.as_ref().ok_or("no request")?;
+        let body = body
+            .replace(old.as_str(), id.as_str())
+            .replace(self.key.instance.as_str(), key.instance.as_str());
+        Ok(NewRequest {
+            id: id.clone(),
+            capability: crate::DEPLOY.to_owned(),
+            resource: "cloudflare://workers/paces/app".to_owned(),
+            body,
+        })
+    }
+}

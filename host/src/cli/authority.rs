@@ -1,0 +1,39 @@
+//! `pp-host authority`: the issuer's keys in a process of their own.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::policy;
+use clap::Args;
+use host::SystemClock;
+use host::authority::Office;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Hold the issuer's keys for hosts in other processes, until stopped.
+///
+/// Run it under an account of its own, with a data folder of its own: keys, deciders and policy are there, and a copy of everything that it
+/// signs. Hosts name its socket with --authority, and have no private key at all.
+#[derive(Debug, Args)]
+pub(crate) struct Authority {
+    /// Where to listen.
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+
+    /// The account, by its number, whose hosts are answered. May be given several times. Default: the one that runs this.
+    #[arg(long, value_name = "UID")]
+    account: Vec<u32>,
+}
+
+impl Authority {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let policy = policy::load(data)?.unwrap_or_else(|| Box::new(::policy::ask_one()));
+        let office = Office::open(&data.path, policy, Box::new(SystemClock))?;
+        let accounts = match self.account.as_slice() {
+            [] => vec![host::authority::own_account()],
+            named => named.to_vec(),
+        };
+        writeln!(anstream::stdout(), "listening on {}", self.socket.display())?;
+        office.serve(&self.socket, &accounts)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,241 @@
+//! `pp-host deciders`: who may decide, and with which keys.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::office;
+use anyhow::Context as _;
+use clap::Args;
+use clap::Subcommand;
+use host::store::StoreError;
+use host::trust::Act;
+use host::trust::Trust;
+use receipt::DeciderKey;
+use receipt::Person;
+use receipt::PersonId;
+use receipt::Role;
+use receipt::Timestamp;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use workflow::TenantId;
+
+/// The people who decide, and their public keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Deciders {
+    /// Let a person decide; or give one who does another key, or other roles.
+    Add(Add),
+    /// List the people and their keys.
+    List {
+        /// One JSON object a person.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print them in the portable form that `pp-host verify --deciders` pins.
+    Export,
+    /// Let a person decide no more: what they signed and is not yet used does not count either.
+    Remove {
+        /// Who.
+        decider: PersonId,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a key count no more.
+    RevokeKey {
+        /// The key's id, as `list` shows it.
+        key_id: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Since when somebody else may have had it: nothing that it signed since then ever counted.
+        #[arg(long, value_name = "TIME")]
+        compromised_since: Option<Timestamp>,
+    },
+    /// Make a key to decide with, in a new file that only you can read, and its public half beside it, with .pub behind the name.
+    NewKey {
+        /// Where to.
+        file: PathBuf,
+    },
+}
+
+/// Let a person decide; or give one who does another key, or other roles.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// Who: a-z 0-9 . _ @ -.
+    decider: PersonId,
+
+    /// In which role: `release`, or `break-glass`. May be given several times; all of a person's roles are given at once.
+    #[arg(long, required = true)]
+    role: Vec<Role>,
+
+    /// For which tenant. May be given several times. Default: every tenant.
+    #[arg(long)]
+    tenant: Vec<TenantId>,
+
+    /// Their public key: an OpenSSH file such as ~/.ssh/id_ed25519.pub, or a PEM block. Ed25519 only.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Until when what that key signs counts.
+    #[arg(long, value_name = "TIME", requires = "key")]
+    until: Option<Timestamp>,
+}
+
+impl Deciders {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        match self {
+            Self::Add(add) => add.execute(data)?,
+            Self::List { json } => list(data, *json)?,
+            Self::Export => {
+                let trust = read(data)?;
+                writeln!(anstream::stdout(), "{}", trust.deciders().to_json())?;
+            }
+            Self::Remove { decider, reason } => {
+                let act = Act::DeciderRemoved { decider: decider.clone(), reason: reason.clone() };
+                office::say(data, act)?;
+                writeln!(anstream::stdout(), "{decider} decides no more")?;
+            }
+            Self::RevokeKey { key_id, reason, compromised_since } => {
+                let (key_id, reason, compromised_at) = (key_id.clone(), reason.clone(), *compromised_since);
+                let act = Act::KeyRevoked { key_id: key_id.clone(), compromised_at, reason };
+                office::say(data, act)?;
+                writeln!(anstream::stdout(), "key {key_id} counts no more")?;
+            }
+            Self::NewKey { file } => {
+                let beside = PathBuf::from(format!("{}.pub", file.display()));
+                let public = signer::generate(file)?;
+                fs::write(&beside, format!("{}\n", public.to_openssh()))
+                    .with_context(|| format!("cannot write {}", beside.display()))?;
+                writeln!(
+                    anstream::stdout(),
+                    "{} is the key, {} its public half",
+                    file.display(),
+                    beside.display()
+                )?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Add {
+    fn execute(&self, data: &Data) -> anyhow::Result<()> {
+        let key = match &self.key {
+            Some(file) => {
+                let key = signer::PublicKey::read(file)?;
+                Some(receipt::PublicKey::ed25519(&key.to_bytes())?)
+            }
+            None => None,
+        };
+        // Before there is anything there is nobody: the folder is made by whoever says something first.
+        let trust = read(data).or_else(none_yet)?;
+        let known = trust.deciders().person(&self.decider);
+        if key.is_none() && known.is_none() {
+            anyhow::bail!(
+                "{} is new here and needs a key: --key FILE, such as ~/.ssh/id_ed25519.pub",
+                self.decider
+            );
+        }
+        let roles: BTreeSet<_> = self.role.iter().cloned().collect();
+        let tenants: BTreeSet<_> = self.tenant.iter().cloned().collect();
+        let first = trust.deciders().people().is_empty();
+        // Before anything is said: a person without a key could not decide, and would stand there.
+        if let Some(taken) = key.and_then(|key| trust.deciders().key(key.key_id())) {
+            let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
+            anyhow::bail!("key {key_id} is {owner}'s already: one key is one person's, for good");
+        }
+        office::say(data, Act::DeciderAdded { decider: self.decider.clone(), roles, tenants })?;
+        let mut out = anstream::stdout();
+        if let Some(key) = key {
+            let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
+            let (decider, valid_until) = (self.decider.clone(), self.until);
+            office::say(data, Act::KeyAdded { decider, kind, public_key, valid_until })?;
+            writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
+        } else {
+            writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;
+        }
+        if first {
+            writeln!(
+                out,
+                "from now on people decide here: demo decisions and demo receipts do not count any more"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
+    match error.downcast_ref() {
+        Some(StoreError::NoData(_)) => Ok(Trust::default()),
+        _ => Err(error),
+    }
+}
+
+/// Who decides, as it was last recorded.
+pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
+    let (_folder, store) = data.read()?;
+    let mut trust = Trust::default();
+    trust.extend(&host::store::Store::acts(&store, 0)?)?;
+    Ok(trust)
+}
+
+fn list(data: &Data, json: bool) -> anyhow::Result<()> {
+    let trust = read(data)?;
+    let mut out = anstream::stdout().lock();
+    for person in trust.deciders().people() {
+        match json {
+            true => writeln!(out, "{}", line(person))?,
+            false => {
+                let removed = person.removed_at.map_or_else(String::new, |at| format!(", removed {at}"));
+                let tenants = match person.tenants.is_empty() {
+                    true => "every tenant".to_owned(),
+                    false => person.tenants.join(", "),
+                };
+                writeln!(out, "{}  {} for {tenants}{removed}", person.id, words(&person.roles))?;
+                person.keys.iter().try_for_each(|key| writeln!(out, "  {}", sentence(key)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn words(roles: &[Role]) -> String {
+    let roles: Vec<_> = roles.iter().map(Role::as_str).collect();
+    roles.join(", ")
+}
+
+fn sentence(key: &DeciderKey) -> String {
+    let mut words = format!("{} since {}", key.key.key_id(), key.valid_from);
+    for (what, at) in
+        [("until", key.valid_until), ("revoked", key.revoked_at), ("compromised since", key.compromised_at)]
+    {
+        words.extend(at.map(|at| format!(", {what} {at}")));
+    }
+    words
+}
+
+fn line(person: &Person) -> serde_json::Value {
+    let keys: Vec<_> = person
+        .keys
+        .iter()
+        .map(|key| {
+            json!({
+                "key_id": key.key.key_id().to_string(),
+                "valid_from": key.valid_from,
+                "valid_until": key.valid_until,
+                "revoked_at": key.revoked_at,
+                "compromised_at": key.compromised_at,
+            })
+        })
+        .collect();
+    let roles: Vec<_> = person.roles.iter().map(Role::as_str).collect();
+    json!({
+        "decider": person.id.as_str(),
+        "roles": roles,
+        "tenants": person.tenants,
+        "removed_at": person.removed_at,
+        "keys": keys,
+    })
+}

@@ -1,0 +1,284 @@
+//! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::deciders;
+use crate::cli::office;
+use anyhow::Context as _;
+use anyhow::bail;
+use clap::Args;
+use host::operate::Answer;
+use host::operate::Operation;
+use host::trust::Act;
+use receipt::Decision;
+use receipt::DecisionStatement;
+use receipt::Envelope;
+use receipt::PersonId;
+use receipt::PublicKey;
+use receipt::RawSignature;
+use receipt::Role;
+use receipt::SignError;
+use receipt::StatementSigner;
+use signer::Agent;
+use signer::DeciderKey;
+use signer::KeyFile;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use workflow::ReceiptId;
+use workflow::RequestId;
+use workflow::TenantId;
+
+/// Sign a decision about a request.
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// The request.
+    request: RequestId,
+
+    /// Who decides: a name that `pp-host deciders list` shows.
+    #[arg(long = "as", value_name = "NAME", required_unless_present = "envelope")]
+    by: Option<PersonId>,
+
+    #[command(flatten)]
+    key: Key,
+
+    /// In which role. Default: the one that the policy asks for.
+    #[arg(long)]
+    role: Option<Role>,
+
+    /// Decide alone, as one who has the role break-glass. Takes a reason, and a second person's review before anything else of the tenant's is approved.
+    #[arg(long, conflicts_with = "role", requires = "reason")]
+    break_glass: bool,
+
+    /// Why, in your words. It is signed.
+    #[arg(long)]
+    reason: Option<String>,
+
+    /// Print the statement that would be signed, and sign nothing: to be signed elsewhere.
+    #[arg(long, conflicts_with = "envelope")]
+    statement: bool,
+
+    /// A signed statement in its envelope, from elsewhere.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["by", "key", "ssh_agent", "role", "break_glass", "reason"])]
+    envelope: Option<PathBuf>,
+}
+
+/// Where the decider's key is.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// The file of the private key: PKCS#8 in PEM, or OpenSSH's own.
+    #[arg(long, value_name = "FILE", conflicts_with = "ssh_agent")]
+    key: Option<PathBuf>,
+
+    /// The key is in ssh-agent.
+    #[arg(long)]
+    ssh_agent: bool,
+}
+
+/// Say that you have looked at what somebody decided alone.
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    /// The request.
+    request: RequestId,
+
+    /// Who reviews: a decider, and not the one who decided.
+    #[arg(long = "as", value_name = "NAME")]
+    by: PersonId,
+
+    #[command(flatten)]
+    key: Key,
+
+    /// What you found. It is signed.
+    #[arg(long)]
+    reason: String,
+
+    /// You do not agree with it. It is reviewed all the same.
+    #[arg(long)]
+    disagree: bool,
+}
+
+/// Take a request back before it is decided.
+#[derive(Debug, Args)]
+pub(crate) struct Withdraw {
+    /// The request.
+    request: RequestId,
+
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Take a receipt back before it is spent.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The receipt.
+    receipt: ReceiptId,
+
+    /// Why. It is committed in the signed revocation.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Approve nothing and do nothing, until thawed.
+#[derive(Debug, Args)]
+pub(crate) struct Freeze {
+    /// For one tenant. Default: for everybody.
+    #[arg(long)]
+    tenant: Option<TenantId>,
+
+    /// Why.
+    #[arg(long)]
+    reason: String,
+}
+
+impl Decide {
+    pub(crate) fn execute(&self, data: &Data, decision: Decision) -> anyhow::Result<Exit> {
+        let envelope = match (&self.envelope, &self.by) {
+            (Some(file), _) => {
+                let text =
+                    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                Envelope::parse(&text).with_context(|| file.display().to_string())?
+            }
+            (None, Some(by)) => {
+                let statement = self.draw_up(data, by, decision)?;
+                if self.statement {
+                    writeln!(anstream::stdout(), "{}", statement.canonical())?;
+                    return Ok(Exit::Done);
+                }
+                self.key.sign(data, by, &statement)?
+            }
+            (None, None) => bail!("say who decides: --as NAME"),
+        };
+        let mut out = anstream::stdout();
+        let envelope = envelope.to_json().canonical();
+        match office::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
+            Answer::Kept { approved, ruling } => {
+                let approved: Vec<_> = approved.iter().map(PersonId::as_str).collect();
+                writeln!(out, "signed, and kept with request {}", self.request)?;
+                writeln!(out, "  approved by {}; the policy says {ruling}", approved.join(", "))?;
+            }
+            Answer::Issued { receipt, status, expires_at, instance } => {
+                writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
+                let request = &self.request;
+                writeln!(out, "  request {request} is decided; go on with pp-host resume {instance}")?;
+            }
+            other => return Err(office::unexpected(&other)),
+        }
+        Ok(Exit::Done)
+    }
+
+    fn draw_up(&self, data: &Data, by: &PersonId, decision: Decision) -> anyhow::Result<DecisionStatement> {
+        let (request, by, reason) = (self.request.clone(), by.clone(), self.reason.clone());
+        let role = if self.break_glass { Some(Role::BREAK_GLASS.parse()?) } else { self.role.clone() };
+        drawn_up(data, Operation::DrawUp { request, by, role, decision, reason })
+    }
+}
+
+fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {
+    match office::operate(data, operation)? {
+        Answer::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
+        other => Err(office::unexpected(&other)),
+    }
+}
+
+impl Key {
+    fn sign(&self, data: &Data, by: &PersonId, statement: &DecisionStatement) -> anyhow::Result<Envelope> {
+        let trust = deciders::read(data)?;
+        let person = trust.deciders().person(by).with_context(|| format!("{by} is no decider here"))?;
+        let key = match &self.key {
+            Some(file) => DeciderKey::File(KeyFile::open(file, signer::ask_on_terminal)?),
+            None if self.ssh_agent => self.in_agent(person)?,
+            None => bail!("say where {by}'s key is: --key FILE or --ssh-agent"),
+        };
+        let public = PublicKey::ed25519(&key.public_key())?;
+        if !person.keys.iter().any(|own| own.key == public) {
+            bail!("key {} is not one of {by}'s (pp-host deciders list shows them)", public.key_id());
+        }
+        Ok(receipt::sign_decision(statement, &Hand { key, public })?)
+    }
+
+    /// The first of the person's keys that the agent has.
+    fn in_agent(&self, person: &receipt::Person) -> anyhow::Result<DeciderKey> {
+        let agent = Agent::from_environment()?;
+        let mut missing = None;
+        for own in person.keys.iter().filter(|own| own.revoked_at.is_none()) {
+            let public = signer::PublicKey::parse(&own.key.to_pem())?;
+            match agent.key(&public) {
+                Ok(key) => return Ok(DeciderKey::Agent(key)),
+                Err(error) => missing = Some(error),
+            }
+        }
+        match missing {
+            Some(error) => Err(error.into()),
+            None => {
+                bail!("{} has no key that counts: pp-host deciders add {} --key FILE", person.id, person.id)
+            }
+        }
+    }
+}
+
+/// A decider's key as something that signs statements.
+struct Hand {
+    key: DeciderKey,
+    public: PublicKey,
+}
+
+impl StatementSigner for Hand {
+    fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<RawSignature, SignError> {
+        self.key.sign(message).map(Into::into).map_err(|error| SignError(error.to_string()))
+    }
+}
+
+impl Review {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let decision = if self.disagree { Decision::Denied } else { Decision::Approved };
+        let (request, by, reason) = (self.request.clone(), self.by.clone(), self.reason.clone());
+        let statement = drawn_up(data, Operation::DrawUpReview { request, by, decision, reason })?;
+        let envelope = self.key.sign(data, &self.by, &statement)?.to_json().canonical();
+        office::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
+        writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Withdraw {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let (request, by, reason) = (self.request.clone(), office::account(), self.reason.clone());
+        office::operate(data, Operation::Withdraw { request, by, reason })?;
+        writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Revoke {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let (receipt, by, reason) = (self.receipt.clone(), office::account(), self.reason.clone());
+        match office::operate(data, Operation::Revoke { receipt, by, reason })? {
+            Answer::Revoked { revocation } => {
+                writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
+                Ok(Exit::Done)
+            }
+            other => Err(office::unexpected(&other)),
+        }
+    }
+}
+
+impl Freeze {
+    pub(crate) fn freeze(&self, data: &Data) -> anyhow::Result<Exit> {
+        let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
+        office::say(data, act)?;
+        writeln!(anstream::stdout(), "frozen: nothing is approved and nothing is done until pp-host thaw")?;
+        Ok(Exit::Done)
+    }
+
+    pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
+        let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
+        office::say(data, act)?;
+        writeln!(anstream::stdout(), "thawed")?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,438 @@
+//! Deciding: requests that wait, signed statements about them, and what operators say about who may decide.
+
+use crate::Error;
+use crate::Host;
+use crate::InstanceKey;
+use crate::authority;
+use crate::authority::Basis;
+use crate::authority::Grounds;
+use crate::authority::Issued;
+use crate::authority::Judgement;
+use crate::authority::Request;
+use crate::entropy;
+use crate::store::Batch;
+use crate::store::Place;
+use crate::store::Requests;
+use crate::store::StoreError;
+use crate::store::StoredReceipt;
+use crate::trust::Act;
+use crate::trust::Count;
+use crate::trust::Said;
+use crate::trust::Trust;
+use crate::trust::Verdict;
+use policy::Policy;
+use receipt::Decision;
+use receipt::DecisionStatement;
+use receipt::Envelope;
+use receipt::Nonce;
+use receipt::PersonId;
+use receipt::Role;
+use receipt::Salt;
+use receipt::Scope;
+use receipt::Timestamp;
+use std::sync::Arc;
+use workflow::Entry;
+use workflow::ReceiptId;
+use workflow::Replay;
+use workflow::RequestId;
+
+/// A request that waits, and how it stands.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Whose it is.
+    pub key: InstanceKey,
+    /// The request.
+    pub request: Request,
+    /// What has been signed so far, as far as it counts.
+    pub count: Count,
+}
+
+/// What came of a signed statement.
+#[derive(Debug, Clone)]
+pub enum Recorded {
+    /// It is kept, and there are not enough of them yet.
+    Waiting(Count),
+    /// It decided the request.
+    Issued(Box<StoredReceipt>),
+}
+
+impl Host {
+    /// A request, as an approver sees it.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
+        self.0.request(id).map(|(_, request)| request)
+    }
+
+    /// The requests that wait for a decision, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
+        let waiting = self.0.store.requests(Requests::Waiting)?;
+        waiting
+            .into_iter()
+            .map(|(key, body, _)| {
+                let request: Request =
+                    serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
+                let count = self.count(&key, &request)?;
+                Ok(Waiting { key, request, count })
+            })
+            .collect()
+    }
+
+    /// How a request that waits stands.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
+        let (key, request) = self.0.request(id)?;
+        let count = self.count(&key, &request)?;
+        Ok(Waiting { key, request, count })
+    }
+
+    /// Decides a request as a demo decider: signs the receipt and records both. Drive the instance afterwards.
+    ///
+    /// # Errors
+    /// When the request does not wait for a decision, the decider may not decide it, decisions here have to be signed by people, or the
+    /// receipt cannot be signed. Nothing has been decided then.
+    pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
+        let (key, request, replay) = self.open_request(id)?;
+        if self.0.scope(&*self.0.trust()?) == Scope::Production {
+            return Err(Error::DemoInEarnest(id.clone()));
+        }
+        if judgement.by.name() == &request.actor {
+            return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
+        }
+        let issued = self.0.issue(&request, Basis::Demo(judgement))?;
+        self.record(&key, replay, issued.entries(id).to_vec(), Some(&issued))?;
+        Ok(issued.receipt)
+    }
+
+    /// What `by` would sign to decide a request: exactly these words, and no others count.
+    ///
+    /// # Errors
+    /// When the request does not wait for a decision, or `by` may not decide it.
+    pub fn statement(
+        &self,
+        id: &RequestId,
+        by: &PersonId,
+        role: Option<&Role>,
+        decision: Decision,
+        reason: Option<&str>,
+    ) -> Result<DecisionStatement, Error> {
+        let (_, request, _) = self.open_request(id)?;
+        let trust = self.0.trust()?;
+        let role = self.role_of(&trust, &request, by, role)?;
+        let at = self.0.now()?;
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&entropy::random_bytes()?[..16]);
+        let longest = match role.is_break_glass() {
+            true => authority::after(at, BREAK_GLASS),
+            false => request.expires_at,
+        };
+        let statement = DecisionStatement {
+            matter: authority::matter(&request, &*self.0.policy)?,
+            decision,
+            reason: reason.map(ToOwned::to_owned),
+            decider: by.clone(),
+            role,
+            decided_at: at,
+            expires_at: request.expires_at.min(longest),
+            nonce: Nonce::from_bytes(nonce),
+        };
+        statement.validate().map_err(|error| Error::Statement(error.to_string()))?;
+        Ok(statement)
+    }
+
+    /// Takes in a signed statement about a request. The one that completes the quorum issues the receipt, once.
+    ///
+    /// # Errors
+    /// When the request does not wait for a decision, or the statement does not count: it then says why, and nothing was recorded.
+    pub fn sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
+        loop {
+            match self.try_sign(id, envelope) {
+                // Somebody else signed at the same moment: count again, with theirs.
+                Err(Error::Store(StoreError::Conflict(_))) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
+        let (key, request, replay) = self.open_request(id)?;
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
+        let decision = authority::verify_decision(&request, envelope, grounds, at)?;
+        let mut envelopes = self.envelopes(&key, id)?;
+        self.check_counts(&request, &decision, &envelopes)?;
+        envelopes.push(envelope.clone());
+        let signed = Entry::Signed {
+            request: id.clone(),
+            decision: decision.decision(),
+            decider: decision.person().to_string(),
+            key_id: decision.key_id().to_string(),
+            envelope: envelope.to_json().canonical(),
+        };
+        let (count, decisions) = authority::tally(&request, &envelopes, grounds, at)?;
+        if count.verdict == Verdict::Waiting {
+            self.record(&key, replay, vec![signed], None)?;
+            return Ok(Recorded::Waiting(count));
+        }
+        // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
+        let known = trust.unreviewed().any(|(unreviewed, _)| unreviewed == id);
+        if let Some(act) = authority::glass_broken(&request, count.verdict, &decisions)
+            && !known
+            && !self.0.authority.is_elsewhere()
+        {
+            self.0.say(decision.person().as_str(), act)?;
+        }
+        let issued = self.0.issue(&request, Basis::People(&envelopes))?;
+        let entries = std::iter::once(signed).chain(issued.entries(id)).collect();
+        self.record(&key, replay, entries, Some(&issued))?;
+        Ok(Recorded::Issued(Box::new(issued.receipt)))
+    }
+
+    /// Takes a request back before it is decided.
+    ///
+    /// # Errors
+    /// When it does not wait for a decision.
+    pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        let (key, _, replay) = self.open_request(id)?;
+        let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
+        self.record(&key, replay, vec![Entry::Withdrawn { request: id.clone(), by, reason }], None)
+    }
+
+    /// Takes a receipt back before it is spent: a signed revocation.
+    ///
+    /// # Errors
+    /// When there is no such receipt, it is a denial, it is spent, or it was revoked before.
+    pub fn revoke(&self, id: &ReceiptId, by: &str, reason: Option<&str>) -> Result<StoredReceipt, Error> {
+        let (receipt, _) = self.0.store.receipt(id)?.ok_or_else(|| Error::NoReceipt(id.clone()))?;
+        if receipt.artifact.status.as_deref() != Some(Decision::Approved.as_str()) {
+            return Err(Error::NothingToRevoke(id.clone()));
+        }
+        let (name, salt) = (entropy::id("rcpt_rev_")?, Salt::from_bytes(entropy::random_bytes()?));
+        let at = self.0.now()?;
+        let revocation = self.0.authority.revoke(&receipt, (by, reason), name, salt, at)?;
+        let body = serde_json::to_string(&revocation).map_err(|error| Error::Internal(error.to_string()))?;
+        self.0.store.revoke(id.clone(), at, body)?;
+        Ok(revocation)
+    }
+
+    /// Whom this host trusts to decide, and what operators have said.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn trust(&self) -> Result<Arc<Trust>, Error> {
+        self.0.trust()
+    }
+
+    /// The policy that governs.
+    #[must_use]
+    pub fn policy(&self) -> &dyn Policy {
+        &*self.0.policy
+    }
+
+    /// Which receipts count here now.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn scope(&self) -> Result<Scope, Error> {
+        Ok(self.0.scope(&*self.0.trust()?))
+    }
+
+    /// Records what an operator says, if it makes sense as things stand.
+    ///
+    /// # Errors
+    /// When it does not, or cannot be written.
+    pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+        self.0.say(by, act)
+    }
+
+    /// Takes in the statement of a second person about what somebody decided alone. It is about the same request; whichever way it
+    /// decides, the decision has been looked at.
+    ///
+    /// # Errors
+    /// When the statement does not count, or there is nothing to review.
+    pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
+        let (_, request) = self.0.request(id)?;
+        if let Some(elsewhere) = self.0.authority.review(&request, envelope) {
+            return Ok(elsewhere?);
+        }
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let act = authority::review(&request, envelope, &*self.0.policy, &trust, at)?;
+        self.0.say("review", act)
+    }
+
+    /// What `by` would sign to say that they have looked at what somebody decided alone.
+    ///
+    /// # Errors
+    /// When there is nothing to review, or `by` may not.
+    pub fn review_statement(
+        &self,
+        id: &RequestId,
+        by: &PersonId,
+        decision: Decision,
+        reason: &str,
+    ) -> Result<DecisionStatement, Error> {
+        let (_, request) = self.0.request(id)?;
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&entropy::random_bytes()?[..16]);
+        // To look at something takes any role.
+        let alone = Role::BREAK_GLASS.parse().map_err(|error| Error::Internal(format!("{error}")))?;
+        let role = self.role_of(&trust, &request, by, None);
+        Ok(DecisionStatement {
+            matter: authority::matter(&request, &*self.0.policy)?,
+            decision,
+            reason: Some(reason.to_owned()),
+            decider: by.clone(),
+            role: role.or_else(|_| self.role_of(&trust, &request, by, Some(&alone)))?,
+            decided_at: at,
+            expires_at: authority::after(at, BREAK_GLASS),
+            nonce: Nonce::from_bytes(nonce),
+        })
+    }
+
+    /// A request that waits for a decision, and its instance's state.
+    fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Replay), Error> {
+        let (key, request) = self.0.request(id)?;
+        let (_, replay) = self.0.read(&key)?;
+        let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
+        match replay.is_pending(id) {
+            true => {}
+            false if replay.status().has_ended() => return Err(not_waiting("its instance has ended")),
+            false => return Err(not_waiting("it was decided, withdrawn, or has lapsed")),
+        }
+        if self.0.now()? >= request.expires_at {
+            return Err(not_waiting("it has lapsed; drive the instance, which will be told"));
+        }
+        Ok((key, request, replay))
+    }
+
+    fn record(
+        &self,
+        key: &InstanceKey,
+        mut replay: Replay,
+        entries: Vec<Entry>,
+        issued: Option<&Issued>,
+    ) -> Result<(), Error> {
+        let after = replay.len();
+        for entry in &entries {
+            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        }
+        let place = Place { key: key.clone(), after, at: self.0.now()? };
+        let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
+        for fact in self.0.store.append(place, Batch { entries, receipt, ..Batch::default() }).wait()? {
+            self.0.observe(&fact);
+        }
+        Ok(())
+    }
+
+    /// Everything that people have signed about a request, in order, whether it counts or not.
+    fn envelopes(&self, key: &InstanceKey, id: &RequestId) -> Result<Vec<Envelope>, Error> {
+        let facts = self.0.store.facts(Some(key))?;
+        let signed = facts.iter().filter_map(|fact| match &fact.entry {
+            Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
+            _ => None,
+        });
+        signed.map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()))).collect()
+    }
+
+    fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
+        let envelopes = self.envelopes(key, &request.id)?;
+        Ok(authority::tally(request, &envelopes, grounds, at)?.0)
+    }
+
+    /// Refuses what would not help: one's own request, a second statement to the same effect.
+    fn check_counts(
+        &self,
+        request: &Request,
+        decision: &receipt::VerifiedDecision,
+        before: &[Envelope],
+    ) -> Result<(), Error> {
+        let person = decision.person();
+        check_own(request, person)?;
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
+        let (_, decisions) = authority::tally(request, before, grounds, at)?;
+        let same = |other: &receipt::VerifiedDecision| {
+            other.person() == person
+                && other.decision() == decision.decision()
+                && other.role() == decision.role()
+        };
+        match decisions.iter().any(same) {
+            true => Err(Error::SignedAlready(person.clone(), request.id.clone())),
+            false => Ok(()),
+        }
+    }
+
+    /// The role in which somebody signs: the one that is named, or else the one of theirs that the policy asks for.
+    fn role_of(
+        &self,
+        trust: &Trust,
+        request: &Request,
+        by: &PersonId,
+        named: Option<&Role>,
+    ) -> Result<Role, Error> {
+        check_own(request, by)?;
+        let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
+        let person = person.ok_or_else(|| Error::NotADecider(by.clone()))?;
+        if !person.decides_for(request.tenant.as_str()) {
+            return Err(Error::OtherTenant(by.clone(), request.tenant.clone()));
+        }
+        let wanted = self.0.policy.roles();
+        let helps = |role: &&Role| wanted.contains(role);
+        let ordinary = |role: &&Role| !role.is_break_glass();
+        let chosen = match named {
+            Some(named) => person.roles.iter().find(|role| *role == named),
+            None => person.roles.iter().find(helps).or_else(|| person.roles.iter().find(ordinary)),
+        };
+        chosen.cloned().ok_or_else(|| Error::NoRole { decider: by.clone(), role: named.cloned() })
+    }
+}
+
+/// A decision taken alone stands for this long. The format's bound.
+const BREAK_GLASS: std::time::Duration =
+    std::time::Duration::from_millis(receipt::BREAK_GLASS_MS.unsigned_abs());
+
+fn check_own(request: &Request, person: &PersonId) -> Result<(), Error> {
+    let own = [request.operator.as_ref(), request.submitter.as_ref()].contains(&Some(person));
+    match own || request.actor.as_str() == person.as_str() {
+        true => Err(Error::SelfApproval(person.to_string(), request.id.clone())),
+        false => Ok(()),
+    }
+}
+
+impl crate::inner::Inner {
+    /// Records that another policy governs than the last one.
+    pub(crate) fn adopt_policy(&self) -> Result<(), Error> {
+        let policy = self.policy.digest();
+        // The one that holds where nobody wrote one goes without saying, until somebody has.
+        let before = self.trust()?.policy();
+        match before.map_or(!self.governed, |before| before == policy) || self.authority.is_elsewhere() {
+            true => Ok(()),
+            false => self.say("pp-host", Act::PolicyAdopted { policy }),
+        }
+    }
+
+    pub(crate) fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+        if self.authority.is_elsewhere() {
+            return Err(Error::SaidElsewhere);
+        }
+        let said = Said { by: by.to_owned(), act };
+        let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
+        loop {
+            let (mut trust, at): (Trust, Timestamp) = ((*self.trust()?).clone(), self.now()?);
+            trust.apply(at, &said.act)?;
+            match self.store.act(trust.seq(), at, body.clone()) {
+                Err(StoreError::ActsMoved) => {}
+                said => return Ok(said?),
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Reading: what the tables say, as it was committed.
+
+use crate::store::Fact;
+use crate::store::Fate;
+use crate::store::InstanceKey;
+use crate::store::StoreError;
+use crate::store::StoredReceipt;
+use receipt::Digest;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+use rusqlite::OptionalExtension as _;
+use rusqlite::Params;
+use rusqlite::Row;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::ffi::SQLITE_IOERR_WRITE;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use workflow::ReceiptId;
+use workflow::RequestId;
+
+pub(super) fn facts(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = "SELECT seq, at, idx, body FROM entries WHERE instance = ?1 ORDER BY idx";
+    let row = instance_row(db, key)?;
+    every(db, SELECT, [row], |row| fact(row, key.clone()))
+}
+
+pub(super) fn all_facts(db: &Connection) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = "SELECT e.seq, e.at, e.idx, e.body, i.tenant, i.instance
+        FROM entries e JOIN instances i ON i.id = e.instance ORDER BY e.seq";
+    every(db, SELECT, [], |row| fact(row, key_at(row, 4)?))
+}
+
+pub(super) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
+    every(db, "SELECT tenant, instance FROM instances ORDER BY id", [], |row| key_at(row, 0))
+}
+
+pub(super) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
+}
+
+pub(super) fn request(db: &Connection, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
+    const SELECT: &str = "SELECT i.tenant, i.instance, r.body
+        FROM requests r JOIN instances i ON i.id = r.instance WHERE r.id = ?1";
+    one(db, SELECT, [id.as_str()], |row| Ok((key_at(row, 0)?, cell(row, 2)?)))
+}
+
+pub(super) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
+    let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
+    body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
+}
+
+/// What became of a receipt: nothing yet, if there is none of that name.
+pub(super) fn fate(db: &Connection, id: &ReceiptId) -> Result<Fate, StoreError> {
+    const REDEEMED: &str = "SELECT at, seq FROM redemptions WHERE receipt = ?1";
+    const ATTESTED: &str = "SELECT body FROM attestations WHERE receipt = ?1";
+    const REVOKED: &str = "SELECT at, body FROM revocations WHERE receipt = ?1";
+    let at = |row: &Row<'_>| cell(row, 0).map(Timestamp::from_millis);
+    Ok(Fate {
+        redeemed: one(db, REDEEMED, [id.as_str()], |row| {
+            Ok((at(row)?, cell::<i64>(row, 1)?.unsigned_abs()))
+        })?,
+        attestation: one(db, ATTESTED, [id.as_str()], cell_0)?,
+        revoked: one(db, REVOKED, [id.as_str()], |row| Ok((at(row)?, cell(row, 1)?)))?,
+    })
+}
+
+pub(super) fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, StoreError> {
+    every(db, "SELECT id FROM receipts ORDER BY seq", [], |row| {
+        cell::<String>(row, 0)?.parse().map_err(damaged)
+    })
+}
+
+/// Times never run backwards in here, so the last entry has the latest.
+pub(super) fn latest(db: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    one(db, "SELECT at FROM entries ORDER BY seq DESC LIMIT 1", [], |row| {
+        cell(row, 0).map(Timestamp::from_millis)
+    })
+}
+
+pub(super) fn output(db: &Connection, key: &InstanceKey) -> Result<String, StoreError> {
+    let row = instance_row(db, key)?;
+    let text = one(db, "SELECT text FROM outputs WHERE instance = ?1", [row], |row| cell(row, 0))?;
+    Ok(text.unwrap_or_default())
+}
+
+pub(super) fn instance_row(db: &Connection, key: &InstanceKey) -> Result<i64, StoreError> {
+    const SELECT: &str = "SELECT id FROM instances WHERE tenant = ?1 AND instance = ?2";
+    let found = one(db, SELECT, [key.tenant.as_str(), key.instance.as_str()], |row| cell(row, 0))?;
+    found.ok_or_else(|| StoreError::NoInstance(key.to_string()))
+}
+
+/// The first row, if there is one.
+pub(super) fn one<T>(
+    db: &Connection,
+    select: &str,
+    values: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut select = db.prepare_cached(select).map_err(classify)?;
+    select.query_row(values, |row| Ok(read(row))).optional().map_err(classify)?.transpose()
+}
+
+/// Every row, in order.
+pub(super) fn every<T>(
+    db: &Connection,
+    select: &str,
+    values: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut select = db.prepare_cached(select).map_err(classify)?;
+    let mut rows = select.query(values).map_err(classify)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(classify)? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+pub(super) fn cell<T: rusqlite::types::FromSql>(row: &Row<'_>, column: usize) -> Result<T, StoreError> {
+    row.get(column).map_err(classify)
+}
+
+pub(super) fn cell_0<T: rusqlite::types::FromSql>(row: &Row<'_>) -> Result<T, StoreError> {
+    cell(row, 0)
+}
+
+/// `seq, at, idx, body` are the first four columns.
+fn fact(row: &Row<'_>, key: InstanceKey) -> Result<Fact, StoreError> {
+    let seq = cell::<i64>(row, 0)?.unsigned_abs();
+    let body = row.get_ref(3).map_err(classify)?;
+    let entry = body.as_str().map_err(damaged).and_then(from_json).map_err(|error| {
+        StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {error}"))
+    })?;
+    let (at, index) = (Timestamp::from_millis(cell(row, 1)?), cell::<i64>(row, 2)?.unsigned_abs());
+    Ok(Fact { seq, at, key, index, entry })
+}
+
+pub(super) fn key_at(row: &Row<'_>, column: usize) -> Result<InstanceKey, StoreError> {
+    let part = |column| cell::<String>(row, column);
+    let (tenant, instance) = (part(column)?, part(column + 1)?);
+    Ok(InstanceKey { tenant: tenant.parse().map_err(damaged)?, instance: instance.parse().map_err(damaged)? })
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(damaged)
+}
+
+pub(super) fn damaged(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged(error.to_string())
+}
+
+pub(super) fn classify(error: rusqlite::Error) -> StoreError {
+    match &error {
+        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
+        // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
+        rusqlite::Error::SqliteFailure(code, _)
+            if [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&code.extended_code) =>
+        {
+            StoreError::Full
+        }
+        rusqlite::Error::SqliteFailure(code, _)
+            if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) =>
+        {
+            StoreError::Damaged(error.to_string())
+        }
+        _ => StoreError::Database(Arc::new(error)),
+    }
+}

@@ -1,0 +1,46 @@
+//! Connections that read. One who reads for long keeps nobody else from reading, nor from writing.
+
+use crate::store::StoreError;
+use crate::store::open;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+/// How many connections are kept open while nobody uses them.
+const IDLE: usize = 4;
+
+/// Connections that are free.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Opens the first.
+    pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let first = open::read(&path)?;
+        Ok(Self { path, idle: Mutex::new(vec![first]) })
+    }
+
+    /// Reads what is committed.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.lock().pop();
+        let connection = idle.map_or_else(|| open::read(&self.path), Ok)?;
+        let result = read(&connection);
+        let mut idle = self.lock();
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

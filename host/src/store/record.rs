@@ -1,0 +1,306 @@
+//! What one write does inside its transaction.
+
+use crate::store::Batch;
+use crate::store::Create;
+use crate::store::Fact;
+use crate::store::InstanceKey;
+use crate::store::NewRequest;
+use crate::store::Place;
+use crate::store::Quotas;
+use crate::store::Seen;
+use crate::store::StoreError;
+use crate::store::StoredReceipt;
+use crate::store::Write;
+use crate::store::Written;
+use crate::store::approvals;
+use crate::store::ledger::Ledger;
+use crate::store::look;
+use crate::store::look::cell;
+use crate::store::look::classify;
+use crate::store::look::damaged;
+use crate::store::look::one;
+use crate::store::usage::Change;
+use crate::store::usage::settle;
+use receipt::Digest;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+use rusqlite::params;
+use serde::Serialize;
+use std::sync::Arc;
+use workflow::Entry;
+use workflow::ReceiptId;
+use workflow::RequestId;
+
+/// How many of the last characters of an instance's output are kept.
+const OUTPUT: i64 = 1 << 20;
+
+/// A write whose texts are made: whoever hands it over does that work, and not the one thread that writes for everybody.
+pub(super) enum Record {
+    Create {
+        place: Place,
+        component: (Digest, Arc<[u8]>),
+        lines: Vec<Line>,
+        quotas: Quotas,
+    },
+    Append {
+        place: Place,
+        lines: Vec<Line>,
+        request: Option<NewRequest>,
+        receipt: Option<Kept>,
+        quotas: Option<Quotas>,
+        seen: Option<Box<Seen>>,
+    },
+    Output {
+        key: InstanceKey,
+        text: String,
+    },
+    Act {
+        seen: u64,
+        at: Timestamp,
+        body: String,
+    },
+    Revoke {
+        receipt: ReceiptId,
+        at: Timestamp,
+        body: String,
+    },
+}
+
+/// An entry and its text.
+pub(super) struct Line {
+    entry: Entry,
+    body: String,
+}
+
+/// A receipt's names and its text.
+pub(super) struct Kept {
+    id: ReceiptId,
+    request: RequestId,
+    body: String,
+}
+
+impl Record {
+    /// Makes the texts.
+    pub(super) fn of(write: Write) -> Result<Self, StoreError> {
+        Ok(match write {
+            Write::Create(Create { key, component, at, entries, quotas }) => {
+                Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
+            }
+            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen } } => {
+                let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
+                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen }
+            }
+            Write::Output { key, text } => Self::Output { key, text },
+            Write::Act { seen, at, body } => Self::Act { seen, at, body },
+            Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
+        })
+    }
+
+    /// Bytes of text in it.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |lines: &[Line]| lines.iter().map(|line| line.body.len()).sum::<usize>();
+        match self {
+            Self::Create { component, lines, .. } => component.1.len() + of(lines),
+            Self::Append { lines, request, receipt, .. } => {
+                let request = request.as_ref().map_or(0, |request| request.body.len());
+                of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+            }
+            Self::Output { text, .. } => text.len(),
+            Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
+        }
+    }
+
+    /// Writes it. Whatever comes of an error, it is not kept.
+    pub(super) fn write(self, db: &Connection, ledger: &mut Ledger) -> Written {
+        match self {
+            Self::Create { place, component, lines, quotas } => {
+                create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
+            }
+            Self::Append { place, lines, request, receipt, quotas, seen } => {
+                seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
+                let mut change = Change::default();
+                keep_records(db, ledger, &place, request, receipt, &mut change)?;
+                let facts = add(db, ledger, &place, lines, &mut change)?;
+                ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
+                Ok(facts)
+            }
+            Self::Output { key, text } => keep_output(db, ledger, &key, &text),
+            Self::Act { seen, at, body } => {
+                approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
+            }
+            Self::Revoke { receipt, at, body } => {
+                approvals::revoke(db, &receipt, ledger.time(at), &body).map(|()| Vec::new())
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn of(receipt: StoredReceipt) -> Result<Self, StoreError> {
+        let body = to_json(&receipt)?;
+        Ok(Self { id: receipt.id, request: receipt.request, body })
+    }
+}
+
+fn lines(entries: Vec<Entry>) -> Result<Vec<Line>, StoreError> {
+    entries.into_iter().map(|entry| Ok(Line { body: to_json(&entry)?, entry })).collect()
+}
+
+fn create(
+    db: &Connection,
+    ledger: &mut Ledger,
+    place: Place,
+    component: (&Digest, &[u8]),
+    lines: Vec<Line>,
+    quotas: &Quotas,
+) -> Written {
+    let (key, (digest, bytes)) = (&place.key, component);
+    let mut change = Change { instances: 1, ..Change::default() };
+    if change.hold(db, &key.tenant, component)? {
+        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
+    }
+    let insert = "INSERT INTO instances (tenant, instance) VALUES (?1, ?2)";
+    let mut insert = db.prepare_cached(insert).map_err(classify)?;
+    insert.execute([key.tenant.as_str(), key.instance.as_str()]).map_err(|error| {
+        match is_constraint(&error) {
+            true => StoreError::Exists(key.clone()),
+            false => classify(error),
+        }
+    })?;
+    let facts = add(db, ledger, &place, lines, &mut change)?;
+    ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
+    Ok(facts)
+}
+
+/// The records that a batch's entries speak of.
+fn keep_records(
+    db: &Connection,
+    ledger: &mut Ledger,
+    place: &Place,
+    request: Option<NewRequest>,
+    receipt: Option<Kept>,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    if let Some(NewRequest { id, capability, resource, body }) = request {
+        let row = ledger.row(db, &place.key)?;
+        let subject = approvals::subject(&capability, &resource);
+        let insert =
+            "INSERT INTO requests (id, instance, body, tenant, subject, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (tenant, at) = (place.key.tenant.as_str(), place.at.as_millis());
+        run(db, insert, params![id.as_str(), row, body, tenant, subject, at])?;
+        change.pending += 1;
+        change.keep(body.len());
+    }
+    if let Some(Kept { id, request, body }) = receipt {
+        let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
+        unique(db, insert, params![id.as_str(), request.as_str(), body], &place.key)?;
+        change.keep(body.len());
+    }
+    Ok(())
+}
+
+/// Refuses what was decided when things stood differently.
+fn check_seen(db: &Connection, seen: &Seen) -> Result<(), StoreError> {
+    approvals::check_acts(db, seen.acts)?;
+    match look::fate(db, &seen.receipt)? == seen.fate {
+        true => Ok(()),
+        false => Err(StoreError::FateMoved(seen.receipt.clone())),
+    }
+}
+
+fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &str) -> Written {
+    let row = ledger.row(db, key)?;
+    let length = || -> Result<i64, StoreError> {
+        let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+        Ok(one(db, select, [row], |row| cell(row, 0))?.unwrap_or(0))
+    };
+    let before = length()?;
+    let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
+    run(db, append, params![row, text, OUTPUT])?;
+    let change = Change { bytes: length()? - before, ..Change::default() };
+    ledger.charge(db, &key.tenant, change, None)?;
+    Ok(Vec::new())
+}
+
+/// Adds entries, and to the small tables what some of them stand for.
+fn add(
+    db: &Connection,
+    ledger: &mut Ledger,
+    place: &Place,
+    lines: Vec<Line>,
+    change: &mut Change,
+) -> Written {
+    let (key, after) = (&place.key, place.after as u64);
+    let at = ledger.time(place.at);
+    let row = ledger.row(db, key)?;
+    if length(db, row)? != after {
+        return Err(StoreError::Conflict(key.clone()));
+    }
+    let mut insert = db
+        .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
+        .map_err(classify)?;
+    let mut facts = Vec::with_capacity(lines.len());
+    for (index, Line { entry, body }) in (after..).zip(lines) {
+        change.keep(body.len());
+        settle(db, row, &entry, change)?;
+        approvals::settle(db, &entry)?;
+        let values = params![row, index.cast_signed(), at.as_millis(), body];
+        let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
+        let fact = Fact { seq, at, key: key.clone(), index, entry };
+        stand_for(db, &fact)?;
+        facts.push(fact);
+    }
+    Ok(facts)
+}
+
+/// The number of an instance's entries.
+fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
+    let select = "SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1";
+    let length: Option<i64> = one(db, select, [row], |row| cell(row, 0))?;
+    Ok(length.unwrap_or(0).unsigned_abs())
+}
+
+/// What has to be found by another name than its place.
+fn stand_for(db: &Connection, fact: &Fact) -> Result<(), StoreError> {
+    match &fact.entry {
+        Entry::Redeemed { receipt, .. } => {
+            let insert = "INSERT INTO redemptions VALUES (?1, ?2, ?3)";
+            let values = params![receipt.as_str(), fact.seq.cast_signed(), fact.at.as_millis()];
+            unique(db, insert, values, &fact.key)
+        }
+        Entry::Attested { receipt, document, .. } => {
+            let insert = "INSERT INTO attestations VALUES (?1, ?2)";
+            unique(db, insert, params![receipt.as_str(), document], &fact.key)
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn run(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(statement).map_err(classify)?;
+    statement.execute(values).map(drop).map_err(classify)
+}
+
+/// An insert that fails where somebody else was first.
+pub(super) fn unique(
+    db: &Connection,
+    statement: &str,
+    values: impl rusqlite::Params,
+    key: &InstanceKey,
+) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(statement).map_err(classify)?;
+    statement.execute(values).map(drop).map_err(|error| conflict(error, key))
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(damaged)
+}
+
+pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
+    if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
+}

@@ -1,0 +1,179 @@
+//! What is handed over to be written, and the answer that comes when it is on disk.
+
+use crate::store::Batch;
+use crate::store::Fact;
+use crate::store::InstanceKey;
+use crate::store::Place;
+use crate::store::Quotas;
+use crate::store::StoreError;
+use receipt::Digest;
+use receipt::Timestamp;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use workflow::Entry;
+use workflow::ReceiptId;
+
+/// One change of the durable state. It takes place whole or not at all, whatever else is committed with it.
+#[derive(Debug)]
+pub enum Write {
+    /// Create an instance with its first entries, and keep its component.
+    Create(Create),
+    /// Write a batch at its place.
+    Append {
+        /// Where it goes.
+        place: Place,
+        /// What is written.
+        batch: Batch,
+    },
+    /// Add to what an instance's guest has printed. The last million characters are kept.
+    Output {
+        /// The instance.
+        key: InstanceKey,
+        /// What it printed.
+        text: String,
+    },
+    /// Record an act of an operator, if the last one is still `seen`.
+    Act {
+        /// The place of the last act that its writer has seen; 0 where there is none.
+        seen: u64,
+        /// When.
+        at: Timestamp,
+        /// What, as JSON text.
+        body: String,
+    },
+    /// Take a receipt back, unless it is spent or was taken back before.
+    Revoke {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// When.
+        at: Timestamp,
+        /// The signed revocation with what opens it, as JSON text.
+        body: String,
+    },
+}
+
+/// An instance to be.
+#[derive(Debug)]
+pub struct Create {
+    /// Its name.
+    pub key: InstanceKey,
+    /// The digest of its component, and the bytes.
+    pub component: (Digest, Arc<[u8]>),
+    /// The time to record.
+    pub at: Timestamp,
+    /// The first entries.
+    pub entries: Vec<Entry>,
+    /// What the tenant may keep.
+    pub quotas: Quotas,
+}
+
+/// What a write is answered with: the facts as they were recorded, none where it records none.
+pub type Written = Result<Vec<Fact>, StoreError>;
+
+/// An answer that is under way: a future, and for whoever has a thread to spare something to [wait](Self::wait) for. The write takes
+/// place whether or not anybody waits.
+#[derive(Debug)]
+#[must_use = "a write may be refused"]
+pub struct Commit(Arc<Slot>);
+
+/// The other end of a [`Commit`]. Dropped without an answer, it answers that the store has stopped.
+#[derive(Debug)]
+pub struct Promise(Option<Arc<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    state: Mutex<State>,
+    answered: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answer: Option<Written>,
+    waker: Option<Waker>,
+}
+
+impl Commit {
+    /// A commit, and whoever has to answer it.
+    pub fn promised() -> (Promise, Self) {
+        let slot = Arc::<Slot>::default();
+        (Promise(Some(Arc::clone(&slot))), Self(slot))
+    }
+
+    /// One that is answered already.
+    pub fn ready(answer: Written) -> Self {
+        let (promise, commit) = Self::promised();
+        promise.answer(answer);
+        commit
+    }
+
+    /// Blocks this thread until the answer is there.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub fn wait(self) -> Written {
+        let mut state = self.0.lock();
+        loop {
+            match state.answer.take() {
+                Some(answer) => return answer,
+                None => state = self.0.answered.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+impl Future for Commit {
+    type Output = Written;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Written> {
+        let mut state = self.0.lock();
+        match state.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Promise {
+    /// Answers.
+    pub fn answer(mut self, answer: Written) {
+        if let Some(slot) = self.0.take() {
+            slot.answer(answer);
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.answer(Err(StoreError::Stopped));
+        }
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, answer: Written) {
+        let waker = {
+            let mut state = self.lock();
+            state.answer = Some(answer);
+            state.waker.take()
+        };
+        self.answered.notify_one();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

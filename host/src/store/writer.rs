@@ -1,0 +1,161 @@
+//! The one thread that writes. Whatever is waiting when it begins is committed together, and synchronised to disk once.
+//!
+//! ```text
+//!   write ─Record─► queue ─► [ begin │ savepoint, write, release │ … │ commit ] ─► every promise is answered
+//! ```
+//!
+//! Each write has a savepoint: one that is refused is undone alone. When the commit itself fails, nothing of the group
+//! is there, and each of it is told so.
+
+use crate::store::Commit;
+use crate::store::Promise;
+use crate::store::StoreError;
+use crate::store::Written;
+use crate::store::ledger::Ledger;
+use crate::store::look::classify;
+use crate::store::record::Record;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::Sender;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+
+/// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.
+const GROUP: usize = 2_048;
+
+/// Bytes in one transaction, about: a group is closed by the write that reaches it.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// A write and whoever waits for it.
+struct Job {
+    record: Record,
+    promise: Promise,
+}
+
+/// The way to the thread that writes. Dropped, it waits until everything that was handed over is on disk.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    latest: Arc<AtomicI64>,
+}
+
+impl Writer {
+    /// Starts the thread on a connection that nobody else writes through.
+    pub(super) fn start(db: Connection, latest: Option<Timestamp>) -> std::io::Result<Self> {
+        let (queue, jobs) = channel();
+        let ledger = Ledger::new(latest);
+        let known = Arc::new(AtomicI64::new(ledger.latest().as_millis()));
+        let mut desk = Desk { db, ledger, latest: Arc::clone(&known) };
+        let thread =
+            std::thread::Builder::new().name("pp-host-writer".to_owned()).spawn(move || desk.serve(&jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), latest: known })
+    }
+
+    /// Hands a write over.
+    pub(super) fn hand_over(&self, record: Record) -> Commit {
+        let (promise, commit) = Commit::promised();
+        if let Some(queue) = &self.queue {
+            // When the thread is gone the promise comes back and is dropped, which says so.
+            drop(queue.send(Job { record, promise }));
+        }
+        commit
+    }
+
+    /// The latest time ever recorded.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        let latest = self.latest.load(Ordering::Acquire);
+        (latest > i64::MIN).then(|| Timestamp::from_millis(latest))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic of it has been told to everybody who waited.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's own side.
+struct Desk {
+    db: Connection,
+    ledger: Ledger,
+    latest: Arc<AtomicI64>,
+}
+
+impl Desk {
+    fn serve(&mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let (records, promises): (Vec<_>, Vec<_>) =
+                gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
+            let answers = self.commit(records);
+            for (promise, answer) in promises.into_iter().zip(answers) {
+                promise.answer(answer);
+            }
+        }
+    }
+
+    /// Writes a group. An error of the transaction is everybody's.
+    fn commit(&mut self, group: Vec<Record>) -> Vec<Written> {
+        let size = group.len();
+        match self.transact(group) {
+            Ok(answers) => {
+                self.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
+                answers
+            }
+            Err(error) => {
+                self.ledger.forget();
+                if !self.db.is_autocommit() {
+                    // Where this fails too there is no transaction to be rid of.
+                    let _ = self.db.execute_batch("ROLLBACK");
+                }
+                (0..size).map(|_| Err(error.again())).collect()
+            }
+        }
+    }
+
+    fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
+        self.run("BEGIN IMMEDIATE")?;
+        let answers = group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?;
+        self.ledger.settle(&self.db)?;
+        self.run("COMMIT")?;
+        Ok(answers)
+    }
+
+    /// One write of a group, undone if it is refused. The outer error is that of the transaction.
+    fn attempt(&mut self, record: Record) -> Result<Written, StoreError> {
+        self.run("SAVEPOINT one")?;
+        let written = record.write(&self.db, &mut self.ledger);
+        if written.is_err() {
+            // A full disk may have ended the transaction already: then this fails, and the group with it.
+            self.run("ROLLBACK TO one")
+                .map_err(|error| written.as_ref().err().map_or(error, StoreError::again))?;
+        }
+        self.run("RELEASE one")?;
+        Ok(written)
+    }
+
+    fn run(&self, statement: &str) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare_cached(statement).map_err(classify)?;
+        statement.execute([]).map(drop).map_err(classify)
+    }
+}
+
+/// What is waiting, up to a bound.
+fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.record.bytes();
+    let mut group = vec![first];
+    while group.len() < GROUP && bytes < GROUP_BYTES {
+        let Ok(job) = jobs.try_recv() else { break };
+        bytes = bytes.saturating_add(job.record.bytes());
+        group.push(job);
+    }
+    group
+}

@@ -1,0 +1,94 @@
+//! Why an agent did not sign.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Identity;
+use crate::public::PublicKey;
+
+/// More keys than that say nothing more to whoever reads the error.
+const SHOWN_MAX: usize = 8;
+
+/// Why an agent did not sign.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// No agent is known.
+    #[error(
+        "there is no ssh-agent: SSH_AUTH_SOCK is not set; start one with eval \"$(ssh-agent)\", then ssh-add the key"
+    )]
+    NoSocket,
+    /// Nobody listens there.
+    #[error(
+        "no ssh-agent answers at {}: {error}; if it has ended, start one with eval \"$(ssh-agent)\", then ssh-add the key", socket.display()
+    )]
+    Connect {
+        /// Where it was sought.
+        socket: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It holds other keys.
+    #[error("ssh-agent does not hold the key {}: it holds {}; add it with ssh-add", wanted.fingerprint(), list(present))]
+    KeyNotThere {
+        /// The key that is to sign.
+        wanted: PublicKey,
+        /// What it holds.
+        present: Vec<Identity>,
+    },
+    /// It said no.
+    #[error(
+        "ssh-agent refused: somebody said no to it (ssh-add -c), it is locked (ssh-add -X unlocks it), or it has lost the key"
+    )]
+    Refused,
+    /// It took too long.
+    #[error("ssh-agent did not answer within {after:?}: does it ask for a confirmation somewhere?")]
+    TimedOut {
+        /// How long it had.
+        after: Duration,
+    },
+    /// It would not take so much.
+    #[error("{bytes} bytes are to be signed, and ssh-agent takes {limit} at most: sign with a key file")]
+    TooLong {
+        /// How long the request is.
+        bytes: usize,
+        /// The longest that there may be.
+        limit: usize,
+    },
+    /// It ended the connection before it had answered.
+    #[error("ssh-agent closed the connection without an answer")]
+    Closed,
+    /// The connection broke.
+    #[error("the connection to ssh-agent broke: {0}")]
+    Io(#[source] io::Error),
+    /// It wants to send more than any agent does.
+    #[error(
+        "what answers is no ssh-agent: it announces {bytes} bytes, and {limit} is the most that one sends"
+    )]
+    TooLarge {
+        /// What it announces.
+        bytes: usize,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// It does not keep to the protocol.
+    #[error("what answers is no ssh-agent: it sent {0}")]
+    Malformed(&'static str),
+    /// Not this key, or not this message. Nothing that trusts it has come out.
+    #[error("ssh-agent answered with a signature that does not verify: do not trust it")]
+    WrongSignature,
+}
+
+fn list(present: &[Identity]) -> String {
+    let mut text = match present.len() {
+        0 => "none".to_owned(),
+        _ => present.iter().take(SHOWN_MAX).map(Identity::to_string).collect::<Vec<_>>().join(", "),
+    };
+    if present.len() > SHOWN_MAX {
+        // Writing to a string does not fail.
+        let _ = write!(text, ", and {} more", present.len() - SHOWN_MAX);
+    }
+    text
+}

@@ -1,0 +1,101 @@
+//! Why a key file cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::kind::Unsupported;
+use crate::public::PublicKeyError;
+
+/// Why a key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the key file {}: {problem}", path.display())]
+pub struct FileError {
+    /// Which file.
+    pub path: PathBuf,
+    /// What about it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a key file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Reading or writing.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A folder, a pipe, a device.
+    #[error("it is no regular file")]
+    NotAFile,
+    /// No key is that large.
+    #[error("it has more than {limit} bytes, and no key has: is this the right file?")]
+    TooLarge {
+        /// The most that is read.
+        limit: u64,
+    },
+    /// Others can read the private key.
+    #[error(
+        "it has mode {mode:04o}, so others can get at it: chmod 600 it, and replace the key if somebody may have read it"
+    )]
+    Mode {
+        /// Its mode.
+        mode: u32,
+    },
+    /// It is somebody else's.
+    #[error("it belongs to user {owner}, and you are user {user}: use a key of your own")]
+    Owner {
+        /// Whose it is.
+        owner: u32,
+        /// Who asks.
+        user: u32,
+    },
+    /// No form of private key that is known here.
+    #[error(
+        "it is no private key in PEM (PRIVATE KEY, ENCRYPTED PRIVATE KEY or OPENSSH PRIVATE KEY); puttygen -O private-openssh and openssl pkey convert others"
+    )]
+    NotAKey,
+    /// The public half.
+    #[error(
+        "it is a public key, and signing takes the private one: OpenSSH keeps it beside it, without .pub"
+    )]
+    NotPrivate,
+    /// Of a kind that does not sign here.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// It begins like a key and does not go on so.
+    #[error("it is damaged: {0}; restore it from a backup")]
+    Damaged(&'static str),
+    /// Encrypted in a way that is not known here.
+    #[error(
+        "it is encrypted with {0}, which is not supported here: ssh-keygen -p (OpenSSH keys) or openssl pkcs8 -topk8 -v2 aes-256-cbc (PKCS#8 keys) encrypt it anew"
+    )]
+    Encryption(String),
+    /// Turning the passphrase into a key would take minutes or all memory.
+    #[error(
+        "it asks for {asked} {unit} to try a passphrase, and {limit} is the most that is done here: encrypt it anew with less"
+    )]
+    Work {
+        /// What it asks for.
+        asked: u64,
+        /// The most that is done.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Nobody could be asked.
+    #[error(
+        "it is encrypted, and the passphrase cannot be asked for: {0}; without a terminal, ssh-add the key and sign with ssh-agent"
+    )]
+    Prompt(#[source] io::Error),
+    /// Nothing was typed.
+    #[error("it is encrypted, and the passphrase was left empty")]
+    NoPassphrase,
+    /// Something else was typed.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// A public key was wanted.
+    #[error(transparent)]
+    Public(PublicKeyError),
+    /// A new key would have taken the place of something.
+    #[error("it exists, and nothing is overwritten: give another name, or move it away")]
+    Exists,
+}

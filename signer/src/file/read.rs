@@ -1,0 +1,59 @@
+//! From a path to a text, before anything is believed.
+
+use std::fs::{File, Metadata};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use zeroize::Zeroizing;
+
+use super::error::Problem;
+
+/// The largest key file that is read. An Ed25519 key takes half a kilobyte, an RSA key of 16384 bits 13 KiB: large enough to say of what
+/// kind it is.
+const BYTES_MAX: u64 = 16 * 1024;
+
+/// The text of a private key's file, which is the user's own and nobody else's to read.
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, Problem> {
+    let (file, metadata) = open(path)?;
+    // Of the open file, not of the path: what is judged is what is read.
+    let user = rustix::process::geteuid().as_raw();
+    if metadata.uid() != user {
+        return Err(Problem::Owner { owner: metadata.uid(), user });
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(Problem::Mode { mode });
+    }
+    read(file, Problem::NotAKey)
+}
+
+/// The text of a public key's file. Anybody may have written it: the key is told to the host by whoever vouches for it.
+pub(crate) fn read_public(path: &Path) -> Result<Zeroizing<String>, Problem> {
+    read(open(path)?.0, Problem::Public(crate::public::PublicKeyError::NotAKey))
+}
+
+fn open(path: &Path) -> Result<(File, Metadata), Problem> {
+    // Without waiting: a pipe in the place of a key would wait for a writer for ever.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?);
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok((file, metadata)),
+        false => Err(Problem::NotAFile),
+    }
+}
+
+fn read(file: File, not_text: Problem) -> Result<Zeroizing<String>, Problem> {
+    // With room for all from the start: a buffer that grows leaves copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize + 64));
+    file.take(BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(Problem::TooLarge { limit: BYTES_MAX });
+    }
+    match str::from_utf8(&text) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(not_text),
+    }
+}

@@ -1,0 +1,80 @@
+//! Where an approver's key lives, and how it signs.
+//!
+//! An approver signs with an Ed25519 key of their own that the host does not have: in a file, or in `ssh-agent`. This crate finds that
+//! key and signs bytes with it. It does not know what the bytes say. Whoever calls it gives messages that no other protocol could take for
+//! its own: the agent signs what it is given, and the same key may log in somewhere.
+//!
+//! # Public keys
+//!
+//! [`PublicKey`] reads and writes the line that `ssh-keygen` writes and the PEM block that `openssl` writes.
+//!
+//! # A key in a file
+//!
+//! [`KeyFile::open`] reads PKCS#8 in PEM and OpenSSH's own form, plain or encrypted. It refuses a file that others can read or that is
+//! somebody else's, asks for a passphrase through a closure, and bounds the work that a file may demand for one.
+//!
+//! ```
+//! use signer::{DeciderKey, KeyFile, PublicKey, ask_on_terminal};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("alice.pem");
+//! let public: PublicKey = signer::generate(&path)?;
+//!
+//! let key = DeciderKey::File(KeyFile::open(&path, ask_on_terminal)?);
+//! let signature = key.sign(b"a message")?;
+//! assert!(public.verifies(b"a message", &signature));
+//! assert_eq!(PublicKey::parse(&public.to_openssh())?, PublicKey::parse(&public.to_pem())?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A key in ssh-agent
+//!
+//! [`Agent::key`] finds out whether the agent holds a key; [`AgentKey::sign`] has it sign. What the agent answers is bounded in time and
+//! size, and a signature comes out only after it was verified.
+//!
+//! ```no_run
+//! use signer::{Agent, DeciderKey, PublicKey};
+//! use std::path::Path;
+//!
+//! let alice = PublicKey::read(Path::new("alice.pub"))?;
+//! let key = DeciderKey::Agent(Agent::from_environment()?.key(&alice)?);
+//! let signature = key.sign(b"a message")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Invariants
+//!
+//! - Nothing but Ed25519 signs. Other kinds are named when they are refused. A FIDO key signs more than the message and takes another
+//!   verifier; [`Kind`], [`DeciderKey`] and every error have room for it.
+//! - Nobody is asked for the passphrase of a key that could not be used, as far as that shows without it: PKCS#8 encrypts the kind as
+//!   well.
+//! - No file, agent or passphrase makes this crate wait, allocate or compute without a bound.
+//! - Private keys, passphrases and what is decrypted are wiped when they are dropped, and no `Debug` shows them. What the libraries keep
+//!   on their stacks while they derive a key from a passphrase is beyond that.
+//!
+//! # Choices of others' code
+//!
+//! - PKCS#8 is the `pkcs8` crate's. Its encryption stands on the same `sha2` and `der` that are here anyway.
+//! - OpenSSH's private keys are read here, on `bcrypt-pbkdf`, `aes` and `ctr`. The one crate for them, `ssh-key`, is a release candidate
+//!   (0.7.0-rc.11) on these versions of the cryptography. It does as much work for a passphrase as the file demands, does not say of
+//!   which kind a key is that it refuses, and brings ciphers that `ssh-keygen` writes only when told to. The format is some fields
+//!   behind their lengths, and the agent's answers need a reader for those anyway.
+//! - The agent's protocol is two messages, written out here. The crates for it stand on `ssh-key` 0.6, and so on a second copy of Ed25519 and
+//!   SHA-2.
+
+mod agent;
+mod file;
+mod key;
+mod kind;
+mod passphrase;
+mod pem;
+mod printable;
+mod public;
+mod wire;
+
+pub use agent::{Agent, AgentError, AgentKey, Identity, Patience};
+pub use file::{FileError, KeyFile, Problem, generate};
+pub use key::{DeciderKey, SignError};
+pub use kind::{Kind, Unsupported};
+pub use passphrase::{Passphrase, ask_on_terminal};
+pub use public::{PublicKey, PublicKeyError};

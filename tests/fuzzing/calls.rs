@@ -1,0 +1,51 @@
+//! Host calls through the typed boundary, on a real host: any program of them, with any arguments.
+
+use super::framed;
+use super::ground;
+use super::ground::Ground;
+use super::script::Script;
+use arbitrary::Unstructured;
+use host::Error;
+use host::InstanceKey;
+use host::Status;
+use receipt::Decision;
+use std::sync::LazyLock;
+use std::sync::Mutex;
+
+static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
+static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.wat")));
+
+/// Whatever is called, the journal folds, nothing was done without an approval, each action has its signed outcome, the counters say
+/// what is there, and driving what does not run changes nothing.
+pub fn stand(input: &[u8]) {
+    let mut u = Unstructured::new(input);
+    let Ok(script) = Script::draw(&mut u) else { return };
+    ground::lend(&GROUND, |ground| {
+        let key = ground.start(&PUPPET, &script.params()).unwrap();
+        // No more decisions than calls.
+        for _ in 0..=ground::limits().calls {
+            match drive(ground, &key) {
+                Some(status) if let Some(request) = status.request() => match u.int_in_range(0..=9) {
+                    Ok(0) => break,
+                    Ok(1) => ground.decide(request, Decision::Denied),
+                    _ => ground.decide(request, Decision::Approved),
+                },
+                Some(Status::Running) => panic!("a drive ends, and the instance runs on"),
+                _ => break,
+            }
+        }
+        let before = ground.entries(&key);
+        drive(ground, &key);
+        assert_eq!(ground.entries(&key), before, "driven on after its end, or while it waits");
+        ground.check(&key);
+    });
+}
+
+/// How the instance stands after a drive. A program that is no workflow may take another path when it is driven again.
+fn drive(ground: &Ground, key: &InstanceKey) -> Option<Status> {
+    match ground::block_on(ground.host().drive(key)) {
+        Ok(status) => Some(status),
+        Err(Error::Diverged { .. }) => None,
+        Err(other) => panic!("{other}"),
+    }
+}

@@ -1,0 +1,31 @@
+//! A component's bytes: any bytes at all.
+
+use super::watched::SANDBOX;
+use super::watched::watch;
+use receipt::Digest;
+
+/// What is refused is refused in bounded words, and `inspect` says the same. What is loaded imports the world and inert WASI alone, and
+/// does the same whenever it runs.
+pub fn stands(input: &[u8]) {
+    let inspection = SANDBOX.inspect(input);
+    match SANDBOX.load(input) {
+        Ok(program) => {
+            assert_eq!(program.digest(), Digest::of(input));
+            assert_eq!(program.imports(), inspection.imports);
+            assert!(inspection.verdict.is_ok(), "{:?}", inspection.verdict);
+            for name in program.imports() {
+                assert!(
+                    name.starts_with("permission-protocol:tenant/") || name.starts_with("wasi:"),
+                    "{name}"
+                );
+                assert!(!name.contains("sockets") && !name.contains("http"), "{name}");
+            }
+            watch(&program);
+        }
+        Err(refused) => {
+            let said = inspection.verdict.unwrap_err().to_string();
+            assert_eq!(refused.to_string(), said);
+            assert!(said.len() < input.len() * 8 + 10_000, "{} bytes about {}", said.len(), input.len());
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Parameters: any text at all.
+
+use super::framed;
+use super::ground;
+use super::ground::Ground;
+use host::Status;
+use receipt::Json;
+use std::sync::LazyLock;
+use std::sync::Mutex;
+
+static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
+static ECHO: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("echo.wat")));
+
+/// Room for the parameters in the echo's memory.
+const ROOM: usize = 60 << 10;
+
+/// What is not JSON, or is too long, starts nothing and leaves nothing behind. What is started reaches the guest byte for byte, and
+/// comes back so.
+pub fn stands(input: &[u8]) {
+    let Ok(params) = std::str::from_utf8(input) else { return };
+    ground::lend(&GROUND, |ground| {
+        let acceptable = Json::parse(params).is_ok() && params.len() <= ground::limits().result_bytes;
+        match ground.start(&ECHO, params) {
+            Err(refused) => {
+                assert!(!acceptable, "{params:?}: {refused}");
+                assert!(refused.to_string().len() < 1_000, "{refused}");
+            }
+            Ok(key) => {
+                assert!(acceptable, "{params:?} was accepted");
+                let status = ground::block_on(ground.host().drive(&key)).unwrap();
+                match status {
+                    Status::Completed(output) => assert_eq!(output, params),
+                    other => assert!(params.len() > ROOM, "{params:?}: {other:?}"),
+                }
+                ground.check(&key);
+            }
+        }
+    });
+}

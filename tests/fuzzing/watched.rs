@@ -1,0 +1,87 @@
+//! A program that runs twice, with somebody writing down what it asks for.
+
+use super::ground;
+use super::ground::block_on;
+use host::sandbox::End;
+use host::sandbox::Event;
+use host::sandbox::Halt;
+use host::sandbox::Program;
+use host::sandbox::Sandbox;
+use receipt::Digest;
+use receipt::Timestamp;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::Mutex;
+use workflow::Approval;
+use workflow::Begun;
+use workflow::Command;
+use workflow::Outcome;
+use workflow::Performance;
+
+/// A runtime with little of everything.
+pub static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(ground::sandbox_limits()).unwrap());
+
+/// Runs a program twice: it ends in bounds, and both times it asks for the same, prints the same and uses the same fuel.
+pub fn watch(program: &Program) {
+    let (first, again) = (run(program), run(program));
+    // What the wall's clock ends, it ends somewhere else each time.
+    if !first.end.contains("wall-clock") && !again.end.contains("wall-clock") {
+        assert_eq!(first, again);
+    }
+    assert!(first.fuel <= ground::sandbox_limits().fuel);
+    assert!(first.output.len() <= ground::sandbox_limits().log_bytes + 200);
+}
+
+/// What is to be seen of a run.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    end: String,
+    output: String,
+    fuel: u64,
+    commands: Vec<Command>,
+}
+
+fn run(program: &Program) -> Seen {
+    let commands = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&commands);
+    let answer = move |command: Command| {
+        let mut commands = seen.lock().unwrap();
+        let outcome = outcome(&command, commands.len());
+        commands.push(command);
+        outcome
+    };
+    let event = Event {
+        payload: "{}".to_owned(),
+        started_at: Timestamp::from_millis(1_800_000_000_000),
+        seed: Digest::of(b"seed"),
+        instance: "wf_fuzz".to_owned(),
+        workflow: "fuzz".to_owned(),
+    };
+    let drive = block_on(SANDBOX.run(program, event, &ground::sandbox_limits(), Box::new(answer)));
+    let end = match drive.end {
+        End::Returned(result) => format!("{result:?}"),
+        End::Broke(failure) => {
+            assert!(failure.message.len() < 10_000, "{failure}");
+            format!("{failure:?}")
+        }
+        End::Halted(halt) => halt.to_string(),
+    };
+    let commands = std::mem::take(&mut *commands.lock().unwrap());
+    Seen { end, output: drive.output, fuel: drive.fuel, commands }
+}
+
+/// Some answer that fits. After a hundred the drive is halted.
+fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
+    let deployment = r#"{"id":"dep_1","location":"nowhere","artifact_sha256":"","receipt_id":"rcpt_1"}"#;
+    Ok(match command {
+        _ if number >= 100 => return Err("enough".into()),
+        Command::BeginStep { .. } if number % 3 == 2 => Outcome::Begun(Begun::Done("[1]".to_owned())),
+        Command::BeginStep { .. } => Outcome::Begun(Begun::Run(number as u32)),
+        Command::EndStep { .. } => Outcome::Ended(Ok(())),
+        Command::RequireApproval(_) => {
+            let receipt = "rcpt_1".parse()?;
+            Outcome::Approval(Approval::Granted { receipt, document: "{}".to_owned() })
+        }
+        Command::Perform(_) => Outcome::Performed(Performance::Done(deployment.to_owned())),
+    })
+}

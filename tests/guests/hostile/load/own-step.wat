@@ -1,0 +1,25 @@
+;; A workflow whose step is a thing of its own, and not the host's.
+(component
+  (core module $m (func (export "run") (param i32 i32 i64 i32 i32 i32 i32 i32) (result i32) (i32.const 0))
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (type $step (resource (rep i32)))
+  (type $event (record (field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)))
+  (type $failure (record (field "name" string) (field "message" string)))
+  (func $run (param "event" $event) (param "step" (borrow $step)) (result (result string (error $failure)))
+    (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+  (component $entrypoint
+    (import "step" (type $step (sub resource)))
+    (type $failure' (record (field "name" string) (field "message" string)))
+    (import "failure" (type $failure (eq $failure')))
+    (type $event' (record (field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)))
+    (import "event" (type $event (eq $event')))
+    (import "run" (func $run (param "event" $event) (param "step" (borrow $step)) (result (result string (error $failure)))))
+    (export $shown-step "step" (type $step))
+    (export $shown-failure "failure" (type $failure))
+    (export $shown-event "event" (type $event))
+    (export "run" (func $run) (func (param "event" $shown-event) (param "step" (borrow $shown-step)) (result (result string (error $shown-failure))))))
+  (instance $entry (instantiate $entrypoint
+    (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
+  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))

@@ -1,0 +1,288 @@
+//! The write path: many writes, one synchronisation; nothing is acknowledged that is not on disk, and no write harms another.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use host::InstanceKey;
+use host::store::Batch;
+use host::store::Commit;
+use host::store::Create;
+use host::store::DataFolder;
+use host::store::Fate;
+use host::store::NewRequest;
+use host::store::OverQuota;
+use host::store::Place;
+use host::store::Quotas;
+use host::store::Seen;
+use host::store::Sqlite;
+use host::store::Store;
+use host::store::StoreError;
+use host::store::Write;
+use host::store::Written;
+use receipt::Digest;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use tempfile::TempDir;
+use workflow::Entry;
+
+const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn open(folder: &Path) -> Sqlite {
+    Sqlite::open(&DataFolder::own(folder).unwrap()).unwrap()
+}
+
+fn key(name: &str) -> InstanceKey {
+    InstanceKey { tenant: "acme".parse().unwrap(), instance: name.parse().unwrap() }
+}
+
+fn started(seed: u8) -> Entry {
+    Entry::Started {
+        tenant: "acme".parse().unwrap(),
+        actor: "agent:a".parse().unwrap(),
+        workflow: "w".to_owned(),
+        params: "{}".to_owned(),
+        seed: Digest::from_bytes([seed; 32]),
+        operator: None,
+        submitter: None,
+    }
+}
+
+fn create(store: &dyn Store, name: &str) -> Commit {
+    create_within(store, name, Quotas::default())
+}
+
+fn create_within(store: &dyn Store, name: &str, quotas: Quotas) -> Commit {
+    let bytes: Arc<[u8]> = Arc::from(&b"component"[..]);
+    let component = (Digest::of(&bytes), bytes);
+    store.create(Create { key: key(name), component, at: AT, entries: vec![started(0)], quotas })
+}
+
+fn step(call: u32) -> Entry {
+    Entry::StepStarted { call, name: "s".to_owned() }
+}
+
+fn append(store: &dyn Store, name: &str, after: usize, entry: Entry) -> Commit {
+    let batch = Batch { entries: vec![entry], ..Batch::default() };
+    store.append(Place { key: key(name), after, at: AT }, batch)
+}
+
+/// Keeps the writer waiting, with one write in hand, until told to go on: what is handed over meanwhile is one group.
+struct Held {
+    database: Connection,
+    commit: Commit,
+}
+
+fn hold(folder: &Path, store: &dyn Store, name: &str, after: usize) -> Held {
+    let database = Connection::open(folder.join("journal.sqlite")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    Held { database, commit: append(store, name, after, step(0)) }
+}
+
+impl Held {
+    fn let_go(self) -> Written {
+        self.database.execute_batch("COMMIT").unwrap();
+        self.commit.wait()
+    }
+}
+
+/// An append by somebody who has seen this of a receipt that nothing became of.
+fn append_seeing(store: &dyn Store, name: &str, fate: Fate) -> Commit {
+    let seen = Some(Box::new(Seen { receipt: "rcpt_none".parse().unwrap(), fate, acts: 0 }));
+    let batch = Batch { entries: vec![step(0)], seen, ..Batch::default() };
+    store.append(Place { key: key(name), after: 1, at: AT }, batch)
+}
+
+fn is_pending(commit: Commit) -> bool {
+    pin!(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+fn bodies(folder: &Path) -> i64 {
+    let journal = Connection::open(folder.join("journal.sqlite")).unwrap();
+    journal.query_row("SELECT count(*) FROM entries", [], |row| row.get(0)).unwrap()
+}
+
+/// Two hundred writes are handed over while the writer is busy, with every kind of refusal among them.
+#[test]
+fn in_a_group_each_write_stands_or_falls_alone() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    for name in ["held", "a", "b", "c"] {
+        create(&store, name).wait().unwrap();
+    }
+    let held = hold(folder.path(), &store, "held", 1);
+    let good: Vec<_> =
+        (0..200_usize).map(|n| append(&store, "a", 1 + n, step(u32::try_from(n).unwrap()))).collect();
+    let stale = append(&store, "b", 7, step(0));
+    let exists = create(&store, "a");
+    let nowhere = append(&store, "nowhere", 0, step(0));
+    let over = create_within(&store, "d", Quotas { instances: 4, ..Quotas::default() });
+    let unseen = append_seeing(&store, "c", Fate { redeemed: Some((AT, 1)), ..Fate::default() });
+    let after = append(&store, "b", 1, step(0));
+    assert!(good.iter().all(|_| bodies(folder.path()) == 4), "nothing is on disk while the group waits");
+    held.let_go().unwrap();
+    for (n, commit) in good.into_iter().enumerate() {
+        assert_eq!(commit.wait().unwrap()[0].index, n as u64 + 1);
+    }
+    assert!(matches!(stale.wait(), Err(StoreError::Conflict(_))));
+    assert!(matches!(exists.wait(), Err(StoreError::Exists(_))));
+    assert!(matches!(nowhere.wait(), Err(StoreError::NoInstance(_))));
+    assert!(matches!(over.wait(), Err(StoreError::Quota(OverQuota { name: "instances", .. }))));
+    assert!(matches!(unseen.wait(), Err(StoreError::FateMoved(_))));
+    assert_eq!(after.wait().unwrap()[0].index, 1);
+    assert_eq!(bodies(folder.path()), 4 + 1 + 200 + 1);
+    assert_eq!(store.usage(&"acme".parse().unwrap()).unwrap().instances, 4);
+}
+
+/// What a refused write had done before it was refused is undone, and nothing else.
+#[test]
+fn a_refused_write_leaves_nothing_behind() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let usage = || store.usage(&"acme".parse().unwrap()).unwrap();
+    let before = usage();
+    let quotas = Some(Quotas { pending_approvals: 0, ..Quotas::default() });
+    let (capability, resource) = ("a.b".to_owned(), "c".to_owned());
+    let request = NewRequest { id: "apr_1".parse().unwrap(), capability, resource, body: "{}".to_owned() };
+    let batch = Batch { entries: vec![step(0)], request: Some(request), quotas, ..Batch::default() };
+    let place = Place { key: key("a"), after: 1, at: AT };
+    let held = hold(folder.path(), &store, "a", 1);
+    let beside = store.append(Place { after: 2, ..place.clone() }, batch);
+    let held = held.let_go().unwrap();
+    assert!(matches!(beside.wait(), Err(StoreError::Quota(_))));
+    assert!(store.request(&"apr_1".parse().unwrap()).unwrap().is_none());
+    let grown = serde_json::to_string(&held[0].entry).unwrap().len() as u64;
+    assert_eq!(usage().stored_bytes, before.stored_bytes + grown);
+    assert_eq!(usage().pending_approvals, 0);
+    assert_eq!(append(&store, "a", 2, step(1)).wait().unwrap()[0].index, 2);
+}
+
+#[test]
+fn of_two_writers_at_one_place_in_one_group_one_wins() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    for name in ["held", "a"] {
+        create(&store, name).wait().unwrap();
+    }
+    let held = hold(folder.path(), &store, "held", 1);
+    let both: Vec<_> = (0..64).map(|call| append(&store, "a", 1, step(call))).collect();
+    held.let_go().unwrap();
+    let answers: Vec<Written> = both.into_iter().map(Commit::wait).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    let lost = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Conflict(_)))).count();
+    assert_eq!(lost, 63);
+    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 2);
+}
+
+#[test]
+fn what_was_handed_over_is_on_disk_when_the_store_is_closed() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let commits: Vec<_> = (0..100).map(|n| append(&store, "a", 1 + n, step(n as u32))).collect();
+    drop(store);
+    assert_eq!(bodies(folder.path()), 101);
+    assert!(commits.into_iter().all(|commit| commit.wait().is_ok()));
+}
+
+/// The database refuses to begin: everybody is told, nothing is there, and the next write finds the store as it was.
+#[test]
+fn when_the_transaction_fails_so_does_everything_in_it() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "held").wait().unwrap();
+    let held = hold(folder.path(), &store, "held", 1);
+    // A new instance, whose row would be remembered, and appends to it.
+    let lost = [create(&store, "a"), append(&store, "a", 1, step(0)), append(&store, "a", 2, step(1))];
+    let other = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON usage BEGIN SELECT raise(ROLLBACK, 'no more'); END";
+    held.let_go().unwrap();
+    assert!(lost.into_iter().all(|commit| commit.wait().is_ok()), "nothing was in the way yet");
+    other.execute_batch(trigger).unwrap();
+    let held = hold(folder.path(), &store, "held", 2);
+    let lost = [create(&store, "b"), append(&store, "b", 1, step(0)), append(&store, "a", 3, step(2))];
+    assert!(held.let_go().is_err());
+    for commit in lost {
+        assert!(matches!(commit.wait(), Err(StoreError::Database(_))));
+    }
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(store.facts(None).unwrap().len(), 5);
+    create(&store, "c").wait().unwrap();
+    assert!(matches!(append(&store, "b", 1, step(0)).wait(), Err(StoreError::NoInstance(_))));
+    assert_eq!(append(&store, "a", 3, step(2)).wait().unwrap()[0].index, 3);
+}
+
+#[test]
+fn time_never_runs_backwards_within_a_group_either() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    for name in ["held", "a"] {
+        create(&store, name).wait().unwrap();
+    }
+    let held = hold(folder.path(), &store, "held", 1);
+    let at = |after: usize, millis: i64| {
+        let place = Place { key: key("a"), after, at: Timestamp::from_millis(AT.as_millis() + millis) };
+        store.append(place, Batch { entries: vec![step(after as u32)], ..Batch::default() })
+    };
+    let commits = [at(1, 50), at(2, -50), at(3, 20)];
+    held.let_go().unwrap();
+    let times = commits.map(|commit| commit.wait().unwrap()[0].at.as_millis() - AT.as_millis());
+    assert_eq!(times, [50, 50, 50]);
+    assert_eq!(store.latest().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
+    drop(store);
+    assert_eq!(open(folder.path()).latest().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
+}
+
+#[test]
+fn a_folder_that_is_only_read_takes_no_writes() {
+    let folder = TempDir::new().unwrap();
+    create(&open(folder.path()), "a").wait().unwrap();
+    let store = Sqlite::open(&DataFolder::read(folder.path()).unwrap()).unwrap();
+    let output = Write::Output { key: key("a"), text: "x".to_owned() };
+    assert!(matches!(store.write(output).wait(), Err(StoreError::NotOwned)));
+    assert!(matches!(append(&store, "a", 1, step(0)).wait(), Err(StoreError::NotOwned)));
+}
+
+/// A verdict about a receipt is written only on the state that it was given on.
+#[test]
+fn what_was_decided_on_another_state_is_not_written() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let redeemed = Fate { redeemed: Some((AT, 9)), ..Fate::default() };
+    assert!(matches!(append_seeing(&store, "a", redeemed).wait(), Err(StoreError::FateMoved(_))));
+    store.act(0, AT, "{}".to_owned()).unwrap();
+    assert!(matches!(append_seeing(&store, "a", Fate::default()).wait(), Err(StoreError::ActsMoved)));
+    assert!(matches!(store.act(0, AT, "{}".to_owned()), Err(StoreError::ActsMoved)));
+    store.act(1, AT, "{}".to_owned()).unwrap();
+    assert_eq!(store.acts(1).unwrap().len(), 1);
+    store.revoke("rcpt_none".parse().unwrap(), AT, "{}".to_owned()).unwrap();
+    assert!(matches!(
+        store.revoke("rcpt_none".parse().unwrap(), AT, "{}".to_owned()),
+        Err(StoreError::Revoked(_))
+    ));
+    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 1);
+    assert_eq!(append(&store, "a", 1, step(0)).wait().unwrap()[0].index, 1);
+}
+
+/// A commit can be waited for on a thread and by a future; it answers when the disk has it, and says so when nobody is left to.
+#[test]
+fn a_commit_answers_once() {
+    let (promise, commit) = Commit::promised();
+    assert!(is_pending(commit));
+    drop(promise);
+    let (promise, commit) = Commit::promised();
+    drop(promise);
+    assert!(matches!(commit.wait(), Err(StoreError::Stopped)));
+    let (promise, commit) = Commit::promised();
+    let waiting = std::thread::spawn(move || commit.wait());
+    promise.answer(Ok(Vec::new()));
+    assert!(waiting.join().unwrap().is_ok());
+    let mut ready = pin!(Commit::ready(Err(StoreError::Full)));
+    let polled = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Err(StoreError::Full))));
+}

@@ -1,0 +1,163 @@
+//! People with keys, and a host where they decide.
+
+use host::Clock;
+use host::Error;
+use host::Host;
+use host::InstanceKey;
+use host::Recorded;
+use host::Status;
+use host::trust::Act;
+use receipt::Decision;
+use receipt::Ed25519StatementSigner;
+use receipt::Envelope;
+use receipt::PersonId;
+use receipt::StatementSigner as _;
+use receipt::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use tempfile::TempDir;
+use workflow::RequestId;
+
+/// When every test begins.
+pub const NOON: i64 = 1_800_000_000_000;
+
+/// A clock that a test moves.
+#[derive(Clone)]
+pub struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(NOON)))
+    }
+
+    pub fn move_by_minutes(&self, minutes: i64) {
+        self.0.fetch_add(minutes * 60_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A host in a new folder where people decide.
+pub struct Place {
+    pub folder: TempDir,
+    pub host: Host,
+    pub clock: Hands,
+}
+
+impl Place {
+    /// Under that policy, with alice, bob and carol in the role `release`.
+    pub fn new(policy: Option<&str>) -> Self {
+        let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+        let host = open(folder.path(), policy, &clock);
+        let place = Self { folder, host, clock };
+        for (name, seed) in [("alice", 1), ("bob", 2), ("carol", 3)] {
+            place.add(name, &["release"], seed);
+        }
+        place
+    }
+
+    /// Another host of the same folder, when this one is gone.
+    pub fn reopened(self, policy: Option<&str>) -> Self {
+        let Self { folder, host, clock } = self;
+        drop(host);
+        let host = open(folder.path(), policy, &clock);
+        Self { folder, host, clock }
+    }
+
+    pub fn add(&self, name: &str, roles: &[&str], seed: u8) {
+        let roles = roles.iter().map(|role| role.parse().unwrap()).collect();
+        let decider: PersonId = name.parse().unwrap();
+        self.say(Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() }).unwrap();
+        self.give(name, seed);
+    }
+
+    pub fn give(&self, name: &str, seed: u8) {
+        let key = hand(seed).public_key();
+        let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
+        let decider = name.parse().unwrap();
+        self.say(Act::KeyAdded { decider, kind, public_key, valid_until: None }).unwrap();
+    }
+
+    pub fn say(&self, act: Act) -> Result<(), Error> {
+        self.host.say("test", act)
+    }
+
+    /// Runs the demo guest until it asks.
+    pub fn asked(&self) -> (InstanceKey, RequestId) {
+        self.asked_with("{}")
+    }
+
+    pub fn asked_with(&self, params: &str) -> (InstanceKey, RequestId) {
+        let key = super::start(&self.host, "tenant-workflow", params);
+        let request = self.waits(&key);
+        (key, request)
+    }
+
+    /// Drives an instance to the request that it waits with.
+    pub fn waits(&self, key: &InstanceKey) -> RequestId {
+        let status = super::block_on(self.host.drive(key)).unwrap();
+        let request = status.request().cloned();
+        request.unwrap_or_else(|| panic!("it does not wait for an approval: {status:?}"))
+    }
+
+    pub fn ends(&self, key: &InstanceKey) -> Status {
+        super::block_on(self.host.drive(key)).unwrap()
+    }
+
+    /// What somebody signs with the key of that seed.
+    pub fn envelope(&self, id: &RequestId, (name, seed): (&str, u8), decision: Decision) -> Envelope {
+        let by = name.parse().unwrap();
+        let statement = self.host.statement(id, &by, None, decision, Some("seen")).unwrap();
+        receipt::sign_decision(&statement, &hand(seed)).unwrap()
+    }
+
+    pub fn approve(&self, id: &RequestId, person: (&str, u8)) -> Result<Recorded, Error> {
+        self.host.sign(id, &self.envelope(id, person, Decision::Approved))
+    }
+
+    pub fn deny(&self, id: &RequestId, person: (&str, u8)) -> Result<Recorded, Error> {
+        self.host.sign(id, &self.envelope(id, person, Decision::Denied))
+    }
+
+    /// Signs alone, in the role for that.
+    pub fn break_glass(&self, id: &RequestId, (name, seed): (&str, u8)) -> Result<Recorded, Error> {
+        let (by, role) = (name.parse().unwrap(), "break-glass".parse().unwrap());
+        let statement = self.host.statement(id, &by, Some(&role), Decision::Approved, Some("it burns"))?;
+        self.host.sign(id, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
+    }
+
+    /// How many deployments there are.
+    pub fn deployments(&self) -> usize {
+        let artifacts = self.folder.path().join("deployments/artifacts");
+        std::fs::read_dir(artifacts).map_or(0, Iterator::count)
+    }
+}
+
+/// A person's key.
+pub fn hand(seed: u8) -> Ed25519StatementSigner {
+    Ed25519StatementSigner::from_seed(&[seed; 32]).unwrap()
+}
+
+fn open(folder: &Path, policy: Option<&str>, clock: &Hands) -> Host {
+    let builder = Host::builder(folder).clock(clock.clone());
+    match policy {
+        Some(text) => builder.policy(Box::new(policy::Toml::parse(text).unwrap())),
+        None => builder,
+    }
+    .open()
+    .unwrap()
+}
+
+/// The receipt that a statement led to.
+pub fn issued(recorded: Result<Recorded, Error>) -> host::store::StoredReceipt {
+    match recorded.unwrap() {
+        Recorded::Issued(receipt) => *receipt,
+        Recorded::Waiting(count) => panic!("not decided: {count:?}"),
+    }
+}
