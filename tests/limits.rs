@@ -167,9 +167,8 @@ fn what_was_permitted_is_recorded_however_full_it_is() {
         folder.path(),
         Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, ..Quotas::default() },
     );
-    let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.status(&key).unwrap() else {
-        panic!()
-    };
+    let Status::Waiting(wait) = host.status(&key).unwrap() else { panic!() };
+    let request = wait.request().unwrap().clone();
     host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
     assert_eq!(over_quota(support::block_on(host.drive(&key))).0, "stored-bytes");
     let entries = support::entries(&host, &key);
