@@ -87,6 +87,14 @@ pub enum Error {
         "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME"
     )]
     DemoInEarnest(RequestId),
+    /// Two authorities.
+    #[error(
+        "operators have said other things in this data folder than at the authority: a folder belongs to one authority for good; start with a new one (--data DIR)"
+    )]
+    OtherAuthority,
+    /// An act that nobody may simply say.
+    #[error("that is not for an operator to say: it follows from what somebody signs")]
+    NotSayable,
     /// An act that belongs into the authority's folder.
     #[error(
         "who may decide is said where the authority is: run this with --data on its folder, and without --authority"

@@ -80,12 +80,11 @@ impl Inner {
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         // Where operators say it elsewhere, this folder has a copy, act by act: redeeming checks that nothing was said since.
-        if let Some(elsewhere) = self.authority.acts(trust.seq()) {
-            for RecordedAct { seq, at, body } in elsewhere? {
-                match self.store.write(Write::Act { seen: seq - 1, at, body }).wait() {
-                    Ok(_) | Err(StoreError::ActsMoved) => {}
-                    Err(error) => return Err(error.into()),
-                }
+        if self.authority.is_elsewhere() {
+            let kept = self.store.acts(trust.seq())?;
+            Arc::make_mut(&mut trust).extend(&kept)?;
+            for act in self.authority.acts(trust.seq()).transpose()?.unwrap_or_default() {
+                self.copy_act(act)?;
             }
         }
         let since = self.store.acts(trust.seq())?;
@@ -93,6 +92,20 @@ impl Inner {
             Arc::make_mut(&mut trust).extend(&since)?;
         }
         Ok(Arc::clone(&trust))
+    }
+
+    /// Keeps a copy of what was said elsewhere. Another process of this host may have been first; somebody else's words are another matter.
+    fn copy_act(&self, RecordedAct { seq, at, body }: RecordedAct) -> Result<(), Error> {
+        let seen = seq.saturating_sub(1);
+        match self.store.write(Write::Act { seen, at, body: body.clone() }).wait() {
+            Err(StoreError::ActsMoved)
+                if self.store.acts(seen)?.first().is_some_and(|kept| kept.body == body) =>
+            {
+                Ok(())
+            }
+            Err(StoreError::ActsMoved) => Err(Error::OtherAuthority),
+            written => Ok(written.map(drop)?),
+        }
     }
 
     pub(crate) fn trouble(&self, key: &InstanceKey, error: &Error) {
@@ -128,7 +141,8 @@ impl Inner {
 
     /// Which receipts count here. Where nobody has said, those that people sign as soon as there are people.
     pub(crate) fn scope(&self, trust: &Trust) -> Scope {
-        let earnest = self.governed || !trust.deciders().people().is_empty();
+        // Once it was in earnest, it stays so: a policy file that is gone does not make it a demonstration.
+        let earnest = self.governed || trust.policy().is_some() || !trust.deciders().people().is_empty();
         self.scope.unwrap_or(if earnest { Scope::Production } else { Scope::Demo })
     }
 

@@ -74,6 +74,9 @@ pub enum KeyringError {
         /// The id of the active key.
         key_id: String,
     },
+    /// Keys of its own, where another's are to be used.
+    #[error("{} has private keys of its own: a host whose authority is elsewhere starts in a new data folder (--data DIR)", .0.display())]
+    OwnKeys(PathBuf),
     /// Nothing to sign with.
     #[error("the key set in {} has no active key for {scope} receipts: make one with pp-host keys rotate", path.display())]
     NoActiveKey {
@@ -116,6 +119,13 @@ impl Keyring {
     /// # Errors
     /// When it cannot be written.
     pub fn publish(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+        let own = fs::read_dir(folder).into_iter().flatten().flatten();
+        if own
+            .map(|file| file.path())
+            .any(|path| path.extension().is_some_and(|extension| extension == "pem"))
+        {
+            return Err(KeyringError::OwnKeys(folder.to_owned()));
+        }
         save(folder, keys)
     }
 

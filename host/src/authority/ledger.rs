@@ -26,6 +26,8 @@ impl Ledger {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        // Two authorities on one folder would each overwrite what the other signed.
+        file.try_lock().map_err(io::Error::from)?;
         let (mut places, mut end, mut line) = (HashMap::new(), 0, Vec::new());
         let mut reader = BufReader::new(&file);
         while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
@@ -51,6 +53,8 @@ impl Ledger {
     pub(super) fn keep(&mut self, decision: &SignedDecision) -> io::Result<()> {
         let mut line = serde_json::to_vec(decision)?;
         line.push(b'\n');
+        // A line that failed half way is gone before the next.
+        self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&line)?;
         self.file.sync_all()?;

@@ -27,6 +27,7 @@ pub use serve::own_account;
 use crate::store::RecordedAct;
 use crate::store::StoredReceipt;
 use crate::trust::Act;
+use crate::trust::Alone;
 use crate::trust::Count;
 use crate::trust::Freeze;
 use crate::trust::Subject;
@@ -456,22 +457,22 @@ pub fn verify_decision(
     Ok(grounds.trust.deciders().verify(envelope, &expected(request, &matter, at))?)
 }
 
-/// The act that goes before a decision which somebody takes alone.
+/// The act that goes before a decision which somebody takes alone, unless it was said before.
 pub(crate) fn glass_broken(
     request: &Request,
-    verdict: Verdict,
+    count: &Count,
     decisions: &[VerifiedDecision],
+    trust: &Trust,
 ) -> Option<Act> {
-    let alone = |decision: &&VerifiedDecision| {
-        decision.role().is_break_glass() && decision.decision() == Decision::Approved
-    };
-    let decision = decisions.iter().find(alone).filter(|_| verdict == Verdict::Alone)?;
-    Some(Act::GlassBroken {
+    let decision = bearing(count, decisions.to_vec()).pop().filter(|_| count.verdict == Verdict::Alone)?;
+    let said = |(id, alone): (&RequestId, &Alone)| *id == request.id && alone.decider == *decision.person();
+    let act = Act::GlassBroken {
         tenant: request.tenant.clone(),
         request: request.id.clone(),
         decider: decision.person().clone(),
         reason: decision.statement().reason.clone().unwrap_or_default(),
-    })
+    };
+    (!trust.unreviewed().any(said)).then_some(act)
 }
 
 /// The act that a second person's statement about a lone decision comes to. It comes after the request has ended, so only what it is about is
@@ -483,8 +484,17 @@ pub(crate) fn review(
     trust: &Trust,
     at: Timestamp,
 ) -> Result<Act, IssueError> {
+    let (_, alone) = trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
+        IssueError::Undecided(format!("nobody decided {} alone, or it was reviewed", request.id))
+    })?;
     let matter = matter(request, policy)?;
-    let decision = trust.deciders().verify(envelope, &Expected::about(&matter, at))?;
+    // What was signed before there was anything to look at is no review.
+    let expected = Expected { decided_from: Some(alone.at), ..Expected::about(&matter, at) };
+    let decision = trust.deciders().verify(envelope, &expected)?;
+    let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
+    if Subject::of(&document)?.is_own(decision.person()) {
+        return Err(IssueError::Undecided(format!("{} cannot review their own request", decision.person())));
+    }
     Ok(Act::Reviewed {
         request: request.id.clone(),
         decider: decision.person().clone(),
@@ -545,9 +555,7 @@ fn by_people(
         Verdict::Forbidden => return by_policy(order, grounds, document),
         Verdict::Waiting => return Err(IssueError::Undecided(count.ruling.to_string())),
     };
-    if decision == Decision::Approved {
-        check_open(order.request, count.verdict, grounds.trust)?;
-    }
+    check_open(order.request, count.verdict, grounds.trust)?;
     let approvals = bearing(&count, decisions);
     let last = approvals.iter().max_by_key(|decision| decision.statement().decided_at);
     let Some(last) = last.cloned() else {
@@ -567,19 +575,20 @@ fn by_people(
 }
 
 /// Nothing is approved while it is frozen, nor while somebody's lone decision waits to be looked at.
-fn check_open(request: &Request, verdict: Verdict, trust: &Trust) -> Result<(), IssueError> {
+pub(crate) fn check_open(request: &Request, verdict: Verdict, trust: &Trust) -> Result<(), IssueError> {
+    if !matches!(verdict, Verdict::Approved | Verdict::Alone) {
+        return Ok(());
+    }
     if let Some(freeze) = trust.freeze_of(&request.tenant) {
         return Err(IssueError::Frozen(freeze.clone()));
     }
-    match trust.unreviewed_of(&request.tenant) {
-        Some((unreviewed, alone)) if verdict != Verdict::Alone && *unreviewed != request.id => {
-            Err(IssueError::Unreviewed {
-                tenant: request.tenant.clone(),
-                request: unreviewed.clone(),
-                decider: alone.decider.clone(),
-            })
-        }
-        _ => Ok(()),
+    match trust.unreviewed_beside(&request.tenant, &request.id) {
+        Some((unreviewed, alone)) => Err(IssueError::Unreviewed {
+            tenant: request.tenant.clone(),
+            request: unreviewed.clone(),
+            decider: alone.decider.clone(),
+        }),
+        None => Ok(()),
     }
 }
 
@@ -592,7 +601,11 @@ fn bearing(count: &Count, decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecis
                 && !decision.role().is_break_glass()
                 && count.approved.contains(decision.person())
         }
-        Verdict::Alone => decision.decision() == Decision::Approved && decision.role().is_break_glass(),
+        Verdict::Alone => {
+            decision.decision() == Decision::Approved
+                && decision.role().is_break_glass()
+                && count.alone.contains(decision.person())
+        }
         _ => decision.decision() == Decision::Denied && count.denied.contains(decision.person()),
     };
     decisions

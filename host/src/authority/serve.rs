@@ -31,6 +31,7 @@ use receipt::Timestamp;
 use std::fs;
 use std::io;
 use std::io::BufReader;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
@@ -38,11 +39,19 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use workflow::ReceiptId;
 
 /// How long a host may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Hosts that are answered at once. Each takes a thread.
+const AT_ONCE: usize = 64;
+
+/// How long to wait where there is nothing to give.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An authority in a data folder of its own: keys, deciders, and a copy of everything that it signed. No workflow runs there.
 pub struct Office {
@@ -112,12 +121,24 @@ impl Office {
     pub fn serve(&self, socket: &Path, accounts: &[u32]) -> Result<(), OfficeError> {
         let failed = |error| OfficeError::File { path: socket.to_owned(), error };
         let listener = listen(socket, accounts).map_err(failed)?;
+        let busy = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for stream in listener.incoming() {
-                // A connection that ended before it began is nobody's concern.
-                let Ok(stream) = stream else { continue };
+                let (Ok(stream), true) = (stream, busy.load(Ordering::Acquire) < AT_ONCE) else {
+                    // Nothing to give: neither a file nor a thread. What is not taken hangs up, and comes again.
+                    std::thread::sleep(PAUSE);
+                    continue;
+                };
                 if is_allowed(&stream, accounts) {
-                    scope.spawn(move || self.attend(&stream));
+                    let busy = &busy;
+                    busy.fetch_add(1, Ordering::AcqRel);
+                    let attend = move || {
+                        self.attend(&stream);
+                        busy.fetch_sub(1, Ordering::AcqRel);
+                    };
+                    if std::thread::Builder::new().spawn_scoped(scope, attend).is_err() {
+                        busy.fetch_sub(1, Ordering::AcqRel);
+                    }
                 }
             }
         });
@@ -178,7 +199,12 @@ impl Office {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let unread = |error: io::Error| IssueError::Refused(format!("the copy of what was signed: {error}"));
         if let Some(before) = signed.find(&request.id).map_err(unread)? {
-            return Ok(Answer::Issued(Box::new(before)));
+            // A name is no proof: the digest covers tenant, instance and all that is asked.
+            let same = request.input_hash().is_ok_and(|hash| hash == before.receipt.input_hash);
+            return match same {
+                true => Ok(Answer::Issued(Box::new(before))),
+                false => Err(IssueError::Refused(format!("another request is named {}", request.id))),
+            };
         }
         let (trust, at) = (self.trust()?, self.clock.now());
         let grounds = Grounds { trust: &trust, policy: &*self.policy };
@@ -210,10 +236,10 @@ impl Office {
         at: Timestamp,
     ) -> Result<(), IssueError> {
         let (count, decisions) = tally(request, envelopes, grounds, at)?;
-        let known = grounds.trust.unreviewed().any(|(id, _)| *id == request.id);
-        match super::glass_broken(request, count.verdict, &decisions) {
-            Some(act) if !known => self.say(act),
-            _ => Ok(()),
+        super::check_open(request, count.verdict, grounds.trust)?;
+        match super::glass_broken(request, &count, &decisions, grounds.trust) {
+            Some(act) => self.say(act),
+            None => Ok(()),
         }
     }
 
@@ -251,7 +277,8 @@ pub fn own_account() -> u32 {
 /// A socket whose reach is its owner's, or everybody's where other accounts are named: who is answered, the system says. One that nobody
 /// listens on any more is replaced.
 fn listen(socket: &Path, accounts: &[u32]) -> io::Result<UnixListener> {
-    if socket.exists() && UnixStream::connect(socket).is_err() {
+    let is_socket = fs::symlink_metadata(socket).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && UnixStream::connect(socket).is_err() {
         fs::remove_file(socket)?;
     }
     let mode = if accounts == [own_account()] { 0o600 } else { 0o666 };

@@ -6,6 +6,8 @@ use crate::cli::office;
 use anyhow::Context as _;
 use clap::Args;
 use clap::Subcommand;
+use host::Clock as _;
+use host::SystemClock;
 use host::store::StoreError;
 use host::trust::Act;
 use host::trust::Trust;
@@ -139,19 +141,33 @@ impl Add {
             );
         }
         let roles: BTreeSet<_> = self.role.iter().cloned().collect();
-        let tenants: BTreeSet<_> = self.tenant.iter().cloned().collect();
+        // Who is here already keeps their tenants, unless others are named.
+        let kept = known.map(|person| person.tenants.as_slice()).unwrap_or_default();
+        let tenants: BTreeSet<TenantId> = match self.tenant.as_slice() {
+            [] => kept.iter().map(|tenant| tenant.parse()).collect::<Result<_, _>>()?,
+            named => named.iter().cloned().collect(),
+        };
         let first = trust.deciders().people().is_empty();
         // Before anything is said: a person without a key could not decide, and would stand there.
         if let Some(taken) = key.and_then(|key| trust.deciders().key(key.key_id())) {
             let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
             anyhow::bail!("key {key_id} is {owner}'s already: one key is one person's, for good");
         }
-        office::say(data, Act::DeciderAdded { decider: self.decider.clone(), roles, tenants })?;
+        let added = Act::DeciderAdded { decider: self.decider.clone(), roles, tenants };
+        let given = key.map(|key| Act::KeyAdded {
+            decider: self.decider.clone(),
+            kind: key.scheme().as_str().to_owned(),
+            public_key: key.to_base64(),
+            valid_until: self.until,
+        });
+        let mut tried = trust.clone();
+        for act in [Some(&added), given.as_ref()].into_iter().flatten() {
+            tried.apply(SystemClock.now(), act)?;
+        }
+        office::say(data, added)?;
         let mut out = anstream::stdout();
-        if let Some(key) = key {
-            let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
-            let (decider, valid_until) = (self.decider.clone(), self.until);
-            office::say(data, Act::KeyAdded { decider, kind, public_key, valid_until })?;
+        if let (Some(key), Some(given)) = (key, given) {
+            office::say(data, given)?;
             writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
         } else {
             writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;

@@ -7,8 +7,10 @@ use crate::cli::office;
 use anyhow::Context as _;
 use anyhow::bail;
 use clap::Args;
+use host::authority::Request;
 use host::operate::Answer;
 use host::operate::Operation;
+use host::store::Store as _;
 use host::trust::Act;
 use receipt::Decision;
 use receipt::DecisionStatement;
@@ -170,8 +172,28 @@ impl Decide {
     fn draw_up(&self, data: &Data, by: &PersonId, decision: Decision) -> anyhow::Result<DecisionStatement> {
         let (request, by, reason) = (self.request.clone(), by.clone(), self.reason.clone());
         let role = if self.break_glass { Some(Role::BREAK_GLASS.parse()?) } else { self.role.clone() };
-        drawn_up(data, Operation::DrawUp { request, by, role, decision, reason })
+        let operation = Operation::DrawUp { request, by: by.clone(), role: role.clone(), decision, reason };
+        let statement = drawn_up(data, operation)?;
+        let asked = statement.decision == decision
+            && statement.decider == by
+            && statement.reason == self.reason
+            && role.is_none_or(|role| statement.role == role);
+        match asked && is_about(data, &self.request, &statement)? {
+            true => Ok(statement),
+            false => bail!("the host drew up something else than was asked for: nothing was signed"),
+        }
     }
+}
+
+/// Whether a statement is about that request as it stands in the folder: its text, and what an approver is shown of it.
+fn is_about(data: &Data, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
+    let (_folder, store) = data.read()?;
+    let (_, body) = store.request(id)?.with_context(|| format!("there is no request {id}"))?;
+    let request: Request = serde_json::from_str(&body)?;
+    let matter = &statement.matter;
+    Ok(matter.request_id == id.as_str()
+        && matter.request == receipt::request_digest(&request.document()?)
+        && matter.view == request.view_digest())
 }
 
 fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {

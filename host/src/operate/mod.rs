@@ -182,6 +182,10 @@ impl Host {
                 let revocation = self.revoke(&receipt, &by, reason.as_deref())?.id;
                 Ok(Answer::Revoked { revocation })
             }
+            Operation::Say {
+                act: Act::Reviewed { .. } | Act::GlassBroken { .. } | Act::PolicyAdopted { .. },
+                ..
+            } => Err(Error::NotSayable),
             Operation::Say { by, act } => self.say(&by, act).map(|()| Answer::Done),
         }
     }

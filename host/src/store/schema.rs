@@ -86,9 +86,6 @@ const APPROVALS: &str = "
         at = coalesce((SELECT at FROM ends WHERE request = requests.id AND fact = 'requested'), 0),
         outcome = (SELECT coalesce(decision, 'LAPSED') FROM ends WHERE request = requests.id AND fact <> 'requested')
         WHERE json_valid(body);
-    INSERT OR IGNORE INTO known SELECT tenant, body ->> 'component' FROM requests WHERE outcome = 'APPROVED';
-    INSERT OR IGNORE INTO known SELECT tenant, body -> 'artifact' ->> 'sha256' FROM requests
-        WHERE outcome = 'APPROVED' AND body -> 'artifact' ->> 'sha256' IS NOT NULL;
     DROP TABLE ends;
     CREATE INDEX requests_by_subject ON requests (tenant, subject);
     CREATE INDEX requests_by_time ON requests (tenant, at);

@@ -23,6 +23,8 @@ pub struct Count {
     pub approved: BTreeSet<PersonId>,
     /// Who has denied and counts.
     pub denied: BTreeSet<PersonId>,
+    /// Who would decide alone, and may.
+    pub alone: BTreeSet<PersonId>,
 }
 
 /// What signed decisions come to.
@@ -45,11 +47,11 @@ pub enum Verdict {
 #[must_use]
 pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecision]) -> Count {
     let counting = decisions.iter().filter(|decision| !subject.is_own(decision.person()));
-    let (mut approved, mut denied, mut alone) = (BTreeMap::new(), BTreeSet::new(), false);
+    let (mut approved, mut denied, mut alone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for decision in counting {
         match (decision.decision(), decision.role().is_break_glass()) {
             (Decision::Denied, _) => drop(denied.insert(decision.person().clone())),
-            (Decision::Approved, true) => alone = true,
+            (Decision::Approved, true) => drop(alone.insert(decision.person().clone())),
             (Decision::Approved, false) => {
                 let roles: &mut BTreeSet<_> = approved.entry(decision.person().clone()).or_default();
                 roles.insert(decision.role().clone());
@@ -57,20 +59,26 @@ pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecisi
         }
     }
     approved.retain(|person, _| !denied.contains(person));
+    alone.retain(|person| !denied.contains(person));
+    let asked = policy.rule(&subject.question(&[])).answer;
+    if let Answer::Ask(ask) = &asked {
+        approved.retain(|_, roles| ask.counts(roles));
+    }
     let approvers: Vec<_> = approved
         .iter()
         .map(|(person, roles)| Approver { person: person.clone(), roles: roles.clone() })
         .collect();
     let ruling = policy.rule(&subject.question(&approvers));
-    let asked = policy.rule(&subject.question(&[])).answer;
     let verdict = match (&asked, &ruling.answer) {
         (_, Answer::Deny) | (Answer::Deny, _) => Verdict::Forbidden,
         (Answer::Ask(ask), _) if enough_deny(ask, decisions, &denied) => Verdict::Denied,
+        // A policy that asks nobody any more still hears a no.
+        (Answer::Allow, _) if !denied.is_empty() => Verdict::Denied,
         (_, Answer::Allow) => Verdict::Approved,
-        (_, Answer::Ask(_)) if alone => Verdict::Alone,
+        (_, Answer::Ask(_)) if !alone.is_empty() => Verdict::Alone,
         (_, Answer::Ask(_)) => Verdict::Waiting,
     };
-    Count { ruling, verdict, approved: approved.into_keys().collect(), denied }
+    Count { ruling, verdict, approved: approved.into_keys().collect(), denied, alone }
 }
 
 fn enough_deny(ask: &Ask, decisions: &[VerifiedDecision], denied: &BTreeSet<PersonId>) -> bool {

@@ -15,6 +15,7 @@ pub use count::Verdict;
 pub use count::count;
 pub use subject::Subject;
 pub use subject::Unclear;
+pub(crate) use subject::is_own;
 
 use crate::store::RecordedAct;
 use crate::store::StoreError;
@@ -162,10 +163,10 @@ impl Trust {
         self.unreviewed.iter()
     }
 
-    /// One of them that is that tenant's.
+    /// One of them that is that tenant's, and not about this request.
     #[must_use]
-    pub fn unreviewed_of(&self, tenant: &TenantId) -> Option<(&RequestId, &Alone)> {
-        self.unreviewed.iter().find(|(_, alone)| alone.tenant == *tenant)
+    pub fn unreviewed_beside(&self, tenant: &TenantId, request: &RequestId) -> Option<(&RequestId, &Alone)> {
+        self.unreviewed.iter().find(|(id, alone)| alone.tenant == *tenant && *id != request)
     }
 
     /// What an act does; the state is as it was when it does nothing.

@@ -93,9 +93,14 @@ impl Subject {
     /// Whether the request is this person's own: such a one never decides about it.
     #[must_use]
     pub fn is_own(&self, person: &PersonId) -> bool {
-        let own = [self.operator.as_ref(), self.submitter.as_ref()];
-        own.contains(&Some(person)) || self.actor.as_str() == person.as_str()
+        is_own(&self.actor, [self.operator.as_ref(), self.submitter.as_ref()], person)
     }
+}
+
+/// Whether somebody acts, or answers for who acts. An actor may be spelled as receipts spell a person, and in capitals.
+pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], person: &PersonId) -> bool {
+    let actor = actor.as_str().to_ascii_lowercase();
+    answering.contains(&Some(person)) || actor.strip_prefix("user:").unwrap_or(&actor) == person.as_str()
 }
 
 fn artifact(document: &Json, novelty: Novelty) -> Result<Option<Artifact>, Unclear> {
