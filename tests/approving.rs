@@ -1,5 +1,5 @@
 //! Deciding on the command line: the transcript in the manual, and a real ssh-agent.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -255,5 +255,12 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     fails(&["policy", "check"], &["line 3"]);
     fs::remove_file(here.join(".pp-host/policy.toml")).unwrap();
     succeeds(here, &["deny", &request, "--as", "alice", "--key", "alice.pem", "--reason", "wrong branch"]);
+    // The same question twice is one, asked again.
+    assert_eq!(at(here, &["run", "guest.wasm"]).code, Some(3));
+    assert_eq!(at(here, &["run", "guest.wasm"]).code, Some(3));
+    let listed = succeeds(here, &["approvals"]);
+    assert_eq!(listed.matches("the same, asked again").count(), 1, "{listed}");
+    let (request, _) = waiting(here);
+    assert!(succeeds(here, &["policy", "explain", "--request", &request]).contains("ask 1 of anyone"));
     assert!(succeeds(here, &["audit"]).contains("decider     alice may decide as release for every tenant"));
 }

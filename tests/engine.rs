@@ -29,7 +29,6 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 use workflow::Entry;
-use workflow::Wait;
 
 /// A clock that stands still until it is moved, and then wakes whoever waits for it.
 #[derive(Clone)]
@@ -142,7 +141,7 @@ impl Floor {
 
     fn waiting_on(&self, key: &InstanceKey) -> workflow::RequestId {
         match self.host.status(key).unwrap() {
-            Status::Waiting(Wait::Approval { request, .. }) => request,
+            Status::Waiting(wait) => wait.request().unwrap().clone(),
             other => panic!("{key} does not wait: {other:?}"),
         }
     }

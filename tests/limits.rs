@@ -167,9 +167,8 @@ fn what_was_permitted_is_recorded_however_full_it_is() {
         folder.path(),
         Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, ..Quotas::default() },
     );
-    let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.status(&key).unwrap() else {
-        panic!()
-    };
+    let Status::Waiting(wait) = host.status(&key).unwrap() else { panic!() };
+    let request = wait.request().unwrap().clone();
     host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
     assert_eq!(over_quota(support::block_on(host.drive(&key))).0, "stored-bytes");
     let entries = support::entries(&host, &key);
@@ -375,7 +374,7 @@ fn every_limit_is_listed_with_its_reason_and_in_the_help() {
     let folder = TempDir::new().unwrap();
     let (listed, help) =
         (cli::run(folder.path(), &["limits"]).stdout, cli::run(folder.path(), &["run", "--help"]).stdout);
-    for limit in &limits::ALL {
+    for limit in limits::ALL {
         let line = format!("{:<18}  {:>12}  default\n", limit.name, limit.unit.show(limit.default()));
         assert!(listed.contains(&line) && listed.contains(limit.reason), "{line}");
         assert!(help.contains(limit.name), "{} is not in the help", limit.name);

@@ -18,7 +18,6 @@ use support::finish;
 use support::result;
 use tempfile::TempDir;
 use workflow::Entry;
-use workflow::Wait;
 
 /// Tries attacks of the suite, by name.
 fn held(names: &[&str]) {
@@ -98,9 +97,8 @@ fn a_request_lapses_after_a_day() {
     let folder = TempDir::new().unwrap();
     let (host, time) = host_with_clock(&folder);
     let key = support::start(&host, "tenant-workflow", "{}");
-    let Status::Waiting(Wait::Approval { request, .. }) = support::block_on(host.drive(&key)).unwrap() else {
-        panic!()
-    };
+    let Status::Waiting(wait) = support::block_on(host.drive(&key)).unwrap() else { panic!() };
+    let request = wait.request().unwrap().clone();
     time.fetch_add(24 * 60 * 60_000, Ordering::Relaxed);
     let late = host.decide(&request, &support::judgement(Decision::Approved));
     assert!(matches!(late, Err(Error::NotWaiting { .. })), "{late:?}");

@@ -35,7 +35,6 @@ use tokio::runtime::Runtime;
 use workflow::Begun;
 use workflow::Command;
 use workflow::Outcome;
-use workflow::Wait;
 
 fn main() {
     divan::main();
@@ -135,9 +134,7 @@ fn approved_run(bencher: Bencher) {
     let bench = Bench::new();
     bencher.bench_local(|| {
         let key = bench.start();
-        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&key) else {
-            unreachable!("it asks")
-        };
+        let request = bench.drive(&key).request().cloned().expect("it asks");
         let by = DemoDecider::new("bench".parse().expect("a name"));
         bench
             .host
@@ -205,9 +202,7 @@ struct Decided {
 impl Decided {
     fn new() -> Self {
         let bench = Bench::new();
-        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&bench.start()) else {
-            unreachable!("it asks")
-        };
+        let request = bench.drive(&bench.start()).request().cloned().expect("it asks");
         let request = bench.host.request(&request).expect("its request");
         let keyring = Keyring::open(
             bench.folder.path().join("other").as_path(),

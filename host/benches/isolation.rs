@@ -6,7 +6,6 @@
 use host::Host;
 use host::InstanceKey;
 use host::Start;
-use host::Status;
 use host::authority::DemoDecider;
 use host::authority::Judgement;
 use host::sandbox::Drive;
@@ -28,7 +27,6 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use workflow::Command;
 use workflow::Outcome;
-use workflow::Wait;
 
 fn main() {
     neighbours();
@@ -123,12 +121,10 @@ impl Ground {
     async fn attack(self, attack: &str) {
         loop {
             let key = self.start("mallory", &self.hostile, &format!(r#"{{"attack":"{attack}"}}"#));
-            while let Status::Waiting(Wait::Approval { request, .. }) =
-                self.host.drive(&key).await.expect("a drive")
-            {
+            while let Some(request) = self.host.drive(&key).await.expect("a drive").request() {
                 let by = DemoDecider::new("operator".parse().expect("a name"));
                 let judgement = Judgement { decision: Decision::Approved, by, reason: None };
-                self.host.decide(&request, &judgement).expect("a receipt");
+                self.host.decide(request, &judgement).expect("a receipt");
             }
         }
     }
@@ -140,10 +136,10 @@ impl Ground {
             let (key, began) = (self.start("acme", &self.honest, "{}"), Instant::now());
             let status = self.host.drive(&key).await.expect("a drive");
             took.push(began.elapsed());
-            let Status::Waiting(Wait::Approval { request, .. }) = status else { unreachable!("it asks") };
+            let request = status.request().expect("it asks");
             let by = DemoDecider::new("operator".parse().expect("a name"));
             let judgement = Judgement { decision: Decision::Denied, by, reason: None };
-            self.host.decide(&request, &judgement).expect("a receipt");
+            self.host.decide(request, &judgement).expect("a receipt");
             self.host.drive(&key).await.expect("a drive");
         }
         took

@@ -4,15 +4,18 @@ use crate::store::Agenda;
 use crate::store::Standing;
 use receipt::Timestamp;
 use workflow::Status;
-use workflow::Wait;
 
 /// The line of an instance that stands so since `now`.
 pub(crate) fn agenda(status: &Status, now: Timestamp) -> Agenda {
     let (standing, due) = match status {
+        Status::Queued => (Standing::Queued, Some(now)),
         Status::Running => (Standing::Running, Some(now)),
-        Status::Waiting(Wait::Approval { expires_at, .. }) => (Standing::Waiting, Some(*expires_at)),
+        Status::Waiting(wait) => (Standing::Waiting, wait.due()),
+        Status::Paused { .. } => (Standing::Paused, None),
+        Status::Diverged { .. } => (Standing::Diverged, None),
         Status::Completed(_) => (Standing::Complete, None),
         Status::Failed(_) => (Standing::Errored, None),
+        Status::Terminated { .. } => (Standing::Terminated, None),
     };
     Agenda { standing, due }
 }

@@ -27,13 +27,20 @@ use workflow::Action;
 use workflow::Asked;
 use workflow::Call;
 use workflow::Entry;
+use workflow::Manner;
 
 /// The span in which a tenant's requests are counted.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Driver {
     /// Makes a request of an action. Where the policy asks nobody, it is decided at once, in the same transaction.
-    pub(crate) async fn request(&mut self, call: Call, asked: Asked, action: Action) -> Result<(), Error> {
+    pub(crate) async fn request(
+        &mut self,
+        call: Call,
+        asked: Asked,
+        action: Action,
+        manner: Manner,
+    ) -> Result<(), Error> {
         let now = self.inner.now()?;
         if let Some(over) = self.too_often(now)? {
             return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
@@ -50,6 +57,7 @@ impl Driver {
             artifact: request.artifact.clone(),
             input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
             expires_at: request.expires_at,
+            manner,
         }];
         entries.extend(issued.iter().flat_map(|issued| issued.entries(&request.id)));
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;

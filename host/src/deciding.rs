@@ -36,8 +36,6 @@ use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::RequestId;
-use workflow::Status;
-use workflow::Wait;
 
 /// A request that waits, and how it stands.
 #[derive(Debug, Clone)]
@@ -304,10 +302,10 @@ impl Host {
         let (key, request) = self.0.request(id)?;
         let (_, replay) = self.0.read(&key)?;
         let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
-        match replay.status() {
-            Status::Waiting(Wait::Approval { request, .. }) if request == *id => {}
-            Status::Completed(_) | Status::Failed(_) => return Err(not_waiting("its instance has ended")),
-            _ => return Err(not_waiting("it was decided, withdrawn, or has lapsed")),
+        match replay.is_pending(id) {
+            true => {}
+            false if replay.status().has_ended() => return Err(not_waiting("its instance has ended")),
+            false => return Err(not_waiting("it was decided, withdrawn, or has lapsed")),
         }
         if self.0.now()? >= request.expires_at {
             return Err(not_waiting("it has lapsed; drive the instance, which will be told"));

@@ -53,7 +53,6 @@ use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::Turn;
 use workflow::Unsettled;
-use workflow::Wait;
 
 /// What does not change while an instance runs.
 pub(crate) struct Origin {
@@ -159,13 +158,11 @@ impl Driver {
 
     async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
         loop {
-            let turn = self.replay.next(command).map_err(|divergence| self.diverged(divergence))?;
+            let now = self.inner.now()?;
+            let turn = self.replay.next(command, now).map_err(|divergence| self.diverged(divergence))?;
             match turn {
                 Turn::Return(outcome) => return Ok(outcome),
-                Turn::Wait(Wait::Approval { request, expires_at }) if self.inner.now()? >= expires_at => {
-                    self.append([Entry::Lapsed { request }]).await?;
-                }
-                Turn::Wait(Wait::Approval { .. }) => return Err(Stop::Waiting),
+                Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Do(live) => self.carry_out(live).await?,
             }
@@ -212,17 +209,9 @@ impl Driver {
     /// The one place where the host does anything.
     async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
-            Live::BeginStep { call, name } => self.begin(Entry::StepStarted { call, name }).await,
-            Live::EndStep { call, result: Ok(output) } => {
-                self.append([Entry::StepCompleted { call, output }]).await
-            }
-            Live::EndStep { call, result: Err(failure) } => {
-                self.append([Entry::StepFailed { call, failure }]).await
-            }
-            Live::Reject { call, asked, message } => {
-                self.append([Entry::Rejected { call, asked, message }]).await
-            }
-            Live::Request { call, asked, action } => self.request(call, asked, action).await,
+            Live::Record(entry) if can_wait(&entry) => self.begin(entry).await,
+            Live::Record(entry) => self.append([entry]).await,
+            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
             Live::Attest { call, receipt, effect } => {
@@ -367,7 +356,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The beginning of a step's body. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
+    /// The beginning of an attempt, or word of an end. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
     /// the middle of it, it is done again. So the entry waits for the next one, or until [`PATIENCE`] is over.
     async fn begin(&mut self, entry: Entry) -> Result<(), Error> {
         if self.unwritten.is_empty() {
@@ -466,12 +455,24 @@ fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, verdict: Res
     }
 }
 
+/// Whether an entry says no more than that the guest goes on computing, and where: should the host stop before the next one, the guest
+/// comes to the same place again, and it is written then.
+fn can_wait(entry: &Entry) -> bool {
+    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
+}
+
 /// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
 /// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.
 fn is_of_the_guest(entry: &Entry) -> bool {
     matches!(
         entry,
         Entry::StepStarted { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::AttemptStarted { .. }
+            | Entry::SleepStarted { .. }
+            | Entry::WaitStarted { .. }
+            | Entry::EventReceived { .. }
+            | Entry::Awaiting { .. }
             | Entry::StepCompleted { .. }
             | Entry::StepFailed { .. }
             | Entry::Rejected { .. }

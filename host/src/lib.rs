@@ -16,10 +16,11 @@
 //! let instance = host.start(&workflow, start)?;
 //!
 //! // The workflow runs until it asks for permission; then it is parked and costs nothing but disk.
-//! while let Status::Waiting(workflow::Wait::Approval { request, .. }) = host.drive(&instance).await? {
-//!     println!("{}", host.request(&request)?);
+//! while let Status::Waiting(wait) = host.drive(&instance).await? {
+//!     let Some(request) = wait.request() else { continue };
+//!     println!("{}", host.request(request)?);
 //!     let by = DemoDecider::new("operator".parse()?);
-//!     host.decide(&request, &Judgement { decision: Decision::Approved, by, reason: None })?;
+//!     host.decide(request, &Judgement { decision: Decision::Approved, by, reason: None })?;
 //! }
 //! # Ok(())
 //! # }
@@ -88,7 +89,6 @@ use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Entry;
 use workflow::TenantId;
-use workflow::Wait;
 
 /// A host: one data folder, one sandbox, one issuer.
 #[derive(Clone)]
@@ -226,9 +226,9 @@ impl Host {
         let reins = Reins::take(&self.0, key)?;
         let (origin, replay) = self.0.read(key)?;
         match replay.status() {
-            Status::Running => {}
+            status if status.can_run() => {}
+            Status::Waiting(wait) if wait.due() <= Some(self.0.now()?) => {}
             // Nothing that the guest could do would change anything.
-            Status::Waiting(Wait::Approval { expires_at, .. }) if self.0.now()? >= expires_at => {}
             settled => return Ok(settled),
         }
         let program = self.program_of(origin.component).await?;

@@ -11,7 +11,6 @@ use host::Status;
 use receipt::Decision;
 use std::sync::LazyLock;
 use std::sync::Mutex;
-use workflow::Wait;
 
 static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
 static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.wat")));
@@ -26,10 +25,10 @@ pub fn stand(input: &[u8]) {
         // No more decisions than calls.
         for _ in 0..=ground::limits().calls {
             match drive(ground, &key) {
-                Some(Status::Waiting(Wait::Approval { request, .. })) => match u.int_in_range(0..=9) {
+                Some(status) if let Some(request) = status.request() => match u.int_in_range(0..=9) {
                     Ok(0) => break,
-                    Ok(1) => ground.decide(&request, Decision::Denied),
-                    _ => ground.decide(&request, Decision::Approved),
+                    Ok(1) => ground.decide(request, Decision::Denied),
+                    _ => ground.decide(request, Decision::Approved),
                 },
                 Some(Status::Running) => panic!("a drive ends, and the instance runs on"),
                 _ => break,

@@ -19,7 +19,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use tempfile::TempDir;
 use workflow::Entry;
-use workflow::Wait;
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -62,8 +61,8 @@ pub fn judgement(decision: Decision) -> Judgement {
 pub fn finish(host: &Host, key: &InstanceKey, decision: Decision) -> Status {
     loop {
         match block_on(host.drive(key)).unwrap() {
-            Status::Waiting(Wait::Approval { request, .. }) => {
-                drop(host.decide(&request, &judgement(decision)).unwrap())
+            Status::Waiting(wait) => {
+                drop(host.decide(wait.request().unwrap(), &judgement(decision)).unwrap())
             }
             end => return end,
         }

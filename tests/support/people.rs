@@ -19,7 +19,6 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 use workflow::RequestId;
-use workflow::Wait;
 
 /// When every test begins.
 pub const NOON: i64 = 1_800_000_000_000;
@@ -102,10 +101,9 @@ impl Place {
 
     /// Drives an instance to the request that it waits with.
     pub fn waits(&self, key: &InstanceKey) -> RequestId {
-        match super::block_on(self.host.drive(key)).unwrap() {
-            Status::Waiting(Wait::Approval { request, .. }) => request,
-            other => panic!("it does not wait for an approval: {other:?}"),
-        }
+        let status = super::block_on(self.host.drive(key)).unwrap();
+        let request = status.request().cloned();
+        request.unwrap_or_else(|| panic!("it does not wait for an approval: {status:?}"))
     }
 
     pub fn ends(&self, key: &InstanceKey) -> Status {

@@ -1,12 +1,17 @@
 //! What a guest asks for.
 
+use crate::Asked;
 use crate::Failure;
+use crate::Manner;
 use crate::ReceiptId;
+use crate::Retry;
+use crate::StepConfig;
+use crate::step::later;
 use receipt::Digest;
 use receipt::Json;
+use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
-use std::fmt;
 use std::sync::Arc;
 
 /// The number of a call within its instance: 0 for the first thing a guest asks for, and so on.
@@ -27,10 +32,108 @@ pub enum Command {
         /// The result as JSON text, or the failure.
         result: Result<String, Failure>,
     },
+    /// Record that the attempt under way of the step that was begun with `call` failed, and what is to become of the step.
+    FailStep {
+        /// The call that began the step.
+        call: Call,
+        /// The failure.
+        failure: Failure,
+        /// What is to become of the step.
+        retry: Retry,
+    },
+    /// Sleep, and hear when it is over.
+    Sleep(Sleep),
+    /// Wait for an event, and hear of it.
+    WaitForEvent(Expectation),
     /// Ask for permission to perform an action.
     RequireApproval(Action),
     /// Perform an action on a receipt.
     Perform(Invocation),
+    /// Begin something, and go on beside it.
+    Start(Start),
+    /// Hear of the first end among things that were begun so, or that a step among them is to be tried now.
+    Await {
+        /// The calls that began them.
+        calls: Vec<Call>,
+    },
+}
+
+/// What can be begun and go on beside others. Its end is heard of through [`Command::Await`], once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// A step that is tried as `config` says. Its first attempt is made at once.
+    Step {
+        /// The step's name.
+        name: String,
+        /// How it is tried, if this is the first time that it is begun.
+        config: StepConfig,
+    },
+    /// A sleep.
+    Sleep(Sleep),
+    /// A wait for an event.
+    WaitForEvent(Expectation),
+    /// A request for permission.
+    RequireApproval(Action),
+}
+
+/// A sleep with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sleep {
+    /// The name.
+    pub name: String,
+    /// How long, if this is the first time that it is asked for.
+    pub alarm: Alarm,
+}
+
+/// When a sleep is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// So many milliseconds after it began.
+    In(u64),
+    /// Then.
+    At(Timestamp),
+}
+
+impl Alarm {
+    /// When it rings, set now.
+    pub(crate) fn rings(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::In(ms) => later(now, ms),
+            Self::At(at) => at,
+        }
+    }
+}
+
+/// A wait for an event, with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// The name.
+    pub name: String,
+    /// The type of event.
+    pub event_type: String,
+    /// Milliseconds after which it is given up, if this is the first time that it is asked for.
+    pub timeout_ms: u64,
+}
+
+impl Expectation {
+    /// How long an event is waited for where nobody says otherwise: 24 hours, as on Cloudflare Workflows.
+    pub const TIMEOUT_MS: u64 = 86_400_000;
+}
+
+impl Command {
+    /// What is asked for, as it stands in the journal; none for what only speaks of an earlier call.
+    pub(crate) fn question(&self) -> Option<(Asked, Manner)> {
+        let at_once = |asked| Some((asked, Manner::AtOnce));
+        match self {
+            Self::BeginStep { name } => at_once(Asked::step(name)),
+            Self::Sleep(sleep) => at_once(Asked::from(sleep)),
+            Self::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
+            Self::RequireApproval(action) => at_once(Asked::from(action)),
+            Self::Perform(invocation) => at_once(Asked::from(invocation)),
+            Self::Start(start) => Some((Asked::from(start), Manner::Beside)),
+            Self::EndStep { .. } | Self::FailStep { .. } | Self::Await { .. } => None,
+        }
+    }
 }
 
 /// A risky action in full.
@@ -129,112 +232,4 @@ pub struct Invocation {
     pub artifact: Artifact,
     /// The receipt that is to permit it.
     pub receipt: ReceiptId,
-}
-
-/// What is recorded of a question: enough to recognise it, and to tell two apart in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Asked {
-    /// A step.
-    Step {
-        /// Its name.
-        name: String,
-    },
-    /// A permission.
-    Approval {
-        /// The action's capability.
-        capability: String,
-        /// The action's resource.
-        resource: String,
-        /// [`Action::digest`].
-        action: Digest,
-    },
-    /// An action.
-    Perform {
-        /// The capability.
-        capability: String,
-        /// The resource.
-        resource: String,
-        /// The artifact.
-        artifact: ArtifactFacts,
-        /// The receipt.
-        receipt: ReceiptId,
-    },
-}
-
-impl Asked {
-    /// A step of that name.
-    #[must_use]
-    pub fn step(name: &str) -> Self {
-        Self::Step { name: brief(name) }
-    }
-}
-
-impl From<&Action> for Asked {
-    fn from(action: &Action) -> Self {
-        Self::Approval {
-            capability: brief(&action.capability),
-            resource: brief(&action.resource),
-            action: action.digest(),
-        }
-    }
-}
-
-impl From<&Invocation> for Asked {
-    fn from(invocation: &Invocation) -> Self {
-        Self::Perform {
-            capability: brief(&invocation.capability),
-            resource: brief(&invocation.resource),
-            artifact: ArtifactFacts {
-                name: brief(&invocation.artifact.facts.name),
-                ..invocation.artifact.facts.clone()
-            },
-            receipt: invocation.receipt.clone(),
-        }
-    }
-}
-
-/// A text of a guest as it stands in the journal: whole where it is acceptable, and its beginning and digest where it is longer than
-/// anything acceptable is. What is rejected is recorded too, and must not fill the disk.
-fn brief(text: &str) -> String {
-    const LONGEST: usize = 4 << 10;
-    if text.len() <= LONGEST {
-        return text.to_owned();
-    }
-    let shown = &text[..text.floor_char_boundary(64)];
-    format!("{shown}… [{} bytes, sha256 {}]", text.len(), Digest::of(text.as_bytes()))
-}
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::Quoted;
-        match self {
-            Self::Step { name } => write!(f, "step {}", Quoted(name)),
-            Self::Approval { capability, resource, action } => {
-                write!(f, "approval of {} on {} (action {action})", Quoted(capability), Quoted(resource))
-            }
-            Self::Perform { capability, resource, artifact, receipt } => write!(
-                f,
-                "{} on {} with artifact {} (sha256 {}) and receipt {receipt}",
-                Quoted(capability),
-                Quoted(resource),
-                Quoted(&artifact.name),
-                artifact.sha256
-            ),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_too_long_for_the_journal_is_still_told_from_every_other() {
-        let (long, other) = ("é".repeat(1_000_000), format!("{}x", "é".repeat(1_000_000)));
-        let recorded = serde_json::to_string(&Asked::step(&long)).unwrap();
-        assert!(recorded.len() < 300, "{recorded}");
-        assert_ne!(Asked::step(&long), Asked::step(&other));
-        assert_eq!(Asked::step("short"), Asked::Step { name: "short".to_owned() });
-    }
 }

@@ -4,11 +4,16 @@ use crate::ActorId;
 use crate::ArtifactFacts;
 use crate::Asked;
 use crate::Call;
-use crate::Clipped;
-use crate::Escaped;
-use crate::Quoted;
+use crate::Check;
+use crate::Effect;
+use crate::EventNumber;
+use crate::EventType;
+use crate::Failure;
+use crate::Finding;
+use crate::Manner;
 use crate::ReceiptId;
 use crate::RequestId;
+use crate::StepConfig;
 use crate::TenantId;
 use receipt::Decision;
 use receipt::Digest;
@@ -16,7 +21,6 @@ use receipt::PersonId;
 use receipt::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
-use std::fmt;
 
 /// One fact. An intent is written before its effect, so that a journal never knows less than the world does.
 ///
@@ -52,12 +56,36 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         submitter: Option<PersonId>,
     },
-    /// A step was begun.
+    /// A step was begun, and its first attempt with it.
     StepStarted {
         /// The call that began it.
         call: Call,
         /// Its name.
         name: String,
+        /// How it is tried; none for a step that is tried once, for as long as it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        config: Option<StepConfig>,
+        /// Whether the workflow waits for its end at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// An attempt failed, and there will be another.
+    AttemptFailed {
+        /// The call that began the step.
+        call: Call,
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// What the workflow said of it, or that it took too long.
+        failure: Failure,
+        /// When the next one is due.
+        retry_at: Timestamp,
+    },
+    /// The next attempt of a step was begun.
+    AttemptStarted {
+        /// The call that began the step.
+        call: Call,
+        /// The attempt's number.
+        attempt: u32,
     },
     /// A step ended well. It never runs again.
     StepCompleted {
@@ -66,7 +94,7 @@ pub enum Entry {
         /// Its result, as JSON text.
         output: String,
     },
-    /// A step ended badly.
+    /// A step ended badly, and is not tried again.
     StepFailed {
         /// The call that began it.
         call: Call,
@@ -82,6 +110,68 @@ pub enum Entry {
         /// What was wrong with it.
         message: String,
     },
+    /// A sleep began.
+    SleepStarted {
+        /// The call that asked for it.
+        call: Call,
+        /// Its name.
+        name: String,
+        /// When it is over.
+        until: Timestamp,
+        /// Whether the workflow waits for its end at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// A sleep was over, and the workflow was told.
+    SleepEnded {
+        /// The call that asked for it.
+        call: Call,
+    },
+    /// A wait for an event began.
+    WaitStarted {
+        /// The call that asked for it.
+        call: Call,
+        /// Its name.
+        name: String,
+        /// The type of event.
+        event_type: EventType,
+        /// When it is given up.
+        until: Timestamp,
+        /// Whether the workflow waits for its end at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// The event that was waited for was there, and the workflow was told. Nobody else is told of it.
+    WaitMatched {
+        /// The call that waited.
+        call: Call,
+        /// The event.
+        event: EventNumber,
+    },
+    /// No event of that type came in time, and the workflow was told.
+    WaitTimedOut {
+        /// The call that waited.
+        call: Call,
+    },
+    /// Somebody sent an event. It is kept until the workflow asks for its type.
+    EventReceived {
+        /// What kind of event.
+        event_type: EventType,
+        /// What was sent with it, as JSON text.
+        payload: String,
+        /// When it came.
+        at: Timestamp,
+    },
+    /// The workflow waits for whichever of these ends first.
+    Awaiting {
+        /// The calls that began them.
+        calls: Vec<Call>,
+    },
+    /// Of several things that it had begun, the workflow was told of this end.
+    Told {
+        /// The call that began it.
+        call: Call,
+    },
     /// An action waits for a decision.
     Requested {
         /// The call that asked.
@@ -96,6 +186,9 @@ pub enum Entry {
         input_hash: String,
         /// When the request lapses if nobody decides.
         expires_at: Timestamp,
+        /// Whether the workflow waits for the decision at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
     },
     /// Somebody signed a decision about a request. It takes as many as the policy asks for to decide it.
     Signed {
@@ -195,6 +288,49 @@ pub enum Entry {
         /// The attestation in its portable form, as JSON text.
         document: String,
     },
+    /// A person found out how an effect ended that was unknown. The attestation stands as it was signed.
+    Resolved {
+        /// The call that acted.
+        call: Call,
+        /// What they found.
+        finding: Finding,
+        /// Who.
+        by: String,
+        /// How they know, in their words.
+        reason: Option<String>,
+    },
+    /// Somebody stopped the instance for a while.
+    Paused {
+        /// Who.
+        by: String,
+    },
+    /// Somebody let the instance go on, after a pause or a divergence.
+    Resumed {
+        /// Who.
+        by: String,
+    },
+    /// The workflow asked for something else than it did before. The instance stands still until somebody looks at it.
+    Diverged {
+        /// The call at which it did.
+        call: Call,
+        /// What was recorded, and what it did now.
+        message: String,
+    },
+    /// Somebody had the workflow go back: of what it asked for itself, that call and all that came after it count no longer. What was
+    /// decided, spent and done stays so.
+    Restarted {
+        /// The first call that counts no longer; the number of the next one, where all of them count on.
+        from: Call,
+        /// Who.
+        by: String,
+    },
+    /// Somebody ended the instance.
+    Terminated {
+        /// Who.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
     /// The workflow returned.
     Completed {
         /// Its result, as JSON text.
@@ -205,81 +341,6 @@ pub enum Entry {
         /// Why.
         failure: Failure,
     },
-}
-
-/// A failure with a name for programs and a message for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Failure {
-    /// A short name for the kind of failure.
-    pub name: String,
-    /// What went wrong.
-    pub message: String,
-}
-
-/// How an effect ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Effect {
-    /// It took place.
-    Succeeded {
-        /// What the capability returned, as canonical JSON text.
-        output: String,
-        /// When it began.
-        started_at: Timestamp,
-        /// When it had ended.
-        finished_at: Timestamp,
-    },
-    /// It did not take place.
-    Failed {
-        /// Why.
-        message: String,
-        /// When it began.
-        started_at: Timestamp,
-        /// When it had ended.
-        finished_at: Timestamp,
-    },
-    /// It was interrupted, and nobody knows. Never repeated by itself.
-    Unknown {
-        /// What is known.
-        message: String,
-    },
-}
-
-/// The checks of the gate, in the order in which they are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Check {
-    /// The signature, the key, the canonical form or the commitment.
-    Verification,
-    /// Approved, not denied.
-    Decision,
-    /// Production or demo, as the gate demands.
-    Scope,
-    /// The tenant.
-    Tenant,
-    /// The instance.
-    Instance,
-    /// The component's digest.
-    Code,
-    /// The capability.
-    Capability,
-    /// The resource.
-    Resource,
-    /// The artifact's name, size and digest.
-    Artifact,
-    /// Not expired.
-    Expiry,
-    /// Not spent.
-    Redemption,
-    /// Not revoked.
-    Revocation,
-    /// The deciders whose signatures are in the receipt still count, and are as many as it takes.
-    Approvals,
-    /// The policy in force allows the action with them.
-    Policy,
-    /// Nobody has frozen the tenant, or everything.
-    Freeze,
 }
 
 /// A decision in the journal is spelled as in the signed receipt.
@@ -297,105 +358,5 @@ mod signed_spelling {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decision, D::Error> {
         let text = String::deserialize(deserializer)?;
         Decision::from_signed(&text).ok_or_else(|| D::Error::custom("a decision is APPROVED or DENIED"))
-    }
-}
-
-/// One line for people.
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loaded { component, bytes, imports } => {
-                write!(
-                    f,
-                    "loaded      component sha256 {component}, {bytes} bytes, {} imports",
-                    imports.len()
-                )
-            }
-            Self::Started { tenant, actor, workflow, .. } => {
-                write!(f, "started     workflow {} for tenant {tenant}, actor {actor}", Quoted(workflow))
-            }
-            Self::StepStarted { call, name } => write!(f, "step        #{call} {} started", Quoted(name)),
-            Self::StepCompleted { call, output } => {
-                write!(f, "step        #{call} completed, {} bytes of result", output.len())
-            }
-            Self::StepFailed { call, failure } => write!(f, "step        #{call} failed: {failure}"),
-            Self::Rejected { call, asked, message } => {
-                write!(f, "rejected    #{call} {asked}: {}", Clipped(message))
-            }
-            Self::Requested { call, request, asked, expires_at, .. } => {
-                write!(f, "requested   #{call} {request}: {asked}, lapses {expires_at}")
-            }
-            Self::Signed { request, decision, decider, key_id, .. } => {
-                write!(f, "signed      {request}: {decision} by {}, key {}", Quoted(decider), Escaped(key_id))
-            }
-            Self::Decided { request, decision, decider, reason } => {
-                write!(f, "decided     {request}: {decision} by {}", Quoted(decider))?;
-                reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {}", Quoted(reason)))
-            }
-            Self::Issued { receipt, decision, key_id, expires_at, .. } => {
-                write!(
-                    f,
-                    "receipt     {receipt}: {decision}, signed with {}, redeemable until {expires_at}",
-                    Escaped(key_id)
-                )
-            }
-            Self::Lapsed { request } => write!(f, "lapsed      {request}: nobody decided in time"),
-            Self::Withdrawn { request, by, reason } => {
-                write!(f, "withdrawn   {request} by {}", Quoted(by))?;
-                reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {}", Quoted(reason)))
-            }
-            Self::Redeemed { call, receipt, asked, .. } => {
-                write!(f, "redeemed    #{call} {receipt} verified and spent for {asked}")
-            }
-            Self::Refused { call, check, message, .. } => {
-                write!(f, "refused     #{call} by the {check} check: {}", Clipped(message))
-            }
-            Self::Performed { call, receipt, effect } => {
-                write!(f, "performed   #{call} on {receipt}: {effect}")
-            }
-            Self::Attested { receipt, key_id, .. } => {
-                write!(f, "attested    {receipt}: outcome signed with {}", Escaped(key_id))
-            }
-            Self::Completed { output } => write!(f, "completed   {}", Clipped(output)),
-            Self::Failed { failure } => write!(f, "failed      {failure}"),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", Quoted(&self.name), Quoted(&self.message))
-    }
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Succeeded { output, .. } => write!(f, "succeeded, {}", Clipped(output)),
-            Self::Failed { message, .. } => write!(f, "failed, {}", Quoted(message)),
-            Self::Unknown { message } => write!(f, "unknown, {}", Quoted(message)),
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Verification => "verification",
-            Self::Decision => "decision",
-            Self::Scope => "scope",
-            Self::Tenant => "tenant",
-            Self::Instance => "instance",
-            Self::Code => "code",
-            Self::Capability => "capability",
-            Self::Resource => "resource",
-            Self::Artifact => "artifact",
-            Self::Expiry => "expiry",
-            Self::Redemption => "redemption",
-            Self::Revocation => "revocation",
-            Self::Approvals => "approvals",
-            Self::Policy => "policy",
-            Self::Freeze => "freeze",
-        })
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// A text that is not an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a {kind}: {rule}")]
+#[error("{text:?} is not {kind}: {rule}")]
 pub struct InvalidId {
     kind: &'static str,
     text: String,
@@ -65,23 +65,27 @@ macro_rules! id {
 // The bound of 100 and the alphabet are those of Cloudflare Workflows' instance ids, so that ids can move between the two.
 id!(
     /// Whom the guest's code belongs to.
-    TenantId, "tenant id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
+    TenantId, "a tenant id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
 );
 id!(
     /// One durable run of a workflow, unique within its tenant.
-    InstanceId, "instance id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
+    InstanceId, "an instance id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
 );
 id!(
     /// An action that waits, or waited, for a decision.
-    RequestId, "request id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
+    RequestId, "a request id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
 );
 id!(
     /// A signed decision.
-    ReceiptId, "receipt id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
+    ReceiptId, "a receipt id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
+);
+id!(
+    /// What kind of event an event is.
+    EventType, "an event type", 100, b"_-.:", "1 to 100 characters of A-Z a-z 0-9 _ - . :"
 );
 id!(
     /// The agent on whose behalf a workflow acts, as the operator names it.
-    ActorId, "actor", 128, b"._:/@-", "1 to 128 characters of A-Z a-z 0-9 . _ : / @ -"
+    ActorId, "an actor", 128, b"._:/@-", "1 to 128 characters of A-Z a-z 0-9 . _ : / @ -"
 );
 
 #[cfg(test)]

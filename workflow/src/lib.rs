@@ -6,7 +6,7 @@
 //! ```text
 //!   entries ──fold──► Replay ◄──apply── entry ◄── the shell did it
 //!                       │                            ▲
-//!   command ──next──►  Turn::Return(outcome)         │   already in the journal: hand it back
+//!   command, now ─next─► Turn::Return(outcome)       │   already in the journal: hand it back
 //!                      Turn::Wait(what)              │   park: the guest is unwound
 //!                      Turn::Do(live) ───────────────┘   perform, append, apply, ask again
 //!                      Turn::Break(failure)              end the instance: it broke a rule of its journal
@@ -27,27 +27,43 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
+mod asked;
+mod attempt;
+mod call;
 mod command;
 mod entry;
+mod event;
 mod id;
 mod limits;
+mod line;
+mod part;
 mod replay;
+mod status;
+mod step;
 mod table;
 mod text;
+mod trail;
 mod turn;
+mod wait;
 
+pub use answer::Divergence;
+pub use asked::Asked;
 pub use command::Action;
+pub use command::Alarm;
 pub use command::Artifact;
 pub use command::ArtifactFacts;
-pub use command::Asked;
 pub use command::Call;
 pub use command::Command;
+pub use command::Expectation;
 pub use command::Invocation;
-pub use entry::Check;
-pub use entry::Effect;
+pub use command::Sleep;
+pub use command::Start;
 pub use entry::Entry;
-pub use entry::Failure;
+pub use event::Event;
+pub use event::EventNumber;
 pub use id::ActorId;
+pub use id::EventType;
 pub use id::InstanceId;
 pub use id::InvalidId;
 pub use id::ReceiptId;
@@ -55,10 +71,18 @@ pub use id::RequestId;
 pub use id::TenantId;
 pub use limits::Limits;
 pub use limits::names as limit_names;
-pub use replay::Divergence;
+pub use part::Check;
+pub use part::Effect;
+pub use part::Failure;
+pub use part::Finding;
+pub use part::Manner;
 pub use replay::Replay;
-pub use replay::Status;
+pub use status::Status;
+pub use step::Backoff;
+pub use step::Retry;
+pub use step::StepConfig;
 pub use table::Illegal;
+pub use table::Unknown;
 pub use table::Unsettled;
 pub use text::Clipped;
 pub use text::Escaped;
@@ -69,5 +93,7 @@ pub use turn::Begun;
 pub use turn::Live;
 pub use turn::Outcome;
 pub use turn::Performance;
+pub use turn::Ready;
 pub use turn::Turn;
-pub use turn::Wait;
+pub use wait::Pending;
+pub use wait::Wait;

@@ -1,23 +1,42 @@
 //! What a guest may ask for. Every bound has a name, a value and a reason.
 
 use crate::Action;
+use crate::Alarm;
 use crate::Call;
 use crate::Command;
 use crate::Entry;
+use crate::EventType;
+use crate::Expectation;
 use crate::Failure;
 use crate::Invocation;
+use crate::Sleep;
+use crate::Start;
+use crate::StepConfig;
+use crate::step::later;
 use receipt::Json;
+use receipt::Timestamp;
+use std::time::Duration;
 
 /// The bounds on what one instance asks for and records. The defaults start from those of Cloudflare Workflows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls an instance, steps and approvals and actions together. Default 10 000, as on Cloudflare.
+    /// Calls an instance: steps, sleeps, waits, approvals and actions together. Default 10 000, as on Cloudflare.
     pub calls: u32,
-    /// Characters in a step's name. Default 256, as on Cloudflare.
+    /// Things that may be going on beside a workflow at a time. Default 1 000: one look at all of them is a few kilobytes of journal.
+    pub beside: u32,
+    /// How often a step may be tried again. Default 10 000, as on Cloudflare.
+    pub retries: u32,
+    /// How long a sleep, a wait, an attempt or the delay before one may take. Default 365 days, as on Cloudflare.
+    pub sleep: Duration,
+    /// Bytes in an event's payload. Default 1 MiB, as on Cloudflare.
+    pub event_bytes: usize,
+    /// Events that wait for somebody to ask for them. Default 1 000: more of them is a workflow that does not listen.
+    pub events: usize,
+    /// Characters in the name of a step, a sleep or a wait. Default 256, as on Cloudflare.
     pub step_name_chars: usize,
     /// Bytes in a step's or a workflow's result, and in the parameters. Default 1 MiB, as on Cloudflare.
     pub result_bytes: usize,
-    /// Bytes in all results of an instance's steps together. Default 64 MiB: they are read whole whenever the instance goes on.
+    /// Bytes in all step results and events of an instance together. Default 64 MiB: they are read whole whenever the instance goes on.
     pub journal_bytes: usize,
     /// Bytes in an action's evidence. Default 64 KiB: more than an approver reads.
     pub evidence_bytes: usize,
@@ -33,6 +52,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             calls: 10_000,
+            beside: 1_000,
+            retries: 10_000,
+            sleep: Duration::from_secs(365 * 86_400),
+            event_bytes: 1 << 20,
+            events: 1_000,
             step_name_chars: 256,
             result_bytes: 1 << 20,
             journal_bytes: 64 << 20,
@@ -48,6 +72,16 @@ impl Default for Limits {
 pub mod names {
     /// Of [`Limits::calls`](super::Limits::calls).
     pub const CALLS: &str = "calls";
+    /// Of [`Limits::beside`](super::Limits::beside).
+    pub const BESIDE: &str = "beside";
+    /// Of [`Limits::retries`](super::Limits::retries).
+    pub const RETRIES: &str = "retries";
+    /// Of [`Limits::sleep`](super::Limits::sleep).
+    pub const SLEEP_SECONDS: &str = "sleep-seconds";
+    /// Of [`Limits::event_bytes`](super::Limits::event_bytes).
+    pub const EVENT_BYTES: &str = "event-bytes";
+    /// Of [`Limits::events`](super::Limits::events).
+    pub const EVENTS: &str = "events";
     /// Of [`Limits::step_name_chars`](super::Limits::step_name_chars).
     pub const STEP_NAME_CHARS: &str = "step-name-chars";
     /// Of [`Limits::result_bytes`](super::Limits::result_bytes).
@@ -73,28 +107,65 @@ pub(crate) enum Problem {
 }
 
 impl Limits {
-    /// Checks a command that is not in the journal.
-    pub(crate) fn check(&self, call: Call, command: &Command) -> Result<(), Problem> {
+    /// Checks a command that is not in the journal, with so many things going on beside the workflow.
+    pub(crate) fn check(
+        &self,
+        call: Call,
+        beside: usize,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         if call >= self.calls {
             return Err(Problem::TooManyCalls(over(names::CALLS, "calls an instance", self.calls, "more")));
         }
         match command {
-            Command::BeginStep { name } => self.check_step_name(name),
+            Command::BeginStep { name } => self.check_name("a step", name),
+            Command::Sleep(sleep) => self.check_sleep(sleep, now),
+            Command::WaitForEvent(expectation) => self.check_expectation(expectation),
             Command::RequireApproval(action) => self.check_action(action),
             Command::Perform(invocation) => self.check_invocation(invocation),
-            Command::EndStep { .. } => Ok(()),
+            Command::Start(start) => self.check_beside(beside).and_then(|()| self.check_start(start, now)),
+            Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => Ok(()),
         }
         .map_err(Problem::Unacceptable)
+    }
+
+    /// Checks an event, beside those that wait and the bytes that are kept already.
+    pub(crate) fn check_event(&self, payload: &str, waiting: usize, kept: usize) -> Result<(), Failure> {
+        let refused = |message| Err(Failure { name: "invalid-event".to_owned(), message });
+        let total = kept.saturating_add(payload.len());
+        match payload.len() {
+            length if length > self.event_bytes => {
+                refused(over(names::EVENT_BYTES, "bytes in an event", self.event_bytes, length))
+            }
+            _ if waiting >= self.events => {
+                refused(over(names::EVENTS, "events that nobody has asked for", self.events, "more"))
+            }
+            _ if total > self.journal_bytes => refused(self.over_journal(total)),
+            _ => match Json::parse(payload) {
+                Ok(_) => Ok(()),
+                Err(error) => refused(format!("the event's payload is not JSON: {error}")),
+            },
+        }
+    }
+
+    /// When an attempt follows one that failed with this; never, when no more of an instance can be kept.
+    pub(crate) fn retry_at(
+        &self,
+        kept: usize,
+        failure: &Failure,
+        delay: u64,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let total = kept.saturating_add(failure.name.len() + failure.message.len());
+        (total <= self.journal_bytes).then(|| later(now, delay.min(self.sleep_ms())))
     }
 
     /// A step's end as it is recorded, beside the bytes that are kept already: a result that cannot be kept is a failure.
     pub(crate) fn step_end(&self, kept: usize, result: &Result<String, Failure>) -> Result<String, Failure> {
         let output = self.end("step result", result)?;
         match kept.saturating_add(output.len()) {
-            total if total > self.journal_bytes => {
-                let what = "bytes in all step results together";
-                Err(invalid(over(names::JOURNAL_BYTES, what, self.journal_bytes, total)))
-            }
+            total if total > self.journal_bytes => Err(invalid(self.over_journal(total))),
             _ => Ok(output),
         }
     }
@@ -122,19 +193,88 @@ impl Limits {
         }
     }
 
-    fn check_step_name(&self, name: &str) -> Result<(), String> {
+    fn check_name(&self, what: &str, name: &str) -> Result<(), String> {
         let length = name.chars().count();
         match length {
-            0 => Err("a step needs a name of at least one character".to_owned()),
+            0 => Err(format!("{what} needs a name of at least one character")),
             _ if length > self.step_name_chars => {
-                Err(over(names::STEP_NAME_CHARS, "characters in a step's name", self.step_name_chars, length))
+                let what = format!("characters in {what}'s name");
+                Err(over(names::STEP_NAME_CHARS, &what, self.step_name_chars, length))
             }
-            _ if name.chars().any(char::is_control) => {
-                Err("a step's name must not have control characters; use letters, digits, spaces and signs"
-                    .to_owned())
-            }
+            _ if name.chars().any(char::is_control) => Err(format!(
+                "{what}'s name must not have control characters; use letters, digits, spaces and signs"
+            )),
             _ => Ok(()),
         }
+    }
+
+    fn check_beside(&self, beside: usize) -> Result<(), String> {
+        match beside < self.beside as usize {
+            true => Ok(()),
+            false => Err(over(names::BESIDE, "things beside a workflow at a time", self.beside, "more")),
+        }
+    }
+
+    fn check_start(&self, start: &Start, now: Timestamp) -> Result<(), String> {
+        match start {
+            Start::Step { name, config } => {
+                self.check_name("a step", name).and_then(|()| self.check_config(config))
+            }
+            Start::Sleep(sleep) => self.check_sleep(sleep, now),
+            Start::WaitForEvent(expectation) => self.check_expectation(expectation),
+            Start::RequireApproval(action) => self.check_action(action),
+        }
+    }
+
+    fn check_config(&self, config: &StepConfig) -> Result<(), String> {
+        if config.retries > self.retries {
+            return Err(over(names::RETRIES, "retries of a step", self.retries, config.retries));
+        }
+        self.check_span("seconds between two attempts", config.delay_ms)?;
+        match config.timeout_ms {
+            0 => Err("an attempt needs some time: a timeout of at least one millisecond".to_owned()),
+            timeout => self.check_span("seconds for an attempt", timeout),
+        }
+    }
+
+    fn check_sleep(&self, sleep: &Sleep, now: Timestamp) -> Result<(), String> {
+        self.check_name("a sleep", &sleep.name)?;
+        match sleep.alarm {
+            Alarm::In(ms) => self.check_span("seconds of sleep", ms),
+            Alarm::At(at) if at < now => {
+                Err(format!("a workflow cannot sleep until {at}: that is in the past, it is {now}"))
+            }
+            Alarm::At(at) => {
+                let ms = at.as_millis().saturating_sub(now.as_millis());
+                self.check_span("seconds of sleep", ms.unsigned_abs())
+            }
+        }
+    }
+
+    fn check_expectation(&self, expectation: &Expectation) -> Result<(), String> {
+        self.check_name("a wait", &expectation.name)?;
+        expectation.event_type.parse::<EventType>().map_err(|invalid| invalid.to_string())?;
+        match expectation.timeout_ms {
+            0 => Err("a wait needs some time: a timeout of at least one millisecond".to_owned()),
+            timeout => self.check_span("seconds of waiting", timeout),
+        }
+    }
+
+    fn check_span(&self, what: &str, ms: u64) -> Result<(), String> {
+        let asked = Duration::from_millis(ms).as_secs_f64();
+        match ms > self.sleep_ms() {
+            true => Err(over(names::SLEEP_SECONDS, what, self.sleep.as_secs(), asked)),
+            false => Ok(()),
+        }
+    }
+
+    fn sleep_ms(&self) -> u64 {
+        u64::try_from(self.sleep.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn over_journal(&self, total: usize) -> String {
+        let what = "bytes in all step results and events together";
+        over(names::JOURNAL_BYTES, what, self.journal_bytes, total)
     }
 
     fn check_action(&self, action: &Action) -> Result<(), String> {

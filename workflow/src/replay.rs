@@ -1,39 +1,38 @@
-//! The journal folded into an instance's state, and the state's answers to a guest.
+//! The journal folded into an instance's state.
 
-use crate::Asked;
-use crate::Begun;
 use crate::Call;
-use crate::Command;
-use crate::Effect;
 use crate::Entry;
+use crate::EventType;
 use crate::Failure;
 use crate::Illegal;
-use crate::Live;
-use crate::Outcome;
-use crate::Performance;
-use crate::Turn;
-use crate::Wait;
+use crate::RequestId;
+use crate::Status;
+use crate::Unknown;
+use crate::answer::Frame;
 use crate::limits::Limits;
-use crate::limits::Problem;
 use crate::table::Calls;
-use crate::table::State;
 use crate::table::Unsettled;
+use crate::trail::Mark;
+use crate::trail::ROOT;
+use receipt::Timestamp;
 
 /// A journal as a state machine.
 ///
-/// The guest's calls are numbered in the order in which it asks for them, which is the same on every run. [`Replay::next`] compares
-/// each with the record of that number.
+/// What a guest asks for is in the same order on every run. [`Replay::next`] compares each thing with what the journal has in its
+/// place.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    calls: Calls,
+    pub(crate) calls: Calls,
     entries: usize,
     origin: Origin,
+    /// Somebody or something keeps it from going on.
+    hold: Option<Status>,
     end: Option<Status>,
-    /// The number of the next call that the guest has not repeated yet.
-    next: usize,
+    /// Where the guest is in this run: in the workflow itself, and in the attempts that it is making, the innermost last.
+    pub(crate) frames: Vec<Frame>,
     /// The index of the entry that answered the guest last.
-    position: usize,
-    limits: Limits,
+    pub(crate) position: usize,
+    pub(crate) limits: Limits,
 }
 
 /// How far an instance's creation has come.
@@ -42,35 +41,8 @@ enum Origin {
     Nothing,
     Loaded,
     Started,
-}
-
-/// How an instance stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// It has something to do.
-    Running,
-    /// It waits for something outside.
-    Waiting(Wait),
-    /// It ended well, with this result as JSON text.
-    Completed(String),
-    /// It ended badly.
-    Failed(Failure),
-}
-
-/// The guest asked for something else than it did before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the workflow took another path than the one in its journal, at call #{call}: recorded is {recorded}, now it {now}; \
-     nothing was done and nothing is lost. A workflow has to ask for the same things in the same order on every run: \
-     usual causes are a decision on something that is not in a step's result, and code that changed under a running instance"
-)]
-pub struct Divergence {
-    /// The call.
-    pub call: Call,
-    /// What the journal has there.
-    pub recorded: Asked,
-    /// What the guest does now.
-    pub now: String,
+    /// The workflow goes back to an earlier place, and may be given other code there.
+    Restarted,
 }
 
 impl Replay {
@@ -79,9 +51,16 @@ impl Replay {
     /// # Errors
     /// When an entry cannot stand where it stands.
     pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, limits: Limits) -> Result<Self, Illegal> {
-        let calls = Calls::default();
-        let (origin, end) = (Origin::Nothing, None);
-        let mut replay = Self { calls, entries: 0, origin, end, next: 0, position: 0, limits };
+        let mut replay = Self {
+            calls: Calls::default(),
+            entries: 0,
+            origin: Origin::Nothing,
+            hold: None,
+            end: None,
+            frames: vec![Frame::root()],
+            position: 0,
+            limits,
+        };
         let mut last = None;
         for entry in entries {
             replay.apply(entry)?;
@@ -100,29 +79,62 @@ impl Replay {
     /// # Errors
     /// When the entry cannot follow the ones before it; the state is then as it was.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
-        let refused = |reason| Err(Illegal { index: self.entries, entry: entry.to_string(), reason });
+        let applied = self.may_follow(entry).and_then(|()| self.follow(entry));
+        applied.map_err(|reason| Illegal { index: self.entries, entry: entry.to_string(), reason })?;
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// Whether an entry of this kind has a place here at all.
+    fn may_follow(&self, entry: &Entry) -> Result<(), &'static str> {
+        let stays = matches!(entry, Entry::Restarted { .. } | Entry::Resolved { .. });
+        match entry {
+            _ if self.end.is_some() && !stays => Err("the instance has ended"),
+            Entry::Issued { .. } if self.calls.unissued() => Ok(()),
+            _ if self.calls.unissued() => Err("a decision is followed by its receipt"),
+            Entry::Resumed { .. } if self.hold.is_none() => Err("nobody has stopped the instance"),
+            entry if self.hold.is_some() && is_progress(entry) => Err("the instance stands still"),
+            _ => Ok(()),
+        }
+    }
+
+    fn follow(&mut self, entry: &Entry) -> Result<(), &'static str> {
         match (self.origin, entry) {
-            _ if self.end.is_some() => return refused("the instance has ended"),
-            (_, entry) if self.calls.unissued() && !matches!(entry, Entry::Issued { .. }) => {
-                return refused("a decision is followed by its receipt");
-            }
             (Origin::Nothing, Entry::Loaded { .. }) => self.origin = Origin::Loaded,
+            (Origin::Restarted, Entry::Loaded { .. }) => self.origin = Origin::Started,
             (Origin::Loaded, Entry::Started { .. }) => self.origin = Origin::Started,
-            (Origin::Started, Entry::Loaded { .. } | Entry::Started { .. }) => {
-                return refused("an instance is loaded and started once");
+            (Origin::Nothing | Origin::Loaded, _) => return Err("a journal begins with loaded and started"),
+            (_, Entry::Loaded { .. } | Entry::Started { .. }) => {
+                return Err("an instance is loaded and started once");
             }
-            (Origin::Started, Entry::Completed { output }) => {
-                self.end = Some(Status::Completed(output.clone()))
+            (_, entry) => self.go_on(entry)?,
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, entry: &Entry) -> Result<(), &'static str> {
+        match entry {
+            Entry::Paused { by } => self.hold = Some(Status::Paused { by: by.clone() }),
+            Entry::Diverged { call, message } => {
+                self.hold = Some(Status::Diverged { call: *call, message: message.clone() });
             }
-            (Origin::Started, Entry::Failed { failure }) => self.end = Some(Status::Failed(failure.clone())),
-            (Origin::Started, entry) => {
-                if let Err(reason) = self.calls.apply(self.entries, entry) {
-                    return refused(reason);
+            Entry::Resumed { .. } => self.hold = None,
+            Entry::Completed { output } => self.end = Some(Status::Completed(output.clone())),
+            Entry::Failed { failure } => self.end = Some(Status::Failed(failure.clone())),
+            Entry::Terminated { by, reason } => {
+                self.end = Some(Status::Terminated { by: by.clone(), reason: reason.clone() });
+            }
+            Entry::Restarted { .. } => {
+                self.calls.apply(self.entries, entry)?;
+                (self.hold, self.end, self.origin) = (None, None, Origin::Restarted);
+            }
+            entry => {
+                self.calls.apply(self.entries, entry)?;
+                if is_progress(entry) {
+                    self.origin = Origin::Started;
                 }
             }
-            _ => return refused("a journal begins with loaded and started"),
         }
-        self.entries += 1;
         Ok(())
     }
 
@@ -141,13 +153,7 @@ impl Replay {
     /// How the instance stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        match (&self.end, self.calls.undecided()) {
-            (Some(end), _) => end.clone(),
-            (None, Some((request, expires_at))) => {
-                Status::Waiting(Wait::Approval { request: request.clone(), expires_at })
-            }
-            (None, None) => Status::Running,
-        }
+        self.end.as_ref().or(self.hold.as_ref()).cloned().unwrap_or_else(|| self.calls.status())
     }
 
     /// The index of the entry that answered the guest last. On every run it is the same at the same place between two calls, and it only
@@ -157,153 +163,77 @@ impl Replay {
         self.position
     }
 
-    /// The actions that were begun and have no signed outcome. None may be left when an instance ends.
+    /// The actions that were begun and have no signed outcome. None may be left when an instance ends or goes back.
     #[must_use]
     pub fn unsettled(&self) -> Vec<Unsettled> {
         self.calls.unsettled()
     }
 
-    /// What to do about `command`. Ask again with the same command after each [`Turn::Do`] has been done and applied.
+    /// The actions of which it is signed that nobody knows how they ended, and what was found out since.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<Unknown> {
+        self.calls.unknown()
+    }
+
+    /// A decision about that request would count. An instance may do other things meanwhile.
+    #[must_use]
+    pub fn is_pending(&self, request: &RequestId) -> bool {
+        self.end.is_none() && self.calls.is_pending(request)
+    }
+
+    /// The entry for an event that is sent now.
     ///
     /// # Errors
-    /// When the journal has another call at this place.
-    pub fn next(&mut self, command: &Command) -> Result<Turn, Divergence> {
-        let asked = match command {
-            Command::EndStep { call, result } => return self.end_step(*call, result),
-            Command::BeginStep { name } => Asked::step(name),
-            Command::RequireApproval(action) => Asked::from(action),
-            Command::Perform(invocation) => Asked::from(invocation),
+    /// When the instance has ended, or the event is more than may be kept; the message says which.
+    pub fn receive(&self, event_type: EventType, payload: String, now: Timestamp) -> Result<Entry, Failure> {
+        if let Some(end) = &self.end {
+            let message = format!("the instance is {end}, and no event reaches it any more");
+            return Err(Failure { name: "ended".to_owned(), message });
+        }
+        self.limits.check_event(&payload, self.calls.mailbox().waiting(), self.calls.kept())?;
+        Ok(Entry::EventReceived { event_type, payload, at: now })
+    }
+
+    /// The call, among those that the workflow made itself and that count, that began the step, sleep or wait of this name: the `nth` of
+    /// them, from 0. From there the workflow can be sent back.
+    #[must_use]
+    pub fn named(&self, name: &str, nth: usize) -> Option<Call> {
+        let calls = self.calls.marks(ROOT).iter().filter_map(|mark| match mark {
+            Mark::Call(call) => Some(*call),
+            Mark::Told { .. } | Mark::Attempt { .. } => None,
+        });
+        let has_name = |call: &Call| {
+            self.calls
+                .get(*call)
+                .and_then(|recorded| recorded.asked.name())
+                .is_some_and(|given| given == name)
         };
-        let Some(recorded) = self.calls.get(self.next) else { return Ok(self.live(asked, command)) };
-        if recorded.asked != asked {
-            let now = format!("asked for {asked}");
-            return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
-        }
-        let (after, answered) = (recorded.after, recorded.answered);
-        let turn = self.recall(&recorded.state, command);
-        if matches!(turn, Turn::Return(_)) {
-            (self.next, self.position) = (after, answered);
-        }
-        Ok(turn)
+        calls.filter(has_name).nth(nth)
     }
 
-    /// The entry for the guest's own end. It must have repeated every recorded call before it.
-    ///
-    /// # Errors
-    /// When the journal has a call that the guest did not make this time.
-    pub fn finish(&self, result: &Result<String, Failure>) -> Result<Entry, Divergence> {
-        match self.calls.get(self.next) {
-            Some(recorded) => Err(Divergence {
-                call: self.number(),
-                recorded: recorded.asked.clone(),
-                now: "ended without asking".to_owned(),
-            }),
-            None => Ok(self.limits.workflow_end(result)),
-        }
-    }
-
-    /// A step's end. It belongs to a call that the guest has made in this drive, so it does not count as a call.
-    fn end_step(&mut self, call: Call, result: &Result<String, Failure>) -> Result<Turn, Divergence> {
-        let recorded = self.calls.get(call as usize);
-        // What is kept of this very step does not count against it when it is asked about again.
-        let kept = recorded.map_or(0, |recorded| self.calls.kept().saturating_sub(recorded.state.kept()));
-        let result = self.limits.step_end(kept, result);
-        // An end that is reported once more, after later calls, does not take the guest back to it.
-        let answered = recorded.map_or(0, |recorded| recorded.answered).max(self.position);
-        match (recorded.map(|recorded| &recorded.state), result) {
-            (Some(State::StepOpen), result) => self.end_open_step(call, result),
-            (Some(State::StepDone(before)), Ok(now)) if *before == now => {
-                self.position = answered;
-                Ok(Turn::Return(Outcome::Ended(Ok(()))))
-            }
-            (Some(State::StepFailed(before)), Err(now)) if *before == now => {
-                self.position = answered;
-                Ok(Turn::Return(Outcome::Ended(Err(now))))
-            }
-            _ => Err(Divergence {
-                call,
-                recorded: recorded
-                    .map_or(Asked::Step { name: String::new() }, |recorded| recorded.asked.clone()),
-                now: "reported another end of that step".to_owned(),
-            }),
-        }
-    }
-
-    /// What is recorded after an open step's beginning was asked for inside it, so the guest has to have repeated it all.
-    fn end_open_step(&self, call: Call, result: Result<String, Failure>) -> Result<Turn, Divergence> {
-        if let Some(recorded) = self.calls.get(self.next) {
-            let now = format!("ended the step of call #{call} without asking");
-            return Err(Divergence { call: self.number(), recorded: recorded.asked.clone(), now });
-        }
-        if let Some(inner) = self.calls.open_inside(call as usize) {
-            let message = format!("{} was begun inside this step and has to end before it", inner.asked);
-            return Ok(Turn::Break(Failure { name: "step-order".to_owned(), message }));
-        }
-        Ok(Turn::Do(Live::EndStep { call, result }))
-    }
-
-    /// The next call's number. The limit on calls keeps it far below the type's bound.
-    fn number(&self) -> Call {
-        Call::try_from(self.next).unwrap_or(Call::MAX)
-    }
-
-    /// A call that is not in the journal.
-    fn live(&self, asked: Asked, command: &Command) -> Turn {
-        let call = self.number();
-        match (self.limits.check(call, command), command) {
-            (Err(Problem::TooManyCalls(message)), _) => {
-                Turn::Break(Failure { name: "limit-exceeded".to_owned(), message })
-            }
-            (Err(Problem::Unacceptable(message)), _) => Turn::Do(Live::Reject { call, asked, message }),
-            (Ok(()), Command::BeginStep { name }) => Turn::Do(Live::BeginStep { call, name: name.clone() }),
-            (Ok(()), Command::RequireApproval(action)) => {
-                Turn::Do(Live::Request { call, asked, action: action.clone() })
-            }
-            (Ok(()), Command::Perform(invocation)) => {
-                Turn::Do(Live::Redeem { call, asked, invocation: invocation.clone() })
-            }
-            // `next` has sent these to `end_step`.
-            (Ok(()), Command::EndStep { .. }) => Turn::Return(Outcome::Ended(Ok(()))),
-        }
-    }
-
-    /// A call that is in the journal.
-    fn recall(&self, state: &State, command: &Command) -> Turn {
-        let call = self.number();
-        match (state, command) {
-            (State::StepOpen, _) => Turn::Return(Outcome::Begun(Begun::Run(call))),
-            (State::StepDone(output), _) => Turn::Return(Outcome::Begun(Begun::Done(output.clone()))),
-            (State::StepFailed(failure), _) => Turn::Return(Outcome::Begun(Begun::Failed(failure.clone()))),
-            (State::Rejected(message), _) => Turn::Return(Outcome::Rejected(message.clone())),
-            (State::Pending { request, expires_at }, _) => {
-                Turn::Wait(Wait::Approval { request: request.clone(), expires_at: *expires_at })
-            }
-            // `fold` does not leave a decision without its receipt, and `apply` lets nothing else follow one.
-            (State::Decided { .. }, _) => Turn::Return(Outcome::Rejected("not signed".to_owned())),
-            (State::Resolved(approval), _) => Turn::Return(Outcome::Approval(approval.clone())),
-            (State::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
-                Turn::Do(Live::Effect { call, invocation: invocation.clone(), interrupted: *interrupted })
-            }
-            // Only an action is ever redeemed, and `next` has compared the questions.
-            (State::Redeemed { .. }, _) => Turn::Return(Outcome::Rejected("not an action".to_owned())),
-            (State::Performed { receipt, effect }, _) => {
-                Turn::Do(Live::Attest { call, receipt: receipt.clone(), effect: effect.clone() })
-            }
-            (State::Attested { effect }, _) => Turn::Return(Outcome::Performed(performance(effect))),
-            (State::Refused { check, message }, _) => {
-                Turn::Return(Outcome::Performed(Performance::Refused {
-                    check: *check,
-                    message: message.clone(),
-                }))
-            }
-        }
+    /// The number that the next call will have. From there on nothing has been asked for.
+    #[must_use]
+    pub fn next_call(&self) -> Call {
+        self.calls.next()
     }
 }
 
-fn performance(effect: &Effect) -> Performance {
-    match effect {
-        Effect::Succeeded { output, .. } => Performance::Done(output.clone()),
-        Effect::Failed { message, .. } => Performance::Failed(message.clone()),
-        Effect::Unknown { message } => Performance::Unknown(message.clone()),
-    }
+/// Whether an entry says that the workflow has got further, and so has no place while the instance stands still. What comes from outside,
+/// and how something ended that was begun, does.
+fn is_progress(entry: &Entry) -> bool {
+    !matches!(
+        entry,
+        Entry::EventReceived { .. }
+            | Entry::Signed { .. }
+            | Entry::Decided { .. }
+            | Entry::Issued { .. }
+            | Entry::Lapsed { .. }
+            | Entry::Withdrawn { .. }
+            | Entry::Performed { .. }
+            | Entry::Attested { .. }
+            | Entry::Resolved { .. }
+            | Entry::Resumed { .. }
+            | Entry::Restarted { .. }
+            | Entry::Terminated { .. }
+    )
 }

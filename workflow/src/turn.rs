@@ -5,10 +5,14 @@ use crate::Asked;
 use crate::Call;
 use crate::Check;
 use crate::Effect;
+use crate::Entry;
+use crate::Event;
 use crate::Failure;
 use crate::Invocation;
+use crate::Manner;
 use crate::ReceiptId;
 use crate::RequestId;
+use crate::Wait;
 use receipt::Timestamp;
 
 /// The core's answer to a command.
@@ -25,44 +29,11 @@ pub enum Turn {
     Break(Failure),
 }
 
-/// What an instance waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wait {
-    /// A decision.
-    Approval {
-        /// The request that waits for it.
-        request: RequestId,
-        /// When the request lapses.
-        expires_at: Timestamp,
-    },
-}
-
 /// What has to be done, and the entry that records it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Live {
-    /// Append [`StepStarted`](crate::Entry::StepStarted).
-    BeginStep {
-        /// The call.
-        call: Call,
-        /// The step's name.
-        name: String,
-    },
-    /// Append [`StepCompleted`](crate::Entry::StepCompleted) or [`StepFailed`](crate::Entry::StepFailed).
-    EndStep {
-        /// The call that began the step.
-        call: Call,
-        /// How it ended.
-        result: Result<String, Failure>,
-    },
-    /// Append [`Rejected`](crate::Entry::Rejected).
-    Reject {
-        /// The call.
-        call: Call,
-        /// What was asked.
-        asked: Asked,
-        /// What was wrong with it.
-        message: String,
-    },
+    /// Append this entry.
+    Record(Entry),
     /// Make a request; append [`Requested`](crate::Entry::Requested).
     Request {
         /// The call.
@@ -71,6 +42,8 @@ pub enum Live {
         asked: Asked,
         /// The action.
         action: Action,
+        /// Whether the workflow waits for the decision at once.
+        manner: Manner,
     },
     /// Check and spend the receipt; append [`Redeemed`](crate::Entry::Redeemed) or [`Refused`](crate::Entry::Refused).
     Redeem {
@@ -104,10 +77,22 @@ pub enum Live {
 /// What the guest gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// To [`BeginStep`](crate::Command::BeginStep).
+    /// To [`BeginStep`](crate::Command::BeginStep), and to [`Start`](crate::Command::Start) for a step.
     Begun(Begun),
-    /// To [`EndStep`](crate::Command::EndStep): recorded, or what was recorded instead because the result could not be kept.
+    /// To [`EndStep`](crate::Command::EndStep) and [`FailStep`](crate::Command::FailStep): recorded, or the failure that was recorded;
+    /// whether another attempt follows is heard of by awaiting the step.
     Ended(Result<(), Failure>),
+    /// To [`Sleep`](crate::Command::Sleep), [`WaitForEvent`](crate::Command::WaitForEvent) and [`Await`](crate::Command::Await): what
+    /// the workflow waited for.
+    Woken {
+        /// The call that began it.
+        call: Call,
+        /// How it stands.
+        ready: Ready,
+    },
+    /// To [`Start`](crate::Command::Start): it goes on beside the workflow, under this call. A step whose first attempt is to be made now
+    /// is answered with [`Begun::Run`] instead.
+    Started(Call),
     /// To [`RequireApproval`](crate::Command::RequireApproval).
     Approval(Approval),
     /// To [`Perform`](crate::Command::Perform).
@@ -125,6 +110,29 @@ pub enum Begun {
     Done(String),
     /// It has failed.
     Failed(Failure),
+}
+
+/// What a workflow that waited is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ready {
+    /// The next attempt of a step is to be made now: run it, and end it with the call.
+    Run {
+        /// The attempt's number.
+        attempt: u32,
+    },
+    /// The step has ended.
+    Step(Result<String, Failure>),
+    /// The sleep is over.
+    Slept,
+    /// The event is there.
+    Event(Event),
+    /// No event came in time.
+    TimedOut {
+        /// Until when it was waited for.
+        until: Timestamp,
+    },
+    /// The request has ended.
+    Approval(Approval),
 }
 
 /// How a request ended.

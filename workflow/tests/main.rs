@@ -5,6 +5,7 @@
 mod common;
 mod strategies;
 
+mod beside;
 mod breaks;
 mod crashes;
 mod decisions;
@@ -13,7 +14,10 @@ mod display;
 mod divergence;
 mod entries;
 mod limits;
+mod operator;
 mod outcomes;
 mod positions;
 mod prefixes;
+mod retries;
 mod table;
+mod waits;

@@ -19,7 +19,9 @@ use workflow::Command;
 use workflow::Effect;
 use workflow::Entry;
 use workflow::Live;
+use workflow::Manner;
 use workflow::Outcome;
+use workflow::Pending;
 use workflow::Performance;
 use workflow::Replay;
 use workflow::Status;
@@ -40,7 +42,7 @@ fn perform() -> Command {
 }
 
 fn check(entries: &[Entry], command: &Command, expected: Outcome) {
-    assert_eq!(after(entries).next(command), Ok(Turn::Return(expected)), "after {entries:#?}");
+    assert_eq!(after(entries).next(command, at(0)), Ok(Turn::Return(expected)), "after {entries:#?}");
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn an_effect_is_handed_back_as_it_ended() {
         let mut entries = vec![about::redeemed(0, receipt_id(0)), performed];
         // An outcome is signed before the guest hears of it.
         let attest = Live::Attest { call: 0, receipt: receipt_id(0), effect };
-        assert_eq!(after(&entries).next(&perform()), Ok(Turn::Do(attest)));
+        assert_eq!(after(&entries).next(&perform(), at(0)), Ok(Turn::Do(attest)));
         entries.push(about::attested(0, receipt_id(0)));
         check(&entries, &perform(), Outcome::Performed(expected));
     }
@@ -107,10 +109,11 @@ fn a_refusal_names_the_check() {
 
 #[test]
 fn what_has_to_be_done_carries_what_was_asked() {
-    let live = |command: &Command| after(&[]).next(command);
+    let live = |command: &Command| after(&[]).next(command, at(0));
     let (action, invocation) = (action(), invocation(&action(), receipt_id(0)));
-    assert_eq!(live(&begin("build")), Ok(Turn::Do(Live::BeginStep { call: 0, name: "build".to_owned() })));
-    let request = Live::Request { call: 0, asked: Asked::from(&action), action };
+    assert_eq!(live(&begin("build")), Ok(Turn::Do(Live::Record(about::step_started(0)))));
+    let (asked, manner) = (Asked::from(&action), Manner::AtOnce);
+    let request = Live::Request { call: 0, asked, action, manner };
     assert_eq!(live(&approve()), Ok(Turn::Do(request)));
     let redeem = Live::Redeem { call: 0, asked: Asked::from(&invocation), invocation };
     assert_eq!(live(&perform()), Ok(Turn::Do(redeem)));
@@ -118,14 +121,15 @@ fn what_has_to_be_done_carries_what_was_asked() {
 
 #[test]
 fn a_request_waits_until_its_decision_is_there_and_signed() {
-    let wait = Wait::Approval { request: request_id(0), expires_at: at(1000) };
+    let pending = Pending::Approval { call: 0, request: request_id(0), expires_at: at(1000) };
+    let wait = Wait { on: vec![pending] };
     let mut replay = after(&[about::requested(0)]);
-    assert_eq!(replay.next(&approve()), Ok(Turn::Wait(wait.clone())));
+    assert_eq!(replay.next(&approve(), at(0)), Ok(Turn::Wait(wait.clone())));
     assert_eq!(replay.status(), Status::Waiting(wait));
     replay.apply(&about::decided(request_id(0), Decision::Denied)).unwrap();
     replay.apply(&about::issued(request_id(0), receipt_id(0), Decision::Denied)).unwrap();
     assert_eq!(replay.status(), Status::Running);
-    let answer = replay.next(&approve());
+    let answer = replay.next(&approve(), at(0));
     assert!(matches!(answer, Ok(Turn::Return(Outcome::Approval(Approval::Denied { .. })))), "{answer:?}");
 }
 
@@ -133,14 +137,14 @@ fn a_request_waits_until_its_decision_is_there_and_signed() {
 #[test]
 fn an_intent_comes_before_its_effect() {
     let mut replay = after(&[]);
-    assert!(matches!(replay.next(&perform()), Ok(Turn::Do(Live::Redeem { .. }))));
-    assert!(matches!(replay.next(&perform()), Ok(Turn::Do(Live::Redeem { .. }))));
+    assert!(matches!(replay.next(&perform(), at(0)), Ok(Turn::Do(Live::Redeem { .. }))));
+    assert!(matches!(replay.next(&perform(), at(0)), Ok(Turn::Do(Live::Redeem { .. }))));
     replay.apply(&about::redeemed(0, receipt_id(0))).unwrap();
     let effect =
         |interrupted| Live::Effect { call: 0, invocation: invocation(&action(), receipt_id(0)), interrupted };
-    assert_eq!(replay.next(&perform()), Ok(Turn::Do(effect(false))));
+    assert_eq!(replay.next(&perform(), at(0)), Ok(Turn::Do(effect(false))));
     let mut loaded = after(&[about::redeemed(0, receipt_id(0))]);
-    assert_eq!(loaded.next(&perform()), Ok(Turn::Do(effect(true))));
+    assert_eq!(loaded.next(&perform(), at(0)), Ok(Turn::Do(effect(true))));
 }
 
 #[test]
@@ -149,7 +153,7 @@ fn an_ended_instance_says_how() {
     assert_eq!(after(&[about::failed()]).status(), Status::Failed(failure("stopped", "it was ended")));
     let ended_while_waiting = [about::requested(0), about::failed()];
     assert!(matches!(after(&ended_while_waiting).status(), Status::Failed(_)));
-    assert_eq!(after(&[]).status(), Status::Running);
+    assert_eq!(after(&[]).status(), Status::Queued);
 }
 
 /// An action is unsettled from its intent to its signed outcome.

@@ -2,6 +2,7 @@
 //! see `common/place.rs`.
 
 use crate::common::about;
+use crate::common::at;
 use crate::common::begin;
 use crate::common::fold;
 use crate::common::origin;
@@ -26,6 +27,26 @@ fn outside(seen: &[Seen]) -> Vec<usize> {
     seen.iter().filter_map(at).collect()
 }
 
+/// The kinds of entry after which a guest that is in no step goes on: how something ended, or that it goes on beside the guest.
+const ANSWERS: [&str; 16] = [
+    "step-completed",
+    "step-failed",
+    "attempt-failed",
+    "rejected",
+    "requested",
+    "issued",
+    "lapsed",
+    "withdrawn",
+    "refused",
+    "attested",
+    "sleep-started",
+    "sleep-ended",
+    "wait-started",
+    "wait-matched",
+    "wait-timed-out",
+    "told",
+];
+
 #[test]
 fn a_guest_stands_at_the_entry_that_answered_it() {
     let straight = run_straight(&everything());
@@ -34,8 +55,7 @@ fn a_guest_stands_at_the_entry_that_answered_it() {
     assert!(positions.is_sorted_by(|before, after| before < after), "{positions:?}");
     let answers = |position: &usize| {
         let kind = crate::entries::kind(&straight.journal[*position]);
-        ["step-completed", "step-failed", "rejected", "issued", "lapsed", "withdrawn", "refused", "attested"]
-            .contains(&kind)
+        ANSWERS.contains(&kind)
     };
     assert!(positions[1..].iter().all(answers), "{positions:?} in {:#?}", straight.journal);
 }
@@ -75,12 +95,12 @@ fn a_step_ends_at_the_same_position_whether_it_ran_or_not() {
 fn what_is_no_answer_leaves_the_position() {
     let mut replay = fold(&origin());
     assert_eq!(replay.position(), 0);
-    assert!(matches!(replay.next(&begin("build")), Ok(Turn::Do(_))));
+    assert!(matches!(replay.next(&begin("build"), at(0)), Ok(Turn::Do(_))));
     replay.apply(&about::step_started(0)).unwrap();
     assert_eq!(replay.position(), 0, "it is recorded, and the guest has not heard of it");
-    assert!(replay.next(&begin("other")).is_err());
+    assert!(replay.next(&begin("other"), at(0)).is_err());
     assert_eq!(replay.position(), 0, "it diverged");
-    replay.next(&begin("build")).unwrap();
+    replay.next(&begin("build"), at(0)).unwrap();
     assert_eq!(replay.position(), 2);
     assert_eq!(fold(&[origin(), vec![about::step_started(0)]].concat()).position(), 0, "it is a new run");
 }
@@ -92,13 +112,13 @@ fn an_end_reported_again_does_not_take_the_position_back() {
     let end = |call| Command::EndStep { call, result: Ok(r#""built""#.to_owned()) };
     let answered = |replay: &mut Replay, command: &Command, entry: &Entry| {
         replay.apply(entry).unwrap();
-        assert!(matches!(replay.next(command), Ok(Turn::Return(_))), "{command:?}");
+        assert!(matches!(replay.next(command, at(0)), Ok(Turn::Return(_))), "{command:?}");
         replay.position()
     };
     assert_eq!(answered(&mut replay, &begin("build"), &about::step_started(0)), 2);
     assert_eq!(answered(&mut replay, &end(0), &about::step_completed(0)), 3);
     assert_eq!(answered(&mut replay, &begin("build"), &about::step_started(1)), 4);
-    assert_eq!(replay.next(&end(0)), Ok(Turn::Return(Outcome::Ended(Ok(())))));
+    assert_eq!(replay.next(&end(0), at(0)), Ok(Turn::Return(Outcome::Ended(Ok(())))));
     assert_eq!(replay.position(), 4);
     assert_eq!(answered(&mut replay, &end(1), &about::step_completed(1)), 5);
 }

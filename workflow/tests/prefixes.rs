@@ -3,9 +3,11 @@
 use crate::common::action;
 use crate::common::failure;
 use crate::common::place::check_places;
+use crate::common::program::Beside;
 use crate::common::program::Op;
 use crate::common::program::Program;
 use crate::common::program::Seen;
+use crate::common::program::Try;
 use crate::common::shell::Run;
 use crate::common::shell::check_drive;
 use crate::common::shell::drive;
@@ -13,11 +15,14 @@ use crate::common::shell::facts;
 use crate::common::shell::run;
 use crate::common::shell::run_straight;
 use workflow::Action;
+use workflow::Approval;
 use workflow::Entry;
 use workflow::Limits;
 use workflow::Live;
 use workflow::Performance;
+use workflow::Ready;
 use workflow::Replay;
+use workflow::StepConfig;
 
 /// Every kind of thing that a guest can do, and every way in which it can come out, on three levels.
 pub(crate) fn everything() -> Program {
@@ -40,7 +45,42 @@ pub(crate) fn everything() -> Program {
         Op::Forge { action: action() },
         act("world:approve/spend/fail", 1),
         step("build", vec![]),
+        Op::Wait(Beside::Sleep(10)),
+        Op::Wait(Beside::Event("sent", 10)),
+        Op::Wait(Beside::Event("never", 10)),
+        step("patient", vec![Op::Wait(Beside::Approval(action())), Op::Wait(Beside::Sleep(5))]),
+        Op::Race(vec![Beside::Event("never", 50), Beside::Sleep(20), Beside::Sleep(30)]),
+        Op::All(side_by_side()),
     ])
+}
+
+/// Everything that can go on beside a workflow, some of it on two levels.
+fn side_by_side() -> Vec<Beside> {
+    let denied = Action { resource: "world:deny/spend/succeed".to_owned(), ..action() };
+    let lapses = Action { resource: "world:lapse/spend/succeed".to_owned(), ..action() };
+    let nested = vec![
+        Op::All(vec![tried(vec![Try::FailsFor(3)], vec![]), Beside::Sleep(2)]),
+        act("world:approve/spend/succeed", 1),
+    ];
+    vec![
+        tried(vec![Try::Takes(600_001), Try::FailsFor(7)], nested),
+        tried(vec![Try::Fails; 6], vec![]),
+        tried(vec![Try::Fails, Try::GivesUp], vec![]),
+        tried(vec![Try::Mumbles], vec![]),
+        tried(vec![], vec![]),
+        Beside::Sleep(15_000),
+        Beside::Event("never", 40_000),
+        Beside::Event("sent", 40_000),
+        Beside::Event("sent", 40_000),
+        Beside::Approval(action()),
+        Beside::Approval(denied),
+        Beside::Approval(lapses),
+        Beside::Sleep(1 << 60),
+    ]
+}
+
+pub(crate) fn tried(attempts: Vec<Try>, body: Vec<Op>) -> Beside {
+    Beside::Step { config: StepConfig::default(), attempts, body }
 }
 
 fn act(resource: &str, times: usize) -> Op {
@@ -63,9 +103,20 @@ fn is_whole(prefix: &[Entry]) -> bool {
 /// A run that was disturbed came to the same end as one that was not, and did nothing twice.
 pub(crate) fn check_same(run: &Run, straight: &Run) {
     run.drives.iter().for_each(check_drive);
-    assert_eq!(facts(&run.journal), facts(&straight.journal));
+    check_facts(&facts(&run.journal), &facts(&straight.journal));
     assert_eq!(run.end, straight.end);
     check_places(straight.drives.iter().chain(&run.drives).map(|drive| &drive.places));
+}
+
+/// The same facts in the same order. Journals are long: only where they part is shown.
+fn check_facts(these: &[Entry], those: &[Entry]) {
+    let length = these.len().max(those.len());
+    let differs = |place: &usize| these.get(*place) != those.get(*place);
+    if let Some(place) = (0..length).find(differs) {
+        let around =
+            |facts: &[Entry]| format!("{:#?}", &facts[place.saturating_sub(3)..facts.len().min(place + 2)]);
+        panic!("at {place}: {}\nin place of {}", around(these), around(those));
+    }
 }
 
 fn is_end(entry: &Entry) -> bool {
@@ -77,7 +128,8 @@ fn an_undisturbed_run_brings_about_every_kind_of_entry() {
     let straight = run_straight(&everything());
     let there: std::collections::BTreeSet<_> = straight.journal.iter().map(crate::entries::kind).collect();
     let missing: Vec<_> = crate::entries::KINDS.iter().filter(|kind| !there.contains(*kind)).collect();
-    assert_eq!(missing, [&"failed"], "the program returns, so it does not end badly");
+    let operator = ["resolved", "paused", "resumed", "diverged", "restarted", "terminated", "failed"];
+    assert_eq!(missing, operator.iter().collect::<Vec<_>>(), "nobody interferes, and the program returns");
     check_same(&straight, &straight);
 }
 
@@ -90,9 +142,42 @@ fn a_guest_sees_how_everything_ended() {
     assert_eq!(performed(|performance| matches!(performance, Performance::Done(_))), 1);
     assert_eq!(performed(|performance| matches!(performance, Performance::Failed(_))), 1);
     assert_eq!(performed(|performance| matches!(performance, Performance::Refused { .. })), 3);
-    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Rejected(_))).count(), 2);
-    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Step(Ok(_)))).count(), 3);
+    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Rejected(_))).count(), 3);
+    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Step(Ok(_)))).count(), 4);
     assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Approval(_))).count(), 6);
+}
+
+/// How things ended that went on beside the guest, by their place among those that were begun with them.
+#[test]
+fn a_guest_sees_how_everything_beside_it_ended() {
+    let seen = run_straight(&everything()).end.unwrap();
+    let ended: Vec<_> = seen
+        .into_iter()
+        .filter_map(|seen| if let Seen::Ended(place, ready) = seen { Some((place, ready)) } else { None })
+        .collect();
+    // Three that were waited for at once, the winner of the race, and all of the others.
+    let (race, all) = (&ended[3], &ended[4..]);
+    assert_eq!(race, &(1, Ready::Slept), "the shorter of two sleeps");
+    let end = |place: usize| &all.iter().find(|(other, _)| *other == place).unwrap().1;
+    let failed = |place: usize| match end(place) {
+        Ready::Step(Err(failure)) => failure.message.clone(),
+        other => panic!("{other:?}"),
+    };
+    let payload = |place: usize| match end(place) {
+        Ready::Event(event) => event.payload.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(end(0), Ready::Step(Ok(_))), "the third attempt went well");
+    assert_eq!(failed(1), "attempt 6", "five retries are six attempts");
+    assert_eq!(failed(2), "attempt 2", "it gave up");
+    assert!(failed(3).contains("not JSON"), "and was not tried again");
+    assert!(matches!(end(4), Ready::Step(Ok(_))));
+    assert_eq!((end(5), payload(7), payload(8)), (&Ready::Slept, "1".to_owned(), "2".to_owned()));
+    assert!(matches!(end(6), Ready::TimedOut { .. }));
+    assert!(matches!(end(9), Ready::Approval(Approval::Granted { .. })));
+    assert!(matches!(end(10), Ready::Approval(Approval::Denied { .. })));
+    assert!(matches!(end(11), Ready::Approval(Approval::Expired { .. })));
+    assert_eq!(all.len(), 12, "the thirteenth was not acceptable");
 }
 
 #[test]

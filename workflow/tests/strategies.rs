@@ -3,8 +3,10 @@
 use crate::common::action;
 use crate::common::at;
 use crate::common::failure;
+use crate::common::program::Beside;
 use crate::common::program::Op;
 use crate::common::program::Program;
+use crate::common::program::Try;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -15,12 +17,17 @@ use receipt::Timestamp;
 use workflow::Action;
 use workflow::ArtifactFacts;
 use workflow::Asked;
+use workflow::Backoff;
 use workflow::Check;
 use workflow::Effect;
 use workflow::Entry;
+use workflow::EventType;
 use workflow::Failure;
+use workflow::Finding;
+use workflow::Manner;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::StepConfig;
 
 /// Any program of the size that a person would write.
 pub(crate) fn program() -> impl Strategy<Value = Program> {
@@ -32,17 +39,54 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (world_action(), 0_usize..3).prop_map(|(action, times)| Op::Act { action, times }),
         1 => world_action().prop_map(|action| Op::Forge { action }),
         1 => Just(Op::Tangle),
+        2 => waited().prop_map(Op::Wait),
         1 => Just(Op::Act { action: Action { resource: String::new(), ..action() }, times: 1 }),
     ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
+    leaf.prop_recursive(3, 16, 3, |inner| {
         let fails = option::weighted(0.2, Just(failure("broken", "it broke")));
         // Few names, so that one name is used again and again; the empty one is not acceptable.
         let name = select(vec!["build", "test", "build", ""]);
-        (name, vec(inner, 0..4), fails).prop_map(|(name, body, fails)| Op::Step {
+        let step = (name, vec(inner.clone(), 0..4), fails).prop_map(|(name, body, fails)| Op::Step {
             name: name.to_owned(),
             body,
             fails,
-        })
+        });
+        let beside = prop_oneof![2 => tried(inner), 3 => waited()];
+        prop_oneof![
+            2 => step,
+            1 => vec(beside.clone(), 0..4).prop_map(Op::All),
+            1 => vec(beside, 1..4).prop_map(Op::Race),
+        ]
+    })
+}
+
+/// Something that a guest can wait for at once.
+fn waited() -> impl Strategy<Value = Beside> {
+    // Few lengths, so that some things end at the same time.
+    let ms = select(vec![0_u64, 10, 20, 1000, 10_000, 20_000]);
+    prop_oneof![
+        ms.clone().prop_map(Beside::Sleep),
+        (select(vec!["sent", "sent.too", "never", "no type"]), ms)
+            .prop_map(|(event_type, ms)| Beside::Event(event_type, ms)),
+        world_action().prop_map(Beside::Approval),
+    ]
+}
+
+fn tried(inner: impl Strategy<Value = Op>) -> impl Strategy<Value = Beside> {
+    let attempt = prop_oneof![
+        4 => Just(Try::Fails),
+        2 => select(vec![0, 10, 10_000]).prop_map(Try::FailsFor),
+        1 => Just(Try::GivesUp),
+        1 => select(vec![9, 11]).prop_map(Try::Takes),
+        1 => Just(Try::Mumbles),
+    ];
+    let backoff = select(vec![Backoff::Constant, Backoff::Linear, Backoff::Exponential]);
+    let config = (0_u32..4, select(vec![0_u64, 10, 10_000]), backoff)
+        .prop_map(|(retries, delay_ms, backoff)| StepConfig { retries, delay_ms, backoff, timeout_ms: 10 });
+    (config, vec(attempt, 0..4), vec(inner, 0..3)).prop_map(|(config, attempts, body)| Beside::Step {
+        config,
+        attempts,
+        body,
     })
 }
 
@@ -97,6 +141,8 @@ pub(crate) fn artifact_facts() -> impl Strategy<Value = ArtifactFacts> {
 fn asked() -> impl Strategy<Value = Asked> {
     prop_oneof![
         text().prop_map(|name| Asked::Step { name }),
+        text().prop_map(|name| Asked::Sleep { name }),
+        (text(), text()).prop_map(|(name, event_type)| Asked::Event { name, event_type }),
         (text(), text(), digest()).prop_map(|(capability, resource, action)| Asked::Approval {
             capability,
             resource,
@@ -152,7 +198,7 @@ fn check() -> impl Strategy<Value = Check> {
 
 /// Any entry at all, also ones that no guest could bring about.
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
-    prop_oneof![beginning_or_end(), step(), authority(), action_taken()]
+    prop_oneof![beginning_or_end(), step(), wait(), course(), authority(), action_taken()]
 }
 
 fn beginning_or_end() -> impl Strategy<Value = Entry> {
@@ -193,7 +239,12 @@ fn person() -> impl Strategy<Value = receipt::PersonId> {
 
 fn step() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        (any::<u32>(), text()).prop_map(|(call, name)| Entry::StepStarted { call, name }),
+        (any::<u32>(), text(), option::of(config()), manner())
+            .prop_map(|(call, name, config, manner)| { Entry::StepStarted { call, name, config, manner } }),
+        (any::<u32>(), any::<u32>(), failures(), time()).prop_map(|(call, attempt, failure, retry_at)| {
+            Entry::AttemptFailed { call, attempt, failure, retry_at }
+        }),
+        (any::<u32>(), any::<u32>()).prop_map(|(call, attempt)| Entry::AttemptStarted { call, attempt }),
         (any::<u32>(), text()).prop_map(|(call, output)| Entry::StepCompleted { call, output }),
         (any::<u32>(), failures()).prop_map(|(call, failure)| Entry::StepFailed { call, failure }),
         (any::<u32>(), asked(), text()).prop_map(|(call, asked, message)| Entry::Rejected {
@@ -204,16 +255,71 @@ fn step() -> impl Strategy<Value = Entry> {
     ]
 }
 
+fn wait() -> impl Strategy<Value = Entry> {
+    let call = any::<u32>;
+    prop_oneof![
+        (call(), text(), time(), manner()).prop_map(|(call, name, until, manner)| Entry::SleepStarted {
+            call,
+            name,
+            until,
+            manner
+        }),
+        call().prop_map(|call| Entry::SleepEnded { call }),
+        (call(), text(), event_type(), time(), manner()).prop_map(
+            |(call, name, event_type, until, manner)| {
+                Entry::WaitStarted { call, name, event_type, until, manner }
+            }
+        ),
+        (call(), call()).prop_map(|(call, event)| Entry::WaitMatched { call, event }),
+        call().prop_map(|call| Entry::WaitTimedOut { call }),
+        (event_type(), text(), time()).prop_map(|(event_type, payload, at)| Entry::EventReceived {
+            event_type,
+            payload,
+            at
+        }),
+        vec(call(), 0..40).prop_map(|calls| Entry::Awaiting { calls }),
+        call().prop_map(|call| Entry::Told { call }),
+    ]
+}
+
+fn course() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        text().prop_map(|by| Entry::Paused { by }),
+        text().prop_map(|by| Entry::Resumed { by }),
+        (any::<u32>(), text()).prop_map(|(call, message)| Entry::Diverged { call, message }),
+        (any::<u32>(), text()).prop_map(|(from, by)| Entry::Restarted { from, by }),
+        (text(), option::of(text())).prop_map(|(by, reason)| Entry::Terminated { by, reason }),
+        (any::<u32>(), select(vec![Finding::Succeeded, Finding::Failed]), text(), option::of(text()))
+            .prop_map(|(call, finding, by, reason)| Entry::Resolved { call, finding, by, reason }),
+    ]
+}
+
+fn config() -> impl Strategy<Value = StepConfig> {
+    let backoff = select(vec![Backoff::Constant, Backoff::Linear, Backoff::Exponential]);
+    (any::<u32>(), any::<u64>(), backoff, any::<u64>()).prop_map(
+        |(retries, delay_ms, backoff, timeout_ms)| StepConfig { retries, delay_ms, backoff, timeout_ms },
+    )
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    select(vec![Manner::AtOnce, Manner::Beside])
+}
+
+fn event_type() -> impl Strategy<Value = EventType> {
+    "[A-Za-z0-9_.:-]{1,100}".prop_map(|text| text.parse().unwrap())
+}
+
 fn authority() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time()).prop_map(
-            |(call, request, asked, artifact, input_hash, expires_at)| Entry::Requested {
+        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time(), manner()).prop_map(
+            |(call, request, asked, artifact, input_hash, expires_at, manner)| Entry::Requested {
                 call,
                 request,
                 asked,
                 artifact,
                 input_hash,
                 expires_at,
+                manner,
             }
         ),
         (request(), decision(), text(), option::of(text())).prop_map(

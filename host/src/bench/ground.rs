@@ -85,10 +85,8 @@ impl Ground {
     }
 
     async fn asked(&self, key: &InstanceKey) -> Result<RequestId, Obstacle> {
-        match self.host.drive(key).await? {
-            Status::Waiting(workflow::Wait::Approval { request, .. }) => Ok(request),
-            other => Err(format!("the instance does not wait: {other:?}").into()),
-        }
+        let status = self.host.drive(key).await?;
+        Ok(status.request().cloned().ok_or_else(|| format!("the instance does not wait: {status:?}"))?)
     }
 
     /// Approves a request, on a thread of its own: to decide blocks for a commit.

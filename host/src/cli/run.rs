@@ -11,11 +11,14 @@ use anstyle::Style;
 use anyhow::Context as _;
 use anyhow::bail;
 use clap::Args;
+use host::Clock as _;
 use host::Host;
 use host::InstanceKey;
 use host::Start;
 use host::Status;
+use host::SystemClock;
 use host::authority::Keyring;
+use host::authority::Request;
 use host::store::StoredReceipt;
 use receipt::Decision;
 use receipt::PersonId;
@@ -23,6 +26,7 @@ use receipt::Scope;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 use workflow::ActorId;
 use workflow::Effect;
 use workflow::Entry;
@@ -164,8 +168,8 @@ impl Resume {
         };
         let session = Session::open(data, &self.common, manner, Manner::Wait)?;
         session.story.say(Style::new().bold(), "instance", &key);
-        if let (Status::Completed(_) | Status::Failed(_), Some(end)) =
-            (session.host.status(&key)?, session.host.audit(Some(&key))?.pop())
+        if let (true, Some(end)) =
+            (session.host.status(&key)?.has_ended(), session.host.audit(Some(&key))?.pop())
         {
             session.story.fact(&end);
         }
@@ -207,21 +211,17 @@ impl<'a> Session<'a> {
                 Status::Completed(_) | Status::Failed(_) if self.was_denied(key)? => break Exit::Denied,
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
-                Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
-                Status::Waiting(Wait::Approval { request, .. }) => {
-                    let request = self.host.request(&request)?;
-                    self.story.request(&request);
-                    match self.manner.decide(&request)? {
-                        Some(judgement) => self.verified(&self.host.decide(&request.id, &judgement)?)?,
-                        None => {
-                            self.story.detail(
-                                "decide",
-                                format_args!("pp-host approve {} --as NAME, or deny", request.id),
-                            );
-                            break Exit::Waiting;
-                        }
-                    }
-                }
+                Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
+                Status::Paused { .. } => break Exit::Waiting,
+                Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
+                Status::Waiting(wait) => match wait.request() {
+                    Some(request) => match self.decided(&self.host.request(request)?)? {
+                        true => {}
+                        false => break Exit::Waiting,
+                    },
+                    // Nobody can send it an event while this program has the folder.
+                    None => self.pass_time(&wait),
+                },
             }
         };
         if exit == Exit::Waiting {
@@ -241,6 +241,26 @@ impl<'a> Session<'a> {
             format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()),
         );
         Ok(exit)
+    }
+
+    /// Shows a request and decides it, if that is for us to do.
+    fn decided(&self, request: &Request) -> anyhow::Result<bool> {
+        self.story.request(request);
+        let Some(judgement) = self.manner.decide(request)? else {
+            let how = format_args!("pp-host approve {} --as NAME, or deny", request.id);
+            self.story.detail("decide", how);
+            return Ok(false);
+        };
+        self.verified(&self.host.decide(&request.id, &judgement)?)?;
+        Ok(true)
+    }
+
+    /// Waits until time alone lets the instance go on.
+    fn pass_time(&self, wait: &Wait) {
+        self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
+        let now = SystemClock.now().as_millis();
+        let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
+        std::thread::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1)));
     }
 
     /// Verifies what was just issued as a stranger would: with the public keys, from the signed bytes.

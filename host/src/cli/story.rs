@@ -135,6 +135,16 @@ impl Story {
             }
             Entry::Completed { output } => self.say(GOOD, "result", Clipped(output)),
             Entry::Failed { failure } => self.say(BAD, "failed", failure),
+            other => self.plainly(other),
+        }
+    }
+
+    /// As in an audit.
+    fn plainly(self, entry: &Entry) {
+        let line = entry.to_string();
+        match line.split_once(' ') {
+            Some((label, text)) => self.say(LABEL, label, text.trim_start()),
+            None => self.line(line),
         }
     }
 

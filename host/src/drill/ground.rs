@@ -27,7 +27,6 @@ use tempfile::TempDir;
 use workflow::Entry;
 use workflow::Limits;
 use workflow::RequestId;
-use workflow::Wait;
 
 /// The guest that tries one attack a parameter.
 pub(super) const HOSTILE: &[u8] = include_bytes!("../../../tests/guests/hostile.wasm");
@@ -145,8 +144,10 @@ impl Ground {
     pub(super) fn finish(&self, key: &InstanceKey, decision: Decision) -> Result<Status, Error> {
         loop {
             match self.drive(key)? {
-                Status::Waiting(Wait::Approval { request, .. }) => {
-                    self.host.decide(&request, &judgement(decision)?)?;
+                Status::Waiting(wait) => {
+                    let request =
+                        wait.request().ok_or_else(|| Error::Internal(format!("it waits for {wait}")))?;
+                    self.host.decide(request, &judgement(decision)?)?;
                 }
                 end => return Ok(end),
             }
@@ -169,9 +170,10 @@ impl Ground {
         params: &str,
     ) -> Result<(InstanceKey, RequestId), Obstacle> {
         let key = self.start(tenant, component, params)?;
-        match self.drive(&key)? {
-            Status::Waiting(Wait::Approval { request, .. }) => Ok((key, request)),
-            other => Err(format!("the workflow does not wait for a decision: {other:?}").into()),
+        let status = self.drive(&key)?;
+        match status.request() {
+            Some(request) => Ok((key, request.clone())),
+            None => Err(format!("the workflow does not wait for a decision: {status:?}").into()),
         }
     }
 

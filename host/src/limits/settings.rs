@@ -112,7 +112,7 @@ impl Settings {
         let mut largest = self.limits(None);
         for tenant in self.tenants.keys() {
             let own = self.limits(Some(tenant));
-            for limit in &ALL {
+            for limit in ALL {
                 let value = limit.get(&own);
                 if value > limit.get(&largest) {
                     set(limit, &mut largest, value);

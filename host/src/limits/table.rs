@@ -152,15 +152,25 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 30] = [
+pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,
-        "calls an instance: steps, approvals and actions together", "as on Cloudflare Workflows"),
+        "calls an instance: steps, sleeps, waits, approvals and actions together", "as on Cloudflare Workflows"),
+    limit!(workflow::BESIDE, Count, workflow.beside,
+        "things that go on beside a workflow at a time", "one look at all of them is a few kilobytes of journal"),
+    limit!(workflow::RETRIES, Count, workflow.retries,
+        "retries of a step", "as on Cloudflare Workflows"),
+    limit!(workflow::SLEEP_SECONDS, Seconds, workflow.sleep,
+        "a sleep, a wait, an attempt, or the delay before one", "365 days, as on Cloudflare Workflows"),
+    limit!(workflow::EVENT_BYTES, Bytes, workflow.event_bytes,
+        "an event", "as on Cloudflare Workflows"),
+    limit!(workflow::EVENTS, Count, workflow.events,
+        "events of an instance that nobody has asked for", "more of them is a workflow that does not listen"),
     limit!(workflow::STEP_NAME_CHARS, Characters, workflow.step_name_chars,
-        "characters in a step's name", "as on Cloudflare Workflows"),
+        "characters in the name of a step, a sleep or a wait", "as on Cloudflare Workflows"),
     limit!(workflow::RESULT_BYTES, Bytes, workflow.result_bytes,
         "a step's or a workflow's result, and the parameters", "as on Cloudflare Workflows"),
     limit!(workflow::JOURNAL_BYTES, Bytes, workflow.journal_bytes,
-        "all results of an instance's steps together", "they are read whole whenever the instance goes on"),
+        "all step results and events of an instance together", "they are read whole whenever the instance goes on"),
     limit!(workflow::EVIDENCE_BYTES, Bytes, workflow.evidence_bytes,
         "an action's evidence", "more than an approver reads"),
     limit!(workflow::REASON_BYTES, Bytes, workflow.reason_bytes,
@@ -224,10 +234,10 @@ mod tests {
 
     #[test]
     fn each_limit_reads_back_what_it_was_set_to_and_changes_no_other() {
-        for limit in &ALL {
+        for limit in ALL {
             let mut limits = Limits::default();
             limit.set(&mut limits, 12_345).unwrap();
-            for other in &ALL {
+            for other in ALL {
                 let expected = if other.name == limit.name { 12_345 } else { other.default() };
                 assert_eq!(other.get(&limits), expected, "{} after setting {}", other.name, limit.name);
             }

@@ -15,11 +15,14 @@ use workflow::Command;
 use workflow::Effect;
 use workflow::Entry;
 use workflow::Failure;
+use workflow::Finding;
 use workflow::Invocation;
 use workflow::Limits;
+use workflow::Manner;
 use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::RequestId;
+use workflow::StepConfig;
 
 /// Noon of the first day of 2026, and so many milliseconds.
 pub(crate) fn at(ms: i64) -> Timestamp {
@@ -100,7 +103,60 @@ pub(crate) mod about {
     use super::*;
 
     pub(crate) fn step_started(call: Call) -> Entry {
-        Entry::StepStarted { call, name: "build".to_owned() }
+        step_named(call, "build")
+    }
+
+    pub(crate) fn step_named(call: Call, name: &str) -> Entry {
+        Entry::StepStarted { call, name: name.to_owned(), config: None, manner: Manner::AtOnce }
+    }
+
+    /// A step that goes on beside the workflow.
+    pub(crate) fn step_beside(call: Call) -> Entry {
+        let (name, config) = ("build".to_owned(), Some(StepConfig::default()));
+        Entry::StepStarted { call, name, config, manner: Manner::Beside }
+    }
+
+    pub(crate) fn attempt_failed(call: Call, attempt: u32) -> Entry {
+        Entry::AttemptFailed { call, attempt, failure: failure("broken", "it broke"), retry_at: at(500) }
+    }
+
+    pub(crate) fn sleep_started(call: Call, manner: Manner) -> Entry {
+        Entry::SleepStarted { call, name: "nap".to_owned(), until: at(500), manner }
+    }
+
+    pub(crate) fn wait_started(call: Call, manner: Manner) -> Entry {
+        let (name, event_type) = ("wait for payment".to_owned(), "paid".parse().unwrap());
+        Entry::WaitStarted { call, name, event_type, until: at(500), manner }
+    }
+
+    pub(crate) fn event(event_type: &str, ms: i64) -> Entry {
+        let event_type = event_type.parse().unwrap();
+        Entry::EventReceived { event_type, payload: format!("{ms}"), at: at(ms) }
+    }
+
+    pub(crate) fn paused() -> Entry {
+        Entry::Paused { by: "ann".to_owned() }
+    }
+
+    pub(crate) fn resumed() -> Entry {
+        Entry::Resumed { by: "ann".to_owned() }
+    }
+
+    pub(crate) fn diverged() -> Entry {
+        Entry::Diverged { call: 0, message: "it took another path".to_owned() }
+    }
+
+    pub(crate) fn terminated() -> Entry {
+        Entry::Terminated { by: "ann".to_owned(), reason: Some("not needed".to_owned()) }
+    }
+
+    pub(crate) fn restarted(from: Call) -> Entry {
+        Entry::Restarted { from, by: "ann".to_owned() }
+    }
+
+    pub(crate) fn resolved(call: Call) -> Entry {
+        let (by, reason) = ("ann".to_owned(), Some("it is there".to_owned()));
+        Entry::Resolved { call, finding: Finding::Succeeded, by, reason }
     }
 
     pub(crate) fn step_completed(call: Call) -> Entry {
@@ -123,6 +179,7 @@ pub(crate) mod about {
             artifact: Some(artifact().facts().clone()),
             input_hash: Digest::of(b"request").tagged(),
             expires_at: at(1000),
+            manner: Manner::AtOnce,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use workflow::Approval;
 use workflow::Begun;
+use workflow::Call;
 use workflow::Entry;
 use workflow::Outcome;
 use workflow::Performance;
+use workflow::Ready;
 
 /// [`Replay::position`](workflow::Replay::position) at each place of a program where a drive came by. A place is counted within the
 /// body that it is in, and that within the one around it, so it is the same on every run, whether a step's body ran or not.
@@ -32,6 +34,9 @@ pub(crate) fn check_answered(journal: &[Entry], before: (usize, usize), position
 /// `entry` is the one that has `outcome` in it.
 fn answers(entry: &Entry, outcome: &Outcome) -> bool {
     match (outcome, entry) {
+        (Outcome::Woken { call: woken, ready }, entry) => wakes(entry, *woken, ready),
+        (Outcome::Started(started), entry) => begins(entry, *started),
+        (Outcome::Ended(Err(told)), Entry::AttemptFailed { failure, .. }) => told == failure,
         (Outcome::Begun(Begun::Run(run)), Entry::StepStarted { call, .. }) => run == call,
         (Outcome::Begun(Begun::Done(done)), Entry::StepCompleted { output, .. }) => done == output,
         (
@@ -44,6 +49,33 @@ fn answers(entry: &Entry, outcome: &Outcome) -> bool {
         (Outcome::Performed(Performance::Refused { .. }), _) => false,
         (Outcome::Ended(Ok(())), Entry::StepCompleted { .. })
         | (Outcome::Performed(_), Entry::Attested { .. }) => true,
+        _ => false,
+    }
+}
+
+fn wakes(entry: &Entry, woken: Call, ready: &Ready) -> bool {
+    match (ready, entry) {
+        (Ready::Run { attempt: made }, Entry::AttemptStarted { call, attempt }) => {
+            woken == *call && made == attempt
+        }
+        (Ready::Run { .. }, _) => false,
+        (Ready::Slept, Entry::SleepEnded { call })
+        | (Ready::TimedOut { .. }, Entry::WaitTimedOut { call })
+        | (Ready::Event(_), Entry::WaitMatched { call, .. })
+        | (_, Entry::Told { call }) => woken == *call,
+        _ => false,
+    }
+}
+
+/// The guest goes on beside it: it was begun, or its first attempt ended.
+fn begins(entry: &Entry, started: Call) -> bool {
+    match entry {
+        Entry::SleepStarted { call, .. }
+        | Entry::WaitStarted { call, .. }
+        | Entry::Requested { call, .. }
+        | Entry::AttemptFailed { call, attempt: 1, .. }
+        | Entry::StepCompleted { call, .. }
+        | Entry::StepFailed { call, .. } => *call == started,
         _ => false,
     }
 }

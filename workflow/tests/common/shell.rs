@@ -14,6 +14,7 @@ use super::program::Seen;
 use super::request_id;
 use receipt::Decision;
 use receipt::Digest;
+use receipt::Timestamp;
 use workflow::Asked;
 use workflow::Call;
 use workflow::Check;
@@ -29,7 +30,6 @@ use workflow::Replay;
 use workflow::RequestId;
 use workflow::Status;
 use workflow::Turn;
-use workflow::Wait;
 
 /// Why a drive ended before the program did.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,7 @@ pub(crate) struct Shell {
     deeds: Vec<Live>,
     /// How many entries it can still write before it dies.
     life: usize,
+    now: Timestamp,
 }
 
 /// One drive, and how it ended.
@@ -71,8 +72,12 @@ pub(crate) struct Run {
 
 /// Drives `program` once on `journal`; the shell dies when it tries to write more than `life` entries.
 pub(crate) fn drive(program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
+    drive_at(clock(journal), program, journal, limits, life)
+}
+
+fn drive_at(now: Timestamp, program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
     let replay = Replay::fold(journal, limits).unwrap();
-    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life };
+    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life, now };
     let mut guest = Guest::new(&mut shell);
     let end = guest.run(program);
     let bodies = std::mem::take(&mut guest.bodies);
@@ -89,15 +94,16 @@ pub(crate) fn run(program: &Program, journal: &[Entry], lives: &[usize]) -> Run 
 pub(crate) fn run_within(limits: &Limits, program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
     let (mut journal, mut drives) = (journal.to_vec(), Vec::new());
     let mut lives = lives.iter().copied();
+    let mut now = clock(&journal);
     loop {
-        let drive = drive(program, &journal, limits.clone(), lives.next().unwrap_or(usize::MAX));
+        let drive = drive_at(now, program, &journal, limits.clone(), lives.next().unwrap_or(usize::MAX));
         let end = drive.end.clone();
         journal = drive.journal.clone();
         drives.push(drive);
         match end {
             Ok(_) | Err(Stop::Broke(_)) => return Run { journal, drives, end },
-            Err(Stop::Parked) => decide(&mut journal),
-            Err(Stop::Died) => {}
+            Err(Stop::Parked) => now = wait(now, &mut journal),
+            Err(Stop::Died) => now = clock(&journal),
             Err(Stop::Diverged(divergence)) => panic!("{divergence}"),
         }
     }
@@ -108,22 +114,73 @@ pub(crate) fn run_straight(program: &Program) -> Run {
     run(program, &origin(), &[])
 }
 
-/// Somebody decides about the request that waits, and the decision is signed at once; or nobody does.
-fn decide(journal: &mut Vec<Entry>) {
-    let Status::Waiting(Wait::Approval { request, .. }) = super::fold(journal).status() else {
-        panic!("nothing waits")
-    };
+/// What time it is in a world that only moves on while an instance waits: when the last thing ended that time has ended.
+fn clock(journal: &[Entry]) -> Timestamp {
+    let mut due = std::collections::BTreeMap::new();
+    let mut now = at(0);
+    for entry in journal {
+        let ended = match entry {
+            Entry::SleepStarted { call, until, .. } | Entry::WaitStarted { call, until, .. } => {
+                due.insert(call.to_string(), *until);
+                None
+            }
+            Entry::AttemptFailed { call, retry_at, .. } => {
+                due.insert(call.to_string(), *retry_at);
+                None
+            }
+            Entry::Requested { request, expires_at, .. } => {
+                due.insert(request.to_string(), *expires_at);
+                None
+            }
+            Entry::SleepEnded { call }
+            | Entry::WaitTimedOut { call }
+            | Entry::AttemptStarted { call, .. } => due.get(&call.to_string()),
+            Entry::Lapsed { request } => due.get(request.as_str()),
+            Entry::EventReceived { at, .. } => Some(at),
+            _ => None,
+        };
+        now = ended.copied().unwrap_or(now).max(now);
+    }
+    now
+}
+
+/// The world answers the first thing that it can of what the instance waits for; where it cannot, time passes.
+fn wait(now: Timestamp, journal: &mut Vec<Entry>) -> Timestamp {
+    let Status::Waiting(wait) = super::fold(journal).status() else { panic!("nothing waits") };
+    if let Some(request) = wait.requests().find(|request| !word(journal, request, 0).starts_with("lapse")) {
+        decide(journal, request.clone());
+        return now;
+    }
+    let mut types = wait.event_types();
+    if let Some(event_type) = types.find(|event_type| event_type.as_str().starts_with("sent")) {
+        let sent = journal.iter().filter(|entry| matches!(entry, Entry::EventReceived { .. })).count();
+        let (event_type, payload) = (event_type.clone(), sent.to_string());
+        journal.push(Entry::EventReceived { event_type, payload, at: now });
+        return now;
+    }
+    wait.due().unwrap()
+}
+
+fn later(than: Timestamp, ms: u64) -> Timestamp {
+    Timestamp::from_millis(than.as_millis() + i64::try_from(ms).unwrap())
+}
+
+/// Somebody decides about a request, and the decision is signed at once.
+fn decide(journal: &mut Vec<Entry>, request: RequestId) {
     let decision = match word(journal, &request, 0).as_str() {
         // Two have to agree.
         "approve" => {
-            if !matches!(journal.last(), Some(Entry::Signed { .. })) {
+            if !journal
+                .iter()
+                .any(|entry| matches!(entry, Entry::Signed { request: signed, .. } if *signed == request))
+            {
                 journal.push(about::signed(request.clone(), Decision::Approved));
             }
             Decision::Approved
         }
         "deny" => Decision::Denied,
         "withdraw" => return journal.push(about::withdrawn(request)),
-        _ => return journal.push(Entry::Lapsed { request }),
+        other => panic!("{other} is no decision"),
     };
     let receipt = request.as_str().replace("request", "receipt").parse().unwrap();
     journal.extend([about::decided(request.clone(), decision), about::issued(request, receipt, decision)]);
@@ -147,9 +204,15 @@ fn nth(resource: &str, index: usize) -> String {
 impl Shell {
     /// Answers a guest as the host does: the loop around [`Replay::next`].
     pub(crate) fn answer(&mut self, command: &workflow::Command) -> Result<Outcome, Stop> {
+        self.answer_after(0, command)
+    }
+
+    /// The same, asked so many milliseconds later. It is as early as before for whatever comes next.
+    pub(crate) fn answer_after(&mut self, ms: u64, command: &workflow::Command) -> Result<Outcome, Stop> {
+        let now = later(self.now, ms);
         let before = (self.replay.position(), self.journal.len());
         loop {
-            let turn = self.replay.next(command).map_err(diverged)?;
+            let turn = self.replay.next(command, now).map_err(diverged)?;
             let position = self.replay.position();
             assert!(matches!(turn, Turn::Return(_)) || position == before.0, "{turn:?} is no answer yet");
             match turn {
@@ -191,11 +254,8 @@ impl Shell {
 
     fn carry_out(&self, live: Live) -> Entry {
         match live {
-            Live::BeginStep { call, name } => Entry::StepStarted { call, name },
-            Live::EndStep { call, result: Ok(output) } => Entry::StepCompleted { call, output },
-            Live::EndStep { call, result: Err(failure) } => Entry::StepFailed { call, failure },
-            Live::Reject { call, asked, message } => Entry::Rejected { call, asked, message },
-            Live::Request { call, asked, action } => {
+            Live::Record(entry) => entry,
+            Live::Request { call, asked, action, manner } => {
                 let artifact = action.artifact.map(|artifact| artifact.facts().clone());
                 let input_hash = action.capability;
                 Entry::Requested {
@@ -204,7 +264,8 @@ impl Shell {
                     asked,
                     artifact,
                     input_hash,
-                    expires_at: at(0),
+                    expires_at: later(self.now, 1000),
+                    manner,
                 }
             }
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, &invocation),

@@ -1,0 +1,72 @@
+//! The order in which a guest did things: in the workflow itself, and in each attempt of each step.
+//!
+//! Between the beginning of an attempt and its end everything that is asked for is asked for inside it, so attempts nest, and what was
+//! asked for inside one stands together. A guest that is handed a step's result does not run its attempts again; it goes on in the
+//! trail that it is in, and the trails of the attempts are left alone.
+
+use crate::Call;
+
+/// Where a trail stands in [`Trails`].
+pub(crate) type TrailId = usize;
+
+/// The workflow's own trail.
+pub(crate) const ROOT: TrailId = 0;
+
+/// One thing that a guest did, and that it does again at the same place on every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// It made this call.
+    Call(Call),
+    /// It was told, by the entry of that index, of the end of what this call began.
+    Told { call: Call, index: usize },
+    /// It was given the next attempt of a step to make, by the entry of that index. When the attempt has ended, a guest is not given it
+    /// again, and the mark is passed by.
+    Attempt { call: Call, trail: TrailId, index: usize },
+}
+
+/// All trails of an instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Trails(Vec<Trail>);
+
+#[derive(Debug, Clone, Default)]
+struct Trail {
+    /// The step whose attempt it is; none for the workflow's own.
+    owner: Option<Call>,
+    marks: Vec<Mark>,
+}
+
+impl Default for Trails {
+    fn default() -> Self {
+        Self(vec![Trail::default()])
+    }
+}
+
+impl Trails {
+    /// A new trail, for an attempt of `owner`.
+    pub(crate) fn open(&mut self, owner: Call) -> TrailId {
+        self.0.push(Trail { owner: Some(owner), marks: Vec::new() });
+        self.0.len() - 1
+    }
+
+    pub(crate) fn push(&mut self, trail: TrailId, mark: Mark) {
+        if let Some(trail) = self.0.get_mut(trail) {
+            trail.marks.push(mark);
+        }
+    }
+
+    pub(crate) fn marks(&self, trail: TrailId) -> &[Mark] {
+        self.0.get(trail).map_or(&[], |trail| &trail.marks)
+    }
+
+    /// Drops the workflow's own marks from that call on, and gives them back.
+    pub(crate) fn cut(&mut self, from: Call) -> Vec<Mark> {
+        let Some(root) = self.0.get_mut(ROOT) else { return Vec::new() };
+        let place = root.marks.iter().position(|mark| matches!(mark, Mark::Call(call) if *call >= from));
+        root.marks.split_off(place.unwrap_or(root.marks.len()))
+    }
+
+    /// The step whose attempt it is.
+    pub(crate) fn owner(&self, trail: TrailId) -> Option<Call> {
+        self.0.get(trail)?.owner
+    }
+}
