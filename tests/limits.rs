@@ -236,10 +236,10 @@ fn a_database_of_format_1_is_counted_and_goes_on() {
 fn assert_agenda_is_as_the_journal(host: &Host, key: &host::InstanceKey) {
     let entered = host.store().entered(key).unwrap().unwrap();
     let expected = match host.status(key).unwrap() {
-        Status::Waiting(workflow::Wait::Approval { expires_at, .. }) => (Standing::Waiting, Some(expires_at)),
+        Status::Waiting(wait) => (Standing::Waiting, wait.due()),
         Status::Completed(_) => (Standing::Complete, None),
         Status::Failed(_) => (Standing::Errored, None),
-        Status::Running => (Standing::Running, Some(entered.since)),
+        other => panic!("nothing else was possible then: {other:?}"),
     };
     assert_eq!((entered.agenda.standing, entered.agenda.due), expected, "{key}");
     assert_eq!(entered.since, host.audit(Some(key)).unwrap().pop().unwrap().at, "{key}");

@@ -160,9 +160,8 @@ fn run_approved_by_a_person(bencher: Bencher) {
     }
     bencher.bench_local(|| {
         let instance = bench.start();
-        let Status::Waiting(Wait::Approval { request, .. }) = bench.drive(&instance) else {
-            unreachable!("it asks")
-        };
+        let Status::Waiting(wait) = bench.drive(&instance) else { unreachable!("it asks") };
+        let request = wait.request().expect("it asks").clone();
         let statement =
             bench.host.statement(&request, &alice, None, Decision::Approved, None).expect("a statement");
         let envelope = receipt::sign_decision(&statement, &hand).expect("a signature");
