@@ -60,6 +60,7 @@ fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
             Outcome::Approval(Approval::Granted { receipt, document: "{}".to_owned() })
         }
         Command::Perform(_) => Outcome::Performed(Performance::Done(deployment.to_owned())),
+        other => return Err(format!("no guest here asks for {other:?}").into()),
     })
 }
 

@@ -113,7 +113,14 @@ impl Ground {
 
     fn start(&self, tenant: &str, workflow: &host::Workflow, params: &str) -> InstanceKey {
         let (tenant, actor) = (tenant.parse().expect("a tenant"), "agent:bench".parse().expect("an actor"));
-        let start = Start { tenant, actor, name: "bench".to_owned(), params: params.to_owned() };
+        let start = Start {
+            tenant,
+            actor,
+            name: "bench".to_owned(),
+            params: params.to_owned(),
+            operator: None,
+            submitter: None,
+        };
         self.host.start(workflow, start).expect("an instance")
     }
 

@@ -45,7 +45,6 @@ use workflow::Entry;
 use workflow::Failure;
 use workflow::Invocation;
 use workflow::Live;
-use workflow::Manner;
 use workflow::Outcome;
 use workflow::ReceiptId;
 use workflow::Replay;

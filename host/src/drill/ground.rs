@@ -170,9 +170,10 @@ impl Ground {
         params: &str,
     ) -> Result<(InstanceKey, RequestId), Obstacle> {
         let key = self.start(tenant, component, params)?;
-        match self.drive(&key)? {
-            Status::Waiting(wait) if let Some(request) = wait.request() => Ok((key, request.clone())),
-            other => Err(format!("the workflow does not wait for a decision: {other:?}").into()),
+        let status = self.drive(&key)?;
+        match status.request() {
+            Some(request) => Ok((key, request.clone())),
+            None => Err(format!("the workflow does not wait for a decision: {status:?}").into()),
         }
     }
 

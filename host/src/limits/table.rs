@@ -152,7 +152,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
 #[rustfmt::skip]
-pub static ALL: [Limit; 34] = [
+pub static ALL: [Limit; 35] = [
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, sleeps, waits, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::BESIDE, Count, workflow.beside,
