@@ -1,5 +1,5 @@
 //! Decisions by people: what counts, what does not, and what becomes of a receipt when those who signed it do not count any more.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
