@@ -28,6 +28,7 @@ use std::task::Poll;
 use std::task::Waker;
 use tempfile::TempDir;
 use workflow::Entry;
+use workflow::Manner;
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -62,7 +63,7 @@ fn create_within(store: &dyn Store, name: &str, quotas: Quotas) -> Commit {
 }
 
 fn step(call: u32) -> Entry {
-    Entry::StepStarted { call, name: "s".to_owned() }
+    Entry::StepStarted { call, name: "s".to_owned(), config: None, manner: Manner::AtOnce }
 }
 
 fn append(store: &dyn Store, name: &str, after: usize, entry: Entry) -> Commit {

@@ -24,14 +24,13 @@ pub fn stand(input: &[u8]) {
         let key = ground.start(&PUPPET, &script.params()).unwrap();
         // No more decisions than calls.
         for _ in 0..=ground::limits().calls {
-            match drive(ground, &key) {
-                Some(status) if let Some(request) = status.request() => match u.int_in_range(0..=9) {
-                    Ok(0) => break,
-                    Ok(1) => ground.decide(request, Decision::Denied),
-                    _ => ground.decide(request, Decision::Approved),
-                },
-                Some(Status::Running) => panic!("a drive ends, and the instance runs on"),
-                _ => break,
+            let status = drive(ground, &key);
+            assert_ne!(status, Some(Status::Running), "a drive ends, and the instance runs on");
+            let Some(request) = status.as_ref().and_then(Status::request) else { break };
+            match u.int_in_range(0..=9) {
+                Ok(0) => break,
+                Ok(1) => ground.decide(request, Decision::Denied),
+                _ => ground.decide(request, Decision::Approved),
             }
         }
         let before = ground.entries(&key);

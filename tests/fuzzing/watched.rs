@@ -17,6 +17,8 @@ use workflow::Begun;
 use workflow::Command;
 use workflow::Outcome;
 use workflow::Performance;
+use workflow::Ready;
+use workflow::Start;
 
 /// A runtime with little of everything.
 pub static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(ground::sandbox_limits()).unwrap());
@@ -78,10 +80,25 @@ fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
         Command::BeginStep { .. } if number % 3 == 2 => Outcome::Begun(Begun::Done("[1]".to_owned())),
         Command::BeginStep { .. } => Outcome::Begun(Begun::Run(number as u32)),
         Command::EndStep { .. } => Outcome::Ended(Ok(())),
-        Command::RequireApproval(_) => {
-            let receipt = "rcpt_1".parse()?;
-            Outcome::Approval(Approval::Granted { receipt, document: "{}".to_owned() })
+        Command::FailStep { failure, .. } => Outcome::Ended(Err(failure.clone())),
+        Command::Sleep(_) => Outcome::Woken { call: number as u32, ready: Ready::Slept },
+        Command::WaitForEvent(_) => {
+            let until = Timestamp::from_millis(1_800_000_000_000);
+            Outcome::Woken { call: number as u32, ready: Ready::TimedOut { until } }
         }
+        Command::Start(Start::Step { .. }) if number.is_multiple_of(2) => Outcome::Begun(Begun::Run(number as u32)),
+        Command::Start(_) => Outcome::Started(number as u32),
+        Command::Await { calls } => match (calls.first(), number % 3) {
+            (Some(call), 0) => Outcome::Woken { call: *call, ready: Ready::Run { attempt: 2 } },
+            (Some(call), 1) => Outcome::Woken { call: *call, ready: Ready::Approval(granted()?) },
+            (Some(call), _) => Outcome::Woken { call: *call, ready: Ready::Step(Ok("[1]".to_owned())) },
+            (None, _) => return Err("nothing to wait for".into()),
+        },
+        Command::RequireApproval(_) => Outcome::Approval(granted()?),
         Command::Perform(_) => Outcome::Performed(Performance::Done(deployment.to_owned())),
     })
+}
+
+fn granted() -> Result<Approval, Halt> {
+    Ok(Approval::Granted { receipt: "rcpt_1".parse()?, document: "{}".to_owned() })
 }

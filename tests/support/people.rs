@@ -102,8 +102,8 @@ impl Place {
     /// Drives an instance to the request that it waits with.
     pub fn waits(&self, key: &InstanceKey) -> RequestId {
         let status = super::block_on(self.host.drive(key)).unwrap();
-        let request = status.request().cloned();
-        request.unwrap_or_else(|| panic!("it does not wait for an approval: {status:?}"))
+        let Some(request) = status.request() else { panic!("it does not wait for an approval: {status:?}") };
+        request.clone()
     }
 
     pub fn ends(&self, key: &InstanceKey) -> Status {
