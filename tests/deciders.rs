@@ -337,6 +337,8 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
     assert_eq!(result(&place.ends(&key))["status"], "deployed");
     place.approve(&waiting, ALICE).unwrap();
     assert!(said(place.approve(&waiting, BOB)).contains("decided"), "nothing until it is reviewed");
+    let (_, second) = place.asked();
+    assert!(said(place.break_glass(&second, ("dora", 4))).contains("decided"), "one after the other");
     let review = |name: &str, seed| {
         let by = name.parse().unwrap();
         let statement =
@@ -507,4 +509,65 @@ fn t20_look_alike_letters_are_pointed_out() {
     let honest = worded("\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442} acme", "cloudflare://workers/acme/app")
         .to_string();
     assert!(!honest.contains("WARNING"), "{honest}");
+}
+
+#[test]
+fn t30_an_approval_from_before_is_no_review() {
+    let place = Place::new(Some(TWO));
+    place.add("dora", &["break-glass"], 4);
+    let (_, request) = place.asked();
+    let early = place.envelope(&request, ALICE, Decision::Approved);
+    place.host.sign(&request, &early).unwrap();
+    place.clock.move_by_minutes(1);
+    issued(place.break_glass(&request, ("dora", 4)));
+    assert!(place.host.review(&request, &early).is_err(), "alice has not looked at what dora did");
+}
+
+#[test]
+fn t30_what_a_freeze_stops_leaves_nothing_to_review() {
+    let place = Place::new(Some(TWO));
+    place.add("dora", &["break-glass"], 4);
+    let (_, request) = place.asked();
+    place.say(Act::Frozen { tenant: None, reason: "incident".to_owned() }).unwrap();
+    assert!(said(place.break_glass(&request, ("dora", 4))).contains("frozen"));
+    assert_eq!(place.host.trust().unwrap().unreviewed().count(), 0);
+}
+
+#[test]
+fn what_was_approved_for_show_is_not_known() {
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
+    let host = host::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let place = Place { folder, host, clock };
+    let (_, request) = place.asked();
+    place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    place.add("alice", &["release"], 1);
+    let (_, request) = place.asked();
+    let shown = place.host.request(&request).unwrap().to_string();
+    assert_eq!(shown.matches("not seen before").count(), 2, "{shown}");
+}
+
+#[test]
+fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
+    for actor in ["alice", "user:alice", "Alice", "user:Alice"] {
+        let place = Place::new(None);
+        let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
+        let start = host::Start::new("acme".parse().unwrap(), actor.parse().unwrap(), "w", "{}");
+        let key = place.host.start(&workflow, start).unwrap();
+        let request = place.waits(&key);
+        let own = place.host.statement(&request, &"alice".parse().unwrap(), None, Decision::Approved, None);
+        assert!(own.is_err(), "{actor}");
+        issued(place.approve(&request, BOB));
+    }
+}
+
+#[test]
+fn a_folder_that_was_in_earnest_is_no_demonstration_again() {
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
+    let policy = || Box::new(policy::Toml::parse(TWO).unwrap());
+    drop(host::Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap());
+    let host = host::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let place = Place { folder, host, clock };
+    let (_, request) = place.asked();
+    let demo = place.host.decide(&request, &support::judgement(Decision::Approved));
+    assert!(demo.unwrap_err().to_string().contains("signed by people"), "the policy's file is gone, and that is all");
 }
