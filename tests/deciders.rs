@@ -569,5 +569,8 @@ fn a_folder_that_was_in_earnest_is_no_demonstration_again() {
     let place = Place { folder, host, clock };
     let (_, request) = place.asked();
     let demo = place.host.decide(&request, &support::judgement(Decision::Approved));
-    assert!(demo.unwrap_err().to_string().contains("signed by people"), "the policy's file is gone, and that is all");
+    assert!(
+        demo.unwrap_err().to_string().contains("signed by people"),
+        "the policy's file is gone, and that is all"
+    );
 }

@@ -69,7 +69,7 @@ fn values_that_cannot_be() {
         ),
         (
             "actor = \"agent builder*\"",
-            "\"agent builder\" is not a actor: 1 to 128 characters of A-Z a-z 0-9 . _ : / @ -",
+            "\"agent builder\" is not an actor: 1 to 128 characters of A-Z a-z 0-9 . _ : / @ -",
         ),
         (
             "resource = \"cloud://*/app\"",
@@ -87,11 +87,11 @@ fn values_that_cannot_be() {
         ),
         (
             "role = \"release team\"",
-            "\"release team\" is not a role: 1 to 64 characters of A-Z a-z 0-9 . _ -, and not \"anyone\"",
+            "\"release team\" is not a role: 1 to 64 characters of a-z 0-9 . _ -, the first a letter or a digit, and not \"anyone\"",
         ),
         (
             "role = \"anyone\"",
-            "\"anyone\" is not a role: 1 to 64 characters of A-Z a-z 0-9 . _ -, and not \"anyone\"",
+            "\"anyone\" is not a role: 1 to 64 characters of a-z 0-9 . _ -, the first a letter or a digit, and not \"anyone\"",
         ),
         ("approvals = 0", "approvals cannot be 0: a whole number from 1 to 100 is expected"),
         ("approvals = \"2\"", "approvals cannot be \"2\": a whole number from 1 to 100 is expected"),

@@ -87,9 +87,9 @@ fn a_quorum_is_of_different_people_with_the_role() {
     assert_eq!(ruling(&[("alice", release), ("bob", &["sec"])]), ask, "without the role");
     assert_eq!(ruling(&[("alice", release), ("bob", &["sec", "release"])]), allow);
     assert_eq!(
-        ruling(&[("bob", &["sec"]), ("carol", &["Release"]), ("dan", release)]),
+        ruling(&[("bob", &["sec"]), ("carol", &["releases"]), ("dan", release)]),
         ask,
-        "Release is another"
+        "releases is another"
     );
 }
 

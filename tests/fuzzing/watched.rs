@@ -86,7 +86,9 @@ fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
             let until = Timestamp::from_millis(1_800_000_000_000);
             Outcome::Woken { call: number as u32, ready: Ready::TimedOut { until } }
         }
-        Command::Start(Start::Step { .. }) if number.is_multiple_of(2) => Outcome::Begun(Begun::Run(number as u32)),
+        Command::Start(Start::Step { .. }) if number.is_multiple_of(2) => {
+            Outcome::Begun(Begun::Run(number as u32))
+        }
         Command::Start(_) => Outcome::Started(number as u32),
         Command::Await { calls } => match (calls.first(), number % 3) {
             (Some(call), 0) => Outcome::Woken { call: *call, ready: Ready::Run { attempt: 2 } },
