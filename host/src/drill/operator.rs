@@ -127,7 +127,8 @@ fn rewound(ground: Ground) -> Result<Ending, Obstacle> {
     ground.finish(&key, Decision::Approved)?;
     tamper::rewrite(&ground, "DELETE FROM redemptions WHERE receipt = ?1", [receipt.id.as_str()])?;
     tamper::rewrite(&ground, "DELETE FROM attestations WHERE receipt = ?1", [receipt.id.as_str()])?;
-    let tail = "DELETE FROM entries WHERE seq >= (SELECT min(seq) FROM entries WHERE body LIKE '%\"fact\":\"redeemed\"%')";
+    let tail =
+        "DELETE FROM entries WHERE seq >= (SELECT min(row) FROM facts WHERE body ->> 'fact' = 'redeemed')";
     tamper::rewrite(&ground, tail, [])?;
     let status = ground.finish(&key, Decision::Approved)?;
     let deployments = fs::read_dir(ground.data().join("deployments").join("records"))?.count();
@@ -140,8 +141,7 @@ fn unspent(ground: Ground) -> Result<Ending, Obstacle> {
     let performed = serde_json::json!({
         "fact": "performed", "call": 2, "receipt": receipt.id, "effect": { "outcome": "unknown", "message": "" }
     });
-    let statement = "INSERT INTO entries (instance, idx, at, body) SELECT instance, max(idx) + 1, max(at), ?1 FROM entries";
-    tamper::rewrite(&ground, statement, [performed.to_string()])?;
+    tamper::add_fact(&ground, &key, &performed.to_string())?;
     driven(&ground, &key)
 }
 

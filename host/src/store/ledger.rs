@@ -3,7 +3,10 @@
 use crate::store::InstanceKey;
 use crate::store::Quotas;
 use crate::store::StoreError;
+use crate::store::look::cell_0;
 use crate::store::look::instance_row;
+use crate::store::look::one;
+use crate::store::record::run;
 use crate::store::usage::Change;
 use crate::store::usage::keep_usage;
 use crate::store::usage::usage;
@@ -15,18 +18,27 @@ use workflow::TenantId;
 /// How many instances' rows are remembered: some 20 MiB.
 const ROWS: usize = 100_000;
 
+/// How many texts that rows have in common are remembered.
+const TEXTS: usize = 256;
+
 /// Beside the database: rows that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
 #[derive(Debug)]
 pub(super) struct Ledger {
     latest: Timestamp,
     rows: HashMap<InstanceKey, i64>,
+    texts: HashMap<String, i64>,
+    /// The place of the next fact, where it is known.
+    next: Option<i64>,
+    /// What the database says of itself as long as nobody else writes to it.
+    version: i64,
     changes: HashMap<TenantId, Change>,
 }
 
 impl Ledger {
     pub(super) fn new(latest: Option<Timestamp>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
-        Self { latest, rows: HashMap::new(), changes: HashMap::new() }
+        let (rows, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { latest, rows, texts, next: None, version: 0, changes }
     }
 
     /// The time to record. Another instance may have recorded something later since `at` was looked up.
@@ -51,6 +63,52 @@ impl Ledger {
         }
         self.rows.insert(key.clone(), row);
         Ok(row)
+    }
+
+    /// The places of so many facts.
+    pub(super) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
+        const LAST: &str = "SELECT seq + count FROM entries ORDER BY seq DESC LIMIT 1";
+        let next = match self.next {
+            Some(next) => next,
+            None => one(db, LAST, [], cell_0)?.unwrap_or(1),
+        };
+        self.next = Some(next + count);
+        Ok(next)
+    }
+
+    /// The row of a text that many rows have in common.
+    pub(super) fn text(&mut self, db: &Connection, text: &str) -> Result<i64, StoreError> {
+        if let Some(row) = self.texts.get(text) {
+            return Ok(*row);
+        }
+        run(db, "INSERT OR IGNORE INTO texts (body) VALUES (?1)", [text])?;
+        let row = one(db, "SELECT id FROM texts WHERE body = ?1", [text], cell_0)?.unwrap_or_default();
+        if self.texts.len() >= TEXTS {
+            self.texts.clear();
+        }
+        self.texts.insert(text.to_owned(), row);
+        Ok(row)
+    }
+
+    /// Begins a transaction: what is remembered does not hold where somebody else has written since the last one.
+    pub(super) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
+        let version = one(db, "PRAGMA data_version", [], cell_0)?.unwrap_or_default();
+        if self.version != version {
+            self.forget();
+            self.version = version;
+        }
+        Ok(())
+    }
+
+    /// Where things stand before a write that may be refused.
+    pub(super) fn mark(&self) -> Option<i64> {
+        self.next
+    }
+
+    /// Takes a refused write back.
+    pub(super) fn take_back(&mut self, mark: Option<i64>) {
+        self.next = mark;
+        self.texts.clear();
     }
 
     /// Counts a change, or refuses it because of what the tenant keeps and what it has been granted in this transaction.
@@ -83,6 +141,8 @@ impl Ledger {
     /// Forgets a transaction that did not take place, and every row that may have been its.
     pub(super) fn forget(&mut self) {
         self.rows.clear();
+        self.texts.clear();
+        self.next = None;
         self.changes.clear();
     }
 }

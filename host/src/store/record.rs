@@ -5,7 +5,6 @@ use crate::store::Batch;
 use crate::store::Create;
 use crate::store::Fact;
 use crate::store::InstanceKey;
-use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::Seen;
@@ -16,12 +15,17 @@ use crate::store::Write;
 use crate::store::Written;
 use crate::store::agenda::enter;
 use crate::store::approvals;
+use crate::store::asked::Particulars;
+use crate::store::asked::is_about;
 use crate::store::ledger::Ledger;
 use crate::store::look;
 use crate::store::look::cell;
 use crate::store::look::classify;
 use crate::store::look::damaged;
 use crate::store::look::one;
+use crate::store::row::Lines;
+use crate::store::row::Spot;
+use crate::store::row::numbered;
 use crate::store::usage::Change;
 use crate::store::usage::settle;
 use receipt::Digest;
@@ -43,13 +47,13 @@ pub(super) enum Record {
     Create {
         place: Place,
         component: (Digest, Arc<[u8]>),
-        lines: Vec<Line>,
+        lines: Lines,
         quotas: Quotas,
     },
     Append {
         place: Place,
-        lines: Vec<Line>,
-        request: Option<NewRequest>,
+        lines: Lines,
+        request: Option<Particulars>,
         receipt: Option<Kept>,
         quotas: Option<Quotas>,
         seen: Option<Box<Seen>>,
@@ -75,12 +79,6 @@ pub(super) enum Record {
     },
 }
 
-/// An entry and its text.
-pub(super) struct Line {
-    entry: Entry,
-    body: String,
-}
-
 /// A receipt's names and its text.
 pub(super) struct Kept {
     id: ReceiptId,
@@ -93,11 +91,13 @@ impl Record {
     pub(super) fn of(write: Write) -> Result<Self, StoreError> {
         Ok(match write {
             Write::Create(Create { key, component, at, entries, quotas }) => {
-                Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
+                let lines = Lines::of_creation(entries)?;
+                Self::Create { place: Place { key, after: 0, at }, component, lines, quotas }
             }
             Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen, agenda } } => {
+                let request = request.map(|request| Particulars::of(request, &entries)).transpose()?;
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
-                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen, agenda }
+                Self::Append { place, lines: Lines::of(entries)?, request, receipt, quotas, seen, agenda }
             }
             Write::Output { key, text } => Self::Output { key, text },
             Write::Postpone { key, until } => Self::Postpone { key, until },
@@ -108,12 +108,11 @@ impl Record {
 
     /// Bytes of text in it.
     pub(super) fn bytes(&self) -> usize {
-        let of = |lines: &[Line]| lines.iter().map(|line| line.body.len()).sum::<usize>();
         match self {
-            Self::Create { component, lines, .. } => component.1.len() + of(lines),
+            Self::Create { component, lines, .. } => component.1.len() + lines.bytes(),
             Self::Append { lines, request, receipt, .. } => {
-                let request = request.as_ref().map_or(0, |request| request.body.len());
-                of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+                let request = request.as_ref().map_or(0, |request| request.length);
+                lines.bytes() + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
             Self::Postpone { .. } => 0,
@@ -129,12 +128,12 @@ impl Record {
             }
             Self::Append { place, lines, request, receipt, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
-                let mut change = Change::default();
-                keep_records(db, ledger, &place, request, receipt, &mut change)?;
-                let facts = add(db, ledger, &place, lines, &mut change)?;
+                let (row, mut change) = (ledger.row(db, &place.key)?, Change::default());
+                let facts = add(db, ledger, &place, row, lines, &mut change)?;
+                keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
+                settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
-                    let (row, since) = (ledger.row(db, &place.key)?, ledger.time(place.at));
-                    enter(db, row, agenda, since, &mut change)?;
+                    enter(db, row, agenda, ledger.time(place.at), &mut change)?;
                 }
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
                 Ok(facts)
@@ -161,16 +160,12 @@ impl Kept {
     }
 }
 
-fn lines(entries: Vec<Entry>) -> Result<Vec<Line>, StoreError> {
-    entries.into_iter().map(|entry| Ok(Line { body: to_json(&entry)?, entry })).collect()
-}
-
 fn create(
     db: &Connection,
     ledger: &mut Ledger,
     place: Place,
     component: (&Digest, &[u8]),
-    lines: Vec<Line>,
+    lines: Lines,
     quotas: &Quotas,
 ) -> Written {
     let (key, (digest, bytes)) = (&place.key, component);
@@ -178,16 +173,18 @@ fn create(
     if change.hold(db, &key.tenant, component)? {
         run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
     }
-    let insert = "INSERT INTO instances (tenant, instance, state, due, since) VALUES (?1, ?2, ?3, ?4, ?4)";
+    let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+    let insert =
+        "INSERT INTO instances (tenant, instance, state, due, since, loaded) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
-    insert.execute(params![key.tenant.as_str(), key.instance.as_str(), state, at]).map_err(|error| {
-        match is_constraint(&error) {
-            true => StoreError::Exists(key.clone()),
-            false => classify(error),
-        }
+    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded];
+    let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
+        true => StoreError::Exists(key.clone()),
+        false => classify(error),
     })?;
-    let facts = add(db, ledger, &place, lines, &mut change)?;
+    let facts = add(db, ledger, &place, row, lines, &mut change)?;
+    settle_all(db, &facts, &mut change)?;
     ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(facts)
 }
@@ -197,20 +194,19 @@ fn keep_records(
     db: &Connection,
     ledger: &mut Ledger,
     place: &Place,
-    request: Option<NewRequest>,
-    receipt: Option<Kept>,
+    (row, facts): (i64, &[Fact]),
+    (request, receipt): (Option<Particulars>, Option<Kept>),
     change: &mut Change,
 ) -> Result<(), StoreError> {
-    if let Some(NewRequest { id, capability, resource, body }) = request {
-        let row = ledger.row(db, &place.key)?;
-        let subject = approvals::subject(&capability, &resource);
-        approvals::count(db, &place.key.tenant, &subject)?;
-        let insert =
-            "INSERT INTO requests (id, instance, body, tenant, subject, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let (tenant, at) = (place.key.tenant.as_str(), place.at.as_millis());
-        run(db, insert, params![id.as_str(), row, body, tenant, subject, at])?;
+    if let Some(request) = request {
+        let fact = facts.iter().find(|fact| is_about(&fact.entry, &request.id)).or(facts.first());
+        let fact = fact.ok_or_else(|| damaged("a request without a fact"))?;
+        approvals::count(db, &place.key.tenant, &request.subject, place.at)?;
+        let governed = request.governed.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+        let inserted = request.insert(db, fact.seq.cast_signed(), row, governed);
+        inserted.map_err(|error| conflict(error, &place.key))?;
         change.pending += 1;
-        change.keep(body.len());
+        change.keep(request.length);
     }
     if let Some(Kept { id, request, body }) = receipt {
         let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
@@ -243,40 +239,43 @@ fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &s
     Ok(Vec::new())
 }
 
-/// Adds entries, and to the small tables what some of them stand for.
+/// Adds entries, as one row.
 fn add(
     db: &Connection,
     ledger: &mut Ledger,
     place: &Place,
-    lines: Vec<Line>,
+    row: i64,
+    lines: Lines,
     change: &mut Change,
 ) -> Written {
     let (key, after) = (&place.key, place.after as u64);
-    let at = ledger.time(place.at);
-    let row = ledger.row(db, key)?;
     if length(db, row)? != after {
         return Err(StoreError::Conflict(key.clone()));
     }
-    let mut insert = db
-        .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
-        .map_err(classify)?;
-    let mut facts = Vec::with_capacity(lines.len());
-    for (index, Line { entry, body }) in (after..).zip(lines) {
-        change.keep(body.len());
-        settle(db, &entry, change)?;
-        approvals::settle(db, &entry)?;
-        let values = params![row, index.cast_signed(), at.as_millis(), body];
-        let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
-        let fact = Fact { seq, at, key: key.clone(), index, entry };
-        stand_for(db, &fact)?;
-        facts.push(fact);
+    if lines.entries.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(facts)
+    let count = lines.entries.len() as i64;
+    let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
+    let spot = Spot { seq, instance: row, index: after.cast_signed(), at, count };
+    lines.insert(db, spot).map_err(|error| conflict(error, key))?;
+    change.keep(lines.bytes());
+    Ok(numbered(spot, key, lines.entries))
+}
+
+/// To the small tables what entries stand for.
+fn settle_all(db: &Connection, facts: &[Fact], change: &mut Change) -> Result<(), StoreError> {
+    for fact in facts {
+        settle(db, &fact.entry, change)?;
+        approvals::settle(db, &fact.entry)?;
+        stand_for(db, fact)?;
+    }
+    Ok(())
 }
 
 /// The number of an instance's entries.
 fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
-    let select = "SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1";
+    let select = "SELECT idx + count FROM entries WHERE instance = ?1 ORDER BY idx DESC LIMIT 1";
     let length: Option<i64> = one(db, select, [row], |row| cell(row, 0))?;
     Ok(length.unwrap_or(0).unsigned_abs())
 }
@@ -321,6 +320,6 @@ pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
-fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
+pub(super) fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
     if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
 }

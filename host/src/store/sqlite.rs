@@ -17,10 +17,12 @@ use crate::store::Usage;
 use crate::store::Write;
 use crate::store::agenda;
 use crate::store::approvals;
+use crate::store::asked;
 use crate::store::look;
 use crate::store::open;
 use crate::store::readers::Readers;
 use crate::store::record::Record;
+use crate::store::row;
 use crate::store::usage::usage;
 use crate::store::writer::Writer;
 use receipt::Digest;
@@ -66,7 +68,7 @@ impl Store for Sqlite {
 
     fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError> {
         self.readers.read(|db| match key {
-            None => look::all_facts(db),
+            None => row::all(db),
             Some(key) => look::facts(db, key),
         })
     }
@@ -87,7 +89,7 @@ impl Store for Sqlite {
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
-        self.readers.read(|db| look::request(db, id))
+        self.readers.read(|db| asked::request(db, id))
     }
 
     fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
@@ -106,8 +108,8 @@ impl Store for Sqlite {
         self.readers.read(|db| approvals::asked(db, tenant, capability, resource))
     }
 
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp, most: u64) -> Result<u64, StoreError> {
-        self.readers.read(|db| approvals::asked_since(db, tenant, since, most))
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
+        self.readers.read(|db| approvals::asked_since(db, tenant, since))
     }
 
     fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {

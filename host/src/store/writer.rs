@@ -123,6 +123,7 @@ impl Desk {
 
     fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
+        self.ledger.begin(&self.db)?;
         let answers = group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?;
         self.ledger.settle(&self.db)?;
         self.run("COMMIT")?;
@@ -132,8 +133,10 @@ impl Desk {
     /// One write of a group, undone if it is refused. The outer error is that of the transaction.
     fn attempt(&mut self, record: Record) -> Result<Written, StoreError> {
         self.run("SAVEPOINT one")?;
+        let mark = self.ledger.mark();
         let written = record.write(&self.db, &mut self.ledger);
         if written.is_err() {
+            self.ledger.take_back(mark);
             // A full disk may have ended the transaction already: then this fails, and the group with it.
             self.run("ROLLBACK TO one")
                 .map_err(|error| written.as_ref().err().map_or(error, StoreError::again))?;
