@@ -120,7 +120,7 @@ pub struct Fate {
 }
 
 /// What is written at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Batch {
     /// The facts.
     pub entries: Vec<Entry>,
