@@ -110,7 +110,7 @@ macro_rules! workflow {
                 }
             }
 
-            $crate::bindings::export!(Entrypoint with_types_in $crate::bindings);
+    $crate::bindings::export!(Entrypoint with_types_in $crate::bindings);
         };
     };
 }
