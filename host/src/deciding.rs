@@ -11,9 +11,9 @@ use crate::authority::Issued;
 use crate::authority::Judgement;
 use crate::authority::Request;
 use crate::entropy;
+use crate::reading;
 use crate::store::Batch;
 use crate::store::Place;
-use crate::store::Requests;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::trust::Act;
@@ -72,16 +72,9 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        let waiting = self.0.store.requests(Requests::Waiting)?;
-        waiting
-            .into_iter()
-            .map(|(key, body, _)| {
-                let request: Request =
-                    serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-                let count = self.count(&key, &request)?;
-                Ok(Waiting { key, request, count })
-            })
-            .collect()
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
+        reading::waiting(&*self.0.store, grounds, at)
     }
 
     /// How a request that waits stands.
@@ -171,7 +164,7 @@ impl Host {
         // By the clock here, too: when it was signed is the signer's own word.
         let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
         standing.map_err(|error| authority::IssueError::Approval(error.into()))?;
-        let mut envelopes = self.envelopes(&key, id)?;
+        let mut envelopes = reading::envelopes(&*self.0.store, &key, id)?;
         self.check_counts(&request, &decision, &envelopes)?;
         envelopes.push(envelope.clone());
         let signed = Entry::Signed {
@@ -348,21 +341,10 @@ impl Host {
         Ok(())
     }
 
-    /// Everything that people have signed about a request, in order, whether it counts or not.
-    fn envelopes(&self, key: &InstanceKey, id: &RequestId) -> Result<Vec<Envelope>, Error> {
-        let facts = self.0.store.facts(Some(key))?;
-        let signed = facts.iter().filter_map(|fact| match &fact.entry {
-            Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
-            _ => None,
-        });
-        signed.map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()))).collect()
-    }
-
     fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
-        let envelopes = self.envelopes(key, &request.id)?;
-        Ok(authority::tally(request, &envelopes, grounds, at)?.0)
+        reading::count(&*self.0.store, grounds, key, request, at)
     }
 
     /// Refuses what would not help: one's own request, a second statement to the same effect.

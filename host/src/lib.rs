@@ -38,6 +38,7 @@ mod builder;
 pub mod capability;
 mod clock;
 pub mod control;
+pub mod course;
 mod deciding;
 pub mod drill;
 mod drive;
@@ -48,6 +49,7 @@ mod inner;
 pub mod limits;
 pub mod operate;
 mod programs;
+mod reading;
 pub mod sandbox;
 pub mod store;
 pub mod trust;
@@ -61,6 +63,7 @@ pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+pub use reading::Reading;
 pub use work::Pace;
 
 /// The capability behind a guest's `deploy`. A guest cannot choose it.
