@@ -26,9 +26,9 @@ impl FromStr for Json {
 
 impl Json {
     /// The text. Whether it is JSON is for the host to say.
-    pub(crate) fn text(&self) -> anyhow::Result<String> {
+    pub(crate) fn text(&self, what: &str) -> anyhow::Result<String> {
         match self.0.strip_prefix('@') {
-            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read JSON from {path}")),
+            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {what} from {path}")),
             None => Ok(self.0.clone()),
         }
     }

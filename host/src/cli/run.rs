@@ -96,7 +96,7 @@ impl Run {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let (bytes, params) = (self.workflow.component()?, self.workflow.params.text()?);
+        let (bytes, params) = (self.workflow.component()?, self.workflow.params.text("the parameters")?);
         let Workflow { guest, tenant, actor, operator, submitter, .. } = &self.workflow;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
         let workflow = session.host.load_for(tenant, bytes).with_context(|| guest.display().to_string())?;

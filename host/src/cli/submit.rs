@@ -39,7 +39,7 @@ impl Submit {
             operator: operator.clone(),
             submitter: submitter.clone(),
             name: self.workflow.name(),
-            params: params.text()?,
+            params: params.text("the parameters")?,
             component: self.workflow.component()?.into(),
         });
         let (key, created) = match office::operate(data, operation)? {
