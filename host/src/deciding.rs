@@ -10,8 +10,7 @@ use crate::authority::Issued;
 use crate::authority::Judgement;
 use crate::authority::Request;
 use crate::entropy;
-use crate::store::Fact;
-use crate::store::Requests;
+use crate::reading;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::telling::Word;
@@ -71,16 +70,9 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        let waiting = self.0.store.requests(Requests::Waiting)?;
-        waiting
-            .into_iter()
-            .map(|(key, body, _)| {
-                let request: Request =
-                    serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-                let count = self.count(&key, &request)?;
-                Ok(Waiting { key, request, count })
-            })
-            .collect()
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
+        reading::waiting(&*self.0.store, grounds, at)
     }
 
     /// How a request that waits stands.
@@ -170,7 +162,7 @@ impl Host {
         // By the clock here, too: when it was signed is the signer's own word.
         let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
         standing.map_err(|error| authority::IssueError::Approval(error.into()))?;
-        let mut envelopes = self.envelopes(&key, id)?;
+        let mut envelopes = reading::envelopes(&*self.0.store, &key, id)?;
         self.check_counts(&request, &decision, &envelopes)?;
         let before = Some(envelopes.len());
         envelopes.push(envelope.clone());
@@ -330,7 +322,7 @@ impl Host {
     ) -> Result<(), Error> {
         self.0.tell(key, |stand| {
             check_pending(id, stand.replay)?;
-            if signed.is_some_and(|signed| signed != signatures(stand.facts, id).count()) {
+            if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
                 return Err(Error::SignedMeanwhile(id.clone()));
             }
             let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
@@ -338,19 +330,10 @@ impl Host {
         })
     }
 
-    /// Everything that people have signed about a request, in order, whether it counts or not.
-    fn envelopes(&self, key: &InstanceKey, id: &RequestId) -> Result<Vec<Envelope>, Error> {
-        let facts = self.0.store.facts(Some(key))?;
-        signatures(&facts, id)
-            .map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string())))
-            .collect()
-    }
-
     fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
-        let envelopes = self.envelopes(key, &request.id)?;
-        Ok(authority::tally(request, &envelopes, grounds, at)?.0)
+        reading::count(&*self.0.store, grounds, key, request, at)
     }
 
     /// Refuses what would not help: one's own request, a second statement to the same effect.
@@ -415,14 +398,6 @@ fn check_pending(id: &RequestId, replay: &Replay) -> Result<(), Error> {
         false if replay.status().has_ended() => not_waiting("its instance has ended"),
         false => not_waiting("it was decided, withdrawn, or has lapsed"),
     }
-}
-
-/// What people have signed about a request, in order.
-fn signatures<'a>(facts: &'a [Fact], id: &RequestId) -> impl Iterator<Item = &'a String> {
-    facts.iter().filter_map(move |fact| match &fact.entry {
-        Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
-        _ => None,
-    })
 }
 
 fn check_own(request: &Request, person: &PersonId) -> Result<(), Error> {

@@ -17,6 +17,7 @@ use crate::drive::Origin;
 use crate::entropy;
 use crate::limits::Settings;
 use crate::programs::Programs;
+use crate::reading;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
@@ -132,10 +133,7 @@ impl Inner {
     }
 
     pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        let (key, body) = self.store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
-        let request =
-            serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
-        Ok((key, request))
+        reading::request(&*self.store, id)
     }
 
     /// Has a request judged, and what comes of it signed.

@@ -38,6 +38,7 @@ mod builder;
 pub mod capability;
 mod clock;
 pub mod control;
+pub mod course;
 mod deciding;
 pub mod drill;
 mod drive;
@@ -49,6 +50,7 @@ mod inner;
 pub mod limits;
 pub mod operate;
 mod programs;
+mod reading;
 pub mod sandbox;
 pub mod store;
 mod telling;
@@ -63,6 +65,7 @@ pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+pub use reading::Reading;
 pub use work::Pace;
 
 /// The capability behind a guest's `deploy`. A guest cannot choose it.
