@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod people;
 pub mod recount;
+pub mod worker;
 
 use host::Host;
 use host::InstanceKey;
