@@ -4,9 +4,11 @@ use crate::store::Fact;
 use crate::store::InstanceKey;
 use crate::store::StoreError;
 use crate::store::look::cell;
+use crate::store::look::cell_0;
 use crate::store::look::classify;
 use crate::store::look::damaged;
 use crate::store::look::every;
+use crate::store::look::instance_row;
 use crate::store::look::key_at;
 use crate::store::look::one;
 use crate::store::shorthand::NEXT;
@@ -153,6 +155,37 @@ pub(super) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec
     const SELECT: &str = rows!("WHERE e.seq <= ?1 ORDER BY e.seq DESC LIMIT 1");
     let found = one(db, SELECT, [seq], |row| read(row, &key_at(row, 9)?))?.unwrap_or_default();
     Ok(found.into_iter().filter(|fact| fact.key == *key).collect())
+}
+
+/// The first facts of an instance from that index on.
+pub(super) fn from(
+    db: &Connection,
+    key: &InstanceKey,
+    index: u64,
+    limit: u32,
+) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!(
+        "WHERE e.instance = ?1
+            AND e.idx >= coalesce((SELECT max(idx) FROM entries WHERE instance = ?1 AND idx <= ?2), 0) ORDER BY e.idx LIMIT 1 + ?3"
+    );
+    let values = params![instance_row(db, key)?, index.cast_signed(), limit];
+    let found = every(db, SELECT, values, |row| read(row, key))?;
+    Ok(found.into_iter().flatten().filter(|fact| fact.index >= index).take(limit as usize).collect())
+}
+
+/// The first facts after that place.
+pub(super) fn after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!(
+        "WHERE e.seq >= coalesce((SELECT max(seq) FROM entries WHERE seq <= ?1), 0) ORDER BY e.seq LIMIT 1 + ?2"
+    );
+    let found = every(db, SELECT, params![seq.cast_signed(), limit], |row| read(row, &key_at(row, 9)?))?;
+    Ok(found.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
+}
+
+/// The place of the last fact; 0 where there is none.
+pub(super) fn last(db: &Connection) -> Result<u64, StoreError> {
+    let last = one(db, "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1", [], cell_0::<i64>)?;
+    Ok(last.unwrap_or(0).unsigned_abs())
 }
 
 /// An instance's first entries.

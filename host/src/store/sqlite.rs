@@ -64,7 +64,7 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read.
     pub fn last_seq(&self) -> Result<u64, StoreError> {
-        self.readers.read(look::last_seq)
+        self.readers.read(row::last)
     }
 
     /// The first facts after that place, in order.
@@ -72,7 +72,7 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read.
     pub fn facts_after(&self, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        self.readers.read(|db| look::facts_after(db, seq, limit))
+        self.readers.read(|db| row::after(db, seq, limit))
     }
 
     /// The first facts of an instance from that index on, in order.
@@ -80,7 +80,7 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read, or has no such instance.
     pub fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        self.readers.read(|db| look::facts_from(db, key, index, limit))
+        self.readers.read(|db| row::from(db, key, index, limit))
     }
 }
 
