@@ -15,17 +15,19 @@ use rusqlite::Connection;
 use std::collections::HashMap;
 use workflow::TenantId;
 
-/// How many instances' rows are remembered: some 20 MiB.
-const ROWS: usize = 100_000;
+/// How many journals are remembered: some 20 MiB.
+const JOURNALS: usize = 100_000;
 
 /// How many texts that rows have in common are remembered.
 const TEXTS: usize = 256;
 
-/// Beside the database: rows that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
+/// Beside the database: journals and texts that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
 #[derive(Debug)]
 pub(super) struct Ledger {
     latest: Timestamp,
-    rows: HashMap<InstanceKey, i64>,
+    journals: HashMap<InstanceKey, Journal>,
+    /// Whose journal the write at hand has added to.
+    added: Option<InstanceKey>,
     texts: HashMap<String, i64>,
     /// The place of the next fact, where it is known.
     next: Option<i64>,
@@ -34,11 +36,20 @@ pub(super) struct Ledger {
     changes: HashMap<TenantId, Change>,
 }
 
+/// Where an instance's journal is, and how long it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Journal {
+    /// The instance's row.
+    pub(super) row: i64,
+    /// The number of its entries.
+    pub(super) length: u64,
+}
+
 impl Ledger {
     pub(super) fn new(latest: Option<Timestamp>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
-        let (rows, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { latest, rows, texts, next: None, version: 0, changes }
+        let (journals, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { latest, journals, added: None, texts, next: None, version: 0, changes }
     }
 
     /// The time to record. Another instance may have recorded something later since `at` was looked up.
@@ -52,17 +63,32 @@ impl Ledger {
         self.latest
     }
 
-    /// The row of an instance.
-    pub(super) fn row(&mut self, db: &Connection, key: &InstanceKey) -> Result<i64, StoreError> {
-        if let Some(row) = self.rows.get(key) {
-            return Ok(*row);
+    /// The journal of an instance.
+    pub(super) fn journal(&mut self, db: &Connection, key: &InstanceKey) -> Result<Journal, StoreError> {
+        if let Some(journal) = self.journals.get(key) {
+            return Ok(*journal);
         }
         let row = instance_row(db, key)?;
-        if self.rows.len() >= ROWS {
-            self.rows.clear();
+        let journal = Journal { row, length: length(db, row)? };
+        self.remember(key, journal);
+        Ok(journal)
+    }
+
+    /// Remembers what the write at hand has made of a journal.
+    pub(super) fn add(&mut self, key: &InstanceKey, journal: Journal) {
+        self.remember(key, journal);
+        self.added = Some(key.clone());
+    }
+
+    fn remember(&mut self, key: &InstanceKey, journal: Journal) {
+        if let Some(known) = self.journals.get_mut(key) {
+            *known = journal;
+            return;
         }
-        self.rows.insert(key.clone(), row);
-        Ok(row)
+        if self.journals.len() >= JOURNALS {
+            self.journals.clear();
+        }
+        self.journals.insert(key.clone(), journal);
     }
 
     /// The places of so many facts.
@@ -101,7 +127,8 @@ impl Ledger {
     }
 
     /// Where things stand before a write that may be refused.
-    pub(super) fn mark(&self) -> Option<i64> {
+    pub(super) fn mark(&mut self) -> Option<i64> {
+        self.added = None;
         self.next
     }
 
@@ -109,6 +136,9 @@ impl Ledger {
     pub(super) fn take_back(&mut self, mark: Option<i64>) {
         self.next = mark;
         self.texts.clear();
+        if let Some(key) = self.added.take() {
+            self.journals.remove(&key);
+        }
     }
 
     /// Counts a change, or refuses it because of what the tenant keeps and what it has been granted in this transaction.
@@ -140,9 +170,15 @@ impl Ledger {
 
     /// Forgets a transaction that did not take place, and every row that may have been its.
     pub(super) fn forget(&mut self) {
-        self.rows.clear();
+        self.journals.clear();
         self.texts.clear();
         self.next = None;
         self.changes.clear();
     }
+}
+
+/// The number of an instance's entries.
+fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
+    let select = "SELECT idx + count FROM entries WHERE instance = ?1 ORDER BY idx DESC LIMIT 1";
+    Ok(one(db, select, [row], cell_0::<i64>)?.unwrap_or(0).unsigned_abs())
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use workflow::ReceiptId;
 
 pub(super) fn facts(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
-    row::journal(db, key, instance_row(db, key)?)
+    row::journal(db, key)
 }
 
 pub(super) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {

@@ -6,6 +6,7 @@ use crate::store::schema::check_format;
 use crate::store::schema::is_older;
 use crate::store::schema::migrate;
 use crate::store::schema::prepare;
+use crate::store::schema::prepare_once;
 
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
@@ -49,6 +50,8 @@ pub(super) fn read(path: &Path) -> Result<Connection, StoreError> {
 
 /// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.
 fn ready(connection: Connection) -> Result<Connection, StoreError> {
+    prepare_once(&connection).map_err(classify)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(classify)?;
     if !is_older(&connection).map_err(classify)? {
         return Ok(connection);
     }

@@ -17,6 +17,7 @@ use crate::store::agenda::enter;
 use crate::store::approvals;
 use crate::store::asked::Particulars;
 use crate::store::asked::is_about;
+use crate::store::ledger::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::look;
 use crate::store::look::cell;
@@ -128,12 +129,17 @@ impl Record {
             }
             Self::Append { place, lines, request, receipt, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
-                let (row, mut change) = (ledger.row(db, &place.key)?, Change::default());
+                let (Journal { row, length }, mut change) =
+                    (ledger.journal(db, &place.key)?, Change::default());
+                if length != place.after as u64 {
+                    return Err(StoreError::Conflict(place.key));
+                }
                 let facts = add(db, ledger, &place, row, lines, &mut change)?;
                 keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
                 settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
-                    enter(db, row, agenda, ledger.time(place.at), &mut change)?;
+                    let length = ledger.journal(db, &place.key)?.length;
+                    enter(db, (row, length), agenda, ledger.time(place.at), &mut change)?;
                 }
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
                 Ok(facts)
@@ -141,7 +147,8 @@ impl Record {
             Self::Output { key, text } => keep_output(db, ledger, &key, &text),
             Self::Postpone { key, until } => {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
-                run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
+                run(db, postpone, params![ledger.journal(db, &key)?.row, until.as_millis()])
+                    .map(|()| Vec::new())
             }
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
@@ -174,11 +181,11 @@ fn create(
         run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
     }
     let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
-    let insert =
-        "INSERT INTO instances (tenant, instance, state, due, since, loaded) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+    let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, length) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
-    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded];
+    let length = lines.entries.len() as i64;
+    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, length];
     let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
         true => StoreError::Exists(key.clone()),
         false => classify(error),
@@ -226,7 +233,7 @@ fn check_seen(db: &Connection, seen: &Seen) -> Result<(), StoreError> {
 }
 
 fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &str) -> Written {
-    let row = ledger.row(db, key)?;
+    let row = ledger.journal(db, key)?.row;
     let length = || -> Result<i64, StoreError> {
         let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
         Ok(one(db, select, [row], |row| cell(row, 0))?.unwrap_or(0))
@@ -249,16 +256,14 @@ fn add(
     change: &mut Change,
 ) -> Written {
     let (key, after) = (&place.key, place.after as u64);
-    if length(db, row)? != after {
-        return Err(StoreError::Conflict(key.clone()));
-    }
     if lines.entries.is_empty() {
         return Ok(Vec::new());
     }
     let count = lines.entries.len() as i64;
     let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
     let spot = Spot { seq, instance: row, index: after.cast_signed(), at, count };
-    lines.insert(db, spot).map_err(|error| conflict(error, key))?;
+    lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
+    ledger.add(key, Journal { row, length: after + count.unsigned_abs() });
     change.keep(lines.bytes());
     Ok(numbered(spot, key, lines.entries))
 }
@@ -271,13 +276,6 @@ fn settle_all(db: &Connection, facts: &[Fact], change: &mut Change) -> Result<()
         stand_for(db, fact)?;
     }
     Ok(())
-}
-
-/// The number of an instance's entries.
-fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
-    let select = "SELECT idx + count FROM entries WHERE instance = ?1 ORDER BY idx DESC LIMIT 1";
-    let length: Option<i64> = one(db, select, [row], |row| cell(row, 0))?;
-    Ok(length.unwrap_or(0).unsigned_abs())
 }
 
 /// What has to be found by another name than its place.

@@ -76,13 +76,19 @@ impl Lines {
     }
 
     /// Writes them.
-    pub(super) fn insert(&self, db: &Connection, spot: Spot) -> Result<(), rusqlite::Error> {
+    pub(super) fn insert(
+        &self,
+        db: &Connection,
+        spot: Spot,
+        key: &InstanceKey,
+    ) -> Result<(), rusqlite::Error> {
         const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body, count, bytes, sum)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let Short { text, bytes } = &self.short;
         let bytes = (!bytes.is_empty()).then_some(bytes);
         let Spot { seq, instance, index, at, count } = spot;
-        let values = params![seq, instance, index, at.as_millis(), text, count, bytes, self.sum.at(spot)];
+        let values =
+            params![seq, instance, index, at.as_millis(), text, count, bytes, self.sum.at(spot, key)];
         db.prepare_cached(INSERT)?.execute(values).map(drop)
     }
 }
@@ -107,8 +113,11 @@ impl Sum {
         Self(hasher)
     }
 
-    fn at(&self, Spot { seq, instance, index, at, count }: Spot) -> i32 {
+    fn at(&self, Spot { seq, instance, index, at, count }: Spot, key: &InstanceKey) -> i32 {
         let mut hasher = self.0.clone();
+        for part in [key.tenant.as_str(), "/", key.instance.as_str()] {
+            hasher.update(part.as_bytes());
+        }
         for number in [seq, instance, index, at.as_millis(), count] {
             hasher.update(&number.to_le_bytes());
         }
@@ -128,15 +137,24 @@ macro_rules! rows {
 }
 
 /// An instance's journal.
-pub(super) fn journal(db: &Connection, key: &InstanceKey, instance: i64) -> Result<Vec<Fact>, StoreError> {
+pub(super) fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    const INSTANCE: &str = "SELECT id, length FROM instances WHERE tenant = ?1 AND instance = ?2";
     const SELECT: &str = rows!("WHERE e.instance = ?1 ORDER BY e.idx");
+    let name = [key.tenant.as_str(), key.instance.as_str()];
+    let found = one(db, INSTANCE, name, |row| Ok((cell::<i64>(row, 0)?, cell::<i64>(row, 1)?)))?;
+    let (instance, length) = found.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
     let mut facts = Vec::new();
-    let rows = every(db, SELECT, [instance], |row| read(row, key))?;
-    for row in rows {
+    for row in every(db, SELECT, [instance], |row| read(row, key))? {
         follows(facts.len() as u64, &row, key)?;
         facts.extend(row);
     }
-    Ok(facts)
+    match facts.len() as u64 >= length.unsigned_abs() {
+        true => Ok(facts),
+        false => Err(StoreError::Damaged(format!(
+            "the journal of instance {key} ends after entry {} of {length}",
+            facts.len()
+        ))),
+    }
 }
 
 /// Refuses a journal in which something is missing, or not in its place.
@@ -235,7 +253,7 @@ pub(super) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
     let expanded = expanded.ok_or_else(|| failed("its shorthand is not understood".to_owned()))?;
     // What was written by older versions has no sum.
     let sum: Option<i32> = cell(row, 7)?;
-    if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot)) {
+    if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot, key)) {
         return Err(failed("it is not what was written".to_owned()));
     }
     let entries: Vec<Entry> = expanded

@@ -5,6 +5,7 @@ use crate::store::look::classify;
 use crate::store::views;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
 use std::path::Path;
 
 /// `PRAGMA application_id`: "PPHS".
@@ -122,11 +123,12 @@ const AGENDA: &str = "
 ";
 
 /// Format 5 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
-/// many rows have in common is in `texts`; a request does not say again what the journal says; and `rates` counts a tenant's requests by
+/// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; and `rates` counts a tenant's requests by
 /// the minute, which was an index. Rows that are there already say the same in format 5 as in format 4.
 const DENSITY: &str = "
     CREATE TABLE texts (id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE) STRICT;
     ALTER TABLE instances ADD COLUMN loaded INTEGER;
+    ALTER TABLE instances ADD COLUMN length INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE entries ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE entries ADD COLUMN bytes BLOB;
     ALTER TABLE entries ADD COLUMN sum INTEGER;
@@ -189,9 +191,17 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     // Undoing one write of many is done in memory.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(connection)?;
     migrate(connection)
+}
+
+/// Has statements prepared once. Without the guarantee a statement is planned anew whenever something else is bound to it.
+pub(super) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 /// Brings a journal of an older format to this one.
