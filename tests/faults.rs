@@ -491,3 +491,126 @@ fn a_host_goes_on_beside_a_damaged_instance() {
     assert!(error.contains("damaged") && error.contains(hit), "{error}");
     assert!(matches!(block_on(host.drive(&keys[1])), Ok(Status::Completed(_))));
 }
+
+// A folder that is copied.
+
+fn copy(file: &str, from: &Path, to: &Path) {
+    // There may be no log.
+    let _ = fs::copy(from.join(file), to.join(file));
+}
+
+const DATABASE: &str = "journal.sqlite";
+const LOG: &str = "journal.sqlite-wal";
+
+/// Entries in an instance, in a store that was closed and opened again.
+fn some_more(folder: &Path, after: usize) -> Sqlite {
+    let store = open(folder);
+    if after == 0 {
+        create(&store, "a").wait().unwrap();
+    }
+    for after in (after.max(2)..after.max(2) + 20).step_by(2) {
+        step(&store, "a", after, 100).wait().unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_copy_of_different_times_is_refused() {
+    for [first, second] in [[DATABASE, LOG], [LOG, DATABASE]] {
+        let (folder, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let store = some_more(folder.path(), 0);
+        copy(first, folder.path(), to.path());
+        drop(store);
+        drop(some_more(folder.path(), 22));
+        let store = some_more(folder.path(), 42);
+        copy(second, folder.path(), to.path());
+        drop(store);
+        let refused = Sqlite::open(&DataFolder::own(to.path()).unwrap()).err();
+        let words = refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            words.contains("of different times") && words.contains("damaged"),
+            "{first} first: {words:?}"
+        );
+    }
+}
+
+/// As it lies, with a log or without one that is needed: what was written is there.
+#[test]
+fn a_copy_of_one_time_is_as_the_folder_was() {
+    let folder = TempDir::new().unwrap();
+    drop(some_more(folder.path(), 0));
+    let store = some_more(folder.path(), 22);
+    let to = TempDir::new().unwrap();
+    copy(DATABASE, folder.path(), to.path());
+    copy(LOG, folder.path(), to.path());
+    assert_eq!(open(to.path()).facts(Some(&key("a"))).unwrap(), store.facts(Some(&key("a"))).unwrap());
+    drop(store);
+    let to = TempDir::new().unwrap();
+    copy(DATABASE, folder.path(), to.path());
+    assert_eq!(open(to.path()).facts(Some(&key("a"))).unwrap().len(), 42);
+}
+
+/// A copy that is made while somebody writes is a moment of what was written, or is refused.
+#[test]
+fn a_copy_that_is_made_meanwhile_is_a_moment_or_refused() {
+    let folder = TempDir::new().unwrap();
+    let mut child = run_self("writes until it is killed", folder.path()).spawn().unwrap();
+    let mut heard = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let (mut copies, mut acks) = (Vec::new(), 0);
+    while copies.len() < 24 {
+        acks += usize::from(heard.next().unwrap().starts_with("ack "));
+        if acks > MANY * 10 * (copies.len() + 1) {
+            let to = TempDir::new().unwrap();
+            let order = if copies.len() % 2 == 0 { [DATABASE, LOG] } else { [LOG, DATABASE] };
+            order.iter().for_each(|file| copy(file, folder.path(), to.path()));
+            copies.push(to);
+        }
+    }
+    child.kill().unwrap();
+    heard.for_each(drop);
+    child.wait().unwrap();
+    let all = open(folder.path()).facts(None).unwrap();
+    let mut read = 0;
+    for to in copies {
+        let facts = Sqlite::open(&DataFolder::own(to.path()).unwrap()).and_then(|store| store.facts(None));
+        match facts {
+            Ok(facts) => {
+                assert_eq!(facts[..], all[..facts.len()]);
+                read += 1;
+            }
+            Err(StoreError::Damaged(_)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(read > 0, "most of them are in order");
+}
+
+// Clocks.
+
+#[test]
+fn a_clock_that_is_set_back_or_far_ahead_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let now = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let hands = Arc::clone(&now);
+    let clock = move || Timestamp::from_millis(hands.load(Ordering::SeqCst));
+    let host = Host::builder(folder.path()).clock(clock).open().unwrap();
+    let parked = |host: &Host| {
+        let key = support::start(host, "tenant-workflow", "{}");
+        let Status::Waiting(wait) = block_on(host.drive(&key)).unwrap() else { panic!("it does not wait") };
+        (key, wait.request().unwrap().clone())
+    };
+    let (back, _) = parked(&host);
+    now.fetch_sub(60 * 60 * 1_000, Ordering::SeqCst);
+    assert_eq!(support::result(&support::finish(&host, &back, Decision::Approved))["status"], "deployed");
+    let times: Vec<_> = host.audit(Some(&back)).unwrap().into_iter().map(|fact| fact.at).collect();
+    assert!(times.is_sorted() && times[0].as_millis() == 1_800_000_000_000);
+    // A year ahead: what waited has lapsed, and says so; what is asked for then is decided as ever.
+    let (ahead, request) = parked(&host);
+    now.fetch_add(365 * 24 * 60 * 60 * 1_000, Ordering::SeqCst);
+    let late = host.decide(&request, &judgement(Decision::Approved)).unwrap_err().to_string();
+    assert!(late.contains("lapsed"), "{late}");
+    assert_eq!(support::result(&block_on(host.drive(&ahead)).unwrap())["status"], "blocked");
+    assert_eq!(count(&entries(&host, &ahead), "lapsed"), 1);
+    let (key, _) = parked(&host);
+    assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
+}

@@ -9,6 +9,7 @@ mod approvals;
 mod asked;
 mod folder;
 mod ledger;
+mod log;
 mod look;
 mod open;
 mod quota;

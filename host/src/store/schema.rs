@@ -17,10 +17,6 @@ const FORMAT: i64 = 5;
 /// Of the database, kept in memory by the one that writes: 32 MiB.
 const CACHE_KIB: i64 = 32 << 10;
 
-/// Pages of the write-ahead log, of 4 KiB, before they are moved into the database: 16 MiB, so that a page that is written over and
-/// over is moved once.
-const CHECKPOINT_PAGES: i64 = 4_096;
-
 /// All statements there are, and some.
 const STATEMENTS: usize = 64;
 
@@ -123,9 +119,11 @@ const AGENDA: &str = "
 ";
 
 /// Format 5 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
-/// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; and `rates` counts a tenant's requests by
-/// the minute, which was an index. Rows that are there already say the same in format 5 as in format 4.
+/// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; `rates` counts a tenant's requests by
+/// the minute, which was an index; and `log` is [`log`](crate::store::log)'s. Rows that are there already say the same in format 5 as in format 4.
 const DENSITY: &str = "
+    CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), opened INTEGER NOT NULL, closed INTEGER NOT NULL) STRICT;
+    INSERT INTO log VALUES (1, 0, 0);
     CREATE TABLE texts (id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE) STRICT;
     ALTER TABLE instances ADD COLUMN loaded INTEGER;
     ALTER TABLE instances ADD COLUMN length INTEGER NOT NULL DEFAULT 0;
@@ -183,18 +181,17 @@ fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut. A database of an older format is
-/// brought to this one in one transaction: a crash in between leaves the old one.
-pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Undoing one write of many is done in memory.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    prepare_once(connection)?;
-    migrate(connection)
+    // The log is moved by whoever knows when: crate::store::log.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    prepare_once(connection)
 }
 
 /// Has statements prepared once. Without the guarantee a statement is planned anew whenever something else is bound to it.
@@ -204,7 +201,7 @@ pub(super) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Brings a journal of an older format to this one.
+/// Brings a journal of an older format to this one, in one transaction: a crash in between leaves the old one.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let format = format(connection)?;
     if format == FORMAT {

@@ -18,6 +18,7 @@ use crate::store::Write;
 use crate::store::agenda;
 use crate::store::approvals;
 use crate::store::asked;
+use crate::store::log::Log;
 use crate::store::look;
 use crate::store::open;
 use crate::store::readers::Readers;
@@ -51,7 +52,8 @@ impl Sqlite {
             let db = open::own(&path)?;
             let latest = look::latest(&db)?;
             let failed = |error| StoreError::Folder { path: path.clone(), error };
-            writer = Some(Writer::start(db, latest).map_err(failed)?);
+            let log = Log::open(&db, &path)?;
+            writer = Some(Writer::start(db, log, latest).map_err(failed)?);
         }
         Ok(Self { readers: Readers::open(path)?, writer })
     }

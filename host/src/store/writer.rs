@@ -12,6 +12,7 @@ use crate::store::Promise;
 use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::ledger::Ledger;
+use crate::store::log::Log;
 use crate::store::look::classify;
 use crate::store::record::Record;
 use receipt::Timestamp;
@@ -46,11 +47,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection that nobody else writes through.
-    pub(super) fn start(db: Connection, latest: Option<Timestamp>) -> std::io::Result<Self> {
+    pub(super) fn start(db: Connection, log: Log, latest: Option<Timestamp>) -> std::io::Result<Self> {
         let (queue, jobs) = channel();
         let ledger = Ledger::new(latest);
         let known = Arc::new(AtomicI64::new(ledger.latest().as_millis()));
-        let mut desk = Desk { db, ledger, latest: Arc::clone(&known) };
+        let desk = Desk { db, ledger, log, latest: Arc::clone(&known) };
         let thread =
             std::thread::Builder::new().name("pp-host-writer".to_owned()).spawn(move || desk.serve(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), latest: known })
@@ -87,11 +88,12 @@ impl Drop for Writer {
 struct Desk {
     db: Connection,
     ledger: Ledger,
+    log: Log,
     latest: Arc<AtomicI64>,
 }
 
 impl Desk {
-    fn serve(&mut self, jobs: &Receiver<Job>) {
+    fn serve(mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
             let (records, promises): (Vec<_>, Vec<_>) =
                 gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
@@ -99,7 +101,9 @@ impl Desk {
             for (promise, answer) in promises.into_iter().zip(answers) {
                 promise.answer(answer);
             }
+            self.log.tend(&self.db);
         }
+        self.log.close(&self.db);
     }
 
     /// Writes a group. An error of the transaction is everybody's.
@@ -107,6 +111,7 @@ impl Desk {
         let size = group.len();
         match self.transact(group) {
             Ok(answers) => {
+                self.log.begun();
                 self.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
                 answers
             }
@@ -124,6 +129,7 @@ impl Desk {
     fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
         self.ledger.begin(&self.db)?;
+        self.log.begin(&self.db)?;
         let answers = group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?;
         self.ledger.settle(&self.db)?;
         self.run("COMMIT")?;
