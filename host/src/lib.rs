@@ -40,6 +40,7 @@ mod clock;
 pub mod control;
 pub mod course;
 mod deciding;
+mod deleting;
 pub mod drill;
 mod drive;
 mod durable;

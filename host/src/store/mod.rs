@@ -6,6 +6,8 @@
 
 mod agenda;
 mod approvals;
+mod backup;
+mod deletion;
 mod folder;
 mod ledger;
 mod look;
@@ -27,6 +29,9 @@ pub use agenda::Standing;
 pub use approvals::Asked;
 pub use approvals::RecordedAct;
 pub use approvals::Requests;
+pub use backup::Copied;
+pub use backup::back_up;
+pub use deletion::Deleted;
 pub use folder::DataFolder;
 pub use quota::OverQuota;
 pub use quota::Quotas;
@@ -291,6 +296,24 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError>;
 
+    /// The tenants that have instances which have ended, and when the first of those did. Costs a look-up a tenant.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn first_ended(&self) -> Result<Vec<(TenantId, Timestamp)>, StoreError>;
+
+    /// A tenant's instances that had ended by then, the longest ended first, without the first `skip` of them. Costs a look-up.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn ended(
+        &self,
+        tenant: &TenantId,
+        by: Timestamp,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<InstanceKey>, StoreError>;
+
     /// The instances, oldest first.
     ///
     /// # Errors
@@ -350,6 +373,14 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// A copy that cannot be made.
+    #[error("cannot copy to {}: {problem}", path.display())]
+    Backup {
+        /// Where to, or the file of the copy that is the matter.
+        path: PathBuf,
+        /// Why.
+        problem: String,
     },
     /// Nothing there yet.
     #[error("there is no data in {} yet: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]

@@ -16,6 +16,7 @@ use crate::store::Write;
 use crate::store::Written;
 use crate::store::agenda::enter;
 use crate::store::approvals;
+use crate::store::deletion::delete;
 use crate::store::ledger::Ledger;
 use crate::store::look;
 use crate::store::look::cell;
@@ -63,6 +64,11 @@ pub(super) enum Record {
         key: InstanceKey,
         until: Timestamp,
     },
+    Delete {
+        place: Place,
+        components: Vec<Digest>,
+        by: String,
+    },
     Act {
         seen: u64,
         at: Timestamp,
@@ -101,6 +107,7 @@ impl Record {
             }
             Write::Output { key, text } => Self::Output { key, text },
             Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Delete { place, components, by } => Self::Delete { place, components, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
@@ -116,7 +123,7 @@ impl Record {
                 of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
-            Self::Postpone { .. } => 0,
+            Self::Postpone { .. } | Self::Delete { .. } => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
@@ -144,6 +151,7 @@ impl Record {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
                 run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
             }
+            Self::Delete { place, components, by } => delete(db, ledger, &place, &components, &by),
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
             }
@@ -251,21 +259,21 @@ fn add(
     lines: Vec<Line>,
     change: &mut Change,
 ) -> Written {
+    const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body)
+        VALUES (max(?5, coalesce((SELECT max(seq) FROM entries), 0)) + 1, ?1, ?2, ?3, ?4)";
     let (key, after) = (&place.key, place.after as u64);
     let at = ledger.time(place.at);
     let row = ledger.row(db, key)?;
     if length(db, row)? != after {
         return Err(StoreError::Conflict(key.clone()));
     }
-    let mut insert = db
-        .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
-        .map_err(classify)?;
+    let mut insert = db.prepare_cached(INSERT).map_err(classify)?;
     let mut facts = Vec::with_capacity(lines.len());
     for (index, Line { entry, body }) in (after..).zip(lines) {
         change.keep(body.len());
         settle(db, &entry, change)?;
         approvals::settle(db, &entry)?;
-        let values = params![row, index.cast_signed(), at.as_millis(), body];
+        let values = params![row, index.cast_signed(), at.as_millis(), body, ledger.floor()];
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
         let fact = Fact { seq, at, key: key.clone(), index, entry };
         stand_for(db, &fact)?;
@@ -275,7 +283,7 @@ fn add(
 }
 
 /// The number of an instance's entries.
-fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
+pub(super) fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
     let select = "SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1";
     let length: Option<i64> = one(db, select, [row], |row| cell(row, 0))?;
     Ok(length.unwrap_or(0).unsigned_abs())
