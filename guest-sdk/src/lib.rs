@@ -4,8 +4,9 @@
 //! struct Greet;
 //!
 //! impl Workflow for Greet {
-//!     fn run(event: Event, step: Step) -> Result<Value, Failure> {
-//!         let name: String = step.run("ask for the name", || Ok("Ada".to_owned()))?;
+//!     fn run(event: Event, step: Step<'_>) -> Result<Value, Failure> {
+//!         let name: String = step.run("ask for the name", || Ok::<_, Failure>("Ada".to_owned()))?;
+//!         step.sleep("let it sink in", Duration::from_secs(3600))?;
 //!         Ok(json!({ "greeting": format!("Hello, {name}") }))
 //!     }
 //! }
@@ -14,7 +15,14 @@
 //! ```
 //!
 //! A closure that is given to [`Step::run`] runs once. When the host stops the workflow and runs it again from its first line, the
-//! recorded result is returned instead.
+//! recorded result is returned instead. Everything else that a workflow asks for is recorded in the same way.
+//!
+//! - [`Step::run`] tries work once, [`Step::run_with`] again and again; [`Fault`] says that another try would not help.
+//! - [`Step::sleep`], [`Step::sleep_until`] and [`Step::wait_for_event`] wait for up to a year, and nothing runs meanwhile.
+//! - Each of them has a form that starts it and goes on ([`Step::start`] and its like). It answers with a [`Pending`]; [`all`], [`join`],
+//!   [`race`] and [`any`] wait for several.
+//! - [`pp::require_approval`] asks for permission; [`deploy::deploy`] acts on it.
+//! - [`Step::with_rollback`] says how a step is undone should the workflow fail.
 
 /// The bindings as generated from `wit/`, for what this crate does not wrap.
 pub mod bindings {
@@ -28,91 +36,61 @@ pub mod bindings {
     });
 }
 
-pub use bindings::permission_protocol::tenant::deploy;
-pub use bindings::permission_protocol::tenant::pp;
+pub mod deploy;
+mod event;
+mod failure;
+mod pending;
+pub mod pp;
+mod rollback;
+mod step;
+mod tries;
+
 pub use bindings::permission_protocol::tenant::workflow::Event;
-pub use bindings::permission_protocol::tenant::workflow::Failure;
+pub use event::Received;
+pub use event::WaitError;
+pub use failure::Failure;
+pub use failure::Fault;
+pub use failure::failure;
+pub use pending::Pending;
+pub use pending::Won;
+pub use pending::all;
+pub use pending::any;
+pub use pending::join;
+pub use pending::race;
+pub use pending::try_all;
+pub use rollback::Undo;
+pub use rollback::WithRollback;
 pub use serde_json;
+pub use step::Step;
+pub use tries::Backoff;
+pub use tries::Tries;
 
 use bindings::permission_protocol::tenant::workflow;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use rollback::Rollbacks;
 use serde_json::Value;
-use std::fmt::Display;
 
 /// A workflow: implement this, and export it with [`workflow!`].
 pub trait Workflow {
     /// The workflow itself. Its result is kept with the instance.
     ///
     /// # Errors
-    /// Whatever the workflow reports as its own failure.
+    /// Whatever the workflow reports as its own failure. The steps that were begun [`with a rollback`](Step::with_rollback) are then
+    /// undone, the last first.
     fn run(event: Event, step: Step<'_>) -> Result<Value, Failure>;
 }
 
-/// The hand that records durable work.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a>(&'a workflow::Step);
-
-impl<'a> Step<'a> {
-    /// Used by [`workflow!`].
-    #[doc(hidden)]
-    #[must_use]
-    pub fn new(step: &'a workflow::Step) -> Self {
-        Self(step)
-    }
-
-    /// The handle itself, for beginning and ending steps by hand.
-    #[must_use]
-    pub fn raw(self) -> &'a workflow::Step {
-        self.0
-    }
-
-    /// Runs `work` once and records how it ended; later runs of the workflow get the record.
-    ///
-    /// # Errors
-    /// When the work fails, or the host does not accept the step. The failure is the same on every run.
-    pub fn run<T, E>(self, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failure>
-    where
-        T: Serialize + DeserializeOwned,
-        E: Display,
-    {
-        let attempt = match self.0.begin(name)? {
-            workflow::Begun::Done(output) => return parse(&output),
-            workflow::Begun::Run(attempt) => attempt,
-        };
-        let output = work().map_err(|error| failure("step-failed", error)).and_then(|value| to_json(&value));
-        match output {
-            Ok(output) => {
-                workflow::Attempt::complete(attempt, &output)?;
-                // Through JSON the first time too, so that the first run sees what every later run will see.
-                parse(&output)
-            }
-            // What was recorded, so that the first run sees what every later run will see.
-            Err(failure) => Err(workflow::Attempt::fail(attempt, &failure)),
-        }
-    }
-}
-
-/// A failure of this name.
-pub fn failure(name: &str, message: impl Display) -> Failure {
-    Failure { name: name.to_owned(), message: message.to_string() }
-}
-
-impl From<workflow::StepError> for Failure {
-    fn from(error: workflow::StepError) -> Self {
-        match error {
-            workflow::StepError::Rejected(message) => failure("step-rejected", message),
-            workflow::StepError::Failed(failure) => failure,
-        }
-    }
-}
-
-fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| failure("invalid-result", error))
-}
-
-fn parse<T: DeserializeOwned>(output: &str) -> Result<T, Failure> {
-    serde_json::from_str(output).map_err(|error| failure("invalid-result", error))
+/// Used by [`workflow!`].
+///
+/// # Errors
+/// The workflow's own failure.
+#[doc(hidden)]
+pub fn enter<W: Workflow>(event: Event, step: &workflow::Step) -> Result<String, workflow::Failure> {
+    let rollbacks = Rollbacks::default();
+    let step = Step::new(step, &rollbacks);
+    W::run(event, step).map(|value| value.to_string()).map_err(|failure| {
+        rollbacks.undo(step, &failure);
+        failure.into()
+    })
 }
 
 /// Exports a [`Workflow`] as the component's entry point.
@@ -126,9 +104,9 @@ macro_rules! workflow {
                 fn run(
                     event: $crate::Event,
                     step: &$crate::bindings::permission_protocol::tenant::workflow::Step,
-                ) -> Result<String, $crate::Failure> {
-                    <$workflow as $crate::Workflow>::run(event, $crate::Step::new(step))
-                        .map(|value| value.to_string())
+                ) -> Result<String, $crate::bindings::permission_protocol::tenant::workflow::Failure>
+                {
+                    $crate::enter::<$workflow>(event, step)
                 }
             }
 

@@ -11,7 +11,6 @@ use guest_sdk::deploy;
 use guest_sdk::failure;
 use guest_sdk::pp;
 use guest_sdk::serde_json::Value;
-use guest_sdk::serde_json::from_str;
 use guest_sdk::serde_json::json;
 use serde::Deserialize;
 use serde::Serialize;
@@ -48,7 +47,7 @@ struct Deployed {
 
 impl Workflow for TenantDeployWorkflow {
     fn run(event: Event, step: Step<'_>) -> Result<Value, Failure> {
-        let params: Params = from_str(&event.payload).map_err(|error| failure("invalid-params", error))?;
+        let params: Params = event.params()?;
         let build = step.run("build generated worker", build)?;
         let artifact = pp::Artifact { name: build.artifact.clone(), bytes: build.source.into_bytes() };
 
@@ -79,15 +78,12 @@ fn build() -> Result<Build, Failure> {
     Ok(Build { artifact: "worker-bundle.js".to_owned(), source: source.to_owned() })
 }
 
-fn deploy(resource: &str, artifact: &pp::Artifact, receipt: pp::Receipt) -> Result<Deployed, String> {
-    let deployment = deploy::deploy(resource, artifact, receipt).map_err(|error| match error {
-        deploy::DeployError::Refused(refusal) => {
-            format!("refused by the {:?} check: {}", refusal.check, refusal.message)
-        }
-        deploy::DeployError::Invalid(message) => format!("invalid: {message}"),
-        deploy::DeployError::Failed(message) => format!("failed: {message}"),
-        deploy::DeployError::Unknown(message) => format!("unknown whether deployed: {message}"),
-    })?;
+fn deploy(
+    resource: &str,
+    artifact: &pp::Artifact,
+    receipt: pp::Receipt,
+) -> Result<Deployed, deploy::DeployError> {
+    let deployment = deploy::deploy(resource, artifact, receipt)?;
     Ok(Deployed {
         id: deployment.id,
         location: deployment.location,
@@ -104,6 +100,9 @@ fn blocked(refusal: pp::Refusal) -> Result<Value, Failure> {
             "receipt": denial.receipt_id,
             "decider": denial.decider,
         })),
+        pp::Refusal::Withdrawn(withdrawal) => {
+            Ok(json!({ "status": "blocked", "request": withdrawal.request_id, "cause": "withdrawn" }))
+        }
         pp::Refusal::Expired(request) => {
             Ok(json!({ "status": "blocked", "request": request, "cause": "expired" }))
         }

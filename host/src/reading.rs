@@ -9,6 +9,7 @@ use crate::authority::Grounds;
 use crate::authority::Request;
 use crate::authority::tally;
 use crate::store::DataFolder;
+use crate::store::Fact;
 use crate::store::Requests;
 use crate::store::Sqlite;
 use crate::store::Store;
@@ -128,9 +129,15 @@ pub(crate) fn envelopes(
     id: &RequestId,
 ) -> Result<Vec<Envelope>, Error> {
     let facts = store.facts(Some(key))?;
-    let signed = facts.iter().filter_map(|fact| match &fact.entry {
+    signatures(&facts, id)
+        .map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string())))
+        .collect()
+}
+
+/// What people have signed about a request, in order.
+pub(crate) fn signatures<'a>(facts: &'a [Fact], id: &RequestId) -> impl Iterator<Item = &'a String> {
+    facts.iter().filter_map(move |fact| match &fact.entry {
         Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
         _ => None,
-    });
-    signed.map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()))).collect()
+    })
 }

@@ -10,8 +10,9 @@ target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_director
 cargo component build -p guest-tenant-workflow --target wasm32-unknown-unknown --profile guest
 install -m 644 "$target/wasm32-unknown-unknown/guest/guest_tenant_workflow.wasm" tests/guests/tenant-workflow.wasm
 
-cargo build -p guest-tenant-workflow -p guest-hostile -p guest-paces --target wasm32-wasip2 --profile guest
+cargo build -p guest-tenant-workflow -p guest-durable -p guest-hostile -p guest-paces --target wasm32-wasip2 --profile guest
 install -m 644 "$target/wasm32-wasip2/guest/guest_tenant_workflow.wasm" tests/guests/tenant-workflow-std.wasm
+install -m 644 "$target/wasm32-wasip2/guest/guest_durable.wasm" tests/guests/durable.wasm
 install -m 644 "$target/wasm32-wasip2/guest/guest_hostile.wasm" tests/guests/hostile.wasm
 install -m 644 "$target/wasm32-wasip2/guest/guest_paces.wasm" tests/guests/paces.wasm
 

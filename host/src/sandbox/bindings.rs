@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
     with: {
         "permission-protocol:tenant/pp.receipt": super::guest::ReceiptHandle,
         "permission-protocol:tenant/workflow.attempt": super::guest::AttemptHandle,
+        "permission-protocol:tenant/workflow.pending": super::guest::PendingHandle,
         "permission-protocol:tenant/workflow.step": super::guest::StepHandle,
     },
 });

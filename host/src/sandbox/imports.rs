@@ -1,7 +1,12 @@
 //! What a component may import. Everything else is refused by name when it is loaded.
 
 /// The interfaces of the world in `wit/`.
-const WORLD: [&str; 3] = [DEPLOY_INTERFACE, ASK_INTERFACE, "permission-protocol:tenant/workflow@0.1.0"];
+const WORLD: [&str; 4] = [
+    DEPLOY_INTERFACE,
+    ASK_INTERFACE,
+    "permission-protocol:tenant/side-by-side@0.1.0",
+    "permission-protocol:tenant/workflow@0.1.0",
+];
 
 /// The interface behind which the deploy capability is.
 pub(crate) const DEPLOY_INTERFACE: &str = "permission-protocol:tenant/deploy@0.1.0";

@@ -125,7 +125,7 @@ pub struct Fate {
 }
 
 /// What is written at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Batch {
     /// The facts.
     pub entries: Vec<Entry>,
@@ -133,6 +133,8 @@ pub struct Batch {
     pub request: Option<NewRequest>,
     /// A receipt that they speak of.
     pub receipt: Option<Box<StoredReceipt>>,
+    /// A component that the instance is loaded with anew.
+    pub component: Option<(Digest, Arc<[u8]>)>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
     pub quotas: Option<Quotas>,
     /// What has to be as it was; none for what holds whatever happened to other things meanwhile.

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::TenantId;
 
 /// How many of the last characters of an instance's output are kept.
 const OUTPUT: i64 = 1 << 20;
@@ -52,6 +53,7 @@ pub(super) enum Record {
         lines: Vec<Line>,
         request: Option<NewRequest>,
         receipt: Option<Kept>,
+        component: Option<(Digest, Arc<[u8]>)>,
         quotas: Option<Quotas>,
         seen: Option<Box<Seen>>,
         agenda: Option<Agenda>,
@@ -101,9 +103,21 @@ impl Record {
             Write::Create(Create { key, component, at, entries, quotas }) => {
                 Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
             }
-            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen, agenda } } => {
+            Write::Append {
+                place,
+                batch: Batch { entries, request, receipt, component, quotas, seen, agenda },
+            } => {
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
-                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen, agenda }
+                Self::Append {
+                    place,
+                    lines: lines(entries)?,
+                    request,
+                    receipt,
+                    component,
+                    quotas,
+                    seen,
+                    agenda,
+                }
             }
             Write::Output { key, text } => Self::Output { key, text },
             Write::Postpone { key, until } => Self::Postpone { key, until },
@@ -118,9 +132,10 @@ impl Record {
         let of = |lines: &[Line]| lines.iter().map(|line| line.body.len()).sum::<usize>();
         match self {
             Self::Create { component, lines, .. } => component.1.len() + of(lines),
-            Self::Append { lines, request, receipt, .. } => {
+            Self::Append { lines, request, receipt, component, .. } => {
+                let component = component.as_ref().map_or(0, |component| component.1.len());
                 let request = request.as_ref().map_or(0, |request| request.body.len());
-                of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+                component + of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
             Self::Postpone { .. } | Self::Delete { .. } => 0,
@@ -134,9 +149,12 @@ impl Record {
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
-            Self::Append { place, lines, request, receipt, quotas, seen, agenda } => {
+            Self::Append { place, lines, request, receipt, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
                 let mut change = Change::default();
+                if let Some((digest, bytes)) = &component {
+                    keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
+                }
                 keep_records(db, ledger, &place, request, receipt, &mut change)?;
                 let facts = add(db, ledger, &place, lines, &mut change)?;
                 if let Some(agenda) = agenda {
@@ -181,11 +199,9 @@ fn create(
     lines: Vec<Line>,
     quotas: &Quotas,
 ) -> Written {
-    let (key, (digest, bytes)) = (&place.key, component);
+    let key = &place.key;
     let mut change = Change { instances: 1, ..Change::default() };
-    if change.hold(db, &key.tenant, component)? {
-        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
-    }
+    keep_component(db, &key.tenant, component, &mut change)?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since) VALUES (?1, ?2, ?3, ?4, ?4)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
@@ -198,6 +214,20 @@ fn create(
     let facts = add(db, ledger, &place, lines, &mut change)?;
     ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(facts)
+}
+
+/// Keeps a component that an instance of the tenant is loaded with.
+fn keep_component(
+    db: &Connection,
+    tenant: &TenantId,
+    component: (&Digest, &[u8]),
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    if change.hold(db, tenant, component)? {
+        let (digest, bytes) = component;
+        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
+    }
+    Ok(())
 }
 
 /// The records that a batch's entries speak of.

@@ -79,7 +79,7 @@ fn fail(step: Step<'_>) -> Result<Value, Failure> {
         return Ok(json!({ "survived": true }));
     };
     let long = "x".repeat(MEGABYTE);
-    let kept = Attempt::fail(attempt, &Failure { name: long.clone(), message: long });
+    let kept = Attempt::fail(attempt, &Failure { name: long.clone(), message: long }.into());
     Err(failure("kept", format!("{} bytes of {}", kept.name.len() + kept.message.len(), 2 * MEGABYTE)))
 }
 

@@ -47,7 +47,7 @@ fn complete_twice(step: Step<'_>) -> Result<Value, Failure> {
 fn fail_after_complete(step: Step<'_>) -> Result<Value, Failure> {
     let (first, second) = twins(step)?;
     Attempt::complete(first, "1")?;
-    Attempt::fail(second, &failure("late", "after its end"));
+    Attempt::fail(second, &failure("late", "after its end").into());
     Ok(json!({ "survived": true }))
 }
 

@@ -3,6 +3,7 @@
 //! An attack that the host answers with a value returns that value, so that a test can read it. What should have ended the instance
 //! and did not returns `{"survived": true}`.
 
+mod beside;
 mod files;
 mod floods;
 mod handles;
@@ -79,7 +80,8 @@ impl Workflow for Hostile {
             "step-order" => step_order(step),
             "long-failure" => long_failure(step),
             "steps-without-end" => steps_without_end(step),
-            other => floods::attack(other, step)
+            other => beside::attack(other, step)
+                .or_else(|| floods::attack(other, step))
                 .or_else(|| handles::attack(other, step))
                 .or_else(|| wasi::attack(other, step))
                 .or_else(|| files::attack(other).map(Ok))
@@ -345,6 +347,7 @@ fn approve(capability: &str, resource: &str) -> Result<pp::Receipt, Failure> {
 fn approve_with(action: pp::Action) -> Result<pp::Receipt, Failure> {
     pp::require_approval(&action).map_err(|refusal| match refusal {
         pp::Refusal::Denied(denial) => failure("denied", denial.receipt_id),
+        pp::Refusal::Withdrawn(withdrawal) => failure("withdrawn", withdrawal.request_id),
         pp::Refusal::Expired(request) => failure("expired", request),
         pp::Refusal::Invalid(message) => failure("invalid", message),
     })

@@ -10,7 +10,6 @@ use guest_sdk::deploy;
 use guest_sdk::failure;
 use guest_sdk::pp;
 use guest_sdk::serde_json::Value;
-use guest_sdk::serde_json::from_str;
 use guest_sdk::serde_json::json;
 use serde::Deserialize;
 
@@ -38,7 +37,7 @@ fn default_resource() -> String {
 
 impl Workflow for Paces {
     fn run(event: Event, step: Step<'_>) -> Result<Value, Failure> {
-        let params: Params = from_str(&event.payload).map_err(|error| failure("invalid-params", error))?;
+        let params: Params = event.params()?;
         for _ in 0..params.steps {
             step.run("pace", || Ok::<_, String>(params.result.clone()))?;
         }

@@ -1,0 +1,111 @@
+//! Failures: what is recorded of them, and what becomes of a step that has one.
+
+use crate::bindings::permission_protocol::tenant::workflow;
+use crate::tries::millis;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::fmt;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// A failure with a name for programs and a message for people: of a step, or of the workflow as its own end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A short name for the kind of failure: `invalid-params`.
+    pub name: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// A failure of this name.
+pub fn failure(name: &str, message: impl Display) -> Failure {
+    Failure { name: name.to_owned(), message: message.to_string() }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<workflow::Failure> for Failure {
+    fn from(workflow::Failure { name, message }: workflow::Failure) -> Self {
+        Self { name, message }
+    }
+}
+
+impl From<Failure> for workflow::Failure {
+    fn from(Failure { name, message }: Failure) -> Self {
+        Self { name, message }
+    }
+}
+
+impl From<workflow::StepError> for Failure {
+    fn from(error: workflow::StepError) -> Self {
+        match error {
+            workflow::StepError::Rejected(message) => failure("step-rejected", message),
+            workflow::StepError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+/// Why an attempt of a step failed, and what becomes of the step.
+///
+/// Everything that can be shown is one by `?` or `into()`, and the step is then tried again as its [`Tries`](crate::Tries) say. A [`Failure`]
+/// keeps its name; anything else is a failure called `step-failed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    failure: Failure,
+    retry: Option<Retry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    After(Duration),
+    Never,
+}
+
+impl Fault {
+    /// To try again would not help: the step has failed, however many attempts are left.
+    pub fn never(error: impl Display + 'static) -> Self {
+        Self { retry: Some(Retry::Never), ..Self::from(error) }
+    }
+
+    /// Try again after so long, if an attempt is left, whatever the step's delay is.
+    pub fn after(delay: Duration, error: impl Display + 'static) -> Self {
+        Self { retry: Some(Retry::After(delay)), ..Self::from(error) }
+    }
+
+    /// Reports it as the end of an attempt. What was recorded, which a later run is told too.
+    pub(crate) fn report(&self, attempt: workflow::Attempt) -> Failure {
+        let failure = self.failure.clone().into();
+        let recorded = match self.retry {
+            None => workflow::Attempt::fail(attempt, &failure),
+            Some(Retry::Never) => workflow::Attempt::fail_with(attempt, &failure, workflow::Retry::Never),
+            Some(Retry::After(delay)) => {
+                workflow::Attempt::fail_with(attempt, &failure, workflow::Retry::After(millis(delay)))
+            }
+        };
+        recorded.into()
+    }
+}
+
+impl<E: Display + 'static> From<E> for Fault {
+    fn from(error: E) -> Self {
+        let named = (&error as &dyn Any).downcast_ref::<Failure>().cloned();
+        Self { failure: named.unwrap_or_else(|| failure("step-failed", error)), retry: None }
+    }
+}
+
+/// As it is recorded.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| failure("invalid-result", error))
+}
+
+/// As it was recorded.
+pub(crate) fn parse<T: DeserializeOwned>(output: &str) -> Result<T, Failure> {
+    serde_json::from_str(output).map_err(|error| failure("invalid-result", error))
+}

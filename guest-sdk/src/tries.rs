@@ -1,0 +1,89 @@
+//! How a step is tried.
+
+use crate::bindings::permission_protocol::tenant::workflow;
+use std::time::Duration;
+
+/// How often a step is tried, and how long an attempt may take.
+///
+/// The defaults are those of Cloudflare Workflows: five retries, so six attempts; ten seconds before the first retry, twice as long before
+/// each one that follows; ten minutes an attempt. What a step was first begun with stays with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tries {
+    retries: Option<u32>,
+    delay: Option<Duration>,
+    backoff: Option<Backoff>,
+    timeout: Option<Duration>,
+}
+
+/// How the delay before the next attempt grows with the attempts that have failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backoff {
+    /// The same every time.
+    Constant,
+    /// The delay times the number of attempts that have failed.
+    Linear,
+    /// The delay, doubled with each failed attempt after the first.
+    Exponential,
+}
+
+impl Tries {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tried once.
+    #[must_use]
+    pub fn once() -> Self {
+        Self::new().retries(0)
+    }
+
+    /// How often the step is tried *again*: one less than the attempts that it can have. At most 10 000.
+    #[must_use]
+    pub fn retries(self, retries: u32) -> Self {
+        Self { retries: Some(retries), ..self }
+    }
+
+    /// How long after the first attempt the second is made.
+    #[must_use]
+    pub fn delay(self, delay: Duration) -> Self {
+        Self { delay: Some(delay), ..self }
+    }
+
+    /// How the delay grows.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self { backoff: Some(backoff), ..self }
+    }
+
+    /// How long an attempt may take by the host's clock. One that took longer has failed, whatever it made.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    pub(crate) fn options(&self) -> workflow::StepOptions {
+        workflow::StepOptions {
+            retries: self.retries,
+            delay_ms: self.delay.map(millis),
+            backoff: self.backoff.map(Into::into),
+            timeout_ms: self.timeout.map(millis),
+        }
+    }
+}
+
+impl From<Backoff> for workflow::Backoff {
+    fn from(backoff: Backoff) -> Self {
+        match backoff {
+            Backoff::Constant => Self::Constant,
+            Backoff::Linear => Self::Linear,
+            Backoff::Exponential => Self::Exponential,
+        }
+    }
+}
+
+/// Whole milliseconds. What is shorter than one is one: nobody asks for a moment and means none.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
