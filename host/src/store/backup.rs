@@ -65,7 +65,9 @@ pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
     unfinished.push(".partial");
     let partial = parent.join(unfinished);
     let made = fs::DirBuilder::new().mode(0o700).create(&partial);
-    made.map_err(|error| failed(format!("{}: {error}", partial.display())))?;
+    made.map_err(|error| {
+        failed(format!("{}: {error} (what was broken off is left there: remove it)", partial.display()))
+    })?;
     let copied = fill(folder, &partial).and_then(|copied| {
         fs::rename(&partial, to).and_then(|()| durable::sync(parent)).map_err(|error| at(to, &error))?;
         Ok(copied)
