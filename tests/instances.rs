@@ -1,5 +1,4 @@
 //! `pp-host instances`: what an operator sees of an instance and does to it, with and without a process that works.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -239,6 +238,36 @@ fn a_workflow_goes_on_with_other_code_where_it_is_given_some() {
     assert_eq!(shown(data, &id)["status"], "complete", "nothing was done");
     succeeds(data, &["instances", "delete", &id]);
     assert_eq!(support::recount::recount(data, "local").instances, 0);
+}
+
+/// Other code that does something else stops the instance. Nothing is lost: with the code that it had, it goes on.
+#[test]
+fn an_instance_that_takes_another_path_says_so_and_goes_on_with_code_that_does_not() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let id = submit(data, "tenant-workflow", &[]);
+    assert_eq!(run(data, &["resume", &id, "--approve"]).code, Some(0));
+    let from = ["--from", "deploy dynamic worker"];
+    let restart = |guest: &str| {
+        let guest = format!("tests/guests/{guest}.wasm");
+        succeeds(data, &[&["instances", "restart", &id, "--component", &guest][..], &from].concat());
+        run(data, &["resume", &id])
+    };
+    let other = restart("paces");
+    assert_eq!(other.code, Some(1), "{}", other.stdout);
+    assert!(other.stdout.contains("diverged"), "{}", other.stdout);
+    assert_eq!(shown(data, &id)["status"], "diverged");
+    let words = succeeds(data, &["instances", "show", &id]);
+    assert!(words.contains("at call #0: ") && words.contains(&format!("instances restart {id}")), "{words}");
+    assert!(fails(data, &["instances", "delete", &id], 1).contains("has not ended"));
+    restart("tenant-workflow");
+    let shown = shown(data, &id);
+    assert!(["complete", "errored"].contains(&shown["status"].as_str().unwrap()), "{shown}");
+    let calls = shown["calls"].as_array().unwrap();
+    assert_eq!((&calls[0]["void"], &calls[0]["stage"]), (&false.into(), &"completed".into()));
+    let refused = calls.iter().find(|call| call["stage"] == "refused").unwrap();
+    assert!(refused["says"].as_str().unwrap().contains("redemption"), "a receipt is spent once: {refused}");
+    assert_eq!(lines(&succeeds(data, &["deployments", "--json"])).len(), 1);
 }
 
 #[test]

@@ -11,7 +11,6 @@ use crate::authority::Judgement;
 use crate::authority::Request;
 use crate::entropy;
 use crate::reading;
-use crate::reading::signatures;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::telling::Word;
@@ -323,7 +322,7 @@ impl Host {
     ) -> Result<(), Error> {
         self.0.tell(key, |stand| {
             check_pending(id, stand.replay)?;
-            if signed.is_some_and(|signed| signed != signatures(stand.facts, id).count()) {
+            if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
                 return Err(Error::SignedMeanwhile(id.clone()));
             }
             let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));

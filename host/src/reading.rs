@@ -129,12 +129,11 @@ pub(crate) fn envelopes(
     id: &RequestId,
 ) -> Result<Vec<Envelope>, Error> {
     let facts = store.facts(Some(key))?;
-    signatures(&facts, id)
-        .map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string())))
-        .collect()
+    let parse = |text: &String| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()));
+    signatures(&facts, id).map(parse).collect()
 }
 
-/// What people have signed about a request, in order.
+/// The envelopes about a request in a journal, as text.
 pub(crate) fn signatures<'a>(facts: &'a [Fact], id: &RequestId) -> impl Iterator<Item = &'a String> {
     facts.iter().filter_map(move |fact| match &fact.entry {
         Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
