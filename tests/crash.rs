@@ -32,6 +32,7 @@ use tempfile::TempDir;
 use workflow::Artifact;
 use workflow::Effect;
 use workflow::Entry;
+use workflow::Finding;
 
 /// Tells the child its folder and where to die.
 const FOLDER: &str = "PP_HOST_TEST_CRASH_FOLDER";
@@ -229,6 +230,29 @@ fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
         entries.iter().any(|entry| matches!(entry, Entry::Performed { effect: Effect::Unknown { .. }, .. }))
     );
     assert_eq!(count(&entries, "attested"), 1);
+}
+
+#[test]
+fn an_interrupted_effect_is_settled_by_whoever_ends_the_instance() {
+    let folder = TempDir::new().unwrap();
+    run_child_until(folder.path(), "before the effect");
+    let host = Host::builder(folder.path()).open().unwrap();
+    let key = the_instance(&host);
+    host.terminate(&key, "ops", None).unwrap();
+    let entries = entries(&host, &key);
+    let last: Vec<_> = entries[entries.len() - 3..].iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&entries[entries.len() - 3], Entry::Performed { effect: Effect::Unknown { .. }, .. }),
+        "{last:?}"
+    );
+    let unknown = entries.iter().find_map(|entry| match entry {
+        Entry::Attested { receipt, .. } => Some(receipt.clone()),
+        _ => None,
+    });
+    let receipt = unknown.unwrap();
+    host.resolve(&key, &receipt, Finding::Failed, "ops", Some("it is not there")).unwrap();
+    let again = host.resolve(&key, &receipt, Finding::Succeeded, "ops", None);
+    assert!(matches!(again, Err(host::Error::Known(..))), "{again:?}");
 }
 
 /// A capability that says when it acts, and waits to be let go on.

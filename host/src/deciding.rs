@@ -3,7 +3,6 @@
 use crate::Error;
 use crate::Host;
 use crate::InstanceKey;
-use crate::agenda::moved;
 use crate::authority;
 use crate::authority::Basis;
 use crate::authority::Grounds;
@@ -11,11 +10,10 @@ use crate::authority::Issued;
 use crate::authority::Judgement;
 use crate::authority::Request;
 use crate::entropy;
-use crate::store::Batch;
-use crate::store::Place;
-use crate::store::Requests;
+use crate::reading;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::telling::Word;
 use crate::trust::Act;
 use crate::trust::Count;
 use crate::trust::Said;
@@ -72,16 +70,9 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        let waiting = self.0.store.requests(Requests::Waiting)?;
-        waiting
-            .into_iter()
-            .map(|(key, body, _)| {
-                let request: Request =
-                    serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-                let count = self.count(&key, &request)?;
-                Ok(Waiting { key, request, count })
-            })
-            .collect()
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
+        reading::waiting(&*self.0.store, grounds, at)
     }
 
     /// How a request that waits stands.
@@ -100,7 +91,7 @@ impl Host {
     /// When the request does not wait for a decision, the decider may not decide it, decisions here have to be signed by people, or the
     /// receipt cannot be signed. Nothing has been decided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, request, replay) = self.open_request(id)?;
+        let (key, request) = self.open_request(id)?;
         if self.0.scope(&*self.0.trust()?) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
         }
@@ -108,7 +99,7 @@ impl Host {
             return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
         }
         let issued = self.0.issue(&request, Basis::Demo(judgement))?;
-        self.record(&key, replay, issued.entries(id).to_vec(), Some(&issued))?;
+        self.record(&key, id, None, (issued.entries(id).to_vec(), Some(&issued)))?;
         Ok(issued.receipt)
     }
 
@@ -124,7 +115,7 @@ impl Host {
         decision: Decision,
         reason: Option<&str>,
     ) -> Result<DecisionStatement, Error> {
-        let (_, request, _) = self.open_request(id)?;
+        let (_, request) = self.open_request(id)?;
         let trust = self.0.trust()?;
         let role = self.role_of(&trust, &request, by, role)?;
         let at = self.0.now()?;
@@ -156,7 +147,7 @@ impl Host {
         // Somebody else signed at the same moment: count again, with theirs. Nobody loses that often.
         for _ in 0..AT_THE_SAME_MOMENT {
             match self.try_sign(id, envelope) {
-                Err(Error::Store(StoreError::Conflict(_))) => {}
+                Err(Error::SignedMeanwhile(_)) => {}
                 done => return done,
             }
         }
@@ -164,15 +155,16 @@ impl Host {
     }
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
-        let (key, request, replay) = self.open_request(id)?;
+        let (key, request) = self.open_request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
         let decision = authority::verify_decision(&request, envelope, grounds, at)?;
         // By the clock here, too: when it was signed is the signer's own word.
         let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
         standing.map_err(|error| authority::IssueError::Approval(error.into()))?;
-        let mut envelopes = self.envelopes(&key, id)?;
+        let mut envelopes = reading::envelopes(&*self.0.store, &key, id)?;
         self.check_counts(&request, &decision, &envelopes)?;
+        let before = Some(envelopes.len());
         envelopes.push(envelope.clone());
         let signed = Entry::Signed {
             request: id.clone(),
@@ -184,7 +176,7 @@ impl Host {
         let (count, decisions) = authority::tally(&request, &envelopes, grounds, at)?;
         authority::check_open(&request, count.verdict, &trust)?;
         if count.verdict == Verdict::Waiting {
-            self.record(&key, replay, vec![signed], None)?;
+            self.record(&key, id, before, (vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
         // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
@@ -202,7 +194,7 @@ impl Host {
         let in_time = issued.decision == expected;
         let signed = in_time.then_some(signed);
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
-        self.record(&key, replay, entries, Some(&issued))?;
+        self.record(&key, id, before, (entries, Some(&issued)))?;
         Ok(Recorded::Issued(Box::new(issued.receipt)))
     }
 
@@ -211,9 +203,9 @@ impl Host {
     /// # Errors
     /// When it does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
-        let (key, _, replay) = self.open_request(id)?;
+        let (key, _) = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
-        self.record(&key, replay, vec![Entry::Withdrawn { request: id.clone(), by, reason }], None)
+        self.record(&key, id, None, (vec![Entry::Withdrawn { request: id.clone(), by, reason }], None))
     }
 
     /// Takes a receipt back before it is spent: a signed revocation.
@@ -308,61 +300,40 @@ impl Host {
         })
     }
 
-    /// A request that waits for a decision, and its instance's state.
-    fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Replay), Error> {
+    /// A request that waits for a decision.
+    fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
         let (key, request) = self.0.request(id)?;
-        let (_, replay) = self.0.read(&key)?;
-        let not_waiting = |state| Error::NotWaiting { request: id.clone(), state };
-        match replay.is_pending(id) {
-            true => {}
-            false if replay.status().has_ended() => return Err(not_waiting("its instance has ended")),
-            false => return Err(not_waiting("it was decided, withdrawn, or has lapsed")),
-        }
+        check_pending(id, &self.0.read(&key)?.1)?;
         if self.0.now()? >= request.expires_at {
-            return Err(not_waiting("it has lapsed; drive the instance, which will be told"));
+            let state = "it has lapsed; drive the instance, which will be told";
+            return Err(Error::NotWaiting { request: id.clone(), state });
         }
-        Ok((key, request, replay))
+        Ok((key, request))
     }
 
+    /// Records what was said about a request, if that still waits. Whoever wrote `signed` signatures before has to look again where there
+    /// are others now.
     fn record(
         &self,
         key: &InstanceKey,
-        mut replay: Replay,
-        entries: Vec<Entry>,
-        issued: Option<&Issued>,
+        id: &RequestId,
+        signed: Option<usize>,
+        (entries, issued): (Vec<Entry>, Option<&Issued>),
     ) -> Result<(), Error> {
-        let (after, before, at) = (replay.len(), replay.status(), self.0.now()?);
-        for entry in &entries {
-            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        }
-        let place = Place { key: key.clone(), after, at };
-        let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
-        let agenda = moved(&before, &replay.status(), at);
-        let batch = Batch { entries, receipt, agenda, ..Batch::default() };
-        for fact in self.0.store.append(place, batch).wait()? {
-            self.0.observe(&fact);
-        }
-        if agenda.is_some() {
-            self.0.bell.ring(key);
-        }
-        Ok(())
-    }
-
-    /// Everything that people have signed about a request, in order, whether it counts or not.
-    fn envelopes(&self, key: &InstanceKey, id: &RequestId) -> Result<Vec<Envelope>, Error> {
-        let facts = self.0.store.facts(Some(key))?;
-        let signed = facts.iter().filter_map(|fact| match &fact.entry {
-            Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
-            _ => None,
-        });
-        signed.map(|text| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()))).collect()
+        self.0.tell(key, |stand| {
+            check_pending(id, stand.replay)?;
+            if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
+                return Err(Error::SignedMeanwhile(id.clone()));
+            }
+            let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
+            Ok(Word { entries: entries.clone(), receipt, ..Word::default() })
+        })
     }
 
     fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
-        let envelopes = self.envelopes(key, &request.id)?;
-        Ok(authority::tally(request, &envelopes, grounds, at)?.0)
+        reading::count(&*self.0.store, grounds, key, request, at)
     }
 
     /// Refuses what would not help: one's own request, a second statement to the same effect.
@@ -419,6 +390,15 @@ const AT_THE_SAME_MOMENT: usize = 1_000;
 /// A decision taken alone stands for this long. The format's bound.
 const BREAK_GLASS: std::time::Duration =
     std::time::Duration::from_millis(receipt::BREAK_GLASS_MS.unsigned_abs());
+
+fn check_pending(id: &RequestId, replay: &Replay) -> Result<(), Error> {
+    let not_waiting = |state| Err(Error::NotWaiting { request: id.clone(), state });
+    match replay.is_pending(id) {
+        true => Ok(()),
+        false if replay.status().has_ended() => not_waiting("its instance has ended"),
+        false => not_waiting("it was decided, withdrawn, or has lapsed"),
+    }
+}
 
 fn check_own(request: &Request, person: &PersonId) -> Result<(), Error> {
     match is_own(&request.actor, [request.operator.as_ref(), request.submitter.as_ref()], person) {

@@ -52,7 +52,6 @@ use workflow::Outcome;
 use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::Turn;
-use workflow::Unsettled;
 
 /// What does not change while an instance runs.
 pub(crate) struct Origin {
@@ -99,6 +98,9 @@ pub(crate) enum Stop {
     /// The guest broke a rule: end it.
     #[error("the workflow broke a rule: {0}")]
     Broke(Failure),
+    /// The guest took another path than before: it stands still until somebody looks at it.
+    #[error(transparent)]
+    Diverged(#[from] workflow::Divergence),
     /// The host cannot go on.
     #[error(transparent)]
     Error(#[from] Error),
@@ -157,53 +159,33 @@ impl Driver {
     }
 
     async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
-        loop {
-            let now = self.inner.now()?;
-            let turn = self.replay.next(command, now).map_err(|divergence| self.diverged(divergence))?;
-            match turn {
+        // Somebody may have paused or ended it while it did what it was asked for last.
+        while !self.replay.stands_still() {
+            match self.replay.next(command, self.inner.now()?)? {
                 Turn::Return(outcome) => return Ok(outcome),
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Do(live) => self.carry_out(live).await?,
             }
         }
+        Err(Stop::Waiting)
     }
 
     /// Records the workflow's own end, or its being ended.
-    pub(crate) async fn finish(
-        &mut self,
-        end: Result<Result<String, Failure>, Failure>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn finish(&mut self, end: Result<Result<String, Failure>, Failure>) -> Result<(), Stop> {
         let entry = match end {
-            Ok(returned) => self.replay.finish(&returned).map_err(|divergence| self.diverged(divergence))?,
+            Ok(returned) => self.replay.finish(&returned)?,
             Err(failure) => Entry::Failed { failure },
         };
-        self.settle().await?;
-        self.append([entry]).await
+        let mut entries = self.inner.settlement(&self.replay)?;
+        entries.push(entry);
+        Ok(self.append(entries).await?)
     }
 
-    /// No instance ends with an action whose outcome nobody has signed. One that was interrupted and not taken up again is unknown.
-    async fn settle(&mut self) -> Result<(), Error> {
-        for Unsettled { call, receipt, effect } in self.replay.unsettled() {
-            let effect = match effect {
-                Some(effect) => effect,
-                None => {
-                    let message =
-                        "the host stopped while it acted, and the workflow ended without asking again";
-                    let effect = Effect::Unknown { message: message.to_owned() };
-                    let (receipt, effect_known) = (receipt.clone(), effect.clone());
-                    self.append([Entry::Performed { call, receipt, effect: effect_known }]).await?;
-                    effect
-                }
-            };
-            let attested = self.attested(call, &receipt, &effect)?;
-            self.append([attested]).await?;
-        }
-        Ok(())
-    }
-
-    fn diverged(&self, divergence: workflow::Divergence) -> Error {
-        Error::Diverged { key: self.origin.key.clone(), divergence: Box::new(divergence) }
+    /// Records where the guest took another path.
+    pub(crate) async fn diverge(&mut self, divergence: workflow::Divergence) -> Result<(), Error> {
+        let (call, message) = (divergence.call, divergence.to_string());
+        self.append([Entry::Diverged { call, message }]).await
     }
 
     /// The one place where the host does anything.
@@ -215,7 +197,7 @@ impl Driver {
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
             Live::Attest { call, receipt, effect } => {
-                let attested = self.attested(call, &receipt, &effect)?;
+                let attested = self.inner.attested(call, &receipt, &effect)?;
                 self.append([attested]).await
             }
         }
@@ -237,6 +219,13 @@ impl Driver {
             {
                 // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
                 Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
+                // Somebody told the instance something. It is looked at again, unless that was to stop.
+                Err(Error::Store(StoreError::Conflict(_))) => {
+                    self.catch_up(&[])?;
+                    if self.replay.stands_still() {
+                        return Ok(());
+                    }
+                }
                 Ok(facts) => return self.take_in(&facts),
                 Err(error) => return Err(error),
             }
@@ -261,7 +250,7 @@ impl Driver {
     async fn act(&mut self, call: Call, invocation: &Invocation, interrupted: bool) -> Result<(), Error> {
         let effect = self.effect(invocation, interrupted).await?;
         let receipt = invocation.receipt.clone();
-        let attested = self.attested(call, &receipt, &effect);
+        let attested = self.inner.attested(call, &receipt, &effect);
         let performed = Entry::Performed { call, receipt, effect };
         match attested {
             Ok(attested) => self.append([performed, attested]).await,
@@ -335,24 +324,44 @@ impl Driver {
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
     }
 
-    fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
-        let stored = self.inner.store.receipt(receipt)?;
-        let scope = stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id));
-        let (key_id, document) = self.inner.authority.attest(receipt, scope, effect, self.inner.now()?)?;
-        Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
-    }
-
     pub(crate) async fn append(&mut self, entries: impl Into<Vec<Entry>>) -> Result<(), Error> {
         self.append_batch(Batch { entries: entries.into(), ..Batch::default() }).await
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
     pub(crate) async fn append_batch(&mut self, mut batch: Batch) -> Result<(), Error> {
-        let before = self.replay.len() - self.unwritten.len();
         self.apply(&batch.entries)?;
-        batch.agenda = self.moved()?;
-        let facts = self.write_at(before, batch).await?;
-        facts.iter().for_each(|fact| self.inner.observe(fact));
+        loop {
+            let before = self.replay.len() - self.unwritten.len() - batch.entries.len();
+            batch.agenda = self.moved()?;
+            match self.write_at(before, batch.clone()).await {
+                Err(Error::Store(StoreError::Conflict(_))) => self.catch_up(&batch.entries)?,
+                Ok(facts) => {
+                    facts.iter().for_each(|fact| self.inner.observe(fact));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Somebody has told the instance something: takes it in, as if it had come before what is not on disk yet. That is what waits to be
+    /// written, and `applied`.
+    fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
+        let key = &self.origin.key;
+        let facts = self.inner.store.facts(Some(key))?;
+        let line = self.inner.store.entered(key)?;
+        let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
+        let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
+        let moved_on = facts.len() > self.replay.len() - unwritten.len();
+        match caught_up.map_err(|illegal| self.illegal(illegal))? {
+            Some(replay) if moved_on => self.replay = replay,
+            // What it was about to write has no place any more. The journal says where it stands.
+            _ => return Err(StoreError::Conflict(key.clone()).into()),
+        }
+        if let Some(entered) = line {
+            self.line = entered.agenda;
+        }
         Ok(())
     }
 
@@ -381,9 +390,9 @@ impl Driver {
     /// Parks the instance: everything is on disk, and the agenda says what it waits for.
     pub(crate) async fn park(&mut self) -> Result<(), Error> {
         self.flush().await?;
-        match self.moved()? {
-            None => Ok(()),
-            moved => self.write(Batch { agenda: moved, ..Batch::default() }).await.map(drop),
+        match differs(self.line, agenda(&self.replay.status(), self.inner.now()?)) {
+            true => self.append_batch(Batch::default()).await,
+            false => Ok(()),
         }
     }
 

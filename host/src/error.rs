@@ -9,7 +9,6 @@ use crate::store::StoreError;
 use crate::trust::ActError;
 use receipt::PersonId;
 use receipt::Role;
-use workflow::Divergence;
 use workflow::Failure;
 use workflow::Illegal;
 use workflow::InvalidId;
@@ -37,13 +36,36 @@ pub enum Error {
         /// The first entry that does not fit.
         illegal: Illegal,
     },
-    /// A workflow that took another path than before.
-    #[error("instance {key} is stopped: {divergence}")]
-    Diverged {
+    /// Too late.
+    #[error("instance {0} is {1}: nothing reaches it any more (pp-host instances restart lets it go back)")]
+    Ended(InstanceKey, String),
+    /// Stopped before.
+    #[error("instance {0} is {1} already: it stands still until it is resumed")]
+    StandsStill(InstanceKey, String),
+    /// Nothing to resume.
+    #[error("instance {0} is {1}, and nobody has stopped it: there is nothing to resume")]
+    NotStopped(InstanceKey, String),
+    /// In the middle of an action.
+    #[error(
+        "an action of instance {0} is under way, and how it ends has to be recorded first: try again when it has ended"
+    )]
+    Acting(InstanceKey),
+    /// A place that it never came to.
+    #[error("instance {0} has not come to {1:?} (time {2}) outside its steps: pp-host audit {instance} shows where it has been", instance = .0.instance)]
+    NoPlace(InstanceKey, String, usize),
+    /// Nothing to find out.
+    #[error("instance {0} has no action on receipt {1} whose outcome is unknown (pp-host instances show {instance} lists those)", instance = .0.instance)]
+    NothingUnknown(InstanceKey, ReceiptId),
+    /// Found out before.
+    #[error("what became of the action of instance {0} on receipt {1} was recorded before")]
+    Known(InstanceKey, ReceiptId),
+    /// An event that cannot be kept.
+    #[error("instance {key} cannot take the event: {}", failure.message)]
+    Event {
         /// Which instance.
         key: InstanceKey,
-        /// Where.
-        divergence: Box<Divergence>,
+        /// Why.
+        failure: Failure,
     },
     /// Two drives of one instance.
     #[error("instance {0} is being driven already: wait until that drive ends")]
@@ -120,6 +142,9 @@ pub enum Error {
         /// Which, where one was named.
         role: Option<Role>,
     },
+    /// Two at the same moment.
+    #[error("somebody else has signed about {0} meanwhile: nothing was recorded; look at it and try again")]
+    SignedMeanwhile(RequestId),
     /// A second statement to the same effect.
     #[error("{0} has signed that about {1} already: one person counts once")]
     SignedAlready(PersonId, RequestId),

@@ -17,6 +17,7 @@ use crate::drive::Origin;
 use crate::entropy;
 use crate::limits::Settings;
 use crate::programs::Programs;
+use crate::reading;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::DataFolder;
@@ -25,19 +26,26 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Write;
 use crate::trust::Trust;
+use crate::trust::scope_of;
 use crate::work::Bell;
 use policy::Policy;
 use receipt::Digest;
 use receipt::Salt;
 use receipt::Scope;
 use receipt::Timestamp;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::Weak;
+use tokio::sync::Notify;
+use workflow::Call;
+use workflow::Effect;
 use workflow::Entry;
+use workflow::ReceiptId;
 use workflow::Replay;
 use workflow::RequestId;
+use workflow::Unsettled;
 
 /// Told of everything that goes wrong with an instance while nobody waits for it.
 pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
@@ -62,7 +70,7 @@ pub(crate) struct Inner {
     pub(crate) environment: Environment,
     pub(crate) programs: Programs,
     pub(crate) trust: Mutex<Arc<Trust>>,
-    pub(crate) driving: Mutex<HashSet<InstanceKey>>,
+    pub(crate) driving: Mutex<HashMap<InstanceKey, Weak<Reins>>>,
     pub(crate) bell: Bell,
     pub(crate) troubles: Troubles,
     /// Held for its lock.
@@ -125,10 +133,7 @@ impl Inner {
     }
 
     pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        let (key, body) = self.store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
-        let request =
-            serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
-        Ok((key, request))
+        reading::request(&*self.store, id)
     }
 
     /// Has a request judged, and what comes of it signed.
@@ -147,12 +152,18 @@ impl Inner {
     }
 
     pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
-        let facts = self.store.facts(Some(key))?;
+        self.stand(key, &self.store.facts(Some(key))?)
+    }
+
+    /// What a journal says.
+    pub(crate) fn stand(&self, key: &InstanceKey, facts: &[Fact]) -> Result<(Origin, Replay), Error> {
         let entries = facts.iter().map(|fact| &fact.entry);
         let limits = self.settings.of(&key.tenant).workflow;
         let replay =
             Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        match facts.get(..2).map(|facts| (&facts[0].entry, &facts[1].entry, facts[1].at)) {
+        // One that went back may have been given other code there.
+        let loaded = facts.iter().rfind(|fact| matches!(fact.entry, Entry::Loaded { .. }));
+        match loaded.zip(facts.get(1)).map(|(loaded, started)| (&loaded.entry, &started.entry, started.at)) {
             Some((
                 Entry::Loaded { component, imports, .. },
                 Entry::Started { actor, workflow, params, seed, operator, submitter, .. },
@@ -176,6 +187,33 @@ impl Inner {
         }
     }
 
+    /// What has to be recorded before an instance ends or goes back: no action may be left whose outcome nobody has signed. One that was
+    /// interrupted and not taken up again is unknown.
+    pub(crate) fn settlement(&self, replay: &Replay) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for Unsettled { call, receipt, effect } in replay.unsettled() {
+            let performed = effect.is_some();
+            let effect = effect.unwrap_or_else(|| Effect::Unknown {
+                message: "the host stopped while it acted, and the workflow ended without asking again"
+                    .to_owned(),
+            });
+            let attested = self.attested(call, &receipt, &effect)?;
+            if !performed {
+                entries.push(Entry::Performed { call, receipt, effect });
+            }
+            entries.push(attested);
+        }
+        Ok(entries)
+    }
+
+    /// The entry for an outcome, signed.
+    pub(crate) fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
+        let stored = self.store.receipt(receipt)?;
+        let scope = stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id));
+        let (key_id, document) = self.authority.attest(receipt, scope, effect, self.now()?)?;
+        Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
+    }
+
     pub(crate) fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
         self.programs.get_or_load(digest, || {
             let bytes = self.store.component(digest)?;
@@ -193,13 +231,31 @@ impl Inner {
 pub(crate) struct Reins {
     inner: Arc<Inner>,
     key: InstanceKey,
+    pulled: Notify,
 }
 
 impl Reins {
     pub(crate) fn take(inner: &Arc<Inner>, key: &InstanceKey) -> Result<Arc<Self>, Error> {
-        let taken = inner.driving.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        let reins = || Arc::new(Self { inner: Arc::clone(inner), key: key.clone() });
-        taken.then(reins).ok_or_else(|| Error::Busy(key.clone()))
+        let mut driving = inner.driving.lock().unwrap_or_else(PoisonError::into_inner);
+        if driving.contains_key(key) {
+            return Err(Error::Busy(key.clone()));
+        }
+        let reins = Arc::new(Self { inner: Arc::clone(inner), key: key.clone(), pulled: Notify::new() });
+        driving.insert(key.clone(), Arc::downgrade(&reins));
+        Ok(reins)
+    }
+
+    /// Has whoever drives the instance now unwind its guest, wherever that is.
+    pub(crate) fn pull(inner: &Inner, key: &InstanceKey) {
+        let driving = inner.driving.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if let Some(reins) = driving.and_then(|reins| reins.upgrade()) {
+            reins.pulled.notify_one();
+        }
+    }
+
+    /// Comes back when the guest is to be unwound.
+    pub(crate) async fn pulled(&self) {
+        self.pulled.notified().await;
     }
 }
 

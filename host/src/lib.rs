@@ -38,9 +38,11 @@ mod builder;
 pub mod capability;
 mod clock;
 pub mod control;
+pub mod course;
 mod deciding;
 pub mod drill;
 mod drive;
+mod driven;
 mod durable;
 mod entropy;
 mod error;
@@ -48,8 +50,10 @@ mod inner;
 pub mod limits;
 pub mod operate;
 mod programs;
+mod reading;
 pub mod sandbox;
 pub mod store;
+mod telling;
 pub mod trust;
 mod work;
 
@@ -61,6 +65,7 @@ pub use deciding::Waiting;
 pub use entropy::NoEntropy;
 pub use entropy::random_bytes;
 pub use error::Error;
+pub use reading::Reading;
 pub use work::Pace;
 
 /// The capability behind a guest's `deploy`. A guest cannot choose it.
@@ -70,22 +75,14 @@ pub use store::Fact;
 pub use store::InstanceKey;
 pub use workflow::Status;
 
-use drive::Driver;
-use drive::Shared;
-use drive::Stop;
 use inner::Inner;
-use inner::Reins;
 use receipt::Digest;
 use receipt::PersonId;
-use sandbox::End;
-use sandbox::Event;
 use sandbox::Program;
 use std::path::Path;
 use std::sync::Arc;
 use store::Create;
 use store::Store;
-use store::Write;
-use tokio::sync::Mutex;
 use workflow::ActorId;
 use workflow::Entry;
 use workflow::TenantId;
@@ -216,64 +213,6 @@ impl Host {
         ];
         let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
         Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
-    }
-
-    /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
-    ///
-    /// # Errors
-    /// When the host cannot go on, or the workflow took another path than its journal. The journal stands; drive again.
-    pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
-        let reins = Reins::take(&self.0, key)?;
-        let (origin, replay) = self.0.read(key)?;
-        match replay.status() {
-            status if status.can_run() => {}
-            Status::Waiting(wait) if wait.due() <= Some(self.0.now()?) => {}
-            // Nothing that the guest could do would change anything.
-            settled => return Ok(settled),
-        }
-        let program = self.program_of(origin.component).await?;
-        let event = Event {
-            payload: origin.params.clone(),
-            started_at: origin.started_at,
-            seed: origin.seed,
-            instance: key.instance.to_string(),
-            workflow: origin.workflow.clone(),
-        };
-        let limits = self.0.settings.of(&key.tenant);
-        let line = agenda::agenda(&replay.status(), self.0.now()?);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, reins);
-        let driver = Arc::new(Mutex::new(driver));
-        let handler = Box::new(Shared::new(&driver));
-        let drive = tokio::select! {
-            drive = self.0.sandbox.run(&program, event, &limits.sandbox, handler) => drive,
-            never = drive::write_patiently(&driver) => match never {},
-        };
-        let mut driver = driver.lock().await;
-        match drive.end {
-            End::Returned(result) => driver.finish(Ok(result)).await?,
-            End::Broke(failure) => driver.finish(Err(failure)).await?,
-            End::Halted(halt) => match halt.downcast::<Stop>().map(|stop| *stop) {
-                Ok(Stop::Waiting) => driver.park().await?,
-                Ok(Stop::Broke(failure)) => driver.finish(Err(failure)).await?,
-                Ok(Stop::Error(error)) => return Err(error),
-                Err(other) => return Err(Error::Internal(other.to_string())),
-            },
-        }
-        if !drive.output.is_empty() {
-            let text = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
-            self.0.store.write(Write::Output { key: key.clone(), text }).await?;
-        }
-        Ok(driver.replay.status())
-    }
-
-    /// Loading may take as long as compiling does; that is no work for a thread on which others are driven.
-    async fn program_of(&self, component: Digest) -> Result<Program, Error> {
-        if let Some(program) = self.0.programs.get(&component) {
-            return Ok(program);
-        }
-        let inner = Arc::clone(&self.0);
-        let loaded = tokio::task::spawn_blocking(move || inner.program_of(&component)).await;
-        loaded.map_err(|error| Error::Internal(error.to_string()))?
     }
 
     /// What an operator should know of how this host had to be set up. Nothing, if all is well.

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod desk;
 pub mod people;
 pub mod recount;
+pub mod worker;
 
 use host::Host;
 use host::InstanceKey;

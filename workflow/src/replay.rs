@@ -51,6 +51,38 @@ impl Replay {
     /// # Errors
     /// When an entry cannot stand where it stands.
     pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, limits: Limits) -> Result<Self, Illegal> {
+        let mut replay = Self::whole(entries, limits)?;
+        replay.calls.mark_interrupted();
+        Ok(replay)
+    }
+
+    /// The same run of the same guest over a journal in which something was recorded from outside, before the last entries of this one.
+    /// `journal` is all that is on disk; `unwritten` are those last entries, which are not. None where the run cannot go on: what was
+    /// recorded stops it, takes it back, or leaves no place for them. Begin another then.
+    ///
+    /// # Errors
+    /// When the journal on disk makes no sense.
+    pub fn caught_up<'a, J>(&self, journal: J, unwritten: &[Entry]) -> Result<Option<Self>, Illegal>
+    where
+        J: IntoIterator<Item = &'a Entry>,
+        J::IntoIter: Clone,
+    {
+        let (journal, seen) = (journal.into_iter(), self.entries - unwritten.len());
+        if !journal.clone().skip(seen).all(is_from_outside) {
+            return Ok(None);
+        }
+        let mut replay = Self::whole(journal, self.limits.clone())?;
+        replay.calls.mark_interrupted_as(&self.calls);
+        let news = replay.entries.saturating_sub(seen);
+        if unwritten.iter().any(|entry| replay.apply(entry).is_err()) {
+            return Ok(None);
+        }
+        replay.frames.clone_from(&self.frames);
+        replay.position = if self.position < seen { self.position } else { self.position + news };
+        Ok(Some(replay))
+    }
+
+    fn whole<'a>(entries: impl IntoIterator<Item = &'a Entry>, limits: Limits) -> Result<Self, Illegal> {
         let mut replay = Self {
             calls: Calls::default(),
             entries: 0,
@@ -70,7 +102,6 @@ impl Replay {
             let reason = "a decision and its receipt are written together, and the receipt is not here";
             return Err(Illegal { index: replay.entries - 1, entry: entry.to_string(), reason });
         }
-        replay.calls.mark_interrupted();
         Ok(replay)
     }
 
@@ -156,6 +187,12 @@ impl Replay {
         self.end.as_ref().or(self.hold.as_ref()).cloned().unwrap_or_else(|| self.calls.status())
     }
 
+    /// It has ended, or somebody or something keeps it from going on.
+    #[must_use]
+    pub fn stands_still(&self) -> bool {
+        self.end.is_some() || self.hold.is_some()
+    }
+
     /// The index of the entry that answered the guest last. On every run it is the same at the same place between two calls, and it only
     /// grows: what has to look the same to the guest every time, its clock and its random numbers, is derived from it.
     #[must_use]
@@ -234,6 +271,22 @@ fn is_progress(entry: &Entry) -> bool {
             | Entry::Resolved { .. }
             | Entry::Resumed { .. }
             | Entry::Restarted { .. }
+            | Entry::Terminated { .. }
+    )
+}
+
+/// Whether an entry is there because of somebody outside, and leaves the workflow where it is.
+fn is_from_outside(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::EventReceived { .. }
+            | Entry::Signed { .. }
+            | Entry::Decided { .. }
+            | Entry::Issued { .. }
+            | Entry::Withdrawn { .. }
+            | Entry::Resolved { .. }
+            | Entry::Paused { .. }
+            | Entry::Resumed { .. }
             | Entry::Terminated { .. }
     )
 }

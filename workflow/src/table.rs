@@ -448,4 +448,15 @@ impl Calls {
             }
         }
     }
+
+    /// Marks those that are marked there.
+    pub(crate) fn mark_interrupted_as(&mut self, other: &Self) {
+        for (recorded, before) in self.calls.iter_mut().zip(&other.calls) {
+            if let (State::Redeemed { interrupted, .. }, State::Redeemed { interrupted: before, .. }) =
+                (&mut recorded.state, &before.state)
+            {
+                *interrupted = *before;
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod display;
 mod divergence;
 mod entries;
 mod limits;
+mod news;
 mod operator;
 mod outcomes;
 mod positions;

@@ -32,6 +32,12 @@ pub(crate) struct Approvals {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// List what waits, oldest first: the same as without a word.
+    List {
+        /// One JSON object a request.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show exactly what would be signed: the text that an approver has to see, and how it stands.
     Show {
         /// The request.
@@ -49,6 +55,7 @@ impl Approvals {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         match &self.what {
             None => list(data, self.json)?,
+            Some(What::List { json }) => list(data, *json)?,
             Some(What::Show { request }) => show(data, request)?,
             Some(What::Stats { json }) => stats(data, *json)?,
         }
@@ -58,10 +65,10 @@ impl Approvals {
 
 /// Requests for the same thing by the same code stand together: they are one question, asked several times.
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
-    let host = office::open_quietly(data)?;
+    let reading = office::read(data)?;
     let mut folded: BTreeMap<_, Vec<Waiting>> = BTreeMap::new();
     let mut order = Vec::new();
-    for waiting in host.waiting()? {
+    for waiting in reading.waiting()? {
         let same = identity(&waiting.request);
         if !folded.contains_key(&same) {
             order.push(same.clone());
@@ -118,8 +125,8 @@ fn identity(request: &Request) -> (String, String, String, String, Option<String
 }
 
 fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
-    let host = office::open_quietly(data)?;
-    let Waiting { request, count, .. } = host.standing(id)?;
+    let reading = office::read(data)?;
+    let Waiting { request, count, .. } = reading.standing(id)?;
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", request.id)?;
     for line in request.to_string().lines() {
@@ -128,7 +135,7 @@ fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
     writeln!(out, "signed will be, beside the decision, who decides and when:")?;
     writeln!(out, "  request      sha256 {}", receipt::request_digest(&request.document()?))?;
     writeln!(out, "  this text    sha256 {}", request.view_digest())?;
-    writeln!(out, "  policy       sha256 {}", host.policy().digest())?;
+    writeln!(out, "  policy       sha256 {}", reading.policy().digest())?;
     for (what, people) in [("approved by", &count.approved), ("denied by", &count.denied)] {
         people.iter().try_for_each(|person| writeln!(out, "{what:<14} {person}"))?;
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::Exit;
 use crate::cli::data::Data;
+use crate::cli::data::OneOrAll;
 use crate::cli::data::Which;
 use crate::cli::json_line;
 use clap::Args;
@@ -16,7 +17,7 @@ use workflow::Escaped;
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
-    which: Which,
+    which: OneOrAll,
 
     /// One JSON object a line.
     #[arg(long)]
@@ -26,7 +27,7 @@ pub(crate) struct Audit {
 impl Audit {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let key = self.which.find(&store)?;
+        let key = self.which.key();
         // What operators said is about everybody.
         let acts = if key.is_none() { store.acts(0)? } else { Vec::new() };
         let mut acts = acts.into_iter().peekable();
@@ -64,11 +65,8 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let Some(key) = self.which.find(&store)? else {
-            anyhow::bail!("name an instance: pp-host logs INSTANCE")
-        };
         let mut out = anstream::stdout().lock();
-        for line in store.output(&key)?.lines() {
+        for line in store.output(&self.which.key())?.lines() {
             writeln!(out, "{}", workflow::Escaped(line))?;
         }
         Ok(Exit::Done)

@@ -1,6 +1,5 @@
 //! `--data`, and finding things in there by name.
 
-use anyhow::bail;
 use clap::Args;
 use host::InstanceKey;
 use host::sandbox::Compiler;
@@ -12,6 +11,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use workflow::InstanceId;
 use workflow::TenantId;
+
+/// The tenant where none is named.
+pub(crate) const TENANT: &str = "local";
 
 /// Where everything is kept.
 #[derive(Debug, Args)]
@@ -53,29 +55,40 @@ pub(crate) fn compiler() -> io::Result<Compiler> {
     Ok(Compiler::Child { program })
 }
 
-/// An instance by its id, and by its tenant where the id alone is not enough.
+/// An instance by its id. An id means nothing without its tenant.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
     /// The instance's id.
-    pub(crate) instance: Option<InstanceId>,
+    instance: InstanceId,
 
-    /// The tenant that it belongs to; needed only when two tenants have an instance of that id.
-    #[arg(long)]
-    pub(crate) tenant: Option<TenantId>,
+    /// The tenant that it belongs to.
+    #[arg(long, default_value = TENANT)]
+    tenant: TenantId,
 }
 
 impl Which {
     /// The instance meant.
-    pub(crate) fn find(&self, store: &dyn host::store::Store) -> anyhow::Result<Option<InstanceKey>> {
-        let Some(id) = &self.instance else { return Ok(None) };
-        let of_tenant = |key: &InstanceKey| self.tenant.as_ref().is_none_or(|tenant| key.tenant == *tenant);
-        let mut found: Vec<_> =
-            store.instances()?.into_iter().filter(|key| key.instance == *id && of_tenant(key)).collect();
-        match (found.pop(), found.as_slice()) {
-            (Some(key), []) => Ok(Some(key)),
-            (Some(_), _) => bail!("several tenants have an instance {id}: say which with --tenant"),
-            (None, _) => Err(StoreError::NoInstance(id.to_string()).into()),
-        }
+    pub(crate) fn key(&self) -> InstanceKey {
+        InstanceKey { tenant: self.tenant.clone(), instance: self.instance.clone() }
+    }
+}
+
+/// An instance by its id, or all there are.
+#[derive(Debug, Args)]
+pub(crate) struct OneOrAll {
+    /// The instance's id. Default: all instances of all tenants.
+    instance: Option<InstanceId>,
+
+    /// The tenant that it belongs to.
+    #[arg(long, default_value = TENANT)]
+    tenant: TenantId,
+}
+
+impl OneOrAll {
+    /// The instance meant, where one is named.
+    pub(crate) fn key(&self) -> Option<InstanceKey> {
+        let instance = self.instance.clone()?;
+        Some(InstanceKey { tenant: self.tenant.clone(), instance })
     }
 }
 

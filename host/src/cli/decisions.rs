@@ -159,10 +159,9 @@ impl Decide {
                 writeln!(out, "signed, and kept with request {}", self.request)?;
                 writeln!(out, "  approved by {}; the policy says {ruling}", approved.join(", "))?;
             }
-            Answer::Issued { receipt, status, expires_at, instance } => {
+            Answer::Issued { receipt, status, expires_at, key } => {
                 writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
-                let request = &self.request;
-                writeln!(out, "  request {request} is decided; go on with pp-host resume {instance}")?;
+                writeln!(out, "  request {} is decided; {}", self.request, office::go_on(data, &key))?;
             }
             other => return Err(office::unexpected(&other)),
         }

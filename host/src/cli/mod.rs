@@ -6,13 +6,16 @@
 mod approvals;
 mod audit;
 mod authority;
+mod bulletin;
 mod data;
 mod decide;
 mod deciders;
 mod decisions;
 mod deployments;
 mod drill;
+mod given;
 mod inspect;
+mod instances;
 mod keys;
 mod limit;
 mod limits;
@@ -21,7 +24,10 @@ mod policy;
 mod receipts;
 mod run;
 mod story;
+mod submit;
 mod verify;
+mod watch;
+mod work;
 
 use clap::Parser;
 use clap::Subcommand;
@@ -46,6 +52,15 @@ enum Command {
     Run(run::Run),
     /// Go on with an instance that waits or was interrupted.
     Resume(run::Resume),
+    /// Create an instance and return at once.
+    Submit(submit::Submit),
+    /// Drive everything that is due, until stopped.
+    Work(work::Work),
+    /// Follow what happens, live.
+    Watch(watch::Watch),
+    /// The instances: how they stand, and what is done to them from outside.
+    #[command(subcommand)]
+    Instances(instances::Instances),
     /// Show what a component is and what it could reach, without running it.
     Inspect(inspect::Inspect),
     /// Show what waits for a decision.
@@ -130,6 +145,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),
+        Command::Submit(submit) => submit.execute(data),
+        Command::Work(work) => work.execute(data),
+        Command::Watch(watch) => watch.execute(data),
+        Command::Instances(instances) => instances.execute(data),
         Command::Approvals(approvals) => approvals.execute(data),
         Command::Approve(decide) => decide.execute(data, Decision::Approved),
         Command::Deny(decide) => decide.execute(data, Decision::Denied),

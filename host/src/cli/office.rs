@@ -1,17 +1,24 @@
 //! A host that a command opens to change something: the data folder is this process's until the command ends.
 
+use crate::cli::complain;
 use crate::cli::data;
 use crate::cli::data::Data;
 use crate::cli::limit::LimitArgs;
 use crate::cli::policy;
+use host::Builder;
 use host::Fact;
 use host::Host;
+use host::InstanceKey;
+use host::Reading;
 use host::control::ControlError;
 use host::control::Remote;
 use host::operate::Answer;
 use host::operate::Operation;
 use host::store::StoreError;
 use host::trust::Act;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 /// Opens the folder's host, with its settings and its policy.
 pub(crate) fn open(
@@ -19,20 +26,32 @@ pub(crate) fn open(
     limits: &LimitArgs,
     observe: impl Fn(&Fact) + Send + Sync + 'static,
 ) -> anyhow::Result<Host> {
-    let mut builder = Host::builder(&data.path)
-        .settings(limits.settings(data)?)
-        .compiler(data::compiler()?)
-        .observe(observe);
+    opened(builder(data, limits)?.observe(observe))
+}
+
+/// The same to drive whatever is due, when nobody waits for it: what goes wrong is told on standard error.
+pub(crate) fn open_to_work(
+    data: &Data,
+    limits: &LimitArgs,
+    observe: impl Fn(&Fact) + Send + Sync + 'static,
+) -> anyhow::Result<Host> {
+    opened(builder(data, limits)?.observe(observe).trouble(|key, error| complain(&format!("{key}: {error}"))))
+}
+
+fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
+    let mut builder = Host::builder(&data.path).settings(limits.settings(data)?).compiler(data::compiler()?);
     if let Some(socket) = &data.authority {
         builder = builder.authority(socket.clone());
     }
     if let Some(policy) = policy::load(data)? {
         builder = builder.policy(policy);
     }
+    Ok(builder)
+}
+
+fn opened(builder: Builder) -> anyhow::Result<Host> {
     let host = builder.open()?;
-    if let Some(note) = host.note() {
-        crate::cli::complain(note);
-    }
+    host.note().into_iter().for_each(complain);
     Ok(host)
 }
 
@@ -41,17 +60,52 @@ pub(crate) fn open_quietly(data: &Data) -> anyhow::Result<Host> {
     open(data, &LimitArgs::default(), |_| {})
 }
 
+/// Looks into the folder, whoever owns it.
+pub(crate) fn read(data: &Data) -> anyhow::Result<Reading> {
+    Ok(Reading::open(&data.path, policy::load(data)?)?)
+}
+
+/// How long somebody else may own the folder who takes no operations: as long as most commands take, or as the owner takes to begin.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is tried again meanwhile.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// Has the folder's host do something: the one that owns it in another process, or one of our own.
 pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Answer> {
-    match open_quietly(data) {
-        Ok(host) => Ok(host.operate(operation)?),
-        Err(error) if is_owned(&error) => match Remote::connect(&data.path) {
-            Ok(owner) => Ok(owner.operate(&operation)?),
+    let since = Instant::now();
+    loop {
+        let locked = match open_quietly(data) {
+            Ok(host) => return Ok(host.operate(operation)?),
+            Err(error) if is_owned(&error) => error,
+            Err(error) => return Err(error),
+        };
+        match Remote::connect(&data.path) {
+            Ok(owner) => return Ok(owner.operate(&operation)?),
+            Err(ControlError::Unreachable { .. }) if since.elapsed() < PATIENCE => thread::sleep(AGAIN),
             // The owner takes no operations: it will have ended soon.
-            Err(ControlError::Unreachable { .. }) => Err(error),
-            Err(other) => Err(other.into()),
-        },
-        Err(error) => Err(error),
+            Err(ControlError::Unreachable { .. }) => return Err(locked),
+            Err(other) => return Err(other.into()),
+        }
+    }
+}
+
+/// Why a command cannot have the folder for itself, where that is because another process works in it.
+pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
+    match is_owned(&error) && Remote::connect(&data.path).is_ok() {
+        true => anyhow::anyhow!(
+            "another pp-host works in {data} and drives whatever is due there: give it workflows with pp-host submit, and see what becomes of them with pp-host watch"
+        ),
+        false => error,
+    }
+}
+
+/// How an instance goes on that can.
+pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
+    match (Remote::connect(&data.path).is_ok(), key.tenant.as_str()) {
+        (true, _) => format!("{key} goes on by itself"),
+        (false, data::TENANT) => format!("go on with pp-host resume {}", key.instance),
+        (false, tenant) => format!("go on with pp-host resume {} --tenant {tenant}", key.instance),
     }
 }
 

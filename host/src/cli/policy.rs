@@ -100,10 +100,10 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
 
 impl Explain {
     fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let host = office::open_quietly(data)?;
-        let document = host.request(&self.request)?.document()?;
+        let reading = office::read(data)?;
+        let document = reading.request(&self.request)?.document()?;
         let subject = Subject::of(&document)?;
-        let explanation = host.policy().explain(&subject.question(&[]));
+        let explanation = reading.policy().explain(&subject.question(&[]));
         write!(anstream::stdout().lock(), "{explanation}")?;
         Ok(Exit::Done)
     }

@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::cli::data::Data;
 use crate::cli::data::Which;
 use crate::cli::decide::Manner;
+use crate::cli::given::Workflow;
 use crate::cli::limit::LimitArgs;
 use crate::cli::office;
 use crate::cli::story::Story;
@@ -12,6 +13,7 @@ use anyhow::Context as _;
 use anyhow::bail;
 use clap::Args;
 use host::Clock as _;
+use host::Fact;
 use host::Host;
 use host::InstanceKey;
 use host::Start;
@@ -19,26 +21,23 @@ use host::Status;
 use host::SystemClock;
 use host::authority::Keyring;
 use host::authority::Request;
+use host::store::Store as _;
+use host::store::StoreError;
 use host::store::StoredReceipt;
 use receipt::Decision;
-use receipt::PersonId;
 use receipt::Scope;
-use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
-use workflow::ActorId;
 use workflow::Effect;
 use workflow::Entry;
 use workflow::Quoted;
-use workflow::TenantId;
 use workflow::Wait;
 
 /// Run a workflow from its component until it ends or waits.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The component.
-    guest: PathBuf,
+    #[command(flatten)]
+    workflow: Workflow,
 
     /// Deny every action, to see what the workflow does without it.
     #[arg(long, group = "manner")]
@@ -51,30 +50,6 @@ pub(crate) struct Run {
     /// Park at the first action that needs a decision, and exit with 3.
     #[arg(long, group = "manner")]
     wait: bool,
-
-    /// The parameters: JSON, or @FILE to read them from a file.
-    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
-    params: String,
-
-    /// Whom the workflow belongs to.
-    #[arg(long, default_value = "local")]
-    tenant: TenantId,
-
-    /// On whose behalf it acts.
-    #[arg(long, default_value = "agent:local")]
-    actor: ActorId,
-
-    /// The person who answers for the actor. Never decides about its requests.
-    #[arg(long, value_name = "NAME")]
-    operator: Option<PersonId>,
-
-    /// The person who submits this. Never decides about its requests.
-    #[arg(long, value_name = "NAME")]
-    submitter: Option<PersonId>,
-
-    /// The workflow's name. Default: the component's file name.
-    #[arg(long, value_name = "NAME")]
-    workflow_name: Option<String>,
 
     #[command(flatten)]
     common: Common,
@@ -121,35 +96,20 @@ impl Run {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
-        let params = self.params()?;
+        let (bytes, params) = (self.workflow.component()?, self.workflow.params.text("the parameters")?);
+        let Workflow { guest, tenant, actor, operator, submitter, .. } = &self.workflow;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
-        let workflow =
-            session.host.load_for(&self.tenant, bytes).with_context(|| self.guest.display().to_string())?;
-        let name = self.name();
+        let workflow = session.host.load_for(tenant, bytes).with_context(|| guest.display().to_string())?;
+        let name = self.workflow.name();
         session.story.loaded(&Quoted(&name).to_string(), workflow.program());
         let start = Start {
-            operator: self.operator.clone(),
-            submitter: self.submitter.clone(),
-            ..Start::new(self.tenant.clone(), self.actor.clone(), name, params)
+            operator: operator.clone(),
+            submitter: submitter.clone(),
+            ..Start::new(tenant.clone(), actor.clone(), name, params)
         };
         let key = session.host.start(&workflow, start)?;
         session.story.detail("instance", &key.instance);
         session.drive(&key)
-    }
-
-    fn params(&self) -> anyhow::Result<String> {
-        match self.params.strip_prefix('@') {
-            Some(path) => {
-                fs::read_to_string(path).with_context(|| format!("cannot read the parameters from {path}"))
-            }
-            None => Ok(self.params.clone()),
-        }
-    }
-
-    fn name(&self) -> String {
-        let stem = || self.guest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        self.workflow_name.clone().unwrap_or_else(stem)
     }
 }
 
@@ -162,10 +122,8 @@ impl Resume {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let key = {
-            let (_folder, store) = data.read()?;
-            self.which.find(&store)?.context("name an instance: pp-host resume INSTANCE")?
-        };
+        let key = self.which.key();
+        data.read()?.1.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         let session = Session::open(data, &self.common, manner, Manner::Wait)?;
         session.story.say(Style::new().bold(), "instance", &key);
         if let (true, Some(end)) =
@@ -189,7 +147,8 @@ impl<'a> Session<'a> {
     /// Where people decide, nobody decides here for show.
     fn open(data: &'a Data, common: &Common, named: Option<Manner>, default: Manner) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
-        let host = office::open(data, &common.limits, move |fact| story.fact(fact))?;
+        let host = office::open(data, &common.limits, move |fact| story.fact(fact))
+            .map_err(|error| office::or_worked_in(data, error))?;
         let manner = match (host.scope()?, named) {
             (Scope::Demo, named) => named.unwrap_or(default),
             (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,
@@ -208,7 +167,9 @@ impl<'a> Session<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
-                Status::Completed(_) | Status::Failed(_) if self.was_denied(key)? => break Exit::Denied,
+                Status::Completed(_) | Status::Failed(_) if was_denied(&self.host.audit(Some(key))?) => {
+                    break Exit::Denied;
+                }
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
                 Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
@@ -272,16 +233,15 @@ impl<'a> Session<'a> {
         self.story.detail("verified", "signature, key, canonical form, projection, commitment");
         Ok(())
     }
+}
 
-    /// Whether an action was denied and none took place, as far as is known.
-    fn was_denied(&self, key: &InstanceKey) -> anyhow::Result<bool> {
-        let facts = self.host.audit(Some(key))?;
-        let denied =
-            facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
-        let acted = facts.iter().any(|fact| match &fact.entry {
-            Entry::Performed { effect, .. } => !matches!(effect, Effect::Failed { .. }),
-            _ => false,
-        });
-        Ok(denied && !acted)
-    }
+/// Whether an action was denied and none took place, as far as is known.
+pub(crate) fn was_denied(facts: &[Fact]) -> bool {
+    let denied =
+        facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
+    let acted = facts.iter().any(|fact| match &fact.entry {
+        Entry::Performed { effect, .. } => !matches!(effect, Effect::Failed { .. }),
+        _ => false,
+    });
+    denied && !acted
 }

@@ -150,8 +150,10 @@ impl Story {
 
     fn decided(self, decision: &str, decider: &str, reason: Option<&str>) {
         let style = if decision == "APPROVED" { GOOD } else { BAD };
-        self.say(style, "decision", format_args!("{decision} by {decider}"));
-        self.detail("scope", "demo: nobody's key stands behind it, and no production gate accepts it");
+        self.say(style, "decision", format_args!("{decision} by {}", Escaped(decider)));
+        if decider.starts_with("demo:") {
+            self.detail("scope", "demo: nobody's key stands behind it, and no production gate accepts it");
+        }
         if let Some(reason) = reason {
             self.detail("reason", Quoted(reason));
         }

@@ -81,27 +81,29 @@ impl Drop for Control {
     }
 }
 
+/// Takes operations until it is closed, and does not end before all of them are answered.
 fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
     let busy = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
-        if closing.load(Ordering::Acquire) {
-            return;
-        }
-        let Ok(stream) = stream else {
-            // Out of descriptors, most likely: whoever holds them needs a moment to be done.
-            thread::sleep(Duration::from_millis(10));
-            continue;
-        };
-        let turn = Turn::take(&busy);
-        let host = host.clone();
-        // Where no thread can be had the stream is dropped, and the other side hears of it.
-        drop(thread::Builder::new().name("pp-host-operate".to_owned()).spawn(move || {
-            if turn.is_some() {
-                // The other side has gone, or does not speak as we do: there is nobody to tell.
-                let _ = answer(&host, stream);
+    thread::scope(|scope| {
+        for stream in listener.incoming() {
+            if closing.load(Ordering::Acquire) {
+                return;
             }
-        }));
-    }
+            let Ok(stream) = stream else {
+                // Out of descriptors, most likely: whoever holds them needs a moment to be done.
+                thread::sleep(Duration::from_millis(10));
+                continue;
+            };
+            let turn = Turn::take(&busy);
+            // Where no thread can be had the stream is dropped, and the other side hears of it.
+            drop(thread::Builder::new().name("pp-host-operate".to_owned()).spawn_scoped(scope, move || {
+                if turn.is_some() {
+                    // The other side has gone, or does not speak as we do: there is nobody to tell.
+                    let _ = answer(host, stream);
+                }
+            }));
+        }
+    });
 }
 
 /// One of [`AT_ONCE`].

@@ -18,7 +18,6 @@ use receipt::PersonId;
 use receipt::Role;
 use serde::Deserialize;
 use serde::Serialize;
-use workflow::InstanceId;
 use workflow::ReceiptId;
 use workflow::RequestId;
 
@@ -127,7 +126,7 @@ pub enum Answer {
         /// Until when it can be redeemed.
         expires_at: String,
         /// The instance that waited for it.
-        instance: InstanceId,
+        key: InstanceKey,
     },
     /// A receipt is taken back.
     Revoked {
@@ -197,7 +196,7 @@ impl Host {
                 ruling: count.ruling.to_string(),
             },
             Recorded::Issued(receipt) => Answer::Issued {
-                instance: self.standing(request)?.key.instance,
+                key: self.standing(request)?.key,
                 status: receipt.artifact.status.unwrap_or_default(),
                 expires_at: receipt.artifact.expires_at.unwrap_or_default(),
                 receipt: receipt.id,

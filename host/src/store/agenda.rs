@@ -203,14 +203,17 @@ pub(super) fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<Enter
     one(db, SELECT, [key.tenant.as_str(), key.instance.as_str()], line)
 }
 
-/// The newest instances of a kind.
+/// The newest instances of a kind. A tenant's are found by its name, and no other's are looked at.
 pub(super) fn list(db: &Connection, selection: &Selection) -> Result<Vec<Entered>, StoreError> {
-    const SELECT: &str = "SELECT tenant, instance, state, due, since FROM instances
-        WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
+    const OF_ALL: &str = "SELECT tenant, instance, state, due, since FROM instances
+        WHERE ?1 IS NULL AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
+    const OF_ONE: &str = "SELECT tenant, instance, state, due, since FROM instances
+        WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
     let tenant = selection.tenant.as_ref().map(TenantId::as_str);
+    let select = if tenant.is_some() { OF_ONE } else { OF_ALL };
     let standing = selection.standing.map(Standing::number);
     let limit = selection.limit.map_or(-1, i64::from);
-    every(db, SELECT, params![tenant, standing, limit], line)
+    every(db, select, params![tenant, standing, limit], line)
 }
 
 fn line(row: &Row<'_>) -> Result<Entered, StoreError> {

@@ -14,6 +14,7 @@ use rusqlite::Params;
 use rusqlite::Row;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::ffi::SQLITE_IOERR_WRITE;
+use rusqlite::params;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use workflow::ReceiptId;
@@ -29,6 +30,29 @@ pub(super) fn all_facts(db: &Connection) -> Result<Vec<Fact>, StoreError> {
     const SELECT: &str = "SELECT e.seq, e.at, e.idx, e.body, i.tenant, i.instance
         FROM entries e JOIN instances i ON i.id = e.instance ORDER BY e.seq";
     every(db, SELECT, [], |row| fact(row, key_at(row, 4)?))
+}
+
+pub(super) fn facts_from(
+    db: &Connection,
+    key: &InstanceKey,
+    index: u64,
+    limit: u32,
+) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str =
+        "SELECT seq, at, idx, body FROM entries WHERE instance = ?1 AND idx >= ?2 ORDER BY idx LIMIT ?3";
+    let row = instance_row(db, key)?;
+    every(db, SELECT, params![row, index.cast_signed(), limit], |row| fact(row, key.clone()))
+}
+
+pub(super) fn facts_after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = "SELECT e.seq, e.at, e.idx, e.body, i.tenant, i.instance
+        FROM entries e JOIN instances i ON i.id = e.instance WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2";
+    every(db, SELECT, params![seq.cast_signed(), limit], |row| fact(row, key_at(row, 4)?))
+}
+
+pub(super) fn last_seq(db: &Connection) -> Result<u64, StoreError> {
+    let last = one(db, "SELECT coalesce(max(seq), 0) FROM entries", [], cell_0::<i64>)?;
+    Ok(last.unwrap_or(0).unsigned_abs())
 }
 
 pub(super) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {

@@ -120,7 +120,7 @@ pub struct Fate {
 }
 
 /// What is written at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Batch {
     /// The facts.
     pub entries: Vec<Entry>,
@@ -396,7 +396,9 @@ pub enum StoreError {
     #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
     Exists(InstanceKey),
     /// A name that nothing has.
-    #[error("there is no instance {0} (pp-host audit lists what there is)")]
+    #[error(
+        "there is no instance {0} (pp-host instances list shows what there is; another tenant's is named with --tenant)"
+    )]
     NoInstance(String),
     /// A tenant has what it may have.
     #[error(transparent)]

@@ -55,6 +55,33 @@ impl Sqlite {
     }
 }
 
+/// For whoever follows what happens.
+impl Sqlite {
+    /// The last fact's place; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn last_seq(&self) -> Result<u64, StoreError> {
+        self.readers.read(look::last_seq)
+    }
+
+    /// The first facts after that place, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn facts_after(&self, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+        self.readers.read(|db| look::facts_after(db, seq, limit))
+    }
+
+    /// The first facts of an instance from that index on, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read, or has no such instance.
+    pub fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+        self.readers.read(|db| look::facts_from(db, key, index, limit))
+    }
+}
+
 impl Store for Sqlite {
     fn write(&self, write: Write) -> Commit {
         match (&self.writer, Record::of(write)) {

@@ -50,6 +50,15 @@ pub(crate) struct Shell {
     /// How many entries it can still write before it dies.
     life: usize,
     now: Timestamp,
+    around: Around,
+}
+
+/// What else happens to an instance while it is driven.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    Nothing,
+    /// Before everything that is written, somebody was faster.
+    News,
 }
 
 /// One drive, and how it ended.
@@ -72,12 +81,18 @@ pub(crate) struct Run {
 
 /// Drives `program` once on `journal`; the shell dies when it tries to write more than `life` entries.
 pub(crate) fn drive(program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
-    drive_at(clock(journal), program, journal, limits, life)
+    drive_at(clock(journal), program, journal, limits, (life, Around::Nothing))
 }
 
-fn drive_at(now: Timestamp, program: &Program, journal: &[Entry], limits: Limits, life: usize) -> Drive {
+fn drive_at(
+    now: Timestamp,
+    program: &Program,
+    journal: &[Entry],
+    limits: Limits,
+    (life, around): (usize, Around),
+) -> Drive {
     let replay = Replay::fold(journal, limits).unwrap();
-    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life, now };
+    let mut shell = Shell { replay, journal: journal.to_vec(), deeds: Vec::new(), life, now, around };
     let mut guest = Guest::new(&mut shell);
     let end = guest.run(program);
     let bodies = std::mem::take(&mut guest.bodies);
@@ -92,11 +107,23 @@ pub(crate) fn run(program: &Program, journal: &[Entry], lives: &[usize]) -> Run 
 
 /// The same within other limits.
 pub(crate) fn run_within(limits: &Limits, program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
+    run_amid(Around::Nothing, limits, program, journal, lives)
+}
+
+/// The same while other things happen.
+pub(crate) fn run_amid(
+    around: Around,
+    limits: &Limits,
+    program: &Program,
+    journal: &[Entry],
+    lives: &[usize],
+) -> Run {
     let (mut journal, mut drives) = (journal.to_vec(), Vec::new());
     let mut lives = lives.iter().copied();
     let mut now = clock(&journal);
     loop {
-        let drive = drive_at(now, program, &journal, limits.clone(), lives.next().unwrap_or(usize::MAX));
+        let life = lives.next().unwrap_or(usize::MAX);
+        let drive = drive_at(now, program, &journal, limits.clone(), (life, around));
         let end = drive.end.clone();
         journal = drive.journal.clone();
         drives.push(drive);
@@ -153,13 +180,17 @@ fn wait(now: Timestamp, journal: &mut Vec<Entry>) -> Timestamp {
     }
     let mut types = wait.event_types();
     if let Some(event_type) = types.find(|event_type| event_type.as_str().starts_with("sent")) {
-        let sent = journal.iter().filter(|entry| matches!(entry, Entry::EventReceived { .. })).count();
+        let is_sent = |entry: &&Entry| matches!(entry, Entry::EventReceived { event_type, .. } if event_type.as_str() != NEWS);
+        let sent = journal.iter().filter(is_sent).count();
         let (event_type, payload) = (event_type.clone(), sent.to_string());
         journal.push(Entry::EventReceived { event_type, payload, at: now });
         return now;
     }
     wait.due().unwrap()
 }
+
+/// The type of events that nobody waits for.
+const NEWS: &str = "news";
 
 fn later(than: Timestamp, ms: u64) -> Timestamp {
     Timestamp::from_millis(than.as_millis() + i64::try_from(ms).unwrap())
@@ -248,8 +279,19 @@ impl Shell {
     fn append(&mut self, entry: Entry) -> Result<(), Stop> {
         self.life = self.life.checked_sub(1).ok_or(Stop::Died)?;
         self.replay.apply(&entry).unwrap();
+        if self.around == Around::News {
+            self.hear_news(&entry);
+        }
         self.journal.push(entry);
         Ok(())
+    }
+
+    /// Something came before what is about to be written.
+    fn hear_news(&mut self, unwritten: &Entry) {
+        let (event_type, payload) = (NEWS.parse().unwrap(), "{}".to_owned());
+        self.journal.push(Entry::EventReceived { event_type, payload, at: self.now });
+        let unwritten = std::slice::from_ref(unwritten);
+        self.replay = self.replay.caught_up(&self.journal, unwritten).unwrap().unwrap();
     }
 
     fn carry_out(&self, live: Live) -> Entry {

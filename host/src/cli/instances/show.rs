@@ -1,0 +1,207 @@
+//! `pp-host instances show`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::data::Which;
+use crate::cli::json_line;
+use crate::cli::limit::LimitArgs;
+use clap::Args;
+use host::course::Call;
+use host::course::Course;
+use host::store::Entered;
+use host::store::Store as _;
+use host::store::StoreError;
+use serde_json::Value;
+use serde_json::json;
+use std::io::Write;
+use workflow::Clipped;
+use workflow::Escaped;
+use workflow::Pending;
+use workflow::Quoted;
+use workflow::Status;
+use workflow::Wait;
+
+/// Show one instance: how it stands, what it waits for, and everything it has asked for.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    which: Which,
+
+    /// As one JSON object.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl Show {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let (_folder, store) = data.read()?;
+        let key = self.which.key();
+        let entered = store.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        let limits = self.limits.settings(data)?.of(&key.tenant).workflow;
+        let course = Course::of(&store.facts(Some(&key))?, limits)?;
+        let mut out = anstream::stdout().lock();
+        match self.json {
+            true => writeln!(out, "{}", json_line(&json(&course, &entered))?)?,
+            false => Shown { course: &course, entered: &entered }.write(&mut out)?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// An instance for people.
+struct Shown<'a> {
+    course: &'a Course,
+    entered: &'a Entered,
+}
+
+impl Shown<'_> {
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let Course { key, workflow, actor, component, params, started_at, events, .. } = self.course;
+        writeln!(out, "{key}")?;
+        writeln!(out, "  status     {} since {}", self.entered.agenda.standing, self.entered.since)?;
+        self.write_status(out)?;
+        writeln!(out, "  workflow   {}, actor {actor}", Quoted(workflow))?;
+        for (what, person) in [("operated", &self.course.operator), ("submitted", &self.course.submitter)] {
+            person.iter().try_for_each(|person| writeln!(out, "             {what} by {person}"))?;
+        }
+        writeln!(out, "  component  sha256 {component}")?;
+        writeln!(out, "  params     {}", Clipped(params))?;
+        writeln!(out, "  started    {started_at}")?;
+        if events.received > 0 {
+            writeln!(out, "  events     {} received, {} taken", events.received, events.taken)?;
+        }
+        for call in &self.course.calls {
+            write_call(out, call)?;
+        }
+        self.write_unknown(out)
+    }
+
+    fn write_status(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let key = &self.course.key;
+        let (id, tenant) = (&key.instance, &key.tenant);
+        match &self.course.status {
+            Status::Queued | Status::Running => Ok(()),
+            Status::Waiting(Wait { on }) => {
+                on.iter().try_for_each(|pending| writeln!(out, "             for {pending}"))
+            }
+            Status::Paused { by } => {
+                writeln!(out, "             by {}", Escaped(by))?;
+                writeln!(out, "             goes on with pp-host instances resume {id} --tenant {tenant}")
+            }
+            Status::Diverged { call, message } => {
+                writeln!(out, "             at call #{call}: {}", Quoted(message))?;
+                writeln!(
+                    out,
+                    "             goes on with pp-host instances restart {id} --tenant {tenant} --from STEP [--component GUEST], ends with pp-host instances terminate {id} --tenant {tenant}"
+                )
+            }
+            Status::Completed(output) => writeln!(out, "  result     {}", Clipped(output)),
+            Status::Failed(failure) => writeln!(out, "  failure    {failure}"),
+            Status::Terminated { by, reason } => {
+                write!(out, "             by {}", Escaped(by))?;
+                reason.iter().try_for_each(|reason| write!(out, ": {}", Quoted(reason)))?;
+                writeln!(out)
+            }
+        }
+    }
+
+    fn write_unknown(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let key = &self.course.key;
+        for unknown in self.course.unknown.iter().filter(|unknown| unknown.finding.is_none()) {
+            writeln!(
+                out,
+                "unknown      whether call #{} took place: look, and say so with pp-host instances resolve {} --tenant {} --receipt {} --finding happened|did-not-happen --reason WORDS",
+                unknown.call, key.instance, key.tenant, unknown.receipt
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn write_call(out: &mut impl Write, call: &Call) -> std::io::Result<()> {
+    let tried = if call.attempts > 1 { format!(" (attempt {})", call.attempts) } else { String::new() };
+    let void = if call.void { ", counts no longer" } else { "" };
+    writeln!(out, "  #{:<4} {}{tried}{void}", call.number, call.asked)?;
+    writeln!(out, "        {}  {}", call.changed, call.stage)
+}
+
+fn json(course: &Course, entered: &Entered) -> Value {
+    let calls: Vec<_> = course.calls.iter().map(call).collect();
+    let unknown: Vec<_> = course
+        .unknown
+        .iter()
+        .map(
+            |unknown| json!({ "call": unknown.call, "receipt": unknown.receipt, "finding": unknown.finding }),
+        )
+        .collect();
+    let mut line = json!({
+        "tenant": course.key.tenant,
+        "instance": course.key.instance,
+        "status": entered.agenda.standing,
+        "since": entered.since,
+        "due": entered.agenda.due,
+        "workflow": course.workflow,
+        "actor": course.actor,
+        "operator": course.operator.as_ref().map(ToString::to_string),
+        "submitter": course.submitter.as_ref().map(ToString::to_string),
+        "component": course.component,
+        "params": course.params,
+        "started_at": course.started_at,
+        "changed_at": course.changed_at,
+        "events": { "received": course.events.received, "taken": course.events.taken },
+        "calls": calls,
+        "unknown": unknown,
+    });
+    for (name, value) in end(&course.status) {
+        line[name] = value;
+    }
+    line
+}
+
+/// What a status says beside its word.
+fn end(status: &Status) -> Vec<(&'static str, Value)> {
+    match status {
+        Status::Queued | Status::Running => Vec::new(),
+        Status::Waiting(Wait { on }) => vec![("waits_for", on.iter().map(pending).collect())],
+        Status::Paused { by } => vec![("by", json!(by))],
+        Status::Diverged { call, message } => vec![("diverged_at", json!(call)), ("message", json!(message))],
+        Status::Completed(output) => vec![("output", json!(output))],
+        Status::Failed(failure) => vec![("failure", json!(failure))],
+        Status::Terminated { by, reason } => vec![("by", json!(by)), ("reason", json!(reason))],
+    }
+}
+
+fn pending(pending: &Pending) -> Value {
+    match pending {
+        Pending::Approval { call, request, expires_at } => {
+            json!({ "for": "decision", "call": call, "request": request, "until": expires_at })
+        }
+        Pending::Event { call, name, event_type, until } => {
+            json!({ "for": "event", "call": call, "name": name, "type": event_type, "until": until })
+        }
+        Pending::Sleep { call, name, until } => {
+            json!({ "for": "sleep", "call": call, "name": name, "until": until })
+        }
+        Pending::Retry { call, name, attempt, at } => {
+            json!({ "for": "retry", "call": call, "name": name, "attempt": attempt, "until": at })
+        }
+    }
+}
+
+fn call(call: &Call) -> Value {
+    json!({
+        "call": call.number,
+        "asked": call.asked,
+        "began_at": call.began,
+        "changed_at": call.changed,
+        "attempts": call.attempts,
+        "stage": call.stage.word(),
+        "says": call.stage.to_string(),
+        "request": call.stage.request(),
+        "receipt": call.stage.receipt(),
+        "void": call.void,
+    })
+}

@@ -1,0 +1,60 @@
+//! `pp-host submit`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::given::Workflow;
+use crate::cli::json_line;
+use crate::cli::office;
+use clap::Args;
+use host::operate::Answer;
+use host::operate::Created;
+use host::operate::Operation;
+use host::operate::Submit as Submitted;
+use serde_json::json;
+use std::io::Write as _;
+use workflow::InstanceId;
+
+/// Create an instance and return at once. It is driven by `pp-host work`, or by `pp-host resume`.
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    #[command(flatten)]
+    workflow: Workflow,
+
+    /// Its id, unique in its tenant: the same input under the same id is the same instance, and is not created twice. Default: a new one.
+    #[arg(long)]
+    id: Option<InstanceId>,
+
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Submit {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let Workflow { params, tenant, actor, operator, submitter, .. } = &self.workflow;
+        let operation = Operation::Submit(Submitted {
+            id: self.id.clone(),
+            tenant: tenant.clone(),
+            actor: actor.clone(),
+            operator: operator.clone(),
+            submitter: submitter.clone(),
+            name: self.workflow.name(),
+            params: params.text("the parameters")?,
+            component: self.workflow.component()?.into(),
+        });
+        let (key, created) = match office::operate(data, operation)? {
+            Answer::Submitted { key, created } => (key, created),
+            other => return Err(office::unexpected(&other)),
+        };
+        let mut out = anstream::stdout();
+        match (self.json, created) {
+            (true, created) => {
+                let line = json!({ "tenant": key.tenant, "instance": key.instance, "created": created });
+                writeln!(out, "{}", json_line(&line)?)?;
+            }
+            (false, Created::New) => writeln!(out, "{key}")?,
+            (false, Created::Before) => writeln!(out, "{key}  was submitted before, with the same input")?,
+        }
+        Ok(Exit::Done)
+    }
+}

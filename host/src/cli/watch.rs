@@ -1,0 +1,93 @@
+//! `pp-host watch`.
+
+use crate::cli::Exit;
+use crate::cli::bulletin::line;
+use crate::cli::data::Data;
+use crate::cli::data::OneOrAll;
+use crate::cli::json_line;
+use crate::cli::run::was_denied;
+use clap::Args;
+use host::Fact;
+use host::InstanceKey;
+use host::store::Sqlite;
+use std::io;
+use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
+use workflow::Entry;
+
+/// Follow what happens, live, until stopped; one instance from its beginning to its end.
+///
+/// Ends with the instance's end, where one is named, and then as `run` does: 0 when the workflow completed, 1 when it failed or was
+/// terminated, 4 when an action was denied and the workflow ended without it.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    which: OneOrAll,
+
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often it is looked: whoever watches notices no difference, and a look that finds nothing costs some microseconds.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Facts that are read at once.
+const AT_ONCE: u32 = 100;
+
+impl Watch {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let (_folder, store) = data.read()?;
+        match self.which.key() {
+            Some(key) => self.follow(&store, &key),
+            None => self.follow_all(&store),
+        }
+    }
+
+    fn follow(&self, store: &Sqlite, key: &InstanceKey) -> anyhow::Result<Exit> {
+        let mut seen: Vec<Fact> = Vec::new();
+        loop {
+            let new = store.facts_from(key, seen.len() as u64, AT_ONCE)?;
+            new.iter().try_for_each(|fact| self.tell(fact))?;
+            let idle = new.is_empty();
+            seen.extend(new);
+            match end(&seen) {
+                Some(exit) if idle => return Ok(exit),
+                None if idle => thread::sleep(LOOK),
+                _ => {}
+            }
+        }
+    }
+
+    fn follow_all(&self, store: &Sqlite) -> anyhow::Result<Exit> {
+        let mut last = store.last_seq()?;
+        loop {
+            let new = store.facts_after(last, AT_ONCE)?;
+            new.iter().try_for_each(|fact| self.tell(fact))?;
+            match new.last() {
+                Some(fact) => last = fact.seq,
+                None => thread::sleep(LOOK),
+            }
+        }
+    }
+
+    fn tell(&self, fact: &Fact) -> io::Result<()> {
+        let mut out = anstream::stdout();
+        match self.json {
+            true => writeln!(out, "{}", json_line(fact)?),
+            false => writeln!(out, "{}", line(fact)),
+        }
+    }
+}
+
+/// How an instance ended, if it has.
+fn end(facts: &[Fact]) -> Option<Exit> {
+    let last = facts.iter().rev().find(|fact| !matches!(fact.entry, Entry::Resolved { .. }))?;
+    match &last.entry {
+        Entry::Completed { .. } | Entry::Failed { .. } if was_denied(facts) => Some(Exit::Denied),
+        Entry::Completed { .. } => Some(Exit::Done),
+        Entry::Failed { .. } | Entry::Terminated { .. } => Some(Exit::Error),
+        _ => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! `pp-host work`.
+
+use crate::cli::Exit;
+use crate::cli::bulletin::Bulletin;
+use crate::cli::bulletin::Telling;
+use crate::cli::complain;
+use crate::cli::data::Data;
+use crate::cli::limit::LimitArgs;
+use crate::cli::office;
+use clap::Args;
+use host::Host;
+use host::Pace;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+/// Drive everything that is due, until stopped.
+///
+/// The data folder is this process's meanwhile; other commands have it do what they are asked to. SIGTERM or ^C stops it: what is under way
+/// ends or is put off, and goes on when somebody works here again.
+#[derive(Debug, Args)]
+pub(crate) struct Work {
+    /// Drives at once, over all tenants.
+    #[arg(long, value_name = "N", default_value_t = Pace::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
+    at_once: NonZeroUsize,
+
+    /// Seconds that drives may go on after the word to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = Pace::default().grace.as_secs())]
+    grace: u64,
+
+    /// Tell of every fact, not only of what is of note.
+    #[arg(long, conflicts_with = "json")]
+    verbose: bool,
+
+    /// Every fact as one JSON object a line.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl Work {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let telling = match (self.json, self.verbose) {
+            (true, _) => Telling::Json,
+            (false, true) => Telling::Everything,
+            (false, false) => Telling::Notes,
+        };
+        let (bulletin, printer) = Bulletin::open(telling)?;
+        let host = office::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
+        let worked = self.work(data, &host);
+        // The last one who tells anything.
+        drop(host);
+        printer.finish();
+        worked
+    }
+
+    fn work(&self, data: &Data, host: &Host) -> anyhow::Result<Exit> {
+        let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let pace = Pace { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
+        // From here on a signal is a word to stop, and whoever asks is answered.
+        let stops = Stops::listen(&runtime)?;
+        let control = host.listen()?;
+        complain(&format!("working in {data}, until SIGTERM or ^C"));
+        let worked = runtime.block_on(stops.work(host, pace));
+        drop(control);
+        match worked? {
+            Ended::InTime => complain("stopped"),
+            Ended::AtOnce => complain("stopped at once; what was under way goes on from its journal"),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The words to stop.
+struct Stops {
+    term: Signal,
+    interrupt: Signal,
+}
+
+/// How the work came to its end.
+enum Ended {
+    InTime,
+    AtOnce,
+}
+
+impl Stops {
+    fn listen(runtime: &tokio::runtime::Runtime) -> std::io::Result<Self> {
+        let _context = runtime.enter();
+        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Works until the first word. With the second, nothing is waited for any more.
+    async fn work(mut self, host: &Host, pace: Pace) -> Result<Ended, host::Error> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let work = host.work(pace, async {
+            // Nobody who tells is no word to stop.
+            if told.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        });
+        let twice = async {
+            self.word().await;
+            complain("stopping: what is under way has its time to end; once more, and it has not");
+            let _ = tell.send(());
+            self.word().await;
+        };
+        tokio::select! {
+            worked = work => worked.map(|()| Ended::InTime),
+            () = twice => Ok(Ended::AtOnce),
+        }
+    }
+
+    async fn word(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

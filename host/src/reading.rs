@@ -1,0 +1,142 @@
+//! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
+
+use crate::Clock as _;
+use crate::Error;
+use crate::InstanceKey;
+use crate::SystemClock;
+use crate::Waiting;
+use crate::authority::Grounds;
+use crate::authority::Request;
+use crate::authority::tally;
+use crate::store::DataFolder;
+use crate::store::Fact;
+use crate::store::Requests;
+use crate::store::Sqlite;
+use crate::store::Store;
+use crate::trust::Count;
+use crate::trust::Trust;
+use policy::Policy;
+use receipt::Envelope;
+use receipt::Timestamp;
+use std::path::Path;
+use workflow::Entry;
+use workflow::RequestId;
+
+/// A data folder, to look into.
+pub struct Reading {
+    store: Sqlite,
+    trust: Trust,
+    policy: Box<dyn Policy>,
+}
+
+impl Reading {
+    /// Opens a folder under the policy that governs it; none where nobody wrote one.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
+        let store = Sqlite::open(&DataFolder::read(data)?)?;
+        let mut trust = Trust::default();
+        trust.extend(&store.acts(0)?)?;
+        Ok(Self { store, trust, policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())) })
+    }
+
+    /// The durable state.
+    #[must_use]
+    pub fn store(&self) -> &Sqlite {
+        &self.store
+    }
+
+    /// The policy that governs.
+    #[must_use]
+    pub fn policy(&self) -> &dyn Policy {
+        &*self.policy
+    }
+
+    /// A request, as an approver sees it.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
+        request(&self.store, id).map(|(_, request)| request)
+    }
+
+    /// The requests that wait for a decision, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
+        waiting(&self.store, self.grounds(), self.now()?)
+    }
+
+    /// How a request stands.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
+        let (key, request) = request(&self.store, id)?;
+        let count = count(&self.store, self.grounds(), &key, &request, self.now()?)?;
+        Ok(Waiting { key, request, count })
+    }
+
+    fn grounds(&self) -> Grounds<'_> {
+        Grounds { trust: &self.trust, policy: &*self.policy }
+    }
+
+    fn now(&self) -> Result<Timestamp, Error> {
+        let wall = SystemClock.now();
+        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+}
+
+/// A request, and the instance that made it.
+pub(crate) fn request(store: &dyn Store, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+    let (key, body) = store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
+    let request =
+        serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
+    Ok((key, request))
+}
+
+/// The requests that wait for a decision, oldest first.
+pub(crate) fn waiting(store: &dyn Store, grounds: Grounds<'_>, at: Timestamp) -> Result<Vec<Waiting>, Error> {
+    let waiting = store.requests(Requests::Waiting)?.into_iter();
+    waiting
+        .map(|(key, body, _)| {
+            let request: Request =
+                serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
+            let count = count(store, grounds, &key, &request, at)?;
+            Ok(Waiting { key, request, count })
+        })
+        .collect()
+}
+
+/// What was signed about a request, as far as it counts.
+pub(crate) fn count(
+    store: &dyn Store,
+    grounds: Grounds<'_>,
+    key: &InstanceKey,
+    request: &Request,
+    at: Timestamp,
+) -> Result<Count, Error> {
+    let envelopes = envelopes(store, key, &request.id)?;
+    Ok(tally(request, &envelopes, grounds, at)?.0)
+}
+
+/// Everything that people have signed about a request, in order, whether it counts or not.
+pub(crate) fn envelopes(
+    store: &dyn Store,
+    key: &InstanceKey,
+    id: &RequestId,
+) -> Result<Vec<Envelope>, Error> {
+    let facts = store.facts(Some(key))?;
+    let parse = |text: &String| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()));
+    signatures(&facts, id).map(parse).collect()
+}
+
+/// The envelopes about a request in a journal, as text.
+pub(crate) fn signatures<'a>(facts: &'a [Fact], id: &RequestId) -> impl Iterator<Item = &'a String> {
+    facts.iter().filter_map(move |fact| match &fact.entry {
+        Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
+        _ => None,
+    })
+}

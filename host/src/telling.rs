@@ -1,0 +1,258 @@
+//! Telling an instance something from outside: a decision, an event, an operator's word. Whoever drives it meanwhile takes it in.
+//!
+//! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
+//! write takes that in and goes on ([`Driver`](crate::drive::Driver)); it loses nothing of its own, an outcome least of all.
+
+use crate::Error;
+use crate::Host;
+use crate::InstanceKey;
+use crate::agenda::moved;
+use crate::drive::Origin;
+use crate::inner::Inner;
+use crate::inner::Reins;
+use crate::store::Batch;
+use crate::store::Fact;
+use crate::store::Place;
+use crate::store::StoreError;
+use crate::store::StoredReceipt;
+use receipt::Timestamp;
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::sync::Arc;
+use workflow::Entry;
+use workflow::EventType;
+use workflow::Finding;
+use workflow::ReceiptId;
+use workflow::Replay;
+use workflow::Unknown;
+
+/// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
+const ATTEMPTS: usize = 1_000;
+
+/// How an instance stands, for whoever tells it something.
+pub(crate) struct Stand<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) replay: &'a Replay,
+    /// Its journal.
+    pub(crate) facts: &'a [Fact],
+    pub(crate) now: Timestamp,
+}
+
+/// What is recorded.
+#[derive(Default)]
+pub(crate) struct Word {
+    pub(crate) entries: Vec<Entry>,
+    /// The receipt that they speak of.
+    pub(crate) receipt: Option<Box<StoredReceipt>>,
+    /// It counts against the tenant's quotas.
+    pub(crate) counts: Counts,
+}
+
+/// Whether what is told may be refused for what the tenant keeps.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Counts {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Word {
+    fn of(entries: impl Into<Vec<Entry>>) -> Self {
+        Self { entries: entries.into(), ..Self::default() }
+    }
+}
+
+impl Inner {
+    /// Records what somebody says, judged by how the instance stands then.
+    pub(crate) fn tell(
+        &self,
+        key: &InstanceKey,
+        say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
+    ) -> Result<(), Error> {
+        for _ in 1..ATTEMPTS {
+            match self.try_tell(key, &say) {
+                Err(Error::Store(StoreError::Conflict(_))) => {}
+                told => return told,
+            }
+        }
+        self.try_tell(key, &say)
+    }
+
+    fn try_tell(
+        &self,
+        key: &InstanceKey,
+        say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
+    ) -> Result<(), Error> {
+        let facts = self.store.facts(Some(key))?;
+        let (origin, mut replay) = self.stand(key, &facts)?;
+        let (after, before, now) = (replay.len(), replay.status(), self.now()?);
+        let word = say(&Stand { origin: &origin, replay: &replay, facts: &facts, now })?;
+        for entry in &word.entries {
+            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        }
+        let agenda = moved(&before, &replay.status(), now);
+        let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
+        let Word { entries, receipt, .. } = word;
+        let batch = Batch { entries, receipt, quotas, agenda, ..Batch::default() };
+        let told = self.store.append(Place { key: key.clone(), after, at: now }, batch).wait()?;
+        told.iter().for_each(|fact| self.observe(fact));
+        if agenda.is_some() {
+            self.bell.ring(key);
+        }
+        Ok(())
+    }
+}
+
+impl Host {
+    /// Sends an instance an event: JSON text of a type. One that waits for it goes on; one that does not yet finds it when it does.
+    /// Events of a type are taken in the order in which they were sent.
+    ///
+    /// # Errors
+    /// When there is no such instance, it has ended, or the event is more than it may keep.
+    pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
+        self.0.tell(key, |stand| {
+            check_lives(key, stand)?;
+            let received = stand.replay.receive(event_type.clone(), payload.to_owned(), stand.now);
+            let entry = received.map_err(|failure| Error::Event { key: key.clone(), failure })?;
+            Ok(Word { counts: Counts::Yes, ..Word::of([entry]) })
+        })
+    }
+
+    /// Has an instance stand still until it is [resumed](Self::resume). An action that is under way comes to its end.
+    ///
+    /// # Errors
+    /// When it has ended, or stands still already.
+    pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        let acts = Cell::new(false);
+        self.0.tell(key, |stand| {
+            check_lives(key, stand)?;
+            if stand.replay.stands_still() {
+                return Err(Error::StandsStill(key.clone(), stand.replay.status().to_string()));
+            }
+            acts.set(!stand.replay.unsettled().is_empty());
+            Ok(Word::of([Entry::Paused { by: by.to_owned() }]))
+        })?;
+        // Whoever drives it stops after the action.
+        if !acts.get() {
+            Reins::pull(&self.0, key);
+        }
+        Ok(())
+    }
+
+    /// Lets an instance go on that was paused, or that took another path than before.
+    ///
+    /// # Errors
+    /// When it has ended, or nobody and nothing has stopped it.
+    pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        self.0.tell(key, |stand| {
+            check_lives(key, stand)?;
+            match stand.replay.stands_still() {
+                true => Ok(Word::of([Entry::Resumed { by: by.to_owned() }])),
+                false => Err(Error::NotStopped(key.clone(), stand.replay.status().to_string())),
+            }
+        })
+    }
+
+    /// Ends an instance, wherever it is. An action that a crash interrupted is unknown from then on.
+    ///
+    /// # Errors
+    /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
+    pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        let reins = RefCell::new(None);
+        self.0.tell(key, |stand| {
+            check_lives(key, stand)?;
+            let mut entries = self.settled(stand, &reins)?;
+            entries.push(Entry::Terminated { by: by.to_owned(), reason: reason.map(ToOwned::to_owned) });
+            Ok(Word::of(entries))
+        })?;
+        Reins::pull(&self.0, key);
+        Ok(())
+    }
+
+    /// Has a workflow go back: to before the step, sleep or wait of that name that it made itself, the `nth` of them from 0, or to its
+    /// beginning. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
+    /// are withdrawn. One that has ended goes on from there.
+    ///
+    /// # Errors
+    /// When it never came to that place, or an action of it is under way.
+    pub fn restart(&self, key: &InstanceKey, from: Option<(&str, usize)>, by: &str) -> Result<(), Error> {
+        let reins = RefCell::new(None);
+        self.0.tell(key, |stand| {
+            let no_place = |(name, nth): (&str, usize)| Error::NoPlace(key.clone(), name.to_owned(), nth + 1);
+            let from = match from {
+                Some((name, nth)) => stand.replay.named(name, nth).ok_or_else(|| no_place((name, nth)))?,
+                None => 0,
+            };
+            let mut entries = self.settled(stand, &reins)?;
+            let restarted = Entry::Restarted { from, by: by.to_owned() };
+            entries.extend(withdrawn_by(stand, &restarted, by));
+            entries.push(restarted);
+            Ok(Word::of(entries))
+        })?;
+        Reins::pull(&self.0, key);
+        Ok(())
+    }
+
+    /// Records what a person found out about an action of which it is signed that nobody knows how it ended.
+    ///
+    /// # Errors
+    /// When the instance has no such action on that receipt, or it was found out before.
+    pub fn resolve(
+        &self,
+        key: &InstanceKey,
+        receipt: &ReceiptId,
+        finding: Finding,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        self.0.tell(key, |stand| {
+            let unknown = stand.replay.unknown();
+            match unknown.iter().find(|unknown| unknown.receipt == *receipt) {
+                None => Err(Error::NothingUnknown(key.clone(), receipt.clone())),
+                Some(Unknown { finding: Some(_), .. }) => Err(Error::Known(key.clone(), receipt.clone())),
+                Some(Unknown { call, .. }) => {
+                    let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
+                    Ok(Word::of([Entry::Resolved { call: *call, finding, by, reason }]))
+                }
+            }
+        })
+    }
+
+    /// What has to be signed before an instance ends or goes back. Where that is anything, nobody may drive it meanwhile.
+    fn settled(&self, stand: &Stand<'_>, reins: &RefCell<Option<Arc<Reins>>>) -> Result<Vec<Entry>, Error> {
+        if !stand.replay.unsettled().is_empty() && reins.borrow().is_none() {
+            let key = &stand.origin.key;
+            let taken = Reins::take(&self.0, key).map_err(|_| Error::Acting(key.clone()))?;
+            *reins.borrow_mut() = Some(taken);
+            // Read once more, with the reins in hand.
+            return Err(StoreError::Conflict(key.clone()).into());
+        }
+        self.0.settlement(stand.replay)
+    }
+}
+
+fn check_lives(key: &InstanceKey, stand: &Stand<'_>) -> Result<(), Error> {
+    let status = stand.replay.status();
+    match status.has_ended() {
+        true => Err(Error::Ended(key.clone(), status.to_string())),
+        false => Ok(()),
+    }
+}
+
+/// The requests that wait now, and would not after that entry.
+fn withdrawn_by(stand: &Stand<'_>, restarted: &Entry, by: &str) -> Vec<Entry> {
+    let mut after = stand.replay.clone();
+    if after.apply(restarted).is_err() {
+        // It is refused all the same, with the reason.
+        return Vec::new();
+    }
+    let requested = stand.facts.iter().filter_map(|fact| match &fact.entry {
+        Entry::Requested { request, .. } => Some(request),
+        _ => None,
+    });
+    let dropped = requested.filter(|request| stand.replay.is_pending(request) && !after.is_pending(request));
+    let reason = || Some("the workflow was sent back to before it asked".to_owned());
+    dropped
+        .map(|request| Entry::Withdrawn { request: request.clone(), by: by.to_owned(), reason: reason() })
+        .collect()
+}

@@ -1,0 +1,289 @@
+//! What an instance is told from outside reaches it whoever drives it meanwhile, and costs it nothing.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use host::Error;
+use host::Host;
+use host::InstanceKey;
+use host::Status;
+use host::authority::Reversibility;
+use host::capability::Attempt;
+use host::capability::Capability;
+use host::capability::Deploy;
+use host::capability::OnInterruption;
+use host::capability::PerformError;
+use host::capability::Performed;
+use host::capability::Permit;
+use host::sandbox::SandboxLimits;
+use host::store::Requests;
+use receipt::Decision;
+use rusqlite::Connection;
+use std::sync::Barrier;
+use std::sync::Mutex;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::Sender;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use support::block_on;
+use support::count;
+use support::entries;
+use support::judgement;
+use support::start;
+use tempfile::TempDir;
+use workflow::Artifact;
+use workflow::Effect;
+use workflow::Entry;
+use workflow::RequestId;
+
+/// A deployment that says when it has begun, and waits to be let go on. It must not be begun twice.
+struct Held {
+    inner: Deploy,
+    entered: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl Capability for Held {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        self.inner.reversibility()
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        OnInterruption::ReportUnknown
+    }
+
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<Performed, PerformError> {
+        self.entered.send(()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        self.inner.perform(permit, artifact, attempt)
+    }
+}
+
+/// An instance in the middle of its deployment.
+struct Acting {
+    _folder: TempDir,
+    host: Host,
+    key: InstanceKey,
+    let_go: Sender<()>,
+    driving: JoinHandle<Status>,
+}
+
+impl Acting {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let ((entered, has_entered), (let_go, go_on)) = (channel(), channel());
+        let inner = Deploy::new(folder.path().join("deployments"));
+        let held = Held { inner, entered, go_on: Mutex::new(go_on) };
+        let host = Host::builder(folder.path()).capability(held).open().unwrap();
+        let key = start(&host, "tenant-workflow", "{}");
+        let driving = std::thread::spawn({
+            let (host, key) = (host.clone(), key.clone());
+            move || support::finish(&host, &key, Decision::Approved)
+        });
+        has_entered.recv().unwrap();
+        Self { _folder: folder, host, key, let_go, driving }
+    }
+
+    /// Lets the action go on, and says how the drive ended.
+    fn let_go(self) -> (TempDir, Host, InstanceKey, Status) {
+        self.let_go.send(()).unwrap();
+        (self._folder, self.host, self.key, self.driving.join().unwrap())
+    }
+}
+
+fn assert_acted_once(host: &Host, key: &InstanceKey) {
+    let entries = entries(host, key);
+    for kind in ["redeemed", "performed", "attested"] {
+        assert_eq!(count(&entries, kind), 1, "{kind}");
+    }
+    let succeeded =
+        |entry: &Entry| matches!(entry, Entry::Performed { effect: Effect::Succeeded { .. }, .. });
+    assert!(entries.iter().any(succeeded), "the outcome is known");
+}
+
+#[test]
+fn an_event_in_the_middle_of_an_action_costs_it_nothing() {
+    let acting = Acting::new();
+    for _ in 0..3 {
+        acting.host.send_event(&acting.key, &"noticed".parse().unwrap(), "{}").unwrap();
+    }
+    let (_folder, host, key, status) = acting.let_go();
+    assert_eq!(support::result(&status)["status"], "deployed");
+    assert_acted_once(&host, &key);
+    assert_eq!(count(&entries(&host, &key), "event-received"), 3);
+}
+
+#[test]
+fn an_instance_that_is_paused_in_the_middle_of_an_action_stops_after_it() {
+    let acting = Acting::new();
+    acting.host.pause(&acting.key, "ops").unwrap();
+    let (_folder, host, key, status) = acting.let_go();
+    assert_eq!(status, Status::Paused { by: "ops".to_owned() });
+    assert_acted_once(&host, &key);
+    assert_eq!(block_on(host.drive(&key)).unwrap(), status, "it stands still");
+    assert!(matches!(host.pause(&key, "ops"), Err(Error::StandsStill(..))));
+    host.resume(&key, "ops").unwrap();
+    assert!(matches!(host.resume(&key, "ops"), Err(Error::NotStopped(..))));
+    assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
+    assert_acted_once(&host, &key);
+}
+
+#[test]
+fn nobody_ends_an_instance_in_the_middle_of_an_action() {
+    let acting = Acting::new();
+    let refused = acting.host.terminate(&acting.key, "ops", None);
+    assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");
+    let refused = acting.host.restart(&acting.key, None, "ops");
+    assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");
+    let (_folder, host, key, status) = acting.let_go();
+    assert_eq!(support::result(&status)["status"], "deployed");
+    assert!(matches!(host.terminate(&key, "ops", None), Err(Error::Ended(..))));
+    assert!(matches!(host.pause(&key, "ops"), Err(Error::Ended(..))));
+    let late = host.send_event(&key, &"late".parse().unwrap(), "{}");
+    assert!(matches!(late, Err(Error::Ended(..))), "{late:?}");
+}
+
+/// A host whose guests may spin for as long as they like.
+fn patient_host() -> (TempDir, Host) {
+    let folder = TempDir::new().unwrap();
+    let limits =
+        SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
+    let host = Host::builder(folder.path()).sandbox(limits).open().unwrap();
+    (folder, host)
+}
+
+#[test]
+fn a_guest_that_never_ends_is_ended() {
+    let (_folder, host) = patient_host();
+    let key = start(&host, "hostile", r#"{"attack":"spin"}"#);
+    let driving = std::thread::spawn({
+        let (host, key) = (host.clone(), key.clone());
+        move || {
+            loop {
+                match block_on(host.drive(&key)) {
+                    Err(Error::Busy(_)) => {}
+                    driven => return driven.unwrap(),
+                }
+            }
+        }
+    });
+    // Another drive is refused as soon as this one is under way; until then it is given up at once.
+    let glance = || block_on(async { tokio::time::timeout(Duration::ZERO, host.drive(&key)).await });
+    while !matches!(glance(), Ok(Err(Error::Busy(_)))) {}
+    host.terminate(&key, "ops", Some("it spins")).unwrap();
+    let ended = Status::Terminated { by: "ops".to_owned(), reason: Some("it spins".to_owned()) };
+    assert_eq!(driving.join().unwrap(), ended);
+    assert_eq!(host.status(&key).unwrap(), ended);
+}
+
+fn waiting_on(status: &Status) -> RequestId {
+    status.request().unwrap_or_else(|| panic!("it waits for no decision: {status:?}")).clone()
+}
+
+#[test]
+fn of_many_decisions_at_once_one_counts_and_the_others_hear_why_theirs_do_not() {
+    const AT_ONCE: usize = 64;
+    let (_folder, host) = support::new_host();
+    let key = start(&host, "tenant-workflow", "{}");
+    let request = waiting_on(&block_on(host.drive(&key)).unwrap());
+    let barrier = Barrier::new(AT_ONCE);
+    let decide = |place: usize| {
+        let decision = if place.is_multiple_of(2) { Decision::Approved } else { Decision::Denied };
+        barrier.wait();
+        host.decide(&request, &judgement(decision))
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let decide = &decide;
+        let threads: Vec<_> = (0..AT_ONCE).map(|place| scope.spawn(move || decide(place))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        assert!(matches!(refused, Error::NotWaiting { .. }), "{refused}");
+    }
+    assert_eq!(count(&entries(&host, &key), "decided"), 1);
+    assert_eq!(host.store().receipts().unwrap().len(), 1);
+}
+
+#[test]
+fn of_many_events_at_once_each_is_kept_once() {
+    const AT_ONCE: usize = 64;
+    let (_folder, host) = support::new_host();
+    let key = start(&host, "tenant-workflow", "{}");
+    std::thread::scope(|scope| {
+        let (host, key) = (&host, &key);
+        for number in 0..AT_ONCE {
+            scope.spawn(move || host.send_event(key, &"n".parse().unwrap(), &number.to_string()).unwrap());
+        }
+        let status = block_on(host.drive(key)).unwrap();
+        waiting_on(&status);
+    });
+    let payloads: std::collections::BTreeSet<_> = entries(&host, &key)
+        .into_iter()
+        .filter_map(
+            |entry| if let Entry::EventReceived { payload, .. } = entry { Some(payload) } else { None },
+        )
+        .collect();
+    assert_eq!(payloads.len(), AT_ONCE);
+    assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
+}
+
+/// Has the journal say that the first step had another name.
+fn rename_first_step(folder: &TempDir, from: &str, to: &str) {
+    let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let rename = "UPDATE entries SET body = replace(body, ?1, ?2) WHERE body LIKE '%step-started%'";
+    assert!(journal.execute(rename, [from, to]).unwrap() > 0);
+}
+
+#[test]
+fn a_divergence_is_recorded_and_the_instance_stands_still() {
+    let (folder, host) = support::new_host();
+    let key = start(&host, "tenant-workflow", "{}");
+    let request = waiting_on(&block_on(host.drive(&key)).unwrap());
+    host.decide(&request, &judgement(Decision::Approved)).unwrap();
+    rename_first_step(&folder, "build generated worker", "another step");
+    let status = block_on(host.drive(&key)).unwrap();
+    let Status::Diverged { call: 0, message } = &status else { panic!("{status:?}") };
+    assert!(message.contains("another step") && message.contains("build generated worker"), "{message}");
+    assert_eq!(block_on(host.drive(&key)).unwrap(), status, "it is not tried again");
+    assert_eq!(count(&entries(&host, &key), "diverged"), 1);
+    rename_first_step(&folder, "another step", "build generated worker");
+    host.resume(&key, "ops").unwrap();
+    assert_eq!(
+        support::result(&block_on(host.drive(&key)).unwrap())["status"],
+        "deployed",
+        "nothing was lost"
+    );
+}
+
+#[test]
+fn an_instance_goes_back_and_asks_again() {
+    let (_folder, host) = support::new_host();
+    let key = start(&host, "tenant-workflow", "{}");
+    let first = waiting_on(&block_on(host.drive(&key)).unwrap());
+    let lost = host.restart(&key, Some(("nowhere", 0)), "ops");
+    assert!(matches!(lost, Err(Error::NoPlace(..))), "{lost:?}");
+    host.restart(&key, None, "ops").unwrap();
+    let entries = entries(&host, &key);
+    let withdrawn = |entry: &Entry| matches!(entry, Entry::Withdrawn { request, .. } if *request == first);
+    assert!(entries.iter().any(withdrawn), "nobody is to decide what nobody waits for");
+    let second = waiting_on(&block_on(host.drive(&key)).unwrap());
+    assert_ne!(first, second);
+    let waiting = host.store().requests(Requests::Waiting).unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
+    host.restart(&key, None, "ops").unwrap();
+    assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
+    assert_eq!(host.store().receipts().unwrap().len(), 2, "each time with a receipt of its own");
+    assert_eq!(host.store().usage(&key.tenant).unwrap().instances, 0);
+}

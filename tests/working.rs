@@ -1,0 +1,211 @@
+//! `pp-host work`, `submit` and `watch`, as processes: what is due is driven, others are served meanwhile, and no end loses anything.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use serde_json::Value;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use support::cli::*;
+use support::worker::*;
+use tempfile::TempDir;
+
+/// A folder where alice decides, and her key's file.
+fn office() -> (TempDir, String) {
+    let data = TempDir::new().unwrap();
+    let key = decider(data.path(), "alice");
+    (data, key)
+}
+
+fn approve(data: &Path, request: &Value, key: &str) -> String {
+    let request = request["request"].as_str().unwrap();
+    succeeds(data, &["approve", request, "--as", "alice", "--key", key])
+}
+
+#[test]
+fn what_is_submitted_waits_for_somebody_who_works() {
+    let (data, key) = office();
+    let data = data.path();
+    let instance = submit(data, "tenant-workflow", &["--id", "nightly-1"]);
+    assert_eq!(instance, "nightly-1");
+    assert_eq!(shown(data, &instance)["status"], "queued");
+    let worker = Worker::begin(data);
+    let requested = until(data, &instance, "requested");
+    let said = approve(data, &requested, &key);
+    assert!(said.contains("local/nightly-1 goes on by itself"), "{said}");
+    until(data, &instance, "completed");
+    let ran = worker.stop();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for note in ["requested", "signed", "decided", "performed", "completed"] {
+        assert!(ran.stdout.contains(&format!("local/nightly-1  {note}")), "{note}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("  step  "), "only what is of note: {}", ran.stdout);
+    assert!(ran.stderr.contains("stopped"), "{}", ran.stderr);
+    let shown = shown(data, &instance);
+    assert_eq!(shown["status"], "complete");
+    let stages: Vec<_> = shown["calls"].as_array().unwrap().iter().map(|call| &call["stage"]).collect();
+    assert_eq!(stages, ["completed", "approved", "completed", "succeeded"]);
+}
+
+#[test]
+fn the_same_submitted_again_is_said_to_be_there_and_another_input_is_refused() {
+    let data = TempDir::new().unwrap();
+    let (data, guest) = (data.path(), "tests/guests/paces.wasm");
+    let again = |worker: &str| {
+        let same = ["submit", guest, "--id", "a", "--params", r#"{"steps":2}"#];
+        let new = succeeds(data, &["submit", guest, "--id", worker, "--params", r#"{"steps":2}"#]);
+        assert_eq!(new, format!("local/{worker}\n"));
+        assert!(succeeds(data, &same).contains("local/a"));
+        assert_eq!(succeeds(data, &same), "local/a  was submitted before, with the same input\n");
+        let json = lines(&succeeds(data, &[&same[..], &["--json"]].concat()));
+        assert_eq!(json[0]["created"], "before");
+        let other = fails(data, &["submit", guest, "--id", "a", "--params", "{}"], 1);
+        assert!(other.contains("local/a exists, with other parameters"), "{other}");
+        let tenant = succeeds(data, &["submit", guest, "--id", worker, "--tenant", "acme"]);
+        assert_eq!(tenant, format!("acme/{worker}\n"), "a name is a tenant's own");
+    };
+    again("alone");
+    let worker = Worker::begin(data);
+    again("served");
+    until(data, "a", "completed");
+    assert_eq!(worker.stop().code, Some(0));
+    assert!(fails(data, &["submit", guest, "--params", "{"], 1).contains("parameters"));
+    assert!(fails(data, &["submit", guest, "--params", "@/nowhere"], 1).contains("/nowhere"));
+    fails(data, &["submit", guest, "--id", "not a name"], 2);
+}
+
+/// Whoever only looks needs nobody's leave.
+#[test]
+fn everything_can_be_looked_at_while_somebody_works() {
+    let (data, key) = office();
+    let data = data.path();
+    let instance = submit(data, "tenant-workflow", &[]);
+    let worker = Worker::begin(data);
+    let requested = until(data, &instance, "requested");
+    let request = requested["request"].as_str().unwrap();
+    for list in [&["approvals"][..], &["approvals", "list"]] {
+        assert!(succeeds(data, list).contains(request));
+    }
+    assert!(succeeds(data, &["approvals", "show", request]).contains("signed will be"));
+    assert!(succeeds(data, &["approvals", "stats"]).contains("waiting      1"));
+    assert!(succeeds(data, &["policy", "explain", "--request", request]).contains("ask"));
+    assert!(succeeds(data, &["audit", &instance]).contains(request));
+    let shown = succeeds(data, &["instances", "show", &instance]);
+    assert!(shown.contains(&format!("for a decision on {request}")), "{shown}");
+    succeeds(data, &["logs", &instance]);
+    succeeds(data, &["deployments"]);
+    for mine in [&["run", GUEST][..], &["resume", &instance]] {
+        let said = fails(data, mine, 1);
+        assert!(said.contains("another pp-host works in") && said.contains("pp-host submit"), "{said}");
+    }
+    approve(data, &requested, &key);
+    until(data, &instance, "completed");
+    assert_eq!(worker.stop().code, Some(0));
+}
+
+#[test]
+fn killed_at_any_moment_whoever_works_next_loses_nothing() {
+    let (data, key) = office();
+    let data = data.path();
+    let names: Vec<String> = (0..8).map(|n| format!("i{n}")).collect();
+    let worker = Worker::begin(data);
+    for name in &names {
+        submit(data, "tenant-workflow", &["--id", name]);
+    }
+    let requested = until(data, &names[0], "requested");
+    approve(data, &requested, &key);
+    worker.signal("KILL");
+    let (_, status) = worker.ended();
+    assert_eq!(status.signal(), Some(9));
+    let worker = Worker::begin(data);
+    for name in &names {
+        if name != "i0" {
+            approve(data, &until(data, name, "requested"), &key);
+        }
+        until(data, name, "completed");
+    }
+    assert_eq!(worker.stop().code, Some(0));
+    for kind in ["requested", "decided", "issued", "redeemed", "performed", "attested", "completed"] {
+        let facts = lines(&succeeds(data, &["audit", "--json"]));
+        assert_eq!(facts.iter().filter(|fact| fact["fact"] == kind).count(), names.len(), "{kind}");
+    }
+}
+
+/// A guest that computes for ever does not keep the one who works from stopping, and its instance goes on another time.
+#[test]
+fn a_drive_that_does_not_end_is_put_off() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let spinning = ["--id", "spins", "--params", r#"{"attack":"spin"}"#];
+    submit(data, "hostile", &spinning);
+    let worker = Worker::begin_with(data, &["--grace", "0", "--limit", "wall-clock-seconds=3600"]);
+    // It is driven when another has been driven that came later.
+    submit(data, "paces", &["--id", "after"]);
+    until(data, "after", "completed");
+    let ran = worker.stop();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(["queued", "running"].contains(&shown(data, "spins")["status"].as_str().unwrap()));
+}
+
+#[test]
+fn a_second_word_to_stop_waits_for_nobody() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    submit(data, "hostile", &["--id", "spins", "--params", r#"{"attack":"spin"}"#]);
+    let worker = Worker::begin_with(data, &["--grace", "3600", "--limit", "wall-clock-seconds=3600"]);
+    submit(data, "paces", &["--id", "after"]);
+    until(data, "after", "completed");
+    worker.signal("TERM");
+    worker.signal("INT");
+    let (ran, status) = worker.ended();
+    assert_eq!(status.code(), Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("stopped at once"), "{}", ran.stderr);
+}
+
+#[test]
+fn nobody_works_where_somebody_works() {
+    let data = TempDir::new().unwrap();
+    let worker = Worker::begin(data.path());
+    let second = fails(data.path(), &["work"], 1);
+    assert!(second.contains("in use by another pp-host"), "{second}");
+    assert_eq!(worker.stop().code, Some(0));
+    assert!(!data.path().join("control.sock").exists());
+}
+
+#[test]
+fn watching_ends_as_the_instance_ends() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let worker = Worker::begin(data);
+    let all = command(data, &["watch", "--json"]).stdout(Stdio::piped()).spawn();
+    let mut all = all.unwrap();
+    submit(data, "paces", &["--id", "well", "--params", r#"{"steps":3}"#]);
+    submit(data, "hostile", &["--id", "badly", "--params", r#"{"attack":"panic"}"#]);
+    let well = succeeds(data, &["watch", "well"]);
+    assert_eq!(well.lines().filter(|line| line.contains("local/well  step")).count(), 6, "{well}");
+    assert!(well.lines().last().unwrap().contains("local/well  completed"), "{well}");
+    let badly = run(data, &["watch", "badly"]);
+    assert_eq!(badly.code, Some(1), "{}", badly.stdout);
+    assert!(!badly.stdout.contains('\u{1b}'), "a guest's words are only words");
+    assert!(fails(data, &["watch", "nobody"], 1).contains("there is no instance local/nobody"));
+    fails(data, &["watch", "well", "--tenant", "acme"], 1);
+    all.kill().unwrap();
+    let seen = lines(&String::from_utf8(all.wait_with_output().unwrap().stdout).unwrap());
+    let facts = lines(&succeeds(data, &["audit", "--json"]));
+    assert!(facts.ends_with(&seen) || seen.len() < facts.len(), "what was seen is what was recorded");
+    assert!(seen.iter().all(|fact| facts.contains(fact)));
+    assert_eq!(worker.stop().code, Some(0));
+}
+
+#[test]
+fn json_of_who_works_is_every_fact() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    submit(data, "paces", &["--id", "a", "--params", r#"{"steps":2}"#]);
+    let worker = Worker::begin_with(data, &["--json"]);
+    until(data, "a", "completed");
+    let told = lines(&worker.stop().stdout);
+    let facts = lines(&succeeds(data, &["audit", "a", "--json"]));
+    assert_eq!(told, facts[2..], "all that happened while it worked");
+}
