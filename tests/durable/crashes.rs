@@ -114,23 +114,32 @@ fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
     seen(&desk, key, end)
 }
 
-/// The names of the steps that have completed and are not to run again: not those inside an attempt that failed, which is made anew. Each
-/// name is used once.
+/// The names of the steps that have completed and are not to run again: those inside a step only once it has completed too, as another
+/// attempt of it makes them anew. Each name is used once.
 fn completed(entries: &[Entry]) -> BTreeSet<String> {
-    let (mut began, mut names, mut done) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    for (index, entry) in entries.iter().enumerate() {
+    let (mut names, mut open) = (BTreeMap::new(), 0);
+    let (mut inside, mut done) = (Vec::new(), BTreeSet::new());
+    for entry in entries {
         match entry {
             Entry::StepStarted { call, name, .. } => {
                 names.insert(*call, name.clone());
-                began.insert(*call, index);
+                open += 1;
             }
-            Entry::AttemptStarted { call, .. } => drop(began.insert(*call, index)),
-            Entry::StepCompleted { call, .. } => done.push((index, names[call].clone())),
-            Entry::AttemptFailed { call, .. } => done.retain(|(ended, _)| *ended < began[call]),
+            Entry::AttemptStarted { .. } => open += 1,
+            Entry::AttemptFailed { .. } | Entry::StepFailed { .. } => open -= 1,
+            Entry::StepCompleted { call, .. } => {
+                open -= 1;
+                inside.push(names[call].clone());
+            }
+            _ => {}
+        }
+        match open {
+            0 if matches!(entry, Entry::StepCompleted { .. }) => done.extend(inside.drain(..)),
+            0 => inside.clear(),
             _ => {}
         }
     }
-    done.into_iter().map(|(_, name)| name).collect()
+    done
 }
 
 /// The instance is created in one piece; from then on it may break off anywhere.
