@@ -82,6 +82,7 @@ fn run_straight(ops: &Value, decision: Decision) -> (Seen, InstanceKey, Vec<Imag
     let end = desk.finish(&key, decision, SENT);
     let seen = seen(&desk, &key, end);
     let images = std::mem::take(&mut *images.lock().unwrap());
+    assert_eq!(images.len(), desk.entries(&key).len(), "an image for each entry");
     (seen, key, images)
 }
 
@@ -108,8 +109,12 @@ fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
     let (done, before) = (completed(&desk.entries(key)), desk.printed(key).len());
     let end = desk.finish(key, decision, SENT);
     for line in &desk.printed(key)[before..] {
-        let name = line.split(' ').nth(1).unwrap();
-        assert!(!done.contains(name), "{name} had completed, and ran again");
+        let name = match line.split(' ').collect::<Vec<_>>()[..] {
+            ["ran", "undo", name, ..] => format!("rollback: {name}"),
+            ["ran", name, ..] => name.to_owned(),
+            _ => panic!("{line}"),
+        };
+        assert!(!done.contains(&name), "{name} had completed, and ran again");
     }
     seen(&desk, key, end)
 }
