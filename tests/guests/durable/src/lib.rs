@@ -35,6 +35,7 @@ impl Workflow for Durable {
                 "sleep-until" => examples::sleep_until(&event, step),
                 "event" => examples::event(step),
                 "side-by-side" => examples::side_by_side(step),
+                "both" => examples::both(step),
                 "race" => examples::race_with_a_timer(step),
                 "any" => examples::first_to_succeed(step),
                 "approval" => examples::approval(step),
