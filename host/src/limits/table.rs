@@ -225,6 +225,8 @@ pub static ALL: &[Limit] = &[
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
     limit!(quota::DRIVES, Count, quotas.drives,
         "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
+    limit!(quota::RETENTION, Age, quotas.retention,
+        "how long an instance is kept that has ended; an hour at least", "nothing is deleted that nobody said to delete"),
 ];
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::store::InstanceKey;
 use crate::store::Quotas;
 use crate::store::StoreError;
+use crate::store::deletion::Mark;
 use crate::store::look::instance_row;
 use crate::store::usage::Change;
 use crate::store::usage::keep_usage;
@@ -19,14 +20,17 @@ const ROWS: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Ledger {
     latest: Timestamp,
+    /// The last place among all facts that a deletion has left free.
+    floor: i64,
     rows: HashMap<InstanceKey, i64>,
     changes: HashMap<TenantId, Change>,
 }
 
 impl Ledger {
-    pub(super) fn new(latest: Option<Timestamp>) -> Self {
+    pub(super) fn new(latest: Option<Timestamp>, mark: Option<Mark>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
-        Self { latest, rows: HashMap::new(), changes: HashMap::new() }
+        let floor = mark.map_or(0, |mark| mark.seq);
+        Self { latest, floor, rows: HashMap::new(), changes: HashMap::new() }
     }
 
     /// The time to record. Another instance may have recorded something later since `at` was looked up.
@@ -38,6 +42,21 @@ impl Ledger {
     /// The latest time ever recorded, if anything was.
     pub(super) fn latest(&self) -> Timestamp {
         self.latest
+    }
+
+    /// The place among all facts after which the next one comes, whatever was deleted.
+    pub(super) fn floor(&self) -> i64 {
+        self.floor
+    }
+
+    /// Something was deleted. Should that be undone, a place is left out and nothing is lost.
+    pub(super) fn raise(&mut self, mark: Option<Mark>) {
+        self.floor = mark.map_or(self.floor, |mark| self.floor.max(mark.seq));
+    }
+
+    /// There is no such instance any more.
+    pub(super) fn strike(&mut self, key: &InstanceKey) {
+        self.rows.remove(key);
     }
 
     /// The row of an instance.

@@ -16,6 +16,7 @@ use crate::store::Write;
 use crate::store::Written;
 use crate::store::agenda::enter;
 use crate::store::approvals;
+use crate::store::deletion::delete;
 use crate::store::ledger::Ledger;
 use crate::store::look;
 use crate::store::look::cell;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::TenantId;
 
 /// How many of the last characters of an instance's output are kept.
 const OUTPUT: i64 = 1 << 20;
@@ -51,6 +53,7 @@ pub(super) enum Record {
         lines: Vec<Line>,
         request: Option<NewRequest>,
         receipt: Option<Kept>,
+        component: Option<(Digest, Arc<[u8]>)>,
         quotas: Option<Quotas>,
         seen: Option<Box<Seen>>,
         agenda: Option<Agenda>,
@@ -62,6 +65,11 @@ pub(super) enum Record {
     Postpone {
         key: InstanceKey,
         until: Timestamp,
+    },
+    Delete {
+        place: Place,
+        components: Vec<Digest>,
+        by: String,
     },
     Act {
         seen: u64,
@@ -95,12 +103,25 @@ impl Record {
             Write::Create(Create { key, component, at, entries, quotas }) => {
                 Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
             }
-            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen, agenda } } => {
+            Write::Append {
+                place,
+                batch: Batch { entries, request, receipt, component, quotas, seen, agenda },
+            } => {
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
-                Self::Append { place, lines: lines(entries)?, request, receipt, quotas, seen, agenda }
+                Self::Append {
+                    place,
+                    lines: lines(entries)?,
+                    request,
+                    receipt,
+                    component,
+                    quotas,
+                    seen,
+                    agenda,
+                }
             }
             Write::Output { key, text } => Self::Output { key, text },
             Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Delete { place, components, by } => Self::Delete { place, components, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
@@ -111,12 +132,13 @@ impl Record {
         let of = |lines: &[Line]| lines.iter().map(|line| line.body.len()).sum::<usize>();
         match self {
             Self::Create { component, lines, .. } => component.1.len() + of(lines),
-            Self::Append { lines, request, receipt, .. } => {
+            Self::Append { lines, request, receipt, component, .. } => {
+                let component = component.as_ref().map_or(0, |component| component.1.len());
                 let request = request.as_ref().map_or(0, |request| request.body.len());
-                of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+                component + of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
-            Self::Postpone { .. } => 0,
+            Self::Postpone { .. } | Self::Delete { .. } => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
@@ -127,9 +149,12 @@ impl Record {
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
-            Self::Append { place, lines, request, receipt, quotas, seen, agenda } => {
+            Self::Append { place, lines, request, receipt, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
                 let mut change = Change::default();
+                if let Some((digest, bytes)) = &component {
+                    keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
+                }
                 keep_records(db, ledger, &place, request, receipt, &mut change)?;
                 let facts = add(db, ledger, &place, lines, &mut change)?;
                 if let Some(agenda) = agenda {
@@ -144,6 +169,7 @@ impl Record {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
                 run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
             }
+            Self::Delete { place, components, by } => delete(db, ledger, &place, &components, &by),
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
             }
@@ -173,11 +199,9 @@ fn create(
     lines: Vec<Line>,
     quotas: &Quotas,
 ) -> Written {
-    let (key, (digest, bytes)) = (&place.key, component);
+    let key = &place.key;
     let mut change = Change { instances: 1, ..Change::default() };
-    if change.hold(db, &key.tenant, component)? {
-        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
-    }
+    keep_component(db, &key.tenant, component, &mut change)?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since) VALUES (?1, ?2, ?3, ?4, ?4)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
@@ -190,6 +214,20 @@ fn create(
     let facts = add(db, ledger, &place, lines, &mut change)?;
     ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(facts)
+}
+
+/// Keeps a component that an instance of the tenant is loaded with.
+fn keep_component(
+    db: &Connection,
+    tenant: &TenantId,
+    component: (&Digest, &[u8]),
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    if change.hold(db, tenant, component)? {
+        let (digest, bytes) = component;
+        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
+    }
+    Ok(())
 }
 
 /// The records that a batch's entries speak of.
@@ -251,21 +289,21 @@ fn add(
     lines: Vec<Line>,
     change: &mut Change,
 ) -> Written {
+    const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body)
+        VALUES (max(?5, coalesce((SELECT max(seq) FROM entries), 0)) + 1, ?1, ?2, ?3, ?4)";
     let (key, after) = (&place.key, place.after as u64);
     let at = ledger.time(place.at);
     let row = ledger.row(db, key)?;
     if length(db, row)? != after {
         return Err(StoreError::Conflict(key.clone()));
     }
-    let mut insert = db
-        .prepare_cached("INSERT INTO entries (instance, idx, at, body) VALUES (?1, ?2, ?3, ?4)")
-        .map_err(classify)?;
+    let mut insert = db.prepare_cached(INSERT).map_err(classify)?;
     let mut facts = Vec::with_capacity(lines.len());
     for (index, Line { entry, body }) in (after..).zip(lines) {
         change.keep(body.len());
         settle(db, &entry, change)?;
         approvals::settle(db, &entry)?;
-        let values = params![row, index.cast_signed(), at.as_millis(), body];
+        let values = params![row, index.cast_signed(), at.as_millis(), body, ledger.floor()];
         let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
         let fact = Fact { seq, at, key: key.clone(), index, entry };
         stand_for(db, &fact)?;
@@ -275,7 +313,7 @@ fn add(
 }
 
 /// The number of an instance's entries.
-fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
+pub(super) fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
     let select = "SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1";
     let length: Option<i64> = one(db, select, [row], |row| cell(row, 0))?;
     Ok(length.unwrap_or(0).unsigned_abs())

@@ -10,7 +10,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 /// Of the database, kept in memory by the one that writes: 32 MiB.
 const CACHE_KIB: i64 = 32 << 10;
@@ -23,7 +23,7 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 const STATEMENTS: usize = 64;
 
 /// From each format to the next; a new database takes all the steps. What was released is never edited, only followed by another.
-const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS, APPROVALS, AGENDA];
+const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS, APPROVALS, AGENDA, DELETIONS];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
 /// table beside them, written in the same transaction.
@@ -112,6 +112,20 @@ const AGENDA: &str = "
     CREATE TABLE subjects (tenant TEXT NOT NULL, subject TEXT NOT NULL, times INTEGER NOT NULL, denied INTEGER NOT NULL, PRIMARY KEY (tenant, subject)) STRICT, WITHOUT ROWID;
     INSERT INTO subjects SELECT tenant, subject, count(*), count(*) FILTER (WHERE outcome = 'DENIED') FROM requests GROUP BY tenant, subject;
     DROP INDEX requests_by_subject;
+";
+
+/// Format 5 is for instances that are deleted: which were (`deletions`, with the last place among all facts that had been given out, which
+/// no other fact gets), which have ended and since when, and how many instances of a tenant have each component, so that the last one
+/// takes it along.
+const DELETIONS: &str = "
+    CREATE TABLE deletions (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tenant TEXT NOT NULL, instance TEXT NOT NULL, deleted_by TEXT NOT NULL, facts INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+    CREATE INDEX ended ON instances (tenant, since) WHERE ended = 1;
+    ALTER TABLE holdings ADD COLUMN instances INTEGER NOT NULL DEFAULT 0;
+    CREATE TEMP TABLE held AS SELECT i.tenant AS tenant, e.body ->> 'component' AS component, count(*) AS times
+        FROM entries e JOIN instances i ON i.id = e.instance WHERE json_valid(e.body) AND e.body ->> 'fact' = 'loaded' GROUP BY 1, 2;
+    UPDATE holdings SET instances = coalesce((SELECT times FROM held h WHERE h.tenant = holdings.tenant AND h.component = holdings.component), 0);
+    DROP TABLE held;
+    CREATE INDEX holders ON holdings (component);
 ";
 
 /// Says no to a file that is not ours, or not ours yet.
