@@ -83,6 +83,15 @@ fn sizes() -> Vec<Attack> {
             Answers(&["limit sleep-seconds reached", "at least one millisecond"]),
         ),
         guest(
+            "sleep-names",
+            "Sleeps with no name, a name of control characters, an endless name.",
+            Answers(&[
+                "at least one character",
+                "must not have control characters",
+                "--limit step-name-chars=N",
+            ]),
+        ),
+        guest(
             "event-types",
             "Waits for events of no type, of a path, of control characters, of a megabyte.",
             Answers(&["is not an event type"]),

@@ -157,10 +157,10 @@ pub(crate) fn approval(step: Step<'_>) -> Result<Value, Failure> {
 }
 
 /// A request waits beside other work, and for as long as the workflow cares to wait.
-pub(crate) fn approval_or_timeout(step: Step<'_>) -> Result<Value, Failure> {
+pub(crate) fn approval_or_timeout(event: &Event, step: Step<'_>) -> Result<Value, Failure> {
     let decision = pp::start_require_approval(&to_deploy(&app()))?;
     step.run("warm the cache meanwhile", || Ok::<_, Failure>(true))?;
-    let patience = step.start_sleep("patience", HOUR)?;
+    let patience = step.start_sleep_until("patience", event.started_at() + HOUR)?;
     let won = race([decision.map(Some), patience.map(|()| None)]);
     Ok(match won.value {
         Some(Ok(receipt)) => json!({ "approved": !receipt.id().is_empty() }),

@@ -39,7 +39,7 @@ impl Workflow for Durable {
                 "race" => examples::race_with_a_timer(step),
                 "any" => examples::first_to_succeed(step),
                 "approval" => examples::approval(step),
-                "approval-or-timeout" => examples::approval_or_timeout(step),
+                "approval-or-timeout" => examples::approval_or_timeout(&event, step),
                 "rollback" => examples::rollback(step),
                 other => Err(failure("unknown-example", other)),
             },
