@@ -190,7 +190,7 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::TABLE_ELEMENTS, Count, sandbox.table_elements,
         "elements in a table", "functions of the largest guests, several times"),
     limit!(sandbox::HANDLES, Count, sandbox.handles,
-        "handles that a guest holds at once", "a guest needs a handful"),
+        "handles that a guest holds at once", "a thousand things beside a workflow count twice while it waits for them"),
     limit!(sandbox::CALL_BYTES, Bytes, sandbox.call_bytes,
         "what one call hands to the host", "the largest artifact, and its evidence"),
     limit!(sandbox::LOG_BYTES, Bytes, sandbox.log_bytes,

@@ -59,6 +59,7 @@ use tokio::time::error::Elapsed;
 use wasmtime::Engine;
 use wasmtime::Store;
 use wasmtime::component::Linker;
+use wasmtime::component::Resource;
 use wasmtime_wasi::ResourceTable;
 use workflow::Command;
 use workflow::Outcome;
@@ -139,6 +140,7 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
+        bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         let loader = Loader::new(engine.clone());
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
         Ok(Self { engine, linker, loader, refusals: Refusals::default(), largest, live, note })
@@ -254,12 +256,15 @@ async fn within<T>(
     }
 }
 
-async fn call(
-    store: &mut Store<Guest>,
-    program: &Program,
-    event: Event,
-) -> wasmtime::Result<Result<String, entrypoint::Failure>> {
-    let world = program.pre.instantiate_async(&mut *store).await?;
+/// What a workflow returns.
+type Returned = Result<String, entrypoint::Failure>;
+
+async fn call(store: &mut Store<Guest>, program: &Program, event: Event) -> wasmtime::Result<Returned> {
+    let instance = program.pre.instantiate_async(&mut *store).await?;
+    let run = instance.get_typed_func::<(&entrypoint::Event, Resource<StepHandle>), (Returned,)>(
+        &mut *store,
+        &program.run,
+    )?;
     let step = store.data_mut().table.push(StepHandle)?;
     let event = entrypoint::Event {
         payload: event.payload,
@@ -267,5 +272,6 @@ async fn call(
         instance_id: event.instance,
         workflow_name: event.workflow,
     };
-    world.permission_protocol_tenant_entrypoint().call_run(store, &event, step).await
+    let (returned,) = run.call_async(store, (&event, step)).await?;
+    Ok(returned)
 }

@@ -1,7 +1,7 @@
 ;; A workflow around one core module, whose text takes the place of the line that names it. The world's types are here, so that an
 ;; attack is a few lines: it imports what it needs from "host" and exports `run`, `realloc` and `post`.
 (component
-  (import "permission-protocol:tenant/workflow@0.1.0" (instance $workflow
+  (import "permission-protocol:tenant/workflow@0.2.0" (instance $workflow
     (export "attempt" (type $attempt (sub resource)))
     (export "step" (type $step (sub resource)))
     (type $failure' (record (field "name" string) (field "message" string)))
@@ -16,7 +16,7 @@
     (export "[static]attempt.complete" (func (param "attempt" (own $attempt)) (param "output" string) (result (result (error $step-error)))))
     (export "[static]attempt.fail" (func (param "attempt" (own $attempt)) (param "failure" $failure) (result $failure)))
   ))
-  (import "permission-protocol:tenant/pp@0.1.0" (instance $pp
+  (import "permission-protocol:tenant/pp@0.2.0" (instance $pp
     (type $artifact' (record (field "name" string) (field "bytes" (list u8))))
     (export "artifact" (type $artifact (eq $artifact')))
     (type $action' (record (field "capability" string) (field "resource" string) (field "reason" string) (field "evidence" string) (field "artifact" (option $artifact))))
@@ -34,7 +34,7 @@
   ))
   (alias export $pp "artifact" (type $artifact))
   (alias export $pp "receipt" (type $receipt))
-  (import "permission-protocol:tenant/deploy@0.1.0" (instance $deploy
+  (import "permission-protocol:tenant/deploy@0.2.0" (instance $deploy
     (alias outer 1 $artifact (type $artifact'))
     (export "artifact" (type $artifact (eq $artifact')))
     (alias outer 1 $receipt (type $receipt'))
@@ -112,4 +112,4 @@
   )
   (instance $entry (instantiate $entrypoint
     (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
-  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))
+  (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

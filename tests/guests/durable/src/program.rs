@@ -39,6 +39,8 @@ pub(crate) enum Op {
     Race(Vec<Op>),
     /// A step with this inside.
     Inside { name: String, fails: u32, ops: Vec<Op> },
+    /// What a workflow must not do: go by what a body did beside its result.
+    Forget(String),
     /// The workflow's own failure.
     Fail(String),
 }
@@ -74,6 +76,7 @@ fn one(op: &Op, step: Step<'_>) -> Result<Value, Failure> {
             });
             ended(made)
         }
+        Op::Forget(name) => forget(name, step)?,
         Op::Fail(name) => return Err(failure(name, "as it was told to")),
         Op::Try { .. } => start(op, step)?.wait()?,
     })
@@ -122,6 +125,19 @@ fn undoable(name: &str, fails: u32, step: Step<'_>) -> Result<Value, Failure> {
     });
     let made = with_rollback.tried(tries(1)).run(name, || body(name, 1, 0));
     Ok(ended(made))
+}
+
+fn forget(name: &str, step: Step<'_>) -> Result<Value, Failure> {
+    let mut remembered = false;
+    step.run(name, || {
+        remembered = true;
+        Ok::<_, Failure>(())
+    })?;
+    if remembered {
+        step.run("remembered", || Ok::<_, Failure>(()))?;
+    }
+    step.sleep("sleep", Duration::from_millis(1))?;
+    Ok(json!("survived"))
 }
 
 fn ended<T: Into<Value>>(made: Result<T, Failure>) -> Value {
