@@ -77,7 +77,7 @@ fn an_approved_run_tells_its_story_in_order() {
     for words in [
         "workflow    \"nightly\"",
         "sha256",
-        "permission-protocol:tenant/pp@0.1.0",
+        "permission-protocol:tenant/pp@0.2.0",
         "no WASI",
         "tenant acme, actor agent:bob",
         "\"build generated worker\"",

@@ -57,7 +57,7 @@ fn request() -> Request {
         submitter: None,
         workflow: "deploy".to_owned(),
         component: Digest::of(b"component"),
-        imports: vec!["permission-protocol:tenant/pp@0.1.0".to_owned()],
+        imports: vec!["permission-protocol:tenant/pp@0.2.0".to_owned()],
         capability: "cloudflare.dynamic-worker.deploy".to_owned(),
         resource: "cloudflare://workers/acme/app".to_owned(),
         artifact: Some(facts("bundle.js", b"good")),

@@ -327,7 +327,7 @@ fn exporting(event: &str, failure: &str, result: &str, core: &str) -> Vec<u8> {
     };
     let text = format!(
         r#"(component
-          (import "permission-protocol:tenant/workflow@0.1.0" (instance $workflow (export "step" (type (sub resource)))))
+          (import "permission-protocol:tenant/workflow@0.2.0" (instance $workflow (export "step" (type (sub resource)))))
           (alias export $workflow "step" (type $step))
           (core module $m (memory (export "memory") 1)
             (func (export "run") (param {core}) (result i32) (i32.const 0))
@@ -344,7 +344,7 @@ fn exporting(event: &str, failure: &str, result: &str, core: &str) -> Vec<u8> {
             (export "run" (func $run) (func (param "event" $shown-event) (param "step" (borrow $step)) (result {shown}))))
           (instance $entry (instantiate $entrypoint
             (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
-          (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))"#,
+          (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))"#,
         types("'"),
         shown = result.replace("$failure", "$shown-failure")
     );

@@ -47,6 +47,7 @@ fn packages(lock: &str) -> Vec<Package> {
 #[test]
 fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
     let ours = [
+        "guest-durable",
         "guest-hostile",
         "guest-paces",
         "guest-sdk",

@@ -4,6 +4,8 @@
 mod support;
 
 use serde_json::Value;
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -33,7 +35,7 @@ fn what_is_submitted_waits_for_somebody_who_works() {
     let worker = Worker::begin(data);
     let requested = until(data, &instance, "requested");
     let said = approve(data, &requested, &key);
-    assert!(said.contains("local/nightly-1 goes on by itself"), "{said}");
+    assert!(said.contains("local/nightly-1 goes on where pp-host work runs"), "{said}");
     until(data, &instance, "completed");
     let ran = worker.stop();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -97,7 +99,7 @@ fn everything_can_be_looked_at_while_somebody_works() {
     succeeds(data, &["deployments"]);
     for mine in [&["run", GUEST][..], &["resume", &instance]] {
         let said = fails(data, mine, 1);
-        assert!(said.contains("another pp-host works in") && said.contains("pp-host submit"), "{said}");
+        assert!(said.contains("another pp-host has") && said.contains("pp-host submit"), "{said}");
     }
     approve(data, &requested, &key);
     until(data, &instance, "completed");
@@ -208,4 +210,35 @@ fn json_of_who_works_is_every_fact() {
     let told = lines(&worker.stop().stdout);
     let facts = lines(&succeeds(data, &["audit", "a", "--json"]));
     assert_eq!(told, facts[2..], "all that happened while it worked");
+}
+
+/// Somebody who runs a workflow at a terminal has the folder, and others can still tell it something.
+#[test]
+fn a_workflow_that_is_run_hears_what_it_is_told() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let waits = r#"{"program":[{"event":{"name":"go","ms":3600000}}]}"#;
+    let mut run = command(data, &["run", "tests/guests/durable.wasm", "--params", waits, "--json"]);
+    let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut facts = BufReader::new(run.stdout.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let waiting = facts.find(|fact| fact["fact"] == "wait-started").unwrap();
+    let instance = waiting["instance"].as_str().unwrap();
+    succeeds(data, &["instances", "send-event", instance, "go", "--payload", "7"]);
+    let end = facts.find(|fact| fact["fact"] == "completed").unwrap();
+    assert_eq!(end["output"], r#"[{"event":7}]"#);
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_benchmark_measures_what_it_is_asked_to() {
+    let parent = TempDir::new().unwrap();
+    let data = parent.path().join("data");
+    let figures = lines(&succeeds(&data, &["bench", "--quick", "--json", "steps"]));
+    assert!(
+        figures.iter().all(|figure| figure["section"] == "steps" && figure["figure"].as_f64().unwrap() > 0.0)
+    );
+    assert!(!figures.is_empty() && !data.exists(), "the folder itself is left alone");
+    assert!(fails(&data, &["bench", "nonsense"], 2).contains("steps, entries, instances"));
 }

@@ -154,6 +154,35 @@ pub enum Error {
     /// A receipt that permits nothing.
     #[error("receipt {0} is a denial: there is nothing to take back")]
     NothingToRevoke(ReceiptId),
+    /// An instance that goes on.
+    #[error("instance {key} is {status} and has not ended: end it first (pp-host instances terminate)")]
+    NotEnded {
+        /// Which.
+        key: InstanceKey,
+        /// How it stands, in a word.
+        status: String,
+    },
+    /// An action of which nobody knows how it ended.
+    #[error(
+        "nobody knows yet whether what receipt {receipt} permitted was done: look, and say so first (pp-host instances resolve {} --tenant {} --receipt {receipt})",
+        key.instance, key.tenant
+    )]
+    Unresolved {
+        /// The instance.
+        key: InstanceKey,
+        /// The receipt that is spent.
+        receipt: ReceiptId,
+    },
+    /// A decision that somebody took alone.
+    #[error(
+        "request {request} of instance {key} was decided by one person alone: have it reviewed first (pp-host review {request})"
+    )]
+    Unreviewed {
+        /// The instance.
+        key: InstanceKey,
+        /// The request.
+        request: RequestId,
+    },
     /// An inconsistency inside the host.
     #[error("internal error: {0}")]
     Internal(String),

@@ -40,6 +40,7 @@ mod clock;
 pub mod control;
 pub mod course;
 mod deciding;
+mod deleting;
 pub mod drill;
 mod drive;
 mod driven;
@@ -103,6 +104,13 @@ impl Workflow {
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The entry that says that an instance runs it.
+    fn loaded(&self) -> Entry {
+        let program = &self.program;
+        let (component, bytes, imports) = (program.digest(), program.bytes(), program.imports().to_vec());
+        Entry::Loaded { component, bytes, imports }
     }
 }
 
@@ -196,11 +204,7 @@ impl Host {
         limits.sandbox.check_component(workflow.bytes.len())?;
         let component = workflow.program.digest();
         let entries = vec![
-            Entry::Loaded {
-                component,
-                bytes: workflow.program.bytes(),
-                imports: workflow.program.imports().to_vec(),
-            },
+            workflow.loaded(),
             Entry::Started {
                 tenant: start.tenant,
                 actor: start.actor,

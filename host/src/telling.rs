@@ -6,15 +6,18 @@
 use crate::Error;
 use crate::Host;
 use crate::InstanceKey;
+use crate::Workflow;
 use crate::agenda::moved;
 use crate::drive::Origin;
 use crate::inner::Inner;
 use crate::inner::Reins;
+use crate::operate::Back;
 use crate::store::Batch;
 use crate::store::Fact;
 use crate::store::Place;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use receipt::Digest;
 use receipt::Timestamp;
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -44,6 +47,8 @@ pub(crate) struct Word {
     pub(crate) entries: Vec<Entry>,
     /// The receipt that they speak of.
     pub(crate) receipt: Option<Box<StoredReceipt>>,
+    /// A component that the instance is given.
+    pub(crate) component: Option<(Digest, Arc<[u8]>)>,
     /// It counts against the tenant's quotas.
     pub(crate) counts: Counts,
 }
@@ -92,8 +97,8 @@ impl Inner {
         }
         let agenda = moved(&before, &replay.status(), now);
         let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
-        let Word { entries, receipt, .. } = word;
-        let batch = Batch { entries, receipt, quotas, agenda, ..Batch::default() };
+        let Word { entries, receipt, component, .. } = word;
+        let batch = Batch { entries, receipt, component, quotas, agenda, ..Batch::default() };
         let told = self.store.append(Place { key: key.clone(), after, at: now }, batch).wait()?;
         told.iter().for_each(|fact| self.observe(fact));
         if agenda.is_some() {
@@ -169,25 +174,36 @@ impl Host {
         Ok(())
     }
 
-    /// Has a workflow go back: to before the step, sleep or wait of that name that it made itself, the `nth` of them from 0, or to its
-    /// beginning. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
-    /// are withdrawn. One that has ended goes on from there.
+    /// Has a workflow go back. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
+    /// are withdrawn. One that has ended goes on from there. Given other code, it goes on with that, for good.
     ///
     /// # Errors
     /// When it never came to that place, or an action of it is under way.
-    pub fn restart(&self, key: &InstanceKey, from: Option<(&str, usize)>, by: &str) -> Result<(), Error> {
+    pub fn restart(
+        &self,
+        key: &InstanceKey,
+        back: &Back,
+        with: Option<&Workflow>,
+        by: &str,
+    ) -> Result<(), Error> {
         let reins = RefCell::new(None);
         self.0.tell(key, |stand| {
-            let no_place = |(name, nth): (&str, usize)| Error::NoPlace(key.clone(), name.to_owned(), nth + 1);
-            let from = match from {
-                Some((name, nth)) => stand.replay.named(name, nth).ok_or_else(|| no_place((name, nth)))?,
-                None => 0,
+            let from = match back {
+                Back::Beginning => 0,
+                Back::Before { name, nth } => stand
+                    .replay
+                    .named(name, *nth)
+                    .ok_or_else(|| Error::NoPlace(key.clone(), name.clone(), nth.saturating_add(1)))?,
+                Back::Nowhere => stand.replay.next_call(),
             };
             let mut entries = self.settled(stand, &reins)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };
             entries.extend(withdrawn_by(stand, &restarted, by));
             entries.push(restarted);
-            Ok(Word::of(entries))
+            entries.extend(with.map(Workflow::loaded));
+            let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
+            let counts = if with.is_some() { Counts::Yes } else { Counts::No };
+            Ok(Word { component, counts, ..Word::of(entries) })
         })?;
         Reins::pull(&self.0, key);
         Ok(())

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 pub mod cli;
+pub mod desk;
 pub mod people;
 pub mod recount;
 pub mod worker;

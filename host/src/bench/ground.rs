@@ -54,6 +54,7 @@ impl Ground {
             requests_per_hour: u64::MAX,
             stored_bytes: u64::MAX,
             drives: u64::MAX,
+            ..Quotas::default()
         };
         let builder = Host::builder(folder.path()).sandbox(sandbox).quotas(quotas);
         let host = builder.capability(Nothing).open()?;

@@ -1,17 +1,23 @@
 //! `pp-host audit` and `pp-host logs`.
 
 use crate::cli::Exit;
+use crate::cli::bulletin::line;
 use crate::cli::data::Data;
 use crate::cli::data::OneOrAll;
 use crate::cli::data::Which;
 use crate::cli::json_line;
 use clap::Args;
+use host::store::Deleted;
 use host::store::RecordedAct;
+use host::store::Sqlite;
 use host::store::Store as _;
 use host::trust::Said;
+use receipt::Timestamp;
+use serde_json::Value;
 use serde_json::json;
 use std::io::Write;
 use workflow::Escaped;
+use workflow::Quoted;
 
 /// Show every fact, of one instance or of all.
 #[derive(Debug, Args)]
@@ -28,31 +34,58 @@ impl Audit {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
         let key = self.which.key();
-        // What operators said is about everybody.
-        let acts = if key.is_none() { store.acts(0)? } else { Vec::new() };
-        let mut acts = acts.into_iter().peekable();
+        let mut beside = match key {
+            None => beside(&store)?,
+            Some(_) => Vec::new(),
+        }
+        .into_iter()
+        .peekable();
         let mut out = anstream::stdout().lock();
         for fact in store.facts(key.as_ref())? {
-            while let Some(act) = acts.next_if(|act| act.at <= fact.at) {
-                self.said(&mut out, &act)?;
+            while let Some((_, beside)) = beside.next_if(|(at, _)| *at <= fact.at) {
+                self.write(&mut out, &beside)?;
             }
             match self.json {
                 true => writeln!(out, "{}", json_line(&fact)?)?,
-                false => writeln!(out, "{}  {}  {}", fact.at, fact.key, fact.entry)?,
+                false => writeln!(out, "{}", line(&fact))?,
             }
         }
-        acts.try_for_each(|act| self.said(&mut out, &act))?;
+        beside.try_for_each(|(_, beside)| self.write(&mut out, &beside))?;
         Ok(Exit::Done)
     }
 
-    fn said(&self, out: &mut impl Write, recorded: &RecordedAct) -> anyhow::Result<()> {
-        let Said { by, act } = serde_json::from_str(&recorded.body)?;
+    fn write(&self, out: &mut impl Write, beside: &Beside) -> anyhow::Result<()> {
         match self.json {
-            true => writeln!(out, "{}", json_line(&json!({ "at": recorded.at, "by": by, "act": act }))?)?,
-            false => writeln!(out, "{}  {}  {act}", recorded.at, Escaped(&by))?,
+            true => writeln!(out, "{}", json_line(&beside.json)?)?,
+            false => writeln!(out, "{}", beside.words)?,
         }
         Ok(())
     }
+}
+
+/// What happened beside the instances that there are.
+struct Beside {
+    words: String,
+    json: Value,
+}
+
+/// What operators said, and what was deleted, in order.
+fn beside(store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
+    let mut all = Vec::new();
+    for RecordedAct { at, body, .. } in store.acts(0)? {
+        let Said { by, act } = serde_json::from_str(&body)?;
+        let words = format!("{at}  {}  {act}", Escaped(&by));
+        all.push((at, Beside { words, json: json!({ "at": at, "by": by, "act": act }) }));
+    }
+    for Deleted { key, at, by, facts } in store.deletions()? {
+        let words = format!("{at}  {key}  deleted     by {}, {facts} facts", Quoted(&by));
+        let json = json!({
+            "at": at, "tenant": key.tenant, "instance": key.instance, "deleted": facts, "by": by,
+        });
+        all.push((at, Beside { words, json }));
+    }
+    all.sort_by_key(|(at, _)| *at);
+    Ok(all)
 }
 
 /// Show what an instance has printed.

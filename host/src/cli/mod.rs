@@ -6,6 +6,8 @@
 mod approvals;
 mod audit;
 mod authority;
+mod backup;
+mod bench;
 mod bulletin;
 mod data;
 mod decide;
@@ -101,6 +103,10 @@ enum Command {
     /// Show the keys that verify what this host signs.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Copy the data folder to a new one, while it is in use.
+    Backup(backup::Backup),
+    /// Measure what durability costs on this machine.
+    Bench(bench::Bench),
     /// Try the attack suite against this binary, on this machine, in temporary folders.
     Drill(drill::Drill),
     /// Verify receipts and attestations offline, with keys that you have pinned.
@@ -141,6 +147,8 @@ pub(crate) fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Verify(verify) => return verify.execute(),
         Command::Drill(drill) => drill.execute(),
+        Command::Backup(backup) => backup.execute(data),
+        Command::Bench(bench) => bench.execute(data),
         Command::Compile => return host::sandbox::compile_for_parent(),
         Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),

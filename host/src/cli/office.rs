@@ -94,7 +94,7 @@ pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Answe
 pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
     match is_owned(&error) && Remote::connect(&data.path).is_ok() {
         true => anyhow::anyhow!(
-            "another pp-host works in {data} and drives whatever is due there: give it workflows with pp-host submit, and see what becomes of them with pp-host watch"
+            "another pp-host has {data}: give it the workflow with pp-host submit, and see what becomes of it with pp-host watch"
         ),
         false => error,
     }
@@ -103,7 +103,7 @@ pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
 /// How an instance goes on that can.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match (Remote::connect(&data.path).is_ok(), key.tenant.as_str()) {
-        (true, _) => format!("{key} goes on by itself"),
+        (true, _) => format!("{key} goes on where pp-host work runs"),
         (false, data::TENANT) => format!("go on with pp-host resume {}", key.instance),
         (false, tenant) => format!("go on with pp-host resume {} --tenant {tenant}", key.instance),
     }

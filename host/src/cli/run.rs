@@ -21,12 +21,18 @@ use host::Status;
 use host::SystemClock;
 use host::authority::Keyring;
 use host::authority::Request;
+use host::control::Control;
 use host::store::Store as _;
 use host::store::StoreError;
 use host::store::StoredReceipt;
 use receipt::Decision;
 use receipt::Scope;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 use workflow::Effect;
 use workflow::Entry;
@@ -138,6 +144,9 @@ impl Resume {
 /// A host, somebody who decides, and a way of telling what happens.
 struct Session<'a> {
     host: Host,
+    /// Others may tell the instance something meanwhile.
+    _control: Control,
+    heard: Heard,
     manner: Manner,
     story: Story,
     data: &'a Path,
@@ -147,8 +156,14 @@ impl<'a> Session<'a> {
     /// Where people decide, nobody decides here for show.
     fn open(data: &'a Data, common: &Common, named: Option<Manner>, default: Manner) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
-        let host = office::open(data, &common.limits, move |fact| story.fact(fact))
-            .map_err(|error| office::or_worked_in(data, error))?;
+        let heard = Heard::default();
+        let tell = heard.clone();
+        let observe = move |fact: &Fact| {
+            story.fact(fact);
+            tell.tell();
+        };
+        let host =
+            office::open(data, &common.limits, observe).map_err(|error| office::or_worked_in(data, error))?;
         let manner = match (host.scope()?, named) {
             (Scope::Demo, named) => named.unwrap_or(default),
             (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,
@@ -159,7 +174,7 @@ impl<'a> Session<'a> {
         if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
             story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
         }
-        Ok(Self { host, manner, story, data: &data.path })
+        Ok(Self { _control: host.listen()?, host, heard, manner, story, data: &data.path })
     }
 
     /// Drives the instance, and decides what it waits for, until it ends or nobody decides.
@@ -173,15 +188,18 @@ impl<'a> Session<'a> {
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
                 Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
-                Status::Paused { .. } => break Exit::Waiting,
+                Status::Paused { by } => bail!(
+                    "{key} was paused by {by}: let it go on with pp-host instances resume {} --tenant {}",
+                    key.instance,
+                    key.tenant
+                ),
                 Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
                 Status::Waiting(wait) => match wait.request() {
                     Some(request) => match self.decided(&self.host.request(request)?)? {
                         true => {}
                         false => break Exit::Waiting,
                     },
-                    // Nobody can send it an event while this program has the folder.
-                    None => self.pass_time(&wait),
+                    None => self.pass_time(key, wait)?,
                 },
             }
         };
@@ -216,12 +234,18 @@ impl<'a> Session<'a> {
         Ok(true)
     }
 
-    /// Waits until time alone lets the instance go on.
-    fn pass_time(&self, wait: &Wait) {
+    /// Waits until time alone lets the instance go on, or somebody has told it something.
+    fn pass_time(&self, key: &InstanceKey, wait: Wait) -> anyhow::Result<()> {
+        let heard = self.heard.so_far();
         self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
         let now = SystemClock.now().as_millis();
         let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
-        std::thread::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1)));
+        let left = Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1));
+        // It may have been told before anybody listened.
+        if self.host.status(key)? == Status::Waiting(wait) {
+            self.heard.more_than(heard, left);
+        }
+        Ok(())
     }
 
     /// Verifies what was just issued as a stranger would: with the public keys, from the signed bytes.
@@ -232,6 +256,30 @@ impl<'a> Session<'a> {
         verified.open(&opening)?;
         self.story.detail("verified", "signature, key, canonical form, projection, commitment");
         Ok(())
+    }
+}
+
+/// How many facts were recorded, for whoever waits for the next.
+#[derive(Clone, Default)]
+struct Heard(Arc<(Mutex<u64>, Condvar)>);
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        *self.lock() += 1;
+        self.0.1.notify_all();
+    }
+
+    fn so_far(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// Waits for more than so many, and no longer than that.
+    fn more_than(&self, before: u64, longest: Duration) {
+        drop(self.0.1.wait_timeout_while(self.lock(), longest, |heard| *heard <= before));
     }
 }
 

@@ -190,7 +190,7 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::TABLE_ELEMENTS, Count, sandbox.table_elements,
         "elements in a table", "functions of the largest guests, several times"),
     limit!(sandbox::HANDLES, Count, sandbox.handles,
-        "handles that a guest holds at once", "a guest needs a handful"),
+        "handles that a guest holds at once", "a thousand things beside a workflow count twice while it waits for them"),
     limit!(sandbox::CALL_BYTES, Bytes, sandbox.call_bytes,
         "what one call hands to the host", "the largest artifact, and its evidence"),
     limit!(sandbox::LOG_BYTES, Bytes, sandbox.log_bytes,
@@ -225,6 +225,8 @@ pub static ALL: &[Limit] = &[
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
     limit!(quota::DRIVES, Count, quotas.drives,
         "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
+    limit!(quota::RETENTION, Age, quotas.retention,
+        "how long an instance is kept that has ended; an hour at least", "nothing is deleted that nobody said to delete"),
 ];
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub enum Unit {
     Seconds,
     /// Units of fuel, about one a WebAssembly instruction.
     Fuel,
+    /// How old something may become: seconds, or `"30d"`, or `"for good"`.
+    Age,
 }
 
 impl fmt::Display for Unit {
@@ -26,6 +28,7 @@ impl fmt::Display for Unit {
             Self::Bytes => "bytes",
             Self::Seconds => "seconds",
             Self::Fuel => "fuel",
+            Self::Age => "age",
         })
     }
 }
@@ -41,10 +44,21 @@ pub enum InvalidValue {
         "a size is expected: a whole number of bytes, or one with B, KiB, MiB or GiB, such as \"64 MiB\""
     )]
     NotASize,
+    /// Not an age.
+    #[error(
+        "an age is expected: a whole number of seconds, or one with s, m, h or d, such as \"30d\", or \"for good\""
+    )]
+    NotAnAge,
     /// Too large to be stored.
     #[error("it is too large; the largest is {0}")]
     TooLarge(u64),
 }
+
+/// Seconds in what they are called, the longest first.
+const AGES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+
+/// What never gets too old.
+const FOR_GOOD: &str = "for good";
 
 /// What 1 024 of the one before are called.
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
@@ -62,8 +76,17 @@ impl Unit {
         if let Some(number) = digits(text) {
             return number.ok_or(InvalidValue::TooLarge(u64::MAX));
         }
-        if self != Self::Bytes {
-            return Err(InvalidValue::NotANumber);
+        match self {
+            Self::Bytes => {}
+            Self::Age if text == FOR_GOOD => return Ok(u64::MAX),
+            Self::Age => {
+                let named = AGES.iter().find_map(|(name, seconds)| Some((text.strip_suffix(name)?, seconds)));
+                let (number, seconds) = named.ok_or(InvalidValue::NotAnAge)?;
+                let number = digits(number.trim_end()).ok_or(InvalidValue::NotAnAge)?;
+                let age = number.and_then(|number| number.checked_mul(*seconds));
+                return age.ok_or(InvalidValue::TooLarge(u64::MAX));
+            }
+            _ => return Err(InvalidValue::NotANumber),
         }
         let sized = SIZES.iter().find_map(|(name, shift)| Some((text.strip_suffix(name)?.trim_end(), shift)));
         let (number, shift) = sized.ok_or(InvalidValue::NotASize)?;
@@ -78,9 +101,14 @@ impl Unit {
             let fits = *shift > 0 && value != 0 && value.trailing_zeros() >= *shift;
             fits.then(|| format!("{} {name}", value >> shift))
         };
+        let aged = |(name, seconds): &(&str, u64)| {
+            (value > 0 && value.is_multiple_of(*seconds)).then(|| format!("{} {name}", value / seconds))
+        };
         match self {
             Self::Bytes => SIZES.iter().find_map(sized).unwrap_or_else(|| format!("{value} B")),
             Self::Seconds => format!("{value} s"),
+            Self::Age if value == u64::MAX => FOR_GOOD.to_owned(),
+            Self::Age => AGES.iter().find_map(aged).unwrap_or_else(|| "0 s".to_owned()),
             _ => value.to_string(),
         }
     }
@@ -163,5 +191,22 @@ mod tests {
         }
         assert_eq!(Unit::Bytes.show(64 << 20), "64 MiB");
         assert_eq!(Unit::Seconds.show(60), "60 s");
+        for value in [0, 1, 60, 3_601, 86_400, 30 * 86_400, u64::MAX - 1, u64::MAX] {
+            assert_eq!(Unit::Age.parse(&Unit::Age.show(value)), Ok(value));
+        }
+        assert_eq!(Unit::Age.show(30 * 86_400), "30 d");
+    }
+
+    #[test]
+    fn an_age_is_a_number_of_seconds_or_of_what_is_named() {
+        for (text, value) in
+            [("30d", 2_592_000), ("1 h", 3_600), ("90m", 5_400), ("0", 0), ("for good", u64::MAX)]
+        {
+            assert_eq!(Unit::Age.parse(text), Ok(value), "{text}");
+        }
+        for text in ["", "d", "30 days", "-1d", "1.5h", "forever", "1d12h", " 1d"] {
+            assert_eq!(Unit::Age.parse(text), Err(InvalidValue::NotAnAge), "{text:?}");
+        }
+        assert_eq!(Unit::Age.parse("999999999999999999d"), Err(InvalidValue::TooLarge(u64::MAX)));
     }
 }

@@ -1,8 +1,11 @@
 //! What can be asked of a host from outside, one value each: by a command in its own process, or through its control socket by one in
 //! another. Both come to the same function.
 
+mod handling;
 mod submit;
 
+pub use handling::Back;
+pub use handling::Handling;
 pub use submit::Created;
 pub use submit::Submit;
 
@@ -10,6 +13,7 @@ use crate::Error;
 use crate::Host;
 use crate::InstanceKey;
 use crate::Recorded;
+use crate::store::Standing;
 use crate::trust::Act;
 use receipt::Decision;
 use receipt::DecisionStatement;
@@ -27,6 +31,15 @@ use workflow::RequestId;
 pub enum Operation {
     /// Create an instance, to be driven by whoever works here.
     Submit(Submit),
+    /// Do something to an instance.
+    Handle {
+        /// The instance.
+        key: InstanceKey,
+        /// The account that has it done.
+        by: String,
+        /// What.
+        handling: Handling,
+    },
     /// Draw up what somebody would sign to decide a request.
     DrawUp {
         /// The request.
@@ -105,6 +118,11 @@ pub enum Answer {
         /// Whether it is new.
         created: Created,
     },
+    /// An instance stands so now.
+    Stands {
+        /// How.
+        standing: Standing,
+    },
     /// This would be signed.
     Statement {
         /// The statement in its canonical form.
@@ -142,14 +160,17 @@ impl Operation {
     pub(crate) fn component(&self) -> &[u8] {
         match self {
             Self::Submit(submit) => &submit.component,
+            Self::Handle { handling: Handling::Restart { component, .. }, .. } => component,
             _ => &[],
         }
     }
 
     /// The operation with the component that travelled beside it.
     pub(crate) fn with_component(mut self, component: Vec<u8>) -> Self {
-        if let Self::Submit(submit) = &mut self {
-            submit.component = component.into();
+        match &mut self {
+            Self::Submit(submit) => submit.component = component.into(),
+            Self::Handle { handling: Handling::Restart { component: of, .. }, .. } => *of = component.into(),
+            _ => {}
         }
         self
     }
@@ -163,6 +184,7 @@ impl Host {
     pub fn operate(&self, operation: Operation) -> Result<Answer, Error> {
         match operation {
             Operation::Submit(submit) => self.submitted(submit),
+            Operation::Handle { key, by, handling } => self.handled(&key, &by, handling),
             Operation::DrawUp { request, by, role, decision, reason } => {
                 let statement = self.statement(&request, &by, role.as_ref(), decision, reason.as_deref())?;
                 Ok(drawn_up(&statement))

@@ -38,7 +38,7 @@ pub struct Submit {
     pub component: Arc<[u8]>,
 }
 
-fn nothing() -> Arc<[u8]> {
+pub(super) fn nothing() -> Arc<[u8]> {
     Arc::from([])
 }
 

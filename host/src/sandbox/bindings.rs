@@ -12,3 +12,18 @@ wasmtime::component::bindgen!({
         "permission-protocol:tenant/workflow.step": super::guest::StepHandle,
     },
 });
+
+/// The world before it.
+pub(crate) mod before {
+    wasmtime::component::bindgen!({
+        path: "../wit/before/tenant-0.1.0.wit",
+        world: "tenant-workflow",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "permission-protocol:tenant/pp.receipt": crate::sandbox::guest::ReceiptHandle,
+            "permission-protocol:tenant/workflow.attempt": crate::sandbox::guest::AttemptHandle,
+            "permission-protocol:tenant/workflow.step": crate::sandbox::guest::StepHandle,
+        },
+    });
+}

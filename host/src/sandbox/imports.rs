@@ -1,18 +1,21 @@
 //! What a component may import. Everything else is refused by name when it is loaded.
 
-/// The interfaces of the world in `wit/`.
-const WORLD: [&str; 4] = [
-    DEPLOY_INTERFACE,
-    ASK_INTERFACE,
-    "permission-protocol:tenant/side-by-side@0.1.0",
+/// The interfaces of the world in `wit/`, and of the one before it: an instance keeps the code that it started with.
+const WORLD: [&str; 7] = [
+    "permission-protocol:tenant/deploy@0.1.0",
+    "permission-protocol:tenant/deploy@0.2.0",
+    "permission-protocol:tenant/pp@0.1.0",
+    "permission-protocol:tenant/pp@0.2.0",
+    "permission-protocol:tenant/side-by-side@0.2.0",
     "permission-protocol:tenant/workflow@0.1.0",
+    "permission-protocol:tenant/workflow@0.2.0",
 ];
 
 /// The interface behind which the deploy capability is.
-pub(crate) const DEPLOY_INTERFACE: &str = "permission-protocol:tenant/deploy@0.1.0";
+const DEPLOY_INTERFACE: &str = "permission-protocol:tenant/deploy@";
 
 /// The interface that asks for approvals.
-pub(crate) const ASK_INTERFACE: &str = "permission-protocol:tenant/pp@0.1.0";
+const ASK_INTERFACE: &str = "permission-protocol:tenant/pp@";
 
 /// What standard libraries pull in without being asked. The answers are inert: no environment, no arguments, no directories, an
 /// empty input; clocks and random numbers fixed for the instance. `wasi:sockets` and `wasi:http` are not here.
@@ -40,7 +43,25 @@ const INERT: [&str; 20] = [
 ];
 
 /// The interface that a workflow exports.
-pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.1.0";
+pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.2.0";
+
+/// The same in the world before. Its function has the same type.
+const ENTRYPOINT_BEFORE: &str = "permission-protocol:tenant/entrypoint@0.1.0";
+
+/// The entry point among a component's exports.
+pub(crate) fn entrypoint(exports: &[String]) -> Option<&'static str> {
+    [ENTRYPOINT, ENTRYPOINT_BEFORE].into_iter().find(|name| exports.iter().any(|export| export == name))
+}
+
+/// Whether an import of the world's is the one behind which the deploy capability is.
+pub(crate) fn deploys(name: &str) -> bool {
+    name.starts_with(DEPLOY_INTERFACE)
+}
+
+/// Whether an import of the world's is the one that asks for approvals.
+pub(crate) fn asks(name: &str) -> bool {
+    name.starts_with(ASK_INTERFACE)
+}
 
 /// Whether a component may import `name`.
 pub(crate) fn is_allowed(name: &str) -> bool {
@@ -60,14 +81,20 @@ mod tests {
 
     #[test]
     fn only_exact_names_pass() {
-        for good in ["permission-protocol:tenant/pp@0.1.0", "wasi:cli/exit@0.2.0", "wasi:io/streams@0.2.6"] {
+        for good in [
+            "permission-protocol:tenant/pp@0.1.0",
+            "permission-protocol:tenant/pp@0.2.0",
+            "wasi:cli/exit@0.2.0",
+            "wasi:io/streams@0.2.6",
+        ] {
             assert!(is_allowed(good), "{good}");
         }
         for bad in [
-            "permission-protocol:tenant/pp@0.2.0",
-            "permission-protocol:tenant/entrypoint@0.1.0",
+            "permission-protocol:tenant/pp@0.3.0",
+            "permission-protocol:tenant/side-by-side@0.1.0",
+            "permission-protocol:tenant/entrypoint@0.2.0",
             "permission-protocol:tenant/pp",
-            "permission-protocol:tenant/ppx@0.1.0",
+            "permission-protocol:tenant/ppx@0.2.0",
             "wasi:sockets/tcp@0.2.0",
             "wasi:http/outgoing-handler@0.2.0",
             "wasi:cli/exit",

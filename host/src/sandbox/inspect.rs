@@ -66,7 +66,7 @@ impl Inspection {
     /// The capabilities that its imports could reach, each behind the gate.
     #[must_use]
     pub fn capabilities(&self) -> &'static [&'static str] {
-        match self.imports.iter().any(|name| name == imports::DEPLOY_INTERFACE) {
+        match self.imports.iter().any(|name| imports::deploys(name)) {
             true => &[DEPLOY],
             false => &[],
         }
@@ -75,6 +75,6 @@ impl Inspection {
     /// Whether it can ask for approvals.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.imports.iter().any(|name| name == imports::ASK_INTERFACE)
+        self.imports.iter().any(|name| imports::asks(name))
     }
 }

@@ -58,7 +58,7 @@ pub struct SandboxLimits {
     pub wall_clock: Duration,
     /// Elements in a table. Default 100 000.
     pub table_elements: usize,
-    /// Handles that a guest may hold at once. Default 1 000.
+    /// Handles that a guest may hold at once. Default 3 000: what goes on beside a workflow counts twice while it is waited for.
     pub handles: usize,
     /// Bytes that one call may hand to the host. Default 72 MiB: the largest artifact, and its evidence.
     pub call_bytes: usize,
@@ -124,7 +124,7 @@ impl Default for SandboxLimits {
             fuel: 300_000_000_000,
             wall_clock: Duration::from_secs(60),
             table_elements: 100_000,
-            handles: 1_000,
+            handles: 3_000,
             call_bytes: 72 << 20,
             log_bytes: 256 << 10,
             live_instances: 1_000,

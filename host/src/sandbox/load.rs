@@ -1,7 +1,6 @@
 //! From bytes to a program that may run.
 
 use crate::sandbox::Provenance;
-use crate::sandbox::bindings::TenantWorkflowPre;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
 use crate::sandbox::limits::SandboxLimits;
@@ -11,12 +10,16 @@ use receipt::Digest;
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::component::Component;
+use wasmtime::component::ComponentExportIndex;
+use wasmtime::component::InstancePre;
 use wasmtime::component::Linker;
 
 /// A component of the world, compiled.
 #[derive(Clone)]
 pub struct Program {
-    pub(crate) pre: TenantWorkflowPre<Guest>,
+    pub(crate) pre: InstancePre<Guest>,
+    /// Its entry point's function.
+    pub(crate) run: ComponentExportIndex,
     digest: Digest,
     bytes: u64,
     imports: Vec<String>,
@@ -234,14 +237,14 @@ impl Examined {
         if !forbidden.is_empty() {
             return Err(LoadError::ForbiddenImports(forbidden));
         }
-        if !exports.iter().any(|name| name == imports::ENTRYPOINT) {
+        let Some(entrypoint) = imports::entrypoint(&exports) else {
             return Err(LoadError::NoEntrypoint { exports });
-        }
-        let pre = linker.instantiate_pre(&component).and_then(TenantWorkflowPre::new);
+        };
+        let pre = linker.instantiate_pre(&component);
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
-        shape::check(&component, linker).map_err(LoadError::OtherTypes)?;
+        let run = shape::check(&component, linker, entrypoint).map_err(LoadError::OtherTypes)?;
         let memories = component.resources_required().map_or(1, |needs| needs.num_memories.max(1));
-        Ok(Program { pre, digest, bytes, imports, provenance, memories })
+        Ok(Program { pre, run, digest, bytes, imports, provenance, memories })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::sandbox::guest::Guest;
 use crate::sandbox::guest::StepHandle;
-use crate::sandbox::imports::ENTRYPOINT;
 use wasmtime::component::Component;
+use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::Linker;
 use wasmtime::component::ResourceType;
 use wasmtime::component::types::ComponentFunc;
@@ -12,20 +12,27 @@ use wasmtime::component::types::Record;
 use wasmtime::component::types::Type;
 
 /// Checks that the entry point's `run` takes an event and a step of this host, and returns what a workflow returns. The reason, if not.
-pub(crate) fn check(component: &Component, linker: &Linker<Guest>) -> Result<(), String> {
+pub(crate) fn check(
+    component: &Component,
+    linker: &Linker<Guest>,
+    entrypoint: &str,
+) -> Result<ComponentExportIndex, String> {
     let engine = linker.engine();
     let shape = linker.substituted_component_type(component).map_err(|error| format!("{error:#}"))?;
     let Some(ComponentItem::ComponentInstance(entry)) =
-        shape.get_export(engine, ENTRYPOINT).map(|item| item.ty)
+        shape.get_export(engine, entrypoint).map(|item| item.ty)
     else {
-        return Err(format!("{ENTRYPOINT} is not an interface"));
+        return Err(format!("{entrypoint} is not an interface"));
     };
     match entry.get_export(engine, "run").map(|item| item.ty) {
-        Some(ComponentItem::ComponentFunc(run)) if is_the_world_s(&run) => Ok(()),
+        Some(ComponentItem::ComponentFunc(run)) if is_the_world_s(&run) => component
+            .get_export_index(None, entrypoint)
+            .and_then(|entry| component.get_export_index(Some(&entry), "run"))
+            .ok_or_else(|| format!("{entrypoint} has no function run")),
         Some(ComponentItem::ComponentFunc(_)) => {
             Err("its run is not run(event: event, step: borrow<step>) -> result<json, failure>".to_owned())
         }
-        _ => Err(format!("{ENTRYPOINT} has no function run")),
+        _ => Err(format!("{entrypoint} has no function run")),
     }
 }
 

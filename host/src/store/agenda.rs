@@ -221,6 +221,32 @@ pub(super) fn list(db: &Connection, selection: &Selection) -> Result<Vec<Entered
     every(db, select, params![tenant, standing, limit], line)
 }
 
+/// The tenants that have instances which have ended, from one to the next by the index, and when the first did.
+pub(super) fn first_ended(db: &Connection) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
+    const SELECT: &str = "WITH RECURSIVE next(tenant) AS (
+            SELECT min(tenant) FROM instances WHERE ended = 1
+            UNION ALL SELECT (SELECT min(i.tenant) FROM instances i WHERE i.ended = 1 AND i.tenant > next.tenant)
+                FROM next WHERE next.tenant IS NOT NULL)
+        SELECT tenant, (SELECT min(i.since) FROM instances i WHERE i.ended = 1 AND i.tenant = next.tenant) FROM next
+            WHERE tenant IS NOT NULL";
+    every(db, SELECT, [], |row| {
+        let tenant = cell::<String>(row, 0)?.parse().map_err(damaged)?;
+        Ok((tenant, Timestamp::from_millis(cell(row, 1)?)))
+    })
+}
+
+/// A tenant's instances that had ended by then, the longest ended first: so many of them, without the first so many.
+pub(super) fn ended(
+    db: &Connection,
+    tenant: &TenantId,
+    by: Timestamp,
+    (skip, limit): (u32, u32),
+) -> Result<Vec<InstanceKey>, StoreError> {
+    const SELECT: &str = "SELECT tenant, instance FROM instances
+        WHERE ended = 1 AND tenant = ?1 AND since <= ?2 ORDER BY since LIMIT ?3 OFFSET ?4";
+    every(db, SELECT, params![tenant.as_str(), by.as_millis(), limit, skip], |row| key_at(row, 0))
+}
+
 fn line(row: &Row<'_>) -> Result<Entered, StoreError> {
     let due: Option<i64> = cell(row, 3)?;
     let agenda =

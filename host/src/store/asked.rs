@@ -20,11 +20,10 @@ use serde_json::Value;
 use workflow::Entry;
 use workflow::RequestId;
 
-/// What a policy said is the same for very many requests.
-const GOVERNED: &str = "governed";
+/// What very many requests have in common: what asks, and what the policy said.
+const COMMON: [&str; 3] = ["component", "imports", "governed"];
 
 /// Where the journal says what a request says too: the member, and its place in the entry.
-const LOADED: [(&str, &str); 2] = [("component", "/component"), ("imports", "/imports")];
 const STARTED: [(&str, &str); 5] = [
     ("tenant", "/tenant"),
     ("actor", "/actor"),
@@ -51,8 +50,8 @@ pub(super) struct Particulars {
     pub(super) subject: String,
     /// The length of the whole text, which is what counts against a quota.
     pub(super) length: usize,
-    /// What the policy said, where it is kept apart.
-    pub(super) governed: Option<String>,
+    /// What it has in common with many others, where that is kept apart.
+    pub(super) common: Option<String>,
     short: Short,
 }
 
@@ -63,17 +62,18 @@ impl Particulars {
         let mut members: Map<String, Value> = serde_json::from_str(&body).map_err(damaged)?;
         let requested = entries.iter().find(|entry| is_about(entry, &id)).map(serde_json::to_value);
         let requested = requested.transpose().map_err(damaged)?.unwrap_or_default();
-        let (mut mark, mut governed) = (String::new(), None);
+        let (mut mark, mut common) = (String::new(), None);
         if is_whole(&members) && agrees(&members, &requested) {
             members.retain(|name, _| !of_the_journal().any(|member| member == name));
-            governed = members.remove(GOVERNED).map(|governed| governed.to_string());
+            let apart: Map<_, _> = COMMON.iter().filter_map(|name| members.remove_entry(*name)).collect();
+            common = Some(Value::Object(apart).to_string());
             mark.push(REST);
         }
         let text = Value::Object(members).to_string();
         let short = Short::of(&[text]).ok_or_else(|| damaged("a request with control characters"))?;
         let short = Short { text: mark + &short.text, ..short };
         let subject = format!("{capability} {resource}");
-        Ok(Self { id, subject, length: body.len(), governed, short })
+        Ok(Self { id, subject, length: body.len(), common, short })
     }
 
     /// Writes it. `seq` is the fact that it was made.
@@ -82,13 +82,13 @@ impl Particulars {
         db: &Connection,
         seq: i64,
         instance: i64,
-        governed: Option<i64>,
+        common: Option<i64>,
     ) -> rusqlite::Result<()> {
         const INSERT: &str =
-            "INSERT INTO requests (seq, id, instance, governed, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            "INSERT INTO requests (seq, id, instance, common, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let Short { text, bytes } = &self.short;
         let bytes = (!bytes.is_empty()).then_some(bytes);
-        let values = params![seq, self.id.as_str(), instance, governed, bytes, text];
+        let values = params![seq, self.id.as_str(), instance, common, bytes, text];
         db.prepare_cached(INSERT)?.execute(values).map(drop)
     }
 }
@@ -99,12 +99,12 @@ pub(super) fn is_about(entry: &Entry, id: &RequestId) -> bool {
 }
 
 fn of_the_journal() -> impl Iterator<Item = &'static str> {
-    let named = LOADED.iter().chain(&STARTED).chain(&REQUESTED).map(|(member, _)| *member);
+    let named = STARTED.iter().chain(&REQUESTED).map(|(member, _)| *member);
     named.chain([INSTANCE])
 }
 
 fn is_whole(members: &Map<String, Value>) -> bool {
-    members.contains_key(GOVERNED) && of_the_journal().all(|member| members.contains_key(member))
+    COMMON.into_iter().chain(of_the_journal()).all(|member| members.contains_key(member))
 }
 
 /// Whether a request says what the fact says that it was made.
@@ -116,8 +116,8 @@ fn agrees(members: &Map<String, Value>, requested: &Value) -> bool {
 macro_rules! requests {
     ($rest:literal) => {
         concat!(
-            "SELECT i.tenant, i.instance, r.instance, r.seq, r.body, r.bytes, g.body, r.outcome
-                FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts g ON g.id = r.governed ",
+            "SELECT i.tenant, i.instance, r.instance, r.seq, r.body, r.bytes, c.body, r.outcome
+                FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts c ON c.id = r.common ",
             $rest
         )
     };
@@ -138,7 +138,7 @@ pub(super) fn read(
 ) -> Result<(InstanceKey, String, Option<String>), StoreError> {
     let (key, outcome) = (key_at(row, 0)?, cell(row, 7)?);
     let (instance, seq) = (cell(row, 2)?, cell(row, 3)?);
-    let (body, bytes, governed): (String, Option<Vec<u8>>, Option<String>) =
+    let (body, bytes, common): (String, Option<Vec<u8>>, Option<String>) =
         (cell(row, 4)?, cell(row, 5)?, cell(row, 6)?);
     let failed = || StoreError::Damaged(format!("a request of instance {key} cannot be read (fact {seq})"));
     let rest = body.strip_prefix(REST);
@@ -147,8 +147,8 @@ pub(super) fn read(
         return Ok((key, text, outcome));
     }
     let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(|_| failed())?;
-    let governed = governed.as_deref().map(serde_json::from_str).ok_or_else(failed)?;
-    members.insert(GOVERNED.to_owned(), governed.map_err(|_| failed())?);
+    let common = common.and_then(|text| serde_json::from_str::<Map<_, _>>(&text).ok());
+    members.extend(common.ok_or_else(failed)?);
     let facts = (row::first(db, &key, instance)?, row::around(db, &key, seq)?);
     complete(&mut members, &key, &facts.0, &facts.1, seq).ok_or_else(failed)?;
     Ok((key, Value::Object(members).to_string(), outcome))
@@ -163,16 +163,9 @@ fn complete(
     seq: i64,
 ) -> Option<()> {
     let requested = around.iter().find(|fact| fact.seq == seq.unsigned_abs() && fact.key == *key)?;
-    let [
-        Fact { entry: loaded @ Entry::Loaded { .. }, .. },
-        Fact { entry: started @ Entry::Started { .. }, .. },
-        ..,
-    ] = first
-    else {
-        return None;
-    };
+    let started = first.iter().find(|fact| matches!(fact.entry, Entry::Started { .. }))?;
     members.insert(INSTANCE.to_owned(), key.instance.as_str().into());
-    let said = [(loaded, &LOADED[..]), (started, &STARTED[..]), (&requested.entry, &REQUESTED[..])];
+    let said = [(&started.entry, &STARTED[..]), (&requested.entry, &REQUESTED[..])];
     for (entry, places) in said {
         let entry = serde_json::to_value(entry).ok()?;
         for (member, place) in places {

@@ -3,6 +3,7 @@
 use crate::store::InstanceKey;
 use crate::store::Quotas;
 use crate::store::StoreError;
+use crate::store::deletion::Mark;
 use crate::store::look::cell_0;
 use crate::store::look::instance_row;
 use crate::store::look::one;
@@ -25,6 +26,8 @@ const TEXTS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Ledger {
     latest: Timestamp,
+    /// The last place among all facts that a deletion has left free.
+    floor: i64,
     journals: HashMap<InstanceKey, Journal>,
     /// Whose journal the write at hand has added to.
     added: Option<InstanceKey>,
@@ -46,10 +49,11 @@ pub(super) struct Journal {
 }
 
 impl Ledger {
-    pub(super) fn new(latest: Option<Timestamp>) -> Self {
+    pub(super) fn new(latest: Option<Timestamp>, mark: Option<Mark>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
         let (journals, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { latest, journals, added: None, texts, next: None, version: 0, changes }
+        let floor = mark.map_or(0, |mark| mark.seq);
+        Self { latest, floor, journals, added: None, texts, next: None, version: 0, changes }
     }
 
     /// The time to record. Another instance may have recorded something later since `at` was looked up.
@@ -61,6 +65,21 @@ impl Ledger {
     /// The latest time ever recorded, if anything was.
     pub(super) fn latest(&self) -> Timestamp {
         self.latest
+    }
+
+    /// The place among all facts after which the next one comes, whatever was deleted.
+    pub(super) fn floor(&self) -> i64 {
+        self.floor
+    }
+
+    /// Something was deleted. Should that be undone, a place is left out and nothing is lost.
+    pub(super) fn raise(&mut self, mark: Option<Mark>) {
+        self.floor = mark.map_or(self.floor, |mark| self.floor.max(mark.seq));
+    }
+
+    /// There is no such instance any more.
+    pub(super) fn strike(&mut self, key: &InstanceKey) {
+        self.journals.remove(key);
     }
 
     /// The journal of an instance.
@@ -93,10 +112,10 @@ impl Ledger {
 
     /// The places of so many facts.
     pub(super) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
-        const LAST: &str = "SELECT seq + count FROM entries ORDER BY seq DESC LIMIT 1";
+        const LAST: &str = "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1";
         let next = match self.next {
             Some(next) => next,
-            None => one(db, LAST, [], cell_0)?.unwrap_or(1),
+            None => self.floor.max(one(db, LAST, [], cell_0)?.unwrap_or(0)) + 1,
         };
         self.next = Some(next + count);
         Ok(next)

@@ -5,6 +5,7 @@ use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::store::deletion;
 use crate::store::row;
 use receipt::Digest;
 use receipt::Timestamp;
@@ -57,11 +58,11 @@ pub(super) fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, StoreError> {
     })
 }
 
-/// Times never run backwards in here, so the last entry has the latest.
+/// Times never run backwards in here, so the last entry has the latest, or the last deletion.
 pub(super) fn latest(db: &Connection) -> Result<Option<Timestamp>, StoreError> {
-    one(db, "SELECT at FROM entries ORDER BY seq DESC LIMIT 1", [], |row| {
-        cell(row, 0).map(Timestamp::from_millis)
-    })
+    const LAST: &str = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
+    let last = one(db, LAST, [], |row| cell(row, 0).map(Timestamp::from_millis))?;
+    Ok(last.max(deletion::mark(db)?.map(|mark| mark.at)))
 }
 
 pub(super) fn output(db: &Connection, key: &InstanceKey) -> Result<String, StoreError> {

@@ -7,6 +7,8 @@
 mod agenda;
 mod approvals;
 mod asked;
+mod backup;
+mod deletion;
 mod folder;
 mod ledger;
 mod log;
@@ -32,6 +34,9 @@ pub use agenda::Standing;
 pub use approvals::Asked;
 pub use approvals::RecordedAct;
 pub use approvals::Requests;
+pub use backup::Copied;
+pub use backup::back_up;
+pub use deletion::Deleted;
 pub use folder::DataFolder;
 pub use quota::OverQuota;
 pub use quota::Quotas;
@@ -133,6 +138,8 @@ pub struct Batch {
     pub request: Option<NewRequest>,
     /// A receipt that they speak of.
     pub receipt: Option<Box<StoredReceipt>>,
+    /// A component that the instance is loaded with anew.
+    pub component: Option<(Digest, Arc<[u8]>)>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
     pub quotas: Option<Quotas>,
     /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
@@ -297,6 +304,24 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError>;
 
+    /// The tenants that have instances which have ended, and when the first of those did. Costs a look-up a tenant.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn first_ended(&self) -> Result<Vec<(TenantId, Timestamp)>, StoreError>;
+
+    /// A tenant's instances that had ended by then, the longest ended first, without the first `skip` of them. Costs a look-up.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn ended(
+        &self,
+        tenant: &TenantId,
+        by: Timestamp,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<InstanceKey>, StoreError>;
+
     /// The instances, oldest first.
     ///
     /// # Errors
@@ -356,6 +381,14 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// A copy that cannot be made.
+    #[error("cannot copy to {}: {problem}", path.display())]
+    Backup {
+        /// Where to, or the file of the copy that is the matter.
+        path: PathBuf,
+        /// Why.
+        problem: String,
     },
     /// Nothing there yet.
     #[error("there is no data in {} yet: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]

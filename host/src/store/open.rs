@@ -58,6 +58,11 @@ pub(super) fn immutable(path: &Path) -> Result<Connection, StoreError> {
 /// Opens the journal to read. A write-ahead log wants to be written to even then; where that is not allowed nobody else writes either,
 /// as far as this user goes, and the file is read as it lies.
 pub(super) fn read(path: &Path) -> Result<Connection, StoreError> {
+    read_as_it_is(path).and_then(ready)
+}
+
+/// The same, of whatever format it is.
+pub(super) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
     match check_format(&connection, path) {
@@ -66,9 +71,9 @@ pub(super) fn read(path: &Path) -> Result<Connection, StoreError> {
         {
             let connection = immutable(path)?;
             check_format(&connection, path)?;
-            ready(connection)
+            Ok(connection)
         }
-        checked => checked.and_then(|()| ready(connection)),
+        checked => checked.map(|()| connection),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a tenant may keep here, and what it keeps.
 
+use std::time::Duration;
 use workflow::TenantId;
 
 /// The bounds on what one tenant's instances hold together. One tenant's appetite is not another's shortage.
@@ -15,6 +16,8 @@ pub struct Quotas {
     pub stored_bytes: u64,
     /// Instances that are driven at once. Default 16.
     pub drives: u64,
+    /// How long an instance is kept that has ended. Default: for good.
+    pub retention: Duration,
 }
 
 /// What the bounds are called: in errors, in settings, on a command line.
@@ -29,6 +32,8 @@ pub mod quota_names {
     pub const STORED_BYTES: &str = "stored-bytes";
     /// Of [`Quotas::drives`](super::Quotas::drives).
     pub const DRIVES: &str = "drives";
+    /// Of [`Quotas::retention`](super::Quotas::retention).
+    pub const RETENTION: &str = "retention";
 }
 
 impl Default for Quotas {
@@ -39,6 +44,7 @@ impl Default for Quotas {
             requests_per_hour: 100,
             stored_bytes: 1 << 30,
             drives: 16,
+            retention: Duration::from_secs(u64::MAX),
         }
     }
 }

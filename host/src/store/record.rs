@@ -17,6 +17,7 @@ use crate::store::agenda::enter;
 use crate::store::approvals;
 use crate::store::asked::Particulars;
 use crate::store::asked::is_about;
+use crate::store::deletion::delete;
 use crate::store::ledger::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::look;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::RequestId;
+use workflow::TenantId;
 
 /// How many of the last characters of an instance's output are kept.
 const OUTPUT: i64 = 1 << 20;
@@ -56,6 +58,7 @@ pub(super) enum Record {
         lines: Lines,
         request: Option<Particulars>,
         receipt: Option<Kept>,
+        component: Option<(Digest, Arc<[u8]>)>,
         quotas: Option<Quotas>,
         seen: Option<Box<Seen>>,
         agenda: Option<Agenda>,
@@ -67,6 +70,12 @@ pub(super) enum Record {
     Postpone {
         key: InstanceKey,
         until: Timestamp,
+    },
+    Delete {
+        place: Place,
+        components: Vec<Digest>,
+        bytes: usize,
+        by: String,
     },
     Act {
         seen: u64,
@@ -95,13 +104,26 @@ impl Record {
                 let lines = Lines::of_creation(entries)?;
                 Self::Create { place: Place { key, after: 0, at }, component, lines, quotas }
             }
-            Write::Append { place, batch: Batch { entries, request, receipt, quotas, seen, agenda } } => {
+            Write::Append {
+                place,
+                batch: Batch { entries, request, receipt, component, quotas, seen, agenda },
+            } => {
                 let request = request.map(|request| Particulars::of(request, &entries)).transpose()?;
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
-                Self::Append { place, lines: Lines::of(entries)?, request, receipt, quotas, seen, agenda }
+                Self::Append {
+                    place,
+                    lines: Lines::of(entries)?,
+                    request,
+                    receipt,
+                    component,
+                    quotas,
+                    seen,
+                    agenda,
+                }
             }
             Write::Output { key, text } => Self::Output { key, text },
             Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Delete { place, components, bytes, by } => Self::Delete { place, components, bytes, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
@@ -111,12 +133,13 @@ impl Record {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Create { component, lines, .. } => component.1.len() + lines.bytes(),
-            Self::Append { lines, request, receipt, .. } => {
+            Self::Append { lines, request, receipt, component, .. } => {
+                let component = component.as_ref().map_or(0, |component| component.1.len());
                 let request = request.as_ref().map_or(0, |request| request.length);
-                lines.bytes() + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+                component + lines.bytes() + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
-            Self::Postpone { .. } => 0,
+            Self::Postpone { .. } | Self::Delete { .. } => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
@@ -127,12 +150,15 @@ impl Record {
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
-            Self::Append { place, lines, request, receipt, quotas, seen, agenda } => {
+            Self::Append { place, lines, request, receipt, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
                 let (Journal { row, length }, mut change) =
                     (ledger.journal(db, &place.key)?, Change::default());
                 if length != place.after as u64 {
                     return Err(StoreError::Conflict(place.key));
+                }
+                if let Some((digest, bytes)) = &component {
+                    keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
                 }
                 let facts = add(db, ledger, &place, row, lines, &mut change)?;
                 keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
@@ -149,6 +175,9 @@ impl Record {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
                 run(db, postpone, params![ledger.journal(db, &key)?.row, until.as_millis()])
                     .map(|()| Vec::new())
+            }
+            Self::Delete { place, components, bytes, by } => {
+                delete(db, ledger, &place, (&components, bytes), &by)
             }
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
@@ -175,11 +204,9 @@ fn create(
     lines: Lines,
     quotas: &Quotas,
 ) -> Written {
-    let (key, (digest, bytes)) = (&place.key, component);
+    let key = &place.key;
     let mut change = Change { instances: 1, ..Change::default() };
-    if change.hold(db, &key.tenant, component)? {
-        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
-    }
+    keep_component(db, &key.tenant, component, &mut change)?;
     let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, length) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
@@ -196,6 +223,20 @@ fn create(
     Ok(facts)
 }
 
+/// Keeps a component that an instance of the tenant is loaded with.
+fn keep_component(
+    db: &Connection,
+    tenant: &TenantId,
+    component: (&Digest, &[u8]),
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    if change.hold(db, tenant, component)? {
+        let (digest, bytes) = component;
+        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), bytes])?;
+    }
+    Ok(())
+}
+
 /// The records that a batch's entries speak of.
 fn keep_records(
     db: &Connection,
@@ -209,8 +250,8 @@ fn keep_records(
         let fact = facts.iter().find(|fact| is_about(&fact.entry, &request.id)).or(facts.first());
         let fact = fact.ok_or_else(|| damaged("a request without a fact"))?;
         approvals::count(db, &place.key.tenant, &request.subject, place.at)?;
-        let governed = request.governed.as_deref().map(|text| ledger.text(db, text)).transpose()?;
-        let inserted = request.insert(db, fact.seq.cast_signed(), row, governed);
+        let common = request.common.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+        let inserted = request.insert(db, fact.seq.cast_signed(), row, common);
         inserted.map_err(|error| conflict(error, &place.key))?;
         change.pending += 1;
         change.keep(request.length);

@@ -12,7 +12,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 /// Of the database, kept in memory by the one that writes: 32 MiB.
 const CACHE_KIB: i64 = 32 << 10;
@@ -26,6 +26,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || COUNTERS.to_owned(),
     || APPROVALS.to_owned(),
     || AGENDA.to_owned(),
+    || DELETIONS.to_owned(),
     || format!("{DENSITY}{}", views::create()),
 ];
 
@@ -118,9 +119,23 @@ const AGENDA: &str = "
     DROP INDEX requests_by_subject;
 ";
 
-/// Format 5 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
+/// Format 5 is for instances that are deleted: which were (`deletions`, with the last place among all facts that had been given out, which
+/// no other fact gets), which have ended and since when, and how many instances of a tenant have each component, so that the last one
+/// takes it along.
+const DELETIONS: &str = "
+    CREATE TABLE deletions (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tenant TEXT NOT NULL, instance TEXT NOT NULL, deleted_by TEXT NOT NULL, facts INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+    CREATE INDEX ended ON instances (tenant, since) WHERE ended = 1;
+    ALTER TABLE holdings ADD COLUMN instances INTEGER NOT NULL DEFAULT 0;
+    CREATE TEMP TABLE held AS SELECT i.tenant AS tenant, e.body ->> 'component' AS component, count(*) AS times
+        FROM entries e JOIN instances i ON i.id = e.instance WHERE json_valid(e.body) AND e.body ->> 'fact' = 'loaded' GROUP BY 1, 2;
+    UPDATE holdings SET instances = coalesce((SELECT times FROM held h WHERE h.tenant = holdings.tenant AND h.component = holdings.component), 0);
+    DROP TABLE held;
+    CREATE INDEX holders ON holdings (component);
+";
+
+/// Format 6 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
 /// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; `rates` counts a tenant's requests by
-/// the minute, which was an index; and `log` is [`log`](crate::store::log)'s. Rows that are there already say the same in format 5 as in format 4.
+/// the minute, which was an index; and `log` is [`log`](crate::store::log)'s. Rows that are there already say the same in format 6 as in format 5.
 const DENSITY: &str = "
     CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), opened INTEGER NOT NULL, closed INTEGER NOT NULL) STRICT;
     INSERT INTO log VALUES (1, 0, 0);
@@ -137,14 +152,14 @@ const DENSITY: &str = "
     CREATE TEMP TABLE made AS SELECT seq, body ->> 'request' AS request FROM entries
         WHERE json_valid(body) AND body ->> 'fact' = 'requested';
     CREATE INDEX temp.made_by_request ON made (request);
-    CREATE TABLE requests_5 (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, instance INTEGER NOT NULL, open INTEGER NOT NULL DEFAULT 1,
-        outcome TEXT, governed INTEGER, bytes BLOB, body TEXT NOT NULL) STRICT;
-    INSERT INTO requests_5 (seq, id, instance, open, outcome, body)
+    CREATE TABLE requests_6 (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, instance INTEGER NOT NULL, open INTEGER NOT NULL DEFAULT 1,
+        outcome TEXT, common INTEGER, bytes BLOB, body TEXT NOT NULL) STRICT;
+    INSERT INTO requests_6 (seq, id, instance, open, outcome, body)
         SELECT coalesce((SELECT min(seq) FROM made WHERE request = requests.id), -requests.rowid), id, instance, open, outcome, body
         FROM requests ORDER BY 1;
     DROP TABLE made;
     DROP TABLE requests;
-    ALTER TABLE requests_5 RENAME TO requests;
+    ALTER TABLE requests_6 RENAME TO requests;
     CREATE INDEX open_requests ON requests (instance) WHERE open = 1;
 ";
 

@@ -3,6 +3,7 @@
 use crate::store::Asked;
 use crate::store::Commit;
 use crate::store::DataFolder;
+use crate::store::Deleted;
 use crate::store::Entered;
 use crate::store::Fact;
 use crate::store::Fate;
@@ -18,6 +19,8 @@ use crate::store::Write;
 use crate::store::agenda;
 use crate::store::approvals;
 use crate::store::asked;
+use crate::store::deletion;
+use crate::store::ledger::Ledger;
 use crate::store::log::Log;
 use crate::store::look;
 use crate::store::open;
@@ -50,17 +53,25 @@ impl Sqlite {
         let mut writer = None;
         if folder.is_owned() {
             let db = open::own(&path)?;
-            let latest = look::latest(&db)?;
+            let (latest, mark) = (look::latest(&db)?, deletion::mark(&db)?);
             let failed = |error| StoreError::Folder { path: path.clone(), error };
             let log = Log::open(&db, &path)?;
-            writer = Some(Writer::start(db, log, latest).map_err(failed)?);
+            writer = Some(Writer::start(db, log, Ledger::new(latest, mark)).map_err(failed)?);
         }
         Ok(Self { readers: Readers::open(path)?, writer })
     }
 }
 
-/// For whoever follows what happens.
+/// For whoever looks at everything, or follows what happens.
 impl Sqlite {
+    /// The instances that were deleted, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn deletions(&self) -> Result<Vec<Deleted>, StoreError> {
+        self.readers.read(deletion::deletions)
+    }
+
     /// The last fact's place; 0 where there is none.
     ///
     /// # Errors
@@ -159,6 +170,20 @@ impl Store for Sqlite {
 
     fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError> {
         self.readers.read(|db| agenda::list(db, selection))
+    }
+
+    fn first_ended(&self) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
+        self.readers.read(agenda::first_ended)
+    }
+
+    fn ended(
+        &self,
+        tenant: &TenantId,
+        by: Timestamp,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<InstanceKey>, StoreError> {
+        self.readers.read(|db| agenda::ended(db, tenant, by, (skip, limit)))
     }
 
     fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {

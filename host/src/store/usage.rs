@@ -3,6 +3,7 @@
 use crate::store::StoreError;
 use crate::store::Usage;
 use crate::store::look::cell;
+use crate::store::look::cell_0;
 use crate::store::look::classify;
 use crate::store::look::one;
 use receipt::Digest;
@@ -25,7 +26,7 @@ impl Change {
         self.bytes = self.bytes.saturating_add(length.cast_signed() as i64);
     }
 
-    /// Counts a component, once a tenant. Whether it is new to the tenant.
+    /// Counts an instance's component, its bytes once a tenant. Whether it is new to the tenant.
     pub(super) fn hold(
         &mut self,
         db: &Connection,
@@ -33,9 +34,10 @@ impl Change {
         component: (&Digest, &[u8]),
     ) -> Result<bool, StoreError> {
         let (digest, bytes) = component;
-        let mut insert =
-            db.prepare_cached("INSERT OR IGNORE INTO holdings VALUES (?1, ?2)").map_err(classify)?;
-        let new = insert.execute([tenant.as_str(), &digest.to_string()]).map_err(classify)? > 0;
+        const HOLD: &str = "INSERT INTO holdings VALUES (?1, ?2, 1)
+            ON CONFLICT (tenant, component) DO UPDATE SET instances = instances + 1 RETURNING instances";
+        let holding = one(db, HOLD, [tenant.as_str(), &digest.to_string()], cell_0::<i64>)?;
+        let new = holding == Some(1);
         if new {
             self.keep(bytes.len());
         }

@@ -40,17 +40,16 @@ fn asked() -> String {
         "CREATE VIEW asked AS
         SELECT r.seq, r.id, i.tenant, i.instance, r.open, r.outcome,
             CASE WHEN substr(r.body, 1, 1) <> char(5) THEN {whole} ELSE (
-                SELECT json_insert({rest}, '$.governed', json(g.body), '$.instance', i.instance,
-                    '$.component', l.body ->> 'component', '$.imports', json(l.body -> 'imports'),
+                SELECT json_insert(json_patch({rest}, c.body), '$.instance', i.instance,
                     '$.tenant', s.body ->> 'tenant', '$.actor', s.body ->> 'actor', '$.operator', s.body ->> 'operator',
                     '$.submitter', s.body ->> 'submitter', '$.workflow', s.body ->> 'workflow',
                     '$.id', r.id, '$.call', q.body ->> 'call', '$.capability', q.body ->> '$.asked.capability',
                     '$.resource', q.body ->> '$.asked.resource', '$.artifact', json(q.body -> 'artifact'),
                     '$.expires_at', q.body ->> 'expires_at')
-                FROM facts l, facts s, facts q
-                WHERE l.of = r.instance AND l.idx = 0 AND s.of = r.instance AND s.idx = 1 AND q.of = r.instance AND q.seq = r.seq
+                FROM facts s, facts q
+                WHERE s.of = r.instance AND s.idx = 1 AND q.of = r.instance AND q.seq = r.seq
             ) END AS body
-        FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts g ON g.id = r.governed;"
+        FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts c ON c.id = r.common;"
     )
 }
 

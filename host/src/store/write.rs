@@ -46,6 +46,17 @@ pub enum Write {
         /// Until when.
         until: Timestamp,
     },
+    /// Delete an instance that has ended, if it has as many entries as `place` says.
+    Delete {
+        /// The instance, as its deleter has seen it.
+        place: Place,
+        /// The components that it was loaded with.
+        components: Vec<Digest>,
+        /// What was counted for its entries and its requests.
+        bytes: usize,
+        /// Who deletes it.
+        by: String,
+    },
     /// Record an act of an operator, if the last one is still `seen`.
     Act {
         /// The place of the last act that its writer has seen; 0 where there is none.

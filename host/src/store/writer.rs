@@ -47,9 +47,8 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection that nobody else writes through.
-    pub(super) fn start(db: Connection, log: Log, latest: Option<Timestamp>) -> std::io::Result<Self> {
+    pub(super) fn start(db: Connection, log: Log, ledger: Ledger) -> std::io::Result<Self> {
         let (queue, jobs) = channel();
-        let ledger = Ledger::new(latest);
         let known = Arc::new(AtomicI64::new(ledger.latest().as_millis()));
         let desk = Desk { db, ledger, log, latest: Arc::clone(&known) };
         let thread =

@@ -11,6 +11,7 @@
 
 mod bell;
 mod ready;
+mod retention;
 mod shift;
 
 pub(crate) use bell::Bell;
@@ -37,13 +38,17 @@ impl Default for Pace {
 }
 
 impl Host {
-    /// Drives every instance that is due, and those that become due, until `stop` comes. No tenant keeps another waiting for more than
-    /// its turn.
+    /// Drives every instance that is due, and those that become due, until `stop` comes, and deletes those that ended longer ago than
+    /// their tenant's retention. No tenant keeps another waiting for more than its turn.
     ///
     /// # Errors
     /// When the agenda cannot be read. What goes wrong with one instance is told to [`Builder::trouble`](crate::Builder::trouble), and
     /// the instance is tried again later.
     pub async fn work(&self, pace: Pace, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        Shift::new(self, pace).run(stop).await
+        let kept = retention::keep(self);
+        tokio::select! {
+            worked = Shift::new(self, pace).run(stop) => worked,
+            never = kept => never.map(|never| match never {}),
+        }
     }
 }

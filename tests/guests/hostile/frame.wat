@@ -1,9 +1,10 @@
 ;; A workflow around one core module, whose text takes the place of the line that names it. The world's types are here, so that an
 ;; attack is a few lines: it imports what it needs from "host" and exports `run`, `realloc` and `post`.
 (component
-  (import "permission-protocol:tenant/workflow@0.1.0" (instance $workflow
+  (import "permission-protocol:tenant/workflow@0.2.0" (instance $workflow
     (export "attempt" (type $attempt (sub resource)))
     (export "step" (type $step (sub resource)))
+    (export "pending" (type $pending (sub resource)))
     (type $failure' (record (field "name" string) (field "message" string)))
     (export "failure" (type $failure (eq $failure')))
     (type $event' (record (field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)))
@@ -12,11 +13,16 @@
     (export "step-error" (type $step-error (eq $step-error')))
     (type $begun' (variant (case "done" string) (case "run" (own $attempt))))
     (export "begun" (type $begun (eq $begun')))
+    (type $alarm' (variant (case "after" u64) (case "at" u64)))
+    (export "alarm" (type $alarm (eq $alarm')))
+    (type $received' (record (field "event-type" string) (field "payload" string) (field "timestamp-ms" u64)))
+    (export "received" (type $received (eq $received')))
+    (export "[method]step.start-sleep" (func (param "self" (borrow $step)) (param "name" string) (param "alarm" $alarm) (result (result (own $pending) (error string)))))
     (export "[method]step.begin" (func (param "self" (borrow $step)) (param "name" string) (result (result $begun (error $step-error)))))
     (export "[static]attempt.complete" (func (param "attempt" (own $attempt)) (param "output" string) (result (result (error $step-error)))))
     (export "[static]attempt.fail" (func (param "attempt" (own $attempt)) (param "failure" $failure) (result $failure)))
   ))
-  (import "permission-protocol:tenant/pp@0.1.0" (instance $pp
+  (import "permission-protocol:tenant/pp@0.2.0" (instance $pp
     (type $artifact' (record (field "name" string) (field "bytes" (list u8))))
     (export "artifact" (type $artifact (eq $artifact')))
     (type $action' (record (field "capability" string) (field "resource" string) (field "reason" string) (field "evidence" string) (field "artifact" (option $artifact))))
@@ -34,7 +40,7 @@
   ))
   (alias export $pp "artifact" (type $artifact))
   (alias export $pp "receipt" (type $receipt))
-  (import "permission-protocol:tenant/deploy@0.1.0" (instance $deploy
+  (import "permission-protocol:tenant/deploy@0.2.0" (instance $deploy
     (alias outer 1 $artifact (type $artifact'))
     (export "artifact" (type $artifact (eq $artifact')))
     (alias outer 1 $receipt (type $receipt'))
@@ -53,6 +59,30 @@
   (alias export $workflow "step" (type $step))
   (alias export $workflow "event" (type $event))
   (alias export $workflow "failure" (type $failure))
+  (alias export $workflow "pending" (type $pending))
+  (alias export $workflow "received" (type $received))
+  (alias export $pp "refusal" (type $refusal))
+  (import "permission-protocol:tenant/side-by-side@0.2.0" (instance $beside
+    (alias outer 1 $attempt (type $attempt'))
+    (export "attempt" (type $attempt (eq $attempt')))
+    (alias outer 1 $failure (type $failure'))
+    (export "failure" (type $failure (eq $failure')))
+    (alias outer 1 $pending (type $pending'))
+    (export "pending" (type $pending (eq $pending')))
+    (alias outer 1 $received (type $received'))
+    (export "received" (type $received (eq $received')))
+    (alias outer 1 $receipt (type $receipt'))
+    (export "receipt" (type $receipt (eq $receipt')))
+    (alias outer 1 $refusal (type $refusal'))
+    (export "refusal" (type $refusal (eq $refusal')))
+    (type $another' (record (field "attempt" (own $attempt)) (field "number" u32)))
+    (export "another" (type $another (eq $another')))
+    (type $ready' (variant (case "again" $another) (case "step" (result string (error $failure))) (case "slept") (case "received" $received) (case "timed-out" u64) (case "approval" (result (own $receipt) (error $refusal)))))
+    (export "ready" (type $ready (eq $ready')))
+    (type $woken' (record (field "index" u32) (field "ready" $ready)))
+    (export "woken" (type $woken (eq $woken')))
+    (export "first" (func (param "pending" (list (borrow $pending))) (result $woken)))
+  ))
 
   ;; At 16 a result that says `true`: whoever returns it has survived. At 256 the words of a request that anybody would approve.
   (core module $memory
@@ -76,6 +106,9 @@
   (core func $receipt-id (canon lower (func $pp "[method]receipt.id") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
   (core func $receipt-document (canon lower (func $pp "[method]receipt.document") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
   (core func $deploy' (canon lower (func $deploy "deploy") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
+  (core func $start-sleep (canon lower (func $workflow "[method]step.start-sleep") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
+  (core func $first (canon lower (func $beside "first") (memory (core memory $own "memory")) (realloc (core func $own "realloc"))))
+  (core func $drop-pending (canon resource.drop $pending))
   (core func $drop-step (canon resource.drop $step))
   (core func $drop-attempt (canon resource.drop $attempt))
   (core func $drop-receipt (canon resource.drop $receipt))
@@ -93,6 +126,9 @@
     (export "receipt-id" (func $receipt-id))
     (export "receipt-document" (func $receipt-document))
     (export "deploy" (func $deploy'))
+    (export "start-sleep" (func $start-sleep))
+    (export "first" (func $first))
+    (export "drop-pending" (func $drop-pending))
     (export "drop-step" (func $drop-step))
     (export "drop-attempt" (func $drop-attempt))
     (export "drop-receipt" (func $drop-receipt))))))
@@ -112,4 +148,4 @@
   )
   (instance $entry (instantiate $entrypoint
     (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
-  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))
+  (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

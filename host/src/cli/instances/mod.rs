@@ -1,11 +1,13 @@
 //! `pp-host instances`: what there is, how it stands, and what an operator does to it.
 
+mod handle;
 mod list;
 mod show;
 
 use crate::cli::Exit;
 use crate::cli::data::Data;
 use clap::Subcommand;
+use host::operate::Handling;
 
 /// The instances: how they stand, and what is done to them from outside.
 #[derive(Debug, Subcommand)]
@@ -14,6 +16,20 @@ pub(crate) enum Instances {
     List(list::List),
     /// Show one instance: how it stands, what it waits for, and everything it has asked for.
     Show(show::Show),
+    /// Have an instance stand still until it is resumed.
+    Pause(handle::Plain),
+    /// Let an instance go on that was paused, or that took another path than before.
+    Resume(handle::Plain),
+    /// End an instance, wherever it is.
+    Terminate(handle::Terminate),
+    /// Have a workflow go back to an earlier place, or to its beginning.
+    Restart(handle::Restart),
+    /// Delete an instance that has ended. Its receipts stay, and what became of them.
+    Delete(handle::Plain),
+    /// Send an instance an event.
+    SendEvent(handle::SendEvent),
+    /// Say what was found out about an action that nobody knew the end of.
+    Resolve(handle::Resolve),
 }
 
 impl Instances {
@@ -21,6 +37,13 @@ impl Instances {
         match self {
             Self::List(list) => list.execute(data),
             Self::Show(show) => show.execute(data),
+            Self::Pause(plain) => plain.handle(data, Handling::Pause),
+            Self::Resume(plain) => plain.handle(data, Handling::Resume),
+            Self::Terminate(terminate) => terminate.execute(data),
+            Self::Restart(restart) => restart.execute(data),
+            Self::Delete(plain) => plain.handle(data, Handling::Delete),
+            Self::SendEvent(send) => send.execute(data),
+            Self::Resolve(resolve) => resolve.execute(data),
         }
     }
 }

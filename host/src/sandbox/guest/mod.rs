@@ -1,5 +1,6 @@
 //! The host's side of the world: each import becomes a command, each outcome becomes the guest's value. A file an interface.
 
+mod before;
 mod deploy;
 mod pp;
 mod side_by_side;
@@ -7,6 +8,7 @@ mod steps;
 
 use crate::sandbox::Handler;
 use crate::sandbox::end::Marked;
+use crate::sandbox::lane::Turn;
 use crate::sandbox::limits::HostTime;
 use crate::sandbox::limits::Meter;
 use crate::sandbox::moment::Clock;
@@ -51,12 +53,14 @@ pub(crate) struct Guest {
     pub(crate) wasi: WasiCtx,
     pub(crate) meter: Meter,
     pub(crate) moment: Moment,
+    pub(crate) turn: Turn,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
 }
 
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
+        self.turn.give_back();
         let outcome = self.host_time.during(self.handler.handle(command)).await;
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))

@@ -1,2 +1,2 @@
 ;; Wants to call a workflow itself.
-(component (import "permission-protocol:tenant/entrypoint@0.1.0" (instance)))
+(component (import "permission-protocol:tenant/entrypoint@0.2.0" (instance)))

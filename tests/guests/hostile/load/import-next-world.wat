@@ -1,2 +1,2 @@
 ;; Wants another version of the world.
-(component (import "permission-protocol:tenant/pp@0.2.0" (instance)))
+(component (import "permission-protocol:tenant/pp@0.3.0" (instance)))

@@ -4,4 +4,4 @@
   (core instance $i (instantiate $m))
   (func $run (result u32) (canon lift (core func $i "run")))
   (instance $entry (export "run" (func $run)))
-  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))
+  (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

@@ -1,5 +1,5 @@
 ;; A deploy that would take any number for a receipt.
 (component
-  (import "permission-protocol:tenant/deploy@0.1.0" (instance (export "deploy" (func (param "receipt" u32)))))
+  (import "permission-protocol:tenant/deploy@0.2.0" (instance (export "deploy" (func (param "receipt" u32)))))
   (instance $entry)
-  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))
+  (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

@@ -22,4 +22,4 @@
     (export "run" (func $run) (func (param "event" $shown-event) (param "step" (borrow $shown-step)) (result (result string (error $shown-failure))))))
   (instance $entry (instantiate $entrypoint
     (with "step" (type $step)) (with "failure" (type $failure)) (with "event" (type $event)) (with "run" (func $run))))
-  (export "permission-protocol:tenant/entrypoint@0.1.0" (instance $entry)))
+  (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

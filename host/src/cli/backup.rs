@@ -1,0 +1,45 @@
+//! `pp-host backup`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::json_line;
+use clap::Args;
+use host::store::DataFolder;
+use host::store::back_up;
+use serde_json::json;
+use std::io::Write as _;
+use std::path::PathBuf;
+use workflow::Escaped;
+
+/// Copy the data folder to a new one, while it is in use.
+///
+/// The copy is a data folder: name it with --data, and it goes on from where it was taken. It has the private keys; keep it as you keep the
+/// folder. What is kept elsewhere (a settings file named with --config, an authority's folder) is not in it.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where to. Must not exist.
+    to: PathBuf,
+
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Backup {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let copied = back_up(&DataFolder::read(&data.path)?, &self.to)?;
+        let left_out: Vec<_> = copied.left_out.iter().map(|name| name.display().to_string()).collect();
+        let mut out = anstream::stdout();
+        if self.json {
+            let line = json!({ "files": copied.files, "bytes": copied.bytes, "left_out": left_out });
+            writeln!(out, "{}", json_line(&line)?)?;
+            return Ok(Exit::Done);
+        }
+        let to = self.to.display().to_string();
+        writeln!(out, "copied {} files, {} bytes, to {}", copied.files, copied.bytes, Escaped(&to))?;
+        if !left_out.is_empty() {
+            writeln!(out, "  left out {}", Escaped(&left_out.join(", ")))?;
+        }
+        Ok(Exit::Done)
+    }
+}

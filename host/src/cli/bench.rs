@@ -1,0 +1,76 @@
+//! `pp-host bench`.
+
+use crate::cli::Exit;
+use crate::cli::data::Data;
+use crate::cli::json_line;
+use clap::Args;
+use host::bench;
+use host::bench::Extent;
+use host::bench::Line;
+use host::bench::Section;
+use serde_json::json;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Measure what durability costs on this machine, on the disk that the data folder is on.
+///
+/// Everything is measured in temporary folders beside the data folder, which is not touched.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure: steps, entries, instances, history, parked. Default: all of it.
+    #[arg(value_name = "SECTION", value_parser = section)]
+    sections: Vec<Section>,
+
+    /// Some seconds a section instead of minutes: to see that it works, not to have figures.
+    #[arg(long)]
+    quick: bool,
+
+    /// One JSON object a figure.
+    #[arg(long)]
+    json: bool,
+}
+
+fn section(name: &str) -> Result<Section, String> {
+    let known = || Section::ALL.map(Section::name).join(", ");
+    let found = Section::ALL.into_iter().find(|section| section.name() == name);
+    found.ok_or_else(|| format!("not a section: {} are", known()))
+}
+
+impl Bench {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let beside = data.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = beside.unwrap_or(Path::new(".")).to_owned();
+        let extent = if self.quick { Extent::Quick } else { Extent::Whole };
+        let bench = bench::Bench { folder, extent };
+        let sections = if self.sections.is_empty() { &Section::ALL[..] } else { &self.sections };
+        for section in sections {
+            self.tell(|out| writeln!(out, "{}", section.name()))?;
+            let mut written = Ok(());
+            let measured = bench.run(*section, &mut |line| {
+                written = std::mem::replace(&mut written, Ok(())).and_then(|()| self.figure(*section, &line));
+            });
+            measured.map_err(|error| anyhow::anyhow!("{}: {error}", section.name()))?;
+            written?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn figure(&self, section: Section, line: &Line) -> std::io::Result<()> {
+        if self.json {
+            let Line { what, figure, unit, .. } = line;
+            let line = json!({
+                "section": section.name(), "what": what, "figure": figure, "unit": unit, "met": line.is_met(),
+            });
+            return writeln!(anstream::stdout(), "{}", json_line(&line)?);
+        }
+        self.tell(|out| writeln!(out, "  {line}"))
+    }
+
+    /// Tells people.
+    fn tell(
+        &self,
+        write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        if self.json { Ok(()) } else { write(&mut anstream::stdout()) }
+    }
+}

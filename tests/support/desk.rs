@@ -1,0 +1,175 @@
+//! A host whose clock stands still until somebody moves it, and everybody outside it: who decides, who sends events, who waits.
+
+use crate::support;
+use host::Builder;
+use host::Host;
+use host::InstanceKey;
+use host::Status;
+use receipt::Decision;
+use receipt::Timestamp;
+use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tempfile::TempDir;
+use workflow::Entry;
+use workflow::Pending;
+use workflow::Wait;
+
+/// When it all begins, in milliseconds since the epoch.
+pub const BEGINNING: i64 = 1_800_000_000_000;
+
+/// A clock that stands still.
+#[derive(Clone)]
+pub struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    pub fn at(ms: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(ms)))
+    }
+
+    pub fn now(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn set(&self, ms: i64) {
+        self.0.store(ms, Ordering::SeqCst);
+    }
+
+    /// Moves on by so much.
+    pub fn pass(&self, time: Duration) -> i64 {
+        let ms = i64::try_from(time.as_millis()).unwrap();
+        self.0.fetch_add(ms, Ordering::SeqCst) + ms
+    }
+
+    pub fn give(&self, builder: Builder) -> Builder {
+        let hands = self.clone();
+        builder.clock(move || Timestamp::from_millis(hands.now()))
+    }
+}
+
+/// A host, its folder and its clock.
+pub struct Desk {
+    pub folder: TempDir,
+    pub host: Host,
+    pub clock: Hands,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let (folder, clock) = (TempDir::new().unwrap(), Hands::at(BEGINNING));
+        let host = open(folder.path(), &clock, settings);
+        Self { folder, host, clock }
+    }
+
+    /// The same folder after the host has gone and come back.
+    pub fn again(self) -> Self {
+        let Self { folder, host, clock } = self;
+        drop(host);
+        let host = open(folder.path(), &clock, |builder| builder);
+        Self { folder, host, clock }
+    }
+
+    /// Starts one of the examples.
+    pub fn does(&self, example: &str) -> InstanceKey {
+        support::start(&self.host, "durable", &json!({ "does": example }).to_string())
+    }
+
+    /// Starts a program.
+    pub fn program(&self, ops: &Value) -> InstanceKey {
+        support::start(&self.host, "durable", &json!({ "program": ops }).to_string())
+    }
+
+    pub fn drive(&self, key: &InstanceKey) -> Status {
+        support::block_on(self.host.drive(key)).unwrap()
+    }
+
+    /// Drives it, and says what it waits for.
+    pub fn waits(&self, key: &InstanceKey) -> Wait {
+        match self.drive(key) {
+            Status::Waiting(wait) => wait,
+            other => panic!("it does not wait: {other:?}"),
+        }
+    }
+
+    /// Drives it to its end, and says how it ended.
+    pub fn result(&self, key: &InstanceKey) -> Value {
+        support::result(&self.drive(key))
+    }
+
+    /// Moves the clock until what it waits for is due, and says how late it is since the beginning, in milliseconds.
+    pub fn until_due(&self, key: &InstanceKey) -> i64 {
+        let due = self.waits(key).due().unwrap();
+        self.clock.set(due.as_millis());
+        due.as_millis() - BEGINNING
+    }
+
+    pub fn send(&self, key: &InstanceKey, event_type: &str, payload: &Value) {
+        self.host.send_event(key, &event_type.parse().unwrap(), &payload.to_string()).unwrap();
+    }
+
+    pub fn entries(&self, key: &InstanceKey) -> Vec<Entry> {
+        support::entries(&self.host, key)
+    }
+
+    pub fn count(&self, key: &InstanceKey, kind: &str) -> usize {
+        support::count(&self.entries(key), kind)
+    }
+
+    /// What the guest has printed, a line each, without what the host wrote between.
+    pub fn printed(&self, key: &InstanceKey) -> Vec<String> {
+        let output = self.host.store().output(key).unwrap();
+        output.lines().filter(|line| !line.starts_with('[')).map(ToOwned::to_owned).collect()
+    }
+
+    /// Drives it to its end. Whatever it waits for comes, always in the same way: who is asked decides at once, each type of event that
+    /// is waited for is sent as often as `sent` says, and only then time passes.
+    pub fn finish(&self, key: &InstanceKey, decision: Decision, sent: &[(&str, usize)]) -> Status {
+        loop {
+            match self.drive(key) {
+                Status::Waiting(wait) => self.answer(key, &wait, decision, sent),
+                end => return end,
+            }
+        }
+    }
+
+    fn answer(&self, key: &InstanceKey, wait: &Wait, decision: Decision, sent: &[(&str, usize)]) {
+        if let Some(request) = wait.request() {
+            self.host.decide(request, &support::judgement(decision)).unwrap();
+            return;
+        }
+        let entries = self.entries(key);
+        let came = |name: &str| {
+            let is = |entry: &&Entry| matches!(entry, Entry::EventReceived { event_type, .. } if event_type.as_str() == name);
+            entries.iter().filter(is).count()
+        };
+        let awaited = wait.event_types().find_map(|event_type| {
+            let (name, times) = sent.iter().find(|(name, _)| *name == event_type.as_str())?;
+            (came(name) < *times).then(|| (*name, came(name)))
+        });
+        match awaited {
+            Some((name, number)) => self.send(key, name, &json!(number)),
+            None => self.clock.set(wait.due().unwrap().as_millis()),
+        }
+    }
+}
+
+/// A host on that folder, by that clock.
+pub fn open(folder: &Path, clock: &Hands, settings: impl FnOnce(Builder) -> Builder) -> Host {
+    settings(clock.give(Host::builder(folder))).open().unwrap()
+}
+
+/// The attempt that it waits for, where it waits for one.
+pub fn attempt(wait: &Wait) -> Option<u32> {
+    wait.on.iter().find_map(|pending| match pending {
+        Pending::Retry { attempt, .. } => Some(*attempt),
+        _ => None,
+    })
+}
