@@ -36,7 +36,7 @@ impl fmt::Display for DeployError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => {
-                write!(f, "refused by the {:?} check: {}", refusal.check, refusal.message)
+                write!(f, "refused by the {} check: {}", name(refusal.check), refusal.message)
             }
             Self::Invalid(message) => write!(f, "invalid: {message}"),
             Self::Failed(message) => write!(f, "failed: {message}"),
@@ -46,6 +46,12 @@ impl fmt::Display for DeployError {
 }
 
 impl std::error::Error for DeployError {}
+
+/// As it is called in the world.
+fn name(check: Check) -> String {
+    let shown = format!("{check:?}");
+    shown.rsplit("::").next().unwrap_or(&shown).to_lowercase()
+}
 
 impl From<DeployError> for Failure {
     fn from(error: DeployError) -> Self {

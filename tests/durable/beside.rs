@@ -21,6 +21,15 @@ fn one_goes_on_while_another_waits_to_be_tried_again() {
     assert_eq!(desk.result(&key), json!(["north has it", "south has it"]));
 }
 
+#[test]
+fn things_of_two_kinds_are_waited_for_together() {
+    let desk = Desk::new();
+    let key = desk.does("both");
+    desk.waits(&key);
+    desk.send(&key, "paid", &json!({ "cents": 7 }));
+    assert_eq!(desk.result(&key), json!({ "paid": 7, "packed": "in a box" }));
+}
+
 /// An instance that waits for several things says so, and is due with the first.
 #[test]
 fn an_instance_waits_for_all_that_it_started() {
@@ -169,6 +178,6 @@ fn the_gate_says_which_of_its_checks_it_was() {
     desk.host.revoke(&receipt.id, "user:olga", None).unwrap();
     let status = desk.drive(&key);
     let (_, message) = support::failure(&status);
-    assert!(message.starts_with("refused by the Check::Revocation check: "), "{message}");
+    assert!(message.starts_with("refused by the revocation check: "), "{message}");
     assert!(matches!(status, Status::Failed(_)));
 }

@@ -82,6 +82,7 @@ fn run_straight(ops: &Value, decision: Decision) -> (Seen, InstanceKey, Vec<Imag
     let end = desk.finish(&key, decision, SENT);
     let seen = seen(&desk, &key, end);
     let images = std::mem::take(&mut *images.lock().unwrap());
+    assert_eq!(images.len(), desk.entries(&key).len(), "an image for each entry");
     (seen, key, images)
 }
 
@@ -108,8 +109,12 @@ fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
     let (done, before) = (completed(&desk.entries(key)), desk.printed(key).len());
     let end = desk.finish(key, decision, SENT);
     for line in &desk.printed(key)[before..] {
-        let name = line.split(' ').nth(1).unwrap();
-        assert!(!done.contains(name), "{name} had completed, and ran again");
+        let name = match line.split(' ').collect::<Vec<_>>()[..] {
+            ["ran", "undo", name, ..] => format!("rollback: {name}"),
+            ["ran", name, ..] => name.to_owned(),
+            _ => panic!("{line}"),
+        };
+        assert!(!done.contains(&name), "{name} had completed, and ran again");
     }
     seen(&desk, key, end)
 }
@@ -161,7 +166,7 @@ fn everything() -> Value {
         attempt("test", 2),
         { "sleep": 1_000 },
         go,
-        { "undo": { "name": "reserve", "fails": 1 } },
+        { "undo": { "name": "reserve", "fails": 1, "sticks": 1 } },
         { "race": [{ "event": { "name": "stop", "ms": 9_000 } }, { "sleep": 100 }, attempt("scan", 1)] },
         { "all": [attempt("north", 1), { "sleep": 20 }, { "deploy": "beside" }, go] },
         { "inside": { "name": "outer", "fails": 1, "ops": [{ "sleep": 5 }, attempt("inner", 1)] } },
@@ -179,10 +184,10 @@ fn a_rollback_that_is_broken_off_goes_on() {
     let mut ops = everything();
     ops.as_array_mut()
         .unwrap()
-        .extend([json!({ "undo": { "name": "book", "fails": 2 } }), json!({ "fail": "boom" })]);
+        .extend([json!({ "undo": { "name": "book", "fails": 2, "sticks": 0 } }), json!({ "fail": "boom" })]);
     check(&ops, Decision::Denied);
     check(
-        &json!([{ "undo": { "name": "a", "fails": 1 } }, { "undo": { "name": "b", "fails": 0 } }, { "fail": "boom" }]),
+        &json!([{ "undo": { "name": "a", "fails": 0, "sticks": 1 } }, { "undo": { "name": "b", "fails": 1, "sticks": 2 } }, { "fail": "boom" }]),
         Decision::Approved,
     );
 }
@@ -194,6 +199,8 @@ fn programs() -> impl Strategy<Value = Value> {
         .prop_map(|(name, ms)| json!({ "event": { "name": name, "ms": ms } }));
     let attempt = (0..4_u32, 0..4_u32)
         .prop_map(|(fails, retries)| json!({ "try": { "name": "", "fails": fails, "retries": retries } }));
+    let undo = (0..3_u32, 0..3_u32)
+        .prop_map(|(fails, sticks)| json!({ "undo": { "name": "", "fails": fails, "sticks": sticks } }));
     let beside = || {
         prop_oneof![
             ms().prop_map(|ms| json!({ "sleep": ms })),
@@ -202,16 +209,23 @@ fn programs() -> impl Strategy<Value = Value> {
             Just(json!({ "deploy": "" })),
         ]
     };
+    let racer = prop_oneof![5 => beside(), 1 => undo.clone()];
     let several = || prop::collection::vec(beside(), 1..4);
+    let racers = prop::collection::vec(racer, 1..4);
     let plain = prop_oneof![
         3 => beside(),
         1 => Just(json!({ "once": { "name": "" } })),
         1 => several().prop_map(|ops| json!({ "all": ops })),
         2 => several().prop_map(|ops| json!({ "race": ops })),
     ];
+    let together = prop_oneof![
+        racers.clone().prop_map(|ops| json!({ "all": ops })),
+        racers.prop_map(|ops| json!({ "race": ops })),
+    ];
     let outer = prop_oneof![
         5 => plain.clone(),
-        1 => (0..3_u32).prop_map(|fails| json!({ "undo": { "name": "", "fails": fails } })),
+        1 => undo,
+        1 => together,
         1 => (0..2_u32, prop::collection::vec(plain, 0..3))
             .prop_map(|(fails, ops)| json!({ "inside": { "name": "", "fails": fails, "ops": ops } })),
     ];

@@ -8,8 +8,8 @@ use serde_json::Value;
 use serde_json::json;
 use workflow::Entry;
 
-fn undo(name: &str, fails: u32) -> Value {
-    json!({ "undo": { "name": name, "fails": fails } })
+fn undo(name: &str, sticks: u32) -> Value {
+    json!({ "undo": { "name": name, "fails": 0, "sticks": sticks } })
 }
 
 /// The names of the steps that ended well, in the order in which they did.
@@ -37,6 +37,21 @@ fn steps_are_undone_the_last_first_and_the_failure_stays() {
     assert_eq!(completed(&desk, &key), ["a", "b", "c", "rollback: b", "rollback: a"]);
     let undone = [r#"ran undo b of Some("b 1") for boom 1"#, r#"ran undo a of Some("a 1") for boom 1"#];
     assert_eq!(desk.printed(&key)[3..], undone);
+}
+
+/// Not the order in which they ended, and whether somebody waited for it or not.
+#[test]
+fn what_was_started_side_by_side_is_undone_in_the_order_of_its_beginning() {
+    let desk = Desk::new();
+    let slow = json!({ "undo": { "name": "a", "fails": 1, "sticks": 0 } });
+    let key = desk.program(&json!([{ "all": [slow, undo("b", 0)] }, { "fail": "boom" }]));
+    support::failure(&desk.finish(&key, Decision::Approved, &[]));
+    assert_eq!(completed(&desk, &key), ["b", "a", "rollback: b", "rollback: a"]);
+    let slow = json!({ "undo": { "name": "a", "fails": 2, "sticks": 0 } });
+    let key = desk.program(&json!([{ "race": [slow, undo("b", 0)] }, { "fail": "boom" }]));
+    support::failure(&desk.finish(&key, Decision::Approved, &[]));
+    let printed = desk.printed(&key);
+    assert_eq!(printed[2..], [r#"ran undo b of Some("b 1") for boom 1"#, "ran undo a of None for boom 1"]);
 }
 
 /// As on Cloudflare: the step that failed is undone too, and has no output.
@@ -82,6 +97,6 @@ fn a_step_inside_a_step_has_no_rollback_of_its_own() {
     let inside = json!({ "inside": { "name": "outer", "fails": 0, "ops": [undo("inner", 0)] } });
     let key = desk.program(&json!([inside]));
     let result = support::result(&desk.finish(&key, Decision::Approved, &[]));
-    let said = result[0][1][0]["failed"].as_str().unwrap();
+    let said = result[0]["failed"].as_str().unwrap();
     assert!(said.starts_with("rollback-inside-step: "), "{said}");
 }

@@ -53,7 +53,13 @@ impl Terms {
     /// Little of everything, so that a guest which takes all it can get is done soon. Enough for the neighbour.
     pub(super) fn tight() -> Self {
         Self {
-            limits: Limits { calls: 50, journal_bytes: 4 << 20, ..Limits::default() },
+            limits: Limits {
+                calls: 50,
+                beside: 20,
+                retries: 100,
+                journal_bytes: 4 << 20,
+                ..Limits::default()
+            },
             sandbox: SandboxLimits {
                 memory_bytes: 64 << 20,
                 fuel: 200_000_000,

@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+mod beside;
 mod decisions;
 mod ending;
 mod ground;
@@ -145,6 +146,7 @@ pub fn attacks() -> Vec<Attack> {
         loading::attacks(),
         raw::attacks(),
         guests::attacks(),
+        beside::attacks(),
         wasi::attacks(),
         words::attacks(),
         decisions::attacks(),

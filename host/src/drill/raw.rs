@@ -67,6 +67,10 @@ fn boundary() -> Vec<Attack> {
         raw!("realloc-calls-host", Tight, Refusal::Ends("trapped", "cannot leave component instance")),
         raw!("post-calls-host", Tight, Refusal::Ends("trapped", "cannot leave component instance")),
         raw!("start-calls-host", Tight, breaks("unknown handle")),
+        raw!("await-gigabytes", Tight, breaks("out of bounds")),
+        raw!("await-outside", Tight, breaks("out of bounds")),
+        raw!("await-zeros", Tight, breaks("unknown handle")),
+        raw!("woken-outside", Tight, breaks("out of bounds")),
     ]
 }
 

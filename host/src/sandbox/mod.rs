@@ -16,6 +16,7 @@ mod engine;
 mod guest;
 mod imports;
 mod inspect;
+mod lane;
 mod limits;
 mod load;
 mod moment;
@@ -41,6 +42,8 @@ use code::Loader;
 use guest::Guest;
 use guest::HasGuest;
 use guest::StepHandle;
+use lane::Lane;
+use lane::Turn;
 use limits::HostTime;
 use limits::Meter;
 use load::Examined;
@@ -58,6 +61,7 @@ use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use wasmtime::Engine;
 use wasmtime::Store;
+use wasmtime::UpdateDeadline;
 use wasmtime::component::Linker;
 use wasmtime::component::Resource;
 use wasmtime_wasi::ResourceTable;
@@ -123,6 +127,7 @@ pub struct Sandbox {
     largest: SandboxLimits,
     /// One permit for each memory that may be live.
     live: Semaphore,
+    lane: Lane,
     note: Option<String>,
 }
 
@@ -143,7 +148,8 @@ impl Sandbox {
         bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         let loader = Loader::new(engine.clone());
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
-        Ok(Self { engine, linker, loader, refusals: Refusals::default(), largest, live, note })
+        let (refusals, lane) = (Refusals::default(), Lane::new());
+        Ok(Self { engine, linker, loader, refusals, largest, live, lane, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -217,9 +223,10 @@ impl Sandbox {
         let (moment, host_time) = (Moment::default(), HostTime::default());
         let wasi = wasi::context(event.started_at, &event.seed, &moment, &output);
         let meter = Meter::new(limits);
-        let guest = Guest { handler, table, wasi, meter, moment, host_time: host_time.clone() };
+        let turn = Turn::default();
+        let guest = Guest { handler, table, wasi, meter, moment, turn, host_time: host_time.clone() };
         let mut store = Store::new(&self.engine, guest);
-        let result = match bound(&mut store, limits) {
+        let result = match bound(&mut store, limits, &self.lane) {
             Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
             Err(error) => Ok(Err(error)),
         };
@@ -230,10 +237,14 @@ impl Sandbox {
     }
 }
 
-fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<()> {
+fn bound(store: &mut Store<Guest>, limits: &SandboxLimits, lane: &Lane) -> wasmtime::Result<()> {
     store.limiter(|guest| &mut guest.meter);
     store.set_fuel(limits.fuel)?;
-    store.epoch_deadline_async_yield_and_update(1);
+    let lane = lane.clone();
+    store.epoch_deadline_callback(move |store| {
+        let Guest { turn, host_time, .. } = store.data();
+        Ok(UpdateDeadline::YieldCustom(1, lane.next_turn(turn, host_time)))
+    });
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.call_bytes);
     store.set_max_component_handles(limits.handles);

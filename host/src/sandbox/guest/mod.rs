@@ -8,6 +8,7 @@ mod steps;
 
 use crate::sandbox::Handler;
 use crate::sandbox::end::Marked;
+use crate::sandbox::lane::Turn;
 use crate::sandbox::limits::HostTime;
 use crate::sandbox::limits::Meter;
 use crate::sandbox::moment::Clock;
@@ -52,12 +53,14 @@ pub(crate) struct Guest {
     pub(crate) wasi: WasiCtx,
     pub(crate) meter: Meter,
     pub(crate) moment: Moment,
+    pub(crate) turn: Turn,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
 }
 
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
+        self.turn.give_back();
         let outcome = self.host_time.during(self.handler.handle(command)).await;
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))

@@ -7,13 +7,14 @@ use guest_sdk::Fault;
 use guest_sdk::Step;
 use guest_sdk::Tries;
 use guest_sdk::WaitError;
-use guest_sdk::all;
 use guest_sdk::any;
 use guest_sdk::deploy;
+use guest_sdk::join;
 use guest_sdk::pp;
 use guest_sdk::race;
 use guest_sdk::serde_json::Value;
 use guest_sdk::serde_json::json;
+use guest_sdk::try_all;
 use serde::Deserialize;
 use serde::Serialize;
 use std::time::Duration;
@@ -95,8 +96,16 @@ pub(crate) fn side_by_side(step: Step<'_>) -> Result<Value, Failure> {
             }
         })?);
     }
-    let answers: Vec<Result<String, Failure>> = all(shops);
-    Ok(json!(answers.into_iter().collect::<Result<Vec<_>, _>>()?))
+    let answers: Vec<String> = try_all(shops)?;
+    Ok(json!(answers))
+}
+
+/// Things of two kinds.
+pub(crate) fn both(step: Step<'_>) -> Result<Value, Failure> {
+    let paid = step.start_wait_for_event::<Payment>("the payment", "paid", 24 * HOUR)?;
+    let packed = step.start("pack it", Tries::new(), |_| Ok::<_, Failure>("in a box".to_owned()))?;
+    let (paid, packed) = join(paid, packed);
+    Ok(json!({ "paid": paid?.payload.cents, "packed": packed? }))
 }
 
 /// Whichever is first. On every later run it is the same.
@@ -148,10 +157,10 @@ pub(crate) fn approval(step: Step<'_>) -> Result<Value, Failure> {
 }
 
 /// A request waits beside other work, and for as long as the workflow cares to wait.
-pub(crate) fn approval_or_timeout(step: Step<'_>) -> Result<Value, Failure> {
+pub(crate) fn approval_or_timeout(event: &Event, step: Step<'_>) -> Result<Value, Failure> {
     let decision = pp::start_require_approval(&to_deploy(&app()))?;
     step.run("warm the cache meanwhile", || Ok::<_, Failure>(true))?;
-    let patience = step.start_sleep("patience", HOUR)?;
+    let patience = step.start_sleep_until("patience", event.started_at() + HOUR)?;
     let won = race([decision.map(Some), patience.map(|()| None)]);
     Ok(match won.value {
         Some(Ok(receipt)) => json!({ "approved": !receipt.id().is_empty() }),

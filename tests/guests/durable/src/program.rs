@@ -25,8 +25,8 @@ pub(crate) enum Op {
     Once { name: String },
     /// A step that fails so many times before it succeeds, and may be tried again so often.
     Try { name: String, fails: u32, retries: u32 },
-    /// A step with a rollback that fails so many times.
-    Undo { name: String, fails: u32 },
+    /// A step that fails so many times, with a rollback that fails as often as `sticks` says. Each may be tried again once.
+    Undo { name: String, fails: u32, sticks: u32 },
     /// A sleep of so many milliseconds.
     Sleep(u64),
     /// A wait for an event.
@@ -52,7 +52,6 @@ pub(crate) fn run(ops: &[Op], step: Step<'_>) -> Result<Value, Failure> {
 fn one(op: &Op, step: Step<'_>) -> Result<Value, Failure> {
     Ok(match op {
         Op::Once { name } => ended(step.run(name, || body(name, 1, 0))),
-        Op::Undo { name, fails } => undoable(name, *fails, step)?,
         Op::Sleep(ms) => step.sleep("sleep", Duration::from_millis(*ms)).map(|()| json!("slept"))?,
         Op::Event { name, ms } => {
             let timeout = Duration::from_millis(*ms);
@@ -78,7 +77,7 @@ fn one(op: &Op, step: Step<'_>) -> Result<Value, Failure> {
         }
         Op::Forget(name) => forget(name, step)?,
         Op::Fail(name) => return Err(failure(name, "as it was told to")),
-        Op::Try { .. } => start(op, step)?.wait()?,
+        Op::Try { .. } | Op::Undo { .. } => start(op, step)?.wait()?,
     })
 }
 
@@ -94,6 +93,7 @@ fn start<'w>(op: &'w Op, step: Step<'w>) -> Result<Going<'w>, Failure> {
             let going = step.start(name, tries(*retries), |attempt| body(name, attempt, *fails))?;
             going.map(|made| Ok(ended(made)))
         }
+        Op::Undo { name, fails, sticks } => undoable(name, (*fails, *sticks), step)?,
         Op::Sleep(ms) => step.start_sleep("sleep", Duration::from_millis(*ms))?.map(|()| Ok(json!("slept"))),
         Op::Event { name, ms } => step
             .start_wait_for_event(name, name, Duration::from_millis(*ms))?
@@ -117,14 +117,15 @@ fn body(name: &str, attempt: u32, fails: u32) -> Result<String, String> {
     }
 }
 
-fn undoable(name: &str, fails: u32, step: Step<'_>) -> Result<Value, Failure> {
+fn undoable<'w>(name: &'w str, (fails, sticks): (u32, u32), step: Step<'w>) -> Result<Going<'w>, Failure> {
     let undone = name.to_owned();
     let with_rollback = step.with_rollback(move |undo| {
         let output: Option<String> = undo.output;
-        body(&format!("undo {undone} of {output:?} for {}", undo.error.name), undo.attempt, fails).map(drop)
+        body(&format!("undo {undone} of {output:?} for {}", undo.error.name), undo.attempt, sticks).map(drop)
     });
-    let made = with_rollback.tried(tries(1)).run(name, || body(name, 1, 0));
-    Ok(ended(made))
+    let going =
+        with_rollback.tried(tries(1)).start(name, tries(1), move |attempt| body(name, attempt, fails))?;
+    Ok(going.map(|made| Ok(ended(made))))
 }
 
 fn forget(name: &str, step: Step<'_>) -> Result<Value, Failure> {

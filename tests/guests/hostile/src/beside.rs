@@ -38,6 +38,7 @@ pub(crate) fn attack(name: &str, step: Step<'_>) -> Option<Result<Value, Failure
         "tries-without-end" => tries_without_end(step),
         "sleep-for-ever" => Ok(sleep_for_ever(step)),
         "sleep-into-the-past" => Ok(said(step.raw().start_sleep("nap", Alarm::At(1)))),
+        "sleep-names" => Ok(sleep_names(step)),
         "wait-for-ever" => Ok(waits(step, &[Some(u64::MAX), Some(0)])),
         "event-types" => Ok(event_types(step)),
         _ => return None,
@@ -181,6 +182,12 @@ fn sleep_for_ever(step: Step<'_>) -> Value {
         start(options(None, Some(u64::MAX))),
         start(options(None, Some(0))),
     ])
+}
+
+fn sleep_names(step: Step<'_>) -> Value {
+    let long = "x".repeat(1 << 20);
+    let start = |name| said(step.raw().start_sleep(name, Alarm::After(0)));
+    ["", "nap\u{1b}[2J", &long].into_iter().map(start).collect()
 }
 
 fn waits(step: Step<'_>, timeouts: &[Option<u64>]) -> Value {

@@ -1,0 +1,14 @@
+;; Waits for handles that stand outside its memory.
+(core module $attack
+  (import "host" "memory" (memory 2))
+  (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
+  (import "host" "post" (func $post (param i32)))
+  (import "host" "first" (func $first (param i32 i32 i32)))
+  (import "host" "drop-step" (func $drop-step (param i32)))
+
+  (export "realloc" (func $realloc))
+  (export "post" (func $post))
+  (func (export "run") (param $payload i32) (param i32) (param i64) (param i32 i32 i32 i32) (param $step i32) (result i32)
+    (call $first (i32.const 131072) (i32.const 4) (i32.const 1024))
+    (call $drop-step (local.get $step))
+    (i32.const 16)))
