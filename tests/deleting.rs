@@ -170,7 +170,8 @@ impl Hands {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn names(host: &Host) -> Vec<String> {
     let mut all: Vec<_> = host
@@ -196,12 +197,11 @@ fn ended(host: &Host, tenant: &str, count: usize) -> Vec<InstanceKey> {
     keys.collect()
 }
 
-/// Works until so many instances are left, and moves the clock by minutes meanwhile.
-fn work_until_left(host: &Host, clock: &Hands, left: usize) {
+/// Works until so many instances are left.
+fn work_until_left(host: &Host, left: usize) {
     block_on(async {
         let enough = async {
             while names(host).len() > left {
-                clock.move_by(Duration::from_secs(60));
                 tokio::task::yield_now().await;
             }
         };
@@ -211,8 +211,8 @@ fn work_until_left(host: &Host, clock: &Hands, left: usize) {
 
 #[test]
 fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
-    let (folder, clock) =
-        (TempDir::new().unwrap(), Hands(Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()))));
+    let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
+    let (folder, clock) = (TempDir::new().unwrap(), Hands(hands));
     let text = "[limits]\nretention = \"2h\"\n[tenants.archive.limits]\nretention = \"for good\"\n[tenants.hasty.limits]\nretention = 1\n";
     let settings = Settings::parse(Path::new("pp-host.toml"), text).unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
@@ -221,14 +221,18 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     let archived = ended(&host, "archive", 1);
     ended(&host, "acme", 100);
     ended(&host, "hasty", 1);
-    let hours = |since: Timestamp| (clock.now().as_millis() - since.as_millis()) / 3_600_000;
-    let begun = clock.now();
-    work_until_left(&host, &clock, 102);
-    assert!(hours(begun) >= 1, "an hour is the shortest");
-    assert!(!names(&host).iter().any(|name| name.starts_with("hasty")));
-    clock.move_by(HOUR);
+    clock.move_by(2 * MINUTE);
+    let hasty = ended(&host, "hasty", 1);
+    clock.move_by(59 * MINUTE);
+    // The shortest is an hour: the older of the two goes. Whatever else was due would have gone before it.
+    work_until_left(&host, 103);
     let late = ended(&host, "acme", 1);
-    work_until_left(&host, &clock, 3);
+    assert_eq!(names(&host).iter().filter(|name| name.starts_with("acme")).count(), 102);
+    clock.move_by(59 * MINUTE + 30 * SECOND);
+    work_until_left(&host, 103);
+    assert!(!names(&host).contains(&hasty[0].to_string()));
+    clock.move_by(30 * SECOND);
+    work_until_left(&host, 3);
     let mut left: Vec<_> = [&waiting, &archived[0], &late[0]].map(ToString::to_string).to_vec();
     left.sort();
     assert_eq!(names(&host), left);
@@ -238,6 +242,25 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
         .query_row("SELECT DISTINCT deleted_by FROM deletions", [], |row| row.get(0))
         .unwrap();
     assert_eq!(by, "retention");
+}
+
+/// Whoever works when its time comes does not have to begin anew.
+#[test]
+fn what_becomes_old_enough_while_somebody_works_goes_then() {
+    let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
+    let (folder, clock) = (TempDir::new().unwrap(), Hands(hands));
+    let settings = Settings::parse(Path::new("pp-host.toml"), "[limits]\nretention = \"1d\"\n").unwrap();
+    let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
+    ended(&host, "acme", 3);
+    block_on(async {
+        let enough = async {
+            while !names(&host).is_empty() {
+                clock.move_by(10 * MINUTE);
+                tokio::task::yield_now().await;
+            }
+        };
+        host.work(Pace::default(), enough).await.unwrap();
+    });
 }
 
 /// No walk through what does not go.

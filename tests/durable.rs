@@ -1,5 +1,5 @@
 //! What a workflow can do: each primitive through a real guest on a real host, by a clock that the test moves.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "durable/beside.rs"]
 mod beside;

@@ -248,20 +248,20 @@ fn an_instance_that_takes_another_path_says_so_and_goes_on_with_code_that_does_n
     let data = data.path();
     let id = submit(data, "tenant-workflow", &[]);
     assert_eq!(run(data, &["resume", &id, "--approve"]).code, Some(0));
-    let from = ["--from", "deploy dynamic worker"];
-    let restart = |guest: &str| {
+    let restart = |guest: &str, from: &[&str]| {
         let guest = format!("tests/guests/{guest}.wasm");
-        succeeds(data, &[&["instances", "restart", &id, "--component", &guest][..], &from].concat());
+        succeeds(data, &[&["instances", "restart", &id, "--component", &guest][..], from].concat());
         run(data, &["resume", &id])
     };
-    let other = restart("paces");
+    let other = restart("paces", &["--from", "deploy dynamic worker"]);
     assert_eq!(other.code, Some(1), "{}", other.stdout);
     assert!(other.stdout.contains("diverged"), "{}", other.stdout);
     assert_eq!(shown(data, &id)["status"], "diverged");
     let words = succeeds(data, &["instances", "show", &id]);
     assert!(words.contains("at call #0: ") && words.contains(&format!("instances restart {id}")), "{words}");
     assert!(fails(data, &["instances", "delete", &id], 1).contains("has not ended"));
-    restart("tenant-workflow");
+    fails(data, &["instances", "restart", &id, "--here"], 2);
+    restart("tenant-workflow", &["--here"]);
     let shown = shown(data, &id);
     assert!(["complete", "errored"].contains(&shown["status"].as_str().unwrap()), "{shown}");
     let calls = shown["calls"].as_array().unwrap();

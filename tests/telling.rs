@@ -15,6 +15,7 @@ use host::capability::OnInterruption;
 use host::capability::PerformError;
 use host::capability::Performed;
 use host::capability::Permit;
+use host::operate::Back;
 use host::sandbox::SandboxLimits;
 use host::store::Requests;
 use receipt::Decision;
@@ -143,7 +144,7 @@ fn nobody_ends_an_instance_in_the_middle_of_an_action() {
     let acting = Acting::new();
     let refused = acting.host.terminate(&acting.key, "ops", None);
     assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");
-    let refused = acting.host.restart(&acting.key, None, None, "ops");
+    let refused = acting.host.restart(&acting.key, &Back::Beginning, None, "ops");
     assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");
     let (_folder, host, key, status) = acting.let_go();
     assert_eq!(support::result(&status)["status"], "deployed");
@@ -271,9 +272,9 @@ fn an_instance_goes_back_and_asks_again() {
     let (_folder, host) = support::new_host();
     let key = start(&host, "tenant-workflow", "{}");
     let first = waiting_on(&block_on(host.drive(&key)).unwrap());
-    let lost = host.restart(&key, Some(("nowhere", 0)), None, "ops");
+    let lost = host.restart(&key, &Back::Before { name: "nowhere".to_owned(), nth: 0 }, None, "ops");
     assert!(matches!(lost, Err(Error::NoPlace(..))), "{lost:?}");
-    host.restart(&key, None, None, "ops").unwrap();
+    host.restart(&key, &Back::Beginning, None, "ops").unwrap();
     let entries = entries(&host, &key);
     let withdrawn = |entry: &Entry| matches!(entry, Entry::Withdrawn { request, .. } if *request == first);
     assert!(entries.iter().any(withdrawn), "nobody is to decide what nobody waits for");
@@ -282,7 +283,7 @@ fn an_instance_goes_back_and_asks_again() {
     let waiting = host.store().requests(Requests::Waiting).unwrap();
     assert_eq!(waiting.len(), 1);
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
-    host.restart(&key, None, None, "ops").unwrap();
+    host.restart(&key, &Back::Beginning, None, "ops").unwrap();
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
     assert_eq!(host.store().receipts().unwrap().len(), 2, "each time with a receipt of its own");
     assert_eq!(host.store().usage(&key.tenant).unwrap().instances, 0);

@@ -13,6 +13,7 @@ use host::sandbox::Event;
 use host::sandbox::Halt;
 use host::sandbox::Sandbox;
 use host::sandbox::SandboxLimits;
+use host::store::Quotas;
 use receipt::Decision;
 use receipt::Digest;
 use receipt::Timestamp;
@@ -105,7 +106,8 @@ impl Ground {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
         let folder = folder.expect("a folder");
-        let host = Host::builder(folder.path()).open().expect("a host");
+        let quotas = Quotas { requests_per_hour: u64::MAX, ..Quotas::default() };
+        let host = Host::builder(folder.path()).quotas(quotas).open().expect("a host");
         let [hostile, honest] =
             ["hostile.wasm", "tenant-workflow.wasm"].map(|name| host.load(guest(name)).expect("a guest"));
         Self { host, hostile, honest, _folder: std::sync::Arc::new(folder) }

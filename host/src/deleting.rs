@@ -42,7 +42,8 @@ pub(crate) fn delete(inner: &Arc<Inner>, key: &InstanceKey, by: &str) -> Result<
     }
     check_reviewed(inner, key, &facts)?;
     let place = Place { key: key.clone(), after: facts.len(), at: inner.now()? };
-    let delete = Write::Delete { place, components: components(&facts), by: by.to_owned() };
+    let (components, bytes) = (components(&facts), bytes(inner, &facts)?);
+    let delete = Write::Delete { place, components, bytes, by: by.to_owned() };
     Ok((reins, inner.store.write(delete)))
 }
 
@@ -58,6 +59,19 @@ fn check_reviewed(inner: &Inner, key: &InstanceKey, facts: &[Fact]) -> Result<()
         Some(request) => Err(Error::Unreviewed { key: key.clone(), request }),
         None => Ok(()),
     }
+}
+
+/// What was counted for its entries and its requests when they were written: their lengths as JSON text.
+fn bytes(inner: &Inner, facts: &[Fact]) -> Result<usize, Error> {
+    let mut bytes = 0;
+    for Fact { entry, .. } in facts {
+        let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
+        bytes += text.len();
+        if let Entry::Requested { request, .. } = entry {
+            bytes += inner.store.request(request)?.map_or(0, |(_, body)| body.len());
+        }
+    }
+    Ok(bytes)
 }
 
 /// Every component that it was loaded with, as often as it was.

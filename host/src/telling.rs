@@ -11,6 +11,7 @@ use crate::agenda::moved;
 use crate::drive::Origin;
 use crate::inner::Inner;
 use crate::inner::Reins;
+use crate::operate::Back;
 use crate::store::Batch;
 use crate::store::Fact;
 use crate::store::Place;
@@ -173,8 +174,7 @@ impl Host {
         Ok(())
     }
 
-    /// Has a workflow go back: to before the step, sleep or wait of that name that it made itself, the `nth` of them from 0, or to its
-    /// beginning. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
+    /// Has a workflow go back. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
     /// are withdrawn. One that has ended goes on from there. Given other code, it goes on with that, for good.
     ///
     /// # Errors
@@ -182,16 +182,19 @@ impl Host {
     pub fn restart(
         &self,
         key: &InstanceKey,
-        from: Option<(&str, usize)>,
+        back: &Back,
         with: Option<&Workflow>,
         by: &str,
     ) -> Result<(), Error> {
         let reins = RefCell::new(None);
         self.0.tell(key, |stand| {
-            let no_place = |(name, nth): (&str, usize)| Error::NoPlace(key.clone(), name.to_owned(), nth + 1);
-            let from = match from {
-                Some((name, nth)) => stand.replay.named(name, nth).ok_or_else(|| no_place((name, nth)))?,
-                None => 0,
+            let from = match back {
+                Back::Beginning => 0,
+                Back::Before { name, nth } => stand
+                    .replay
+                    .named(name, *nth)
+                    .ok_or_else(|| Error::NoPlace(key.clone(), name.clone(), nth.saturating_add(1)))?,
+                Back::Nowhere => stand.replay.next_call(),
             };
             let mut entries = self.settled(stand, &reins)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };

@@ -36,8 +36,8 @@ pub enum Handling {
     },
     /// Have its workflow go back.
     Restart {
-        /// To before this; to the beginning, where nothing is named.
-        from: Option<From>,
+        /// How far.
+        back: Back,
         /// Other code for it; empty where it keeps its own. Between processes it travels beside the operation.
         #[serde(skip, default = "nothing")]
         component: Arc<[u8]>,
@@ -55,14 +55,21 @@ pub enum Handling {
     Delete,
 }
 
-/// A place in a workflow.
+/// How far a workflow goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct From {
-    /// The name of a step, a sleep or a wait.
-    pub name: String,
-    /// Which of that name, from 0.
-    pub nth: usize,
+#[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Back {
+    /// To where it began.
+    Beginning,
+    /// To before something that it asked for itself, and not inside a step.
+    Before {
+        /// The name of the step, the sleep or the wait.
+        name: String,
+        /// Which of that name, from 0.
+        nth: usize,
+    },
+    /// Not at all: everything counts on, and other code takes it up.
+    Nowhere,
 }
 
 impl Host {
@@ -72,10 +79,9 @@ impl Host {
             Handling::Pause => self.pause(key, by)?,
             Handling::Resume => self.resume(key, by)?,
             Handling::Terminate { reason } => self.terminate(key, by, reason.as_deref())?,
-            Handling::Restart { from, component } => {
+            Handling::Restart { back, component } => {
                 let workflow = self.other(key, &component)?;
-                let from = from.as_ref().map(|from| (from.name.as_str(), from.nth));
-                self.restart(key, from, workflow.as_ref(), by)?;
+                self.restart(key, &back, workflow.as_ref(), by)?;
             }
             Handling::Resolve { receipt, finding, reason } => {
                 self.resolve(key, &receipt, finding, by, Some(&reason))?;

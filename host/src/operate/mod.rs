@@ -4,7 +4,7 @@
 mod handling;
 mod submit;
 
-pub use handling::From;
+pub use handling::Back;
 pub use handling::Handling;
 pub use submit::Created;
 pub use submit::Submit;

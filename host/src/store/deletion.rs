@@ -5,7 +5,7 @@
 //!   stays   receipts, redemptions, attestations, revocations, and that it was deleted: when, and by whom
 //! ```
 //!
-//! No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
+//! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
 
 use crate::store::InstanceKey;
 use crate::store::Place;
@@ -53,7 +53,7 @@ pub(super) fn delete(
     db: &Connection,
     ledger: &mut Ledger,
     place: &Place,
-    components: &[Digest],
+    (components, bytes): (&[Digest], usize),
     by: &str,
 ) -> Written {
     let (row, tenant) = (ledger.row(db, &place.key)?, &place.key.tenant);
@@ -61,7 +61,8 @@ pub(super) fn delete(
     if ended != Some(1) || length(db, row)? != place.after as u64 {
         return Err(StoreError::Conflict(place.key.clone()));
     }
-    let mut change = Change { bytes: -bytes(db, row)?, ..Change::default() };
+    let kept = i64::try_from(bytes).unwrap_or(i64::MAX) + printed(db, row)?;
+    let mut change = Change { bytes: -kept, ..Change::default() };
     for component in components {
         change.bytes -= let_go(db, tenant, component)?;
     }
@@ -79,13 +80,10 @@ pub(super) fn delete(
     Ok(Vec::new())
 }
 
-/// Bytes that are kept for an instance, as they are counted when they are written. Receipts stay, and so does what is counted for them.
-fn bytes(db: &Connection, row: i64) -> Result<i64, StoreError> {
-    const BYTES: &str =
-        "SELECT (SELECT coalesce(sum(octet_length(body)), 0) FROM entries WHERE instance = ?1)
-        + (SELECT coalesce(sum(octet_length(body)), 0) FROM requests WHERE instance = ?1)
-        + (SELECT coalesce(sum(octet_length(text)), 0) FROM outputs WHERE instance = ?1)";
-    Ok(one(db, BYTES, [row], cell_0)?.unwrap_or(0))
+/// Bytes of what an instance has printed.
+fn printed(db: &Connection, row: i64) -> Result<i64, StoreError> {
+    let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+    Ok(one(db, select, [row], cell_0)?.unwrap_or(0))
 }
 
 /// An instance has a component no longer: the bytes that its tenant therefore keeps no longer.

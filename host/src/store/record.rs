@@ -69,6 +69,7 @@ pub(super) enum Record {
     Delete {
         place: Place,
         components: Vec<Digest>,
+        bytes: usize,
         by: String,
     },
     Act {
@@ -121,7 +122,7 @@ impl Record {
             }
             Write::Output { key, text } => Self::Output { key, text },
             Write::Postpone { key, until } => Self::Postpone { key, until },
-            Write::Delete { place, components, by } => Self::Delete { place, components, by },
+            Write::Delete { place, components, bytes, by } => Self::Delete { place, components, bytes, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
         })
@@ -169,7 +170,9 @@ impl Record {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
                 run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
             }
-            Self::Delete { place, components, by } => delete(db, ledger, &place, &components, &by),
+            Self::Delete { place, components, bytes, by } => {
+                delete(db, ledger, &place, (&components, bytes), &by)
+            }
             Self::Act { seen, at, body } => {
                 approvals::add_act(db, seen, ledger.time(at), &body).map(|()| Vec::new())
             }

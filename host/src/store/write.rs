@@ -52,6 +52,8 @@ pub enum Write {
         place: Place,
         /// The components that it was loaded with.
         components: Vec<Digest>,
+        /// What was counted for its entries and its requests.
+        bytes: usize,
         /// Who deletes it.
         by: String,
     },

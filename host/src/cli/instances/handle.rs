@@ -11,7 +11,7 @@ use clap::Args;
 use clap::ValueEnum;
 use host::InstanceKey;
 use host::operate::Answer;
-use host::operate::From;
+use host::operate::Back;
 use host::operate::Handling;
 use host::operate::Operation;
 use serde_json::json;
@@ -70,7 +70,11 @@ pub(crate) struct Restart {
     #[arg(long, value_name = "N", default_value = "1", requires = "from")]
     nth: NonZeroUsize,
 
-    /// Other code to go on with. Default: the component that it was loaded with.
+    /// Do not go back: everything counts on, and other code takes it up.
+    #[arg(long, conflicts_with = "from", requires = "component")]
+    here: bool,
+
+    /// Other code to go on with, for good. Default: the component that it was loaded with.
     #[arg(long, value_name = "GUEST")]
     component: Option<PathBuf>,
 
@@ -146,8 +150,12 @@ impl Terminate {
 impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let component = self.component.as_deref().map_or(Ok(Vec::new()), given::component)?;
-        let from = self.from.clone().map(|name| From { name, nth: self.nth.get() - 1 });
-        let restart = Handling::Restart { from, component: component.into() };
+        let back = match &self.from {
+            Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
+            None if self.here => Back::Nowhere,
+            None => Back::Beginning,
+        };
+        let restart = Handling::Restart { back, component: component.into() };
         handle(data, self.which.key(), office::account(), restart, &self.how)
     }
 }

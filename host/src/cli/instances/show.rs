@@ -95,7 +95,7 @@ impl Shown<'_> {
                 writeln!(out, "             at call #{call}: {}", Quoted(message))?;
                 writeln!(
                     out,
-                    "             goes on with pp-host instances restart {id} --tenant {tenant} --from STEP [--component GUEST], ends with pp-host instances terminate {id} --tenant {tenant}"
+                    "             goes on with pp-host instances restart {id} --tenant {tenant} --here --component GUEST, a guest that takes the old path; or from an earlier place, with --from STEP"
                 )
             }
             Status::Completed(output) => writeln!(out, "  result     {}", Clipped(output)),
