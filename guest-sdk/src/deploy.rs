@@ -75,3 +75,15 @@ impl From<deploy::DeployError> for DeployError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_s_checks_are_called_what_they_are_called_in_the_world() {
+        let refusal = GateRefusal { check: Check::Revocation, message: "it was taken back".to_owned() };
+        let failure = Failure::from(DeployError::Refused(refusal));
+        assert_eq!(failure.to_string(), "deploy-refused: refused by the revocation check: it was taken back");
+    }
+}

@@ -99,3 +99,29 @@ pub(crate) fn since_epoch(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_milliseconds_since_the_epoch_and_none_is_before_it() {
+        for ms in [0, 1, 1_800_000_000_000] {
+            assert_eq!(since_epoch(moment(ms)), ms);
+        }
+        assert_eq!(since_epoch(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), 0);
+    }
+
+    #[test]
+    fn a_payload_that_is_not_expected_says_why() {
+        let event = |payload: &str| workflow::Received {
+            event_type: "paid".to_owned(),
+            payload: payload.to_owned(),
+            timestamp_ms: 7,
+        };
+        assert_eq!(received::<u8>(event("3")).unwrap().payload, 3);
+        let failure = Failure::from(received::<u8>(event("300")).unwrap_err());
+        assert_eq!(failure.name, "invalid-payload");
+        assert!(failure.message.contains("invalid value"), "{failure}");
+    }
+}

@@ -109,3 +109,26 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
 pub(crate) fn parse<T: DeserializeOwned>(output: &str) -> Result<T, Failure> {
     serde_json::from_str(output).map_err(|error| failure("invalid-result", error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_its_name_on_the_way_through_a_step() {
+        let named = Fault::from(failure("sold-out", "no lamps"));
+        assert_eq!((named.failure, named.retry), (failure("sold-out", "no lamps"), None));
+        assert_eq!(Fault::from("no lamps").failure, failure("step-failed", "no lamps"));
+        let never = Fault::never(failure("sold-out", "no lamps"));
+        assert_eq!((never.failure.name.as_str(), never.retry), ("sold-out", Some(Retry::Never)));
+        let after = Fault::after(Duration::from_secs(1), "later");
+        assert_eq!(after.retry, Some(Retry::After(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn a_failure_says_its_name_and_what_went_wrong() {
+        assert_eq!(failure("sold-out", "no lamps").to_string(), "sold-out: no lamps");
+        let rejected = Failure::from(workflow::StepError::Rejected("too long".to_owned()));
+        assert_eq!(rejected, failure("step-rejected", "too long"));
+    }
+}

@@ -1,6 +1,8 @@
 //! What a workflow in Rust is written with: the types of the world in `wit/`, and steps as closures.
 //!
-//! ```ignore
+//! ```no_run
+//! # use guest_sdk::{Event, Failure, Step, Workflow, serde_json::{Value, json}};
+//! # use std::time::Duration;
 //! struct Greet;
 //!
 //! impl Workflow for Greet {

@@ -90,3 +90,22 @@ impl From<pp::Refusal> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_who_and_why() {
+        let denial = Denial {
+            request_id: "apr_1".to_owned(),
+            receipt_id: "rcpt_1".to_owned(),
+            decider: "user:olga".to_owned(),
+            reason: Some("not today".to_owned()),
+        };
+        let denied = Failure::from(Refusal::Denied(denial));
+        assert_eq!(denied, failure("denied", "apr_1 was denied by user:olga: not today"));
+        let expired = Failure::from(Refusal::Expired("apr_1".to_owned()));
+        assert_eq!(expired, failure("expired", "nobody decided about apr_1 in time"));
+    }
+}

@@ -179,3 +179,25 @@ impl fmt::Debug for Rollbacks {
         f.debug_struct("Rollbacks").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_of_a_step_with_the_longest_name_has_a_name_that_is_acceptable() {
+        assert_eq!(rollback_name("book a room"), "rollback: book a room");
+        assert_eq!(rollback_name(&"é".repeat(256)).chars().count(), 256);
+    }
+
+    #[test]
+    fn inside_a_step_nothing_is_registered() {
+        let rollbacks = Rollbacks::default();
+        assert!(rollbacks.check().is_ok());
+        rollbacks.inside(|| {
+            rollbacks.inside(|| assert!(rollbacks.check().is_err()));
+            assert_eq!(rollbacks.check().unwrap_err().name, "rollback-inside-step");
+        });
+        assert!(rollbacks.check().is_ok());
+    }
+}

@@ -115,8 +115,14 @@ impl<'a> Step<'a> {
     /// A step that `undo` undoes should the workflow fail: in the reverse of the order in which the steps were started, each as a step of
     /// its own called `rollback: NAME`, up to the first that fails. The workflow then ends with the failure that it had.
     ///
-    /// ```ignore
-    /// step.with_rollback(|undo| release(undo.output)).run("reserve", reserve)?;
+    /// ```no_run
+    /// # use guest_sdk::{Failure, Step};
+    /// # fn reserve() -> Result<u32, Failure> { Ok(7) }
+    /// # fn release(seat: Option<u32>) -> Result<(), Failure> { Ok(()) }
+    /// # fn run(step: Step<'_>) -> Result<(), Failure> {
+    /// let seat = step.with_rollback(|undo| release(undo.output)).run("reserve", reserve)?;
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// The step itself is undone too when it is the one that failed; it has no output then. Not available inside a step.
@@ -193,8 +199,13 @@ impl Step<'_> {
     /// Waits for an event of that type, for 24 hours where no other time is given. An event that came before anybody waited is there; of
     /// several the oldest comes first, and each is told to one wait.
     ///
-    /// ```ignore
-    /// let paid = step.wait_for_event::<Payment>("payment", "paid", Duration::from_secs(3600))?;
+    /// ```no_run
+    /// # use guest_sdk::{Failure, Step};
+    /// # use std::time::Duration;
+    /// # fn run(step: Step<'_>) -> Result<(), Failure> {
+    /// let cents = step.wait_for_event::<u32>("payment", "paid", Duration::from_secs(3600))?.payload;
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors

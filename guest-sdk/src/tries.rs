@@ -87,3 +87,26 @@ impl From<Backoff> for workflow::Backoff {
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_that_is_asked_for_is_none() {
+        assert_eq!(millis(Duration::ZERO), 0);
+        assert_eq!(millis(Duration::from_nanos(1)), 1);
+        assert_eq!(millis(Duration::from_millis(1_500)), 1_500);
+        assert_eq!(millis(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn what_is_left_out_is_left_to_the_host() {
+        let options = Tries::new().options();
+        assert!(options.retries.is_none() && options.delay_ms.is_none());
+        assert!(options.backoff.is_none() && options.timeout_ms.is_none());
+        let options = Tries::once().delay(Duration::from_secs(1)).backoff(Backoff::Linear).options();
+        assert_eq!((options.retries, options.delay_ms), (Some(0), Some(1_000)));
+        assert!(matches!(options.backoff, Some(workflow::Backoff::Linear)));
+    }
+}

@@ -57,9 +57,12 @@ enum Call {
     Trap = 11,
     Return = 12,
     LeaveOut = 13,
+    StartSleep = 14,
+    First = 15,
+    DropPending = 16,
 }
 
-const CALLS: [Call; 13] = [
+const CALLS: [Call; 16] = [
     Call::Begin,
     Call::Complete,
     Call::Fail,
@@ -73,6 +76,9 @@ const CALLS: [Call; 13] = [
     Call::Trap,
     Call::Return,
     Call::LeaveOut,
+    Call::StartSleep,
+    Call::First,
+    Call::DropPending,
 ];
 
 const CAPABILITIES: [&str; 4] = ["cloudflare.dynamic-worker.deploy", "harmless.log.write", "no-dot", ""];
@@ -96,8 +102,9 @@ impl Script {
             Self { records: Vec::new(), texts: Vec::new(), attempts: Vec::new(), receipts: Vec::new() };
         for _ in 0..u.int_in_range(1..=10)? {
             match u.int_in_range(0..=31)? {
-                0..=10 => script.step(u)?,
-                11..=20 => script.deployment(u)?,
+                0..=8 => script.step(u)?,
+                9..=12 => script.sleep(u)?,
+                13..=20 => script.deployment(u)?,
                 21..=30 => script.single(u)?,
                 _ => script.anything(u)?,
             }
@@ -123,6 +130,20 @@ impl Script {
         let answer = self.begin(u)?;
         self.push(Call::LeaveOut, &[Is(answer), Is(1)]);
         self.end(u, At(answer + 8))
+    }
+
+    /// A sleep beside the program, and a wait for its end: the list of handles is where the answer has the one.
+    fn sleep(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        let (name, alarm, answer) = (self.of(u, &WORDS)?, u.int_in_range(0..=1)?, self.answer());
+        let hours = if u.ratio(3, 4)? { 0 } else { u.arbitrary()? };
+        self.push(Call::StartSleep, &[Step, name[0], name[1], Is(alarm), Is(hours), Is(answer)]);
+        match u.int_in_range(0..=7)? {
+            0 => {}
+            1 => self.push(Call::DropPending, &[At(answer + 4)]),
+            2 => self.push(Call::First, &[Is(answer), Is(u.int_in_range(0..=3)?), Is(self.answer())]),
+            _ => self.push(Call::First, &[Is(answer + 4), Is(1), Is(self.answer())]),
+        }
+        Ok(())
     }
 
     /// An action as it should be: asked for, and performed on the receipt, now and then on something else.

@@ -56,7 +56,7 @@ pub(super) enum Record {
     Append {
         place: Place,
         lines: Lines,
-        request: Option<Particulars>,
+        request: Option<Box<Particulars>>,
         receipt: Option<Kept>,
         component: Option<(Digest, Arc<[u8]>)>,
         quotas: Option<Quotas>,
@@ -108,7 +108,8 @@ impl Record {
                 place,
                 batch: Batch { entries, request, receipt, component, quotas, seen, agenda },
             } => {
-                let request = request.map(|request| Particulars::of(request, &entries)).transpose()?;
+                let request =
+                    request.map(|request| Particulars::of(request, &entries).map(Box::new)).transpose()?;
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
                 Self::Append {
                     place,
@@ -243,7 +244,7 @@ fn keep_records(
     ledger: &mut Ledger,
     place: &Place,
     (row, facts): (i64, &[Fact]),
-    (request, receipt): (Option<Particulars>, Option<Kept>),
+    (request, receipt): (Option<Box<Particulars>>, Option<Kept>),
     change: &mut Change,
 ) -> Result<(), StoreError> {
     if let Some(request) = request {
