@@ -280,7 +280,7 @@ fn bad_components_are_refused_with_a_hint() {
         ),
         (
             at("other.wasm", &component("(component)")),
-            vec!["not a workflow", "entrypoint@0.1.0", "wit/tenant.wit"],
+            vec!["not a workflow", "entrypoint@0.2.0", "wit/tenant.wit"],
         ),
         (data.path().join("missing.wasm").display().to_string(), vec!["cannot read", "No such file"]),
     ];

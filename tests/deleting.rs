@@ -226,6 +226,7 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     clock.move_by(59 * MINUTE);
     // The shortest is an hour: the older of the two goes. Whatever else was due would have gone before it.
     work_until_left(&host, 103);
+    assert!(names(&host).contains(&hasty[0].to_string()));
     let late = ended(&host, "acme", 1);
     assert_eq!(names(&host).iter().filter(|name| name.starts_with("acme")).count(), 102);
     clock.move_by(59 * MINUTE + 30 * SECOND);

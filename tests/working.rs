@@ -212,6 +212,55 @@ fn json_of_who_works_is_every_fact() {
     assert_eq!(told, facts[2..], "all that happened while it worked");
 }
 
+#[test]
+fn of_many_events_at_once_none_is_lost() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let each = r#"{"event":{"name":"go","ms":3600000}}"#;
+    let id = submit(data, "durable", &["--params", &format!(r#"{{"program":[{}]}}"#, [each; 64].join(","))]);
+    let worker = Worker::begin(data);
+    std::thread::scope(|scope| {
+        for n in 0..64 {
+            let id = &id;
+            scope.spawn(move || {
+                succeeds(data, &["instances", "send-event", id, "go", "--payload", &n.to_string()])
+            });
+        }
+    });
+    until(data, &id, "completed");
+    let output: Value = serde_json::from_str(shown(data, &id)["output"].as_str().unwrap()).unwrap();
+    let mut told: Vec<_> =
+        output.as_array().unwrap().iter().map(|event| event["event"].as_u64().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, (0..64).collect::<Vec<_>>());
+    assert_eq!(worker.stop().code, Some(0));
+}
+
+#[test]
+fn of_many_decisions_at_once_one_counts_and_the_others_are_told_so() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let key = decider(data, "alice");
+    let id = submit(data, "tenant-workflow", &[]);
+    let worker = Worker::begin(data);
+    let requested = until(data, &id, "requested");
+    let request = requested["request"].as_str().unwrap();
+    let ends: Vec<Ran> = std::thread::scope(|scope| {
+        let decide = || run(data, &["approve", request, "--as", "alice", "--key", &key]);
+        let deciding: Vec<_> = (0..64).map(|_| scope.spawn(decide)).collect();
+        deciding.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let issued = ends.iter().filter(|ran| ran.code == Some(0)).count();
+    assert_eq!(issued, 1);
+    for ran in ends.iter().filter(|ran| ran.code != Some(0)) {
+        let clear = ["does not wait for a decision", "has signed that", "was decided"];
+        assert!(clear.iter().any(|words| ran.stderr.contains(words)), "{}", ran.stderr);
+    }
+    until(data, &id, "completed");
+    assert_eq!(lines(&succeeds(data, &["receipts", "list", "--json"])).len(), 1);
+    assert_eq!(worker.stop().code, Some(0));
+}
+
 /// Somebody who runs a workflow at a terminal has the folder, and others can still tell it something.
 #[test]
 fn a_workflow_that_is_run_hears_what_it_is_told() {

@@ -144,8 +144,8 @@ impl Resume {
 /// A host, somebody who decides, and a way of telling what happens.
 struct Session<'a> {
     host: Host,
-    /// Others may tell the instance something meanwhile.
-    _control: Control,
+    /// Others may tell the instance something meanwhile, where the folder can have a socket.
+    _control: Option<Control>,
     heard: Heard,
     manner: Manner,
     story: Story,
@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
         if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
             story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
         }
-        Ok(Self { _control: host.listen()?, host, heard, manner, story, data: &data.path })
+        Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data: &data.path })
     }
 
     /// Drives the instance, and decides what it waits for, until it ends or nobody decides.

@@ -10,6 +10,7 @@ use crate::cli::office;
 use clap::Args;
 use host::Host;
 use host::Pace;
+use receipt::Scope;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::signal::unix::Signal;
@@ -69,6 +70,11 @@ impl Work {
         // From here on a signal is a word to stop, and whoever asks is answered.
         let stops = Stops::listen(&runtime)?;
         let control = host.listen()?;
+        if host.scope()? == Scope::Demo {
+            complain(
+                "nobody decides here: requests wait until somebody does (pp-host deciders add NAME --role ROLE --key FILE)",
+            );
+        }
         complain(&format!("working in {data}, until SIGTERM or ^C"));
         let worked = runtime.block_on(stops.work(host, pace));
         drop(control);

@@ -16,6 +16,7 @@ use crate::store::look::cell;
 use crate::store::look::cell_0;
 use crate::store::look::every;
 use crate::store::look::key_at;
+use crate::store::look::last_seq;
 use crate::store::look::one;
 use crate::store::record::length;
 use crate::store::record::run;
@@ -103,13 +104,14 @@ fn let_go(db: &Connection, tenant: &TenantId, component: &Digest) -> Result<i64,
 }
 
 fn remember(db: &Connection, ledger: &mut Ledger, place: &Place, by: &str) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last)
-        VALUES (?1, ?2, ?3, ?4, ?5, max(?6, (SELECT coalesce(max(seq), 0) FROM entries)))";
+    const INSERT: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let (at, InstanceKey { tenant, instance }) = (ledger.time(place.at), &place.key);
-    let facts = i64::try_from(place.after).unwrap_or(i64::MAX);
-    let values = params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts, ledger.floor()];
+    let (facts, last) = (place.after as u64, last_seq(db)?.cast_signed());
+    let mark = Mark { seq: ledger.floor().max(last), at };
+    let values =
+        params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq];
     run(db, INSERT, values)?;
-    ledger.raise(mark(db)?);
+    ledger.raise(mark);
     Ok(())
 }
 

@@ -50,8 +50,8 @@ impl Ledger {
     }
 
     /// Something was deleted. Should that be undone, a place is left out and nothing is lost.
-    pub(super) fn raise(&mut self, mark: Option<Mark>) {
-        self.floor = mark.map_or(self.floor, |mark| self.floor.max(mark.seq));
+    pub(super) fn raise(&mut self, mark: Mark) {
+        self.floor = self.floor.max(mark.seq);
     }
 
     /// There is no such instance any more.

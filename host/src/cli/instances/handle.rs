@@ -181,6 +181,7 @@ impl Resolve {
 }
 
 fn handle(data: &Data, key: InstanceKey, by: String, handling: Handling, how: &How) -> anyhow::Result<Exit> {
+    let is_all = matches!(handling, Handling::Pause | Handling::Terminate { .. });
     let done = match &handling {
         Handling::SendEvent { event_type, .. } => format!("event {event_type} is received"),
         Handling::Pause => "is paused".to_owned(),
@@ -201,8 +202,8 @@ fn handle(data: &Data, key: InstanceKey, by: String, handling: Handling, how: &H
             let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": standing });
             writeln!(out, "{}", json_line(&line)?)?;
         }
-        (false, Some(standing)) => writeln!(out, "{key}  {done}; it is {standing}")?,
-        (false, None) => writeln!(out, "{key}  {done}")?,
+        (false, Some(standing)) if !is_all => writeln!(out, "{key}  {done}; it is {standing}")?,
+        (false, _) => writeln!(out, "{key}  {done}")?,
     }
     Ok(Exit::Done)
 }
