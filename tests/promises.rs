@@ -23,7 +23,7 @@ fn narrow() {
     };
     assert_eq!(names, ["wasi:sockets/tcp@0.2.0"]);
     let honest = host.load(support::guest("tenant-workflow")).unwrap();
-    assert_eq!(honest.program().imports().len(), 4, "the world's own, and nothing else");
+    assert_eq!(honest.program().imports().len(), 3, "the world's own, and nothing else");
 }
 
 #[test]

@@ -112,9 +112,13 @@ impl<'a, T: Serialize + DeserializeOwned> WithRollback<'a, T> {
 #[derive(Default)]
 pub(crate) struct Rollbacks {
     registered: RefCell<Vec<Rollback>>,
+    /// [`undo_all`], once there is something to undo: a workflow without rollbacks does without the code, and without what that imports.
+    undo: Cell<Option<UndoAll>>,
     /// How many steps the workflow is inside of.
     depth: Cell<u32>,
 }
+
+type UndoAll = fn(Vec<Rollback>, Step<'_>, &Failure);
 
 struct Rollback {
     name: String,
@@ -144,6 +148,7 @@ impl Rollbacks {
     }
 
     fn register(&self, name: &str, tries: Tries, undo: Handler) -> usize {
+        self.undo.set(Some(undo_all));
         let mut registered = self.registered.borrow_mut();
         registered.push(Rollback { name: name.to_owned(), tries, undo, output: None });
         registered.len() - 1
@@ -157,13 +162,18 @@ impl Rollbacks {
 
     /// Undoes everything, the last first, until something cannot be undone.
     pub(crate) fn undo(&self, step: Step<'_>, error: &Failure) {
-        for Rollback { name, tries, mut undo, output } in self.registered.take().into_iter().rev() {
-            let undone = step.run_with(&rollback_name(&name), tries, |attempt| {
-                undo(step, output.as_deref(), error, attempt)
-            });
-            if undone.is_err() {
-                return;
-            }
+        if let Some(undo) = self.undo.take() {
+            undo(self.registered.take(), step, error);
+        }
+    }
+}
+
+fn undo_all(registered: Vec<Rollback>, step: Step<'_>, error: &Failure) {
+    for Rollback { name, tries, mut undo, output } in registered.into_iter().rev() {
+        let undone = step
+            .run_with(&rollback_name(&name), tries, |attempt| undo(step, output.as_deref(), error, attempt));
+        if undone.is_err() {
+            return;
         }
     }
 }
