@@ -162,14 +162,7 @@ impl Record {
                     keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
                 }
                 let facts = add(db, ledger, &place, row, lines, &mut change)?;
-                keep_records(
-                    db,
-                    ledger,
-                    &place,
-                    (row, &facts),
-                    (request.map(|request| *request), receipt),
-                    &mut change,
-                )?;
+                keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
                 settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
                     let length = ledger.journal(db, &place.key)?.length;
