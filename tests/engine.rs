@@ -260,7 +260,7 @@ fn what_goes_wrong_with_one_is_told_and_the_others_go_on() {
     let floor = Floor::new();
     let keys = floor.starts("acme", 5, STEPS);
     let journal = Connection::open(floor.folder.path().join("journal.sqlite")).unwrap();
-    let damage = "UPDATE entries SET body = '{}' WHERE idx = 1 AND instance = (SELECT id FROM instances WHERE instance = ?1)";
+    let damage = "UPDATE entries SET body = '{}' WHERE idx = 0 AND instance = (SELECT id FROM instances WHERE instance = ?1)";
     journal.execute(damage, [keys[2].instance.as_str()]).unwrap();
     floor.work_until(|floor| floor.count("completed") == 4 && !floor.troubles.lock().unwrap().is_empty());
     let troubles = floor.troubles.lock().unwrap().clone();

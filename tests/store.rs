@@ -1,6 +1,8 @@
 //! The write path: many writes, one synchronisation; nothing is acknowledged that is not on disk, and no write harms another.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use host::InstanceKey;
 use host::store::Batch;
 use host::store::Commit;
@@ -103,7 +105,7 @@ fn is_pending(commit: Commit) -> bool {
 
 fn bodies(folder: &Path) -> i64 {
     let journal = Connection::open(folder.join("journal.sqlite")).unwrap();
-    journal.query_row("SELECT count(*) FROM entries", [], |row| row.get(0)).unwrap()
+    journal.query_row("SELECT sum(count) FROM entries", [], |row| row.get(0)).unwrap()
 }
 
 /// Two hundred writes are handed over while the writer is busy, with every kind of refusal among them.
@@ -286,4 +288,59 @@ fn a_commit_answers_once() {
     let mut ready = pin!(Commit::ready(Err(StoreError::Full)));
     let polled = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Ready(Err(StoreError::Full))));
+}
+
+/// What the database says to whoever has nothing but `sqlite3` is what the host reads.
+#[test]
+fn the_views_say_what_the_host_reads() {
+    let (folder, host) = support::new_host();
+    let key = support::start(&host, "tenant-workflow", "{}");
+    support::finish(&host, &key, receipt::Decision::Approved);
+    let waiting =
+        support::start(&host, "paces", r#"{"steps":3,"result":"0123456789abcdef01234567","approve":true}"#);
+    support::block_on(host.drive(&waiting)).unwrap();
+    let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let mut select =
+        journal.prepare("SELECT seq, at, tenant, instance, idx, body FROM facts ORDER BY seq").unwrap();
+    let shown: Vec<(i64, i64, String, String, i64, String)> = select
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        })
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let facts = host.audit(None).unwrap();
+    assert_eq!(shown.len(), facts.len());
+    for (shown, fact) in shown.into_iter().zip(facts) {
+        let body = serde_json::to_string(&fact.entry).unwrap();
+        let (tenant, instance) = (fact.key.tenant.to_string(), fact.key.instance.to_string());
+        let (seq, index) = (fact.seq.cast_signed(), fact.index.cast_signed());
+        assert_eq!(shown, (seq, fact.at.as_millis(), tenant, instance, index, body));
+    }
+    let mut select = journal.prepare("SELECT id, body FROM asked ORDER BY seq").unwrap();
+    let asked = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let asked: Vec<_> = asked.collect::<Result<_, _>>().unwrap();
+    assert_eq!(asked.len(), 2);
+    for (id, body) in asked {
+        let (_, kept) = host.store().request(&id.parse().unwrap()).unwrap().unwrap();
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!((value(&body), body.len()), (value(&kept), kept.len()));
+        assert_eq!(value(&body)["imports"][0], "permission-protocol:tenant/deploy@0.1.0");
+    }
+}
+
+/// An instance that was refused has no row, and what is written under its name later is its own.
+#[test]
+fn what_was_refused_can_be_tried_again() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let none = Quotas { instances: 0, ..Quotas::default() };
+    assert!(matches!(create_within(&store, "a", none).wait(), Err(StoreError::Quota(_))));
+    create(&store, "b").wait().unwrap();
+    append(&store, "b", 1, step(0)).wait().unwrap();
+    create(&store, "a").wait().unwrap();
+    assert_eq!(append(&store, "a", 1, step(7)).wait().unwrap()[0].index, 1);
+    assert_eq!(store.facts(Some(&key("b"))).unwrap().len(), 2);
+    let seqs: Vec<_> = store.facts(None).unwrap().into_iter().map(|fact| fact.seq).collect();
+    assert_eq!(seqs, [1, 2, 3, 4], "no place is left out");
 }

@@ -19,7 +19,6 @@ use crate::drill::ground::VICTIM;
 use crate::drill::ground::judgement;
 use crate::drill::loading;
 use crate::drill::tamper;
-use crate::store::InstanceKey;
 use crate::store::StoredReceipt;
 use crate::trust::Trust;
 use receipt::Decision;
@@ -233,7 +232,7 @@ fn altered_receipt(ground: &Ground, alter: fn(&mut StoredReceipt)) -> Result<End
 fn denied(ground: &Ground) -> Result<Ending, Obstacle> {
     let (key, request) = ground.victim()?;
     ground.decide(&request, Decision::Denied)?;
-    rewrite_journal(ground, &key, "DENIED", "APPROVED")?;
+    tamper::rewrite_journal(ground, &key, "DENIED", "APPROVED")?;
     ground.ran(&key)
 }
 
@@ -253,9 +252,7 @@ fn invented(ground: &Ground, facts: usize) -> Result<Ending, Obstacle> {
         document: "{}".to_owned(),
     };
     for entry in [decided, issued].into_iter().take(facts) {
-        let statement = "INSERT INTO entries (instance, idx, at, body) SELECT instance, max(idx) + 1, max(at), ?1 FROM entries \
-             WHERE instance = (SELECT id FROM instances WHERE instance = ?2)";
-        tamper::rewrite(ground, statement, params![serde_json::to_string(&entry)?, key.instance.as_str()])?;
+        tamper::add_fact(ground, &key, &serde_json::to_string(&entry)?)?;
     }
     ground.ran(&key)
 }
@@ -263,7 +260,7 @@ fn invented(ground: &Ground, facts: usize) -> Result<Ending, Obstacle> {
 /// An instance of `tenant` whose journal says that the victim's receipt is its own.
 fn borrowed(ground: &Ground, tenant: &str) -> Result<Ending, Obstacle> {
     let ((_, genuine), (key, own)) = (ground.approved(VICTIM)?, ground.approved(tenant)?);
-    rewrite_journal(ground, &key, own.id.as_str(), genuine.id.as_str())?;
+    tamper::rewrite_journal(ground, &key, own.id.as_str(), genuine.id.as_str())?;
     ground.ran(&key)
 }
 
@@ -283,7 +280,7 @@ fn replayed(ground: &Ground) -> Result<Ending, Obstacle> {
         _ => None,
     });
     let second = ground.decide(&waits.ok_or("no second request")?, Decision::Approved)?;
-    rewrite_journal(ground, &key, second.id.as_str(), first.id.as_str())?;
+    tamper::rewrite_journal(ground, &key, second.id.as_str(), first.id.as_str())?;
     ground.ran(&key)
 }
 
@@ -293,7 +290,7 @@ fn other_code(ground: &Ground) -> Result<Ending, Obstacle> {
     let other = loading::padded(16);
     let (from, to) = (Digest::of(HONEST).to_string(), Digest::of(&other).to_string());
     tamper::rewrite(ground, "INSERT OR REPLACE INTO components VALUES (?1, ?2)", params![to, other])?;
-    rewrite_journal(ground, &key, &from, &to)?;
+    tamper::rewrite_journal(ground, &key, &from, &to)?;
     ground.ran(&key)
 }
 
@@ -303,13 +300,7 @@ fn keep(ground: &Ground, receipt: &StoredReceipt) -> Result<(), Obstacle> {
 }
 
 fn rewrite_request(ground: &Ground, id: &RequestId, from: &str, to: &str) -> Result<(), Obstacle> {
-    let statement = "UPDATE requests SET body = replace(body, ?1, ?2) WHERE id = ?3 AND instr(body, ?1) > 0";
+    let statement = "UPDATE requests SET bytes = NULL, body = replace(asked.body, ?1, ?2) FROM asked \
+         WHERE asked.id = requests.id AND requests.id = ?3 AND instr(asked.body, ?1) > 0";
     tamper::rewrite(ground, statement, params![from, to, id.as_str()])
-}
-
-/// Replaces a text in every entry of an instance's journal that has it.
-fn rewrite_journal(ground: &Ground, key: &InstanceKey, from: &str, to: &str) -> Result<(), Obstacle> {
-    let statement = "UPDATE entries SET body = replace(body, ?1, ?2) WHERE instr(body, ?1) > 0 \
-         AND instance = (SELECT id FROM instances WHERE instance = ?3)";
-    tamper::rewrite(ground, statement, params![from, to, key.instance.as_str()])
 }

@@ -1,9 +1,11 @@
 //! The drill's hand inside a database. Nothing else in the host writes to it except through [`Store`](crate::store::Store).
 
+use crate::InstanceKey;
 use crate::drill::Obstacle;
 use crate::drill::ground::Ground;
 use rusqlite::Connection;
 use rusqlite::Params;
+use rusqlite::params;
 use std::time::Duration;
 
 /// Changes rows of the drill's own temporary database, as somebody with write access to a data folder could. An attack that changes
@@ -15,4 +17,25 @@ pub(super) fn rewrite(ground: &Ground, statement: &str, params: impl Params) -> 
         0 => Err(format!("no row was changed by: {statement}").into()),
         _ => Ok(()),
     }
+}
+
+/// Adds a fact to an instance's journal, as if the host had.
+pub(super) fn add_fact(ground: &Ground, key: &InstanceKey, body: &str) -> Result<(), Obstacle> {
+    let statement = "INSERT INTO entries (seq, instance, idx, at, body) \
+         SELECT (SELECT max(seq + count) FROM entries), instance, max(idx + count), max(at), ?1 FROM entries \
+         WHERE instance = (SELECT id FROM instances WHERE instance = ?2)";
+    rewrite(ground, statement, params![body, key.instance.as_str()])
+}
+
+/// Replaces a text in every fact of an instance that has it. Whoever does that leaves no sum that would show it.
+pub(super) fn rewrite_journal(
+    ground: &Ground,
+    key: &InstanceKey,
+    from: &str,
+    to: &str,
+) -> Result<(), Obstacle> {
+    let statement = "UPDATE entries SET bytes = NULL, sum = NULL, body = \
+         (SELECT group_concat(replace(body, ?1, ?2), char(4)) FROM (SELECT body FROM facts WHERE row = entries.seq AND of = entries.instance ORDER BY seq)) \
+         WHERE seq IN (SELECT row FROM facts WHERE instance = ?3 AND instr(body, ?1) > 0)";
+    rewrite(ground, statement, params![from, to, key.instance.as_str()])
 }

@@ -2,19 +2,23 @@
 
 use crate::store::InstanceKey;
 use crate::store::StoreError;
+use crate::store::asked;
+use crate::store::asked::requests;
 use crate::store::look::cell;
 use crate::store::look::cell_0;
+use crate::store::look::damaged;
 use crate::store::look::every;
 use crate::store::look::fate;
-use crate::store::look::key_at;
 use crate::store::look::one;
 use crate::store::record::run;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use rusqlite::params;
+use serde_json::Value;
 use workflow::Entry;
 use workflow::ReceiptId;
+use workflow::RequestId;
 use workflow::TenantId;
 
 /// What an operator said, as it is recorded.
@@ -35,11 +39,6 @@ pub struct Asked {
     pub times: u64,
     /// How often that was denied.
     pub denied: u64,
-}
-
-/// What a request is found by: what is asked for, and to what.
-pub(super) fn subject(capability: &str, resource: &str) -> String {
-    format!("{capability} {resource}")
 }
 
 /// Adds an act, if nothing was added since its writer looked. Its place is the next.
@@ -77,20 +76,36 @@ pub(super) fn settle(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
         _ => return Ok(()),
     };
     run(db, "UPDATE requests SET outcome = ?2 WHERE id = ?1", [request.as_str(), outcome])?;
-    if outcome == "DENIED" {
-        let denied = "UPDATE subjects SET denied = denied + 1
-            WHERE (tenant, subject) = (SELECT tenant, subject FROM requests WHERE id = ?1)";
-        run(db, denied, [request.as_str()])?;
+    match (outcome, entry) {
+        ("DENIED", _) => deny(db, request),
+        // What was approved for show is not known.
+        ("APPROVED", Entry::Issued { key_id, .. }) if !key_id.starts_with(DEMO) => know(db, request),
+        _ => Ok(()),
     }
-    // What was approved for show is not known.
-    if matches!(entry, Entry::Issued { key_id, .. } if key_id.starts_with(DEMO)) {
-        return Ok(());
-    }
-    let know = "INSERT OR IGNORE INTO known
-        SELECT tenant, body ->> 'component' FROM requests WHERE id = ?1 AND outcome = 'APPROVED'
-        UNION ALL SELECT tenant, body -> 'artifact' ->> 'sha256' FROM requests
-            WHERE id = ?1 AND outcome = 'APPROVED' AND body -> 'artifact' ->> 'sha256' IS NOT NULL";
-    run(db, know, [request.as_str()])
+}
+
+/// Counts a denial of what a request is for.
+fn deny(db: &Connection, request: &RequestId) -> Result<(), StoreError> {
+    const DENY: &str = "UPDATE subjects SET denied = denied + 1 WHERE tenant = ?1 AND subject = ?2";
+    let Some((key, request)) = members(db, request)? else { return Ok(()) };
+    let word = |member: &str| request[member].as_str().unwrap_or_default().to_owned();
+    run(db, DENY, [key.tenant.as_str(), &format!("{} {}", word("capability"), word("resource"))])
+}
+
+/// Remembers what was approved.
+fn know(db: &Connection, request: &RequestId) -> Result<(), StoreError> {
+    const KNOW: &str = "INSERT OR IGNORE INTO known VALUES (?1, ?2)";
+    let Some((key, request)) = members(db, request)? else { return Ok(()) };
+    let digests = [&request["component"], &request["artifact"]["sha256"]];
+    digests
+        .into_iter()
+        .filter_map(Value::as_str)
+        .try_for_each(|digest| run(db, KNOW, [key.tenant.as_str(), digest]))
+}
+
+fn members(db: &Connection, request: &RequestId) -> Result<Option<(InstanceKey, Value)>, StoreError> {
+    let found = asked::request(db, request)?;
+    found.map(|(key, body)| Ok((key, serde_json::from_str(&body).map_err(damaged)?))).transpose()
 }
 
 pub(super) fn asked(
@@ -100,7 +115,7 @@ pub(super) fn asked(
     resource: &str,
 ) -> Result<Asked, StoreError> {
     let select = "SELECT times, denied FROM subjects WHERE tenant = ?1 AND subject = ?2";
-    let subject = subject(capability, resource);
+    let subject = format!("{capability} {resource}");
     let found = one(db, select, [tenant.as_str(), &subject], |row| {
         let count = |column| cell::<i64>(row, column).map(i64::unsigned_abs);
         Ok(Asked { times: count(0)?, denied: count(1)? })
@@ -108,23 +123,31 @@ pub(super) fn asked(
     Ok(found.unwrap_or_default())
 }
 
-/// Counts a request for that.
-pub(super) fn count(db: &Connection, tenant: &TenantId, subject: &str) -> Result<(), StoreError> {
-    let count = "INSERT INTO subjects VALUES (?1, ?2, 1, 0) ON CONFLICT DO UPDATE SET times = times + 1";
-    run(db, count, [tenant.as_str(), subject])
-}
-
-/// How many requests a tenant has made since, counted no further than `most`.
-pub(super) fn asked_since(
+/// Counts a request for that, made then.
+pub(super) fn count(
     db: &Connection,
     tenant: &TenantId,
-    since: Timestamp,
-    most: u64,
-) -> Result<u64, StoreError> {
-    let select = "SELECT count(*) FROM (SELECT 1 FROM requests WHERE tenant = ?1 AND at > ?2 LIMIT ?3)";
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let found = one(db, select, params![tenant.as_str(), since.as_millis(), most], cell_0::<i64>)?;
+    subject: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    const SUBJECT: &str =
+        "INSERT INTO subjects VALUES (?1, ?2, 1, 0) ON CONFLICT DO UPDATE SET times = times + 1";
+    const MINUTE: &str = "INSERT INTO rates VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET times = times + 1";
+    const LONG_AGO: &str = "DELETE FROM rates WHERE tenant = ?1 AND minute < ?2 - 24 * 60";
+    run(db, SUBJECT, [tenant.as_str(), subject])?;
+    run(db, MINUTE, params![tenant.as_str(), minute(at)])?;
+    run(db, LONG_AGO, params![tenant.as_str(), minute(at)])
+}
+
+/// How many requests a tenant has made since the beginning of that minute. Costs a row a minute.
+pub(super) fn asked_since(db: &Connection, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
+    let select = "SELECT coalesce(sum(times), 0) FROM rates WHERE tenant = ?1 AND minute >= ?2";
+    let found = one(db, select, params![tenant.as_str(), minute(since)], cell_0::<i64>)?;
     Ok(found.unwrap_or(0).unsigned_abs())
+}
+
+fn minute(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(60_000)
 }
 
 pub(super) fn is_known(db: &Connection, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
@@ -137,14 +160,13 @@ pub(super) fn requests(
     db: &Connection,
     which: Requests,
 ) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
-    let of = match which {
-        Requests::Waiting => "WHERE r.open = 1",
-        Requests::All => "",
+    const WAITING: &str = requests!("WHERE r.open = 1 ORDER BY r.seq");
+    const ALL: &str = requests!("ORDER BY r.seq");
+    let select = match which {
+        Requests::Waiting => WAITING,
+        Requests::All => ALL,
     };
-    let select = format!(
-        "SELECT i.tenant, i.instance, r.body, r.outcome FROM requests r JOIN instances i ON i.id = r.instance {of} ORDER BY r.at, r.id"
-    );
-    every(db, &select, [], |row| Ok((key_at(row, 0)?, cell(row, 2)?, cell(row, 3)?)))
+    every(db, select, [], |row| asked::read(db, row))
 }
 
 /// Which requests.

@@ -11,15 +11,15 @@ use crate::store::InstanceKey;
 use crate::store::Place;
 use crate::store::StoreError;
 use crate::store::Written;
+use crate::store::ledger::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::look::cell;
 use crate::store::look::cell_0;
 use crate::store::look::every;
 use crate::store::look::key_at;
-use crate::store::look::last_seq;
 use crate::store::look::one;
-use crate::store::record::length;
 use crate::store::record::run;
+use crate::store::row;
 use crate::store::usage::Change;
 use receipt::Digest;
 use receipt::Timestamp;
@@ -57,9 +57,9 @@ pub(super) fn delete(
     (components, bytes): (&[Digest], usize),
     by: &str,
 ) -> Written {
-    let (row, tenant) = (ledger.row(db, &place.key)?, &place.key.tenant);
+    let (Journal { row, length }, tenant) = (ledger.journal(db, &place.key)?, &place.key.tenant);
     let ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
-    if ended != Some(1) || length(db, row)? != place.after as u64 {
+    if ended != Some(1) || length != place.after as u64 {
         return Err(StoreError::Conflict(place.key.clone()));
     }
     let kept = i64::try_from(bytes).unwrap_or(i64::MAX) + printed(db, row)?;
@@ -106,7 +106,7 @@ fn let_go(db: &Connection, tenant: &TenantId, component: &Digest) -> Result<i64,
 fn remember(db: &Connection, ledger: &mut Ledger, place: &Place, by: &str) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let (at, InstanceKey { tenant, instance }) = (ledger.time(place.at), &place.key);
-    let (facts, last) = (place.after as u64, last_seq(db)?.cast_signed());
+    let (facts, last) = (place.after as u64, row::last(db)?.cast_signed());
     let mark = Mark { seq: ledger.floor().max(last), at };
     let values =
         params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq];

@@ -4,7 +4,10 @@ use crate::store::InstanceKey;
 use crate::store::Quotas;
 use crate::store::StoreError;
 use crate::store::deletion::Mark;
+use crate::store::look::cell_0;
 use crate::store::look::instance_row;
+use crate::store::look::one;
+use crate::store::record::run;
 use crate::store::usage::Change;
 use crate::store::usage::keep_usage;
 use crate::store::usage::usage;
@@ -13,24 +16,44 @@ use rusqlite::Connection;
 use std::collections::HashMap;
 use workflow::TenantId;
 
-/// How many instances' rows are remembered: some 20 MiB.
-const ROWS: usize = 100_000;
+/// How many journals are remembered: some 20 MiB.
+const JOURNALS: usize = 100_000;
 
-/// Beside the database: rows that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
+/// How many texts that rows have in common are remembered.
+const TEXTS: usize = 256;
+
+/// Beside the database: journals and texts that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
 #[derive(Debug)]
 pub(super) struct Ledger {
     latest: Timestamp,
     /// The last place among all facts that a deletion has left free.
     floor: i64,
-    rows: HashMap<InstanceKey, i64>,
+    journals: HashMap<InstanceKey, Journal>,
+    /// Whose journal the write at hand has added to.
+    added: Option<InstanceKey>,
+    texts: HashMap<String, i64>,
+    /// The place of the next fact, where it is known.
+    next: Option<i64>,
+    /// What the database says of itself as long as nobody else writes to it.
+    version: i64,
     changes: HashMap<TenantId, Change>,
+}
+
+/// Where an instance's journal is, and how long it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Journal {
+    /// The instance's row.
+    pub(super) row: i64,
+    /// The number of its entries.
+    pub(super) length: u64,
 }
 
 impl Ledger {
     pub(super) fn new(latest: Option<Timestamp>, mark: Option<Mark>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
+        let (journals, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
         let floor = mark.map_or(0, |mark| mark.seq);
-        Self { latest, floor, rows: HashMap::new(), changes: HashMap::new() }
+        Self { latest, floor, journals, added: None, texts, next: None, version: 0, changes }
     }
 
     /// The time to record. Another instance may have recorded something later since `at` was looked up.
@@ -56,20 +79,85 @@ impl Ledger {
 
     /// There is no such instance any more.
     pub(super) fn strike(&mut self, key: &InstanceKey) {
-        self.rows.remove(key);
+        self.journals.remove(key);
     }
 
-    /// The row of an instance.
-    pub(super) fn row(&mut self, db: &Connection, key: &InstanceKey) -> Result<i64, StoreError> {
-        if let Some(row) = self.rows.get(key) {
-            return Ok(*row);
+    /// The journal of an instance.
+    pub(super) fn journal(&mut self, db: &Connection, key: &InstanceKey) -> Result<Journal, StoreError> {
+        if let Some(journal) = self.journals.get(key) {
+            return Ok(*journal);
         }
         let row = instance_row(db, key)?;
-        if self.rows.len() >= ROWS {
-            self.rows.clear();
+        let journal = Journal { row, length: length(db, row)? };
+        self.remember(key, journal);
+        Ok(journal)
+    }
+
+    /// Remembers what the write at hand has made of a journal.
+    pub(super) fn add(&mut self, key: &InstanceKey, journal: Journal) {
+        self.remember(key, journal);
+        self.added = Some(key.clone());
+    }
+
+    fn remember(&mut self, key: &InstanceKey, journal: Journal) {
+        if let Some(known) = self.journals.get_mut(key) {
+            *known = journal;
+            return;
         }
-        self.rows.insert(key.clone(), row);
+        if self.journals.len() >= JOURNALS {
+            self.journals.clear();
+        }
+        self.journals.insert(key.clone(), journal);
+    }
+
+    /// The places of so many facts.
+    pub(super) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
+        const LAST: &str = "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1";
+        let next = match self.next {
+            Some(next) => next,
+            None => self.floor.max(one(db, LAST, [], cell_0)?.unwrap_or(0)) + 1,
+        };
+        self.next = Some(next + count);
+        Ok(next)
+    }
+
+    /// The row of a text that many rows have in common.
+    pub(super) fn text(&mut self, db: &Connection, text: &str) -> Result<i64, StoreError> {
+        if let Some(row) = self.texts.get(text) {
+            return Ok(*row);
+        }
+        run(db, "INSERT OR IGNORE INTO texts (body) VALUES (?1)", [text])?;
+        let row = one(db, "SELECT id FROM texts WHERE body = ?1", [text], cell_0)?.unwrap_or_default();
+        if self.texts.len() >= TEXTS {
+            self.texts.clear();
+        }
+        self.texts.insert(text.to_owned(), row);
         Ok(row)
+    }
+
+    /// Begins a transaction: what is remembered does not hold where somebody else has written since the last one.
+    pub(super) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
+        let version = one(db, "PRAGMA data_version", [], cell_0)?.unwrap_or_default();
+        if self.version != version {
+            self.forget();
+            self.version = version;
+        }
+        Ok(())
+    }
+
+    /// Where things stand before a write that may be refused.
+    pub(super) fn mark(&mut self) -> Option<i64> {
+        self.added = None;
+        self.next
+    }
+
+    /// Takes a refused write back.
+    pub(super) fn take_back(&mut self, mark: Option<i64>) {
+        self.next = mark;
+        self.texts.clear();
+        if let Some(key) = self.added.take() {
+            self.journals.remove(&key);
+        }
     }
 
     /// Counts a change, or refuses it because of what the tenant keeps and what it has been granted in this transaction.
@@ -101,7 +189,15 @@ impl Ledger {
 
     /// Forgets a transaction that did not take place, and every row that may have been its.
     pub(super) fn forget(&mut self) {
-        self.rows.clear();
+        self.journals.clear();
+        self.texts.clear();
+        self.next = None;
         self.changes.clear();
     }
+}
+
+/// The number of an instance's entries.
+fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
+    let select = "SELECT idx + count FROM entries WHERE instance = ?1 ORDER BY idx DESC LIMIT 1";
+    Ok(one(db, select, [row], cell_0::<i64>)?.unwrap_or(0).unsigned_abs())
 }

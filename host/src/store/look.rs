@@ -6,6 +6,7 @@ use crate::store::InstanceKey;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::deletion;
+use crate::store::row;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
@@ -15,45 +16,12 @@ use rusqlite::Params;
 use rusqlite::Row;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::ffi::SQLITE_IOERR_WRITE;
-use rusqlite::params;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use workflow::ReceiptId;
-use workflow::RequestId;
 
 pub(super) fn facts(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = "SELECT seq, at, idx, body FROM entries WHERE instance = ?1 ORDER BY idx";
-    let row = instance_row(db, key)?;
-    every(db, SELECT, [row], |row| fact(row, key.clone()))
-}
-
-pub(super) fn all_facts(db: &Connection) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = "SELECT e.seq, e.at, e.idx, e.body, i.tenant, i.instance
-        FROM entries e JOIN instances i ON i.id = e.instance ORDER BY e.seq";
-    every(db, SELECT, [], |row| fact(row, key_at(row, 4)?))
-}
-
-pub(super) fn facts_from(
-    db: &Connection,
-    key: &InstanceKey,
-    index: u64,
-    limit: u32,
-) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str =
-        "SELECT seq, at, idx, body FROM entries WHERE instance = ?1 AND idx >= ?2 ORDER BY idx LIMIT ?3";
-    let row = instance_row(db, key)?;
-    every(db, SELECT, params![row, index.cast_signed(), limit], |row| fact(row, key.clone()))
-}
-
-pub(super) fn facts_after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = "SELECT e.seq, e.at, e.idx, e.body, i.tenant, i.instance
-        FROM entries e JOIN instances i ON i.id = e.instance WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2";
-    every(db, SELECT, params![seq.cast_signed(), limit], |row| fact(row, key_at(row, 4)?))
-}
-
-pub(super) fn last_seq(db: &Connection) -> Result<u64, StoreError> {
-    let last = one(db, "SELECT coalesce(max(seq), 0) FROM entries", [], cell_0::<i64>)?;
-    Ok(last.unwrap_or(0).unsigned_abs())
+    row::journal(db, key)
 }
 
 pub(super) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
@@ -62,12 +30,6 @@ pub(super) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError>
 
 pub(super) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
     one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
-}
-
-pub(super) fn request(db: &Connection, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
-    const SELECT: &str = "SELECT i.tenant, i.instance, r.body
-        FROM requests r JOIN instances i ON i.id = r.instance WHERE r.id = ?1";
-    one(db, SELECT, [id.as_str()], |row| Ok((key_at(row, 0)?, cell(row, 2)?)))
 }
 
 pub(super) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
@@ -148,17 +110,6 @@ pub(super) fn cell<T: rusqlite::types::FromSql>(row: &Row<'_>, column: usize) ->
 
 pub(super) fn cell_0<T: rusqlite::types::FromSql>(row: &Row<'_>) -> Result<T, StoreError> {
     cell(row, 0)
-}
-
-/// `seq, at, idx, body` are the first four columns.
-fn fact(row: &Row<'_>, key: InstanceKey) -> Result<Fact, StoreError> {
-    let seq = cell::<i64>(row, 0)?.unsigned_abs();
-    let body = row.get_ref(3).map_err(classify)?;
-    let entry = body.as_str().map_err(damaged).and_then(from_json).map_err(|error| {
-        StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {error}"))
-    })?;
-    let (at, index) = (Timestamp::from_millis(cell(row, 1)?), cell::<i64>(row, 2)?.unsigned_abs());
-    Ok(Fact { seq, at, key, index, entry })
 }
 
 pub(super) fn key_at(row: &Row<'_>, column: usize) -> Result<InstanceKey, StoreError> {

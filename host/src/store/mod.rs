@@ -6,18 +6,23 @@
 
 mod agenda;
 mod approvals;
+mod asked;
 mod backup;
 mod deletion;
 mod folder;
 mod ledger;
+mod log;
 mod look;
 mod open;
 mod quota;
 mod readers;
 mod record;
+mod row;
 mod schema;
+mod shorthand;
 mod sqlite;
 mod usage;
+mod views;
 mod write;
 mod writer;
 
@@ -152,7 +157,8 @@ pub struct NewRequest {
     pub capability: String,
     /// To what.
     pub resource: String,
-    /// The request, as JSON text.
+    /// The request, as JSON text. What it says of its instance and of the fact that it was made is what the journal says, and is kept
+    /// there and not once more.
     pub body: String,
 }
 
@@ -244,11 +250,11 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError>;
 
-    /// How many requests a tenant has made since, counted no further than `most`.
+    /// How many requests a tenant has made since the beginning of that minute.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp, most: u64) -> Result<u64, StoreError>;
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether a component or an artifact of that digest was ever part of something approved.
     ///

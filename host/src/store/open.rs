@@ -1,16 +1,19 @@
 //! Opening a journal, and telling whether it is one.
 
 use crate::store::StoreError;
+use crate::store::log;
 use crate::store::look::classify;
 use crate::store::schema::check_format;
 use crate::store::schema::is_older;
 use crate::store::schema::migrate;
 use crate::store::schema::prepare;
+use crate::store::schema::prepare_once;
 
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
 use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -21,11 +24,35 @@ use std::time::Duration;
 pub(super) fn own(path: &Path) -> Result<Connection, StoreError> {
     let make = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
     make.map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(classify)?;
-    check_format(&connection, path)?;
-    prepare(&mut connection).map_err(classify)?;
+    check_format(&plain(path)?, path)?;
+    log::check(path)?;
+    let mut connection = write(path)?;
+    migrate(&mut connection).map_err(classify)?;
     Ok(connection)
+}
+
+/// Opens a journal that is there, to write.
+pub(super) fn write(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    prepare(&connection).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Opens it as it is, log and all, and leaves it so.
+pub(super) fn plain(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Opens the file alone, whatever lies beside it.
+pub(super) fn immutable(path: &Path) -> Result<Connection, StoreError> {
+    let uri = format!("file:{}?immutable=1", percent_encoded(path));
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags).map_err(classify)
 }
 
 /// Opens the journal to read. A write-ahead log wants to be written to even then; where that is not allowed nobody else writes either,
@@ -42,9 +69,7 @@ pub(super) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
         Err(StoreError::Database(error))
             if matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) =>
         {
-            let uri = format!("file:{}?immutable=1", percent_encoded(path));
-            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-            let connection = Connection::open_with_flags(uri, flags).map_err(classify)?;
+            let connection = immutable(path)?;
             check_format(&connection, path)?;
             Ok(connection)
         }
@@ -54,6 +79,8 @@ pub(super) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
 
 /// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.
 fn ready(connection: Connection) -> Result<Connection, StoreError> {
+    prepare_once(&connection).map_err(classify)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(classify)?;
     if !is_older(&connection).map_err(classify)? {
         return Ok(connection);
     }

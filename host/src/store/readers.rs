@@ -2,14 +2,15 @@
 
 use crate::store::StoreError;
 use crate::store::open;
+use crate::store::record::run;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
-/// How many connections are kept open while nobody uses them.
-const IDLE: usize = 4;
+/// How many connections are kept open while nobody uses them: to open one costs as much as twenty reads.
+const IDLE: usize = 32;
 
 /// Connections that are free.
 #[derive(Debug)]
@@ -25,14 +26,16 @@ impl Readers {
         Ok(Self { path, idle: Mutex::new(vec![first]) })
     }
 
-    /// Reads what is committed.
+    /// Reads what is committed, all of it as it was at one moment.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let idle = self.lock().pop();
         let connection = idle.map_or_else(|| open::read(&self.path), Ok)?;
+        run(&connection, "BEGIN", [])?;
         let result = read(&connection);
+        run(&connection, "COMMIT", [])?;
         let mut idle = self.lock();
         if idle.len() < IDLE {
             idle.push(connection);

@@ -5,7 +5,6 @@ use crate::store::Batch;
 use crate::store::Create;
 use crate::store::Fact;
 use crate::store::InstanceKey;
-use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::Seen;
@@ -16,13 +15,19 @@ use crate::store::Write;
 use crate::store::Written;
 use crate::store::agenda::enter;
 use crate::store::approvals;
+use crate::store::asked::Particulars;
+use crate::store::asked::is_about;
 use crate::store::deletion::delete;
+use crate::store::ledger::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::look;
 use crate::store::look::cell;
 use crate::store::look::classify;
 use crate::store::look::damaged;
 use crate::store::look::one;
+use crate::store::row::Lines;
+use crate::store::row::Spot;
+use crate::store::row::numbered;
 use crate::store::usage::Change;
 use crate::store::usage::settle;
 use receipt::Digest;
@@ -45,13 +50,13 @@ pub(super) enum Record {
     Create {
         place: Place,
         component: (Digest, Arc<[u8]>),
-        lines: Vec<Line>,
+        lines: Lines,
         quotas: Quotas,
     },
     Append {
         place: Place,
-        lines: Vec<Line>,
-        request: Option<NewRequest>,
+        lines: Lines,
+        request: Option<Box<Particulars>>,
         receipt: Option<Kept>,
         component: Option<(Digest, Arc<[u8]>)>,
         quotas: Option<Quotas>,
@@ -84,12 +89,6 @@ pub(super) enum Record {
     },
 }
 
-/// An entry and its text.
-pub(super) struct Line {
-    entry: Entry,
-    body: String,
-}
-
 /// A receipt's names and its text.
 pub(super) struct Kept {
     id: ReceiptId,
@@ -102,16 +101,19 @@ impl Record {
     pub(super) fn of(write: Write) -> Result<Self, StoreError> {
         Ok(match write {
             Write::Create(Create { key, component, at, entries, quotas }) => {
-                Self::Create { place: Place { key, after: 0, at }, component, lines: lines(entries)?, quotas }
+                let lines = Lines::of_creation(entries)?;
+                Self::Create { place: Place { key, after: 0, at }, component, lines, quotas }
             }
             Write::Append {
                 place,
                 batch: Batch { entries, request, receipt, component, quotas, seen, agenda },
             } => {
+                let request =
+                    request.map(|request| Particulars::of(request, &entries).map(Box::new)).transpose()?;
                 let receipt = receipt.map(|receipt| Kept::of(*receipt)).transpose()?;
                 Self::Append {
                     place,
-                    lines: lines(entries)?,
+                    lines: Lines::of(entries)?,
                     request,
                     receipt,
                     component,
@@ -130,13 +132,12 @@ impl Record {
 
     /// Bytes of text in it.
     pub(super) fn bytes(&self) -> usize {
-        let of = |lines: &[Line]| lines.iter().map(|line| line.body.len()).sum::<usize>();
         match self {
-            Self::Create { component, lines, .. } => component.1.len() + of(lines),
+            Self::Create { component, lines, .. } => component.1.len() + lines.bytes(),
             Self::Append { lines, request, receipt, component, .. } => {
                 let component = component.as_ref().map_or(0, |component| component.1.len());
-                let request = request.as_ref().map_or(0, |request| request.body.len());
-                component + of(lines) + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+                let request = request.as_ref().map_or(0, |request| request.length);
+                component + lines.bytes() + request + receipt.as_ref().map_or(0, |receipt| receipt.body.len())
             }
             Self::Output { text, .. } => text.len(),
             Self::Postpone { .. } | Self::Delete { .. } => 0,
@@ -152,15 +153,27 @@ impl Record {
             }
             Self::Append { place, lines, request, receipt, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
-                let mut change = Change::default();
+                let (Journal { row, length }, mut change) =
+                    (ledger.journal(db, &place.key)?, Change::default());
+                if length != place.after as u64 {
+                    return Err(StoreError::Conflict(place.key));
+                }
                 if let Some((digest, bytes)) = &component {
                     keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
                 }
-                keep_records(db, ledger, &place, request, receipt, &mut change)?;
-                let facts = add(db, ledger, &place, lines, &mut change)?;
+                let facts = add(db, ledger, &place, row, lines, &mut change)?;
+                keep_records(
+                    db,
+                    ledger,
+                    &place,
+                    (row, &facts),
+                    (request.map(|request| *request), receipt),
+                    &mut change,
+                )?;
+                settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
-                    let (row, since) = (ledger.row(db, &place.key)?, ledger.time(place.at));
-                    enter(db, row, agenda, since, &mut change)?;
+                    let length = ledger.journal(db, &place.key)?.length;
+                    enter(db, (row, length), agenda, ledger.time(place.at), &mut change)?;
                 }
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
                 Ok(facts)
@@ -168,7 +181,8 @@ impl Record {
             Self::Output { key, text } => keep_output(db, ledger, &key, &text),
             Self::Postpone { key, until } => {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
-                run(db, postpone, params![ledger.row(db, &key)?, until.as_millis()]).map(|()| Vec::new())
+                run(db, postpone, params![ledger.journal(db, &key)?.row, until.as_millis()])
+                    .map(|()| Vec::new())
             }
             Self::Delete { place, components, bytes, by } => {
                 delete(db, ledger, &place, (&components, bytes), &by)
@@ -190,31 +204,29 @@ impl Kept {
     }
 }
 
-fn lines(entries: Vec<Entry>) -> Result<Vec<Line>, StoreError> {
-    entries.into_iter().map(|entry| Ok(Line { body: to_json(&entry)?, entry })).collect()
-}
-
 fn create(
     db: &Connection,
     ledger: &mut Ledger,
     place: Place,
     component: (&Digest, &[u8]),
-    lines: Vec<Line>,
+    lines: Lines,
     quotas: &Quotas,
 ) -> Written {
     let key = &place.key;
     let mut change = Change { instances: 1, ..Change::default() };
     keep_component(db, &key.tenant, component, &mut change)?;
-    let insert = "INSERT INTO instances (tenant, instance, state, due, since) VALUES (?1, ?2, ?3, ?4, ?4)";
+    let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+    let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, length) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
-    insert.execute(params![key.tenant.as_str(), key.instance.as_str(), state, at]).map_err(|error| {
-        match is_constraint(&error) {
-            true => StoreError::Exists(key.clone()),
-            false => classify(error),
-        }
+    let length = lines.entries.len() as i64;
+    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, length];
+    let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
+        true => StoreError::Exists(key.clone()),
+        false => classify(error),
     })?;
-    let facts = add(db, ledger, &place, lines, &mut change)?;
+    let facts = add(db, ledger, &place, row, lines, &mut change)?;
+    settle_all(db, &facts, &mut change)?;
     ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(facts)
 }
@@ -238,20 +250,19 @@ fn keep_records(
     db: &Connection,
     ledger: &mut Ledger,
     place: &Place,
-    request: Option<NewRequest>,
-    receipt: Option<Kept>,
+    (row, facts): (i64, &[Fact]),
+    (request, receipt): (Option<Particulars>, Option<Kept>),
     change: &mut Change,
 ) -> Result<(), StoreError> {
-    if let Some(NewRequest { id, capability, resource, body }) = request {
-        let row = ledger.row(db, &place.key)?;
-        let subject = approvals::subject(&capability, &resource);
-        approvals::count(db, &place.key.tenant, &subject)?;
-        let insert =
-            "INSERT INTO requests (id, instance, body, tenant, subject, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let (tenant, at) = (place.key.tenant.as_str(), place.at.as_millis());
-        run(db, insert, params![id.as_str(), row, body, tenant, subject, at])?;
+    if let Some(request) = request {
+        let fact = facts.iter().find(|fact| is_about(&fact.entry, &request.id)).or(facts.first());
+        let fact = fact.ok_or_else(|| damaged("a request without a fact"))?;
+        approvals::count(db, &place.key.tenant, &request.subject, place.at)?;
+        let common = request.common.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+        let inserted = request.insert(db, fact.seq.cast_signed(), row, common);
+        inserted.map_err(|error| conflict(error, &place.key))?;
         change.pending += 1;
-        change.keep(body.len());
+        change.keep(request.length);
     }
     if let Some(Kept { id, request, body }) = receipt {
         let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
@@ -271,7 +282,7 @@ fn check_seen(db: &Connection, seen: &Seen) -> Result<(), StoreError> {
 }
 
 fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &str) -> Written {
-    let row = ledger.row(db, key)?;
+    let row = ledger.journal(db, key)?.row;
     let length = || -> Result<i64, StoreError> {
         let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
         Ok(one(db, select, [row], |row| cell(row, 0))?.unwrap_or(0))
@@ -284,42 +295,36 @@ fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &s
     Ok(Vec::new())
 }
 
-/// Adds entries, and to the small tables what some of them stand for.
+/// Adds entries, as one row.
 fn add(
     db: &Connection,
     ledger: &mut Ledger,
     place: &Place,
-    lines: Vec<Line>,
+    row: i64,
+    lines: Lines,
     change: &mut Change,
 ) -> Written {
-    const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body)
-        VALUES (max(?5, coalesce((SELECT max(seq) FROM entries), 0)) + 1, ?1, ?2, ?3, ?4)";
     let (key, after) = (&place.key, place.after as u64);
-    let at = ledger.time(place.at);
-    let row = ledger.row(db, key)?;
-    if length(db, row)? != after {
-        return Err(StoreError::Conflict(key.clone()));
+    if lines.entries.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut insert = db.prepare_cached(INSERT).map_err(classify)?;
-    let mut facts = Vec::with_capacity(lines.len());
-    for (index, Line { entry, body }) in (after..).zip(lines) {
-        change.keep(body.len());
-        settle(db, &entry, change)?;
-        approvals::settle(db, &entry)?;
-        let values = params![row, index.cast_signed(), at.as_millis(), body, ledger.floor()];
-        let seq = insert.insert(values).map_err(|error| conflict(error, key))?.unsigned_abs();
-        let fact = Fact { seq, at, key: key.clone(), index, entry };
-        stand_for(db, &fact)?;
-        facts.push(fact);
-    }
-    Ok(facts)
+    let count = lines.entries.len() as i64;
+    let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
+    let spot = Spot { seq, instance: row, index: after.cast_signed(), at, count };
+    lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
+    ledger.add(key, Journal { row, length: after + count.unsigned_abs() });
+    change.keep(lines.bytes());
+    Ok(numbered(spot, key, lines.entries))
 }
 
-/// The number of an instance's entries.
-pub(super) fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
-    let select = "SELECT coalesce(max(idx), -1) + 1 FROM entries WHERE instance = ?1";
-    let length: Option<i64> = one(db, select, [row], |row| cell(row, 0))?;
-    Ok(length.unwrap_or(0).unsigned_abs())
+/// To the small tables what entries stand for.
+fn settle_all(db: &Connection, facts: &[Fact], change: &mut Change) -> Result<(), StoreError> {
+    for fact in facts {
+        settle(db, &fact.entry, change)?;
+        approvals::settle(db, &fact.entry)?;
+        stand_for(db, fact)?;
+    }
+    Ok(())
 }
 
 /// What has to be found by another name than its place.
@@ -362,6 +367,6 @@ pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
-fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
+pub(super) fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
     if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
 }

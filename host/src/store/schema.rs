@@ -2,28 +2,33 @@
 
 use crate::store::StoreError;
 use crate::store::look::classify;
+use crate::store::views;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
 use std::path::Path;
 
 /// `PRAGMA application_id`: "PPHS".
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 /// Of the database, kept in memory by the one that writes: 32 MiB.
 const CACHE_KIB: i64 = 32 << 10;
-
-/// Pages of the write-ahead log, of 4 KiB, before they are moved into the database: 16 MiB, so that a page that is written over and
-/// over is moved once.
-const CHECKPOINT_PAGES: i64 = 4_096;
 
 /// All statements there are, and some.
 const STATEMENTS: usize = 64;
 
 /// From each format to the next; a new database takes all the steps. What was released is never edited, only followed by another.
-const STEPS: [&str; FORMAT as usize] = [EVERYTHING, COUNTERS, APPROVALS, AGENDA, DELETIONS];
+const STEPS: [fn() -> String; FORMAT as usize] = [
+    || EVERYTHING.to_owned(),
+    || COUNTERS.to_owned(),
+    || APPROVALS.to_owned(),
+    || AGENDA.to_owned(),
+    || DELETIONS.to_owned(),
+    || format!("{DENSITY}{}", views::create()),
+];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
 /// table beside them, written in the same transaction.
@@ -128,6 +133,36 @@ const DELETIONS: &str = "
     CREATE INDEX holders ON holdings (component);
 ";
 
+/// Format 6 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
+/// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; `rates` counts a tenant's requests by
+/// the minute, which was an index; and `log` is [`log`](crate::store::log)'s. Rows that are there already say the same in format 6 as in format 5.
+const DENSITY: &str = "
+    CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), opened INTEGER NOT NULL, closed INTEGER NOT NULL) STRICT;
+    INSERT INTO log VALUES (1, 0, 0);
+    CREATE TABLE texts (id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE) STRICT;
+    ALTER TABLE instances ADD COLUMN loaded INTEGER;
+    ALTER TABLE instances ADD COLUMN length INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE entries ADD COLUMN bytes BLOB;
+    ALTER TABLE entries ADD COLUMN sum INTEGER;
+
+    CREATE TABLE rates (tenant TEXT NOT NULL, minute INTEGER NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (tenant, minute)) STRICT, WITHOUT ROWID;
+    INSERT INTO rates SELECT tenant, at / 60000, count(*) FROM requests GROUP BY 1, 2;
+
+    CREATE TEMP TABLE made AS SELECT seq, body ->> 'request' AS request FROM entries
+        WHERE json_valid(body) AND body ->> 'fact' = 'requested';
+    CREATE INDEX temp.made_by_request ON made (request);
+    CREATE TABLE requests_6 (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, instance INTEGER NOT NULL, open INTEGER NOT NULL DEFAULT 1,
+        outcome TEXT, common INTEGER, bytes BLOB, body TEXT NOT NULL) STRICT;
+    INSERT INTO requests_6 (seq, id, instance, open, outcome, body)
+        SELECT coalesce((SELECT min(seq) FROM made WHERE request = requests.id), -requests.rowid), id, instance, open, outcome, body
+        FROM requests ORDER BY 1;
+    DROP TABLE made;
+    DROP TABLE requests;
+    ALTER TABLE requests_6 RENAME TO requests;
+    CREATE INDEX open_requests ON requests (instance) WHERE open = 1;
+";
+
 /// Says no to a file that is not ours, or not ours yet.
 pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
@@ -161,20 +196,27 @@ fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut. A database of an older format is
-/// brought to this one in one transaction: a crash in between leaves the old one.
-pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Write-ahead log with full synchronisation: a commit that has returned survives a power cut.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Undoing one write of many is done in memory.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    migrate(connection)
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // The log is moved by whoever knows when: crate::store::log.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    prepare_once(connection)
 }
 
-/// Brings a journal of an older format to this one.
+/// Has statements prepared once. Without the guarantee a statement is planned anew whenever something else is bound to it.
+pub(super) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// Brings a journal of an older format to this one, in one transaction: a crash in between leaves the old one.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let format = format(connection)?;
     if format == FORMAT {
@@ -182,7 +224,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     let tx = connection.transaction()?;
     for step in STEPS.iter().skip(usize::try_from(format).unwrap_or(0)) {
-        tx.execute_batch(step)?;
+        tx.execute_batch(&step())?;
     }
     tx.pragma_update(None, "application_id", APPLICATION)?;
     tx.pragma_update(None, "user_version", FORMAT)?;

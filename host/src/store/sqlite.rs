@@ -18,12 +18,15 @@ use crate::store::Usage;
 use crate::store::Write;
 use crate::store::agenda;
 use crate::store::approvals;
+use crate::store::asked;
 use crate::store::deletion;
 use crate::store::ledger::Ledger;
+use crate::store::log::Log;
 use crate::store::look;
 use crate::store::open;
 use crate::store::readers::Readers;
 use crate::store::record::Record;
+use crate::store::row;
 use crate::store::usage::usage;
 use crate::store::writer::Writer;
 use receipt::Digest;
@@ -52,7 +55,8 @@ impl Sqlite {
             let db = open::own(&path)?;
             let (latest, mark) = (look::latest(&db)?, deletion::mark(&db)?);
             let failed = |error| StoreError::Folder { path: path.clone(), error };
-            writer = Some(Writer::start(db, Ledger::new(latest, mark)).map_err(failed)?);
+            let log = Log::open(&db, &path)?;
+            writer = Some(Writer::start(db, log, Ledger::new(latest, mark)).map_err(failed)?);
         }
         Ok(Self { readers: Readers::open(path)?, writer })
     }
@@ -73,7 +77,7 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read.
     pub fn last_seq(&self) -> Result<u64, StoreError> {
-        self.readers.read(look::last_seq)
+        self.readers.read(row::last)
     }
 
     /// The first facts after that place, in order.
@@ -81,7 +85,7 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read.
     pub fn facts_after(&self, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        self.readers.read(|db| look::facts_after(db, seq, limit))
+        self.readers.read(|db| row::after(db, seq, limit))
     }
 
     /// The first facts of an instance from that index on, in order.
@@ -89,7 +93,7 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read, or has no such instance.
     pub fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        self.readers.read(|db| look::facts_from(db, key, index, limit))
+        self.readers.read(|db| row::from(db, key, index, limit))
     }
 }
 
@@ -104,7 +108,7 @@ impl Store for Sqlite {
 
     fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError> {
         self.readers.read(|db| match key {
-            None => look::all_facts(db),
+            None => row::all(db),
             Some(key) => look::facts(db, key),
         })
     }
@@ -125,7 +129,7 @@ impl Store for Sqlite {
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
-        self.readers.read(|db| look::request(db, id))
+        self.readers.read(|db| asked::request(db, id))
     }
 
     fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
@@ -144,8 +148,8 @@ impl Store for Sqlite {
         self.readers.read(|db| approvals::asked(db, tenant, capability, resource))
     }
 
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp, most: u64) -> Result<u64, StoreError> {
-        self.readers.read(|db| approvals::asked_since(db, tenant, since, most))
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
+        self.readers.read(|db| approvals::asked_since(db, tenant, since))
     }
 
     fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {

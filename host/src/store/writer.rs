@@ -12,6 +12,7 @@ use crate::store::Promise;
 use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::ledger::Ledger;
+use crate::store::log::Log;
 use crate::store::look::classify;
 use crate::store::record::Record;
 use receipt::Timestamp;
@@ -46,10 +47,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection that nobody else writes through.
-    pub(super) fn start(db: Connection, ledger: Ledger) -> std::io::Result<Self> {
+    pub(super) fn start(db: Connection, log: Log, ledger: Ledger) -> std::io::Result<Self> {
         let (queue, jobs) = channel();
         let known = Arc::new(AtomicI64::new(ledger.latest().as_millis()));
-        let mut desk = Desk { db, ledger, latest: Arc::clone(&known) };
+        let desk = Desk { db, ledger, log, latest: Arc::clone(&known) };
         let thread =
             std::thread::Builder::new().name("pp-host-writer".to_owned()).spawn(move || desk.serve(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), latest: known })
@@ -86,11 +87,12 @@ impl Drop for Writer {
 struct Desk {
     db: Connection,
     ledger: Ledger,
+    log: Log,
     latest: Arc<AtomicI64>,
 }
 
 impl Desk {
-    fn serve(&mut self, jobs: &Receiver<Job>) {
+    fn serve(mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
             let (records, promises): (Vec<_>, Vec<_>) =
                 gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
@@ -98,7 +100,9 @@ impl Desk {
             for (promise, answer) in promises.into_iter().zip(answers) {
                 promise.answer(answer);
             }
+            self.log.tend(&self.db);
         }
+        self.log.close(&self.db);
     }
 
     /// Writes a group. An error of the transaction is everybody's.
@@ -106,6 +110,7 @@ impl Desk {
         let size = group.len();
         match self.transact(group) {
             Ok(answers) => {
+                self.log.begun();
                 self.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
                 answers
             }
@@ -122,6 +127,8 @@ impl Desk {
 
     fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
+        self.ledger.begin(&self.db)?;
+        self.log.begin(&self.db)?;
         let answers = group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?;
         self.ledger.settle(&self.db)?;
         self.run("COMMIT")?;
@@ -131,8 +138,10 @@ impl Desk {
     /// One write of a group, undone if it is refused. The outer error is that of the transaction.
     fn attempt(&mut self, record: Record) -> Result<Written, StoreError> {
         self.run("SAVEPOINT one")?;
+        let mark = self.ledger.mark();
         let written = record.write(&self.db, &mut self.ledger);
         if written.is_err() {
+            self.ledger.take_back(mark);
             // A full disk may have ended the transaction already: then this fails, and the group with it.
             self.run("ROLLBACK TO one")
                 .map_err(|error| written.as_ref().err().map_or(error, StoreError::again))?;

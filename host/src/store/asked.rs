@@ -1,0 +1,176 @@
+//! Requests as rows: what the journal says of one is not said again.
+
+use crate::store::Fact;
+use crate::store::InstanceKey;
+use crate::store::NewRequest;
+use crate::store::StoreError;
+use crate::store::look::cell;
+use crate::store::look::damaged;
+use crate::store::look::key_at;
+use crate::store::look::one;
+use crate::store::row;
+use crate::store::shorthand::REST;
+use crate::store::shorthand::Short;
+use crate::store::shorthand::expand;
+use rusqlite::Connection;
+use rusqlite::Row;
+use rusqlite::params;
+use serde_json::Map;
+use serde_json::Value;
+use workflow::Entry;
+use workflow::RequestId;
+
+/// What very many requests have in common: what asks, and what the policy said.
+const COMMON: [&str; 3] = ["component", "imports", "governed"];
+
+/// Where the journal says what a request says too: the member, and its place in the entry.
+const STARTED: [(&str, &str); 5] = [
+    ("tenant", "/tenant"),
+    ("actor", "/actor"),
+    ("operator", "/operator"),
+    ("submitter", "/submitter"),
+    ("workflow", "/workflow"),
+];
+const REQUESTED: [(&str, &str); 6] = [
+    ("id", "/request"),
+    ("call", "/call"),
+    ("capability", "/asked/capability"),
+    ("resource", "/asked/resource"),
+    ("artifact", "/artifact"),
+    ("expires_at", "/expires_at"),
+];
+const INSTANCE: &str = "instance";
+
+/// A request's text, made by whoever hands it over.
+#[derive(Debug)]
+pub(super) struct Particulars {
+    /// What names it, and the length of its text.
+    pub(super) id: RequestId,
+    /// What it is for.
+    pub(super) subject: String,
+    /// The length of the whole text, which is what counts against a quota.
+    pub(super) length: usize,
+    /// What it has in common with many others, where that is kept apart.
+    pub(super) common: Option<String>,
+    short: Short,
+}
+
+impl Particulars {
+    /// Leaves out what the journal says, where the text is that of a whole request and `entries` have the fact that it was made.
+    pub(super) fn of(request: NewRequest, entries: &[Entry]) -> Result<Self, StoreError> {
+        let NewRequest { id, capability, resource, body } = request;
+        let mut members: Map<String, Value> = serde_json::from_str(&body).map_err(damaged)?;
+        let requested = entries.iter().find(|entry| is_about(entry, &id)).map(serde_json::to_value);
+        let requested = requested.transpose().map_err(damaged)?.unwrap_or_default();
+        let (mut mark, mut common) = (String::new(), None);
+        if is_whole(&members) && agrees(&members, &requested) {
+            members.retain(|name, _| !of_the_journal().any(|member| member == name));
+            let apart: Map<_, _> = COMMON.iter().filter_map(|name| members.remove_entry(*name)).collect();
+            common = Some(Value::Object(apart).to_string());
+            mark.push(REST);
+        }
+        let text = Value::Object(members).to_string();
+        let short = Short::of(&[text]).ok_or_else(|| damaged("a request with control characters"))?;
+        let short = Short { text: mark + &short.text, ..short };
+        let subject = format!("{capability} {resource}");
+        Ok(Self { id, subject, length: body.len(), common, short })
+    }
+
+    /// Writes it. `seq` is the fact that it was made.
+    pub(super) fn insert(
+        &self,
+        db: &Connection,
+        seq: i64,
+        instance: i64,
+        common: Option<i64>,
+    ) -> rusqlite::Result<()> {
+        const INSERT: &str =
+            "INSERT INTO requests (seq, id, instance, common, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let Short { text, bytes } = &self.short;
+        let bytes = (!bytes.is_empty()).then_some(bytes);
+        let values = params![seq, self.id.as_str(), instance, common, bytes, text];
+        db.prepare_cached(INSERT)?.execute(values).map(drop)
+    }
+}
+
+/// Whether an entry says that this request was made.
+pub(super) fn is_about(entry: &Entry, id: &RequestId) -> bool {
+    matches!(entry, Entry::Requested { request, .. } if request == id)
+}
+
+fn of_the_journal() -> impl Iterator<Item = &'static str> {
+    let named = STARTED.iter().chain(&REQUESTED).map(|(member, _)| *member);
+    named.chain([INSTANCE])
+}
+
+fn is_whole(members: &Map<String, Value>) -> bool {
+    COMMON.into_iter().chain(of_the_journal()).all(|member| members.contains_key(member))
+}
+
+/// Whether a request says what the fact says that it was made.
+fn agrees(members: &Map<String, Value>, requested: &Value) -> bool {
+    REQUESTED.iter().all(|(member, place)| members.get(*member) == requested.pointer(place))
+}
+
+/// The columns that [`read`] wants.
+macro_rules! requests {
+    ($rest:literal) => {
+        concat!(
+            "SELECT i.tenant, i.instance, r.instance, r.seq, r.body, r.bytes, c.body, r.outcome
+                FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts c ON c.id = r.common ",
+            $rest
+        )
+    };
+}
+pub(super) use requests;
+
+/// A request as JSON text, and whose it is.
+pub(super) fn request(db: &Connection, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
+    const SELECT: &str = requests!("WHERE r.id = ?1");
+    let found = one(db, SELECT, [id.as_str()], |row| read(db, row))?;
+    Ok(found.map(|(key, body, _)| (key, body)))
+}
+
+/// One of the rows of [`requests`]: whose it is, the whole text, and how it ended.
+pub(super) fn read(
+    db: &Connection,
+    row: &Row<'_>,
+) -> Result<(InstanceKey, String, Option<String>), StoreError> {
+    let (key, outcome) = (key_at(row, 0)?, cell(row, 7)?);
+    let (instance, seq) = (cell(row, 2)?, cell(row, 3)?);
+    let (body, bytes, common): (String, Option<Vec<u8>>, Option<String>) =
+        (cell(row, 4)?, cell(row, 5)?, cell(row, 6)?);
+    let failed = || StoreError::Damaged(format!("a request of instance {key} cannot be read (fact {seq})"));
+    let rest = body.strip_prefix(REST);
+    let text = expand(rest.unwrap_or(&body), &bytes.unwrap_or_default(), None).ok_or_else(failed)?;
+    if rest.is_none() {
+        return Ok((key, text, outcome));
+    }
+    let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(|_| failed())?;
+    let common = common.and_then(|text| serde_json::from_str::<Map<_, _>>(&text).ok());
+    members.extend(common.ok_or_else(failed)?);
+    let facts = (row::first(db, &key, instance)?, row::around(db, &key, seq)?);
+    complete(&mut members, &key, &facts.0, &facts.1, seq).ok_or_else(failed)?;
+    Ok((key, Value::Object(members).to_string(), outcome))
+}
+
+/// Adds what the journal says.
+fn complete(
+    members: &mut Map<String, Value>,
+    key: &InstanceKey,
+    first: &[Fact],
+    around: &[Fact],
+    seq: i64,
+) -> Option<()> {
+    let requested = around.iter().find(|fact| fact.seq == seq.unsigned_abs() && fact.key == *key)?;
+    let started = first.iter().find(|fact| matches!(fact.entry, Entry::Started { .. }))?;
+    members.insert(INSTANCE.to_owned(), key.instance.as_str().into());
+    let said = [(&started.entry, &STARTED[..]), (&requested.entry, &REQUESTED[..])];
+    for (entry, places) in said {
+        let entry = serde_json::to_value(entry).ok()?;
+        for (member, place) in places {
+            members.insert((*member).to_owned(), entry.pointer(place).cloned().unwrap_or_default());
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,275 @@
+//! Entries as rows: what was appended together is one row, in shorthand, with a sum that shows damage.
+
+use crate::store::Fact;
+use crate::store::InstanceKey;
+use crate::store::StoreError;
+use crate::store::look::cell;
+use crate::store::look::cell_0;
+use crate::store::look::classify;
+use crate::store::look::damaged;
+use crate::store::look::every;
+use crate::store::look::instance_row;
+use crate::store::look::key_at;
+use crate::store::look::one;
+use crate::store::shorthand::NEXT;
+use crate::store::shorthand::Short;
+use crate::store::shorthand::expand;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use rusqlite::Row;
+use rusqlite::params;
+use std::collections::HashMap;
+use workflow::Entry;
+
+/// Entries that are appended together, and their texts. They are made by whoever hands them over, not by the one thread that writes.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// The entries.
+    pub(super) entries: Vec<Entry>,
+    /// The length of each as JSON text, which is what counts against a quota.
+    pub(super) lengths: Vec<usize>,
+    /// What the first of them says, where many instances have it in common.
+    pub(super) loaded: Option<String>,
+    short: Short,
+    sum: Sum,
+}
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    /// The place of its first entry among all facts.
+    pub(super) seq: i64,
+    /// The row of its instance.
+    pub(super) instance: i64,
+    /// The place of its first entry in its instance's journal.
+    pub(super) index: i64,
+    /// When it was recorded.
+    pub(super) at: Timestamp,
+    /// The number of its entries.
+    pub(super) count: i64,
+}
+
+impl Lines {
+    /// Makes the texts.
+    pub(super) fn of(entries: Vec<Entry>) -> Result<Self, StoreError> {
+        let texts = texts(&entries)?;
+        let short = Short::of(&texts).ok_or_else(unwritable)?;
+        Ok(Self::made(entries, texts, short))
+    }
+
+    /// The same for an instance's first entries, of which the very first is kept once for all instances of a component.
+    pub(super) fn of_creation(entries: Vec<Entry>) -> Result<Self, StoreError> {
+        let Some((Entry::Loaded { .. }, _)) = entries.split_first() else { return Self::of(entries) };
+        let texts = texts(&entries)?;
+        let (loaded, short) = (texts[0].clone(), Short::after_loaded(&texts[1..]).ok_or_else(unwritable)?);
+        Ok(Self { loaded: Some(loaded), ..Self::made(entries, texts, short) })
+    }
+
+    fn made(entries: Vec<Entry>, texts: Vec<String>, short: Short) -> Self {
+        let lengths = texts.iter().map(String::len).collect();
+        Self { entries, lengths, loaded: None, short, sum: Sum::of(&texts.join(&NEXT.to_string())) }
+    }
+
+    /// The bytes of their texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+
+    /// Writes them.
+    pub(super) fn insert(
+        &self,
+        db: &Connection,
+        spot: Spot,
+        key: &InstanceKey,
+    ) -> Result<(), rusqlite::Error> {
+        const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body, count, bytes, sum)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let Short { text, bytes } = &self.short;
+        let bytes = (!bytes.is_empty()).then_some(bytes);
+        let Spot { seq, instance, index, at, count } = spot;
+        let values =
+            params![seq, instance, index, at.as_millis(), text, count, bytes, self.sum.at(spot, key)];
+        db.prepare_cached(INSERT)?.execute(values).map(drop)
+    }
+}
+
+fn texts(entries: &[Entry]) -> Result<Vec<String>, StoreError> {
+    entries.iter().map(serde_json::to_string).collect::<Result<_, _>>().map_err(damaged)
+}
+
+/// Something that is no JSON: nothing in here makes it.
+fn unwritable() -> StoreError {
+    StoreError::Damaged("a text to be written has control characters, and is no JSON".to_owned())
+}
+
+/// A sum of what a row says and of where it stands: it tells damage from what was written, not an adversary from a friend.
+#[derive(Debug, Clone)]
+struct Sum(crc32fast::Hasher);
+
+impl Sum {
+    fn of(text: &str) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(text.as_bytes());
+        Self(hasher)
+    }
+
+    fn at(&self, Spot { seq, instance, index, at, count }: Spot, key: &InstanceKey) -> i32 {
+        let mut hasher = self.0.clone();
+        for part in [key.tenant.as_str(), "/", key.instance.as_str()] {
+            hasher.update(part.as_bytes());
+        }
+        for number in [seq, instance, index, at.as_millis(), count] {
+            hasher.update(&number.to_le_bytes());
+        }
+        hasher.finalize().cast_signed()
+    }
+}
+
+/// The rows of the journal as [`read`] wants them: the entries `e`, their instance `i`, and what that was loaded from.
+macro_rules! rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.body, e.bytes, e.sum, t.body, i.tenant, i.instance
+                FROM entries e JOIN instances i ON i.id = e.instance LEFT JOIN texts t ON t.id = i.loaded ",
+            $rest
+        )
+    };
+}
+
+/// An instance's journal.
+pub(super) fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    const INSTANCE: &str = "SELECT id, length FROM instances WHERE tenant = ?1 AND instance = ?2";
+    const SELECT: &str = rows!("WHERE e.instance = ?1 ORDER BY e.idx");
+    let name = [key.tenant.as_str(), key.instance.as_str()];
+    let found = one(db, INSTANCE, name, |row| Ok((cell::<i64>(row, 0)?, cell::<i64>(row, 1)?)))?;
+    let (instance, length) = found.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+    let mut facts = Vec::new();
+    for row in every(db, SELECT, [instance], |row| read(row, key))? {
+        follows(facts.len() as u64, &row, key)?;
+        facts.extend(row);
+    }
+    match facts.len() as u64 >= length.unsigned_abs() {
+        true => Ok(facts),
+        false => Err(StoreError::Damaged(format!(
+            "the journal of instance {key} ends after entry {} of {length}",
+            facts.len()
+        ))),
+    }
+}
+
+/// Refuses a journal in which something is missing, or not in its place.
+fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
+    match row.first() {
+        Some(first) if first.index != expected => Err(StoreError::Damaged(format!(
+            "the journal of instance {key} has entry {} where entry {expected} should be",
+            first.index
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The fact of that place, and those that were appended with it.
+pub(super) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!("WHERE e.seq <= ?1 ORDER BY e.seq DESC LIMIT 1");
+    let found = one(db, SELECT, [seq], |row| read(row, &key_at(row, 9)?))?.unwrap_or_default();
+    Ok(found.into_iter().filter(|fact| fact.key == *key).collect())
+}
+
+/// The first facts of an instance from that index on.
+pub(super) fn from(
+    db: &Connection,
+    key: &InstanceKey,
+    index: u64,
+    limit: u32,
+) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!(
+        "WHERE e.instance = ?1
+            AND e.idx >= coalesce((SELECT max(idx) FROM entries WHERE instance = ?1 AND idx <= ?2), 0) ORDER BY e.idx LIMIT 1 + ?3"
+    );
+    let values = params![instance_row(db, key)?, index.cast_signed(), limit];
+    let found = every(db, SELECT, values, |row| read(row, key))?;
+    Ok(found.into_iter().flatten().filter(|fact| fact.index >= index).take(limit as usize).collect())
+}
+
+/// The first facts after that place.
+pub(super) fn after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!(
+        "WHERE e.seq >= coalesce((SELECT max(seq) FROM entries WHERE seq <= ?1), 0) ORDER BY e.seq LIMIT 1 + ?2"
+    );
+    let found = every(db, SELECT, params![seq.cast_signed(), limit], |row| read(row, &key_at(row, 9)?))?;
+    Ok(found.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
+}
+
+/// The place of the last fact; 0 where there is none.
+pub(super) fn last(db: &Connection) -> Result<u64, StoreError> {
+    let last = one(db, "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1", [], cell_0::<i64>)?;
+    Ok(last.unwrap_or(0).unsigned_abs())
+}
+
+/// An instance's first entries.
+pub(super) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!("WHERE e.instance = ?1 ORDER BY e.idx LIMIT 2");
+    // A journal of an older format has them in two rows.
+    Ok(every(db, SELECT, [instance], |row| read(row, key))?.into_iter().flatten().collect())
+}
+
+/// Everything, in order.
+pub(super) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!("ORDER BY e.seq");
+    let (mut facts, mut lengths) = (Vec::new(), HashMap::new());
+    for (instance, row) in
+        every(db, SELECT, [], |row| Ok((cell::<i64>(row, 1)?, read(row, &key_at(row, 9)?)?)))?
+    {
+        let length = lengths.entry(instance).or_insert(0);
+        if let Some(first) = row.first() {
+            follows(*length, &row, &first.key)?;
+        }
+        *length += row.len() as u64;
+        facts.extend(row);
+    }
+    Ok(facts)
+}
+
+/// The facts of one of the [`rows`].
+pub(super) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    let spot = Spot {
+        seq: cell(row, 0)?,
+        instance: cell(row, 1)?,
+        index: cell(row, 2)?,
+        at: Timestamp::from_millis(cell(row, 3)?),
+        count: cell(row, 4)?,
+    };
+    let failed = |why: String| {
+        let seq = spot.seq;
+        StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {why}"))
+    };
+    let text = |column| {
+        row.get_ref(column).map_err(classify)?.as_str_or_null().map_err(|error| failed(error.to_string()))
+    };
+    let bytes =
+        row.get_ref(6).map_err(classify)?.as_bytes_or_null().map_err(|error| failed(error.to_string()))?;
+    let body = text(5)?.unwrap_or_default();
+    let expanded = expand(body, bytes.unwrap_or_default(), text(8)?);
+    let expanded = expanded.ok_or_else(|| failed("its shorthand is not understood".to_owned()))?;
+    // What was written by older versions has no sum.
+    let sum: Option<i32> = cell(row, 7)?;
+    if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot, key)) {
+        return Err(failed("it is not what was written".to_owned()));
+    }
+    let entries: Vec<Entry> = expanded
+        .split(NEXT)
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .map_err(|error| failed(error.to_string()))?;
+    if entries.len() as i64 != spot.count {
+        return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
+    }
+    Ok(numbered(spot, key, entries))
+}
+
+/// Entries with their places.
+pub(super) fn numbered(spot: Spot, key: &InstanceKey, entries: Vec<Entry>) -> Vec<Fact> {
+    let places = (spot.seq.unsigned_abs()..).zip(spot.index.unsigned_abs()..);
+    let fact = |(entry, (seq, index))| Fact { seq, at: spot.at, key: key.clone(), index, entry };
+    entries.into_iter().zip(places).map(fact).collect()
+}
