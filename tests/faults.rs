@@ -219,13 +219,13 @@ impl Store for Faulty {
     }
 }
 
-/// Goes on with whatever there is until the one instance has ended. Returns how often something failed on the way.
-fn insist(host: &Host) -> (InstanceKey, Status, usize) {
+/// Goes on with whatever there is until one more instance than before has ended. Returns how often something failed on the way.
+fn insist(host: &Host, before: usize) -> (InstanceKey, Status, usize) {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let mut failed = 0;
     loop {
         assert!(failed < 2, "one write failed, and more than one thing with it");
-        let Some(key) = host.store().instances().unwrap().pop() else {
+        let Some(key) = host.store().instances().unwrap().into_iter().nth(before) else {
             let start = Start::new("acme".parse().unwrap(), "agent:a".parse().unwrap(), "w", "{}");
             failed += usize::from(host.start(&workflow, start).is_err());
             continue;
@@ -243,16 +243,16 @@ fn insist(host: &Host) -> (InstanceKey, Status, usize) {
 
 #[test]
 fn whichever_write_fails_the_run_ends_with_one_of_everything() {
+    let folder = TempDir::new().unwrap();
+    let mut runs = 0;
     for when in [When::Before, When::After] {
-        let mut failing = 0;
-        loop {
-            failing += 1;
-            let folder = TempDir::new().unwrap();
+        for failing in 1.. {
             let faulty = move |inner| -> Box<dyn Store> {
                 Box::new(Faulty { inner, when, left: AtomicUsize::new(failing) })
             };
             let host = Host::builder(folder.path()).wrap_store(faulty).open().unwrap();
-            let (key, status, failed) = insist(&host);
+            let (key, status, failed) = insist(&host, runs);
+            runs += 1;
             let case = format!("write {failing} failed {when:?}");
             assert_eq!(support::result(&status)["status"], "deployed", "{case}");
             let entries = entries(&host, &key);
@@ -260,14 +260,14 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
                 assert_eq!(count(&entries, kind), 1, "{kind}: {case}");
             }
             assert_eq!(count(&entries, "step-completed"), 2, "{case}");
-            assert_eq!(host.store().instances().unwrap().len(), 1, "{case}");
-            assert_eq!(host.store().receipts().unwrap().len(), 1, "{case}");
-            assert_eq!(Deploy::new(folder.path().join("deployments")).list().unwrap().len(), 1, "{case}");
+            assert_eq!(host.store().instances().unwrap().len(), runs, "{case}");
+            assert_eq!(host.store().receipts().unwrap().len(), runs, "{case}");
+            assert_eq!(Deploy::new(folder.path().join("deployments")).list().unwrap().len(), runs, "{case}");
             if failed == 0 {
+                assert!(failing > 6, "{failing} writes");
                 break;
             }
         }
-        assert!(failing > 6, "{failing} writes");
     }
 }
 
@@ -362,7 +362,7 @@ fn write_for_ever(folder: &Path) {
     }
     let mut after = 2;
     loop {
-        let round: Vec<_> = (0..MANY).map(|n| (n, step(&store, &format!("i{n}"), after, 500))).collect();
+        let round: Vec<_> = (0..MANY).map(|n| (n, step(&store, &format!("i{n}"), after, 4_000))).collect();
         for (n, commit) in round {
             commit.wait().unwrap();
             println!("ack {n} {}", after + 2);
@@ -374,7 +374,8 @@ fn write_for_ever(folder: &Path) {
 
 #[test]
 fn killed_in_the_middle_of_a_group_nothing_that_was_acknowledged_is_lost() {
-    for lines in [1, 50, 333, 1_500] {
+    // The last is after the log was moved into the database.
+    for lines in [1, 333, 4_500] {
         let folder = TempDir::new().unwrap();
         let mut child = run_self("writes until it is killed", folder.path()).spawn().unwrap();
         let mut heard = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -564,39 +565,37 @@ fn a_copy_of_one_time_is_as_the_folder_was() {
     assert_eq!(open(to.path()).facts(Some(&key("a"))).unwrap().len(), 42);
 }
 
-/// A copy that is made while somebody writes is a moment of what was written, or is refused.
+/// A copy that is made while somebody writes is a moment of what was written, and no earlier one than when it was begun; or it is refused.
 #[test]
 fn a_copy_that_is_made_meanwhile_is_a_moment_or_refused() {
     let folder = TempDir::new().unwrap();
     let mut child = run_self("writes until it is killed", folder.path()).spawn().unwrap();
     let mut heard = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let (mut copies, mut acks) = (Vec::new(), 0);
-    while copies.len() < 24 {
-        acks += usize::from(heard.next().unwrap().starts_with("ack "));
-        if acks > MANY * 10 * (copies.len() + 1) {
-            let to = TempDir::new().unwrap();
-            let order = if copies.len() % 2 == 0 { [DATABASE, LOG] } else { [LOG, DATABASE] };
-            order.iter().for_each(|file| copy(file, folder.path(), to.path()));
-            copies.push(to);
+    let (mut acknowledged, mut read) = (0, 0);
+    for number in 0..8 {
+        for _ in 0..MANY * 20 {
+            acknowledged += usize::from(heard.next().unwrap().starts_with("ack "));
         }
-    }
-    child.kill().unwrap();
-    heard.for_each(drop);
-    child.wait().unwrap();
-    let all = open(folder.path()).facts(None).unwrap();
-    let mut read = 0;
-    for to in copies {
-        let facts = Sqlite::open(&DataFolder::own(to.path()).unwrap()).and_then(|store| store.facts(None));
-        match facts {
+        let to = TempDir::new().unwrap();
+        let order = if number % 2 == 0 { [DATABASE, LOG] } else { [LOG, DATABASE] };
+        order.iter().for_each(|file| copy(file, folder.path(), to.path()));
+        match Sqlite::open(&DataFolder::own(to.path()).unwrap()).and_then(|store| store.facts(None)) {
             Ok(facts) => {
-                assert_eq!(facts[..], all[..facts.len()]);
+                assert!(
+                    facts.len() >= 2 * (MANY + acknowledged),
+                    "{} of {acknowledged}: {order:?}",
+                    facts.len()
+                );
+                assert!(facts.iter().zip(1..).all(|(fact, seq)| fact.seq == seq), "{order:?}");
                 read += 1;
             }
             Err(StoreError::Damaged(_)) => {}
             Err(other) => panic!("{other:?}"),
         }
     }
-    assert!(read > 0, "most of them are in order");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(read > 1, "some of them are in order: {read}");
 }
 
 // Clocks.

@@ -325,7 +325,8 @@ fn the_views_say_what_the_host_reads() {
         let (_, kept) = host.store().request(&id.parse().unwrap()).unwrap().unwrap();
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!((value(&body), body.len()), (value(&kept), kept.len()));
-        assert_eq!(value(&body)["imports"][0], "permission-protocol:tenant/deploy@0.2.0");
+        let import = value(&body)["imports"][0].as_str().unwrap().to_owned();
+        assert!(import.starts_with("permission-protocol:tenant/deploy@"), "{import}");
     }
 }
 

@@ -24,15 +24,15 @@ use tempfile::TempDir;
 use workflow::Entry;
 
 /// How often each type of event is sent where somebody waits for it.
-const SENT: &[(&str, usize)] = &[("go", 2), ("stop", 1)];
+pub(crate) const SENT: &[(&str, usize)] = &[("go", 2), ("stop", 1)];
 
 /// What is to be the same at the end, whatever happened on the way.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    end: Status,
+pub(crate) struct Seen {
+    pub(crate) end: Status,
     /// How many entries of each kind that says that something has happened.
-    counts: BTreeMap<&'static str, usize>,
-    deployments: usize,
+    pub(crate) counts: BTreeMap<&'static str, usize>,
+    pub(crate) deployments: usize,
 }
 
 const HAPPENED: [&str; 13] = [
@@ -51,7 +51,7 @@ const HAPPENED: [&str; 13] = [
     "wait-matched",
 ];
 
-fn seen(desk: &Desk, key: &InstanceKey, end: Status) -> Seen {
+pub(crate) fn seen(desk: &Desk, key: &InstanceKey, end: Status) -> Seen {
     let entries = desk.entries(key);
     let counts = HAPPENED.iter().map(|kind| (*kind, support::count(&entries, kind))).collect();
     let deployments = Deploy::new(desk.folder.path().join("deployments")).list().unwrap().len();
@@ -157,7 +157,8 @@ fn check(ops: &Value, decision: Decision) {
     }
 }
 
-fn everything() -> Value {
+/// A program of everything that there is.
+pub(crate) fn everything() -> Value {
     let attempt = |name: &str, fails: u32| json!({ "try": { "name": name, "fails": fails, "retries": 2 } });
     let go = json!({ "event": { "name": "go", "ms": 5_000 } });
     json!([

@@ -162,14 +162,7 @@ impl Record {
                     keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
                 }
                 let facts = add(db, ledger, &place, row, lines, &mut change)?;
-                keep_records(
-                    db,
-                    ledger,
-                    &place,
-                    (row, &facts),
-                    (request.map(|request| *request), receipt),
-                    &mut change,
-                )?;
+                keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
                 settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
                     let length = ledger.journal(db, &place.key)?.length;
@@ -251,7 +244,7 @@ fn keep_records(
     ledger: &mut Ledger,
     place: &Place,
     (row, facts): (i64, &[Fact]),
-    (request, receipt): (Option<Particulars>, Option<Kept>),
+    (request, receipt): (Option<Box<Particulars>>, Option<Kept>),
     change: &mut Change,
 ) -> Result<(), StoreError> {
     if let Some(request) = request {

@@ -31,7 +31,7 @@ const SINGLE: [u8; 22] = [
 const LETTER: u8 = 0x1f;
 
 /// Texts longer than this are kept as they are: there is little to gain, and they are read as fast as they lie there.
-const LONGEST: usize = 4_096;
+const LONGEST: usize = 1_024;
 
 /// What was released is never edited nor moved. More words are another format.
 const WORDS: [&str; 88] = [
