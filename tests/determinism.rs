@@ -17,6 +17,7 @@ use workflow::Begun;
 use workflow::Command;
 use workflow::Outcome;
 use workflow::Performance;
+use workflow::Ready;
 
 /// Everything that is to be seen of a run.
 #[derive(Debug, PartialEq)]
@@ -55,6 +56,11 @@ fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
     Ok(match command {
         Command::BeginStep { .. } => Outcome::Begun(Begun::Run(u32::try_from(number)?)),
         Command::EndStep { .. } => Outcome::Ended(Ok(())),
+        Command::Start(_) => Outcome::Started(u32::try_from(number)?),
+        Command::Await { calls } => {
+            let ready = Ready::TimedOut { until: Timestamp::from_millis(0) };
+            Outcome::Woken { call: calls[0], ready }
+        }
         Command::RequireApproval(_) => {
             let receipt = "rcpt_1".parse()?;
             Outcome::Approval(Approval::Granted { receipt, document: "{}".to_owned() })
@@ -74,6 +80,8 @@ fn every_run_asks_for_the_same_and_uses_the_same_fuel() {
     for (guest, params, commands) in [
         ("tenant-workflow", "{}", 6),
         ("tenant-workflow-std", "{}", 6),
+        ("durable", r#"{"does":"steps"}"#, 4),
+        ("durable", r#"{"does":"race"}"#, 3),
         ("hostile", r#"{"attack":"plain"}"#, 2),
         ("hostile", r#"{"attack":"chance"}"#, 5),
         ("hostile", r#"{"attack":"instants"}"#, 5),

@@ -7,6 +7,8 @@ mod beside;
 mod crashes;
 #[path = "durable/events.rs"]
 mod events;
+#[path = "durable/killed.rs"]
+mod killed;
 #[path = "durable/manual.rs"]
 mod manual;
 #[path = "durable/rollback.rs"]

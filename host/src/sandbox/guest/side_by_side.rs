@@ -16,13 +16,11 @@ impl wit::Host for Guest {
     async fn first(&mut self, pending: Vec<Resource<PendingHandle>>) -> wasmtime::Result<wit::Woken> {
         let call = |pending| self.table.get(pending).map(|PendingHandle(call)| *call);
         let calls = pending.iter().map(call).collect::<Result<Vec<_>, _>>()?;
-        match self.ask(Command::Await { calls: calls.clone() }).await? {
-            Outcome::Woken { call, ready } => {
-                let index = (0..).zip(calls).find(|(_, waited_for)| *waited_for == call);
-                let index = index.map(|(index, _)| index).unwrap_or_default();
-                Ok(wit::Woken { index, ready: self.ready(call, ready)? })
-            }
-            other => unexpected(&other),
+        let outcome = self.ask(Command::Await { calls: calls.clone() }).await?;
+        let Outcome::Woken { call, ready } = outcome else { return unexpected(&outcome) };
+        match (0..).zip(calls).find(|(_, waited_for)| *waited_for == call) {
+            Some((index, _)) => Ok(wit::Woken { index, ready: self.ready(call, ready)? }),
+            None => unexpected(&Outcome::Woken { call, ready }),
         }
     }
 }
