@@ -200,13 +200,23 @@ fn an_instance_that_is_ended_frees_what_it_held() {
     assert_eq!(usage, recount(folder.path(), "acme"));
 }
 
-// A database of format 1.
+// Databases that are there already.
 
 #[test]
 fn a_database_of_format_1_is_counted_and_goes_on() {
+    a_database_goes_on("format-1.sqlite");
+}
+
+/// What is kept in shorthand now is read by whatever comes later.
+#[test]
+fn a_database_of_format_6_goes_on() {
+    a_database_goes_on("format-6.sqlite");
+}
+
+fn a_database_goes_on(fixture: &str) {
     let folder = TempDir::new().unwrap();
-    fs::copy(support::root().join("tests/fixtures/format-1.sqlite"), folder.path().join("journal.sqlite"))
-        .unwrap();
+    let fixture = support::root().join("tests/fixtures").join(fixture);
+    fs::copy(fixture, folder.path().join("journal.sqlite")).unwrap();
     let before = cli::run(folder.path(), &["audit"]);
     assert_eq!(before.code, Some(0), "reading needs no migration: {}", before.stderr);
     // The recorded time counts where the clock is behind it, so that the requests in there have not lapsed.
