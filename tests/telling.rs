@@ -288,3 +288,35 @@ fn an_instance_goes_back_and_asks_again() {
     assert_eq!(host.store().receipts().unwrap().len(), 2, "each time with a receipt of its own");
     assert_eq!(host.store().usage(&key.tenant).unwrap().instances, 0);
 }
+
+/// Takes back what was decided after the fact: the instance had ended with its request open, and goes on.
+#[test]
+fn a_request_waits_again_where_its_instance_goes_on() {
+    let (_folder, host) = support::new_host();
+    let key = start(&host, "tenant-workflow", "{}");
+    let request = waiting_on(&block_on(host.drive(&key)).unwrap());
+    host.terminate(&key, "ops", None).unwrap();
+    assert_eq!(host.store().requests(Requests::Waiting).unwrap().len(), 0);
+    host.restart(&key, &Back::Nowhere, None, "ops").unwrap();
+    assert_eq!(host.store().requests(Requests::Waiting).unwrap().len(), 1, "deciders see it again");
+    assert_eq!(host.store().usage(&key.tenant).unwrap().pending_approvals, 1);
+    host.decide(&request, &judgement(Decision::Approved)).unwrap();
+    assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
+}
+
+/// Cancelled before its turn came, and deleted: nobody else waits for it.
+#[test]
+fn work_goes_on_past_an_instance_that_is_gone() {
+    let (_folder, host) = support::new_host();
+    let gone = start(&host, "paces", r#"{"steps":1}"#);
+    let other = start(&host, "paces", r#"{"steps":1}"#);
+    host.terminate(&gone, "ops", None).unwrap();
+    host.delete(&gone, "ops").unwrap();
+    let done = async {
+        while !host.status(&other).unwrap().has_ended() {
+            tokio::task::yield_now().await;
+        }
+    };
+    block_on(host.work(host::Pace::default(), done)).unwrap();
+    assert!(matches!(host.status(&gone), Err(Error::Store(host::store::StoreError::NoInstance(_)))));
+}

@@ -77,6 +77,7 @@ pub(crate) struct Driver {
     unwritten: Vec<Entry>,
     /// Its line in the agenda.
     line: Agenda,
+    writing: Writing,
     /// Since when the first of them waits.
     since: Instant,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
@@ -88,6 +89,15 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How many of them wait at most.
 const UNWRITTEN: usize = 16;
+
+/// When beginnings of steps are written. News between the two undo what was begun, so that with many news nothing would be begun for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// With whatever comes next, or after a while.
+    Patiently,
+    /// Before the guest hears of them.
+    AtOnce,
+}
 
 /// Why a drive stops before the workflow ends.
 #[derive(Debug, thiserror::Error)]
@@ -151,11 +161,11 @@ impl Driver {
         origin: Origin,
         replay: Replay,
         line: Agenda,
-        reins: Arc<Reins>,
+        (reins, writing): (Arc<Reins>, Writing),
     ) -> Self {
         let quotas = inner.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
-        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, line, since, reins }
+        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, writing, line, since, reins }
     }
 
     async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
@@ -368,6 +378,9 @@ impl Driver {
     /// The beginning of an attempt, or word of an end. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
     /// the middle of it, it is done again. So the entry waits for the next one, or until [`PATIENCE`] is over.
     async fn begin(&mut self, entry: Entry) -> Result<(), Error> {
+        if self.writing == Writing::AtOnce {
+            return self.append([entry]).await;
+        }
         if self.unwritten.is_empty() {
             self.since = Instant::now();
         }

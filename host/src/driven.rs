@@ -9,6 +9,7 @@ use crate::drive::Driver;
 use crate::drive::Origin;
 use crate::drive::Shared;
 use crate::drive::Stop;
+use crate::drive::Writing;
 use crate::inner::Reins;
 use crate::sandbox::Drive;
 use crate::sandbox::End;
@@ -29,7 +30,7 @@ impl Host {
     /// When the host cannot go on. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
         let reins = Reins::take(&self.0, key)?;
-        let mut seen = None;
+        let (mut seen, mut writing) = (None, Writing::Patiently);
         loop {
             let (origin, replay) = self.0.read(key)?;
             let (status, length) = (replay.status(), Some(replay.len()));
@@ -41,11 +42,11 @@ impl Host {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
             seen = length;
-            match self.drive_once(origin, replay, &reins).await {
+            match self.drive_once(origin, replay, &reins, writing).await {
                 Ok(Some(status)) if !status.can_run() => return Ok(status),
                 Ok(Some(_)) => {}
                 Ok(None) => seen = None,
-                Err(Error::Store(StoreError::Conflict(_))) => {}
+                Err(Error::Store(StoreError::Conflict(_))) => writing = Writing::AtOnce,
                 Err(error) => return Err(error),
             }
         }
@@ -65,6 +66,7 @@ impl Host {
         origin: Origin,
         replay: Replay,
         reins: &Arc<Reins>,
+        writing: Writing,
     ) -> Result<Option<Status>, Error> {
         let program = self.program_of(origin.component).await?;
         let event = Event {
@@ -76,14 +78,14 @@ impl Host {
         };
         let (key, limits) = (origin.key.clone(), self.0.settings.of(&origin.key.tenant).sandbox);
         let line = agenda(&replay.status(), self.0.now()?);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, Arc::clone(reins));
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, (Arc::clone(reins), writing));
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
         let drive = tokio::select! {
             drive = self.0.sandbox.run(&program, event, &limits, handler) => drive,
             never = drive::write_patiently(&driver) => match never {},
-            // What it was told has it stand still, end, or go back.
-            () = reins.pulled() => return Ok(None),
+            // What it was told has it stand still, end, or go back. Whoever acts has the driver: an action comes to its end.
+            () = async { reins.pulled().await; drop(driver.lock().await) } => return Ok(None),
         };
         let output = self.keep_output(&key, &drive).await;
         let mut driver = driver.lock().await;

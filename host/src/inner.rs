@@ -70,7 +70,7 @@ pub(crate) struct Inner {
     pub(crate) environment: Environment,
     pub(crate) programs: Programs,
     pub(crate) trust: Mutex<Arc<Trust>>,
-    pub(crate) driving: Mutex<HashMap<InstanceKey, Weak<Reins>>>,
+    pub(crate) driving: Mutex<HashMap<InstanceKey, Held>>,
     pub(crate) bell: Bell,
     pub(crate) troubles: Troubles,
     /// Held for its lock.
@@ -234,21 +234,32 @@ pub(crate) struct Reins {
     pulled: Notify,
 }
 
+/// The reins of an instance, somewhere.
+pub(crate) struct Held {
+    reins: Weak<Reins>,
+    /// Somebody else was refused them, and is to hear when they are free.
+    wanted: bool,
+}
+
 impl Reins {
     pub(crate) fn take(inner: &Arc<Inner>, key: &InstanceKey) -> Result<Arc<Self>, Error> {
         let mut driving = inner.driving.lock().unwrap_or_else(PoisonError::into_inner);
-        if driving.contains_key(key) {
+        if let Some(held) = driving.get_mut(key) {
+            held.wanted = true;
             return Err(Error::Busy(key.clone()));
         }
         let reins = Arc::new(Self { inner: Arc::clone(inner), key: key.clone(), pulled: Notify::new() });
-        driving.insert(key.clone(), Arc::downgrade(&reins));
+        driving.insert(key.clone(), Held { reins: Arc::downgrade(&reins), wanted: false });
         Ok(reins)
     }
 
     /// Has whoever drives the instance now unwind its guest, wherever that is.
     pub(crate) fn pull(inner: &Inner, key: &InstanceKey) {
-        let driving = inner.driving.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        if let Some(reins) = driving.and_then(|reins| reins.upgrade()) {
+        let driving = inner.driving.lock().unwrap_or_else(PoisonError::into_inner);
+        let reins = driving.get(key).and_then(|held| held.reins.upgrade());
+        // Not while the lock is held: these may be the last that hold them.
+        drop(driving);
+        if let Some(reins) = reins {
             reins.pulled.notify_one();
         }
     }
@@ -261,6 +272,9 @@ impl Reins {
 
 impl Drop for Reins {
     fn drop(&mut self) {
-        self.inner.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        let held = self.inner.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        if held.is_some_and(|held| held.wanted) {
+            self.inner.bell.ring(&self.key);
+        }
     }
 }

@@ -27,6 +27,7 @@ use workflow::EventType;
 use workflow::Finding;
 use workflow::ReceiptId;
 use workflow::Replay;
+use workflow::RequestId;
 use workflow::Unknown;
 
 /// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
@@ -49,6 +50,8 @@ pub(crate) struct Word {
     pub(crate) receipt: Option<Box<StoredReceipt>>,
     /// A component that the instance is given.
     pub(crate) component: Option<(Digest, Arc<[u8]>)>,
+    /// Requests that wait again.
+    pub(crate) reopened: Vec<RequestId>,
     /// It counts against the tenant's quotas.
     pub(crate) counts: Counts,
 }
@@ -97,8 +100,8 @@ impl Inner {
         }
         let agenda = moved(&before, &replay.status(), now);
         let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
-        let Word { entries, receipt, component, .. } = word;
-        let batch = Batch { entries, receipt, component, quotas, agenda, ..Batch::default() };
+        let Word { entries, receipt, component, reopened, .. } = word;
+        let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
         let told = self.store.append(Place { key: key.clone(), after, at: now }, batch).wait()?;
         told.iter().for_each(|fact| self.observe(fact));
         if agenda.is_some() {
@@ -198,12 +201,15 @@ impl Host {
             };
             let mut entries = self.settled(stand, &reins)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };
-            entries.extend(withdrawn_by(stand, &restarted, by));
+            let Regarded { dropped, reopened } = regarded(stand, &entries, &restarted);
+            let reason = || Some("the workflow was sent back to before it asked".to_owned());
+            let withdrawn = |request| Entry::Withdrawn { request, by: by.to_owned(), reason: reason() };
+            entries.extend(dropped.into_iter().map(withdrawn));
             entries.push(restarted);
             entries.extend(with.map(Workflow::loaded));
             let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
             let counts = if with.is_some() { Counts::Yes } else { Counts::No };
-            Ok(Word { component, counts, ..Word::of(entries) })
+            Ok(Word { component, counts, reopened, ..Word::of(entries) })
         })?;
         Reins::pull(&self.0, key);
         Ok(())
@@ -255,20 +261,29 @@ fn check_lives(key: &InstanceKey, stand: &Stand<'_>) -> Result<(), Error> {
     }
 }
 
-/// The requests that wait now, and would not after that entry.
-fn withdrawn_by(stand: &Stand<'_>, restarted: &Entry, by: &str) -> Vec<Entry> {
+/// What becomes of requests when a workflow goes back.
+#[derive(Default)]
+struct Regarded {
+    /// Those that wait, and would not any more.
+    dropped: Vec<RequestId>,
+    /// Those that wait again, because the instance had ended.
+    reopened: Vec<RequestId>,
+}
+
+fn regarded(stand: &Stand<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
     let mut after = stand.replay.clone();
-    if after.apply(restarted).is_err() {
+    if settlement.iter().chain([restarted]).any(|entry| after.apply(entry).is_err()) {
         // It is refused all the same, with the reason.
-        return Vec::new();
+        return Regarded::default();
     }
-    let requested = stand.facts.iter().filter_map(|fact| match &fact.entry {
-        Entry::Requested { request, .. } => Some(request),
-        _ => None,
-    });
-    let dropped = requested.filter(|request| stand.replay.is_pending(request) && !after.is_pending(request));
-    let reason = || Some("the workflow was sent back to before it asked".to_owned());
-    dropped
-        .map(|request| Entry::Withdrawn { request: request.clone(), by: by.to_owned(), reason: reason() })
-        .collect()
+    let mut regarded = Regarded::default();
+    for fact in stand.facts {
+        let Entry::Requested { request, .. } = &fact.entry else { continue };
+        match (stand.replay.is_pending(request), after.is_pending(request)) {
+            (true, false) => regarded.dropped.push(request.clone()),
+            (false, true) => regarded.reopened.push(request.clone()),
+            _ => {}
+        }
+    }
+    regarded
 }

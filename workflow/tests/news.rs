@@ -87,6 +87,17 @@ fn what_stops_the_run_leaves_no_place_for_what_it_was_about_to_write() {
     assert!(replay.caught_up(&paused_and_resumed, &unwritten).unwrap().is_some());
 }
 
+/// The guest may have drawn random numbers that follow from the place of what it was told.
+#[test]
+fn what_the_guest_has_heard_of_keeps_its_place() {
+    let (mut replay, unwritten) = about_to_write(&origin());
+    let answer = replay.next(&begin("build"), at(0)).unwrap();
+    assert!(matches!(answer, Turn::Return(_)), "{answer:?}");
+    assert!(replay.caught_up(&origin(), &unwritten).unwrap().is_some(), "nothing came between");
+    let news = [origin(), vec![about::event("news", 0)]].concat();
+    assert!(replay.caught_up(&news, &unwritten).unwrap().is_none());
+}
+
 #[test]
 fn an_outcome_has_a_place_while_the_instance_is_paused() {
     let performed = run_straight(&Program(vec![Op::Act { action: action(), times: 1 }])).journal;

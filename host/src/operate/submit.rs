@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
 use workflow::ActorId;
+use workflow::Entry;
 use workflow::InstanceId;
 use workflow::TenantId;
 
@@ -74,9 +75,14 @@ impl Host {
 
     /// Whether the instance of that name was given the same to do.
     fn check_same(&self, key: &InstanceKey, component: Digest, start: &Start) -> Result<(), Error> {
-        let (origin, _) = self.0.read(key)?;
+        let facts = self.0.store.facts(Some(key))?;
+        let (origin, _) = self.0.stand(key, &facts)?;
+        // What it was submitted with, whatever it was given since.
+        let first = facts.first().map(|fact| &fact.entry);
+        let submitted =
+            matches!(first, Some(Entry::Loaded { component: submitted, .. }) if *submitted == component);
         let same = [
-            ("another component", origin.component == component),
+            ("another component", submitted),
             ("another name of the workflow", origin.workflow == start.name),
             ("other parameters", origin.params == start.params),
             ("another actor", origin.actor == start.actor),

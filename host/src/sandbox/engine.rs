@@ -18,7 +18,7 @@ use wasmtime::Strategy;
 pub(crate) const RUNTIME: &str = "48.0.8";
 
 /// How often a running guest gives way to others, and its time is looked at.
-const TICK: Duration = Duration::from_millis(2);
+pub(crate) const TICK: Duration = Duration::from_millis(2);
 
 /// How much of a memory or a table is cleaned in place when its instance ends. The rest is given back to the system, which hands out
 /// zeroed pages. Where the kernel can say which pages were written, only those are cleaned.

@@ -224,7 +224,9 @@ impl Sandbox {
         let wasi = wasi::context(event.started_at, &event.seed, &moment, &output);
         let meter = Meter::new(limits);
         let turn = Turn::default();
-        let guest = Guest { handler, table, wasi, meter, moment, turn, host_time: host_time.clone() };
+        let (answered, host_time_of_guest) = (Instant::now(), host_time.clone());
+        let guest =
+            Guest { handler, table, wasi, meter, moment, turn, answered, host_time: host_time_of_guest };
         let mut store = Store::new(&self.engine, guest);
         let result = match bound(&mut store, limits, &self.lane) {
             Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
@@ -242,8 +244,12 @@ fn bound(store: &mut Store<Guest>, limits: &SandboxLimits, lane: &Lane) -> wasmt
     store.set_fuel(limits.fuel)?;
     let lane = lane.clone();
     store.epoch_deadline_callback(move |store| {
-        let Guest { turn, host_time, .. } = store.data();
-        Ok(UpdateDeadline::YieldCustom(1, lane.next_turn(turn, host_time)))
+        let Guest { turn, host_time, answered, .. } = store.data();
+        Ok(match answered.elapsed() < engine::TICK {
+            // It has not computed for a tick: it waited for an answer.
+            true => UpdateDeadline::Yield(1),
+            false => UpdateDeadline::YieldCustom(1, lane.next_turn(turn, host_time)),
+        })
     });
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.call_bytes);

@@ -138,6 +138,8 @@ pub struct Batch {
     pub request: Option<NewRequest>,
     /// A receipt that they speak of.
     pub receipt: Option<Box<StoredReceipt>>,
+    /// Requests that wait again: the instance had ended, and goes on.
+    pub reopened: Vec<RequestId>,
     /// A component that the instance is loaded with anew.
     pub component: Option<(Digest, Arc<[u8]>)>,
     /// What the tenant may keep; none for what has to be recorded whatever it keeps already.

@@ -29,6 +29,7 @@ use crate::store::row::Lines;
 use crate::store::row::Spot;
 use crate::store::row::numbered;
 use crate::store::usage::Change;
+use crate::store::usage::reopen;
 use crate::store::usage::settle;
 use receipt::Digest;
 use receipt::Timestamp;
@@ -58,6 +59,7 @@ pub(super) enum Record {
         lines: Lines,
         request: Option<Box<Particulars>>,
         receipt: Option<Kept>,
+        reopened: Vec<RequestId>,
         component: Option<(Digest, Arc<[u8]>)>,
         quotas: Option<Quotas>,
         seen: Option<Box<Seen>>,
@@ -106,7 +108,7 @@ impl Record {
             }
             Write::Append {
                 place,
-                batch: Batch { entries, request, receipt, component, quotas, seen, agenda },
+                batch: Batch { entries, request, receipt, reopened, component, quotas, seen, agenda },
             } => {
                 let request =
                     request.map(|request| Particulars::of(request, &entries).map(Box::new)).transpose()?;
@@ -116,6 +118,7 @@ impl Record {
                     lines: Lines::of(entries)?,
                     request,
                     receipt,
+                    reopened,
                     component,
                     quotas,
                     seen,
@@ -151,7 +154,7 @@ impl Record {
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
-            Self::Append { place, lines, request, receipt, component, quotas, seen, agenda } => {
+            Self::Append { place, lines, request, receipt, reopened, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
                 let (Journal { row, length }, mut change) =
                     (ledger.journal(db, &place.key)?, Change::default());
@@ -168,6 +171,7 @@ impl Record {
                     let length = ledger.journal(db, &place.key)?.length;
                     enter(db, (row, length), agenda, ledger.time(place.at), &mut change)?;
                 }
+                reopened.iter().try_for_each(|request| reopen(db, request, &mut change))?;
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
                 Ok(facts)
             }

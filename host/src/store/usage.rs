@@ -10,6 +10,7 @@ use receipt::Digest;
 use rusqlite::Connection;
 use rusqlite::params;
 use workflow::Entry;
+use workflow::RequestId;
 use workflow::TenantId;
 
 /// What a transaction adds to a tenant's usage, and takes from it.
@@ -80,6 +81,13 @@ pub(super) fn settle(db: &Connection, entry: &Entry, change: &mut Change) -> Res
         }
         _ => {}
     }
+    Ok(())
+}
+
+/// A request waits again that nobody had decided.
+pub(super) fn reopen(db: &Connection, request: &RequestId, change: &mut Change) -> Result<(), StoreError> {
+    const REOPENED: &str = "UPDATE requests SET open = 1 WHERE id = ?1 AND open = 0 AND outcome IS NULL";
+    change.pending += changed(db, REOPENED, [request.as_str()])?;
     Ok(())
 }
 

@@ -165,8 +165,12 @@ impl<'a> Shift<'a> {
         self.release(&key.tenant);
         match result {
             Ok(status) => self.stands(&key, &status).await?,
-            // Whoever drives or changes it knows more than we do: look again.
-            Err(Error::Busy(_) | Error::Store(StoreError::Conflict(_))) => self.due(key.clone()),
+            // The bell rings when whoever has it lets go.
+            Err(Error::Busy(_)) => {}
+            // Whoever changes it knows more than we do: look again.
+            Err(Error::Store(StoreError::Conflict(_))) => self.due(key.clone()),
+            // Deleted while it waited for its turn.
+            Err(Error::Store(StoreError::NoInstance(_))) => drop(self.troubled.remove(&key)),
             Err(error) => self.trouble(&key, &error).await,
         }
         if again {
@@ -216,6 +220,7 @@ impl<'a> Shift<'a> {
         let postpone = Write::Postpone { key: key.clone(), until };
         match self.host.0.store.write(postpone).await {
             Ok(_) => self.next = Some(self.next.map_or(until, |next| next.min(until))),
+            Err(StoreError::NoInstance(_)) => drop(self.troubled.remove(key)),
             // The store does not take even this. There is no point in haste.
             Err(_) => {
                 tokio::time::sleep(STORE_ASIDE).await;

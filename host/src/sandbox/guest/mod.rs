@@ -13,6 +13,7 @@ use crate::sandbox::limits::HostTime;
 use crate::sandbox::limits::Meter;
 use crate::sandbox::moment::Clock;
 use crate::sandbox::moment::Moment;
+use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime_wasi::ResourceTable;
 use wasmtime_wasi::WasiCtx;
@@ -54,6 +55,8 @@ pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) moment: Moment,
     pub(crate) turn: Turn,
+    /// When it was answered last, or began.
+    pub(crate) answered: Instant,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
 }
@@ -62,6 +65,7 @@ impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
         self.turn.give_back();
         let outcome = self.host_time.during(self.handler.handle(command)).await;
+        self.answered = Instant::now();
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
