@@ -291,3 +291,33 @@ fn the_benchmark_measures_what_it_is_asked_to() {
     assert!(!figures.is_empty() && !data.exists(), "the folder itself is left alone");
     assert!(fails(&data, &["bench", "nonsense"], 2).contains("steps, entries, instances"));
 }
+
+#[test]
+fn where_nobody_decides_in_earnest_somebody_decides_for_show() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let worker = Worker::begin(data);
+    for (name, manner, status) in [("yes", "--approve", "APPROVED"), ("no", "--deny", "DENIED")] {
+        let instance = submit(data, "tenant-workflow", &["--id", name]);
+        until(data, &instance, "requested");
+        let ran = run(data, &["resume", &instance, manner]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains(status), "{}{}", ran.stdout, ran.stderr);
+        until(data, &instance, "completed");
+    }
+    let said = fails(data, &["resume", "yes", "--approve"], 1);
+    assert!(said.contains("waits for no decision"), "{said}");
+    assert_eq!(worker.stop().code, Some(0));
+}
+
+#[test]
+fn where_people_decide_nobody_decides_for_show() {
+    let (data, _key) = office();
+    let data = data.path();
+    let worker = Worker::begin(data);
+    let instance = submit(data, "tenant-workflow", &[]);
+    until(data, &instance, "requested");
+    let said = fails(data, &["resume", &instance, "--approve"], 1);
+    assert!(said.contains("signed by people"), "{said}");
+    assert_eq!(worker.stop().code, Some(0));
+}

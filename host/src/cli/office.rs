@@ -92,7 +92,7 @@ pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Answe
 
 /// Why a command cannot have the folder for itself, where that is because another process works in it.
 pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
-    match is_owned(&error) && Remote::connect(&data.path).is_ok() {
+    match is_owned(&error) && works_elsewhere(data) {
         true => anyhow::anyhow!(
             "another pp-host has {data}: give it the workflow with pp-host submit, and see what becomes of it with pp-host watch"
         ),
@@ -100,9 +100,14 @@ pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
+/// Whether another process works in the folder, and takes operations.
+pub(crate) fn works_elsewhere(data: &Data) -> bool {
+    Remote::connect(&data.path).is_ok()
+}
+
 /// How an instance goes on that can.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
-    match (Remote::connect(&data.path).is_ok(), key.tenant.as_str()) {
+    match (works_elsewhere(data), key.tenant.as_str()) {
         (true, _) => format!("{key} goes on where pp-host work runs"),
         (false, data::TENANT) => format!("go on with pp-host resume {}", key.instance),
         (false, tenant) => format!("go on with pp-host resume {} --tenant {tenant}", key.instance),

@@ -19,9 +19,13 @@ use host::InstanceKey;
 use host::Start;
 use host::Status;
 use host::SystemClock;
+use host::Waiting;
+use host::authority::Judgement;
 use host::authority::Keyring;
 use host::authority::Request;
 use host::control::Control;
+use host::operate::Answer;
+use host::operate::Operation;
 use host::store::Store as _;
 use host::store::StoreError;
 use host::store::StoredReceipt;
@@ -130,6 +134,11 @@ impl Resume {
         manner.map_or(Ok(()), Manner::check)?;
         let key = self.which.key();
         data.read()?.1.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        if let Some(manner) = manner
+            && office::works_elsewhere(data)
+        {
+            return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
+        }
         let session = Session::open(data, &self.common, manner, Manner::Wait)?;
         session.story.say(Style::new().bold(), "instance", &key);
         if let (true, Some(end)) =
@@ -138,6 +147,27 @@ impl Resume {
             session.story.fact(&end);
         }
         session.drive(&key)
+    }
+}
+
+/// Decides what an instance waits for that another process drives.
+fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner) -> anyhow::Result<Exit> {
+    let waiting = office::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
+    let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
+    story.request(&request);
+    let Some(Judgement { decision, by, reason }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
+    let (request, by) = (request.id, by.name().clone());
+    match office::operate(data, Operation::DecideForShow { request, decision, by, reason })? {
+        Answer::Issued { receipt, status, expires_at, key } => {
+            story.say(
+                Style::new().bold(),
+                "receipt",
+                format_args!("{receipt} {status}, redeemable until {expires_at}"),
+            );
+            story.detail("go on", office::go_on(data, &key));
+            Ok(Exit::Done)
+        }
+        other => Err(office::unexpected(&other)),
     }
 }
 

@@ -72,7 +72,7 @@ impl Work {
         let control = host.listen()?;
         if host.scope()? == Scope::Demo {
             complain(
-                "nobody decides here: requests wait until somebody does (pp-host deciders add NAME --role ROLE --key FILE)",
+                "nobody decides here: requests wait until somebody does (pp-host deciders add NAME --role ROLE --key FILE), or somebody decides for show (pp-host resume INSTANCE --approve, or --deny)",
             );
         }
         complain(&format!("working in {data}, until SIGTERM or ^C"));

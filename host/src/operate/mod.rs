@@ -13,7 +13,10 @@ use crate::Error;
 use crate::Host;
 use crate::InstanceKey;
 use crate::Recorded;
+use crate::authority::DemoDecider;
+use crate::authority::Judgement;
 use crate::store::Standing;
+use crate::store::StoredReceipt;
 use crate::trust::Act;
 use receipt::Decision;
 use receipt::DecisionStatement;
@@ -22,6 +25,7 @@ use receipt::PersonId;
 use receipt::Role;
 use serde::Deserialize;
 use serde::Serialize;
+use workflow::ActorId;
 use workflow::ReceiptId;
 use workflow::RequestId;
 
@@ -39,6 +43,18 @@ pub enum Operation {
         by: String,
         /// What.
         handling: Handling,
+    },
+    /// Decide a request for show, where nobody decides in earnest.
+    DecideForShow {
+        /// The request.
+        request: RequestId,
+        /// The decision.
+        #[serde(with = "spelling")]
+        decision: Decision,
+        /// The name that whoever decides goes by. It proves nothing, and the receipt says so.
+        by: ActorId,
+        /// Why, in their words.
+        reason: Option<String>,
     },
     /// Draw up what somebody would sign to decide a request.
     DrawUp {
@@ -185,6 +201,11 @@ impl Host {
         match operation {
             Operation::Submit(submit) => self.submitted(submit),
             Operation::Handle { key, by, handling } => self.handled(&key, &by, handling),
+            Operation::DecideForShow { request, decision, by, reason } => {
+                let judgement = Judgement { decision, by: DemoDecider::new(by), reason };
+                let receipt = self.decide(&request, &judgement)?;
+                self.issued(&request, receipt)
+            }
             Operation::DrawUp { request, by, role, decision, reason } => {
                 let statement = self.statement(&request, &by, role.as_ref(), decision, reason.as_deref())?;
                 Ok(drawn_up(&statement))
@@ -217,12 +238,16 @@ impl Host {
                 approved: count.approved.into_iter().collect(),
                 ruling: count.ruling.to_string(),
             },
-            Recorded::Issued(receipt) => Answer::Issued {
-                key: self.standing(request)?.key,
-                status: receipt.artifact.status.unwrap_or_default(),
-                expires_at: receipt.artifact.expires_at.unwrap_or_default(),
-                receipt: receipt.id,
-            },
+            Recorded::Issued(receipt) => self.issued(request, *receipt)?,
+        })
+    }
+
+    fn issued(&self, request: &RequestId, receipt: StoredReceipt) -> Result<Answer, Error> {
+        Ok(Answer::Issued {
+            key: self.standing(request)?.key,
+            status: receipt.artifact.status.unwrap_or_default(),
+            expires_at: receipt.artifact.expires_at.unwrap_or_default(),
+            receipt: receipt.id,
         })
     }
 }
