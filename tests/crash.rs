@@ -20,14 +20,11 @@ use host::sandbox::SandboxLimits;
 use receipt::Decision;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::Sender;
-use std::sync::mpsc::channel;
 use support::count;
 use support::entries;
+use support::held::Held;
 use tempfile::TempDir;
 use workflow::Artifact;
 use workflow::Effect;
@@ -255,47 +252,11 @@ fn an_interrupted_effect_is_settled_by_whoever_ends_the_instance() {
     assert!(matches!(again, Err(host::Error::Known(..))), "{again:?}");
 }
 
-/// A capability that says when it acts, and waits to be let go on.
-struct Held {
-    inner: Deploy,
-    entered: Sender<()>,
-    go_on: Mutex<Receiver<()>>,
-}
-
-impl Capability for Held {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn reversibility(&self) -> Reversibility {
-        self.inner.reversibility()
-    }
-
-    fn on_interruption(&self) -> OnInterruption {
-        OnInterruption::ReportUnknown
-    }
-
-    fn perform(
-        &self,
-        permit: &Permit,
-        artifact: &Artifact,
-        attempt: Attempt,
-    ) -> Result<Performed, PerformError> {
-        self.entered.send(()).unwrap();
-        self.go_on.lock().unwrap().recv().unwrap();
-        self.inner.perform(permit, artifact, attempt)
-    }
-}
-
 #[test]
 fn an_instance_is_driven_once_at_a_time() {
     let folder = TempDir::new().unwrap();
-    let ((entered, has_entered), (let_go, go_on)) = (channel(), channel());
-    let inner = Deploy::new(folder.path().join("deployments"));
-    let host = Host::builder(folder.path())
-        .capability(Held { inner, entered, go_on: Mutex::new(go_on) })
-        .open()
-        .unwrap();
+    let (held, has_entered, let_go) = Held::in_folder(folder.path());
+    let host = Host::builder(folder.path()).capability(held).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");
     let first = std::thread::spawn({
         let (host, key) = (host.clone(), key.clone());

@@ -7,68 +7,25 @@ use host::Error;
 use host::Host;
 use host::InstanceKey;
 use host::Status;
-use host::authority::Reversibility;
-use host::capability::Attempt;
-use host::capability::Capability;
-use host::capability::Deploy;
-use host::capability::OnInterruption;
-use host::capability::PerformError;
-use host::capability::Performed;
-use host::capability::Permit;
 use host::operate::Back;
 use host::sandbox::SandboxLimits;
 use host::store::Requests;
 use receipt::Decision;
 use rusqlite::Connection;
 use std::sync::Barrier;
-use std::sync::Mutex;
-use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
-use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use support::block_on;
 use support::count;
 use support::entries;
+use support::held::Held;
 use support::judgement;
 use support::start;
 use tempfile::TempDir;
-use workflow::Artifact;
 use workflow::Effect;
 use workflow::Entry;
 use workflow::RequestId;
-
-/// A deployment that says when it has begun, and waits to be let go on. It must not be begun twice.
-struct Held {
-    inner: Deploy,
-    entered: Sender<()>,
-    go_on: Mutex<Receiver<()>>,
-}
-
-impl Capability for Held {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn reversibility(&self) -> Reversibility {
-        self.inner.reversibility()
-    }
-
-    fn on_interruption(&self) -> OnInterruption {
-        OnInterruption::ReportUnknown
-    }
-
-    fn perform(
-        &self,
-        permit: &Permit,
-        artifact: &Artifact,
-        attempt: Attempt,
-    ) -> Result<Performed, PerformError> {
-        self.entered.send(()).unwrap();
-        self.go_on.lock().unwrap().recv().unwrap();
-        self.inner.perform(permit, artifact, attempt)
-    }
-}
 
 /// An instance in the middle of its deployment.
 struct Acting {
@@ -82,9 +39,7 @@ struct Acting {
 impl Acting {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let ((entered, has_entered), (let_go, go_on)) = (channel(), channel());
-        let inner = Deploy::new(folder.path().join("deployments"));
-        let held = Held { inner, entered, go_on: Mutex::new(go_on) };
+        let (held, has_entered, let_go) = Held::in_folder(folder.path());
         let host = Host::builder(folder.path()).capability(held).open().unwrap();
         let key = start(&host, "tenant-workflow", "{}");
         let driving = std::thread::spawn({

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod desk;
+pub mod held;
 pub mod people;
 pub mod recount;
 pub mod worker;

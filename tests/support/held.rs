@@ -1,0 +1,57 @@
+//! An action that is under way for as long as a test wants it to be.
+
+use host::authority::Reversibility;
+use host::capability::Attempt;
+use host::capability::Capability;
+use host::capability::Deploy;
+use host::capability::OnInterruption;
+use host::capability::PerformError;
+use host::capability::Performed;
+use host::capability::Permit;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::Sender;
+use std::sync::mpsc::channel;
+use workflow::Artifact;
+
+/// A deployment that says when it has begun, and waits to be let go on. It must not be begun twice.
+pub struct Held {
+    inner: Deploy,
+    entered: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl Held {
+    /// One that deploys into a folder, with the word that it has begun and the one that lets it go on.
+    pub fn in_folder(folder: &Path) -> (Self, Receiver<()>, Sender<()>) {
+        let ((entered, has_entered), (let_go, go_on)) = (channel(), channel());
+        let inner = Deploy::new(folder.join("deployments"));
+        (Self { inner, entered, go_on: Mutex::new(go_on) }, has_entered, let_go)
+    }
+}
+
+impl Capability for Held {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        self.inner.reversibility()
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        OnInterruption::ReportUnknown
+    }
+
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Attempt,
+    ) -> Result<Performed, PerformError> {
+        self.entered.send(()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        self.inner.perform(permit, artifact, attempt)
+    }
+}
