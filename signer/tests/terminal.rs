@@ -13,7 +13,6 @@ const KEY: &str = "SIGNER_TEST_KEY";
 
 /// What the other tests here run in a process of its own: opens a key and says how that went.
 #[test]
-#[ignore = "part of the tests beside it"]
 fn child() {
     let Some(path) = std::env::var_os(KEY) else { return };
     let outcome = match KeyFile::open(Path::new(&path), ask_on_terminal) {
@@ -25,7 +24,7 @@ fn child() {
 
 fn this() -> String {
     let program = std::env::current_exe().unwrap();
-    format!("'{}' --ignored --exact terminal::child --nocapture", program.display())
+    format!("'{}' --exact terminal::child --nocapture", program.display())
 }
 
 #[test]
