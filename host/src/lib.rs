@@ -30,6 +30,7 @@
 //! every bound and says who has which. They know
 //! nothing of each other but what `docs/architecture.md` allows; this crate's root puts them together.
 
+mod acting;
 mod agenda;
 mod asking;
 pub mod authority;
