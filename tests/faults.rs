@@ -325,7 +325,7 @@ fn fill_the_disk(folder: &Path) {
         }
     }
     assert!(full > 0 && kept.iter().any(|kept| *kept > 2), "some are kept and some are not");
-    assert!(matches!(create(&store, "late").wait(), Err(StoreError::Full)));
+    assert!(matches!(step(&store, "i0", kept[0], 500_000).wait(), Err(StoreError::Full)));
     assert_kept(&store, &kept);
     setrlimit(Resource::Fsize, unbounded).unwrap();
     for (n, after) in kept.into_iter().enumerate() {

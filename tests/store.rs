@@ -181,6 +181,70 @@ fn of_two_writers_at_one_place_in_one_group_one_wins() {
     assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 2);
 }
 
+/// Some lend their threads and some hand over: whoever is first writes, and one of them wins.
+#[test]
+fn whoever_waits_on_a_thread_of_its_own_writes_like_everybody() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let place = Place { key: key("a"), after: 1, at: AT };
+    let write = |call: u32| {
+        let batch = Batch { entries: vec![step(call)], ..Batch::default() };
+        Write::Append { place: place.clone(), batch }
+    };
+    let answers: Vec<Written> = std::thread::scope(|scope| {
+        let (store, write) = (&store, &write);
+        let writers: Vec<_> = (0..64)
+            .map(|call| {
+                scope.spawn(move || match call % 2 {
+                    0 => store.write_here(write(call)),
+                    _ => store.write(write(call)).wait(),
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(StoreError::Conflict(_)))));
+    assert_eq!(bodies(folder.path()), 2);
+    let held = hold(folder.path(), &store, "a", 2);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            store.write_here(Write::Append {
+                place: Place { after: 3, ..place.clone() },
+                batch: Batch { entries: vec![step(2)], ..Batch::default() },
+            })
+        });
+        held.let_go().unwrap();
+        assert_eq!(late.join().unwrap().unwrap()[0].index, 3, "it waits for its turn");
+    });
+}
+
+/// The log's file stays as long as it ever was: that is no reason to move it again with every commit.
+#[test]
+fn a_log_that_was_long_once_is_moved_once() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let moved = || -> i64 {
+        let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+        journal.query_row("SELECT closed FROM log", [], |row| row.get(0)).unwrap()
+    };
+    let long =
+        Entry::StepStarted { call: 0, name: "n".repeat(1 << 20), config: None, manner: Manner::AtOnce };
+    let (mut length, before) = (1, moved());
+    let mut grow = |entry: &Entry| {
+        append(&store, "a", length, entry.clone()).wait().unwrap();
+        length += 1;
+    };
+    while moved() == before {
+        grow(&long);
+    }
+    let after = moved();
+    (0..50).for_each(|call| grow(&step(call)));
+    assert_eq!(moved(), after);
+}
+
 #[test]
 fn what_was_handed_over_is_on_disk_when_the_store_is_closed() {
     let folder = TempDir::new().unwrap();

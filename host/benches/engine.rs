@@ -7,6 +7,10 @@ use host::bench::Extent;
 use host::bench::Section;
 use std::process::ExitCode;
 
+/// The one that `pp-host` has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Cargo adds a word of its own.
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

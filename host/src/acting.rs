@@ -31,6 +31,13 @@ use workflow::Entry;
 use workflow::Invocation;
 use workflow::ReceiptId;
 
+/// A receipt that this drive has spent, and that nobody has acted on yet.
+pub(crate) struct Spent {
+    receipt: ReceiptId,
+    permit: Permit,
+    attempt: Attempt,
+}
+
 impl Driver {
     /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
     /// everything that it was given on still is as it was.
@@ -45,7 +52,7 @@ impl Driver {
             let (receipt, fate) = self.inner.store.receipt(&invocation.receipt)?.unzip();
             let fate = fate.unwrap_or_default();
             let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
-            let entry = verdict_entry(call, asked.clone(), &invocation, verdict);
+            let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
             let seen = Seen { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
             match self
                 .write(Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() })
@@ -60,7 +67,11 @@ impl Driver {
                         return Ok(());
                     }
                 }
-                Ok(facts) => return self.take_in(&facts),
+                Ok(facts) => {
+                    let order = facts.last().map_or(0, |fact| fact.seq);
+                    self.spent = verdict.ok().map(|permit| Spent::new(invocation.receipt, permit, order));
+                    return self.take_in(&facts);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -74,10 +85,16 @@ impl Driver {
         fate: &Fate,
         trust: &Trust,
         at: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Permit, Refusal> {
         let measure = Measure { scope: self.inner.scope(trust), trust, policy: &*self.inner.policy };
-        self.inner.gate.check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
-        Ok(self.inner.capability(&invocation.capability).is_some())
+        let permit = self.inner.gate.check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
+        match self.inner.capability(&invocation.capability) {
+            Some(_) => Ok(permit),
+            None => Err(Refusal {
+                check: Check::Capability,
+                message: format!("this host has no capability {:?}", invocation.capability),
+            }),
+        }
     }
 
     /// Acts, and records how that ended.
@@ -87,9 +104,15 @@ impl Driver {
         invocation: &Invocation,
         interrupted: bool,
     ) -> Result<(), Error> {
-        let effect = self.effect(invocation, interrupted).await?;
         let receipt = invocation.receipt.clone();
-        let attested = self.inner.attested(call, &receipt, &effect);
+        // Spent in another drive, it is read and verified once more.
+        let spent = self.spent.take().filter(|spent| spent.receipt == receipt);
+        let scope = match &spent {
+            Some(Spent { permit, .. }) => scope_of(permit.receipt().key_id()),
+            None => self.inner.scope_of(&receipt)?,
+        };
+        let effect = self.effect(invocation, spent, interrupted).await?;
+        let attested = self.inner.attested(call, &receipt, scope, &effect);
         let performed = Entry::Performed { call, receipt, effect };
         match attested {
             Ok(attested) => self.append([performed, attested]).await,
@@ -98,7 +121,12 @@ impl Driver {
         }
     }
 
-    async fn effect(&self, invocation: &Invocation, interrupted: bool) -> Result<Effect, Error> {
+    async fn effect(
+        &self,
+        invocation: &Invocation,
+        spent: Option<Spent>,
+        interrupted: bool,
+    ) -> Result<Effect, Error> {
         let unknown = |message: String| Ok(Effect::Unknown { message });
         let Some(capability) = self.inner.capability(&invocation.capability) else {
             return unknown(format!("this host has no capability {:?} any more", invocation.capability));
@@ -107,7 +135,11 @@ impl Driver {
             return unknown("the host stopped while it acted; an operator has to look".to_owned());
         }
         let started_at = self.inner.now()?;
-        let (permit, attempt) = match self.permit(invocation)? {
+        let permitted = match spent {
+            Some(Spent { permit, attempt, .. }) => Ok((permit, attempt)),
+            None => self.permit(invocation)?,
+        };
+        let (permit, attempt) = match permitted {
             Ok(permitted) => permitted,
             Err(message) if interrupted => return unknown(message),
             Err(message) => return Ok(Effect::Failed { message, started_at, finished_at: started_at }),
@@ -146,7 +178,7 @@ impl Driver {
         performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))
     }
 
-    /// The permit for a receipt that this call has spent: verified once more, from what is on disk.
+    /// The permit for a receipt that this call has spent in an earlier drive: verified once more, from what is on disk.
     fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Attempt), String>, Error> {
         let found = self.inner.store.receipt(&invocation.receipt)?;
         let redeemed = found.as_ref().and_then(|(_, fate)| fate.redeemed);
@@ -164,22 +196,25 @@ impl Driver {
     }
 }
 
-/// The entry for a verdict of the gate, which allows an action that this host may or may not know.
-fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, verdict: Result<bool, Refusal>) -> Entry {
-    match verdict {
-        Ok(true) => Entry::Redeemed {
+impl Spent {
+    fn new(receipt: ReceiptId, permit: Permit, order: u64) -> Self {
+        let attempt = Attempt { idempotency_key: idempotency_key(&receipt), order };
+        Self { receipt, permit, attempt }
+    }
+}
+
+/// The entry for a verdict.
+fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, refusal: Option<&Refusal>) -> Entry {
+    match refusal {
+        None => Entry::Redeemed {
             call,
             asked,
             receipt: invocation.receipt.clone(),
             idempotency_key: idempotency_key(&invocation.receipt),
         },
-        Ok(false) => Entry::Refused {
-            call,
-            asked,
-            check: Check::Capability,
-            message: format!("this host has no capability {:?}", invocation.capability),
-        },
-        Err(Refusal { check, message }) => Entry::Refused { call, asked, check, message },
+        Some(Refusal { check, message }) => {
+            Entry::Refused { call, asked, check: *check, message: message.clone() }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::entropy;
 use crate::reading;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::telling::Look;
 use crate::telling::Word;
 use crate::trust::Act;
 use crate::trust::Count;
@@ -91,7 +92,7 @@ impl Host {
     /// When the request does not wait for a decision, the decider may not decide it, decisions here have to be signed by people, or the
     /// receipt cannot be signed. Nothing has been decided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, request) = self.open_request(id)?;
+        let (key, request, look) = self.open_request(id)?;
         if self.0.scope(&*self.0.trust()?) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
         }
@@ -99,7 +100,7 @@ impl Host {
             return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
         }
         let issued = self.0.issue(&request, Basis::Demo(judgement))?;
-        self.record(&key, id, None, (issued.entries(id).to_vec(), Some(&issued)))?;
+        self.record(&key, look, id, None, (issued.entries(id).to_vec(), Some(&issued)))?;
         Ok(issued.receipt)
     }
 
@@ -115,7 +116,7 @@ impl Host {
         decision: Decision,
         reason: Option<&str>,
     ) -> Result<DecisionStatement, Error> {
-        let (_, request) = self.open_request(id)?;
+        let (_, request, _) = self.open_request(id)?;
         let trust = self.0.trust()?;
         let role = self.role_of(&trust, &request, by, role)?;
         let at = self.0.now()?;
@@ -155,14 +156,14 @@ impl Host {
     }
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
-        let (key, request) = self.open_request(id)?;
+        let (key, request, look) = self.open_request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let grounds = Grounds { trust: &trust, policy: &*self.0.policy };
         let decision = authority::verify_decision(&request, envelope, grounds, at)?;
         // By the clock here, too: when it was signed is the signer's own word.
         let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
         standing.map_err(|error| authority::IssueError::Approval(error.into()))?;
-        let mut envelopes = reading::envelopes(&*self.0.store, &key, id)?;
+        let mut envelopes = reading::envelopes(&look.facts, id)?;
         self.check_counts(&request, &decision, &envelopes)?;
         let before = Some(envelopes.len());
         envelopes.push(envelope.clone());
@@ -176,7 +177,7 @@ impl Host {
         let (count, decisions) = authority::tally(&request, &envelopes, grounds, at)?;
         authority::check_open(&request, count.verdict, &trust)?;
         if count.verdict == Verdict::Waiting {
-            self.record(&key, id, before, (vec![signed], None))?;
+            self.record(&key, look, id, before, (vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
         // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
@@ -194,7 +195,7 @@ impl Host {
         let in_time = issued.decision == expected;
         let signed = in_time.then_some(signed);
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
-        self.record(&key, id, before, (entries, Some(&issued)))?;
+        self.record(&key, look, id, before, (entries, Some(&issued)))?;
         Ok(Recorded::Issued(Box::new(issued.receipt)))
     }
 
@@ -203,9 +204,9 @@ impl Host {
     /// # Errors
     /// When it does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
-        let (key, _) = self.open_request(id)?;
+        let (key, _, look) = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
-        self.record(&key, id, None, (vec![Entry::Withdrawn { request: id.clone(), by, reason }], None))
+        self.record(&key, look, id, None, (vec![Entry::Withdrawn { request: id.clone(), by, reason }], None))
     }
 
     /// Takes a receipt back before it is spent: a signed revocation.
@@ -300,15 +301,16 @@ impl Host {
         })
     }
 
-    /// A request that waits for a decision.
-    fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+    /// A request that waits for a decision, and the journal that says so.
+    fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Look), Error> {
         let (key, request) = self.0.request(id)?;
-        check_pending(id, &self.0.read(&key)?.1)?;
+        let look = self.0.look(&key)?;
+        check_pending(id, &look.replay)?;
         if self.0.now()? >= request.expires_at {
             let state = "it has lapsed; drive the instance, which will be told";
             return Err(Error::NotWaiting { request: id.clone(), state });
         }
-        Ok((key, request))
+        Ok((key, request, look))
     }
 
     /// Records what was said about a request, if that still waits. Whoever wrote `signed` signatures before has to look again where there
@@ -316,11 +318,12 @@ impl Host {
     fn record(
         &self,
         key: &InstanceKey,
+        look: Look,
         id: &RequestId,
         signed: Option<usize>,
         (entries, issued): (Vec<Entry>, Option<&Issued>),
     ) -> Result<(), Error> {
-        self.0.tell(key, |stand| {
+        self.0.tell_from(key, look, |stand| {
             check_pending(id, stand.replay)?;
             if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
                 return Err(Error::SignedMeanwhile(id.clone()));

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::Fact;
+use crate::acting::Spent;
 use crate::agenda::agenda;
 use crate::agenda::differs;
 use crate::inner::Inner;
@@ -15,6 +16,7 @@ use crate::store::InstanceKey;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::StoreError;
+use crate::store::Write;
 use receipt::Digest;
 use receipt::PersonId;
 use receipt::Timestamp;
@@ -59,6 +61,8 @@ pub(crate) struct Driver {
     writing: Writing,
     /// Since when the first of them waits.
     since: Instant,
+    /// The receipt that was spent last, for what it permits.
+    pub(crate) spent: Option<Spent>,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
     pub(crate) reins: Arc<Reins>,
 }
@@ -144,7 +148,8 @@ impl Driver {
     ) -> Self {
         let quotas = inner.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
-        Self { inner, origin: Arc::new(origin), replay, quotas, unwritten, writing, line, since, reins }
+        let (origin, spent) = (Arc::new(origin), None);
+        Self { inner, origin, replay, quotas, unwritten, writing, line, since, spent, reins }
     }
 
     async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
@@ -186,7 +191,8 @@ impl Driver {
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
             Live::Attest { call, receipt, effect } => {
-                let attested = self.inner.attested(call, &receipt, &effect)?;
+                let scope = self.inner.scope_of(&receipt)?;
+                let attested = self.inner.attested(call, &receipt, scope, &effect)?;
                 self.append([attested]).await
             }
         }
@@ -287,7 +293,7 @@ impl Driver {
         batch.entries.splice(..0, waiting.iter().cloned());
         batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
         let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
-        let written = self.inner.store.append(place, batch).await;
+        let written = self.inner.write(Write::Append { place, batch }).await;
         if written.is_err() {
             self.unwritten = waiting;
         }

@@ -99,7 +99,7 @@ impl Host {
             return Ok(());
         }
         let text = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
-        self.0.store.write(Write::Output { key: key.clone(), text }).await?;
+        self.0.write(Write::Output { key: key.clone(), text }).await?;
         Ok(())
     }
 

@@ -25,6 +25,7 @@ use crate::store::RecordedAct;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Write;
+use crate::store::Written;
 use crate::trust::Trust;
 use crate::trust::scope_of;
 use crate::work::Bell;
@@ -105,14 +106,23 @@ impl Inner {
     /// Keeps a copy of what was said elsewhere. Another process of this host may have been first; somebody else's words are another matter.
     fn copy_act(&self, RecordedAct { seq, at, body }: RecordedAct) -> Result<(), Error> {
         let seen = seq.saturating_sub(1);
-        match self.store.write(Write::Act { seen, at, body: body.clone() }).wait() {
+        match self.store.act(seen, at, body.clone()) {
             Err(StoreError::ActsMoved)
                 if self.store.acts(seen)?.first().is_some_and(|kept| kept.body == body) =>
             {
                 Ok(())
             }
             Err(StoreError::ActsMoved) => Err(Error::OtherAuthority),
-            written => Ok(written.map(drop)?),
+            written => Ok(written?),
+        }
+    }
+
+    /// Writes for a drive. Where it is the only one, nobody is kept from anything by waiting on this thread, which is sooner done.
+    pub(crate) async fn write(&self, write: Write) -> Written {
+        let alone = self.driving.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1;
+        match alone {
+            true => self.store.write_here(write),
+            false => self.store.write(write).await,
         }
     }
 
@@ -197,7 +207,7 @@ impl Inner {
                 message: "the host stopped while it acted, and the workflow ended without asking again"
                     .to_owned(),
             });
-            let attested = self.attested(call, &receipt, &effect)?;
+            let attested = self.attested(call, &receipt, self.scope_of(&receipt)?, &effect)?;
             if !performed {
                 entries.push(Entry::Performed { call, receipt, effect });
             }
@@ -206,10 +216,20 @@ impl Inner {
         Ok(entries)
     }
 
-    /// The entry for an outcome, signed.
-    pub(crate) fn attested(&self, call: Call, receipt: &ReceiptId, effect: &Effect) -> Result<Entry, Error> {
+    /// The scope of a receipt that is kept.
+    pub(crate) fn scope_of(&self, receipt: &ReceiptId) -> Result<Scope, Error> {
         let stored = self.store.receipt(receipt)?;
-        let scope = stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id));
+        Ok(stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id)))
+    }
+
+    /// The entry for an outcome, signed.
+    pub(crate) fn attested(
+        &self,
+        call: Call,
+        receipt: &ReceiptId,
+        scope: Scope,
+        effect: &Effect,
+    ) -> Result<Entry, Error> {
         let (key_id, document) = self.authority.attest(receipt, scope, effect, self.now()?)?;
         Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
     }

@@ -85,6 +85,7 @@ use std::path::Path;
 use std::sync::Arc;
 use store::Create;
 use store::Store;
+use store::Write;
 use workflow::ActorId;
 use workflow::Entry;
 use workflow::TenantId;
@@ -190,7 +191,7 @@ impl Host {
     /// The same under a name of its own.
     fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, workflow, start)?;
-        self.observe(&self.0.store.create(create).wait()?);
+        self.observe(&self.0.store.write_here(Write::Create(create))?);
         self.0.bell.ring(key);
         Ok(())
     }

@@ -118,19 +118,14 @@ pub(crate) fn count(
     request: &Request,
     at: Timestamp,
 ) -> Result<Count, Error> {
-    let envelopes = envelopes(store, key, &request.id)?;
+    let envelopes = envelopes(&store.facts(Some(key))?, &request.id)?;
     Ok(tally(request, &envelopes, grounds, at)?.0)
 }
 
 /// Everything that people have signed about a request, in order, whether it counts or not.
-pub(crate) fn envelopes(
-    store: &dyn Store,
-    key: &InstanceKey,
-    id: &RequestId,
-) -> Result<Vec<Envelope>, Error> {
-    let facts = store.facts(Some(key))?;
+pub(crate) fn envelopes(facts: &[Fact], id: &RequestId) -> Result<Vec<Envelope>, Error> {
     let parse = |text: &String| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()));
-    signatures(&facts, id).map(parse).collect()
+    signatures(facts, id).map(parse).collect()
 }
 
 /// The envelopes about a request in a journal, as text.

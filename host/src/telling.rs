@@ -17,6 +17,7 @@ use crate::store::Fact;
 use crate::store::Place;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
+use crate::store::Write;
 use receipt::Digest;
 use receipt::Timestamp;
 use std::cell::Cell;
@@ -70,29 +71,52 @@ impl Word {
     }
 }
 
+/// An instance's journal, and what it says.
+pub(crate) struct Look {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) origin: Origin,
+    pub(crate) replay: Replay,
+}
+
 impl Inner {
+    /// Reads an instance's journal.
+    pub(crate) fn look(&self, key: &InstanceKey) -> Result<Look, Error> {
+        let facts = self.store.facts(Some(key))?;
+        let (origin, replay) = self.stand(key, &facts)?;
+        Ok(Look { facts, origin, replay })
+    }
+
     /// Records what somebody says, judged by how the instance stands then.
     pub(crate) fn tell(
         &self,
         key: &InstanceKey,
         say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
     ) -> Result<(), Error> {
+        self.tell_from(key, self.look(key)?, say)
+    }
+
+    /// The same for whoever has looked already.
+    pub(crate) fn tell_from(
+        &self,
+        key: &InstanceKey,
+        mut look: Look,
+        say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
+    ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            match self.try_tell(key, &say) {
-                Err(Error::Store(StoreError::Conflict(_))) => {}
+            match self.try_tell(key, look, &say) {
+                Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
                 told => return told,
             }
         }
-        self.try_tell(key, &say)
+        self.try_tell(key, look, &say)
     }
 
     fn try_tell(
         &self,
         key: &InstanceKey,
+        Look { facts, origin, mut replay }: Look,
         say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
     ) -> Result<(), Error> {
-        let facts = self.store.facts(Some(key))?;
-        let (origin, mut replay) = self.stand(key, &facts)?;
         let (after, before, now) = (replay.len(), replay.status(), self.now()?);
         let word = say(&Stand { origin: &origin, replay: &replay, facts: &facts, now })?;
         for entry in &word.entries {
@@ -102,7 +126,8 @@ impl Inner {
         let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
         let Word { entries, receipt, component, reopened, .. } = word;
         let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
-        let told = self.store.append(Place { key: key.clone(), after, at: now }, batch).wait()?;
+        let place = Place { key: key.clone(), after, at: now };
+        let told = self.store.write_here(Write::Append { place, batch })?;
         told.iter().for_each(|fact| self.observe(fact));
         if agenda.is_some() {
             self.bell.ring(key);

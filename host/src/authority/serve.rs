@@ -19,7 +19,6 @@ use crate::store::DataFolder;
 use crate::store::Sqlite;
 use crate::store::Store as _;
 use crate::store::StoreError;
-use crate::store::Write;
 use crate::trust::Act;
 use crate::trust::Said;
 use crate::trust::Trust;
@@ -264,7 +263,7 @@ impl Office {
         trust.apply(at, &act).map_err(|error| IssueError::Refused(error.to_string()))?;
         let said = Said { by: "authority".to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| IssueError::Refused(error.to_string()))?;
-        store.write(Write::Act { seen: trust.seq(), at, body }).wait().map(drop).map_err(refused)
+        store.act(trust.seq(), at, body).map_err(refused)
     }
 }
 

@@ -49,11 +49,16 @@ pub(super) fn add_act(db: &Connection, seen: u64, at: Timestamp, body: &str) -> 
 
 /// Refuses to go on with what somebody has meanwhile added to.
 pub(super) fn check_acts(db: &Connection, seen: u64) -> Result<(), StoreError> {
-    let last: Option<i64> = one(db, "SELECT coalesce(max(seq), 0) FROM acts", [], cell_0)?;
-    match last.unwrap_or(0).unsigned_abs() == seen {
+    match last_act(db)? == seen {
         true => Ok(()),
         false => Err(StoreError::ActsMoved),
     }
+}
+
+/// The place of the last act; 0 where there is none.
+pub(super) fn last_act(db: &Connection) -> Result<u64, StoreError> {
+    let last: Option<i64> = one(db, "SELECT coalesce(max(seq), 0) FROM acts", [], cell_0)?;
+    Ok(last.unwrap_or(0).unsigned_abs())
 }
 
 pub(super) fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, StoreError> {

@@ -12,22 +12,26 @@
 
 use crate::store::StoreError;
 use crate::store::look::cell;
+use crate::store::look::classify;
 use crate::store::look::one;
 use crate::store::open;
 use crate::store::record::run;
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
-/// Bytes of the log before it is moved: 16 MiB, so that a page that is written over and over is moved once.
-const LONG: u64 = 16 << 20;
+/// Pages in the log before it is moved: 16 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
+/// stays as long as it ever was, and is written again from its beginning.
+const LONG: u32 = 4_096;
 
 /// A log's header: with nothing after it there is nothing in the log.
 const HEADER: u64 = 32;
@@ -35,7 +39,8 @@ const HEADER: u64 = 32;
 /// The writer's side.
 #[derive(Debug)]
 pub(super) struct Log {
-    path: PathBuf,
+    /// How many pages the last commit left in it.
+    pages: Arc<AtomicU32>,
     /// The next transaction begins a log.
     begins: bool,
     mover: Option<(SyncSender<()>, JoinHandle<()>)>,
@@ -47,7 +52,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Ends the log that the last owner may have left, on the connection that writes.
-    pub(super) fn open(db: &Connection, database: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(db: &mut Connection, database: &Path) -> Result<Self, StoreError> {
         let (signal, signals) = sync_channel::<()>(1);
         let (moved, other) = (Arc::<AtomicBool>::default(), open::write(database)?);
         let done = Arc::clone(&moved);
@@ -60,13 +65,14 @@ impl Log {
         };
         let thread = std::thread::Builder::new().name("pp-host-log".to_owned()).spawn(work);
         let thread = thread.map_err(|error| StoreError::Folder { path: database.to_owned(), error })?;
-        let mut log = Self {
-            path: log_of(database),
-            begins: false,
-            mover: Some((signal, thread)),
-            moved,
-            moving: false,
+        let pages = Arc::<AtomicU32>::default();
+        let counted = Arc::clone(&pages);
+        let count = move |_: &mut Wal, pages: i32| {
+            counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
         };
+        db.wal_hook(Some(count)).map_err(classify)?;
+        let mut log = Self { pages, begins: false, mover: Some((signal, thread)), moved, moving: false };
         log.end(db)?;
         Ok(log)
     }
@@ -117,7 +123,7 @@ impl Log {
     }
 
     fn is_long(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|log| log.len() >= LONG)
+        self.pages.load(Ordering::Relaxed) >= LONG
     }
 }
 

@@ -215,6 +215,14 @@ pub trait Store: Send + Sync {
     /// goes beyond a quota ([`StoreError::Quota`]). No refusal touches another write.
     fn write(&self, write: Write) -> Commit;
 
+    /// The same for whoever has nothing to do meanwhile: blocks this thread until the answer is there, and may use it to write.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    fn write_here(&self, write: Write) -> Written {
+        self.write(write).wait()
+    }
+
     /// [`Write::Create`].
     fn create(&self, create: Create) -> Commit {
         self.write(Write::Create(create))
@@ -230,7 +238,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::ActsMoved`] when another act is the last, or the state cannot be written.
     fn act(&self, seen: u64, at: Timestamp, body: String) -> Result<(), StoreError> {
-        self.write(Write::Act { seen, at, body }).wait().map(drop)
+        self.write_here(Write::Act { seen, at, body }).map(drop)
     }
 
     /// [`Write::Revoke`].
@@ -238,7 +246,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the receipt is spent or was taken back before, or the state cannot be written.
     fn revoke(&self, receipt: ReceiptId, at: Timestamp, body: String) -> Result<(), StoreError> {
-        self.write(Write::Revoke { receipt, at, body }).wait().map(drop)
+        self.write_here(Write::Revoke { receipt, at, body }).map(drop)
     }
 
     /// The acts after that place, in order.

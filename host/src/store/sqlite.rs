@@ -16,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Usage;
 use crate::store::Write;
+use crate::store::Written;
 use crate::store::agenda;
 use crate::store::approvals;
 use crate::store::asked;
@@ -52,10 +53,10 @@ impl Sqlite {
         let path = folder.journal();
         let mut writer = None;
         if folder.is_owned() {
-            let db = open::own(&path)?;
+            let mut db = open::own(&path)?;
             let (latest, mark) = (look::latest(&db)?, deletion::mark(&db)?);
             let failed = |error| StoreError::Folder { path: path.clone(), error };
-            let log = Log::open(&db, &path)?;
+            let log = Log::open(&mut db, &path)?;
             writer = Some(Writer::start(db, log, Ledger::new(latest, mark)).map_err(failed)?);
         }
         Ok(Self { readers: Readers::open(path)?, writer })
@@ -106,6 +107,13 @@ impl Store for Sqlite {
         }
     }
 
+    fn write_here(&self, write: Write) -> Written {
+        match &self.writer {
+            Some(writer) => writer.write_here(Record::of(write)?),
+            None => Err(StoreError::NotOwned),
+        }
+    }
+
     fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError> {
         self.readers.read(|db| match key {
             None => row::all(db),
@@ -141,7 +149,10 @@ impl Store for Sqlite {
     }
 
     fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
-        self.readers.read(|db| approvals::acts(db, after))
+        match &self.writer {
+            Some(writer) if writer.has_no_act_after(after) => Ok(Vec::new()),
+            _ => self.readers.read(|db| approvals::acts(db, after)),
+        }
     }
 
     fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError> {

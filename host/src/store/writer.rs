@@ -1,7 +1,8 @@
-//! The one thread that writes. Whatever is waiting when it begins is committed together, and synchronised to disk once.
+//! The one who writes: a thread. Whatever is waiting when it begins is committed together, and synchronised to disk once.
 //!
 //! ```text
 //!   write ─Record─► queue ─► [ begin │ savepoint, write, release │ … │ commit ] ─► every promise is answered
+//!              └─ nobody writes or waits, and the caller has time: the same on the caller's thread ─┘
 //! ```
 //!
 //! Each write has a savepoint: one that is refused is undone alone. When the commit itself fails, nothing of the group
@@ -11,6 +12,7 @@ use crate::store::Commit;
 use crate::store::Promise;
 use crate::store::StoreError;
 use crate::store::Written;
+use crate::store::approvals;
 use crate::store::ledger::Ledger;
 use crate::store::log::Log;
 use crate::store::look::classify;
@@ -18,7 +20,10 @@ use crate::store::record::Record;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
@@ -42,34 +47,71 @@ struct Job {
 pub(super) struct Writer {
     queue: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    latest: Arc<AtomicI64>,
+    desk: Arc<Mutex<Desk>>,
+    known: Arc<Known>,
 }
+
+/// What everybody may know without asking the database.
+#[derive(Debug)]
+struct Known {
+    /// The latest time ever recorded.
+    latest: AtomicI64,
+    /// The place of the last act of an operator; [`UNKNOWN`] where that has to be asked.
+    acts: AtomicU64,
+    /// Writes that are handed over and not begun.
+    queued: AtomicUsize,
+}
+
+/// No place of an act.
+const UNKNOWN: u64 = u64::MAX;
 
 impl Writer {
     /// Starts the thread on a connection that nobody else writes through.
     pub(super) fn start(db: Connection, log: Log, ledger: Ledger) -> std::io::Result<Self> {
         let (queue, jobs) = channel();
-        let known = Arc::new(AtomicI64::new(ledger.latest().as_millis()));
-        let desk = Desk { db, ledger, log, latest: Arc::clone(&known) };
-        let thread =
-            std::thread::Builder::new().name("pp-host-writer".to_owned()).spawn(move || desk.serve(&jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), latest: known })
+        let known = Arc::new(Known {
+            latest: AtomicI64::new(ledger.latest().as_millis()),
+            acts: AtomicU64::new(approvals::last_act(&db).unwrap_or(UNKNOWN)),
+            queued: AtomicUsize::new(0),
+        });
+        let desk = Arc::new(Mutex::new(Desk { db, ledger, log: Some(log), known: Arc::clone(&known) }));
+        let at_desk = Arc::clone(&desk);
+        let thread = std::thread::Builder::new()
+            .name("pp-host-writer".to_owned())
+            .spawn(move || serve(&at_desk, &jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), desk, known })
     }
 
     /// Hands a write over.
     pub(super) fn hand_over(&self, record: Record) -> Commit {
         let (promise, commit) = Commit::promised();
         if let Some(queue) = &self.queue {
+            self.known.queued.fetch_add(1, Ordering::AcqRel);
             // When the thread is gone the promise comes back and is dropped, which says so.
             drop(queue.send(Job { record, promise }));
         }
         commit
     }
 
+    /// Writes, and blocks this thread until it is on disk. Where nobody writes or waits to, this very thread does it: two threads that wait for
+    /// each other take as long as half a commit.
+    pub(super) fn write_here(&self, record: Record) -> Written {
+        let nobody_waits = self.known.queued.load(Ordering::Acquire) == 0;
+        match nobody_waits.then(|| self.desk.try_lock().ok()).flatten() {
+            Some(mut desk) => desk.write(vec![record]).pop().unwrap_or(Err(StoreError::Stopped)),
+            None => self.hand_over(record).wait(),
+        }
+    }
+
     /// The latest time ever recorded.
     pub(super) fn latest(&self) -> Option<Timestamp> {
-        let latest = self.latest.load(Ordering::Acquire);
+        let latest = self.known.latest.load(Ordering::Acquire);
         (latest > i64::MIN).then(|| Timestamp::from_millis(latest))
+    }
+
+    /// Whether there is no act after that place, as far as is known.
+    pub(super) fn has_no_act_after(&self, seq: u64) -> bool {
+        self.known.acts.load(Ordering::Acquire) <= seq
     }
 }
 
@@ -83,26 +125,53 @@ impl Drop for Writer {
     }
 }
 
-/// The thread's own side.
+/// Whoever writes sits here.
+#[derive(Debug)]
 struct Desk {
     db: Connection,
     ledger: Ledger,
-    log: Log,
-    latest: Arc<AtomicI64>,
+    /// None when everything is over.
+    log: Option<Log>,
+    known: Arc<Known>,
+}
+
+/// The thread. Where somebody broke off in the middle of a write, nothing more is written.
+fn serve(desk: &Mutex<Desk>, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let Ok(mut desk) = desk.lock() else { return };
+        let (records, promises): (Vec<_>, Vec<_>) =
+            gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
+        desk.known.queued.fetch_sub(records.len(), Ordering::AcqRel);
+        let answers = desk.write(records);
+        drop(desk);
+        for (promise, answer) in promises.into_iter().zip(answers) {
+            promise.answer(answer);
+        }
+    }
+    if let Ok(mut desk) = desk.lock() {
+        desk.close();
+    }
 }
 
 impl Desk {
-    fn serve(mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let (records, promises): (Vec<_>, Vec<_>) =
-                gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
-            let answers = self.commit(records);
-            for (promise, answer) in promises.into_iter().zip(answers) {
-                promise.answer(answer);
-            }
-            self.log.tend(&self.db);
+    /// Writes a group, and has a long log moved.
+    fn write(&mut self, group: Vec<Record>) -> Vec<Written> {
+        let acts = group.iter().any(|record| matches!(record, Record::Act { .. }));
+        let answers = self.commit(group);
+        if acts {
+            let last = approvals::last_act(&self.db).unwrap_or(UNKNOWN);
+            self.known.acts.store(last, Ordering::Release);
         }
-        self.log.close(&self.db);
+        if let Some(log) = &mut self.log {
+            log.tend(&self.db);
+        }
+        answers
+    }
+
+    fn close(&mut self) {
+        if let Some(log) = self.log.take() {
+            log.close(&self.db);
+        }
     }
 
     /// Writes a group. An error of the transaction is everybody's.
@@ -110,8 +179,10 @@ impl Desk {
         let size = group.len();
         match self.transact(group) {
             Ok(answers) => {
-                self.log.begun();
-                self.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
+                if let Some(log) = &mut self.log {
+                    log.begun();
+                }
+                self.known.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
                 answers
             }
             Err(error) => {
@@ -128,7 +199,7 @@ impl Desk {
     fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
         self.ledger.begin(&self.db)?;
-        self.log.begin(&self.db)?;
+        self.log.as_ref().map_or(Ok(()), |log| log.begin(&self.db))?;
         let answers = group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?;
         self.ledger.settle(&self.db)?;
         self.run("COMMIT")?;

@@ -5,7 +5,7 @@
 //!   parent ◄─ stdout ─ config digest (32) ‖ length (u64) ‖ compiled code
 //! ```
 //!
-//! The child has no environment, no files and no key. What it returns is taken for code because this process started it.
+//! The child has no environment of its own, no files and no key. What it returns is taken for code because this process started it.
 
 use crate::sandbox::LoadError;
 use crate::sandbox::engine;
@@ -134,6 +134,8 @@ fn spawn(program: &Path) -> io::Result<Child> {
     Command::new(program)
         .arg(COMPILE)
         .env_clear()
+        // An allocator that has set memory aside before the child confines itself would get around its bound: this one asks as it goes.
+        .env("MIMALLOC_ARENA_RESERVE", "0")
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::piped())
