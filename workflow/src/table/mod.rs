@@ -1,11 +1,13 @@
 //! State × event: which entry may follow which. What the table does not name is illegal.
 
+mod back;
+mod look;
+
 use crate::Asked;
 use crate::Call;
 use crate::Effect;
 use crate::Entry;
 use crate::Event;
-use crate::Failure;
 use crate::Finding;
 use crate::Manner;
 use crate::ReceiptId;
@@ -15,11 +17,7 @@ use crate::call::State;
 use crate::call::opened_by;
 use crate::event::Mailbox;
 use crate::trail::Mark;
-use crate::trail::ROOT;
-use crate::trail::TrailId;
 use crate::trail::Trails;
-use receipt::Timestamp;
-use std::collections::BTreeSet;
 
 /// An entry that cannot stand where it stands. The journal is damaged, or two programs wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -268,195 +266,5 @@ impl Calls {
         self.open.push(call);
         self.awaiting = None;
         Ok(())
-    }
-
-    /// The workflow goes back to before that call of its own.
-    fn go_back(&mut self, from: Call) -> Result<(), &'static str> {
-        if !self.unsettled().is_empty() {
-            return Err("an action was begun and its outcome is not signed");
-        }
-        let own = |recorded: &Recorded| recorded.trail == ROOT;
-        if from != self.next() && !self.get(from).is_some_and(own) {
-            return Err("it names no call that the workflow made itself, outside its steps");
-        }
-        let dropped = self.trails.cut(from);
-        if !dropped.is_empty() {
-            self.void(&dropped);
-            self.open.clear();
-        }
-        self.awaiting = None;
-        Ok(())
-    }
-
-    /// What these marks speak of counts no longer: the calls with all that was asked for inside them, the attempts, and that the
-    /// workflow was told of an end.
-    fn void(&mut self, dropped: &[Mark]) {
-        let (mut calls, mut trails) = (BTreeSet::new(), BTreeSet::new());
-        for mark in dropped {
-            match *mark {
-                Mark::Call(call) => drop(calls.insert(call)),
-                Mark::Told { call, .. } => self.untell(call),
-                Mark::Attempt { call, trail, .. } => {
-                    trails.insert(trail);
-                    self.unstart(call, trail);
-                }
-            }
-        }
-        // A call comes after the one that it was made inside.
-        for call in 0..self.next() {
-            let Some(recorded) = self.get(call) else { break };
-            let inside = self.trails.owner(recorded.trail).and_then(|owner| self.get(owner));
-            let is_dropped = calls.contains(&call) || trails.contains(&recorded.trail);
-            if is_dropped || inside.is_some_and(|owner| owner.void) {
-                self.void_call(call);
-            }
-        }
-        let calls = &self.calls;
-        self.mailbox.give_back(|call| calls.get(call as usize).is_some_and(|recorded| recorded.void));
-    }
-
-    fn void_call(&mut self, call: Call) {
-        let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        let counted = recorded.manner == Manner::Beside && !recorded.told && !recorded.void;
-        self.beside = self.beside.saturating_sub(usize::from(counted));
-        recorded.void = true;
-    }
-
-    fn untell(&mut self, call: Call) {
-        if let Some(recorded) = self.calls.get_mut(call as usize)
-            && std::mem::take(&mut recorded.told)
-        {
-            self.beside += 1;
-        }
-    }
-
-    /// An attempt that is under way is to be made anew.
-    fn unstart(&mut self, call: Call, dropped: TrailId) {
-        let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        if let State::StepOpen { attempt, trail } = recorded.state
-            && trail == dropped
-        {
-            let message = "the workflow was sent back before this attempt had ended".to_owned();
-            let failure = Failure { name: "restarted".to_owned(), message };
-            recorded.state = State::StepDue { attempt, at: Timestamp::from_millis(i64::MIN), failure };
-        }
-    }
-}
-
-/// What the calls say.
-impl Calls {
-    /// The call of that number.
-    pub(crate) fn get(&self, call: Call) -> Option<&Recorded> {
-        self.calls.get(call as usize)
-    }
-
-    /// The next call's number. The limit on calls keeps it far below the type's bound.
-    pub(crate) fn next(&self) -> Call {
-        Call::try_from(self.calls.len()).unwrap_or(Call::MAX)
-    }
-
-    pub(crate) fn marks(&self, trail: TrailId) -> &[Mark] {
-        self.trails.marks(trail)
-    }
-
-    /// Bytes in the results of all steps and in all events.
-    pub(crate) fn kept(&self) -> usize {
-        self.kept
-    }
-
-    /// Things that were begun beside the guest and of whose end it was not told.
-    pub(crate) fn beside(&self) -> usize {
-        self.beside
-    }
-
-    pub(crate) fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
-    }
-
-    pub(crate) fn awaiting(&self) -> Option<&[Call]> {
-        self.awaiting.as_deref()
-    }
-
-    /// A decision that stands here without its receipt. The two are written together.
-    pub(crate) fn unissued(&self) -> bool {
-        self.unissued
-    }
-
-    /// The trail in which a guest goes on that has done all that is recorded.
-    pub(crate) fn innermost(&self) -> TrailId {
-        match self.open.last().and_then(|call| self.get(*call)).map(|recorded| &recorded.state) {
-            Some(State::StepOpen { trail, .. }) => *trail,
-            _ => ROOT,
-        }
-    }
-
-    /// It was begun beside the workflow, where the workflow is now, and its end has not been told.
-    pub(crate) fn may_be_told(&self, call: Call) -> bool {
-        self.get(call).is_some_and(|recorded| {
-            recorded.manner == Manner::Beside
-                && recorded.trail == self.innermost()
-                && !recorded.told
-                && !recorded.void
-        })
-    }
-
-    /// The event that a call is to be told of, where it waits for one and there is one; and the index of its entry.
-    pub(crate) fn matching(&self, call: Call) -> Option<(u32, usize)> {
-        let recorded = self.get(call).filter(|recorded| !recorded.void)?;
-        let State::Expecting { event_type, until } = &recorded.state else { return None };
-        self.mailbox.first(event_type, *until)
-    }
-
-    /// The request waits for a decision.
-    pub(crate) fn is_pending(&self, request: &RequestId) -> bool {
-        let pending = |recorded: &Recorded| {
-            matches!(&recorded.state, State::Pending { request: made, .. } if made == request)
-                && !recorded.void
-        };
-        self.calls.iter().any(pending)
-    }
-
-    /// The actions that were begun and have no signed outcome.
-    pub(crate) fn unsettled(&self) -> Vec<Unsettled> {
-        let open = |(call, recorded): (Call, &Recorded)| {
-            let (receipt, effect) = match &recorded.state {
-                State::Redeemed { receipt, .. } => (receipt, None),
-                State::Performed { receipt, effect } => (receipt, Some(effect.clone())),
-                _ => return None,
-            };
-            Some(Unsettled { call, receipt: receipt.clone(), effect })
-        };
-        (0..).zip(&self.calls).filter_map(open).collect()
-    }
-
-    /// The actions whose outcome was signed as unknown.
-    pub(crate) fn unknown(&self) -> Vec<Unknown> {
-        let unknown = |(call, recorded): (Call, &Recorded)| match &recorded.state {
-            State::Attested { receipt, effect: Effect::Unknown { .. }, finding } => {
-                Some(Unknown { call, receipt: receipt.clone(), finding: *finding })
-            }
-            _ => None,
-        };
-        (0..).zip(&self.calls).filter_map(unknown).collect()
-    }
-
-    /// Marks every effect that was begun and has no end as interrupted: the journal was loaded, so another drive began it.
-    pub(crate) fn mark_interrupted(&mut self) {
-        for recorded in &mut self.calls {
-            if let State::Redeemed { interrupted, .. } = &mut recorded.state {
-                *interrupted = true;
-            }
-        }
-    }
-
-    /// Marks those that are marked there.
-    pub(crate) fn mark_interrupted_as(&mut self, other: &Self) {
-        for (recorded, before) in self.calls.iter_mut().zip(&other.calls) {
-            if let (State::Redeemed { interrupted, .. }, State::Redeemed { interrupted: before, .. }) =
-                (&mut recorded.state, &before.state)
-            {
-                *interrupted = *before;
-            }
-        }
     }
 }
