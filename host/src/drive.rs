@@ -20,7 +20,6 @@ use crate::store::Write;
 use receipt::Digest;
 use receipt::PersonId;
 use receipt::Timestamp;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -99,11 +98,15 @@ pub(crate) enum Stop {
     Error(#[from] Error),
 }
 
-/// Writes down the beginnings of steps that take long. Ends when nobody waits for it any more.
-pub(crate) async fn write_patiently(driver: &Mutex<Driver>) -> Infallible {
+/// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, and comes back when an attempt has taken
+/// longer than it may.
+pub(crate) async fn look_after(driver: &Mutex<Driver>) -> Result<(), Error> {
     loop {
         tokio::time::sleep(PATIENCE).await;
         let mut driver = driver.lock().await;
+        if driver.replay.is_overdue(driver.inner.now()?) {
+            return Ok(());
+        }
         if driver.since.elapsed() >= PATIENCE {
             // Where this fails, the next entry that has to be written fails too, and the drive with it.
             let _ = driver.flush().await;
@@ -174,6 +177,12 @@ impl Driver {
         let mut entries = self.inner.settlement(&self.replay)?;
         entries.push(entry);
         Ok(self.append(entries).await?)
+    }
+
+    /// Records that an attempt took longer than it may, once the guest that made it is gone.
+    pub(crate) async fn cut_off(&mut self) -> Result<(), Error> {
+        let cut_off = self.replay.cut_off(self.inner.now()?);
+        self.append(cut_off).await
     }
 
     /// Records where the guest took another path.

@@ -83,7 +83,11 @@ impl Host {
         let handler = Box::new(Shared::new(&driver));
         let drive = tokio::select! {
             drive = self.0.sandbox.run(&program, event, &limits, handler) => drive,
-            never = drive::write_patiently(&driver) => match never {},
+            overdue = drive::look_after(&driver) => {
+                overdue?;
+                driver.lock().await.cut_off().await?;
+                return Ok(None);
+            }
             // What it was told has it stand still, end, or go back. Whoever acts has the driver: an action comes to its end.
             () = async { reins.pulled().await; drop(driver.lock().await) } => return Ok(None),
         };

@@ -84,6 +84,27 @@ fn an_attempt_that_takes_too_long_has_failed() {
     assert_eq!(desk.count(&key, "attempt-failed"), 3);
 }
 
+/// One that would never end is cut off in the middle of its computing, with a step that is under way inside it, and that costs an attempt too.
+/// Here every look at the clock takes a minute.
+#[test]
+fn an_attempt_that_never_ends_is_cut_off() {
+    let hands = support::desk::Hands::at(BEGINNING);
+    let slow = hands.clone();
+    let desk = Desk::with(|builder| {
+        builder.clock(move || Timestamp::from_millis(slow.pass(Duration::from_secs(60))))
+    });
+    let spins = |inside: bool, retries: u32| {
+        let spin = json!({ "name": "a", "ms": 600_000, "retries": retries, "inside": inside });
+        let key = desk.program(&json!([{ "spin": spin }]));
+        let end = std::iter::repeat_with(|| desk.drive(&key)).find(Status::has_ended).unwrap();
+        (support::result(&end), desk.count(&key, "attempt-failed"), desk.count(&key, "step-failed"))
+    };
+    assert_eq!(spins(false, 1), (json!(["a 2"]), 1, 0));
+    assert_eq!(spins(true, 1), (json!(["a 2"]), 1, 1), "what is inside ends first");
+    let timeout = "timeout: Execution timed out after 600000ms";
+    assert_eq!(spins(false, 0), (json!([{ "failed": timeout }]), 0, 1));
+}
+
 /// The second attempt is made by the code that the first was made by, and its options are those that it was started with.
 #[test]
 fn what_a_step_was_started_with_is_on_record() {

@@ -84,6 +84,42 @@ impl Replay {
         Ok(Turn::Return(Outcome::Ended(ended)))
     }
 
+    /// An attempt of this run has taken longer by now than it may. The guest is to be unwound, and [`cut_off`](Self::cut_off) recorded.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.overdue(now).is_some()
+    }
+
+    /// The entries that end what has taken too long: the outermost such attempt, and before it the steps that are under way inside it. None
+    /// where there is no such attempt.
+    #[must_use]
+    pub fn cut_off(&self, now: Timestamp) -> Vec<Entry> {
+        let Some((depth, attempt)) = self.overdue(now) else { return Vec::new() };
+        let inside = self.frames.iter().skip(depth + 1).rev().filter_map(|frame| frame.attempt);
+        let open = inside
+            .filter(|(call, _)| self.calls.get(*call).is_some_and(|recorded| opened(recorded).is_some()));
+        let end_of_all = |(call, _)| {
+            let message = format!("call #{}, inside which it was begun, took too long", attempt.call);
+            Entry::StepFailed { call, failure: Failure { name: "timeout".to_owned(), message } }
+        };
+        let mut entries: Vec<_> = open.map(end_of_all).collect();
+        let late = Failure { name: "timeout".to_owned(), message: String::new() };
+        // It is over, so it ends with its own timeout, whatever is said here.
+        entries.push(self.end_of(&attempt, &Err(late), Retry::Configured));
+        entries
+    }
+
+    /// The outermost attempt that has taken too long, and its frame.
+    fn overdue(&self, now: Timestamp) -> Option<(usize, Attempt)> {
+        self.frames.iter().enumerate().find_map(|(depth, frame)| {
+            let (call, began) = frame.attempt?;
+            let recorded = self.calls.get(call)?;
+            let State::StepOpen { attempt: number, .. } = recorded.state else { return None };
+            let is_over = recorded.config.as_ref()?.is_over(began, now);
+            is_over.then_some((depth, Attempt { call, number, began, ended: now }))
+        })
+    }
+
     /// A step with an attempt under way inside the attempt of that frame.
     fn open_inside(&self, depth: usize) -> Option<&Recorded> {
         let inside = self.frames.iter().skip(depth + 1).filter_map(|frame| frame.attempt);

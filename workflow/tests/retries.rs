@@ -2,6 +2,7 @@
 
 use crate::common::about;
 use crate::common::at;
+use crate::common::begin;
 use crate::common::failure;
 use crate::common::fold;
 use crate::common::origin;
@@ -85,6 +86,55 @@ fn what_cannot_be_mended_by_trying_again_is_not_tried_again() {
         matches!(record(&mut replay, &mumble, at(0)), Entry::StepFailed { .. }),
         "a result that is no JSON"
     );
+}
+
+/// An attempt that does not come to its end is cut off, with the steps that are under way inside it. The next run goes on from there.
+#[test]
+fn what_takes_too_long_is_cut_off() {
+    let config = StepConfig { retries: 1, delay_ms: 10, backoff: Backoff::Constant, timeout_ms: 1_000 };
+    let mut replay = fold(&origin());
+    told(&mut replay, &build(config.clone()), at(0));
+    told(&mut replay, &begin("inside"), at(500));
+    told(&mut replay, &begin("further inside"), at(900));
+    assert!(!replay.is_overdue(at(1_000)));
+    assert_eq!(replay.cut_off(at(1_000)), [], "it may take as long as that");
+    assert!(replay.is_overdue(at(1_001)));
+    let cut_off = replay.cut_off(at(1_001));
+    let [Entry::StepFailed { call: 2, .. }, Entry::StepFailed { call: 1, failure: inside }, outer] =
+        &cut_off[..]
+    else {
+        panic!("{cut_off:?}")
+    };
+    assert_eq!(inside.name, "timeout");
+    let timeout = failure("timeout", "Execution timed out after 1000ms");
+    let ended = Entry::AttemptFailed { call: 0, attempt: 1, failure: timeout.clone(), retry_at: at(1_011) };
+    assert_eq!(*outer, ended);
+    let mut journal = origin();
+    journal.extend([
+        about::step_with(0, config.clone()),
+        about::step_named(1, "inside"),
+        about::step_named(2, "further inside"),
+    ]);
+    journal.extend(cut_off);
+    let mut replay = fold(&journal);
+    assert_eq!(told(&mut replay, &build(config.clone()), at(1_011)), Outcome::Started(0));
+    let next = told(&mut replay, &AWAIT(), at(1_011));
+    assert_eq!(next, Outcome::Woken { call: 0, ready: Ready::Run { attempt: 2 } });
+    let last = replay.cut_off(at(5_000));
+    assert_eq!(last, [Entry::StepFailed { call: 0, failure: timeout }], "the last attempt is the step's end");
+}
+
+/// A step that is tried once has no time of its own, and neither has one that came to its end.
+#[test]
+fn what_has_no_time_limit_is_not_cut_off() {
+    let mut replay = fold(&origin());
+    told(&mut replay, &begin("build"), at(0));
+    assert!(!replay.is_overdue(at(i64::MAX / 2)));
+    let mut replay = fold(&origin());
+    told(&mut replay, &build(StepConfig::default()), at(0));
+    record(&mut replay, &succeeds(), at(1));
+    assert_eq!(told(&mut replay, &succeeds(), at(1)), Outcome::Ended(Ok(())));
+    assert!(!replay.is_overdue(at(i64::MAX / 2)));
 }
 
 /// An attempt that took too long has failed, whatever it says; and it is an attempt like any other.

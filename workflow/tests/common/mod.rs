@@ -112,7 +112,12 @@ pub(crate) mod about {
 
     /// A step that goes on beside the workflow.
     pub(crate) fn step_beside(call: Call) -> Entry {
-        let (name, config) = ("build".to_owned(), Some(StepConfig::default()));
+        step_with(call, StepConfig::default())
+    }
+
+    /// The same, to be tried again as that says.
+    pub(crate) fn step_with(call: Call, config: StepConfig) -> Entry {
+        let (name, config) = ("build".to_owned(), Some(config));
         Entry::StepStarted { call, name, config, manner: Manner::Beside }
     }
 

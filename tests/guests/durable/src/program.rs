@@ -27,6 +27,9 @@ pub(crate) enum Op {
     Try { name: String, fails: u32, retries: u32 },
     /// A step that fails so many times, with a rollback that fails as often as `sticks` says. Each may be tried again once.
     Undo { name: String, fails: u32, sticks: u32 },
+    /// A step whose first attempt computes for ever, and may take so many milliseconds, with a step of its own under way inside it where
+    /// `inside` says so.
+    Spin { name: String, ms: u64, retries: u32, inside: bool },
     /// A sleep of so many milliseconds.
     Sleep(u64),
     /// A wait for an event.
@@ -75,6 +78,14 @@ fn one(op: &Op, step: Step<'_>) -> Result<Value, Failure> {
             });
             ended(made)
         }
+        Op::Spin { name, ms, retries, inside } => {
+            let tries = tries(*retries).timeout(Duration::from_millis(*ms));
+            ended(step.run_with(name, tries, |attempt| match (attempt, inside) {
+                (1, false) => spin(name),
+                (1, true) => step.run("inside", || spin(name)).map_err(|why| why.message),
+                _ => body(name, attempt, 0),
+            }))
+        }
         Op::Forget(name) => forget(name, step)?,
         Op::Fail(name) => return Err(failure(name, "as it was told to")),
         Op::Try { .. } | Op::Undo { .. } => start(op, step)?.wait()?,
@@ -107,6 +118,13 @@ fn start<'w>(op: &'w Op, step: Step<'w>) -> Result<Going<'w>, Failure> {
 
 fn tries(retries: u32) -> Tries {
     Tries::new().retries(retries).delay(Duration::from_millis(10))
+}
+
+fn spin(name: &str) -> Result<String, String> {
+    println!("ran {name} 1");
+    loop {
+        std::hint::black_box(name);
+    }
 }
 
 fn body(name: &str, attempt: u32, fails: u32) -> Result<String, String> {
