@@ -198,6 +198,13 @@ impl Store for Faulty {
         self.inner.request(id)
     }
 
+    fn request_and_journal(
+        &self,
+        id: &RequestId,
+    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<host::Fact>)>, StoreError> {
+        self.inner.request_and_journal(id)
+    }
+
     fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
         self.inner.receipt(id)
     }

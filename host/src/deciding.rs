@@ -14,6 +14,7 @@ use crate::reading;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::telling::Look;
+use crate::telling::Stand;
 use crate::telling::Word;
 use crate::trust::Act;
 use crate::trust::Count;
@@ -92,6 +93,24 @@ impl Host {
     /// When the request does not wait for a decision, the decider may not decide it, decisions here have to be signed by people, or the
     /// receipt cannot be signed. Nothing has been decided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
+        let (key, look, issued) = self.decided(id, judgement)?;
+        self.0.tell_from(&key, look, says(id, None, issued.entries(id).to_vec(), Some(&issued)))?;
+        Ok(issued.receipt)
+    }
+
+    /// The same without blocking the thread until it is on disk.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
+        let (key, look, issued) = self.decided(id, judgement)?;
+        let says = says(id, None, issued.entries(id).to_vec(), Some(&issued));
+        self.0.tell_from_async(&key, look, says).await?;
+        Ok(issued.receipt)
+    }
+
+    /// A demo decider's decision, signed and not recorded.
+    fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Look, Issued), Error> {
         let (key, request, look) = self.open_request(id)?;
         if self.0.scope(&*self.0.trust()?) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
@@ -100,8 +119,7 @@ impl Host {
             return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
         }
         let issued = self.0.issue(&request, Basis::Demo(judgement))?;
-        self.record(&key, look, id, None, (issued.entries(id).to_vec(), Some(&issued)))?;
-        Ok(issued.receipt)
+        Ok((key, look, issued))
     }
 
     /// What `by` would sign to decide a request: exactly these words, and no others count.
@@ -177,7 +195,7 @@ impl Host {
         let (count, decisions) = authority::tally(&request, &envelopes, grounds, at)?;
         authority::check_open(&request, count.verdict, &trust)?;
         if count.verdict == Verdict::Waiting {
-            self.record(&key, look, id, before, (vec![signed], None))?;
+            self.0.tell_from(&key, look, says(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
         // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
@@ -195,7 +213,7 @@ impl Host {
         let in_time = issued.decision == expected;
         let signed = in_time.then_some(signed);
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
-        self.record(&key, look, id, before, (entries, Some(&issued)))?;
+        self.0.tell_from(&key, look, says(id, before, entries, Some(&issued)))?;
         Ok(Recorded::Issued(Box::new(issued.receipt)))
     }
 
@@ -206,7 +224,11 @@ impl Host {
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
         let (key, _, look) = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
-        self.record(&key, look, id, None, (vec![Entry::Withdrawn { request: id.clone(), by, reason }], None))
+        self.0.tell_from(
+            &key,
+            look,
+            says(id, None, vec![Entry::Withdrawn { request: id.clone(), by, reason }], None),
+        )
     }
 
     /// Takes a receipt back before it is spent: a signed revocation.
@@ -303,34 +325,14 @@ impl Host {
 
     /// A request that waits for a decision, and the journal that says so.
     fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Look), Error> {
-        let (key, request) = self.0.request(id)?;
-        let look = self.0.look(&key)?;
+        let (key, request, facts) = reading::request_and_journal(&*self.0.store, id)?;
+        let look = self.0.look_at(&key, facts)?;
         check_pending(id, &look.replay)?;
         if self.0.now()? >= request.expires_at {
             let state = "it has lapsed; drive the instance, which will be told";
             return Err(Error::NotWaiting { request: id.clone(), state });
         }
         Ok((key, request, look))
-    }
-
-    /// Records what was said about a request, if that still waits. Whoever wrote `signed` signatures before has to look again where there
-    /// are others now.
-    fn record(
-        &self,
-        key: &InstanceKey,
-        look: Look,
-        id: &RequestId,
-        signed: Option<usize>,
-        (entries, issued): (Vec<Entry>, Option<&Issued>),
-    ) -> Result<(), Error> {
-        self.0.tell_from(key, look, |stand| {
-            check_pending(id, stand.replay)?;
-            if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
-                return Err(Error::SignedMeanwhile(id.clone()));
-            }
-            let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
-            Ok(Word { entries: entries.clone(), receipt, ..Word::default() })
-        })
     }
 
     fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
@@ -393,6 +395,23 @@ const AT_THE_SAME_MOMENT: usize = 1_000;
 /// A decision taken alone stands for this long. The format's bound.
 const BREAK_GLASS: std::time::Duration =
     std::time::Duration::from_millis(receipt::BREAK_GLASS_MS.unsigned_abs());
+
+/// What is recorded about a request, if that still waits. Whoever saw `signed` signatures before has to look again where there are others now.
+fn says<'a>(
+    id: &'a RequestId,
+    signed: Option<usize>,
+    entries: Vec<Entry>,
+    issued: Option<&'a Issued>,
+) -> impl Fn(&Stand<'_>) -> Result<Word, Error> + use<'a> {
+    move |stand| {
+        check_pending(id, stand.replay)?;
+        if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
+            return Err(Error::SignedMeanwhile(id.clone()));
+        }
+        let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
+        Ok(Word { entries: entries.clone(), receipt, ..Word::default() })
+    }
+}
 
 fn check_pending(id: &RequestId, replay: &Replay) -> Result<(), Error> {
     let not_waiting = |state| Err(Error::NotWaiting { request: id.clone(), state });

@@ -92,9 +92,23 @@ impl Reading {
 /// A request, and the instance that made it.
 pub(crate) fn request(store: &dyn Store, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
     let (key, body) = store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
-    let request =
-        serde_json::from_str(&body).map_err(|error| Error::Internal(format!("request {id}: {error}")))?;
+    let request = serde_json::from_str(&body).map_err(|error| unreadable(id, &error))?;
     Ok((key, request))
+}
+
+/// The same with that instance's journal.
+pub(crate) fn request_and_journal(
+    store: &dyn Store,
+    id: &RequestId,
+) -> Result<(InstanceKey, Request, Vec<Fact>), Error> {
+    let found = store.request_and_journal(id)?;
+    let (key, document, facts) = found.ok_or_else(|| Error::NoRequest(id.clone()))?;
+    let request = serde_json::from_value(document).map_err(|error| unreadable(id, &error))?;
+    Ok((key, request, facts))
+}
+
+fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
+    Error::Internal(format!("request {id}: {error}"))
 }
 
 /// The requests that wait for a decision, oldest first.

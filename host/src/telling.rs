@@ -65,6 +65,13 @@ pub(crate) enum Counts {
     Yes,
 }
 
+/// Whether what is told changes an instance's line in the agenda.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    No,
+    Yes,
+}
+
 impl Word {
     fn of(entries: impl Into<Vec<Entry>>) -> Self {
         Self { entries: entries.into(), ..Self::default() }
@@ -81,7 +88,11 @@ pub(crate) struct Look {
 impl Inner {
     /// Reads an instance's journal.
     pub(crate) fn look(&self, key: &InstanceKey) -> Result<Look, Error> {
-        let facts = self.store.facts(Some(key))?;
+        self.look_at(key, self.store.facts(Some(key))?)
+    }
+
+    /// What a journal that was read says.
+    pub(crate) fn look_at(&self, key: &InstanceKey, facts: Vec<Fact>) -> Result<Look, Error> {
         let (origin, replay) = self.stand(key, &facts)?;
         Ok(Look { facts, origin, replay })
     }
@@ -103,20 +114,46 @@ impl Inner {
         say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            match self.try_tell(key, look, &say) {
+            let told = self
+                .telling(key, look, &say)
+                .and_then(|(write, moves)| Ok((self.store.write_here(write)?, moves)));
+            match told {
                 Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
-                told => return told,
+                told => return Ok(self.told(key, &told?)),
             }
         }
-        self.try_tell(key, look, &say)
+        Err(StoreError::Conflict(key.clone()).into())
     }
 
-    fn try_tell(
+    /// The same for whoever has other things to do meanwhile.
+    pub(crate) async fn tell_from_async(
+        &self,
+        key: &InstanceKey,
+        mut look: Look,
+        say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
+    ) -> Result<(), Error> {
+        for _ in 1..ATTEMPTS {
+            let told = match self.telling(key, look, &say) {
+                Ok((write, moves)) => {
+                    self.write(write).await.map(|facts| (facts, moves)).map_err(Error::from)
+                }
+                Err(error) => Err(error),
+            };
+            match told {
+                Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
+                told => return Ok(self.told(key, &told?)),
+            }
+        }
+        Err(StoreError::Conflict(key.clone()).into())
+    }
+
+    /// What is to be written where somebody says that, and what it changes.
+    fn telling(
         &self,
         key: &InstanceKey,
         Look { facts, origin, mut replay }: Look,
         say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<(Write, Moves), Error> {
         let (after, before, now) = (replay.len(), replay.status(), self.now()?);
         let word = say(&Stand { origin: &origin, replay: &replay, facts: &facts, now })?;
         for entry in &word.entries {
@@ -126,13 +163,16 @@ impl Inner {
         let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
         let Word { entries, receipt, component, reopened, .. } = word;
         let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
-        let place = Place { key: key.clone(), after, at: now };
-        let told = self.store.write_here(Write::Append { place, batch })?;
-        told.iter().for_each(|fact| self.observe(fact));
-        if agenda.is_some() {
+        let moves = if agenda.is_some() { Moves::Yes } else { Moves::No };
+        Ok((Write::Append { place: Place { key: key.clone(), after, at: now }, batch }, moves))
+    }
+
+    /// It is on disk: others hear of it, and whoever works here, where the instance may go on now.
+    fn told(&self, key: &InstanceKey, (facts, moves): &(Vec<Fact>, Moves)) {
+        facts.iter().for_each(|fact| self.observe(fact));
+        if *moves == Moves::Yes {
             self.bell.ring(key);
         }
-        Ok(())
     }
 }
 

@@ -90,12 +90,11 @@ impl Ground {
         Ok(status.request().cloned().ok_or_else(|| format!("the instance does not wait: {status:?}"))?)
     }
 
-    /// Approves a request, on a thread of its own: to decide blocks for a commit.
+    /// Approves a request.
     pub(super) async fn approve(&self, request: RequestId) -> Result<(), Obstacle> {
-        let host = self.host.clone();
         let by = DemoDecider::new("bench".parse()?);
         let judgement = Judgement { decision: Decision::Approved, by, reason: None };
-        tokio::task::spawn_blocking(move || host.decide(&request, &judgement)).await??;
+        self.host.decide_async(&request, &judgement).await?;
         Ok(())
     }
 

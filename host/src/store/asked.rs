@@ -17,6 +17,7 @@ use rusqlite::Row;
 use rusqlite::params;
 use serde_json::Map;
 use serde_json::Value;
+use std::borrow::Cow;
 use workflow::Entry;
 use workflow::RequestId;
 
@@ -131,27 +132,77 @@ pub(super) fn request(db: &Connection, id: &RequestId) -> Result<Option<(Instanc
     Ok(found.map(|(key, body, _)| (key, body)))
 }
 
+/// The same with the journal of its instance, which says most of it.
+pub(super) fn request_and_journal(
+    db: &Connection,
+    id: &RequestId,
+) -> Result<Option<(InstanceKey, Value, Vec<Fact>)>, StoreError> {
+    const SELECT: &str = requests!("WHERE r.id = ?1");
+    let Some(kept) = one(db, SELECT, [id.as_str()], Kept::of)? else { return Ok(None) };
+    let facts = row::journal(db, &kept.key)?;
+    let document = kept.document(|_| Ok((Cow::Borrowed(&facts[..]), Cow::Borrowed(&facts[..]))))?;
+    Ok(Some((kept.key, document, facts)))
+}
+
 /// One of the rows of [`requests`]: whose it is, the whole text, and how it ended.
 pub(super) fn read(
     db: &Connection,
     row: &Row<'_>,
 ) -> Result<(InstanceKey, String, Option<String>), StoreError> {
-    let (key, outcome) = (key_at(row, 0)?, cell(row, 7)?);
-    let (instance, seq) = (cell(row, 2)?, cell(row, 3)?);
-    let (body, bytes, common): (String, Option<Vec<u8>>, Option<String>) =
-        (cell(row, 4)?, cell(row, 5)?, cell(row, 6)?);
-    let failed = || StoreError::Damaged(format!("a request of instance {key} cannot be read (fact {seq})"));
-    let rest = body.strip_prefix(REST);
-    let text = expand(rest.unwrap_or(&body), &bytes.unwrap_or_default(), None).ok_or_else(failed)?;
-    if rest.is_none() {
-        return Ok((key, text, outcome));
+    let kept = Kept::of(row)?;
+    let document = kept.document(|kept| {
+        let first = row::first(db, &kept.key, kept.instance)?;
+        Ok((Cow::Owned(first), Cow::Owned(row::around(db, &kept.key, kept.seq)?)))
+    })?;
+    Ok((kept.key, document.to_string(), kept.outcome))
+}
+
+/// A request as it is kept.
+struct Kept {
+    key: InstanceKey,
+    instance: i64,
+    /// The fact that it was made.
+    seq: i64,
+    body: String,
+    bytes: Option<Vec<u8>>,
+    common: Option<String>,
+    outcome: Option<String>,
+}
+
+impl Kept {
+    fn of(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            key: key_at(row, 0)?,
+            instance: cell(row, 2)?,
+            seq: cell(row, 3)?,
+            body: cell(row, 4)?,
+            bytes: cell(row, 5)?,
+            common: cell(row, 6)?,
+            outcome: cell(row, 7)?,
+        })
     }
-    let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(|_| failed())?;
-    let common = common.and_then(|text| serde_json::from_str::<Map<_, _>>(&text).ok());
-    members.extend(common.ok_or_else(failed)?);
-    let facts = (row::first(db, &key, instance)?, row::around(db, &key, seq)?);
-    complete(&mut members, &key, &facts.0, &facts.1, seq).ok_or_else(failed)?;
-    Ok((key, Value::Object(members).to_string(), outcome))
+
+    /// The whole request. `facts` are its instance's first, and those around the fact that it was made.
+    fn document<'a>(
+        &self,
+        facts: impl FnOnce(&Self) -> Result<(Cow<'a, [Fact]>, Cow<'a, [Fact]>), StoreError>,
+    ) -> Result<Value, StoreError> {
+        let Self { key, seq, .. } = self;
+        let failed =
+            || StoreError::Damaged(format!("a request of instance {key} cannot be read (fact {seq})"));
+        let rest = self.body.strip_prefix(REST);
+        let bytes = self.bytes.as_deref().unwrap_or_default();
+        let text = expand(rest.unwrap_or(&self.body), bytes, None).ok_or_else(failed)?;
+        let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(|_| failed())?;
+        if rest.is_none() {
+            return Ok(Value::Object(members));
+        }
+        let common = self.common.as_ref().and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok());
+        members.extend(common.ok_or_else(failed)?);
+        let (first, around) = facts(self)?;
+        complete(&mut members, key, &first, &around, *seq).ok_or_else(failed)?;
+        Ok(Value::Object(members))
+    }
 }
 
 /// Adds what the journal says.

@@ -351,6 +351,15 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn request(&self, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError>;
 
+    /// The same with that instance's journal, both as they were at one moment.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn request_and_journal(
+        &self,
+        id: &RequestId,
+    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<Fact>)>, StoreError>;
+
     /// A receipt and what became of it.
     ///
     /// # Errors

@@ -140,6 +140,13 @@ impl Store for Sqlite {
         self.readers.read(|db| asked::request(db, id))
     }
 
+    fn request_and_journal(
+        &self,
+        id: &RequestId,
+    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<Fact>)>, StoreError> {
+        self.readers.read(|db| asked::request_and_journal(db, id))
+    }
+
     fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
         self.readers.read(|db| look::receipt(db, id))
     }
