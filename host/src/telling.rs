@@ -119,7 +119,7 @@ impl Inner {
                 .and_then(|(write, moves)| Ok((self.store.write_here(write)?, moves)));
             match told {
                 Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
-                told => return Ok(self.told(key, &told?)),
+                told => return told.map(|told| self.told(key, &told)),
             }
         }
         Err(StoreError::Conflict(key.clone()).into())
@@ -141,7 +141,7 @@ impl Inner {
             };
             match told {
                 Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
-                told => return Ok(self.told(key, &told?)),
+                told => return told.map(|told| self.told(key, &told)),
             }
         }
         Err(StoreError::Conflict(key.clone()).into())
