@@ -1,4 +1,4 @@
-//! Deciding: requests that wait, signed statements about them, and what operators say about who may decide.
+//! Deciding: requests that wait, and signed statements about them.
 
 use crate::Error;
 use crate::Host;
@@ -11,18 +11,14 @@ use crate::authority::Judgement;
 use crate::authority::Request;
 use crate::entropy;
 use crate::reading;
-use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::telling::Look;
 use crate::telling::Stand;
 use crate::telling::Word;
-use crate::trust::Act;
 use crate::trust::Count;
-use crate::trust::Said;
 use crate::trust::Trust;
 use crate::trust::Verdict;
 use crate::trust::is_own;
-use policy::Policy;
 use receipt::Decision;
 use receipt::DecisionStatement;
 use receipt::Envelope;
@@ -31,8 +27,6 @@ use receipt::PersonId;
 use receipt::Role;
 use receipt::Salt;
 use receipt::Scope;
-use receipt::Timestamp;
-use std::sync::Arc;
 use workflow::Entry;
 use workflow::ReceiptId;
 use workflow::Replay;
@@ -248,36 +242,6 @@ impl Host {
         Ok(revocation)
     }
 
-    /// Whom this host trusts to decide, and what operators have said.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn trust(&self) -> Result<Arc<Trust>, Error> {
-        self.0.trust()
-    }
-
-    /// The policy that governs.
-    #[must_use]
-    pub fn policy(&self) -> &dyn Policy {
-        &*self.0.policy
-    }
-
-    /// Which receipts count here now.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn scope(&self) -> Result<Scope, Error> {
-        Ok(self.0.scope(&*self.0.trust()?))
-    }
-
-    /// Records what an operator says, if it makes sense as things stand.
-    ///
-    /// # Errors
-    /// When it does not, or cannot be written.
-    pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
-        self.0.say(by, act)
-    }
-
     /// Takes in the statement of a second person about what somebody decided alone. It is about the same request; whichever way it
     /// decides, the decision has been looked at.
     ///
@@ -426,34 +390,5 @@ fn check_own(request: &Request, person: &PersonId) -> Result<(), Error> {
     match is_own(&request.actor, [request.operator.as_ref(), request.submitter.as_ref()], person) {
         true => Err(Error::SelfApproval(person.to_string(), request.id.clone())),
         false => Ok(()),
-    }
-}
-
-impl crate::inner::Inner {
-    /// Records that another policy governs than the last one.
-    pub(crate) fn adopt_policy(&self) -> Result<(), Error> {
-        let policy = self.policy.digest();
-        // The one that holds where nobody wrote one goes without saying, until somebody has.
-        let before = self.trust()?.policy();
-        match before.map_or(!self.governed, |before| before == policy) || self.authority.is_elsewhere() {
-            true => Ok(()),
-            false => self.say("pp-host", Act::PolicyAdopted { policy }),
-        }
-    }
-
-    pub(crate) fn say(&self, by: &str, act: Act) -> Result<(), Error> {
-        if self.authority.is_elsewhere() {
-            return Err(Error::SaidElsewhere);
-        }
-        let said = Said { by: by.to_owned(), act };
-        let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
-        loop {
-            let (mut trust, at): (Trust, Timestamp) = ((*self.trust()?).clone(), self.now()?);
-            trust.apply(at, &said.act)?;
-            match self.store.act(trust.seq(), at, body.clone()) {
-                Err(StoreError::ActsMoved) => {}
-                said => return Ok(said?),
-            }
-        }
     }
 }

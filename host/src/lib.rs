@@ -54,6 +54,7 @@ pub mod operate;
 mod programs;
 mod reading;
 pub mod sandbox;
+mod saying;
 pub mod store;
 mod telling;
 pub mod trust;
