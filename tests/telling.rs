@@ -275,3 +275,17 @@ fn work_goes_on_past_an_instance_that_is_gone() {
     block_on(host.work(host::Pace::default(), done)).unwrap();
     assert!(matches!(host.status(&gone), Err(Error::Store(host::store::StoreError::NoInstance(_)))));
 }
+
+/// Decisions can be awaited side by side on one thread; one of them wins, and the workflow goes on with it.
+#[test]
+fn of_decisions_that_are_awaited_at_once_one_wins() {
+    let (_folder, host) = support::new_host();
+    let key = start(&host, "tenant-workflow", "{}");
+    let request = waiting_on(&block_on(host.drive(&key)).unwrap());
+    let approval = judgement(Decision::Approved);
+    let (first, second) = block_on(async {
+        tokio::join!(host.decide_async(&request, &approval), host.decide_async(&request, &approval))
+    });
+    assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+    assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
+}

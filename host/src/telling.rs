@@ -135,7 +135,7 @@ impl Inner {
         for _ in 1..ATTEMPTS {
             let told = match self.telling(key, look, &say) {
                 Ok((write, moves)) => {
-                    self.write(write).await.map(|facts| (facts, moves)).map_err(Error::from)
+                    self.store.write(write).await.map(|facts| (facts, moves)).map_err(Error::from)
                 }
                 Err(error) => Err(error),
             };
