@@ -11,10 +11,10 @@ use crate::drive::Shared;
 use crate::drive::Stop;
 use crate::drive::Writing;
 use crate::inner::Reins;
-use crate::sandbox::Drive;
 use crate::sandbox::End;
 use crate::sandbox::Event;
 use crate::sandbox::Program;
+use crate::sandbox::output::Output;
 use crate::store::StoreError;
 use crate::store::Write;
 use receipt::Digest;
@@ -81,28 +81,30 @@ impl Host {
         let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, (Arc::clone(reins), writing));
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
-        let drive = tokio::select! {
-            drive = self.0.sandbox.run(&program, event, &limits, handler) => drive,
+        let printed = Output::new(limits.log_bytes);
+        let end = tokio::select! {
+            (end, _) = self.0.sandbox.run_into(&printed, &program, event, &limits, handler) => Some(end),
             overdue = drive::look_after(&driver) => {
                 overdue?;
                 driver.lock().await.cut_off().await?;
-                return Ok(None);
+                None
             }
             // What it was told has it stand still, end, or go back. Whoever acts has the driver: an action comes to its end.
-            () = async { reins.pulled().await; drop(driver.lock().await) } => return Ok(None),
+            () = async { reins.pulled().await; drop(driver.lock().await) } => None,
         };
-        let output = self.keep_output(&key, &drive).await;
+        let kept = self.keep_output(&key, &printed.text()).await;
+        let Some(end) = end else { return kept.map(|()| None) };
         let mut driver = driver.lock().await;
-        ended(&mut driver, drive.end).await?;
-        output?;
+        ended(&mut driver, end).await?;
+        kept?;
         Ok(Some(driver.replay.status()))
     }
 
-    async fn keep_output(&self, key: &InstanceKey, drive: &Drive) -> Result<(), Error> {
-        if drive.output.is_empty() {
+    async fn keep_output(&self, key: &InstanceKey, printed: &str) -> Result<(), Error> {
+        if printed.is_empty() {
             return Ok(());
         }
-        let text = format!("[drive of {}]\n{}\n", self.0.now()?, drive.output.trim_end());
+        let text = format!("[drive of {}]\n{}\n", self.0.now()?, printed.trim_end());
         self.0.write(Write::Output { key: key.clone(), text }).await?;
         Ok(())
     }

@@ -97,6 +97,7 @@ fn an_attempt_that_never_ends_is_cut_off() {
         let spin = json!({ "name": "a", "ms": 600_000, "retries": retries, "inside": inside });
         let key = desk.program(&json!([{ "spin": spin }]));
         let end = std::iter::repeat_with(|| desk.drive(&key)).find(Status::has_ended).unwrap();
+        assert_eq!(desk.printed(&key)[0], "ran a 1", "what was printed until then is kept");
         (support::result(&end), desk.count(&key, "attempt-failed"), desk.count(&key, "step-failed"))
     };
     assert_eq!(spins(false, 1), (json!(["a 2"]), 1, 0));

@@ -5,6 +5,7 @@ use crate::sandbox::SandboxLimits;
 use crate::sandbox::bindings::exports::permission_protocol::tenant::entrypoint;
 use crate::sandbox::limits::Refused;
 use crate::sandbox::limits::names;
+use crate::sandbox::output::Output;
 use tokio::time::error::Elapsed;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -24,7 +25,7 @@ pub enum End {
 type Ran = Result<wasmtime::Result<Result<String, entrypoint::Failure>>, Elapsed>;
 
 /// Sorts the ends of a call.
-pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused>, output: &str) -> End {
+pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused>, output: &Output) -> End {
     let error = match ran {
         Err(Elapsed { .. }) => {
             return End::Broke(over(
@@ -53,7 +54,7 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
     })
 }
 
-fn trapped(trap: Trap, limits: &SandboxLimits, output: &str) -> Failure {
+fn trapped(trap: Trap, limits: &SandboxLimits, output: &Output) -> Failure {
     match trap {
         Trap::StackOverflow => {
             let what = "bytes of call stack, which usually an endless recursion fills,";
@@ -67,6 +68,7 @@ fn trapped(trap: Trap, limits: &SandboxLimits, output: &str) -> Failure {
             "the workflow reached outside its memory: a bug in its code, or a recursion that left its stack",
         ),
         Trap::UnreachableCodeReached => {
+            let output = output.text();
             let words = output
                 .rfind("panicked at")
                 .map(|start| format!("; its last words: {}", workflow::Quoted(output[start..].trim_end())));

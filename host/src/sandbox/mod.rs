@@ -20,7 +20,7 @@ mod lane;
 mod limits;
 mod load;
 mod moment;
-mod output;
+pub(crate) mod output;
 mod refusals;
 mod shape;
 mod wasi;
@@ -215,13 +215,26 @@ impl Sandbox {
         limits: &SandboxLimits,
         handler: Box<dyn Handler>,
     ) -> Drive {
+        let output = Output::new(limits.log_bytes);
+        let (end, fuel) = self.run_into(&output, program, event, limits, handler).await;
+        Drive { end, output: output.text(), fuel }
+    }
+
+    /// The same, for a caller who wants what the guest has printed even where the drive is dropped before its end.
+    pub(crate) async fn run_into(
+        &self,
+        output: &Output,
+        program: &Program,
+        event: Event,
+        limits: &SandboxLimits,
+        handler: Box<dyn Handler>,
+    ) -> (End, u64) {
         // Never closed, and waited for before the drive's time begins.
         let _turn = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
-        let output = Output::new(limits.log_bytes);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let (moment, host_time) = (Moment::default(), HostTime::default());
-        let wasi = wasi::context(event.started_at, &event.seed, &moment, &output);
+        let wasi = wasi::context(event.started_at, &event.seed, &moment, output);
         let meter = Meter::new(limits);
         let turn = Turn::default();
         let (answered, host_time_of_guest) = (Instant::now(), host_time.clone());
@@ -233,9 +246,7 @@ impl Sandbox {
             Err(error) => Ok(Err(error)),
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let output = output.text();
-        let end = end::classify(result, limits, store.data().meter.refused(), &output);
-        Drive { end, output, fuel }
+        (end::classify(result, limits, store.data().meter.refused(), output), fuel)
     }
 }
 
