@@ -125,14 +125,15 @@ const WORDS: [&str; 88] = [
     r#","component":"new","denied":0},"created_at":""#,
 ];
 
-/// The words by their first byte, the longest first.
-static BY_BYTE: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+/// The words by their first byte, the longest first, each with its second byte: most texts are told from most words by that.
+static BY_BYTE: LazyLock<Vec<Vec<(u8, usize)>>> = LazyLock::new(|| {
     let mut by_byte = vec![Vec::new(); 256];
     for (place, word) in WORDS.iter().enumerate() {
-        by_byte[usize::from(word.as_bytes()[0])].push(place);
+        let [first, second, ..] = word.as_bytes() else { continue };
+        by_byte[usize::from(*first)].push((*second, place));
     }
     for places in &mut by_byte {
-        places.sort_by_key(|place: &usize| std::cmp::Reverse(WORDS[*place].len()));
+        places.sort_by_key(|(_, place): &(u8, usize)| std::cmp::Reverse(WORDS[*place].len()));
     }
     by_byte
 });
@@ -172,31 +173,43 @@ impl Short {
     }
 
     fn push(&mut self, text: &str, names: &mut Vec<u8>) {
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            let taken = match (digits(rest), word(rest)) {
-                (64, _) => {
-                    self.text.push(char::from(DIGEST));
-                    pack(&rest[..64], &mut self.bytes);
-                    64
-                }
-                (24, _) => {
-                    self.text.push(char::from(NAME));
-                    pack(&rest[..24], names);
-                    24
-                }
-                (_, Some(place)) => {
-                    self.text.push_str(&code(place));
-                    WORDS[place].len()
-                }
+        // Up to `at` everything is looked at, and from `kept` on nothing of that is written.
+        let (mut kept, mut at) = (0, 0);
+        while at < text.len() {
+            let rest = &text.as_bytes()[at..];
+            let found = match (digits(rest), word(rest)) {
+                (64, _) => Found::Digits(DIGEST, 64, &mut self.bytes),
+                (24, _) => Found::Digits(NAME, 24, names),
+                (_, Some(place)) => Found::Word(place),
                 (_, None) => {
-                    self.text.push(first);
-                    first.len_utf8()
+                    at += 1;
+                    continue;
                 }
             };
-            rest = &rest[taken..];
+            self.text.push_str(&text[kept..at]);
+            at += match found {
+                Found::Digits(mark, length, bytes) => {
+                    self.text.push(char::from(mark));
+                    pack(&rest[..length], bytes);
+                    length
+                }
+                Found::Word(place) => {
+                    push_code(place, &mut self.text);
+                    WORDS[place].len()
+                }
+            };
+            kept = at;
         }
+        self.text.push_str(&text[kept..]);
     }
+}
+
+/// What there is shorthand for.
+enum Found<'a> {
+    /// So many digits, the mark that stands for them, and where their bytes go.
+    Digits(u8, usize, &'a mut Vec<u8>),
+    /// The word of that place.
+    Word(usize),
 }
 
 /// What a text in shorthand says. [`NEXT`] is left in it. None where it says nothing.
@@ -231,23 +244,31 @@ pub(super) fn words() -> impl Iterator<Item = (String, &'static str)> {
 }
 
 /// How many digits of a hexadecimal number a text begins with, as far as it matters.
-fn digits(text: &str) -> usize {
-    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.bytes().take(65).take_while(is_digit).count()
+fn digits(text: &[u8]) -> usize {
+    let is_digit = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.iter().take(65).take_while(is_digit).count()
 }
 
 /// The longest word that a text begins with.
-fn word(text: &str) -> Option<usize> {
-    let places = BY_BYTE.get(usize::from(*text.as_bytes().first()?))?;
-    places.iter().copied().find(|place| text.starts_with(WORDS[*place]))
+fn word(text: &[u8]) -> Option<usize> {
+    let [first, second, ..] = text else { return None };
+    let places = &BY_BYTE[usize::from(*first)];
+    let begins = |(next, place): &&(u8, usize)| next == second && text.starts_with(WORDS[*place].as_bytes());
+    places.iter().find(begins).map(|(_, place)| *place)
 }
 
 fn code(place: usize) -> String {
+    let mut code = String::new();
+    push_code(place, &mut code);
+    code
+}
+
+fn push_code(place: usize, text: &mut String) {
     match SINGLE.get(place) {
-        Some(single) => char::from(*single).to_string(),
+        Some(single) => text.push(char::from(*single)),
         None => {
             let letter = u8::try_from(place - SINGLE.len()).unwrap_or_default();
-            [char::from(LETTER), char::from(b'0' + letter)].iter().collect()
+            text.extend([char::from(LETTER), char::from(b'0' + letter)]);
         }
     }
 }
@@ -256,9 +277,9 @@ fn is_taken(byte: u8) -> bool {
     byte < 0x20
 }
 
-fn pack(digits: &str, bytes: &mut Vec<u8>) {
+fn pack(digits: &[u8], bytes: &mut Vec<u8>) {
     let value = |digit: u8| if digit <= b'9' { digit - b'0' } else { digit - b'a' + 10 };
-    bytes.extend(digits.as_bytes().chunks_exact(2).map(|pair| value(pair[0]) << 4 | value(pair[1])));
+    bytes.extend(digits.chunks_exact(2).map(|pair| value(pair[0]) << 4 | value(pair[1])));
 }
 
 fn unpack(bytes: &mut &[u8], length: usize, out: &mut String) -> Option<()> {
@@ -322,7 +343,7 @@ mod tests {
     #[test]
     fn words_differ_and_stand_for_themselves() {
         for (place, one) in WORDS.iter().enumerate() {
-            assert_eq!(word(one), Some(place), "{one}");
+            assert_eq!(word(one.as_bytes()), Some(place), "{one}");
             check(&[one]);
         }
     }
