@@ -130,7 +130,11 @@ fn rewound(ground: Ground) -> Result<Ending, Obstacle> {
     let tail =
         "DELETE FROM entries WHERE seq >= (SELECT min(row) FROM facts WHERE body ->> 'fact' = 'redeemed')";
     tamper::rewrite(&ground, tail, [])?;
-    tamper::rewrite(&ground, "UPDATE instances SET length = 0", [])?;
+    tamper::rewrite(
+        &ground,
+        "UPDATE instances SET last = (SELECT max(seq) FROM entries WHERE instance = instances.id)",
+        [],
+    )?;
     let status = ground.finish(&key, Decision::Approved)?;
     let deployments = fs::read_dir(ground.data().join("deployments").join("records"))?.count();
     let words = format!("{deployments} deployment after both runs: it exists once ({status:?})");

@@ -21,8 +21,8 @@ pub(super) fn rewrite(ground: &Ground, statement: &str, params: impl Params) -> 
 
 /// Adds a fact to an instance's journal, as if the host had.
 pub(super) fn add_fact(ground: &Ground, key: &InstanceKey, body: &str) -> Result<(), Obstacle> {
-    let statement = "INSERT INTO entries (seq, instance, idx, at, body) \
-         SELECT (SELECT max(seq + count) FROM entries), instance, max(idx + count), max(at), ?1 FROM entries \
+    let statement = "INSERT INTO entries (seq, instance, idx, at, body, prev) \
+         SELECT (SELECT max(seq + count) FROM entries), instance, max(idx + count), max(at), ?1, max(seq) FROM entries \
          WHERE instance = (SELECT id FROM instances WHERE instance = ?2)";
     rewrite(ground, statement, params![body, key.instance.as_str()])
 }

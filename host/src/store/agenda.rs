@@ -135,14 +135,14 @@ pub struct Selection {
 /// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
 pub(super) fn enter(
     db: &Connection,
-    (row, length): (i64, u64),
+    (row, last): (i64, Option<i64>),
     agenda: Agenda,
     since: Timestamp,
     change: &mut Change,
 ) -> Result<(), StoreError> {
     const LEFT: &str = "UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1";
     const UPDATE: &str =
-        "UPDATE instances SET state = ?2, due = ?3, since = ?4, ended = ?5, length = ?6 WHERE id = ?1";
+        "UPDATE instances SET state = ?2, due = ?3, since = ?4, ended = ?5, last = ?6 WHERE id = ?1";
     let had_ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
     let (before, ended) = (had_ended.unwrap_or(0), i64::from(agenda.standing.has_ended()));
     change.instances += before - ended;
@@ -150,11 +150,7 @@ pub(super) fn enter(
         change.pending -= changed(db, LEFT, [row])?;
     }
     let due = agenda.due.map(Timestamp::as_millis);
-    run(
-        db,
-        UPDATE,
-        params![row, agenda.standing.number(), due, since.as_millis(), ended, length.cast_signed()],
-    )
+    run(db, UPDATE, params![row, agenda.standing.number(), due, since.as_millis(), ended, last])
 }
 
 /// The tenants that have a time at all, from one to the next by the index.

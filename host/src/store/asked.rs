@@ -132,16 +132,10 @@ pub(super) fn request(db: &Connection, id: &RequestId) -> Result<Option<(Instanc
     Ok(found.map(|(key, body, _)| (key, body)))
 }
 
-/// The same with the journal of its instance, which says most of it.
-pub(super) fn request_and_journal(
-    db: &Connection,
-    id: &RequestId,
-) -> Result<Option<(InstanceKey, Value, Vec<Fact>)>, StoreError> {
+/// A request that is still to be made whole with the journal of its instance, which says most of it.
+pub(super) fn kept(db: &Connection, id: &RequestId) -> Result<Option<Kept>, StoreError> {
     const SELECT: &str = requests!("WHERE r.id = ?1");
-    let Some(kept) = one(db, SELECT, [id.as_str()], Kept::of)? else { return Ok(None) };
-    let facts = row::journal(db, &kept.key)?;
-    let document = kept.document(|_| Ok((Cow::Borrowed(&facts[..]), Cow::Borrowed(&facts[..]))))?;
-    Ok(Some((kept.key, document, facts)))
+    one(db, SELECT, [id.as_str()], Kept::of)
 }
 
 /// One of the rows of [`requests`]: whose it is, the whole text, and how it ended.
@@ -158,8 +152,9 @@ pub(super) fn read(
 }
 
 /// A request as it is kept.
-struct Kept {
-    key: InstanceKey,
+pub(super) struct Kept {
+    /// Whose it is.
+    pub(super) key: InstanceKey,
     instance: i64,
     /// The fact that it was made.
     seq: i64,
@@ -180,6 +175,11 @@ impl Kept {
             common: cell(row, 6)?,
             outcome: cell(row, 7)?,
         })
+    }
+
+    /// The whole request, from the whole journal.
+    pub(super) fn of_journal(&self, facts: &[Fact]) -> Result<Value, StoreError> {
+        self.document(|_| Ok((Cow::Borrowed(facts), Cow::Borrowed(facts))))
     }
 
     /// The whole request. `facts` are its instance's first, and those around the fact that it was made.

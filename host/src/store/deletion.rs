@@ -57,7 +57,7 @@ pub(super) fn delete(
     (components, bytes): (&[Digest], usize),
     by: &str,
 ) -> Written {
-    let (Journal { row, length }, tenant) = (ledger.journal(db, &place.key)?, &place.key.tenant);
+    let (Journal { row, length, last }, tenant) = (ledger.journal(db, &place.key)?, &place.key.tenant);
     let ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
     if ended != Some(1) || length != place.after as u64 {
         return Err(StoreError::Conflict(place.key.clone()));
@@ -68,15 +68,18 @@ pub(super) fn delete(
         change.bytes -= let_go(db, tenant, component)?;
     }
     remember(db, ledger, place, by)?;
+    let mut next = last;
+    while let Some(seq) = next {
+        next = one(db, "DELETE FROM entries WHERE seq = ?1 RETURNING prev", [seq], cell_0)?.flatten();
+    }
     for table in [
-        "DELETE FROM entries WHERE instance = ?1",
         "DELETE FROM requests WHERE instance = ?1",
         "DELETE FROM outputs WHERE instance = ?1",
         "DELETE FROM instances WHERE id = ?1",
     ] {
         run(db, table, [row])?;
     }
-    ledger.strike(&place.key);
+    change.bytes += ledger.strike(&place.key);
     ledger.charge(db, tenant, change, None)?;
     Ok(Vec::new())
 }

@@ -3,11 +3,16 @@
 use crate::store::InstanceKey;
 use crate::store::Quotas;
 use crate::store::StoreError;
+use crate::store::Usage;
 use crate::store::deletion::Mark;
 use crate::store::look::cell_0;
-use crate::store::look::instance_row;
 use crate::store::look::one;
 use crate::store::record::run;
+use crate::store::row;
+use crate::store::tail;
+use crate::store::tail::Hint;
+use crate::store::tail::Seen;
+use crate::store::tail::Tail;
 use crate::store::usage::Change;
 use crate::store::usage::keep_usage;
 use crate::store::usage::usage;
@@ -21,6 +26,9 @@ const JOURNALS: usize = 100_000;
 
 /// How many texts that rows have in common are remembered.
 const TEXTS: usize = 256;
+
+/// How many tenants' usage is remembered.
+const TENANTS: usize = 10_000;
 
 /// Beside the database: journals and texts that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
 #[derive(Debug)]
@@ -37,6 +45,9 @@ pub(super) struct Ledger {
     /// What the database says of itself as long as nobody else writes to it.
     version: i64,
     changes: HashMap<TenantId, Change>,
+    /// What tenants kept before this transaction, those that were asked about.
+    usages: HashMap<TenantId, Usage>,
+    tail: Tail,
 }
 
 /// Where an instance's journal is, and how long it is.
@@ -46,14 +57,17 @@ pub(super) struct Journal {
     pub(super) row: i64,
     /// The number of its entries.
     pub(super) length: u64,
+    /// The row of the last of them.
+    pub(super) last: Option<i64>,
 }
 
 impl Ledger {
     pub(super) fn new(latest: Option<Timestamp>, mark: Option<Mark>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
         let (journals, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (usages, tail) = (HashMap::new(), Tail::default());
         let floor = mark.map_or(0, |mark| mark.seq);
-        Self { latest, floor, journals, added: None, texts, next: None, version: 0, changes }
+        Self { latest, floor, journals, added: None, texts, next: None, version: 0, changes, usages, tail }
     }
 
     /// The time to record. Another instance may have recorded something later since `at` was looked up.
@@ -77,9 +91,10 @@ impl Ledger {
         self.floor = self.floor.max(mark.seq);
     }
 
-    /// There is no such instance any more.
-    pub(super) fn strike(&mut self, key: &InstanceKey) {
+    /// There is no such instance any more. The bytes of its entries that were not counted yet.
+    pub(super) fn strike(&mut self, key: &InstanceKey) -> i64 {
         self.journals.remove(key);
+        self.tail.settle(key)
     }
 
     /// The journal of an instance.
@@ -87,16 +102,28 @@ impl Ledger {
         if let Some(journal) = self.journals.get(key) {
             return Ok(*journal);
         }
-        let row = instance_row(db, key)?;
-        let journal = Journal { row, length: length(db, row)? };
+        let (row, last) = tail::end(db, key, Some(Hint::of_all(self.tail.last(key))))?;
+        let journal = Journal { row, length: length(db, key, last)?, last };
         self.remember(key, journal);
         Ok(journal)
     }
 
-    /// Remembers what the write at hand has made of a journal.
-    pub(super) fn add(&mut self, key: &InstanceKey, journal: Journal) {
-        self.remember(key, journal);
+    /// The write at hand has made an instance.
+    pub(super) fn begun(&mut self, key: &InstanceKey, row: i64) {
+        self.remember(key, Journal { row, length: 0, last: None });
         self.added = Some(key.clone());
+    }
+
+    /// Remembers what the write at hand has made of a journal: its new last row, and the bytes of that.
+    pub(super) fn add(&mut self, key: &InstanceKey, journal: Journal, (last, bytes): (i64, usize)) {
+        self.remember(key, Journal { last: Some(last), ..journal });
+        self.added = Some(key.clone());
+        self.tail.push(key, journal.row, last, i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// An instance's row says now which its last entries are. The bytes of those that were not counted yet.
+    pub(super) fn settle(&mut self, key: &InstanceKey) -> i64 {
+        self.tail.settle(key)
     }
 
     fn remember(&mut self, key: &InstanceKey, journal: Journal) {
@@ -110,13 +137,20 @@ impl Ledger {
         self.journals.insert(key.clone(), journal);
     }
 
-    /// The places of so many facts.
-    pub(super) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
+    /// The place of the next fact.
+    pub(super) fn next(&mut self, db: &Connection) -> Result<i64, StoreError> {
         const LAST: &str = "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1";
         let next = match self.next {
             Some(next) => next,
             None => self.floor.max(one(db, LAST, [], cell_0)?.unwrap_or(0)) + 1,
         };
+        self.next = Some(next);
+        Ok(next)
+    }
+
+    /// The places of so many facts.
+    pub(super) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
+        let next = self.next(db)?;
         self.next = Some(next + count);
         Ok(next)
     }
@@ -142,12 +176,13 @@ impl Ledger {
             self.forget();
             self.version = version;
         }
-        Ok(())
+        self.tail.look(db)
     }
 
     /// Where things stand before a write that may be refused.
     pub(super) fn mark(&mut self) -> Option<i64> {
         self.added = None;
+        self.tail.mark();
         self.next
     }
 
@@ -155,6 +190,7 @@ impl Ledger {
     pub(super) fn take_back(&mut self, mark: Option<i64>) {
         self.next = mark;
         self.texts.clear();
+        self.tail.take_back();
         if let Some(key) = self.added.take() {
             self.journals.remove(&key);
         }
@@ -168,23 +204,60 @@ impl Ledger {
         change: Change,
         quotas: Option<&Quotas>,
     ) -> Result<(), StoreError> {
-        let granted = self.changes.get(tenant).copied().unwrap_or_default();
         if let Some(quotas) = quotas {
-            quotas.check(tenant, &granted.on(usage(db, tenant)?), &change.growth())?;
+            let (before, growth) = self.tail.bytes(tenant);
+            let mut granted = self.changes.get(tenant).copied().unwrap_or_default();
+            granted.add(Change { bytes: before, ..Change::default() });
+            let mut grown = change;
+            grown.add(Change { bytes: growth, ..Change::default() });
+            quotas.check(tenant, &granted.on(self.usage(db, tenant)?), &grown.growth())?;
+        }
+        self.change(tenant, change);
+        Ok(())
+    }
+
+    fn change(&mut self, tenant: &TenantId, change: Change) {
+        if change == Change::default() {
+            return;
         }
         match self.changes.get_mut(tenant) {
             Some(granted) => granted.add(change),
             None => drop(self.changes.insert(tenant.clone(), change)),
         }
+    }
+
+    /// What a tenant kept before this transaction.
+    fn usage(&mut self, db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
+        if let Some(usage) = self.usages.get(tenant) {
+            return Ok(*usage);
+        }
+        let usage = usage(db, tenant)?;
+        if self.usages.len() >= TENANTS {
+            self.usages.clear();
+        }
+        self.usages.insert(tenant.clone(), usage);
+        Ok(usage)
+    }
+
+    /// Writes what the transaction has changed beside its rows: one row a tenant, however much was written for it.
+    pub(super) fn finish(&mut self, db: &Connection) -> Result<(), StoreError> {
+        if let Some(next) = self.next {
+            for (tenant, bytes) in self.tail.shorten(db, next - 1)? {
+                self.change(&tenant, Change { bytes, ..Change::default() });
+            }
+        }
+        for (tenant, change) in self.changes.drain() {
+            keep_usage(db, &tenant, change)?;
+            if let Some(usage) = self.usages.get_mut(&tenant) {
+                *usage = change.on(*usage);
+            }
+        }
         Ok(())
     }
 
-    /// Writes what the transaction has changed: one row a tenant, however much was written for it.
-    pub(super) fn settle(&mut self, db: &Connection) -> Result<(), StoreError> {
-        for (tenant, change) in self.changes.drain() {
-            keep_usage(db, &tenant, change)?;
-        }
-        Ok(())
+    /// Tells everybody what has been committed.
+    pub(super) fn publish(&mut self, seen: &mut Seen) {
+        self.tail.publish(seen, self.next.map(|next| next - 1));
     }
 
     /// Forgets a transaction that did not take place, and every row that may have been its.
@@ -193,11 +266,14 @@ impl Ledger {
         self.texts.clear();
         self.next = None;
         self.changes.clear();
+        self.usages.clear();
+        self.tail.forget();
     }
 }
 
-/// The number of an instance's entries.
-fn length(db: &Connection, row: i64) -> Result<u64, StoreError> {
-    let select = "SELECT idx + count FROM entries WHERE instance = ?1 ORDER BY idx DESC LIMIT 1";
-    Ok(one(db, select, [row], cell_0::<i64>)?.unwrap_or(0).unsigned_abs())
+/// The number of an instance's entries: the last are in that row.
+fn length(db: &Connection, key: &InstanceKey, last: Option<i64>) -> Result<u64, StoreError> {
+    let Some(last) = last else { return Ok(0) };
+    let length = one(db, "SELECT idx + count FROM entries WHERE seq = ?1", [last], cell_0::<i64>)?;
+    Ok(length.ok_or_else(|| row::missing(key, last))?.unsigned_abs())
 }

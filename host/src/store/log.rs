@@ -19,6 +19,9 @@ use crate::store::record::run;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use std::fs;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +39,17 @@ const LONG: u32 = 4_096;
 /// A log's header: with nothing after it there is nothing in the log.
 const HEADER: u64 = 32;
 
+/// A page in the log: 4 KiB and what it is.
+const FRAME: u64 = 4_096 + 24;
+
+/// Pages in the log before room is made for more: somebody who writes a little and goes needs none.
+const FEW: u32 = 16;
+
+/// How much room is made at once, and how much of it may be left before there is more. To write where there is something already takes
+/// a fifth less time than to have the file grow with each commit.
+const ROOM: usize = 1 << 20;
+const LEFT: u64 = 64 << 10;
+
 /// The writer's side.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -48,6 +62,9 @@ pub(super) struct Log {
     moved: Arc<AtomicBool>,
     /// The bulk is being moved.
     moving: bool,
+    file: PathBuf,
+    /// The length of the file, at least.
+    length: u64,
 }
 
 impl Log {
@@ -72,13 +89,18 @@ impl Log {
             Ok(())
         };
         db.wal_hook(Some(count)).map_err(classify)?;
-        let mut log = Self { pages, begins: false, mover: Some((signal, thread)), moved, moving: false };
+        let (file, mover) = (log_of(database), Some((signal, thread)));
+        let mut log = Self { pages, begins: false, mover, moved, moving: false, file, length: 0 };
         log.end(db)?;
         Ok(log)
     }
 
     /// Within a transaction: notes that a log begins with it, where one does.
-    pub(super) fn begin(&self, db: &Connection) -> Result<(), StoreError> {
+    pub(super) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
+        if self.needs_room() {
+            // Where there can be none, the log grows by itself, or says what is in the way.
+            let _ = self.make_room();
+        }
         match self.begins {
             true => run(db, "UPDATE log SET opened = closed", []),
             false => Ok(()),
@@ -120,6 +142,22 @@ impl Log {
             let _ = thread.join();
         }
         let _ = self.end(db);
+    }
+
+    fn needs_room(&self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        (FEW..LONG).contains(&pages) && HEADER + u64::from(pages) * FRAME + LEFT > self.length
+    }
+
+    /// Lengthens the file by zeros, which are no pages of a log. Nobody else lengthens it while a transaction that writes is open.
+    fn make_room(&mut self) -> io::Result<()> {
+        let file = File::options().write(true).open(&self.file)?;
+        self.length = file.metadata()?.len();
+        if self.needs_room() {
+            file.write_all_at(&vec![0; ROOM], self.length)?;
+            self.length += ROOM as u64;
+        }
+        Ok(())
     }
 
     fn is_long(&self) -> bool {

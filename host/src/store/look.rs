@@ -1,12 +1,10 @@
 //! Reading: what the tables say, as it was committed.
 
-use crate::store::Fact;
 use crate::store::Fate;
 use crate::store::InstanceKey;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::deletion;
-use crate::store::row;
 use receipt::Digest;
 use receipt::Timestamp;
 use rusqlite::Connection;
@@ -19,10 +17,6 @@ use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use workflow::ReceiptId;
-
-pub(super) fn facts(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
-    row::journal(db, key)
-}
 
 pub(super) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
     every(db, "SELECT tenant, instance FROM instances ORDER BY id", [], |row| key_at(row, 0))

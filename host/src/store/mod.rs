@@ -22,6 +22,7 @@ mod row;
 mod schema;
 mod shorthand;
 mod sqlite;
+mod tail;
 mod usage;
 mod views;
 mod write;

@@ -156,7 +156,7 @@ impl Record {
             }
             Self::Append { place, lines, request, receipt, reopened, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
-                let (Journal { row, length }, mut change) =
+                let (Journal { row, length, .. }, mut change) =
                     (ledger.journal(db, &place.key)?, Change::default());
                 if length != place.after as u64 {
                     return Err(StoreError::Conflict(place.key));
@@ -164,12 +164,13 @@ impl Record {
                 if let Some((digest, bytes)) = &component {
                     keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
                 }
-                let facts = add(db, ledger, &place, row, lines, &mut change)?;
+                let facts = add(db, ledger, &place, lines)?;
                 keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
                 settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
-                    let length = ledger.journal(db, &place.key)?.length;
-                    enter(db, (row, length), agenda, ledger.time(place.at), &mut change)?;
+                    let last = ledger.journal(db, &place.key)?.last;
+                    enter(db, (row, last), agenda, ledger.time(place.at), &mut change)?;
+                    change.bytes += ledger.settle(&place.key);
                 }
                 reopened.iter().try_for_each(|request| reopen(db, request, &mut change))?;
                 ledger.charge(db, &place.key.tenant, change, quotas.as_ref())?;
@@ -213,16 +214,18 @@ fn create(
     let mut change = Change { instances: 1, ..Change::default() };
     keep_component(db, &key.tenant, component, &mut change)?;
     let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
-    let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, length) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
+    let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, first, last) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (Standing::Queued.number(), ledger.time(place.at).as_millis());
-    let length = lines.entries.len() as i64;
-    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, length];
+    let first = ledger.next(db)?;
+    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, first];
     let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
         true => StoreError::Exists(key.clone()),
         false => classify(error),
     })?;
-    let facts = add(db, ledger, &place, row, lines, &mut change)?;
+    ledger.begun(key, row);
+    let facts = add(db, ledger, &place, lines)?;
+    change.bytes += ledger.settle(key);
     settle_all(db, &facts, &mut change)?;
     ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(facts)
@@ -293,24 +296,17 @@ fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &s
 }
 
 /// Adds entries, as one row.
-fn add(
-    db: &Connection,
-    ledger: &mut Ledger,
-    place: &Place,
-    row: i64,
-    lines: Lines,
-    change: &mut Change,
-) -> Written {
+fn add(db: &Connection, ledger: &mut Ledger, place: &Place, lines: Lines) -> Written {
     let (key, after) = (&place.key, place.after as u64);
     if lines.entries.is_empty() {
         return Ok(Vec::new());
     }
-    let count = lines.entries.len() as i64;
+    let (journal, count) = (ledger.journal(db, key)?, lines.entries.len() as i64);
     let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
-    let spot = Spot { seq, instance: row, index: after.cast_signed(), at, count };
+    let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
     lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
-    ledger.add(key, Journal { row, length: after + count.unsigned_abs() });
-    change.keep(lines.bytes());
+    let journal = Journal { length: after + count.unsigned_abs(), ..journal };
+    ledger.add(key, journal, (seq, lines.bytes()));
     Ok(numbered(spot, key, lines.entries))
 }
 

@@ -8,12 +8,13 @@ use crate::store::look::cell_0;
 use crate::store::look::classify;
 use crate::store::look::damaged;
 use crate::store::look::every;
-use crate::store::look::instance_row;
 use crate::store::look::key_at;
 use crate::store::look::one;
 use crate::store::shorthand::NEXT;
 use crate::store::shorthand::Short;
 use crate::store::shorthand::expand;
+use crate::store::tail;
+use crate::store::tail::Hint;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use rusqlite::Row;
@@ -47,6 +48,8 @@ pub(super) struct Spot {
     pub(super) at: Timestamp,
     /// The number of its entries.
     pub(super) count: i64,
+    /// The row before it in its instance's journal.
+    pub(super) prev: Option<i64>,
 }
 
 impl Lines {
@@ -67,7 +70,7 @@ impl Lines {
 
     fn made(entries: Vec<Entry>, texts: Vec<String>, short: Short) -> Self {
         let lengths = texts.iter().map(String::len).collect();
-        Self { entries, lengths, loaded: None, short, sum: Sum::of(&texts.join(&NEXT.to_string())) }
+        Self { entries, lengths, loaded: None, short, sum: Sum::of_all(&texts) }
     }
 
     /// The bytes of their texts.
@@ -82,14 +85,27 @@ impl Lines {
         spot: Spot,
         key: &InstanceKey,
     ) -> Result<(), rusqlite::Error> {
-        const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body, count, bytes, sum)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body, count, bytes, sum, prev)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let Short { text, bytes } = &self.short;
         let bytes = (!bytes.is_empty()).then_some(bytes);
-        let Spot { seq, instance, index, at, count } = spot;
-        let values =
-            params![seq, instance, index, at.as_millis(), text, count, bytes, self.sum.at(spot, key)];
+        let Spot { seq, instance, index, at, count, prev } = spot;
+        let sum = self.sum.at(spot, key);
+        let values = params![seq, instance, index, at.as_millis(), text, count, bytes, sum, prev];
         db.prepare_cached(INSERT)?.execute(values).map(drop)
+    }
+}
+
+impl Spot {
+    fn of(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: cell(row, 0)?,
+            instance: cell(row, 1)?,
+            index: cell(row, 2)?,
+            at: Timestamp::from_millis(cell(row, 3)?),
+            count: cell(row, 4)?,
+            prev: cell(row, 5)?,
+        })
     }
 }
 
@@ -113,7 +129,19 @@ impl Sum {
         Self(hasher)
     }
 
-    fn at(&self, Spot { seq, instance, index, at, count }: Spot, key: &InstanceKey) -> i32 {
+    /// That of texts with [`NEXT`] between them.
+    fn of_all(texts: &[String]) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        for (place, text) in texts.iter().enumerate() {
+            if place > 0 {
+                hasher.update(&[NEXT as u8]);
+            }
+            hasher.update(text.as_bytes());
+        }
+        Self(hasher)
+    }
+
+    fn at(&self, Spot { seq, instance, index, at, count, .. }: Spot, key: &InstanceKey) -> i32 {
         let mut hasher = self.0.clone();
         for part in [key.tenant.as_str(), "/", key.instance.as_str()] {
             hasher.update(part.as_bytes());
@@ -129,7 +157,7 @@ impl Sum {
 macro_rules! rows {
     ($rest:literal) => {
         concat!(
-            "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.body, e.bytes, e.sum, t.body, i.tenant, i.instance
+            "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum, t.body, i.tenant, i.instance
                 FROM entries e JOIN instances i ON i.id = e.instance LEFT JOIN texts t ON t.id = i.loaded ",
             $rest
         )
@@ -137,24 +165,48 @@ macro_rules! rows {
 }
 
 /// An instance's journal.
-pub(super) fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
-    const INSTANCE: &str = "SELECT id, length FROM instances WHERE tenant = ?1 AND instance = ?2";
-    const SELECT: &str = rows!("WHERE e.instance = ?1 ORDER BY e.idx");
-    let name = [key.tenant.as_str(), key.instance.as_str()];
-    let found = one(db, INSTANCE, name, |row| Ok((cell::<i64>(row, 0)?, cell::<i64>(row, 1)?)))?;
-    let (instance, length) = found.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+pub(super) fn journal(
+    db: &Connection,
+    key: &InstanceKey,
+    hint: Option<Hint>,
+) -> Result<Vec<Fact>, StoreError> {
+    let (instance, last) = tail::end(db, key, hint)?;
     let mut facts = Vec::new();
-    for row in every(db, SELECT, [instance], |row| read(row, key))? {
+    for row in walk(db, key, (instance, last), 0)? {
         follows(facts.len() as u64, &row, key)?;
         facts.extend(row);
     }
-    match facts.len() as u64 >= length.unsigned_abs() {
-        true => Ok(facts),
-        false => Err(StoreError::Damaged(format!(
-            "the journal of instance {key} ends after entry {} of {length}",
-            facts.len()
-        ))),
+    Ok(facts)
+}
+
+/// An instance's rows in order, from the one that has the entry of that index on. Each names the one before it.
+fn walk(
+    db: &Connection,
+    key: &InstanceKey,
+    (instance, last): (i64, Option<i64>),
+    index: i64,
+) -> Result<Vec<Vec<Fact>>, StoreError> {
+    // What the instance was loaded from is said in its first row alone.
+    const SELECT: &str = "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum,
+        CASE e.idx WHEN 0 THEN (SELECT t.body FROM instances i JOIN texts t ON t.id = i.loaded WHERE i.id = e.instance) END
+        FROM entries e WHERE e.seq = ?1";
+    let (mut rows, mut next) = (Vec::new(), last);
+    while let Some(seq) = next {
+        let found = one(db, SELECT, [seq], |row| Ok((Spot::of(row)?, read(row, key)?)))?;
+        let (spot, facts) = found.ok_or_else(|| missing(key, seq))?;
+        if spot.instance != instance || spot.prev.is_some_and(|prev| prev >= seq) {
+            return Err(StoreError::Damaged(format!("fact {seq} is not one of instance {key}")));
+        }
+        rows.push(facts);
+        next = spot.prev.filter(|_| spot.index > index);
     }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// A row that is spoken of and not there.
+pub(super) fn missing(key: &InstanceKey, seq: i64) -> StoreError {
+    StoreError::Damaged(format!("fact {seq} of instance {key} is missing"))
 }
 
 /// Refuses a journal in which something is missing, or not in its place.
@@ -171,7 +223,7 @@ fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreEr
 /// The fact of that place, and those that were appended with it.
 pub(super) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec<Fact>, StoreError> {
     const SELECT: &str = rows!("WHERE e.seq <= ?1 ORDER BY e.seq DESC LIMIT 1");
-    let found = one(db, SELECT, [seq], |row| read(row, &key_at(row, 9)?))?.unwrap_or_default();
+    let found = one(db, SELECT, [seq], |row| read(row, &key_at(row, 10)?))?.unwrap_or_default();
     Ok(found.into_iter().filter(|fact| fact.key == *key).collect())
 }
 
@@ -179,15 +231,10 @@ pub(super) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec
 pub(super) fn from(
     db: &Connection,
     key: &InstanceKey,
-    index: u64,
-    limit: u32,
+    (index, limit): (u64, u32),
+    hint: Option<Hint>,
 ) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = rows!(
-        "WHERE e.instance = ?1
-            AND e.idx >= coalesce((SELECT max(idx) FROM entries WHERE instance = ?1 AND idx <= ?2), 0) ORDER BY e.idx LIMIT 1 + ?3"
-    );
-    let values = params![instance_row(db, key)?, index.cast_signed(), limit];
-    let found = every(db, SELECT, values, |row| read(row, key))?;
+    let found = walk(db, key, tail::end(db, key, hint)?, index.cast_signed())?;
     Ok(found.into_iter().flatten().filter(|fact| fact.index >= index).take(limit as usize).collect())
 }
 
@@ -196,7 +243,7 @@ pub(super) fn after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, 
     const SELECT: &str = rows!(
         "WHERE e.seq >= coalesce((SELECT max(seq) FROM entries WHERE seq <= ?1), 0) ORDER BY e.seq LIMIT 1 + ?2"
     );
-    let found = every(db, SELECT, params![seq.cast_signed(), limit], |row| read(row, &key_at(row, 9)?))?;
+    let found = every(db, SELECT, params![seq.cast_signed(), limit], |row| read(row, &key_at(row, 10)?))?;
     Ok(found.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
 }
 
@@ -208,9 +255,14 @@ pub(super) fn last(db: &Connection) -> Result<u64, StoreError> {
 
 /// An instance's first entries.
 pub(super) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = rows!("WHERE e.instance = ?1 ORDER BY e.idx LIMIT 2");
-    // A journal of an older format has them in two rows.
-    Ok(every(db, SELECT, [instance], |row| read(row, key))?.into_iter().flatten().collect())
+    const SELECT: &str = rows!("WHERE e.seq = (SELECT first FROM instances WHERE id = ?1)");
+    const NEXT: &str = rows!("WHERE e.seq = ?1");
+    let Some(mut facts) = one(db, SELECT, [instance], |row| read(row, key))? else { return Ok(Vec::new()) };
+    // A journal of an older format has them in two rows, one behind the other.
+    if let [Fact { seq, .. }] = facts[..] {
+        facts.extend(one(db, NEXT, [seq.cast_signed() + 1], |row| read(row, key))?.unwrap_or_default());
+    }
+    Ok(facts)
 }
 
 /// Everything, in order.
@@ -218,7 +270,7 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
     const SELECT: &str = rows!("ORDER BY e.seq");
     let (mut facts, mut lengths) = (Vec::new(), HashMap::new());
     for (instance, row) in
-        every(db, SELECT, [], |row| Ok((cell::<i64>(row, 1)?, read(row, &key_at(row, 9)?)?)))?
+        every(db, SELECT, [], |row| Ok((cell::<i64>(row, 1)?, read(row, &key_at(row, 10)?)?)))?
     {
         let length = lengths.entry(instance).or_insert(0);
         if let Some(first) = row.first() {
@@ -232,13 +284,7 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
 
 /// The facts of one of the [`rows`].
 pub(super) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
-    let spot = Spot {
-        seq: cell(row, 0)?,
-        instance: cell(row, 1)?,
-        index: cell(row, 2)?,
-        at: Timestamp::from_millis(cell(row, 3)?),
-        count: cell(row, 4)?,
-    };
+    let spot = Spot::of(row)?;
     let failed = |why: String| {
         let seq = spot.seq;
         StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {why}"))
@@ -247,12 +293,12 @@ pub(super) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
         row.get_ref(column).map_err(classify)?.as_str_or_null().map_err(|error| failed(error.to_string()))
     };
     let bytes =
-        row.get_ref(6).map_err(classify)?.as_bytes_or_null().map_err(|error| failed(error.to_string()))?;
-    let body = text(5)?.unwrap_or_default();
-    let expanded = expand(body, bytes.unwrap_or_default(), text(8)?);
+        row.get_ref(7).map_err(classify)?.as_bytes_or_null().map_err(|error| failed(error.to_string()))?;
+    let body = text(6)?.unwrap_or_default();
+    let expanded = expand(body, bytes.unwrap_or_default(), text(9)?);
     let expanded = expanded.ok_or_else(|| failed("its shorthand is not understood".to_owned()))?;
     // What was written by older versions has no sum.
-    let sum: Option<i32> = cell(row, 7)?;
+    let sum: Option<i32> = cell(row, 8)?;
     if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot, key)) {
         return Err(failed("it is not what was written".to_owned()));
     }
@@ -265,6 +311,16 @@ pub(super) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
         return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
     }
     Ok(numbered(spot, key, entries))
+}
+
+/// The bytes that a row's entries count for: its text and its digits are in these columns. Damage is for whoever reads it to tell.
+pub(super) fn length(row: &Row<'_>, (body, bytes): (usize, usize)) -> Result<i64, StoreError> {
+    let (body, bytes): (String, Option<Vec<u8>>) = (cell(row, body)?, cell(row, bytes)?);
+    let length = match expand(&body, &bytes.unwrap_or_default(), None) {
+        Some(text) => text.bytes().filter(|byte| *byte != NEXT as u8).count(),
+        None => body.len(),
+    };
+    Ok(length.cast_signed() as i64)
 }
 
 /// Entries with their places.

@@ -12,7 +12,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 6;
+const FORMAT: i64 = 7;
 
 /// Of the database, kept in memory by the one that writes: 32 MiB.
 const CACHE_KIB: i64 = 32 << 10;
@@ -27,7 +27,8 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || APPROVALS.to_owned(),
     || AGENDA.to_owned(),
     || DELETIONS.to_owned(),
-    || format!("{DENSITY}{}", views::create()),
+    || format!("{DENSITY}{}{}", views::words_table(), views::create()),
+    || format!("{TAIL}{}", views::create()),
 ];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
@@ -161,6 +162,23 @@ const DENSITY: &str = "
     DROP TABLE requests;
     ALTER TABLE requests_6 RENAME TO requests;
     CREATE INDEX open_requests ON requests (instance) WHERE open = 1;
+";
+
+/// Format 7 has no index of entries, which was a page more in each commit: an entry names the one before it (`prev`), an instance its
+/// `first` and its `last`, as of when it was entered in the agenda, and `settled` says up to where that holds for all ([`tail`](crate::store::tail)).
+const TAIL: &str = "
+    DROP VIEW asked;
+    DROP VIEW facts;
+    ALTER TABLE entries ADD COLUMN prev INTEGER;
+    UPDATE entries SET prev = (SELECT e.seq FROM entries e WHERE e.instance = entries.instance AND e.idx < entries.idx ORDER BY e.idx DESC LIMIT 1);
+    ALTER TABLE instances DROP COLUMN length;
+    ALTER TABLE instances ADD COLUMN first INTEGER;
+    ALTER TABLE instances ADD COLUMN last INTEGER;
+    UPDATE instances SET first = (SELECT seq FROM entries WHERE instance = instances.id ORDER BY idx LIMIT 1),
+        last = (SELECT seq FROM entries WHERE instance = instances.id ORDER BY idx DESC LIMIT 1);
+    DROP INDEX entries_of_instance;
+    CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
+    INSERT INTO settled VALUES (1, coalesce((SELECT max(seq + count - 1) FROM entries), 0));
 ";
 
 /// Says no to a file that is not ours, or not ours yet.

@@ -28,6 +28,9 @@ use crate::store::open;
 use crate::store::readers::Readers;
 use crate::store::record::Record;
 use crate::store::row;
+use crate::store::tail;
+use crate::store::tail::Hint;
+use crate::store::usage::Change;
 use crate::store::usage::usage;
 use crate::store::writer::Writer;
 use receipt::Digest;
@@ -57,7 +60,8 @@ impl Sqlite {
             let (latest, mark) = (look::latest(&db)?, deletion::mark(&db)?);
             let failed = |error| StoreError::Folder { path: path.clone(), error };
             let log = Log::open(&mut db, &path)?;
-            writer = Some(Writer::start(db, log, Ledger::new(latest, mark)).map_err(failed)?);
+            let ledger = Ledger::new(latest, mark);
+            writer = Some(Writer::start(db, log, ledger)?.map_err(failed)?);
         }
         Ok(Self { readers: Readers::open(path)?, writer })
     }
@@ -94,7 +98,13 @@ impl Sqlite {
     /// # Errors
     /// When the state cannot be read, or has no such instance.
     pub fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        self.readers.read(|db| row::from(db, key, index, limit))
+        let hint = self.hint(key);
+        self.readers.read(|db| row::from(db, key, (index, limit), hint))
+    }
+
+    /// What is known of the end of an instance's journal. Asked before a transaction begins, it says nothing that is not in there.
+    fn hint(&self, key: &InstanceKey) -> Option<Hint> {
+        self.writer.as_ref().map(|writer| writer.hint(key))
     }
 }
 
@@ -115,9 +125,10 @@ impl Store for Sqlite {
     }
 
     fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError> {
+        let hint = key.and_then(|key| self.hint(key));
         self.readers.read(|db| match key {
             None => row::all(db),
-            Some(key) => look::facts(db, key),
+            Some(key) => row::journal(db, key, hint),
         })
     }
 
@@ -144,7 +155,10 @@ impl Store for Sqlite {
         &self,
         id: &RequestId,
     ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<Fact>)>, StoreError> {
-        self.readers.read(|db| asked::request_and_journal(db, id))
+        let Some(kept) = self.readers.read(|db| asked::kept(db, id))? else { return Ok(None) };
+        let facts = self.facts(Some(&kept.key))?;
+        let document = kept.of_journal(&facts)?;
+        Ok(Some((kept.key, document, facts)))
     }
 
     fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
@@ -220,7 +234,13 @@ impl Store for Sqlite {
     }
 
     fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
-        self.readers.read(|db| usage(db, tenant))
+        let settled = self.readers.read(|db| usage(db, tenant))?;
+        // Asked afterwards: what is settled in between is not counted twice. Whoever writes counts exactly.
+        let bytes = match &self.writer {
+            Some(writer) => writer.bytes_in_tail(tenant),
+            None => self.readers.read(|db| tail::bytes(db, tenant))?,
+        };
+        Ok(Change { bytes, ..Change::default() }.on(settled))
     }
 
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {

@@ -14,7 +14,7 @@ use workflow::RequestId;
 use workflow::TenantId;
 
 /// What a transaction adds to a tenant's usage, and takes from it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) instances: i64,
     pub(super) pending: i64,
@@ -110,7 +110,7 @@ pub(super) fn keep_usage(db: &Connection, tenant: &TenantId, change: Change) -> 
     update.execute(values).map(drop).map_err(classify)
 }
 
-/// What a tenant keeps: nothing, for one that has never been here.
+/// What a tenant keeps but for the entries in the [tail](crate::store::tail): nothing, for one that has never been here.
 pub(super) fn usage(db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
     const SELECT: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = ?1";
     let found = one(db, SELECT, [tenant.as_str()], |row| {

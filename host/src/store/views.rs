@@ -4,12 +4,13 @@
 
 use crate::store::shorthand::words;
 
-/// Makes the table `words` and the views `facts` and `asked`.
+/// Makes the views `facts` and `asked`.
 pub(super) fn create() -> String {
-    format!("{}{}{}", table(), facts(), asked())
+    facts() + &asked()
 }
 
-fn table() -> String {
+/// Makes the table `words`.
+pub(super) fn words_table() -> String {
     let row = |(place, (code, word)): (usize, (String, &str))| {
         let code: Vec<_> = code.bytes().map(|byte| format!("char({byte})")).collect();
         format!("({}, {}, '{}')", place + 1, code.join(" || "), word.replace('\'', "''"))
@@ -47,7 +48,9 @@ fn asked() -> String {
                     '$.resource', q.body ->> '$.asked.resource', '$.artifact', json(q.body -> 'artifact'),
                     '$.expires_at', q.body ->> 'expires_at')
                 FROM facts s, facts q
-                WHERE s.of = r.instance AND s.idx = 1 AND q.of = r.instance AND q.seq = r.seq
+                WHERE s.row = (SELECT e.seq FROM entries e WHERE e.seq >= i.first AND e.instance = i.id AND e.idx + e.count > 1 ORDER BY e.seq LIMIT 1)
+                    AND s.idx = 1
+                    AND q.row = (SELECT e.seq FROM entries e WHERE e.seq <= r.seq ORDER BY e.seq DESC LIMIT 1) AND q.seq = r.seq
             ) END AS body
         FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts c ON c.id = r.common;"
     )

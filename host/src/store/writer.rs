@@ -9,6 +9,7 @@
 //! is there, and each of it is told so.
 
 use crate::store::Commit;
+use crate::store::InstanceKey;
 use crate::store::Promise;
 use crate::store::StoreError;
 use crate::store::Written;
@@ -17,10 +18,14 @@ use crate::store::ledger::Ledger;
 use crate::store::log::Log;
 use crate::store::look::classify;
 use crate::store::record::Record;
+use crate::store::tail::Hint;
+use crate::store::tail::Seen;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -29,6 +34,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use workflow::TenantId;
 
 /// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.
 const GROUP: usize = 2_048;
@@ -60,26 +66,37 @@ struct Known {
     acts: AtomicU64,
     /// Writes that are handed over and not begun.
     queued: AtomicUsize,
+    /// Where journals end.
+    tail: Mutex<Seen>,
 }
 
 /// No place of an act.
 const UNKNOWN: u64 = u64::MAX;
 
 impl Writer {
-    /// Starts the thread on a connection that nobody else writes through.
-    pub(super) fn start(db: Connection, log: Log, ledger: Ledger) -> std::io::Result<Self> {
+    /// Starts the thread on a connection that nobody else writes through. The inner error is that of the thread.
+    pub(super) fn start(
+        db: Connection,
+        log: Log,
+        mut ledger: Ledger,
+    ) -> Result<std::io::Result<Self>, StoreError> {
         let (queue, jobs) = channel();
+        let mut tail = Seen::default();
+        ledger.begin(&db)?;
+        ledger.next(&db)?;
+        ledger.publish(&mut tail);
         let known = Arc::new(Known {
             latest: AtomicI64::new(ledger.latest().as_millis()),
             acts: AtomicU64::new(approvals::last_act(&db).unwrap_or(UNKNOWN)),
             queued: AtomicUsize::new(0),
+            tail: Mutex::new(tail),
         });
         let desk = Arc::new(Mutex::new(Desk { db, ledger, log: Some(log), known: Arc::clone(&known) }));
         let at_desk = Arc::clone(&desk);
         let thread = std::thread::Builder::new()
             .name("pp-host-writer".to_owned())
-            .spawn(move || serve(&at_desk, &jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), desk, known })
+            .spawn(move || serve(&at_desk, &jobs));
+        Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), desk, known }))
     }
 
     /// Hands a write over.
@@ -112,6 +129,22 @@ impl Writer {
     /// Whether there is no act after that place, as far as is known.
     pub(super) fn has_no_act_after(&self, seq: u64) -> bool {
         self.known.acts.load(Ordering::Acquire) <= seq
+    }
+
+    /// What is known of the end of an instance's journal, for whoever begins to read afterwards.
+    pub(super) fn hint(&self, key: &InstanceKey) -> Hint {
+        self.known.tail().hint(key)
+    }
+
+    /// A tenant's bytes in the tail.
+    pub(super) fn bytes_in_tail(&self, tenant: &TenantId) -> i64 {
+        self.known.tail().bytes(tenant)
+    }
+}
+
+impl Known {
+    fn tail(&self) -> MutexGuard<'_, Seen> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,19 +211,10 @@ impl Desk {
     fn commit(&mut self, group: Vec<Record>) -> Vec<Written> {
         let size = group.len();
         match self.transact(group) {
-            Ok(answers) => {
-                if let Some(log) = &mut self.log {
-                    log.begun();
-                }
-                self.known.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
-                answers
-            }
+            Ok(answers) => answers,
             Err(error) => {
                 self.ledger.forget();
-                if !self.db.is_autocommit() {
-                    // Where this fails too there is no transaction to be rid of.
-                    let _ = self.db.execute_batch("ROLLBACK");
-                }
+                self.roll_back();
                 (0..size).map(|_| Err(error.again())).collect()
             }
         }
@@ -199,11 +223,40 @@ impl Desk {
     fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
         self.ledger.begin(&self.db)?;
-        self.log.as_ref().map_or(Ok(()), |log| log.begin(&self.db))?;
-        let answers = group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?;
-        self.ledger.settle(&self.db)?;
+        self.log.as_mut().map_or(Ok(()), |log| log.begin(&self.db))?;
+        let answers = match <[Record; 1]>::try_from(group) {
+            Ok([record]) => {
+                let mark = self.ledger.mark();
+                let written = record.write(&self.db, &mut self.ledger);
+                // One that is refused takes the transaction with it.
+                if written.is_err() {
+                    self.ledger.take_back(mark);
+                    self.roll_back();
+                    return Ok(vec![written]);
+                }
+                vec![written]
+            }
+            Err(group) => group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?,
+        };
+        self.ledger.finish(&self.db)?;
         self.run("COMMIT")?;
+        self.committed();
         Ok(answers)
+    }
+
+    fn committed(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.begun();
+        }
+        self.known.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
+        self.ledger.publish(&mut self.known.tail());
+    }
+
+    fn roll_back(&self) {
+        if !self.db.is_autocommit() {
+            // Where this fails too there is no transaction to be rid of.
+            let _ = self.db.execute_batch("ROLLBACK");
+        }
     }
 
     /// One write of a group, undone if it is refused. The outer error is that of the transaction.
