@@ -213,6 +213,11 @@ fn a_database_of_format_6_goes_on() {
     a_database_goes_on("format-6.sqlite");
 }
 
+#[test]
+fn a_database_of_format_7_goes_on() {
+    a_database_goes_on("format-7.sqlite");
+}
+
 fn a_database_goes_on(fixture: &str) {
     let folder = TempDir::new().unwrap();
     let fixture = support::root().join("tests/fixtures").join(fixture);
