@@ -196,7 +196,7 @@ impl Ledger {
         }
     }
 
-    /// Counts a change, or refuses it because of what the tenant keeps and what it has been granted in this transaction.
+    /// Counts a change, or refuses it.
     pub(super) fn charge(
         &mut self,
         db: &Connection,
@@ -204,16 +204,25 @@ impl Ledger {
         change: Change,
         quotas: Option<&Quotas>,
     ) -> Result<(), StoreError> {
-        if let Some(quotas) = quotas {
-            let (before, growth) = self.tail.bytes(tenant);
-            let mut granted = self.changes.get(tenant).copied().unwrap_or_default();
-            granted.add(Change { bytes: before, ..Change::default() });
-            let mut grown = change;
-            grown.add(Change { bytes: growth, ..Change::default() });
-            quotas.check(tenant, &granted.on(self.usage(db, tenant)?), &grown.growth())?;
-        }
+        self.check(db, tenant, change, quotas)?;
         self.change(tenant, change);
         Ok(())
+    }
+
+    /// Refuses a change because of what the tenant keeps, and what it has been granted in this transaction.
+    pub(super) fn check(
+        &mut self,
+        db: &Connection,
+        tenant: &TenantId,
+        change: Change,
+        quotas: Option<&Quotas>,
+    ) -> Result<(), StoreError> {
+        let Some(quotas) = quotas else { return Ok(()) };
+        let (before, growth) = self.tail.bytes(tenant);
+        let mut granted = self.changes.get(tenant).copied().unwrap_or_default();
+        granted.bytes = granted.bytes.saturating_add(before);
+        let grown = Change { bytes: change.bytes.saturating_add(growth), ..change };
+        Ok(quotas.check(tenant, &granted.on(self.usage(db, tenant)?), &grown.growth())?)
     }
 
     fn change(&mut self, tenant: &TenantId, change: Change) {

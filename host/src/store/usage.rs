@@ -22,6 +22,11 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// So many bytes more.
+    pub(super) fn of_bytes(length: usize) -> Self {
+        Self { bytes: i64::try_from(length).unwrap_or(i64::MAX), ..Self::default() }
+    }
+
     /// A text that is kept.
     pub(super) fn keep(&mut self, length: usize) {
         self.bytes = self.bytes.saturating_add(length.cast_signed() as i64);

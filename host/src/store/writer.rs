@@ -5,7 +5,7 @@
 //!              └─ nobody writes or waits, and the caller has time: the same on the caller's thread ─┘
 //! ```
 //!
-//! Each write has a savepoint: one that is refused is undone alone. When the commit itself fails, nothing of the group
+//! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the commit itself fails, nothing of the group
 //! is there, and each of it is told so.
 
 use crate::store::Commit;
@@ -261,6 +261,19 @@ impl Desk {
 
     /// One write of a group, undone if it is refused. The outer error is that of the transaction.
     fn attempt(&mut self, record: Record) -> Result<Written, StoreError> {
+        if record.is_one_row() {
+            let mark = self.ledger.mark();
+            let written = record.write(&self.db, &mut self.ledger);
+            return match written {
+                // A full disk ends the transaction, and the group with it.
+                Err(error) if self.db.is_autocommit() => Err(error),
+                Err(refused) => {
+                    self.ledger.take_back(mark);
+                    Ok(Err(refused))
+                }
+                written => Ok(written),
+            };
+        }
         self.run("SAVEPOINT one")?;
         let mark = self.ledger.mark();
         let written = record.write(&self.db, &mut self.ledger);
