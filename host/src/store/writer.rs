@@ -5,8 +5,8 @@
 //!              └─ nobody writes or waits, and the caller has time: the same on the caller's thread ─┘
 //! ```
 //!
-//! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the commit itself fails, nothing of the group
-//! is there, and each of it is told so.
+//! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the
+//! commit itself fails, nothing of the group is there, and each of it is told so.
 
 use crate::store::Commit;
 use crate::store::InstanceKey;
