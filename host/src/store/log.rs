@@ -154,8 +154,8 @@ impl Log {
         let file = File::options().write(true).open(&self.file)?;
         self.length = file.metadata()?.len();
         if self.needs_room() {
-            file.write_all_at(&vec![0; ROOM], self.length)?;
-            self.length += ROOM as u64;
+            // As much as there is room for: to insist could end a process whose files may not be longer.
+            self.length += file.write_at(&vec![0; ROOM], self.length)? as u64;
         }
         Ok(())
     }

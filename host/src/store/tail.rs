@@ -171,10 +171,10 @@ impl Tail {
                 (Some(end), None) => drop(seen.ends.insert(key.clone(), end.last)),
                 (None, _) => drop(seen.ends.remove(&key)),
             }
-            let bytes = self.bytes.get(&key.tenant).copied().unwrap_or(0);
-            match seen.bytes.get_mut(&key.tenant) {
-                Some(counted) => *counted = bytes,
-                None => drop(seen.bytes.insert(key.tenant, bytes)),
+            match (self.bytes.get(&key.tenant), seen.bytes.get_mut(&key.tenant)) {
+                (None | Some(0), _) => drop(seen.bytes.remove(&key.tenant)),
+                (Some(bytes), Some(counted)) => *counted = *bytes,
+                (Some(bytes), None) => drop(seen.bytes.insert(key.tenant, *bytes)),
             }
         }
     }
