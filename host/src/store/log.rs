@@ -46,7 +46,7 @@ const FRAME: u64 = 4_096 + 24;
 const FEW: u32 = 16;
 
 /// How much room is made at once, and how much of it may be left before there is more. To write where there is something already takes
-/// a fifth less time than to have the file grow with each commit.
+/// less time than to have the file grow with each commit.
 const ROOM: usize = 1 << 20;
 const LEFT: u64 = 64 << 10;
 
