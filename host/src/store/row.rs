@@ -256,11 +256,13 @@ pub(super) fn last(db: &Connection) -> Result<u64, StoreError> {
 /// An instance's first entries.
 pub(super) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result<Vec<Fact>, StoreError> {
     const SELECT: &str = rows!("WHERE e.seq = (SELECT first FROM instances WHERE id = ?1)");
-    const NEXT: &str = rows!("WHERE e.seq = ?1");
+    const NEXT: &str = rows!("WHERE e.seq = ?1 AND e.instance = ?2");
     let Some(mut facts) = one(db, SELECT, [instance], |row| read(row, key))? else { return Ok(Vec::new()) };
     // A journal of an older format has them in two rows, one behind the other.
     if let [Fact { seq, .. }] = facts[..] {
-        facts.extend(one(db, NEXT, [seq.cast_signed() + 1], |row| read(row, key))?.unwrap_or_default());
+        facts.extend(
+            one(db, NEXT, [seq.cast_signed() + 1, instance], |row| read(row, key))?.unwrap_or_default(),
+        );
     }
     Ok(facts)
 }
