@@ -29,8 +29,10 @@ pub(crate) fn array_from_base64<const N: usize>(text: &str) -> Option<[u8; N]> {
     from_base64(text)?.try_into().ok()
 }
 
-pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+pub(crate) fn write_hex<const N: usize>(f: &mut fmt::Formatter<'_>, bytes: &[u8; N]) -> fmt::Result {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
 }
 
 /// `N` bytes from twice as many lowercase hexadecimal digits.
