@@ -330,13 +330,12 @@ impl Authority {
 impl Issuer for Authority {
     fn issue(&self, order: &Order<'_>, grounds: Grounds<'_>) -> Result<Issued, IssueError> {
         let words = |error: receipt::JsonError| IssueError::Request(error.to_string());
-        let document = order.request.document().map_err(words)?;
+        let (document, input_hash) = order.request.hashed().map_err(words)?;
         let (scope, said) = match order.basis {
             Basis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
             Basis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
             Basis::People(envelopes) => (Scope::Production, by_people(order, grounds, &document, envelopes)?),
         };
-        let input_hash = order.request.input_hash().map_err(words)?;
         self.sign(order, scope, said, document, input_hash)
     }
 

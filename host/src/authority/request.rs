@@ -124,17 +124,7 @@ impl Request {
     /// # Errors
     /// When the evidence is not JSON.
     pub fn document(&self) -> Result<Json, JsonError> {
-        let mut members = self.hashable()?;
-        members.push(("hashes", Json::object([("inputHash", Json::from(self.input_hash()?.as_str()))])));
-        let Governed { version, sha256, answer, rules } = &self.governed;
-        let governed = Json::object([
-            ("answer", text(answer)),
-            ("rules", Json::array(rules.iter().map(|rule| text(rule)))),
-            ("sha256", text(&sha256.to_string())),
-            ("version", text(version)),
-        ]);
-        members.push(("policy", governed));
-        Ok(Json::object(members))
+        self.hashed().map(|(document, _)| document)
     }
 
     /// `sha256:` and the digest of what is asked: it changes with any leaf of the action.
@@ -142,7 +132,25 @@ impl Request {
     /// # Errors
     /// When the evidence is not JSON.
     pub fn input_hash(&self) -> Result<String, JsonError> {
-        Ok(Digest::of(Json::object(self.hashable()?).canonical().as_bytes()).tagged())
+        Ok(hash_of(&self.hashable()?))
+    }
+
+    /// The document, and the hash in it.
+    pub(crate) fn hashed(&self) -> Result<(Json, String), JsonError> {
+        let mut document = self.hashable()?;
+        let hash = hash_of(&document);
+        let Governed { version, sha256, answer, rules } = &self.governed;
+        let governed = Json::object([
+            ("answer", text(answer)),
+            ("rules", Json::array(rules.iter().map(|rule| text(rule)))),
+            ("sha256", text(&sha256.to_string())),
+            ("version", text(version)),
+        ]);
+        if let Json::Object(members) = &mut document {
+            members.insert("hashes", Json::object([("inputHash", text(&hash))]));
+            members.insert("policy", governed);
+        }
+        Ok((document, hash))
     }
 
     /// Tool and operation: the capability, split at its last dot.
@@ -160,7 +168,7 @@ impl Request {
         Json::object(acting.into_iter().chain(named))
     }
 
-    fn hashable(&self) -> Result<Vec<(&'static str, Json)>, JsonError> {
+    fn hashable(&self) -> Result<Json, JsonError> {
         let (tool, operation) = self.tool_and_operation();
         let parameters = Json::object([
             ("artifact", self.artifact.as_ref().map_or(Json::Null, ArtifactFacts::to_json)),
@@ -172,7 +180,7 @@ impl Request {
             ("resource", text(&self.resource)),
             ("workflow", Json::object([("call", Json::from(self.call)), ("name", text(&self.workflow))])),
         ]);
-        Ok(vec![
+        Ok(Json::object([
             (
                 "action",
                 Json::object([
@@ -212,8 +220,12 @@ impl Request {
                 ]),
             ),
             ("tenantId", text(self.tenant.as_str())),
-        ])
+        ]))
     }
+}
+
+fn hash_of(hashable: &Json) -> String {
+    Digest::of(hashable.canonical().as_bytes()).tagged()
 }
 
 /// A number that a reader of JSON can hold; nobody asks more often.
