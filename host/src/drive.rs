@@ -12,11 +12,13 @@ use crate::sandbox::Halt;
 use crate::sandbox::Handler;
 use crate::store::Agenda;
 use crate::store::Batch;
+use crate::store::Commit;
 use crate::store::InstanceKey;
 use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::StoreError;
 use crate::store::Write;
+use crate::store::Written;
 use receipt::Digest;
 use receipt::PersonId;
 use receipt::Timestamp;
@@ -98,6 +100,16 @@ pub(crate) enum Stop {
     Error(#[from] Error),
 }
 
+/// What comes of a command as long as nobody has to be waited for.
+enum Further {
+    /// The answer to it.
+    Answer(Outcome),
+    /// This has to be recorded first.
+    Record(Entry),
+    /// Something else has to be done first.
+    Do(Box<Live>),
+}
+
 /// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, and comes back when an attempt has taken
 /// longer than it may.
 pub(crate) async fn look_after(driver: &Mutex<Driver>) -> Result<(), Error> {
@@ -128,12 +140,23 @@ impl Shared {
 
 impl Handler for Shared {
     fn handle(&mut self, command: Command) -> Answer<'_> {
-        Box::pin(async move {
-            let mut driver = self.driver.lock().await;
-            let answer = driver.answer(&command).await;
-            self.position = driver.replay.position();
-            answer.map_err(|stop| Box::new(stop) as Halt)
-        })
+        let (shared, position) = (&*self.driver, &mut self.position);
+        let Ok(mut driver) = shared.try_lock() else {
+            return Answer::Later(Box::pin(async move {
+                let mut driver = shared.lock().await;
+                let further = driver.advance(&command);
+                driver.answer(&command, further, position).await
+            }));
+        };
+        match driver.advance(&command) {
+            Ok(Further::Answer(outcome)) => {
+                *position = driver.replay.position();
+                Answer::Here(Ok(outcome))
+            }
+            further => {
+                Answer::Later(Box::pin(async move { driver.answer(&command, further, position).await }))
+            }
+        }
     }
 
     fn position(&self) -> usize {
@@ -155,14 +178,44 @@ impl Driver {
         Self { inner, origin, replay, quotas, unwritten, writing, line, since, spent, reins }
     }
 
-    async fn answer(&mut self, command: &Command) -> Result<Outcome, Stop> {
+    /// Goes on from there until the command is answered; `position` is where in its journal the guest is then.
+    async fn answer(
+        &mut self,
+        command: &Command,
+        mut further: Result<Further, Stop>,
+        position: &mut usize,
+    ) -> Result<Outcome, Halt> {
+        loop {
+            let done = match further {
+                Ok(Further::Answer(outcome)) => {
+                    *position = self.replay.position();
+                    return Ok(outcome);
+                }
+                Ok(Further::Record(entry)) => self.append([entry]).await,
+                // On the heap, so that a step, which there are so many of, does not carry the weight of an action.
+                Ok(Further::Do(live)) => Box::pin(self.carry_out(*live)).await,
+                Err(stop) => return Err(Box::new(stop)),
+            };
+            further = match done {
+                Ok(()) => self.advance(command),
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// Gets as far as nobody has to be waited for.
+    fn advance(&mut self, command: &Command) -> Result<Further, Stop> {
         // Somebody may have paused or ended it while it did what it was asked for last.
         while !self.replay.stands_still() {
             match self.replay.next(command, self.inner.now()?)? {
-                Turn::Return(outcome) => return Ok(outcome),
+                Turn::Return(outcome) => return Ok(Further::Answer(outcome)),
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
-                Turn::Do(live) => self.carry_out(live).await?,
+                Turn::Do(Live::Record(entry)) if can_wait(&entry) && self.is_patient() => {
+                    self.begin(entry)?;
+                }
+                Turn::Do(Live::Record(entry)) => return Ok(Further::Record(entry)),
+                Turn::Do(live) => return Ok(Further::Do(Box::new(live))),
             }
         }
         Err(Stop::Waiting)
@@ -194,7 +247,6 @@ impl Driver {
     /// The one place where the host does anything.
     async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
-            Live::Record(entry) if can_wait(&entry) => self.begin(entry).await,
             Live::Record(entry) => self.append([entry]).await,
             Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
@@ -207,8 +259,11 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn append(&mut self, entries: impl Into<Vec<Entry>>) -> Result<(), Error> {
-        self.append_batch(Batch { entries: entries.into(), ..Batch::default() }).await
+    pub(crate) fn append(
+        &mut self,
+        entries: impl Into<Vec<Entry>>,
+    ) -> impl Future<Output = Result<(), Error>> {
+        self.append_batch(Batch { entries: entries.into(), ..Batch::default() })
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
@@ -217,13 +272,14 @@ impl Driver {
         loop {
             let before = self.replay.len() - self.unwritten.len() - batch.entries.len();
             batch.agenda = self.moved()?;
-            match self.write_at(before, batch.clone()).await {
-                Err(Error::Store(StoreError::Conflict(_))) => self.catch_up(&batch.entries)?,
+            let (commit, waiting) = self.hand_over(before, batch.clone())?;
+            match self.written(commit.await, waiting) {
+                Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries)?,
                 Ok(facts) => {
                     facts.iter().for_each(|fact| self.inner.observe(fact));
                     return Ok(());
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -248,21 +304,20 @@ impl Driver {
         Ok(())
     }
 
+    /// Whether one more entry may wait for the next.
+    fn is_patient(&self) -> bool {
+        self.writing == Writing::Patiently && self.unwritten.len() + 1 < UNWRITTEN
+    }
+
     /// The beginning of an attempt, or word of an end. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
     /// the middle of it, it is done again. So the entry waits for the next one, or until [`PATIENCE`] is over.
-    async fn begin(&mut self, entry: Entry) -> Result<(), Error> {
-        if self.writing == Writing::AtOnce {
-            return self.append([entry]).await;
-        }
+    fn begin(&mut self, entry: Entry) -> Result<(), Error> {
         if self.unwritten.is_empty() {
             self.since = Instant::now();
         }
         self.apply(std::slice::from_ref(&entry))?;
         self.unwritten.push(entry);
-        match self.unwritten.len() < UNWRITTEN {
-            true => Ok(()),
-            false => self.flush().await,
-        }
+        Ok(())
     }
 
     /// Writes what waits to be written.
@@ -292,21 +347,26 @@ impl Driver {
 
     /// Writes entries that are not in the table yet. It takes them in when they are on disk.
     pub(crate) async fn write(&mut self, batch: Batch) -> Result<Vec<Fact>, Error> {
-        self.write_at(self.replay.len() - self.unwritten.len(), batch).await
+        let (commit, waiting) = self.hand_over(self.replay.len() - self.unwritten.len(), batch)?;
+        Ok(self.written(commit.await, waiting)?)
     }
 
-    /// Writes what waits, and then the batch.
-    async fn write_at(&mut self, after: usize, mut batch: Batch) -> Result<Vec<Fact>, Error> {
-        // Taken before anything is waited for: a drive that is dropped meanwhile has handed it over all the same.
+    /// Hands over what waits, and then the batch: a drive that is dropped meanwhile has handed it over all the same. Beside the promise, what
+    /// waited.
+    fn hand_over(&mut self, after: usize, mut batch: Batch) -> Result<(Commit, Vec<Entry>), Error> {
+        let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
         let waiting = std::mem::take(&mut self.unwritten);
         batch.entries.splice(..0, waiting.iter().cloned());
         batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
-        let written = self.inner.write(Write::Append { place, batch }).await;
+        Ok((self.inner.write(Write::Append { place, batch }), waiting))
+    }
+
+    /// What came of it. What waited still does where it was refused.
+    fn written(&mut self, written: Written, waiting: Vec<Entry>) -> Written {
         if written.is_err() {
             self.unwritten = waiting;
         }
-        Ok(written?)
+        written
     }
 
     pub(crate) fn take_in(&mut self, facts: &[Fact]) -> Result<(), Error> {

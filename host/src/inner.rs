@@ -20,12 +20,12 @@ use crate::programs::Programs;
 use crate::reading;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
+use crate::store::Commit;
 use crate::store::DataFolder;
 use crate::store::RecordedAct;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Write;
-use crate::store::Written;
 use crate::trust::Trust;
 use crate::trust::scope_of;
 use crate::work::Bell;
@@ -118,11 +118,11 @@ impl Inner {
     }
 
     /// Writes for a drive. Where it is the only one, nobody is kept from anything by waiting on this thread, which is sooner done.
-    pub(crate) async fn write(&self, write: Write) -> Written {
+    pub(crate) fn write(&self, write: Write) -> Commit {
         let alone = self.driving.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1;
         match alone {
-            true => self.store.write_here(write),
-            false => self.store.write(write).await,
+            true => Commit::ready(self.store.write_here(write)),
+            false => self.store.write(write),
         }
     }
 
@@ -148,8 +148,9 @@ impl Inner {
 
     /// Has a request judged, and what comes of it signed.
     pub(crate) fn issue(&self, request: &Request, basis: Basis<'_>) -> Result<Issued, Error> {
-        let (id, salt) = (entropy::id("rcpt_")?, Salt::from_bytes(entropy::random_bytes()?));
-        let order = Order { request, basis, id, salt, at: self.now()? };
+        let at = self.now()?;
+        let (id, salt) = (entropy::id("rcpt_", at)?, Salt::from_bytes(entropy::random_bytes()?));
+        let order = Order { request, basis, id, salt, at };
         let trust = self.trust()?;
         Ok(self.authority.issue(&order, Grounds { trust: &trust, policy: &*self.policy })?)
     }

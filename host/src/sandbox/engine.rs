@@ -25,7 +25,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(2);
 const CLEANED_IN_PLACE: usize = 1 << 20;
 
 /// The same for the stack that a guest and its host calls run on. No guest can read it; it is cleaned in case one ever can.
-const STACK_CLEANED_IN_PLACE: usize = 32 << 10;
+const STACK_CLEANED_IN_PLACE: usize = 64 << 10;
 
 /// The engine that guests run on, and why it has no pool, if it has none.
 pub(crate) struct Running {

@@ -71,8 +71,13 @@ use workflow::Outcome;
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a handler answers with, when it is there. Others are driven meanwhile.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>;
+/// What a handler answers with.
+pub enum Answer<'a> {
+    /// It is there already.
+    Here(Result<Outcome, Halt>),
+    /// It comes later. Others are driven meanwhile.
+    Later(Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>),
+}
 
 /// Whoever answers a guest's commands.
 pub trait Handler: Send {
@@ -88,7 +93,7 @@ pub trait Handler: Send {
 /// A closure is a handler: enough for a test.
 impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
     fn handle(&mut self, command: Command) -> Answer<'_> {
-        Box::pin(std::future::ready(self(command)))
+        Answer::Here(self(command))
     }
 }
 

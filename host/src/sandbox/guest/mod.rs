@@ -6,6 +6,7 @@ mod pp;
 mod side_by_side;
 mod steps;
 
+use crate::sandbox::Answer;
 use crate::sandbox::Handler;
 use crate::sandbox::end::Marked;
 use crate::sandbox::lane::Turn;
@@ -64,7 +65,14 @@ pub(crate) struct Guest {
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
         self.turn.give_back();
-        let outcome = self.host_time.during(self.handler.handle(command)).await;
+        let handler = &mut self.handler;
+        let answer = async {
+            match handler.handle(command) {
+                Answer::Here(outcome) => outcome,
+                Answer::Later(outcome) => outcome.await,
+            }
+        };
+        let outcome = self.host_time.during(answer).await;
         self.answered = Instant::now();
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
