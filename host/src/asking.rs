@@ -87,7 +87,7 @@ impl Driver {
         let before =
             self.before(&action.capability, &action.resource, artifact.as_ref().map(|facts| facts.sha256))?;
         Ok(Request {
-            id: entropy::id("apr_")?,
+            id: entropy::id("apr_", now)?,
             tenant: origin.key.tenant.clone(),
             instance: origin.key.instance.clone(),
             call,

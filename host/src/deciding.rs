@@ -88,7 +88,7 @@ impl Host {
     /// receipt cannot be signed. Nothing has been decided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
-        self.0.tell_from(&key, look, says(id, None, issued.entries(id).to_vec(), Some(&issued)))?;
+        self.0.tell_from(&key, look, says(id, None, issued.entries(id).into(), Some(&issued)))?;
         Ok(issued.receipt)
     }
 
@@ -98,7 +98,7 @@ impl Host {
     /// As [`decide`](Self::decide).
     pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
-        let says = says(id, None, issued.entries(id).to_vec(), Some(&issued));
+        let says = says(id, None, issued.entries(id).into(), Some(&issued));
         self.0.tell_from_async(&key, look, says).await?;
         Ok(issued.receipt)
     }
@@ -234,8 +234,8 @@ impl Host {
         if receipt.artifact.status.as_deref() != Some(Decision::Approved.as_str()) {
             return Err(Error::NothingToRevoke(id.clone()));
         }
-        let (name, salt) = (entropy::id("rcpt_rev_")?, Salt::from_bytes(entropy::random_bytes()?));
         let at = self.0.now()?;
+        let (name, salt) = (entropy::id("rcpt_rev_", at)?, Salt::from_bytes(entropy::random_bytes()?));
         let revocation = self.0.authority.revoke(&receipt, (by, reason), name, salt, at)?;
         let body = serde_json::to_string(&revocation).map_err(|error| Error::Internal(error.to_string()))?;
         self.0.store.revoke(id.clone(), at, body)?;

@@ -173,7 +173,8 @@ impl Host {
     /// # Errors
     /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
-        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        let instance = entropy::id("wf_", self.0.now()?)?;
+        let key = InstanceKey { tenant: start.tenant.clone(), instance };
         self.start_as(&key, workflow, start).map(|()| key)
     }
 
@@ -182,7 +183,8 @@ impl Host {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
-        let key = InstanceKey { tenant: start.tenant.clone(), instance: entropy::id("wf_")? };
+        let instance = entropy::id("wf_", self.0.now()?)?;
+        let key = InstanceKey { tenant: start.tenant.clone(), instance };
         let create = self.to_create(&key, workflow, start)?;
         self.observe(&self.0.store.create(create).await?);
         self.0.bell.ring(&key);
