@@ -6,6 +6,7 @@ mod support;
 use host::store::Agenda;
 use host::store::Batch;
 use host::store::DataFolder;
+use host::store::NewRequest;
 use host::store::Place;
 use host::store::Quotas;
 use host::store::Sqlite;
@@ -24,6 +25,7 @@ use support::stored::open;
 use support::stored::step;
 use tempfile::TempDir;
 use workflow::Entry;
+use workflow::RequestId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -215,4 +217,32 @@ fn what_others_write_is_found() {
     assert!(matches!(append(&store, "a", 2, step(2)).wait(), Err(StoreError::Conflict(_))));
     assert_eq!(append(&store, "a", 3, step(2)).wait().unwrap()[0].index, 3);
     assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 4);
+}
+
+/// A look that began before the last commits is not told of them.
+#[test]
+fn a_request_is_read_with_its_journal_while_others_write() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    create(&store, "a").wait().unwrap();
+    let request: RequestId = "apr_1".parse().unwrap();
+    let (capability, resource, body) = ("deploy".to_owned(), "r".to_owned(), r#"{"id":"apr_1"}"#.to_owned());
+    let asked = NewRequest { id: request.clone(), capability, resource, body };
+    let place = Place { key: key("a"), after: 1, at: AT };
+    let batch = Batch { entries: vec![step(0)], request: Some(asked), ..Batch::default() };
+    store.append(place, batch).wait().unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            for length in 2..3_000 {
+                append(&store, "a", length, step(0)).wait().unwrap();
+            }
+        });
+        let mut before = 2;
+        while !writing.is_finished() {
+            let (_, _, facts) = store.request_and_journal(&request).unwrap().unwrap();
+            assert!(facts.len() >= before, "{} after {before}", facts.len());
+            before = facts.len();
+        }
+    });
+    assert_eq!(store.request_and_journal(&request).unwrap().unwrap().2.len(), 3_000);
 }

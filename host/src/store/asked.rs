@@ -12,6 +12,8 @@ use crate::store::row;
 use crate::store::shorthand::REST;
 use crate::store::shorthand::Short;
 use crate::store::shorthand::expand;
+use crate::store::tail;
+use crate::store::tail::Hint;
 use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::params;
@@ -175,6 +177,11 @@ impl Kept {
             common: cell(row, 6)?,
             outcome: cell(row, 7)?,
         })
+    }
+
+    /// The journal of its instance.
+    pub(super) fn journal(&self, db: &Connection, hint: Option<Hint>) -> Result<Vec<Fact>, StoreError> {
+        row::journal_of(db, &self.key, (self.instance, tail::last(db, self.instance, hint)?))
     }
 
     /// The whole request, from the whole journal.

@@ -32,9 +32,9 @@ use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
-/// Pages in the log before it is moved: 16 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
+/// Pages in the log before it is moved: 64 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
 /// stays as long as it ever was, and is written again from its beginning.
-const LONG: u32 = 4_096;
+const LONG: u32 = 16_384;
 
 /// A log's header: with nothing after it there is nothing in the log.
 const HEADER: u64 = 32;

@@ -33,17 +33,18 @@ pub(super) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<(StoredR
 
 /// What became of a receipt: nothing yet, if there is none of that name.
 pub(super) fn fate(db: &Connection, id: &ReceiptId) -> Result<Fate, StoreError> {
-    const REDEEMED: &str = "SELECT at, seq FROM redemptions WHERE receipt = ?1";
-    const ATTESTED: &str = "SELECT body FROM attestations WHERE receipt = ?1";
-    const REVOKED: &str = "SELECT at, body FROM revocations WHERE receipt = ?1";
-    let at = |row: &Row<'_>| cell(row, 0).map(Timestamp::from_millis);
-    Ok(Fate {
-        redeemed: one(db, REDEEMED, [id.as_str()], |row| {
-            Ok((at(row)?, cell::<i64>(row, 1)?.unsigned_abs()))
-        })?,
-        attestation: one(db, ATTESTED, [id.as_str()], cell_0)?,
-        revoked: one(db, REVOKED, [id.as_str()], |row| Ok((at(row)?, cell(row, 1)?)))?,
-    })
+    const SELECT: &str = "SELECT s.at, s.seq, a.body, v.at, v.body FROM (SELECT ?1 AS id) r
+        LEFT JOIN redemptions s ON s.receipt = r.id LEFT JOIN attestations a ON a.receipt = r.id
+        LEFT JOIN revocations v ON v.receipt = r.id";
+    let at = |row: &Row<'_>, column| cell(row, column).map(|at: Option<i64>| at.map(Timestamp::from_millis));
+    let fate = one(db, SELECT, [id.as_str()], |row| {
+        Ok(Fate {
+            redeemed: at(row, 0)?.zip(cell::<Option<i64>>(row, 1)?.map(i64::unsigned_abs)),
+            attestation: cell(row, 2)?,
+            revoked: at(row, 3)?.zip(cell(row, 4)?),
+        })
+    })?;
+    Ok(fate.unwrap_or_default())
 }
 
 pub(super) fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, StoreError> {

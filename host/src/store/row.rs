@@ -170,9 +170,17 @@ pub(super) fn journal(
     key: &InstanceKey,
     hint: Option<Hint>,
 ) -> Result<Vec<Fact>, StoreError> {
-    let (instance, last) = tail::end(db, key, hint)?;
+    journal_of(db, key, tail::end(db, key, hint)?)
+}
+
+/// The journal of the instance in that row, whose last entries are in that one.
+pub(super) fn journal_of(
+    db: &Connection,
+    key: &InstanceKey,
+    end: (i64, Option<i64>),
+) -> Result<Vec<Fact>, StoreError> {
     let mut facts = Vec::new();
-    for row in walk(db, key, (instance, last), 0)? {
+    for row in walk(db, key, end, 0)? {
         follows(facts.len() as u64, &row, key)?;
         facts.extend(row);
     }

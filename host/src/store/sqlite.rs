@@ -155,8 +155,16 @@ impl Store for Sqlite {
         &self,
         id: &RequestId,
     ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<Fact>)>, StoreError> {
-        let Some(kept) = self.readers.read(|db| asked::kept(db, id))? else { return Ok(None) };
-        let facts = self.facts(Some(&kept.key))?;
+        let found = self.readers.read(|db| {
+            let Some(kept) = asked::kept(db, id)? else { return Ok(None) };
+            let hint = self.hint(&kept.key);
+            // Asked within a transaction, it may speak of what was committed since that began.
+            let is_seen = hint.is_none_or(|hint| row::last(db).is_ok_and(|last| hint.is_seen_at(last)));
+            let facts = is_seen.then(|| kept.journal(db, hint)).transpose()?;
+            Ok(Some((kept, facts)))
+        })?;
+        let Some((kept, facts)) = found else { return Ok(None) };
+        let facts = facts.map_or_else(|| self.facts(Some(&kept.key)), Ok)?;
         let document = kept.of_journal(&facts)?;
         Ok(Some((kept.key, document, facts)))
     }

@@ -181,6 +181,11 @@ impl Tail {
 }
 
 impl Hint {
+    /// Whether whoever sees the facts up to that place sees everything that this speaks of.
+    pub(super) fn is_seen_at(self, seq: u64) -> bool {
+        self.upto <= seq.cast_signed()
+    }
+
     /// Of whoever knows the whole tail.
     pub(super) fn of_all(last: Option<i64>) -> Self {
         Self { upto: i64::MAX, last }
@@ -206,16 +211,26 @@ pub(super) fn end(
     hint: Option<Hint>,
 ) -> Result<(i64, Option<i64>), StoreError> {
     const INSTANCE: &str = "SELECT id, last FROM instances WHERE tenant = ?1 AND instance = ?2";
-    const NEWER: &str = "SELECT seq FROM entries WHERE seq > ?1 AND instance = ?2 ORDER BY seq DESC LIMIT 1";
     let name = [key.tenant.as_str(), key.instance.as_str()];
     let found = one(db, INSTANCE, name, |row| Ok((cell::<i64>(row, 0)?, cell::<Option<i64>>(row, 1)?)))?;
     let (row, kept) = found.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+    Ok((row, kept.max(since(db, row, hint)?)))
+}
+
+/// The last entries of the instance in that row.
+pub(super) fn last(db: &Connection, row: i64, hint: Option<Hint>) -> Result<Option<i64>, StoreError> {
+    let kept = one(db, "SELECT last FROM instances WHERE id = ?1", [row], cell_0::<Option<i64>>)?;
+    Ok(kept.flatten().max(since(db, row, hint)?))
+}
+
+/// The last of what was written since an instance's row was, where anything was.
+fn since(db: &Connection, row: i64, hint: Option<Hint>) -> Result<Option<i64>, StoreError> {
+    const NEWER: &str = "SELECT seq FROM entries WHERE seq > ?1 AND instance = ?2 ORDER BY seq DESC LIMIT 1";
     let (upto, known) = match hint {
         Some(Hint { upto, last }) => (upto, last),
         None => (settled(db)?, None),
     };
-    let newer = one(db, NEWER, [upto, row], cell_0::<i64>)?;
-    Ok((row, kept.max(known).max(newer)))
+    Ok(known.max(one(db, NEWER, [upto, row], cell_0::<i64>)?))
 }
 
 /// A tenant's bytes in the tail, for whoever knows nothing of it.

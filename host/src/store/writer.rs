@@ -7,6 +7,8 @@
 //!
 //! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the
 //! commit itself fails, nothing of the group is there, and each of it is told so.
+//!
+//! Where many write at once, a moment's wait before a commit makes for fewer of them, and leaves the processors to those who compute.
 
 use crate::store::Commit;
 use crate::store::InstanceKey;
@@ -34,6 +36,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use workflow::TenantId;
 
 /// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.
@@ -41,6 +44,13 @@ const GROUP: usize = 2_048;
 
 /// Bytes in one transaction, about: a group is closed by the write that reaches it.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// From so many writes in a group on, the next group waits for its like: those who were answered are about to hand over more, and a commit
+/// costs the same for all of them.
+const MANY: usize = 8;
+
+/// How long it waits, about.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// A write and whoever waits for it.
 struct Job {
@@ -92,10 +102,10 @@ impl Writer {
             tail: Mutex::new(tail),
         });
         let desk = Arc::new(Mutex::new(Desk { db, ledger, log: Some(log), known: Arc::clone(&known) }));
-        let at_desk = Arc::clone(&desk);
+        let (at_desk, known_there) = (Arc::clone(&desk), Arc::clone(&known));
         let thread = std::thread::Builder::new()
             .name("pp-host-writer".to_owned())
-            .spawn(move || serve(&at_desk, &jobs));
+            .spawn(move || serve(&at_desk, &known_there, &jobs));
         Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), desk, known }))
     }
 
@@ -169,12 +179,17 @@ struct Desk {
 }
 
 /// The thread. Where somebody broke off in the middle of a write, nothing more is written.
-fn serve(desk: &Mutex<Desk>, jobs: &Receiver<Job>) {
+fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
+    let mut before = 0;
     while let Ok(first) = jobs.recv() {
+        if before >= MANY && known.queued.load(Ordering::Acquire) < before {
+            std::thread::sleep(PAUSE);
+        }
         let Ok(mut desk) = desk.lock() else { return };
         let (records, promises): (Vec<_>, Vec<_>) =
             gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
-        desk.known.queued.fetch_sub(records.len(), Ordering::AcqRel);
+        before = records.len();
+        known.queued.fetch_sub(before, Ordering::AcqRel);
         let answers = desk.write(records);
         drop(desk);
         for (promise, answer) in promises.into_iter().zip(answers) {
