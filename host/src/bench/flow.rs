@@ -21,29 +21,32 @@ pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;
 /// Three steps, an approval, and an action.
 pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"deploy":true}"#;
 
+/// Steps of an instance whose entries are counted, however many of them are in flight.
+const STEPS: u32 = 100;
+
 pub(super) fn entries(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Arc::new(Ground::new(&bench.folder)?);
-    let in_flight = [(1, 200), (64, 50), (IN_FLIGHT_MAX, 20)];
+    let in_flight = [(1, 10), (64, 1), (IN_FLIGHT_MAX, 1)];
     let mut rates = in_flight.map(|_| Vec::new());
     for _ in 0..bench.extent.of(2, 12) {
-        for (rates, (instances, steps)) in rates.iter_mut().zip(in_flight) {
-            rates.push(ground.runtime.block_on(entry_rate(&ground, instances, steps))?);
+        for (rates, (at_once, turns)) in rates.iter_mut().zip(in_flight) {
+            rates.push(ground.runtime.block_on(entry_rate(&ground, at_once, turns))?);
         }
     }
     let rates = rates.map(|mut rates| median(&mut rates));
-    for (rate, (instances, _)) in rates.iter().zip(in_flight) {
-        told(Line::new(format!("entries recorded, {instances} in flight"), *rate, "/s"));
+    for (rate, (at_once, _)) in rates.iter().zip(in_flight) {
+        told(Line::new(format!("entries recorded, {at_once} in flight"), *rate, "/s"));
     }
     told(Line::new("64 in flight beside 1", rates[1] / rates[0], "×").with(Target::AtLeast(4.0)));
     told(Line::new("1 024 in flight beside 1", rates[2] / rates[0], "×").with(Target::AtLeast(15.0)));
     Ok(())
 }
 
-/// Entries a second of instances that only do steps. They are created before the clock runs.
-async fn entry_rate(ground: &Arc<Ground>, instances: u32, steps: u32) -> Result<f64, Obstacle> {
-    let params = format!(r#"{{"steps":{steps},"result":"{}"}}"#, "r".repeat(100));
+/// Entries a second of instances that only do steps, some at once and some in turns. They are created before the clock runs.
+async fn entry_rate(ground: &Arc<Ground>, at_once: u32, turns: u32) -> Result<f64, Obstacle> {
+    let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
     let mut created = Vec::new();
-    for _ in 0..instances {
+    for _ in 0..at_once * turns {
         let (ground, params) = (Arc::clone(ground), params.clone());
         created.push(tokio::spawn(async move { ground.create(&params).await }));
     }
@@ -53,16 +56,21 @@ async fn entry_rate(ground: &Arc<Ground>, instances: u32, steps: u32) -> Result<
     }
     let began = Instant::now();
     let driven: Vec<_> = keys
-        .into_iter()
-        .map(|key| {
-            let ground = Arc::clone(ground);
-            tokio::spawn(async move { ground.finish(&key).await })
+        .chunks(turns as usize)
+        .map(|keys| {
+            let (ground, keys) = (Arc::clone(ground), keys.to_vec());
+            tokio::spawn(async move {
+                for key in keys {
+                    ground.finish(&key).await?;
+                }
+                Ok::<_, Obstacle>(())
+            })
         })
         .collect();
     for driven in driven {
         driven.await??;
     }
-    Ok(f64::from(instances) * f64::from(2 * steps + 1) / began.elapsed().as_secs_f64())
+    Ok(f64::from(at_once * turns) * f64::from(2 * STEPS + 1) / began.elapsed().as_secs_f64())
 }
 
 pub(super) fn instances(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {

@@ -1,6 +1,8 @@
 //! Many instances like one: a real one is run, and its journal written again under other names, as fast as the store takes it.
 
+use crate::Clock as _;
 use crate::InstanceKey;
+use crate::SystemClock;
 use crate::bench::Obstacle;
 use crate::bench::ground::Ground;
 use crate::entropy;
@@ -12,7 +14,6 @@ use crate::store::NewRequest;
 use crate::store::Place;
 use crate::store::Quotas;
 use receipt::Digest;
-use receipt::Timestamp;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use workflow::Entry;
@@ -24,7 +25,6 @@ const UNDER_WAY: usize = 4_096;
 /// The journal of one instance.
 pub(super) struct Mould {
     key: InstanceKey,
-    at: Timestamp,
     entries: Vec<Entry>,
     component: (Digest, Arc<[u8]>),
     request: Option<(RequestId, String)>,
@@ -41,7 +41,6 @@ impl Mould {
     /// Takes the mould of an instance.
     pub(super) fn of(ground: &Ground, key: &InstanceKey) -> Result<Self, Obstacle> {
         let facts = ground.host.audit(Some(key))?;
-        let at = facts.last().ok_or("an instance without entries")?.at;
         let entries: Vec<_> = facts.into_iter().map(|fact| fact.entry).collect();
         let component = ground.workflow.program().digest();
         let bytes = ground.host.store().component(&component)?;
@@ -54,15 +53,16 @@ impl Mould {
             None => None,
             Some(id) => ground.host.store().request(&id)?.map(|(_, body)| (id, body)),
         };
-        Ok(Self { key: key.clone(), at, entries, component: (component, bytes.into()), request, agenda })
+        Ok(Self { key: key.clone(), entries, component: (component, bytes.into()), request, agenda })
     }
 
-    /// Writes that many copies, and keeps the names of the last `kept`.
+    /// Writes that many copies, and keeps the names of `kept` of them, evenly spread.
     pub(super) fn cast(&self, ground: &Ground, copies: u32, kept: u32) -> Result<Vec<Cast>, Obstacle> {
         let (mut under_way, mut names) = (VecDeque::<Commit>::new(), Vec::new());
+        let every = (copies / kept.max(1)).max(1);
         for number in 0..copies {
             let cast = self.copy(ground, &mut under_way)?;
-            if number >= copies - kept.min(copies) {
+            if number % every == 0 && names.len() < kept as usize {
                 names.push(cast);
             }
             while under_way.len() > UNDER_WAY {
@@ -76,8 +76,9 @@ impl Mould {
     }
 
     fn copy(&self, ground: &Ground, under_way: &mut VecDeque<Commit>) -> Result<Cast, Obstacle> {
-        let key = InstanceKey { tenant: self.key.tenant.clone(), instance: entropy::id("wf_")? };
-        let request = self.request.as_ref().map(|_| entropy::id::<RequestId>("apr_")).transpose()?;
+        let at = SystemClock.now();
+        let key = InstanceKey { tenant: self.key.tenant.clone(), instance: entropy::id("wf_", at)? };
+        let request = self.request.as_ref().map(|_| entropy::id::<RequestId>("apr_", at)).transpose()?;
         let mut entries = self.entries.clone();
         for entry in &mut entries {
             match entry {
@@ -90,16 +91,10 @@ impl Mould {
         let quotas = Quotas { instances: u64::MAX, stored_bytes: u64::MAX, ..Quotas::default() };
         let store = ground.host.store();
         let component = self.component.clone();
-        under_way.push_back(store.create(Create {
-            key: key.clone(),
-            component,
-            at: self.at,
-            entries,
-            quotas,
-        }));
+        under_way.push_back(store.create(Create { key: key.clone(), component, at, entries, quotas }));
         let asked = request.as_ref().map(|id| self.request(&key, id)).transpose()?;
         let batch = Batch { entries: later, request: asked, agenda: Some(self.agenda), ..Batch::default() };
-        under_way.push_back(store.append(Place { key: key.clone(), after: 2, at: self.at }, batch));
+        under_way.push_back(store.append(Place { key: key.clone(), after: 2, at }, batch));
         Ok(Cast { key, request })
     }
 
