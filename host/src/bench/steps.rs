@@ -17,7 +17,7 @@ use workflow::Entry;
 const ROUND: u32 = 200;
 
 /// Rounds in which the logs still grow.
-const GROWING: u32 = 25;
+const GROWING: u32 = 85;
 
 pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Ground::new(&bench.folder)?;

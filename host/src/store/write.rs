@@ -115,6 +115,8 @@ struct Slot {
 struct State {
     answer: Option<Written>,
     waker: Option<Waker>,
+    /// A thread waits: to wake one is a call of the system, whether or not there is any.
+    blocks: bool,
 }
 
 impl Commit {
@@ -140,7 +142,10 @@ impl Commit {
         loop {
             match state.answer.take() {
                 Some(answer) => return answer,
-                None => state = self.0.answered.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state.blocks = true;
+                    state = self.0.answered.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
             }
         }
     }
@@ -184,12 +189,14 @@ impl Slot {
     }
 
     fn answer(&self, answer: Written) {
-        let waker = {
+        let (waker, blocks) = {
             let mut state = self.lock();
             state.answer = Some(answer);
-            state.waker.take()
+            (state.waker.take(), state.blocks)
         };
-        self.answered.notify_one();
+        if blocks {
+            self.answered.notify_one();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
