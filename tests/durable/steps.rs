@@ -215,3 +215,17 @@ fn a_workflow_that_takes_another_path_is_stopped() {
         |entries: &[Entry]| support::count(entries, "step-completed") + support::count(entries, "failed");
     assert_eq!(done(&after), done(&before), "and nothing was done");
 }
+
+/// Beginnings of steps wait for what follows them, but not many of them.
+#[test]
+fn beginnings_are_written_before_there_are_many() {
+    let desk = Desk::new();
+    let inside =
+        |op, depth: u32| json!({ "inside": { "name": format!("s{depth}"), "fails": 0, "ops": [op] } });
+    let program = (0..24).fold(json!({ "once": { "name": "innermost" } }), inside);
+    let key = desk.program(&json!([program]));
+    assert!(matches!(desk.drive(&key), Status::Completed(_)));
+    let database = rusqlite::Connection::open(desk.folder.path().join("journal.sqlite")).unwrap();
+    let together: i64 = database.query_row("SELECT max(count) FROM entries", [], |row| row.get(0)).unwrap();
+    assert!(together <= 16, "{together} at once");
+}
