@@ -14,8 +14,8 @@ const APPLICATION: i64 = 0x5050_4853;
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
 const FORMAT: i64 = 7;
 
-/// Of the database, kept in memory by the one that writes: 8 MiB, which is what is above the leaves of a million instances. SQLite goes through all of it
-/// whenever it has divided a page, so that more of it makes commits slower.
+/// Of the database, kept in memory by the one that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
+/// that with more of it commits take longer.
 const CACHE_KIB: i64 = 8 << 10;
 
 /// All statements there are, and some.
