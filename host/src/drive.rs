@@ -22,6 +22,7 @@ use crate::store::Written;
 use receipt::Digest;
 use receipt::PersonId;
 use receipt::Timestamp;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -100,15 +101,8 @@ pub(crate) enum Stop {
     Error(#[from] Error),
 }
 
-/// What comes of a command as long as nobody has to be waited for.
-enum Further {
-    /// The answer to it.
-    Answer(Outcome),
-    /// This has to be recorded first.
-    Record(Entry),
-    /// Something else has to be done first.
-    Do(Box<Live>),
-}
+/// What comes of a command as long as nobody has to be waited for: the answer, or something that has to be done first.
+type Further = ControlFlow<Outcome, Live>;
 
 /// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, and comes back when an attempt has taken
 /// longer than it may.
@@ -149,7 +143,7 @@ impl Handler for Shared {
             }));
         };
         match driver.advance(&command) {
-            Ok(Further::Answer(outcome)) => {
+            Ok(Further::Break(outcome)) => {
                 *position = driver.replay.position();
                 Answer::Here(Ok(outcome))
             }
@@ -187,13 +181,11 @@ impl Driver {
     ) -> Result<Outcome, Halt> {
         loop {
             let done = match further {
-                Ok(Further::Answer(outcome)) => {
+                Ok(Further::Break(outcome)) => {
                     *position = self.replay.position();
                     return Ok(outcome);
                 }
-                Ok(Further::Record(entry)) => self.append([entry]).await,
-                // On the heap, so that a step, which there are so many of, does not carry the weight of an action.
-                Ok(Further::Do(live)) => Box::pin(self.carry_out(*live)).await,
+                Ok(Further::Continue(live)) => self.carry_out(live).await,
                 Err(stop) => return Err(Box::new(stop)),
             };
             further = match done {
@@ -208,14 +200,13 @@ impl Driver {
         // Somebody may have paused or ended it while it did what it was asked for last.
         while !self.replay.stands_still() {
             match self.replay.next(command, self.inner.now()?)? {
-                Turn::Return(outcome) => return Ok(Further::Answer(outcome)),
+                Turn::Return(outcome) => return Ok(Further::Break(outcome)),
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Do(Live::Record(entry)) if can_wait(&entry) && self.is_patient() => {
                     self.begin(entry)?;
                 }
-                Turn::Do(Live::Record(entry)) => return Ok(Further::Record(entry)),
-                Turn::Do(live) => return Ok(Further::Do(Box::new(live))),
+                Turn::Do(live) => return Ok(Further::Continue(live)),
             }
         }
         Err(Stop::Waiting)
@@ -244,13 +235,18 @@ impl Driver {
         self.append([Entry::Diverged { call, message }]).await
     }
 
-    /// The one place where the host does anything.
+    /// The one place where the host does anything. What is more than to record an entry is on the heap, so that a step, which there are so
+    /// many of, does not carry the weight of an action.
     async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         match live {
             Live::Record(entry) => self.append([entry]).await,
-            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
-            Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
-            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
+            Live::Request { call, asked, action, manner } => {
+                Box::pin(self.request(call, asked, action, manner)).await
+            }
+            Live::Redeem { call, asked, invocation } => Box::pin(self.redeem(call, asked, invocation)).await,
+            Live::Effect { call, invocation, interrupted } => {
+                Box::pin(self.act(call, &invocation, interrupted)).await
+            }
             Live::Attest { call, receipt, effect } => {
                 let scope = self.inner.scope_of(&receipt)?;
                 let attested = self.inner.attested(call, &receipt, scope, &effect)?;
