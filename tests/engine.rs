@@ -18,6 +18,8 @@ use host::store::Standing;
 use receipt::Decision;
 use receipt::Timestamp;
 use rusqlite::Connection;
+use serde_json::json;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -114,13 +116,17 @@ impl Floor {
     }
 
     fn work_at(&self, pace: Pace, enough: impl Fn(&Self) -> bool) {
+        support::block_on(self.works(pace, enough));
+    }
+
+    async fn works(&self, pace: Pace, enough: impl Fn(&Self) -> bool) {
         let mut seen = self.seen.clone();
         let stop = async {
             while !enough(self) {
                 seen.changed().await.unwrap();
             }
         };
-        support::block_on(self.host.work(pace, stop)).unwrap();
+        self.host.work(pace, stop).await.unwrap();
     }
 
     fn count(&self, kind: &str) -> usize {
@@ -252,6 +258,35 @@ fn a_guest_that_never_ends_delays_nobody() {
     // On one thread, and with no patience for those who spin.
     let pace = Pace { grace: Duration::ZERO, ..Pace::default() };
     floor.work_at(pace, |floor| floor.count("completed") == 5);
+    assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
+}
+
+/// More of them than drives go on at once, each with some steps behind it. Whoever comes after them has many steps to do.
+#[test]
+fn guests_that_never_end_delay_nobody_however_many_they_are() {
+    const SPINNING: usize = 150;
+    let sandbox =
+        SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
+    let quotas = Quotas { drives: u64::MAX, ..Quotas::default() };
+    let floor = Floor::with(|builder| builder.sandbox(sandbox).quotas(quotas));
+    let mut ops = vec![json!({ "once": { "name": "a" } }); 10];
+    ops.push(json!({ "spin": { "name": "b", "ms": 600_000, "retries": 0, "inside": false } }));
+    let program = json!({ "program": ops }).to_string();
+    let mallory = || support::start_for(&floor.host, "mallory", "durable", &program);
+    let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
+    let pace = Pace { grace: Duration::ZERO, at_once: SPINNING + 10 };
+    let late = Cell::new(false);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let worked = floor.works(pace, |floor| {
+        // Loaded, started, two for each step, and the beginning of the one that does not end.
+        if floor.facts.lock().unwrap().len() == 23 * SPINNING && !late.replace(true) {
+            floor.start("acme", r#"{"steps":100}"#);
+        }
+        floor.facts.lock().unwrap().last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }))
+    });
+    let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), worked).await });
+    assert!(worked.is_ok(), "it waits for guests that never end");
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
 

@@ -20,6 +20,7 @@ use crate::inner::Observer;
 use crate::inner::Troubles;
 use crate::limits::Settings;
 use crate::programs::Programs;
+use crate::rota::Rota;
 use crate::sandbox::Compiler;
 use crate::sandbox::Sandbox;
 use crate::sandbox::SandboxLimits;
@@ -214,6 +215,7 @@ impl Builder {
             programs,
             trust: Mutex::default(),
             driving: Mutex::default(),
+            rota: Rota::new(),
             bell: Bell::default(),
             troubles: self.troubles,
             folder,

@@ -7,6 +7,7 @@ use crate::agenda::agenda;
 use crate::agenda::differs;
 use crate::inner::Inner;
 use crate::inner::Reins;
+use crate::rota::Slice;
 use crate::sandbox::Answer;
 use crate::sandbox::Halt;
 use crate::sandbox::Handler;
@@ -63,6 +64,7 @@ pub(crate) struct Driver {
     writing: Writing,
     /// Since when the first of them waits.
     since: Instant,
+    slice: Slice,
     /// The receipt that was spent last, for what it permits.
     pub(crate) spent: Option<Spent>,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
@@ -70,7 +72,7 @@ pub(crate) struct Driver {
 }
 
 /// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for whoever watches.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How many of them wait at most.
 const UNWRITTEN: usize = 16;
@@ -102,17 +104,22 @@ pub(crate) enum Stop {
 }
 
 /// What comes of a command as long as nobody has to be waited for: the answer, or something that has to be done first.
-type Further = ControlFlow<Outcome, Live>;
+type Further = ControlFlow<Outcome, Box<Live>>;
 
-/// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, and comes back when an attempt has taken
-/// longer than it may.
+/// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, gives the drive's seat to somebody
+/// else, and comes back when an attempt has taken longer than it may.
 pub(crate) async fn look_after(driver: &Mutex<Driver>) -> Result<(), Error> {
+    let mut before = 0;
     loop {
         tokio::time::sleep(PATIENCE).await;
         let mut driver = driver.lock().await;
         if driver.replay.is_overdue(driver.inner.now()?) {
             return Ok(());
         }
+        if driver.replay.len() == before {
+            driver.slice.rise();
+        }
+        before = driver.replay.len();
         if driver.since.elapsed() >= PATIENCE {
             // Where this fails, the next entry that has to be written fails too, and the drive with it.
             let _ = driver.flush().await;
@@ -168,8 +175,8 @@ impl Driver {
     ) -> Self {
         let quotas = inner.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
-        let (origin, spent) = (Arc::new(origin), None);
-        Self { inner, origin, replay, quotas, unwritten, writing, line, since, spent, reins }
+        let (origin, slice, spent) = (Arc::new(origin), inner.rota.begin(), None);
+        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, reins }
     }
 
     /// Goes on from there until the command is answered; `position` is where in its journal the guest is then.
@@ -185,7 +192,10 @@ impl Driver {
                     *position = self.replay.position();
                     return Ok(outcome);
                 }
-                Ok(Further::Continue(live)) => self.carry_out(live).await,
+                Ok(Further::Continue(live)) => match *live {
+                    Live::Record(entry) => self.record(vec![entry]).await,
+                    live => Box::pin(self.carry_out(live)).await,
+                },
                 Err(stop) => return Err(Box::new(stop)),
             };
             further = match done {
@@ -206,7 +216,7 @@ impl Driver {
                 Turn::Do(Live::Record(entry)) if can_wait(&entry) && self.is_patient() => {
                     self.begin(entry)?;
                 }
-                Turn::Do(live) => return Ok(Further::Continue(live)),
+                Turn::Do(live) => return Ok(Further::Continue(Box::new(live))),
             }
         }
         Err(Stop::Waiting)
@@ -235,18 +245,22 @@ impl Driver {
         self.append([Entry::Diverged { call, message }]).await
     }
 
-    /// The one place where the host does anything. What is more than to record an entry is on the heap, so that a step, which there are so
-    /// many of, does not carry the weight of an action.
+    /// Records what the guest did, and comes back when it is this drive's turn again.
+    async fn record(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        self.append(entries).await?;
+        self.slice.step().await;
+        Ok(())
+    }
+
+    /// The one place where the host does anything. It is called by way of the heap, so that a step, which there are so many of, does not
+    /// carry the weight of an action.
     async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
+        self.slice.rise();
         match live {
-            Live::Record(entry) => self.append([entry]).await,
-            Live::Request { call, asked, action, manner } => {
-                Box::pin(self.request(call, asked, action, manner)).await
-            }
-            Live::Redeem { call, asked, invocation } => Box::pin(self.redeem(call, asked, invocation)).await,
-            Live::Effect { call, invocation, interrupted } => {
-                Box::pin(self.act(call, &invocation, interrupted)).await
-            }
+            Live::Record(entry) => self.record(vec![entry]).await,
+            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
+            Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
+            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
             Live::Attest { call, receipt, effect } => {
                 let scope = self.inner.scope_of(&receipt)?;
                 let attested = self.inner.attested(call, &receipt, scope, &effect)?;
@@ -263,19 +277,22 @@ impl Driver {
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
-    pub(crate) async fn append_batch(&mut self, mut batch: Batch) -> Result<(), Error> {
-        self.apply(&batch.entries)?;
-        loop {
-            let before = self.replay.len() - self.unwritten.len() - batch.entries.len();
-            batch.agenda = self.moved()?;
-            let (commit, waiting) = self.hand_over(before, batch.clone())?;
-            match self.written(commit.await, waiting) {
-                Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries)?,
-                Ok(facts) => {
-                    facts.iter().for_each(|fact| self.inner.observe(fact));
-                    return Ok(());
+    pub(crate) fn append_batch(&mut self, mut batch: Batch) -> impl Future<Output = Result<(), Error>> {
+        // A block, which holds the batch once: a function would hold it as what it was called with, too.
+        async move {
+            self.apply(&batch.entries)?;
+            loop {
+                let before = self.replay.len() - self.unwritten.len() - batch.entries.len();
+                batch.agenda = self.moved()?;
+                let (commit, waiting) = self.hand_over(before, batch.clone())?;
+                match self.written(commit.await, waiting) {
+                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries)?,
+                    Ok(facts) => {
+                        facts.iter().for_each(|fact| self.inner.observe(fact));
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
         }
     }

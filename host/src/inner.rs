@@ -18,6 +18,7 @@ use crate::entropy;
 use crate::limits::Settings;
 use crate::programs::Programs;
 use crate::reading;
+use crate::rota::Rota;
 use crate::sandbox::Program;
 use crate::sandbox::Sandbox;
 use crate::store::Commit;
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) programs: Programs,
     pub(crate) trust: Mutex<Arc<Trust>>,
     pub(crate) driving: Mutex<HashMap<InstanceKey, Held>>,
+    pub(crate) rota: Rota,
     pub(crate) bell: Bell,
     pub(crate) troubles: Troubles,
     /// Held for its lock.

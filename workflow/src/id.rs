@@ -1,9 +1,11 @@
-//! Identifiers, parsed once at the edge.
+//! Identifiers, parsed once at the edge. A copy of one is no more than a count.
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde::Serializer;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A text that is not an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,9 +19,9 @@ pub struct InvalidId {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $longest:literal, $also:literal, $rule:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier's text.
@@ -36,7 +38,7 @@ macro_rules! id {
                 let fits = (1..=$longest).contains(&text.len())
                     && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || $also.contains(&byte));
                 let invalid = || InvalidId { kind: $kind, text: text.chars().take(128).collect(), rule: $rule };
-                fits.then(|| Self(text.to_owned())).ok_or_else(invalid)
+                fits.then(|| Self(text.into())).ok_or_else(invalid)
             }
         }
 
@@ -48,9 +50,9 @@ macro_rules! id {
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 

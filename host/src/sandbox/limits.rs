@@ -157,12 +157,22 @@ struct Spent {
 impl HostTime {
     /// Waits for an answer, on the host's time.
     pub(crate) async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
-        self.lock().since = Some(Instant::now());
+        self.begin();
         let answer = answer.await;
+        self.end();
+        answer
+    }
+
+    /// From here on it is the host's.
+    pub(crate) fn begin(&self) {
+        self.lock().since = Some(Instant::now());
+    }
+
+    /// It is the guest's again.
+    pub(crate) fn end(&self) {
         let mut spent = self.lock();
         let took = spent.since.take().map_or(Duration::ZERO, |since| since.elapsed());
         spent.answered += took;
-        answer
     }
 
     /// All of it until now, with the call that is being answered.

@@ -109,9 +109,11 @@ impl Ledger {
     }
 
     /// The write at hand has made an instance.
-    pub(super) fn begun(&mut self, key: &InstanceKey, row: i64) {
-        self.remember(key, Journal { row, length: 0, last: None });
+    pub(super) fn begun(&mut self, key: &InstanceKey, row: i64) -> Journal {
+        let journal = Journal { row, length: 0, last: None };
+        self.remember(key, journal);
         self.added = Some(key.clone());
+        journal
     }
 
     /// Remembers what the write at hand has made of a journal: its new last row, and the bytes of that.

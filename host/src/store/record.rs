@@ -170,31 +170,31 @@ impl Record {
         let one_row = self.is_one_row();
         match self {
             Self::Append { place, lines, quotas, .. } if one_row => {
-                if ledger.journal(db, &place.key)?.length != place.after as u64 {
+                let journal = ledger.journal(db, &place.key)?;
+                if journal.length != place.after as u64 {
                     return Err(StoreError::Conflict(place.key));
                 }
                 ledger.check(db, &place.key.tenant, Change::of_bytes(lines.bytes()), quotas.as_ref())?;
-                add(db, ledger, &place, lines)
+                add(db, ledger, &place, journal, lines)
             }
             Self::Create { place, component, lines, quotas } => {
                 create(db, ledger, place, (&component.0, &component.1), lines, &quotas)
             }
             Self::Append { place, lines, request, receipt, reopened, component, quotas, seen, agenda } => {
                 seen.map_or(Ok(()), |seen| check_seen(db, &seen))?;
-                let (Journal { row, length, .. }, mut change) =
-                    (ledger.journal(db, &place.key)?, Change::default());
-                if length != place.after as u64 {
+                let (journal, mut change) = (ledger.journal(db, &place.key)?, Change::default());
+                if journal.length != place.after as u64 {
                     return Err(StoreError::Conflict(place.key));
                 }
                 if let Some((digest, bytes)) = &component {
                     keep_component(db, &place.key.tenant, (digest, bytes), &mut change)?;
                 }
-                let facts = add(db, ledger, &place, lines)?;
-                keep_records(db, ledger, &place, (row, &facts), (request, receipt), &mut change)?;
+                let facts = add(db, ledger, &place, journal, lines)?;
+                keep_records(db, ledger, &place, (journal.row, &facts), (request, receipt), &mut change)?;
                 settle_all(db, &facts, &mut change)?;
                 if let Some(agenda) = agenda {
                     let last = ledger.journal(db, &place.key)?.last;
-                    enter(db, (row, last), agenda, ledger.time(place.at), &mut change)?;
+                    enter(db, (journal.row, last), agenda, ledger.time(place.at), &mut change)?;
                     change.bytes += ledger.settle(&place.key);
                 }
                 reopened.iter().try_for_each(|request| reopen(db, request, &mut change))?;
@@ -248,8 +248,8 @@ fn create(
         true => StoreError::Exists(key.clone()),
         false => classify(error),
     })?;
-    ledger.begun(key, row);
-    let facts = add(db, ledger, &place, lines)?;
+    let journal = ledger.begun(key, row);
+    let facts = add(db, ledger, &place, journal, lines)?;
     change.bytes += ledger.settle(key);
     settle_all(db, &facts, &mut change)?;
     ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
@@ -321,12 +321,12 @@ fn keep_output(db: &Connection, ledger: &mut Ledger, key: &InstanceKey, text: &s
 }
 
 /// Adds entries, as one row.
-fn add(db: &Connection, ledger: &mut Ledger, place: &Place, lines: Lines) -> Written {
+fn add(db: &Connection, ledger: &mut Ledger, place: &Place, journal: Journal, lines: Lines) -> Written {
     let (key, after) = (&place.key, place.after as u64);
     if lines.entries.is_empty() {
         return Ok(Vec::new());
     }
-    let (journal, count) = (ledger.journal(db, key)?, lines.entries.len() as i64);
+    let count = lines.entries.len() as i64;
     let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
     let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
     lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;

@@ -138,6 +138,21 @@ static BY_BYTE: LazyLock<Vec<Vec<(u8, usize)>>> = LazyLock::new(|| {
     by_byte
 });
 
+/// Whether a byte is a digit or the first of a word: of what a workflow said, most are neither.
+static BEGINS: [bool; 256] = {
+    let (mut begins, mut at) = ([false; 256], 0);
+    while at < WORDS.len() {
+        begins[WORDS[at].as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 256 {
+        begins[byte] = begins[byte] || is_digit(byte as u8);
+        byte += 1;
+    }
+    begins
+};
+
 /// A text in shorthand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Short {
@@ -150,7 +165,9 @@ pub(super) struct Short {
 impl Short {
     /// Shortens a text of JSON, or several with [`NEXT`] between them. None where it has characters that are not its own.
     pub(super) fn of(texts: &[impl AsRef<str>]) -> Option<Self> {
-        let (mut short, mut names) = (Self::default(), Vec::new());
+        let length = texts.iter().map(|text| text.as_ref().len()).sum();
+        let (mut short, mut names) =
+            (Self { text: String::with_capacity(length), bytes: Vec::new() }, Vec::new());
         for (place, text) in texts.iter().map(AsRef::as_ref).enumerate() {
             if place > 0 {
                 short.text.push(NEXT);
@@ -177,6 +194,10 @@ impl Short {
         let (mut kept, mut at) = (0, 0);
         while at < text.len() {
             let rest = &text.as_bytes()[at..];
+            if !BEGINS[usize::from(rest[0])] {
+                at += 1;
+                continue;
+            }
             let found = match (digits(rest), word(rest)) {
                 (64, _) => Found::Digits(DIGEST, 64, &mut self.bytes),
                 (24, _) => Found::Digits(NAME, 24, names),
@@ -245,8 +266,11 @@ pub(super) fn words() -> impl Iterator<Item = (String, &'static str)> {
 
 /// How many digits of a hexadecimal number a text begins with, as far as it matters.
 fn digits(text: &[u8]) -> usize {
-    let is_digit = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.iter().take(65).take_while(is_digit).count()
+    text.iter().take(65).take_while(|byte| is_digit(**byte)).count()
+}
+
+const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 /// The longest word that a text begins with.

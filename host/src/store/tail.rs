@@ -24,6 +24,7 @@ use crate::store::row;
 use rusqlite::Connection;
 use rusqlite::params;
 use std::collections::HashMap;
+use std::collections::hash_map;
 use workflow::TenantId;
 
 /// Places in the tail, at most, before every instance's row says again which its last entry is: a look through so many takes a few milliseconds.
@@ -108,10 +109,18 @@ impl Tail {
 
     /// An instance has other last entries.
     pub(super) fn push(&mut self, key: &InstanceKey, row: i64, last: i64, bytes: i64) {
-        let before = self.ends.get(key).copied();
+        let end = End { row, last, bytes };
+        let before = match self.ends.entry(key.clone()) {
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(end);
+                None
+            }
+            hash_map::Entry::Occupied(mut known) => {
+                let bytes = known.get().bytes + bytes;
+                Some(known.insert(End { bytes, ..end }))
+            }
+        };
         self.change(key, before, bytes);
-        let bytes = before.map_or(0, |end| end.bytes) + bytes;
-        self.ends.insert(key.clone(), End { row, last, bytes });
     }
 
     /// An instance's row says which its last entries are, or will be gone. The bytes that are counted with that.
@@ -165,17 +174,22 @@ impl Tail {
             *seen = Seen { upto: seen.upto, ..Seen::default() };
         }
         seen.upto = upto.unwrap_or(seen.upto);
+        let mut told: Option<TenantId> = None;
         for key in self.moved.drain(..) {
             match (self.ends.get(&key), seen.ends.get_mut(&key)) {
                 (Some(end), Some(last)) => *last = end.last,
                 (Some(end), None) => drop(seen.ends.insert(key.clone(), end.last)),
                 (None, _) => drop(seen.ends.remove(&key)),
             }
+            if told.as_ref() == Some(&key.tenant) {
+                continue;
+            }
             match (self.bytes.get(&key.tenant), seen.bytes.get_mut(&key.tenant)) {
                 (None | Some(0), _) => drop(seen.bytes.remove(&key.tenant)),
                 (Some(bytes), Some(counted)) => *counted = *bytes,
-                (Some(bytes), None) => drop(seen.bytes.insert(key.tenant, *bytes)),
+                (Some(bytes), None) => drop(seen.bytes.insert(key.tenant.clone(), *bytes)),
             }
+            told = Some(key.tenant);
         }
     }
 }

@@ -65,14 +65,12 @@ pub(crate) struct Guest {
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
         self.turn.give_back();
-        let handler = &mut self.handler;
-        let answer = async {
-            match handler.handle(command) {
-                Answer::Here(outcome) => outcome,
-                Answer::Later(outcome) => outcome.await,
-            }
+        self.host_time.begin();
+        let outcome = match self.handler.handle(command) {
+            Answer::Here(outcome) => outcome,
+            Answer::Later(outcome) => outcome.await,
         };
-        let outcome = self.host_time.during(answer).await;
+        self.host_time.end();
         self.answered = Instant::now();
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
