@@ -277,8 +277,11 @@ impl Driver {
     }
 
     /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "a function would hold the batch twice, and a step is moved about with it"
+    )]
     pub(crate) fn append_batch(&mut self, mut batch: Batch) -> impl Future<Output = Result<(), Error>> {
-        // A block, which holds the batch once: a function would hold it as what it was called with, too.
         async move {
             self.apply(&batch.entries)?;
             loop {
