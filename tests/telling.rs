@@ -12,6 +12,7 @@ use host::sandbox::SandboxLimits;
 use host::store::Requests;
 use receipt::Decision;
 use rusqlite::Connection;
+use serde_json::json;
 use std::sync::Barrier;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -140,6 +141,28 @@ fn a_guest_that_never_ends_is_ended() {
     let ended = Status::Terminated { by: "ops".to_owned(), reason: Some("it spins".to_owned()) };
     assert_eq!(driving.join().unwrap(), ended);
     assert_eq!(host.status(&key).unwrap(), ended);
+}
+
+/// What is told from outside unwinds a guest that computes. What it had printed until then is kept.
+#[test]
+fn what_a_guest_printed_before_it_was_unwound_is_kept() {
+    let (_folder, host) = patient_host();
+    let spin = json!({ "spin": { "name": "a", "ms": 600_000, "retries": 0, "inside": false } });
+    let program = json!({ "program": [spin] }).to_string();
+    let pause: fn(&Host, &InstanceKey) = |host, key| host.pause(key, "ops").unwrap();
+    let terminate: fn(&Host, &InstanceKey) = |host, key| host.terminate(key, "ops", None).unwrap();
+    for tell in [pause, terminate] {
+        let key = start(&host, "durable", &program);
+        let driving = std::thread::spawn({
+            let (host, key) = (host.clone(), key.clone());
+            move || block_on(host.drive(&key)).unwrap()
+        });
+        // The beginning of the step is on record some time after its body began: that prints first, and then computes for ever.
+        while count(&entries(&host, &key), "step-started") == 0 {}
+        tell(&host, &key);
+        driving.join().unwrap();
+        assert!(host.store().output(&key).unwrap().contains("ran a 1"));
+    }
 }
 
 fn waiting_on(status: &Status) -> RequestId {

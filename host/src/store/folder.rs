@@ -95,3 +95,31 @@ impl DataFolder {
         self.lock.is_some()
     }
 }
+
+/// A process that is just being started has this process's files until it is what it was started as. Closing the file would leave the lock
+/// to it for so long.
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Where this fails, the lock goes with the last who has the file.
+            let _ = lock.unlock();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_folder_that_was_left_is_free_whoever_has_its_files() {
+        let folder = TempDir::new().unwrap();
+        let owned = DataFolder::own(folder.path()).unwrap();
+        assert!(matches!(DataFolder::own(folder.path()), Err(StoreError::Locked(_))));
+        let also = owned.lock.as_ref().unwrap().try_clone().unwrap();
+        drop(owned);
+        DataFolder::own(folder.path()).unwrap();
+        drop(also);
+    }
+}
