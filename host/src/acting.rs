@@ -54,10 +54,8 @@ impl Driver {
             let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
             let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
             let seen = Seen { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
-            match self
-                .write(Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() })
-                .await
-            {
+            let batch = Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() };
+            match self.write(batch).await {
                 // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
                 Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
                 // Somebody told the instance something. It is looked at again, unless that was to stop.
@@ -67,10 +65,9 @@ impl Driver {
                         return Ok(());
                     }
                 }
-                Ok(facts) => {
-                    let order = facts.last().map_or(0, |fact| fact.seq);
+                Ok(order) => {
                     self.spent = verdict.ok().map(|permit| Spent::new(invocation.receipt, permit, order));
-                    return self.take_in(&facts);
+                    return Ok(());
                 }
                 Err(error) => return Err(error),
             }

@@ -46,7 +46,7 @@ pub struct Builder {
     authority: Option<PathBuf>,
     compiler: Compiler,
     clock: Box<dyn Clock>,
-    observer: Observer,
+    observer: Option<Observer>,
     troubles: Troubles,
     capabilities: Vec<Box<dyn Capability>>,
     wrap: Wrap,
@@ -65,7 +65,7 @@ impl Builder {
             authority: None,
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
-            observer: Box::new(|_| {}),
+            observer: None,
             troubles: Box::new(|_, _| {}),
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
@@ -148,7 +148,7 @@ impl Builder {
     /// Called with every fact, after it is on disk and before anything else happens.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
-        self.observer = Box::new(observer);
+        self.observer = Some(Box::new(observer));
         self
     }
 

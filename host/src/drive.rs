@@ -1,7 +1,6 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::Fact;
 use crate::acting::Spent;
 use crate::agenda::agenda;
 use crate::agenda::differs;
@@ -19,7 +18,6 @@ use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::StoreError;
 use crate::store::Write;
-use crate::store::Written;
 use receipt::Digest;
 use receipt::PersonId;
 use receipt::Timestamp;
@@ -193,7 +191,7 @@ impl Driver {
                     return Ok(outcome);
                 }
                 Ok(Further::Continue(live)) => match *live {
-                    Live::Record(entry) => self.record(vec![entry]).await,
+                    Live::Record(entry) => self.record(entry).await,
                     live => Box::pin(self.carry_out(live)).await,
                 },
                 Err(stop) => return Err(Box::new(stop)),
@@ -208,8 +206,9 @@ impl Driver {
     /// Gets as far as nobody has to be waited for.
     fn advance(&mut self, command: &Command) -> Result<Further, Stop> {
         // Somebody may have paused or ended it while it did what it was asked for last.
+        let now = self.inner.now()?;
         while !self.replay.stands_still() {
-            match self.replay.next(command, self.inner.now()?)? {
+            match self.replay.next(command, now)? {
                 Turn::Return(outcome) => return Ok(Further::Break(outcome)),
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
@@ -246,8 +245,9 @@ impl Driver {
     }
 
     /// Records what the guest did, and comes back when it is this drive's turn again.
-    async fn record(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
-        self.append(entries).await?;
+    async fn record(&mut self, entry: Entry) -> Result<(), Error> {
+        self.begin(entry)?;
+        self.append_batch(Batch::default()).await?;
         self.slice.step().await;
         Ok(())
     }
@@ -257,7 +257,7 @@ impl Driver {
     async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
         self.slice.rise();
         match live {
-            Live::Record(entry) => self.record(vec![entry]).await,
+            Live::Record(entry) => self.record(entry).await,
             Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
@@ -283,18 +283,25 @@ impl Driver {
     )]
     pub(crate) fn append_batch(&mut self, mut batch: Batch) -> impl Future<Output = Result<(), Error>> {
         async move {
+            let now = self.inner.now()?;
             self.apply(&batch.entries)?;
+            self.put_before(&mut batch);
             loop {
-                let before = self.replay.len() - self.unwritten.len() - batch.entries.len();
-                batch.agenda = self.moved()?;
-                let (commit, waiting) = self.hand_over(before, batch.clone())?;
-                match self.written(commit.await, waiting) {
-                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries)?,
-                    Ok(facts) => {
-                        facts.iter().for_each(|fact| self.inner.observe(fact));
+                let after = self.replay.len() - batch.entries.len();
+                batch.agenda = self.moved(now);
+                let refused = match self.hand_over(after, &mut batch, now).await {
+                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).err(),
+                    Err(error) => Some(error.into()),
+                    Ok(stamp) => {
+                        self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                        batch.entries.clear();
+                        self.unwritten = batch.entries;
                         return Ok(());
                     }
-                    Err(error) => return Err(error.into()),
+                };
+                if let Some(error) = refused {
+                    self.unwritten = batch.entries;
+                    return Err(error);
                 }
             }
         }
@@ -354,45 +361,44 @@ impl Driver {
     }
 
     /// The line in the agenda that is to be written, where the old one does not hold any more.
-    fn moved(&mut self) -> Result<Option<Agenda>, Error> {
-        let line = agenda(&self.replay.status(), self.inner.now()?);
+    fn moved(&mut self, now: Timestamp) -> Option<Agenda> {
+        let line = agenda(&self.replay.status(), now);
         let moved = differs(self.line, line).then_some(line);
         self.line = line;
-        Ok(moved)
+        moved
     }
 
-    /// Writes entries that are not in the table yet. It takes them in when they are on disk.
-    pub(crate) async fn write(&mut self, batch: Batch) -> Result<Vec<Fact>, Error> {
-        let (commit, waiting) = self.hand_over(self.replay.len() - self.unwritten.len(), batch)?;
-        Ok(self.written(commit.await, waiting)?)
-    }
-
-    /// Hands over what waits, and then the batch: a drive that is dropped meanwhile has handed it over all the same. Beside the promise, what
-    /// waited.
-    fn hand_over(&mut self, after: usize, mut batch: Batch) -> Result<(Commit, Vec<Entry>), Error> {
-        let place = Place { key: self.origin.key.clone(), after, at: self.inner.now()? };
-        let waiting = std::mem::take(&mut self.unwritten);
-        batch.entries.splice(..0, waiting.iter().cloned());
-        batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        Ok((self.inner.write(Write::Append { place, batch }), waiting))
-    }
-
-    /// What came of it. What waited still does where it was refused.
-    fn written(&mut self, written: Written, waiting: Vec<Entry>) -> Written {
-        if written.is_err() {
-            self.unwritten = waiting;
-        }
-        written
-    }
-
-    pub(crate) fn take_in(&mut self, facts: &[Fact]) -> Result<(), Error> {
-        for fact in facts {
-            if fact.index == self.replay.len() as u64 {
-                self.apply(std::slice::from_ref(&fact.entry))?;
+    /// Writes entries that are not in the table yet, and takes them in when they are on disk. The place of the last of them among all facts.
+    pub(crate) async fn write(&mut self, mut batch: Batch) -> Result<u64, Error> {
+        let (after, now) = (self.replay.len() - self.unwritten.len(), self.inner.now()?);
+        let waited = self.put_before(&mut batch);
+        match self.hand_over(after, &mut batch, now).await {
+            Ok(stamp) => {
+                self.apply(batch.entries.get(waited..).unwrap_or_default())?;
+                self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
             }
-            self.inner.observe(fact);
+            Err(error) => {
+                batch.entries.truncate(waited);
+                self.unwritten = batch.entries;
+                Err(error.into())
+            }
         }
-        Ok(())
+    }
+
+    /// What waits to be written goes before everything else, and waits no longer: a drive that is dropped meanwhile has handed it over all
+    /// the same. How much it was.
+    fn put_before(&mut self, batch: &mut Batch) -> usize {
+        let mut entries = std::mem::take(&mut self.unwritten);
+        let waited = entries.len();
+        entries.append(&mut batch.entries);
+        batch.entries = entries;
+        waited
+    }
+
+    fn hand_over(&self, after: usize, batch: &mut Batch, at: Timestamp) -> Commit {
+        batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
+        self.inner.write(Write::Append { place: Place { key: self.origin.key.clone(), after, at }, batch })
     }
 
     fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {

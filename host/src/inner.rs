@@ -24,6 +24,7 @@ use crate::sandbox::Sandbox;
 use crate::store::Commit;
 use crate::store::DataFolder;
 use crate::store::RecordedAct;
+use crate::store::Stamp;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Write;
@@ -67,7 +68,7 @@ pub(crate) struct Inner {
     pub(crate) gate: Gate,
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) observer: Observer,
+    pub(crate) observer: Option<Observer>,
     pub(crate) settings: Settings,
     pub(crate) environment: Environment,
     pub(crate) programs: Programs,
@@ -120,7 +121,7 @@ impl Inner {
     }
 
     /// Writes for a drive. Where it is the only one, nobody is kept from anything by waiting on this thread, which is sooner done.
-    pub(crate) fn write(&self, write: Write) -> Commit {
+    pub(crate) fn write(&self, write: Write<'_>) -> Commit {
         let alone = self.driving.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1;
         match alone {
             true => Commit::ready(self.store.write_here(write)),
@@ -132,8 +133,11 @@ impl Inner {
         (self.troubles)(key, error);
     }
 
-    pub(crate) fn observe(&self, fact: &Fact) {
-        (self.observer)(fact);
+    /// Tells whoever wants to know what was recorded: these entries, after so many others of that instance.
+    pub(crate) fn observe(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
+        if let (Some(observer), Some(stamp)) = (&self.observer, stamp) {
+            stamp.facts(key, after, entries).for_each(|fact| observer(&fact));
+        }
     }
 
     pub(crate) fn capability(&self, name: &str) -> Option<&dyn Capability> {

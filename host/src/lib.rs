@@ -187,7 +187,8 @@ impl Host {
         let instance = entropy::id("wf_", self.0.now()?)?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance };
         let create = self.to_create(&key, workflow, start)?;
-        self.observe(&self.0.store.create(create).await?);
+        let stamp = self.0.store.create(&create).await?;
+        self.0.observe(stamp, &key, 0, &create.entries);
         self.0.bell.ring(&key);
         Ok(key)
     }
@@ -195,13 +196,10 @@ impl Host {
     /// The same under a name of its own.
     fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, workflow, start)?;
-        self.observe(&self.0.store.write_here(Write::Create(create))?);
+        let stamp = self.0.store.write_here(Write::Create(&create))?;
+        self.0.observe(stamp, key, 0, &create.entries);
         self.0.bell.ring(key);
         Ok(())
-    }
-
-    fn observe(&self, facts: &[Fact]) {
-        facts.iter().for_each(|fact| self.0.observe(fact));
     }
 
     fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {

@@ -15,6 +15,7 @@ use crate::operate::Back;
 use crate::store::Batch;
 use crate::store::Fact;
 use crate::store::Place;
+use crate::store::Stamp;
 use crate::store::StoreError;
 use crate::store::StoredReceipt;
 use crate::store::Write;
@@ -65,11 +66,16 @@ pub(crate) enum Counts {
     Yes,
 }
 
-/// Whether what is told changes an instance's line in the agenda.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Moves {
-    No,
-    Yes,
+/// What is written for that, at the end of a journal.
+struct Telling {
+    place: Place,
+    batch: Batch,
+}
+
+impl Telling {
+    fn write(&self) -> Write<'_> {
+        Write::Append { place: self.place.clone(), batch: &self.batch }
+    }
 }
 
 impl Word {
@@ -114,12 +120,14 @@ impl Inner {
         say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            let told = self
-                .telling(key, look, &say)
-                .and_then(|(write, moves)| Ok((self.store.write_here(write)?, moves)));
+            let told = self.telling(key, look, &say).and_then(|telling| {
+                let stamp = self.store.write_here(telling.write())?;
+                self.told(&telling, stamp);
+                Ok(())
+            });
             match told {
                 Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
-                told => return told.map(|told| self.told(key, &told)),
+                told => return told,
             }
         }
         Err(StoreError::Conflict(key.clone()).into())
@@ -134,26 +142,27 @@ impl Inner {
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
             let told = match self.telling(key, look, &say) {
-                Ok((write, moves)) => {
-                    self.store.write(write).await.map(|facts| (facts, moves)).map_err(Error::from)
+                Ok(telling) => {
+                    let written = self.store.write(telling.write()).await;
+                    written.map(|stamp| self.told(&telling, stamp)).map_err(Error::from)
                 }
                 Err(error) => Err(error),
             };
             match told {
                 Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
-                told => return told.map(|told| self.told(key, &told)),
+                told => return told,
             }
         }
         Err(StoreError::Conflict(key.clone()).into())
     }
 
-    /// What is to be written where somebody says that, and what it changes.
+    /// What is to be written where somebody says that.
     fn telling(
         &self,
         key: &InstanceKey,
         Look { facts, origin, mut replay }: Look,
         say: impl Fn(&Stand<'_>) -> Result<Word, Error>,
-    ) -> Result<(Write, Moves), Error> {
+    ) -> Result<Telling, Error> {
         let (after, before, now) = (replay.len(), replay.status(), self.now()?);
         let word = say(&Stand { origin: &origin, replay: &replay, facts: &facts, now })?;
         for entry in &word.entries {
@@ -163,15 +172,14 @@ impl Inner {
         let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
         let Word { entries, receipt, component, reopened, .. } = word;
         let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
-        let moves = if agenda.is_some() { Moves::Yes } else { Moves::No };
-        Ok((Write::Append { place: Place { key: key.clone(), after, at: now }, batch }, moves))
+        Ok(Telling { place: Place { key: key.clone(), after, at: now }, batch })
     }
 
     /// It is on disk: others hear of it, and whoever works here, where the instance may go on now.
-    fn told(&self, key: &InstanceKey, (facts, moves): &(Vec<Fact>, Moves)) {
-        facts.iter().for_each(|fact| self.observe(fact));
-        if *moves == Moves::Yes {
-            self.bell.ring(key);
+    fn told(&self, Telling { place, batch }: &Telling, stamp: Option<Stamp>) {
+        self.observe(stamp, &place.key, place.after, &batch.entries);
+        if batch.agenda.is_some() {
+            self.bell.ring(&place.key);
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn create(store: &dyn Store, name: &str) -> Commit {
 pub fn create_within(store: &dyn Store, name: &str, quotas: Quotas) -> Commit {
     let bytes: Arc<[u8]> = Arc::from(&b"component"[..]);
     let component = (Digest::of(&bytes), bytes);
-    store.create(Create { key: key(name), component, at: AT, entries: vec![started(0)], quotas })
+    store.create(&Create { key: key(name), component, at: AT, entries: vec![started(0)], quotas })
 }
 
 pub fn step(call: u32) -> Entry {
@@ -55,5 +55,5 @@ pub fn step(call: u32) -> Entry {
 
 pub fn append(store: &dyn Store, name: &str, after: usize, entry: Entry) -> Commit {
     let batch = Batch { entries: vec![entry], ..Batch::default() };
-    store.append(Place { key: key(name), after, at: AT }, batch)
+    store.append(Place { key: key(name), after, at: AT }, &batch)
 }

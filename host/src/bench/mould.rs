@@ -66,7 +66,7 @@ impl Mould {
                 names.push(cast);
             }
             while under_way.len() > UNDER_WAY {
-                under_way.pop_front().map_or(Ok(Vec::new()), Commit::wait)?;
+                under_way.pop_front().map_or(Ok(None), Commit::wait)?;
             }
         }
         for commit in under_way {
@@ -91,10 +91,10 @@ impl Mould {
         let quotas = Quotas { instances: u64::MAX, stored_bytes: u64::MAX, ..Quotas::default() };
         let store = ground.host.store();
         let component = self.component.clone();
-        under_way.push_back(store.create(Create { key: key.clone(), component, at, entries, quotas }));
+        under_way.push_back(store.create(&Create { key: key.clone(), component, at, entries, quotas }));
         let asked = request.as_ref().map(|id| self.request(&key, id)).transpose()?;
         let batch = Batch { entries: later, request: asked, agenda: Some(self.agenda), ..Batch::default() };
-        under_way.push_back(store.append(Place { key: key.clone(), after: 2, at }, batch));
+        under_way.push_back(store.append(Place { key: key.clone(), after: 2, at }, &batch));
         Ok(Cast { key, request })
     }
 

@@ -60,10 +60,10 @@ pub(super) struct Particulars {
 
 impl Particulars {
     /// Leaves out what the journal says, where the text is that of a whole request and `entries` have the fact that it was made.
-    pub(super) fn of(request: NewRequest, entries: &[Entry]) -> Result<Self, StoreError> {
+    pub(super) fn of(request: &NewRequest, entries: &[Entry]) -> Result<Self, StoreError> {
         let NewRequest { id, capability, resource, body } = request;
-        let mut members: Map<String, Value> = serde_json::from_str(&body).map_err(damaged)?;
-        let requested = entries.iter().find(|entry| is_about(entry, &id)).map(serde_json::to_value);
+        let mut members: Map<String, Value> = serde_json::from_str(body).map_err(damaged)?;
+        let requested = entries.iter().find(|entry| is_about(entry, id)).map(serde_json::to_value);
         let requested = requested.transpose().map_err(damaged)?.unwrap_or_default();
         let (mut mark, mut common) = (String::new(), None);
         if is_whole(&members) && agrees(&members, &requested) {
@@ -73,10 +73,10 @@ impl Particulars {
             mark.push(REST);
         }
         let text = Value::Object(members).to_string();
-        let short = Short::of(&[text]).ok_or_else(|| damaged("a request with control characters"))?;
+        let short = Short::of(&text).ok_or_else(|| damaged("a request with control characters"))?;
         let short = Short { text: mark + &short.text, ..short };
         let subject = format!("{capability} {resource}");
-        Ok(Self { id, subject, length: body.len(), common, short })
+        Ok(Self { id: id.clone(), subject, length: body.len(), common, short })
     }
 
     /// Writes it. `seq` is the fact that it was made.

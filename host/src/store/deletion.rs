@@ -81,7 +81,7 @@ pub(super) fn delete(
     }
     change.bytes += ledger.strike(&place.key);
     ledger.charge(db, tenant, change, None)?;
-    Ok(Vec::new())
+    Ok(None)
 }
 
 /// Bytes of what an instance has printed.

@@ -1,6 +1,7 @@
 //! What the one who writes knows without asking the database, and what a transaction changes at its end.
 
 use crate::store::InstanceKey;
+use crate::store::Place;
 use crate::store::Quotas;
 use crate::store::StoreError;
 use crate::store::Usage;
@@ -106,6 +107,15 @@ impl Ledger {
         let journal = Journal { row, length: length(db, key, last)?, last };
         self.remember(key, journal);
         Ok(journal)
+    }
+
+    /// The same for a write that expects its end to be there.
+    pub(super) fn journal_at(&mut self, db: &Connection, place: &Place) -> Result<Journal, StoreError> {
+        let journal = self.journal(db, &place.key)?;
+        match journal.length == place.after as u64 {
+            true => Ok(journal),
+            false => Err(StoreError::Conflict(place.key.clone())),
+        }
     }
 
     /// The write at hand has made an instance.

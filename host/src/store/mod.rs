@@ -49,6 +49,7 @@ pub use sqlite::Sqlite;
 pub use write::Commit;
 pub use write::Create;
 pub use write::Promise;
+pub use write::Stamp;
 pub use write::Write;
 pub use write::Written;
 
@@ -214,23 +215,23 @@ pub trait Store: Send + Sync {
     ///
     /// Refused is what was written by somebody else meanwhile ([`StoreError::Conflict`]), what exists ([`StoreError::Exists`]), and what
     /// goes beyond a quota ([`StoreError::Quota`]). No refusal touches another write.
-    fn write(&self, write: Write) -> Commit;
+    fn write(&self, write: Write<'_>) -> Commit;
 
     /// The same for whoever has nothing to do meanwhile: blocks this thread until the answer is there, and may use it to write.
     ///
     /// # Errors
     /// When nothing was written.
-    fn write_here(&self, write: Write) -> Written {
+    fn write_here(&self, write: Write<'_>) -> Written {
         self.write(write).wait()
     }
 
     /// [`Write::Create`].
-    fn create(&self, create: Create) -> Commit {
+    fn create(&self, create: &Create) -> Commit {
         self.write(Write::Create(create))
     }
 
     /// [`Write::Append`].
-    fn append(&self, place: Place, batch: Batch) -> Commit {
+    fn append(&self, place: Place, batch: &Batch) -> Commit {
         self.write(Write::Append { place, batch })
     }
 

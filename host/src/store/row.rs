@@ -22,18 +22,21 @@ use rusqlite::params;
 use std::collections::HashMap;
 use workflow::Entry;
 
-/// Entries that are appended together, and their texts. They are made by whoever hands them over, not by the one thread that writes.
+/// The text of entries that are appended together. It is made by whoever hands them over, not by the one thread that writes.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// The entries.
-    pub(super) entries: Vec<Entry>,
-    /// The length of each as JSON text, which is what counts against a quota.
-    pub(super) lengths: Vec<usize>,
+    /// How many they are.
+    pub(super) count: usize,
+    /// The length of all of them as JSON text, which is what counts against a quota.
+    pub(super) bytes: usize,
     /// What the first of them says, where many instances have it in common.
     pub(super) loaded: Option<String>,
     short: Short,
     sum: Sum,
 }
+
+/// Bytes of text in most rows, and a few more.
+const TYPICAL: usize = 512;
 
 /// Where a row is.
 #[derive(Debug, Clone, Copy)]
@@ -53,29 +56,25 @@ pub(super) struct Spot {
 }
 
 impl Lines {
-    /// Makes the texts.
-    pub(super) fn of(entries: Vec<Entry>) -> Result<Self, StoreError> {
-        let texts = texts(&entries)?;
-        let short = Short::of(&texts).ok_or_else(unwritable)?;
-        Ok(Self::made(entries, texts, short))
+    /// Makes the text.
+    pub(super) fn of(entries: &[Entry]) -> Result<Self, StoreError> {
+        let text = text(entries)?;
+        Ok(Self::made(entries, &text, Short::of(&text).ok_or_else(unwritable)?))
     }
 
     /// The same for an instance's first entries, of which the very first is kept once for all instances of a component.
-    pub(super) fn of_creation(entries: Vec<Entry>) -> Result<Self, StoreError> {
-        let Some((Entry::Loaded { .. }, _)) = entries.split_first() else { return Self::of(entries) };
-        let texts = texts(&entries)?;
-        let (loaded, short) = (texts[0].clone(), Short::after_loaded(&texts[1..]).ok_or_else(unwritable)?);
-        Ok(Self { loaded: Some(loaded), ..Self::made(entries, texts, short) })
+    pub(super) fn of_creation(entries: &[Entry]) -> Result<Self, StoreError> {
+        let [Entry::Loaded { .. }, ..] = entries else { return Self::of(entries) };
+        let text = text(entries)?;
+        let (loaded, others) =
+            text.split_once(NEXT).map_or((&*text, None), |(loaded, others)| (loaded, Some(others)));
+        let short = Short::after_loaded(others).ok_or_else(unwritable)?;
+        Ok(Self { loaded: Some(loaded.to_owned()), ..Self::made(entries, &text, short) })
     }
 
-    fn made(entries: Vec<Entry>, texts: Vec<String>, short: Short) -> Self {
-        let lengths = texts.iter().map(String::len).collect();
-        Self { entries, lengths, loaded: None, short, sum: Sum::of_all(&texts) }
-    }
-
-    /// The bytes of their texts.
-    pub(super) fn bytes(&self) -> usize {
-        self.lengths.iter().sum()
+    fn made(entries: &[Entry], text: &str, short: Short) -> Self {
+        let (count, between) = (entries.len(), entries.len().saturating_sub(1));
+        Self { count, bytes: text.len() - between, loaded: None, short, sum: Sum::of(text) }
     }
 
     /// Writes them.
@@ -109,8 +108,16 @@ impl Spot {
     }
 }
 
-fn texts(entries: &[Entry]) -> Result<Vec<String>, StoreError> {
-    entries.iter().map(serde_json::to_string).collect::<Result<_, _>>().map_err(damaged)
+/// Entries as JSON text, with [`NEXT`] between them.
+fn text(entries: &[Entry]) -> Result<String, StoreError> {
+    let mut text = Vec::with_capacity(TYPICAL);
+    for (place, entry) in entries.iter().enumerate() {
+        if place > 0 {
+            text.push(NEXT as u8);
+        }
+        serde_json::to_writer(&mut text, entry).map_err(damaged)?;
+    }
+    String::from_utf8(text).map_err(damaged)
 }
 
 /// Something that is no JSON: nothing in here makes it.
@@ -126,18 +133,6 @@ impl Sum {
     fn of(text: &str) -> Self {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(text.as_bytes());
-        Self(hasher)
-    }
-
-    /// That of texts with [`NEXT`] between them.
-    fn of_all(texts: &[String]) -> Self {
-        let mut hasher = crc32fast::Hasher::new();
-        for (place, text) in texts.iter().enumerate() {
-            if place > 0 {
-                hasher.update(&[NEXT as u8]);
-            }
-            hasher.update(text.as_bytes());
-        }
         Self(hasher)
     }
 
@@ -334,7 +329,7 @@ pub(super) fn length(row: &Row<'_>, (body, bytes): (usize, usize)) -> Result<i64
 }
 
 /// Entries with their places.
-pub(super) fn numbered(spot: Spot, key: &InstanceKey, entries: Vec<Entry>) -> Vec<Fact> {
+fn numbered(spot: Spot, key: &InstanceKey, entries: Vec<Entry>) -> Vec<Fact> {
     let places = (spot.seq.unsigned_abs()..).zip(spot.index.unsigned_abs()..);
     let fact = |(entry, (seq, index))| Fact { seq, at: spot.at, key: key.clone(), index, entry };
     entries.into_iter().zip(places).map(fact).collect()

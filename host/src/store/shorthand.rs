@@ -163,12 +163,11 @@ pub(super) struct Short {
 }
 
 impl Short {
-    /// Shortens a text of JSON, or several with [`NEXT`] between them. None where it has characters that are not its own.
-    pub(super) fn of(texts: &[impl AsRef<str>]) -> Option<Self> {
-        let length = texts.iter().map(|text| text.as_ref().len()).sum();
+    /// Shortens a text of JSON, or several with [`NEXT`] between them. None where it has other characters that are not its own.
+    pub(super) fn of(texts: &str) -> Option<Self> {
         let (mut short, mut names) =
-            (Self { text: String::with_capacity(length), bytes: Vec::new() }, Vec::new());
-        for (place, text) in texts.iter().map(AsRef::as_ref).enumerate() {
+            (Self { text: String::with_capacity(texts.len()), bytes: Vec::new() }, Vec::new());
+        for (place, text) in texts.split(NEXT).enumerate() {
             if place > 0 {
                 short.text.push(NEXT);
             }
@@ -183,10 +182,10 @@ impl Short {
     }
 
     /// [`LOADED`], and after it these.
-    pub(super) fn after_loaded(texts: &[String]) -> Option<Self> {
+    pub(super) fn after_loaded(texts: Option<&str>) -> Option<Self> {
+        let Some(texts) = texts else { return Some(Self { text: LOADED.into(), bytes: Vec::new() }) };
         let Self { text, bytes } = Self::of(texts)?;
-        let next = if texts.is_empty() { "" } else { "\u{4}" };
-        Some(Self { text: format!("{LOADED}{next}{text}"), bytes })
+        Some(Self { text: format!("{LOADED}{NEXT}{text}"), bytes })
     }
 
     fn push(&mut self, text: &str, names: &mut Vec<u8>) {
@@ -322,8 +321,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(texts: &[&str]) -> Short {
-        let short = Short::of(texts).unwrap();
         let joined = texts.join(&NEXT.to_string());
+        let short = Short::of(&joined).unwrap();
         assert_eq!(expand(&short.text, &short.bytes, None), Some(joined));
         short
     }
@@ -339,8 +338,8 @@ mod tests {
 
     #[test]
     fn nothing_else_is_taken_for_shorthand() {
-        assert_eq!(Short::of(&["a\u{6}b"]), None);
-        assert_eq!(Short::of(&["a\nb"]), None);
+        assert_eq!(Short::of("a\u{6}b"), None);
+        assert_eq!(Short::of("a\nb"), None);
         let long = r#"{"fact":"step-started","call":"#.repeat(200);
         assert_eq!(check(&[&long]).text, long);
         for text in ["a".repeat(23), "A".repeat(24), "A".repeat(64)] {
@@ -354,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_is_damaged_says_nothing() {
-        let short = Short::of(&["a".repeat(64), "b".repeat(24)]).unwrap();
+        let short = Short::of(&format!("{}{NEXT}{}", "a".repeat(64), "b".repeat(24))).unwrap();
         assert_eq!(expand(&short.text, &short.bytes[1..], None), None);
         assert_eq!(expand(&short.text[..1], &short.bytes, None), None);
         assert_eq!(expand("\u{1f}", &[], None), None);

@@ -109,7 +109,7 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn write(&self, write: Write) -> Commit {
+    fn write(&self, write: Write<'_>) -> Commit {
         match (&self.writer, Record::of(write)) {
             (Some(writer), Ok(record)) => writer.hand_over(record),
             (None, _) => Commit::ready(Err(StoreError::NotOwned)),
@@ -117,7 +117,7 @@ impl Store for Sqlite {
         }
     }
 
-    fn write_here(&self, write: Write) -> Written {
+    fn write_here(&self, write: Write<'_>) -> Written {
         match &self.writer {
             Some(writer) => writer.write_here(Record::of(write)?),
             None => Err(StoreError::NotOwned),

@@ -22,15 +22,15 @@ use workflow::ReceiptId;
 
 /// One change of the durable state. It takes place whole or not at all, whatever else is committed with it.
 #[derive(Debug)]
-pub enum Write {
+pub enum Write<'a> {
     /// Create an instance with its first entries, and keep its component.
-    Create(Create),
+    Create(&'a Create),
     /// Write a batch at its place.
     Append {
         /// Where it goes.
         place: Place,
         /// What is written.
-        batch: Batch,
+        batch: &'a Batch,
     },
     /// Add to what an instance's guest has printed. The last million characters are kept.
     Output {
@@ -86,14 +86,43 @@ pub struct Create {
     pub component: (Digest, Arc<[u8]>),
     /// The time to record.
     pub at: Timestamp,
-    /// The first entries.
+    /// The first entries: what it is loaded with, and as what it is started.
     pub entries: Vec<Entry>,
     /// What the tenant may keep.
     pub quotas: Quotas,
 }
 
-/// What a write is answered with: the facts as they were recorded, none where it records none.
-pub type Written = Result<Vec<Fact>, StoreError>;
+/// Where the entries of one write were recorded, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The place of the first of them among all facts. The others follow.
+    pub seq: u64,
+    /// The time that was recorded.
+    pub at: Timestamp,
+}
+
+impl Stamp {
+    /// The entries as facts: they were written to that place in their instance's journal.
+    pub fn facts<'a>(
+        self,
+        key: &'a InstanceKey,
+        after: usize,
+        entries: &'a [Entry],
+    ) -> impl Iterator<Item = Fact> + 'a {
+        let places = (self.seq..).zip(after as u64..);
+        let fact = move |((seq, index), entry): ((u64, u64), &Entry)| Fact {
+            seq,
+            at: self.at,
+            key: key.clone(),
+            index,
+            entry: entry.clone(),
+        };
+        places.zip(entries).map(fact)
+    }
+}
+
+/// What a write is answered with: where it was recorded, if it records anything.
+pub type Written = Result<Option<Stamp>, StoreError>;
 
 /// An answer that is under way: a future, and for whoever has a thread to spare something to [wait](Self::wait) for. The write takes
 /// place whether or not anybody waits.

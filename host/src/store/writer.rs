@@ -125,7 +125,7 @@ impl Writer {
     pub(super) fn write_here(&self, record: Record) -> Written {
         let nobody_waits = self.known.queued.load(Ordering::Acquire) == 0;
         match nobody_waits.then(|| self.desk.try_lock().ok()).flatten() {
-            Some(mut desk) => desk.write(vec![record]).pop().unwrap_or(Err(StoreError::Stopped)),
+            Some(mut desk) => desk.write(&[record]).pop().unwrap_or(Err(StoreError::Stopped)),
             None => self.hand_over(record).wait(),
         }
     }
@@ -180,21 +180,21 @@ struct Desk {
 
 /// The thread. Where somebody broke off in the middle of a write, nothing more is written.
 fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
-    let mut before = 0;
+    let (mut records, mut promises, mut before) = (Vec::new(), Vec::new(), 0);
     while let Ok(first) = jobs.recv() {
         if before >= MANY && known.queued.load(Ordering::Acquire) < before {
             std::thread::sleep(PAUSE);
         }
         let Ok(mut desk) = desk.lock() else { return };
-        let (records, promises): (Vec<_>, Vec<_>) =
-            gather(first, jobs).into_iter().map(|job| (job.record, job.promise)).unzip();
+        gather(first, jobs, &mut records, &mut promises);
         before = records.len();
         known.queued.fetch_sub(before, Ordering::AcqRel);
-        let answers = desk.write(records);
+        let answers = desk.write(&records);
         drop(desk);
-        for (promise, answer) in promises.into_iter().zip(answers) {
+        for (promise, answer) in promises.drain(..).zip(answers) {
             promise.answer(answer);
         }
+        records.clear();
     }
     if let Ok(mut desk) = desk.lock() {
         desk.close();
@@ -203,7 +203,7 @@ fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
 
 impl Desk {
     /// Writes a group, and has a long log moved.
-    fn write(&mut self, group: Vec<Record>) -> Vec<Written> {
+    fn write(&mut self, group: &[Record]) -> Vec<Written> {
         let acts = group.iter().any(|record| matches!(record, Record::Act { .. }));
         let answers = self.commit(group);
         if acts {
@@ -223,24 +223,23 @@ impl Desk {
     }
 
     /// Writes a group. An error of the transaction is everybody's.
-    fn commit(&mut self, group: Vec<Record>) -> Vec<Written> {
-        let size = group.len();
+    fn commit(&mut self, group: &[Record]) -> Vec<Written> {
         match self.transact(group) {
             Ok(answers) => answers,
             Err(error) => {
                 self.ledger.forget();
                 self.roll_back();
-                (0..size).map(|_| Err(error.again())).collect()
+                group.iter().map(|_| Err(error.again())).collect()
             }
         }
     }
 
-    fn transact(&mut self, group: Vec<Record>) -> Result<Vec<Written>, StoreError> {
+    fn transact(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
         self.ledger.begin(&self.db)?;
         self.log.as_mut().map_or(Ok(()), |log| log.begin(&self.db))?;
-        let answers = match <[Record; 1]>::try_from(group) {
-            Ok([record]) => {
+        let answers = match group {
+            [record] => {
                 let mark = self.ledger.mark();
                 let written = record.write(&self.db, &mut self.ledger);
                 // One that is refused takes the transaction with it.
@@ -251,7 +250,7 @@ impl Desk {
                 }
                 vec![written]
             }
-            Err(group) => group.into_iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?,
+            group => group.iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?,
         };
         self.ledger.finish(&self.db)?;
         self.run("COMMIT")?;
@@ -275,7 +274,7 @@ impl Desk {
     }
 
     /// One write of a group, undone if it is refused. The outer error is that of the transaction.
-    fn attempt(&mut self, record: Record) -> Result<Written, StoreError> {
+    fn attempt(&mut self, record: &Record) -> Result<Written, StoreError> {
         if record.is_one_row() {
             let mark = self.ledger.mark();
             let written = record.write(&self.db, &mut self.ledger);
@@ -309,13 +308,12 @@ impl Desk {
 }
 
 /// What is waiting, up to a bound.
-fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
-    let mut bytes = first.record.bytes();
-    let mut group = vec![first];
-    while group.len() < GROUP && bytes < GROUP_BYTES {
-        let Ok(job) = jobs.try_recv() else { break };
-        bytes = bytes.saturating_add(job.record.bytes());
-        group.push(job);
+fn gather(first: Job, jobs: &Receiver<Job>, records: &mut Vec<Record>, promises: &mut Vec<Promise>) {
+    let (mut bytes, mut next) = (0_usize, Some(first));
+    while let Some(Job { record, promise }) = next {
+        bytes = bytes.saturating_add(record.bytes());
+        records.push(record);
+        promises.push(promise);
+        next = if records.len() < GROUP && bytes < GROUP_BYTES { jobs.try_recv().ok() } else { None };
     }
-    group
 }
