@@ -63,11 +63,13 @@ impl Replay {
         // What is kept of this very step does not count against it when it is asked about again.
         let kept = recorded.map_or(0, |recorded| self.calls.kept().saturating_sub(recorded.state.kept()));
         let late = recorded.and_then(|recorded| recorded.config.as_ref()).map(StepConfig::timeout);
-        let ended = match (recorded.map(|recorded| &recorded.state), self.limits.step_end(kept, result)) {
-            (Some(State::StepDone(before)), Ok(now)) if *before == now => Ok(()),
-            (Some(State::StepFailed(before) | State::StepDue { failure: before, .. }), now)
-                if now.as_ref() == Err(before) || late.as_ref() == Some(before) =>
-            {
+        let failed_so = |before: &Failure| {
+            late.as_ref() == Some(before) || self.limits.step_end(kept, result).as_ref() == Err(before)
+        };
+        let ended = match recorded.map(|recorded| &recorded.state) {
+            // It was acceptable when it was recorded.
+            Some(State::StepDone(before)) if result.as_ref() == Ok(before) => Ok(()),
+            Some(State::StepFailed(before) | State::StepDue { failure: before, .. }) if failed_so(before) => {
                 Err(before.clone())
             }
             _ => {
