@@ -21,7 +21,6 @@ use crate::store::Write;
 use receipt::Digest;
 use receipt::PersonId;
 use receipt::Timestamp;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -101,8 +100,15 @@ pub(crate) enum Stop {
     Error(#[from] Error),
 }
 
-/// What comes of a command as long as nobody has to be waited for: the answer, or something that has to be done first.
-type Further = ControlFlow<Outcome, Box<Live>>;
+/// How far a command gets as long as nobody has to be waited for.
+enum Further {
+    /// To its answer.
+    Answered(Outcome),
+    /// What it recorded has to be written first.
+    Write,
+    /// This has to be done first.
+    Do(Box<Live>),
+}
 
 /// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, gives the drive's seat to somebody
 /// else, and comes back when an attempt has taken longer than it may.
@@ -148,7 +154,7 @@ impl Handler for Shared {
             }));
         };
         match driver.advance(&command) {
-            Ok(Further::Break(outcome)) => {
+            Ok(Further::Answered(outcome)) => {
                 *position = driver.replay.position();
                 Answer::Here(Ok(outcome))
             }
@@ -186,14 +192,12 @@ impl Driver {
     ) -> Result<Outcome, Halt> {
         loop {
             let done = match further {
-                Ok(Further::Break(outcome)) => {
+                Ok(Further::Answered(outcome)) => {
                     *position = self.replay.position();
                     return Ok(outcome);
                 }
-                Ok(Further::Continue(live)) => match *live {
-                    Live::Record(entry) => self.record(entry).await,
-                    live => Box::pin(self.carry_out(live)).await,
-                },
+                Ok(Further::Write) => self.record().await,
+                Ok(Further::Do(live)) => Box::pin(self.carry_out(live)).await,
                 Err(stop) => return Err(Box::new(stop)),
             };
             further = match done {
@@ -209,13 +213,17 @@ impl Driver {
         let now = self.inner.now()?;
         while !self.replay.stands_still() {
             match self.replay.next(command, now)? {
-                Turn::Return(outcome) => return Ok(Further::Break(outcome)),
+                Turn::Return(outcome) => return Ok(Further::Answered(outcome)),
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
-                Turn::Do(Live::Record(entry)) if can_wait(&entry) && self.is_patient() => {
-                    self.begin(entry)?;
+                Turn::Record(entry) => {
+                    let can_wait = can_wait(&entry) && self.is_patient();
+                    self.take_in(entry)?;
+                    if !can_wait {
+                        return Ok(Further::Write);
+                    }
                 }
-                Turn::Do(live) => return Ok(Further::Continue(Box::new(live))),
+                Turn::Do(live) => return Ok(Further::Do(Box::new(live))),
             }
         }
         Err(Stop::Waiting)
@@ -244,9 +252,8 @@ impl Driver {
         self.append([Entry::Diverged { call, message }]).await
     }
 
-    /// Records what the guest did, and comes back when it is this drive's turn again.
-    async fn record(&mut self, entry: Entry) -> Result<(), Error> {
-        self.begin(entry)?;
+    /// Writes what the guest did, and comes back when it is this drive's turn again.
+    async fn record(&mut self) -> Result<(), Error> {
         self.append_batch(Batch::default()).await?;
         self.slice.step().await;
         Ok(())
@@ -254,10 +261,9 @@ impl Driver {
 
     /// The one place where the host does anything. It is called by way of the heap, so that a step, which there are so many of, does not
     /// carry the weight of an action.
-    async fn carry_out(&mut self, live: Live) -> Result<(), Error> {
+    async fn carry_out(&mut self, live: Box<Live>) -> Result<(), Error> {
         self.slice.rise();
-        match live {
-            Live::Record(entry) => self.record(entry).await,
+        match *live {
             Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
@@ -332,9 +338,8 @@ impl Driver {
         self.writing == Writing::Patiently && self.unwritten.len() + 1 < UNWRITTEN
     }
 
-    /// The beginning of an attempt, or word of an end. What follows is the guest's own computing, which reaches nothing outside: should the host stop in
-    /// the middle of it, it is done again. So the entry waits for the next one, or until [`PATIENCE`] is over.
-    fn begin(&mut self, entry: Entry) -> Result<(), Error> {
+    /// Puts an entry in the table that waits to be written.
+    fn take_in(&mut self, entry: Entry) -> Result<(), Error> {
         if self.unwritten.is_empty() {
             self.since = Instant::now();
         }
@@ -413,8 +418,9 @@ impl Driver {
     }
 }
 
-/// Whether an entry says no more than that the guest goes on computing, and where: should the host stop before the next one, the guest
-/// comes to the same place again, and it is written then.
+/// Whether an entry says no more than that the guest goes on computing, and where: the beginning of an attempt, or word of an end. What
+/// follows reaches nothing outside, and should the host stop in the middle of it, the guest comes to the same place again. So the entry
+/// waits for the next one, or until [`PATIENCE`] is over.
 fn can_wait(entry: &Entry) -> bool {
     matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
 }

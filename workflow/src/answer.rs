@@ -58,7 +58,8 @@ impl Frame {
 }
 
 impl Replay {
-    /// What to do about `command` at the time `now`. Ask again with the same command after each [`Turn::Do`] has been done and applied.
+    /// What to do about `command` at the time `now`. Ask again with the same command after each [`Turn::Record`]
+    /// and [`Turn::Do`] has been done and applied.
     ///
     /// # Errors
     /// When the journal has something else at this place.
@@ -127,22 +128,22 @@ impl Replay {
                 return Turn::Break(Failure { name: "limit-exceeded".to_owned(), message });
             }
             Err(Problem::Unacceptable(message)) => {
-                return Turn::Do(Live::Record(Entry::Rejected { call, asked, message }));
+                return Turn::Record(Entry::Rejected { call, asked, message });
             }
             Ok(()) => {}
         }
         let manner = if matches!(command, Command::Start(_)) { Manner::Beside } else { Manner::AtOnce };
         match command {
             Command::BeginStep { name } => {
-                Turn::Do(Live::Record(Entry::StepStarted { call, name: name.clone(), config: None, manner }))
+                Turn::Record(Entry::StepStarted { call, name: name.clone(), config: None, manner })
             }
             Command::Start(Start::Step { name, config }) => {
                 let (name, config) = (name.clone(), Some(config.clone()));
-                Turn::Do(Live::Record(Entry::StepStarted { call, name, config, manner }))
+                Turn::Record(Entry::StepStarted { call, name, config, manner })
             }
             Command::Sleep(sleep) | Command::Start(Start::Sleep(sleep)) => {
                 let until = sleep.alarm.rings(now);
-                Turn::Do(Live::Record(Entry::SleepStarted { call, name: sleep.name.clone(), until, manner }))
+                Turn::Record(Entry::SleepStarted { call, name: sleep.name.clone(), until, manner })
             }
             Command::WaitForEvent(wait) | Command::Start(Start::WaitForEvent(wait)) => {
                 expect(call, wait, manner, now)
@@ -249,18 +250,18 @@ impl Replay {
     fn wait_for(&self, calls: &[Call], now: Timestamp) -> Turn {
         let ended = calls.iter().filter_map(|call| self.there(*call)).min_by_key(|(index, _)| *index);
         if let Some((_, entry)) = ended {
-            return Turn::Do(Live::Record(entry));
+            return Turn::Record(entry);
         }
         let pending = |call: &Call| self.calls.get(*call).and_then(|recorded| recorded.pending(*call));
         let on: Vec<_> = calls.iter().filter_map(pending).collect();
         let due = on.iter().filter(|pending| pending.due() <= now).min_by_key(|pending| pending.due());
         if let Some(due) = due {
-            return Turn::Do(Live::Record(due.elapse()));
+            return Turn::Record(due.elapse());
         }
         let beside = calls.iter().filter_map(|call| self.calls.get(*call));
         let has_to_say = beside.into_iter().any(|recorded| recorded.manner == Manner::Beside);
         match has_to_say && self.calls.awaiting() != Some(calls) {
-            true => Turn::Do(Live::Record(Entry::Awaiting { calls: calls.to_vec() })),
+            true => Turn::Record(Entry::Awaiting { calls: calls.to_vec() }),
             false => Turn::Wait(Wait { on }),
         }
     }
@@ -334,7 +335,7 @@ fn expect(call: Call, wait: &crate::Expectation, manner: Manner, now: Timestamp)
         Ok(event_type) => {
             let until = crate::step::later(now, wait.timeout_ms);
             let name = wait.name.clone();
-            Turn::Do(Live::Record(Entry::WaitStarted { call, name, event_type, until, manner }))
+            Turn::Record(Entry::WaitStarted { call, name, event_type, until, manner })
         }
         // `check` has parsed it.
         Err(invalid) => no_answer(&Quoted(&invalid.to_string()).to_string()),

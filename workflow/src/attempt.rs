@@ -4,7 +4,6 @@ use crate::Call;
 use crate::Divergence;
 use crate::Entry;
 use crate::Failure;
-use crate::Live;
 use crate::Outcome;
 use crate::Replay;
 use crate::Retry;
@@ -49,7 +48,7 @@ impl Replay {
             return Ok(Turn::Break(Failure { name: "step-order".to_owned(), message }));
         }
         let attempt = Attempt { call, number: *attempt, began, ended: now };
-        Ok(Turn::Do(Live::Record(self.end_of(&attempt, result, retry))))
+        Ok(Turn::Record(self.end_of(&attempt, result, retry)))
     }
 
     /// The end of an attempt that is in the journal. Reported once more, it does not take the guest back.

@@ -8,6 +8,7 @@
 //!                       │                            ▲
 //!   command, now ─next─► Turn::Return(outcome)       │   already in the journal: hand it back
 //!                      Turn::Wait(what)              │   park: the guest is unwound
+//!                      Turn::Record(entry) ──────────┤   append, apply, ask again
 //!                      Turn::Do(live) ───────────────┘   perform, append, apply, ask again
 //!                      Turn::Break(failure)              end the instance: it broke a rule of its journal
 //! ```

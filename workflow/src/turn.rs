@@ -17,12 +17,13 @@ use receipt::Timestamp;
 
 /// The core's answer to a command.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a turn lives for one match")]
 pub enum Turn {
     /// It is in the journal: hand this back to the guest.
     Return(Outcome),
     /// Nothing can be done until something happens outside: park the guest.
     Wait(Wait),
+    /// Append this entry, apply it, and ask again with the same command.
+    Record(Entry),
     /// Do this, append the entry that says so, apply it, and ask again with the same command.
     Do(Live),
     /// The guest broke a rule on which its journal rests, or has no calls left: end the instance with this failure.
@@ -32,8 +33,6 @@ pub enum Turn {
 /// What has to be done, and the entry that records it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Live {
-    /// Append this entry.
-    Record(Entry),
     /// Make a request; append [`Requested`](crate::Entry::Requested).
     Request {
         /// The call.

@@ -59,7 +59,7 @@ fn an_outer_step_does_not_end_before_an_inner_one() {
     assert_eq!(told.name, "step-order");
     assert_eq!(told.message, r#"step "inner" was begun inside this step and has to end before it"#);
     for call in [1, 0] {
-        assert!(matches!(replay.next(&end(call), at(0)), Ok(Turn::Do(_))));
+        assert!(matches!(replay.next(&end(call), at(0)), Ok(Turn::Record(_))));
         replay.apply(&Entry::StepCompleted { call, output: "null".to_owned() }).unwrap();
     }
 }
@@ -123,5 +123,5 @@ fn a_full_journal_still_takes_the_ends_of_its_steps() {
     let mut replay = Replay::fold(&[origin(), vec![about::step_started(0)]].concat(), full).unwrap();
     replay.next(&begin("build"), at(0)).unwrap();
     assert_eq!(check(replay.clone(), &begin("more")).name, "limit-exceeded");
-    assert!(matches!(replay.next(&end(0), at(0)), Ok(Turn::Do(_))));
+    assert!(matches!(replay.next(&end(0), at(0)), Ok(Turn::Record(_))));
 }

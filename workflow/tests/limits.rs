@@ -19,7 +19,6 @@ use workflow::Command;
 use workflow::Entry;
 use workflow::Expectation;
 use workflow::Limits;
-use workflow::Live;
 use workflow::Outcome;
 use workflow::Replay;
 use workflow::Sleep;
@@ -47,8 +46,8 @@ fn started(limits: Limits) -> Replay {
 /// What the guest hears when `command` is rejected; the rejection goes through the journal.
 fn rejection(command: &Command) -> Option<String> {
     match started(small()).next(command, at(0)).unwrap() {
-        Turn::Do(Live::Record(Entry::Rejected { message, .. })) => Some(message),
-        Turn::Do(_) => None,
+        Turn::Record(Entry::Rejected { message, .. }) => Some(message),
+        Turn::Record(_) | Turn::Do(_) => None,
         other => panic!("{other:?}"),
     }
 }
@@ -204,8 +203,8 @@ fn calls_is_a_bound_on_all_calls_together() {
     for command in [begin("build"), begin(""), perform(&action())] {
         raised.next(&command, at(0)).unwrap();
     }
-    let live = Live::Record(about::step_named(3, "more"));
-    assert_eq!(raised.next(&begin("more"), at(0)), Ok(Turn::Do(live)));
+    let begun = Turn::Record(about::step_named(3, "more"));
+    assert_eq!(raised.next(&begin("more"), at(0)), Ok(begun));
 }
 
 /// A step that was begun can always end: its end is not a call.
@@ -215,12 +214,12 @@ fn the_last_call_can_end() {
     replay.apply(&about::step_started(0)).unwrap();
     replay.next(&begin("build"), at(0)).unwrap();
     let end = Command::EndStep { call: 0, result: Ok("1".to_owned()) };
-    assert!(matches!(replay.next(&end, at(0)), Ok(Turn::Do(Live::Record(Entry::StepCompleted { .. })))));
+    assert!(matches!(replay.next(&end, at(0)), Ok(Turn::Record(Entry::StepCompleted { .. }))));
 }
 
 /// The end of a step as the core wants it recorded, and records it.
 fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow::Failure> {
-    let Ok(Turn::Do(Live::Record(entry))) = replay.next(command, at(0)) else { panic!("it did not end") };
+    let Ok(Turn::Record(entry)) = replay.next(command, at(0)) else { panic!("it did not end") };
     replay.apply(&entry).unwrap();
     match entry {
         Entry::StepCompleted { output, .. } => Ok(output),
@@ -364,7 +363,7 @@ fn what_cannot_stand_under_a_receipt_is_rejected_with_a_hint() {
 #[test]
 fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
     let long = begin("a long name");
-    let Ok(Turn::Do(Live::Record(entry))) = started(small()).next(&long, at(0)) else { panic!("accepted") };
+    let Ok(Turn::Record(entry)) = started(small()).next(&long, at(0)) else { panic!("accepted") };
     let Entry::Rejected { message, .. } = &entry else { panic!("accepted") };
     let message = message.clone();
     let mut journal = origin();

@@ -21,7 +21,6 @@ use proptest::prelude::*;
 use receipt::Decision;
 use workflow::Entry;
 use workflow::Limits;
-use workflow::Live;
 use workflow::Replay;
 use workflow::Turn;
 
@@ -68,7 +67,7 @@ proptest! {
 /// What the replay would write next, and the replay with it.
 fn about_to_write(journal: &[Entry]) -> (Replay, Vec<Entry>) {
     let mut replay = fold(journal);
-    let Turn::Do(Live::Record(entry)) = replay.next(&begin("build"), at(0)).unwrap() else { panic!() };
+    let Turn::Record(entry) = replay.next(&begin("build"), at(0)).unwrap() else { panic!() };
     replay.apply(&entry).unwrap();
     (replay, vec![entry])
 }

@@ -111,7 +111,7 @@ fn a_refusal_names_the_check() {
 fn what_has_to_be_done_carries_what_was_asked() {
     let live = |command: &Command| after(&[]).next(command, at(0));
     let (action, invocation) = (action(), invocation(&action(), receipt_id(0)));
-    assert_eq!(live(&begin("build")), Ok(Turn::Do(Live::Record(about::step_started(0)))));
+    assert_eq!(live(&begin("build")), Ok(Turn::Record(about::step_started(0))));
     let (asked, manner) = (Asked::from(&action), Manner::AtOnce);
     let request = Live::Request { call: 0, asked, action, manner };
     assert_eq!(live(&approve()), Ok(Turn::Do(request)));

@@ -95,7 +95,7 @@ fn a_step_ends_at_the_same_position_whether_it_ran_or_not() {
 fn what_is_no_answer_leaves_the_position() {
     let mut replay = fold(&origin());
     assert_eq!(replay.position(), 0);
-    assert!(matches!(replay.next(&begin("build"), at(0)), Ok(Turn::Do(_))));
+    assert!(matches!(replay.next(&begin("build"), at(0)), Ok(Turn::Record(_))));
     replay.apply(&about::step_started(0)).unwrap();
     assert_eq!(replay.position(), 0, "it is recorded, and the guest has not heard of it");
     assert!(replay.next(&begin("other"), at(0)).is_err());

@@ -23,6 +23,7 @@ use workflow::Performance;
 use workflow::Ready;
 use workflow::Replay;
 use workflow::StepConfig;
+use workflow::Turn;
 
 /// Every kind of thing that a guest can do, and every way in which it can come out, on three levels.
 pub(crate) fn everything() -> Program {
@@ -220,9 +221,9 @@ fn an_effect_with_an_intent_and_no_end_comes_back_as_interrupted() {
         let drives = run(&program, prefix, &[]).drives;
         let deeds = drives.into_iter().flat_map(|drive| drive.deeds);
         deeds
-            .filter_map(
-                |deed| if let Live::Effect { interrupted, .. } = deed { Some(interrupted) } else { None },
-            )
+            .filter_map(|deed| {
+                if let Turn::Do(Live::Effect { interrupted, .. }) = deed { Some(interrupted) } else { None }
+            })
             .collect::<Vec<_>>()
     };
     for prefix in cuts(&straight.journal).filter(|prefix| !prefix.iter().any(is_end)) {

@@ -13,7 +13,6 @@ use workflow::Begun;
 use workflow::Command;
 use workflow::Entry;
 use workflow::Limits;
-use workflow::Live;
 use workflow::Outcome;
 use workflow::Ready;
 use workflow::Replay;
@@ -223,5 +222,5 @@ fn a_step_that_was_begun_plainly_is_tried_once() {
     let retry = Command::FailStep { call: 0, failure: failure("broken", "it broke"), retry: Retry::After(1) };
     let live = replay.next(&retry, at(1 << 50));
     let failed = Entry::StepFailed { call: 0, failure: failure("broken", "it broke") };
-    assert_eq!(live, Ok(Turn::Do(Live::Record(failed))));
+    assert_eq!(live, Ok(Turn::Record(failed)));
 }

@@ -15,7 +15,6 @@ use workflow::Entry;
 use workflow::Event;
 use workflow::Expectation;
 use workflow::Limits;
-use workflow::Live;
 use workflow::Manner;
 use workflow::Outcome;
 use workflow::Pending;
@@ -39,7 +38,7 @@ pub(crate) fn payment(timeout_ms: u64) -> Expectation {
 /// What the core wants recorded, recorded.
 pub(crate) fn record(replay: &mut Replay, command: &Command, now: Timestamp) -> Entry {
     match replay.next(command, now) {
-        Ok(Turn::Do(Live::Record(entry))) => {
+        Ok(Turn::Record(entry)) => {
             replay.apply(&entry).unwrap();
             entry
         }
@@ -52,7 +51,7 @@ pub(crate) fn told(replay: &mut Replay, command: &Command, now: Timestamp) -> Ou
     loop {
         match replay.next(command, now) {
             Ok(Turn::Return(outcome)) => return outcome,
-            Ok(Turn::Do(Live::Record(entry))) => replay.apply(&entry).unwrap(),
+            Ok(Turn::Record(entry)) => replay.apply(&entry).unwrap(),
             other => panic!("{other:?} is no answer to {command:?}"),
         }
     }
@@ -68,7 +67,7 @@ fn ready(outcome: Outcome) -> Ready {
 fn is_parked(replay: &mut Replay, command: &Command, now: Timestamp) -> bool {
     match replay.next(command, now).unwrap() {
         Turn::Wait(_) => true,
-        Turn::Do(Live::Record(entry @ Entry::Awaiting { .. })) => {
+        Turn::Record(entry @ Entry::Awaiting { .. }) => {
             replay.apply(&entry).unwrap();
             matches!(replay.next(command, now), Ok(Turn::Wait(_)))
         }
@@ -103,11 +102,9 @@ fn a_sleep_that_is_under_way_does_not_change() {
 #[test]
 fn a_sleep_until_the_past_is_an_error_and_until_now_is_not() {
     let until = |ms| fold(&origin()).next(&Command::Sleep(nap(Alarm::At(at(ms)))), at(0)).unwrap();
-    let Turn::Do(Live::Record(Entry::Rejected { message, .. })) = until(-1) else {
-        panic!("it was accepted")
-    };
+    let Turn::Record(Entry::Rejected { message, .. }) = until(-1) else { panic!("it was accepted") };
     assert!(message.contains("in the past"), "{message}");
-    assert!(matches!(until(0), Turn::Do(Live::Record(Entry::SleepStarted { .. }))));
+    assert!(matches!(until(0), Turn::Record(Entry::SleepStarted { .. })));
 }
 
 #[test]
@@ -265,7 +262,7 @@ fn drive(journal: &mut Vec<Entry>, waits: &Waits, now: Timestamp) -> Vec<(&'stat
             Command::WaitForEvent(Expectation { name, event_type: event_type_text, timeout_ms: *timeout_ms });
         loop {
             match replay.next(&command, now).unwrap() {
-                Turn::Do(Live::Record(entry)) => {
+                Turn::Record(entry) => {
                     replay.apply(&entry).unwrap();
                     journal.push(entry);
                 }

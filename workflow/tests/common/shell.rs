@@ -46,7 +46,7 @@ pub(crate) struct Shell {
     replay: Replay,
     journal: Vec<Entry>,
     /// Everything that the core asked to be done, in order.
-    deeds: Vec<Live>,
+    deeds: Vec<Turn>,
     /// How many entries it can still write before it dies.
     life: usize,
     now: Timestamp,
@@ -65,7 +65,7 @@ pub(crate) enum Around {
 pub(crate) struct Drive {
     pub(crate) before: usize,
     pub(crate) journal: Vec<Entry>,
-    pub(crate) deeds: Vec<Live>,
+    pub(crate) deeds: Vec<Turn>,
     pub(crate) bodies: Vec<Call>,
     pub(crate) places: Places,
     pub(crate) end: Result<Vec<Seen>, Stop>,
@@ -256,8 +256,12 @@ impl Shell {
                     self.append(Entry::Failed { failure: failure.clone() })?;
                     return Err(Stop::Broke(failure));
                 }
+                Turn::Record(entry) => {
+                    self.deeds.push(Turn::Record(entry.clone()));
+                    self.append(entry)?;
+                }
                 Turn::Do(live) => {
-                    self.deeds.push(live.clone());
+                    self.deeds.push(Turn::Do(live.clone()));
                     let entry = self.carry_out(live);
                     self.append(entry)?;
                 }
@@ -296,7 +300,6 @@ impl Shell {
 
     fn carry_out(&self, live: Live) -> Entry {
         match live {
-            Live::Record(entry) => entry,
             Live::Request { call, asked, action, manner } => {
                 let artifact = action.artifact.map(|artifact| artifact.facts().clone());
                 let input_hash = action.capability;
@@ -387,7 +390,7 @@ pub(crate) fn check_drive(drive: &Drive) {
     };
     assert!(!drive.bodies.iter().any(ended), "a completed step ran again: {:?} on {before:#?}", drive.bodies);
     for deed in &drive.deeds {
-        if let Live::Effect { call: acting, interrupted, .. } = deed {
+        if let Turn::Do(Live::Effect { call: acting, interrupted, .. }) = deed {
             let performed = |entry: &Entry| matches!(entry, Entry::Performed { call, .. } if call == acting);
             assert!(!before.iter().any(performed), "an effect ran again: {deed:?} on {before:#?}");
             let redeemed = |entry: &Entry| matches!(entry, Entry::Redeemed { call, .. } if call == acting);
@@ -408,11 +411,11 @@ fn check_interrupted(drive: &Drive) {
     let Some(open) = open else { return };
     let performed =
         before.iter().any(|entry| matches!(entry, Entry::Performed { call, .. } if *call == open));
-    let again = |deed: &&Live| matches!(deed, Live::Effect { call, .. } if *call == open);
+    let again = |deed: &&Turn| matches!(deed, Turn::Do(Live::Effect { call, .. }) if *call == open);
     let expected = usize::from(!performed);
     assert_eq!(drive.deeds.iter().filter(again).count(), expected, "call #{open} on {before:#?}");
 }
 
-fn unique(deeds: &[Live]) -> usize {
+fn unique(deeds: &[Turn]) -> usize {
     deeds.iter().map(|deed| format!("{deed:?}")).collect::<std::collections::BTreeSet<_>>().len()
 }
