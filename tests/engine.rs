@@ -26,6 +26,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use support::held::Held;
 use support::judgement;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -288,6 +289,41 @@ fn guests_that_never_end_delay_nobody_however_many_they_are() {
     let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), worked).await });
     assert!(worked.is_ok(), "it waits for guests that never end");
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
+}
+
+/// More actions that take long than drives go on at once, each with some steps behind it.
+#[test]
+fn actions_that_take_long_delay_nobody_however_many_they_are() {
+    const ACTING: usize = 140;
+    let folder = TempDir::new().unwrap();
+    let (held, _has_entered, let_go) = Held::in_folder(folder.path());
+    let most = u64::MAX;
+    let quotas =
+        Quotas { drives: most, requests_per_hour: most, pending_approvals: most, ..Quotas::default() };
+    let allowed = policy::Toml::parse("[[rule]]\nid = \"all\"\nthen = \"allow\"\n").unwrap();
+    let floor =
+        Floor::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
+    floor.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
+    let pace = Pace { at_once: ACTING + 10, ..Pace::default() };
+    let late = Cell::new(false);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let worked = floor.works(pace, |floor| {
+        // Loaded, started, two for each step, requested, decided, issued, redeemed.
+        if floor.facts.lock().unwrap().len() == 26 * ACTING && !late.replace(true) {
+            floor.start("globex", r#"{"steps":100}"#);
+        }
+        let facts = floor.facts.lock().unwrap();
+        let completed = facts.last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }));
+        if completed {
+            (0..ACTING).for_each(|_| let_go.send(()).unwrap());
+        }
+        completed
+    });
+    let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), worked).await });
+    // Where they were not let go on, they break off.
+    drop(let_go);
+    assert!(worked.is_ok(), "it waits for actions that take long");
 }
 
 #[test]
