@@ -294,7 +294,7 @@ fn guests_that_never_end_delay_nobody_however_many_they_are() {
 /// More actions that take long than drives go on at once, each with some steps behind it.
 #[test]
 fn actions_that_take_long_delay_nobody_however_many_they_are() {
-    const ACTING: usize = 140;
+    const ACTING: usize = 250;
     let folder = TempDir::new().unwrap();
     let (held, _has_entered, let_go) = Held::in_folder(folder.path());
     let most = u64::MAX;
