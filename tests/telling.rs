@@ -4,6 +4,7 @@
 mod support;
 
 use host::Error;
+use host::Fact;
 use host::Host;
 use host::InstanceKey;
 use host::Status;
@@ -13,7 +14,9 @@ use host::store::Requests;
 use receipt::Decision;
 use rusqlite::Connection;
 use serde_json::json;
+use std::sync::Arc;
 use std::sync::Barrier;
+use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,6 +81,39 @@ fn an_event_in_the_middle_of_an_action_costs_it_nothing() {
     assert_eq!(support::result(&status)["status"], "deployed");
     assert_acted_once(&host, &key);
     assert_eq!(count(&entries(&host, &key), "event-received"), 3);
+}
+
+/// What observers are told is what is on record: which place, which index, when, and each fact once.
+#[test]
+fn observers_are_told_what_is_on_record() {
+    let folder = TempDir::new().unwrap();
+    let (held, has_entered, let_go) = Held::in_folder(folder.path());
+    let told = Arc::<Mutex<Vec<Fact>>>::default();
+    let also = Arc::clone(&told);
+    let host = Host::builder(folder.path())
+        .capability(held)
+        .observe(move |fact| also.lock().unwrap().push(fact.clone()))
+        .open()
+        .unwrap();
+    let others: Vec<_> = (0..3).map(|_| start(&host, "paces", r#"{"steps":20}"#)).collect();
+    let key = start(&host, "tenant-workflow", "{}");
+    let driving = std::thread::spawn({
+        let (host, key) = (host.clone(), key.clone());
+        move || support::finish(&host, &key, Decision::Approved)
+    });
+    has_entered.recv().unwrap();
+    // Its outcome is in the way of these, and has another place than the drive expects.
+    for _ in 0..3 {
+        host.send_event(&key, &"noticed".parse().unwrap(), "{}").unwrap();
+    }
+    for other in &others {
+        block_on(host.drive(other)).unwrap();
+    }
+    let_go.send(()).unwrap();
+    driving.join().unwrap();
+    let mut told = told.lock().unwrap().clone();
+    told.sort_by_key(|fact| fact.seq);
+    assert_eq!(told, host.audit(None).unwrap());
 }
 
 #[test]

@@ -145,7 +145,8 @@ impl Builder {
         self
     }
 
-    /// Called with every fact, after it is on disk and before anything else happens.
+    /// Called with every fact, after it is on disk and before anything else happens. One that is being written while its instance is
+    /// unwound from outside is on disk without a call: the record is [`Host::audit`].
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));

@@ -54,10 +54,10 @@ pub(crate) struct Driver {
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
     pub(crate) quotas: Quotas,
-    /// Beginnings of steps that are in the table and not on disk yet.
+    /// What is in the table and not on disk yet: beginnings of steps that wait for whatever comes next, and that.
     unwritten: Vec<Entry>,
-    /// Its line in the agenda.
-    line: Agenda,
+    /// Its line in the agenda, as it is on disk. None while it is being written, and where that came to no end: then it is written again.
+    line: Option<Agenda>,
     writing: Writing,
     /// Since when the first of them waits.
     since: Instant,
@@ -180,6 +180,7 @@ impl Driver {
         let quotas = inner.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
         let (origin, slice, spent) = (Arc::new(origin), inner.rota.begin(), None);
+        let line = Some(line);
         Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, reins }
     }
 
@@ -294,12 +295,15 @@ impl Driver {
             self.put_before(&mut batch);
             loop {
                 let after = self.replay.len() - batch.entries.len();
-                batch.agenda = self.moved(now);
+                let line = agenda(&self.replay.status(), now);
+                batch.agenda = self.is_moved(line).then_some(line);
+                self.line = None;
                 let refused = match self.hand_over(after, &mut batch, now).await {
                     Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).err(),
                     Err(error) => Some(error.into()),
                     Ok(stamp) => {
                         self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                        self.line = Some(line);
                         batch.entries.clear();
                         self.unwritten = batch.entries;
                         return Ok(());
@@ -327,9 +331,7 @@ impl Driver {
             // What it was about to write has no place any more. The journal says where it stands.
             _ => return Err(StoreError::Conflict(key.clone()).into()),
         }
-        if let Some(entered) = line {
-            self.line = entered.agenda;
-        }
+        self.line = line.map(|entered| entered.agenda);
         Ok(())
     }
 
@@ -359,18 +361,15 @@ impl Driver {
     /// Parks the instance: everything is on disk, and the agenda says what it waits for.
     pub(crate) async fn park(&mut self) -> Result<(), Error> {
         self.flush().await?;
-        match differs(self.line, agenda(&self.replay.status(), self.inner.now()?)) {
+        match self.is_moved(agenda(&self.replay.status(), self.inner.now()?)) {
             true => self.append_batch(Batch::default()).await,
             false => Ok(()),
         }
     }
 
-    /// The line in the agenda that is to be written, where the old one does not hold any more.
-    fn moved(&mut self, now: Timestamp) -> Option<Agenda> {
-        let line = agenda(&self.replay.status(), now);
-        let moved = differs(self.line, line).then_some(line);
-        self.line = line;
-        moved
+    /// Whether the agenda does not have this line yet.
+    fn is_moved(&self, line: Agenda) -> bool {
+        self.line.is_none_or(|before| differs(before, line))
     }
 
     /// Writes entries that are not in the table yet, and takes them in when they are on disk. The place of the last of them among all facts.
@@ -379,8 +378,8 @@ impl Driver {
         let waited = self.put_before(&mut batch);
         match self.hand_over(after, &mut batch, now).await {
             Ok(stamp) => {
-                self.apply(batch.entries.get(waited..).unwrap_or_default())?;
                 self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                self.apply(batch.entries.get(waited..).unwrap_or_default())?;
                 Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
             }
             Err(error) => {

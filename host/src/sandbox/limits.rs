@@ -168,11 +168,13 @@ impl HostTime {
         self.lock().since = Some(Instant::now());
     }
 
-    /// It is the guest's again.
-    pub(crate) fn end(&self) {
-        let mut spent = self.lock();
-        let took = spent.since.take().map_or(Duration::ZERO, |since| since.elapsed());
-        spent.answered += took;
+    /// It is the guest's again, from now on.
+    pub(crate) fn end(&self) -> Instant {
+        let (mut spent, now) = (self.lock(), Instant::now());
+        if let Some(since) = spent.since.take() {
+            spent.answered += now.saturating_duration_since(since);
+        }
+        now
     }
 
     /// All of it until now, with the call that is being answered.

@@ -86,7 +86,7 @@ pub struct Create {
     pub component: (Digest, Arc<[u8]>),
     /// The time to record.
     pub at: Timestamp,
-    /// The first entries: what it is loaded with, and as what it is started.
+    /// The first entries: what it is loaded with, and as what it is started. None that stands for something in another table.
     pub entries: Vec<Entry>,
     /// What the tenant may keep.
     pub quotas: Quotas,
@@ -121,7 +121,7 @@ impl Stamp {
     }
 }
 
-/// What a write is answered with: where it was recorded, if it records anything.
+/// What a write is answered with: where its entries are, where it adds any to a journal.
 pub type Written = Result<Option<Stamp>, StoreError>;
 
 /// An answer that is under way: a future, and for whoever has a thread to spare something to [wait](Self::wait) for. The write takes

@@ -65,12 +65,12 @@ pub(crate) struct Guest {
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
         self.turn.give_back();
+        self.host_time.begin();
         let outcome = match self.handler.handle(command) {
             Answer::Here(outcome) => outcome,
-            // Only what is waited for is time that the guest had no use of.
-            Answer::Later(outcome) => self.host_time.during(outcome).await,
+            Answer::Later(outcome) => outcome.await,
         };
-        self.answered = Instant::now();
+        self.answered = self.host_time.end();
         self.moment.answered(self.handler.position());
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
