@@ -9,6 +9,9 @@ use crate::bench::ground::IN_FLIGHT_MAX;
 use crate::bench::median;
 use crate::bench::quantile;
 use crate::bench::steps::micros;
+use crate::store::DataFolder;
+use crate::store::Sqlite;
+use crate::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
@@ -82,7 +85,8 @@ pub(super) fn instances(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(),
             told(Line::new(format!("whole instances of {what}, {at_once} at a time"), rate, "/s"));
         }
     }
-    latencies(bench, &ground, told)
+    latencies(bench, &ground, told)?;
+    looks(&ground, told)
 }
 
 /// Whole instances a second, when each that ends is followed by another.
@@ -139,5 +143,24 @@ fn latencies(bench: &Bench, ground: &Ground, told: &mut dyn FnMut(Line)) -> Resu
         told(Line::new(format!("{what}, median"), median(&mut times), "µs"));
         told(Line::new(format!("{what}, 99 of 100"), quantile(&mut times, 0.99), "µs"));
     }
+    Ok(())
+}
+
+/// How long it takes to read an instance's journal for whoever does not write, and so has to look through the tail for its end: over as
+/// many entries as bring the tail from its beginning to its end and further.
+fn looks(ground: &Ground, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    const STEPS: &str = r#"{"steps":100,"result":"done"}"#;
+    let store = Sqlite::open(&DataFolder::read(ground.folder.path())?)?;
+    let (mut times, key) = (Vec::new(), ground.runtime.block_on(ground.create(PLAIN))?);
+    ground.runtime.block_on(ground.finish(&key))?;
+    for _ in 0..50 {
+        let other = ground.runtime.block_on(ground.create(STEPS))?;
+        ground.runtime.block_on(ground.finish(&other))?;
+        let began = Instant::now();
+        store.facts(Some(&key))?;
+        times.push(micros(began.elapsed()));
+    }
+    told(Line::new("a journal of three steps, read by another process, median", median(&mut times), "µs"));
+    told(Line::new("the same, 99 of 100", quantile(&mut times, 0.99), "µs"));
     Ok(())
 }
