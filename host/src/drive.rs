@@ -210,8 +210,8 @@ impl Driver {
 
     /// Gets as far as nobody has to be waited for.
     fn advance(&mut self, command: &Command) -> Result<Further, Stop> {
-        // Somebody may have paused or ended it while it did what it was asked for last.
         let now = self.inner.now()?;
+        // Somebody may have paused or ended it while it did what it was asked for last.
         while !self.replay.stands_still() {
             match self.replay.next(command, now)? {
                 Turn::Return(outcome) => return Ok(Further::Answered(outcome)),
