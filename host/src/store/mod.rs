@@ -8,6 +8,7 @@ mod agenda;
 mod approvals;
 mod asked;
 mod backup;
+mod beside;
 mod deletion;
 mod error;
 mod folder;
