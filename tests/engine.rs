@@ -130,6 +130,23 @@ impl Floor {
         self.host.work(pace, stop).await.unwrap();
     }
 
+    /// Works on two threads, for two minutes at most. Whether it was enough by then.
+    fn works_in_time(&self, pace: Pace, enough: impl Fn(&Self) -> bool) -> bool {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+        let works = self.works(pace, enough);
+        let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), works).await });
+        // Where something is still held, nobody waits for it.
+        runtime.shutdown_background();
+        worked.is_ok()
+    }
+
+    /// Whether the last thing that happened was that an instance completed.
+    fn has_just_completed(&self) -> bool {
+        let facts = self.facts.lock().unwrap();
+        facts.last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }))
+    }
+
     fn count(&self, kind: &str) -> usize {
         let entries: Vec<_> = self.facts.lock().unwrap().iter().map(|fact| fact.entry.clone()).collect();
         support::count(&entries, kind)
@@ -277,17 +294,14 @@ fn guests_that_never_end_delay_nobody_however_many_they_are() {
     let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
     let pace = Pace { grace: Duration::ZERO, at_once: SPINNING + 10 };
     let late = Cell::new(false);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let worked = floor.works(pace, |floor| {
+    let worked = floor.works_in_time(pace, |floor| {
         // Loaded, started, two for each step, and the beginning of the one that does not end.
         if floor.facts.lock().unwrap().len() == 23 * SPINNING && !late.replace(true) {
             floor.start("acme", r#"{"steps":100}"#);
         }
-        floor.facts.lock().unwrap().last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }))
+        floor.has_just_completed()
     });
-    let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), worked).await });
-    assert!(worked.is_ok(), "it waits for guests that never end");
+    assert!(worked, "it waits for guests that never end");
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
 
@@ -306,24 +320,18 @@ fn actions_that_take_long_delay_nobody_however_many_they_are() {
     floor.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
     let pace = Pace { at_once: ACTING + 10, ..Pace::default() };
     let late = Cell::new(false);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let worked = floor.works(pace, |floor| {
+    let worked = floor.works_in_time(pace, |floor| {
         // Loaded, started, two for each step, requested, decided, issued, redeemed.
         if floor.facts.lock().unwrap().len() == 26 * ACTING && !late.replace(true) {
             floor.start("globex", r#"{"steps":100}"#);
         }
-        let facts = floor.facts.lock().unwrap();
-        let completed = facts.last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }));
+        let completed = floor.has_just_completed();
         if completed {
             (0..ACTING).for_each(|_| let_go.send(()).unwrap());
         }
         completed
     });
-    let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), worked).await });
-    // Where they were not let go on, they break off.
-    drop(let_go);
-    assert!(worked.is_ok(), "it waits for actions that take long");
+    assert!(worked, "it waits for actions that take long");
 }
 
 #[test]

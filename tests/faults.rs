@@ -117,7 +117,7 @@ struct Faulty {
 }
 
 impl Store for Faulty {
-    fn write(&self, write: Write) -> Commit {
+    fn write(&self, write: Write<'_>) -> Commit {
         let last = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match (last, self.when) {
             (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full)),
@@ -276,6 +276,35 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
             }
         }
     }
+}
+
+/// The first write of a drive says that the instance runs now. Where it failed, the next one says so.
+#[test]
+fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
+    let folder = TempDir::new().unwrap();
+    // The second: after the one that creates the instance.
+    let faulty = |inner| -> Box<dyn Store> {
+        Box::new(Faulty { inner, when: When::Before, left: AtomicUsize::new(2) })
+    };
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let observer = move |fact: &host::Fact| {
+        if matches!(fact.entry, Entry::StepStarted { .. }) {
+            begun.send(()).unwrap();
+        }
+    };
+    let host = Host::builder(folder.path()).wrap_store(faulty).observe(observer).open().unwrap();
+    let spins = r#"{"program":[{"spin":{"name":"a","ms":600000,"retries":0,"inside":false}}]}"#;
+    let key = support::start(&host, "durable", spins);
+    let driving = std::thread::spawn({
+        let (host, key) = (host.clone(), key.clone());
+        move || block_on(host.drive(&key))
+    });
+    // Its beginning is written because it takes long: in vain the first time.
+    has_begun.recv().unwrap();
+    let standing = host.store().entered(&key).unwrap().unwrap().agenda.standing;
+    host.terminate(&key, "ops", None).unwrap();
+    driving.join().unwrap().unwrap();
+    assert_eq!(standing, Standing::Running);
 }
 
 // A full disk.
