@@ -3,18 +3,12 @@
 
 mod support;
 
-use host::Host;
-use host::sandbox::Compiler;
-use host::sandbox::LoadError;
-use host::sandbox::LoadLimits;
-use host::sandbox::Provenance;
-use host::sandbox::Sandbox;
-use host::sandbox::SandboxLimits;
+use engine::Host;
+use sandbox::{Compiler, LoadError, LoadLimits, Provenance, Sandbox, SandboxLimits};
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use support::cli;

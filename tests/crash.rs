@@ -5,31 +5,19 @@
 
 mod support;
 
-use host::Host;
-use host::InstanceKey;
-use host::Status;
-use host::authority::Reversibility;
-use host::capability::Attempt;
-use host::capability::Capability;
-use host::capability::Deploy;
-use host::capability::OnInterruption;
-use host::capability::PerformError;
-use host::capability::Performed;
-use host::capability::Permit;
-use host::sandbox::SandboxLimits;
+use engine::{Host, Status};
+use store::InstanceKey;
+use engine::issuer::Reversibility;
+use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
+use sandbox::SandboxLimits;
 use receipt::Decision;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use support::count;
-use support::entries;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::{count, entries};
 use support::held::Held;
 use tempfile::TempDir;
-use workflow::Artifact;
-use workflow::Effect;
-use workflow::Entry;
-use workflow::Finding;
+use workflow::{Artifact, Effect, Entry, Finding};
 
 /// Tells the child its folder and where to die.
 const FOLDER: &str = "PP_HOST_TEST_CRASH_FOLDER";
@@ -90,7 +78,7 @@ impl Capability for Dies {
         &self,
         permit: &Permit,
         artifact: &Artifact,
-        attempt: Attempt,
+        attempt: Execution,
     ) -> Result<Performed, PerformError> {
         if !self.before {
             self.inner.perform(permit, artifact, attempt)?;
@@ -115,7 +103,7 @@ impl Capability for Untouchable {
         OnInterruption::ReportUnknown
     }
 
-    fn perform(&self, _: &Permit, _: &Artifact, _: Attempt) -> Result<Performed, PerformError> {
+    fn perform(&self, _: &Permit, _: &Artifact, _: Execution) -> Result<Performed, PerformError> {
         panic!("an effect that may have taken place was repeated");
     }
 }
@@ -249,7 +237,7 @@ fn an_interrupted_effect_is_settled_by_whoever_ends_the_instance() {
     let receipt = unknown.unwrap();
     host.resolve(&key, &receipt, Finding::Failed, "ops", Some("it is not there")).unwrap();
     let again = host.resolve(&key, &receipt, Finding::Succeeded, "ops", None);
-    assert!(matches!(again, Err(host::Error::Known(..))), "{again:?}");
+    assert!(matches!(again, Err(engine::Error::Known(..))), "{again:?}");
 }
 
 #[test]
@@ -264,7 +252,7 @@ fn an_instance_is_driven_once_at_a_time() {
     });
     has_entered.recv().unwrap();
     let second = support::block_on(host.drive(&key));
-    assert!(matches!(second, Err(host::Error::Busy(_))), "{second:?}");
+    assert!(matches!(second, Err(engine::Error::Busy(_))), "{second:?}");
     let_go.send(()).unwrap();
     let status = first.join().unwrap();
     assert_done_once(folder.path(), &host, &key, &status, "not at all");

@@ -3,25 +3,14 @@
 
 mod support;
 
-use host::Error;
-use host::Recorded;
-use host::Status;
-use host::authority::Issuer as _;
-use host::trust::Act;
-use receipt::Decision;
-use receipt::DecisionStatement;
-use receipt::Json;
-use receipt::Judged;
-use receipt::Scope;
-use receipt::StatementSigner as _;
+use engine::{Error, Recorded, Status};
+use engine::issuer::Issuer as _;
+use engine::trust::Act;
+use receipt::{Decision, DecisionStatement, Json, Judged, Scope, StatementSigner as _};
 use std::collections::BTreeSet;
-use support::count;
-use support::entries;
+use support::{count, entries, result};
 use support::people::*;
-use support::result;
-use workflow::Check;
-use workflow::Entry;
-use workflow::RequestId;
+use workflow::{Check, Entry, RequestId};
 
 const TWO: &str = r#"
 [[rule]]
@@ -37,7 +26,7 @@ const BOB: (&str, u8) = ("bob", 2);
 const CAROL: (&str, u8) = ("carol", 3);
 
 /// Which check of the gate refused, as the workflow was told.
-fn refused_by(place: &Place, key: &host::InstanceKey) -> Check {
+fn refused_by(place: &Place, key: &store::InstanceKey) -> Check {
     place.ends(key);
     let refused = entries(&place.host, key).into_iter().find_map(|entry| match entry {
         Entry::Refused { check, .. } => Some(check),
@@ -57,7 +46,7 @@ fn a_person_approves_with_their_key_and_anybody_can_see_who() {
     let (key, request) = place.asked();
     let stored = issued(place.approve(&request, ALICE));
     assert_eq!(result(&place.ends(&key))["status"], "deployed");
-    let keys = host::authority::Keyring::public(&place.folder.path().join("keys")).unwrap();
+    let keys = engine::issuer::Keyring::public(&place.folder.path().join("keys")).unwrap();
     let verified = receipt::verify(&stored.artifact, &keys).unwrap();
     assert_eq!(verified.scope(), Some(Scope::Production));
     assert_eq!(verified.decider().unwrap().id, "user:alice");
@@ -91,10 +80,10 @@ fn t10_a_quorum_is_of_different_people() {
 fn t11_nobody_decides_about_their_own() {
     let place = Place::new(None);
     let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
-    let start = host::Start {
+    let start = engine::Start {
         operator: Some("alice".parse().unwrap()),
         submitter: Some("bob".parse().unwrap()),
-        ..host::Start::new("acme".parse().unwrap(), "agent:builder".parse().unwrap(), "w", "{}")
+        ..engine::Start::new("acme".parse().unwrap(), "agent:builder".parse().unwrap(), "w", "{}")
     };
     let key = place.host.start(&workflow, start).unwrap();
     let request = place.waits(&key);
@@ -193,7 +182,7 @@ fn t12_a_revoked_receipt_is_not_spent() {
     let (key, request) = place.asked();
     let receipt = issued(place.approve(&request, ALICE));
     let revocation = place.host.revoke(&receipt.id, "operator", Some("wrong branch")).unwrap();
-    let keys = host::authority::Keyring::public(&place.folder.path().join("keys")).unwrap();
+    let keys = engine::issuer::Keyring::public(&place.folder.path().join("keys")).unwrap();
     let (revoked, signed) = (
         receipt::verify(&receipt.artifact, &keys).unwrap(),
         receipt::verify(&revocation.artifact, &keys).unwrap(),
@@ -251,7 +240,7 @@ fn a_request_lapses_when_the_policy_says() {
 #[test]
 fn a_demo_receipt_does_not_count_where_people_decide() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
-    let host = host::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let host = engine::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let place = Place { folder, host, clock };
     let ((key, request), (_, undecided)) = (place.asked(), place.asked());
     place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
@@ -274,7 +263,7 @@ fn the_policy_allows_and_forbids_with_receipts_of_its_own() {
         let [id] = place.host.store().receipts().unwrap().try_into().unwrap();
         let (stored, _) = place.host.store().receipt(&id).unwrap().unwrap();
         assert_eq!(stored.artifact.status.as_deref(), Some(status));
-        let keys = host::authority::Keyring::public(&place.folder.path().join("keys")).unwrap();
+        let keys = engine::issuer::Keyring::public(&place.folder.path().join("keys")).unwrap();
         let verified = receipt::verify(&stored.artifact, &keys).unwrap();
         assert_eq!(verified.decider().unwrap().id, "system/pp-policy-engine");
         assert!(verified.policy_version().unwrap().ends_with("#all"), "{:?}", verified.policy_version());
@@ -353,8 +342,8 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
 #[test]
 fn t22_a_flood_of_requests_is_stopped() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
-    let quotas = host::store::Quotas { requests_per_hour: 3, ..Default::default() };
-    let host = host::Host::builder(folder.path()).clock(clock.clone()).quotas(quotas).open().unwrap();
+    let quotas = store::Quotas { requests_per_hour: 3, ..Default::default() };
+    let host = engine::Host::builder(folder.path()).clock(clock.clone()).quotas(quotas).open().unwrap();
     let place = Place { folder, host, clock };
     for _ in 0..3 {
         place.asked();
@@ -433,23 +422,23 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
     let (key, request) = place.asked();
     let asked = place.host.request(&request).unwrap();
     let signer = || Box::new(receipt::Ed25519Signer::from_seed("pp_stolen", &[9; 32]));
-    let authority = host::authority::Authority::new(signer(), signer());
+    let authority = engine::issuer::LocalIssuer::new(signer(), signer());
     let trust = place.host.trust().unwrap();
-    let order = |envelopes| host::authority::Order {
+    let order = |envelopes| engine::issuer::IssueOrder {
         request: &asked,
-        basis: host::authority::Basis::People(envelopes),
+        basis: engine::issuer::DecisionBasis::People(envelopes),
         id: "rcpt_x".parse().unwrap(),
         salt: receipt::Salt::from_bytes([1; 32]),
         at: asked.created_at,
     };
-    let grounds = host::authority::Grounds { trust: &trust, policy: place.host.policy() };
+    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: place.host.policy() };
     assert!(authority.issue(&order(&[]), grounds).is_err(), "an issuer without deciders");
     // Deciders with a key of their own instead of the issuer's.
     let envelopes = [place.envelope(&request, ALICE, Decision::Approved)];
     let forged = authority.issue(&order(&envelopes), grounds).unwrap();
     let genuine = issued(place.approve(&request, BOB));
     let body =
-        serde_json::to_string(&host::store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt })
+        serde_json::to_string(&store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt })
             .unwrap();
     let connection = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
     connection.execute("UPDATE receipts SET body = ?1 WHERE id = ?2", [&body, genuine.id.as_str()]).unwrap();
@@ -473,12 +462,12 @@ fn t28_what_a_compromised_key_signed_does_not_count() {
 }
 
 /// A request whose words are hostile.
-fn worded(reason: &str, resource: &str) -> host::authority::Request {
+fn worded(reason: &str, resource: &str) -> engine::issuer::Request {
     let place = Place::new(None);
     let (_, request) = place.asked();
     let request = place.host.request(&request).unwrap();
     let evidence = Json::object([("diff", Json::from(reason))]).canonical();
-    host::authority::Request { reason: reason.to_owned(), resource: resource.to_owned(), evidence, ..request }
+    engine::issuer::Request { reason: reason.to_owned(), resource: resource.to_owned(), evidence, ..request }
 }
 
 #[test]
@@ -536,7 +525,7 @@ fn t30_what_a_freeze_stops_leaves_nothing_to_review() {
 #[test]
 fn what_was_approved_for_show_is_not_known() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
-    let host = host::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let host = engine::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let place = Place { folder, host, clock };
     let (_, request) = place.asked();
     place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
@@ -551,7 +540,7 @@ fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
     for actor in ["alice", "user:alice", "Alice", "user:Alice"] {
         let place = Place::new(None);
         let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
-        let start = host::Start::new("acme".parse().unwrap(), actor.parse().unwrap(), "w", "{}");
+        let start = engine::Start::new("acme".parse().unwrap(), actor.parse().unwrap(), "w", "{}");
         let key = place.host.start(&workflow, start).unwrap();
         let request = place.waits(&key);
         let own = place.host.statement(&request, &"alice".parse().unwrap(), None, Decision::Approved, None);
@@ -564,8 +553,8 @@ fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
 fn a_folder_that_was_in_earnest_is_no_demonstration_again() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
     let policy = || Box::new(policy::Toml::parse(TWO).unwrap());
-    drop(host::Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap());
-    let host = host::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    drop(engine::Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap());
+    let host = engine::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let place = Place { folder, host, clock };
     let (_, request) = place.asked();
     let demo = place.host.decide(&request, &support::judgement(Decision::Approved));

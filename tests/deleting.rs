@@ -3,35 +3,23 @@
 
 mod support;
 
-use host::Clock;
-use host::Error;
-use host::Host;
-use host::InstanceKey;
-use host::Pace;
-use host::Start;
-use host::limits::Settings;
-use host::store::Selection;
-use host::store::StoreError;
-use receipt::Decision;
-use receipt::Timestamp;
+use engine::{Clock, Error, Host, WorkerOptions, Start};
+use store::{InstanceKey, Selection, StoreError};
+use engine::limits::Settings;
+use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use support::block_on;
-use support::finish;
-use support::new_host;
+use support::{block_on, finish, new_host, start, start_for};
 use support::people::Place;
 use support::recount::recount;
-use support::start;
-use support::start_for;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-fn usage(host: &Host, tenant: &str) -> host::store::Usage {
+fn usage(host: &Host, tenant: &str) -> store::Usage {
     host.store().usage(&tenant.parse().unwrap()).unwrap()
 }
 
@@ -205,7 +193,7 @@ fn work_until_left(host: &Host, left: usize) {
                 tokio::task::yield_now().await;
             }
         };
-        host.work(Pace::default(), enough).await.unwrap();
+        host.work(WorkerOptions::default(), enough).await.unwrap();
     });
 }
 
@@ -260,7 +248,7 @@ fn what_becomes_old_enough_while_somebody_works_goes_then() {
                 tokio::task::yield_now().await;
             }
         };
-        host.work(Pace::default(), enough).await.unwrap();
+        host.work(WorkerOptions::default(), enough).await.unwrap();
     });
 }
 

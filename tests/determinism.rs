@@ -3,21 +3,11 @@
 
 mod support;
 
-use host::sandbox::Event;
-use host::sandbox::Halt;
-use host::sandbox::Sandbox;
-use host::sandbox::SandboxLimits;
-use receipt::Digest;
-use receipt::Timestamp;
+use sandbox::{Event, Halt, Sandbox, SandboxLimits};
+use receipt::{Digest, Timestamp};
 use std::fs;
-use std::sync::Arc;
-use std::sync::Mutex;
-use workflow::Approval;
-use workflow::Begun;
-use workflow::Command;
-use workflow::Outcome;
-use workflow::Performance;
-use workflow::Ready;
+use std::sync::{Arc, Mutex};
+use workflow::{Approval, Begun, Command, Outcome, Performance, Ready};
 
 /// Everything that is to be seen of a run.
 #[derive(Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 mod support;
 
-use host::drill::Drill;
+use drill::Drill;
 use std::collections::BTreeSet;
 use support::cli;
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 #[test]
 fn every_attack_is_refused_as_it_has_to_be() {
     let drill = Drill::new();
-    let attacks = host::drill::attacks();
+    let attacks = drill::attacks();
     let broken: Vec<_> = attacks
         .iter()
         .filter_map(|attack| {
@@ -28,14 +28,14 @@ fn the_threat_model_has_the_suite_as_it_is() {
     let (_, after) = page.split_once("<!-- drill: begin -->\n\n").unwrap();
     let (table, _) = after.split_once("\n<!-- drill: end -->").unwrap();
     assert!(
-        table == host::drill::table(),
+        table == drill::table(),
         "docs/threat-model.md has another table than the suite: put the output of `pp-host drill --table` between its markers"
     );
 }
 
 #[test]
 fn every_attack_has_a_name_of_its_own_and_every_file_is_an_attack() {
-    let attacks = host::drill::attacks();
+    let attacks = drill::attacks();
     let names: BTreeSet<_> = attacks.iter().map(|attack| attack.name().to_owned()).collect();
     assert_eq!(names.len(), attacks.len());
     assert!(names.len() >= 40);

@@ -3,34 +3,21 @@
 
 mod support;
 
-use host::Builder;
-use host::Clock;
-use host::Fact;
-use host::Host;
-use host::InstanceKey;
-use host::Pace;
-use host::Start;
-use host::Status;
-use host::sandbox::SandboxLimits;
-use host::store::Quotas;
-use host::store::Selection;
-use host::store::Standing;
-use receipt::Decision;
-use receipt::Timestamp;
+use engine::{Builder, Clock, Host, WorkerOptions, Start, Status};
+use store::{Fact, InstanceKey, Quotas, Selection, InstanceState};
+use sandbox::SandboxLimits;
+use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
 use serde_json::json;
 use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use support::held::Held;
 use support::judgement;
 use tempfile::TempDir;
-use tokio::sync::Notify;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use workflow::Entry;
 
 /// A clock that stands still until it is moved, and then wakes whoever waits for it.
@@ -113,14 +100,14 @@ impl Floor {
 
     /// Works until the facts and troubles so far say that it is enough.
     fn work_until(&self, enough: impl Fn(&Self) -> bool) {
-        self.work_at(Pace::default(), enough);
+        self.work_at(WorkerOptions::default(), enough);
     }
 
-    fn work_at(&self, pace: Pace, enough: impl Fn(&Self) -> bool) {
+    fn work_at(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) {
         support::block_on(self.works(pace, enough));
     }
 
-    async fn works(&self, pace: Pace, enough: impl Fn(&Self) -> bool) {
+    async fn works(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) {
         let mut seen = self.seen.clone();
         let stop = async {
             while !enough(self) {
@@ -131,7 +118,7 @@ impl Floor {
     }
 
     /// Works on two threads, for two minutes at most. Whether it was enough by then.
-    fn works_in_time(&self, pace: Pace, enough: impl Fn(&Self) -> bool) -> bool {
+    fn works_in_time(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) -> bool {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
         let works = self.works(pace, enough);
@@ -159,7 +146,7 @@ impl Floor {
         completed.map(|fact| fact.key.clone()).collect()
     }
 
-    fn standing(&self, key: &InstanceKey) -> Standing {
+    fn standing(&self, key: &InstanceKey) -> InstanceState {
         self.host.store().entered(key).unwrap().unwrap().agenda.standing
     }
 
@@ -182,7 +169,7 @@ fn everything_that_is_due_is_driven_to_its_end() {
     }
     floor.work_until(|floor| floor.count("completed") == 60);
     assert_eq!(floor.count("step-completed"), 180);
-    let ended = Selection { standing: Some(Standing::Complete), ..Selection::default() };
+    let ended = Selection { standing: Some(InstanceState::Complete), ..Selection::default() };
     assert_eq!(floor.host.store().list(&ended).unwrap().len(), 60);
     assert_eq!(*floor.troubles.lock().unwrap(), Vec::<String>::new());
 }
@@ -205,13 +192,13 @@ fn a_decision_makes_an_instance_due_at_once() {
     let floor = Floor::new();
     let key = floor.start("acme", ASKS);
     floor.work_until(|floor| floor.count("requested") == 1);
-    assert_eq!(floor.standing(&key), Standing::Waiting);
+    assert_eq!(floor.standing(&key), InstanceState::Waiting);
     let request = floor.waiting_on(&key);
     let host = floor.host.clone();
     let deciding = std::thread::spawn(move || host.decide(&request, &judgement(Decision::Approved)).unwrap());
     floor.work_until(|floor| floor.count("completed") == 1);
     deciding.join().unwrap();
-    assert_eq!(floor.standing(&key), Standing::Complete);
+    assert_eq!(floor.standing(&key), InstanceState::Complete);
 }
 
 #[test]
@@ -234,7 +221,7 @@ fn an_instance_that_waits_is_left_alone_until_its_time_comes() {
     floor.work_until(|floor| floor.count("failed") == 1);
     moving.join().unwrap();
     assert_eq!(floor.count("lapsed"), 1);
-    assert_eq!(floor.standing(&key), Standing::Errored);
+    assert_eq!(floor.standing(&key), InstanceState::Errored);
 }
 
 #[test]
@@ -242,7 +229,7 @@ fn tenants_take_turns() {
     let floor = Floor::new();
     floor.starts("big", 300, STEPS);
     let small = floor.start("small", STEPS);
-    floor.work_at(Pace { at_once: 1, ..Pace::default() }, |floor| floor.count("completed") == 20);
+    floor.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |floor| floor.count("completed") == 20);
     let turn = floor.completed().iter().position(|key| *key == small);
     assert!(turn.is_some_and(|turn| turn < 2), "small was the {turn:?}th");
 }
@@ -274,7 +261,7 @@ fn a_guest_that_never_ends_delays_nobody() {
         .collect();
     floor.starts("acme", 5, STEPS);
     // On one thread, and with no patience for those who spin.
-    let pace = Pace { grace: Duration::ZERO, ..Pace::default() };
+    let pace = WorkerOptions { grace: Duration::ZERO, ..WorkerOptions::default() };
     floor.work_at(pace, |floor| floor.count("completed") == 5);
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
@@ -292,7 +279,7 @@ fn guests_that_never_end_delay_nobody_however_many_they_are() {
     let program = json!({ "program": ops }).to_string();
     let mallory = || support::start_for(&floor.host, "mallory", "durable", &program);
     let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
-    let pace = Pace { grace: Duration::ZERO, at_once: SPINNING + 10 };
+    let pace = WorkerOptions { grace: Duration::ZERO, at_once: SPINNING + 10 };
     let late = Cell::new(false);
     let worked = floor.works_in_time(pace, |floor| {
         // Loaded, started, two for each step, and the beginning of the one that does not end.
@@ -318,7 +305,7 @@ fn actions_that_take_long_delay_nobody_however_many_they_are() {
     let floor =
         Floor::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
     floor.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
-    let pace = Pace { at_once: ACTING + 10, ..Pace::default() };
+    let pace = WorkerOptions { at_once: ACTING + 10, ..WorkerOptions::default() };
     let late = Cell::new(false);
     let worked = floor.works_in_time(pace, |floor| {
         // Loaded, started, two for each step, requested, decided, issued, redeemed.
@@ -365,7 +352,7 @@ fn the_word_to_stop_lets_drives_end() {
     floor.work_until(|floor| floor.count("step-completed") >= 1);
     for key in &keys {
         let standing = floor.standing(key);
-        assert!(matches!(standing, Standing::Complete | Standing::Queued | Standing::Running), "{standing}");
+        assert!(matches!(standing, InstanceState::Complete | InstanceState::Queued | InstanceState::Running), "{standing}");
     }
     assert!(floor.count("completed") >= 1, "what was begun was finished");
     floor.work_until(|floor| floor.count("completed") == 8);

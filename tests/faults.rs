@@ -6,60 +6,22 @@
 
 mod support;
 
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::capability::Deploy;
-use host::store::Agenda;
-use host::store::Asked;
-use host::store::Batch;
-use host::store::Commit;
-use host::store::Create;
-use host::store::DataFolder;
-use host::store::Entered;
-use host::store::Fate;
-use host::store::Place;
-use host::store::Quotas;
-use host::store::RecordedAct;
-use host::store::Requests;
-use host::store::Selection;
-use host::store::Sqlite;
-use host::store::Standing;
-use host::store::Store;
-use host::store::StoreError;
-use host::store::StoredReceipt;
-use host::store::Usage;
-use host::store::Write;
-use receipt::Decision;
-use receipt::Digest;
-use receipt::Timestamp;
+use engine::{Host, Start, Status};
+use store::{InstanceKey, ScheduleRow, AskHistory, Batch, Commit, Create, InstanceSummary, ReceiptState, JournalPosition, Quotas, RecordedAct, RequestFilter, Selection, InstanceState, Store, StoreError, StoredReceipt, Usage, Write};
+use engine::capability::Deploy;
+use store_sqlite::{DataFolder, Sqlite};
+use receipt::{Decision, Digest, Timestamp};
 use rusqlite::Connection;
-use rustix::process::Resource;
-use rustix::process::Rlimit;
-use rustix::process::getrlimit;
-use rustix::process::setrlimit;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use support::block_on;
-use support::count;
-use support::entries;
-use support::judgement;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use support::{block_on, count, entries, judgement};
 use tempfile::TempDir;
-use workflow::Entry;
-use workflow::Manner;
-use workflow::ReceiptId;
-use workflow::RequestId;
-use workflow::TenantId;
+use workflow::{Entry, Manner, ReceiptId, RequestId, TenantId};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -95,7 +57,7 @@ fn step(store: &dyn Store, name: &str, after: usize, bytes: usize) -> Commit {
         Entry::StepStarted { call, name: format!("step {after}"), config: None, manner: Manner::AtOnce };
     let ended = Entry::StepCompleted { call, output: format!("\"{}\"", "x".repeat(bytes)) };
     let batch = Batch { entries: vec![begun, ended], ..Batch::default() };
-    store.append(Place { key: key(name), after, at: AT }, &batch)
+    store.append(JournalPosition { key: key(name), after, at: AT }, &batch)
 }
 
 // Failing writes.
@@ -132,7 +94,7 @@ impl Store for Faulty {
         self.inner.acts(after)
     }
 
-    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError> {
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<AskHistory, StoreError> {
         self.inner.asked(tenant, capability, resource)
     }
 
@@ -144,11 +106,11 @@ impl Store for Faulty {
         self.inner.is_known(tenant, digest)
     }
 
-    fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+    fn requests(&self, which: RequestFilter) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
         self.inner.requests(which)
     }
 
-    fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<host::Fact>, StoreError> {
+    fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<store::Fact>, StoreError> {
         self.inner.facts(key)
     }
 
@@ -164,11 +126,11 @@ impl Store for Faulty {
         self.inner.next_due(after)
     }
 
-    fn entered(&self, key: &InstanceKey) -> Result<Option<Entered>, StoreError> {
+    fn entered(&self, key: &InstanceKey) -> Result<Option<InstanceSummary>, StoreError> {
         self.inner.entered(key)
     }
 
-    fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError> {
+    fn list(&self, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError> {
         self.inner.list(selection)
     }
 
@@ -201,11 +163,11 @@ impl Store for Faulty {
     fn request_and_journal(
         &self,
         id: &RequestId,
-    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<host::Fact>)>, StoreError> {
+    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<store::Fact>)>, StoreError> {
         self.inner.request_and_journal(id)
     }
 
-    fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, Fate)>, StoreError> {
+    fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
         self.inner.receipt(id)
     }
 
@@ -287,7 +249,7 @@ fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
         Box::new(Faulty { inner, when: When::Before, left: AtomicUsize::new(2) })
     };
     let (begun, has_begun) = std::sync::mpsc::channel();
-    let observer = move |fact: &host::Fact| {
+    let observer = move |fact: &store::Fact| {
         if matches!(fact.entry, Entry::StepStarted { .. }) {
             begun.send(()).unwrap();
         }
@@ -304,7 +266,7 @@ fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
     let standing = host.store().entered(&key).unwrap().unwrap().agenda.standing;
     host.terminate(&key, "ops", None).unwrap();
     driving.join().unwrap().unwrap();
-    assert_eq!(standing, Standing::Running);
+    assert_eq!(standing, InstanceState::Running);
 }
 
 // A full disk.
@@ -505,10 +467,10 @@ fn damage_is_said_and_is_that_of_one_instance() {
 fn the_end_of_a_journal_is_missed() {
     let folder = two();
     let store = open(folder.path());
-    let agenda = Some(Agenda { standing: Standing::Complete, due: None });
+    let agenda = Some(ScheduleRow { standing: InstanceState::Complete, due: None });
     let batch =
         Batch { entries: vec![Entry::Completed { output: "{}".to_owned() }], agenda, ..Batch::default() };
-    store.append(Place { key: key("hit"), after: 8, at: AT }, &batch).wait().unwrap();
+    store.append(JournalPosition { key: key("hit"), after: 8, at: AT }, &batch).wait().unwrap();
     drop(store);
     damage(folder.path(), &format!("DELETE FROM entries WHERE {HIT} AND idx = 8"));
     let read = open(folder.path()).facts(Some(&key("hit")));

@@ -6,8 +6,7 @@
 mod fuzzing;
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Inputs a target gets beside its seeds, where `FUZZ_RUNS` says nothing else. Together a few seconds.
 const RUNS: usize = 300;

@@ -2,42 +2,14 @@
 //! store.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use host::authority::Authority;
-use host::authority::Basis;
-use host::authority::Before;
-use host::authority::DemoDecider;
-use host::authority::Environment;
-use host::authority::Governed;
-use host::authority::Grounds;
-use host::authority::Issuer as _;
-use host::authority::Judgement;
-use host::authority::Order;
-use host::authority::Request;
-use host::authority::Reversibility;
-use host::capability::Claim;
-use host::capability::Gate;
-use host::capability::Measure;
-use host::store::Fate;
-use host::store::StoredReceipt;
-use host::trust::Trust;
+use engine::issuer::{LocalIssuer, DecisionBasis, Before, DemoDecider, Environment, Governed, JudgingContext, Issuer as _, Judgement, IssueOrder, Request, Reversibility};
+use engine::capability::{Claim, Gate, GateContext};
+use store::{ReceiptState, StoredReceipt};
+use engine::trust::Trust;
 use proptest::prelude::*;
-use receipt::Decision;
-use receipt::Digest;
-use receipt::Ed25519Signer;
-use receipt::Key;
-use receipt::KeySet;
-use receipt::KeyStatus;
-use receipt::Salt;
-use receipt::Scope;
-use receipt::Signer as _;
-use receipt::Timestamp;
-use serde_json::Value;
-use serde_json::json;
-use workflow::ArtifactFacts;
-use workflow::Check;
-use workflow::InstanceId;
-use workflow::ReceiptId;
-use workflow::TenantId;
+use receipt::{Decision, Digest, Ed25519Signer, Key, KeySet, KeyStatus, Salt, Scope, Signer as _, Timestamp};
+use serde_json::{Value, json};
+use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 
 const NOW: i64 = 1_800_000_000_000;
 const KEY: &str = "pp_demo_test";
@@ -78,12 +50,12 @@ fn facts(name: &str, bytes: &[u8]) -> ArtifactFacts {
 
 fn issue(seed: u8, request: &Request, decision: Decision) -> StoredReceipt {
     let signer = || Box::new(Ed25519Signer::from_seed(KEY, &[seed; 32]));
-    let authority = Authority::new(signer(), signer());
+    let authority = LocalIssuer::new(signer(), signer());
     let by = DemoDecider::new("operator".parse().unwrap());
     let judgement = Judgement { decision, by, reason: Some("looked at it".to_owned()) };
-    let (basis, salt) = (Basis::Demo(&judgement), Salt::from_bytes([9; 32]));
-    let order = Order { request, basis, id: "rcpt_1".parse().unwrap(), salt, at: at(0) };
-    let grounds = Grounds { trust: &Trust::default(), policy: &policy::ask_one() };
+    let (basis, salt) = (DecisionBasis::Demo(&judgement), Salt::from_bytes([9; 32]));
+    let order = IssueOrder { request, basis, id: "rcpt_1".parse().unwrap(), salt, at: at(0) };
+    let grounds = JudgingContext { trust: &Trust::default(), policy: &policy::ask_one() };
     authority.issue(&order, grounds).unwrap().receipt
 }
 
@@ -139,7 +111,7 @@ impl Owned {
     }
 }
 
-fn refused(gate: &Gate, claim: &Owned, receipt: Option<&StoredReceipt>, fate: &Fate) -> Option<Check> {
+fn refused(gate: &Gate, claim: &Owned, receipt: Option<&StoredReceipt>, fate: &ReceiptState) -> Option<Check> {
     refused_in(Scope::Demo, gate, claim, receipt, fate)
 }
 
@@ -148,14 +120,14 @@ fn refused_in(
     gate: &Gate,
     claim: &Owned,
     receipt: Option<&StoredReceipt>,
-    fate: &Fate,
+    fate: &ReceiptState,
 ) -> Option<Check> {
-    let measure = Measure { scope, trust: &Trust::default(), policy: &policy::ask_one() };
+    let measure = GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one() };
     gate.check(&claim.claim(), receipt, fate, measure).err().map(|refusal| refusal.check)
 }
 
 fn check(claim: &Owned) -> Option<Check> {
-    refused(&gate(), claim, Some(&issue(1, &request(), Decision::Approved)), &Fate::default())
+    refused(&gate(), claim, Some(&issue(1, &request(), Decision::Approved)), &ReceiptState::default())
 }
 
 #[test]
@@ -189,26 +161,26 @@ fn each_part_of_the_action_is_checked_by_itself() {
 #[test]
 fn a_receipt_for_no_artifact_permits_no_artifact() {
     let receipt = issue(1, &Request { artifact: None, ..request() }, Decision::Approved);
-    assert_eq!(refused(&gate(), &good(), Some(&receipt), &Fate::default()), Some(Check::Artifact));
+    assert_eq!(refused(&gate(), &good(), Some(&receipt), &ReceiptState::default()), Some(Check::Artifact));
 }
 
 #[test]
 fn a_denial_is_no_approval() {
     let denied = issue(1, &request(), Decision::Denied);
-    assert_eq!(refused(&gate(), &good(), Some(&denied), &Fate::default()), Some(Check::Decision));
+    assert_eq!(refused(&gate(), &good(), Some(&denied), &ReceiptState::default()), Some(Check::Decision));
 }
 
 #[test]
 fn a_demo_receipt_never_opens_a_production_gate() {
     let receipt = issue(1, &request(), Decision::Approved);
-    let refused = refused_in(Scope::Production, &gate(), &good(), Some(&receipt), &Fate::default());
+    let refused = refused_in(Scope::Production, &gate(), &good(), Some(&receipt), &ReceiptState::default());
     assert_eq!(refused, Some(Check::Scope));
 }
 
 #[test]
 fn a_spent_receipt_is_spent() {
     let receipt = issue(1, &request(), Decision::Approved);
-    let fate = Fate { redeemed: Some((at(1), 7)), ..Fate::default() };
+    let fate = ReceiptState { redeemed: Some((at(1), 7)), ..ReceiptState::default() };
     assert_eq!(refused(&gate(), &good(), Some(&receipt), &fate), Some(Check::Redemption));
 }
 
@@ -216,7 +188,7 @@ fn a_spent_receipt_is_spent() {
 fn only_pinned_keys_count() {
     let receipt = issue(1, &request(), Decision::Approved);
     let forged = issue(2, &request(), Decision::Approved);
-    let verdict = |keys, receipt| refused(&Gate::new(keys), &good(), Some(receipt), &Fate::default());
+    let verdict = |keys, receipt| refused(&Gate::new(keys), &good(), Some(receipt), &ReceiptState::default());
     assert_eq!(
         verdict(keys(1, KeyStatus::Active), &forged),
         Some(Check::Verification),
@@ -234,7 +206,7 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
         let mut altered = receipt.clone();
         change(&mut altered);
         assert_ne!(altered, receipt);
-        assert_eq!(refused(&gate(), &good(), Some(&altered), &Fate::default()), Some(Check::Verification));
+        assert_eq!(refused(&gate(), &good(), Some(&altered), &ReceiptState::default()), Some(Check::Verification));
     };
     alter(|receipt| receipt.request_json = receipt.request_json.replace("acme", "evil"));
     alter(|receipt| receipt.request_json.push(' '));
@@ -255,8 +227,8 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
 fn a_receipt_under_another_s_name_and_no_receipt_at_all_are_refused() {
     let receipt = issue(1, &request(), Decision::Approved);
     let renamed = Owned { receipt: "rcpt_2".parse().unwrap(), ..good() };
-    assert_eq!(refused(&gate(), &renamed, Some(&receipt), &Fate::default()), Some(Check::Verification));
-    assert_eq!(refused(&gate(), &good(), None, &Fate::default()), Some(Check::Verification));
+    assert_eq!(refused(&gate(), &renamed, Some(&receipt), &ReceiptState::default()), Some(Check::Verification));
+    assert_eq!(refused(&gate(), &good(), None, &ReceiptState::default()), Some(Check::Verification));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

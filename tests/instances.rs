@@ -3,16 +3,10 @@
 
 mod support;
 
-use host::Host;
-use host::InstanceKey;
-use host::Status;
-use host::authority::Reversibility;
-use host::capability::Attempt;
-use host::capability::Capability;
-use host::capability::OnInterruption;
-use host::capability::PerformError;
-use host::capability::Performed;
-use host::capability::Permit;
+use engine::{Host, Status};
+use store::InstanceKey;
+use engine::issuer::Reversibility;
+use engine::capability::{Execution, Capability, OnInterruption, PerformError, Performed, Permit};
 use receipt::Decision;
 use serde_json::Value;
 use std::path::Path;
@@ -308,7 +302,7 @@ struct Lost;
 
 impl Capability for Lost {
     fn name(&self) -> &str {
-        host::DEPLOY
+        engine::DEPLOY
     }
 
     fn reversibility(&self) -> Reversibility {
@@ -319,7 +313,7 @@ impl Capability for Lost {
         OnInterruption::ReportUnknown
     }
 
-    fn perform(&self, _: &Permit, _: &Artifact, _: Attempt) -> Result<Performed, PerformError> {
+    fn perform(&self, _: &Permit, _: &Artifact, _: Execution) -> Result<Performed, PerformError> {
         Err(PerformError::Unknown("the line went dead".to_owned()))
     }
 }

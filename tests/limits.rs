@@ -3,29 +3,19 @@
 
 mod support;
 
-use host::Error;
-use host::Host;
-use host::Status;
-use host::limits;
-use host::limits::Settings;
-use host::sandbox::SandboxLimits;
-use host::store::Quotas;
-use host::store::Standing;
-use host::store::StoreError;
-use host::store::Usage;
-use receipt::Decision;
-use receipt::Timestamp;
+use engine::{Error, Host, Status, limits};
+use engine::limits::Settings;
+use sandbox::SandboxLimits;
+use store::{Quotas, InstanceState, StoreError, Usage};
+use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::cli;
-use support::count;
-use support::finish;
+use support::{cli, count, finish};
 use support::recount::recount;
 use tempfile::TempDir;
-use workflow::Entry;
-use workflow::TenantId;
+use workflow::{Entry, TenantId};
 
 fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
@@ -73,7 +63,7 @@ fn a_tenant_that_has_its_instances_starts_no_more_and_others_do() {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = |tenant: &str| {
         let (tenant, actor) = (tenant.parse().unwrap(), "agent:a".parse().unwrap());
-        host.start(&workflow, host::Start::new(tenant, actor, "w", "{}"))
+        host.start(&workflow, engine::Start::new(tenant, actor, "w", "{}"))
     };
     let first = start("acme").unwrap();
     start("acme").unwrap();
@@ -95,7 +85,7 @@ fn starts_at_once_do_not_exceed_the_quota() {
             let host = host.clone();
             std::thread::spawn(move || {
                 let workflow = host.load(support::guest("tenant-workflow")).unwrap();
-                let start = || host::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
+                let start = || engine::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
                 (0..5).filter(|_| host.start(&workflow, start()).is_ok()).count()
             })
         })
@@ -147,7 +137,7 @@ fn a_tenant_without_room_is_stopped_and_goes_on_when_there_is_room() {
     // A start needs room as well: its component counts, once.
     let host = full(host, 1_500);
     let workflow = host.load(support::guest("tenant-workflow-std")).unwrap();
-    let start = host::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
+    let start = engine::Start::new(tenant("acme"), "agent:a".parse().unwrap(), "w", "{}");
     assert_eq!(over_quota(host.start(&workflow, start)).0, "stored-bytes");
     drop(host);
     let host = Host::builder(folder.path()).open().unwrap();
@@ -248,12 +238,12 @@ fn a_database_goes_on(fixture: &str) {
     assert!(after.stdout.starts_with(&before.stdout), "what was recorded stands");
 }
 
-fn assert_agenda_is_as_the_journal(host: &Host, key: &host::InstanceKey) {
+fn assert_agenda_is_as_the_journal(host: &Host, key: &store::InstanceKey) {
     let entered = host.store().entered(key).unwrap().unwrap();
     let expected = match host.status(key).unwrap() {
-        Status::Waiting(wait) => (Standing::Waiting, wait.due()),
-        Status::Completed(_) => (Standing::Complete, None),
-        Status::Failed(_) => (Standing::Errored, None),
+        Status::Waiting(wait) => (InstanceState::Waiting, wait.due()),
+        Status::Completed(_) => (InstanceState::Complete, None),
+        Status::Failed(_) => (InstanceState::Errored, None),
         other => panic!("nothing else was possible then: {other:?}"),
     };
     assert_eq!((entered.agenda.standing, entered.agenda.due), expected, "{key}");
@@ -297,7 +287,7 @@ fn a_drive_has_the_limits_of_its_tenant() {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = |params: &str| {
         let (tenant, actor) = (tenant("globex"), "agent:a".parse().unwrap());
-        host.start(&workflow, host::Start::new(tenant, actor, "w", params))
+        host.start(&workflow, engine::Start::new(tenant, actor, "w", params))
     };
     let params = start(r#"{"longer":"than ten bytes"}"#).unwrap_err().to_string();
     assert!(params.contains("limit result-bytes reached: at most 10 "), "{params}");

@@ -3,26 +3,16 @@
 
 mod support;
 
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::sandbox::LoadError;
-use host::sandbox::Program;
-use host::sandbox::Provenance;
-use host::sandbox::Sandbox;
-use host::sandbox::SandboxLimits;
-use receipt::Decision;
-use receipt::Digest;
+use engine::{Host, Start, Status};
+use store::InstanceKey;
+use sandbox::{LoadError, Program, Provenance, Sandbox, SandboxLimits};
+use receipt::{Decision, Digest};
 use std::fs;
-use std::fs::File;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use support::cli;
 use tempfile::TempDir;
 

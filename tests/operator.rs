@@ -3,23 +3,16 @@
 
 mod support;
 
-use host::Host;
-use host::control::ControlError;
-use host::control::Remote;
-use host::operate::Answer;
-use host::operate::Created;
-use host::operate::Operation;
-use host::operate::Submit;
-use host::store::StoreError;
+use engine::Host;
+use engine::control::{ControlError, ControlClient};
+use engine::api::{OperationOutcome, Created, Operation, Submit};
+use store::StoreError;
 use std::fs;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use support::cli;
-use support::new_host;
+use support::{cli, new_host};
 use tempfile::TempDir;
 
 fn submit(id: Option<&str>, params: &str) -> Operation {
@@ -35,18 +28,18 @@ fn submit(id: Option<&str>, params: &str) -> Operation {
     })
 }
 
-fn created(answer: &Answer) -> (String, Created) {
+fn created(answer: &OperationOutcome) -> (String, Created) {
     match answer {
-        Answer::Submitted { key, created } => (key.to_string(), *created),
+        OperationOutcome::Submitted { key, created } => (key.to_string(), *created),
         other => panic!("nothing was submitted: {other:?}"),
     }
 }
 
-fn remote(folder: &Path, operation: &Operation) -> Result<Answer, ControlError> {
-    Remote::connect(folder)?.operate(operation)
+fn remote(folder: &Path, operation: &Operation) -> Result<OperationOutcome, ControlError> {
+    ControlClient::connect(folder)?.operate(operation)
 }
 
-fn refused(result: Result<Answer, ControlError>) -> String {
+fn refused(result: Result<OperationOutcome, ControlError>) -> String {
     match result {
         Err(ControlError::Refused(message)) => message,
         other => panic!("not refused: {other:?}"),
@@ -194,7 +187,7 @@ fn a_command_asks_the_owner_where_there_is_one() {
 fn a_second_owner_is_refused() {
     let (folder, host) = new_host();
     let second = Host::builder(folder.path()).open();
-    assert!(matches!(second, Err(host::Error::Store(StoreError::Locked(_)))));
+    assert!(matches!(second, Err(engine::Error::Store(StoreError::Locked(_)))));
     drop(host);
     assert!(Host::builder(folder.path()).open().is_ok());
 }

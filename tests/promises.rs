@@ -2,14 +2,9 @@
 
 mod support;
 
-use host::Error;
-use host::Host;
-use host::Status;
-use host::sandbox::LoadError;
-use receipt::Artifact;
-use receipt::AttestationArtifact;
-use receipt::Decision;
-use receipt::KeySet;
+use engine::{Error, Host, Status};
+use sandbox::LoadError;
+use receipt::{Artifact, AttestationArtifact, Decision, KeySet};
 use support::count;
 use tempfile::TempDir;
 use workflow::Entry;

@@ -3,38 +3,16 @@
 
 mod support;
 
-use host::store::Batch;
-use host::store::Commit;
-use host::store::DataFolder;
-use host::store::Fate;
-use host::store::NewRequest;
-use host::store::OverQuota;
-use host::store::Place;
-use host::store::Quotas;
-use host::store::Seen;
-use host::store::Sqlite;
-use host::store::Stamp;
-use host::store::Store;
-use host::store::StoreError;
-use host::store::Write;
-use host::store::Written;
+use store::{Batch, Commit, ReceiptState, NewRequest, OverQuota, JournalPosition, Quotas, Precondition, Stamp, Store, StoreError, Write, Written};
+use store_sqlite::{DataFolder, Sqlite};
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
 use std::pin::pin;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
-use support::stored::AT;
-use support::stored::append;
-use support::stored::create;
-use support::stored::create_within;
-use support::stored::key;
-use support::stored::open;
-use support::stored::step;
+use std::task::{Context, Poll, Waker};
+use support::stored::{AT, append, create, create_within, key, open, step};
 use tempfile::TempDir;
-use workflow::Entry;
-use workflow::Manner;
+use workflow::{Entry, Manner};
 
 /// Keeps the writer waiting, with one write in hand, until told to go on: what is handed over meanwhile is one group.
 struct Held {
@@ -56,10 +34,10 @@ impl Held {
 }
 
 /// An append by somebody who has seen this of a receipt that nothing became of.
-fn append_seeing(store: &dyn Store, name: &str, fate: Fate) -> Commit {
-    let seen = Some(Box::new(Seen { receipt: "rcpt_none".parse().unwrap(), fate, acts: 0 }));
+fn append_seeing(store: &dyn Store, name: &str, fate: ReceiptState) -> Commit {
+    let seen = Some(Box::new(Precondition { receipt: "rcpt_none".parse().unwrap(), fate, acts: 0 }));
     let batch = Batch { entries: vec![step(0)], seen, ..Batch::default() };
-    store.append(Place { key: key(name), after: 1, at: AT }, &batch)
+    store.append(JournalPosition { key: key(name), after: 1, at: AT }, &batch)
 }
 
 /// Where in its journal an entry is that was written.
@@ -95,7 +73,7 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     let exists = create(&store, "a");
     let nowhere = append(&store, "nowhere", 0, step(0));
     let over = create_within(&store, "d", Quotas { instances: 4, ..Quotas::default() });
-    let unseen = append_seeing(&store, "c", Fate { redeemed: Some((AT, 1)), ..Fate::default() });
+    let unseen = append_seeing(&store, "c", ReceiptState { redeemed: Some((AT, 1)), ..ReceiptState::default() });
     let after = append(&store, "b", 1, step(0));
     assert!(good.iter().all(|_| bodies(folder.path()) == 4), "nothing is on disk while the group waits");
     held.let_go().unwrap();
@@ -124,9 +102,9 @@ fn a_refused_write_leaves_nothing_behind() {
     let (capability, resource) = ("a.b".to_owned(), "c".to_owned());
     let request = NewRequest { id: "apr_1".parse().unwrap(), capability, resource, body: "{}".to_owned() };
     let batch = Batch { entries: vec![step(0)], request: Some(request), quotas, ..Batch::default() };
-    let place = Place { key: key("a"), after: 1, at: AT };
+    let place = JournalPosition { key: key("a"), after: 1, at: AT };
     let held = hold(folder.path(), &store, "a", 1);
-    let beside = store.append(Place { after: 2, ..place.clone() }, &batch);
+    let beside = store.append(JournalPosition { after: 2, ..place.clone() }, &batch);
     held.let_go().unwrap();
     assert!(matches!(beside.wait(), Err(StoreError::Quota(_))));
     assert!(store.request(&"apr_1".parse().unwrap()).unwrap().is_none());
@@ -160,7 +138,7 @@ fn whoever_waits_on_a_thread_of_its_own_writes_like_everybody() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     create(&store, "a").wait().unwrap();
-    let place = Place { key: key("a"), after: 1, at: AT };
+    let place = JournalPosition { key: key("a"), after: 1, at: AT };
     let batches: Vec<_> =
         (0..64).map(|call| Batch { entries: vec![step(call)], ..Batch::default() }).collect();
     let write = |batch| Write::Append { place: place.clone(), batch };
@@ -183,7 +161,7 @@ fn whoever_waits_on_a_thread_of_its_own_writes_like_everybody() {
     let held = hold(folder.path(), &store, "a", 2);
     let batch = Batch { entries: vec![step(2)], ..Batch::default() };
     std::thread::scope(|scope| {
-        let place = Place { after: 3, ..place.clone() };
+        let place = JournalPosition { after: 3, ..place.clone() };
         let batch = &batch;
         let late = scope.spawn(|| store.write_here(Write::Append { place, batch }));
         held.let_go().unwrap();
@@ -292,7 +270,7 @@ fn time_never_runs_backwards_within_a_group_either() {
     }
     let held = hold(folder.path(), &store, "held", 1);
     let at = |after: usize, millis: i64| {
-        let place = Place { key: key("a"), after, at: Timestamp::from_millis(AT.as_millis() + millis) };
+        let place = JournalPosition { key: key("a"), after, at: Timestamp::from_millis(AT.as_millis() + millis) };
         store.append(place, &Batch { entries: vec![step(after as u32)], ..Batch::default() })
     };
     let commits = [at(1, 50), at(2, -50), at(3, 20)];
@@ -320,10 +298,10 @@ fn what_was_decided_on_another_state_is_not_written() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     create(&store, "a").wait().unwrap();
-    let redeemed = Fate { redeemed: Some((AT, 9)), ..Fate::default() };
+    let redeemed = ReceiptState { redeemed: Some((AT, 9)), ..ReceiptState::default() };
     assert!(matches!(append_seeing(&store, "a", redeemed).wait(), Err(StoreError::FateMoved(_))));
     store.act(0, AT, "{}".to_owned()).unwrap();
-    assert!(matches!(append_seeing(&store, "a", Fate::default()).wait(), Err(StoreError::ActsMoved)));
+    assert!(matches!(append_seeing(&store, "a", ReceiptState::default()).wait(), Err(StoreError::ActsMoved)));
     assert!(matches!(store.act(0, AT, "{}".to_owned()), Err(StoreError::ActsMoved)));
     store.act(1, AT, "{}".to_owned()).unwrap();
     assert_eq!(store.acts(1).unwrap().len(), 1);

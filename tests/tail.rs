@@ -3,29 +3,14 @@
 
 mod support;
 
-use host::store::Agenda;
-use host::store::Batch;
-use host::store::DataFolder;
-use host::store::NewRequest;
-use host::store::Place;
-use host::store::Quotas;
-use host::store::Sqlite;
-use host::store::Standing;
-use host::store::Store;
-use host::store::StoreError;
-use host::store::Write;
+use store::{ScheduleRow, Batch, NewRequest, JournalPosition, Quotas, InstanceState, Store, StoreError, Write};
+use store_sqlite::{DataFolder, Sqlite};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::path::Path;
-use support::stored::AT;
-use support::stored::append;
-use support::stored::create;
-use support::stored::key;
-use support::stored::open;
-use support::stored::step;
+use support::stored::{AT, append, create, key, open, step};
 use tempfile::TempDir;
-use workflow::Entry;
-use workflow::RequestId;
+use workflow::{Entry, RequestId};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -87,7 +72,7 @@ fn op() -> impl Strategy<Value = (usize, Op)> {
 }
 
 fn batch(entries: Vec<Entry>, entered: bool, room: u64) -> Batch {
-    let agenda = entered.then_some(Agenda { standing: Standing::Running, due: Some(AT) });
+    let agenda = entered.then_some(ScheduleRow { standing: InstanceState::Running, due: Some(AT) });
     let quotas = Some(Quotas { stored_bytes: room, ..Quotas::default() });
     Batch { entries, agenda, quotas, ..Batch::default() }
 }
@@ -117,7 +102,7 @@ proptest! {
         }
         let (mut lengths, mut bytes) = ([1; 3], usage(&store));
         for (which, op) in ops {
-            let place = |after| Place { key: key(NAMES[which]), after, at: AT };
+            let place = |after| JournalPosition { key: key(NAMES[which]), after, at: AT };
             let after = lengths[which];
             match op {
                 Op::Steps(count, entered) => {
@@ -165,14 +150,14 @@ fn a_long_tail_is_settled() {
         let which = written % 3;
         let entries: Vec<_> = (0..AT_ONCE).map(|n| step(u32::try_from(n).unwrap())).collect();
         bytes += entries.iter().map(length).sum::<u64>();
-        let place = Place { key: key(NAMES[which]), after: lengths[which], at: AT };
+        let place = JournalPosition { key: key(NAMES[which]), after: lengths[which], at: AT };
         store.append(place, &batch(entries, false, u64::MAX)).wait().unwrap();
         lengths[which] += AT_ONCE;
         written += AT_ONCE;
     }
     check(folder.path(), &store, lengths, bytes);
     for (which, name) in NAMES.into_iter().enumerate() {
-        let place = Place { key: key(name), after: lengths[which], at: AT };
+        let place = JournalPosition { key: key(name), after: lengths[which], at: AT };
         store.append(place, &batch(vec![step(0)], true, u64::MAX)).wait().unwrap();
         lengths[which] += 1;
         bytes += length(&step(0));
@@ -190,9 +175,9 @@ fn what_is_in_the_tail_is_deleted_with_its_instance() {
     let empty = usage(&store);
     create(&store, "a").wait().unwrap();
     let created = usage(&store) - empty;
-    let end = Agenda { standing: Standing::Complete, due: None };
+    let end = ScheduleRow { standing: InstanceState::Complete, due: None };
     let ended = Batch { entries: vec![step(0)], agenda: Some(end), ..Batch::default() };
-    let place = |after| Place { key: key("a"), after, at: AT };
+    let place = |after| JournalPosition { key: key("a"), after, at: AT };
     store.append(place(1), &ended).wait().unwrap();
     append(&store, "a", 2, step(1)).wait().unwrap();
     let kept: u64 = store.facts(Some(&key("a"))).unwrap().iter().map(|fact| length(&fact.entry)).sum();
@@ -229,7 +214,7 @@ fn a_request_is_read_with_its_journal_while_others_write() {
     let request: RequestId = "apr_1".parse().unwrap();
     let (capability, resource, body) = ("deploy".to_owned(), "r".to_owned(), r#"{"id":"apr_1"}"#.to_owned());
     let asked = NewRequest { id: request.clone(), capability, resource, body };
-    let place = Place { key: key("a"), after: 1, at: AT };
+    let place = JournalPosition { key: key("a"), after: 1, at: AT };
     let batch = Batch { entries: vec![step(0)], request: Some(asked), ..Batch::default() };
     store.append(place, &batch).wait().unwrap();
     std::thread::scope(|scope| {

@@ -3,33 +3,21 @@
 
 mod support;
 
-use host::Error;
-use host::Fact;
-use host::Host;
-use host::InstanceKey;
-use host::Status;
-use host::operate::Back;
-use host::sandbox::SandboxLimits;
-use host::store::Requests;
+use engine::{Error, Host, Status};
+use store::{Fact, InstanceKey, RequestFilter};
+use engine::api::Back;
+use sandbox::SandboxLimits;
 use receipt::Decision;
 use rusqlite::Connection;
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::Barrier;
-use std::sync::Mutex;
+use std::sync::{Arc, Barrier, Mutex};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use support::block_on;
-use support::count;
-use support::entries;
+use support::{block_on, count, entries, judgement, start};
 use support::held::Held;
-use support::judgement;
-use support::start;
 use tempfile::TempDir;
-use workflow::Effect;
-use workflow::Entry;
-use workflow::RequestId;
+use workflow::{Effect, Entry, RequestId};
 
 /// An instance in the middle of its deployment.
 struct Acting {
@@ -294,7 +282,7 @@ fn an_instance_goes_back_and_asks_again() {
     assert!(entries.iter().any(withdrawn), "nobody is to decide what nobody waits for");
     let second = waiting_on(&block_on(host.drive(&key)).unwrap());
     assert_ne!(first, second);
-    let waiting = host.store().requests(Requests::Waiting).unwrap();
+    let waiting = host.store().requests(RequestFilter::Waiting).unwrap();
     assert_eq!(waiting.len(), 1);
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
     host.restart(&key, &Back::Beginning, None, "ops").unwrap();
@@ -310,9 +298,9 @@ fn a_request_waits_again_where_its_instance_goes_on() {
     let key = start(&host, "tenant-workflow", "{}");
     let request = waiting_on(&block_on(host.drive(&key)).unwrap());
     host.terminate(&key, "ops", None).unwrap();
-    assert_eq!(host.store().requests(Requests::Waiting).unwrap().len(), 0);
+    assert_eq!(host.store().requests(RequestFilter::Waiting).unwrap().len(), 0);
     host.restart(&key, &Back::Nowhere, None, "ops").unwrap();
-    assert_eq!(host.store().requests(Requests::Waiting).unwrap().len(), 1, "deciders see it again");
+    assert_eq!(host.store().requests(RequestFilter::Waiting).unwrap().len(), 1, "deciders see it again");
     assert_eq!(host.store().usage(&key.tenant).unwrap().pending_approvals, 1);
     host.decide(&request, &judgement(Decision::Approved)).unwrap();
     assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
@@ -331,8 +319,8 @@ fn work_goes_on_past_an_instance_that_is_gone() {
             tokio::task::yield_now().await;
         }
     };
-    block_on(host.work(host::Pace::default(), done)).unwrap();
-    assert!(matches!(host.status(&gone), Err(Error::Store(host::store::StoreError::NoInstance(_)))));
+    block_on(host.work(engine::Pace::default(), done)).unwrap();
+    assert!(matches!(host.status(&gone), Err(Error::Store(store::StoreError::NoInstance(_)))));
 }
 
 /// Decisions can be awaited side by side on one thread; one of them wins, and the workflow goes on with it.

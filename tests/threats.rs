@@ -3,19 +3,12 @@
 
 mod support;
 
-use host::Error;
-use host::Host;
-use host::Status;
-use host::drill::Drill;
-use receipt::Decision;
-use receipt::Timestamp;
+use engine::{Error, Host, Status};
+use drill::Drill;
+use receipt::{Decision, Timestamp};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
-use support::attack;
-use support::count;
-use support::finish;
-use support::result;
+use std::sync::atomic::{AtomicI64, Ordering};
+use support::{attack, count, finish, result};
 use tempfile::TempDir;
 use workflow::Entry;
 
@@ -23,7 +16,7 @@ use workflow::Entry;
 fn held(names: &[&str]) {
     let drill = Drill::new();
     for name in names {
-        let attack = host::drill::attacks().into_iter().find(|attack| attack.name() == *name).unwrap();
+        let attack = drill::attacks().into_iter().find(|attack| attack.name() == *name).unwrap();
         let verdict = drill.run(&attack);
         assert!(verdict.held(), "{name}: {}", workflow::Escaped(verdict.said()));
     }

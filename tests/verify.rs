@@ -4,8 +4,7 @@ mod support;
 
 use serde_json::Value;
 use std::io::Write as _;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use support::cli::*;
 use tempfile::TempDir;
 

@@ -6,8 +6,7 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -90,7 +89,7 @@ fn every_call_that_a_guest_can_have_is_tried_by_one() {
 /// Whatever a call is named after, its attack is in the suite.
 #[test]
 fn every_call_on_a_file_is_an_attack_of_the_suite() {
-    let names: BTreeSet<_> = host::drill::attacks().iter().map(|attack| attack.name()).collect();
+    let names: BTreeSet<_> = drill::attacks().iter().map(|attack| attack.name()).collect();
     let text = fs::read_to_string(definitions().join("filesystem.wit")).unwrap();
     for function in defined("filesystem", &text) {
         let (interface, call) = function.split_once('#').unwrap();

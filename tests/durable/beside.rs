@@ -1,13 +1,11 @@
 //! Things side by side: all, the first, the first that succeeds; with approvals among them.
 
 use crate::support;
-use crate::support::desk::Desk;
-use crate::support::desk::attempt;
-use host::InstanceKey;
-use host::Status;
+use crate::support::desk::{Desk, attempt};
+use store::InstanceKey;
+use engine::Status;
 use receipt::Decision;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use workflow::Entry;
 

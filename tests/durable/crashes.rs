@@ -2,24 +2,17 @@
 //! again, no event is lost, and nothing is done twice.
 
 use crate::support;
-use crate::support::desk::BEGINNING;
-use crate::support::desk::Desk;
-use crate::support::desk::Hands;
-use crate::support::desk::open;
-use host::InstanceKey;
-use host::Status;
-use host::capability::Deploy;
+use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use store::InstanceKey;
+use engine::Status;
+use engine::capability::Deploy;
 use proptest::prelude::*;
 use receipt::Decision;
-use serde_json::Value;
-use serde_json::json;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use workflow::Entry;
 

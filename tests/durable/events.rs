@@ -1,11 +1,9 @@
 //! Events: kept until somebody asks, told in their order, each once, and given up in time.
 
 use crate::support;
-use crate::support::desk::BEGINNING;
-use crate::support::desk::Desk;
-use host::Status;
-use serde_json::Value;
-use serde_json::json;
+use crate::support::desk::{BEGINNING, Desk};
+use engine::Status;
+use serde_json::{Value, json};
 use std::time::Duration;
 use workflow::Pending;
 

@@ -1,35 +1,19 @@
 //! A process that is killed, for real and without warning, at each of many points. The next one ends as if nothing had happened.
 
-use crate::crashes::SENT;
-use crate::crashes::everything;
-use crate::crashes::seen;
-use crate::support::desk::BEGINNING;
-use crate::support::desk::Desk;
-use crate::support::desk::Hands;
-use crate::support::desk::open;
-use host::Builder;
-use host::Host;
-use host::InstanceKey;
-use host::authority::Reversibility;
-use host::capability::Attempt;
-use host::capability::Capability;
-use host::capability::Deploy;
-use host::capability::OnInterruption;
-use host::capability::PerformError;
-use host::capability::Performed;
-use host::capability::Permit;
+use crate::crashes::{SENT, everything, seen};
+use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use engine::{Builder, Host};
+use store::InstanceKey;
+use engine::issuer::Reversibility;
+use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
 use receipt::Decision;
-use rustix::process::Signal;
-use rustix::process::getpid;
-use rustix::process::kill_process;
-use std::env;
-use std::fs;
+use rustix::process::{Signal, getpid, kill_process};
+use std::{env, fs};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use workflow::Artifact;
 
@@ -96,7 +80,7 @@ impl Capability for Fatal {
         &self,
         permit: &Permit,
         artifact: &Artifact,
-        attempt: Attempt,
+        attempt: Execution,
     ) -> Result<Performed, PerformError> {
         let action = self.actions.fetch_add(1, Ordering::SeqCst) + 1;
         if self.point == Point::BeforeEffect(action) {

@@ -2,8 +2,7 @@
 
 use crate::support;
 use crate::support::cli;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use workflow::StepConfig;
 

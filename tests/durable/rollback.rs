@@ -2,10 +2,9 @@
 
 use crate::support;
 use crate::support::desk::Desk;
-use host::InstanceKey;
+use store::InstanceKey;
 use receipt::Decision;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use workflow::Entry;
 
 fn undo(name: &str, sticks: u32) -> Value {

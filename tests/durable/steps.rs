@@ -1,16 +1,12 @@
 //! Steps, the ways in which they are tried, and sleeps.
 
 use crate::support;
-use crate::support::desk::BEGINNING;
-use crate::support::desk::Desk;
-use crate::support::desk::attempt;
-use host::Status;
+use crate::support::desk::{BEGINNING, Desk, attempt};
+use engine::Status;
 use receipt::Timestamp;
 use serde_json::json;
 use std::time::Duration;
-use workflow::Entry;
-use workflow::Limits;
-use workflow::Pending;
+use workflow::{Entry, Limits, Pending};
 
 const DAY: i64 = 86_400_000;
 

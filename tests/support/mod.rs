@@ -10,17 +10,13 @@ pub mod recount;
 pub mod stored;
 pub mod worker;
 
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::authority::DemoDecider;
-use host::authority::Judgement;
+use engine::{Host, Start, Status};
+use store::InstanceKey;
+use engine::issuer::{DemoDecider, Judgement};
 use receipt::Decision;
 use serde_json::Value;
 use std::future::Future;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use workflow::Entry;
 

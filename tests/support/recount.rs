@@ -1,6 +1,6 @@
 //! What a tenant keeps, counted from scratch and by other means than the host's.
 
-use host::store::Usage;
+use store::Usage;
 use rusqlite::Connection;
 use std::path::Path;
 

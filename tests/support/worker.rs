@@ -1,18 +1,10 @@
 //! A process that works in a data folder, and people who decide there.
 
-use super::cli::Ran;
-use super::cli::command;
-use super::cli::lines;
-use super::cli::run;
+use super::cli::{Ran, command, lines, run};
 use serde_json::Value;
-use std::io::BufRead as _;
-use std::io::BufReader;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Child;
-use std::process::ChildStderr;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 /// `pp-host work` in a folder. Killed when it is dropped.
 pub struct Worker {

@@ -1,22 +1,16 @@
 //! `pp-host approvals`: what waits for a decision, and how decisions have gone.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
-use crate::cli::office;
-use clap::Args;
-use clap::Subcommand;
-use host::Waiting;
-use host::authority::Request;
-use host::store::Requests;
-use host::store::Store as _;
+use crate::cli::{Exit, json_line, session};
+use crate::cli::data_dir::Data;
+use clap::{Args, Subcommand};
+use engine::Waiting;
+use engine::issuer::Request;
+use store::{RequestFilter, Store as _};
 use receipt::PersonId;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use workflow::Entry;
-use workflow::Escaped;
-use workflow::RequestId;
+use workflow::{Entry, Escaped, RequestId};
 
 /// What waits for a decision.
 #[derive(Debug, Args)]
@@ -173,7 +167,7 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    let waiting = store.requests(Requests::Waiting)?.len();
+    let waiting = store.requests(RequestFilter::Waiting)?.len();
     stats.seconds.sort_unstable();
     let median = stats.seconds.get(stats.seconds.len() / 2).copied();
     let mut out = anstream::stdout().lock();

@@ -1,11 +1,9 @@
 //! `pp-host backup`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
+use crate::cli::{Exit, json_line};
+use crate::cli::data_dir::Data;
 use clap::Args;
-use host::store::DataFolder;
-use host::store::back_up;
+use store_sqlite::{DataFolder, back_up};
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,21 +1,13 @@
 //! `pp-host deciders`: who may decide, and with which keys.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::office;
+use crate::cli::{Exit, session};
+use crate::cli::data_dir::Data;
 use anyhow::Context as _;
-use clap::Args;
-use clap::Subcommand;
-use host::Clock as _;
-use host::SystemClock;
-use host::store::StoreError;
-use host::trust::Act;
-use host::trust::Trust;
-use receipt::DeciderKey;
-use receipt::Person;
-use receipt::PersonId;
-use receipt::Role;
-use receipt::Timestamp;
+use clap::{Args, Subcommand};
+use engine::{Clock as _, SystemClock};
+use store::StoreError;
+use engine::trust::{Act, Trust};
+use receipt::{DeciderKey, Person, PersonId, Role, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -193,7 +185,7 @@ fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
 pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let (_folder, store) = data.read()?;
     let mut trust = Trust::default();
-    trust.extend(&host::store::Store::acts(&store, 0)?)?;
+    trust.extend(&store::Store::acts(&store, 0)?)?;
     Ok(trust)
 }
 

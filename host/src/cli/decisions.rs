@@ -1,35 +1,19 @@
 //! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::deciders;
-use crate::cli::office;
-use anyhow::Context as _;
-use anyhow::bail;
+use crate::cli::{Exit, deciders, session};
+use crate::cli::data_dir::Data;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use host::authority::Request;
-use host::operate::Answer;
-use host::operate::Operation;
-use host::store::Store as _;
-use host::trust::Act;
-use receipt::Decision;
-use receipt::DecisionStatement;
-use receipt::Envelope;
-use receipt::PersonId;
-use receipt::PublicKey;
-use receipt::RawSignature;
-use receipt::Role;
-use receipt::SignError;
-use receipt::StatementSigner;
-use signer::Agent;
-use signer::DeciderKey;
-use signer::KeyFile;
+use engine::issuer::Request;
+use engine::api::{OperationOutcome, Operation};
+use store::Store as _;
+use engine::trust::Act;
+use receipt::{Decision, DecisionStatement, Envelope, PersonId, PublicKey, RawSignature, Role, SignError, StatementSigner};
+use signer::{Agent, DeciderKey, KeyFile};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use workflow::ReceiptId;
-use workflow::RequestId;
-use workflow::TenantId;
+use workflow::{ReceiptId, RequestId, TenantId};
 
 /// Sign a decision about a request.
 #[derive(Debug, Args)]
@@ -154,12 +138,12 @@ impl Decide {
         let mut out = anstream::stdout();
         let envelope = envelope.to_json().canonical();
         match office::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
-            Answer::Kept { approved, ruling } => {
+            OperationOutcome::Kept { approved, ruling } => {
                 let approved: Vec<_> = approved.iter().map(PersonId::as_str).collect();
                 writeln!(out, "signed, and kept with request {}", self.request)?;
                 writeln!(out, "  approved by {}; the policy says {ruling}", approved.join(", "))?;
             }
-            Answer::Issued { receipt, status, expires_at, key } => {
+            OperationOutcome::Issued { receipt, status, expires_at, key } => {
                 writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
                 writeln!(out, "  request {} is decided; {}", self.request, office::go_on(data, &key))?;
             }
@@ -197,7 +181,7 @@ fn is_about(data: &Data, id: &RequestId, statement: &DecisionStatement) -> anyho
 
 fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {
     match office::operate(data, operation)? {
-        Answer::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
+        OperationOutcome::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
         other => Err(office::unexpected(&other)),
     }
 }
@@ -279,7 +263,7 @@ impl Revoke {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (receipt, by, reason) = (self.receipt.clone(), office::account(), self.reason.clone());
         match office::operate(data, Operation::Revoke { receipt, by, reason })? {
-            Answer::Revoked { revocation } => {
+            OperationOutcome::Revoked { revocation } => {
                 writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
                 Ok(Exit::Done)
             }

@@ -1,14 +1,11 @@
 //! `pp-host drill`.
 
-use crate::cli::Exit;
-use crate::cli::data;
-use anstyle::AnsiColor;
-use anstyle::Style;
+use crate::cli::{Exit, data_dir};
+use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use clap::Args;
-use host::drill;
-use host::drill::Attack;
-use host::drill::Verdict;
+use drill;
+use drill::{Attack, Verdict};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::Escaped;

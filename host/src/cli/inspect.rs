@@ -1,19 +1,13 @@
 //! `pp-host inspect`.
 
-use crate::cli::Exit;
-use crate::cli::data;
-use crate::cli::data::Data;
+use crate::cli::{Exit, data_dir};
+use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
 use anyhow::Context as _;
 use clap::Args;
-use host::sandbox::Inspection;
-use host::sandbox::LoadError;
-use host::sandbox::Provenance;
-use host::sandbox::Sandbox;
-use host::sandbox::SandboxLimits;
+use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
 use serde_json::json;
-use std::fs;
-use std::io;
+use std::{fs, io};
 use std::io::Write;
 use std::path::PathBuf;
 use workflow::Escaped;

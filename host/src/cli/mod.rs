@@ -31,8 +31,7 @@ mod verify;
 mod watch;
 mod work;
 
-use clap::Parser;
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 use receipt::Decision;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -82,7 +81,7 @@ enum Command {
     /// End a freeze.
     Thaw(decisions::Freeze),
     /// Hold the issuer's keys for hosts in other processes, until stopped.
-    Authority(authority::Authority),
+    Authority(authority::LocalIssuer),
     /// The people who decide, and their keys.
     #[command(subcommand)]
     Deciders(deciders::Deciders),
@@ -112,7 +111,7 @@ enum Command {
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
     /// Compile a component from standard input, for the process that has started this one.
-    #[command(name = host::sandbox::COMPILE, hide = true)]
+    #[command(name = sandbox::COMPILE, hide = true)]
     Compile,
 }
 
@@ -149,7 +148,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Drill(drill) => drill.execute(),
         Command::Backup(backup) => backup.execute(data),
         Command::Bench(bench) => bench.execute(data),
-        Command::Compile => return host::sandbox::compile_for_parent(),
+        Command::Compile => return sandbox::compile_for_parent(),
         Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),

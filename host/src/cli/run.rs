@@ -1,47 +1,24 @@
 //! `pp-host run` and `pp-host resume`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::data::Which;
+use crate::cli::{Exit, session};
+use crate::cli::data_dir::{Data, Which};
 use crate::cli::decide::Manner;
-use crate::cli::given::Workflow;
+use crate::cli::args::Workflow;
 use crate::cli::limit::LimitArgs;
-use crate::cli::office;
-use crate::cli::story::Story;
+use crate::cli::transcript::Story;
 use anstyle::Style;
-use anyhow::Context as _;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use host::Clock as _;
-use host::Fact;
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::SystemClock;
-use host::Waiting;
-use host::authority::Judgement;
-use host::authority::Keyring;
-use host::authority::Request;
-use host::control::Control;
-use host::operate::Answer;
-use host::operate::Operation;
-use host::store::Store as _;
-use host::store::StoreError;
-use host::store::StoredReceipt;
-use receipt::Decision;
-use receipt::Scope;
+use engine::{Clock as _, Host, Start, Status, SystemClock, Waiting};
+use store::{Fact, InstanceKey, Store as _, StoreError, StoredReceipt};
+use engine::issuer::{Judgement, Keyring, Request};
+use engine::control::Control;
+use engine::api::{OperationOutcome, Operation};
+use receipt::{Decision, Scope};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use workflow::Effect;
-use workflow::Entry;
-use workflow::Quoted;
-use workflow::Wait;
+use workflow::{Effect, Entry, Quoted, Wait};
 
 /// Run a workflow from its component until it ends or waits.
 #[derive(Debug, Args)]
@@ -157,8 +134,8 @@ fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner
     story.request(&request);
     let Some(Judgement { decision, by, reason }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
     let (request, by) = (request.id, by.name().clone());
-    match office::operate(data, Operation::DecideForShow { request, decision, by, reason })? {
-        Answer::Issued { receipt, status, expires_at, key } => {
+    match office::operate(data, Operation::DecideAsDemo { request, decision, by, reason })? {
+        OperationOutcome::Issued { receipt, status, expires_at, key } => {
             story.say(
                 Style::new().bold(),
                 "receipt",

@@ -1,15 +1,10 @@
 //! `pp-host submit`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::given::Workflow;
-use crate::cli::json_line;
-use crate::cli::office;
+use crate::cli::{Exit, json_line, session};
+use crate::cli::data_dir::Data;
+use crate::cli::args::Workflow;
 use clap::Args;
-use host::operate::Answer;
-use host::operate::Created;
-use host::operate::Operation;
-use host::operate::Submit as Submitted;
+use engine::api::{OperationOutcome, Created, Operation, Submit as Submitted};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;
@@ -43,7 +38,7 @@ impl Submit {
             component: self.workflow.component()?.into(),
         });
         let (key, created) = match office::operate(data, operation)? {
-            Answer::Submitted { key, created } => (key, created),
+            OperationOutcome::Submitted { key, created } => (key, created),
             other => return Err(office::unexpected(&other)),
         };
         let mut out = anstream::stdout();

@@ -1,18 +1,14 @@
 //! `pp-host watch`.
 
-use crate::cli::Exit;
-use crate::cli::bulletin::line;
-use crate::cli::data::Data;
-use crate::cli::data::OneOrAll;
-use crate::cli::json_line;
+use crate::cli::{Exit, json_line};
+use crate::cli::feed::line;
+use crate::cli::data_dir::{Data, OneOrAll};
 use crate::cli::run::was_denied;
 use clap::Args;
-use host::Fact;
-use host::InstanceKey;
-use host::store::Sqlite;
-use std::io;
+use store::{Fact, InstanceKey};
+use store_sqlite::Sqlite;
+use std::{io, thread};
 use std::io::Write as _;
-use std::thread;
 use std::time::Duration;
 use workflow::Entry;
 

@@ -5,9 +5,9 @@ mod list;
 mod show;
 
 use crate::cli::Exit;
-use crate::cli::data::Data;
+use crate::cli::data_dir::Data;
 use clap::Subcommand;
-use host::operate::Handling;
+use engine::api::InstanceCommand;
 
 /// The instances: how they stand, and what is done to them from outside.
 #[derive(Debug, Subcommand)]
@@ -37,11 +37,11 @@ impl Instances {
         match self {
             Self::List(list) => list.execute(data),
             Self::Show(show) => show.execute(data),
-            Self::Pause(plain) => plain.handle(data, Handling::Pause),
-            Self::Resume(plain) => plain.handle(data, Handling::Resume),
+            Self::Pause(plain) => plain.handle(data, InstanceCommand::Pause),
+            Self::Resume(plain) => plain.handle(data, InstanceCommand::Resume),
             Self::Terminate(terminate) => terminate.execute(data),
             Self::Restart(restart) => restart.execute(data),
-            Self::Delete(plain) => plain.handle(data, Handling::Delete),
+            Self::Delete(plain) => plain.handle(data, InstanceCommand::Delete),
             Self::SendEvent(send) => send.execute(data),
             Self::Resolve(resolve) => resolve.execute(data),
         }

@@ -1,0 +1,70 @@
+//! What operators say about who may decide, and what governs.
+
+use crate::{Error, Host};
+use crate::state::HostState;
+use store::StoreError;
+use crate::trust::{Act, RecordedTrustAct, Trust};
+use policy::Policy;
+use receipt::{Scope, Timestamp};
+use std::sync::Arc;
+
+impl Host {
+    /// Whom this host trusts to decide, and what operators have said.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn trust(&self) -> Result<Arc<Trust>, Error> {
+        self.0.trust()
+    }
+
+    /// The policy that governs.
+    #[must_use]
+    pub fn policy(&self) -> &dyn Policy {
+        &*self.0.policy
+    }
+
+    /// Which receipts count here now.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn scope(&self) -> Result<Scope, Error> {
+        Ok(self.0.scope(&*self.0.trust()?))
+    }
+
+    /// Records what an operator says, if it makes sense as things stand.
+    ///
+    /// # Errors
+    /// When it does not, or cannot be written.
+    pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+        self.0.say(by, act)
+    }
+}
+
+impl HostState {
+    /// Records that another policy governs than the last one.
+    pub(crate) fn adopt_policy(&self) -> Result<(), Error> {
+        let policy = self.policy.digest();
+        // The one that holds where nobody wrote one goes without saying, until somebody has.
+        let before = self.trust()?.policy();
+        match before.map_or(!self.governed, |before| before == policy) || self.authority.is_elsewhere() {
+            true => Ok(()),
+            false => self.say("pp-host", Act::PolicyAdopted { policy }),
+        }
+    }
+
+    pub(crate) fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+        if self.authority.is_elsewhere() {
+            return Err(Error::SaidElsewhere);
+        }
+        let said = RecordedTrustAct { by: by.to_owned(), act };
+        let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
+        loop {
+            let (mut trust, at): (Trust, Timestamp) = ((*self.trust()?).clone(), self.now()?);
+            trust.apply(at, &said.act)?;
+            match self.store.act(trust.seq(), at, body.clone()) {
+                Err(StoreError::ActsMoved) => {}
+                said => return Ok(said?),
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! From a component's bytes to code that may run: out of the cache, or compiled.
+//!
+//! ```text
+//!   bytes, sha256 ─► cache ── sealed here, for this ──► Trusted ─► load
+//!                      └── anything else ─► bounds ─► compiler ─► Trusted ─► load ─► cache
+//! ```
+
+mod bounds;
+mod cache;
+mod child;
+mod compiler;
+mod trusted;
+
+pub use child::{COMPILE, compile_for_parent};
+pub use compiler::Compiler;
+
+use crate::{LoadError, engine, load};
+use crate::limits::SandboxLimits;
+use cache::{Cache, Found};
+use compiler::Workshop;
+use receipt::Digest;
+use std::path::Path;
+use trusted::Label;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// Where a program's code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// From the cache.
+    Cached,
+    /// Compiled.
+    Compiled,
+    /// Compiled, in the place of a cached file that was damaged, foreign, or made by another version or with other settings.
+    Replaced,
+}
+
+/// Turns components into code for one engine.
+pub(crate) struct Loader {
+    engine: Engine,
+    config: Digest,
+    workshop: Workshop,
+    cache: Option<Cache>,
+}
+
+impl Loader {
+    pub(crate) fn new(engine: Engine) -> Self {
+        let config = engine::config_digest(&engine);
+        Self { engine, config, workshop: Workshop::new(Compiler::InProcess), cache: None }
+    }
+
+    pub(crate) fn compile_with(&mut self, compiler: Compiler) {
+        self.workshop = Workshop::new(compiler);
+    }
+
+    pub(crate) fn cache_in(&mut self, folder: &Path, bound: u64) -> Result<(), LoadError> {
+        self.cache = Some(Cache::open(folder, bound)?);
+        Ok(())
+    }
+
+    /// The component's code. `digest` is that of `bytes`. The bounds on compiling bound compiling: code that is there is not judged by
+    /// them again, as nothing is gained by refusing what costs nothing any more.
+    pub(crate) fn load(
+        &self,
+        digest: &Digest,
+        bytes: &[u8],
+        limits: &SandboxLimits,
+    ) -> Result<(Component, Provenance), LoadError> {
+        let label = Label { runtime: engine::RUNTIME, config: &self.config, component: digest };
+        let found = self.cache.as_ref().map_or(Found::Nothing, |cache| cache.find(label));
+        let provenance = match found {
+            Found::Code(code) => match code.load(&self.engine) {
+                Ok(component) => return Ok((component, Provenance::Cached)),
+                Err(_) => Provenance::Replaced,
+            },
+            Found::Unsealed => Provenance::Replaced,
+            Found::Nothing => Provenance::Compiled,
+        };
+        let code = self.workshop.compile(&self.engine, &self.config, bytes, &limits.load)?;
+        let component = code.load(&self.engine).map_err(|error| load::too_demanding(&error, limits))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(label, &code);
+        }
+        Ok((component, provenance))
+    }
+}
