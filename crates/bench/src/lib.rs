@@ -4,9 +4,9 @@
 //! Whatever is compared is measured in turns in one run: absolute figures move with the machine, ratios much less.
 
 mod flow;
-mod ground;
+mod fixture;
 mod history;
-mod mould;
+mod template;
 mod parked;
 mod steps;
 

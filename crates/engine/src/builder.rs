@@ -4,13 +4,17 @@ use crate::{Clock, Error, Host, SystemClock, ids};
 use store::{Fact, InstanceKey, Quotas, Store};
 use crate::issuer::{LocalIssuer, Environment, Issuer, Keyring, RemoteIssuer};
 use crate::capability::{Capability, Deploy, Gate};
-use crate::state::{HostState, Observer, Troubles};
+use crate::state::{HostState, Troubles};
+use crate::runtime::journals::{Journals, Observer};
+use crate::runtime::lease::LeaseTable;
+use crate::runtime::authority::Authority;
+use crate::runtime::capabilities::Capabilities;
 use crate::limits::Settings;
 use crate::runtime::programs::Programs;
 use crate::runtime::slots::RunSlots;
 use sandbox::{Compiler, Sandbox, SandboxLimits};
 use store_sqlite::{DataFolder, Sqlite};
-use crate::schedule::Wakeups;
+use crate::runtime::wakeups::Wakeups;
 use policy::Policy;
 use receipt::Scope;
 use std::path::PathBuf;
@@ -162,7 +166,7 @@ impl Builder {
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
-        let (authority, keys) = match &self.authority {
+        let (issuer, keys) = match &self.authority {
             Some(socket) => {
                 let remote = RemoteIssuer::at(socket);
                 let keys = remote.keys()?;
@@ -179,30 +183,33 @@ impl Builder {
         };
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
-        let programs = Programs::new(largest.load.programs);
+        let loaded = largest.load.programs;
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
-        let inner = HostState {
-            sandbox,
-            store,
-            gate: Gate::new(keys),
-            authority,
-            governed: self.policy.is_some() || self.authority.is_some(),
-            policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
-            scope: self.scope,
-            capabilities: self.capabilities,
-            clock: self.clock,
-            observer: self.observer,
-            settings: self.settings,
-            environment: self.environment,
-            programs,
-            trust: Mutex::default(),
-            driving: Mutex::default(),
-            rota: RunSlots::new(),
-            bell: Wakeups::default(),
+        let wakeups = Arc::<Wakeups>::default();
+        let state = HostState {
+            programs: Programs::new(sandbox, loaded),
+            authority: Authority {
+                issuer,
+                governed: self.policy.is_some() || self.authority.is_some(),
+                policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
+                required_scope: self.scope,
+                environment: self.environment,
+                trust: Mutex::default(),
+            },
+            capabilities: Capabilities { gate: Gate::new(keys), registered: self.capabilities },
+            leases: LeaseTable::new(Arc::clone(&wakeups)),
+            slots: RunSlots::new(),
+            wakeups,
             troubles: self.troubles,
-            folder,
+            journals: Journals {
+                store,
+                clock: self.clock,
+                observer: self.observer,
+                settings: self.settings,
+                folder,
+            },
         };
-        inner.adopt_policy()?;
-        Ok(Host(Arc::new(inner)))
+        state.authority.adopt_policy(&state.journals)?;
+        Ok(Host(Arc::new(state)))
     }
 }

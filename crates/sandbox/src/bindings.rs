@@ -1,7 +1,7 @@
 //! The world in `wit/`, as Rust.
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "../../wit",
     world: "tenant-workflow",
     imports: { default: async | trappable },
     exports: { default: async },
@@ -16,7 +16,7 @@ wasmtime::component::bindgen!({
 /// The world before it.
 pub(crate) mod before {
     wasmtime::component::bindgen!({
-        path: "../wit/before/tenant-0.1.0.wit",
+        path: "../../wit/before/tenant-0.1.0.wit",
         world: "tenant-workflow",
         imports: { default: async | trappable },
         exports: { default: async },

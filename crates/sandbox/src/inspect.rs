@@ -1,6 +1,6 @@
 //! What a component is, before anything of it runs.
 
-use engine::DEPLOY;
+use crate::DEPLOY;
 use crate::{LoadError, Provenance, imports};
 use crate::guest::Guest;
 use crate::load::Examined;

@@ -1,4 +1,4 @@
-//! The only room that names the WebAssembly runtime: load, check imports, link, limit, run.
+//! The only crate that names the WebAssembly runtime: load, check imports, link, limit, run.
 //!
 //! ```text
 //!   bytes ──load──► Program (compiled, its imports known, its sha256)
@@ -11,18 +11,18 @@
 
 mod bindings;
 mod code;
-mod end;
+mod exit;
 mod engine;
 mod guest;
 mod imports;
 mod inspect;
-mod lane;
+mod throttle;
 mod limits;
 mod load;
-mod moment;
-pub(crate) mod output;
-mod refusals;
-mod shape;
+mod determinism;
+mod output;
+mod rejected;
+mod export_check;
 mod wasi;
 
 pub use code::{COMPILE, Compiler, Provenance, compile_for_parent};
@@ -30,6 +30,7 @@ pub use exit::End;
 pub use inspect::Inspection;
 pub use limits::{LoadLimits, SandboxLimits, names as limit_names};
 pub use load::{LoadError, Program};
+pub use output::Output;
 
 use bindings::exports::permission_protocol::tenant::entrypoint;
 use code::Loader;
@@ -38,7 +39,6 @@ use throttle::{CpuThrottle, ThrottlePermit};
 use limits::{HostTime, Meter};
 use load::Examined;
 use determinism::VirtualTime;
-use output::Output;
 use receipt::{Digest, Timestamp};
 use rejected::RejectedComponents;
 use std::path::Path;
@@ -50,6 +50,9 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::ResourceTable;
 use workflow::{Command, Outcome};
+
+/// The capability behind a guest's `deploy`. A guest cannot choose it.
+pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
 
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
@@ -171,7 +174,7 @@ impl Sandbox {
     }
 
     /// The same for bytes whose digest is known. What was refused is refused again without a look at it.
-    pub(crate) fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
+    pub fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
         }
@@ -209,7 +212,7 @@ impl Sandbox {
     }
 
     /// The same, for a caller who wants what the guest has printed even where the drive is dropped before its end.
-    pub(crate) async fn run_into(
+    pub async fn run_into(
         &self,
         output: &Output,
         program: &Program,

@@ -132,7 +132,7 @@ impl Default for SandboxLimits {
 
 impl SandboxLimits {
     /// Says no to a component of more bytes than these limits allow.
-    pub(crate) fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
+    pub fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
         load::check_size(bytes, self.component_bytes)
     }
 }

@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// A sink that never fills up and never fails: a guest that prints too much is not broken, only not heard.
 #[derive(Debug, Clone)]
-pub(crate) struct Output(Arc<Mutex<Kept>>);
+pub struct Output(Arc<Mutex<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
@@ -21,12 +21,14 @@ struct Kept {
 
 impl Output {
     /// Keeps the first `bound` bytes.
-    pub(crate) fn new(bound: usize) -> Self {
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
         Self(Arc::new(Mutex::new(Kept { text: Vec::new(), bound, dropped: 0 })))
     }
 
     /// What was kept, with a last line that counts what was not.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         let kept = self.lock();
         let text = String::from_utf8_lossy(&kept.text).into_owned();
         match kept.dropped {

@@ -1,15 +1,19 @@
 //! What one write does inside its transaction.
 
+use crate::schedule;
+use crate::sql::conflict;
+use crate::sql::is_constraint;
+use crate::sql::run;
 use store::{Create, InstanceKey, JournalPosition, Quotas, Stamp, InstanceState, StoreError, Write, Written};
 use crate::approvals;
 use crate::projections::Projections;
 use crate::deletion::delete;
 use crate::cache::{Journal, WriterCache};
-use crate::query::{cell, classify, one};
+use crate::sql::{cell, classify, one};
 use crate::journal::{Lines, Spot};
 use crate::usage::Change;
 use receipt::{Digest, Timestamp};
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, params};
 use std::sync::Arc;
 use workflow::{ReceiptId, TenantId};
 
@@ -144,7 +148,7 @@ fn create(
     let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, first, last) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
-    let (state, at) = (InstanceState::Queued.number(), ledger.time(place.at).as_millis());
+    let (state, at) = (schedule::number(InstanceState::Queued), ledger.time(place.at).as_millis());
     let first = ledger.next(db)?;
     let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, first];
     let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
@@ -204,28 +208,4 @@ pub(crate) fn add(
     let journal = Journal { length: after + count.unsigned_abs(), ..journal };
     ledger.add(key, journal, (seq, lines.bytes));
     Ok(Some(Stamp { seq: seq.unsigned_abs(), at }))
-}
-
-pub(crate) fn run(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
-    let mut statement = db.prepare_cached(statement).map_err(classify)?;
-    statement.execute(values).map(drop).map_err(classify)
-}
-
-/// An insert that fails where somebody else was first.
-pub(crate) fn unique(
-    db: &Connection,
-    statement: &str,
-    values: impl rusqlite::Params,
-    key: &InstanceKey,
-) -> Result<(), StoreError> {
-    let mut statement = db.prepare_cached(statement).map_err(classify)?;
-    statement.execute(values).map(drop).map_err(|error| conflict(error, key))
-}
-
-pub(crate) fn is_constraint(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
-}
-
-pub(crate) fn conflict(error: rusqlite::Error, key: &InstanceKey) -> StoreError {
-    if is_constraint(&error) { StoreError::Conflict(key.clone()) } else { classify(error) }
 }

@@ -1,34 +1,18 @@
 //! What is asked of requests and receipts by those who decide: acts of operators, what was asked before, what was taken back.
 
+use store::AskHistory;
+use store::RecordedAct;
+use store::RequestFilter;
 use store::{InstanceKey, StoreError};
 use crate::requests;
 use crate::requests::requests;
-use crate::query::{cell, cell_0, damaged, every, fate, one};
-use crate::apply::run;
+use crate::query::fate;
+use crate::sql::{cell, cell_0, damaged, every, one};
+use crate::sql::{run};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
-
-/// What an operator said, as it is recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedAct {
-    /// Its place among all acts. Later is larger.
-    pub seq: u64,
-    /// When.
-    pub at: Timestamp,
-    /// What, as JSON text.
-    pub body: String,
-}
-
-/// How requests for one thing have fared before, in one tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AskHistory {
-    /// How often it was asked for.
-    pub times: u64,
-    /// How often that was denied.
-    pub denied: u64,
-}
 
 /// Adds an act, if nothing was added since its writer looked. Its place is the next.
 pub(crate) fn add_act(db: &Connection, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
@@ -161,15 +145,6 @@ pub(crate) fn requests(
         RequestFilter::All => ALL,
     };
     every(db, select, [], |row| requests::read(db, row))
-}
-
-/// Which requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestFilter {
-    /// Those that wait for a decision.
-    Waiting,
-    /// All that there ever were.
-    All,
 }
 
 /// Takes a receipt back, unless it is spent or was taken back before.

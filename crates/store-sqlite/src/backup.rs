@@ -5,7 +5,7 @@
 
 use store::{files, StoreError};
 use crate::{DataFolder, open};
-use crate::query::classify;
+use crate::sql::{classify};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::ffi::OsStr;

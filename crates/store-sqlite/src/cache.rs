@@ -2,8 +2,8 @@
 
 use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage};
 use crate::deletion::Mark;
-use crate::query::{cell_0, one};
-use crate::apply::run;
+use crate::sql::{cell_0, one};
+use crate::sql::{run};
 use crate::{journal, heads};
 use crate::heads::{Hint, Seen, Heads};
 use crate::usage::{Change, keep_usage, usage};

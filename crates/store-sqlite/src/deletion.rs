@@ -7,28 +7,16 @@
 //!
 //! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
 
+use store::Deleted;
 use store::{InstanceKey, JournalPosition, StoreError, Written};
 use crate::cache::{Journal, WriterCache};
-use crate::query::{cell, cell_0, every, key_at, one};
-use crate::apply::run;
+use crate::sql::{cell, cell_0, every, key_at, one};
+use crate::sql::{run};
 use crate::journal;
 use crate::usage::Change;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use workflow::TenantId;
-
-/// An instance that was deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deleted {
-    /// Its name. Another may have it by now.
-    pub key: InstanceKey,
-    /// When.
-    pub at: Timestamp,
-    /// Who did it: an account, or `retention`.
-    pub by: String,
-    /// How many facts there were about it.
-    pub facts: u64,
-}
 
 /// Where the journal had got to at the last deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

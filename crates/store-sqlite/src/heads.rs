@@ -13,8 +13,8 @@
 //! with the row that says which is the last; those in the tail are counted beside.
 
 use store::{InstanceKey, StoreError};
-use crate::query::{cell, cell_0, every, key_at, one};
-use crate::apply::run;
+use crate::sql::{cell, cell_0, every, key_at, one};
+use crate::sql::{run};
 use crate::journal;
 use rusqlite::{Connection, params};
 use std::collections::{HashMap, hash_map};

@@ -1,7 +1,7 @@
 //! Entries as rows: what was appended together is one row, in shorthand, with a sum that shows damage.
 
 use store::{Fact, InstanceKey, StoreError};
-use crate::query::{cell, cell_0, classify, damaged, every, key_at, one};
+use crate::sql::{cell, cell_0, classify, damaged, every, key_at, one};
 use crate::codec::{NEXT, Encoded, expand};
 use crate::heads;
 use crate::heads::Hint;

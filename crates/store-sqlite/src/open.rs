@@ -2,7 +2,7 @@
 
 use store::StoreError;
 use crate::wal;
-use crate::query::classify;
+use crate::sql::{classify};
 use crate::schema::{check_format, is_older, migrate, prepare, prepare_once};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -12,6 +12,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
@@ -61,7 +62,7 @@ pub(crate) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
     match check_format(&connection, path) {
         Err(StoreError::Database(error))
-            if matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) =>
+            if matches!(code(&error), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) =>
         {
             let connection = immutable(path)?;
             check_format(&connection, path)?;
@@ -69,6 +70,10 @@ pub(crate) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
         }
         checked => checked.map(|()| connection),
     }
+}
+
+fn code(error: &Arc<dyn std::error::Error + Send + Sync>) -> Option<ErrorCode> {
+    error.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()
 }
 
 /// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.

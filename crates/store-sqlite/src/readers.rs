@@ -2,7 +2,7 @@
 
 use store::StoreError;
 use crate::open;
-use crate::apply::run;
+use crate::sql::{run};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};

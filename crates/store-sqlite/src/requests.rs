@@ -1,7 +1,7 @@
 //! Requests as rows: what the journal says of one is not said again.
 
 use store::{Fact, InstanceKey, NewRequest, StoreError};
-use crate::query::{cell, damaged, key_at, one};
+use crate::sql::{cell, damaged, key_at, one};
 use crate::{journal, heads};
 use crate::codec::{REST, Encoded, expand};
 use crate::heads::Hint;

@@ -1,126 +1,16 @@
 //! What is to be done next, and when: one row an instance, found by an index and never by a walk.
 
+use store::InstanceState;
+use store::InstanceSummary;
+use store::ScheduleRow;
+use store::Selection;
 use store::{InstanceKey, StoreError};
-use crate::query::{cell, cell_0, damaged, every, key_at, one};
-use crate::apply::run;
+use crate::sql::{cell, cell_0, damaged, every, key_at, one};
+use crate::sql::{run};
 use crate::usage::{Change, changed};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 use workflow::TenantId;
-
-/// How an instance stands, in a word. What it waits for and how it ended is in its journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InstanceState {
-    /// It was created, and nothing has been asked for in it.
-    Queued,
-    /// It has something to do.
-    Running,
-    /// It waits for something outside, or for time.
-    Waiting,
-    /// Somebody stopped it for a while.
-    Paused,
-    /// It took another path than the one in its journal, and stands still.
-    Diverged,
-    /// It ended badly.
-    Errored,
-    /// It ended well.
-    Complete,
-    /// Somebody ended it.
-    Terminated,
-}
-
-impl InstanceState {
-    /// All of them, in the order of their numbers in the database.
-    const ALL: [Self; 8] = [
-        Self::Queued,
-        Self::Running,
-        Self::Waiting,
-        Self::Paused,
-        Self::Diverged,
-        Self::Errored,
-        Self::Complete,
-        Self::Terminated,
-    ];
-
-    /// It is not run again, unless somebody has it go back.
-    #[must_use]
-    pub fn has_ended(self) -> bool {
-        matches!(self, Self::Errored | Self::Complete | Self::Terminated)
-    }
-
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    fn of_number(number: i64) -> Result<Self, StoreError> {
-        let known = usize::try_from(number).ok().and_then(|number| Self::ALL.get(number).copied());
-        known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
-    }
-}
-
-/// One word, as on Cloudflare Workflows.
-impl fmt::Display for InstanceState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Paused => "paused",
-            Self::Diverged => "diverged",
-            Self::Errored => "errored",
-            Self::Complete => "complete",
-            Self::Terminated => "terminated",
-        })
-    }
-}
-
-/// A word that is none of these.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a status: queued, running, waiting, paused, diverged, errored, complete and terminated are")]
-pub struct UnknownState;
-
-impl FromStr for InstanceState {
-    type Err = UnknownState;
-
-    fn from_str(word: &str) -> Result<Self, UnknownState> {
-        Self::ALL.into_iter().find(|standing| standing.to_string() == word).ok_or(UnknownState)
-    }
-}
-
-/// An instance's line in the agenda.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScheduleRow {
-    /// How it stands.
-    pub standing: InstanceState,
-    /// When it is to be driven next; never, for as long as nothing happens outside, where there is no time.
-    pub due: Option<Timestamp>,
-}
-
-/// An instance, with its line in the agenda.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceSummary {
-    /// Its name.
-    pub key: InstanceKey,
-    /// Its line.
-    pub agenda: ScheduleRow,
-    /// Since when it stands so.
-    pub since: Timestamp,
-}
-
-/// Which instances.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Of this tenant only.
-    pub tenant: Option<TenantId>,
-    /// That stand so.
-    pub standing: Option<InstanceState>,
-    /// As many as that.
-    pub limit: Option<u32>,
-}
 
 /// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
 pub(crate) fn enter(
@@ -140,7 +30,7 @@ pub(crate) fn enter(
         change.pending -= changed(db, LEFT, [row])?;
     }
     let due = agenda.due.map(Timestamp::as_millis);
-    run(db, UPDATE, params![row, agenda.standing.number(), due, since.as_millis(), ended, last])
+    run(db, UPDATE, params![row, number(agenda.standing), due, since.as_millis(), ended, last])
 }
 
 /// The tenants that have a time at all, from one to the next by the index.
@@ -202,7 +92,7 @@ pub(crate) fn list(db: &Connection, selection: &Selection) -> Result<Vec<Instanc
         WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
     let tenant = selection.tenant.as_ref().map(TenantId::as_str);
     let select = if tenant.is_some() { OF_ONE } else { OF_ALL };
-    let standing = selection.standing.map(InstanceState::number);
+    let standing = selection.standing.map(number);
     let limit = selection.limit.map_or(-1, i64::from);
     every(db, select, params![tenant, standing, limit], line)
 }
@@ -236,6 +126,16 @@ pub(crate) fn ended(
 fn line(row: &Row<'_>) -> Result<InstanceSummary, StoreError> {
     let due: Option<i64> = cell(row, 3)?;
     let agenda =
-        ScheduleRow { standing: InstanceState::of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
+        ScheduleRow { standing: of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
     Ok(InstanceSummary { key: key_at(row, 0)?, agenda, since: Timestamp::from_millis(cell(row, 4)?) })
+}
+
+/// A state's number in the database: its index in [`InstanceState::ALL`].
+pub(crate) fn number(state: InstanceState) -> i64 {
+    InstanceState::ALL.iter().position(|known| *known == state).map_or(-1, |index| index as i64)
+}
+
+fn of_number(number: i64) -> Result<InstanceState, StoreError> {
+    let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
+    known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
 }

@@ -1,7 +1,7 @@
 //! The tables, and how those of an older format become those of this one.
 
 use store::StoreError;
-use crate::query::classify;
+use crate::sql::{classify};
 use crate::views;
 use rusqlite::{Connection, ErrorCode};
 use rusqlite::config::DbConfig;

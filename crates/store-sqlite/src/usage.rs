@@ -1,7 +1,7 @@
 //! What each tenant keeps: one row a tenant, changed in the transaction that changes what it counts.
 
 use store::{StoreError, Usage};
-use crate::query::{cell, cell_0, classify, one};
+use crate::sql::{cell, cell_0, classify, one};
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use workflow::{Entry, RequestId, TenantId};

@@ -11,11 +11,11 @@
 //! A folder that was copied while somebody wrote to it can have a database and a log of different times. It is refused.
 
 use store::StoreError;
-use crate::query::{cell, classify, one};
+use crate::sql::{cell, classify, one};
 use crate::open;
-use crate::apply::run;
+use crate::sql::{run};
+use rusqlite::hooks::Wal as WalHook;
 use rusqlite::Connection;
-use rusqlite::hooks::Wal;
 use std::{fs, io};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -77,7 +77,7 @@ impl Wal {
         let thread = thread.map_err(|error| StoreError::Folder { path: database.to_owned(), error })?;
         let pages = Arc::<AtomicU32>::default();
         let counted = Arc::clone(&pages);
-        let count = move |_: &mut Wal, pages: i32| {
+        let count = move |_: &mut WalHook, pages: i32| {
             counted.store(pages.unsigned_abs(), Ordering::Relaxed);
             Ok(())
         };

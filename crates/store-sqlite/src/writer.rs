@@ -14,7 +14,7 @@ use store::{Commit, InstanceKey, Promise, StoreError, Written};
 use crate::approvals;
 use crate::cache::WriterCache;
 use crate::wal::Wal;
-use crate::query::classify;
+use crate::sql::{classify};
 use crate::apply::Record;
 use crate::heads::{Hint, Seen};
 use receipt::Timestamp;

@@ -87,12 +87,13 @@ pub enum StoreError {
     Stopped,
     /// Anything else that the database says.
     #[error("the database says: {0}")]
-    Database(#[source] Arc<rusqlite::Error>),
+    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl StoreError {
     /// The same once more: what befell a transaction befell everything in it.
-    pub(super) fn again(&self) -> Self {
+    #[must_use]
+    pub fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,
             Self::Damaged(what) => Self::Damaged(what.clone()),

@@ -1,192 +1,26 @@
-//! Durable state behind one small trait. SQLite inside.
+//! Durable state: the contract between the engine and the database that keeps it.
 //!
 //! There is one way to write: a [`Write`] is handed over, and the [`Commit`] that stands for it is answered when it is on disk. Facts and
 //! the records that they speak of are committed together or not at all, and only at the place in the journal that the writer expects:
 //! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
 
-mod agenda;
-mod approvals;
-mod asked;
-mod backup;
-mod beside;
-mod deletion;
+mod batch;
 mod error;
-mod folder;
-mod ledger;
-mod log;
-mod look;
-mod open;
+pub mod files;
 mod quota;
-mod readers;
 mod record;
-mod row;
-mod schema;
-mod shorthand;
-mod sqlite;
-mod tail;
-mod usage;
-mod views;
+mod summary;
 mod write;
-mod writer;
 
-pub use agenda::{Agenda, Entered, NoStanding, Selection, Standing};
-pub use approvals::{Asked, RecordedAct, Requests};
-pub use backup::{Copied, back_up};
-pub use deletion::Deleted;
+pub use batch::{Batch, JournalPosition, NewRequest, Precondition};
 pub use error::StoreError;
-pub use folder::DataFolder;
 pub use quota::{OverQuota, Quotas, Usage, quota_names};
-pub use sqlite::Sqlite;
+pub use record::{AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RequestFilter, StoredReceipt};
+pub use summary::{Deleted, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState};
 pub use write::{Commit, Create, Promise, Stamp, Write, Written};
 
-use receipt::{Artifact, Digest, Timestamp};
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::sync::Arc;
-use workflow::{Entry, InstanceId, ReceiptId, RequestId, TenantId};
-
-/// An instance's full name. An instance id means nothing without its tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct InstanceKey {
-    /// Whom it belongs to.
-    pub tenant: TenantId,
-    /// Its name there.
-    pub instance: InstanceId,
-}
-
-impl fmt::Display for InstanceKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.tenant, self.instance)
-    }
-}
-
-/// One entry of a journal, with its place in the world.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fact {
-    /// Its place among all facts of this data folder. Later is larger.
-    pub seq: u64,
-    /// When it was recorded.
-    pub at: Timestamp,
-    /// Whose fact it is.
-    #[serde(flatten)]
-    pub key: InstanceKey,
-    /// Its place in its instance's journal, from 0.
-    pub index: u64,
-    /// What happened.
-    #[serde(flatten)]
-    pub entry: Entry,
-}
-
-/// A receipt with what its owner needs to open it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredReceipt {
-    /// The receipt.
-    pub id: ReceiptId,
-    /// The request that it decides.
-    pub request: RequestId,
-    /// The signed envelope.
-    pub artifact: Artifact,
-    /// The exact text under the receipt's commitment.
-    pub request_json: String,
-    /// The salt of the commitment, as standard base64. As sensitive as the request itself.
-    pub request_commitment_salt_b64: String,
-    /// The committed summary.
-    pub summary: Option<String>,
-    /// The committed tenant.
-    pub company_id: String,
-    /// The committed idempotency key: the request's id.
-    pub idem_key: String,
-    /// The committed digest of the hashable request.
-    pub input_hash: String,
-}
-
-/// What became of a receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReceiptState {
-    /// When it was spent, and the fact that says so.
-    pub redeemed: Option<(Timestamp, u64)>,
-    /// The signed outcome in its portable form, as JSON text.
-    pub attestation: Option<String>,
-    /// When it was taken back, and the signed revocation with what opens it, as JSON text.
-    pub revoked: Option<(Timestamp, String)>,
-}
-
-/// What is written at once.
-#[derive(Debug, Default, Clone)]
-pub struct Batch {
-    /// The facts.
-    pub entries: Vec<Entry>,
-    /// A request that they speak of.
-    pub request: Option<NewRequest>,
-    /// A receipt that they speak of.
-    pub receipt: Option<Box<StoredReceipt>>,
-    /// Requests that wait again: the instance had ended, and goes on.
-    pub reopened: Vec<RequestId>,
-    /// A component that the instance is loaded with anew.
-    pub component: Option<(Digest, Arc<[u8]>)>,
-    /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
-    pub quotas: Option<Quotas>,
-    /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
-    pub seen: Option<Box<Precondition>>,
-    /// How the instance stands with them, where that is another way than before.
-    pub agenda: Option<Agenda>,
-}
-
-/// A request, with what it will be found by.
-#[derive(Debug, Clone)]
-pub struct NewRequest {
-    /// Its name.
-    pub id: RequestId,
-    /// What is asked for.
-    pub capability: String,
-    /// To what.
-    pub resource: String,
-    /// The request, as JSON text. What it says of its instance and of the fact that it was made is what the journal says, and is kept
-    /// there and not once more.
-    pub body: String,
-}
-
-/// What a writer has seen of a receipt and of those who decide. Where it is not so any more, nothing is written: a verdict is only worth
-/// something about the state that it was given on.
-#[derive(Debug, Clone)]
-pub struct Precondition {
-    /// The receipt.
-    pub receipt: ReceiptId,
-    /// What had become of it.
-    pub fate: ReceiptState,
-    /// The place of the last act of an operator.
-    pub acts: u64,
-}
-
-impl Batch {
-    /// What writing it adds to the tenant's usage.
-    ///
-    /// # Errors
-    /// When something in it has no JSON form.
-    pub fn growth(&self) -> Result<Usage, StoreError> {
-        let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let mut bytes = self.request.as_ref().map_or(0, |request| request.body.len());
-        for entry in &self.entries {
-            bytes += serde_json::to_string(entry).map_err(length)?.len();
-        }
-        if let Some(receipt) = &self.receipt {
-            bytes += serde_json::to_string(receipt).map_err(length)?.len();
-        }
-        let pending_approvals = u64::from(self.request.is_some());
-        Ok(Usage { instances: 0, pending_approvals, stored_bytes: bytes as u64 })
-    }
-}
-
-/// Where an append goes.
-#[derive(Debug, Clone)]
-pub struct JournalPosition {
-    /// The instance.
-    pub key: InstanceKey,
-    /// The number of entries that the writer has seen.
-    pub after: usize,
-    /// The time to record.
-    pub at: Timestamp,
-}
+use receipt::{Digest, Timestamp};
+use workflow::{ReceiptId, RequestId, TenantId};
 
 /// Durable state.
 pub trait Store: Send + Sync {
@@ -240,7 +74,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<Asked, StoreError>;
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<AskHistory, StoreError>;
 
     /// How many requests a tenant has made since the beginning of that minute.
     ///
@@ -254,11 +88,11 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError>;
 
-    /// Requests as JSON text with whose they are and how each ended, oldest first.
+    /// RequestFilter as JSON text with whose they are and how each ended, oldest first.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn requests(&self, which: Requests) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
+    fn requests(&self, which: RequestFilter) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
 
     /// The facts, in order: of one instance, or of all.
     ///
@@ -288,13 +122,13 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn entered(&self, key: &InstanceKey) -> Result<Option<Entered>, StoreError>;
+    fn entered(&self, key: &InstanceKey) -> Result<Option<InstanceSummary>, StoreError>;
 
     /// Instances and how they stand, newest first.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn list(&self, selection: &Selection) -> Result<Vec<Entered>, StoreError>;
+    fn list(&self, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError>;
 
     /// The tenants that have instances which have ended, and when the first of those did. Costs a look-up a tenant.
     ///

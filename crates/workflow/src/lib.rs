@@ -61,6 +61,6 @@ pub use status::Status;
 pub use step::{Backoff, Retry, StepConfig};
 pub use table::{Illegal, Unknown, Unsettled};
 pub use escape::{Clipped, Escaped, Quoted};
-pub use text::is_visible;
+pub use escape::is_visible;
 pub use turn::{Approval, Begun, Live, Outcome, Performance, Ready, Turn};
 pub use wait::{Pending, Wait};

@@ -31,7 +31,7 @@ pub mod bindings {
     #![expect(missing_docs, reason = "generated")]
 
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../../wit",
         world: "tenant-workflow",
         pub_export_macro: true,
         default_bindings_module: "guest_sdk::bindings",

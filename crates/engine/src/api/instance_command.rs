@@ -1,5 +1,6 @@
 //! What an operator does to one instance.
 
+use crate::instances::Back;
 use crate::{Error, Host, Workflow};
 use store::{InstanceKey, InstanceState};
 use crate::api::OperationOutcome;
@@ -49,23 +50,6 @@ pub enum InstanceCommand {
     Delete,
 }
 
-/// How far a workflow goes back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Back {
-    /// To where it began.
-    Beginning,
-    /// To before something that it asked for itself, and not inside a step.
-    Before {
-        /// The name of the step, the sleep or the wait.
-        name: String,
-        /// Which of that name, from 0.
-        nth: usize,
-    },
-    /// Not at all: everything counts on, and other code takes it up.
-    Nowhere,
-}
-
 impl Host {
     pub(crate) fn handled(&self, key: &InstanceKey, by: &str, handling: InstanceCommand) -> Result<OperationOutcome, Error> {
         match handling {
@@ -97,7 +81,7 @@ impl Host {
     }
 
     fn standing_of(&self, key: &InstanceKey) -> Result<InstanceState, Error> {
-        let entered = self.0.store.entered(key)?;
+        let entered = self.0.journals.store.entered(key)?;
         Ok(entered.map_or(InstanceState::Running, |entered| entered.agenda.standing))
     }
 }

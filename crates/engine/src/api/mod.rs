@@ -1,10 +1,13 @@
 //! What can be asked of a host from outside, one value each: by a command in its own process, or through its control socket by one in
 //! another. Both come to the same function.
 
-mod handling;
+mod instance_command;
+mod query;
 mod submit;
 
-pub use handling::{Back, InstanceCommand};
+pub use crate::instances::Back;
+pub use instance_command::InstanceCommand;
+pub use query::ReadOnlyHost;
 pub use submit::{Created, Submit};
 
 use crate::{Error, Host, Recorded};

@@ -1,11 +1,9 @@
 //! What operators say about who may decide, and what governs.
 
 use crate::{Error, Host};
-use crate::state::HostState;
-use store::StoreError;
-use crate::trust::{Act, RecordedTrustAct, Trust};
+use crate::trust::{Act, Trust};
 use policy::Policy;
-use receipt::{Scope, Timestamp};
+use receipt::Scope;
 use std::sync::Arc;
 
 impl Host {
@@ -20,7 +18,7 @@ impl Host {
     /// The policy that governs.
     #[must_use]
     pub fn policy(&self) -> &dyn Policy {
-        &*self.0.policy
+        &*self.0.authority.policy
     }
 
     /// Which receipts count here now.
@@ -28,7 +26,7 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn scope(&self) -> Result<Scope, Error> {
-        Ok(self.0.scope(&*self.0.trust()?))
+        Ok(self.0.authority.scope(&*self.0.trust()?))
     }
 
     /// Records what an operator says, if it makes sense as things stand.
@@ -36,35 +34,6 @@ impl Host {
     /// # Errors
     /// When it does not, or cannot be written.
     pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
-        self.0.say(by, act)
-    }
-}
-
-impl HostState {
-    /// Records that another policy governs than the last one.
-    pub(crate) fn adopt_policy(&self) -> Result<(), Error> {
-        let policy = self.policy.digest();
-        // The one that holds where nobody wrote one goes without saying, until somebody has.
-        let before = self.trust()?.policy();
-        match before.map_or(!self.governed, |before| before == policy) || self.authority.is_elsewhere() {
-            true => Ok(()),
-            false => self.say("pp-host", Act::PolicyAdopted { policy }),
-        }
-    }
-
-    pub(crate) fn say(&self, by: &str, act: Act) -> Result<(), Error> {
-        if self.authority.is_elsewhere() {
-            return Err(Error::SaidElsewhere);
-        }
-        let said = RecordedTrustAct { by: by.to_owned(), act };
-        let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
-        loop {
-            let (mut trust, at): (Trust, Timestamp) = ((*self.trust()?).clone(), self.now()?);
-            trust.apply(at, &said.act)?;
-            match self.store.act(trust.seq(), at, body.clone()) {
-                Err(StoreError::ActsMoved) => {}
-                said => return Ok(said?),
-            }
-        }
+        self.0.authority.record_act(&self.0.journals, by, act)
     }
 }

@@ -3,7 +3,7 @@
 use store::{ReceiptState, StoredReceipt};
 use crate::trust::{Count, Freeze, Subject, Trust, CountVerdict, count, scope_of};
 use policy::{Answer, Policy};
-use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Opening, Salt, Scope, Stated, StatedBinding, Timestamp, VerifiedReceipt};
+use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 
 /// Verifies receipts under a pinned key set. Has no private key and asks nobody.
@@ -263,21 +263,4 @@ fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) 
 
 fn refuse<T>(check: Check, message: String) -> Result<T, Refusal> {
     Err(Refusal { check, message })
-}
-
-impl StoredReceipt {
-    /// What opens the receipt's commitment; nothing when the salt is damaged.
-    #[must_use]
-    pub fn opening(&self) -> Option<Opening> {
-        let salt = Salt::from_base64(&self.request_commitment_salt_b64)?;
-        Some(Opening {
-            summary: Stated::from_record(self.summary.as_deref()),
-            binding: StatedBinding {
-                company_id: Stated::Value(self.company_id.clone()),
-                idem_key: Stated::Value(self.idem_key.clone()),
-                input_hash: Stated::Value(self.input_hash.clone()),
-            },
-            ..Opening::new(self.request_json.clone(), salt)
-        })
-    }
 }

@@ -48,7 +48,7 @@ pub(crate) fn glass_broken(
     decisions: &[VerifiedDecision],
     trust: &Trust,
 ) -> Option<Act> {
-    let decision = bearing(count, decisions.to_vec()).pop().filter(|_| count.verdict == CountVerdict::BreakGlassUse)?;
+    let decision = bearing(count, decisions.to_vec()).pop().filter(|_| count.verdict == CountVerdict::Alone)?;
     let said = |(id, alone): (&RequestId, &BreakGlassUse)| *id == request.id && alone.decider == *decision.person();
     let act = Act::GlassBroken {
         tenant: request.tenant.clone(),
@@ -138,7 +138,7 @@ pub(super) fn by_people(
     let (count, decisions) = tally(order.request, envelopes, grounds, order.at)?;
     let (decision, code) = match count.verdict {
         CountVerdict::Approved => (Decision::Approved, "APPROVAL_GRANTED"),
-        CountVerdict::BreakGlassUse => (Decision::Approved, "BREAK_GLASS"),
+        CountVerdict::Alone => (Decision::Approved, "BREAK_GLASS"),
         CountVerdict::Denied => (Decision::Denied, "APPROVAL_DENIED"),
         CountVerdict::Forbidden => return by_policy(order, grounds, document),
         CountVerdict::Waiting => return Err(IssueError::Undecided(count.ruling.to_string())),
@@ -164,7 +164,7 @@ pub(super) fn by_people(
 
 /// Nothing is approved while it is frozen, nor while somebody's lone decision waits to be looked at.
 pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust) -> Result<(), IssueError> {
-    if !matches!(verdict, CountVerdict::Approved | CountVerdict::BreakGlassUse) {
+    if !matches!(verdict, CountVerdict::Approved | CountVerdict::Alone) {
         return Ok(());
     }
     if let Some(freeze) = trust.freeze_of(&request.tenant) {
@@ -189,7 +189,7 @@ fn bearing(count: &Count, decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecis
                 && !decision.role().is_break_glass()
                 && count.approved.contains(decision.person())
         }
-        CountVerdict::BreakGlassUse => {
+        CountVerdict::Alone => {
             decision.decision() == Decision::Approved
                 && decision.role().is_break_glass()
                 && count.alone.contains(decision.person())

@@ -1,13 +1,15 @@
-//! The programs that are in memory: each is loaded once, and the least recently used ones are forgotten.
+//! The sandbox, and the programs that are in memory: each is loaded once, and the least recently used ones are forgotten.
 
 use crate::Error;
-use sandbox::Program;
+use sandbox::{Program, Sandbox};
+use store::Store;
 use receipt::Digest;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Programs by their digest.
 pub(crate) struct Programs {
+    pub(crate) sandbox: Sandbox,
     places: Mutex<Places>,
     bound: usize,
 }
@@ -26,8 +28,8 @@ struct Place {
 }
 
 impl Programs {
-    pub(crate) fn new(bound: usize) -> Self {
-        Self { places: Mutex::default(), bound: bound.max(1) }
+    pub(crate) fn new(sandbox: Sandbox, bound: usize) -> Self {
+        Self { sandbox, places: Mutex::default(), bound: bound.max(1) }
     }
 
     /// A program that is in memory.
@@ -49,6 +51,19 @@ impl Programs {
             return Ok(program.clone());
         }
         Ok(program.insert(load()?).clone())
+    }
+
+    /// The program of these bytes. The same bytes compile once.
+    pub(crate) fn of_bytes(&self, digest: Digest, bytes: &[u8]) -> Result<Program, Error> {
+        self.get_or_load(&digest, || Ok(self.sandbox.load_as(digest, bytes)?))
+    }
+
+    /// The program of a component that the store has.
+    pub(crate) fn of_component(&self, store: &dyn Store, digest: &Digest) -> Result<Program, Error> {
+        self.get_or_load(digest, || {
+            let bytes = store.component(digest)?;
+            Ok(self.sandbox.load_as(*digest, &bytes)?)
+        })
     }
 
     fn place(&self, digest: &Digest) -> Arc<Mutex<Option<Program>>> {

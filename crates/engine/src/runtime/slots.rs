@@ -1,45 +1,45 @@
 //! Whose steps are done next, where very many instances are driven at once.
 //!
 //! What a drive touches for a step is some tens of KiB. Of several hundred drives each finds nothing of it in the processor's caches when
-//! its commit is there, and a step takes twice as long to compute. So not more than [`SEATS`] go on at once, some steps each; then the
-//! seat is for the drive that has waited longest.
+//! its commit is there, and a step takes twice as long to compute. So not more than [`MAX_RUNNING`] go on at once, some steps each; then the
+//! slot is for the drive that has waited longest.
 //!
-//! A drive begins without a seat, so that a short one never waits, and it keeps none while it does something that takes long: whoever has
-//! a seat waits for nothing but commits.
+//! A drive begins without a slot, so that a short one never waits, and it keeps none while it does something that takes long: whoever has
+//! a slot waits for nothing but commits.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Drives that go on at once: enough to fill a commit, and few enough for the caches. With 256, or with slices of 8 steps, 1 024 in flight were
 /// slower, by `cargo bench -p host --bench engine entries`.
-const SEATS: usize = 128;
+const MAX_RUNNING: usize = 128;
 
-/// Steps until a seat is somebody else's, where somebody waits for it.
+/// Steps until a slot is somebody else's, where somebody waits for it.
 const SLICE: u32 = 32;
 
-/// Steps that a drive does before it needs a seat.
+/// Steps that a drive does before it needs a slot.
 const FIRST: u32 = 4;
 
-/// All seats.
+/// All slots.
 #[derive(Debug)]
 pub(crate) struct RunSlots(Arc<Semaphore>);
 
 /// A drive's place among the others.
 #[derive(Debug)]
 pub(crate) struct RunSlot {
-    seats: Arc<Semaphore>,
-    seat: Option<OwnedSemaphorePermit>,
+    slots: Arc<Semaphore>,
+    slot: Option<OwnedSemaphorePermit>,
     left: u32,
 }
 
 impl RunSlots {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(SEATS)))
+        Self(Arc::new(Semaphore::new(MAX_RUNNING)))
     }
 
     /// For a drive that begins.
     pub(crate) fn begin(&self) -> RunSlot {
-        RunSlot { seats: Arc::clone(&self.0), seat: None, left: FIRST }
+        RunSlot { slots: Arc::clone(&self.0), slot: None, left: FIRST }
     }
 }
 
@@ -48,16 +48,16 @@ impl RunSlot {
     pub(crate) async fn step(&mut self) {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
-            self.rise();
+            self.release();
             // Never closed.
-            self.seat = Arc::clone(&self.seats).acquire_owned().await.ok();
+            self.slot = Arc::clone(&self.slots).acquire_owned().await.ok();
             self.left = SLICE;
         }
     }
 
     /// The drive is about to take long, or does: somebody else may go on.
-    pub(crate) fn rise(&mut self) {
-        self.seat = None;
+    pub(crate) fn release(&mut self) {
+        self.slot = None;
     }
 }
 
@@ -75,18 +75,18 @@ mod tests {
     }
 
     #[test]
-    fn a_short_drive_needs_no_seat_and_a_long_one_has_one_at_a_time() {
+    fn a_short_drive_needs_no_slot_and_a_long_one_has_one_at_a_time() {
         let rota = RunSlots(Arc::new(Semaphore::new(1)));
         let [mut long, mut short, mut other] = [(); 3].map(|()| rota.begin());
-        assert_eq!(steps(&mut long, 10 * SLICE), 10 * SLICE, "nobody waits for its seat");
+        assert_eq!(steps(&mut long, 10 * SLICE), 10 * SLICE, "nobody waits for its slot");
         assert_eq!(steps(&mut short, FIRST - 1), FIRST - 1);
-        assert_eq!(steps(&mut other, FIRST), FIRST - 1, "the seat is taken");
+        assert_eq!(steps(&mut other, FIRST), FIRST - 1, "the slot is taken");
         drop(long);
-        assert_eq!(steps(&mut short, 1), 1, "a drive that is over leaves its seat");
+        assert_eq!(steps(&mut short, 1), 1, "a drive that is over leaves its slot");
     }
 
     #[tokio::test]
-    async fn after_a_slice_the_one_that_has_waited_longest_has_the_seat() {
+    async fn after_a_slice_the_one_that_has_waited_longest_has_the_slot() {
         let rota = RunSlots(Arc::new(Semaphore::new(1)));
         let [mut first, mut second, mut third] = [(); 3].map(|()| rota.begin());
         for _ in 0..FIRST {
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(steps(&mut first, SLICE), SLICE - 1, "its slice is over");
         second_sits.await;
         assert!(third_sits.as_mut().poll(&mut context).is_pending());
-        second.rise();
+        second.release();
         third_sits.await;
     }
 }

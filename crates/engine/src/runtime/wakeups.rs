@@ -10,39 +10,39 @@ const NAMES: usize = 4_096;
 /// Rung for every instance that has become due.
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups {
-    rung: Mutex<Woken>,
+    woken: Mutex<Woken>,
     notify: Notify,
 }
 
-/// What was rung for since somebody listened.
+/// What was woken for since somebody listened.
 #[derive(Debug, Default)]
-pub(super) struct Woken {
+pub(crate) struct Woken {
     /// The instances.
-    pub(super) keys: Vec<InstanceKey>,
+    pub(crate) keys: Vec<InstanceKey>,
     /// There were more.
-    pub(super) and_more: bool,
+    pub(crate) and_more: bool,
 }
 
 impl Wakeups {
     /// This instance is due.
-    pub(crate) fn ring(&self, key: &InstanceKey) {
+    pub(crate) fn notify(&self, key: &InstanceKey) {
         {
-            let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-            match rung.keys.len() < NAMES {
-                true => rung.keys.push(key.clone()),
-                false => rung.and_more = true,
+            let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+            match woken.keys.len() < NAMES {
+                true => woken.keys.push(key.clone()),
+                false => woken.and_more = true,
             }
         }
         self.notify.notify_one();
     }
 
-    /// Comes back when it was rung.
-    pub(super) async fn rung(&self) {
+    /// Comes back when it was woken.
+    pub(crate) async fn notified(&self) {
         self.notify.notified().await;
     }
 
-    /// What it was rung for.
-    pub(super) fn take(&self) -> Woken {
-        std::mem::take(&mut self.rung.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What it was woken for.
+    pub(crate) fn take(&self) -> Woken {
+        std::mem::take(&mut self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -9,15 +9,12 @@
 //!   ▲ created, decided                                                 └── due again ──► ready
 //! ```
 
-mod bell;
-mod ready;
+mod queue;
 mod retention;
-mod shift;
-
-pub(crate) use bell::Bell;
+mod worker;
 
 use crate::{Error, Host};
-use shift::Worker;
+use worker::Worker;
 use std::time::Duration;
 
 /// How much is driven at once, and how long there is to end it.

@@ -8,7 +8,6 @@
 //! Nothing in here has to be there: what is missing, damaged or not ours is compiled again and replaced. So nothing in here fails
 //! after the cache has been opened.
 
-use engine::ids;
 use crate::LoadError;
 use crate::code::trusted::{Key, Label, Trusted};
 use receipt::Digest;
@@ -163,7 +162,7 @@ fn empty(folder: &Path) -> io::Result<()> {
 
 /// Makes the key. Of two processes that do so at once, the later one takes the earlier one's.
 fn make_key(folder: &Path) -> io::Result<[u8; 32]> {
-    let key = ids::random_bytes().map_err(io::Error::other)?;
+    let key = random_bytes()?;
     let (temporary, path) = (temporary(folder, KEY)?, folder.join(KEY));
     let made = create(&temporary, &key).and_then(|()| fs::hard_link(&temporary, &path));
     let _ = fs::remove_file(&temporary);
@@ -184,11 +183,18 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
-    let random = Digest::from_bytes(ids::random_bytes().map_err(io::Error::other)?).to_string();
+    let random = Digest::from_bytes(random_bytes()?).to_string();
     Ok(folder.join(format!("{name}.{}.new", &random[..16])))
 }
 
 fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)
+}
+
+/// Fresh random bytes from the system.
+fn random_bytes() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
 }

@@ -15,7 +15,7 @@ impl deploy::Host for Guest {
     ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
         let receipt = self.table.delete(receipt)?.id;
         let invocation =
-            Invocation { capability: engine::DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
+            Invocation { capability: crate::DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
         match self.ask(Command::Perform(invocation)).await? {
             Outcome::Performed(Performance::Done(output)) => {
                 Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))

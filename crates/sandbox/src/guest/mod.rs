@@ -1,6 +1,6 @@
 //! The host's side of the world: each import becomes a command, each outcome becomes the guest's value. A file an interface.
 
-mod before;
+mod v0_1;
 mod deploy;
 mod pp;
 mod side_by_side;

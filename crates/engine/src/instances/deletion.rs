@@ -2,7 +2,8 @@
 
 use crate::{Error, Host};
 use store::{InstanceKey, Commit, Fact, JournalPosition, Write};
-use crate::state::{HostState, Lease};
+use crate::runtime::lease::Lease;
+use crate::state::HostState;
 use receipt::Digest;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,10 +23,10 @@ impl Host {
 
 /// Hands the deletion over. Until it is on disk, nobody else drives the instance.
 pub(crate) fn delete(inner: &Arc<HostState>, key: &InstanceKey, by: &str) -> Result<(Arc<Lease>, Commit), Error> {
-    let reins = Lease::take(inner, key)?;
-    let facts = inner.store.facts(Some(key))?;
+    let lease = inner.leases.acquire(key)?;
+    let facts = inner.journals.store.facts(Some(key))?;
     let entries = || facts.iter().map(|fact| &fact.entry);
-    let replay = Replay::fold(entries(), inner.settings.of(&key.tenant).workflow)
+    let replay = Replay::fold(entries(), inner.journals.settings.of(&key.tenant).workflow)
         .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
     if !replay.status().has_ended() {
         return Err(Error::NotEnded { key: key.clone(), status: replay.status().to_string() });
@@ -37,7 +38,7 @@ pub(crate) fn delete(inner: &Arc<HostState>, key: &InstanceKey, by: &str) -> Res
     let place = JournalPosition { key: key.clone(), after: facts.len(), at: inner.now()? };
     let (components, bytes) = (components(&facts), bytes(inner, &facts)?);
     let delete = Write::Delete { place, components, bytes, by: by.to_owned() };
-    Ok((reins, inner.store.write(delete)))
+    Ok((lease, inner.journals.store.write(delete)))
 }
 
 /// What somebody decided alone has to be looked at by another, who needs the request for that.
@@ -61,7 +62,7 @@ fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
         let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
         bytes += text.len();
         if let Entry::Requested { request, .. } = entry {
-            bytes += inner.store.request(request)?.map_or(0, |(_, body)| body.len());
+            bytes += inner.journals.store.request(request)?.map_or(0, |(_, body)| body.len());
         }
     }
     Ok(bytes)
