@@ -3,12 +3,12 @@
 //!
 //! Whatever is compared is measured in turns in one run: absolute figures move with the machine, ratios much less.
 
-mod flow;
 mod fixture;
+mod flow;
 mod history;
-mod template;
 mod parked;
 mod steps;
+mod template;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -21,10 +21,7 @@ pub fn random_bytes() -> Result<[u8; 32], NoEntropy> {
 
 /// A fresh identifier: the prefix, the time in steps of four milliseconds, and 56 random bits, so that no two ever meet. What is named later
 /// comes later in an index too, where its neighbours are written at about the same time; at random places, each would change a page of its own.
-pub(crate) fn id<T: FromStr<Err = workflow::InvalidId>>(
-    prefix: &str,
-    at: Timestamp,
-) -> Result<T, crate::Error> {
+pub fn id<T: FromStr<Err = workflow::InvalidId>>(prefix: &str, at: Timestamp) -> Result<T, crate::Error> {
     // Forty bits of it: that is until the year 2109.
     let steps = at.as_millis().max(0) >> 2 & 0xff_ffff_ffff;
     let mut text = format!("{prefix}{steps:010x}");

@@ -47,7 +47,7 @@ pub mod control;
 mod drive;
 mod error;
 pub mod history;
-mod ids;
+pub mod ids;
 mod instances;
 pub mod issuer;
 pub mod limits;

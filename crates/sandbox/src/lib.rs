@@ -11,18 +11,18 @@
 
 mod bindings;
 mod code;
-mod exit;
+mod determinism;
 mod engine;
+mod exit;
+mod export_check;
 mod guest;
 mod imports;
 mod inspect;
-mod throttle;
 mod limits;
 mod load;
-mod determinism;
 mod output;
 mod rejected;
-mod export_check;
+mod throttle;
 mod wasi;
 
 pub use code::{COMPILE, Compiler, Provenance, compile_for_parent};
@@ -34,20 +34,20 @@ pub use output::Output;
 
 use bindings::exports::permission_protocol::tenant::entrypoint;
 use code::Loader;
+use determinism::VirtualTime;
 use guest::{Guest, HasGuest, StepHandle};
-use throttle::{CpuThrottle, ThrottlePermit};
 use limits::{HostTime, Meter};
 use load::Examined;
-use determinism::VirtualTime;
 use receipt::{Digest, Timestamp};
 use rejected::RejectedComponents;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
+use throttle::{CpuThrottle, ThrottlePermit};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
-use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime::component::{Linker, Resource};
+use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::ResourceTable;
 use workflow::{Command, Outcome};
 

@@ -1,20 +1,20 @@
 //! What one write does inside its transaction.
 
+use crate::approvals;
+use crate::cache::{Journal, WriterCache};
+use crate::deletion::delete;
+use crate::journal::{Lines, Spot};
+use crate::projections::Projections;
 use crate::schedule;
 use crate::sql::conflict;
 use crate::sql::is_constraint;
 use crate::sql::run;
-use store::{Create, InstanceKey, JournalPosition, Quotas, Stamp, InstanceState, StoreError, Write, Written};
-use crate::approvals;
-use crate::projections::Projections;
-use crate::deletion::delete;
-use crate::cache::{Journal, WriterCache};
 use crate::sql::{cell, classify, one};
-use crate::journal::{Lines, Spot};
 use crate::usage::Change;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
+use store::{Create, InstanceKey, InstanceState, JournalPosition, Quotas, Stamp, StoreError, Write, Written};
 use workflow::{ReceiptId, TenantId};
 
 /// How many of the last characters of an instance's output are kept.

@@ -1,17 +1,17 @@
 //! What is asked of requests and receipts by those who decide: acts of operators, what was asked before, what was taken back.
 
+use crate::query::fate;
+use crate::requests;
+use crate::requests::requests;
+use crate::sql::run;
+use crate::sql::{cell, cell_0, damaged, every, one};
+use receipt::{Digest, Timestamp};
+use rusqlite::{Connection, params};
+use serde_json::Value;
 use store::AskHistory;
 use store::RecordedAct;
 use store::RequestFilter;
 use store::{InstanceKey, StoreError};
-use crate::requests;
-use crate::requests::requests;
-use crate::query::fate;
-use crate::sql::{cell, cell_0, damaged, every, one};
-use crate::sql::{run};
-use receipt::{Digest, Timestamp};
-use rusqlite::{Connection, params};
-use serde_json::Value;
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
 /// Adds an act, if nothing was added since its writer looked. Its place is the next.

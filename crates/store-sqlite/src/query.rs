@@ -1,11 +1,11 @@
 //! Reading: what the tables say, as it was committed.
 
-use crate::sql::{cell, cell_0, damaged, every, key_at, one};
-use store::{ReceiptState, InstanceKey, StoreError, StoredReceipt};
 use crate::deletion;
+use crate::sql::{cell, cell_0, damaged, every, key_at, one};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
+use store::{InstanceKey, ReceiptState, StoreError, StoredReceipt};
 use workflow::ReceiptId;
 
 pub(crate) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
@@ -16,7 +16,10 @@ pub(crate) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u
     one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
 }
 
-pub(crate) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
+pub(crate) fn receipt(
+    db: &Connection,
+    id: &ReceiptId,
+) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
     let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
     body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
 }

@@ -1,15 +1,15 @@
 //! What is to be done next, and when: one row an instance, found by an index and never by a walk.
 
+use crate::sql::run;
+use crate::sql::{cell, cell_0, damaged, every, key_at, one};
+use crate::usage::{Change, changed};
+use receipt::Timestamp;
+use rusqlite::{Connection, Row, params};
 use store::InstanceState;
 use store::InstanceSummary;
 use store::ScheduleRow;
 use store::Selection;
 use store::{InstanceKey, StoreError};
-use crate::sql::{cell, cell_0, damaged, every, key_at, one};
-use crate::sql::{run};
-use crate::usage::{Change, changed};
-use receipt::Timestamp;
-use rusqlite::{Connection, Row, params};
 use workflow::TenantId;
 
 /// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
@@ -125,8 +125,7 @@ pub(crate) fn ended(
 
 fn line(row: &Row<'_>) -> Result<InstanceSummary, StoreError> {
     let due: Option<i64> = cell(row, 3)?;
-    let agenda =
-        ScheduleRow { standing: of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
+    let agenda = ScheduleRow { standing: of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
     Ok(InstanceSummary { key: key_at(row, 0)?, agenda, since: Timestamp::from_millis(cell(row, 4)?) })
 }
 

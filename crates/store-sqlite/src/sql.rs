@@ -68,7 +68,6 @@ pub(crate) fn classify(error: rusqlite::Error) -> StoreError {
     }
 }
 
-
 pub(crate) fn run(db: &Connection, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(statement).map_err(classify)?;
     statement.execute(values).map(drop).map_err(classify)

@@ -81,4 +81,3 @@ pub struct JournalPosition {
     /// The time to record.
     pub at: Timestamp,
 }
-

@@ -92,7 +92,10 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn requests(&self, which: RequestFilter) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
+    fn requests(
+        &self,
+        which: RequestFilter,
+    ) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError>;
 
     /// The facts, in order: of one instance, or of all.
     ///

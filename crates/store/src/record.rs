@@ -116,4 +116,3 @@ pub enum RequestFilter {
     /// All that there ever were.
     All,
 }
-

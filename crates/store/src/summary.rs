@@ -121,4 +121,3 @@ pub struct Deleted {
     /// How many facts there were about it.
     pub facts: u64,
 }
-

@@ -4,7 +4,6 @@ use crate::cli::{Exit, data_dir};
 use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use clap::Args;
-use drill;
 use drill::{Attack, Verdict};
 use serde_json::json;
 use std::io::Write as _;
@@ -39,7 +38,7 @@ impl Drill {
             write!(out, "{}", drill::table())?;
             return Ok(Exit::Done);
         }
-        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data::compiler()?));
+        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data_dir::compiler()?));
         let mut held = 0;
         for attack in &attacks {
             let verdict = drill.run(attack);

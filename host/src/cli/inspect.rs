@@ -1,15 +1,15 @@
 //! `pp-host inspect`.
 
-use crate::cli::{Exit, data_dir};
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, data_dir};
 use anyhow::Context as _;
 use clap::Args;
 use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
 use serde_json::json;
-use std::{fs, io};
 use std::io::Write;
 use std::path::PathBuf;
+use std::{fs, io};
 use workflow::Escaped;
 
 /// Show what a component is and what it could reach, without running it. Exits with 1 when it is not a workflow.
@@ -42,7 +42,7 @@ impl Inspect {
 
 /// With the data folder's cache where there is one that can be used. None is made.
 fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
-    let (cache, compiler) = (data.path.join("cache"), data::compiler()?);
+    let (cache, compiler) = (data.path.join("cache"), data_dir::compiler()?);
     let plain = || Sandbox::new(limits.clone());
     let sandbox = match cache.join("key").exists() {
         true => plain()?.cached_in(&cache).or_else(|_| plain()),

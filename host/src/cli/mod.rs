@@ -4,29 +4,29 @@
 //! `verify` has those of the receipt specification instead.
 
 mod approvals;
+mod args;
 mod audit;
 mod authority;
 mod backup;
 mod bench;
-mod bulletin;
-mod data;
+mod data_dir;
 mod decide;
 mod deciders;
 mod decisions;
 mod deployments;
 mod drill;
-mod given;
+mod feed;
 mod inspect;
 mod instances;
 mod keys;
 mod limit;
 mod limits;
-mod office;
 mod policy;
 mod receipts;
 mod run;
-mod story;
+mod session;
 mod submit;
+mod transcript;
 mod verify;
 mod watch;
 mod work;
@@ -41,7 +41,7 @@ use std::process::ExitCode;
 #[command(name = "pp-host", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    data: data::Data,
+    data: data_dir::Data,
 
     #[command(subcommand)]
     command: Command,
@@ -81,7 +81,7 @@ enum Command {
     /// End a freeze.
     Thaw(decisions::Freeze),
     /// Hold the issuer's keys for hosts in other processes, until stopped.
-    Authority(authority::LocalIssuer),
+    Authority(authority::Authority),
     /// The people who decide, and their keys.
     #[command(subcommand)]
     Deciders(deciders::Deciders),

@@ -1,7 +1,7 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
-use crate::cli::{Exit, session};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, session};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use engine::trust::Subject;
@@ -96,7 +96,7 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
 
 impl Explain {
     fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let reading = office::read(data)?;
+        let reading = session::read(data)?;
         let document = reading.request(&self.request)?.document()?;
         let subject = Subject::of(&document)?;
         let explanation = reading.policy().explain(&subject.question(&[]));

@@ -1,15 +1,15 @@
 //! A host that a command opens to change something: the data folder is this process's until the command ends.
 
-use crate::cli::{complain, data_dir, policy};
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use engine::{Builder, Host, ReadOnlyHost};
-use store::{Fact, InstanceKey, StoreError};
-use engine::control::{ControlError, ControlClient};
-use engine::api::{OperationOutcome, Operation};
+use crate::cli::{complain, data_dir, policy};
+use engine::api::{Operation, OperationOutcome};
+use engine::control::{ControlClient, ControlError};
 use engine::trust::Act;
+use engine::{Builder, Host, ReadOnlyHost};
 use std::thread;
 use std::time::{Duration, Instant};
+use store::{Fact, InstanceKey, StoreError};
 
 /// Opens the folder's host, with its settings and its policy.
 pub(crate) fn open(
@@ -30,7 +30,8 @@ pub(crate) fn open_to_work(
 }
 
 fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
-    let mut builder = Host::builder(&data.path).settings(limits.settings(data)?).compiler(data::compiler()?);
+    let mut builder =
+        Host::builder(&data.path).settings(limits.settings(data)?).compiler(data_dir::compiler()?);
     if let Some(socket) = &data.authority {
         builder = builder.authority(socket.clone());
     }
@@ -100,7 +101,7 @@ pub(crate) fn works_elsewhere(data: &Data) -> bool {
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match (works_elsewhere(data), key.tenant.as_str()) {
         (true, _) => format!("{key} goes on where pp-host work runs"),
-        (false, data::TENANT) => format!("go on with pp-host resume {}", key.instance),
+        (false, data_dir::TENANT) => format!("go on with pp-host resume {}", key.instance),
         (false, tenant) => format!("go on with pp-host resume {} --tenant {tenant}", key.instance),
     }
 }

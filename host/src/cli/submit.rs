@@ -1,10 +1,10 @@
 //! `pp-host submit`.
 
-use crate::cli::{Exit, json_line, session};
-use crate::cli::data_dir::Data;
 use crate::cli::args::Workflow;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, session};
 use clap::Args;
-use engine::api::{OperationOutcome, Created, Operation, Submit as Submitted};
+use engine::api::{Created, Operation, OperationOutcome, Submit as Submitted};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;
@@ -37,9 +37,9 @@ impl Submit {
             params: params.text("the parameters")?,
             component: self.workflow.component()?.into(),
         });
-        let (key, created) = match office::operate(data, operation)? {
+        let (key, created) = match session::operate(data, operation)? {
             OperationOutcome::Submitted { key, created } => (key, created),
-            other => return Err(office::unexpected(&other)),
+            other => return Err(session::unexpected(&other)),
         };
         let mut out = anstream::stdout();
         match (self.json, created) {

@@ -1,9 +1,9 @@
 //! `pp-host work`.
 
-use crate::cli::{Exit, complain, session};
-use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::data_dir::Data;
+use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, complain, session};
 use clap::Args;
 use engine::{Host, WorkerOptions};
 use receipt::Scope;
@@ -45,7 +45,7 @@ impl Work {
             (false, false) => Feed::Notes,
         };
         let (bulletin, printer) = Bulletin::open(telling)?;
-        let host = office::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
+        let host = session::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
         let worked = self.work(data, &host);
         // The last one who tells anything.
         drop(host);

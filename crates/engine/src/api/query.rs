@@ -1,14 +1,14 @@
 //! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
 
 use crate::approvals::requests;
-use crate::{Clock as _, Error, SystemClock, Waiting};
-use store::Store;
 use crate::issuer::{JudgingContext, Request};
-use store_sqlite::{DataFolder, Sqlite};
 use crate::trust::Trust;
+use crate::{Clock as _, Error, SystemClock, Waiting};
 use policy::Policy;
 use receipt::Timestamp;
 use std::path::Path;
+use store::Store;
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::RequestId;
 
 /// A data folder, to look into.

@@ -1,7 +1,7 @@
 //! What operators say about who may decide, and what governs.
 
-use crate::{Error, Host};
 use crate::trust::{Act, Trust};
+use crate::{Error, Host};
 use policy::Policy;
 use receipt::Scope;
 use std::sync::Arc;

@@ -2,13 +2,13 @@
 
 use crate::Waiting;
 use crate::approvals::requests;
-use crate::{Error, Host, ids, issuer};
-use store::{InstanceKey, StoredReceipt};
-use crate::issuer::{DecisionBasis, JudgingContext, Issued, Judgement, Request};
 use crate::instances::signal::{Snapshot, Update};
+use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request};
 use crate::runtime::journals::Loaded;
-use crate::trust::{Count, Trust, CountVerdict, is_own};
+use crate::trust::{Count, CountVerdict, Trust, is_own};
+use crate::{Error, Host, ids, issuer};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
+use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
 
 /// What came of a signed statement.

@@ -41,7 +41,11 @@ fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
 }
 
 /// The requests that wait for a decision, oldest first.
-pub(crate) fn waiting(store: &dyn Store, grounds: JudgingContext<'_>, at: Timestamp) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn waiting(
+    store: &dyn Store,
+    grounds: JudgingContext<'_>,
+    at: Timestamp,
+) -> Result<Vec<Waiting>, Error> {
     let waiting = store.requests(RequestFilter::Waiting)?.into_iter();
     waiting
         .map(|(key, body, _)| {

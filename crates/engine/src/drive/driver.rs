@@ -1,17 +1,17 @@
 //! One drive of one instance: the shell that does what the core says.
 
-use crate::runtime::journals::Origin;
 use crate::Error;
 use crate::drive::effect::SpentReceipt;
 use crate::runtime::due::{agenda, differs};
+use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
-use crate::state::HostState;
 use crate::runtime::slots::RunSlot;
-use sandbox::{HandlerAnswer, Halt, Handler};
-use store::{ScheduleRow, Batch, Commit, JournalPosition, Quotas, StoreError, Write};
+use crate::state::HostState;
 use receipt::Timestamp;
+use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write};
 use tokio::sync::Mutex;
 use workflow::{Command, Entry, Failure, Live, Outcome, Replay, Turn};
 
@@ -126,7 +126,9 @@ impl Handler for Shared {
                 HandlerAnswer::Here(Ok(outcome))
             }
             further => {
-                HandlerAnswer::Later(Box::pin(async move { driver.answer(&command, further, position).await }))
+                HandlerAnswer::Later(Box::pin(
+                    async move { driver.answer(&command, further, position).await },
+                ))
             }
         }
     }
@@ -369,7 +371,10 @@ impl Driver {
 
     fn hand_over(&self, after: usize, batch: &mut Batch, at: Timestamp) -> Commit {
         batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        self.inner.write(Write::Append { place: JournalPosition { key: self.origin.key.clone(), after, at }, batch })
+        self.inner.write(Write::Append {
+            place: JournalPosition { key: self.origin.key.clone(), after, at },
+            batch,
+        })
     }
 
     fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {

@@ -1,13 +1,15 @@
 //! Acting on a receipt: the gate's verdict, the intent, the effect, and how that ended.
 
-use crate::runtime::journals::Origin;
 use crate::Error;
-use crate::capability::{Execution, Claim, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal};
-use crate::drive::driver::{Driver, };
-use store::{Batch, ReceiptState, Precondition, StoreError, StoredReceipt};
+use crate::capability::{
+    Claim, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal,
+};
+use crate::drive::driver::Driver;
+use crate::runtime::journals::Origin;
 use crate::trust::{Trust, scope_of};
 use receipt::{Digest, Json, Scope, Timestamp};
 use std::sync::Arc;
+use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};
 use workflow::{Asked, Call, Check, Effect, Entry, Invocation, ReceiptId};
 
 /// A receipt that this drive has spent, and that nobody has acted on yet.
@@ -45,7 +47,8 @@ impl Driver {
                     }
                 }
                 Ok(order) => {
-                    self.spent = verdict.ok().map(|permit| SpentReceipt::new(invocation.receipt, permit, order));
+                    self.spent =
+                        verdict.ok().map(|permit| SpentReceipt::new(invocation.receipt, permit, order));
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -62,8 +65,17 @@ impl Driver {
         trust: &Trust,
         at: Timestamp,
     ) -> Result<Permit, Refusal> {
-        let measure = GateContext { scope: self.inner.authority.scope(trust), trust, policy: &*self.inner.authority.policy };
-        let permit = self.inner.capabilities.gate.check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
+        let measure = GateContext {
+            scope: self.inner.authority.scope(trust),
+            trust,
+            policy: &*self.inner.authority.policy,
+        };
+        let permit = self.inner.capabilities.gate.check(
+            &claim(&self.origin, invocation, at),
+            receipt,
+            fate,
+            measure,
+        )?;
         match self.inner.capabilities.named(&invocation.capability) {
             Some(_) => Ok(permit),
             None => Err(Refusal {
@@ -165,7 +177,8 @@ impl Driver {
         let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
-        let permit = self.inner.capabilities.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
+        let permit =
+            self.inner.capabilities.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))

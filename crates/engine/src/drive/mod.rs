@@ -4,16 +4,16 @@ mod driver;
 mod effect;
 mod request;
 
-use crate::{Error, Host};
-use store::{InstanceKey, StoreError, Write};
-use crate::runtime::due::agenda;
 use crate::drive::driver::{Driver, Shared, Stop, Writing};
+use crate::runtime::due::agenda;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
-use sandbox::{End, Event, Program};
-use sandbox::Output;
+use crate::{Error, Host};
 use receipt::Digest;
+use sandbox::Output;
+use sandbox::{End, Event, Program};
 use std::sync::Arc;
+use store::{InstanceKey, StoreError, Write};
 use tokio::sync::Mutex;
 use workflow::{Replay, Status};
 

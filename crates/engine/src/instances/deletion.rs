@@ -1,12 +1,12 @@
 //! Deleting instances that have ended. What was decided and done in them stays: receipts, and the outcomes that were signed.
 
-use crate::{Error, Host};
-use store::{InstanceKey, Commit, Fact, JournalPosition, Write};
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
+use crate::{Error, Host};
 use receipt::Digest;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
 use workflow::{Entry, Replay};
 
 impl Host {
@@ -22,7 +22,11 @@ impl Host {
 }
 
 /// Hands the deletion over. Until it is on disk, nobody else drives the instance.
-pub(crate) fn delete(inner: &Arc<HostState>, key: &InstanceKey, by: &str) -> Result<(Arc<Lease>, Commit), Error> {
+pub(crate) fn delete(
+    inner: &Arc<HostState>,
+    key: &InstanceKey,
+    by: &str,
+) -> Result<(Arc<Lease>, Commit), Error> {
     let lease = inner.leases.acquire(key)?;
     let facts = inner.journals.store.facts(Some(key))?;
     let entries = || facts.iter().map(|fact| &fact.entry);

@@ -4,6 +4,6 @@ mod create;
 mod deletion;
 pub(crate) mod signal;
 
-pub(crate) use deletion::delete;
 pub use create::{Start, Workflow};
+pub(crate) use deletion::delete;
 pub use signal::Back;

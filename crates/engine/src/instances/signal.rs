@@ -3,17 +3,17 @@
 //! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
 //! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
 
-use crate::runtime::journals::Loaded;
-use crate::{Error, Host, Workflow};
-use store::{InstanceKey, Batch, Fact, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
 use crate::runtime::due::moved;
+use crate::runtime::journals::Loaded;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
-use serde::{Deserialize, Serialize};
+use crate::{Error, Host, Workflow};
 use receipt::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
 use workflow::{Entry, EventType, Finding, ReceiptId, Replay, RequestId, Unknown};
 
 /// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
@@ -297,7 +297,11 @@ impl Host {
     }
 
     /// What has to be signed before an instance ends or goes back. Where that is anything, nobody may drive it meanwhile.
-    fn settled(&self, stand: &Snapshot<'_>, lease: &RefCell<Option<Arc<Lease>>>) -> Result<Vec<Entry>, Error> {
+    fn settled(
+        &self,
+        stand: &Snapshot<'_>,
+        lease: &RefCell<Option<Arc<Lease>>>,
+    ) -> Result<Vec<Entry>, Error> {
         if !stand.replay.unsettled().is_empty() && lease.borrow().is_none() {
             let key = &stand.origin.key;
             let taken = self.0.leases.acquire(key).map_err(|_| Error::Acting(key.clone()))?;

@@ -1,6 +1,6 @@
 //! By what a host decides: the issuer, the policy, and the operators' acts, which say who may decide.
 
-use crate::issuer::{DecisionBasis, Environment, Issued, IssueOrder, Issuer, JudgingContext, Request};
+use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
 use crate::trust::{Act, RecordedTrustAct, Trust};
 use crate::{Error, ids};
@@ -56,7 +56,12 @@ impl Authority {
     }
 
     /// Has a request judged, and what comes of it signed.
-    pub(crate) fn issue(&self, journals: &Journals, request: &Request, basis: DecisionBasis<'_>) -> Result<Issued, Error> {
+    pub(crate) fn issue(
+        &self,
+        journals: &Journals,
+        request: &Request,
+        basis: DecisionBasis<'_>,
+    ) -> Result<Issued, Error> {
         let at = journals.now()?;
         let (id, salt) = (ids::id("rcpt_", at)?, Salt::from_bytes(ids::random_bytes()?));
         let order = IssueOrder { request, basis, id, salt, at };

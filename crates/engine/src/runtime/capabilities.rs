@@ -11,6 +11,10 @@ pub(crate) struct Capabilities {
 impl Capabilities {
     /// The capability of that name. Of two with one name, the later registration counts.
     pub(crate) fn named(&self, name: &str) -> Option<&dyn Capability> {
-        self.registered.iter().rev().find(|capability| capability.name() == name).map(|capability| &**capability)
+        self.registered
+            .iter()
+            .rev()
+            .find(|capability| capability.name() == name)
+            .map(|capability| &**capability)
     }
 }

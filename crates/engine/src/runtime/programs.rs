@@ -1,11 +1,11 @@
 //! The sandbox, and the programs that are in memory: each is loaded once, and the least recently used ones are forgotten.
 
 use crate::Error;
-use sandbox::{Program, Sandbox};
-use store::Store;
 use receipt::Digest;
+use sandbox::{Program, Sandbox};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::Store;
 
 /// Programs by their digest.
 pub(crate) struct Programs {

@@ -14,8 +14,8 @@ mod retention;
 mod worker;
 
 use crate::{Error, Host};
-use worker::Worker;
 use std::time::Duration;
+use worker::Worker;
 
 /// How much is driven at once, and how long there is to end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

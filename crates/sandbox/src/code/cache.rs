@@ -11,13 +11,13 @@
 use crate::LoadError;
 use crate::code::trusted::{Key, Label, Trusted};
 use receipt::Digest;
-use std::{fs, io};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+use std::{fs, io};
 
 /// A folder of compiled code.
 pub(crate) struct Cache {

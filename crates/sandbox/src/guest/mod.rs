@@ -1,16 +1,16 @@
 //! The host's side of the world: each import becomes a command, each outcome becomes the guest's value. A file an interface.
 
-mod v0_1;
 mod deploy;
 mod pp;
 mod side_by_side;
 mod steps;
+mod v0_1;
 
-use crate::{HandlerAnswer, Handler};
-use crate::exit::Marked;
-use crate::throttle::ThrottlePermit;
-use crate::limits::{HostTime, Meter};
 use crate::determinism::{Clock, VirtualTime};
+use crate::exit::Marked;
+use crate::limits::{HostTime, Meter};
+use crate::throttle::ThrottlePermit;
+use crate::{Handler, HandlerAnswer};
 use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
