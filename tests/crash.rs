@@ -5,17 +5,17 @@
 
 mod support;
 
-use engine::{Host, Status};
-use store::InstanceKey;
+use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
-use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
-use sandbox::SandboxLimits;
+use engine::{Host, Status};
 use receipt::Decision;
+use sandbox::SandboxLimits;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{count, entries};
+use store::InstanceKey;
 use support::held::Held;
+use support::{count, entries};
 use tempfile::TempDir;
 use workflow::{Artifact, Effect, Entry, Finding};
 

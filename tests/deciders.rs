@@ -3,13 +3,13 @@
 
 mod support;
 
-use engine::{Error, Recorded, Status};
 use engine::issuer::Issuer as _;
 use engine::trust::Act;
+use engine::{Error, Recorded, Status};
 use receipt::{Decision, DecisionStatement, Json, Judged, Scope, StatementSigner as _};
 use std::collections::BTreeSet;
-use support::{count, entries, result};
 use support::people::*;
+use support::{count, entries, result};
 use workflow::{Check, Entry, RequestId};
 
 const TWO: &str = r#"
@@ -438,8 +438,7 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
     let forged = authority.issue(&order(&envelopes), grounds).unwrap();
     let genuine = issued(place.approve(&request, BOB));
     let body =
-        serde_json::to_string(&store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt })
-            .unwrap();
+        serde_json::to_string(&store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt }).unwrap();
     let connection = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
     connection.execute("UPDATE receipts SET body = ?1 WHERE id = ?2", [&body, genuine.id.as_str()]).unwrap();
     drop(connection);

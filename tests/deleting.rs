@@ -3,9 +3,8 @@
 
 mod support;
 
-use engine::{Clock, Error, Host, WorkerOptions, Start};
-use store::{InstanceKey, Selection, StoreError};
 use engine::limits::Settings;
+use engine::{Clock, Error, Host, Start, WorkerOptions};
 use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
 use std::path::Path;
@@ -13,9 +12,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use support::{block_on, finish, new_host, start, start_for};
+use store::{InstanceKey, Selection, StoreError};
 use support::people::Place;
 use support::recount::recount;
+use support::{block_on, finish, new_host, start, start_for};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 

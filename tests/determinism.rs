@@ -3,8 +3,8 @@
 
 mod support;
 
-use sandbox::{Event, Halt, Sandbox, SandboxLimits};
 use receipt::{Digest, Timestamp};
+use sandbox::{Event, Halt, Sandbox, SandboxLimits};
 use std::fs;
 use std::sync::{Arc, Mutex};
 use workflow::{Approval, Begun, Command, Outcome, Performance, Ready};

@@ -3,17 +3,17 @@
 
 mod support;
 
-use engine::{Builder, Clock, Host, WorkerOptions, Start, Status};
-use store::{Fact, InstanceKey, Quotas, Selection, InstanceState};
-use sandbox::SandboxLimits;
+use engine::{Builder, Clock, Host, Start, Status, WorkerOptions};
 use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
+use sandbox::SandboxLimits;
 use serde_json::json;
 use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use store::{Fact, InstanceKey, InstanceState, Quotas, Selection};
 use support::held::Held;
 use support::judgement;
 use tempfile::TempDir;
@@ -229,7 +229,9 @@ fn tenants_take_turns() {
     let floor = Floor::new();
     floor.starts("big", 300, STEPS);
     let small = floor.start("small", STEPS);
-    floor.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |floor| floor.count("completed") == 20);
+    floor.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |floor| {
+        floor.count("completed") == 20
+    });
     let turn = floor.completed().iter().position(|key| *key == small);
     assert!(turn.is_some_and(|turn| turn < 2), "small was the {turn:?}th");
 }
@@ -352,7 +354,10 @@ fn the_word_to_stop_lets_drives_end() {
     floor.work_until(|floor| floor.count("step-completed") >= 1);
     for key in &keys {
         let standing = floor.standing(key);
-        assert!(matches!(standing, InstanceState::Complete | InstanceState::Queued | InstanceState::Running), "{standing}");
+        assert!(
+            matches!(standing, InstanceState::Complete | InstanceState::Queued | InstanceState::Running),
+            "{standing}"
+        );
     }
     assert!(floor.count("completed") >= 1, "what was begun was finished");
     floor.work_until(|floor| floor.count("completed") == 8);

@@ -6,10 +6,8 @@
 
 mod support;
 
-use engine::{Host, Start, Status};
-use store::{InstanceKey, ScheduleRow, AskHistory, Batch, Commit, Create, InstanceSummary, ReceiptState, JournalPosition, Quotas, RecordedAct, RequestFilter, Selection, InstanceState, Store, StoreError, StoredReceipt, Usage, Write};
 use engine::capability::Deploy;
-use store_sqlite::{DataFolder, Sqlite};
+use engine::{Host, Start, Status};
 use receipt::{Decision, Digest, Timestamp};
 use rusqlite::Connection;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,6 +17,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use store::{
+    AskHistory, Batch, Commit, Create, InstanceKey, InstanceState, InstanceSummary, JournalPosition, Quotas,
+    ReceiptState, RecordedAct, RequestFilter, ScheduleRow, Selection, Store, StoreError, StoredReceipt,
+    Usage, Write,
+};
+use store_sqlite::{DataFolder, Sqlite};
 use support::{block_on, count, entries, judgement};
 use tempfile::TempDir;
 use workflow::{Entry, Manner, ReceiptId, RequestId, TenantId};
@@ -106,7 +110,10 @@ impl Store for Faulty {
         self.inner.is_known(tenant, digest)
     }
 
-    fn requests(&self, which: RequestFilter) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+    fn requests(
+        &self,
+        which: RequestFilter,
+    ) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
         self.inner.requests(which)
     }
 

@@ -3,13 +3,13 @@
 
 mod support;
 
-use engine::{Host, Status};
-use store::InstanceKey;
+use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
-use engine::capability::{Execution, Capability, OnInterruption, PerformError, Performed, Permit};
+use engine::{Host, Status};
 use receipt::Decision;
 use serde_json::Value;
 use std::path::Path;
+use store::InstanceKey;
 use support::cli::*;
 use support::worker::*;
 use tempfile::TempDir;

@@ -3,17 +3,17 @@
 
 mod support;
 
-use engine::{Error, Host, Status, limits};
 use engine::limits::Settings;
-use sandbox::SandboxLimits;
-use store::{Quotas, InstanceState, StoreError, Usage};
+use engine::{Error, Host, Status, limits};
 use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
+use sandbox::SandboxLimits;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::{cli, count, finish};
+use store::{InstanceState, Quotas, StoreError, Usage};
 use support::recount::recount;
+use support::{cli, count, finish};
 use tempfile::TempDir;
 use workflow::{Entry, TenantId};
 

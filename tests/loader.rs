@@ -4,15 +4,15 @@
 mod support;
 
 use engine::{Host, Start, Status};
-use store::InstanceKey;
-use sandbox::{LoadError, Program, Provenance, Sandbox, SandboxLimits};
 use receipt::{Decision, Digest};
+use sandbox::{LoadError, Program, Provenance, Sandbox, SandboxLimits};
 use std::fs;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
+use store::InstanceKey;
 use support::cli;
 use tempfile::TempDir;
 

@@ -4,14 +4,14 @@
 mod support;
 
 use engine::Host;
-use engine::control::{ControlError, ControlClient};
-use engine::api::{OperationOutcome, Created, Operation, Submit};
-use store::StoreError;
+use engine::api::{Created, Operation, OperationOutcome, Submit};
+use engine::control::{ControlClient, ControlError};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use store::StoreError;
 use support::{cli, new_host};
 use tempfile::TempDir;
 

@@ -3,8 +3,8 @@
 mod support;
 
 use engine::{Error, Host, Status};
-use sandbox::LoadError;
 use receipt::{Artifact, AttestationArtifact, Decision, KeySet};
+use sandbox::LoadError;
 use support::count;
 use tempfile::TempDir;
 use workflow::Entry;

@@ -3,13 +3,16 @@
 
 mod support;
 
-use store::{Batch, Commit, ReceiptState, NewRequest, OverQuota, JournalPosition, Quotas, Precondition, Stamp, Store, StoreError, Write, Written};
-use store_sqlite::{DataFolder, Sqlite};
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use store::{
+    Batch, Commit, JournalPosition, NewRequest, OverQuota, Precondition, Quotas, ReceiptState, Stamp, Store,
+    StoreError, Write, Written,
+};
+use store_sqlite::{DataFolder, Sqlite};
 use support::stored::{AT, append, create, create_within, key, open, step};
 use tempfile::TempDir;
 use workflow::{Entry, Manner};
@@ -73,7 +76,8 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     let exists = create(&store, "a");
     let nowhere = append(&store, "nowhere", 0, step(0));
     let over = create_within(&store, "d", Quotas { instances: 4, ..Quotas::default() });
-    let unseen = append_seeing(&store, "c", ReceiptState { redeemed: Some((AT, 1)), ..ReceiptState::default() });
+    let unseen =
+        append_seeing(&store, "c", ReceiptState { redeemed: Some((AT, 1)), ..ReceiptState::default() });
     let after = append(&store, "b", 1, step(0));
     assert!(good.iter().all(|_| bodies(folder.path()) == 4), "nothing is on disk while the group waits");
     held.let_go().unwrap();
@@ -270,7 +274,8 @@ fn time_never_runs_backwards_within_a_group_either() {
     }
     let held = hold(folder.path(), &store, "held", 1);
     let at = |after: usize, millis: i64| {
-        let place = JournalPosition { key: key("a"), after, at: Timestamp::from_millis(AT.as_millis() + millis) };
+        let place =
+            JournalPosition { key: key("a"), after, at: Timestamp::from_millis(AT.as_millis() + millis) };
         store.append(place, &Batch { entries: vec![step(after as u32)], ..Batch::default() })
     };
     let commits = [at(1, 50), at(2, -50), at(3, 20)];

@@ -3,11 +3,13 @@
 
 mod support;
 
-use store::{ScheduleRow, Batch, NewRequest, JournalPosition, Quotas, InstanceState, Store, StoreError, Write};
-use store_sqlite::{DataFolder, Sqlite};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::path::Path;
+use store::{
+    Batch, InstanceState, JournalPosition, NewRequest, Quotas, ScheduleRow, Store, StoreError, Write,
+};
+use store_sqlite::{DataFolder, Sqlite};
 use support::stored::{AT, append, create, key, open, step};
 use tempfile::TempDir;
 use workflow::{Entry, RequestId};

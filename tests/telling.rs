@@ -3,19 +3,19 @@
 
 mod support;
 
-use engine::{Error, Host, Status};
-use store::{Fact, InstanceKey, RequestFilter};
 use engine::api::Back;
-use sandbox::SandboxLimits;
+use engine::{Error, Host, Status};
 use receipt::Decision;
 use rusqlite::Connection;
+use sandbox::SandboxLimits;
 use serde_json::json;
-use std::sync::{Arc, Barrier, Mutex};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use support::{block_on, count, entries, judgement, start};
+use store::{Fact, InstanceKey, RequestFilter};
 use support::held::Held;
+use support::{block_on, count, entries, judgement, start};
 use tempfile::TempDir;
 use workflow::{Effect, Entry, RequestId};
 

@@ -3,8 +3,8 @@
 
 mod support;
 
-use engine::{Error, Host, Status};
 use drill::Drill;
+use engine::{Error, Host, Status};
 use receipt::{Decision, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -3,8 +3,8 @@
 //!
 //! Parameters, all optional: `{"resource": "cloudflare://workers/tenant-acme/generated-app"}`.
 
-use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
 use serde::{Deserialize, Serialize};
 
 struct TenantDeployWorkflow;

@@ -10,13 +10,13 @@ pub mod recount;
 pub mod stored;
 pub mod worker;
 
-use engine::{Host, Start, Status};
-use store::InstanceKey;
 use engine::issuer::{DemoDecider, Judgement};
+use engine::{Host, Start, Status};
 use receipt::Decision;
 use serde_json::Value;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::Entry;
 

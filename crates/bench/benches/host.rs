@@ -4,12 +4,15 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 use divan::Bencher;
+use engine::issuer::{
+    DecisionBasis, DemoDecider, IssueOrder, Issuer as _, Judgement, JudgingContext, Keyring, LocalIssuer,
+    Request,
+};
+use engine::trust::{Act, Trust};
 use engine::{Host, Start, Status};
-use engine::issuer::{LocalIssuer, DecisionBasis, DemoDecider, JudgingContext, Issuer as _, Judgement, Keyring, IssueOrder, Request};
+use receipt::{Decision, Digest, KeySet, Salt, Timestamp};
 use sandbox::{End, Event, Halt, Program, Sandbox, SandboxLimits};
 use store::StoredReceipt;
-use engine::trust::{Act, Trust};
-use receipt::{Decision, Digest, KeySet, Salt, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use workflow::{Begun, Command, Outcome};
@@ -196,7 +199,8 @@ impl Decided {
     fn mint(&self) -> StoredReceipt {
         let (id, salt, at) =
             ("rcpt_bench".parse().expect("an id"), Salt::from_bytes([1; 32]), self.request.created_at);
-        let order = IssueOrder { request: &self.request, basis: DecisionBasis::Demo(&self.judgement), id, salt, at };
+        let order =
+            IssueOrder { request: &self.request, basis: DecisionBasis::Demo(&self.judgement), id, salt, at };
         let grounds = JudgingContext { trust: &Trust::default(), policy: &policy::ask_one() };
         self.authority.issue(&order, grounds).expect("a receipt").receipt
     }

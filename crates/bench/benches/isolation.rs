@@ -3,16 +3,16 @@
 //! `cargo bench -p host --bench isolation`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
-use engine::{Host, Start};
-use store::{InstanceKey, Quotas};
 use engine::issuer::{DemoDecider, Judgement};
-use sandbox::{Drive, Event, Halt, Sandbox, SandboxLimits};
+use engine::{Host, Start};
 use receipt::{Decision, Digest, Timestamp};
+use sandbox::{Drive, Event, Halt, Sandbox, SandboxLimits};
 use std::fs;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
+use store::{InstanceKey, Quotas};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use workflow::{Command, Outcome};

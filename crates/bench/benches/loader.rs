@@ -4,12 +4,12 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 use divan::Bencher;
-use sandbox::{End, Event, Halt, Provenance, Sandbox, SandboxLimits};
 use receipt::{Digest, Timestamp};
+use sandbox::{End, Event, Halt, Provenance, Sandbox, SandboxLimits};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use wasmtime::{Config, Engine, Instance, InstanceAllocationStrategy, Module, Store};
 use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Config, Engine, Instance, InstanceAllocationStrategy, Module, Store};
 use workflow::{Begun, Command, Outcome};
 
 fn main() {

@@ -1,14 +1,14 @@
 //! Where it is measured: a host in a folder of its own whose limits are in nobody's way, and whose capability does nothing.
 
-use engine::{DEPLOY, Host, Start, Status, Workflow};
-use store::{InstanceKey, Quotas};
-use engine::issuer::{DemoDecider, Judgement, Reversibility};
 use crate::Obstacle;
-use engine::capability::{Execution, Capability, OnInterruption, PerformError, Performed, Permit};
-use sandbox::SandboxLimits;
+use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
+use engine::issuer::{DemoDecider, Judgement, Reversibility};
+use engine::{DEPLOY, Host, Start, Status, Workflow};
 use receipt::Decision;
+use sandbox::SandboxLimits;
 use std::path::Path;
 use std::sync::Arc;
+use store::{InstanceKey, Quotas};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use workflow::{Artifact, RequestId};

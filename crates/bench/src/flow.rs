@@ -1,13 +1,13 @@
 //! Rates: entries and whole instances a second, with few and with many in flight; and how long one of them takes.
 
-use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use crate::fixture::{Fixture, IN_FLIGHT_MAX};
 use crate::steps::micros;
-use store_sqlite::{DataFolder, Sqlite};
-use store::Store;
+use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use store::Store;
+use store_sqlite::{DataFolder, Sqlite};
 
 /// Three steps.
 pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;

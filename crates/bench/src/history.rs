@@ -1,9 +1,9 @@
 //! The rate of a host with many finished instances behind it, beside one that begins.
 
-use crate::{Bench, Line, Obstacle, Target, median};
-use crate::flow::{PLAIN, instance_rate};
 use crate::fixture::Fixture;
+use crate::flow::{PLAIN, instance_rate};
 use crate::template::Template;
+use crate::{Bench, Line, Obstacle, Target, median};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

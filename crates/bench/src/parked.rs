@@ -1,10 +1,10 @@
 //! Very many instances that wait, in one data folder.
 
-use crate::{Bench, Line, Obstacle, Target, median, quantile};
-use crate::flow::APPROVED;
 use crate::fixture::Fixture;
-use crate::template::{Cast, Template};
+use crate::flow::APPROVED;
 use crate::steps::{Bare, micros};
+use crate::template::{Cast, Template};
+use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! A durable step beside a bare, synchronised commit of the same bytes to the same disk.
 
-use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use crate::fixture::Fixture;
+use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use rusqlite::Connection;
 use std::path::Path;
 use std::time::{Duration, Instant};

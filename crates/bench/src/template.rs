@@ -1,12 +1,12 @@
 //! Many instances like one: a real one is run, and its journal written again under other names, as fast as the store takes it.
 
-use engine::{Clock as _, SystemClock, ids};
-use store::{InstanceKey, ScheduleRow, Batch, Commit, Create, NewRequest, JournalPosition, Quotas};
 use crate::Obstacle;
 use crate::fixture::Fixture;
+use engine::{Clock as _, SystemClock, ids};
 use receipt::Digest;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use store::{Batch, Commit, Create, InstanceKey, JournalPosition, NewRequest, Quotas, ScheduleRow};
 use workflow::{Entry, RequestId};
 
 /// Writes that are under way at most.

@@ -1,13 +1,13 @@
 //! The approval side through its front door: who decides what, when, and about whose instance.
 
-use engine::{Error, Status};
-use store::InstanceKey;
-use engine::issuer::DemoDecider;
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
 use crate::fixture::{ATTACKER, Fixture, Terms, VICTIM, judgement};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use engine::issuer::DemoDecider;
 use engine::trust::Act;
+use engine::{Error, Status};
 use receipt::Decision;
 use std::thread;
+use store::InstanceKey;
 use workflow::{Check, TenantId};
 
 const NO_INSTANCE: &str = "there is no instance";

@@ -1,16 +1,16 @@
 //! Where attacks take place: a host in a temporary folder.
 
-use engine::{Error, Host, Start, Status, SystemClock};
-use store::{InstanceKey, Quotas, StoredReceipt};
-use engine::issuer::{DemoDecider, Judgement};
-use engine::clock::Clock as _;
 use crate::{Ending, Obstacle};
-use sandbox::{Compiler, SandboxLimits};
+use engine::clock::Clock as _;
+use engine::issuer::{DemoDecider, Judgement};
+use engine::{Error, Host, Start, Status, SystemClock};
 use receipt::{Decision, Timestamp};
+use sandbox::{Compiler, SandboxLimits};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use store::{InstanceKey, Quotas, StoredReceipt};
 use tempfile::TempDir;
 use workflow::{Entry, Limits, RequestId};
 

@@ -1,8 +1,8 @@
 //! What the hostile guest tries (`tests/guests/hostile/src`): a program in Rust, on the world's own bindings.
 
-use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way, fixture};
 use crate::Refusal::{Answers, Ends, Gate};
 use crate::fixture::Fixture;
+use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way, fixture};
 use workflow::Check;
 
 pub(super) fn attacks() -> Vec<Attack> {

@@ -25,9 +25,9 @@ mod tamper;
 mod wasi;
 mod words;
 
-use sandbox::Compiler;
 use ending::{Ending, Refusal};
 use ground::{Fixture, Terms};
+use sandbox::Compiler;
 use std::fmt;
 use std::fmt::Write as _;
 use std::sync::OnceLock;

@@ -1,8 +1,8 @@
 //! Components that the loader has to refuse: `tests/guests/hostile/load/*.wat`, and what no text can say.
 
-use crate::{Attack, By, Obstacle, Refusal, Way};
 use crate::fixture::HONEST;
 use crate::raw::first_line;
+use crate::{Attack, By, Obstacle, Refusal, Way};
 
 const FORBIDDEN: &str = "imports what a workflow may not have";
 const NO_WORKFLOW: &str = "is not a workflow";

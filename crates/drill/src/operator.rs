@@ -1,14 +1,14 @@
 //! Somebody with the data folder in hand, or the machine's clock.
 
+use crate::fixture::{Fixture, Terms, VICTIM};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way, tamper};
 use engine::Host;
 use engine::issuer::Keyring;
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way, tamper};
-use crate::fixture::{Fixture, Terms, VICTIM};
-use store::InstanceKey;
 use receipt::{Decision, KeyStatus};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use store::InstanceKey;
 use workflow::Check;
 
 pub(super) fn attacks() -> Vec<Attack> {

@@ -1,12 +1,12 @@
 //! The approval side through its back door: receipts, decisions and requests that somebody with write access puts into the store.
 
-use engine::issuer::{LocalIssuer, DecisionBasis, JudgingContext, Issuer as _, IssueOrder};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way, loading, tamper};
 use crate::fixture::{ATTACKER, Fixture, HONEST, HOSTILE, VICTIM, judgement};
-use store::StoredReceipt;
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way, loading, tamper};
+use engine::issuer::{DecisionBasis, IssueOrder, Issuer as _, JudgingContext, LocalIssuer};
 use engine::trust::Trust;
 use receipt::{Decision, Digest, Ed25519Signer, Salt};
 use rusqlite::params;
+use store::StoredReceipt;
 use workflow::{Check, Entry, RequestId};
 
 pub(super) fn attacks() -> Vec<Attack> {

@@ -1,8 +1,8 @@
 //! Attacks below what a language's bindings allow: core modules that break the component model's rules by hand, and modules that use
 //! up what there is. `tests/guests/hostile/raw/*.wat`, each inside `frame.wat`.
 
-use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way};
 use crate::fixture::ATTACKER;
+use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way};
 
 /// A workflow with room for one core module.
 const FRAME: &str = include_str!("../../../tests/guests/hostile/frame.wat");

@@ -1,10 +1,10 @@
 //! The drill's hand inside a database. Nothing else in the host writes to it except through [`Store`](store::Store).
 
-use store::InstanceKey;
 use crate::Obstacle;
 use crate::fixture::Fixture;
 use rusqlite::{Connection, Params, params};
 use std::time::Duration;
+use store::InstanceKey;
 
 /// Changes rows of the drill's own temporary database, as somebody with write access to a data folder could. An attack that changes
 /// nothing was not tried.

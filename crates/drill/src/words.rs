@@ -1,7 +1,7 @@
 //! Words that try to be more than words: on an approver's screen, in a log, in an audit.
 
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
 use crate::fixture::{ATTACKER, Fixture, HOSTILE};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
 use receipt::Decision;
 use workflow::Escaped;
 

@@ -1,20 +1,20 @@
 //! Settings of a host, and how the rooms are put together.
 
-use crate::{Clock, Error, Host, SystemClock, ids};
-use store::{Fact, InstanceKey, Quotas, Store};
-use crate::issuer::{LocalIssuer, Environment, Issuer, Keyring, RemoteIssuer};
 use crate::capability::{Capability, Deploy, Gate};
-use crate::state::{HostState, Observer, Troubles};
+use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer};
 use crate::limits::Settings;
 use crate::runtime::programs::Programs;
 use crate::runtime::slots::RunSlots;
-use sandbox::{Compiler, Sandbox, SandboxLimits};
-use store_sqlite::{DataFolder, Sqlite};
 use crate::schedule::Wakeups;
+use crate::state::{HostState, Observer, Troubles};
+use crate::{Clock, Error, Host, SystemClock, ids};
 use policy::Policy;
 use receipt::Scope;
+use sandbox::{Compiler, Sandbox, SandboxLimits};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use store::{Fact, InstanceKey, Quotas, Store};
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::Limits;
 
 /// Settings of a host. Every one has a default.

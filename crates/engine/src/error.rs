@@ -1,11 +1,11 @@
 //! What can go wrong in the host, as opposed to in a workflow.
 
-use crate::issuer::{IssueError, KeyringError};
 use crate::ids::NoEntropy;
-use sandbox::LoadError;
-use store::{InstanceKey, StoreError};
+use crate::issuer::{IssueError, KeyringError};
 use crate::trust::ActError;
 use receipt::{PersonId, Role};
+use sandbox::LoadError;
+use store::{InstanceKey, StoreError};
 use workflow::{Failure, Illegal, InvalidId, ReceiptId, RequestId, TenantId};
 
 /// Why the host did not do what it was asked to do. Nothing is lost: what is in the journal stands, and the call can be made again.

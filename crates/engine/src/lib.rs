@@ -65,8 +65,8 @@ pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub use deciding::{Recorded, Waiting};
 pub use entropy::NoEntropy;
-pub use ids::random_bytes;
 pub use error::Error;
+pub use ids::random_bytes;
 pub use reading::ReadOnlyHost;
 pub use work::WorkerOptions;
 

@@ -1,13 +1,13 @@
 //! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
 
-use crate::{Clock as _, Error, SystemClock, Waiting};
-use store::{InstanceKey, Fact, RequestFilter, Store};
 use crate::issuer::{JudgingContext, Request, tally};
-use store_sqlite::{DataFolder, Sqlite};
 use crate::trust::{Count, Trust};
+use crate::{Clock as _, Error, SystemClock, Waiting};
 use policy::Policy;
 use receipt::{Envelope, Timestamp};
 use std::path::Path;
+use store::{Fact, InstanceKey, RequestFilter, Store};
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::{Entry, RequestId};
 
 /// A data folder, to look into.
@@ -100,7 +100,11 @@ fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
 }
 
 /// The requests that wait for a decision, oldest first.
-pub(crate) fn waiting(store: &dyn Store, grounds: JudgingContext<'_>, at: Timestamp) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn waiting(
+    store: &dyn Store,
+    grounds: JudgingContext<'_>,
+    at: Timestamp,
+) -> Result<Vec<Waiting>, Error> {
     let waiting = store.requests(RequestFilter::Waiting)?.into_iter();
     waiting
         .map(|(key, body, _)| {

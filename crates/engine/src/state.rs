@@ -1,21 +1,21 @@
 //! What all handles of one host share, and what more than one of its rooms needs.
 
-use crate::{Clock, Error, ids, query};
-use store::{Fact, InstanceKey, Commit, RecordedAct, Stamp, Store, StoreError, Write};
-use crate::issuer::{DecisionBasis, Environment, JudgingContext, Issued, Issuer, IssueOrder, Request};
 use crate::capability::{Capability, Gate};
 use crate::drive::driver::Origin;
+use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::limits::Settings;
 use crate::runtime::programs::Programs;
 use crate::runtime::slots::RunSlots;
-use sandbox::{Program, Sandbox};
-use store_sqlite::DataFolder;
-use crate::trust::{Trust, scope_of};
 use crate::schedule::Wakeups;
+use crate::trust::{Trust, scope_of};
+use crate::{Clock, Error, ids, query};
 use policy::Policy;
 use receipt::{Digest, Salt, Scope, Timestamp};
+use sandbox::{Program, Sandbox};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use store::{Commit, Fact, InstanceKey, RecordedAct, Stamp, Store, StoreError, Write};
+use store_sqlite::DataFolder;
 use tokio::sync::Notify;
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
 

@@ -1,8 +1,8 @@
 //! What a policy answers.
 
-use crate::{Approver, Role, RuleId};
 use crate::people::Tally;
 use crate::value::show_duration;
+use crate::{Approver, Role, RuleId};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;

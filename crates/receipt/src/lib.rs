@@ -199,14 +199,24 @@ mod timestamp;
 mod verified;
 mod verify;
 
-pub use approvals::{ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, request_digest, verify_approvals};
+pub use approvals::{
+    ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, request_digest, verify_approvals,
+};
 pub use artifact::Artifact;
-pub use attestation::{AttestationArtifact, AttestationDraft, ExecutionOutcome, VerifiedAttestation, attest, verify_attestation};
+pub use attestation::{
+    AttestationArtifact, AttestationDraft, ExecutionOutcome, VerifiedAttestation, attest, verify_attestation,
+};
 pub use canonical::Canonicalization;
 pub use decider::{Decider, DeciderProof, Reauth, Webauthn};
-pub use deciders::{DeciderKey, DeciderSet, DeciderSetError, KeyId, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted, ParseNameError, Person, PersonId, PublicKey, PublicKeyError, Role, Scheme, Standing};
+pub use deciders::{
+    DeciderKey, DeciderSet, DeciderSetError, KeyId, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted,
+    ParseNameError, Person, PersonId, PublicKey, PublicKeyError, Role, Scheme, Standing,
+};
 pub use digest::{Digest, ParseDigestError, Salt};
-pub use dsse::{Envelope, EnvelopeError, EnvelopeSignature, Extension, MAX_ENVELOPE_LEN, MAX_SIGNATURES, Payload, RawSignature, pae};
+pub use dsse::{
+    Envelope, EnvelopeError, EnvelopeSignature, Extension, MAX_ENVELOPE_LEN, MAX_SIGNATURES, Payload,
+    RawSignature, pae,
+};
 pub use error::{MintError, NotApproved, Reason, VerifyError};
 pub use fields::{Attribution, AuthMethod, Decision, Resolution, RiskTier, Scope};
 pub use fixture::{Fixture, verify_fixture};
@@ -219,7 +229,11 @@ pub use projection::{Projection, Rule};
 pub use quorum::{Quorum, Tally};
 pub use revocation::{REVOCATION_AGENT, revocation_request};
 pub use signer::{Ed25519Signer, SignError, Signer};
-pub use statement::{BREAK_GLASS_MS, CLOCK_SKEW_MS, DecisionStatement, Differs, Ed25519StatementSigner, Expected, MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, SignDecisionError, StatementError, StatementSigner, sign_decision};
+pub use statement::{
+    BREAK_GLASS_MS, CLOCK_SKEW_MS, DecisionStatement, Differs, Ed25519StatementSigner, Expected,
+    MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, PREDICATE_TYPE,
+    STATEMENT_TYPE, SignDecisionError, StatementError, StatementSigner, sign_decision,
+};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use verified::{Approved, VerifiedReceipt};
 pub use verify::verify;

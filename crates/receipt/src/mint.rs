@@ -7,7 +7,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{approvals, encoding, projection, revocation};
 use crate::approvals::{APPROVALS_KEY, ApprovalError, MAX_APPROVALS, Said, VerifiedDecision};
 use crate::artifact::Artifact;
 use crate::canonical::Canonicalization;
@@ -22,6 +21,7 @@ use crate::projection::Projection;
 use crate::signer::Signer;
 use crate::timestamp::Timestamp;
 use crate::verify::verify;
+use crate::{approvals, encoding, projection, revocation};
 
 /// A decision, about to be signed.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,15 @@
 //! Approvals in receipts: what a receipt can be minted with, and what whoever opens it can check.
 
-use crate::common::{alice, approved, at, by_policy, deciders, demo, draft, json, keys, minted, person, request, signed, signer, statement, with};
-use receipt::{ApprovalError, Artifact, Decider, DeciderKey, DeciderSet, Decision, DecisionStatement, Digest, Draft, Ed25519StatementSigner, Envelope, Expected, Json, Judged, MAX_APPROVALS, MintError, Mismatch, NotCounted, Opened, Opening, Projection, Resolution, Salt, Scope, StatementSigner, VerifiedDecision, mint, request_digest, sign_decision, verify, verify_approvals};
+use crate::common::{
+    alice, approved, at, by_policy, deciders, demo, draft, json, keys, minted, person, request, signed,
+    signer, statement, with,
+};
+use receipt::{
+    ApprovalError, Artifact, Decider, DeciderKey, DeciderSet, Decision, DecisionStatement, Digest, Draft,
+    Ed25519StatementSigner, Envelope, Expected, Json, Judged, MAX_APPROVALS, MintError, Mismatch, NotCounted,
+    Opened, Opening, Projection, Resolution, Salt, Scope, StatementSigner, VerifiedDecision, mint,
+    request_digest, sign_decision, verify, verify_approvals,
+};
 
 fn bob() -> Ed25519StatementSigner {
     Ed25519StatementSigner::from_seed(&[0xB0; 32]).unwrap()

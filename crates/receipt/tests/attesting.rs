@@ -2,7 +2,10 @@
 
 use crate::common;
 use crate::common::{KEY_ID, Liar, Offline, at, draft, json, keys, minted, signer, with};
-use receipt::{AttestationArtifact, AttestationDraft, Decision, Digest, Draft, ExecutionOutcome, Json, KeySet, MintError, VerifyError, attest, mint, verify, verify_attestation};
+use receipt::{
+    AttestationArtifact, AttestationDraft, Decision, Digest, Draft, ExecutionOutcome, Json, KeySet,
+    MintError, VerifyError, attest, mint, verify, verify_attestation,
+};
 
 fn attestation() -> AttestationDraft {
     AttestationDraft {

@@ -1,7 +1,10 @@
 //! Sets of deciders: strict reading, and whose key counts when.
 
 use crate::common::{alice, at, json, person, with};
-use receipt::{DeciderKey, DeciderSet, DeciderSetError, Ed25519StatementSigner, Json, KeyId, MAX_KEYS, MAX_PEOPLE, NotCounted, Person, PersonId, PublicKey, Role, StatementSigner as _, Timestamp};
+use receipt::{
+    DeciderKey, DeciderSet, DeciderSetError, Ed25519StatementSigner, Json, KeyId, MAX_KEYS, MAX_PEOPLE,
+    NotCounted, Person, PersonId, PublicKey, Role, StatementSigner as _, Timestamp,
+};
 
 fn signer(seed: u8) -> Ed25519StatementSigner {
     Ed25519StatementSigner::from_seed(&[seed; 32]).unwrap()

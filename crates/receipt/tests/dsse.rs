@@ -3,7 +3,10 @@
 use crate::common;
 use crate::common::{alice, base64, json, request, statement, with};
 use proptest::prelude::*;
-use receipt::{Decision, Ed25519StatementSigner, Envelope, EnvelopeError, EnvelopeSignature, Extension, Json, MAX_ENVELOPE_LEN, MAX_SIGNATURES, PAYLOAD_TYPE, PublicKey, StatementSigner as _, pae, sign_decision};
+use receipt::{
+    Decision, Ed25519StatementSigner, Envelope, EnvelopeError, EnvelopeSignature, Extension, Json,
+    MAX_ENVELOPE_LEN, MAX_SIGNATURES, PAYLOAD_TYPE, PublicKey, StatementSigner as _, pae, sign_decision,
+};
 
 fn good() -> Envelope {
     sign_decision(&statement(&request(), Decision::Approved), &alice()).unwrap()

@@ -2,7 +2,10 @@
 
 use crate::common;
 use crate::common::{Liar, Offline, at, demo, draft, json, key, keys, minted, signer, stepped_up, with};
-use receipt::{Artifact, Attribution, AuthMethod, Decider, DeciderProof, Decision, Draft, Ed25519Signer, KeySet, MintError, NotApproved, Projection, Resolution, Salt, Scope, VerifyError, mint, verify};
+use receipt::{
+    Artifact, Attribution, AuthMethod, Decider, DeciderProof, Decision, Draft, Ed25519Signer, KeySet,
+    MintError, NotApproved, Projection, Resolution, Salt, Scope, VerifyError, mint, verify,
+};
 
 #[test]
 fn what_is_minted_verifies_and_opens() {

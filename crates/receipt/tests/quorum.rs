@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 
 use crate::common::{at, person, request, statement};
 use proptest::prelude::*;
-use receipt::{DeciderKey, DeciderSet, Decision, DecisionStatement, Digest, Ed25519StatementSigner, Expected, PersonId, Quorum, StatementSigner as _, Tally, VerifiedDecision, sign_decision};
+use receipt::{
+    DeciderKey, DeciderSet, Decision, DecisionStatement, Digest, Ed25519StatementSigner, Expected, PersonId,
+    Quorum, StatementSigner as _, Tally, VerifiedDecision, sign_decision,
+};
 
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 

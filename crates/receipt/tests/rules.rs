@@ -2,7 +2,10 @@
 
 use crate::common;
 use crate::common::{KEY_ID, at, json, keys, payload, seal, signer, with};
-use receipt::{Artifact, Canonicalization, DeciderProof, Decision, Digest, Ed25519Signer, Fixture, Json, KeySet, NotApproved, Rule, Scope, VerifiedReceipt, VerifyError, verify, verify_fixture};
+use receipt::{
+    Artifact, Canonicalization, DeciderProof, Decision, Digest, Ed25519Signer, Fixture, Json, KeySet,
+    NotApproved, Rule, Scope, VerifiedReceipt, VerifyError, verify, verify_fixture,
+};
 
 fn sealed(payload: &Json) -> Result<VerifiedReceipt, VerifyError> {
     verify(&seal(&payload.canonical(), &signer()), &keys())

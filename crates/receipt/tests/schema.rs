@@ -5,7 +5,10 @@ use std::path::Path;
 
 use crate::common::{at, draft, json, keys, minted, payload, seal, signer, stepped_up, with};
 use jsonschema::Validator;
-use receipt::{Artifact, AttestationDraft, DeciderProof, Decision, Digest, Draft, ExecutionOutcome, Json, Projection, Resolution, attest, mint, revocation_request, verify, verify_attestation};
+use receipt::{
+    Artifact, AttestationDraft, DeciderProof, Decision, Digest, Draft, ExecutionOutcome, Json, Projection,
+    Resolution, attest, mint, revocation_request, verify, verify_attestation,
+};
 
 /// The schema of this name, or `None` and a loud line.
 fn schema(name: &str) -> Option<Validator> {

@@ -2,7 +2,11 @@
 
 use crate::common::{alice, at, deciders, draft, json, request, statement, with};
 use proptest::prelude::*;
-use receipt::{ApprovalError, Decision, DecisionStatement, Digest, Envelope, EnvelopeSignature, Expected, Json, MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, RawSignature, SignDecisionError, SignError, Stated, StatementError, StatementSigner, Timestamp, pae, sign_decision};
+use receipt::{
+    ApprovalError, Decision, DecisionStatement, Digest, Envelope, EnvelopeSignature, Expected, Json,
+    MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, RawSignature,
+    SignDecisionError, SignError, Stated, StatementError, StatementSigner, Timestamp, pae, sign_decision,
+};
 
 fn good() -> DecisionStatement {
     statement(&request(), Decision::Approved)

@@ -4,7 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use receipt::{Artifact, AttestationArtifact, Digest, Fixture, Json, KeySet, Opening, Stated, StatedBinding, VerifiedReceipt, VerifyError, check_stored, verify, verify_attestation, verify_fixture};
+use receipt::{
+    Artifact, AttestationArtifact, Digest, Fixture, Json, KeySet, Opening, Stated, StatedBinding,
+    VerifiedReceipt, VerifyError, check_stored, verify, verify_attestation, verify_fixture,
+};
 
 /// The folder of the vectors, or `None` and a loud line.
 fn vectors() -> Option<PathBuf> {

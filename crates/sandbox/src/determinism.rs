@@ -11,9 +11,9 @@ use receipt::Digest;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::{ResourceTable, async_trait};
-use wasmtime_wasi::p2::{DynPollable, Pollable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::{DynPollable, Pollable};
+use wasmtime_wasi::{ResourceTable, async_trait};
 
 /// How far the clock moves on with each entry of the journal: longer than a guest can sleep between two, so that it never runs
 /// backwards. A day.

@@ -4,7 +4,10 @@ use crate::SandboxLimits;
 use receipt::Digest;
 use std::hash::{Hash as _, Hasher};
 use std::time::Duration;
-use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Strategy,
+};
 
 /// The runtime's exact version. A patch release of it may mend its code generator, so code that another one made is not used.
 pub(crate) const RUNTIME: &str = "48.0.8";

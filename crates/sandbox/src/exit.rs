@@ -1,9 +1,9 @@
 //! How a drive ended, in words that help.
 
-use crate::{Halt, SandboxLimits};
 use crate::bindings::exports::permission_protocol::tenant::entrypoint;
 use crate::limits::{Refused, names};
 use crate::output::Output;
+use crate::{Halt, SandboxLimits};
 use tokio::time::error::Elapsed;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;

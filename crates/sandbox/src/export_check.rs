@@ -1,8 +1,8 @@
 //! Whether a component's `run` is the world's, before anything of the component runs.
 
 use crate::guest::{Guest, StepHandle};
-use wasmtime::component::{Component, ComponentExportIndex, Linker, ResourceType};
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Record, Type};
+use wasmtime::component::{Component, ComponentExportIndex, Linker, ResourceType};
 
 /// Checks that the entry point's `run` takes an event and a step of this host, and returns what a workflow returns. The reason, if not.
 pub(crate) fn check(

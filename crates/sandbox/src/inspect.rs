@@ -1,9 +1,9 @@
 //! What a component is, before anything of it runs.
 
-use engine::DEPLOY;
-use crate::{LoadError, Provenance, imports};
 use crate::guest::Guest;
 use crate::load::Examined;
+use crate::{LoadError, Provenance, imports};
+use engine::DEPLOY;
 use receipt::Digest;
 use std::time::Duration;
 use wasmtime::component::Linker;

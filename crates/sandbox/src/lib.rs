@@ -33,21 +33,21 @@ pub use load::{LoadError, Program};
 
 use bindings::exports::permission_protocol::tenant::entrypoint;
 use code::Loader;
+use determinism::VirtualTime;
 use guest::{Guest, HasGuest, StepHandle};
-use throttle::{CpuThrottle, ThrottlePermit};
 use limits::{HostTime, Meter};
 use load::Examined;
-use determinism::VirtualTime;
 use output::Output;
 use receipt::{Digest, Timestamp};
 use rejected::RejectedComponents;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
+use throttle::{CpuThrottle, ThrottlePermit};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
-use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime::component::{Linker, Resource};
+use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::ResourceTable;
 use workflow::{Command, Outcome};
 

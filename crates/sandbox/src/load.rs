@@ -1,8 +1,8 @@
 //! From bytes to a program that may run.
 
-use crate::{Provenance, imports, export_check};
 use crate::guest::Guest;
 use crate::limits::{SandboxLimits, names};
+use crate::{Provenance, export_check, imports};
 use receipt::Digest;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn the_latest_are_remembered_and_the_number_is_bounded() {
-        let (refusals, digest) = (RejectedComponents::default(), |number: usize| Digest::of(&number.to_be_bytes()));
+        let (refusals, digest) =
+            (RejectedComponents::default(), |number: usize| Digest::of(&number.to_be_bytes()));
         for number in 0..REMEMBERED + 10 {
             refusals.keep(digest(number), &LoadError::NotWasm);
         }

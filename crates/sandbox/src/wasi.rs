@@ -1,16 +1,16 @@
 //! WASI for guests whose standard library insists on it: everything answers, nothing is there.
 
+use crate::determinism::{HasClock, SeededRandom, VirtualTime};
 use crate::guest::Guest;
-use crate::determinism::{SeededRandom, HasClock, VirtualTime};
 use crate::output::Output;
 use receipt::{Digest, Timestamp};
 use std::time::Duration;
 use wasmtime::component::Linker;
-use wasmtime_wasi::{HostWallClock, WasiCtx, WasiView as _};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiView as _};
 
 /// The largest block of random bytes a guest gets in one call. 64 KiB is what browsers allow.
 const RANDOM_BYTES: u64 = 64 << 10;
@@ -39,7 +39,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 }
 
 /// A context with nothing in it. The wall's clock stands still at the instance's start.
-pub(crate) fn context(started_at: Timestamp, seed: &Digest, moment: &VirtualTime, output: &Output) -> WasiCtx {
+pub(crate) fn context(
+    started_at: Timestamp,
+    seed: &Digest,
+    moment: &VirtualTime,
+    output: &Output,
+) -> WasiCtx {
     let mut insecure_seed = [0; 16];
     insecure_seed.copy_from_slice(&seed.as_bytes()[..16]);
     let mut builder = WasiCtx::builder();

@@ -11,10 +11,10 @@ use pkcs8::LineEnding;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use sha2::{Digest as _, Sha256};
 
-use crate::{file, pem};
 use crate::file::{FileError, Problem};
 use crate::kind::{Kind, Unsupported};
 use crate::wire::{Reader, put_string};
+use crate::{file, pem};
 
 /// What OpenSSH calls Ed25519.
 pub(crate) const SSH_ED25519: &[u8] = b"ssh-ed25519";

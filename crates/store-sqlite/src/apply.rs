@@ -1,16 +1,16 @@
 //! What one write does inside its transaction.
 
-use store::{Create, InstanceKey, JournalPosition, Quotas, Stamp, InstanceState, StoreError, Write, Written};
 use crate::approvals;
-use crate::projections::Projections;
-use crate::deletion::delete;
 use crate::cache::{Journal, WriterCache};
-use crate::query::{cell, classify, one};
+use crate::deletion::delete;
 use crate::journal::{Lines, Spot};
+use crate::projections::Projections;
+use crate::query::{cell, classify, one};
 use crate::usage::Change;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, ErrorCode, params};
 use std::sync::Arc;
+use store::{Create, InstanceKey, InstanceState, JournalPosition, Quotas, Stamp, StoreError, Write, Written};
 use workflow::{ReceiptId, TenantId};
 
 /// How many of the last characters of an instance's output are kept.

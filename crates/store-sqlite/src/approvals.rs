@@ -1,13 +1,13 @@
 //! What is asked of requests and receipts by those who decide: acts of operators, what was asked before, what was taken back.
 
-use store::{InstanceKey, StoreError};
+use crate::apply::run;
+use crate::query::{cell, cell_0, damaged, every, fate, one};
 use crate::requests;
 use crate::requests::requests;
-use crate::query::{cell, cell_0, damaged, every, fate, one};
-use crate::apply::run;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::Value;
+use store::{InstanceKey, StoreError};
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
 /// What an operator said, as it is recorded.

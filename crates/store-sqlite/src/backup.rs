@@ -3,16 +3,16 @@
 //! The journal goes first. What is deployed is deployed before the journal says so, and keys are there before anything is signed with
 //! them: so the copy has everything that its journal speaks of.
 
-use store::{files, StoreError};
-use crate::{DataFolder, open};
 use crate::query::classify;
+use crate::{DataFolder, open};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::ffi::OsStr;
-use std::{fs, io};
 use std::fs::{DirEntry, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+use store::{StoreError, files};
 
 /// What was copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What the one who writes knows without asking the database, and what a transaction changes at its end.
 
-use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage};
-use crate::deletion::Mark;
-use crate::query::{cell_0, one};
 use crate::apply::run;
-use crate::{journal, heads};
-use crate::heads::{Hint, Seen, Heads};
+use crate::deletion::Mark;
+use crate::heads::{Heads, Hint, Seen};
+use crate::query::{cell_0, one};
 use crate::usage::{Change, keep_usage, usage};
+use crate::{heads, journal};
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::collections::HashMap;
+use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage};
 use workflow::TenantId;
 
 /// How many journals are remembered: some 20 MiB.
@@ -100,7 +100,11 @@ impl WriterCache {
     }
 
     /// The same for a write that expects its end to be there.
-    pub(crate) fn journal_at(&mut self, db: &Connection, place: &JournalPosition) -> Result<Journal, StoreError> {
+    pub(crate) fn journal_at(
+        &mut self,
+        db: &Connection,
+        place: &JournalPosition,
+    ) -> Result<Journal, StoreError> {
         let journal = self.journal(db, &place.key)?;
         match journal.length == place.after as u64 {
             true => Ok(journal),

@@ -7,14 +7,14 @@
 //!
 //! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
 
-use store::{InstanceKey, JournalPosition, StoreError, Written};
-use crate::cache::{Journal, WriterCache};
-use crate::query::{cell, cell_0, every, key_at, one};
 use crate::apply::run;
+use crate::cache::{Journal, WriterCache};
 use crate::journal;
+use crate::query::{cell, cell_0, every, key_at, one};
 use crate::usage::Change;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
+use store::{InstanceKey, JournalPosition, StoreError, Written};
 use workflow::TenantId;
 
 /// An instance that was deleted.
@@ -96,7 +96,12 @@ fn let_go(db: &Connection, tenant: &TenantId, component: &Digest) -> Result<i64,
     Ok(bytes)
 }
 
-fn remember(db: &Connection, ledger: &mut WriterCache, place: &JournalPosition, by: &str) -> Result<(), StoreError> {
+fn remember(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    place: &JournalPosition,
+    by: &str,
+) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let (at, InstanceKey { tenant, instance }) = (ledger.time(place.at), &place.key);
     let (facts, last) = (place.after as u64, journal::last(db)?.cast_signed());

@@ -1,10 +1,10 @@
 //! The folder that everything is kept in.
 
-use store::StoreError;
-use std::{fs, io};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+use store::StoreError;
 
 /// A data folder, with or without the right to write to it.
 ///

@@ -12,12 +12,12 @@
 //! which is never longer than [`LONGEST`] and is in memory where somebody writes. An instance's entries count against its tenant's quota
 //! with the row that says which is the last; those in the tail are counted beside.
 
-use store::{InstanceKey, StoreError};
-use crate::query::{cell, cell_0, every, key_at, one};
 use crate::apply::run;
 use crate::journal;
+use crate::query::{cell, cell_0, every, key_at, one};
 use rusqlite::{Connection, params};
 use std::collections::{HashMap, hash_map};
+use store::{InstanceKey, StoreError};
 use workflow::TenantId;
 
 /// Places in the tail, at most, before every instance's row says again which its last entry is: a look through so many takes a few milliseconds.

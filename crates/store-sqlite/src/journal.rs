@@ -1,13 +1,13 @@
 //! Entries as rows: what was appended together is one row, in shorthand, with a sum that shows damage.
 
-use store::{Fact, InstanceKey, StoreError};
-use crate::query::{cell, cell_0, classify, damaged, every, key_at, one};
-use crate::codec::{NEXT, Encoded, expand};
+use crate::codec::{Encoded, NEXT, expand};
 use crate::heads;
 use crate::heads::Hint;
+use crate::query::{cell, cell_0, classify, damaged, every, key_at, one};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
+use store::{Fact, InstanceKey, StoreError};
 use workflow::Entry;
 
 /// The text of entries that are appended together. It is made by whoever hands them over, not by the one thread that writes.

@@ -1,13 +1,13 @@
 //! Opening a journal, and telling whether it is one.
 
-use store::StoreError;
-use crate::wal;
 use crate::query::classify;
 use crate::schema::{check_format, is_older, migrate, prepare, prepare_once};
+use crate::wal;
+use store::StoreError;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -2,19 +2,22 @@
 //!
 //! A step has nothing of it, and there are so many steps that it is kept apart from what they do have.
 
-use store::{ScheduleRow, Batch, InstanceKey, JournalPosition, Quotas, Precondition, Stamp, StoreError, StoredReceipt, Written};
-use crate::schedule::enter;
-use crate::{approvals, query};
-use crate::requests::{Particulars, is_about};
-use crate::cache::WriterCache;
-use crate::query::damaged;
 use crate::apply::{add, conflict, keep_component, unique};
+use crate::cache::WriterCache;
 use crate::journal::Lines;
+use crate::query::damaged;
+use crate::requests::{Particulars, is_about};
+use crate::schedule::enter;
 use crate::usage::{Change, reopen, settle};
+use crate::{approvals, query};
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::Arc;
+use store::{
+    Batch, InstanceKey, JournalPosition, Precondition, Quotas, ScheduleRow, Stamp, StoreError, StoredReceipt,
+    Written,
+};
 use workflow::{Entry, ReceiptId, RequestId};
 
 /// What an append changes beside the journal.

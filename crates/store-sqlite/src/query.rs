@@ -1,12 +1,12 @@
 //! Reading: what the tables say, as it was committed.
 
-use store::{ReceiptState, InstanceKey, StoreError, StoredReceipt};
 use crate::deletion;
 use receipt::{Digest, Timestamp};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use store::{InstanceKey, ReceiptState, StoreError, StoredReceipt};
 use workflow::ReceiptId;
 
 pub(crate) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
@@ -17,7 +17,10 @@ pub(crate) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u
     one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
 }
 
-pub(crate) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
+pub(crate) fn receipt(
+    db: &Connection,
+    id: &ReceiptId,
+) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
     let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
     body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
 }

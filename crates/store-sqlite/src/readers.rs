@@ -1,11 +1,11 @@
 //! Connections that read. One who reads for long keeps nobody else from reading, nor from writing.
 
-use store::StoreError;
-use crate::open;
 use crate::apply::run;
+use crate::open;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use store::StoreError;
 
 /// How many connections are kept open while nobody uses them: to open one costs as much as twenty reads.
 const IDLE: usize = 32;

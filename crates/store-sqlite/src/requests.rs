@@ -1,13 +1,13 @@
 //! Requests as rows: what the journal says of one is not said again.
 
-use store::{Fact, InstanceKey, NewRequest, StoreError};
-use crate::query::{cell, damaged, key_at, one};
-use crate::{journal, heads};
-use crate::codec::{REST, Encoded, expand};
+use crate::codec::{Encoded, REST, expand};
 use crate::heads::Hint;
+use crate::query::{cell, damaged, key_at, one};
+use crate::{heads, journal};
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use store::{Fact, InstanceKey, NewRequest, StoreError};
 use workflow::{Entry, RequestId};
 
 /// What very many requests have in common: what asks, and what the policy said.

@@ -1,14 +1,14 @@
 //! What is to be done next, and when: one row an instance, found by an index and never by a walk.
 
-use store::{InstanceKey, StoreError};
-use crate::query::{cell, cell_0, damaged, every, key_at, one};
 use crate::apply::run;
+use crate::query::{cell, cell_0, damaged, every, key_at, one};
 use crate::usage::{Change, changed};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use store::{InstanceKey, StoreError};
 use workflow::TenantId;
 
 /// How an instance stands, in a word. What it waits for and how it ended is in its journal.
@@ -235,7 +235,9 @@ pub(crate) fn ended(
 
 fn line(row: &Row<'_>) -> Result<InstanceSummary, StoreError> {
     let due: Option<i64> = cell(row, 3)?;
-    let agenda =
-        ScheduleRow { standing: InstanceState::of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
+    let agenda = ScheduleRow {
+        standing: InstanceState::of_number(cell(row, 2)?)?,
+        due: due.map(Timestamp::from_millis),
+    };
     Ok(InstanceSummary { key: key_at(row, 0)?, agenda, since: Timestamp::from_millis(cell(row, 4)?) })
 }

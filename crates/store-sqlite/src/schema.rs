@@ -1,11 +1,11 @@
 //! The tables, and how those of an older format become those of this one.
 
-use store::StoreError;
 use crate::query::classify;
 use crate::views;
-use rusqlite::{Connection, ErrorCode};
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
+use store::StoreError;
 
 /// `PRAGMA application_id`: "PPHS".
 const APPLICATION: i64 = 0x5050_4853;

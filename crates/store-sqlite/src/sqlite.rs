@@ -1,15 +1,18 @@
 //! The store in one SQLite file: readers beside one writer.
 
-use store::{AskHistory, Commit, Deleted, InstanceSummary, Fact, ReceiptState, InstanceKey, RecordedAct, RequestFilter, Selection, Store, StoreError, StoredReceipt, Usage, Write, Written};
-use crate::{DataFolder, schedule, approvals, requests, deletion, query, open, journal, heads};
-use crate::cache::WriterCache;
-use crate::wal::Wal;
-use crate::readers::Readers;
 use crate::apply::Record;
+use crate::cache::WriterCache;
 use crate::heads::Hint;
+use crate::readers::Readers;
 use crate::usage::{Change, usage};
+use crate::wal::Wal;
 use crate::writer::Writer;
+use crate::{DataFolder, approvals, deletion, heads, journal, open, query, requests, schedule};
 use receipt::{Digest, Timestamp};
+use store::{
+    AskHistory, Commit, Deleted, Fact, InstanceKey, InstanceSummary, ReceiptState, RecordedAct,
+    RequestFilter, Selection, Store, StoreError, StoredReceipt, Usage, Write, Written,
+};
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// A [`Store`] in `journal.sqlite`.
@@ -203,7 +206,10 @@ impl Store for Sqlite {
         self.readers.read(|db| approvals::is_known(db, tenant, digest))
     }
 
-    fn requests(&self, which: RequestFilter) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+    fn requests(
+        &self,
+        which: RequestFilter,
+    ) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
         self.readers.read(|db| approvals::requests(db, which))
     }
 

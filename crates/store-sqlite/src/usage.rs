@@ -1,9 +1,9 @@
 //! What each tenant keeps: one row a tenant, changed in the transaction that changes what it counts.
 
-use store::{StoreError, Usage};
 use crate::query::{cell, cell_0, classify, one};
 use receipt::Digest;
 use rusqlite::{Connection, params};
+use store::{StoreError, Usage};
 use workflow::{Entry, RequestId, TenantId};
 
 /// What a transaction adds to a tenant's usage, and takes from it.

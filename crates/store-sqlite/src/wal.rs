@@ -10,13 +10,11 @@
 //!
 //! A folder that was copied while somebody wrote to it can have a database and a log of different times. It is refused.
 
-use store::StoreError;
-use crate::query::{cell, classify, one};
-use crate::open;
 use crate::apply::run;
+use crate::open;
+use crate::query::{cell, classify, one};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
-use std::{fs, io};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::{fs, io};
+use store::StoreError;
 
 /// Pages in the log before it is moved: 64 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
 /// stays as long as it ever was, and is written again from its beginning.

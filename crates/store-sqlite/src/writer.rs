@@ -10,20 +10,20 @@
 //!
 //! Where many write at once, a moment's wait before a commit makes for fewer of them, and leaves the processors to those who compute.
 
-use store::{Commit, InstanceKey, Promise, StoreError, Written};
+use crate::apply::Record;
 use crate::approvals;
 use crate::cache::WriterCache;
-use crate::wal::Wal;
-use crate::query::classify;
-use crate::apply::Record;
 use crate::heads::{Hint, Seen};
+use crate::query::classify;
+use crate::wal::Wal;
 use receipt::Timestamp;
 use rusqlite::Connection;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use store::{Commit, InstanceKey, Promise, StoreError, Written};
 use workflow::TenantId;
 
 /// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.

@@ -1,10 +1,10 @@
 //! Files that are whole or not there, and stay when the power fails.
 
-use std::{fs, io};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::{fs, io};
 
 /// Puts a file in its place whole or not at all: the bytes are on disk before the name, and the name before this returns.
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! The end of an attempt of a step.
 
-use crate::{Call, Divergence, Entry, Failure, Outcome, Replay, Retry, StepConfig, Turn};
-use crate::respond::{Frame, opened};
 use crate::call::{Recorded, State};
+use crate::respond::{Frame, opened};
+use crate::{Call, Divergence, Entry, Failure, Outcome, Replay, Retry, StepConfig, Turn};
 use receipt::Timestamp;
 
 /// An attempt that has come to its end.

@@ -1,7 +1,10 @@
 //! One call of a guest, and how it stands.
 
-use crate::{Approval, Asked, Call, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Manner, Pending, ReceiptId, RequestId, StepConfig};
 use crate::order::{ROOT, TrailId};
+use crate::{
+    Approval, Asked, Call, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Manner, Pending,
+    ReceiptId, RequestId, StepConfig,
+};
 use receipt::{Decision, Timestamp};
 
 /// One call: what was asked, and how it stands.

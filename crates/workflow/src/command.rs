@@ -1,7 +1,7 @@
 //! What a guest asks for.
 
-use crate::{Asked, Failure, Manner, ReceiptId, Retry, StepConfig};
 use crate::step::later;
+use crate::{Asked, Failure, Manner, ReceiptId, Retry, StepConfig};
 use receipt::{Digest, Json, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

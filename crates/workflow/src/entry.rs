@@ -1,6 +1,9 @@
 //! The facts of an instance, in order.
 
-use crate::{ActorId, ArtifactFacts, Asked, Call, Check, Effect, EventNumber, EventType, Failure, Finding, Manner, ReceiptId, RequestId, StepConfig, TenantId};
+use crate::{
+    ActorId, ArtifactFacts, Asked, Call, Check, Effect, EventNumber, EventType, Failure, Finding, Manner,
+    ReceiptId, RequestId, StepConfig, TenantId,
+};
 use receipt::{Decision, Digest, PersonId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -328,8 +331,8 @@ pub enum Entry {
 /// A decision in the journal is spelled as in the signed receipt.
 mod signed_spelling {
     use receipt::Decision;
-    use serde::{Deserialize as _, Deserializer, Serializer};
     use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(decision: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(decision.as_str())

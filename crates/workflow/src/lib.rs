@@ -28,39 +28,41 @@
 
 #![forbid(unsafe_code)]
 
-mod respond;
 mod asked;
 mod attempt;
 mod call;
 mod command;
+mod display;
 mod entry;
+mod escape;
 mod event;
 mod id;
 mod limits;
-mod display;
-mod types;
+mod order;
 mod replay;
+mod respond;
 mod status;
 mod step;
 mod table;
-mod escape;
-mod order;
 mod turn;
+mod types;
 mod wait;
 
-pub use respond::Divergence;
 pub use asked::Asked;
-pub use command::{Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Sleep, Start};
+pub use command::{
+    Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Sleep, Start,
+};
 pub use entry::Entry;
+pub use escape::{Clipped, Escaped, Quoted};
 pub use event::{Event, EventNumber};
 pub use id::{ActorId, EventType, InstanceId, InvalidId, ReceiptId, RequestId, TenantId};
 pub use limits::{Limits, names as limit_names};
-pub use types::{Check, Effect, Failure, Finding, Manner};
 pub use replay::Replay;
+pub use respond::Divergence;
 pub use status::Status;
 pub use step::{Backoff, Retry, StepConfig};
 pub use table::{Illegal, Unknown, Unsettled};
-pub use escape::{Clipped, Escaped, Quoted};
 pub use text::is_visible;
 pub use turn::{Approval, Begun, Live, Outcome, Performance, Ready, Turn};
+pub use types::{Check, Effect, Failure, Finding, Manner};
 pub use wait::{Pending, Wait};

@@ -1,7 +1,10 @@
 //! What a guest may ask for. Every bound has a name, a value and a reason.
 
-use crate::{Action, Alarm, Call, Command, Entry, EventType, Expectation, Failure, Invocation, Sleep, Start, StepConfig};
 use crate::step::later;
+use crate::{
+    Action, Alarm, Call, Command, Entry, EventType, Expectation, Failure, Invocation, Sleep, Start,
+    StepConfig,
+};
 use receipt::{Json, Timestamp};
 use std::time::Duration;
 

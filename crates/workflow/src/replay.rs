@@ -1,10 +1,10 @@
 //! The journal folded into an instance's state.
 
-use crate::{Call, Entry, EventType, Failure, Illegal, RequestId, Status, Unknown};
-use crate::respond::Frame;
 use crate::limits::Limits;
-use crate::table::{Calls, Unsettled};
 use crate::order::{Mark, ROOT};
+use crate::respond::Frame;
+use crate::table::{Calls, Unsettled};
+use crate::{Call, Entry, EventType, Failure, Illegal, RequestId, Status, Unknown};
 use receipt::Timestamp;
 
 /// A journal as a state machine.

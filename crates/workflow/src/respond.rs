@@ -1,9 +1,12 @@
 //! The state's answers to a guest.
 
-use crate::{Begun, Call, Command, Effect, Entry, Failure, Live, Manner, Outcome, Performance, Quoted, Ready, Replay, Retry, Start, Turn, Wait};
 use crate::call::{Recorded, State};
 use crate::limits::Problem;
 use crate::order::{Mark, ROOT, TrailId};
+use crate::{
+    Begun, Call, Command, Effect, Entry, Failure, Live, Manner, Outcome, Performance, Quoted, Ready, Replay,
+    Retry, Start, Turn, Wait,
+};
 use receipt::Timestamp;
 
 /// The guest asked for something else than it did before.

@@ -1,8 +1,8 @@
 //! How an instance stands.
 
-use crate::{Call, Failure, Manner, Pending, RequestId, Wait};
-use crate::table::Calls;
 use crate::order::Mark;
+use crate::table::Calls;
+use crate::{Call, Failure, Manner, Pending, RequestId, Wait};
 use std::fmt;
 
 /// How an instance stands.

@@ -1,6 +1,8 @@
 //! What the core answers.
 
-use crate::{Action, Asked, Call, Check, Effect, Entry, Event, Failure, Invocation, Manner, ReceiptId, RequestId, Wait};
+use crate::{
+    Action, Asked, Call, Check, Effect, Entry, Event, Failure, Invocation, Manner, ReceiptId, RequestId, Wait,
+};
 use receipt::Timestamp;
 
 /// The core's answer to a command.

@@ -1,12 +1,14 @@
 //! What goes on beside a workflow: begun in any order, told of in the order of the journal, once.
 
-use crate::common::{about, at, failure, fold, origin};
 use crate::common::program::{Beside, Op, Program, Try};
 use crate::common::shell::{Stop, drive, run, run_straight};
+use crate::common::{about, at, failure, fold, origin};
 use crate::prefixes::{check_same, cuts, tried};
 use crate::waits::{nap, payment, record, told};
 use receipt::Decision;
-use workflow::{Alarm, Call, Command, Entry, Limits, Live, Manner, Outcome, Ready, Replay, Start, StepConfig, Turn};
+use workflow::{
+    Alarm, Call, Command, Entry, Limits, Live, Manner, Outcome, Ready, Replay, Start, StepConfig, Turn,
+};
 
 fn start_sleep(ms: u64) -> Command {
     Command::Start(Start::Sleep(nap(Alarm::In(ms))))

@@ -1,8 +1,8 @@
 //! A guest that breaks a rule on which its journal rests is ended, with the same words wherever the host died before.
 
-use crate::common::{about, action, at, begin, fold, origin};
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Run, Stop, drive, run, run_straight, run_within};
+use crate::common::{about, action, at, begin, fold, origin};
 use crate::prefixes::{check_same, cuts, everything};
 use workflow::{Call, Command, Entry, Failure, Limits, Replay, Status, Turn};
 

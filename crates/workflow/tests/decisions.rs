@@ -1,8 +1,8 @@
 //! A decision counts with its signed receipt or not at all: nobody gets one signed by writing it into a journal.
 
-use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
 use crate::common::program::Program;
 use crate::common::shell::run_straight;
+use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
 use crate::prefixes::everything;
 use crate::strategies::program;
 use proptest::prelude::*;

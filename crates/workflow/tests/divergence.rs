@@ -1,11 +1,13 @@
 //! A guest that goes another way than before is told where, nothing is done, and nothing is lost.
 
-use crate::common::{about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id};
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Stop, drive, run, run_straight};
+use crate::common::{about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id};
 use crate::prefixes::{check_same, cuts, everything};
 use receipt::Decision;
-use workflow::{Action, Artifact, Call, Command, Divergence, Entry, Invocation, Limits, Outcome, Replay, Turn};
+use workflow::{
+    Action, Artifact, Call, Command, Divergence, Entry, Invocation, Limits, Outcome, Replay, Turn,
+};
 
 /// An approved action that has been performed: calls 0 and 1.
 fn acted() -> Vec<Entry> {

@@ -1,8 +1,8 @@
 //! Entries as JSON text. What a host has once written is read back as exactly that, for ever.
 
-use crate::common::{about, action, artifact, at, failure, origin, receipt_id, request_id};
 use crate::common::program::{Beside, Op, Program, Try};
 use crate::common::shell::{run, run_straight};
+use crate::common::{about, action, artifact, at, failure, origin, receipt_id, request_id};
 use crate::prefixes::{check_same, cuts, tried};
 use crate::strategies;
 use proptest::prelude::*;

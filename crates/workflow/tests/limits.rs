@@ -1,9 +1,12 @@
 //! Every bound at its value and one above. What hits one is told its name, its value, and how to raise it.
 
-use crate::common::{about, action, at, begin, failure, invocation, origin, receipt_id};
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Stop, drive};
-use workflow::{Action, Alarm, Artifact, Command, Entry, Expectation, Limits, Outcome, Replay, Sleep, Start, StepConfig, Turn};
+use crate::common::{about, action, at, begin, failure, invocation, origin, receipt_id};
+use workflow::{
+    Action, Alarm, Artifact, Command, Entry, Expectation, Limits, Outcome, Replay, Sleep, Start, StepConfig,
+    Turn,
+};
 
 /// Small enough to hit, large enough for [`action`]. The bound on evidence is tested at its default.
 fn small() -> Limits {

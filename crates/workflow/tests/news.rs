@@ -1,8 +1,8 @@
 //! What comes from outside while an instance is driven comes before what the driver was about to write, and changes nothing of that.
 
-use crate::common::{about, action, at, begin, fold, origin, request_id};
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Around, Run, check_drive, drive, run_amid, run_straight};
+use crate::common::{about, action, at, begin, fold, origin, request_id};
 use crate::prefixes::everything;
 use crate::strategies::program;
 use proptest::prelude::*;

@@ -1,15 +1,17 @@
 //! What an operator does to an instance: nothing that was done is undone, and nothing that came is lost.
 
-use crate::common::{about, at, fold, origin, receipt_id, request_id};
 use crate::common::program::Program;
 use crate::common::shell::{drive, facts, run, run_straight};
+use crate::common::{about, at, fold, origin, receipt_id, request_id};
 use crate::divergence::opens;
 use crate::prefixes::{cuts, everything};
 use crate::strategies::program;
 use crate::waits::{payment, told};
 use proptest::prelude::*;
 use receipt::{Decision, Digest};
-use workflow::{Begun, Command, Effect, Entry, Finding, Limits, Manner, Outcome, Ready, Replay, Status, Unknown};
+use workflow::{
+    Begun, Command, Effect, Entry, Finding, Limits, Manner, Outcome, Ready, Replay, Status, Unknown,
+};
 
 fn after(entries: &[Entry]) -> Replay {
     fold(&[origin(), entries.to_vec()].concat())

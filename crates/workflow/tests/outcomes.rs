@@ -2,7 +2,10 @@
 
 use crate::common::{about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id};
 use receipt::Decision;
-use workflow::{Approval, Asked, Begun, Check, Command, Effect, Entry, Live, Manner, Outcome, Pending, Performance, Replay, Status, Turn, Unsettled, Wait};
+use workflow::{
+    Approval, Asked, Begun, Check, Command, Effect, Entry, Live, Manner, Outcome, Pending, Performance,
+    Replay, Status, Turn, Unsettled, Wait,
+};
 
 fn after(entries: &[Entry]) -> Replay {
     fold(&[origin(), entries.to_vec()].concat())

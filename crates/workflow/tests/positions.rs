@@ -1,9 +1,9 @@
 //! Where a guest stands in its journal is the same at the same place on every run. Every drive of every test checks more of that:
 //! see `common/place.rs`.
 
-use crate::common::{about, at, begin, fold, origin};
 use crate::common::program::{Op, Program, Seen};
 use crate::common::shell::{drive, run_straight};
+use crate::common::{about, at, begin, fold, origin};
 use crate::prefixes::{check_same, cuts, everything};
 use workflow::{Command, Entry, Limits, Outcome, Replay, Turn};
 

@@ -1,9 +1,9 @@
 //! A journal cut anywhere is a host that died there. What is in it counts; the rest comes about as it would have.
 
-use crate::common::{action, failure};
 use crate::common::place::check_places;
 use crate::common::program::{Beside, Op, Program, Seen, Try};
 use crate::common::shell::{Run, check_drive, drive, facts, run, run_straight};
+use crate::common::{action, failure};
 use workflow::{Action, Approval, Entry, Limits, Live, Performance, Ready, Replay, StepConfig, Turn};
 
 /// Every kind of thing that a guest can do, and every way in which it can come out, on three levels.

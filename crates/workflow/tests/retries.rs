@@ -2,7 +2,9 @@
 
 use crate::common::{about, at, begin, failure, fold, origin};
 use crate::waits::{record, told};
-use workflow::{Backoff, Begun, Command, Entry, Limits, Outcome, Ready, Replay, Retry, Start, StepConfig, Turn};
+use workflow::{
+    Backoff, Begun, Command, Entry, Limits, Outcome, Ready, Replay, Retry, Start, StepConfig, Turn,
+};
 
 fn build(config: StepConfig) -> Command {
     Command::Start(Start::Step { name: "build".to_owned(), config })

@@ -1,13 +1,16 @@
 //! Random programs, and random entries with ugly text in them.
 
-use crate::common::{action, at, failure};
 use crate::common::program::{Beside, Op, Program, Try};
+use crate::common::{action, at, failure};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use receipt::{Decision, Digest, Timestamp};
-use workflow::{Action, ArtifactFacts, Asked, Backoff, Check, Effect, Entry, EventType, Failure, Finding, Manner, ReceiptId, RequestId, StepConfig};
+use workflow::{
+    Action, ArtifactFacts, Asked, Backoff, Check, Effect, Entry, EventType, Failure, Finding, Manner,
+    ReceiptId, RequestId, StepConfig,
+};
 
 /// Any program of the size that a person would write.
 pub(crate) fn program() -> impl Strategy<Value = Program> {

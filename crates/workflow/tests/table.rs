@@ -3,8 +3,8 @@
 use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
 use receipt::Decision;
 use receipt::Decision::{Approved, Denied};
-use workflow::{Asked, Call, Command, Effect, Entry, Limits, ReceiptId, Replay};
 use workflow::Manner::{AtOnce, Beside};
+use workflow::{Asked, Call, Command, Effect, Entry, Limits, ReceiptId, Replay};
 
 /// A state: its name, the journal that leads there, and the names of all entries that may follow.
 struct Case {

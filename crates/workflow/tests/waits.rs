@@ -5,7 +5,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use receipt::Timestamp;
-use workflow::{Alarm, Call, Command, Entry, Event, Expectation, Limits, Manner, Outcome, Pending, Ready, Replay, Sleep, Start, Status, Turn, Wait};
+use workflow::{
+    Alarm, Call, Command, Entry, Event, Expectation, Limits, Manner, Outcome, Pending, Ready, Replay, Sleep,
+    Start, Status, Turn, Wait,
+};
 
 pub(crate) fn nap(alarm: Alarm) -> Sleep {
     Sleep { name: "nap".to_owned(), alarm }

@@ -1,7 +1,9 @@
 //! The examples of `docs/workflows.md`, as they stand there.
 
-use guest_sdk::{Backoff, Event, Failure, Fault, Step, Tries, WaitError, any, deploy, join, pp, race, try_all};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{
+    Backoff, Event, Failure, Fault, Step, Tries, WaitError, any, deploy, join, pp, race, try_all,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

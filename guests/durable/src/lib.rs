@@ -3,8 +3,8 @@
 mod examples;
 mod program;
 
-use guest_sdk::{Event, Failure, Step, Workflow, failure};
 use guest_sdk::serde_json::Value;
+use guest_sdk::{Event, Failure, Step, Workflow, failure};
 use program::Op;
 use serde::Deserialize;
 

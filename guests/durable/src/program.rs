@@ -2,8 +2,8 @@
 //!
 //! Each body that runs prints a line, and every outcome ends up in the result: identifiers and times, which differ from run to run, do not.
 
-use guest_sdk::{Failure, Pending, Step, Tries, WaitError, all, deploy, failure, pp, race};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Failure, Pending, Step, Tries, WaitError, all, deploy, failure, pp, race};
 use serde::Deserialize;
 use std::time::Duration;
 

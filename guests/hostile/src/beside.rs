@@ -1,11 +1,13 @@
 //! Things side by side, misused; and sleeps, waits and tries that are too much.
 
 use crate::{CAPABILITY, RESOURCE, action, artifact, deployed};
-use guest_sdk::{Failure, Step, failure};
 use guest_sdk::bindings::permission_protocol::tenant::pp;
 use guest_sdk::bindings::permission_protocol::tenant::side_by_side::{Another, Ready, first};
-use guest_sdk::bindings::permission_protocol::tenant::workflow::{Alarm, Attempt, Begun, Expectation, Pending, StepOptions};
+use guest_sdk::bindings::permission_protocol::tenant::workflow::{
+    Alarm, Attempt, Begun, Expectation, Pending, StepOptions,
+};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Failure, Step, failure};
 
 pub(crate) fn attack(name: &str, step: Step<'_>) -> Option<Result<Value, Failure>> {
     Some(match name {

@@ -1,9 +1,9 @@
 //! Too much of everything: deep, long, many.
 
 use crate::{CAPABILITY, RESOURCE, action, approve, approve_with, deployed, named};
-use guest_sdk::{Failure, Step, failure, pp};
 use guest_sdk::bindings::permission_protocol::tenant::workflow::{Attempt, Begun};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Failure, Step, failure, pp};
 
 const MEGABYTE: usize = 1 << 20;
 

@@ -1,10 +1,10 @@
 //! Handles that are used again, dropped twice, or taken for something else.
 
 use crate::{CAPABILITY, RESOURCE, approve};
-use guest_sdk::{Failure, Step, failure, pp};
 use guest_sdk::bindings::permission_protocol::tenant::workflow;
 use guest_sdk::bindings::permission_protocol::tenant::workflow::{Attempt, Begun};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Failure, Step, failure, pp};
 
 pub(crate) fn attack(name: &str, step: Step<'_>) -> Option<Result<Value, Failure>> {
     Some(match name {

@@ -9,9 +9,9 @@ mod floods;
 mod handles;
 mod wasi;
 
-use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
 use guest_sdk::bindings::permission_protocol::tenant::workflow::{Attempt, Begun};
 use guest_sdk::serde_json::{Value, from_str, json};
+use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 struct Hostile;

@@ -1,8 +1,8 @@
 //! WASI, called by hand: every interface that the host links, asked for what it must not give.
 
 use crate::{CAPABILITY, RESOURCE, approve};
-use guest_sdk::{Failure, Step};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Failure, Step};
 use wasip2::{cli, clocks, filesystem, io, random};
 
 pub(crate) fn attack(name: &str, step: Step<'_>) -> Option<Result<Value, Failure>> {

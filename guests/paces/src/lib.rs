@@ -2,8 +2,8 @@
 //!
 //! Parameters, all optional: `{"steps": 3, "result": "text of each step's result", "approve": true, "deploy": true, "resource": "…"}`.
 
-use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
 use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
 use serde::Deserialize;
 
 struct Paces;

@@ -2,9 +2,9 @@
 
 pub use crate::bindings::permission_protocol::tenant::deploy::{Check, Deployment, GateRefusal};
 
-use crate::{Failure, failure};
 use crate::bindings::permission_protocol::tenant::deploy;
 use crate::pp::{Artifact, Receipt};
+use crate::{Failure, failure};
 use std::fmt;
 
 /// Deploys `artifact` to `resource`, spending `receipt`.

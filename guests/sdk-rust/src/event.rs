@@ -1,7 +1,7 @@
 //! What started an instance, and what is sent to it.
 
-use crate::{Event, Failure, failure};
 use crate::bindings::permission_protocol::tenant::workflow;
+use crate::{Event, Failure, failure};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::time::{Duration, SystemTime};

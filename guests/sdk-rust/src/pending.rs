@@ -1,8 +1,8 @@
 //! Things that go on side by side.
 
-use crate::bindings::permission_protocol::tenant::{side_by_side, workflow};
 use crate::bindings::permission_protocol::tenant::side_by_side::{Another, Ready};
 use crate::bindings::permission_protocol::tenant::workflow::Attempt;
+use crate::bindings::permission_protocol::tenant::{side_by_side, workflow};
 
 /// Something that was started and goes on beside the workflow: a step between its attempts, a sleep, a wait for an event, a request for
 /// permission. It ends in a `T`.

@@ -2,10 +2,10 @@
 
 pub use crate::bindings::permission_protocol::tenant::pp::{Action, Artifact, Denial, Receipt, Withdrawal};
 
-use crate::{Failure, Pending, failure};
 use crate::bindings::permission_protocol::tenant::pp;
 use crate::bindings::permission_protocol::tenant::side_by_side::Ready;
 use crate::pending::out_of_turn;
+use crate::{Failure, Pending, failure};
 use std::fmt;
 
 /// Asks for permission to perform `action`, and waits for the decision however long that takes.

@@ -3,8 +3,8 @@
 //! Which steps are to be undone, and how, is kept in the workflow's own memory: it registers them anew on every run, in the same order.
 //! Undoing one is a step like any other, so it is recorded, tried again, and not done twice.
 
-use crate::{Failure, Fault, Pending, Step, Tries, failure};
 use crate::failure::{parse, to_json};
+use crate::{Failure, Fault, Pending, Step, Tries, failure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};

@@ -1,6 +1,5 @@
 //! Steps, sleeps and waits.
 
-use crate::{Failure, Fault, Pending, Received, Tries, Undo, WaitError, WithRollback, failure};
 use crate::bindings::permission_protocol::tenant::side_by_side::Ready;
 use crate::bindings::permission_protocol::tenant::workflow;
 use crate::bindings::permission_protocol::tenant::workflow::{Alarm, Attempt, Begun};
@@ -9,6 +8,7 @@ use crate::failure::{parse, to_json};
 use crate::pending::out_of_turn;
 use crate::rollback::Rollbacks;
 use crate::tries::millis;
+use crate::{Failure, Fault, Pending, Received, Tries, Undo, WaitError, WithRollback, failure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};

@@ -1,15 +1,15 @@
 //! `pp-host approvals`: what waits for a decision, and how decisions have gone.
 
-use crate::cli::{Exit, json_line, session};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, session};
 use clap::{Args, Subcommand};
 use engine::Waiting;
 use engine::issuer::Request;
-use store::{RequestFilter, Store as _};
 use receipt::PersonId;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use store::{RequestFilter, Store as _};
 use workflow::{Entry, Escaped, RequestId};
 
 /// What waits for a decision.

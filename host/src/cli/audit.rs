@@ -1,15 +1,15 @@
 //! `pp-host audit` and `pp-host logs`.
 
-use crate::cli::{Exit, json_line};
-use crate::cli::feed::line;
 use crate::cli::data_dir::{Data, OneOrAll, Which};
+use crate::cli::feed::line;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use store::{Deleted, RecordedAct, Store as _};
-use store_sqlite::Sqlite;
 use engine::trust::RecordedTrustAct;
 use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
+use store::{Deleted, RecordedAct, Store as _};
+use store_sqlite::Sqlite;
 use workflow::{Escaped, Quoted};
 
 /// Show every fact, of one instance or of all.

@@ -1,7 +1,7 @@
 //! `pp-host authority`: the issuer's keys in a process of their own.
 
-use crate::cli::{Exit, policy};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, policy};
 use clap::Args;
 use engine::SystemClock;
 use engine::issuer::IssuerServer;

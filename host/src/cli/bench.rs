@@ -1,10 +1,10 @@
 //! `pp-host bench`.
 
-use crate::cli::{Exit, json_line};
 use crate::cli::data_dir::Data;
-use clap::Args;
+use crate::cli::{Exit, json_line};
 use bench;
 use bench::{Extent, Line, Section};
+use clap::Args;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;

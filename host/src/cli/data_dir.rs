@@ -1,11 +1,11 @@
 //! `--data`, and finding things in there by name.
 
 use clap::Args;
-use store::{InstanceKey, StoreError};
 use sandbox::Compiler;
-use store_sqlite::{DataFolder, Sqlite};
 use std::io;
 use std::path::{Path, PathBuf};
+use store::{InstanceKey, StoreError};
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::{InstanceId, TenantId};
 
 /// The tenant where none is named.

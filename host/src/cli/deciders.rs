@@ -1,18 +1,18 @@
 //! `pp-host deciders`: who may decide, and with which keys.
 
-use crate::cli::{Exit, session};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, session};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use engine::{Clock as _, SystemClock};
-use store::StoreError;
 use engine::trust::{Act, Trust};
+use engine::{Clock as _, SystemClock};
 use receipt::{DeciderKey, Person, PersonId, Role, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use store::StoreError;
 use workflow::TenantId;
 
 /// The people who decide, and their public keys.

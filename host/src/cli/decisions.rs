@@ -1,18 +1,21 @@
 //! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
 
-use crate::cli::{Exit, deciders, session};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, deciders, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use engine::api::{Operation, OperationOutcome};
 use engine::issuer::Request;
-use engine::api::{OperationOutcome, Operation};
-use store::Store as _;
 use engine::trust::Act;
-use receipt::{Decision, DecisionStatement, Envelope, PersonId, PublicKey, RawSignature, Role, SignError, StatementSigner};
+use receipt::{
+    Decision, DecisionStatement, Envelope, PersonId, PublicKey, RawSignature, Role, SignError,
+    StatementSigner,
+};
 use signer::{Agent, DeciderKey, KeyFile};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use store::Store as _;
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// Sign a decision about a request.

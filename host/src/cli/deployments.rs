@@ -1,7 +1,7 @@
 //! `pp-host deployments`.
 
-use crate::cli::{Exit, json_line};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line};
 use clap::Args;
 use engine::capability::Deploy;
 use std::io::Write as _;

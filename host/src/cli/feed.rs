@@ -1,13 +1,13 @@
 //! What happens to many instances, a line a fact, told without keeping anybody waiting who drives them.
 
 use crate::cli::json_line;
-use store::Fact;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::thread::JoinHandle;
+use store::Fact;
 use workflow::Entry;
 
 /// Lines that wait to be printed. Whoever reads them may stop reading, and nobody waits for that.

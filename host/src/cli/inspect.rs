@@ -1,15 +1,15 @@
 //! `pp-host inspect`.
 
-use crate::cli::{Exit, data_dir};
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, data_dir};
 use anyhow::Context as _;
 use clap::Args;
 use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
 use serde_json::json;
-use std::{fs, io};
 use std::io::Write;
 use std::path::PathBuf;
+use std::{fs, io};
 use workflow::Escaped;
 
 /// Show what a component is and what it could reach, without running it. Exits with 1 when it is not a workflow.

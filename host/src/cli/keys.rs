@@ -3,8 +3,8 @@
 use crate::cli::Exit;
 use crate::cli::data_dir::Data;
 use clap::Subcommand;
-use engine::{Clock as _, SystemClock};
 use engine::issuer::Keyring;
+use engine::{Clock as _, SystemClock};
 use receipt::Scope;
 use serde_json::json;
 use std::io::Write as _;

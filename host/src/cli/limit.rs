@@ -4,9 +4,9 @@ use crate::cli::data_dir::Data;
 use clap::Args;
 use engine::limits;
 use engine::limits::{Limit, Settings};
-use std::{fs, io};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fs, io};
 
 /// The settings file in the data folder.
 const FILE: &str = "pp-host.toml";

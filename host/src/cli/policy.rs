@@ -1,7 +1,7 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
-use crate::cli::{Exit, session};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, session};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use engine::trust::Subject;

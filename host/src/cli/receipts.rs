@@ -1,15 +1,15 @@
 //! `pp-host receipts`.
 
-use crate::cli::{Exit, json_line, visible_json};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, visible_json};
 use anyhow::Context as _;
 use clap::Subcommand;
 use engine::issuer::Keyring;
-use store::{ReceiptState, Store as _, StoredReceipt};
-use store_sqlite::Sqlite;
 use receipt::KeySet;
 use serde_json::{Value, json};
 use std::io::Write as _;
+use store::{ReceiptState, Store as _, StoredReceipt};
+use store_sqlite::Sqlite;
 use workflow::ReceiptId;
 
 /// List, show and export receipts.

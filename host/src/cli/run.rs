@@ -1,23 +1,23 @@
 //! `pp-host run` and `pp-host resume`.
 
-use crate::cli::{Exit, session};
+use crate::cli::args::Workflow;
 use crate::cli::data_dir::{Data, Which};
 use crate::cli::decide::Manner;
-use crate::cli::args::Workflow;
 use crate::cli::limit::LimitArgs;
 use crate::cli::transcript::Story;
+use crate::cli::{Exit, session};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::{Clock as _, Host, Start, Status, SystemClock, Waiting};
-use store::{Fact, InstanceKey, Store as _, StoreError, StoredReceipt};
-use engine::issuer::{Judgement, Keyring, Request};
+use engine::api::{Operation, OperationOutcome};
 use engine::control::Control;
-use engine::api::{OperationOutcome, Operation};
+use engine::issuer::{Judgement, Keyring, Request};
+use engine::{Clock as _, Host, Start, Status, SystemClock, Waiting};
 use receipt::{Decision, Scope};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use store::{Fact, InstanceKey, Store as _, StoreError, StoredReceipt};
 use workflow::{Effect, Entry, Quoted, Wait};
 
 /// Run a workflow from its component until it ends or waits.

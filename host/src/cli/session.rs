@@ -1,15 +1,15 @@
 //! A host that a command opens to change something: the data folder is this process's until the command ends.
 
-use crate::cli::{complain, data_dir, policy};
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use engine::{Builder, Host, ReadOnlyHost};
-use store::{Fact, InstanceKey, StoreError};
-use engine::control::{ControlError, ControlClient};
-use engine::api::{OperationOutcome, Operation};
+use crate::cli::{complain, data_dir, policy};
+use engine::api::{Operation, OperationOutcome};
+use engine::control::{ControlClient, ControlError};
 use engine::trust::Act;
+use engine::{Builder, Host, ReadOnlyHost};
 use std::thread;
 use std::time::{Duration, Instant};
+use store::{Fact, InstanceKey, StoreError};
 
 /// Opens the folder's host, with its settings and its policy.
 pub(crate) fn open(

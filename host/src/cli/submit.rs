@@ -1,10 +1,10 @@
 //! `pp-host submit`.
 
-use crate::cli::{Exit, json_line, session};
-use crate::cli::data_dir::Data;
 use crate::cli::args::Workflow;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, session};
 use clap::Args;
-use engine::api::{OperationOutcome, Created, Operation, Submit as Submitted};
+use engine::api::{Created, Operation, OperationOutcome, Submit as Submitted};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;

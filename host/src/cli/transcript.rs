@@ -2,12 +2,12 @@
 
 use crate::cli::json_line;
 use anstyle::{AnsiColor, Style};
-use store::Fact;
 use engine::issuer::Request;
 use sandbox::Program;
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::Write;
+use store::Fact;
 use workflow::{Asked, Clipped, Effect, Entry, Escaped, Quoted};
 
 /// Tells a run.

@@ -1,15 +1,15 @@
 //! `pp-host watch`.
 
-use crate::cli::{Exit, json_line};
-use crate::cli::feed::line;
 use crate::cli::data_dir::{Data, OneOrAll};
+use crate::cli::feed::line;
 use crate::cli::run::was_denied;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use store::{Fact, InstanceKey};
-use store_sqlite::Sqlite;
-use std::{io, thread};
 use std::io::Write as _;
 use std::time::Duration;
+use std::{io, thread};
+use store::{Fact, InstanceKey};
+use store_sqlite::Sqlite;
 use workflow::Entry;
 
 /// Follow what happens, live, until stopped; one instance from its beginning to its end.

@@ -1,9 +1,9 @@
 //! `pp-host work`.
 
-use crate::cli::{Exit, complain, session};
-use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::data_dir::Data;
+use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, complain, session};
 use clap::Args;
 use engine::{Host, WorkerOptions};
 use receipt::Scope;

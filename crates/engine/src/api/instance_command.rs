@@ -1,11 +1,11 @@
 //! What an operator does to one instance.
 
-use crate::{Error, Host, Workflow};
-use store::{InstanceKey, InstanceState};
 use crate::api::OperationOutcome;
 use crate::api::submit::nothing;
+use crate::{Error, Host, Workflow};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use store::{InstanceKey, InstanceState};
 use workflow::{EventType, Finding, ReceiptId};
 
 /// What is done to an instance.
@@ -67,9 +67,16 @@ pub enum Back {
 }
 
 impl Host {
-    pub(crate) fn handled(&self, key: &InstanceKey, by: &str, handling: InstanceCommand) -> Result<OperationOutcome, Error> {
+    pub(crate) fn handled(
+        &self,
+        key: &InstanceKey,
+        by: &str,
+        handling: InstanceCommand,
+    ) -> Result<OperationOutcome, Error> {
         match handling {
-            InstanceCommand::SendEvent { event_type, payload } => self.send_event(key, &event_type, &payload)?,
+            InstanceCommand::SendEvent { event_type, payload } => {
+                self.send_event(key, &event_type, &payload)?
+            }
             InstanceCommand::Pause => self.pause(key, by)?,
             InstanceCommand::Resume => self.resume(key, by)?,
             InstanceCommand::Terminate { reason } => self.terminate(key, by, reason.as_deref())?,

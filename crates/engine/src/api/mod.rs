@@ -7,12 +7,12 @@ mod submit;
 pub use handling::{Back, InstanceCommand};
 pub use submit::{Created, Submit};
 
-use crate::{Error, Host, Recorded};
-use store::{InstanceKey, InstanceState, StoredReceipt};
 use crate::issuer::{DemoDecider, Judgement};
 use crate::trust::Act;
+use crate::{Error, Host, Recorded};
 use receipt::{Decision, DecisionStatement, Envelope, PersonId, Role};
 use serde::{Deserialize, Serialize};
+use store::{InstanceKey, InstanceState, StoredReceipt};
 use workflow::{ActorId, ReceiptId, RequestId};
 
 /// Something that a host is to do.
@@ -171,7 +171,9 @@ impl Operation {
     pub(crate) fn with_component(mut self, component: Vec<u8>) -> Self {
         match &mut self {
             Self::Submit(submit) => submit.component = component.into(),
-            Self::Handle { handling: InstanceCommand::Restart { component: of, .. }, .. } => *of = component.into(),
+            Self::Handle { handling: InstanceCommand::Restart { component: of, .. }, .. } => {
+                *of = component.into()
+            }
             _ => {}
         }
         self
@@ -249,8 +251,8 @@ fn parse(envelope: &str) -> Result<Envelope, Error> {
 /// A decision is spelled as in a signed receipt.
 mod spelling {
     use receipt::Decision;
-    use serde::{Deserialize as _, Deserializer, Serializer};
     use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(decision: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(decision.as_str())

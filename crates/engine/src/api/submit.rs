@@ -1,11 +1,11 @@
 //! Creating instances, under a name of the caller's own where there is one: then the same again is the same instance.
 
-use crate::{Error, Host, Start};
-use store::{InstanceKey, StoreError};
 use crate::api::OperationOutcome;
+use crate::{Error, Host, Start};
 use receipt::{Digest, PersonId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use store::{InstanceKey, StoreError};
 use workflow::{ActorId, Entry, InstanceId, TenantId};
 
 /// An instance to be created.
@@ -51,7 +51,10 @@ impl Host {
         let workflow = self.load_for(&tenant, component.to_vec())?;
         let start = Start { tenant, actor, operator, submitter, name, params };
         let Some(id) = id else {
-            return Ok(OperationOutcome::Submitted { key: self.start(&workflow, start)?, created: Created::New });
+            return Ok(OperationOutcome::Submitted {
+                key: self.start(&workflow, start)?,
+                created: Created::New,
+            });
         };
         let key = InstanceKey { tenant: start.tenant.clone(), instance: id };
         let created = match self.start_as(&key, &workflow, start.clone()) {

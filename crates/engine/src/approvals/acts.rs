@@ -1,12 +1,12 @@
 //! What operators say about who may decide, and what governs.
 
-use crate::{Error, Host};
 use crate::state::HostState;
-use store::StoreError;
 use crate::trust::{Act, RecordedTrustAct, Trust};
+use crate::{Error, Host};
 use policy::Policy;
 use receipt::{Scope, Timestamp};
 use std::sync::Arc;
+use store::StoreError;
 
 impl Host {
     /// Whom this host trusts to decide, and what operators have said.

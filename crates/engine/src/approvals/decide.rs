@@ -1,11 +1,11 @@
 //! Deciding: requests that wait, and signed statements about them.
 
-use crate::{Error, Host, issuer, ids, query};
-use store::{InstanceKey, StoredReceipt};
-use crate::issuer::{DecisionBasis, JudgingContext, Issued, Judgement, Request};
 use crate::instances::signal::{Loaded, Snapshot, Update};
-use crate::trust::{Count, Trust, CountVerdict, is_own};
+use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request};
+use crate::trust::{Count, CountVerdict, Trust, is_own};
+use crate::{Error, Host, ids, issuer, query};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
+use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
 
 /// A request that waits, and how it stands.

@@ -8,13 +8,15 @@
 //!
 //! The idempotency key names the record, so a deployment that is performed again under the same key finds itself done.
 
-use crate::capability::{Execution, Capability, OnInterruption, PerformError, Performed, Permit, Reversibility};
-use store::files;
+use crate::capability::{
+    Capability, Execution, OnInterruption, PerformError, Performed, Permit, Reversibility,
+};
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{fs, io};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
+use store::files;
 use workflow::{Artifact, TenantId};
 
 /// The mode of what is deployed: readable by whoever serves it, if the folder above lets them in.

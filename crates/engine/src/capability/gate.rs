@@ -1,9 +1,12 @@
 //! The check in front of every capability: is this receipt for exactly this, here, now?
 
-use store::{ReceiptState, StoredReceipt};
-use crate::trust::{Count, Freeze, Subject, Trust, CountVerdict, count, scope_of};
+use crate::trust::{Count, CountVerdict, Freeze, Subject, Trust, count, scope_of};
 use policy::{Answer, Policy};
-use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Opening, Salt, Scope, Stated, StatedBinding, Timestamp, VerifiedReceipt};
+use receipt::{
+    Digest, Json, Judged, KeySet, NotApproved, Opened, Opening, Salt, Scope, Stated, StatedBinding,
+    Timestamp, VerifiedReceipt,
+};
+use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 
 /// Verifies receipts under a pinned key set. Has no private key and asks nobody.

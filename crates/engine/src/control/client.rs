@@ -1,7 +1,7 @@
 //! The side that asks.
 
+use crate::api::{Operation, OperationOutcome};
 use crate::control::{ControlError, Reply, VERSION, frame, is_trusted, short_path};
-use crate::api::{OperationOutcome, Operation};
 use rustix::net::sockopt::socket_peercred;
 use std::fs::File;
 use std::io;

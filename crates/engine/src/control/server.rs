@@ -1,11 +1,9 @@
 //! The side that answers.
 
-use crate::{Error, Host};
-use crate::control::{NAME, Reply, VERSION, frame, is_trusted, short_path};
-use store::{files, StoreError};
 use crate::api::Operation;
+use crate::control::{NAME, Reply, VERSION, frame, is_trusted, short_path};
+use crate::{Error, Host};
 use rustix::net::sockopt::socket_peercred;
-use std::{fs, io, thread};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -14,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{fs, io, thread};
+use store::{StoreError, files};
 
 /// Operations at once. More have to come again: each may take a thread and a component's bytes.
 const AT_ONCE: usize = 256;

@@ -3,13 +3,13 @@
 use crate::Error;
 use crate::drive::effect::SpentReceipt;
 use crate::runtime::due::{agenda, differs};
-use crate::state::{HostState, Lease};
 use crate::runtime::slots::RunSlot;
-use sandbox::{HandlerAnswer, Halt, Handler};
-use store::{ScheduleRow, Batch, Commit, InstanceKey, JournalPosition, Quotas, StoreError, Write};
+use crate::state::{HostState, Lease};
 use receipt::{Digest, PersonId, Timestamp};
+use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use store::{Batch, Commit, InstanceKey, JournalPosition, Quotas, ScheduleRow, StoreError, Write};
 use tokio::sync::Mutex;
 use workflow::{ActorId, Command, Entry, Failure, Live, Outcome, Replay, Turn};
 
@@ -138,7 +138,9 @@ impl Handler for Shared {
                 HandlerAnswer::Here(Ok(outcome))
             }
             further => {
-                HandlerAnswer::Later(Box::pin(async move { driver.answer(&command, further, position).await }))
+                HandlerAnswer::Later(Box::pin(
+                    async move { driver.answer(&command, further, position).await },
+                ))
             }
         }
     }
@@ -381,7 +383,10 @@ impl Driver {
 
     fn hand_over(&self, after: usize, batch: &mut Batch, at: Timestamp) -> Commit {
         batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        self.inner.write(Write::Append { place: JournalPosition { key: self.origin.key.clone(), after, at }, batch })
+        self.inner.write(Write::Append {
+            place: JournalPosition { key: self.origin.key.clone(), after, at },
+            batch,
+        })
     }
 
     fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {

@@ -1,12 +1,14 @@
 //! Acting on a receipt: the gate's verdict, the intent, the effect, and how that ended.
 
 use crate::Error;
-use crate::capability::{Execution, Claim, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal};
+use crate::capability::{
+    Claim, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal,
+};
 use crate::drive::driver::{Driver, Origin};
-use store::{Batch, ReceiptState, Precondition, StoreError, StoredReceipt};
 use crate::trust::{Trust, scope_of};
 use receipt::{Digest, Json, Scope, Timestamp};
 use std::sync::Arc;
+use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};
 use workflow::{Asked, Call, Check, Effect, Entry, Invocation, ReceiptId};
 
 /// A receipt that this drive has spent, and that nobody has acted on yet.
@@ -44,7 +46,8 @@ impl Driver {
                     }
                 }
                 Ok(order) => {
-                    self.spent = verdict.ok().map(|permit| SpentReceipt::new(invocation.receipt, permit, order));
+                    self.spent =
+                        verdict.ok().map(|permit| SpentReceipt::new(invocation.receipt, permit, order));
                     return Ok(());
                 }
                 Err(error) => return Err(error),

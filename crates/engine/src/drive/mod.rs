@@ -1,15 +1,15 @@
 //! Driving an instance until it ends or waits.
 
-use crate::{Error, Host};
-use store::{InstanceKey, StoreError, Write};
-use crate::runtime::due::agenda;
 use crate::drive::driver;
 use crate::drive::driver::{Driver, Origin, Shared, Stop, Writing};
+use crate::runtime::due::agenda;
 use crate::state::Lease;
-use sandbox::{End, Event, Program};
-use sandbox::output::Output;
+use crate::{Error, Host};
 use receipt::Digest;
+use sandbox::output::Output;
+use sandbox::{End, Event, Program};
 use std::sync::Arc;
+use store::{InstanceKey, StoreError, Write};
 use tokio::sync::Mutex;
 use workflow::{Replay, Status};
 

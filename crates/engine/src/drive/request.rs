@@ -1,14 +1,14 @@
 //! Asking for permission: from an action to a request that waits, or to the policy's own decision.
 
-use crate::{Error, ids};
-use crate::issuer::{DecisionBasis, Before, Governed, Issued, Request, Reversibility, after};
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
-use store::{Batch, NewRequest, OverQuota};
+use crate::issuer::{Before, DecisionBasis, Governed, Issued, Request, Reversibility, after};
 use crate::trust::Subject;
+use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
 use receipt::{Digest, Scope, Timestamp};
 use std::time::Duration;
+use store::{Batch, NewRequest, OverQuota};
 use workflow::{Action, Asked, Call, Entry, Manner};
 
 /// The span in which a tenant's requests are counted.

@@ -1,10 +1,12 @@
 //! One thing after another that a workflow asked for, and what became of each.
 
-use store::Fact;
 use receipt::{Decision, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
-use workflow::{Asked, Check, Clipped, Effect, Entry, EventNumber, Failure, Finding, Quoted, ReceiptId, RequestId};
+use store::Fact;
+use workflow::{
+    Asked, Check, Clipped, Effect, Entry, EventNumber, Failure, Finding, Quoted, ReceiptId, RequestId,
+};
 
 /// One thing that a workflow asked for.
 #[derive(Debug, Clone, PartialEq)]

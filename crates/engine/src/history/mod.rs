@@ -5,8 +5,8 @@ mod calls;
 pub use calls::{Call, Stage};
 
 use crate::Error;
-use store::{Fact, InstanceKey};
 use receipt::{Digest, PersonId, Timestamp};
+use store::{Fact, InstanceKey};
 use workflow::{ActorId, Entry, Limits, Replay, Status, Unknown};
 
 /// An instance's course.

@@ -1,11 +1,11 @@
 //! Deleting instances that have ended. What was decided and done in them stays: receipts, and the outcomes that were signed.
 
-use crate::{Error, Host};
-use store::{InstanceKey, Commit, Fact, JournalPosition, Write};
 use crate::state::{HostState, Lease};
+use crate::{Error, Host};
 use receipt::Digest;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
 use workflow::{Entry, Replay};
 
 impl Host {
@@ -21,7 +21,11 @@ impl Host {
 }
 
 /// Hands the deletion over. Until it is on disk, nobody else drives the instance.
-pub(crate) fn delete(inner: &Arc<HostState>, key: &InstanceKey, by: &str) -> Result<(Arc<Lease>, Commit), Error> {
+pub(crate) fn delete(
+    inner: &Arc<HostState>,
+    key: &InstanceKey,
+    by: &str,
+) -> Result<(Arc<Lease>, Commit), Error> {
     let reins = Lease::take(inner, key)?;
     let facts = inner.store.facts(Some(key))?;
     let entries = || facts.iter().map(|fact| &fact.entry);

@@ -3,15 +3,15 @@
 //! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
 //! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
 
-use crate::{Error, Host, Workflow};
-use store::{InstanceKey, Batch, Fact, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
-use crate::runtime::due::moved;
-use crate::drive::driver::Origin;
-use crate::state::{HostState, Lease};
 use crate::api::Back;
+use crate::drive::driver::Origin;
+use crate::runtime::due::moved;
+use crate::state::{HostState, Lease};
+use crate::{Error, Host, Workflow};
 use receipt::{Digest, Timestamp};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
 use workflow::{Entry, EventType, Finding, ReceiptId, Replay, RequestId, Unknown};
 
 /// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
@@ -296,7 +296,11 @@ impl Host {
     }
 
     /// What has to be signed before an instance ends or goes back. Where that is anything, nobody may drive it meanwhile.
-    fn settled(&self, stand: &Snapshot<'_>, reins: &RefCell<Option<Arc<Lease>>>) -> Result<Vec<Entry>, Error> {
+    fn settled(
+        &self,
+        stand: &Snapshot<'_>,
+        reins: &RefCell<Option<Arc<Lease>>>,
+    ) -> Result<Vec<Entry>, Error> {
         if !stand.replay.unsettled().is_empty() && reins.borrow().is_none() {
             let key = &stand.origin.key;
             let taken = Lease::take(&self.0, key).map_err(|_| Error::Acting(key.clone()))?;

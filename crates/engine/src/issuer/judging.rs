@@ -1,7 +1,7 @@
 //! Judging a request: what its signatures and the policy come to, whoever says that they agree.
 
-use crate::issuer::{JudgingContext, IssueError, Judged, IssueOrder, RECEIPT_LIFETIME, Request, after};
-use crate::trust::{Act, BreakGlassUse, Count, Subject, Trust, CountVerdict, count};
+use crate::issuer::{IssueError, IssueOrder, Judged, JudgingContext, RECEIPT_LIFETIME, Request, after};
+use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Policy, Ruling};
 use receipt::{Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision};
 use std::collections::BTreeSet;
@@ -48,8 +48,10 @@ pub(crate) fn glass_broken(
     decisions: &[VerifiedDecision],
     trust: &Trust,
 ) -> Option<Act> {
-    let decision = bearing(count, decisions.to_vec()).pop().filter(|_| count.verdict == CountVerdict::BreakGlassUse)?;
-    let said = |(id, alone): (&RequestId, &BreakGlassUse)| *id == request.id && alone.decider == *decision.person();
+    let decision =
+        bearing(count, decisions.to_vec()).pop().filter(|_| count.verdict == CountVerdict::BreakGlassUse)?;
+    let said =
+        |(id, alone): (&RequestId, &BreakGlassUse)| *id == request.id && alone.decider == *decision.person();
     let act = Act::GlassBroken {
         tenant: request.tenant.clone(),
         request: request.id.clone(),

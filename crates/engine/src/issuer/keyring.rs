@@ -1,14 +1,14 @@
 //! The issuer's key and the public key set, in the data folder.
 
-use store::files;
 use crate::trust::scope_of;
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use receipt::{Digest, Ed25519Signer, Key, KeySet, KeySetError, KeyStatus, Scope, Timestamp};
-use std::{fs, io};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+use store::files;
 
 /// The public key set, in the shape that the specification publishes.
 const PUBLIC: &str = "keys.json";

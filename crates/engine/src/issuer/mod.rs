@@ -22,12 +22,15 @@ pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{check_open, glass_broken, review};
 
-use store::{RecordedAct, StoredReceipt};
 use crate::trust::{Freeze, Trust, Unclear, scope_of};
 use judging::{by_people, by_policy};
 use policy::Policy;
-use receipt::{ApprovalError, AttestationDraft, Binding, Decider, Decision, Digest, Draft, Envelope, ExecutionOutcome, Json, MintError, PersonId, Projection, RiskTier, Salt, Scope, Signer, Timestamp, VerifiedDecision};
+use receipt::{
+    ApprovalError, AttestationDraft, Binding, Decider, Decision, Digest, Draft, Envelope, ExecutionOutcome,
+    Json, MintError, PersonId, Projection, RiskTier, Salt, Scope, Signer, Timestamp, VerifiedDecision,
+};
 use std::time::Duration;
+use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, Entry, ReceiptId, RequestId, TenantId};
 
 /// How long a receipt can be redeemed. The specification's 15 minutes for an authorisation that is signed before it is used.
@@ -297,7 +300,9 @@ impl Issuer for LocalIssuer {
         let (scope, said) = match order.basis {
             DecisionBasis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
             DecisionBasis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
-            DecisionBasis::People(envelopes) => (Scope::Production, by_people(order, grounds, &document, envelopes)?),
+            DecisionBasis::People(envelopes) => {
+                (Scope::Production, by_people(order, grounds, &document, envelopes)?)
+            }
         };
         self.sign(order, scope, said, document, input_hash)
     }

@@ -1,13 +1,13 @@
 //! An authority in another process: this one has no private key.
 
-use crate::issuer::{DecisionBasis, JudgingContext, IssueError, Issued, Issuer, IssueOrder, Request, wire};
 use crate::issuer::wire::{IssuerReply, IssuerRequest};
-use store::{RecordedAct, StoredReceipt};
+use crate::issuer::{DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire};
 use receipt::{Decision, Envelope, KeySet, Salt, Scope, Timestamp};
 use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, ReceiptId};
 
 /// How long an authority may take to answer. It reads a few rows and signs.
@@ -133,8 +133,10 @@ impl Issuer for RemoteIssuer {
     }
 
     fn review(&self, request: &Request, envelope: &Envelope) -> Option<Result<(), IssueError>> {
-        let ask =
-            IssuerRequest::Review { request: Box::new(request.clone()), envelope: envelope.to_json().canonical() };
+        let ask = IssuerRequest::Review {
+            request: Box::new(request.clone()),
+            envelope: envelope.to_json().canonical(),
+        };
         Some(match self.ask(&ask) {
             Ok(IssuerReply::Done) => Ok(()),
             Ok(other) => Err(self.odd(&format!("{other:?}"))),

@@ -1,21 +1,24 @@
 //! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
 
-use crate::issuer::{LocalIssuer, DecisionBasis, JudgingContext, IssueError, Issuer as _, Keyring, KeyringError, IssueOrder, Request, tally, wire};
 use crate::issuer::ledger::IssuedLog;
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
-use store_sqlite::{DataFolder, Sqlite};
-use store::{Store as _, StoreError};
+use crate::issuer::{
+    DecisionBasis, IssueError, IssueOrder, Issuer as _, JudgingContext, Keyring, KeyringError, LocalIssuer,
+    Request, tally, wire,
+};
 use crate::trust::{Act, RecordedTrustAct, Trust};
 use policy::Policy;
 use receipt::{Envelope, Salt, Scope, Timestamp};
-use std::{fs, io};
 use std::io::BufReader;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
+use store::{Store as _, StoreError};
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::ReceiptId;
 
 /// How long a host may take to say what it wants.
@@ -134,14 +137,13 @@ impl IssuerServer {
             IssuerRequest::Keys => Ok(IssuerReply::Keys { keys: self.keys.clone() }),
             IssuerRequest::Acts { after } => {
                 let acts = self.look(|store| store.acts(after))?;
-                let recorded = |act: store::RecordedAct| wire::Recorded {
-                    seq: act.seq,
-                    at: act.at,
-                    body: act.body,
-                };
+                let recorded =
+                    |act: store::RecordedAct| wire::Recorded { seq: act.seq, at: act.at, body: act.body };
                 Ok(IssuerReply::Acts { acts: acts.into_iter().map(recorded).collect() })
             }
-            IssuerRequest::Issue { request, envelopes, id, salt } => self.issue(&request, envelopes, id, &salt),
+            IssuerRequest::Issue { request, envelopes, id, salt } => {
+                self.issue(&request, envelopes, id, &salt)
+            }
             IssuerRequest::Revoke { receipt, by, reason, id, salt } => {
                 let (why, salt) = ((by.as_str(), reason.as_deref()), parse_salt(&salt)?);
                 let receipt = self.authority.revoke(&receipt, why, id, salt, self.clock.now())?;

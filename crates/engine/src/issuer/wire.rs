@@ -1,12 +1,12 @@
 //! What a host and an authority of its own process say to each other: one JSON text a line, each way, over a Unix socket.
 
 use crate::issuer::Request;
-use store::StoredReceipt;
 use receipt::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::io::{BufRead, Read as _, Write};
+use store::StoredReceipt;
 use workflow::{Effect, ReceiptId};
 
 /// The longest line, in bytes. A request with the evidence and the signatures that its bounds allow is a fraction of it.

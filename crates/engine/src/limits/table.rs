@@ -1,10 +1,10 @@
 //! The table.
 
-use crate::limits::{Limits, Unit};
 use crate::limits::value::{Amount, InvalidValue};
+use crate::limits::{Limits, Unit};
 use sandbox::limit_names as sandbox;
-use store::quota_names as quota;
 use std::fmt;
+use store::quota_names as quota;
 use workflow::limit_names as workflow;
 
 /// Whose a bound is.

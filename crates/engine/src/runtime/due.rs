@@ -1,7 +1,7 @@
 //! From how an instance stands by its journal to its line in the agenda. The one place where that is said.
 
-use store::{ScheduleRow, InstanceState};
 use receipt::Timestamp;
+use store::{InstanceState, ScheduleRow};
 use workflow::Status;
 
 /// The line of an instance that stands so since `now`.

@@ -1,8 +1,8 @@
 //! The programs that are in memory: each is loaded once, and the least recently used ones are forgotten.
 
 use crate::Error;
-use sandbox::Program;
 use receipt::Digest;
+use sandbox::Program;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,7 @@
 //! Who has become due, from whoever made it so to whoever works.
 
-use store::InstanceKey;
 use std::sync::{Mutex, PoisonError};
+use store::InstanceKey;
 use tokio::sync::Notify;
 
 /// Names that are kept while nobody listens. What is beyond is found in the agenda.

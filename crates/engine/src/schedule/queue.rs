@@ -1,7 +1,7 @@
 //! Instances that can be driven now: a queue a tenant, and whose turn it is.
 
-use store::InstanceKey;
 use std::collections::{HashMap, HashSet, VecDeque};
+use store::InstanceKey;
 use workflow::TenantId;
 
 /// Queues, each at most once in the round.

@@ -1,13 +1,13 @@
 //! Deleting what has ended long enough ago. Its time is found by an index, and next to nothing is done until it comes.
 
-use crate::{Error, Host};
-use store::{InstanceKey, StoreError};
 use crate::instances::delete::delete;
 use crate::state::HostState;
+use crate::{Error, Host};
 use receipt::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{InstanceKey, StoreError};
 use workflow::TenantId;
 
 /// What deletes in an operator's name, as it is recorded.

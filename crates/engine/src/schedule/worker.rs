@@ -1,14 +1,14 @@
 //! One span of work.
 
-use crate::{Error, Host};
-use store::{InstanceKey, InstanceState, StoreError, Write};
 use crate::runtime::due::agenda;
 use crate::schedule::WorkerOptions;
 use crate::schedule::queue::ReadyQueue;
+use crate::{Error, Host};
 use receipt::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
+use store::{InstanceKey, InstanceState, StoreError, Write};
 use tokio::task::{Id, JoinError, JoinSet};
 use workflow::{Status, TenantId};
 

@@ -9,12 +9,15 @@ mod subject;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, count};
-pub use subject::{Subject, Unclear};
 pub(crate) use subject::is_own;
+pub use subject::{Subject, Unclear};
 
-use store::{RecordedAct, StoreError};
-use receipt::{DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError, Role, Scheme, Scope, Timestamp};
+use receipt::{
+    DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
+    Role, Scheme, Scope, Timestamp,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use store::{RecordedAct, StoreError};
 use workflow::{RequestId, TenantId};
 
 /// Everything that operators have said, folded.
@@ -145,7 +148,11 @@ impl Trust {
 
     /// One of them that is that tenant's, and not about this request.
     #[must_use]
-    pub fn unreviewed_beside(&self, tenant: &TenantId, request: &RequestId) -> Option<(&RequestId, &BreakGlassUse)> {
+    pub fn unreviewed_beside(
+        &self,
+        tenant: &TenantId,
+        request: &RequestId,
+    ) -> Option<(&RequestId, &BreakGlassUse)> {
         self.unreviewed.iter().find(|(id, alone)| alone.tenant == *tenant && *id != request)
     }
 

@@ -3,7 +3,9 @@
 use super::counting::{ANYONE, APPROVALS};
 use super::lattice::{Lattice, Point};
 use crate::{Question, Role};
-use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
+};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 

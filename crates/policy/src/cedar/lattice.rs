@@ -1,8 +1,8 @@
 //! The numbers of approvals that make a difference.
 
 use super::counting::Thresholds;
-use crate::{Need, Quorum, Role};
 use crate::people::Tally;
+use crate::{Need, Quorum, Role};
 
 /// The most combinations of approvals that a policy may tell apart: each is tried when approvals are asked for.
 const MOST_POINTS: usize = 256;

@@ -7,8 +7,10 @@ mod outline;
 mod read;
 mod why;
 
-use crate::{Answer, Ask, Explanation, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning, version};
 use crate::people::Tally;
+use crate::{
+    Answer, Ask, Explanation, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning, version,
+};
 use cedar_policy::{Authorizer, Decision, PolicySet};
 use facts::{Facts, Types};
 use lattice::{Lattice, Point};

@@ -1,13 +1,13 @@
 //! From a policy's text to policies that are known to answer.
 
-use super::{Rule, counting, facts};
 use super::counting::Thresholds;
 use super::facts::Types;
 use super::lattice::Lattice;
 use super::outline::{Statement, statements};
-use crate::{Ask, InvalidValue, MOST_TEXT, PolicyError, Problem, RuleId, Says, Suggestion, Warning};
+use super::{Rule, counting, facts};
 use crate::error::Lines;
 use crate::value::{parse_duration, whole};
+use crate::{Ask, InvalidValue, MOST_TEXT, PolicyError, Problem, RuleId, Says, Suggestion, Warning};
 use cedar_policy::{Effect, EntityId, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};

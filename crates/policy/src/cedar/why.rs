@@ -1,12 +1,15 @@
 //! What became of each policy.
 
-use super::{Cedar, Rule};
 use super::facts::Facts;
 use super::lattice::Point;
-use crate::{Answer, Considered, Fate, Mismatch, Question, RuleId, Ruling, Says};
+use super::{Cedar, Rule};
 use crate::people::Tally;
+use crate::{Answer, Considered, Fate, Mismatch, Question, RuleId, Ruling, Says};
+use cedar_policy::pst::{
+    ActionConstraint, Effect, Policy, PolicyID, PrincipalConstraint, ResourceConstraint, StaticPolicy,
+    Template,
+};
 use cedar_policy::{Authorizer, Decision, PolicySet};
-use cedar_policy::pst::{ActionConstraint, Effect, Policy, PolicyID, PrincipalConstraint, ResourceConstraint, StaticPolicy, Template};
 use workflow::Quoted;
 
 impl Cedar {

@@ -1,8 +1,8 @@
 //! What a rule can want of an action.
 
 use super::pattern::Pattern;
-use crate::{Environment, Mismatch, Novelty, Question};
 use crate::value::show_size;
+use crate::{Environment, Mismatch, Novelty, Question};
 use std::fmt;
 use workflow::Quoted;
 

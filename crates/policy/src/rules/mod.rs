@@ -5,7 +5,10 @@ mod pattern;
 mod read;
 mod verdict;
 
-use crate::{Ask, Considered, Explanation, Fate, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning, version};
+use crate::{
+    Ask, Considered, Explanation, Fate, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning,
+    version,
+};
 use matcher::Matcher;
 use receipt::Digest;
 use std::collections::BTreeSet;

@@ -4,7 +4,10 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
-use super::{DecisionStatement, MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, PREDICATE_TYPE, STATEMENT_TYPE, StatementError};
+use super::{
+    DecisionStatement, MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, PREDICATE_TYPE,
+    STATEMENT_TYPE, StatementError,
+};
 use crate::approvals::request_digest;
 use crate::digest::Digest;
 use crate::fields::Decision;

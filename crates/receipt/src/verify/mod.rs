@@ -8,13 +8,13 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use crate::artifact::{Artifact, Sealed, Unsealed};
 use crate::canonical::{Canonicalization, is_canonical};
 use crate::decider::check_proof;
-use crate::{encoding, projection};
 use crate::error::{VerifyError, malformed};
 use crate::json::{Json, Object};
 use crate::keys::{KeySet, KeyStatus};
 use crate::opening::read_commitment;
 use crate::payload::Payload;
 use crate::verified::{Commitment, VerifiedReceipt};
+use crate::{encoding, projection};
 
 /// Verifies a receipt against pinned keys.
 ///

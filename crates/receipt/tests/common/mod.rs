@@ -2,7 +2,12 @@
 //!
 //! The seed is public. Nothing signed with it means anything.
 
-use receipt::{Artifact, Attribution, AuthMethod, Binding, Decider, DeciderKey, DeciderProof, DeciderSet, Decision, DecisionStatement, Digest, Draft, Ed25519Signer, Ed25519StatementSigner, Expected, Json, Key, KeySet, KeyStatus, Matter, Minted, Nonce, Person, Projection, Reauth, Resolution, RiskTier, Salt, Scope, SignError, Signer, StatementSigner, Timestamp, VerifiedDecision, Webauthn, mint, sign_decision};
+use receipt::{
+    Artifact, Attribution, AuthMethod, Binding, Decider, DeciderKey, DeciderProof, DeciderSet, Decision,
+    DecisionStatement, Digest, Draft, Ed25519Signer, Ed25519StatementSigner, Expected, Json, Key, KeySet,
+    KeyStatus, Matter, Minted, Nonce, Person, Projection, Reauth, Resolution, RiskTier, Salt, Scope,
+    SignError, Signer, StatementSigner, Timestamp, VerifiedDecision, Webauthn, mint, sign_decision,
+};
 
 /// Says that something was not tested, past the capture that swallows what a passing test prints.
 pub(crate) fn not_run(what: &str) {

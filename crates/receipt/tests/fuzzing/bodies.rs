@@ -1,6 +1,10 @@
 //! What must hold for any input at all. Shared by the fuzz targets and by the smoke run on stable.
 
-use receipt::{ApprovalError, Artifact, AttestationArtifact, DeciderSet, Decision, DecisionStatement, Digest, Draft, Envelope, Expected, Fixture, Json, KeySet, MintError, Opening, Projection, Salt, StatementSigner as _, mint, sign_decision, verify};
+use receipt::{
+    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Decision, DecisionStatement, Digest, Draft,
+    Envelope, Expected, Fixture, Json, KeySet, MintError, Opening, Projection, Salt, StatementSigner as _,
+    mint, sign_decision, verify,
+};
 
 use crate::common::{alice, by_policy, deciders, draft, keys, payload, request, seal, signer, with};
 

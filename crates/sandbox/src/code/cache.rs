@@ -8,17 +8,17 @@
 //! Nothing in here has to be there: what is missing, damaged or not ours is compiled again and replaced. So nothing in here fails
 //! after the cache has been opened.
 
-use engine::ids;
 use crate::LoadError;
 use crate::code::trusted::{Key, Label, Trusted};
+use engine::ids;
 use receipt::Digest;
-use std::{fs, io};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+use std::{fs, io};
 
 /// A folder of compiled code.
 pub(crate) struct Cache {

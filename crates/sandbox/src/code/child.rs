@@ -7,16 +7,16 @@
 //!
 //! The child has no environment of its own, no files and no key. What it returns is taken for code because this process started it.
 
-use crate::{LoadError, engine};
 use crate::limits::LoadLimits;
+use crate::{LoadError, engine};
 use receipt::Digest;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
-use std::{io, thread};
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
+use std::{io, thread};
 
 /// The only argument of a program that compiles for its parent.
 pub const COMPILE: &str = "compile-for-parent";

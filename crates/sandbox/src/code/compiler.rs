@@ -1,8 +1,8 @@
 //! Who compiles, and how many at once.
 
 use crate::LoadError;
-use crate::code::{bounds, child};
 use crate::code::trusted::Trusted;
+use crate::code::{bounds, child};
 use crate::limits::LoadLimits;
 use receipt::Digest;
 use std::path::PathBuf;

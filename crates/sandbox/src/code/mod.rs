@@ -14,8 +14,8 @@ mod trusted;
 pub use child::{COMPILE, compile_for_parent};
 pub use compiler::Compiler;
 
-use crate::{LoadError, engine, load};
 use crate::limits::SandboxLimits;
+use crate::{LoadError, engine, load};
 use cache::{Cache, Found};
 use compiler::Workshop;
 use receipt::Digest;

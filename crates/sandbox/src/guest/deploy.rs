@@ -14,8 +14,12 @@ impl deploy::Host for Guest {
         receipt: Resource<ReceiptHandle>,
     ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
         let receipt = self.table.delete(receipt)?.id;
-        let invocation =
-            Invocation { capability: engine::DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
+        let invocation = Invocation {
+            capability: engine::DEPLOY.to_owned(),
+            resource,
+            artifact: artifact.into(),
+            receipt,
+        };
         match self.ask(Command::Perform(invocation)).await? {
             Outcome::Performed(Performance::Done(output)) => {
                 Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))

@@ -6,11 +6,11 @@ mod pp;
 mod side_by_side;
 mod steps;
 
-use crate::{HandlerAnswer, Handler};
-use crate::exit::Marked;
-use crate::throttle::ThrottlePermit;
-use crate::limits::{HostTime, Meter};
 use crate::determinism::{Clock, VirtualTime};
+use crate::exit::Marked;
+use crate::limits::{HostTime, Meter};
+use crate::throttle::ThrottlePermit;
+use crate::{Handler, HandlerAnswer};
 use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};

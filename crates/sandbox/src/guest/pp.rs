@@ -1,7 +1,7 @@
 //! Asking for permission.
 
-use super::{Guest, ReceiptHandle, unexpected};
 use super::steps::Started;
+use super::{Guest, ReceiptHandle, unexpected};
 use crate::bindings::permission_protocol::tenant::pp;
 use wasmtime::component::Resource;
 use workflow::{Action, Approval, Artifact, Command, Outcome, Start};

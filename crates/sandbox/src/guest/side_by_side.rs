@@ -1,7 +1,7 @@
 //! Waiting for the first of several.
 
-use super::{AttemptHandle, Guest, PendingHandle, unexpected};
 use super::steps::millis;
+use super::{AttemptHandle, Guest, PendingHandle, unexpected};
 use crate::bindings::permission_protocol::tenant::side_by_side as wit;
 use wasmtime::component::Resource;
 use workflow::{Call, Command, Outcome, Ready};

@@ -4,7 +4,10 @@ use super::{AttemptHandle, Guest, PendingHandle, StepHandle, unexpected};
 use crate::bindings::permission_protocol::tenant::workflow as wit;
 use receipt::Timestamp;
 use wasmtime::component::Resource;
-use workflow::{Alarm, Backoff, Begun, Command, Event, Expectation, Failure, Outcome, Ready, Retry, Sleep, Start, StepConfig};
+use workflow::{
+    Alarm, Backoff, Begun, Command, Event, Expectation, Failure, Outcome, Ready, Retry, Sleep, Start,
+    StepConfig,
+};
 
 /// What starts and is no step: the handle by which its end is heard of, or why it is not acceptable.
 pub(super) type Started = Result<Resource<PendingHandle>, String>;

@@ -4,9 +4,9 @@ mod connection;
 mod error;
 mod message;
 
-use std::{env, fmt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, fmt};
 
 use crate::kind::Kind;
 use crate::public::PublicKey;

@@ -6,8 +6,8 @@ mod openssh;
 mod pkcs8;
 mod read;
 
-use std::{fmt, io};
 use std::path::Path;
+use std::{fmt, io};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 

@@ -2,11 +2,11 @@
 
 use ed25519_dalek::SigningKey;
 use pkcs8::der::asn1::AnyRef;
-use pkcs8::{der, pkcs5, EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef};
 use pkcs8::der::{Decode as _, ErrorKind};
-use pkcs8::pkcs5::pbes2::{Kdf, PBES2_OID, ScryptParams};
 use pkcs8::pkcs5::EncryptionScheme;
+use pkcs8::pkcs5::pbes2::{Kdf, PBES2_OID, ScryptParams};
 use pkcs8::spki::AlgorithmIdentifierRef;
+use pkcs8::{EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef, der, pkcs5};
 
 use super::error::Problem;
 use crate::kind::Kind;

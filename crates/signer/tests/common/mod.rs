@@ -2,11 +2,11 @@
 //!
 //! The private keys under `tests/keys` are public. Nothing signed with them means anything. Their passphrase is [`PASSPHRASE`].
 
-use std::{fs, io};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::{fs, io};
 
 use signer::{FileError, KeyFile, Passphrase, Problem, PublicKey};
 use tempfile::TempDir;

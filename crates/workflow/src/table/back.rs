@@ -1,9 +1,9 @@
 //! Going back: what was asked for from there on counts no longer.
 
-use crate::{Call, Failure, Manner};
 use crate::call::{Recorded, State};
-use crate::table::Calls;
 use crate::order::{Mark, ROOT, TrailId};
+use crate::table::Calls;
+use crate::{Call, Failure, Manner};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
 

@@ -1,10 +1,10 @@
 //! What the calls say.
 
-use crate::{Call, Effect, Manner, RequestId};
 use crate::call::{Recorded, State};
 use crate::event::Mailbox;
-use crate::table::{Calls, Unknown, Unsettled};
 use crate::order::{Mark, ROOT, TrailId};
+use crate::table::{Calls, Unknown, Unsettled};
+use crate::{Call, Effect, Manner, RequestId};
 
 impl Calls {
     /// The call of that number.

@@ -3,10 +3,10 @@
 mod back;
 mod look;
 
-use crate::{Asked, Call, Effect, Entry, Event, Finding, Manner, ReceiptId, RequestId};
 use crate::call::{Recorded, State, opened_by};
 use crate::event::Mailbox;
 use crate::order::{Mark, Trails};
+use crate::{Asked, Call, Effect, Entry, Event, Finding, Manner, ReceiptId, RequestId};
 
 /// An entry that cannot stand where it stands. The journal is damaged, or two programs wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

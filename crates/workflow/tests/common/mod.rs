@@ -5,7 +5,10 @@ pub(crate) mod program;
 pub(crate) mod shell;
 
 use receipt::{Decision, Digest, Timestamp};
-use workflow::{Action, Artifact, Asked, Call, Command, Effect, Entry, Failure, Finding, Invocation, Limits, Manner, ReceiptId, Replay, RequestId, StepConfig};
+use workflow::{
+    Action, Artifact, Asked, Call, Command, Effect, Entry, Failure, Finding, Invocation, Limits, Manner,
+    ReceiptId, Replay, RequestId, StepConfig,
+};
 
 /// Noon of the first day of 2026, and so many milliseconds.
 pub(crate) fn at(ms: i64) -> Timestamp {

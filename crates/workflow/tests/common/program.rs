@@ -1,11 +1,14 @@
 //! A guest made of data, so that guests can be written down and generated.
 
-use super::{failure, invocation};
 use super::place::Places;
 use super::shell::{Shell, Stop};
+use super::{failure, invocation};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use workflow::{Action, Alarm, Approval, Begun, Call, Command, Expectation, Failure, Outcome, Performance, Ready, Retry, Sleep, Start, StepConfig};
+use workflow::{
+    Action, Alarm, Approval, Begun, Call, Command, Expectation, Failure, Outcome, Performance, Ready, Retry,
+    Sleep, Start, StepConfig,
+};
 
 /// What a guest does, one thing after another; its result is what it saw.
 #[derive(Debug, Clone)]

@@ -3,11 +3,14 @@
 //! `world:approve/spend/succeed` is approved, passes the gate and succeeds. In place of these words there may be `deny` or `lapse`,
 //! `refuse`, and `fail` or `unknown`. The shell can die on any append: then its deed is done and its entry is not written.
 
-use super::{about, at, origin, request_id};
 use super::place::{Places, check_answered};
 use super::program::{Guest, Program, Seen};
+use super::{about, at, origin, request_id};
 use receipt::{Decision, Digest, Timestamp};
-use workflow::{Asked, Call, Check, Divergence, Effect, Entry, Failure, Invocation, Limits, Live, Outcome, Replay, RequestId, Status, Turn};
+use workflow::{
+    Asked, Call, Check, Divergence, Effect, Entry, Failure, Invocation, Limits, Live, Outcome, Replay,
+    RequestId, Status, Turn,
+};
 
 /// Why a drive ended before the program did.
 #[derive(Debug, Clone, PartialEq)]

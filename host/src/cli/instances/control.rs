@@ -1,15 +1,15 @@
 //! `pp-host instances pause`, `resume`, `terminate`, `restart`, `delete`, `send-event` and `resolve`.
 
-use crate::cli::{Exit, args, json_line, session};
-use crate::cli::data_dir::{Data, Which};
 use crate::cli::args::Json;
+use crate::cli::data_dir::{Data, Which};
+use crate::cli::{Exit, args, json_line, session};
 use clap::{Args, ValueEnum};
-use store::InstanceKey;
-use engine::api::{OperationOutcome, Back, InstanceCommand, Operation};
+use engine::api::{Back, InstanceCommand, Operation, OperationOutcome};
 use serde_json::json;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use store::InstanceKey;
 use workflow::{EventType, ReceiptId};
 
 /// Something simple done to an instance.
@@ -171,7 +171,13 @@ impl Resolve {
     }
 }
 
-fn handle(data: &Data, key: InstanceKey, by: String, handling: InstanceCommand, how: &How) -> anyhow::Result<Exit> {
+fn handle(
+    data: &Data,
+    key: InstanceKey,
+    by: String,
+    handling: InstanceCommand,
+    how: &How,
+) -> anyhow::Result<Exit> {
     let is_all = matches!(handling, InstanceCommand::Pause | InstanceCommand::Terminate { .. });
     let done = match &handling {
         InstanceCommand::SendEvent { event_type, .. } => format!("event {event_type} is received"),

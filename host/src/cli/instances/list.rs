@@ -1,11 +1,11 @@
 //! `pp-host instances list`.
 
-use crate::cli::{Exit, json_line};
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use store::{InstanceSummary, Selection, InstanceState, Store as _};
 use serde_json::json;
 use std::io::Write as _;
+use store::{InstanceState, InstanceSummary, Selection, Store as _};
 use workflow::TenantId;
 
 /// List instances, newest first.

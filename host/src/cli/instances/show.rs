@@ -1,13 +1,13 @@
 //! `pp-host instances show`.
 
-use crate::cli::{Exit, json_line};
 use crate::cli::data_dir::{Data, Which};
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, json_line};
 use clap::Args;
 use engine::history::{Call, History};
-use store::{InstanceSummary, Store as _, StoreError};
 use serde_json::{Value, json};
 use std::io::Write;
+use store::{InstanceSummary, Store as _, StoreError};
 use workflow::{Clipped, Escaped, Pending, Quoted, Status, Wait};
 
 /// Show one instance: how it stands, what it waits for, and everything it has asked for.

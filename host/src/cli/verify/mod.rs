@@ -7,7 +7,10 @@ pub(crate) use report::describe;
 use crate::cli::visible_json;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use receipt::{ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening, Salt, Stated, StatedBinding, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError};
+use receipt::{
+    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening, Salt,
+    Stated, StatedBinding, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
+};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};

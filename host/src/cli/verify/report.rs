@@ -2,7 +2,9 @@
 
 use crate::cli::verify::Verdict;
 use engine::{Clock as _, SystemClock};
-use receipt::{ApprovalError, Opened, Rule, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError};
+use receipt::{
+    ApprovalError, Opened, Rule, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
+};
 use serde_json::json;
 use std::io::Write;
 use workflow::Quoted;
