@@ -12,8 +12,7 @@ pub mod components;
 mod ground;
 pub mod loader;
 pub mod params;
-#[path = "../support/recount.rs"]
-mod recount;
+pub mod recount;
 mod script;
 pub mod settings;
 mod watched;
