@@ -22,7 +22,7 @@ fn main() {
 }
 
 fn guest() -> Vec<u8> {
-    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/tenant-workflow.wasm"))
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests/tenant-workflow.wasm"))
         .expect("the prebuilt guest")
 }
 

@@ -23,7 +23,7 @@ fn main() {
 }
 
 fn guest(name: &str) -> Vec<u8> {
-    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests");
+    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests");
     fs::read(Path::new(guests).join(name)).expect("the prebuilt guest")
 }
 

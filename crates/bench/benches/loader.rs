@@ -17,7 +17,7 @@ fn main() {
 }
 
 fn guest() -> Vec<u8> {
-    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/tenant-workflow.wasm"))
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests/tenant-workflow.wasm"))
         .expect("the prebuilt guest")
 }
 
@@ -135,7 +135,7 @@ fn bare_instantiate(bencher: Bencher, config: &Config) {
 #[divan::bench]
 fn thousand_host_calls(bencher: Bencher) {
     let sandbox = sandbox(SandboxLimits { handles: 10_000, ..SandboxLimits::default() });
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/hostile.wasm");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests/hostile.wasm");
     let hostile = std::fs::read(path).expect("the prebuilt guest");
     let (program, runtime) = (sandbox.load(&hostile).expect("the hostile guest"), runtime());
     bencher.bench_local(|| {

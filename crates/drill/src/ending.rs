@@ -1,5 +1,6 @@
 //! How an attack ended, and which end is the right one.
 
+use crate::target::Target;
 use engine::Status;
 use receipt::Decision;
 use std::fmt;
@@ -61,6 +62,19 @@ impl Refusal {
             }
             _ => false,
         }
+    }
+}
+
+impl Refusal {
+    /// Whether the target did no more on the receipts of this journal than the journal says was spent. A receipt may be genuine, and the
+    /// gate has to refuse it still.
+    pub(super) fn allows(&self, ending: &Ending, target: &Target) -> bool {
+        let (Self::Gate(_), Ending::Ran(_, entries)) = (self, ending) else { return true };
+        let receipts = entries.iter().filter_map(|entry| match entry {
+            Entry::Issued { receipt, .. } => Some(receipt.as_str()),
+            _ => None,
+        });
+        target.used(receipts) == spent(entries)
     }
 }
 

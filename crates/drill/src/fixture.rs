@@ -1,5 +1,6 @@
 //! Where attacks take place: a host in a temporary folder.
 
+use crate::target::{Approved, Target};
 use crate::{Ending, Obstacle};
 use engine::Clock as _;
 use engine::issuer::{DemoDecider, Judgement};
@@ -76,16 +77,18 @@ pub(super) struct Fixture {
     terms: Terms,
     /// Milliseconds that its clock is ahead of the machine's.
     ahead: Arc<AtomicI64>,
-    folder: TempDir,
+    folder: Arc<TempDir>,
+    target: Arc<Target>,
 }
 
 impl Fixture {
     /// A host in a new folder.
     pub(super) fn new(terms: Terms) -> Result<Self, Obstacle> {
-        let folder = TempDir::with_prefix("pp-host-drill-")?;
+        let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
         let ahead = Arc::default();
         let host = open(&data(&folder), &terms, &ahead)?;
-        Ok(Self { host, terms, ahead, folder })
+        let target = Arc::new(Target::new(data(&folder).join("deployments")));
+        Ok(Self { host, terms, ahead, folder, target })
     }
 
     /// Closes the host, lets something happen to its folder, and opens it again.
@@ -93,10 +96,10 @@ impl Fixture {
         self,
         meanwhile: impl FnOnce(&Path) -> Result<(), Obstacle>,
     ) -> Result<Result<Self, Error>, Obstacle> {
-        let Self { host, terms, ahead, folder } = self;
+        let Self { host, terms, ahead, folder, target } = self;
         drop(host);
         meanwhile(&data(&folder))?;
-        Ok(open(&data(&folder), &terms, &ahead).map(|host| Self { host, terms, ahead, folder }))
+        Ok(open(&data(&folder), &terms, &ahead).map(|host| Self { host, terms, ahead, folder, target }))
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -139,7 +142,7 @@ impl Fixture {
                 Status::Waiting(wait) => {
                     let request =
                         wait.request().ok_or_else(|| Error::Internal(format!("it waits for {wait}")))?;
-                    self.host.decide(request, &judgement(decision)?)?;
+                    self.decide(request, decision)?;
                 }
                 end => return Ok(end),
             }
@@ -181,7 +184,19 @@ impl Fixture {
     }
 
     pub(super) fn decide(&self, request: &RequestId, decision: Decision) -> Result<StoredReceipt, Error> {
-        self.host.decide(request, &judgement(decision)?)
+        let shown = self.host.request(request)?;
+        let receipt = self.host.decide(request, &judgement(decision)?)?;
+        if decision == Decision::Approved {
+            let artifact = shown.artifact.map(|artifact| artifact.sha256);
+            let action = Approved { tenant: shown.tenant, resource: shown.resource, artifact };
+            self.target.approve(receipt.id.as_str(), action);
+        }
+        Ok(receipt)
+    }
+
+    /// The folder and what is recorded there, for as long as somebody looks at them.
+    pub(super) fn scene(&self) -> (Arc<TempDir>, Arc<Target>) {
+        (Arc::clone(&self.folder), Arc::clone(&self.target))
     }
 
     pub(super) fn entries(&self, key: &InstanceKey) -> Result<Vec<Entry>, Error> {

@@ -22,15 +22,19 @@ mod operator;
 mod planted;
 mod raw;
 mod tamper;
+mod target;
 mod wasi;
 mod words;
 
 use ending::{Ending, Refusal};
 use fixture::{Fixture, Terms};
+use engine::capability::Deployment;
 use sandbox::Compiler;
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use target::Target;
+use tempfile::TempDir;
 
 /// Why an attack could not be tried. That is no refusal: the attack counts as one that was not held.
 type Obstacle = Box<dyn std::error::Error + Send + Sync>;
@@ -85,6 +89,15 @@ enum Bounds {
 pub struct Verdict {
     held: bool,
     said: String,
+    unapproved: Vec<Deployment>,
+}
+
+/// What there is to judge an attack by.
+struct Tried {
+    ending: Ending,
+    /// The target of the host that was attacked.
+    target: Arc<Target>,
+    unapproved: Vec<Deployment>,
 }
 
 impl Attack {
@@ -120,10 +133,40 @@ impl Verdict {
         self.held
     }
 
+    /// Deployments that the target has recorded and that no approval covers. It is the target's own record, not the journal.
+    #[must_use]
+    pub fn unapproved(&self) -> &[Deployment] {
+        &self.unapproved
+    }
+
     /// What the host said, or what went through. It may repeat an attacker's words: show it with [`workflow::Escaped`].
     #[must_use]
     pub fn said(&self) -> &str {
         &self.said
+    }
+}
+
+impl Verdict {
+    fn broken(said: String) -> Self {
+        Self { held: false, said, unapproved: Vec::new() }
+    }
+}
+
+impl Tried {
+    /// How it ended, and what the target has recorded by then. The folder is there until that has been read.
+    fn after(
+        (_folder, target): (Arc<TempDir>, Arc<Target>),
+        ending: Result<Ending, Obstacle>,
+    ) -> Result<Self, Obstacle> {
+        let unapproved = target.unapproved()?;
+        Ok(Self { ending: ending?, target, unapproved })
+    }
+
+    fn verdict(self, refusal: Refusal) -> Verdict {
+        let Self { ending, target, unapproved } = self;
+        let held = unapproved.is_empty() && refusal.is_met_by(&ending) && refusal.allows(&ending, &target);
+        let done = unapproved.iter().map(|deployment| format!("; {} was not approved", deployment.id));
+        Verdict { held, said: ending.to_string() + &done.collect::<String>(), unapproved }
     }
 }
 
@@ -193,25 +236,33 @@ impl Drill {
     pub fn run(&self, attack: &Attack) -> Verdict {
         let tried = std::thread::scope(|scope| scope.spawn(|| self.try_it(attack)).join());
         match tried {
-            Ok(Ok(ending)) => Verdict { held: attack.refusal.is_met_by(&ending), said: ending.to_string() },
-            Ok(Err(obstacle)) => Verdict { held: false, said: format!("could not be tried: {obstacle}") },
-            Err(_) => Verdict { held: false, said: "the host panicked".to_owned() },
+            Ok(Ok(tried)) => tried.verdict(attack.refusal),
+            Ok(Err(obstacle)) => Verdict::broken(format!("could not be tried: {obstacle}")),
+            Err(_) => Verdict::broken("the host panicked".to_owned()),
         }
     }
 
-    fn try_it(&self, attack: &Attack) -> Result<Ending, Obstacle> {
+    fn try_it(&self, attack: &Attack) -> Result<Tried, Obstacle> {
+        let on = |bounds: Bounds, tries: &dyn Fn(&Fixture) -> Result<Ending, Obstacle>| {
+            let ground = self.ground(bounds)?;
+            Tried::after(ground.scene(), tries(ground))
+        };
         match attack.way {
-            Way::Load(bytes) => {
-                let loaded = self.ground(Bounds::Tight)?.host().load(bytes()?);
-                Ok(Ending::of(loaded.map(|_| "the component was loaded")))
-            }
+            Way::Load(bytes) => on(Bounds::Tight, &|ground| {
+                Ok(Ending::of(ground.host().load(bytes()?).map(|_| "the component was loaded")))
+            }),
             Way::Hostile(bounds, params) => {
                 let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
-                self.ground(bounds)?.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own))
+                on(bounds, &|ground| ground.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
             }
-            Way::Raw(bounds, module) => self.ground(bounds)?.among_neighbours(&raw::component(module)?, "{}"),
-            Way::Shared(tries) => tries(self.ground(Bounds::Tight)?),
-            Way::Alone(terms, tries) => tries(Fixture::new(self.terms(terms))?),
+            Way::Raw(bounds, module) => {
+                on(bounds, &|ground| ground.among_neighbours(&raw::component(module)?, "{}"))
+            }
+            Way::Shared(tries) => on(Bounds::Tight, &tries),
+            Way::Alone(terms, tries) => {
+                let ground = Fixture::new(self.terms(terms))?;
+                Tried::after(ground.scene(), tries(ground))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::common::{Asked, approver, artifact, asked, rules};
 use policy::{Artifact, Novelty, Policy};
 
-const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policy.md"));
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.md"));
 
 /// Every block of this language, and the rows of the first table with rulings that follows it before the next block.
 fn examples(language: &str) -> Vec<(String, Vec<(Asked, String)>)> {

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 fn main() {
     compare("minted on the execute lane", &common::minted().artifact, &common::keys());
-    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/receipt-spec/test-vectors");
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/receipt-spec/test-vectors");
     for name in ["approve-human-execute-lane-refund", "approve-human-deploy-gate-public-repo"] {
         let artifact = std::fs::read_to_string(format!("{vectors}/v3/{name}.json"));
         let keys = std::fs::read_to_string(format!("{vectors}/keys.json"));

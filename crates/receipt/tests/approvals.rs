@@ -387,7 +387,7 @@ fn revocations_need_no_approvals_and_name_what_they_revoke() {
 /// The revocation of the published vectors, where they are.
 #[test]
 fn the_published_revocation_is_recognised() {
-    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/receipt-spec/test-vectors");
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/receipt-spec/test-vectors");
     let read = |name: &str| std::fs::read_to_string(format!("{vectors}/{name}"));
     let (Ok(artifact), Ok(set)) = (read("v3/revoke-human-deploy-gate.json"), read("keys.json")) else {
         return crate::common::not_run("the published revocation is not here");

@@ -9,7 +9,7 @@ use receipt::{Decision, DecisionStatement, Draft, Json, mint, request_digest};
 
 /// The first block of this language behind `heading`.
 fn block(language: &str, heading: &str) -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/receipts.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/receipts.md");
     let text = fs::read_to_string(path).unwrap();
     let rest = text.split_once(heading).unwrap().1;
     let rest = rest.split_once(&format!("```{language}\n")).unwrap().1;
@@ -154,7 +154,7 @@ fn the_approvals_verify_with_securesystemslib() {
     {
         return crate::common::not_run("tests/envelope.py needs python3 with securesystemslib[crypto]");
     }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/envelope.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/envelope.py");
     let run = |name: &str, draft: &Draft, change: fn(&Json) -> Json| {
         let folder = folder(&format!("docs-envelope-{name}"), false);
         let minted = mint(draft, &signer()).unwrap();

@@ -12,7 +12,7 @@ use receipt::{
 
 /// The schema of this name, or `None` and a loud line.
 fn schema(name: &str) -> Option<Validator> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/receipt-spec/schema").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/receipt-spec/schema").join(name);
     let Ok(text) = std::fs::read_to_string(&path) else {
         crate::common::not_run(&format!("the published schema is not at {}", path.display()));
         return None;
@@ -79,7 +79,7 @@ fn every_attested_payload_is_inside_the_schema() {
 #[test]
 fn every_verified_vector_is_inside_its_schema() {
     let (Some(v2), Some(v3)) = (schema("receipt-v2.json"), schema("receipt-v3.json")) else { return };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/receipt-spec/test-vectors");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/receipt-spec/test-vectors");
     let mut keys = receipt::KeySet::new("both");
     for name in ["keys.json", "live-keys.json"] {
         let set = receipt::KeySet::parse(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap();

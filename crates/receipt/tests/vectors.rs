@@ -11,7 +11,7 @@ use receipt::{
 
 /// The folder of the vectors, or `None` and a loud line.
 fn vectors() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/receipt-spec");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/receipt-spec");
     if folder.is_dir() {
         return Some(folder);
     }
