@@ -84,7 +84,7 @@ fn run(target: &str, mutate: fn(&mut Vec<u8>, &mut Random), mut body: impl FnMut
 
 /// The committed seeds of a target, always in the same order.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let folder = crate::support::root().join("crates/engine/fuzz/seeds").join(target);
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.into_iter().map(|file| fs::read(file).unwrap()).collect()
