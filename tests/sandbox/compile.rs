@@ -5,7 +5,6 @@ use crate::support::cli;
 use engine::Host;
 use sandbox::{Compiler, LoadError, LoadLimits, Provenance, Sandbox, SandboxLimits};
 use std::fs;
-use std::fs::Permissions;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
