@@ -96,7 +96,7 @@ pub struct StoredReceipt {
     pub company_id: String,
     /// The committed idempotency key: the request's id.
     pub idem_key: String,
-    /// The committed digest of the hashable request.
+    /// The committed digest of the hashable request; empty for a revocation, which commits to none.
     pub input_hash: String,
 }
 
