@@ -56,7 +56,8 @@ def verify(envelope, people):
 
 with open(sys.argv[1]) as artifact, open(sys.argv[2]) as deciders:
     exported, people = parse(artifact.read()), parse(deciders.read())["deciders"]
-request = exported["request_json"]
+# Inside `artifact`, as the published schema has it; exports made before that have it next to it.
+request = exported["artifact"].get("request_json") or exported["request_json"]
 receipt = parse(base64.b64decode(exported["artifact"]["payload_bytes_b64"], validate=True))
 digest = hashlib.sha256(people_sign(request).encode()).hexdigest()
 for envelope in parse(request)["approvals"]:

@@ -23,11 +23,19 @@ function payload(envelope) {
 const receipt = payload(exported.artifact);
 console.log(`VERIFIED ${receipt.id} ${receipt.status} by ${receipt.deciderId}, scope ${receipt.scope}`);
 
-if (exported.request_json) {
-  const commitment = createHash("sha256").update(Buffer.from(exported.request_commitment_salt_b64, "base64")).update(exported.request_json);
+// Inside `artifact`, as the published schema has them; exports made before that have them next to it.
+const { request_json, request_commitment_salt_b64 } = exported.artifact.request_json ? exported.artifact : exported;
+if (request_json) {
+  const commitment = createHash("sha256").update(Buffer.from(request_commitment_salt_b64, "base64")).update(request_json);
   if (receipt.requestCommitment !== `sha256:${commitment.digest("hex")}`) throw new Error("commitment not opened");
-  const { action, receiptBinding } = JSON.parse(exported.request_json);
+  const { action, receiptBinding } = JSON.parse(request_json);
   console.log(`OPENED ${action.tool}.${action.operation} on ${action.parameters.resource} for ${receiptBinding.companyId}`);
+}
+if (exported.revocation_artifact) {
+  const revocation = payload(exported.revocation_artifact);
+  const { metadata } = JSON.parse(revocation.publicProjectionJson);
+  if (metadata.revokedReceiptId !== receipt.id) throw new Error("revocation of another receipt");
+  console.log(`REVOKED by ${revocation.id}`);
 }
 if (exported.attestation_artifact?.payload_bytes_b64) {
   const attestation = payload(exported.attestation_artifact);

@@ -4,6 +4,7 @@ use crate::support;
 use crate::support::cli::*;
 use serde_json::Value;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
@@ -41,10 +42,11 @@ fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
     for field in
         ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
     {
-        assert!(owner[field].is_string(), "{field}");
-        assert!(public.get(field).is_none(), "{field}");
+        assert!(owner["artifact"][field].is_string(), "{field}");
+        assert!(public["artifact"].get(field).is_none() && owner.get(field).is_none(), "{field}");
     }
-    assert_eq!(owner["artifact"], public["artifact"]);
+    let signed = |export: &Value| export["artifact"]["payload_bytes_b64"].clone();
+    assert_eq!(signed(&owner), signed(&public));
     assert!(owner["artifact"]["redeemed_at"].is_string());
     assert_eq!(owner["attestation_artifact"]["outcome"], "succeeded");
     assert_eq!(public["attestation_artifact"]["payload_withheld"], true);
@@ -64,7 +66,9 @@ fn verify_has_the_specification_s_exit_codes() {
     let owner: Value = serde_json::from_str(&run(here, &["receipts", "export", &id]).stdout).unwrap();
     let keys: Value = serde_json::from_str(&run(here, &["keys", "export"]).stdout).unwrap();
     let keys_file = write(here, "keys.json", &keys.to_string());
-    let artifact = serde_json::json!({ "artifact": owner["artifact"] });
+    let public: Value =
+        serde_json::from_str(&run(here, &["receipts", "export", &id, "--public"]).stdout).unwrap();
+    let artifact = serde_json::json!({ "artifact": public["artifact"] });
     let artifact_file = write(here, "a.json", &artifact.to_string());
     let verify = |file: &str, keys: &str, more: &[&str]| {
         run(here, &[&["verify", file, "--keys", keys], more].concat()).code
@@ -94,13 +98,15 @@ fn verify_has_the_specification_s_exit_codes() {
     assert_eq!(verify(&artifact_file, "/nowhere", &[]), Some(64));
     assert_eq!(run(here, &["verify", &artifact_file]).code, Some(64), "no keys are trusted by default");
 
-    let request = write(here, "request.json", owner["request_json"].as_str().unwrap());
-    let salt = owner["request_commitment_salt_b64"].as_str().unwrap();
-    let summary = write(here, "summary.txt", &format!("{}\n", owner["summary"].as_str().unwrap()));
+    let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
+    let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
+    let summary =
+        write(here, "summary.txt", &format!("{}\n", owner["artifact"]["summary"].as_str().unwrap()));
     let binding = write(
         here,
         "binding.json",
-        &serde_json::json!({ "companyId": owner["company_id"], "idemKey": owner["idem_key"] }).to_string(),
+        &serde_json::json!({ "companyId": owner["artifact"]["company_id"], "idemKey": owner["artifact"]["idem_key"] })
+            .to_string(),
     );
     let open = ["--request", &request, "--salt", salt];
     assert_eq!(verify(&artifact_file, &keys_file, &open), Some(0));
@@ -113,7 +119,7 @@ fn verify_has_the_specification_s_exit_codes() {
         Some(0)
     );
     let reformatted =
-        write(here, "reformatted.json", &format!("{} ", owner["request_json"].as_str().unwrap()));
+        write(here, "reformatted.json", &format!("{} ", owner["artifact"]["request_json"].as_str().unwrap()));
     assert_eq!(verify(&artifact_file, &keys_file, &["--request", &reformatted, "--salt", salt]), Some(10));
     let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
     assert_eq!(
@@ -228,5 +234,418 @@ fn the_published_vectors_have_their_exit_codes() {
     }
     let withheld = vectors.join("v3/approve-human-deploy-gate-v2-private-repo.json").display().to_string();
     let ran = run(data.path(), &["verify", &withheld, "--keys", &keys]);
-    assert!(ran.stdout.contains("rule         \"withheld (private repository)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("rule         withheld (private repository)"), "{}", ran.stdout);
+}
+
+/// The schema of that name, where the published ones are to be had.
+fn schema(name: &str) -> Option<(Value, jsonschema::Validator)> {
+    let path = support::root().join("../shared/receipt-spec/schema").join(name);
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("NOT RUN: the published schema is not at {}", path.display());
+        return None;
+    };
+    let schema = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    Some((schema, validator))
+}
+
+fn export(here: &Path, id: &str, more: &[&str]) -> Value {
+    let ran = run(here, &[&["receipts", "export", id], more].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn keys(here: &Path) -> String {
+    write(here, "keys.json", &run(here, &["keys", "export"]).stdout)
+}
+
+/// The schema leaves room for members that it does not name, so each one that it names is looked for in its place.
+#[test]
+fn an_export_is_what_the_published_schema_describes() {
+    let Some((schema, validator)) = schema("artifact.json") else { return };
+    let revoked = revoked();
+    let (decided, revoked_here) = (folder(), revoked.folder.path());
+    let ids = [
+        (decided.path(), receipt_id(decided.path(), "APPROVED")),
+        (decided.path(), receipt_id(decided.path(), "DENIED")),
+        (revoked_here, revoked.receipt.clone()),
+        (revoked_here, revoked.revocation.clone()),
+    ];
+    for (here, id) in &ids {
+        for more in [&[][..], &["--public"]] {
+            let export = export(here, id, more);
+            let errors: Vec<_> = validator.iter_errors(&export).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}: {export}");
+            let listed = &schema["properties"]["artifact"]["properties"];
+            let unlisted: Vec<_> = export["artifact"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|key| listed.get(key).is_none())
+                .collect();
+            assert!(unlisted.is_empty(), "{unlisted:?}");
+            let beside =
+                export.as_object().unwrap().keys().filter(|key| schema["properties"].get(key).is_none());
+            assert!(
+                beside.eq(export.get("revocation_artifact").map(|_| "revocation_artifact").iter()),
+                "{export}"
+            );
+        }
+    }
+    assert_eq!(export(decided.path(), &ids[1].1, &[]).get("attestation_artifact"), Some(&Value::Null));
+}
+
+/// Exports made by earlier versions have the owner's fields next to `artifact`. Wherever they stand, they are held to what was signed.
+#[test]
+fn owner_fields_open_a_receipt_inside_the_artifact_and_next_to_it() {
+    let data = folder();
+    let here = data.path();
+    let id = receipt_id(here, "APPROVED");
+    let keys = keys(here);
+    let inside = export(here, &id, &[]);
+    let mut earlier = export(here, &id, &["--public"]);
+    for field in
+        ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
+    {
+        earlier[field] = inside["artifact"][field].clone();
+    }
+    let verify = |document: &Value| {
+        let file = write(here, "owner.json", &document.to_string());
+        run(here, &["verify", &file, "--keys", &keys])
+    };
+    for document in [&inside, &earlier] {
+        let ran = verify(document);
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        assert!(ran.stdout.contains("commitment   opened"), "{}", ran.stdout);
+    }
+    let edited = |pointer: &str, document: &Value| {
+        let mut edited = document.clone();
+        let field = edited.pointer_mut(pointer).unwrap();
+        *field = field.as_str().unwrap().replace("deploy", "depl0y").into();
+        verify(&edited).code
+    };
+    assert_eq!(edited("/artifact/request_json", &inside), Some(10));
+    assert_eq!(edited("/request_json", &earlier), Some(10));
+    let mut two = earlier.clone();
+    two["artifact"] = inside["artifact"].clone();
+    assert_eq!(verify(&two).code, Some(0), "the same in both places");
+    two["summary"] = "another".into();
+    assert_eq!(verify(&two).code, Some(3), "no two readers see two documents");
+    let mut lost = inside.clone();
+    lost["artifact"]["request_commitment_salt_b64"] = Value::Null;
+    let lost = verify(&lost);
+    assert_eq!(lost.code, Some(0), "null is absent, and nobody asked to open: {}", lost.stdout);
+    assert!(
+        lost.stdout.contains("commitment   not opened") && lost.stdout.contains("not checked  the request")
+    );
+}
+
+/// A receipt by a person, taken back before it was spent.
+struct Revoked {
+    folder: TempDir,
+    receipt: String,
+    revocation: String,
+}
+
+fn revoked() -> Revoked {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    let succeeds = |arguments: &[&str]| {
+        let ran = run(here, arguments);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    for name in ["alice", "bob"] {
+        let key = here.join(name).display().to_string();
+        succeeds(&["deciders", "new-key", &key]);
+        succeeds(&["deciders", "add", name, "--role", "release", "--key", &format!("{key}.pub")]);
+    }
+    let policy = "[[rule]]\nid = \"two\"\ncapability = \"cloudflare.dynamic-worker.deploy\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 2\n";
+    write(here, "policy.toml", policy);
+    assert_eq!(run(here, &["run", GUEST, "--wait"]).code, Some(3));
+    let request = lines(&succeeds(&["approvals", "--json"]))[0]["request"].as_str().unwrap().to_owned();
+    for name in ["alice", "bob"] {
+        let key = here.join(name).display().to_string();
+        succeeds(&["approve", &request, "--as", name, "--key", &key, "--reason", "green"]);
+    }
+    let receipt = receipt_id(here, "APPROVED");
+    write(here, "before.json", &export(here, &receipt, &[]).to_string());
+    succeeds(&["revoke", &receipt, "--reason", "wrong branch"]);
+    let revocation = receipt_id(here, "DENIED");
+    Revoked { folder, receipt, revocation }
+}
+
+#[test]
+fn a_revocation_is_a_receipt_and_the_revoked_one_s_export_says_so() {
+    let Revoked { folder, receipt, revocation } = revoked();
+    let here = folder.path();
+    let keys = keys(here);
+    let listed = lines(&run(here, &["receipts", "list", "--json"]).stdout);
+    let ids: Vec<_> = listed.iter().map(|line| line["receipt_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [&receipt, &revocation], "by the time of issue");
+    assert_eq!(listed[1]["revokes"], receipt.as_str());
+    let shown = run(here, &["receipts", "show", &revocation]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert!(shown.stdout.contains(&format!("revokes      \"{receipt}\"")), "{}", shown.stdout);
+    assert!(shown.stdout.contains("summary      \"wrong branch\""), "{}", shown.stdout);
+
+    let alone = export(here, &revocation, &[]);
+    assert_eq!(alone["artifact"]["input_hash"], Value::Null, "a revocation commits to none");
+    let alone = write(here, "revocation.json", &alone.to_string());
+    let verified = run(here, &["verify", &alone, "--keys", &keys, "--require", "production,opened"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
+
+    let with_it = export(here, &receipt, &["--public"]);
+    assert!(!with_it["revocation_artifact"].as_object().unwrap().contains_key("request_json"));
+    let file = write(here, "after.json", &with_it.to_string());
+    let said = format!("by \"{revocation}\", verified");
+    let before = here.join("before.json").display().to_string();
+    for files in [&[file.as_str()][..], &[&before, &alone]] {
+        let ran = run(here, &[&["verify"], files, &["--keys", &keys]].concat());
+        assert_eq!(ran.code, Some(0), "it is genuine all the same: {}", ran.stdout);
+        assert!(ran.stdout.contains("APPROVED in scope production, REVOKED") && ran.stdout.contains(&said));
+    }
+    let required = run(here, &["verify", &file, "--keys", &keys, "--require", "approved"]);
+    assert_eq!(required.code, Some(12), "{}", required.stdout);
+    assert!(required.stdout.contains("not met      approved: it is revoked by"), "{}", required.stdout);
+
+    let mut other = with_it.clone();
+    other["revocation_artifact"] = with_it["artifact"].clone();
+    let other = write(here, "other.json", &other.to_string());
+    let ran = run(here, &["verify", &other, "--keys", &keys]);
+    assert_eq!(ran.code, Some(11), "{}", ran.stdout);
+    assert!(ran.stdout.contains("REVOCATION_NOT_VERIFIED"), "{}", ran.stdout);
+}
+
+/// `verify … && deploy` means permission only with all of `--require`.
+#[test]
+fn an_exit_code_can_be_asked_to_mean_permission() {
+    let revoked = revoked();
+    let here = revoked.folder.path();
+    let (keys, before) = (keys(here), here.join("before.json").display().to_string());
+    let people = write(here, "deciders.json", &run(here, &["deciders", "export"]).stdout);
+    let all = "approved,production,unexpired,opened,deciders";
+    let permitted = run(here, &["verify", &before, "--keys", &keys, "--deciders", &people, "--require", all]);
+    assert_eq!(permitted.code, Some(0), "{}", permitted.stdout);
+    assert!(!permitted.stdout.contains("not checked"), "{}", permitted.stdout);
+    let unchecked = run(here, &["verify", &before, "--keys", &keys, "--require", "deciders"]);
+    assert_eq!(unchecked.code, Some(64), "there is nobody to check: {}", unchecked.stderr);
+    assert!(unchecked.stderr.contains("--deciders"), "{}", unchecked.stderr);
+    assert_eq!(run(here, &["verify", &before, "--keys", &keys, "--require", "apprved"]).code, Some(64));
+
+    let demo = folder();
+    let here = demo.path();
+    let keys = self::keys(here);
+    let nobody = write(here, "nobody.json", r#"{"deciders":[],"version":1}"#);
+    let verify = |status: &str, more: &[&str], require: &str| {
+        let export = export(here, &receipt_id(here, status), more);
+        let file = write(here, "demo.json", &export.to_string());
+        let ran = run(
+            here,
+            &["verify", &file, "--keys", &keys, "--deciders", &nobody, "--require", require, "--json"],
+        );
+        let line = lines(&ran.stdout).remove(0);
+        let unmet = line["not_met"].as_array().map(Vec::as_slice).unwrap_or_default().iter();
+        let unmet: Vec<_> = unmet.map(|unmet| unmet["requirement"].as_str().unwrap().to_owned()).collect();
+        (ran.code, line["code"].as_str().unwrap().to_owned(), unmet.join(","))
+    };
+    let not_met = |what: &str| (Some(12), "REQUIREMENT_NOT_MET".to_owned(), what.to_owned());
+    assert_eq!(verify("DENIED", &[], "approved,opened,unexpired"), not_met("approved"));
+    assert_eq!(verify("APPROVED", &[], all), not_met("production,deciders"));
+    assert_eq!(verify("APPROVED", &[], "approved"), (Some(0), "VERIFIED".to_owned(), String::new()));
+    let public = verify("APPROVED", &["--public"], "approved");
+    assert_eq!(
+        (public.0, public.1.as_str()),
+        (Some(8), "REQUEST_COMMITMENT_UNAVAILABLE"),
+        "--deciders opens"
+    );
+}
+
+/// Each file has its own verdict, whatever is wrong with another one.
+#[test]
+fn one_bad_file_among_several_is_judged_alone() {
+    let data = folder();
+    let here = data.path();
+    let keys = keys(here);
+    let good = write(here, "good.json", &export(here, &receipt_id(here, "APPROVED"), &[]).to_string());
+    let denied = write(here, "denied.json", &export(here, &receipt_id(here, "DENIED"), &[]).to_string());
+    let bad = here.join("bad.json");
+    std::fs::write(&bad, b"{\"artifact\":\"\xff\"}").unwrap();
+    let bad = bad.display().to_string();
+    let missing = here.join("missing.json").display().to_string();
+    let mut attestation = serde_json::json!({});
+    attestation["artifact"] = Value::Null;
+    attestation["attestation_artifact"] =
+        export(here, &receipt_id(here, "APPROVED"), &[])["attestation_artifact"].clone();
+    let attestation = write(here, "attestation.json", &attestation.to_string());
+    let ran = run(here, &["verify", &good, &bad, &missing, &attestation, &denied, "--keys", &keys, "--json"]);
+    let codes: Vec<_> = lines(&ran.stdout)
+        .iter()
+        .map(|line| (line["code"].as_str().unwrap().to_owned(), line["exit"].as_u64().unwrap()))
+        .collect();
+    let codes: Vec<_> = codes.iter().map(|(code, exit)| (code.as_str(), *exit)).collect();
+    let (judged, not) = (("VERIFIED", 0), ("NOT_JUDGED", 64));
+    assert_eq!(codes, [judged, ("MALFORMED", 3), not, not, judged]);
+    assert_eq!(ran.code, Some(3), "the first that fails");
+}
+
+/// Options that are not for a file are said to be, and never passed over.
+#[test]
+fn what_is_given_and_does_not_apply_is_an_error() {
+    let data = folder();
+    let here = data.path();
+    let keys = keys(here);
+    let owner = export(here, &receipt_id(here, "APPROVED"), &[]);
+    let receipt = write(here, "receipt.json", &owner.to_string());
+    let attestation = serde_json::json!({ "attestation_artifact": owner["attestation_artifact"] });
+    let attestation = write(here, "attestation.json", &attestation.to_string());
+    let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
+    let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
+    let nobody = write(here, "nobody.json", r#"{"deciders":[],"version":1}"#);
+    let verify = |more: &[&str]| {
+        run(here, &[&["verify", &attestation, "--keys", &keys, "--receipt", &receipt], more].concat())
+    };
+    let good = verify(&[]);
+    assert_eq!(good.code, Some(0), "{}", good.stdout);
+    assert!(good.stdout.contains("decider      \"demo:automatic\""), "who authorised it: {}", good.stdout);
+    for more in
+        [&["--request", &request, "--salt", salt][..], &["--deciders", &nobody], &["--require", "approved"]]
+    {
+        let ran = verify(more);
+        assert_eq!(ran.code, Some(64), "{}", ran.stdout);
+        assert!(ran.stdout.contains(more[0]), "{}", ran.stdout);
+    }
+    let raw = here.join("raw.json");
+    std::fs::write(&raw, b"\xff").unwrap();
+    let raw = raw.display().to_string();
+    let ran = run(here, &["verify", &receipt, "--keys", &keys, "--request", &raw, "--salt", salt]);
+    assert_eq!(ran.code, Some(10), "no committed request is that: {}", ran.stdout);
+}
+
+/// Both are said, and the exit code is neither's own.
+#[test]
+fn a_good_receipt_with_a_bad_attestation_says_both() {
+    let data = folder();
+    let here = data.path();
+    let keys = keys(here);
+    let good = export(here, &receipt_id(here, "APPROVED"), &[]);
+    let verify = |change: &dyn Fn(&mut Value)| {
+        let mut document = good.clone();
+        change(&mut document["attestation_artifact"]);
+        let file = write(here, "attested.json", &document.to_string());
+        let text = run(here, &["verify", &file, "--keys", &keys]);
+        let json = run(here, &["verify", &file, "--keys", &keys, "--json"]);
+        assert_eq!(text.code, json.code);
+        (text.code, text.stdout, lines(&json.stdout).remove(0))
+    };
+    let unsigned: &dyn Fn(&mut Value) = &|attestation| {
+        *attestation = serde_json::json!({
+            "approval_receipt_id": attestation["approval_receipt_id"], "outcome": "succeeded",
+            "signed": false, "signing_failed": true,
+        });
+    };
+    let forged: &dyn Fn(&mut Value) =
+        &|attestation| attestation["signature_b64"] = good["artifact"]["signature_b64"].clone();
+    for (change, why) in [(unsigned, "ATTESTATION_UNSIGNED"), (forged, "SIGNATURE_INVALID")] {
+        let (code, text, json) = verify(change);
+        assert_eq!(code, Some(11), "{text}");
+        let first = text.lines().next().unwrap();
+        assert!(first.contains("ATTESTATION_NOT_VERIFIED: the receipt itself verifies: APPROVED"), "{first}");
+        assert!(text.contains(&format!("outcome      {why}")), "{text}");
+        assert_eq!(json["code"], "ATTESTATION_NOT_VERIFIED");
+        assert_eq!((&json["exit"], &json["attestation"]["code"]), (&11.into(), &why.into()));
+    }
+    assert_eq!(verify(&|_| {}).0, Some(0));
+}
+
+/// Nothing is too long to read, everyone who decided is named, and what was not checked is said first.
+#[test]
+fn a_verdict_can_be_read() {
+    let Revoked { folder, receipt, .. } = revoked();
+    let here = folder.path();
+    let (keys, before) = (keys(here), here.join("before.json").display().to_string());
+    let verified = run(here, &["verify", &before, "--keys", &keys]);
+    let shown = run(here, &["receipts", "show", &receipt]);
+    for text in [&verified.stdout, &shown.stdout] {
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest < 240, "{longest}: {text}");
+        assert!(text.contains("  action.parameters.resource = \"cloudflare://"), "{text}");
+        assert!(text.contains("  action.parameters.artifact.sha256 = "), "{text}");
+    }
+    let mut lines = verified.stdout.lines();
+    assert!(lines.next().unwrap().ends_with("VERIFIED: APPROVED in scope production"), "{}", verified.stdout);
+    let not_checked = lines.next().unwrap();
+    assert!(
+        not_checked.starts_with("not checked  who decided") && not_checked.contains("--deciders"),
+        "{not_checked}"
+    );
+    for name in ["alice", "bob"] {
+        assert!(
+            verified.stdout.contains(&format!("decided by   {name} as release at")),
+            "{}",
+            verified.stdout
+        );
+        assert!(shown.stdout.contains(&format!("signed by    {name} as release at")), "{}", shown.stdout);
+    }
+}
+
+/// Who stops reading has read enough; what could not be written is an error; neither is a verdict.
+#[test]
+fn a_reader_that_is_gone_changes_no_verdict() {
+    let data = folder();
+    let here = data.path();
+    let keys = keys(here);
+    let good = write(here, "good.json", &export(here, &receipt_id(here, "APPROVED"), &[]).to_string());
+    let bad = write(here, "bad.json", "{");
+    let into = |out: Stdio, files: &[&str]| {
+        let mut command = command(here, &[&["verify"], files, &["--keys", &keys]].concat());
+        let output = command.stdout(out).stderr(Stdio::piped()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (files, code) in [(&[good.as_str()][..], 0), (&[&good, &bad], 3)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(into(writer.into(), files), (Some(code), String::new()));
+    }
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        eprintln!("NOT RUN: there is no /dev/full here");
+        return;
+    };
+    let (code, error) = into(full.try_clone().unwrap().into(), &[&good]);
+    assert_eq!(code, Some(64), "{error}");
+    assert!(error.contains("cannot write the verdicts"), "{error}");
+    assert_eq!(into(full.into(), &[&good, &bad]).0, Some(3), "the verdict stands");
+}
+
+/// Section 6.7, "Reporting a withheld rule": the words are the specification's.
+#[test]
+fn a_withheld_rule_is_reported_in_the_specification_s_words() {
+    let vectors = support::root().join("../shared/receipt-spec/test-vectors");
+    if !vectors.is_dir() {
+        eprintln!("NOT RUN: the published vectors are not here");
+        return;
+    }
+    let data = TempDir::new().unwrap();
+    let path = |name: &str| vectors.join(name).display().to_string();
+    let name = "approve-human-deploy-gate-v2-private-repo";
+    let salt = "05f2531bc96caba4a8a3b629e8af364d90c6bf2cb0abe49537b2bd6b7602504a";
+    let (receipt, request) =
+        (path(&format!("v3/{name}.json")), path(&format!("v3/openings/{name}.request.json")));
+    let keys = path("keys.json");
+    let withheld = "rule         withheld (private repository): the signed projection carries no policy rule id or version; ";
+    let closed = run(data.path(), &["verify", &receipt, "--keys", &keys]);
+    let words = format!("{withheld}opening the request commitment shows it\n");
+    assert!(closed.stdout.contains(&words), "{}", closed.stdout);
+    let opened =
+        run(data.path(), &["verify", &receipt, "--keys", &keys, "--request", &request, "--salt", salt]);
+    let words = format!("{withheld}the opened request commitment records hold.repo_protected_path@");
+    assert!(opened.stdout.contains(&words), "{}", opened.stdout);
+    // Null owner fields ask for nothing, and an older version has none (section 3.5).
+    let older = std::fs::read_to_string(path("approve-human-deploy-gate.json")).unwrap();
+    let mut older: Value = serde_json::from_str(&older).unwrap();
+    (older["request_json"], older["artifact"]["request_json"]) = (Value::Null, Value::Null);
+    let older = write(data.path(), "older.json", &older.to_string());
+    let ran =
+        run(data.path(), &["verify", &older, "--keys", &keys, "--require", "approved,production,opened"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
 }

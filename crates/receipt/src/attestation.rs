@@ -19,6 +19,9 @@ use crate::verify::{check_signature, resolve};
 
 const CANONICALIZATION: &str = "attest_v1";
 
+/// The length of an instant whose year has four digits, as the published schema has all of them.
+const INSTANT_LEN: usize = "2026-01-01T00:00:00.000Z".len();
+
 /// How the execution of an approved action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionOutcome {
@@ -207,7 +210,7 @@ impl AttestationArtifact {
         {
             return Err(malformed("approval_receipt_id is not the signed approvalReceiptId"));
         }
-        read_claims(unsealed).map_err(VerifyError::AttestationInconsistent)
+        read_claims(unsealed)
     }
 }
 
@@ -311,22 +314,20 @@ fn payload(draft: &AttestationDraft, key_id: &str) -> Object {
     payload
 }
 
-/// The consistency rules of section 9.2, and the schema.
-fn read_claims(unsealed: Unsealed) -> Result<VerifiedAttestation, Reason> {
+/// The consistency rules of section 9.2 first, then the published schema. Each has its own code, as for receipts.
+fn read_claims(unsealed: Unsealed) -> Result<VerifiedAttestation, VerifyError> {
     let claims = Claims(&unsealed.payload);
-    if unsealed.payload.get("attestationVersion") != Some(&Json::from(1_u32)) {
-        return Err("attestationVersion is not 1".into());
-    }
-    if claims.text("signatureAlg")? != Some("ed25519") {
-        return Err("signatureAlg is not ed25519".into());
-    }
-    let required = |name: &'static str| claims.text(name)?.ok_or_else(|| Reason::from(format!("no {name}")));
+    let outcome = claims.outcome().map_err(VerifyError::AttestationInconsistent)?;
+    claims.check_schema().map_err(VerifyError::SchemaMismatch)?;
+    let outside = |name: &'static str| VerifyError::SchemaMismatch(format!("no {name}").into());
+    let text = |name| claims.text(name).map_err(VerifyError::SchemaMismatch);
+    let required = |name| text(name)?.map(ToOwned::to_owned).ok_or_else(|| outside(name));
     Ok(VerifiedAttestation {
-        receipt_id: required("approvalReceiptId")?.to_owned(),
-        outcome: claims.outcome(required("outcome")?)?,
-        tool_call_id: claims.text("toolCallId")?.map(ToOwned::to_owned),
-        created_at: claims.instant("createdAt")?.ok_or("no createdAt")?,
-        key_id: required("signatureKeyId")?.to_owned(),
+        receipt_id: required("approvalReceiptId")?,
+        outcome,
+        tool_call_id: text("toolCallId")?.map(ToOwned::to_owned),
+        created_at: required("createdAt")?.parse().map_err(|_| outside("createdAt"))?,
+        key_id: required("signatureKeyId")?,
         digest: unsealed.digest,
         text: unsealed.text,
     })
@@ -335,7 +336,25 @@ fn read_claims(unsealed: Unsealed) -> Result<VerifiedAttestation, Reason> {
 struct Claims<'a>(&'a Object);
 
 impl<'a> Claims<'a> {
-    fn outcome(&self, word: &str) -> Result<ExecutionOutcome, Reason> {
+    /// What the schema asks for and section 9.2 does not speak of.
+    fn check_schema(&self) -> Result<(), Reason> {
+        if self.0.get("attestationVersion") != Some(&Json::from(1_u32)) {
+            return Err("attestationVersion is not 1".into());
+        }
+        if self.text("signatureAlg")? != Some("ed25519") {
+            return Err("signatureAlg is not ed25519".into());
+        }
+        for name in ["createdAt", "startedAt", "finishedAt"] {
+            let text = self.text(name)?;
+            if self.instant(name)?.is_some() && text.is_some_and(|text| text.len() != INSTANT_LEN) {
+                return Err(format!("the year of {name} has not four digits").into());
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome(&self) -> Result<ExecutionOutcome, Reason> {
+        let word = self.text("outcome")?.ok_or("no outcome")?;
         let output_hash = match self.text("outputHash")?.map(Digest::from_tagged) {
             Some(Err(_)) => {
                 return Err("outputHash is not `sha256:` and 64 lowercase hexadecimal digits".into());
@@ -372,7 +391,6 @@ impl<'a> Claims<'a> {
 
     fn instant(&self, name: &'static str) -> Result<Option<Timestamp>, Reason> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let instant = if text.len() == 24 { text.parse().ok() } else { None };
-        instant.map(Some).ok_or_else(|| format!("{name} is not an instant with milliseconds").into())
+        text.parse().map(Some).map_err(|_| format!("{name} is not an instant with milliseconds").into())
     }
 }

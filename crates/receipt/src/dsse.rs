@@ -134,6 +134,11 @@ impl Envelope {
         &self.payload_type
     }
 
+    /// The payload before anything was verified: to show what is claimed, not to decide by it.
+    pub(crate) fn claimed_payload(&self) -> Payload<'_> {
+        Payload { payload_type: &self.payload_type, bytes: &self.payload }
+    }
+
     /// The signatures.
     pub fn signatures(&self) -> &[EnvelopeSignature] {
         &self.signatures

@@ -65,7 +65,8 @@ pub enum VerifyError {
     /// The decider proof has neither of the two frozen shapes.
     #[error("the decider proof is invalid: {0}")]
     DeciderProofInvalid(Reason),
-    /// The signed payload is outside the published schema of its version (section 6.3; the code is this crate's own).
+    /// The signed payload, of a receipt or of an attestation, is outside the published schema of its version (section 6.3;
+    /// the code is this crate's own).
     #[error("the signed payload is outside the schema of its version: {0}")]
     SchemaMismatch(Reason),
     /// An opening was asked for without the request text or without its salt.
@@ -76,6 +77,12 @@ pub enum VerifyError {
         "commitment not opened: this request and salt are not the committed ones; the text must be byte for byte"
     )]
     RequestCommitmentMismatch,
+    /// The request is the committed one, and this crate does not read it: a duplicate key, too deep, too long, or a text
+    /// that is no Unicode. The code is this crate's own.
+    #[error(
+        "the request and salt are the committed ones, and the request cannot be read here: {0}; unverifiable here, not tampered"
+    )]
+    RequestUnreadable(Reason),
     /// The stated summary is not the committed one.
     #[error("commitment not opened: {0}")]
     CommittedSummaryMismatch(Reason),
@@ -133,6 +140,7 @@ impl VerifyError {
             Self::CanonicalizationUnsupported(_) => ("CANONICALIZATION_UNSUPPORTED", 8),
             Self::ProjectionUnsupported(_) => ("PROJECTION_UNSUPPORTED", 8),
             Self::RequestCommitmentUnavailable(_) => ("REQUEST_COMMITMENT_UNAVAILABLE", 8),
+            Self::RequestUnreadable(_) => ("REQUEST_UNREADABLE", 8),
             Self::ProjectionNotAllowed(_) => ("PROJECTION_NOT_ALLOWED", 9),
             Self::DeciderProofMismatch(_) => ("DECIDER_PROOF_MISMATCH", 9),
             Self::DeciderProofInvalid(_) => ("DECIDER_PROOF_INVALID", 9),

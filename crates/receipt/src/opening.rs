@@ -7,7 +7,7 @@ use alloc::string::String;
 use crate::approvals::Said;
 use crate::digest::{Digest, Salt};
 use crate::error::{VerifyError, malformed};
-use crate::json::{Json, Object};
+use crate::json::{Json, JsonError, Object, Text};
 use crate::projection;
 use crate::projection::{Projection, Rule};
 use crate::verified::{Commitment, VerifiedReceipt};
@@ -71,9 +71,29 @@ impl Opening {
         Self { request_json: request_json.into(), salt, summary, binding }
     }
 
+    /// The opening that an owner's document carries; `None` when it carries no request or no salt, and so asks for none.
+    ///
+    /// The published schema has the owner fields inside `artifact`. Documents that this project exported earlier have them
+    /// next to it, and are read too. Fields in both places must be the same, so that no two readers open two requests.
+    pub fn from_document(document: &Json) -> Result<Option<Self>, VerifyError> {
+        let nothing = Json::Null;
+        let inside = document.get("artifact").unwrap_or(&nothing);
+        let (inside_opens, outside_opens) = (carries_opening(inside)?, carries_opening(document)?);
+        match (inside_opens, outside_opens) {
+            (false, false) => Ok(None),
+            (true, false) => Self::from_owner_fields(inside).map(Some),
+            (false, true) => Self::from_owner_fields(document).map(Some),
+            (true, true) if OWNER_FIELDS.iter().all(|name| inside.get(name) == document.get(name)) => {
+                Self::from_owner_fields(inside).map(Some)
+            }
+            (true, true) => Err(malformed(
+                "the owner fields stand inside `artifact` and next to it, and are not the same",
+            )),
+        }
+    }
+
     /// Reads the owner fields `request_json`, `request_commitment_salt_b64`, `summary`, `company_id`, `idem_key` and
-    /// `input_hash` of an owner's artifact: the object under `artifact`. A missing field states nothing, a null one states
-    /// that there is none.
+    /// `input_hash` from the object that has them. A missing field states nothing, a null one states that there is none.
     pub fn from_owner_fields(fields: &Json) -> Result<Self, VerifyError> {
         let unavailable = |what: &'static str| VerifyError::RequestCommitmentUnavailable(what.into());
         let request = fields.get("request_json").and_then(Json::as_str);
@@ -136,6 +156,29 @@ impl Stated {
             Self::Value(stated) => committed == Some(stated),
         }
     }
+
+    /// Whether it holds of a committed text. None that is stated equals one with a lone surrogate.
+    fn holds_of(&self, committed: Option<&Text>) -> bool {
+        match committed.map(Text::as_str) {
+            Some(None) => *self == Self::Nothing,
+            Some(text) => self.holds(text),
+            None => self.holds(None),
+        }
+    }
+}
+
+/// The owner fields, by their published names.
+const OWNER_FIELDS: [&str; 6] =
+    ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"];
+
+/// Whether an object has both fields that an opening needs. Null is absent.
+fn carries_opening(fields: &Json) -> Result<bool, VerifyError> {
+    let has = |name: &'static str| match fields.get(name) {
+        None | Some(Json::Null) => Ok(false),
+        Some(value) if value.as_str().is_some() => Ok(true),
+        Some(_) => Err(malformed(format!("the owner field {name} is neither a string nor null"))),
+    };
+    Ok(has("request_json")? & has("request_commitment_salt_b64")?)
 }
 
 /// An opened commitment. Only [`VerifiedReceipt::open`] makes one.
@@ -228,8 +271,12 @@ fn open(
     if Digest::commitment(&opening.salt, &opening.request_json) != commitment {
         return Err(VerifyError::RequestCommitmentMismatch);
     }
-    // A committed text that is not JSON commits to no binding, and fails there.
-    let request = Json::parse(&opening.request_json).unwrap_or(Json::Null);
+    let request = match Json::parse(&opening.request_json) {
+        Ok(request) => request,
+        // A committed text that is not JSON commits to no binding, and fails there.
+        Err(JsonError::Syntax { .. }) => Json::Null,
+        Err(error) => return Err(VerifyError::RequestUnreadable(format!("{error}").into())),
+    };
     let summary = check_summary(&request, &opening.summary)?;
     let binding = check_binding(&request, &opening.binding)?;
     if projection::build(tag, &request).as_deref() != Some(projection) {
@@ -242,14 +289,13 @@ fn check_summary(request: &Json, stated: &Stated) -> Result<Option<String>, Veri
     let mismatch = |reason: &'static str| VerifyError::CommittedSummaryMismatch(reason.into());
     let committed = match request.get(SUMMARY_KEY) {
         None => None,
-        Some(value) => {
-            Some(value.as_str().ok_or_else(|| mismatch("the committed receiptSummary is not a string"))?)
-        }
+        Some(Json::String(text)) => Some(text),
+        Some(_) => return Err(mismatch("the committed receiptSummary is not a string")),
     };
-    if !stated.holds(committed) {
+    if !stated.holds_of(committed) {
         return Err(mismatch("the stated summary is not the committed one"));
     }
-    Ok(committed.map(ToOwned::to_owned))
+    committed.map(|text| readable(SUMMARY_KEY, text)).transpose()
 }
 
 fn check_binding(request: &Json, stated: &StatedBinding) -> Result<Binding, VerifyError> {
@@ -261,21 +307,28 @@ fn check_binding(request: &Json, stated: &StatedBinding) -> Result<Binding, Veri
         || mismatch("receiptBinding is not exactly companyId, idemKey and inputHash, each a string or null");
     let value = |name: &str| match committed.get(name) {
         Some(Json::Null) => Ok(None),
-        Some(value) => value.as_str().map(|text| Some(text.to_owned())).ok_or_else(shape),
-        None => Err(shape()),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(_) | None => Err(shape()),
     };
     let (company_id, idem_key, input_hash) = (value("companyId")?, value("idemKey")?, value("inputHash")?);
     if committed.as_object().map(Object::len) != Some(3) {
         return Err(shape());
     }
-    if !stated.company_id.holds(company_id.as_deref()) {
+    if !stated.company_id.holds_of(company_id) {
         return Err(mismatch("the stated companyId is not the committed one"));
     }
-    if !stated.idem_key.holds(idem_key.as_deref()) {
+    if !stated.idem_key.holds_of(idem_key) {
         return Err(mismatch("the stated idemKey is not the committed one"));
     }
-    if !stated.input_hash.holds(input_hash.as_deref()) {
+    if !stated.input_hash.holds_of(input_hash) {
         return Err(mismatch("the stated inputHash is not the committed one"));
     }
-    Ok(Binding { company_id, idem_key, input_hash })
+    let text = |committed: Option<&Text>| committed.map(|text| readable(BINDING_KEY, text)).transpose();
+    Ok(Binding { company_id: text(company_id)?, idem_key: text(idem_key)?, input_hash: text(input_hash)? })
+}
+
+/// A committed text as Unicode. A JavaScript string may hold a lone surrogate; then it is genuine, and not readable here.
+fn readable(member: &'static str, text: &Text) -> Result<String, VerifyError> {
+    let unreadable = || VerifyError::RequestUnreadable(format!("{member} holds a lone surrogate").into());
+    text.as_str().map(ToOwned::to_owned).ok_or_else(unreadable)
 }

@@ -10,7 +10,7 @@ use crate::decider::{Decider, DeciderProof};
 use crate::digest::Digest;
 use crate::error::VerifyError;
 use crate::fields::{Attribution, AuthMethod, Decision, Resolution, RiskTier, Scope};
-use crate::json::{Json, Object};
+use crate::json::{Json, JsonError, Object};
 use crate::opening::Binding;
 use crate::timestamp::Timestamp;
 
@@ -69,7 +69,7 @@ impl Payload {
             expires_at: fields.instant("expiresAt")?,
             decider: if signs_decider { Some(fields.decider(proof)?) } else { None },
             scope: if signs_decider { Some(fields.word("scope", Scope::from_signed)?) } else { None },
-            request: if commits_request { None } else { Some(fields.signed_request()?) },
+            request: if commits_request { None } else { Some(fields.signed_request(version)?) },
         })
     }
 }
@@ -133,15 +133,18 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn signed_request(&self) -> Result<SignedRequest, VerifyError> {
+    fn signed_request(&self, version: Canonicalization) -> Result<SignedRequest, VerifyError> {
         let input_hash = self.text("inputHash")?;
         if input_hash.strip_prefix("sha256:").unwrap_or(&input_hash).parse::<Digest>().is_err() {
             return Err(outside("inputHash"));
         }
         let text = self.text("requestJson")?;
-        // An object is at least two characters; what is in it is the issuer's business and is handed on as text.
-        if text.len() < 2 {
+        // The least length of the schema, in characters.
+        if text.chars().nth(1).is_none() {
             return Err(outside("requestJson"));
+        }
+        if version == Canonicalization::JcsV2 {
+            check_request_json(&text)?;
         }
         let summary = match self.0.get("summary") {
             Some(_) => Some(self.required("summary")?.to_owned()),
@@ -169,6 +172,23 @@ fn is_decider_id(id: &str) -> bool {
     let named = ["user:", "api_key:", "demo:"].iter().find_map(|prefix| id.strip_prefix(prefix));
     let one_line = |name: &str| !name.is_empty() && !name.contains(['\n', '\r', '\u{2028}', '\u{2029}']);
     FIXED.contains(&id) || named.is_some_and(one_line)
+}
+
+/// Section 6.3: the request that `jcs_v2` signs is an object, in its canonical text.
+fn check_request_json(text: &str) -> Result<(), VerifyError> {
+    let request = match Json::parse(text) {
+        Ok(request) => request,
+        // Deeper than this crate reads. The text is signed as it stands; nothing is taken from it.
+        Err(JsonError::TooDeep { .. }) => return Ok(()),
+        Err(error) => return Err(VerifyError::SchemaMismatch(format!("requestJson: {error}").into())),
+    };
+    let Some(object) = request.as_object() else {
+        return Err(VerifyError::SchemaMismatch("requestJson is not an object".into()));
+    };
+    if request.has_index_keys() || object.is_canonical(text) {
+        return Ok(());
+    }
+    Err(VerifyError::SchemaMismatch("requestJson is not its own canonical text".into()))
 }
 
 fn outside(name: &'static str) -> VerifyError {

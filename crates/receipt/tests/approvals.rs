@@ -396,3 +396,18 @@ fn the_published_revocation_is_recognised() {
         verify(&Artifact::parse(&artifact).unwrap(), &receipt::KeySet::parse(&set).unwrap()).unwrap();
     assert_eq!(receipt.revokes(), Some("rcpt_dg_vec07v3privaterepo000001"));
 }
+
+/// Names to show, from envelopes whose signatures nobody has checked: they say what they say, and count for nothing.
+#[test]
+fn what_the_envelopes_claim_can_be_shown_without_the_deciders() {
+    let statements = [good(), bobs(good())];
+    let decisions = [decide(&statements[0], &alice()), decide(&statements[1], &bob())];
+    let opened = open(&Draft { approvals: decisions.to_vec(), ..draft() });
+    assert_eq!(opened.claimed_decisions().unwrap(), statements);
+    assert_eq!(open(&by_policy(draft())).claimed_decisions().unwrap(), []);
+    let forged = forged(Some(Json::array(["x"])), &[]);
+    assert!(matches!(
+        forged.claimed_decisions(),
+        Err(ApprovalError::Request(_) | ApprovalError::Envelope(_))
+    ));
+}

@@ -127,15 +127,25 @@ fn attestations_are_checked_step_by_step() {
         ("startedAt", "2026-11-23T09:01:03.000Z"),
         ("startedAt", "2026-11-23T09:01:00Z"),
         ("finishedAt", "2026-02-30T09:01:00.000Z"),
-        ("createdAt", "+002026-11-23T09:01:02.600Z"),
-        ("signatureAlg", "rsa"),
-        ("toolCallId", ""),
     ] {
         assert_eq!(changed(key, Some(value.into())), ("ATTESTATION_INCONSISTENT", 7), "{key} {value}");
     }
-    for key in ["outcome", "startedAt", "finishedAt", "attestationVersion", "signatureAlg", "createdAt"] {
+    for key in ["outcome", "startedAt", "finishedAt"] {
         assert_eq!(changed(key, None), ("ATTESTATION_INCONSISTENT", 7), "{key}");
         assert_eq!(changed(key, Some(7_u32.into())), ("ATTESTATION_INCONSISTENT", 7), "{key}");
+    }
+    // Outside the schema and no contradiction: the code that a receipt of this kind has.
+    for (key, value) in [
+        ("createdAt", "+002026-11-23T09:01:02.600Z"),
+        ("startedAt", "-000001-11-23T09:01:00.000Z"),
+        ("signatureAlg", "rsa"),
+        ("toolCallId", ""),
+    ] {
+        assert_eq!(changed(key, Some(value.into())), ("SCHEMA_MISMATCH", 9), "{key} {value}");
+    }
+    for key in ["attestationVersion", "signatureAlg", "createdAt"] {
+        assert_eq!(changed(key, None), ("SCHEMA_MISMATCH", 9), "{key}");
+        assert_eq!(changed(key, Some(7_u32.into())), ("SCHEMA_MISMATCH", 9), "{key}");
     }
     let unknown = with(&with(&json(&text), "outcome", Some("unknown".into())), "finishedAt", None);
     assert_eq!(attested_code(&sealed_attestation(&unknown)).0, "ATTESTATION_INCONSISTENT", "an output alone");

@@ -1,8 +1,8 @@
 //! The build rule and the check, from outside: what is signed, what is refused, and in which words.
 
 use crate::common;
-use crate::common::{json, keys, payload, seal, signer, with};
-use receipt::{Json, Rule, VerifyError, verify};
+use crate::common::{by_policy, draft, json, keys, payload, seal, signer, with};
+use receipt::{Draft, Json, Rule, VerifyError, mint, verify};
 
 /// The reason for refusing `projection`, or `None` when it is allowed.
 fn refusal(projection: &str) -> Option<String> {
@@ -221,15 +221,33 @@ fn a_withheld_rule_is_reported_as_withheld() {
     for tag in ["deploy_gate/v1", "execute/v1", "revocation/v1"] {
         assert_eq!(rule(tag, "{}"), Rule::NotRecorded);
     }
-    for (facts, name) in [
-        (
-            r#"{"policy":{"decision":{"ruleId":"a","ruleVersion":"1"}},"metadata":{"override":{"ruleId":"b"}}}"#,
-            "a@1",
-        ),
-        (r#"{"policy":{"decision":{"ruleId":"a"}}}"#, "a"),
-        (r#"{"metadata":{"denial":{"ruleId":"c"},"override":{"ruleId":"b","ruleVersion":"2"}}}"#, "b@2"),
-        (r#"{"metadata":{"denial":{"ruleId":"c"}}}"#, "c"),
+    let decided =
+        r#"{"policy":{"decision":{"ruleId":"a","ruleVersion":"1"}},"metadata":{"override":{"ruleId":"b"}}}"#;
+    assert_eq!(rule("deploy_gate/v1", decided), Rule::Named("a@1".to_owned()));
+    // A rule has a version; and an override or a denial names the rule of another decision.
+    for facts in [
+        r#"{"policy":{"decision":{"ruleId":"a"}}}"#,
+        r#"{"metadata":{"denial":{"ruleId":"c"},"override":{"ruleId":"b","ruleVersion":"2"}}}"#,
+        r#"{"metadata":{"denial":{"ruleId":"c"}}}"#,
     ] {
-        assert_eq!(rule("deploy_gate/v1", facts), Rule::Named(name.to_owned()));
+        assert_eq!(rule("deploy_gate/v1", facts), Rule::NotRecorded, "{facts}");
+    }
+}
+
+#[test]
+fn an_opened_request_records_the_decision_s_rule_or_the_override_s_or_the_denial_s() {
+    for (facts, name) in [
+        (r#"{"policy":{"decision":{"ruleId":"a","ruleVersion":"1"}}}"#, Some("a@1")),
+        (r#"{"policy":{"decision":{"ruleId":"a"}},"metadata":{"override":{"ruleId":"b"}}}"#, Some("b")),
+        (
+            r#"{"metadata":{"denial":{"ruleId":"c"},"override":{"ruleId":"b","ruleVersion":"2"}}}"#,
+            Some("b@2"),
+        ),
+        (r#"{"metadata":{"denial":{"ruleId":"c"}}}"#, Some("c")),
+        ("{}", None),
+    ] {
+        let minted = mint(&by_policy(Draft { request: json(facts), ..draft() }), &signer()).unwrap();
+        let receipt = verify(&minted.artifact, &keys()).unwrap();
+        assert_eq!(receipt.open(&minted.opening).unwrap().rule().as_deref(), name, "{facts}");
     }
 }

@@ -432,6 +432,25 @@ fn older_versions_sign_their_request_in_the_open() {
     }
 }
 
+/// Section 6.3: the request that `jcs_v2` signs is an object, in its canonical text. Nothing of the kind is said of `jcs_v1`.
+#[test]
+fn the_request_that_jcs_v2_signs_is_its_own_canonical_text() {
+    let request =
+        |version, text: &str| code(sealed(&with(&older(version), "requestJson", Some(text.into()))));
+    for text in [r#"{"b":1,"a":2}"#, r#"{ "a":1}"#, r#"{"a":1.0}"#, "[]", "{]", r#"{"a":1,"a":1}"#, "é\u{e9}"]
+    {
+        assert_eq!((request(1, text), request(2, text)), ("verified", "SCHEMA_MISMATCH"), "{text}");
+    }
+    // The least length is two characters, and not two bytes.
+    assert_eq!((request(1, "é"), request(2, "é")), ("SCHEMA_MISMATCH", "SCHEMA_MISMATCH"));
+    // JavaScript orders keys that look like array indices in its own way. Either order is what an issuer writes.
+    assert_eq!(request(2, r#"{"9":1,"10":2}"#), "verified");
+    assert_eq!(request(2, r#"{"a":1,"b":{"c":[1,2]}}"#), "verified");
+    // Deeper than this crate reads: it is signed as it stands, and nothing is taken from it.
+    let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    assert_eq!(request(2, &deep), "verified");
+}
+
 #[test]
 fn a_signature_over_the_raw_bytes_is_named_for_what_it_is() {
     use ed25519_dalek::Signer as _;

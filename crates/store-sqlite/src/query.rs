@@ -24,6 +24,13 @@ pub(crate) fn receipt(
     body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
 }
 
+/// A revocation is kept with the receipt that it takes back, and has an id of its own.
+pub(crate) fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError> {
+    const SELECT: &str = "SELECT body FROM revocations WHERE json_extract(body, '$.id') = ?1";
+    let body = one(db, SELECT, [id.as_str()], cell_0::<String>)?;
+    body.map(|body| from_json(&body)).transpose()
+}
+
 /// What became of a receipt: nothing yet, if there is none of that name.
 pub(crate) fn fate(db: &Connection, id: &ReceiptId) -> Result<ReceiptState, StoreError> {
     const SELECT: &str = "SELECT s.at, s.seq, a.body, v.at, v.body FROM (SELECT ?1 AS id) r

@@ -78,6 +78,11 @@ impl Sqlite {
         self.readers.read(|db| journal::from(db, key, (index, limit), hint))
     }
 
+    /// The signed revocation of that id.
+    pub fn revocation(&self, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError> {
+        self.readers.read(|db| query::revocation(db, id))
+    }
+
     /// What is known of the end of an instance's journal. Asked before a transaction begins, it says nothing that is not in there.
     fn hint(&self, key: &InstanceKey) -> Option<Hint> {
         self.writer.as_ref().map(|writer| writer.hint(key))

@@ -56,11 +56,17 @@ pub struct StoredReceipt {
     pub company_id: String,
     /// The committed idempotency key: the request's id.
     pub idem_key: String,
-    /// The committed digest of the hashable request.
+    /// The committed digest of the hashable request; empty for a revocation, which commits to none.
     pub input_hash: String,
 }
 
 impl StoredReceipt {
+    /// The committed digest of the hashable request. A revocation commits to none, and is kept with an empty one.
+    #[must_use]
+    pub fn input_hash(&self) -> Option<&str> {
+        Some(self.input_hash.as_str()).filter(|digest| !digest.is_empty())
+    }
+
     /// What opens the receipt's commitment; nothing when the salt is damaged.
     #[must_use]
     pub fn opening(&self) -> Option<Opening> {
@@ -70,7 +76,7 @@ impl StoredReceipt {
             binding: StatedBinding {
                 company_id: Stated::Value(self.company_id.clone()),
                 idem_key: Stated::Value(self.idem_key.clone()),
-                input_hash: Stated::Value(self.input_hash.clone()),
+                input_hash: Stated::from_record(self.input_hash()),
             },
             ..Opening::new(self.request_json.clone(), salt)
         })

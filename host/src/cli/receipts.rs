@@ -1,27 +1,29 @@
 //! `pp-host receipts`.
 
 use crate::cli::data_dir::Data;
+use crate::cli::verify::{Receipt, describe, label};
 use crate::cli::{Exit, json_line, visible_json};
 use anyhow::Context as _;
 use clap::Subcommand;
 use engine::issuer::Keyring;
-use receipt::KeySet;
+use engine::trust::Trust;
+use receipt::{DeciderSet, KeySet};
 use serde_json::{Value, json};
-use std::io::Write as _;
+use std::io::Write;
 use store::{ReceiptState, Store as _, StoredReceipt};
 use store_sqlite::Sqlite;
 use workflow::ReceiptId;
 
-/// List, show and export receipts.
+/// List, show and export receipts. A revocation is a receipt too.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipts {
-    /// List all receipts, oldest first.
+    /// List all receipts and revocations, oldest first.
     List {
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
     },
-    /// Verify one receipt with this host's keys and show what it says.
+    /// Verify one receipt with this host's keys and deciders, and show what it says.
     Show {
         /// The receipt.
         id: ReceiptId,
@@ -29,7 +31,7 @@ pub(crate) enum Receipts {
         #[arg(long)]
         json: bool,
     },
-    /// Print one receipt for others to verify: the signed artifact, its attestation, and what opens its commitment.
+    /// Print one receipt for others to verify: the signed artifact with what opens its commitment, its attestation, and what revokes it.
     Export {
         /// The receipt.
         id: ReceiptId,
@@ -39,130 +41,203 @@ pub(crate) enum Receipts {
     },
 }
 
+/// A receipt as it is kept here.
+struct Kept {
+    receipt: StoredReceipt,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A decision about a request, and what became of it.
+    Decision(Box<ReceiptState>),
+    /// It takes back the receipt of that id.
+    Revocation(String),
+}
+
 impl Receipts {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (folder, store) = data.read()?;
         let mut out = anstream::stdout().lock();
         match self {
             Self::List { json } => {
-                for id in store.receipts()? {
-                    let (receipt, fate) = find(&store, &id)?;
-                    match json {
-                        true => writeln!(out, "{}", json_line(&line(&receipt, &fate))?)?,
-                        false => writeln!(out, "{}", sentence(&receipt, &fate))?,
-                    }
+                for (_, line) in list(&store, *json)? {
+                    writeln!(out, "{line}")?;
                 }
             }
             Self::Show { id, json: true } => {
-                let (receipt, fate) = find(&store, id)?;
-                writeln!(out, "{}", json_line(&line(&receipt, &fate))?)?;
+                writeln!(out, "{}", json_line(&Kept::find(&store, id)?.line())?)?;
             }
             Self::Show { id, json: false } => {
-                let (receipt, fate) = find(&store, id)?;
-                show(&mut out, &receipt, &fate, &Keyring::public(&folder.keys())?)?;
+                let mut trust = Trust::default();
+                trust.extend(&store.acts(0)?)?;
+                let keys = Keyring::public(&folder.keys())?;
+                return show(&mut out, &Kept::find(&store, id)?, &keys, trust.deciders());
             }
             Self::Export { id, public } => {
-                let (receipt, fate) = find(&store, id)?;
-                writeln!(
-                    out,
-                    "{}",
-                    visible_json(&serde_json::to_string_pretty(&export(&receipt, &fate, *public)?)?)
-                )?;
+                let export = Kept::find(&store, id)?.export(*public)?;
+                writeln!(out, "{}", visible_json(&serde_json::to_string_pretty(&export)?))?;
             }
         }
         Ok(Exit::Done)
     }
 }
 
-fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<(StoredReceipt, ReceiptState)> {
-    store
-        .receipt(id)?
-        .with_context(|| format!("there is no receipt {id} (pp-host receipts list shows what there is)"))
+/// A line for each receipt and each revocation, by the time of issue.
+fn list(store: &Sqlite, json: bool) -> anyhow::Result<Vec<(String, String)>> {
+    let mut lines = Vec::new();
+    for id in store.receipts()? {
+        let kept = Kept::find(store, &id)?;
+        for kept in kept.revocation()?.iter().chain([&kept]) {
+            let issued = kept.receipt.artifact.issued_at.clone().unwrap_or_default();
+            let line = if json { json_line(&kept.line())? } else { kept.sentence() };
+            lines.push((issued, line));
+        }
+    }
+    // All instants have one form, whose order is that of time.
+    lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(lines)
 }
 
-fn status(receipt: &StoredReceipt) -> &str {
-    receipt.artifact.status.as_deref().unwrap_or("unknown")
+impl Kept {
+    fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<Self> {
+        if let Some((receipt, fate)) = store.receipt(id)? {
+            return Ok(Self { receipt, kind: Kind::Decision(Box::new(fate)) });
+        }
+        let revocation = store.revocation(id)?;
+        let revocation = revocation.with_context(|| {
+            format!("there is no receipt {id} (pp-host receipts list shows what there is)")
+        })?;
+        Ok(Self::revocation_of(revocation))
+    }
+
+    /// The binding of a revocation names what it revokes; its projection says the same, signed.
+    fn revocation_of(receipt: StoredReceipt) -> Self {
+        let revoked = receipt.idem_key.strip_prefix("revocation:").unwrap_or_default().to_owned();
+        Self { receipt, kind: Kind::Revocation(revoked) }
+    }
+
+    /// What takes this receipt back.
+    fn revocation(&self) -> anyhow::Result<Option<Self>> {
+        let Kind::Decision(fate) = &self.kind else { return Ok(None) };
+        let Some((_, body)) = &fate.revoked else { return Ok(None) };
+        let revocation = serde_json::from_str(body).context("the kept revocation is damaged")?;
+        Ok(Some(Self::revocation_of(revocation)))
+    }
+
+    fn status(&self) -> &str {
+        self.receipt.artifact.status.as_deref().unwrap_or("unknown")
+    }
+
+    fn line(&self) -> Value {
+        let receipt = &self.receipt;
+        let mut line = json!({
+            "receipt_id": receipt.id,
+            "request_id": receipt.request,
+            "tenant": receipt.company_id,
+            "status": self.status(),
+            "key_id": receipt.artifact.key_id,
+            "issued_at": receipt.artifact.issued_at,
+            "expires_at": receipt.artifact.expires_at,
+        });
+        match &self.kind {
+            Kind::Decision(fate) => {
+                line["redeemed_at"] = json!(fate.redeemed.map(|(at, _)| at));
+                line["attested"] = json!(fate.attestation.is_some());
+                line["revoked_at"] = json!(fate.revoked.as_ref().map(|(at, _)| at));
+            }
+            Kind::Revocation(revoked) => line["revokes"] = json!(revoked),
+        }
+        line
+    }
+
+    fn sentence(&self) -> String {
+        let receipt = &self.receipt;
+        let issued = receipt.artifact.issued_at.as_deref().unwrap_or_default();
+        let more = match &self.kind {
+            Kind::Revocation(revoked) => format!("  revokes {revoked}"),
+            Kind::Decision(fate) => match (&fate.revoked, fate.redeemed) {
+                (Some((at, _)), _) => format!("  revoked {at}"),
+                (None, Some((at, _))) => format!("  redeemed {at}"),
+                (None, None) => String::new(),
+            },
+        };
+        format!("{}  {:<8}  {}  issued {issued}{more}", receipt.id, self.status(), receipt.company_id)
+    }
+
+    /// The published envelope: the owner's fields stand inside `artifact`. `revocation_artifact` is this project's own member.
+    fn export(&self, public: bool) -> anyhow::Result<Value> {
+        let mut export = json!({ "artifact": self.artifact(public)? });
+        let Kind::Decision(fate) = &self.kind else { return Ok(export) };
+        export["artifact"]["redeemed_at"] = json!(fate.redeemed.map(|(at, _)| at));
+        export["attestation_artifact"] = attestation(fate, public)?;
+        if let Some(revocation) = self.revocation()? {
+            export["revocation_artifact"] = revocation.artifact(true)?;
+        }
+        Ok(export)
+    }
+
+    fn artifact(&self, public: bool) -> anyhow::Result<Value> {
+        let receipt = &self.receipt;
+        let mut artifact = serde_json::to_value(&receipt.artifact)?;
+        if !public {
+            artifact["request_json"] = json!(receipt.request_json);
+            artifact["request_commitment_salt_b64"] = json!(receipt.request_commitment_salt_b64);
+            artifact["summary"] = json!(receipt.summary);
+            artifact["company_id"] = json!(receipt.company_id);
+            artifact["idem_key"] = json!(receipt.idem_key);
+            artifact["input_hash"] = json!(receipt.input_hash());
+        }
+        Ok(artifact)
+    }
+
+    /// The receipt, verified and opened with what is kept here.
+    fn verified(&self, keys: &KeySet) -> anyhow::Result<Receipt> {
+        let verified = receipt::verify(&self.receipt.artifact, keys)?;
+        let opening = self.receipt.opening().context("the salt kept beside the receipt is damaged")?;
+        let opened = verified.open(&opening)?;
+        Ok(Receipt::of(verified, Some(opened)))
+    }
 }
 
-fn line(receipt: &StoredReceipt, fate: &ReceiptState) -> Value {
-    json!({
-        "receipt_id": receipt.id,
-        "request_id": receipt.request,
-        "tenant": receipt.company_id,
-        "status": status(receipt),
-        "key_id": receipt.artifact.key_id,
-        "issued_at": receipt.artifact.issued_at,
-        "expires_at": receipt.artifact.expires_at,
-        "redeemed_at": fate.redeemed.map(|(at, _)| at),
-        "attested": fate.attestation.is_some(),
-        "revoked_at": fate.revoked.as_ref().map(|(at, _)| at),
-    })
+/// The attestation, or null where there is none.
+fn attestation(fate: &ReceiptState, public: bool) -> anyhow::Result<Value> {
+    let Some(document) = &fate.attestation else { return Ok(Value::Null) };
+    let mut document: Value = serde_json::from_str(document)?;
+    if let (true, Some(attestation)) = (public, document["attestation_artifact"].as_object_mut()) {
+        // The payload has an unsalted digest of the output, which would confirm a guess at it.
+        attestation.remove("payload_bytes_b64");
+        attestation.insert("payload_withheld".to_owned(), json!(true));
+    }
+    Ok(document["attestation_artifact"].take())
 }
 
-fn sentence(receipt: &StoredReceipt, fate: &ReceiptState) -> String {
-    let issued = receipt.artifact.issued_at.as_deref().unwrap_or_default();
-    let spent = fate.redeemed.map_or_else(String::new, |(at, _)| format!("  redeemed {at}"));
-    let spent = fate.revoked.as_ref().map_or(spent, |(at, _)| format!("  revoked {at}"));
-    format!("{}  {:<8}  {}  issued {issued}{spent}", receipt.id, status(receipt), receipt.company_id)
+fn show(out: &mut impl Write, kept: &Kept, keys: &KeySet, deciders: &DeciderSet) -> anyhow::Result<Exit> {
+    let mut receipt = kept.verified(keys)?;
+    receipt.check_people(deciders)?;
+    if let Some(revocation) = kept.revocation()? {
+        receipt.revoked_by(revocation.verified(keys)?);
+    }
+    describe(out, &receipt)?;
+    if let Kind::Decision(fate) = &kept.kind {
+        describe_fate(out, fate, &receipt, keys)?;
+    }
+    Ok(if receipt.is_borne_out() { Exit::Done } else { Exit::Error })
 }
 
-fn show(
-    out: &mut impl std::io::Write,
-    stored: &StoredReceipt,
+fn describe_fate(
+    out: &mut impl Write,
     fate: &ReceiptState,
+    receipt: &Receipt,
     keys: &KeySet,
 ) -> anyhow::Result<()> {
-    let verified = receipt::verify(&stored.artifact, keys)?;
-    let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
-    let opened = verified.open(&opening)?;
-    super::verify::describe(out, &verified, Some(&opened))?;
-    match fate.redeemed {
-        Some((at, _)) => writeln!(out, "redeemed     {at}")?,
-        None => writeln!(out, "redeemed     no")?,
-    }
-    if let Some((at, revocation)) = &fate.revoked {
-        let revocation: StoredReceipt = serde_json::from_str(revocation)?;
-        let signed = receipt::verify(&revocation.artifact, keys)?;
-        let names = if verified.is_revoked_by(&signed) { "verified" } else { "NOT FOR THIS RECEIPT" };
-        writeln!(out, "revoked      {at} by {}, {names}", signed.id())?;
-    }
-    match &fate.attestation {
+    let redeemed = fate.redeemed.map_or_else(|| "no".to_owned(), |(at, _)| at.to_string());
+    label(out, "redeemed", &redeemed)?;
+    let outcome = match &fate.attestation {
+        None => "not attested".to_owned(),
         Some(document) => {
-            let attestation = receipt::AttestationArtifact::parse(document)?;
-            let attested = receipt::verify_attestation(&attestation, &verified, keys)?;
-            writeln!(
-                out,
-                "outcome      {}, attested {}",
-                attested.outcome().as_str(),
-                attested.created_at()
-            )?;
+            let attested = receipt.attested_by(document, keys)?;
+            format!("{}, attested {}", attested.outcome().as_str(), attested.created_at())
         }
-        None => writeln!(out, "outcome      not attested")?,
-    }
-    Ok(())
-}
-
-/// The specification's envelope, with the owner's fields beside it.
-fn export(receipt: &StoredReceipt, fate: &ReceiptState, public: bool) -> anyhow::Result<Value> {
-    let mut artifact = serde_json::to_value(&receipt.artifact)?;
-    artifact["redeemed_at"] = json!(fate.redeemed.map(|(at, _)| at));
-    let mut export = json!({ "artifact": artifact });
-    if let Some(document) = &fate.attestation {
-        let mut document: Value = serde_json::from_str(document)?;
-        if let (true, Some(attestation)) = (public, document["attestation_artifact"].as_object_mut()) {
-            // The payload has an unsalted digest of the output, which would confirm a guess at it.
-            attestation.remove("payload_bytes_b64");
-            attestation.insert("payload_withheld".to_owned(), json!(true));
-        }
-        export["attestation_artifact"] = document["attestation_artifact"].take();
-    }
-    if !public {
-        export["request_json"] = json!(receipt.request_json);
-        export["request_commitment_salt_b64"] = json!(receipt.request_commitment_salt_b64);
-        export["summary"] = json!(receipt.summary);
-        export["company_id"] = json!(receipt.company_id);
-        export["idem_key"] = json!(receipt.idem_key);
-        export["input_hash"] = json!(receipt.input_hash);
-    }
-    Ok(export)
+    };
+    Ok(label(out, "outcome", &outcome)?)
 }

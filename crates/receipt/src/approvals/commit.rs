@@ -8,6 +8,7 @@ use crate::dsse::Envelope;
 use crate::json::{Json, Object};
 use crate::members::ShapeError;
 use crate::opening::{BINDING_KEY, Opened, SUMMARY_KEY};
+use crate::statement::DecisionStatement;
 
 /// The reserved key that carries people's decisions.
 pub(crate) const APPROVALS_KEY: &str = "approvals";
@@ -56,5 +57,13 @@ impl Opened {
             return Err(ApprovalError::TooMany(entries.len()));
         }
         entries.iter().map(|entry| Envelope::from_json(entry).map_err(Into::into)).collect()
+    }
+
+    /// What the envelopes say, in their order, with no signature checked: the issuer's record of who decided. To show, not to
+    /// decide by; see [`verify_approvals`](crate::verify_approvals).
+    pub fn claimed_decisions(&self) -> Result<Vec<DecisionStatement>, ApprovalError> {
+        let envelopes = self.approvals()?;
+        let statement = |envelope: &Envelope| Ok(DecisionStatement::read(&envelope.claimed_payload())?);
+        envelopes.iter().map(statement).collect()
     }
 }

@@ -119,6 +119,19 @@ impl Json {
         write::writes(text, |out| write::value(out, self))
     }
 
+    /// Whether a key anywhere in this looks like an array index: the keys that JavaScript puts in an order of its own.
+    pub(crate) fn has_index_keys(&self) -> bool {
+        let is_index = |key: &Text| {
+            let index = key.as_str().and_then(|text| text.parse::<u32>().ok().map(|index| (text, index)));
+            index.is_some_and(|(text, index)| alloc::format!("{index}") == text)
+        };
+        match self {
+            Self::Array(elements) => elements.iter().any(Self::has_index_keys),
+            Self::Object(object) => object.iter().any(|(key, value)| is_index(key) || value.has_index_keys()),
+            _ => false,
+        }
+    }
+
     /// The member `key`, when this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.as_object()?.get(key)

@@ -33,7 +33,7 @@ vocabulary! {
 /// What a receipt says about the policy rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// This rule, with its version where one is recorded.
+    /// This rule: the decision's with its version, else the override's, else the denial's.
     Named(String),
     /// A rule of a private repository, kept behind the commitment. Never put the policy version in its place.
     Withheld {
@@ -45,10 +45,11 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The rule as a signed projection shows it.
+    /// The rule as a signed projection shows it: the decision's. An override or a denial in a projection names the rule of
+    /// another decision.
     pub(crate) fn of_projection(tag: Projection, projection: &Json) -> Self {
         let visibility = projection.pointer(["scope", "visibility"]);
-        match Self::of_request(projection) {
+        match Self::of_decision(projection) {
             Some(rule) => Self::Named(rule),
             None if tag == Projection::DeployGateV2 && !is_public(projection) => {
                 Self::Withheld { visibility_recorded: visibility.is_some() }
@@ -59,18 +60,20 @@ impl Rule {
 
     /// The rule that a request records: the decision's, else the override's, else the denial's.
     pub(crate) fn of_request(request: &Json) -> Option<String> {
-        let text = |path: &[&'static str]| request.pointer(path.iter().copied()).and_then(Json::as_str);
-        let versioned = |id: &str, version: Option<&str>| match version {
-            Some(version) => format!("{id}@{version}"),
-            None => id.into(),
+        let text = |path: [&'static str; 3]| request.pointer(path).and_then(Json::as_str);
+        let overridden = || {
+            let id = text(["metadata", "override", "ruleId"])?;
+            let version = text(["metadata", "override", "ruleVersion"]);
+            Some(version.map_or_else(|| id.into(), |version| format!("{id}@{version}")))
         };
-        if let Some(id) = text(&["policy", "decision", "ruleId"]) {
-            return Some(versioned(id, text(&["policy", "decision", "ruleVersion"])));
-        }
-        if let Some(id) = text(&["metadata", "override", "ruleId"]) {
-            return Some(versioned(id, text(&["metadata", "override", "ruleVersion"])));
-        }
-        text(&["metadata", "denial", "ruleId"]).map(Into::into)
+        let denied = || text(["metadata", "denial", "ruleId"]).map(Into::into);
+        Self::of_decision(request).or_else(overridden).or_else(denied)
+    }
+
+    /// The rule of the decision itself. It has a version, or it is no rule.
+    fn of_decision(request: &Json) -> Option<String> {
+        let text = |name| request.pointer(["policy", "decision", name]).and_then(Json::as_str);
+        Some(format!("{}@{}", text("ruleId")?, text("ruleVersion")?))
     }
 }
 

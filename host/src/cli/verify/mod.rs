@@ -1,42 +1,48 @@
 //! `pp-host verify`: receipts and attestations, offline, with pinned keys and the specification's exit codes.
 
+mod input;
+mod leaves;
+mod line;
 mod report;
+mod require;
+mod verdict;
 
-pub(crate) use report::describe;
+pub(crate) use report::{describe, label};
+pub(crate) use verdict::Receipt;
 
 use crate::cli::visible_json;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use receipt::{
-    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening, Salt,
-    Stated, StatedBinding, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
-};
-use std::fs;
-use std::io::{Read as _, Write as _};
+use engine::{Clock as _, SystemClock};
+use input::Document;
+use receipt::{DeciderSet, Json, KeySet, Opening, VerifyError};
+use require::Requirement;
+use std::io;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use workflow::Quoted;
+use verdict::{Attested, Verdict};
 
-/// The exit code when the command line makes no sense or a file cannot be read: nothing was verified, and nothing failed to verify.
+/// The exit code when the command line makes no sense, or a file cannot be read or written: nothing was found out about a receipt.
 pub(crate) const USAGE: u8 = 64;
-
-/// The specification's exit code for a policy that is not satisfied.
-const NOT_ENOUGH: u8 = 9;
 
 /// Verify receipts and attestations offline, with keys that you have pinned.
 ///
-/// Exit codes: 0 verified, 1 signature invalid, 2 key not found or revoked, 3 malformed, 4 hash or canonical form, 5 attestation
-/// unsigned, 6 payload withheld, 7 attestation inconsistent, 8 unverifiable here, 9 policy failure, 10 commitment not opened, 64 usage.
-/// With several files it is the first failure's.
+/// A denial and a demonstration verify too: an exit code of 0 says that the receipt is genuine, and --require says what else it has to be.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Verify {
     /// Artifact or attestation files; - is standard input.
     #[arg(required = true, value_name = "ARTIFACT")]
     artifacts: Vec<PathBuf>,
 
-    /// The issuer's key set. Get it from the issuer, never from whoever hands you the receipt.
+    /// The issuer's key set. Get it from the issuer, never with the receipt.
     #[arg(long)]
     keys: PathBuf,
+
+    /// What the receipts have to be, separated by commas. Without all of it the exit code is 12.
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    require: Vec<Requirement>,
 
     /// Open the commitment: the exact request text.
     #[arg(long, requires = "salt")]
@@ -68,211 +74,173 @@ pub(crate) struct Verify {
     json: bool,
 }
 
-/// One file's verdict.
-enum Verdict {
-    Receipt {
-        receipt: Box<VerifiedReceipt>,
-        opened: Option<Box<Opened>>,
-        attestation: Option<Result<VerifiedAttestation, VerifyError>>,
-        edited: Vec<&'static str>,
-        /// Whose signed decisions it rests on, where the deciders are pinned and the commitment is opened.
-        approvals: Option<Result<Vec<VerifiedDecision>, ApprovalError>>,
-    },
-    Attestation(VerifiedAttestation),
+const EXIT_CODES: &str = "\
+Exit codes. With several files it is that of the first that fails; each has its own verdict.
+   0  verified, and all that --require asks for
+   1  signature invalid
+   2  key not found, or revoked
+   3  malformed, or an attestation of another receipt or of a denial
+   4  hash or canonical form
+   5  attestation unsigned (the file holds only an attestation)
+   6  attestation withheld (the file holds only an attestation)
+   7  attestation contradicts itself
+   8  unverifiable here: an unknown version, or nothing to open it with
+   9  policy failure: a genuine signature over something that must not be accepted
+  10  commitment not opened: another request, summary or binding was signed
+  11  the receipt verifies; the attestation or the revocation in its file does not
+  12  the receipt verifies, and is not what --require asks for
+  64  usage, or a file cannot be read or written";
+
+/// What all files are judged by.
+struct Grounds {
+    keys: KeySet,
+    deciders: Option<DeciderSet>,
+    opening: Option<Result<Opening, VerifyError>>,
+    /// The receipt that attestations are of.
+    receipt: Option<Result<String, VerifyError>>,
 }
 
 impl Verify {
     pub(crate) fn execute(&self) -> ExitCode {
-        match self.verify_all() {
-            Ok(code) => ExitCode::from(code),
+        let verdicts = match self.judge_all() {
+            Ok(verdicts) => verdicts,
             Err(error) => {
                 super::complain(&format!("{error:#}"));
-                ExitCode::from(USAGE)
+                return ExitCode::from(USAGE);
             }
+        };
+        let code = verdicts.iter().map(|verdict| verdict.code().1).find(|code| *code != 0);
+        match self.report_all(&verdicts) {
+            // A reader that is gone has seen enough. The verdict is what it is.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                super::complain(&format!("cannot write the verdicts: {error}"));
+                ExitCode::from(code.unwrap_or(USAGE))
+            }
+            Ok(()) | Err(_) => ExitCode::from(code.unwrap_or(0)),
         }
     }
 
-    fn verify_all(&self) -> anyhow::Result<u8> {
-        let text = read(&self.keys)?;
-        let keys =
-            KeySet::parse(&text).with_context(|| format!("{} is not a key set", self.keys.display()))?;
-        let deciders = self.deciders()?;
-        let opening = self.opening()?;
-        let mut first = 0;
-        for path in &self.artifacts {
-            let verdict = self.verify_one(&read(path)?, &keys, opening.as_ref())?;
-            if let (Some(_), Ok(Verdict::Receipt { opened: None, .. })) = (&deciders, &verdict) {
+    /// One verdict a file, in the order of the command line.
+    fn judge_all(&self) -> anyhow::Result<Vec<Verdict>> {
+        let grounds = self.grounds()?;
+        let mut verdicts: Vec<_> = self.artifacts.iter().map(|path| self.judge(path, &grounds)).collect();
+        let revocations: Vec<_> = receipts(&verdicts)
+            .filter(|receipt| receipt.verified.revokes().is_some())
+            .map(|receipt| receipt.verified.clone())
+            .collect();
+        let now = SystemClock.now();
+        for verdict in &mut verdicts {
+            if let Verdict::Receipt(receipt) = verdict {
+                let revocation = revocations.iter().find(|other| receipt.verified.is_revoked_by(other));
+                receipt.revoked_by = receipt.revoked_by.take().or_else(|| revocation.cloned());
+                receipt.unmet = Requirement::unmet(&self.require, receipt, now);
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// Reads what the command line names besides receipts. What is wrong here is wrong for every file.
+    fn grounds(&self) -> anyhow::Result<Grounds> {
+        let not = |what: &str, path: &Path| format!("{} is not {what}", path.display());
+        let keys = KeySet::parse(&input::text(&self.keys)?);
+        let keys = keys.with_context(|| not("a key set", &self.keys))?;
+        let deciders = match &self.deciders {
+            None if self.require.contains(&Requirement::Deciders) => {
                 bail!(
-                    "{} is not opened, so nothing shows who decided: take the owner's export, or --request and --salt",
-                    path.display()
+                    "--require deciders needs --deciders FILE, the people as `pp-host deciders export` writes them"
+                )
+            }
+            None => None,
+            Some(path) => {
+                let set = DeciderSet::parse(&input::text(path)?);
+                Some(set.with_context(|| not("a set of deciders", path))?)
+            }
+        };
+        let receipt = match self.receipt.as_deref().map(|path| (path, Document::read(path))) {
+            None => None,
+            Some((_, Document::Text(text))) => Some(Ok(text)),
+            Some((_, Document::Malformed(error))) => Some(Err(error)),
+            Some((path, Document::Unreadable(error))) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        Ok(Grounds { keys, deciders, opening: self.opening()?, receipt })
+    }
+
+    fn opening(&self) -> anyhow::Result<Option<Result<Opening, VerifyError>>> {
+        let (Some(request), Some(salt)) = (&self.request, &self.salt) else { return Ok(None) };
+        let summary = self.summary.as_deref().map(input::summary).transpose()?.unwrap_or_default();
+        let binding = self.binding.as_deref().map(input::binding).transpose()?.unwrap_or_default();
+        let opening = input::opening(request, salt)?;
+        Ok(Some(opening.map(|opening| Opening { summary, binding, ..opening })))
+    }
+
+    fn judge(&self, path: &Path, grounds: &Grounds) -> Verdict {
+        let text = match Document::read(path) {
+            Document::Text(text) => text,
+            Document::Malformed(error) => return Verdict::Refused(error),
+            Document::Unreadable(error) => return Verdict::NotJudged(format!("cannot read it: {error}")),
+        };
+        let document = match Json::parse(&text) {
+            Ok(document) => document,
+            Err(error) => return Verdict::Refused(error.into()),
+        };
+        let has = |name: &str| document.get(name).is_some_and(|member| *member != Json::Null);
+        if !has("artifact") && has("attestation_artifact") {
+            return self.judge_attestation(&text, grounds);
+        }
+        match judge_receipt(&text, &document, grounds) {
+            Ok(receipt) => Verdict::Receipt(Box::new(receipt)),
+            Err(error) => Verdict::Refused(error),
+        }
+    }
+
+    fn judge_attestation(&self, text: &str, grounds: &Grounds) -> Verdict {
+        let asked = [
+            ("--request", self.request.is_some()),
+            ("--deciders", self.deciders.is_some()),
+            ("--require", !self.require.is_empty()),
+        ];
+        if let Some((option, _)) = asked.iter().find(|(_, given)| *given) {
+            return Verdict::NotJudged(format!("{option} is about receipts, and this is an attestation"));
+        }
+        let attested = match &grounds.receipt {
+            None => {
+                return Verdict::NotJudged(
+                    "an attestation is verified together with its receipt: name it with --receipt FILE"
+                        .to_owned(),
                 );
             }
-            let verdict = verdict.map(|verdict| verdict.with_approvals(deciders.as_ref()));
-            let code = verdict.as_ref().map_or_else(VerifyError::exit_code, Verdict::exit_code);
-            self.report(path, &verdict)?;
-            first = if first == 0 { code } else { first };
-        }
-        Ok(first)
-    }
-
-    /// The outer error is about the files at hand, the inner one is the verdict.
-    fn verify_one(
-        &self,
-        text: &str,
-        keys: &KeySet,
-        opening: Option<&Opening>,
-    ) -> anyhow::Result<Result<Verdict, VerifyError>> {
-        let json = match Json::parse(text) {
-            Ok(json) => json,
-            Err(error) => return Ok(Err(error.into())),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(receipt)) => Attested::read(text, receipt, &grounds.keys),
         };
-        if json.get("artifact").is_none() && json.get("attestation_artifact").is_some() {
-            let path = self.receipt.as_ref().context(
-                "an attestation is verified together with its receipt: name it with --receipt FILE",
-            )?;
-            return Ok(verify_attestation(text, &read(path)?, keys));
-        }
-        Ok(verify_receipt(text, &json, keys, opening))
+        attested.map_or_else(Verdict::Refused, |attested| Verdict::Attestation(Box::new(attested)))
     }
 
-    fn deciders(&self) -> anyhow::Result<Option<DeciderSet>> {
-        let Some(path) = &self.deciders else { return Ok(None) };
-        let set = DeciderSet::parse(&read(path)?);
-        set.map(Some).with_context(|| format!("{} is not a set of deciders", path.display()))
-    }
-
-    fn opening(&self) -> anyhow::Result<Option<Opening>> {
-        let (Some(request), Some(salt)) = (&self.request, &self.salt) else { return Ok(None) };
-        let salt = salt
-            .parse()
-            .ok()
-            .or_else(|| Salt::from_base64(salt))
-            .context("--salt takes 64 hexadecimal digits, or the same 32 bytes as base64")?;
-        let mut opening = Opening::new(read(request)?, salt);
-        if let Some(path) = &self.summary {
-            let text = read(path)?;
-            let text =
-                text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-            opening.summary = Stated::Value(text.to_owned());
-        }
-        if let Some(path) = &self.binding {
-            opening.binding =
-                binding(&read(path)?).with_context(|| format!("{} is not a binding", path.display()))?;
-        }
-        Ok(Some(opening))
-    }
-
-    fn report(&self, path: &Path, verdict: &Result<Verdict, VerifyError>) -> std::io::Result<()> {
+    fn report_all(&self, verdicts: &[Verdict]) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
-        let name = path.display().to_string();
-        match (self.json, verdict) {
-            (true, verdict) => {
-                writeln!(out, "{}", visible_json(&report::to_json(&name, verdict).to_string()))
+        for (path, verdict) in self.artifacts.iter().zip(verdicts) {
+            let name = path.display().to_string();
+            match self.json {
+                true => writeln!(out, "{}", visible_json(&line::to_json(&name, verdict).to_string()))?,
+                false => report::report(&mut out, &name, verdict)?,
             }
-            (false, Ok(Verdict::Receipt { receipt, opened, attestation, edited, approvals })) => {
-                writeln!(out, "{}: VERIFIED", Quoted(&name))?;
-                report::describe(&mut out, receipt, opened.as_deref())?;
-                report::describe_approvals(&mut out, approvals.as_ref())?;
-                report::warn_of_edits(&mut out, edited)?;
-                report::describe_outcome(&mut out, attestation.as_ref())
-            }
-            (false, Ok(Verdict::Attestation(attested))) => {
-                writeln!(out, "{}: VERIFIED", Quoted(&name))?;
-                writeln!(out, "receipt      {}", Quoted(attested.receipt_id()))?;
-                report::describe_outcome(&mut out, Some(&Ok(attested.clone())))
-            }
-            (false, Err(error)) => writeln!(
-                out,
-                "{}: {}: {}",
-                Quoted(&name),
-                error.code(),
-                workflow::Escaped(&error.to_string())
-            ),
         }
+        out.flush()
     }
 }
 
-impl Verdict {
-    /// The verdict with that on the people's decisions, where the deciders are pinned.
-    fn with_approvals(mut self, deciders: Option<&DeciderSet>) -> Self {
-        if let (Self::Receipt { opened: Some(opened), approvals, .. }, Some(deciders)) = (&mut self, deciders)
-        {
-            *approvals = Some(receipt::verify_approvals(opened, deciders, Judged::AsIssued));
-        }
-        self
+fn judge_receipt(text: &str, document: &Json, grounds: &Grounds) -> Result<Receipt, VerifyError> {
+    let mut receipt = Receipt::read(text, document, &grounds.keys, grounds.opening.as_ref())?;
+    if let Some(deciders) = &grounds.deciders {
+        receipt.check_people(deciders)?;
     }
-
-    fn exit_code(&self) -> u8 {
-        match self {
-            // A receipt whose attestation is withheld from this copy is verified all the same.
-            // The specification's code for a receipt that is genuine and not enough.
-            Self::Receipt { approvals: Some(Err(_)), .. } => NOT_ENOUGH,
-            Self::Receipt { attestation: Some(Err(VerifyError::PayloadWithheld)), .. } => 0,
-            Self::Receipt { attestation: Some(Err(error)), .. } => error.exit_code(),
-            Self::Receipt { .. } | Self::Attestation(_) => 0,
-        }
-    }
+    Ok(receipt)
 }
 
-fn verify_receipt(
-    text: &str,
-    json: &Json,
-    keys: &KeySet,
-    opening: Option<&Opening>,
-) -> Result<Verdict, VerifyError> {
-    let artifact = Artifact::parse(text)?;
-    let verified = receipt::verify(&artifact, keys)?;
-    let edited = artifact.disagreements(&verified);
-    let opening = match opening {
-        Some(opening) => Some(opening.clone()),
-        // An owner's export carries what opens it.
-        None if json.get("request_json").is_some() => Some(Opening::from_owner_fields(json)?),
-        None => None,
-    };
-    let opened = opening.map(|opening| verified.open(&opening)).transpose()?.map(Box::new);
-    let attestation = match json.get("attestation_artifact") {
-        None | Some(Json::Null) => None,
-        Some(_) => Some(
-            AttestationArtifact::parse(text)
-                .and_then(|attestation| receipt::verify_attestation(&attestation, &verified, keys)),
-        ),
-    };
-    Ok(Verdict::Receipt { receipt: Box::new(verified), opened, attestation, edited, approvals: None })
-}
-
-fn verify_attestation(text: &str, receipt: &str, keys: &KeySet) -> Result<Verdict, VerifyError> {
-    let verified = receipt::verify(&Artifact::parse(receipt)?, keys)?;
-    receipt::verify_attestation(&AttestationArtifact::parse(text)?, &verified, keys).map(Verdict::Attestation)
-}
-
-fn binding(text: &str) -> anyhow::Result<StatedBinding> {
-    let json = Json::parse(text)?;
-    let members = json.as_object().context("a binding is a JSON object")?;
-    let mut binding = StatedBinding::default();
-    for (key, value) in members.iter() {
-        let stated = match value {
-            Json::Null => Stated::Absent,
-            value => Stated::Value(value.as_str().context("its values are strings or null")?.to_owned()),
-        };
-        match key.as_str() {
-            Some("companyId") => binding.company_id = stated,
-            Some("idemKey") => binding.idem_key = stated,
-            Some("inputHash") => binding.input_hash = stated,
-            _ => anyhow::bail!("its members are companyId, idemKey and inputHash"),
-        }
-    }
-    Ok(binding)
-}
-
-/// Receipts are small: what is larger than this is none.
-const LARGEST: u64 = 16 << 20;
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let read = match path.to_str() {
-        Some("-") => std::io::stdin().lock().take(LARGEST).read_to_string(&mut text),
-        _ => fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text)),
-    };
-    read.with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text)
+fn receipts(verdicts: &[Verdict]) -> impl Iterator<Item = &Receipt> {
+    verdicts.iter().filter_map(|verdict| match verdict {
+        Verdict::Receipt(receipt) => Some(&**receipt),
+        _ => None,
+    })
 }

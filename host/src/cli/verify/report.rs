@@ -1,192 +1,263 @@
-//! Verdicts in words, and as JSON.
+//! Verdicts for people.
 
-use crate::cli::verify::Verdict;
+use super::leaves;
+use super::verdict::{Attested, Receipt, Verdict};
 use engine::{Clock as _, SystemClock};
-use receipt::{
-    ApprovalError, Opened, Rule, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
-};
-use serde_json::json;
-use std::io::Write;
-use workflow::Quoted;
+use receipt::{DeciderProof, Decision, Opened, Rule, VerifiedAttestation, VerifiedReceipt};
+use std::io::{Result, Write};
+use workflow::{Escaped, Quoted};
 
-/// What a verified receipt says, for people, and what remains unproven.
-pub(crate) fn describe(
-    out: &mut impl Write,
-    receipt: &VerifiedReceipt,
-    opened: Option<&Opened>,
-) -> std::io::Result<()> {
-    writeln!(out, "receipt      {}", Quoted(receipt.id()))?;
-    writeln!(out, "decision     {}", receipt.decision())?;
-    if let Some(decider) = receipt.decider() {
-        let method = decider.auth_method.map_or("not recorded", |method| method.as_str());
-        writeln!(out, "decider      {}, {method}, {}", Quoted(&decider.id), decider.attribution)?;
-    }
-    if let Some(scope) = receipt.scope() {
-        writeln!(out, "scope        {scope}")?;
-    }
-    writeln!(out, "agent        {}", Quoted(receipt.agent_id()))?;
-    if let Some(run) = receipt.run_id() {
-        writeln!(out, "run          {}", Quoted(run))?;
-    }
-    if let Some(policy) = receipt.policy_version() {
-        writeln!(out, "policy       {}", Quoted(policy))?;
-    }
-    if let Some(rule) = rule(receipt, opened) {
-        writeln!(out, "rule         {}", Quoted(&rule))?;
-    }
-    if let Some(projection) = receipt.projection() {
-        writeln!(out, "projection   {}", workflow::Escaped(&projection.canonical()))?;
-    }
-    writeln!(out, "issued       {}", receipt.created_at())?;
-    let when = if receipt.is_expired(SystemClock.now()) { "past" } else { "still to come" };
-    writeln!(out, "expires      {}, {when} (bounds redemption; the evidence stays)", receipt.expires_at())?;
-    writeln!(out, "key          {}, {}", Quoted(receipt.key_id()), receipt.canonicalization().as_str())?;
-    match (opened, receipt.request_commitment()) {
-        (Some(opened), _) => {
-            writeln!(
-                out,
-                "commitment   opened: the request, its summary and its binding are the ones that were signed"
-            )?;
-            let binding = opened.binding();
-            writeln!(out, "tenant       {}", Quoted(binding.company_id.as_deref().unwrap_or("none")))?;
-            writeln!(out, "request      {}", workflow::Escaped(&opened.request().canonical()))?;
+/// The most values of a committed request, and of a projection, that are shown.
+const REQUEST_LINES: usize = 40;
+const PROJECTION_LINES: usize = 12;
+
+/// What minting adds to a request, and what is shown in lines of its own.
+const ADDED: [&str; 3] = ["approvals", "receiptBinding", "receiptSummary"];
+
+/// One file's verdict: its code first, and on the same line what was decided.
+pub(super) fn report(out: &mut impl Write, name: &str, verdict: &Verdict) -> Result<()> {
+    let (code, _) = verdict.code();
+    write!(out, "{}: {code}: ", Quoted(name))?;
+    match verdict {
+        Verdict::Refused(error) => writeln!(out, "{}", Escaped(&error.to_string())),
+        Verdict::NotJudged(why) => writeln!(out, "{}", Escaped(why)),
+        Verdict::Attestation(attested) => {
+            writeln!(out, "the attestation, and the receipt that it is of")?;
+            describe_attested(out, attested)
         }
-        (None, Some(_)) => writeln!(
-            out,
-            "commitment   not opened: nothing is proven about the request beyond the projection"
-        )?,
-        (None, None) => {}
+        Verdict::Receipt(receipt) => {
+            if code != "VERIFIED" {
+                write!(out, "the receipt itself verifies: ")?;
+            }
+            writeln!(out, "{}", decided(receipt))?;
+            for unmet in &receipt.unmet {
+                label(out, "not met", &format!("{}: {}", unmet.requirement, Escaped(&unmet.why)))?;
+            }
+            for (_, why) in receipt.not_checked() {
+                label(out, "not checked", why)?;
+            }
+            describe(out, receipt)
+        }
     }
-    writeln!(
+}
+
+/// The decision and what limits it, in a few words.
+fn decided(receipt: &Receipt) -> String {
+    let verified = &receipt.verified;
+    let mut words = match verified.revokes() {
+        Some(revoked) => format!("a revocation of {}", Quoted(revoked)),
+        None => verified.decision().to_string(),
+    };
+    if let Some(scope) = verified.scope() {
+        words.push_str(&format!(" in scope {scope}"));
+    }
+    if verified.decision() == Decision::Approved && verified.is_expired(SystemClock.now()) {
+        words.push_str(", expired");
+    }
+    if receipt.revoked_by.is_some() {
+        words.push_str(", REVOKED");
+    }
+    words
+}
+
+/// What a verified receipt says, and what remains unproven.
+pub(crate) fn describe(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
+    let verified = &receipt.verified;
+    let opened = receipt.opened.as_ref();
+    label(out, "receipt", &Quoted(verified.id()).to_string())?;
+    label(out, "decision", verified.decision().as_str())?;
+    if let Some(revoked) = verified.revokes() {
+        label(out, "revokes", &Quoted(revoked).to_string())?;
+    }
+    if let Some(revocation) = &receipt.revoked_by {
+        let (at, by) = (revocation.created_at(), Quoted(revocation.id()));
+        label(out, "revoked", &format!("{at} by {by}, verified"))?;
+    }
+    if let Some(error) = &receipt.bad_revocation {
+        let words = format!("NOT SHOWN: the revocation in the file does not verify: {error}");
+        label(out, "revoked", &Escaped(&words).to_string())?;
+    }
+    describe_decider(out, verified)?;
+    describe_people(out, receipt)?;
+    describe_signed(out, verified, opened)?;
+    describe_opened(out, verified, opened)?;
+    for name in &receipt.edited {
+        let words =
+            format!("the envelope's {name} is not what was signed; what is shown here is what was signed");
+        label(out, "warning", &words)?;
+    }
+    for note in &receipt.notes {
+        label(out, "warning", note)?;
+    }
+    if let Some(attestation) = &receipt.attestation {
+        describe_outcome(out, attestation)?;
+    }
+    label(
         out,
-        "unproven     that the action was carried out, that the decision was wise, that no receipt was left out"
+        "unproven",
+        "that the action was carried out, that the decision was wise, that no receipt was left out",
     )
 }
 
-/// The policy rule that matched. Where the receipt withholds it, that is said, and never replaced by the policy's version.
-fn rule(receipt: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
-    let withheld =
-        |why: &str| format!("withheld ({why}): the signed projection carries no policy rule id or version");
-    match (receipt.rule(), opened.and_then(Opened::rule)) {
-        (Rule::Named(rule), _) => Some(rule),
-        (Rule::NotRecorded, _) => None,
-        (Rule::Withheld { .. }, Some(rule)) => {
-            Some(format!("{}; the opened request commitment records {rule}", withheld("private repository")))
+/// Whom the issuer names, and how they showed who they were.
+fn describe_decider(out: &mut impl Write, verified: &VerifiedReceipt) -> Result<()> {
+    let Some(decider) = verified.decider() else { return Ok(()) };
+    let method = decider.auth_method.map_or("not recorded", |method| method.as_str());
+    let (id, display) = (Quoted(&decider.id), Quoted(&decider.display));
+    label(out, "decider", &format!("{id} ({display}), {method}, {}", decider.attribution))?;
+    match &decider.proof {
+        None => Ok(()),
+        Some(DeciderProof::Webauthn(proof)) => {
+            let (at, origin) = (proof.verified_at, Quoted(&proof.origin));
+            label(out, "proof", &format!("webauthn at {at} on {origin}, as the issuer recorded it"))
         }
-        (Rule::Withheld { visibility_recorded: true }, None) => {
-            Some(format!("{}; opening the request commitment shows it", withheld("private repository")))
+        Some(DeciderProof::Reauth(proof)) => {
+            let (at, since) = (proof.verified_at, proof.auth_time);
+            label(out, "proof", &format!("reauth at {at}, logged in at {since}, as the issuer recorded it"))
         }
-        (Rule::Withheld { visibility_recorded: false }, None) => Some(format!(
-            "{}; opening the request commitment shows it",
-            withheld("visibility not recorded, so treated as private")
-        )),
     }
 }
 
-/// The convenience copies in an envelope that contradict what was signed: somebody edited them.
-pub(super) fn warn_of_edits(out: &mut impl Write, edited: &[&str]) -> std::io::Result<()> {
-    edited.iter().try_for_each(|name| {
-        writeln!(
-            out,
-            "warning      the envelope's {name} is not what was signed; what is shown here is what was signed"
-        )
-    })
-}
-
-/// Whose signed decisions the receipt rests on.
-pub(super) fn describe_approvals(
-    out: &mut impl Write,
-    approvals: Option<&Result<Vec<VerifiedDecision>, ApprovalError>>,
-) -> std::io::Result<()> {
-    match approvals {
-        None => Ok(()),
-        Some(Ok(decisions)) if decisions.is_empty() => {
-            writeln!(out, "decided by   nobody in person: the policy, or for show")
+/// Everyone whose decision the receipt rests on: verified, or by the issuer's record.
+fn describe_people(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
+    match &receipt.people {
+        Some(Ok(people)) if people.is_empty() => {
+            label(out, "signed by", "no person: an engine decided, or it is a demonstration or a revocation")
         }
-        Some(Ok(decisions)) => decisions.iter().try_for_each(|decision| {
-            let (person, role) = (decision.person(), decision.role());
-            let at = decision.statement().decided_at;
-            writeln!(
-                out,
-                "signed by    {person} as {role} at {at}, {}, key {}",
-                decision.decision(),
-                decision.key_id()
-            )
+        Some(Ok(people)) => people.iter().try_for_each(|decision| {
+            let (person, role, key) = (decision.person(), decision.role(), decision.key_id());
+            let (at, word) = (decision.statement().decided_at, decision.decision());
+            label(out, "signed by", &format!("{person} as {role} at {at}, {word}, key {key}"))
         }),
         Some(Err(error)) => {
-            writeln!(out, "decided by   NOT SHOWN: {}", workflow::Escaped(&error.to_string()))
+            label(out, "signed by", &format!("NOT SHOWN: {}", Escaped(&error.to_string())))?;
+            describe_claims(out, receipt)
+        }
+        None => describe_claims(out, receipt),
+    }
+}
+
+fn describe_claims(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
+    let Some(opened) = &receipt.opened else { return Ok(()) };
+    match opened.claimed_decisions() {
+        Ok(claims) => claims.iter().try_for_each(|claim| {
+            let (person, role, at, word) = (&claim.decider, &claim.role, claim.decided_at, claim.decision);
+            label(out, "decided by", &format!("{person} as {role} at {at}, {word}; signature not checked"))
+        }),
+        Err(error) => {
+            let words = format!("not readable: {}", Escaped(&error.to_string()));
+            label(out, "decided by", &words)
         }
     }
 }
 
-fn approval(decision: &VerifiedDecision) -> serde_json::Value {
-    json!({
-        "decider": decision.person().as_str(),
-        "role": decision.role().as_str(),
-        "decision": decision.decision().as_str(),
-        "decided_at": decision.statement().decided_at,
-        "key_id": decision.key_id().to_string(),
-    })
+/// What else stands in the signed bytes.
+fn describe_signed(out: &mut impl Write, verified: &VerifiedReceipt, opened: Option<&Opened>) -> Result<()> {
+    if let Some(scope) = verified.scope() {
+        label(out, "scope", scope.as_str())?;
+    }
+    label(out, "agent", &Quoted(verified.agent_id()).to_string())?;
+    if let Some(run) = verified.run_id() {
+        label(out, "run", &Quoted(run).to_string())?;
+    }
+    if let Some(policy) = verified.policy_version() {
+        label(out, "policy", &Quoted(policy).to_string())?;
+    }
+    if let Some(rule) = rule(verified, opened) {
+        let words = match verified.rule() {
+            Rule::Named(_) => Quoted(&rule).to_string(),
+            Rule::Withheld { .. } | Rule::NotRecorded => Escaped(&rule).to_string(),
+        };
+        label(out, "rule", &words)?;
+    }
+    if let (Some(tag), Some(projection)) = (verified.projection_tag(), verified.projection()) {
+        label(out, "projection", &format!("{tag}, within its allowlist"))?;
+        describe_values(out, leaves::lines(projection, &["projection"], PROJECTION_LINES))?;
+    }
+    label(out, "issued", &verified.created_at().to_string())?;
+    let when = if verified.is_expired(SystemClock.now()) { "past" } else { "still to come" };
+    let words = format!("{}, {when} (bounds redemption; the evidence stays)", verified.expires_at());
+    label(out, "expires", &words)?;
+    label(out, "key", &format!("{}, {}", Quoted(verified.key_id()), verified.canonicalization().as_str()))
+}
+
+/// The policy rule that matched. Where the receipt withholds it, the specification has the words (section 6.7), and the policy's version
+/// never stands in its place.
+pub(super) fn rule(verified: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
+    let why = match verified.rule() {
+        Rule::Named(rule) => return Some(rule),
+        Rule::NotRecorded => return None,
+        Rule::Withheld { visibility_recorded: true } => "private repository",
+        Rule::Withheld { visibility_recorded: false } => "visibility not recorded, so treated as private",
+    };
+    let more = match opened.map(Opened::rule) {
+        None => "opening the request commitment shows it".to_owned(),
+        Some(None) => "the opened request commitment records no rule".to_owned(),
+        Some(Some(rule)) => format!("the opened request commitment records {rule}"),
+    };
+    Some(format!("withheld ({why}): the signed projection carries no policy rule id or version; {more}"))
+}
+
+/// The request, as far as it is known.
+fn describe_opened(out: &mut impl Write, verified: &VerifiedReceipt, opened: Option<&Opened>) -> Result<()> {
+    let Some(opened) = opened else {
+        if let Some(binding) = verified.signed_binding() {
+            label(out, "tenant", &Quoted(binding.company_id.as_deref().unwrap_or("none")).to_string())?;
+            label(
+                out,
+                "summary",
+                &verified.signed_summary().map_or("none".into(), |it| Quoted(it).to_string()),
+            )?;
+        }
+        if let Some(request) = verified.signed_request() {
+            label(out, "request", &format!("{} bytes, signed in the open", request.len()))?;
+            if let Ok(request) = receipt::Json::parse(request) {
+                describe_values(out, leaves::lines(&request, &[], REQUEST_LINES))?;
+            }
+            return Ok(());
+        }
+        let words = "not opened: nothing is proven about the request beyond the projection";
+        return label(out, "commitment", words);
+    };
+    let words = "opened: the request, its summary and its binding are the ones that were signed";
+    label(out, "commitment", words)?;
+    label(out, "tenant", &Quoted(opened.binding().company_id.as_deref().unwrap_or("none")).to_string())?;
+    label(out, "summary", &opened.summary().map_or("none".into(), |summary| Quoted(summary).to_string()))?;
+    label(out, "request", &format!("{} bytes", opened.request().canonical().len()))?;
+    describe_values(out, leaves::lines(opened.request(), &ADDED, REQUEST_LINES))
+}
+
+fn describe_values(out: &mut impl Write, (lines, more): (Vec<String>, usize)) -> Result<()> {
+    lines.iter().try_for_each(|text| writeln!(out, "  {text}"))?;
+    match more {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more, which are in the file"),
+    }
+}
+
+fn describe_attested(out: &mut impl Write, attested: &Attested) -> Result<()> {
+    let Attested { attestation, receipt } = attested;
+    label(out, "receipt", &Quoted(attestation.receipt_id()).to_string())?;
+    label(out, "decision", receipt.decision().as_str())?;
+    describe_decider(out, receipt)?;
+    describe_outcome(out, &Ok(attestation.clone()))
 }
 
 /// How the action ended, as far as the issuer attested it.
-pub(super) fn describe_outcome(
+fn describe_outcome(
     out: &mut impl Write,
-    attestation: Option<&Result<VerifiedAttestation, VerifyError>>,
-) -> std::io::Result<()> {
+    attestation: &std::result::Result<VerifiedAttestation, receipt::VerifyError>,
+) -> Result<()> {
     match attestation {
-        None => Ok(()),
-        Some(Ok(attested)) => {
-            writeln!(
-                out,
-                "outcome      {}, as the issuer attested at {}",
-                attested.outcome().as_str(),
-                attested.created_at()
-            )
+        Ok(attested) => {
+            let (outcome, at) = (attested.outcome().as_str(), attested.created_at());
+            label(out, "outcome", &format!("{outcome}, as the issuer attested at {at}"))
         }
-        Some(Err(error)) => {
-            writeln!(out, "outcome      {}: {}", error.code(), workflow::Escaped(&error.to_string()))
-        }
+        Err(error) => label(out, "outcome", &format!("{}: {}", error.code(), Escaped(&error.to_string()))),
     }
 }
 
-/// A verdict, for programs.
-pub(super) fn to_json(name: &str, verdict: &Result<Verdict, VerifyError>) -> serde_json::Value {
-    let outcome = |attested: &VerifiedAttestation| json!({ "outcome": attested.outcome().as_str(), "created_at": attested.created_at() });
-    match verdict {
-        Ok(Verdict::Receipt { receipt, opened, attestation, edited, approvals }) => json!({
-            "file": name,
-            "code": "VERIFIED",
-            "receipt_id": receipt.id(),
-            "decision": receipt.decision().as_str(),
-            "decider": receipt.decider().map(|decider| &decider.id),
-            "scope": receipt.scope().map(receipt::Scope::as_str),
-            "key_id": receipt.key_id(),
-            "canonicalization": receipt.canonicalization().as_str(),
-            "policy_version": receipt.policy_version(),
-            "rule": rule(receipt, opened.as_deref()),
-            "projection": receipt.projection().and_then(|json| serde_json::from_str::<serde_json::Value>(&json.canonical()).ok()),
-            "expires_at": receipt.expires_at(),
-            "expired": receipt.is_expired(SystemClock.now()),
-            "edited": edited,
-            "commitment_opened": opened.is_some(),
-            "approvals": approvals.as_ref().map(|approvals| match approvals {
-                Ok(decisions) => decisions.iter().map(approval).collect(),
-                Err(error) => json!({ "error": error.to_string() }),
-            }),
-            "attestation": attestation.as_ref().map(|attestation| match attestation {
-                Ok(attested) => outcome(attested),
-                Err(error) => json!({ "code": error.code() }),
-            }),
-        }),
-        Ok(Verdict::Attestation(attested)) => json!({
-            "file": name,
-            "code": "VERIFIED",
-            "receipt_id": attested.receipt_id(),
-            "attestation": outcome(attested),
-        }),
-        Err(error) => {
-            json!({ "file": name, "code": error.code(), "exit": error.exit_code(), "message": error.to_string() })
-        }
-    }
+/// One labelled line. The text has been made safe to show.
+pub(crate) fn label(out: &mut impl Write, label: &str, text: &str) -> Result<()> {
+    writeln!(out, "{label:<12} {text}")
 }

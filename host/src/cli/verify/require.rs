@@ -1,0 +1,88 @@
+//! `--require`: what a caller needs a receipt to be before it acts on the exit code.
+
+use super::verdict::Receipt;
+use clap::ValueEnum;
+use receipt::{DEMO_KEY_ID, Decision, Scope, Timestamp};
+use std::fmt;
+
+/// One requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Requirement {
+    /// The decision is APPROVED, and none of the files at hand revokes it
+    Approved,
+    /// It was decided in production, and not under the demonstration key
+    Production,
+    /// It can still be redeemed, by this machine's clock
+    Unexpired,
+    /// The request is known: opened, or signed in the open by an older version
+    Opened,
+    /// At least one person signed, and every person's signature is by a key of --deciders
+    Deciders,
+}
+
+/// A requirement that a receipt does not meet, and why.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    pub(super) requirement: Requirement,
+    pub(super) why: String,
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Approved => "approved",
+            Self::Production => "production",
+            Self::Unexpired => "unexpired",
+            Self::Opened => "opened",
+            Self::Deciders => "deciders",
+        })
+    }
+}
+
+impl Requirement {
+    /// All that `receipt` does not meet of what is asked for, at `now`.
+    pub(super) fn unmet(asked: &[Self], receipt: &Receipt, now: Timestamp) -> Vec<Unmet> {
+        let unmet = |requirement: &Self| {
+            let why = requirement.fails(receipt, now)?;
+            Some(Unmet { requirement: *requirement, why })
+        };
+        asked.iter().filter_map(unmet).collect()
+    }
+
+    /// Why `receipt` is not what this asks for; `None` when it is.
+    fn fails(self, receipt: &Receipt, now: Timestamp) -> Option<String> {
+        let verified = &receipt.verified;
+        match self {
+            Self::Approved => match (verified.decision(), &receipt.revoked_by) {
+                (Decision::Denied, _) => Some("the decision is DENIED".to_owned()),
+                (Decision::Approved, Some(revocation)) => {
+                    Some(format!("it is revoked by {}", workflow::Quoted(revocation.id())))
+                }
+                (Decision::Approved, None) => None,
+            },
+            Self::Production => match verified.scope() {
+                None => Some("a jcs_v1 receipt signs no scope".to_owned()),
+                Some(Scope::Production) if verified.key_id() == DEMO_KEY_ID => {
+                    Some("it is signed under the demonstration key".to_owned())
+                }
+                Some(Scope::Production) => None,
+                Some(scope) => Some(format!("the scope is {scope}")),
+            },
+            Self::Unexpired => verified
+                .is_expired(now)
+                .then(|| format!("it could be redeemed until {}, and it is {now}", verified.expires_at())),
+            Self::Opened => (receipt.opened.is_none() && verified.signed_request().is_none()).then(|| {
+                "the request is not here: take the owner's export, or give --request and --salt".to_owned()
+            }),
+            Self::Deciders => match &receipt.people {
+                Some(Ok(people)) if people.is_empty() => Some(
+                    "no person signed: an engine decided, or it is a demonstration or a revocation"
+                        .to_owned(),
+                ),
+                Some(Ok(_)) => None,
+                Some(Err(error)) => Some(error.to_string()),
+                None => Some("the people's signatures were not checked".to_owned()),
+            },
+        }
+    }
+}
