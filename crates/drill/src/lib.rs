@@ -26,7 +26,7 @@ mod wasi;
 mod words;
 
 use ending::{Ending, Refusal};
-use ground::{Fixture, Terms};
+use fixture::{Fixture, Terms};
 use sandbox::Compiler;
 use std::fmt;
 use std::fmt::Write as _;
@@ -207,7 +207,7 @@ impl Drill {
             }
             Way::Hostile(bounds, params) => {
                 let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
-                self.ground(bounds)?.among_neighbours(ground::HOSTILE, params.unwrap_or(&own))
+                self.ground(bounds)?.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own))
             }
             Way::Raw(bounds, module) => self.ground(bounds)?.among_neighbours(&raw::component(module)?, "{}"),
             Way::Shared(tries) => tries(self.ground(Bounds::Tight)?),

@@ -12,7 +12,7 @@ const INVALID: &str = "not a valid component";
 /// An attack in a file of its name; its first line says what it tries.
 macro_rules! load {
     ($name:literal, $words:expr) => {{
-        const TEXT: &str = include_str!(concat!("../../../tests/guests/hostile/load/", $name, ".wat"));
+        const TEXT: &str = include_str!(concat!("../../../guests/hostile/load/", $name, ".wat"));
         attack($name, first_line(TEXT), $words, || Ok(wat::parse_str(TEXT)?))
     }};
 }

@@ -5,7 +5,7 @@ use crate::fixture::ATTACKER;
 use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way};
 
 /// A workflow with room for one core module.
-const FRAME: &str = include_str!("../../../tests/guests/hostile/frame.wat");
+const FRAME: &str = include_str!("../../../guests/hostile/frame.wat");
 
 /// The line of the frame that the module takes the place of.
 const PLACE: &str = "  ;; ATTACK";
@@ -13,7 +13,7 @@ const PLACE: &str = "  ;; ATTACK";
 /// An attack in a file of its name; its first line says what it tries.
 macro_rules! raw {
     ($name:literal, $bounds:ident, $refusal:expr) => {{
-        const TEXT: &str = include_str!(concat!("../../../tests/guests/hostile/raw/", $name, ".wat"));
+        const TEXT: &str = include_str!(concat!("../../../guests/hostile/raw/", $name, ".wat"));
         Attack {
             name: $name,
             tries: first_line(TEXT),
@@ -95,7 +95,7 @@ fn faults() -> Vec<Attack> {
 
 /// Whoever asks early waits like everybody else: `parked` says so, or that it does not.
 fn start_asks() -> Attack {
-    const TEXT: &str = include_str!("../../../tests/guests/hostile/raw/start-asks.wat");
+    const TEXT: &str = include_str!("../../../guests/hostile/raw/start-asks.wat");
     let way = Way::Shared(|ground| {
         let (key, request) = ground.parked(ATTACKER, &component(TEXT)?, "{}")?;
         Ok(Ending::Refused(format!("{key} waits for a decision about {request}")))

@@ -59,7 +59,7 @@ impl Approvals {
 
 /// Requests for the same thing by the same code stand together: they are one question, asked several times.
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
-    let reading = office::read(data)?;
+    let reading = session::read(data)?;
     let mut folded: BTreeMap<_, Vec<Waiting>> = BTreeMap::new();
     let mut order = Vec::new();
     for waiting in reading.waiting()? {
@@ -119,7 +119,7 @@ fn identity(request: &Request) -> (String, String, String, String, Option<String
 }
 
 fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
-    let reading = office::read(data)?;
+    let reading = session::read(data)?;
     let Waiting { request, count, .. } = reading.standing(id)?;
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", request.id)?;

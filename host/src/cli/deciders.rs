@@ -88,13 +88,13 @@ impl Deciders {
             }
             Self::Remove { decider, reason } => {
                 let act = Act::DeciderRemoved { decider: decider.clone(), reason: reason.clone() };
-                office::say(data, act)?;
+                session::say(data, act)?;
                 writeln!(anstream::stdout(), "{decider} decides no more")?;
             }
             Self::RevokeKey { key_id, reason, compromised_since } => {
                 let (key_id, reason, compromised_at) = (key_id.clone(), reason.clone(), *compromised_since);
                 let act = Act::KeyRevoked { key_id: key_id.clone(), compromised_at, reason };
-                office::say(data, act)?;
+                session::say(data, act)?;
                 writeln!(anstream::stdout(), "key {key_id} counts no more")?;
             }
             Self::NewKey { file } => {
@@ -156,10 +156,10 @@ impl Add {
         for act in [Some(&added), given.as_ref()].into_iter().flatten() {
             tried.apply(SystemClock.now(), act)?;
         }
-        office::say(data, added)?;
+        session::say(data, added)?;
         let mut out = anstream::stdout();
         if let (Some(key), Some(given)) = (key, given) {
-            office::say(data, given)?;
+            session::say(data, given)?;
             writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
         } else {
             writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;

@@ -140,7 +140,7 @@ impl Decide {
         };
         let mut out = anstream::stdout();
         let envelope = envelope.to_json().canonical();
-        match office::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
+        match session::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
             OperationOutcome::Kept { approved, ruling } => {
                 let approved: Vec<_> = approved.iter().map(PersonId::as_str).collect();
                 writeln!(out, "signed, and kept with request {}", self.request)?;
@@ -148,9 +148,9 @@ impl Decide {
             }
             OperationOutcome::Issued { receipt, status, expires_at, key } => {
                 writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
-                writeln!(out, "  request {} is decided; {}", self.request, office::go_on(data, &key))?;
+                writeln!(out, "  request {} is decided; {}", self.request, session::go_on(data, &key))?;
             }
-            other => return Err(office::unexpected(&other)),
+            other => return Err(session::unexpected(&other)),
         }
         Ok(Exit::Done)
     }
@@ -183,9 +183,9 @@ fn is_about(data: &Data, id: &RequestId, statement: &DecisionStatement) -> anyho
 }
 
 fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {
-    match office::operate(data, operation)? {
+    match session::operate(data, operation)? {
         OperationOutcome::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
-        other => Err(office::unexpected(&other)),
+        other => Err(session::unexpected(&other)),
     }
 }
 
@@ -247,7 +247,7 @@ impl Review {
         let (request, by, reason) = (self.request.clone(), self.by.clone(), self.reason.clone());
         let statement = drawn_up(data, Operation::DrawUpReview { request, by, decision, reason })?;
         let envelope = self.key.sign(data, &self.by, &statement)?.to_json().canonical();
-        office::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
+        session::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
         writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
         Ok(Exit::Done)
     }
@@ -255,8 +255,8 @@ impl Review {
 
 impl Withdraw {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (request, by, reason) = (self.request.clone(), office::account(), self.reason.clone());
-        office::operate(data, Operation::Withdraw { request, by, reason })?;
+        let (request, by, reason) = (self.request.clone(), session::account(), self.reason.clone());
+        session::operate(data, Operation::Withdraw { request, by, reason })?;
         writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
         Ok(Exit::Done)
     }
@@ -264,13 +264,13 @@ impl Withdraw {
 
 impl Revoke {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (receipt, by, reason) = (self.receipt.clone(), office::account(), self.reason.clone());
-        match office::operate(data, Operation::Revoke { receipt, by, reason })? {
+        let (receipt, by, reason) = (self.receipt.clone(), session::account(), self.reason.clone());
+        match session::operate(data, Operation::Revoke { receipt, by, reason })? {
             OperationOutcome::Revoked { revocation } => {
                 writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
                 Ok(Exit::Done)
             }
-            other => Err(office::unexpected(&other)),
+            other => Err(session::unexpected(&other)),
         }
     }
 }
@@ -278,14 +278,14 @@ impl Revoke {
 impl Freeze {
     pub(crate) fn freeze(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
-        office::say(data, act)?;
+        session::say(data, act)?;
         writeln!(anstream::stdout(), "frozen: nothing is approved and nothing is done until pp-host thaw")?;
         Ok(Exit::Done)
     }
 
     pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
-        office::say(data, act)?;
+        session::say(data, act)?;
         writeln!(anstream::stdout(), "thawed")?;
         Ok(Exit::Done)
     }

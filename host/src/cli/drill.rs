@@ -39,7 +39,7 @@ impl Drill {
             write!(out, "{}", drill::table())?;
             return Ok(Exit::Done);
         }
-        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data::compiler()?));
+        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data_dir::compiler()?));
         let mut held = 0;
         for attack in &attacks {
             let verdict = drill.run(attack);

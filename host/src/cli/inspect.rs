@@ -42,7 +42,7 @@ impl Inspect {
 
 /// With the data folder's cache where there is one that can be used. None is made.
 fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
-    let (cache, compiler) = (data.path.join("cache"), data::compiler()?);
+    let (cache, compiler) = (data.path.join("cache"), data_dir::compiler()?);
     let plain = || Sandbox::new(limits.clone());
     let sandbox = match cache.join("key").exists() {
         true => plain()?.cached_in(&cache).or_else(|_| plain()),

@@ -41,7 +41,7 @@ use std::process::ExitCode;
 #[command(name = "pp-host", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    data: data::Data,
+    data: data_dir::Data,
 
     #[command(subcommand)]
     command: Command,

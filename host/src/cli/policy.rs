@@ -96,7 +96,7 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
 
 impl Explain {
     fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let reading = office::read(data)?;
+        let reading = session::read(data)?;
         let document = reading.request(&self.request)?.document()?;
         let subject = Subject::of(&document)?;
         let explanation = reading.policy().explain(&subject.question(&[]));

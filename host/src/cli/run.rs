@@ -112,7 +112,7 @@ impl Resume {
         let key = self.which.key();
         data.read()?.1.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         if let Some(manner) = manner
-            && office::works_elsewhere(data)
+            && session::works_elsewhere(data)
         {
             return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
         }
@@ -129,22 +129,22 @@ impl Resume {
 
 /// Decides what an instance waits for that another process drives.
 fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner) -> anyhow::Result<Exit> {
-    let waiting = office::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
+    let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
     let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
     story.request(&request);
     let Some(Judgement { decision, by, reason }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
     let (request, by) = (request.id, by.name().clone());
-    match office::operate(data, Operation::DecideAsDemo { request, decision, by, reason })? {
+    match session::operate(data, Operation::DecideAsDemo { request, decision, by, reason })? {
         OperationOutcome::Issued { receipt, status, expires_at, key } => {
             story.say(
                 Style::new().bold(),
                 "receipt",
                 format_args!("{receipt} {status}, redeemable until {expires_at}"),
             );
-            story.detail("go on", office::go_on(data, &key));
+            story.detail("go on", session::go_on(data, &key));
             Ok(Exit::Done)
         }
-        other => Err(office::unexpected(&other)),
+        other => Err(session::unexpected(&other)),
     }
 }
 
@@ -169,8 +169,8 @@ impl<'a> Session<'a> {
             story.fact(fact);
             tell.tell();
         };
-        let host =
-            office::open(data, &common.limits, observe).map_err(|error| office::or_worked_in(data, error))?;
+        let host = session::open(data, &common.limits, observe)
+            .map_err(|error| session::or_worked_in(data, error))?;
         let manner = match (host.scope()?, named) {
             (Scope::Demo, named) => named.unwrap_or(default),
             (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,

@@ -30,7 +30,8 @@ pub(crate) fn open_to_work(
 }
 
 fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
-    let mut builder = Host::builder(&data.path).settings(limits.settings(data)?).compiler(data::compiler()?);
+    let mut builder =
+        Host::builder(&data.path).settings(limits.settings(data)?).compiler(data_dir::compiler()?);
     if let Some(socket) = &data.authority {
         builder = builder.authority(socket.clone());
     }
@@ -100,7 +101,7 @@ pub(crate) fn works_elsewhere(data: &Data) -> bool {
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match (works_elsewhere(data), key.tenant.as_str()) {
         (true, _) => format!("{key} goes on where pp-host work runs"),
-        (false, data::TENANT) => format!("go on with pp-host resume {}", key.instance),
+        (false, data_dir::TENANT) => format!("go on with pp-host resume {}", key.instance),
         (false, tenant) => format!("go on with pp-host resume {} --tenant {tenant}", key.instance),
     }
 }

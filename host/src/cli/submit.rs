@@ -37,9 +37,9 @@ impl Submit {
             params: params.text("the parameters")?,
             component: self.workflow.component()?.into(),
         });
-        let (key, created) = match office::operate(data, operation)? {
+        let (key, created) = match session::operate(data, operation)? {
             OperationOutcome::Submitted { key, created } => (key, created),
-            other => return Err(office::unexpected(&other)),
+            other => return Err(session::unexpected(&other)),
         };
         let mut out = anstream::stdout();
         match (self.json, created) {

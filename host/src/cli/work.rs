@@ -45,7 +45,7 @@ impl Work {
             (false, false) => Feed::Notes,
         };
         let (bulletin, printer) = Bulletin::open(telling)?;
-        let host = office::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
+        let host = session::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
         let worked = self.work(data, &host);
         // The last one who tells anything.
         drop(host);

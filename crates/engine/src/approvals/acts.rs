@@ -20,7 +20,7 @@ impl Host {
     /// The policy that governs.
     #[must_use]
     pub fn policy(&self) -> &dyn Policy {
-        &*self.0.policy
+        &*self.0.authority.policy
     }
 
     /// Which receipts count here now.
@@ -28,7 +28,7 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn scope(&self) -> Result<Scope, Error> {
-        Ok(self.0.scope(&*self.0.trust()?))
+        Ok(self.0.authority.scope(&*self.0.trust()?))
     }
 
     /// Records what an operator says, if it makes sense as things stand.

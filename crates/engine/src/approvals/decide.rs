@@ -34,7 +34,7 @@ impl Host {
     /// # Errors
     /// When there is none of that id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        self.0.request(id).map(|(_, request)| request)
+        requests::request(&*self.0.journals.store, id).map(|(_, request)| request)
     }
 
     /// The requests that wait for a decision, oldest first.
@@ -43,8 +43,8 @@ impl Host {
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.policy };
-        reading::waiting(&*self.0.store, grounds, at)
+        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        requests::waiting(&*self.0.journals.store, grounds, at)
     }
 
     /// How a request that waits stands.
@@ -52,7 +52,7 @@ impl Host {
     /// # Errors
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
-        let (key, request) = self.0.request(id)?;
+        let (key, request) = requests::request(&*self.0.journals.store, id)?;
         let count = self.count(&key, &request)?;
         Ok(Waiting { key, request, count })
     }
@@ -64,7 +64,7 @@ impl Host {
     /// receipt cannot be signed. Nothing has been decided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
-        self.0.tell_from(&key, look, says(id, None, issued.entries(id).into(), Some(&issued)))?;
+        self.0.signal_from(&key, look, says(id, None, issued.entries(id).into(), Some(&issued)))?;
         Ok(issued.receipt)
     }
 
@@ -75,14 +75,14 @@ impl Host {
     pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
         let says = says(id, None, issued.entries(id).into(), Some(&issued));
-        self.0.tell_from_async(&key, look, says).await?;
+        self.0.signal_from_async(&key, look, says).await?;
         Ok(issued.receipt)
     }
 
     /// A demo decider's decision, signed and not recorded.
     fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Loaded, Issued), Error> {
         let (key, request, look) = self.open_request(id)?;
-        if self.0.scope(&*self.0.trust()?) == Scope::Production {
+        if self.0.authority.scope(&*self.0.trust()?) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
         }
         if judgement.by.name() == &request.actor {
@@ -111,11 +111,11 @@ impl Host {
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
         let longest = match role.is_break_glass() {
-            true => authority::after(at, BREAK_GLASS),
+            true => issuer::after(at, BREAK_GLASS),
             false => request.expires_at,
         };
         let statement = DecisionStatement {
-            matter: authority::matter(&request, &*self.0.policy)?,
+            matter: issuer::matter(&request, &*self.0.authority.policy)?,
             decision,
             reason: reason.map(ToOwned::to_owned),
             decider: by.clone(),
@@ -146,12 +146,12 @@ impl Host {
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
         let (key, request, look) = self.open_request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.policy };
-        let decision = authority::verify_decision(&request, envelope, grounds, at)?;
+        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let decision = issuer::verify_decision(&request, envelope, grounds, at)?;
         // By the clock here, too: when it was signed is the signer's own word.
         let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
-        standing.map_err(|error| authority::IssueError::Approval(error.into()))?;
-        let mut envelopes = reading::envelopes(&look.facts, id)?;
+        standing.map_err(|error| issuer::IssueError::Approval(error.into()))?;
+        let mut envelopes = requests::envelopes(&look.facts, id)?;
         self.check_counts(&request, &decision, &envelopes)?;
         let before = Some(envelopes.len());
         envelopes.push(envelope.clone());
@@ -162,17 +162,17 @@ impl Host {
             key_id: decision.key_id().to_string(),
             envelope: envelope.to_json().canonical(),
         };
-        let (count, decisions) = authority::tally(&request, &envelopes, grounds, at)?;
-        authority::check_open(&request, count.verdict, &trust)?;
+        let (count, decisions) = issuer::tally(&request, &envelopes, grounds, at)?;
+        issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
-            self.0.tell_from(&key, look, says(id, before, vec![signed], None))?;
+            self.0.signal_from(&key, look, says(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
         // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
-        if let Some(act) = authority::glass_broken(&request, &count, &decisions, &trust)
-            && !self.0.authority.is_elsewhere()
+        if let Some(act) = issuer::glass_broken(&request, &count, &decisions, &trust)
+            && !self.0.authority.issuer.is_elsewhere()
         {
-            self.0.say(decision.person().as_str(), act)?;
+            self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
         }
         let issued = self.0.issue(&request, DecisionBasis::People(&envelopes))?;
         // An authority elsewhere may have decided before, and its answer was lost on the way: then this signature came too late.
@@ -183,7 +183,7 @@ impl Host {
         let in_time = issued.decision == expected;
         let signed = in_time.then_some(signed);
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
-        self.0.tell_from(&key, look, says(id, before, entries, Some(&issued)))?;
+        self.0.signal_from(&key, look, says(id, before, entries, Some(&issued)))?;
         Ok(Recorded::Issued(Box::new(issued.receipt)))
     }
 
@@ -194,7 +194,7 @@ impl Host {
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
         let (key, _, look) = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
-        self.0.tell_from(
+        self.0.signal_from(
             &key,
             look,
             says(id, None, vec![Entry::Withdrawn { request: id.clone(), by, reason }], None),
@@ -206,15 +206,15 @@ impl Host {
     /// # Errors
     /// When there is no such receipt, it is a denial, it is spent, or it was revoked before.
     pub fn revoke(&self, id: &ReceiptId, by: &str, reason: Option<&str>) -> Result<StoredReceipt, Error> {
-        let (receipt, _) = self.0.store.receipt(id)?.ok_or_else(|| Error::NoReceipt(id.clone()))?;
+        let (receipt, _) = self.0.journals.store.receipt(id)?.ok_or_else(|| Error::NoReceipt(id.clone()))?;
         if receipt.artifact.status.as_deref() != Some(Decision::Approved.as_str()) {
             return Err(Error::NothingToRevoke(id.clone()));
         }
         let at = self.0.now()?;
         let (name, salt) = (ids::id("rcpt_rev_", at)?, Salt::from_bytes(ids::random_bytes()?));
-        let revocation = self.0.authority.revoke(&receipt, (by, reason), name, salt, at)?;
+        let revocation = self.0.authority.issuer.revoke(&receipt, (by, reason), name, salt, at)?;
         let body = serde_json::to_string(&revocation).map_err(|error| Error::Internal(error.to_string()))?;
-        self.0.store.revoke(id.clone(), at, body)?;
+        self.0.journals.store.revoke(id.clone(), at, body)?;
         Ok(revocation)
     }
 
@@ -224,13 +224,13 @@ impl Host {
     /// # Errors
     /// When the statement does not count, or there is nothing to review.
     pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
-        let (_, request) = self.0.request(id)?;
-        if let Some(elsewhere) = self.0.authority.review(&request, envelope) {
+        let (_, request) = requests::request(&*self.0.journals.store, id)?;
+        if let Some(elsewhere) = self.0.authority.issuer.review(&request, envelope) {
             return Ok(elsewhere?);
         }
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let act = authority::review(&request, envelope, &*self.0.policy, &trust, at)?;
-        self.0.say("review", act)
+        let act = issuer::review(&request, envelope, &*self.0.authority.policy, &trust, at)?;
+        self.0.authority.record_act(&self.0.journals, "review", act)
     }
 
     /// What `by` would sign to say that they have looked at what somebody decided alone.
@@ -244,7 +244,7 @@ impl Host {
         decision: Decision,
         reason: &str,
     ) -> Result<DecisionStatement, Error> {
-        let (_, request) = self.0.request(id)?;
+        let (_, request) = requests::request(&*self.0.journals.store, id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
@@ -252,21 +252,21 @@ impl Host {
         let alone = Role::BREAK_GLASS.parse().map_err(|error| Error::Internal(format!("{error}")))?;
         let role = self.role_of(&trust, &request, by, None);
         Ok(DecisionStatement {
-            matter: authority::matter(&request, &*self.0.policy)?,
+            matter: issuer::matter(&request, &*self.0.authority.policy)?,
             decision,
             reason: Some(reason.to_owned()),
             decider: by.clone(),
             role: role.or_else(|_| self.role_of(&trust, &request, by, Some(&alone)))?,
             decided_at: at,
-            expires_at: authority::after(at, BREAK_GLASS),
+            expires_at: issuer::after(at, BREAK_GLASS),
             nonce: Nonce::from_bytes(nonce),
         })
     }
 
     /// A request that waits for a decision, and the journal that says so.
     fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Loaded), Error> {
-        let (key, request, facts) = reading::request_and_journal(&*self.0.store, id)?;
-        let look = self.0.look_at(&key, facts)?;
+        let (key, request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
+        let look = self.0.journals.load_at(&key, facts)?;
         check_pending(id, &look.replay)?;
         if self.0.now()? >= request.expires_at {
             let state = "it has lapsed; drive the instance, which will be told";
@@ -277,8 +277,8 @@ impl Host {
 
     fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.policy };
-        reading::count(&*self.0.store, grounds, key, request, at)
+        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        requests::count(&*self.0.journals.store, grounds, key, request, at)
     }
 
     /// Refuses what would not help: one's own request, a second statement to the same effect.
@@ -291,8 +291,8 @@ impl Host {
         let person = decision.person();
         check_own(request, person)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.policy };
-        let (_, decisions) = authority::tally(request, before, grounds, at)?;
+        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let (_, decisions) = issuer::tally(request, before, grounds, at)?;
         let same = |other: &receipt::VerifiedDecision| {
             other.person() == person
                 && other.decision() == decision.decision()
@@ -318,7 +318,7 @@ impl Host {
         if !person.decides_for(request.tenant.as_str()) {
             return Err(Error::OtherTenant(by.clone(), request.tenant.clone()));
         }
-        let wanted = self.0.policy.roles();
+        let wanted = self.0.authority.policy.roles();
         let helps = |role: &&Role| wanted.contains(role);
         let ordinary = |role: &&Role| !role.is_break_glass();
         let chosen = match named {
@@ -345,7 +345,7 @@ fn says<'a>(
 ) -> impl Fn(&Snapshot<'_>) -> Result<Update, Error> + use<'a> {
     move |stand| {
         check_pending(id, stand.replay)?;
-        if signed.is_some_and(|signed| signed != reading::signatures(stand.facts, id).count()) {
+        if signed.is_some_and(|signed| signed != requests::signatures(stand.facts, id).count()) {
             return Err(Error::SignedMeanwhile(id.clone()));
         }
         let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));

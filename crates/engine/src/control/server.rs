@@ -35,7 +35,7 @@ impl Host {
     /// # Errors
     /// When the socket cannot be made.
     pub fn listen(&self) -> Result<Control, Error> {
-        let data = self.0.folder.path();
+        let data = self.0.journals.folder.path();
         let failed = |error| StoreError::Folder { path: data.join(NAME), error };
         Ok(Control::open(self, data).map_err(failed)?)
     }
@@ -121,7 +121,8 @@ fn answer(host: &Host, mut stream: UnixStream) -> io::Result<()> {
         return Ok(());
     }
     let text = frame::read(&mut stream, frame::TEXT_BYTES_MAX)?;
-    let largest = u32::try_from(host.0.settings.largest().sandbox.component_bytes).unwrap_or(u32::MAX);
+    let largest =
+        u32::try_from(host.0.journals.settings.largest().sandbox.component_bytes).unwrap_or(u32::MAX);
     let component = frame::read(&mut stream, largest)?;
     let reply = match serde_json::from_slice::<Operation>(&text) {
         Ok(operation) => match host.operate(operation.with_component(component)) {

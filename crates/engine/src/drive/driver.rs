@@ -3,8 +3,9 @@
 use crate::Error;
 use crate::drive::effect::SpentReceipt;
 use crate::runtime::due::{agenda, differs};
+use crate::runtime::lease::Lease;
 use crate::runtime::slots::RunSlot;
-use crate::state::{HostState, Lease};
+use crate::state::HostState;
 use receipt::{Digest, PersonId, Timestamp};
 use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) struct Driver {
     /// The receipt that was spent last, for what it permits.
     pub(crate) spent: Option<SpentReceipt>,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
-    pub(crate) reins: Arc<Lease>,
+    pub(crate) lease: Arc<Lease>,
 }
 
 /// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for whoever watches.
@@ -91,7 +92,7 @@ enum Progress {
 
 /// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, gives the drive's seat to somebody
 /// else, and comes back when an attempt has taken longer than it may.
-pub(crate) async fn look_after(driver: &Mutex<Driver>) -> Result<(), Error> {
+pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
     let mut before = 0;
     loop {
         tokio::time::sleep(PATIENCE).await;
@@ -100,7 +101,7 @@ pub(crate) async fn look_after(driver: &Mutex<Driver>) -> Result<(), Error> {
             return Ok(());
         }
         if driver.replay.len() == before {
-            driver.slice.rise();
+            driver.slice.release();
         }
         before = driver.replay.len();
         if driver.since.elapsed() >= PATIENCE {
@@ -156,13 +157,13 @@ impl Driver {
         origin: Origin,
         replay: Replay,
         line: ScheduleRow,
-        (reins, writing): (Arc<Lease>, Writing),
+        (lease, writing): (Arc<Lease>, Writing),
     ) -> Self {
-        let quotas = inner.settings.of(&origin.key.tenant).quotas;
+        let quotas = inner.journals.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
-        let (origin, slice, spent) = (Arc::new(origin), inner.rota.begin(), None);
+        let (origin, slice, spent) = (Arc::new(origin), inner.slots.begin(), None);
         let line = Some(line);
-        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, reins }
+        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, lease }
     }
 
     /// Goes on from there until the command is answered; `position` is where in its journal the guest is then.
@@ -244,7 +245,7 @@ impl Driver {
     /// The one place where the host does anything. It is called by way of the heap, so that a step, which there are so many of, does not
     /// carry the weight of an action.
     async fn carry_out(&mut self, live: Box<Live>) -> Result<(), Error> {
-        self.slice.rise();
+        self.slice.release();
         match *live {
             Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
@@ -283,7 +284,7 @@ impl Driver {
                     Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).err(),
                     Err(error) => Some(error.into()),
                     Ok(stamp) => {
-                        self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                        self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
                         self.line = Some(line);
                         batch.entries.clear();
                         self.unwritten = batch.entries;
@@ -302,8 +303,8 @@ impl Driver {
     /// written, and `applied`.
     pub(crate) fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
         let key = &self.origin.key;
-        let facts = self.inner.store.facts(Some(key))?;
-        let line = self.inner.store.entered(key)?;
+        let facts = self.inner.journals.store.facts(Some(key))?;
+        let line = self.inner.journals.store.entered(key)?;
         let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
         let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
@@ -359,7 +360,7 @@ impl Driver {
         let waited = self.put_before(&mut batch);
         match self.hand_over(after, &mut batch, now).await {
             Ok(stamp) => {
-                self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
                 self.apply(batch.entries.get(waited..).unwrap_or_default())?;
                 Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
             }

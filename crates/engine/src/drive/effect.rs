@@ -29,7 +29,7 @@ impl Driver {
     ) -> Result<(), Error> {
         loop {
             let (trust, at) = (self.inner.trust()?, self.inner.now()?);
-            let (receipt, fate) = self.inner.store.receipt(&invocation.receipt)?.unzip();
+            let (receipt, fate) = self.inner.journals.store.receipt(&invocation.receipt)?.unzip();
             let fate = fate.unwrap_or_default();
             let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
             let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
@@ -64,9 +64,18 @@ impl Driver {
         trust: &Trust,
         at: Timestamp,
     ) -> Result<Permit, Refusal> {
-        let measure = GateContext { scope: self.inner.scope(trust), trust, policy: &*self.inner.policy };
-        let permit = self.inner.gate.check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
-        match self.inner.capability(&invocation.capability) {
+        let measure = GateContext {
+            scope: self.inner.authority.scope(trust),
+            trust,
+            policy: &*self.inner.authority.policy,
+        };
+        let permit = self.inner.capabilities.gate.check(
+            &claim(&self.origin, invocation, at),
+            receipt,
+            fate,
+            measure,
+        )?;
+        match self.inner.capabilities.named(&invocation.capability) {
             Some(_) => Ok(permit),
             None => Err(Refusal {
                 check: Check::Capability,
@@ -106,7 +115,7 @@ impl Driver {
         interrupted: bool,
     ) -> Result<Effect, Error> {
         let unknown = |message: String| Ok(Effect::Unknown { message });
-        let Some(capability) = self.inner.capability(&invocation.capability) else {
+        let Some(capability) = self.inner.capabilities.named(&invocation.capability) else {
             return unknown(format!("this host has no capability {:?} any more", invocation.capability));
         };
         if interrupted && capability.on_interruption() == OnInterruption::ReportUnknown {
@@ -137,18 +146,18 @@ impl Driver {
 
     /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the
     /// journal has the intent and no outcome, and the next drive takes it for what it is: interrupted. It cannot begin before this has
-    /// ended, as the reins are held until then.
+    /// ended, as the lease are held until then.
     async fn perform(
         &self,
         permit: Permit,
         invocation: &Invocation,
         attempt: Execution,
     ) -> Result<Result<Performed, PerformError>, Error> {
-        let (inner, reins) = (Arc::clone(&self.inner), Arc::clone(&self.reins));
+        let (inner, lease) = (Arc::clone(&self.inner), Arc::clone(&self.lease));
         let (name, artifact) = (invocation.capability.clone(), invocation.artifact.clone());
         let performing = tokio::task::spawn_blocking(move || {
-            let _reins = reins;
-            let capability = inner.capability(&name)?;
+            let _reins = lease;
+            let capability = inner.capabilities.named(&name)?;
             Some(capability.perform(&permit, &artifact, attempt))
         });
         let broke_off = |error: String| Error::Internal(format!("an action broke off: {error}"));
@@ -158,7 +167,7 @@ impl Driver {
 
     /// The permit for a receipt that this call has spent in an earlier drive: verified once more, from what is on disk.
     fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Execution), String>, Error> {
-        let found = self.inner.store.receipt(&invocation.receipt)?;
+        let found = self.inner.journals.store.receipt(&invocation.receipt)?;
         let redeemed = found.as_ref().and_then(|(_, fate)| fate.redeemed);
         let Some((at, order)) = redeemed else {
             return Err(Error::Internal(format!("receipt {} is not redeemed", invocation.receipt)));
@@ -167,7 +176,8 @@ impl Driver {
         let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
-        let permit = self.inner.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
+        let permit =
+            self.inner.capabilities.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))

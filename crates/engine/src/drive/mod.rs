@@ -3,7 +3,7 @@
 use crate::drive::driver;
 use crate::drive::driver::{Driver, Origin, Shared, Stop, Writing};
 use crate::runtime::due::agenda;
-use crate::state::Lease;
+use crate::runtime::lease::Lease;
 use crate::{Error, Host};
 use receipt::Digest;
 use sandbox::output::Output;
@@ -19,7 +19,7 @@ impl Host {
     /// # Errors
     /// When the host cannot go on. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
-        let reins = Lease::take(&self.0, key)?;
+        let lease = self.0.leases.acquire(key)?;
         let (mut seen, mut writing) = (None, Writing::Patiently);
         loop {
             let (origin, replay) = self.0.read(key)?;
@@ -32,7 +32,7 @@ impl Host {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
             seen = length;
-            match self.drive_once(origin, replay, &reins, writing).await {
+            match self.drive_once(origin, replay, &lease, writing).await {
                 Ok(Some(status)) if !status.can_run() => return Ok(status),
                 Ok(Some(_)) => {}
                 Ok(None) => seen = None,
@@ -55,7 +55,7 @@ impl Host {
         &self,
         origin: Origin,
         replay: Replay,
-        reins: &Arc<Lease>,
+        lease: &Arc<Lease>,
         writing: Writing,
     ) -> Result<Option<Status>, Error> {
         let program = self.program_of(origin.component).await?;
@@ -66,21 +66,21 @@ impl Host {
             instance: origin.key.instance.to_string(),
             workflow: origin.workflow.clone(),
         };
-        let (key, limits) = (origin.key.clone(), self.0.settings.of(&origin.key.tenant).sandbox);
+        let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
         let line = agenda(&replay.status(), self.0.now()?);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, (Arc::clone(reins), writing));
+        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, (Arc::clone(lease), writing));
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
         let printed = Output::new(limits.log_bytes);
         let end = tokio::select! {
-            (end, _) = self.0.sandbox.run_into(&printed, &program, event, &limits, handler) => Some(end),
-            overdue = drive::look_after(&driver) => {
+            (end, _) = self.0.programs.sandbox.run_into(&printed, &program, event, &limits, handler) => Some(end),
+            overdue = driver::watch(&driver) => {
                 overdue?;
                 driver.lock().await.cut_off().await?;
                 None
             }
             // What it was told has it stand still, end, or go back. Whoever acts has the driver: an action comes to its end.
-            () = async { reins.pulled().await; drop(driver.lock().await) } => None,
+            () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
         };
         let kept = self.keep_output(&key, &printed.text()).await;
         let Some(end) = end else { return kept.map(|()| None) };

@@ -48,7 +48,7 @@ impl Driver {
         let receipt = issued.map(|issued| Box::new(issued.receipt));
         let batch = Batch { entries, request: Some(kept), receipt, ..Batch::default() };
         let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
-        match self.quotas.check(tenant, &self.inner.store.usage(tenant)?, &growth) {
+        match self.quotas.check(tenant, &self.inner.journals.store.usage(tenant)?, &growth) {
             Ok(()) => self.append_batch(batch).await,
             Err(over) => self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await,
         }
@@ -57,14 +57,14 @@ impl Driver {
     /// Whether the tenant asks more often than people can be expected to answer.
     fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
         let since = Timestamp::from_millis(now.as_millis() - i64::try_from(HOUR.as_millis()).unwrap_or(0));
-        let asked = self.inner.store.asked_since(&self.origin.key.tenant, since)?;
+        let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since)?;
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }
 
     /// Everything about an action that the host knows by itself, but for the policy.
     fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
         let origin = &self.origin;
-        let capability = self.inner.capability(&action.capability);
+        let capability = self.inner.capabilities.named(&action.capability);
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
         let before =
             self.before(&action.capability, &action.resource, artifact.as_ref().map(|facts| facts.sha256))?;
@@ -88,14 +88,14 @@ impl Driver {
             resource: action.resource,
             reason: action.reason,
             evidence: action.evidence,
-            environment: self.inner.environment,
+            environment: self.inner.authority.environment,
             created_at: now,
             expires_at: after(now, Ask::EXPIRES),
         })
     }
 
     fn before(&self, capability: &str, resource: &str, artifact: Option<Digest>) -> Result<Before, Error> {
-        let (store, tenant) = (&self.inner.store, &self.origin.key.tenant);
+        let (store, tenant) = (&self.inner.journals.store, &self.origin.key.tenant);
         let known = |digest: &Digest| match store.is_known(tenant, digest) {
             Ok(true) => Ok(Novelty::Known),
             Ok(false) => Ok(Novelty::New),
@@ -112,12 +112,13 @@ impl Driver {
 
     /// The request with what the policy says to it, and until when it therefore waits.
     fn judged(&self, mut request: Request) -> Result<(Request, Ruling), Error> {
-        let policy = &self.inner.policy;
+        let policy = &self.inner.authority.policy;
         let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
         let subject = Subject::of(&document).map_err(|error| Error::Internal(error.to_string()))?;
         let mut ruling = policy.rule(&subject.question(&[]));
         // A demonstration has nothing to allow by itself.
-        if self.inner.scope(&*self.inner.trust()?) == Scope::Demo && ruling.answer == Answer::Allow {
+        if self.inner.authority.scope(&*self.inner.trust()?) == Scope::Demo && ruling.answer == Answer::Allow
+        {
             ruling.answer = Answer::Ask(Ask::one());
         }
         if let Answer::Ask(ask) = &ruling.answer {

@@ -1,6 +1,7 @@
 //! Deleting instances that have ended. What was decided and done in them stays: receipts, and the outcomes that were signed.
 
-use crate::state::{HostState, Lease};
+use crate::runtime::lease::Lease;
+use crate::state::HostState;
 use crate::{Error, Host};
 use receipt::Digest;
 use std::collections::BTreeSet;
@@ -26,10 +27,10 @@ pub(crate) fn delete(
     key: &InstanceKey,
     by: &str,
 ) -> Result<(Arc<Lease>, Commit), Error> {
-    let reins = Lease::take(inner, key)?;
-    let facts = inner.store.facts(Some(key))?;
+    let lease = inner.leases.acquire(key)?;
+    let facts = inner.journals.store.facts(Some(key))?;
     let entries = || facts.iter().map(|fact| &fact.entry);
-    let replay = Replay::fold(entries(), inner.settings.of(&key.tenant).workflow)
+    let replay = Replay::fold(entries(), inner.journals.settings.of(&key.tenant).workflow)
         .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
     if !replay.status().has_ended() {
         return Err(Error::NotEnded { key: key.clone(), status: replay.status().to_string() });
@@ -41,7 +42,7 @@ pub(crate) fn delete(
     let place = JournalPosition { key: key.clone(), after: facts.len(), at: inner.now()? };
     let (components, bytes) = (components(&facts), bytes(inner, &facts)?);
     let delete = Write::Delete { place, components, bytes, by: by.to_owned() };
-    Ok((reins, inner.store.write(delete)))
+    Ok((lease, inner.journals.store.write(delete)))
 }
 
 /// What somebody decided alone has to be looked at by another, who needs the request for that.
@@ -65,7 +66,7 @@ fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
         let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
         bytes += text.len();
         if let Entry::Requested { request, .. } = entry {
-            bytes += inner.store.request(request)?.map_or(0, |(_, body)| body.len());
+            bytes += inner.journals.store.request(request)?.map_or(0, |(_, body)| body.len());
         }
     }
     Ok(bytes)

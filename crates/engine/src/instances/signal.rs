@@ -6,7 +6,8 @@
 use crate::api::Back;
 use crate::drive::driver::Origin;
 use crate::runtime::due::moved;
-use crate::state::{HostState, Lease};
+use crate::runtime::lease::Lease;
+use crate::state::HostState;
 use crate::{Error, Host, Workflow};
 use receipt::{Digest, Timestamp};
 use std::cell::{Cell, RefCell};
@@ -76,7 +77,7 @@ pub(crate) struct Loaded {
 impl HostState {
     /// Reads an instance's journal.
     pub(crate) fn look(&self, key: &InstanceKey) -> Result<Loaded, Error> {
-        self.look_at(key, self.store.facts(Some(key))?)
+        self.look_at(key, self.journals.store.facts(Some(key))?)
     }
 
     /// What a journal that was read says.
@@ -86,29 +87,29 @@ impl HostState {
     }
 
     /// Records what somebody says, judged by how the instance stands then.
-    pub(crate) fn tell(
+    pub(crate) fn signal(
         &self,
         key: &InstanceKey,
         say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
-        self.tell_from(key, self.look(key)?, say)
+        self.signal_from(key, self.load(key)?, say)
     }
 
     /// The same for whoever has looked already.
-    pub(crate) fn tell_from(
+    pub(crate) fn signal_from(
         &self,
         key: &InstanceKey,
         mut look: Loaded,
         say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            let told = self.telling(key, look, &say).and_then(|telling| {
-                let stamp = self.store.write_here(telling.write())?;
-                self.told(&telling, stamp);
+            let told = self.prepare(key, look, &say).and_then(|telling| {
+                let stamp = self.journals.store.write_here(telling.write())?;
+                self.signalled(&telling, stamp);
                 Ok(())
             });
             match told {
-                Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
+                Err(Error::Store(StoreError::Conflict(_))) => look = self.load(key)?,
                 told => return told,
             }
         }
@@ -116,22 +117,22 @@ impl HostState {
     }
 
     /// The same for whoever has other things to do meanwhile.
-    pub(crate) async fn tell_from_async(
+    pub(crate) async fn signal_from_async(
         &self,
         key: &InstanceKey,
         mut look: Loaded,
         say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            let told = match self.telling(key, look, &say) {
+            let told = match self.prepare(key, look, &say) {
                 Ok(telling) => {
-                    let written = self.store.write(telling.write()).await;
-                    written.map(|stamp| self.told(&telling, stamp)).map_err(Error::from)
+                    let written = self.journals.store.write(telling.write()).await;
+                    written.map(|stamp| self.signalled(&telling, stamp)).map_err(Error::from)
                 }
                 Err(error) => Err(error),
             };
             match told {
-                Err(Error::Store(StoreError::Conflict(_))) => look = self.look(key)?,
+                Err(Error::Store(StoreError::Conflict(_))) => look = self.load(key)?,
                 told => return told,
             }
         }
@@ -139,7 +140,7 @@ impl HostState {
     }
 
     /// What is to be written where somebody says that.
-    fn telling(
+    fn prepare(
         &self,
         key: &InstanceKey,
         Loaded { facts, origin, mut replay }: Loaded,
@@ -151,17 +152,17 @@ impl HostState {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
         let agenda = moved(&before, &replay.status(), now);
-        let quotas = (word.counts == Counts::Yes).then(|| self.settings.of(&key.tenant).quotas);
+        let quotas = (word.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
         let Update { entries, receipt, component, reopened, .. } = word;
         let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
         Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
     }
 
     /// It is on disk: others hear of it, and whoever works here, where the instance may go on now.
-    fn told(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
-        self.observe(stamp, &place.key, place.after, &batch.entries);
+    fn signalled(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
+        self.journals.observe(stamp, &place.key, place.after, &batch.entries);
         if batch.agenda.is_some() {
-            self.bell.ring(&place.key);
+            self.wakeups.notify(&place.key);
         }
     }
 }
@@ -173,7 +174,7 @@ impl Host {
     /// # Errors
     /// When there is no such instance, it has ended, or the event is more than it may keep.
     pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
-        self.0.tell(key, |stand| {
+        self.0.signal(key, |stand| {
             check_lives(key, stand)?;
             let received = stand.replay.receive(event_type.clone(), payload.to_owned(), stand.now);
             let entry = received.map_err(|failure| Error::Event { key: key.clone(), failure })?;
@@ -187,7 +188,7 @@ impl Host {
     /// When it has ended, or stands still already.
     pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         let acts = Cell::new(false);
-        self.0.tell(key, |stand| {
+        self.0.signal(key, |stand| {
             check_lives(key, stand)?;
             if stand.replay.stands_still() {
                 return Err(Error::StandsStill(key.clone(), stand.replay.status().to_string()));
@@ -197,7 +198,7 @@ impl Host {
         })?;
         // Whoever drives it stops after the action.
         if !acts.get() {
-            Lease::pull(&self.0, key);
+            self.0.leases.interrupt(key);
         }
         Ok(())
     }
@@ -207,7 +208,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or nobody and nothing has stopped it.
     pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
-        self.0.tell(key, |stand| {
+        self.0.signal(key, |stand| {
             check_lives(key, stand)?;
             match stand.replay.stands_still() {
                 true => Ok(Update::of([Entry::Resumed { by: by.to_owned() }])),
@@ -221,14 +222,14 @@ impl Host {
     /// # Errors
     /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
     pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
-        let reins = RefCell::new(None);
-        self.0.tell(key, |stand| {
+        let lease = RefCell::new(None);
+        self.0.signal(key, |stand| {
             check_lives(key, stand)?;
-            let mut entries = self.settled(stand, &reins)?;
+            let mut entries = self.settled(stand, &lease)?;
             entries.push(Entry::Terminated { by: by.to_owned(), reason: reason.map(ToOwned::to_owned) });
             Ok(Update::of(entries))
         })?;
-        Lease::pull(&self.0, key);
+        self.0.leases.interrupt(key);
         Ok(())
     }
 
@@ -244,8 +245,8 @@ impl Host {
         with: Option<&Workflow>,
         by: &str,
     ) -> Result<(), Error> {
-        let reins = RefCell::new(None);
-        self.0.tell(key, |stand| {
+        let lease = RefCell::new(None);
+        self.0.signal(key, |stand| {
             let from = match back {
                 Back::Beginning => 0,
                 Back::Before { name, nth } => stand
@@ -254,7 +255,7 @@ impl Host {
                     .ok_or_else(|| Error::NoPlace(key.clone(), name.clone(), nth.saturating_add(1)))?,
                 Back::Nowhere => stand.replay.next_call(),
             };
-            let mut entries = self.settled(stand, &reins)?;
+            let mut entries = self.settled(stand, &lease)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };
             let Regarded { dropped, reopened } = regarded(stand, &entries, &restarted);
             let reason = || Some("the workflow was sent back to before it asked".to_owned());
@@ -266,7 +267,7 @@ impl Host {
             let counts = if with.is_some() { Counts::Yes } else { Counts::No };
             Ok(Update { component, counts, reopened, ..Update::of(entries) })
         })?;
-        Lease::pull(&self.0, key);
+        self.0.leases.interrupt(key);
         Ok(())
     }
 
@@ -282,7 +283,7 @@ impl Host {
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), Error> {
-        self.0.tell(key, |stand| {
+        self.0.signal(key, |stand| {
             let unknown = stand.replay.unknown();
             match unknown.iter().find(|unknown| unknown.receipt == *receipt) {
                 None => Err(Error::NothingUnknown(key.clone(), receipt.clone())),
@@ -299,13 +300,13 @@ impl Host {
     fn settled(
         &self,
         stand: &Snapshot<'_>,
-        reins: &RefCell<Option<Arc<Lease>>>,
+        lease: &RefCell<Option<Arc<Lease>>>,
     ) -> Result<Vec<Entry>, Error> {
-        if !stand.replay.unsettled().is_empty() && reins.borrow().is_none() {
+        if !stand.replay.unsettled().is_empty() && lease.borrow().is_none() {
             let key = &stand.origin.key;
-            let taken = Lease::take(&self.0, key).map_err(|_| Error::Acting(key.clone()))?;
-            *reins.borrow_mut() = Some(taken);
-            // Read once more, with the reins in hand.
+            let taken = self.0.leases.acquire(key).map_err(|_| Error::Acting(key.clone()))?;
+            *lease.borrow_mut() = Some(taken);
+            // Read once more, with the lease in hand.
             return Err(StoreError::Conflict(key.clone()).into());
         }
         self.0.settlement(stand.replay)

@@ -38,7 +38,7 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
             error => Err(error),
         })?;
         while host.0.now()? < next {
-            host.0.clock.until(next).await;
+            host.0.journals.clock.until(next).await;
         }
     }
 }
@@ -47,8 +47,8 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
 fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
     let now = inner.now()?;
     let mut next = crate::issuer::after(now, LOOK_AGAIN);
-    for (tenant, first) in inner.store.first_ended()? {
-        let age = inner.settings.of(&tenant).quotas.retention.max(SHORTEST);
+    for (tenant, first) in inner.journals.store.first_ended()? {
+        let age = inner.journals.settings.of(&tenant).quotas.retention.max(SHORTEST);
         let Some(by) = before(now, age) else { continue };
         if first <= by {
             sweep_of(inner, &tenant, by)?;
@@ -63,7 +63,7 @@ fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
 fn sweep_of(inner: &Arc<HostState>, tenant: &TenantId, by: Timestamp) -> Result<(), Error> {
     let mut stay = 0;
     loop {
-        let keys = inner.store.ended(tenant, by, stay, BATCH)?;
+        let keys = inner.journals.store.ended(tenant, by, stay, BATCH)?;
         if keys.is_empty() {
             return Ok(());
         }

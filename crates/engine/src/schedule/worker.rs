@@ -64,14 +64,14 @@ impl<'a> Worker<'a> {
             let next = self.next;
             let time = async {
                 match next {
-                    Some(next) => inner.clock.until(next).await,
+                    Some(next) => inner.journals.clock.until(next).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = &mut stop => break,
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await?,
-                () = inner.bell.rung() => self.answer_bell()?,
+                () = inner.wakeups.notified() => self.take_wakeups()?,
                 () = time => {}
             }
             if self.next.is_some_and(|next| self.is_past(next)) {
@@ -85,7 +85,7 @@ impl<'a> Worker<'a> {
     /// Begins as many drives as may be.
     fn begin(&mut self) {
         while self.drives.len() < self.pace.at_once.max(1) {
-            let (by_tenant, settings) = (&self.by_tenant, &self.host.0.settings);
+            let (by_tenant, settings) = (&self.by_tenant, &self.host.0.journals.settings);
             let may = |tenant: &TenantId| {
                 let most = usize::try_from(settings.of(tenant).quotas.drives).unwrap_or(usize::MAX).max(1);
                 by_tenant.get(tenant).is_none_or(|driven| *driven < most)
@@ -103,8 +103,8 @@ impl<'a> Worker<'a> {
     /// Looks into the agenda for everything that is due.
     fn look(&mut self) -> Result<(), Error> {
         // Whatever it was rung for until now is in there.
-        drop(self.host.0.bell.take());
-        let (store, now) = (&self.host.0.store, self.host.0.now()?);
+        drop(self.host.0.wakeups.take());
+        let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
         let tenants = store.due_tenants(now)?;
         self.next = store.next_due(now)?;
         tenants.into_iter().try_for_each(|tenant| self.refill(&tenant, now))
@@ -115,7 +115,7 @@ impl<'a> Worker<'a> {
         let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
         let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);
         let limit = KEPT_READY.saturating_add(known);
-        let due = self.host.0.store.due(tenant, now, limit)?;
+        let due = self.host.0.journals.store.due(tenant, now, limit)?;
         match due.len() < limit as usize {
             true => self.more.remove(tenant),
             false => self.more.insert(tenant.clone()),
@@ -128,8 +128,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn answer_bell(&mut self) -> Result<(), Error> {
-        let rung = self.host.0.bell.take();
+    fn take_wakeups(&mut self) -> Result<(), Error> {
+        let rung = self.host.0.wakeups.take();
         for key in rung.keys {
             self.due(key);
         }
@@ -210,7 +210,7 @@ impl<'a> Worker<'a> {
         let Ok(now) = self.host.0.now() else { return };
         let until = crate::issuer::after(now, pause);
         let postpone = Write::Postpone { key: key.clone(), until };
-        match self.host.0.store.write(postpone).await {
+        match self.host.0.journals.store.write(postpone).await {
             Ok(_) => self.next = Some(self.next.map_or(until, |next| next.min(until))),
             Err(StoreError::NoInstance(_)) => drop(self.troubled.remove(key)),
             // The store does not take even this. There is no point in haste.

@@ -127,27 +127,27 @@ enum Finding {
 
 impl Plain {
     pub(crate) fn handle(&self, data: &Data, handling: InstanceCommand) -> anyhow::Result<Exit> {
-        handle(data, self.which.key(), office::account(), handling, &self.how)
+        handle(data, self.which.key(), session::account(), handling, &self.how)
     }
 }
 
 impl Terminate {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let terminate = InstanceCommand::Terminate { reason: self.reason.clone() };
-        handle(data, self.which.key(), office::account(), terminate, &self.how)
+        handle(data, self.which.key(), session::account(), terminate, &self.how)
     }
 }
 
 impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let component = self.component.as_deref().map_or(Ok(Vec::new()), given::component)?;
+        let component = self.component.as_deref().map_or(Ok(Vec::new()), args::component)?;
         let back = match &self.from {
             Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
             None if self.here => Back::Nowhere,
             None => Back::Beginning,
         };
         let restart = InstanceCommand::Restart { back, component: component.into() };
-        handle(data, self.which.key(), office::account(), restart, &self.how)
+        handle(data, self.which.key(), session::account(), restart, &self.how)
     }
 }
 
@@ -155,7 +155,7 @@ impl SendEvent {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let payload = self.payload.text("the event")?;
         let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
-        handle(data, self.which.key(), office::account(), send, &self.how)
+        handle(data, self.which.key(), session::account(), send, &self.how)
     }
 }
 
@@ -166,7 +166,7 @@ impl Resolve {
             Finding::DidNotHappen => workflow::Finding::Failed,
         };
         let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
-        let by = self.by.clone().unwrap_or_else(office::account);
+        let by = self.by.clone().unwrap_or_else(session::account);
         handle(data, self.which.key(), by, InstanceCommand::Resolve { receipt, finding, reason }, &self.how)
     }
 }
@@ -188,10 +188,10 @@ fn handle(
         InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
         InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
     };
-    let standing = match office::operate(data, Operation::Handle { key: key.clone(), by, handling })? {
+    let standing = match session::operate(data, Operation::Handle { key: key.clone(), by, handling })? {
         OperationOutcome::Stands { standing } => Some(standing),
         OperationOutcome::Done => None,
-        other => return Err(office::unexpected(&other)),
+        other => return Err(session::unexpected(&other)),
     };
     let mut out = anstream::stdout();
     match (how.json, standing) {
