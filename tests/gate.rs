@@ -7,7 +7,7 @@ use engine::issuer::{
     Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement,
     JudgingContext, LocalIssuer, Request, Reversibility,
 };
-use engine::trust::Trust;
+use engine::trust::{Known, Trust};
 use proptest::prelude::*;
 use receipt::{Decision, Digest, Ed25519Signer, Key, KeySet, KeyStatus, Salt, Scope, Signer as _, Timestamp};
 use serde_json::{Value, json};
@@ -41,6 +41,7 @@ fn request() -> Request {
         environment: Environment::Development,
         reversibility: Reversibility::Reversible,
         before: Before::default(),
+        known: Known::default(),
         governed: Governed::default(),
         created_at: at(0),
         expires_at: at(60),
@@ -130,7 +131,8 @@ fn refused_in(
     receipt: Option<&StoredReceipt>,
     fate: &ReceiptState,
 ) -> Option<Check> {
-    let measure = GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one() };
+    let measure =
+        GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one(), known: &Known::default() };
     gate.check(&claim.claim(), receipt, fate, measure).err().map(|refusal| refusal.check)
 }
 

@@ -1,10 +1,11 @@
 //! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
 
-use crate::issuer::{JudgingContext, Request, tally};
-use crate::trust::{Count, Trust};
+use crate::issuer::{JudgingContext, Keyring, KeyringError, Request, tally};
+use crate::trust::{Count, Judge, Recall, Trust};
 use crate::{Clock as _, Error, SystemClock, Waiting};
 use policy::Policy;
-use receipt::{Envelope, Timestamp};
+use receipt::{Envelope, KeySet, Timestamp};
+use std::io::ErrorKind;
 use std::path::Path;
 use store::{Fact, InstanceKey, RequestFilter, Store};
 use store_sqlite::{DataFolder, Sqlite};
@@ -14,6 +15,7 @@ use workflow::{Entry, RequestId};
 pub struct ReadOnlyHost {
     store: Sqlite,
     trust: Trust,
+    keys: KeySet,
     policy: Box<dyn Policy>,
 }
 
@@ -23,10 +25,18 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
-        let store = Sqlite::open(&DataFolder::read(data)?)?;
+        let folder = DataFolder::read(data)?;
+        let store = Sqlite::open(&folder)?;
+        let keys = match Keyring::public(&folder.keys()) {
+            // Where there are no keys there are no receipts that could make anything known.
+            Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                KeySet::new("none")
+            }
+            keys => keys?,
+        };
         let mut trust = Trust::default();
         trust.extend(&store.acts(0)?)?;
-        Ok(Self { store, trust, policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())) })
+        Ok(Self { store, trust, keys, policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())) })
     }
 
     /// The durable state.
@@ -46,7 +56,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none of that id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        request(&self.store, id).map(|(_, request)| request)
+        self.asked(id).map(|(_, request)| request)
     }
 
     /// The requests that wait for a decision, oldest first.
@@ -54,7 +64,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        waiting(&self.store, self.grounds(), self.now()?)
+        waiting(&self.store, self.judge()?)
     }
 
     /// How a request stands.
@@ -62,13 +72,19 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
-        let (key, request) = request(&self.store, id)?;
-        let count = count(&self.store, self.grounds(), &key, &request, self.now()?)?;
+        let (key, request) = self.asked(id)?;
+        let count = count(&self.store, self.judge()?, &key, &request)?;
         Ok(Waiting { key, request, count })
     }
 
-    fn grounds(&self) -> JudgingContext<'_> {
-        JudgingContext { trust: &self.trust, policy: &*self.policy }
+    fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (key, mut request) = request(&self.store, id)?;
+        recall(&mut Recall::new(&self.store, self.judge()?), &mut request)?;
+        Ok((key, request))
+    }
+
+    fn judge(&self) -> Result<Judge<'_>, Error> {
+        Ok(Judge { keys: &self.keys, trust: &self.trust, policy: &*self.policy, at: self.now()? })
     }
 
     fn now(&self) -> Result<Timestamp, Error> {
@@ -77,7 +93,13 @@ impl ReadOnlyHost {
     }
 }
 
-/// A request, and the instance that made it.
+/// Looks up what is known still of what a request says was known.
+pub(crate) fn recall(recall: &mut Recall<'_>, request: &mut Request) -> Result<(), Error> {
+    request.known = recall.known(&request.tenant, request.said_known())?;
+    Ok(())
+}
+
+/// A request as it was made, and the instance that made it.
 pub(crate) fn request(store: &dyn Store, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
     let (key, body) = store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
     let request = serde_json::from_str(&body).map_err(|error| unreadable(id, &error))?;
@@ -100,17 +122,15 @@ fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
 }
 
 /// The requests that wait for a decision, oldest first.
-pub(crate) fn waiting(
-    store: &dyn Store,
-    grounds: JudgingContext<'_>,
-    at: Timestamp,
-) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting>, Error> {
+    let mut known = Recall::new(store, judge);
     let waiting = store.requests(RequestFilter::Waiting)?.into_iter();
     waiting
         .map(|(key, body, _)| {
-            let request: Request =
+            let mut request: Request =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-            let count = count(store, grounds, &key, &request, at)?;
+            recall(&mut known, &mut request)?;
+            let count = count(store, judge, &key, &request)?;
             Ok(Waiting { key, request, count })
         })
         .collect()
@@ -119,13 +139,13 @@ pub(crate) fn waiting(
 /// What was signed about a request, as far as it counts.
 pub(crate) fn count(
     store: &dyn Store,
-    grounds: JudgingContext<'_>,
+    judge: Judge<'_>,
     key: &InstanceKey,
     request: &Request,
-    at: Timestamp,
 ) -> Result<Count, Error> {
     let envelopes = envelopes(&store.facts(Some(key))?, &request.id)?;
-    Ok(tally(request, &envelopes, grounds, at)?.0)
+    let grounds = JudgingContext { trust: judge.trust, policy: judge.policy };
+    Ok(tally(request, &envelopes, grounds, judge.at)?.0)
 }
 
 /// Everything that people have signed about a request, in order, whether it counts or not.

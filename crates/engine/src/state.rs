@@ -7,7 +7,7 @@ use crate::limits::Settings;
 use crate::runtime::programs::Programs;
 use crate::runtime::slots::RunSlots;
 use crate::schedule::Wakeups;
-use crate::trust::{Trust, scope_of};
+use crate::trust::{Judge, Recall, Trust, scope_of};
 use crate::{Clock, Error, ids, query};
 use policy::Policy;
 use receipt::{Digest, Salt, Scope, Timestamp};
@@ -118,7 +118,15 @@ impl HostState {
     }
 
     pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        reading::request(&*self.store, id)
+        let (trust, at) = (self.trust()?, self.now()?);
+        let (key, mut request) = reading::request(&*self.store, id)?;
+        reading::recall(&mut Recall::new(&*self.store, self.judge(&trust, at)), &mut request)?;
+        Ok((key, request))
+    }
+
+    /// By what a receipt that was spent is judged.
+    pub(crate) fn judge<'a>(&'a self, trust: &'a Trust, at: Timestamp) -> Judge<'a> {
+        Judge { keys: self.gate.keys(), trust, policy: &*self.policy, at }
     }
 
     /// Has a request judged, and what comes of it signed.

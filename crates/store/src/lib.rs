@@ -39,6 +39,7 @@ pub use quota::{OverQuota, Quotas, Usage, quota_names};
 pub use sqlite::Sqlite;
 pub use write::{Commit, Create, Promise, Stamp, Write, Written};
 
+use engine::trust::Signed;
 use receipt::{Artifact, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -78,7 +79,7 @@ pub struct Fact {
 }
 
 /// A receipt with what its owner needs to open it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredReceipt {
     /// The receipt.
     pub id: ReceiptId,
@@ -128,6 +129,8 @@ pub struct Batch {
     pub quotas: Option<Quotas>,
     /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
     pub seen: Option<Box<Precondition>>,
+    /// The people whose denial is issued with it, or whose approval is spent.
+    pub signed: Option<Box<Signed>>,
     /// How the instance stands with them, where that is another way than before.
     pub agenda: Option<Agenda>,
 }
@@ -248,11 +251,12 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError>;
 
-    /// Whether a component or an artifact of that digest was ever part of something approved.
+    /// Where to look for whether a component or an artifact of that digest is known: a bounded number of receipts that were spent, the latest
+    /// first. Whether they count is for the caller to judge. Costs a look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError>;
+    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Result<Vec<ReceiptId>, StoreError>;
 
     /// Requests as JSON text with whose they are and how each ended, oldest first.
     ///
