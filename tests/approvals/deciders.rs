@@ -367,7 +367,7 @@ fn t29_asking_again_shows_how_it_went_before() {
     let (key, request) = place.asked();
     let shown = place.host.request(&request).unwrap().to_string();
     assert!(shown.contains("asked before 2 times on this resource, denied 2 times"), "{shown}");
-    assert!(shown.contains("not seen before"), "{shown}");
+    assert!(shown.contains("not approved before"), "{shown}");
     issued(place.approve(&request, ALICE));
     place.ends(&key);
     let (_, request) = place.asked();
@@ -529,7 +529,7 @@ fn what_was_approved_for_show_is_not_known() {
     place.add("alice", &["release"], 1);
     let (_, request) = place.asked();
     let shown = place.host.request(&request).unwrap().to_string();
-    assert_eq!(shown.matches("not seen before").count(), 2, "{shown}");
+    assert_eq!(shown.matches("not approved before").count(), 2, "{shown}");
 }
 
 #[test]

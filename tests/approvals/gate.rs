@@ -4,7 +4,8 @@
 use engine::issuer::{LocalIssuer, DecisionBasis, Before, DemoDecider, Environment, Governed, JudgingContext, Issuer as _, Judgement, IssueOrder, Request, Reversibility};
 use engine::capability::{Claim, Gate, GateContext};
 use store::{ReceiptState, StoredReceipt};
-use engine::trust::Trust;
+use engine::trust::{Trust, Known};
+use engine::issuer::{Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement, JudgingContext, LocalIssuer, Request, Reversibility};
 use proptest::prelude::*;
 use receipt::{Decision, Digest, Ed25519Signer, Key, KeySet, KeyStatus, Salt, Scope, Signer as _, Timestamp};
 use serde_json::{Value, json};
@@ -37,6 +38,7 @@ fn request() -> Request {
         environment: Environment::Development,
         reversibility: Reversibility::Reversible,
         before: Before::default(),
+        known: Known::default(),
         governed: Governed::default(),
         created_at: at(0),
         expires_at: at(60),
@@ -121,7 +123,8 @@ fn refused_in(
     receipt: Option<&StoredReceipt>,
     fate: &ReceiptState,
 ) -> Option<Check> {
-    let measure = GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one() };
+    let measure =
+        GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one(), known: &Known::default() };
     gate.check(&claim.claim(), receipt, fate, measure).err().map(|refusal| refusal.check)
 }
 

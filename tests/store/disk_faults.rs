@@ -104,8 +104,8 @@ impl Store for Faulty {
         self.inner.asked_since(tenant, since)
     }
 
-    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
-        self.inner.is_known(tenant, digest)
+    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Result<Vec<ReceiptId>, StoreError> {
+        self.inner.precedents(tenant, digest)
     }
 
     fn requests(

@@ -34,6 +34,8 @@ pub(super) struct Terms {
     pub(super) sandbox: SandboxLimits,
     pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
+    /// Under which decisions are taken in earnest; a demonstration where there is none.
+    pub(super) policy: Option<&'static str>,
 }
 
 impl Terms {
@@ -57,6 +59,7 @@ impl Terms {
             },
             compiler: Compiler::default(),
             quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
+            policy: None,
         }
     }
 
@@ -233,13 +236,18 @@ fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Erro
     let clock = move || {
         Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
     };
-    Host::builder(data)
+    let builder = Host::builder(data)
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
         .quotas(terms.quotas.clone())
         .compiler(terms.compiler.clone())
-        .clock(clock)
-        .open()
+        .clock(clock);
+    let policy = terms.policy.map(policy::Toml::parse).transpose();
+    match policy.map_err(|error| Error::Internal(error.to_string()))? {
+        Some(policy) => builder.policy(Box::new(policy)),
+        None => builder,
+    }
+    .open()
 }
 
 /// What whoever decides says.

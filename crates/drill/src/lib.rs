@@ -20,6 +20,7 @@ mod guests;
 mod loading;
 mod operator;
 mod planted;
+mod precedents;
 mod raw;
 mod tamper;
 mod target;
@@ -192,6 +193,7 @@ pub fn attacks() -> Vec<Attack> {
         words::attacks(),
         decisions::attacks(),
         planted::attacks(),
+        precedents::attacks(),
         operator::attacks(),
     ]
     .concat()

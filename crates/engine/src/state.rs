@@ -7,14 +7,20 @@ use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Loaded, Origin};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::programs::Programs;
+use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
-use crate::trust::{Trust, scope_of};
-use receipt::{Digest, Scope, Timestamp};
-use sandbox::Program;
-use std::sync::Arc;
-use store::{Commit, InstanceKey, Write};
-use workflow::{Call, Effect, Entry, ReceiptId, Replay, Unsettled};
+use crate::trust::{Trust, scope_of, Judge, Recall};
+use receipt::{Digest, Scope, Timestamp, Salt};
+use sandbox::{Program, Sandbox};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use store::{Commit, InstanceKey, Write, Fact, RecordedAct, Stamp, Store, StoreError};
+use workflow::{Call, Effect, Entry, ReceiptId, Replay, Unsettled, RequestId};
+use crate::{Clock, Error, ids, query};
+use policy::Policy;
+use std::collections::HashMap;
+use store_sqlite::DataFolder;
+use tokio::sync::Notify;
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
 pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
@@ -44,6 +50,19 @@ impl HostState {
     /// The operators' acts, all of them: another process may have recorded one since the last look.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
         self.authority.trust(&self.journals)
+    }
+
+    /// A request, and the instance that made it, with what is known now of what it says was known.
+    pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (trust, at) = (self.trust()?, self.now()?);
+        let (key, mut request) = requests::request(&*self.journals.store, id)?;
+        requests::recall(&mut Recall::new(&*self.journals.store, self.judge(&trust, at)), &mut request)?;
+        Ok((key, request))
+    }
+
+    /// By what a receipt that was spent is judged.
+    pub(crate) fn judge<'a>(&'a self, trust: &'a Trust, at: Timestamp) -> Judge<'a> {
+        Judge { keys: self.capabilities.gate.keys(), trust, policy: &*self.authority.policy, at }
     }
 
     /// Has a request judged, and the decision signed.

@@ -38,7 +38,7 @@ pub struct Artifact {
     pub sha256: Digest,
     /// The content's size in bytes.
     pub bytes: u64,
-    /// Whether these bytes have been seen before.
+    /// Whether these bytes are known.
     pub novelty: Novelty,
 }
 
@@ -47,17 +47,17 @@ pub struct Artifact {
 pub struct Component {
     /// The digest of the component.
     pub sha256: Digest,
-    /// Whether this code has been seen before.
+    /// Whether this code is known.
     pub novelty: Novelty,
 }
 
-/// Whether something has been seen before. What counts as seen is the host's affair.
+/// Whether something is known: people approved it, and their approval counts now. The host judges that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Novelty {
-    /// It has.
+    /// It is.
     Known,
-    /// It has not.
+    /// It is not.
     New,
 }
 

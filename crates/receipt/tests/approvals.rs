@@ -305,6 +305,12 @@ fn an_auditor_asks_about_then_and_a_gate_about_now() {
         verify_approvals(&opened, &deciders(), years),
         Err(ApprovalError::Mismatch(Mismatch::ExpiresAt(_)))
     ));
+    // In retrospect it was in force, and who signed it has to count now.
+    let retrospect = Judged::InRetrospect(at("2036-11-23T09:10:00.000Z"));
+    assert_eq!(verify_approvals(&opened, &deciders(), retrospect).map(drop), Ok(()));
+    assert_eq!(verify(later, retrospect), Err(ApprovalError::NotCounted(NotCounted::Revoked(at(later)))));
+    let before = Judged::InRetrospect(at("2026-11-23T09:04:59.999Z"));
+    assert_eq!(verify(later, before), Ok(()));
 }
 
 #[test]

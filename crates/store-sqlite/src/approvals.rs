@@ -3,8 +3,8 @@
 use crate::query::fate;
 use crate::requests;
 use crate::requests::requests;
-use crate::sql::run;
-use crate::sql::{cell, cell_0, damaged, every, one};
+use crate::sql::{run, cell, cell_0, damaged, every, one};
+use store::Signed;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -13,6 +13,9 @@ use store::RecordedAct;
 use store::RequestFilter;
 use store::{InstanceKey, StoreError};
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
+
+/// Receipts that are looked at for one digest: the latest of so many sets of people.
+const PRECEDENTS: u32 = 16;
 
 /// Adds an act, if nothing was added since its writer looked. Its place is the next.
 pub(crate) fn add_act(db: &Connection, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
@@ -42,11 +45,16 @@ pub(crate) fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, Stor
     })
 }
 
-/// How the id of a key begins that signs decisions for show.
-const DEMO: &str = "pp_demo_";
-
-/// Records how a request ended, and what was approved with it.
-pub(crate) fn settle(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
+/// Records how a request ended, and whose denial or approval that leaves for later.
+pub(crate) fn settle(
+    db: &Connection,
+    (seq, entry): (u64, &Entry),
+    tenant: &TenantId,
+    signed: Option<&Signed>,
+) -> Result<(), StoreError> {
+    if let (Entry::Redeemed { receipt, .. }, Some(signed)) = (entry, signed) {
+        return set_precedent(db, seq, tenant, receipt, signed);
+    }
     let (request, outcome) = match entry {
         Entry::Issued { request, decision, .. } => (request, decision.as_str()),
         Entry::Lapsed { request } => (request, "LAPSED"),
@@ -54,31 +62,36 @@ pub(crate) fn settle(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
         _ => return Ok(()),
     };
     run(db, "UPDATE requests SET outcome = ?2 WHERE id = ?1", [request.as_str(), outcome])?;
-    match (outcome, entry) {
-        ("DENIED", _) => deny(db, request),
-        // What was approved for show is not known.
-        ("APPROVED", Entry::Issued { key_id, .. }) if !key_id.starts_with(DEMO) => know(db, request),
+    match (outcome, signed) {
+        ("DENIED", Some(signed)) => deny(db, request, signed),
         _ => Ok(()),
     }
 }
 
 /// Counts a denial of what a request is for.
-fn deny(db: &Connection, request: &RequestId) -> Result<(), StoreError> {
-    const DENY: &str = "UPDATE subjects SET denied = denied + 1 WHERE tenant = ?1 AND subject = ?2";
+fn deny(db: &Connection, request: &RequestId, signed: &Signed) -> Result<(), StoreError> {
+    const DENY: &str =
+        "INSERT INTO denials VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET times = times + 1";
     let Some((key, request)) = members(db, request)? else { return Ok(()) };
     let word = |member: &str| request[member].as_str().unwrap_or_default().to_owned();
-    run(db, DENY, [key.tenant.as_str(), &format!("{} {}", word("capability"), word("resource"))])
+    let subject = format!("{} {}", word("capability"), word("resource"));
+    run(db, DENY, [key.tenant.as_str(), &subject, &signed.keys])
 }
 
-/// Remembers what was approved.
-fn know(db: &Connection, request: &RequestId) -> Result<(), StoreError> {
-    const KNOW: &str = "INSERT OR IGNORE INTO known VALUES (?1, ?2)";
-    let Some((key, request)) = members(db, request)? else { return Ok(()) };
-    let digests = [&request["component"], &request["artifact"]["sha256"]];
-    digests
-        .into_iter()
-        .filter_map(Value::as_str)
-        .try_for_each(|digest| run(db, KNOW, [key.tenant.as_str(), digest]))
+/// Remembers which receipt to look at for what was approved and acted on.
+fn set_precedent(
+    db: &Connection,
+    seq: u64,
+    tenant: &TenantId,
+    receipt: &ReceiptId,
+    signed: &Signed,
+) -> Result<(), StoreError> {
+    const SET: &str = "INSERT INTO precedents VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO UPDATE SET seq = excluded.seq, receipt = excluded.receipt";
+    signed.digests.iter().try_for_each(|digest| {
+        let digest = digest.to_string();
+        run(db, SET, params![tenant.as_str(), digest, signed.keys, seq.cast_signed(), receipt.as_str()])
+    })
 }
 
 fn members(db: &Connection, request: &RequestId) -> Result<Option<(InstanceKey, Value)>, StoreError> {
@@ -92,13 +105,14 @@ pub(crate) fn asked(
     capability: &str,
     resource: &str,
 ) -> Result<AskHistory, StoreError> {
-    let select = "SELECT times, denied FROM subjects WHERE tenant = ?1 AND subject = ?2";
+    const TIMES: &str = "SELECT times FROM subjects WHERE tenant = ?1 AND subject = ?2";
+    const DENIALS: &str = "SELECT signers, times FROM denials WHERE tenant = ?1 AND subject = ?2";
     let subject = format!("{capability} {resource}");
-    let found = one(db, select, [tenant.as_str(), &subject], |row| {
-        let count = |column| cell::<i64>(row, column).map(i64::unsigned_abs);
-        Ok(AskHistory { times: count(0)?, denied: count(1)? })
+    let times = one(db, TIMES, [tenant.as_str(), &subject], cell_0::<i64>)?.unwrap_or(0).unsigned_abs();
+    let denials = every(db, DENIALS, [tenant.as_str(), &subject], |row| {
+        Ok((cell(row, 0)?, cell::<i64>(row, 1)?.unsigned_abs()))
     })?;
-    Ok(found.unwrap_or_default())
+    Ok(AskHistory { times, denials })
 }
 
 /// Counts a request for that, made then.
@@ -109,7 +123,7 @@ pub(crate) fn count(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     const SUBJECT: &str =
-        "INSERT INTO subjects VALUES (?1, ?2, 1, 0) ON CONFLICT DO UPDATE SET times = times + 1";
+        "INSERT INTO subjects VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET times = times + 1";
     const MINUTE: &str = "INSERT INTO rates VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET times = times + 1";
     const LONG_AGO: &str = "DELETE FROM rates WHERE tenant = ?1 AND minute < ?2 - 24 * 60";
     run(db, SUBJECT, [tenant.as_str(), subject])?;
@@ -128,9 +142,17 @@ fn minute(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(60_000)
 }
 
-pub(crate) fn is_known(db: &Connection, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
-    let select = "SELECT 1 FROM known WHERE tenant = ?1 AND digest = ?2";
-    Ok(one(db, select, [tenant.as_str(), &digest.to_string()], cell_0::<i64>)?.is_some())
+/// The receipts to look at for whether something is known, the latest first.
+pub(crate) fn precedents(
+    db: &Connection,
+    tenant: &TenantId,
+    digest: &Digest,
+) -> Result<Vec<ReceiptId>, StoreError> {
+    const SELECT: &str =
+        "SELECT receipt FROM precedents WHERE tenant = ?1 AND digest = ?2 ORDER BY seq DESC LIMIT ?3";
+    every(db, SELECT, params![tenant.as_str(), digest.to_string(), PRECEDENTS], |row| {
+        cell::<String>(row, 0)?.parse().map_err(damaged)
+    })
 }
 
 /// Requests as JSON text with whose they are, and how each ended: those that wait, or all, oldest first.

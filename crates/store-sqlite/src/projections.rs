@@ -11,6 +11,7 @@ use crate::sql::damaged;
 use crate::sql::{conflict, unique};
 use crate::usage::{Change, reopen, settle};
 use crate::{approvals, query};
+use engine::trust::Signed;
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -30,6 +31,7 @@ pub(crate) struct Projections {
     reopened: Vec<RequestId>,
     component: Option<(Digest, Arc<[u8]>)>,
     seen: Option<Box<Precondition>>,
+    signed: Option<Box<Signed>>,
     agenda: Option<ScheduleRow>,
 }
 
@@ -43,7 +45,7 @@ struct Kept {
 impl Projections {
     /// None where there is nothing beside the journal.
     pub(crate) fn of(batch: &Batch) -> Result<Option<Self>, StoreError> {
-        let Batch { entries, request, receipt, reopened, component, quotas: _, seen, agenda } = batch;
+        let Batch { entries, request, receipt, reopened, component, quotas: _, seen, signed, agenda } = batch;
         let stand = |(_, entry): &(usize, &Entry)| !stands_for_nothing_else(entry);
         let beside = Self {
             entries: entries
@@ -57,13 +59,14 @@ impl Projections {
             reopened: reopened.clone(),
             component: component.clone(),
             seen: seen.clone(),
+            signed: signed.clone(),
             agenda: *agenda,
         };
         Ok((!beside.is_nothing()).then_some(beside))
     }
 
     fn is_nothing(&self) -> bool {
-        let Self { entries, request, receipt, reopened, component, seen, agenda } = self;
+        let Self { entries, request, receipt, reopened, component, seen, signed: _, agenda } = self;
         let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
         entries.is_empty() && none_named && component.is_none() && seen.is_none() && agenda.is_none()
     }
@@ -114,8 +117,9 @@ impl Projections {
     ) -> Result<(), StoreError> {
         for (offset, entry) in &self.entries {
             settle(db, entry, change)?;
-            approvals::settle(db, entry)?;
-            stand_for(db, entry, &place.key, Stamp { seq: stamp.seq + *offset as u64, ..stamp })?;
+            let seq = stamp.seq + *offset as u64;
+            approvals::settle(db, (seq, entry), &place.key.tenant, self.signed.as_deref())?;
+            stand_for(db, entry, &place.key, Stamp { seq, ..stamp })?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use store::StoreError;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 7;
+const FORMAT: i64 = 8;
 
 /// Of the database, kept in memory by the one that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
 /// that with more of it commits take longer.
@@ -29,6 +29,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || DELETIONS.to_owned(),
     || format!("{DENSITY}{}{}", views::words_table(), views::create()),
     || format!("{TAIL}{}", views::create()),
+    || PRECEDENTS.to_owned(),
 ];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
@@ -179,6 +180,24 @@ const TAIL: &str = "
     DROP INDEX entries_of_instance;
     CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
     INSERT INTO settled VALUES (1, coalesce((SELECT max(seq + count - 1) FROM entries), 0));
+";
+
+/// Format 8 has no list of what is known, which was never taken back: `precedents` says which receipt to judge again, the latest for each
+/// set of people who signed (`signers`, their keys), and `denials` whose denials there were. Of those from before it is not known whose.
+const PRECEDENTS: &str = "
+    DROP TABLE known;
+    CREATE TABLE precedents (tenant TEXT NOT NULL, digest TEXT NOT NULL, signers TEXT NOT NULL, seq INTEGER NOT NULL, receipt TEXT NOT NULL, PRIMARY KEY (tenant, digest, signers)) STRICT, WITHOUT ROWID;
+    CREATE INDEX precedents_by_seq ON precedents (tenant, digest, seq);
+    CREATE TEMP TABLE spent AS SELECT s.seq AS seq, r.id AS receipt, r.body ->> 'company_id' AS tenant, r.body ->> 'request_json' AS request
+        FROM receipts r JOIN redemptions s ON s.receipt = r.id WHERE json_valid(r.body);
+    DELETE FROM spent WHERE tenant IS NULL OR NOT json_valid(request) OR request ->> '$.approvals' IS NULL;
+    INSERT INTO precedents SELECT DISTINCT tenant, digest, receipt, seq, receipt FROM (
+        SELECT tenant, seq, receipt, request ->> '$.action.parameters.component' AS digest FROM spent
+        UNION ALL SELECT tenant, seq, receipt, request ->> '$.action.parameters.artifact.sha256' FROM spent) WHERE digest IS NOT NULL;
+    DROP TABLE spent;
+    CREATE TABLE denials (tenant TEXT NOT NULL, subject TEXT NOT NULL, signers TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (tenant, subject, signers)) STRICT, WITHOUT ROWID;
+    INSERT INTO denials SELECT tenant, subject, '', denied FROM subjects WHERE denied > 0;
+    ALTER TABLE subjects DROP COLUMN denied;
 ";
 
 /// Says no to a file that is not ours, or not ours yet.

@@ -207,8 +207,8 @@ impl Store for Sqlite {
         self.readers.read(|db| schedule::ended(db, tenant, by, (skip, limit)))
     }
 
-    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError> {
-        self.readers.read(|db| approvals::is_known(db, tenant, digest))
+    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Result<Vec<ReceiptId>, StoreError> {
+        self.readers.read(|db| approvals::precedents(db, tenant, digest))
     }
 
     fn requests(

@@ -1,6 +1,6 @@
 //! What one append writes, and on what condition.
 
-use crate::{InstanceKey, Quotas, ReceiptState, ScheduleRow, StoreError, StoredReceipt, Usage};
+use crate::{InstanceKey, Quotas, ReceiptState, ScheduleRow, Signed, StoreError, StoredReceipt, Usage};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId, RequestId};
@@ -22,6 +22,8 @@ pub struct Batch {
     pub quotas: Option<Quotas>,
     /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
     pub seen: Option<Box<Precondition>>,
+    /// The people whose denial is issued with it, or whose approval is spent.
+    pub signed: Option<Box<Signed>>,
     /// How the instance stands with them, where that is another way than before.
     pub agenda: Option<ScheduleRow>,
 }

@@ -15,7 +15,7 @@ mod write;
 pub use batch::{Batch, JournalPosition, NewRequest, Precondition};
 pub use error::StoreError;
 pub use quota::{OverQuota, Quotas, Usage, quota_names};
-pub use record::{AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RequestFilter, StoredReceipt};
+pub use record::{AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RequestFilter, Signed, StoredReceipt};
 pub use summary::{Deleted, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState};
 pub use write::{Commit, Create, Promise, Stamp, Write, Written};
 
@@ -82,11 +82,12 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError>;
 
-    /// Whether a component or an artifact of that digest was ever part of something approved.
+    /// Where to look for whether a component or an artifact of that digest is known: a bounded number of receipts that were spent, the latest
+    /// first. Whether they count is for the caller to judge. Costs a look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn is_known(&self, tenant: &TenantId, digest: &Digest) -> Result<bool, StoreError>;
+    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Result<Vec<ReceiptId>, StoreError>;
 
     /// RequestFilter as JSON text with whose they are and how each ended, oldest first.
     ///

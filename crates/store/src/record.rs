@@ -1,6 +1,6 @@
 //! What is kept: facts, receipts and what became of them, requests, acts.
 
-use receipt::{Artifact, Opening, Salt, Stated, StatedBinding, Timestamp};
+use receipt::{Artifact, Digest, Opening, Salt, Stated, StatedBinding, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use workflow::{Entry, InstanceId, ReceiptId, RequestId, TenantId};
@@ -38,7 +38,7 @@ pub struct Fact {
 }
 
 /// A receipt with what its owner needs to open it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredReceipt {
     /// The receipt.
     pub id: ReceiptId,
@@ -106,12 +106,21 @@ pub struct RecordedAct {
 }
 
 /// How requests for one thing have fared before, in one tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AskHistory {
     /// How often it was asked for.
     pub times: u64,
-    /// How often that was denied.
-    pub denied: u64,
+    /// Whose denials there were, by the ids of their keys with blanks between, and how often. No ids where they were not recorded.
+    pub denials: Vec<(String, u64)>,
+}
+
+/// The people whose signed decisions a fact rests on, for later look-ups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Their keys' ids in order, with blanks between.
+    pub keys: String,
+    /// What an approval makes known when it is acted on. None for a denial.
+    pub digests: Vec<Digest>,
 }
 
 /// Which requests.

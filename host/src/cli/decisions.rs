@@ -5,7 +5,6 @@ use crate::cli::{Exit, deciders, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::api::{Operation, OperationOutcome};
-use engine::issuer::Request;
 use engine::trust::Act;
 use receipt::{
     Decision, DecisionStatement, Envelope, PersonId, PublicKey, RawSignature, Role, SignError,
@@ -15,7 +14,6 @@ use signer::{Agent, DeciderKey, KeyFile};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use store::Store as _;
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// Sign a decision about a request.
@@ -173,9 +171,7 @@ impl Decide {
 
 /// Whether a statement is about that request as it stands in the folder: its text, and what an approver is shown of it.
 fn is_about(data: &Data, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
-    let (_folder, store) = data.read()?;
-    let (_, body) = store.request(id)?.with_context(|| format!("there is no request {id}"))?;
-    let request: Request = serde_json::from_str(&body)?;
+    let request = session::read(data)?.request(id)?;
     let matter = &statement.matter;
     Ok(matter.request_id == id.as_str()
         && matter.request == receipt::request_digest(&request.document()?)

@@ -97,8 +97,8 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
 impl Explain {
     fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let reading = session::read(data)?;
-        let document = reading.request(&self.request)?.document()?;
-        let subject = Subject::of(&document)?;
+        let request = reading.request(&self.request)?;
+        let subject = Subject::of(&request.document()?, &request.known)?;
         let explanation = reading.policy().explain(&subject.question(&[]));
         write!(anstream::stdout().lock(), "{explanation}")?;
         Ok(Exit::Done)

@@ -1,13 +1,14 @@
 //! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
 
-use crate::approvals::requests;
-use crate::issuer::{JudgingContext, Request};
-use crate::trust::Trust;
+use crate::runtime::requests;
+use crate::issuer::{Keyring, KeyringError, Request};
+use crate::trust::{Judge, Recall, Trust};
 use crate::{Clock as _, Error, SystemClock, Waiting};
 use policy::Policy;
-use receipt::Timestamp;
+use receipt::{KeySet, Timestamp};
+use std::io::ErrorKind;
 use std::path::Path;
-use store::Store;
+use store::{InstanceKey, Store};
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::RequestId;
 
@@ -15,6 +16,7 @@ use workflow::RequestId;
 pub struct ReadOnlyHost {
     store: Sqlite,
     trust: Trust,
+    keys: KeySet,
     policy: Box<dyn Policy>,
 }
 
@@ -24,10 +26,18 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
-        let store = Sqlite::open(&DataFolder::read(data)?)?;
+        let folder = DataFolder::read(data)?;
+        let store = Sqlite::open(&folder)?;
+        let keys = match Keyring::public(&folder.keys()) {
+            // Where there are no keys there are no receipts that could make anything known.
+            Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                KeySet::new("none")
+            }
+            keys => keys?,
+        };
         let mut trust = Trust::default();
         trust.extend(&store.acts(0)?)?;
-        Ok(Self { store, trust, policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())) })
+        Ok(Self { store, trust, keys, policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())) })
     }
 
     /// The durable state.
@@ -47,7 +57,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none of that id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        requests::request(&self.store, id).map(|(_, request)| request)
+        self.asked(id).map(|(_, request)| request)
     }
 
     /// The requests that wait for a decision, oldest first.
@@ -55,7 +65,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        requests::waiting(&self.store, self.grounds(), self.now()?)
+        requests::waiting(&self.store, self.judge()?)
     }
 
     /// How a request stands.
@@ -63,13 +73,19 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
-        let (key, request) = requests::request(&self.store, id)?;
-        let count = requests::count(&self.store, self.grounds(), &key, &request, self.now()?)?;
+        let (key, request) = self.asked(id)?;
+        let count = requests::count(&self.store, self.judge()?, &key, &request)?;
         Ok(Waiting { key, request, count })
     }
 
-    fn grounds(&self) -> JudgingContext<'_> {
-        JudgingContext { trust: &self.trust, policy: &*self.policy }
+    fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (key, mut request) = requests::request(&self.store, id)?;
+        requests::recall(&mut Recall::new(&self.store, self.judge()?), &mut request)?;
+        Ok((key, request))
+    }
+
+    fn judge(&self) -> Result<Judge<'_>, Error> {
+        Ok(Judge { keys: &self.keys, trust: &self.trust, policy: &*self.policy, at: self.now()? })
     }
 
     fn now(&self) -> Result<Timestamp, Error> {

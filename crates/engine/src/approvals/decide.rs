@@ -1,12 +1,12 @@
 //! Deciding: requests that wait, and signed statements about them.
 
 use crate::Waiting;
-use crate::approvals::requests;
+use crate::runtime::requests;
 use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request};
 use crate::runtime::journals::Loaded;
-use crate::trust::{Count, CountVerdict, Trust, is_own};
-use crate::{Error, Host, ids, issuer};
+use crate::trust::{Count, CountVerdict, Trust, is_own, Recall, Signed};
+use crate::{Error, Host, ids, issuer, query};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
 use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
@@ -26,7 +26,7 @@ impl Host {
     /// # Errors
     /// When there is none of that id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        requests::request(&*self.0.journals.store, id).map(|(_, request)| request)
+        self.0.request(id).map(|(_, request)| request)
     }
 
     /// The requests that wait for a decision, oldest first.
@@ -35,8 +35,7 @@ impl Host {
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        requests::waiting(&*self.0.journals.store, grounds, at)
+        requests::waiting(&*self.0.journals.store, self.0.judge(&trust, at))
     }
 
     /// How a request that waits stands.
@@ -44,7 +43,7 @@ impl Host {
     /// # Errors
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
-        let (key, request) = requests::request(&*self.0.journals.store, id)?;
+        let (key, request) = self.0.request(id)?;
         let count = self.count(&key, &request)?;
         Ok(Waiting { key, request, count })
     }
@@ -56,7 +55,7 @@ impl Host {
     /// receipt cannot be signed. Nothing has been decided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
-        self.0.signal_from(&key, look, says(id, None, issued.entries(id).into(), Some(&issued)))?;
+        self.0.signal_from(&key, look, says(id, None, issued.entries(id).into(), Some((&issued, None))))?;
         Ok(issued.receipt)
     }
 
@@ -66,7 +65,7 @@ impl Host {
     /// As [`decide`](Self::decide).
     pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
-        let says = says(id, None, issued.entries(id).into(), Some(&issued));
+        let says = says(id, None, issued.entries(id).into(), Some((&issued, None)));
         self.0.signal_from_async(&key, look, says).await?;
         Ok(issued.receipt)
     }
@@ -175,7 +174,8 @@ impl Host {
         let in_time = issued.decision == expected;
         let signed = in_time.then_some(signed);
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
-        self.0.signal_from(&key, look, says(id, before, entries, Some(&issued)))?;
+        let denied = (in_time && issued.decision == Decision::Denied).then(|| signed_denials(&decisions));
+        self.0.signal_from(&key, look, says(id, before, entries, Some((&issued, denied))))?;
         Ok(Recorded::Issued(Box::new(issued.receipt)))
     }
 
@@ -216,7 +216,7 @@ impl Host {
     /// # Errors
     /// When the statement does not count, or there is nothing to review.
     pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
-        let (_, request) = requests::request(&*self.0.journals.store, id)?;
+        let (_, request) = self.0.request(id)?;
         if let Some(elsewhere) = self.0.authority.issuer.review(&request, envelope) {
             return Ok(elsewhere?);
         }
@@ -236,7 +236,7 @@ impl Host {
         decision: Decision,
         reason: &str,
     ) -> Result<DecisionStatement, Error> {
-        let (_, request) = requests::request(&*self.0.journals.store, id)?;
+        let (_, request) = self.0.request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
@@ -257,7 +257,9 @@ impl Host {
 
     /// A request that waits for a decision, and the journal that says so.
     fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Loaded), Error> {
-        let (key, request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
+        let (key, mut request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        requests::recall(&mut Recall::new(&*self.0.journals.store, self.0.judge(&trust, at)), &mut request)?;
         let look = self.0.journals.load_at(&key, facts)?;
         check_pending(id, &look.replay)?;
         if self.0.now()? >= request.expires_at {
@@ -269,8 +271,7 @@ impl Host {
 
     fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        requests::count(&*self.0.journals.store, grounds, key, request, at)
+        requests::count(&*self.0.journals.store, self.0.judge(&trust, at), key, request)
     }
 
     /// Refuses what would not help: one's own request, a second statement to the same effect.
@@ -333,15 +334,16 @@ fn says<'a>(
     id: &'a RequestId,
     signed: Option<usize>,
     entries: Vec<Entry>,
-    issued: Option<&'a Issued>,
+    issued: Option<(&'a Issued, Option<Signed>)>,
 ) -> impl Fn(&Snapshot<'_>) -> Result<Update, Error> + use<'a> {
     move |stand| {
         check_pending(id, stand.replay)?;
         if signed.is_some_and(|signed| signed != requests::signatures(stand.facts, id).count()) {
             return Err(Error::SignedMeanwhile(id.clone()));
         }
-        let receipt = issued.map(|issued| Box::new(issued.receipt.clone()));
-        Ok(Update { entries: entries.clone(), receipt, ..Update::default() })
+        let receipt = issued.as_ref().map(|(issued, _)| Box::new(issued.receipt.clone()));
+        let signed = issued.as_ref().and_then(|(_, signed)| signed.clone()).map(Box::new);
+        Ok(Update { entries: entries.clone(), receipt, signed, ..Update::default() })
     }
 }
 

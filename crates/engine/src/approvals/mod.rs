@@ -2,7 +2,6 @@
 
 mod acts;
 mod decide;
-pub(crate) mod requests;
 
 pub use decide::Recorded;
-pub use requests::Waiting;
+pub use crate::runtime::requests::Waiting;

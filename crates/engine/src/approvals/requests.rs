@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::issuer::{JudgingContext, Request, tally};
-use crate::trust::Count;
-use receipt::{Envelope, Timestamp};
+use crate::trust::{Count, Judge, Recall};
+use receipt::Envelope;
 use store::{Fact, InstanceKey, RequestFilter, Store};
 use workflow::{Entry, RequestId};
 
@@ -18,7 +18,13 @@ pub struct Waiting {
     pub count: Count,
 }
 
-/// A request, and the instance that made it.
+/// Looks up what is known still of what a request says was known.
+pub(crate) fn recall(recall: &mut Recall<'_>, request: &mut Request) -> Result<(), Error> {
+    request.known = recall.known(&request.tenant, request.said_known())?;
+    Ok(())
+}
+
+/// A request as it was made, and the instance that made it.
 pub(crate) fn request(store: &dyn Store, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
     let (key, body) = store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
     let request = serde_json::from_str(&body).map_err(|error| unreadable(id, &error))?;
@@ -41,17 +47,15 @@ fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
 }
 
 /// The requests that wait for a decision, oldest first.
-pub(crate) fn waiting(
-    store: &dyn Store,
-    grounds: JudgingContext<'_>,
-    at: Timestamp,
-) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting>, Error> {
+    let mut known = Recall::new(store, judge);
     let waiting = store.requests(RequestFilter::Waiting)?.into_iter();
     waiting
         .map(|(key, body, _)| {
-            let request: Request =
+            let mut request: Request =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-            let count = count(store, grounds, &key, &request, at)?;
+            recall(&mut known, &mut request)?;
+            let count = count(store, judge, &key, &request)?;
             Ok(Waiting { key, request, count })
         })
         .collect()
@@ -60,13 +64,13 @@ pub(crate) fn waiting(
 /// What was signed about a request, as far as it counts.
 pub(crate) fn count(
     store: &dyn Store,
-    grounds: JudgingContext<'_>,
+    judge: Judge<'_>,
     key: &InstanceKey,
     request: &Request,
-    at: Timestamp,
 ) -> Result<Count, Error> {
     let envelopes = envelopes(&store.facts(Some(key))?, &request.id)?;
-    Ok(tally(request, &envelopes, grounds, at)?.0)
+    let grounds = JudgingContext { trust: judge.trust, policy: judge.policy };
+    Ok(tally(request, &envelopes, grounds, judge.at)?.0)
 }
 
 /// Everything that people have signed about a request, in order, whether it counts or not.

@@ -1,8 +1,8 @@
 //! The check in front of every capability: is this receipt for exactly this, here, now?
 
-use crate::trust::{Count, CountVerdict, Freeze, Subject, Trust, count, scope_of};
+use crate::trust::{Count, CountVerdict, Freeze, Known, Signed, Subject, Trust, count, scope_of};
 use policy::{Answer, Policy};
-use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt};
+use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt, Opening, Salt, Stated, StatedBinding, VerifiedDecision};
 use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 
@@ -21,6 +21,8 @@ pub struct GateContext<'a> {
     pub trust: &'a Trust,
     /// What has to allow the action with the approvals in the receipt.
     pub policy: &'a dyn Policy,
+    /// What is known of the code and the bytes. What the request said of them counts where this bears it out.
+    pub known: &'a Known,
 }
 
 /// What is about to be done, as the host itself knows it. Nothing in here comes from the receipt.
@@ -50,6 +52,7 @@ pub struct Permit {
     receipt: VerifiedReceipt,
     tenant: TenantId,
     resource: String,
+    signed: Option<Signed>,
 }
 
 /// The first check that a receipt did not pass.
@@ -75,6 +78,12 @@ impl Permit {
         &self.tenant
     }
 
+    /// Whose approvals it rests on, where they make anything known.
+    #[must_use]
+    pub fn signed(&self) -> Option<&Signed> {
+        self.signed.as_ref()
+    }
+
     /// What may be acted on.
     #[must_use]
     pub fn resource(&self) -> &str {
@@ -89,6 +98,12 @@ impl Gate {
         Self { keys }
     }
 
+    /// The keys that it trusts.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
     /// All checks of a receipt that is about to be spent.
     ///
     /// # Errors
@@ -100,8 +115,10 @@ impl Gate {
         fate: &ReceiptState,
         measure: GateContext<'_>,
     ) -> Result<Permit, Refusal> {
-        let (permit, opened) = self.check_receipt(claim, receipt, measure.scope)?;
-        check_authority(claim, &permit.receipt, &opened, measure)?;
+        let (mut permit, opened) = self.check_receipt(claim, receipt, measure.scope)?;
+        let decisions = check_authority(claim, &permit.receipt, &opened, measure)?;
+        let length = receipt.map_or(0, |receipt| receipt.request_json.len());
+        permit.signed = signed_approvals(measure.policy, opened.request(), length, &decisions);
         if let Some((at, _)) = fate.revoked {
             return refuse(Check::Revocation, format!("receipt {} was revoked at {at}", claim.receipt));
         }
@@ -150,9 +167,8 @@ impl Gate {
             );
             return refuse(Check::Expiry, message);
         }
-        let permit =
-            Permit { receipt: verified, tenant: claim.tenant.clone(), resource: claim.resource.to_owned() };
-        Ok((permit, opened))
+        let (tenant, resource) = (claim.tenant.clone(), claim.resource.to_owned());
+        Ok((Permit { receipt: verified, tenant, resource, signed: None }, opened))
     }
 
     /// Signature, key, canonical form, projection, and the opening of the commitment.
@@ -191,29 +207,29 @@ fn check_decision(verified: &VerifiedReceipt, scope: Scope) -> Result<(), Refusa
     }
 }
 
-/// Whether those who decided may decide still, and what the policy says now to the action with their approvals.
+/// Whether those who decided may decide still, and what the policy says now to the action with their approvals. Hands back those.
 fn check_authority(
     claim: &Claim<'_>,
     verified: &VerifiedReceipt,
     opened: &Opened,
-    GateContext { scope, trust, policy }: GateContext<'_>,
-) -> Result<(), Refusal> {
+    GateContext { scope, trust, policy, known }: GateContext<'_>,
+) -> Result<Vec<VerifiedDecision>, Refusal> {
     if let Some(Freeze { since, reason }) = trust.freeze_of(claim.tenant) {
         return refuse(Check::Freeze, format!("everything is frozen since {since}: {reason:?}"));
     }
-    let subject = Subject::of(opened.request())
+    let subject = Subject::of(opened.request(), known)
         .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
     if scope == Scope::Demo {
         return match policy.rule(&subject.question(&[])).answer {
             Answer::Deny => refuse(Check::Policy, "the policy forbids it".to_owned()),
-            _ => Ok(()),
+            _ => Ok(Vec::new()),
         };
     }
     let decisions = receipt::verify_approvals(opened, trust.deciders(), Judged::Now(claim.at))
         .map_err(|error| Refusal { check: Check::Approvals, message: error.to_string() })?;
     let Count { verdict, ruling, .. } = count(policy, &subject, &decisions);
     match verdict {
-        CountVerdict::Approved | CountVerdict::Alone => Ok(()),
+        CountVerdict::Approved | CountVerdict::Alone => Ok(decisions),
         CountVerdict::Forbidden => refuse(Check::Policy, format!("the policy says {ruling}")),
         CountVerdict::Waiting | CountVerdict::Denied => refuse(
             Check::Approvals,

@@ -6,7 +6,7 @@ use crate::capability::{
 };
 use crate::drive::driver::Driver;
 use crate::runtime::journals::Origin;
-use crate::trust::{Trust, scope_of};
+use crate::trust::{Trust, scope_of, Known};
 use receipt::{Digest, Json, Scope, Timestamp};
 use std::sync::Arc;
 use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};
@@ -32,10 +32,13 @@ impl Driver {
             let (trust, at) = (self.inner.trust()?, self.inner.now()?);
             let (receipt, fate) = self.inner.journals.store.receipt(&invocation.receipt)?.unzip();
             let fate = fate.unwrap_or_default();
-            let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
+            let known = self.known(Some(&invocation.artifact.facts().sha256), &trust, at)?;
+            let verdict = self.verdict(&invocation, (receipt.as_ref(), &fate), (&trust, &known), at);
             let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
             let seen = Precondition { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
-            let batch = Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() };
+            let signed = verdict.as_ref().ok().and_then(Permit::signed).cloned().map(Box::new);
+            let batch =
+                Batch { entries: vec![entry], seen: Some(Box::new(seen)), signed, ..Batch::default() };
             match self.write(batch).await {
                 // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
                 Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
@@ -60,15 +63,15 @@ impl Driver {
     fn verdict(
         &self,
         invocation: &Invocation,
-        receipt: Option<&StoredReceipt>,
-        fate: &ReceiptState,
-        trust: &Trust,
+        (receipt, fate): (Option<&StoredReceipt>, &ReceiptState),
+        (trust, known): (&Trust, &Known),
         at: Timestamp,
     ) -> Result<Permit, Refusal> {
         let measure = GateContext {
             scope: self.inner.authority.scope(trust),
             trust,
             policy: &*self.inner.authority.policy,
+            known,
         };
         let permit = self.inner.capabilities.gate.check(
             &claim(&self.origin, invocation, at),

@@ -3,7 +3,7 @@
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
 use crate::issuer::{Before, DecisionBasis, Governed, Issued, Request, Reversibility, after};
-use crate::trust::Subject;
+use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
 use receipt::{Digest, Scope, Timestamp};
@@ -66,8 +66,10 @@ impl Driver {
         let origin = &self.origin;
         let capability = self.inner.capabilities.named(&action.capability);
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
-        let before =
-            self.before(&action.capability, &action.resource, artifact.as_ref().map(|facts| facts.sha256))?;
+        let sha256 = artifact.as_ref().map(|facts| facts.sha256);
+        let trust = self.inner.trust()?;
+        let known = self.known(sha256.as_ref(), &trust, now)?;
+        let before = self.before((&action.capability, &action.resource), sha256.as_ref(), &known, &trust)?;
         Ok(Request {
             id: ids::id("apr_", now)?,
             tenant: origin.key.tenant.clone(),
@@ -83,6 +85,7 @@ impl Driver {
             // What the host cannot perform itself it cannot undo either.
             reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
             before,
+            known,
             governed: Governed::default(),
             capability: action.capability,
             resource: action.resource,
@@ -94,19 +97,32 @@ impl Driver {
         })
     }
 
-    fn before(&self, capability: &str, resource: &str, artifact: Option<Digest>) -> Result<Before, Error> {
-        let (store, tenant) = (&self.inner.journals.store, &self.origin.key.tenant);
-        let known = |digest: &Digest| match store.is_known(tenant, digest) {
-            Ok(true) => Ok(Novelty::Known),
-            Ok(false) => Ok(Novelty::New),
-            Err(error) => Err(error),
-        };
-        let asked = store.asked(tenant, capability, resource)?;
+    /// What is known of the code that runs here, and of bytes, as people's approvals count now.
+    pub(crate) fn known(
+        &self,
+        artifact: Option<&Digest>,
+        trust: &Trust,
+        at: Timestamp,
+    ) -> Result<Known, Error> {
+        let digests = [self.origin.component].into_iter().chain(artifact.copied());
+        let mut recall = Recall::new(&*self.inner.journals.store, self.inner.judge(trust, at));
+        Ok(recall.known(&self.origin.key.tenant, digests)?)
+    }
+
+    fn before(
+        &self,
+        (capability, resource): (&str, &str),
+        artifact: Option<&Digest>,
+        known: &Known,
+        trust: &Trust,
+    ) -> Result<Before, Error> {
+        let asked = self.inner.journals.store.asked(&self.origin.key.tenant, capability, resource)?;
+        let counts = |(keys, _): &&(String, u64)| keys.split_whitespace().all(|key| trust.counts_still(key));
         Ok(Before {
-            component: known(&self.origin.component)?,
-            artifact: artifact.as_ref().map_or(Ok(Novelty::New), known)?,
+            component: known.novelty_of(&self.origin.component),
+            artifact: artifact.map_or(Novelty::New, |sha256| known.novelty_of(sha256)),
             asked: asked.times,
-            denied: asked.denied,
+            denied: asked.denials.iter().filter(counts).map(|(_, times)| times).sum(),
         })
     }
 
@@ -114,7 +130,8 @@ impl Driver {
     fn judged(&self, mut request: Request) -> Result<(Request, Ruling), Error> {
         let policy = &self.inner.authority.policy;
         let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
-        let subject = Subject::of(&document).map_err(|error| Error::Internal(error.to_string()))?;
+        let subject =
+            Subject::of(&document, &request.known).map_err(|error| Error::Internal(error.to_string()))?;
         let mut ruling = policy.rule(&subject.question(&[]));
         // A demonstration has nothing to allow by itself.
         if self.inner.authority.scope(&*self.inner.trust()?) == Scope::Demo && ruling.answer == Answer::Allow

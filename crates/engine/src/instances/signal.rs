@@ -8,6 +8,7 @@ use crate::runtime::journals::Loaded;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
+use crate::trust::Signed;
 use crate::{Error, Host, Workflow};
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,8 @@ pub(crate) struct Update {
     pub(crate) entries: Vec<Entry>,
     /// The receipt that they speak of.
     pub(crate) receipt: Option<Box<StoredReceipt>>,
+    /// Whose denial that receipt is.
+    pub(crate) signed: Option<Box<Signed>>,
     /// A component that the instance is given.
     pub(crate) component: Option<(Digest, Arc<[u8]>)>,
     /// Requests that wait again.
@@ -153,8 +156,9 @@ impl HostState {
         }
         let agenda = moved(&before, &replay.status(), now);
         let quotas = (word.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
-        let Update { entries, receipt, component, reopened, .. } = word;
-        let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
+        let Update { entries, receipt, signed, component, reopened, .. } = word;
+        let batch =
+            Batch { entries, receipt, signed, component, reopened, quotas, agenda, ..Batch::default() };
         Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
     }
 

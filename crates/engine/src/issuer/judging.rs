@@ -24,7 +24,7 @@ pub fn tally(
     let counting =
         envelopes.iter().filter_map(|envelope| grounds.trust.deciders().verify(envelope, &expected).ok());
     let decisions: Vec<_> = counting.collect();
-    Ok((count(grounds.policy, &Subject::of(&document)?, &decisions), decisions))
+    Ok((count(grounds.policy, &Subject::of(&document, &request.known)?, &decisions), decisions))
 }
 
 /// Verifies one signed statement about a request.
@@ -78,7 +78,7 @@ pub(crate) fn review(
     let expected = Expected { decided_from: Some(alone.at), ..Expected::about(&matter, at) };
     let decision = trust.deciders().verify(envelope, &expected)?;
     let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
-    if Subject::of(&document)?.is_own(decision.person()) {
+    if Subject::of(&document, &request.known)?.is_own(decision.person()) {
         return Err(IssueError::Undecided(format!("{} cannot review their own request", decision.person())));
     }
     Ok(Act::Reviewed {
@@ -112,7 +112,7 @@ pub(super) fn by_policy(
     grounds: JudgingContext<'_>,
     document: &Json,
 ) -> Result<Judged, IssueError> {
-    let ruling = grounds.policy.rule(&Subject::of(document)?.question(&[]));
+    let ruling = grounds.policy.rule(&Subject::of(document, &order.request.known)?.question(&[]));
     let frozen = grounds.trust.freeze_of(&order.request.tenant);
     let (decision, code) = match (&ruling.answer, frozen) {
         (Answer::Allow, None) => (Decision::Approved, "POLICY_ALLOWED"),

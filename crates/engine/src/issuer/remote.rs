@@ -73,7 +73,14 @@ impl Issuer for RemoteIssuer {
             }
         };
         let (request, salt) = (Box::new(order.request.clone()), order.salt.to_base64());
-        match self.ask(&IssuerRequest::Issue { request, envelopes, id: order.id.clone(), salt })? {
+        let precedents = order.request.known.precedents();
+        match self.ask(&IssuerRequest::Issue {
+            request,
+            envelopes,
+            id: order.id.clone(),
+            salt,
+            precedents,
+        })? {
             IssuerReply::Issued(signed) => {
                 let status = signed.receipt.artifact.status.as_deref().and_then(Decision::from_signed);
                 Ok(Issued {
@@ -136,6 +143,7 @@ impl Issuer for RemoteIssuer {
         let ask = IssuerRequest::Review {
             request: Box::new(request.clone()),
             envelope: envelope.to_json().canonical(),
+            precedents: request.known.precedents(),
         };
         Some(match self.ask(&ask) {
             Ok(IssuerReply::Done) => Ok(()),

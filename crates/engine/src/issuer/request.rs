@@ -1,6 +1,7 @@
 //! A request: one action, by one call of one instance, waiting for a decision.
 
 use crate::capability::Reversibility;
+use crate::trust::Known;
 use policy::{Environment, Novelty, Policy as _};
 use receipt::{Digest, Json, JsonError, PersonId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Request {
     /// What was known of it before.
     #[serde(default)]
     pub before: Before,
+    /// What of that is known still. It is looked up each time that the request is read, and is no part of it.
+    #[serde(skip)]
+    pub known: Known,
     /// What the policy said to it when it was made.
     #[serde(default)]
     pub governed: Governed,
@@ -63,13 +67,13 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Before {
-    /// Whether the tenant has ever had something approved that this code asked for.
+    /// Whether people had approved something that this code asked for, and their approval counted when the request was made.
     pub component: Novelty,
-    /// Whether it has ever had these bytes approved.
+    /// Whether they had approved these bytes.
     pub artifact: Novelty,
     /// How often the tenant has asked for this on this resource.
     pub asked: u64,
-    /// How often that was denied.
+    /// How often people had denied it whose decisions counted when the request was made.
     pub denied: u64,
 }
 
@@ -145,6 +149,13 @@ impl Request {
     #[must_use]
     pub fn tool_and_operation(&self) -> (&str, &str) {
         self.capability.rsplit_once('.').unwrap_or(("", &self.capability))
+    }
+
+    /// What it says that was known: the tenant's digests that [`known`](Self::known) is to be looked up for.
+    pub(crate) fn said_known(&self) -> impl Iterator<Item = Digest> + use<> {
+        let artifact = self.artifact.as_ref().map(|artifact| (self.before.artifact, artifact.sha256));
+        let said = [Some((self.before.component, self.component)), artifact];
+        said.into_iter().flatten().filter(|(before, _)| *before == Novelty::Known).map(|(_, digest)| digest)
     }
 
     /// Who acts, and who answers for it.

@@ -6,9 +6,9 @@ use crate::issuer::{
     DecisionBasis, IssueError, IssueOrder, Issuer as _, JudgingContext, Keyring, KeyringError, LocalIssuer,
     Request, tally, wire,
 };
-use crate::trust::{Act, RecordedTrustAct, Trust};
+use crate::trust::{Act, Judge, Known, Precedent, RecordedTrustAct, Trust};
 use policy::Policy;
-use receipt::{Envelope, Salt, Scope, Timestamp};
+use receipt::{Envelope, KeySet, Salt, Scope, Timestamp};
 use std::io::BufReader;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct IssuerServer {
     data: PathBuf,
     authority: LocalIssuer,
-    keys: String,
+    keys: KeySet,
     policy: Box<dyn Policy>,
     clock: Box<dyn crate::Clock>,
     signed: Mutex<IssuedLog>,
@@ -83,7 +83,7 @@ impl IssuerServer {
         let signed = IssuedLog::open(&path).map_err(|error| IssuerServerError::File { path, error })?;
         Ok(Self {
             data: data.to_owned(),
-            keys: keyring.keys.to_json(),
+            keys: keyring.keys,
             authority: LocalIssuer::new(Box::new(keyring.demo), Box::new(keyring.production)),
             policy,
             clock,
@@ -134,14 +134,15 @@ impl IssuerServer {
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {
         match ask {
-            IssuerRequest::Keys => Ok(IssuerReply::Keys { keys: self.keys.clone() }),
+            IssuerRequest::Keys => Ok(IssuerReply::Keys { keys: self.keys.to_json() }),
             IssuerRequest::Acts { after } => {
                 let acts = self.look(|store| store.acts(after))?;
                 let recorded =
                     |act: store::RecordedAct| wire::Recorded { seq: act.seq, at: act.at, body: act.body };
                 Ok(IssuerReply::Acts { acts: acts.into_iter().map(recorded).collect() })
             }
-            IssuerRequest::Issue { request, envelopes, id, salt } => {
+            IssuerRequest::Issue { mut request, envelopes, id, salt, precedents } => {
+                request.known = self.known(&request, precedents)?;
                 self.issue(&request, envelopes, id, &salt)
             }
             IssuerRequest::Revoke { receipt, by, reason, id, salt } => {
@@ -154,7 +155,8 @@ impl IssuerServer {
                 let (key_id, document) = self.authority.attest(&receipt, Scope::Production, &effect, at)?;
                 Ok(IssuerReply::Attested { key_id, document })
             }
-            IssuerRequest::Review { request, envelope } => {
+            IssuerRequest::Review { mut request, envelope, precedents } => {
+                request.known = self.known(&request, precedents)?;
                 let envelope = parse_envelope(&envelope)?;
                 let (trust, at) = (self.trust()?, self.clock.now());
                 let act = super::review(&request, &envelope, &*self.policy, &trust, at)?;
@@ -217,6 +219,14 @@ impl IssuerServer {
             Some(act) => self.say(act),
             None => Ok(()),
         }
+    }
+
+    /// What is known of a request's code and bytes: what the host shows receipts for that count here. Its word alone makes nothing known.
+    fn known(&self, request: &Request, precedents: Vec<Precedent>) -> Result<Known, IssueError> {
+        let (trust, at) = (self.trust()?, self.clock.now());
+        let judge = Judge { keys: &self.keys, trust: &trust, policy: &*self.policy, at };
+        // A host shows one for the code and one for the bytes.
+        Ok(judge.known_by(&request.tenant, precedents.into_iter().take(2).collect()))
     }
 
     fn trust(&self) -> Result<Trust, IssueError> {

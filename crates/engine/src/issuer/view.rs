@@ -1,4 +1,4 @@
-//! What an approver sees: a pure function of the request.
+//! What an approver sees: a pure function of the request, and of what is known still of its code and bytes.
 //!
 //! The host's own facts come first. The workflow's words stand below them, each in quotation marks, escaped and cut, and under a line
 //! that says whose words they are. A workflow never writes a headline. What is acted on, and with what, is never cut.
@@ -21,11 +21,17 @@ impl fmt::Display for Request {
         }
         writeln!(f)?;
         writeln!(f, "instance     {}, call #{}", self.instance, self.call)?;
-        writeln!(f, "code         sha256 {}{}", self.component, known(self.before.component))?;
+        writeln!(
+            f,
+            "code         sha256 {}{}",
+            self.component,
+            self.approved(self.before.component, &self.component)
+        )?;
         match &self.artifact {
             Some(artifact) => {
                 writeln!(f, "artifact     {}, {} bytes", Escaped(&artifact.name), artifact.bytes)?;
-                writeln!(f, "             sha256 {}{}", artifact.sha256, known(self.before.artifact))?;
+                let approved = self.approved(self.before.artifact, &artifact.sha256);
+                writeln!(f, "             sha256 {}{approved}", artifact.sha256)?;
             }
             None => writeln!(f, "artifact     none")?,
         }
@@ -48,6 +54,15 @@ impl Request {
     #[must_use]
     pub fn view_digest(&self) -> Digest {
         Digest::of(self.to_string().as_bytes())
+    }
+
+    /// Whether code or bytes were approved before, as it was when the request was made and as it is now.
+    fn approved(&self, before: Novelty, digest: &Digest) -> &'static str {
+        match (before, self.known.novelty_of(digest)) {
+            (Novelty::New, _) => ", not approved before",
+            (Novelty::Known, Novelty::Known) => ", approved before",
+            (Novelty::Known, Novelty::New) => ", APPROVAL BEFORE NO LONGER COUNTS",
+        }
     }
 
     fn write_policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,12 +92,5 @@ impl Request {
             writeln!(f, "WARNING      the {what} mixes letters of several scripts in one word")?;
         }
         Ok(())
-    }
-}
-
-fn known(novelty: Novelty) -> &'static str {
-    match novelty {
-        Novelty::Known => ", approved before",
-        Novelty::New => ", not seen before",
     }
 }

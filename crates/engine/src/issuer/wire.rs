@@ -1,6 +1,7 @@
 //! What a host and an authority of its own process say to each other: one JSON text a line, each way, over a Unix socket.
 
 use crate::issuer::Request;
+use crate::trust::Precedent;
 use receipt::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,20 @@ pub(super) enum IssuerRequest {
     /// What operators have said after that act.
     Acts { after: u64 },
     /// Judge a request and sign what comes of it. Without envelopes the policy decides alone.
-    Issue { request: Box<Request>, envelopes: Option<Vec<String>>, id: ReceiptId, salt: String },
+    Issue {
+        request: Box<Request>,
+        envelopes: Option<Vec<String>>,
+        id: ReceiptId,
+        salt: String,
+        /// What makes the request's code and bytes known, to be judged.
+        precedents: Vec<Precedent>,
+    },
     /// Sign a revocation.
     Revoke { receipt: Box<StoredReceipt>, by: String, reason: Option<String>, id: ReceiptId, salt: String },
     /// Sign how an action ended.
     Attest { receipt: ReceiptId, effect: Effect },
     /// Take in a second person's statement about what somebody decided alone.
-    Review { request: Box<Request>, envelope: String },
+    Review { request: Box<Request>, envelope: String, precedents: Vec<Precedent> },
 }
 
 /// What an authority answers.

@@ -6,5 +6,6 @@ pub(crate) mod due;
 pub(crate) mod journals;
 pub(crate) mod lease;
 pub(crate) mod programs;
+pub(crate) mod requests;
 pub(crate) mod slots;
 pub(crate) mod wakeups;

@@ -5,16 +5,19 @@
 
 mod act;
 mod count;
+mod known;
 mod subject;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, count};
+pub(crate) use known::{Recall, signed_approvals, signed_denials};
+pub use known::{Judge, Known, Precedent};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
 
 use receipt::{
     DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
-    Role, Scheme, Scope, Timestamp,
+    Role, Scheme, Scope, Standing, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use store::{RecordedAct, StoreError};
@@ -28,6 +31,7 @@ pub struct Trust {
     frozen: Option<Freeze>,
     frozen_tenants: BTreeMap<TenantId, Freeze>,
     unreviewed: BTreeMap<RequestId, BreakGlassUse>,
+    reviewed: BTreeMap<RequestId, Reviewed>,
     policy: Option<Digest>,
 }
 
@@ -51,6 +55,14 @@ pub struct BreakGlassUse {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+}
+
+/// A review of a lone decision, kept for when it turns out that somebody else had the reviewer's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reviewed {
+    alone: BreakGlassUse,
+    by: PersonId,
+    at: Timestamp,
 }
 
 /// An act that makes no sense as things stand. Nothing was recorded.
@@ -129,6 +141,15 @@ impl Trust {
         &self.deciders
     }
 
+    /// Whether what a key signed in the past counts still.
+    #[must_use]
+    pub fn counts_still(&self, key_id: &str) -> bool {
+        let standing = key_id.parse().ok().and_then(|id| self.deciders.key(id));
+        standing.is_some_and(|Standing { person, key }| {
+            person.removed_at.is_none() && key.revoked_at.is_none() && key.compromised_at.is_none()
+        })
+    }
+
     /// The policy that was last said to govern.
     #[must_use]
     pub fn policy(&self) -> Option<Digest> {
@@ -187,7 +208,7 @@ impl Trust {
                 self.unreviewed.insert(request.clone(), BreakGlassUse { tenant, decider, at, reason });
                 Ok(())
             }
-            Act::Reviewed { request, decider, .. } => self.review(request, decider),
+            Act::Reviewed { request, decider, .. } => self.review(request, decider, at),
         }
     }
 
@@ -237,8 +258,20 @@ impl Trust {
         if key.revoked_at.is_some() && (key.compromised_at.is_some() || compromised_at.is_none()) {
             return Err(ActError::KeyRevoked(id));
         }
+        let person = self.deciders.key(id).map(|standing| standing.person.id.clone());
         self.deciders.revoke_key(id, at)?;
-        compromised_at.map_or(Ok(()), |since| Ok(self.deciders.mark_compromised(id, since)?))
+        if let Some(since) = compromised_at {
+            self.deciders.mark_compromised(id, since)?;
+            self.reopen(person.as_ref(), since);
+        }
+        Ok(())
+    }
+
+    /// What a person has reviewed since somebody else had a key of theirs is to be reviewed again.
+    fn reopen(&mut self, person: Option<&PersonId>, since: Timestamp) {
+        let void = |_: &RequestId, review: &mut Reviewed| Some(&review.by) == person && review.at >= since;
+        let again = self.reviewed.extract_if(.., void);
+        self.unreviewed.extend(again.map(|(request, review)| (request, review.alone)));
     }
 
     fn freeze(&mut self, tenant: Option<&TenantId>, since: Timestamp, reason: &str) -> Result<(), ActError> {
@@ -261,13 +294,14 @@ impl Trust {
         before.map(drop).ok_or(ActError::Freeze("that is not frozen"))
     }
 
-    fn review(&mut self, request: &RequestId, decider: &PersonId) -> Result<(), ActError> {
+    fn review(&mut self, request: &RequestId, decider: &PersonId, at: Timestamp) -> Result<(), ActError> {
         self.active(decider)?;
         match self.unreviewed.get(request) {
             None => Err(ActError::NothingToReview(request.clone())),
             Some(alone) if alone.decider == *decider => Err(ActError::OwnReview(decider.clone())),
             Some(_) => {
-                self.unreviewed.remove(request);
+                let reviewed = |alone| (request.clone(), Reviewed { alone, by: decider.clone(), at });
+                self.reviewed.extend(self.unreviewed.remove(request).map(reviewed));
                 Ok(())
             }
         }

@@ -1,5 +1,6 @@
 //! What a policy is asked about, read from the request document that is signed: what is judged is what was signed.
 
+use crate::trust::Known;
 use policy::{Approver, Artifact, Component, Environment, Novelty, Question};
 use receipt::{Digest, Json, PersonId};
 use workflow::{ActorId, TenantId};
@@ -33,11 +34,12 @@ pub struct Subject {
 pub struct Unclear(&'static str);
 
 impl Subject {
-    /// What a request document is about. Documents of older versions do not say what was known before: it counts as new.
+    /// What a request document is about. Code and bytes are known where the document says so and `known` bears it out: what was known when
+    /// the action was requested may not be any more. Documents of older versions do not say what was known before: it counts as new.
     ///
     /// # Errors
     /// When something that it has to say is not in it.
-    pub fn of(document: &Json) -> Result<Self, Unclear> {
+    pub fn of(document: &Json, known: &Known) -> Result<Self, Unclear> {
         let text = |path: &[&'static str], what| {
             document.pointer(path.iter().copied()).and_then(Json::as_str).ok_or(Unclear(what))
         };
@@ -45,11 +47,11 @@ impl Subject {
             Some(json) => json.as_str().and_then(|text| text.parse().ok()).map(Some).ok_or(Unclear(name)),
             None => Ok(None),
         };
-        let novelty = |of: &'static str| match text(&["context", "novelty", of], "novelty") {
-            Ok("known") => Novelty::Known,
+        let novelty = |of: &'static str, sha256: &Digest| match text(&["context", "novelty", of], "novelty") {
+            Ok("known") => known.novelty_of(sha256),
             _ => Novelty::New,
         };
-        let sha256 = text(&["action", "parameters", "component"], "component")?;
+        let sha256 = parse(text(&["action", "parameters", "component"], "component")?, "component")?;
         Ok(Self {
             tenant: parse(text(&["tenantId"], "tenant")?, "tenant")?,
             actor: parse(text(&["actor", "agentId"], "actor")?, "actor")?,
@@ -62,8 +64,8 @@ impl Subject {
             ),
             resource: text(&["action", "parameters", "resource"], "resource")?.to_owned(),
             environment: parse(text(&["context", "environment"], "environment")?, "environment")?,
-            artifact: artifact(document, novelty("artifact"))?,
-            component: Component { sha256: parse(sha256, "component")?, novelty: novelty("component") },
+            artifact: artifact(document, |sha256| novelty("artifact", sha256))?,
+            component: Component { sha256, novelty: novelty("component", &sha256) },
         })
     }
 
@@ -82,6 +84,13 @@ impl Subject {
         }
     }
 
+    /// What an approval of it makes known: the code, and the bytes.
+    #[must_use]
+    pub fn digests(&self) -> Vec<Digest> {
+        let artifact = self.artifact.iter().map(|artifact| artifact.sha256);
+        [self.component.sha256].into_iter().chain(artifact).collect()
+    }
+
     /// Whether the request is this person's own: such a one never decides about it.
     #[must_use]
     pub fn is_own(&self, person: &PersonId) -> bool {
@@ -95,7 +104,7 @@ pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], person:
     answering.contains(&Some(person)) || actor.strip_prefix("user:").unwrap_or(&actor) == person.as_str()
 }
 
-fn artifact(document: &Json, novelty: Novelty) -> Result<Option<Artifact>, Unclear> {
+fn artifact(document: &Json, novelty: impl Fn(&Digest) -> Novelty) -> Result<Option<Artifact>, Unclear> {
     let unclear = Unclear("artifact");
     match document.pointer(["action", "parameters", "artifact"]) {
         None => Err(unclear),
@@ -104,7 +113,8 @@ fn artifact(document: &Json, novelty: Novelty) -> Result<Option<Artifact>, Uncle
             let sha256: Option<Digest> =
                 artifact.get("sha256").and_then(Json::as_str).and_then(|text| text.parse().ok());
             let bytes = artifact.get("bytes").and_then(Json::as_u64);
-            sha256.zip(bytes).map(|(sha256, bytes)| Some(Artifact { sha256, bytes, novelty })).ok_or(unclear)
+            let (sha256, bytes) = sha256.zip(bytes).ok_or(unclear)?;
+            Ok(Some(Artifact { sha256, bytes, novelty: novelty(&sha256) }))
         }
     }
 }

@@ -13,13 +13,13 @@ pub(super) enum Matcher {
     Text(Field, Vec<Pattern>),
     /// It is one of these.
     Environment(Vec<Environment>),
-    /// There is an artifact that was seen before or not, or there is none.
+    /// There is an artifact that is known or not, or there is none.
     Artifact(Option<Novelty>),
     /// There is an artifact of so many bytes or fewer.
     BytesAtMost(u64),
     /// There is an artifact of more bytes.
     BytesOver(u64),
-    /// The component was seen before, or not.
+    /// The component is known, or not.
     Component(Novelty),
 }
 

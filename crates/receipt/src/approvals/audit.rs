@@ -23,6 +23,9 @@ pub enum Judged {
     /// What is known at this time: the question before acting. A key that has been withdrawn by now counts no longer, nor
     /// does a decision that has expired.
     Now(Timestamp),
+    /// What is known at this time about a receipt that was acted on in the past. A key that has been withdrawn by now counts
+    /// no longer. A decision only has to have been in force when the receipt was issued.
+    InRetrospect(Timestamp),
 }
 
 /// What a receipt says, and its approvals have to bear out.
@@ -55,10 +58,15 @@ pub fn verify_approvals(
         Judged::AsIssued => said.created_at,
         // A clock that was set back revives nothing.
         Judged::Now(now) => now.max(said.created_at),
+        Judged::InRetrospect(_) => said.created_at,
+    };
+    let known = match judged {
+        Judged::AsIssued => said.created_at,
+        Judged::Now(now) | Judged::InRetrospect(now) => now.max(said.created_at),
     };
     let mut verified: Vec<VerifiedDecision> = Vec::new();
     for envelope in opened.approvals()? {
-        let decision = verify_one(opened.request(), &envelope, deciders, at)?;
+        let decision = verify_one(opened.request(), &envelope, deciders, (at, known))?;
         if verified.iter().all(|other| other.person() != decision.person()) {
             verified.push(decision);
         }
@@ -108,11 +116,11 @@ fn verify_one(
     request: &Json,
     envelope: &Envelope,
     deciders: &DeciderSet,
-    at: Timestamp,
+    (at, known): (Timestamp, Timestamp),
 ) -> Result<VerifiedDecision, ApprovalError> {
     let authentic = deciders.authenticate(envelope)?;
     // What was shown, and under which policy, is not in the request. All the rest is, and is compared with it.
     let Matter { view, policy, .. } = authentic.1.matter;
     let matter = Matter::of(request, view, policy)?;
-    deciders.admit(envelope, authentic, &Expected::about(&matter, at))
+    deciders.admit(envelope, authentic, &Expected::about(&matter, at), known)
 }

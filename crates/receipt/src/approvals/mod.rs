@@ -70,7 +70,7 @@ impl DeciderSet {
         envelope: &Envelope,
         expected: &Expected<'_>,
     ) -> Result<VerifiedDecision, ApprovalError> {
-        self.admit(envelope, self.authenticate(envelope)?, expected)
+        self.admit(envelope, self.authenticate(envelope)?, expected, expected.at)
     }
 
     /// Whose key signed which statement. Not yet whether it counts.
@@ -87,15 +87,16 @@ impl DeciderSet {
         Err(ApprovalError::OtherPerson { signer: signer.person.id.clone(), named: statement.decider })
     }
 
-    /// The rest: whether it counts, and is what is expected.
+    /// The rest: whether it counts by what is known of keys and people at `known`, and is what is expected.
     fn admit(
         &self,
         envelope: &Envelope,
         (Standing { person, key }, statement): (Standing<'_>, DecisionStatement),
         expected: &Expected<'_>,
+        known: Timestamp,
     ) -> Result<VerifiedDecision, ApprovalError> {
         let key_id = key.key.key_id();
-        self.standing_as_known(key_id, statement.decided_at, expected.at)?;
+        self.standing_as_known(key_id, statement.decided_at, known)?;
         statement.check(expected)?;
         if !person.has_role(&statement.role) {
             return Err(ApprovalError::Role { person: statement.decider, role: statement.role });

@@ -1,0 +1,177 @@
+//! What is known of code and bytes: people have approved them, the approval was acted on, and it still counts.
+//!
+//! Nothing of this is kept as a fact. The store has where to look ([`Store::precedents`]), and each look verifies again what it finds there.
+
+use crate::trust::{CountVerdict, Subject, Trust, count, scope_of};
+use policy::{Novelty, Policy};
+use receipt::{AttestationArtifact, Decision, Digest, Judged, KeySet, Scope, Timestamp, VerifiedDecision};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use store::Signed;
+use store::{ReceiptState, Store, StoreError, StoredReceipt};
+use workflow::TenantId;
+
+/// The longest request, in bytes, whose receipt makes anything known. A longer one takes too long to verify again and again.
+const LONGEST: usize = 256 << 10;
+
+/// A receipt that was spent, and the signed outcome that shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Precedent {
+    /// The receipt.
+    pub receipt: StoredReceipt,
+    /// The attestation of what was done with it, in its portable form.
+    pub attestation: String,
+}
+
+/// Of a request's component and artifact, those that are known, each with the receipt that makes it so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known(BTreeMap<Digest, Arc<Precedent>>);
+
+impl Known {
+    /// Whether code or bytes of that digest are known.
+    #[must_use]
+    pub fn novelty_of(&self, digest: &Digest) -> Novelty {
+        if self.0.contains_key(digest) { Novelty::Known } else { Novelty::New }
+    }
+
+    /// The receipts that it rests on, for another process to judge.
+    #[must_use]
+    pub fn precedents(&self) -> Vec<Precedent> {
+        let by_receipt: BTreeMap<_, _> =
+            self.0.values().map(|precedent| (precedent.receipt.id.as_str(), &**precedent)).collect();
+        by_receipt.into_values().cloned().collect()
+    }
+}
+
+/// By what a spent receipt is judged.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// The issuer's public keys.
+    pub keys: &'a KeySet,
+    /// Who may decide.
+    pub trust: &'a Trust,
+    /// What the policy is.
+    pub policy: &'a dyn Policy,
+    /// The time.
+    pub at: Timestamp,
+}
+
+impl Judge<'_> {
+    /// What these receipts make known in a tenant. A receipt that does not count makes nothing known.
+    #[must_use]
+    pub fn known_by(&self, tenant: &TenantId, precedents: Vec<Precedent>) -> Known {
+        let mut known = Known::default();
+        for precedent in precedents.into_iter().map(Arc::new) {
+            for digest in self.made_known(tenant, &precedent).into_iter().flatten() {
+                known.0.insert(digest, Arc::clone(&precedent));
+            }
+        }
+        known
+    }
+
+    /// What one receipt makes known in a tenant.
+    fn made_known(&self, tenant: &TenantId, precedent: &Precedent) -> Option<Vec<Digest>> {
+        let Precedent { receipt, attestation } = precedent;
+        if receipt.request_json.len() > LONGEST {
+            return None;
+        }
+        let verified = receipt::verify(&receipt.artifact, self.keys).ok()?;
+        verified.approved(Scope::Production).ok()?;
+        if scope_of(verified.key_id()) != Scope::Production || verified.id() != receipt.id.as_str() {
+            return None;
+        }
+        let attestation = AttestationArtifact::parse(attestation).ok()?;
+        receipt::verify_attestation(&attestation, &verified, self.keys).ok()?;
+        let opened = verified.open(&receipt.opening()?).ok()?;
+        let subject = Subject::of(opened.request(), &Known::default()).ok()?;
+        let judged = Judged::InRetrospect(self.at);
+        let decisions = receipt::verify_approvals(&opened, self.trust.deciders(), judged).ok()?;
+        let counts = subject.tenant == *tenant && suffices(self.policy, &subject, &decisions);
+        counts.then(|| subject.digests())
+    }
+}
+
+/// Whether these people's approvals allow the action where nothing is known of it: what is known is never a reason why it is known. What
+/// somebody approves alone and a policy's own permission make nothing known.
+fn suffices(policy: &dyn Policy, unknown: &Subject, decisions: &[VerifiedDecision]) -> bool {
+    let count = count(policy, unknown, decisions);
+    count.verdict == CountVerdict::Approved && !count.approved.is_empty()
+}
+
+/// The approvals of a receipt that is about to be spent, where they make anything known.
+pub(crate) fn signed_approvals(
+    policy: &dyn Policy,
+    request: &receipt::Json,
+    length: usize,
+    decisions: &[VerifiedDecision],
+) -> Option<Signed> {
+    let unknown = Subject::of(request, &Known::default()).ok()?;
+    let makes_known = length <= LONGEST && suffices(policy, &unknown, decisions);
+    makes_known.then(|| Signed { keys: keys_of(decisions.iter()), digests: unknown.digests() })
+}
+
+/// The denials among decisions.
+pub(crate) fn signed_denials(decisions: &[VerifiedDecision]) -> Signed {
+    let denied = decisions.iter().filter(|decision| decision.decision() == Decision::Denied);
+    Signed { keys: keys_of(denied), digests: Vec::new() }
+}
+
+fn keys_of<'a>(decisions: impl Iterator<Item = &'a VerifiedDecision>) -> String {
+    let mut keys: Vec<_> = decisions.map(|decision| decision.key_id().to_string()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.join(" ")
+}
+
+/// Looks for what is known, once for each tenant and digest. It is worth something as long as its judge is.
+pub(crate) struct Recall<'a> {
+    store: &'a dyn Store,
+    judge: Judge<'a>,
+    found: HashMap<(TenantId, Digest), Option<Arc<Precedent>>>,
+}
+
+impl<'a> Recall<'a> {
+    pub(crate) fn new(store: &'a dyn Store, judge: Judge<'a>) -> Self {
+        Self { store, judge, found: HashMap::new() }
+    }
+
+    /// Which of these are known in a tenant.
+    pub(crate) fn known(
+        &mut self,
+        tenant: &TenantId,
+        digests: impl IntoIterator<Item = Digest>,
+    ) -> Result<Known, StoreError> {
+        let mut known = Known::default();
+        for digest in digests {
+            let name = (tenant.clone(), digest);
+            let found = match self.found.get(&name) {
+                Some(found) => found.clone(),
+                None => self.look(tenant, &digest)?,
+            };
+            known.0.extend(found.clone().map(|precedent| (digest, precedent)));
+            self.found.insert(name, found);
+        }
+        Ok(known)
+    }
+
+    /// The latest receipt that makes it known.
+    fn look(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Arc<Precedent>>, StoreError> {
+        for id in self.store.precedents(tenant, digest)? {
+            let Some((
+                receipt,
+                ReceiptState { redeemed: Some(_), attestation: Some(attestation), revoked: None },
+            )) = self.store.receipt(&id)?
+            else {
+                continue;
+            };
+            let precedent = Precedent { receipt, attestation };
+            let digests = self.judge.made_known(tenant, &precedent).unwrap_or_default();
+            if digests.contains(digest) {
+                return Ok(Some(Arc::new(precedent)));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,464 @@
+//! What is known of code and bytes rests on people's approvals that were acted on and count now, and ends with them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use engine::issuer::{
+    DecisionBasis, IssueOrder, Issuer as _, IssuerServer, JudgingContext, Keyring, RemoteIssuer,
+};
+use engine::trust::{Act, Known};
+use engine::{Host, Recorded, Status};
+use policy::Novelty;
+use receipt::{Digest, Scope, StatementSigner as _, Timestamp};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use store::InstanceKey;
+use support::people::*;
+use support::{block_on, entries};
+use tempfile::TempDir;
+use workflow::{Check, Entry, RequestId};
+
+const ALICE: (&str, u8) = ("alice", 1);
+const BOB: (&str, u8) = ("bob", 2);
+const CAROL: (&str, u8) = ("carol", 3);
+
+/// Known code goes ahead by itself, and so does anything on one resource.
+const KNOWN: &str = r#"
+[[rule]]
+id = "known-code"
+component = "known"
+then = "allow"
+
+[[rule]]
+id = "open"
+resource = "cloudflare://workers/open/*"
+then = "allow"
+
+[[rule]]
+id = "closed"
+resource = "cloudflare://workers/closed/*"
+then = "deny"
+
+[[rule]]
+id = "people"
+then = "ask"
+role = "release"
+"#;
+
+/// New code takes three people, known code two.
+const FEWER: &str = r#"
+[[rule]]
+id = "new-code"
+component = "new"
+then = "ask"
+role = "release"
+approvals = 3
+
+[[rule]]
+id = "known-code"
+then = "ask"
+role = "release"
+approvals = 2
+"#;
+
+/// New code is for security to look at, known code for release.
+const SECURITY: &str = r#"
+[[rule]]
+id = "new-code"
+component = "new"
+then = "ask"
+role = "security"
+
+[[rule]]
+id = "known-code"
+then = "ask"
+role = "release"
+"#;
+
+fn on(resource: &str) -> String {
+    format!(r#"{{"resource":"cloudflare://workers/{resource}"}}"#)
+}
+
+/// Runs the guest on another resource, until it has ended or waits.
+fn run(place: &Place, resource: &str) -> (InstanceKey, Status) {
+    let key = support::start(&place.host, "tenant-workflow", &on(resource));
+    let status = place.ends(&key);
+    (key, status)
+}
+
+/// Whether the guest goes ahead on that resource without anybody being asked.
+fn goes_ahead(place: &Place, resource: &str) -> bool {
+    match run(place, resource).1 {
+        Status::Completed(output) => output.contains("deployed"),
+        Status::Waiting(_) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The guest's deployment, approved by these people and done.
+fn deployed(place: &Place, resource: &str, people: &[(&str, u8)]) {
+    let (key, request) = place.asked_with(&on(resource));
+    for person in people {
+        place.approve(&request, *person).unwrap();
+    }
+    assert!(matches!(place.ends(&key), Status::Completed(_)));
+}
+
+fn shown(place: &Place, request: &RequestId) -> String {
+    place.host.request(request).unwrap().to_string()
+}
+
+fn key_revoked(seed: u8, compromised_at: Option<Timestamp>) -> Act {
+    let key_id = hand(seed).public_key().key_id().to_string();
+    Act::KeyRevoked { key_id, compromised_at, reason: "stolen".to_owned() }
+}
+
+fn removed(name: &str) -> Act {
+    Act::DeciderRemoved { decider: name.parse().unwrap(), reason: "left".to_owned() }
+}
+
+fn noon() -> Timestamp {
+    Timestamp::from_millis(NOON)
+}
+
+#[test]
+fn what_people_approved_and_was_done_is_known_for_as_long_as_they_count() {
+    let other_role = Act::DeciderAdded {
+        decider: "alice".parse().unwrap(),
+        roles: ["docs".parse().unwrap()].into(),
+        tenants: [].into(),
+    };
+    let other_tenant = Act::DeciderAdded {
+        decider: "alice".parse().unwrap(),
+        roles: ["release".parse().unwrap()].into(),
+        tenants: ["globex".parse().unwrap()].into(),
+    };
+    let acts =
+        [removed("alice"), key_revoked(1, None), key_revoked(1, Some(noon())), other_role, other_tenant];
+    for act in acts {
+        let place = Place::new(Some(KNOWN));
+        deployed(&place, "a", &[ALICE]);
+        // Long after the approval itself has run out.
+        place.clock.move_by_minutes(60 * 24 * 365);
+        assert!(goes_ahead(&place, "b"), "known");
+        let told = format!("{act:?}");
+        place.say(act).unwrap();
+        assert!(!goes_ahead(&place, "c"), "{told}");
+        let (_, request) = place.asked_with(&on("c"));
+        assert_eq!(shown(&place, &request).matches("not approved before").count(), 2, "{told}");
+        // Somebody else approves it, and it is known again.
+        deployed(&place, "c", &[BOB]);
+        assert!(goes_ahead(&place, "d"), "{told}");
+    }
+}
+
+#[test]
+fn an_approval_that_was_not_acted_on_makes_nothing_known() {
+    let place = Place::new(Some(KNOWN));
+    let (_, request) = place.asked_with(&on("a"));
+    let receipt = issued(place.approve(&request, ALICE));
+    assert!(!goes_ahead(&place, "b"), "not spent");
+    place.host.revoke(&receipt.id, "operator", Some("it was not alice")).unwrap();
+    assert!(!goes_ahead(&place, "b"), "revoked");
+}
+
+#[test]
+fn a_policy_s_own_permission_makes_nothing_known() {
+    let place = Place::new(Some(KNOWN));
+    assert!(goes_ahead(&place, "open/a"));
+    assert!(!goes_ahead(&place, "b"));
+    // Nor does one that rests on what was known.
+    deployed(&place, "b", &[ALICE]);
+    assert!(goes_ahead(&place, "c"));
+    place.say(removed("alice")).unwrap();
+    assert!(!goes_ahead(&place, "d"));
+}
+
+#[test]
+fn another_tenant_s_approvals_make_nothing_known() {
+    let place = Place::new(Some(KNOWN));
+    deployed(&place, "a", &[ALICE]);
+    let key = support::start_for(&place.host, "globex", "tenant-workflow", &on("b"));
+    assert!(matches!(place.ends(&key), Status::Waiting(_)));
+}
+
+#[test]
+fn what_somebody_decided_alone_makes_nothing_known() {
+    let place = Place::new(Some(KNOWN));
+    place.add("dora", &["break-glass"], 4);
+    let (key, request) = place.asked_with(&on("a"));
+    issued(place.break_glass(&request, ("dora", 4)));
+    assert!(matches!(place.ends(&key), Status::Completed(_)));
+    assert!(!goes_ahead(&place, "b"));
+}
+
+#[test]
+fn what_is_known_is_no_reason_why_it_is_known() {
+    let place = Place::new(Some(SECURITY));
+    place.add("sam", &["security"], 5);
+    deployed(&place, "a", &[("sam", 5)]);
+    // Enough of them to push the first one out of any list.
+    for number in 0..20 {
+        deployed(&place, &format!("b{number}"), &[ALICE]);
+    }
+    let (_, request) = place.asked_with(&on("c"));
+    assert!(shown(&place, &request).contains("approved before\n"));
+    place.say(removed("sam")).unwrap();
+    let (_, request) = place.asked_with(&on("d"));
+    let recorded = place.approve(&request, ALICE).unwrap();
+    assert!(matches!(recorded, Recorded::Waiting(_)), "alice's approvals rested on sam's");
+}
+
+#[test]
+fn a_stricter_policy_is_what_past_approvals_are_judged_by() {
+    let place = Place::new(Some(KNOWN));
+    deployed(&place, "a", &[ALICE]);
+    let two = KNOWN.replace("role = \"release\"", "role = \"release\"\napprovals = 2");
+    let place = place.reopened(Some(&two));
+    assert!(!goes_ahead(&place, "b"));
+    let place = place.reopened(Some(KNOWN));
+    assert!(goes_ahead(&place, "b"));
+}
+
+#[test]
+fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
+    let place = Place::new(Some(KNOWN));
+    deployed(&place, "a", &[ALICE]);
+    let keys = place.folder.path().join("keys");
+    let Place { folder, host, clock } = place;
+    let [id] = host.store().receipts().unwrap().try_into().unwrap();
+    let old = host.store().receipt(&id).unwrap().unwrap().0.artifact.key_id;
+    drop(host);
+    Keyring::rotate(&keys, Scope::Production, &[77; 32], noon()).unwrap();
+    let policy = || Box::new(policy::Toml::parse(KNOWN).unwrap());
+    let open = || Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap();
+    let place = Place { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
+    assert!(goes_ahead(&place, "b"), "a key that was replaced stays good");
+    drop(place);
+    Keyring::revoke(&keys, &old, noon()).unwrap();
+    let place = Place { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
+    assert!(!goes_ahead(&place, "c"));
+}
+
+/// The policy allows it, as the code is known; before the receipt is spent, it is not any more.
+#[test]
+fn the_gate_judges_again_what_is_known() {
+    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+    let host: Arc<OnceLock<Host>> = Arc::default();
+    let told = Arc::clone(&host);
+    let observe = move |fact: &store::Fact| {
+        if let (Entry::Requested { request, .. }, Some(host)) = (&fact.entry, told.get())
+            && host.request(request).unwrap().resource.ends_with("/last")
+        {
+            host.say("test", key_revoked(1, None)).unwrap();
+        }
+    };
+    let policy = Box::new(policy::Toml::parse(KNOWN).unwrap());
+    let opened =
+        Host::builder(folder.path()).clock(clock.clone()).policy(policy).observe(observe).open().unwrap();
+    host.set(opened.clone()).ok().unwrap();
+    let place = Place { folder, host: opened, clock };
+    place.add("alice", &["release"], 1);
+    deployed(&place, "a", &[ALICE]);
+    assert!(goes_ahead(&place, "b"));
+    let (key, _) = run(&place, "last");
+    let refused = entries(&place.host, &key).into_iter().find_map(|entry| match entry {
+        Entry::Refused { check, .. } => Some(check),
+        _ => None,
+    });
+    assert_eq!(refused, Some(Check::Approvals));
+    let receipts = entries(&place.host, &key).iter().filter(|e| matches!(e, Entry::Issued { .. })).count();
+    assert_eq!(receipts, 1, "the policy had allowed it");
+}
+
+/// Who is asked, what they are shown, and what was signed before follow what is known at each moment.
+#[test]
+fn a_request_that_waits_is_judged_by_what_is_known_now() {
+    let place = Place::new(Some(FEWER));
+    place.add("dave", &["release"], 6);
+    deployed(&place, "a", &[ALICE, BOB, CAROL]);
+    let (key, request) = place.asked_with(&on("b"));
+    let before = shown(&place, &request);
+    assert_eq!(before.matches(", approved before").count(), 2, "{before}");
+    let early = place.envelope(&request, BOB, receipt::Decision::Approved);
+    assert!(matches!(place.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    place.say(removed("carol")).unwrap();
+    let now = shown(&place, &request);
+    assert_eq!(now.matches(", APPROVAL BEFORE NO LONGER COUNTS").count(), 2, "{now}");
+    let late = place.host.sign(&request, &early).unwrap_err().to_string();
+    assert!(late.contains("digest of the view"), "bob was shown something else: {late}");
+    let Ok(Recorded::Waiting(count)) = place.approve(&request, BOB) else { panic!("three are wanted now") };
+    let people: Vec<_> = count.approved.iter().map(|person| person.as_str()).collect();
+    assert_eq!(people, ["bob"], "alice signed what is not shown any more");
+    assert!(matches!(place.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    issued(place.approve(&request, ("dave", 6)));
+    assert!(matches!(place.ends(&key), Status::Completed(_)));
+}
+
+#[test]
+fn a_line_in_the_database_is_only_a_place_to_look_at() {
+    let place = Place::new(Some(KNOWN));
+    deployed(&place, "a", &[ALICE]);
+    let [id] = place.host.store().receipts().unwrap().try_into().unwrap();
+    let other = Digest::of(&support::guest("hostile")).to_string();
+    let journal = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
+    let insert = "INSERT INTO precedents VALUES (?1, ?2, 'x', 1, ?3)";
+    journal.execute(insert, ["acme", &other, id.as_str()]).unwrap();
+    let own = Digest::of(&support::guest("tenant-workflow")).to_string();
+    journal.execute(insert, ["globex", &own, id.as_str()]).unwrap();
+    drop(journal);
+    let key = support::start(&place.host, "hostile", r#"{"attack":"two-approvals"}"#);
+    assert!(matches!(place.ends(&key), Status::Waiting(_)), "it is about other code");
+    let key = support::start_for(&place.host, "globex", "tenant-workflow", "{}");
+    assert!(matches!(place.ends(&key), Status::Waiting(_)), "it is another tenant's");
+}
+
+#[test]
+fn denials_are_counted_as_their_deciders_count_now() {
+    let place = Place::new(Some(KNOWN));
+    for person in [ALICE, BOB] {
+        let (_, request) = place.asked_with(&on("a"));
+        issued(place.deny(&request, person));
+    }
+    let denied = |resource: &str| {
+        let (_, request) = place.asked_with(&on(resource));
+        place.host.request(&request).unwrap().before.denied
+    };
+    assert_eq!(denied("a"), 2);
+    place.say(key_revoked(1, Some(noon()))).unwrap();
+    assert_eq!(denied("a"), 1);
+    // What a policy denies by itself, no person has.
+    let (key, _) = run(&place, "closed/a");
+    let asked = place.host.store().asked(
+        &key.tenant,
+        "cloudflare.dynamic-worker.deploy",
+        "cloudflare://workers/closed/a",
+    );
+    let asked = asked.unwrap();
+    assert_eq!((asked.times, asked.denials.len()), (1, 0));
+}
+
+#[test]
+fn a_review_with_a_key_that_others_had_is_none() {
+    let place = Place::new(Some(KNOWN));
+    place.add("dora", &["break-glass"], 4);
+    let (_, request) = place.asked_with(&on("a"));
+    issued(place.break_glass(&request, ("dora", 4)));
+    let review = |(name, seed): (&str, u8)| {
+        let by = name.parse().unwrap();
+        let statement =
+            place.host.review_statement(&request, &by, receipt::Decision::Approved, "seen").unwrap();
+        place.host.review(&request, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
+    };
+    let unreviewed = || place.host.trust().unwrap().unreviewed().count();
+    place.clock.move_by_minutes(1);
+    review(ALICE).unwrap();
+    assert_eq!(unreviewed(), 0);
+    place.say(key_revoked(1, Some(noon()))).unwrap();
+    assert_eq!(unreviewed(), 1, "somebody else may have written alice's review");
+    review(BOB).unwrap();
+    assert_eq!(unreviewed(), 0);
+    // What was reviewed before others had the key, and by who has left since, stays reviewed.
+    place.say(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
+    place.say(removed("bob")).unwrap();
+    assert_eq!(unreviewed(), 0);
+}
+
+/// An older folder has a list of what is known, and nothing of why.
+#[test]
+fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
+    let place = Place::new(Some(KNOWN));
+    deployed(&place, "a", &[ALICE]);
+    let Place { folder, host, clock } = place;
+    drop(host);
+    let journal = rusqlite::Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let foreign = Digest::of(&support::guest("hostile"));
+    journal
+        .execute_batch(&format!(
+            "DROP TABLE precedents; DROP TABLE denials;
+            CREATE TABLE known (tenant TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (tenant, digest)) STRICT, WITHOUT ROWID;
+            INSERT INTO known VALUES ('acme', '{foreign}');
+            ALTER TABLE subjects ADD COLUMN denied INTEGER NOT NULL DEFAULT 0;
+            UPDATE subjects SET denied = 3;
+            PRAGMA user_version = 7;"
+        ))
+        .unwrap();
+    drop(journal);
+    let policy = Box::new(policy::Toml::parse(KNOWN).unwrap());
+    let host = Host::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
+    let place = Place { folder, host, clock };
+    assert!(goes_ahead(&place, "b"));
+    let key = support::start(&place.host, "hostile", r#"{"attack":"two-approvals"}"#);
+    let request = place.waits(&key);
+    assert!(shown(&place, &request).contains("not approved before"), "nobody approved it");
+    let asked = |resource: &str| {
+        let resource = format!("cloudflare://workers/{resource}");
+        place.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).unwrap()
+    };
+    assert_eq!(asked("a").denials, [(String::new(), 3)]);
+    place.say(removed("alice")).unwrap();
+    assert!(!goes_ahead(&place, "c"));
+}
+
+/// An authority in its own process judges the receipts itself, and takes nobody's word for what is known.
+#[test]
+fn an_authority_knows_nothing_that_it_is_not_shown() {
+    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+    let (keys, socket) = (folder.path().join("authority"), folder.path().join("socket"));
+    let policy = || Box::new(policy::Toml::parse(KNOWN).unwrap());
+    {
+        let host = Host::builder(&keys).clock(clock.clone()).open().unwrap();
+        let place = Place { folder: TempDir::new().unwrap(), host, clock: clock.clone() };
+        place.add("alice", &["release"], 1);
+    }
+    let office = IssuerServer::open(&keys, policy(), Box::new(clock.clone())).unwrap();
+    let listening = socket.clone();
+    std::thread::spawn(move || office.serve(&listening, &[engine::issuer::own_account()]));
+    let host = connected(folder.path(), &socket, &clock, policy());
+    let place = Place { folder, host, clock };
+    deployed(&place, "a", &[ALICE]);
+    assert!(goes_ahead(&place, "b"), "the host shows the receipt");
+    let (_, request) = place.asked_with_hostile();
+    let mut claimed = place.host.request(&request).unwrap();
+    claimed.id = "apr_claimed".parse().unwrap();
+    claimed.before.component = Novelty::Known;
+    let trust = place.host.trust().unwrap();
+    let grounds = JudgingContext { trust: &trust, policy: place.host.policy() };
+    let issue = |request: &engine::issuer::Request| {
+        let (id, salt) = ("rcpt_claimed".parse().unwrap(), receipt::Salt::from_bytes([1; 32]));
+        let order = IssueOrder { request, basis: DecisionBasis::Policy, id, salt, at: request.created_at };
+        RemoteIssuer::at(&socket).issue(&order, grounds)
+    };
+    let refused = issue(&claimed).unwrap_err().to_string();
+    assert!(refused.contains("the policy asks"), "{refused}");
+    // Nor with a receipt for other code.
+    let genuine = run(&place, "c").0;
+    let known = entries(&place.host, &genuine).into_iter().find_map(|entry| match entry {
+        Entry::Requested { request, .. } => Some(place.host.request(&request).unwrap().known),
+        _ => None,
+    });
+    claimed.known = known.unwrap();
+    assert_ne!(claimed.known, Known::default());
+    assert!(issue(&claimed).unwrap_err().to_string().contains("the policy asks"));
+}
+
+/// A host whose authority listens there, as soon as it does.
+fn connected(folder: &Path, socket: &Path, clock: &Hands, policy: Box<dyn policy::Policy>) -> Host {
+    while RemoteIssuer::at(socket).keys().is_err() {
+        std::thread::yield_now();
+    }
+    let builder = Host::builder(folder.join("host")).clock(clock.clone()).policy(policy);
+    builder.authority(socket.to_owned()).open().unwrap()
+}
+
+trait Hostile {
+    fn asked_with_hostile(&self) -> (InstanceKey, RequestId);
+}
+
+impl Hostile for Place {
+    fn asked_with_hostile(&self) -> (InstanceKey, RequestId) {
+        let key = support::start(&self.host, "hostile", r#"{"attack":"two-approvals"}"#);
+        let status = block_on(self.host.drive(&key)).unwrap();
+        (key, status.request().unwrap().clone())
+    }
+}
