@@ -1,14 +1,16 @@
 //! The gate, attacked directly: each check refuses by itself, whatever the others would say, and whoever wrote the receipt into the
 //! store.
 
-use engine::issuer::{LocalIssuer, DecisionBasis, Before, DemoDecider, Environment, Governed, JudgingContext, Issuer as _, Judgement, IssueOrder, Request, Reversibility};
 use engine::capability::{Claim, Gate, GateContext};
-use store::{ReceiptState, StoredReceipt};
-use engine::trust::{Trust, Known};
-use engine::issuer::{Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement, JudgingContext, LocalIssuer, Request, Reversibility};
+use engine::issuer::{
+    Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement,
+    JudgingContext, LocalIssuer, Request, Reversibility,
+};
+use engine::trust::{Known, Trust};
 use proptest::prelude::*;
 use receipt::{Decision, Digest, Ed25519Signer, Key, KeySet, KeyStatus, Salt, Scope, Signer as _, Timestamp};
 use serde_json::{Value, json};
+use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 
 const NOW: i64 = 1_800_000_000_000;

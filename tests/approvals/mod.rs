@@ -3,3 +3,4 @@
 mod deciders;
 mod gate;
 mod key_separation;
+mod known;

@@ -4,7 +4,7 @@
 
 use crate::fuzzing;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Inputs a target gets beside its seeds, where `FUZZ_RUNS` says nothing else. Together a few seconds.
 const RUNS: usize = 300;

@@ -11,16 +11,11 @@ use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
 use crate::trust::{Trust, scope_of, Judge, Recall};
-use receipt::{Digest, Scope, Timestamp, Salt};
-use sandbox::{Program, Sandbox};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use store::{Commit, InstanceKey, Write, Fact, RecordedAct, Stamp, Store, StoreError};
+use receipt::{Digest, Scope, Timestamp};
+use sandbox::Program;
+use std::sync::Arc;
+use store::{Commit, InstanceKey, Write};
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, Unsettled, RequestId};
-use crate::{Clock, Error, ids, query};
-use policy::Policy;
-use std::collections::HashMap;
-use store_sqlite::DataFolder;
-use tokio::sync::Notify;
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
 pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;

@@ -11,7 +11,7 @@ use crate::sql::damaged;
 use crate::sql::{conflict, unique};
 use crate::usage::{Change, reopen, settle};
 use crate::{approvals, query};
-use engine::trust::Signed;
+use store::Signed;
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;

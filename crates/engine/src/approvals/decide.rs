@@ -1,12 +1,14 @@
 //! Deciding: requests that wait, and signed statements about them.
 
+use store::Signed;
+use crate::trust::signed_denials;
 use crate::Waiting;
 use crate::runtime::requests;
 use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request};
 use crate::runtime::journals::Loaded;
-use crate::trust::{Count, CountVerdict, Trust, is_own, Recall, Signed};
-use crate::{Error, Host, ids, issuer, query};
+use crate::trust::{Count, CountVerdict, Trust, is_own, Recall, };
+use crate::{Error, Host, ids, issuer};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
 use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};

@@ -1,8 +1,10 @@
 //! The check in front of every capability: is this receipt for exactly this, here, now?
 
-use crate::trust::{Count, CountVerdict, Freeze, Known, Signed, Subject, Trust, count, scope_of};
+use store::Signed;
+use crate::trust::signed_approvals;
+use crate::trust::{Count, CountVerdict, Freeze, Known, Subject, Trust, count, scope_of};
 use policy::{Answer, Policy};
-use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt, Opening, Salt, Stated, StatedBinding, VerifiedDecision};
+use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt, VerifiedDecision};
 use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 

@@ -3,12 +3,12 @@
 //! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
 //! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
 
+use store::Signed;
 use crate::runtime::due::moved;
 use crate::runtime::journals::Loaded;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
-use crate::trust::Signed;
 use crate::{Error, Host, Workflow};
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,7 @@
 //! What is known of code and bytes rests on people's approvals that were acted on and count now, and ends with them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod support;
 
+use crate::support;
 use engine::issuer::{
     DecisionBasis, IssueOrder, Issuer as _, IssuerServer, JudgingContext, Keyring, RemoteIssuer,
 };
@@ -13,8 +12,8 @@ use receipt::{Digest, Scope, StatementSigner as _, Timestamp};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use store::InstanceKey;
-use support::people::*;
-use support::{block_on, entries};
+use crate::support::people::*;
+use crate::support::{block_on, entries};
 use tempfile::TempDir;
 use workflow::{Check, Entry, RequestId};
 
