@@ -33,6 +33,10 @@ pub(super) struct Terms {
     pub(super) sandbox: SandboxLimits,
     pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
+    /// The socket of its authority, where that is elsewhere.
+    pub(super) authority: Option<PathBuf>,
+    /// Milliseconds that its clock is ahead of the machine's.
+    pub(super) ahead: Arc<AtomicI64>,
 }
 
 impl Terms {
@@ -55,6 +59,8 @@ impl Terms {
                 ..SandboxLimits::default()
             },
             compiler: Compiler::default(),
+            authority: None,
+            ahead: Arc::default(),
             quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
         }
     }
@@ -74,8 +80,6 @@ impl Terms {
 pub(super) struct Fixture {
     host: Host,
     terms: Terms,
-    /// Milliseconds that its clock is ahead of the machine's.
-    ahead: Arc<AtomicI64>,
     folder: TempDir,
 }
 
@@ -83,9 +87,8 @@ impl Fixture {
     /// A host in a new folder.
     pub(super) fn new(terms: Terms) -> Result<Self, Obstacle> {
         let folder = TempDir::with_prefix("pp-host-drill-")?;
-        let ahead = Arc::default();
-        let host = open(&data(&folder), &terms, &ahead)?;
-        Ok(Self { host, terms, ahead, folder })
+        let host = open(&data(&folder), &terms)?;
+        Ok(Self { host, terms, folder })
     }
 
     /// Closes the host, lets something happen to its folder, and opens it again.
@@ -93,10 +96,17 @@ impl Fixture {
         self,
         meanwhile: impl FnOnce(&Path) -> Result<(), Obstacle>,
     ) -> Result<Result<Self, Error>, Obstacle> {
-        let Self { host, terms, ahead, folder } = self;
+        let Self { host, terms, folder } = self;
         drop(host);
         meanwhile(&data(&folder))?;
-        Ok(open(&data(&folder), &terms, &ahead).map(|host| Self { host, terms, ahead, folder }))
+        Ok(open(&data(&folder), &terms).map(|host| Self { host, terms, folder }))
+    }
+
+    /// Closes the host. The folder is there as long as what is returned.
+    pub(super) fn closed(self) -> TempDir {
+        let Self { host, folder, .. } = self;
+        drop(host);
+        folder
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -110,7 +120,12 @@ impl Fixture {
 
     /// Sets the clock forward, or back.
     pub(super) fn move_clock(&self, minutes: i64) {
-        self.ahead.fetch_add(minutes * 60_000, Ordering::Relaxed);
+        self.terms.ahead.fetch_add(minutes * 60_000, Ordering::Relaxed);
+    }
+
+    /// What its clock says.
+    pub(super) fn now(&self) -> Timestamp {
+        ahead_of_the_machine(&self.terms.ahead)
     }
 
     pub(super) fn start(
@@ -213,18 +228,23 @@ fn data(folder: &TempDir) -> PathBuf {
 }
 
 /// The one place where the drill makes a host.
-fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Error> {
-    let ahead = Arc::clone(ahead);
-    let clock = move || {
-        Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
-    };
-    Host::builder(data)
+fn open(data: &Path, terms: &Terms) -> Result<Host, Error> {
+    let ahead = Arc::clone(&terms.ahead);
+    let mut builder = Host::builder(data)
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
         .quotas(terms.quotas.clone())
         .compiler(terms.compiler.clone())
-        .clock(clock)
-        .open()
+        .clock(move || ahead_of_the_machine(&ahead));
+    if let Some(socket) = &terms.authority {
+        builder = builder.authority(socket.clone());
+    }
+    builder.open()
+}
+
+/// The machine's time, and so many milliseconds more.
+pub(super) fn ahead_of_the_machine(ahead: &AtomicI64) -> Timestamp {
+    Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
 }
 
 /// What whoever decides says.

@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+mod authority;
 mod beside;
 mod decisions;
 mod ending;
@@ -67,6 +68,8 @@ enum Way {
     Raw(Bounds, &'static str),
     /// On a host that others use too: the attack touches only what is its own.
     Shared(fn(&Fixture) -> Result<Ending, Obstacle>),
+    /// On hosts that it makes itself.
+    Apart(fn() -> Result<Ending, Obstacle>),
     /// On a host of its own, under these terms.
     Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, Obstacle>),
 }
@@ -149,6 +152,7 @@ pub fn attacks() -> Vec<Attack> {
         words::attacks(),
         decisions::attacks(),
         planted::attacks(),
+        authority::attacks(),
         operator::attacks(),
     ]
     .concat()
@@ -211,6 +215,7 @@ impl Drill {
             }
             Way::Raw(bounds, module) => self.ground(bounds)?.among_neighbours(&raw::component(module)?, "{}"),
             Way::Shared(tries) => tries(self.ground(Bounds::Tight)?),
+            Way::Apart(tries) => tries(),
             Way::Alone(terms, tries) => tries(Fixture::new(self.terms(terms))?),
         }
     }

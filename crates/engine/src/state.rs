@@ -2,6 +2,7 @@
 
 use crate::capability::{Capability, Gate};
 use crate::drive::driver::Origin;
+use crate::elsewhere::Changes;
 use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::limits::Settings;
 use crate::runtime::programs::Programs;
@@ -14,7 +15,7 @@ use receipt::{Digest, Salt, Scope, Timestamp};
 use sandbox::{Program, Sandbox};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use store::{Commit, Fact, InstanceKey, RecordedAct, Stamp, Store, StoreError, Write};
+use store::{Commit, Fact, InstanceKey, Stamp, Store, Write};
 use store_sqlite::DataFolder;
 use tokio::sync::Notify;
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
@@ -46,6 +47,7 @@ pub(crate) struct HostState {
     pub(crate) rota: RunSlots,
     pub(crate) bell: Wakeups,
     pub(crate) troubles: Troubles,
+    pub(crate) changes: Changes,
     /// Held for its lock.
     pub(crate) folder: DataFolder,
 }
@@ -62,31 +64,13 @@ impl HostState {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         // Where operators say it elsewhere, this folder has a copy, act by act: redeeming checks that nothing was said since.
         if self.authority.is_elsewhere() {
-            let kept = self.store.acts(trust.seq())?;
-            Arc::make_mut(&mut trust).extend(&kept)?;
-            for act in self.authority.acts(trust.seq()).transpose()?.unwrap_or_default() {
-                self.copy_act(act)?;
-            }
+            self.copy_acts(&mut trust)?;
         }
         let since = self.store.acts(trust.seq())?;
         if !since.is_empty() {
             Arc::make_mut(&mut trust).extend(&since)?;
         }
         Ok(Arc::clone(&trust))
-    }
-
-    /// Keeps a copy of what was said elsewhere. Another process of this host may have been first; somebody else's words are another matter.
-    fn copy_act(&self, RecordedAct { seq, at, body }: RecordedAct) -> Result<(), Error> {
-        let seen = seq.saturating_sub(1);
-        match self.store.act(seen, at, body.clone()) {
-            Err(StoreError::ActsMoved)
-                if self.store.acts(seen)?.first().is_some_and(|kept| kept.body == body) =>
-            {
-                Ok(())
-            }
-            Err(StoreError::ActsMoved) => Err(Error::OtherAuthority),
-            written => Ok(written?),
-        }
     }
 
     /// Writes for a drive. Where it is the only one, nobody is kept from anything by waiting on this thread, which is sooner done.

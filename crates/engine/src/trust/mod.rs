@@ -4,6 +4,7 @@
 //! recording and loading alike.
 
 mod act;
+mod chain;
 mod count;
 mod subject;
 
@@ -12,6 +13,7 @@ pub use count::{Count, CountVerdict, count};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
 
+use chain::Chain;
 use receipt::{
     DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
     Role, Scheme, Scope, Timestamp,
@@ -24,6 +26,8 @@ use workflow::{RequestId, TenantId};
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     seq: u64,
+    digest: Chain,
+    latest: Option<Timestamp>,
     deciders: DeciderSet,
     frozen: Option<Freeze>,
     frozen_tenants: BTreeMap<TenantId, Freeze>,
@@ -113,6 +117,8 @@ impl Trust {
                 serde_json::from_str(&recorded.body).map_err(|error| damaged(error.to_string()))?;
             self.apply(recorded.at, &said.act).map_err(|error| damaged(error.to_string()))?;
             self.seq = recorded.seq;
+            self.digest.add(recorded);
+            self.latest = self.latest.max(Some(recorded.at));
         }
         Ok(())
     }
@@ -121,6 +127,18 @@ impl Trust {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The digest of everything that was said, in order: two that agree in it have heard the same.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest.0
+    }
+
+    /// The time of the latest act. Nothing is judged by an earlier one.
+    #[must_use]
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 
     /// The people and their keys, to verify what they sign.
