@@ -432,8 +432,9 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
     let grounds = engine::issuer::JudgingContext { trust: &trust, policy: place.host.policy() };
     assert!(authority.issue(&order(&[]), grounds).is_err(), "an issuer without deciders");
     // Deciders with a key of their own instead of the issuer's.
-    let envelopes = [place.envelope(&request, ALICE, Decision::Approved)];
-    let forged = authority.issue(&order(&envelopes), grounds).unwrap();
+    let envelope = place.envelope(&request, ALICE, Decision::Approved);
+    let admitted = [engine::issuer::Admitted { envelope, at: asked.created_at }];
+    let forged = authority.issue(&order(&admitted), grounds).unwrap();
     let genuine = issued(place.approve(&request, BOB));
     let body =
         serde_json::to_string(&store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt }).unwrap();
@@ -441,6 +442,65 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
     connection.execute("UPDATE receipts SET body = ?1 WHERE id = ?2", [&body, genuine.id.as_str()]).unwrap();
     drop(connection);
     assert_eq!(refused_by(&place, &key), Check::Verification);
+}
+
+/// A person whose key ends ten minutes after the beginning.
+fn with_an_end(place: &Place, name: &str, seed: u8) {
+    let key = hand(seed).public_key();
+    let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
+    let valid_until = Some(receipt::Timestamp::from_millis(NOON + 600_000));
+    place.say(Act::KeyAdded { decider: name.parse().unwrap(), kind, public_key, valid_until }).unwrap();
+}
+
+#[test]
+fn t31_a_key_that_has_ended_neither_decides_nor_reviews_whatever_time_it_writes() {
+    let place = Place::new(None);
+    place.add("dora", &["break-glass"], 4);
+    with_an_end(&place, "alice", 11);
+    let ((_, burning), (key, waiting)) = (place.asked(), place.asked());
+    issued(place.break_glass(&burning, ("dora", 4)));
+    let by = "alice".parse().unwrap();
+    let review = place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
+    let decision = place.host.statement(&waiting, &by, None, Decision::Denied, None).unwrap();
+    place.clock.move_by_minutes(11);
+    let signed = |statement| receipt::sign_decision(statement, &hand(11)).unwrap();
+    let refused = place.host.review(&burning, &signed(&review)).unwrap_err().to_string();
+    assert!(refused.contains("the key was valid until"), "{refused}");
+    assert_eq!(place.host.trust().unwrap().unreviewed().count(), 1);
+    assert!(said(place.host.sign(&waiting, &signed(&decision))).contains("the key was valid until"));
+    assert!(matches!(place.ends(&key), Status::Waiting(_)));
+}
+
+#[test]
+fn t31_what_a_key_signed_before_it_ended_counts() {
+    let place = Place::new(Some(TWO));
+    with_an_end(&place, "alice", 11);
+    let (key, request) = place.asked();
+    place.approve(&request, ("alice", 11)).unwrap();
+    place.clock.move_by_minutes(11);
+    issued(place.approve(&request, BOB));
+    assert_eq!(result(&place.ends(&key))["status"], "deployed");
+}
+
+/// What people sign says when it was asked: nobody can have decided before, whatever a host says of it.
+#[test]
+fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
+    let place = Place::new(None);
+    let (_, request) = place.asked();
+    let asked = place.host.request(&request).unwrap();
+    let document = asked.document().unwrap();
+    for (member, at) in [("requestedAt", asked.created_at), ("lapsesAt", asked.expires_at)] {
+        assert_eq!(
+            document.pointer(["context", member]).and_then(Json::as_str),
+            Some(at.to_string().as_str())
+        );
+    }
+    let by = "alice".parse().unwrap();
+    let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
+    let decided_at = receipt::Timestamp::from_millis(asked.created_at.as_millis() - 1);
+    let early = DecisionStatement { decided_at, ..statement };
+    let early = place.host.sign(&request, &receipt::sign_decision(&early, &hand(1)).unwrap());
+    assert!(said(early).contains("time of the decision"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use engine::capability::{Claim, Gate, GateContext};
 use engine::issuer::{
-    Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement,
+    Before, DecisionBasis, DemoDecider, Environment, Form, Governed, IssueOrder, Issuer as _, Judgement,
     JudgingContext, LocalIssuer, Request, Reversibility,
 };
 use engine::trust::{Known, Trust};
@@ -42,6 +42,7 @@ fn request() -> Request {
         before: Before::default(),
         known: Known::default(),
         governed: Governed::default(),
+        form: Form::Dated,
         created_at: at(0),
         expires_at: at(60),
     }
@@ -300,6 +301,9 @@ fn any_one_field_of_an_action_changed_changes_its_digest() {
         Request { artifact: Some(facts("other.js", b"good")), ..request() },
         Request { reason: "other".to_owned(), ..request() },
         Request { environment: Environment::Production, ..request() },
+        Request { form: Form::Undated, ..request() },
+        Request { created_at: at(-1), ..request() },
+        Request { expires_at: at(61), ..request() },
         Request { reversibility: Reversibility::Irreversible, ..request() },
     ];
     for request in changed {

@@ -161,3 +161,21 @@ fn an_authority_that_is_not_there_or_does_not_know_us_is_said() {
         stranger.stderr
     );
 }
+
+/// The socket is found by its path: what answers there has to run under the account that is expected.
+#[test]
+fn another_account_s_process_is_not_taken_for_the_authority() {
+    let Two { folder, keys, host } = two();
+    let authority = authority(&keys, &folder.path().join("socket"), &[]);
+    let refused = with(&authority, &host, &["--authority-account", "4294967294", "run", GUEST]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("expected to be account 4294967294's"), "{}", refused.stderr);
+    assert!(!host.join("keys").exists());
+    let own = engine::issuer::own_account().to_string();
+    let parked = with(&authority, &host, &["--authority-account", &own, "run", GUEST]);
+    assert_eq!(parked.code, Some(3), "{}", parked.stderr);
+    assert!(parked.stderr.contains("at the authority: key pp_"), "{}", parked.stderr);
+    assert!(parked.stderr.contains("alice may decide as release"), "{}", parked.stderr);
+    let again = with(&authority, &host, &["run", GUEST]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(3), ""), "nothing has changed");
+}

@@ -420,3 +420,18 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert_eq!(run(data.path(), &["deployments", "--json"]).stdout.lines().count(), 1);
 }
+
+/// Whoever can write to them decides what is allowed.
+#[test]
+fn a_policy_that_others_can_write_is_refused() {
+    for (name, text) in [("policy.toml", ""), ("pp-host.toml", "[limits]\ninstances = 5\n")] {
+        let data = TempDir::new().unwrap();
+        fs::write(data.path().join(name), text).unwrap();
+        for (mode, trusted) in [(0o644, true), (0o664, false), (0o646, false)] {
+            fs::set_permissions(data.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+            let ran = run(data.path(), &["run", GUEST, "--wait"]);
+            assert_eq!(ran.code == Some(3), trusted, "{name} {mode:o}: {}", ran.stderr);
+            assert_eq!(ran.stderr.contains("chmod go-w"), !trusted, "{name} {mode:o}: {}", ran.stderr);
+        }
+    }
+}

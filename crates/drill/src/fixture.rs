@@ -36,6 +36,10 @@ pub(super) struct Terms {
     pub(super) compiler: Compiler,
     /// Under which decisions are taken in earnest; a demonstration where there is none.
     pub(super) policy: Option<&'static str>,
+    /// The socket of its authority, where that is elsewhere.
+    pub(super) authority: Option<PathBuf>,
+    /// Milliseconds that its clock is ahead of the machine's.
+    pub(super) ahead: Arc<AtomicI64>,
 }
 
 impl Terms {
@@ -58,6 +62,8 @@ impl Terms {
                 ..SandboxLimits::default()
             },
             compiler: Compiler::default(),
+            authority: None,
+            ahead: Arc::default(),
             quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
             policy: None,
         }
@@ -78,8 +84,6 @@ impl Terms {
 pub(super) struct Fixture {
     host: Host,
     terms: Terms,
-    /// Milliseconds that its clock is ahead of the machine's.
-    ahead: Arc<AtomicI64>,
     folder: Arc<TempDir>,
     target: Arc<Target>,
 }
@@ -88,10 +92,9 @@ impl Fixture {
     /// A host in a new folder.
     pub(super) fn new(terms: Terms) -> Result<Self, Obstacle> {
         let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
-        let ahead = Arc::default();
-        let host = open(&data(&folder), &terms, &ahead)?;
+        let host = open(&data(&folder), &terms)?;
         let target = Arc::new(Target::new(data(&folder).join("deployments")));
-        Ok(Self { host, terms, ahead, folder, target })
+        Ok(Self { host, terms, folder, target })
     }
 
     /// Closes the host, lets something happen to its folder, and opens it again.
@@ -99,10 +102,17 @@ impl Fixture {
         self,
         meanwhile: impl FnOnce(&Path) -> Result<(), Obstacle>,
     ) -> Result<Result<Self, Error>, Obstacle> {
-        let Self { host, terms, ahead, folder, target } = self;
+        let Self { host, terms, folder, target } = self;
         drop(host);
         meanwhile(&data(&folder))?;
-        Ok(open(&data(&folder), &terms, &ahead).map(|host| Self { host, terms, ahead, folder, target }))
+        Ok(open(&data(&folder), &terms).map(|host| Self { host, terms, folder, target }))
+    }
+
+    /// Closes the host. The folder is there as long as what is returned.
+    pub(super) fn closed(self) -> Arc<TempDir> {
+        let Self { host, folder, .. } = self;
+        drop(host);
+        folder
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -116,7 +126,12 @@ impl Fixture {
 
     /// Sets the clock forward, or back.
     pub(super) fn move_clock(&self, minutes: i64) {
-        self.ahead.fetch_add(minutes * 60_000, Ordering::Relaxed);
+        self.terms.ahead.fetch_add(minutes * 60_000, Ordering::Relaxed);
+    }
+
+    /// What its clock says.
+    pub(super) fn now(&self) -> Timestamp {
+        ahead_of_the_machine(&self.terms.ahead)
     }
 
     pub(super) fn start(
@@ -231,23 +246,28 @@ fn data(folder: &TempDir) -> PathBuf {
 }
 
 /// The one place where the drill makes a host.
-fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Error> {
-    let ahead = Arc::clone(ahead);
-    let clock = move || {
-        Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
-    };
-    let builder = Host::builder(data)
+fn open(data: &Path, terms: &Terms) -> Result<Host, Error> {
+    let ahead = Arc::clone(&terms.ahead);
+    let mut builder = Host::builder(data)
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
         .quotas(terms.quotas.clone())
         .compiler(terms.compiler.clone())
-        .clock(clock);
+        .clock(move || ahead_of_the_machine(&ahead));
+    if let Some(socket) = &terms.authority {
+        builder = builder.authority(socket.clone());
+    }
     let policy = terms.policy.map(policy::Toml::parse).transpose();
     match policy.map_err(|error| Error::Internal(error.to_string()))? {
         Some(policy) => builder.policy(Box::new(policy)),
         None => builder,
     }
     .open()
+}
+
+/// The machine's time, and so many milliseconds more.
+pub(super) fn ahead_of_the_machine(ahead: &AtomicI64) -> Timestamp {
+    Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
 }
 
 /// What whoever decides says.

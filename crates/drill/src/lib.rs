@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+mod authority;
 mod beside;
 mod decisions;
 mod ending;
@@ -72,6 +73,8 @@ enum Way {
     Raw(Bounds, &'static str),
     /// On a host that others use too: the attack touches only what is its own.
     Shared(fn(&Fixture) -> Result<Ending, Obstacle>),
+    /// On hosts that it makes itself.
+    Apart(fn() -> Result<Ending, Obstacle>),
     /// On a host of its own, under these terms.
     Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, Obstacle>),
 }
@@ -194,6 +197,7 @@ pub fn attacks() -> Vec<Attack> {
         decisions::attacks(),
         planted::attacks(),
         precedents::attacks(),
+        authority::attacks(),
         operator::attacks(),
     ]
     .concat()
@@ -261,6 +265,11 @@ impl Drill {
                 on(bounds, &|ground| ground.among_neighbours(&raw::component(module)?, "{}"))
             }
             Way::Shared(tries) => on(Bounds::Tight, &tries),
+            Way::Apart(tries) => {
+                let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
+                let target = Arc::new(Target::new(folder.path().join("deployments")));
+                Tried::after((folder, target), tries())
+            }
             Way::Alone(terms, tries) => {
                 let ground = Fixture::new(self.terms(terms))?;
                 Tried::after(ground.scene(), tries(ground))

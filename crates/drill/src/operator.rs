@@ -70,6 +70,39 @@ pub(super) fn attacks() -> Vec<Attack> {
             },
         ),
         folder(
+            "open-lock",
+            "Opens the lock of a folder that others may look into, to keep its owner out.",
+            Refusal::Words("0600"),
+            |ground| {
+                let lock = ground.data().join("lock");
+                let reopened = ground.reopened(|data| {
+                    fs::set_permissions(data, fs::Permissions::from_mode(0o755))?;
+                    Ok(fs::set_permissions(data.join("lock"), fs::Permissions::from_mode(0o644))?)
+                })??;
+                let mode = fs::metadata(lock)?.permissions().mode() & 0o777;
+                drop(reopened);
+                Ok(Ending::check(mode == 0o600, format!("the lock's mode is {mode:04o}")))
+            },
+        ),
+        folder(
+            "writable-folder",
+            "Lets everybody put files into the data folder.",
+            Refusal::Words("lets other accounts change it"),
+            |ground| {
+                reopened(ground, |data| Ok(fs::set_permissions(data, fs::Permissions::from_mode(0o777))?))
+            },
+        ),
+        folder(
+            "writable-keys",
+            "Lets everybody put keys into the folder of the keys.",
+            Refusal::Words("lets other accounts change it"),
+            |ground| {
+                reopened(ground, |data| {
+                    Ok(fs::set_permissions(data.join("keys"), fs::Permissions::from_mode(0o777))?)
+                })
+            },
+        ),
+        folder(
             "two-hosts",
             "Opens a data folder that a host is using.",
             Refusal::Words("is in use by another pp-host"),

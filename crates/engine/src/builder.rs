@@ -1,7 +1,9 @@
 //! Settings of a host, and how the rooms are put together.
 
 use crate::capability::{Capability, Deploy, Gate};
-use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer};
+use crate::runtime::remote_authority;
+use crate::runtime::remote_authority::Changes;
+use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
 use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
@@ -29,6 +31,8 @@ pub struct Builder {
     environment: Environment,
     settings: Settings,
     authority: Option<PathBuf>,
+    authority_account: u32,
+    changes: Changes,
     compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Option<Observer>,
@@ -48,6 +52,8 @@ impl Builder {
             environment: Environment::Development,
             settings: Settings::default(),
             authority: None,
+            authority_account: own_account(),
+            changes: Box::new(|_| {}),
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: None,
@@ -77,6 +83,21 @@ impl Builder {
     #[must_use]
     pub fn authority(mut self, socket: PathBuf) -> Self {
         self.authority = Some(socket);
+        self
+    }
+
+    /// The account, by its number, under which that process runs. Another account's process on the socket is refused. Default: the account of
+    /// this process.
+    #[must_use]
+    pub fn authority_account(mut self, account: u32) -> Self {
+        self.authority_account = account;
+        self
+    }
+
+    /// Called with every change at that authority, in words of one line: its keys, and what operators say there about who may decide.
+    #[must_use]
+    pub fn authority_changes(mut self, changes: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.changes = Box::new(changes);
         self
     }
 
@@ -168,9 +189,8 @@ impl Builder {
         let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
         let (issuer, keys) = match &self.authority {
             Some(socket) => {
-                let remote = RemoteIssuer::at(socket);
-                let keys = remote.keys()?;
-                Keyring::publish(&folder.keys(), &keys)?;
+                let remote = RemoteIssuer::at(socket, self.authority_account);
+                let keys = remote_authority::join(&remote, &folder, &*store, &self.changes)?;
                 (Box::new(remote) as Box<dyn Issuer>, keys)
             }
             None => {
@@ -195,6 +215,7 @@ impl Builder {
                 required_scope: self.scope,
                 environment: self.environment,
                 trust: Mutex::default(),
+                changes: self.changes,
             },
             capabilities: Capabilities { gate: Gate::new(keys), registered: self.capabilities },
             leases: LeaseTable::new(Arc::clone(&wakeups)),

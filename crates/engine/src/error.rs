@@ -103,7 +103,7 @@ pub enum Error {
     DemoInEarnest(RequestId),
     /// Two authorities.
     #[error(
-        "operators have said other things in this data folder than at the authority: a folder belongs to one authority for good; start with a new one (--data DIR)"
+        "the authority that answers has not on record what operators said before, as this data folder has it: another authority answers, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
     )]
     OtherAuthority,
     /// An act that nobody may simply say.

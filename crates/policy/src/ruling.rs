@@ -110,6 +110,8 @@ impl Ask {
     pub const DENIALS: u32 = 1;
     /// How long a request waits where the policy does not say.
     pub const EXPIRES: Duration = Duration::from_secs(24 * 60 * 60);
+    /// The longest that a request waits: a year, as long as Cloudflare's longest sleep.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
     /// The most people that can be asked for. More than ever decide about one action; a larger number is a mistake.
     pub const MOST: u32 = 100;
 

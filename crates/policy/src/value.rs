@@ -1,5 +1,6 @@
 //! How sizes and durations are written. Sizes are spelled as in the host's settings.
 
+use crate::ruling::Ask;
 use std::time::Duration;
 
 /// A value that cannot be.
@@ -30,9 +31,6 @@ const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)
 /// What each unit of time has in seconds, the longest first.
 const TIMES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
-/// The longest that a request waits: as long as Cloudflare's longest sleep.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-
 /// Reads a size as people write it.
 pub(crate) fn parse_size(text: &str) -> Result<u64, InvalidValue> {
     if let Some(number) = whole(text) {
@@ -59,7 +57,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
     let (number, seconds) = timed.ok_or(InvalidValue::NotADuration)?;
     let number = whole(number).ok_or(InvalidValue::NotADuration)?;
     let duration = number.and_then(|number| number.checked_mul(*seconds)).map(Duration::from_secs);
-    duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST).ok_or(InvalidValue::OutOfRange)
+    duration
+        .filter(|duration| !duration.is_zero() && *duration <= Ask::LONGEST)
+        .ok_or(InvalidValue::OutOfRange)
 }
 
 /// A duration as it would be written: in the largest unit that divides it, days only from the second on, so that `24h` stays `24h`.

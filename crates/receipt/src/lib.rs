@@ -230,9 +230,9 @@ pub use quorum::{Quorum, Tally};
 pub use revocation::{REVOCATION_AGENT, revocation_request};
 pub use signer::{Ed25519Signer, SignError, Signer};
 pub use statement::{
-    BREAK_GLASS_MS, CLOCK_SKEW_MS, DecisionStatement, Differs, Ed25519StatementSigner, Expected,
+    BREAK_GLASS_MS, CLOCK_SKEW_MS, DecisionStatement, Differs, Ed25519StatementSigner, Expected, LAPSES_AT,
     MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, PREDICATE_TYPE,
-    STATEMENT_TYPE, SignDecisionError, StatementError, StatementSigner, sign_decision,
+    REQUESTED_AT, STATEMENT_TYPE, SignDecisionError, StatementError, StatementSigner, sign_decision,
 };
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use verified::{Approved, VerifiedReceipt};

@@ -87,15 +87,20 @@ impl<'a> Members<'a> {
 
     /// An instant with a year of four digits.
     pub(crate) fn instant(self, name: &str) -> Result<Timestamp, ShapeError> {
-        let text = self.str(name)?;
-        let instant = if text.len() == 24 { text.parse().ok() } else { None };
-        instant.ok_or_else(|| ShapeError::new(name, "is not an instant `YYYY-MM-DDTHH:mm:ss.sssZ`"))
+        instant(name, self.get(name))
     }
 
     /// As [`instant`](Self::instant), for a member that may be absent.
     pub(crate) fn instant_or_absent(self, name: &str) -> Result<Option<Timestamp>, ShapeError> {
         if self.has(name) { self.instant(name).map(Some) } else { Ok(None) }
     }
+}
+
+/// An instant with a year of four digits.
+pub(crate) fn instant(name: &str, json: &Json) -> Result<Timestamp, ShapeError> {
+    let text = json.as_str().ok_or_else(|| ShapeError::new(name, "is not a string"))?;
+    let instant = if text.len() == 24 { text.parse().ok() } else { None };
+    instant.ok_or_else(|| ShapeError::new(name, "is not an instant `YYYY-MM-DDTHH:mm:ss.sssZ`"))
 }
 
 /// As much of a text as an error has room for, with everything escaped that a terminal could take for a command.

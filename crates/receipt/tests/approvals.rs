@@ -416,4 +416,75 @@ fn what_the_envelopes_claim_can_be_shown_without_the_deciders() {
         forged.claimed_decisions(),
         Err(ApprovalError::Request(_) | ApprovalError::Envelope(_))
     ));
+/// A request that says when it was made and when it lapses, under a digest that people sign.
+fn open_between(from: &str, until: &str) -> Json {
+    let times = [("requestedAt", from), ("lapsesAt", until)];
+    let times = times.map(|(name, at)| (name, Json::from(at)));
+    let context = times.into_iter().fold(request().get("context").unwrap().clone(), |context, (name, at)| {
+        with(&context, name, Some(at))
+    });
+    with(&request(), "context", Some(context))
+}
+
+#[test]
+fn a_decision_is_made_while_its_request_is_open_as_the_request_says() {
+    let from = "2026-11-23T08:59:00.000Z";
+    let until = "2026-11-23T09:59:30.000Z";
+    let asked = open_between(from, until);
+    let minted = |statement: DecisionStatement| {
+        let draft = Draft { request: asked.clone(), approvals: vec![signed(&statement)], ..draft() };
+        mint(&draft, &signer())
+    };
+    let good = statement(&asked, Decision::Approved);
+    let receipt = minted(good.clone()).unwrap();
+    let opened = verify(&receipt.artifact, &keys()).unwrap().open(&receipt.opening).unwrap();
+    assert_eq!(verify_approvals(&opened, &deciders(), Judged::AsIssued).unwrap().len(), 1);
+    let early = DecisionStatement { decided_at: at("2026-11-23T08:58:59.999Z"), ..good.clone() };
+    let long = DecisionStatement { expires_at: at("2026-11-23T09:59:30.001Z"), ..good };
+    let refused = |statement| match minted(statement).unwrap_err() {
+        MintError::Approvals(ApprovalError::Mismatch(mismatch)) => mismatch,
+        other => panic!("{other}"),
+    };
+    assert!(matches!(refused(early), Mismatch::DecidedAt(_)));
+    assert!(matches!(refused(long), Mismatch::ExpiresAt(_)));
+    let odd = open_between("yesterday", until);
+    let draft =
+        Draft { approvals: vec![signed(&statement(&odd, Decision::Approved))], request: odd, ..draft() };
+    assert!(matches!(mint(&draft, &signer()), Err(MintError::Approvals(ApprovalError::Request(_)))));
+}
+
+#[test]
+fn whoever_opens_a_receipt_sees_that_a_decision_is_older_than_its_request() {
+    let asked = open_between("2026-11-23T08:59:31.000Z", "2026-11-23T09:59:30.000Z");
+    let backdated = signed(&statement(&asked, Decision::Approved));
+    let bound =
+        mint(&by_policy(Draft { request: asked, ..draft() }), &signer()).unwrap().opening.request_json;
+    let request = with(&json(&bound), "approvals", envelopes(&[&backdated])).canonical();
+    let salt = Salt::from_bytes([3; 32]);
+    let bytes = [salt.as_bytes().as_slice(), request.as_bytes()].concat();
+    let commitment = Digest::of(&bytes).tagged();
+    let payload = with(&crate::common::payload(), "requestCommitment", Some(commitment.into()));
+    let artifact: Artifact = crate::common::seal(&payload.canonical(), &signer());
+    let opened = verify(&artifact, &keys()).unwrap().open(&Opening::new(request, salt)).unwrap();
+    let refused = verify_approvals(&opened, &deciders(), Judged::AsIssued).unwrap_err();
+    assert!(matches!(refused, ApprovalError::Mismatch(Mismatch::DecidedAt(_))), "{refused}");
+}
+
+#[test]
+fn a_key_that_has_ended_takes_part_no_more_whatever_time_it_writes() {
+    let ended = at("2026-11-23T08:59:45.000Z");
+    let mut set = DeciderSet::new();
+    let mut alices = person("alice", &alice());
+    alices.keys[0].valid_until = Some(ended);
+    set.insert(alices).unwrap();
+    let good = good();
+    let envelope = sign_decision(&good, &alice()).unwrap();
+    let taken_in = |at| set.admit(&envelope, &Expected::about(&good.matter, at));
+    assert!(taken_in(at("2026-11-23T08:59:44.999Z")).is_ok());
+    assert!(matches!(
+        taken_in(ended).unwrap_err(),
+        ApprovalError::NotCounted(NotCounted::NoLongerValid(until)) if until == ended
+    ));
+    // What was taken in before stays good.
+    assert!(set.verify(&envelope, &Expected::about(&good.matter, at("2026-11-23T09:10:00.000Z"))).is_ok());
 }

@@ -325,3 +325,28 @@ fn no_answer_makes_it_panic_or_sign() {
     });
     outcome.unwrap();
 }
+
+/// Only root can have somebody else listen. The system notes the account of the thread that does.
+#[test]
+fn another_account_s_process_is_asked_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = folder();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let socket = folder.path().join("socket");
+    let path = socket.clone();
+    let listen = move || {
+        let (root, nobody) = (rustix::process::Uid::ROOT, rustix::process::Uid::from_raw(NOBODY));
+        rustix::thread::set_thread_res_uid(root, nobody, root).unwrap();
+        UnixListener::bind(path).unwrap()
+    };
+    let listener = thread::spawn(listen).join().unwrap();
+    let agent = Agent::at(&socket, Patience { list: LONG, sign: LONG });
+    let refused = agent.key(&public()).unwrap_err();
+    assert!(matches!(refused, AgentError::Stranger { account: NOBODY, .. }), "{refused}");
+    let (mut stream, _) = listener.accept().unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "not a word");
+}

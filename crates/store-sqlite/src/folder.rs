@@ -1,7 +1,8 @@
 //! The folder that everything is kept in.
 
+use engine::ownership;
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use store::StoreError;
@@ -27,16 +28,20 @@ impl DataFolder {
     /// Takes a folder for writing, and makes it where there is none. One process at a time.
     ///
     /// # Errors
-    /// When it cannot be made, or another process has it.
+    /// When it cannot be made, another account owns it or can change what is in it, or another process has it.
     pub fn own(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::Folder { path: path.to_owned(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        fs::metadata(path).and_then(|found| ownership::check_own(&found)).map_err(failed)?;
         let lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(path.join("lock"))
             .map_err(failed)?;
+        // Whoever can open it can lock it.
+        ownership::close_to_others(&lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
@@ -107,7 +112,38 @@ impl Drop for DataFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
     use tempfile::TempDir;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_lock_is_not_for_others_to_open() {
+        let folder = TempDir::new().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let lock = folder.path().join("lock");
+        drop(DataFolder::own(folder.path()).unwrap());
+        assert_eq!(mode(&lock), 0o600);
+        fs::set_permissions(&lock, Permissions::from_mode(0o666)).unwrap();
+        drop(DataFolder::own(folder.path()).unwrap());
+        assert_eq!(mode(&lock), 0o600, "left by an earlier version");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        let folder = TempDir::new().unwrap();
+        for (open, refused) in [(0o755, false), (0o770, true), (0o777, true), (0o1777, true), (0o700, false)]
+        {
+            fs::set_permissions(folder.path(), Permissions::from_mode(open)).unwrap();
+            let owned = DataFolder::own(folder.path());
+            assert_eq!(owned.is_err(), refused, "{open:o}");
+            let said = owned.map_or_else(|error| error.to_string(), |_| "chmod go-w".to_owned());
+            assert!(said.contains("chmod go-w"), "{said}");
+        }
+    }
 
     #[test]
     fn a_folder_that_was_left_is_free_whoever_has_its_files() {

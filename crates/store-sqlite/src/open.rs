@@ -3,22 +3,32 @@
 use crate::schema::{check_format, is_older, migrate, prepare, prepare_once};
 use crate::sql::classify;
 use crate::wal;
+use engine::ownership;
 use store::StoreError;
 
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
 pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
-    let make = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
-    make.map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
+    let failed = |error| StoreError::Folder { path: path.to_owned(), error };
+    let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
+    ownership::close_to_others(&made.map_err(failed)?).map_err(failed)?;
+    // What lies beside it has its mode, where it is new. A lock on either keeps the owner from writing.
+    for beside in ["-wal", "-shm"].map(|ending| with_ending(path, ending)) {
+        match File::options().write(true).open(&beside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => opened.and_then(|file| ownership::close_to_others(&file)).map_err(failed)?,
+        }
+    }
     check_format(&plain(path)?, path)?;
     wal::check(path)?;
     let mut connection = write(path)?;
@@ -91,6 +101,12 @@ fn ready(connection: Connection) -> Result<Connection, StoreError> {
     Ok(copy)
 }
 
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
 /// Pages that are copied at once.
 const PAGES: i32 = 4_096;
 
@@ -98,4 +114,41 @@ fn percent_encoded(path: &Path) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
     path.as_os_str().as_bytes().iter().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DataFolder, Sqlite};
+    use std::fs;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_journal_is_not_for_others_to_open() {
+        let folder = TempDir::new().unwrap();
+        let files =
+            ["", "-wal", "-shm"].map(|ending| with_ending(&folder.path().join("journal.sqlite"), ending));
+        let modes = || {
+            files
+                .each_ref()
+                .map(|file| fs::metadata(file).map_or(0, |found| found.permissions().mode() & 0o777))
+        };
+        let data = DataFolder::own(folder.path()).unwrap();
+        let reader = {
+            let store = Sqlite::open(&data).unwrap();
+            assert_eq!(modes(), [0o600; 3]);
+            // As long as somebody reads, the files beside the journal stay.
+            let reader = read(&files[0]).unwrap();
+            drop(store);
+            reader
+        };
+        for file in &files {
+            fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+        }
+        let store = Sqlite::open(&data).unwrap();
+        assert_eq!(modes(), [0o600; 3], "left by an earlier version");
+        drop((store, reader));
+    }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Data {
     /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
     #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
     pub(crate) authority: Option<PathBuf>,
+
+    /// The account, by its number, that the process behind that socket runs under. Default: the account of this process.
+    #[arg(long, value_name = "UID", env = "PP_HOST_AUTHORITY_ACCOUNT", global = true)]
+    pub(crate) authority_account: Option<u32>,
 }
 
 impl Data {

@@ -6,9 +6,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use engine::trust::Subject;
 use policy::Policy as _;
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 use workflow::RequestId;
 
 /// The policy's file in the data folder, in each of the languages.
@@ -48,14 +48,14 @@ pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>
     let files: Vec<_> = FILES.iter().map(|name| data.path.join(name)).filter(|file| file.exists()).collect();
     match files.as_slice() {
         [] => Ok(None),
-        [file] => read(file).map(Some),
+        // Who can write to it decides what is allowed.
+        [file] => parse(file, engine::ownership::read_to_string(file)).map(Some),
         _ => bail!("there are both {} and {} in {data}: keep the one that is meant", FILES[0], FILES[1]),
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<Box<dyn policy::Policy>> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read the policy {}", file.display()))?;
+fn parse(file: &Path, text: io::Result<String>) -> anyhow::Result<Box<dyn policy::Policy>> {
+    let text = text.with_context(|| format!("cannot read the policy {}", file.display()))?;
     let wrong = || format!("the policy {} cannot be used", file.display());
     match file.extension().is_some_and(|extension| extension == "cedar") {
         true => cedar(&text).with_context(wrong),
@@ -75,7 +75,7 @@ fn cedar(_: &str) -> anyhow::Result<Box<dyn policy::Policy>> {
 
 fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
     let policy = match file {
-        Some(file) => Some(read(file)?),
+        Some(file) => Some(parse(file, fs::read_to_string(file))?),
         None => load(data)?,
     };
     let mut out = anstream::stdout().lock();

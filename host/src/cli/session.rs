@@ -33,7 +33,10 @@ fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
     let mut builder =
         Host::builder(&data.path).settings(limits.settings(data)?).compiler(data_dir::compiler()?);
     if let Some(socket) = &data.authority {
-        builder = builder.authority(socket.clone());
+        builder = builder.authority(socket.clone()).authority_changes(complain);
+    }
+    if let Some(account) = data.authority_account {
+        builder = builder.authority_account(account);
     }
     if let Some(policy) = policy::load(data)? {
         builder = builder.policy(policy);

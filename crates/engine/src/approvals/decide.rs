@@ -1,14 +1,12 @@
 //! Deciding: requests that wait, and signed statements about them.
 
 use store::Signed;
-use crate::trust::signed_denials;
-use crate::Waiting;
+use crate::trust::{signed_denials, Count, CountVerdict, Trust, is_own, Recall};
+use crate::{Waiting, Error, Host, ids, issuer, query};
 use crate::runtime::requests;
 use crate::instances::signal::{Snapshot, Update};
-use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request};
+use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request, Admitted, Purpose};
 use crate::runtime::journals::Loaded;
-use crate::trust::{Count, CountVerdict, Trust, is_own, Recall, };
-use crate::{Error, Host, ids, issuer};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
 use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
@@ -140,14 +138,11 @@ impl Host {
         let (key, request, look) = self.open_request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let decision = issuer::verify_decision(&request, envelope, grounds, at)?;
-        // By the clock here, too: when it was signed is the signer's own word.
-        let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
-        standing.map_err(|error| issuer::IssueError::Approval(error.into()))?;
-        let mut envelopes = requests::envelopes(&look.facts, id)?;
-        self.check_counts(&request, &decision, &envelopes)?;
-        let before = Some(envelopes.len());
-        envelopes.push(envelope.clone());
+        let decision = issuer::admit(&request, envelope, Purpose::Decision, grounds, at)?;
+        let mut admitted = requests::admitted(&look.facts, id)?;
+        self.check_counts(&request, &decision, &admitted)?;
+        let before = Some(admitted.len());
+        admitted.push(Admitted { envelope: envelope.clone(), at });
         let signed = Entry::Signed {
             request: id.clone(),
             decision: decision.decision(),
@@ -155,9 +150,11 @@ impl Host {
             key_id: decision.key_id().to_string(),
             envelope: envelope.to_json().canonical(),
         };
-        let (count, decisions) = issuer::tally(&request, &envelopes, grounds, at)?;
+        let (count, decisions) = issuer::tally(&request, &admitted, grounds, at)?;
         issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
+            // An authority elsewhere learns of it now, while the key may sign: it admits by its own clock.
+            self.0.authority.issuer.admit(&request, envelope).transpose()?;
             self.0.signal_from(&key, look, says(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
@@ -167,7 +164,7 @@ impl Host {
         {
             self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
         }
-        let issued = self.0.issue(&request, DecisionBasis::People(&envelopes))?;
+        let issued = self.0.issue(&request, DecisionBasis::People(&admitted))?;
         // An authority elsewhere may have decided before, and its answer was lost on the way: then this signature came too late.
         let expected = match count.verdict {
             CountVerdict::Denied | CountVerdict::Forbidden => Decision::Denied,
@@ -223,7 +220,8 @@ impl Host {
             return Ok(elsewhere?);
         }
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let act = issuer::review(&request, envelope, &*self.0.authority.policy, &trust, at)?;
+        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let act = issuer::review(&request, envelope, grounds, at)?;
         self.0.authority.record_act(&self.0.journals, "review", act)
     }
 
@@ -281,7 +279,7 @@ impl Host {
         &self,
         request: &Request,
         decision: &receipt::VerifiedDecision,
-        before: &[Envelope],
+        before: &[Admitted],
     ) -> Result<(), Error> {
         let person = decision.person();
         check_own(request, person)?;

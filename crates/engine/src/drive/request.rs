@@ -2,7 +2,7 @@
 
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
-use crate::issuer::{Before, DecisionBasis, Governed, Issued, Request, Reversibility, after};
+use crate::issuer::{Before, DecisionBasis, Governed, Issued, Request, Reversibility, after, Form};
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
@@ -92,6 +92,7 @@ impl Driver {
             reason: action.reason,
             evidence: action.evidence,
             environment: self.inner.authority.environment,
+            form: Form::Dated,
             created_at: now,
             expires_at: after(now, Ask::EXPIRES),
         })
@@ -139,7 +140,7 @@ impl Driver {
             ruling.answer = Answer::Ask(Ask::one());
         }
         if let Answer::Ask(ask) = &ruling.answer {
-            request.expires_at = after(request.created_at, ask.expires);
+            request.expires_at = after(request.created_at, ask.expires.min(Ask::LONGEST));
         }
         request.governed = Governed {
             version: policy.version(),

@@ -2,18 +2,83 @@
 
 use crate::issuer::{IssueError, IssueOrder, Judged, JudgingContext, RECEIPT_LIFETIME, Request, after};
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
-use policy::{Answer, Policy, Ruling};
-use receipt::{Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision};
+use policy::{Answer, Ask, Policy, Ruling};
+use receipt::{
+    CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision,
+};
 use std::collections::BTreeSet;
 use workflow::RequestId;
 
-/// What people's signed statements about a request come to, as far as they count.
+/// A signed statement that was admitted, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admitted {
+    /// The statement in its envelope.
+    pub envelope: Envelope,
+    /// When, by the clock of the process that admitted it.
+    pub at: Timestamp,
+}
+
+/// What a signed statement is taken in as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A decision about a request that waits.
+    Decision,
+    /// A second person's look at a decision that was taken alone at this time.
+    Review(Timestamp),
+}
+
+/// Takes in a signed statement that arrives at `at`: the only way in, for decisions and reviews, in a host and in an authority.
+///
+/// `at` is the clock of the process that admits. The times in the statement are the signer's own word, so the key has to be one that may
+/// sign at `at`, and the statement cannot be older than what it is about.
+///
+/// # Errors
+/// Why it does not count.
+pub fn admit(
+    request: &Request,
+    envelope: &Envelope,
+    purpose: Purpose,
+    grounds: JudgingContext<'_>,
+    at: Timestamp,
+) -> Result<VerifiedDecision, IssueError> {
+    let matter = matter(request, grounds.policy)?;
+    let expected = match purpose {
+        Purpose::Decision => {
+            check_age(request, at)?;
+            expected(request, &matter, at)
+        }
+        Purpose::Review(since) => Expected { decided_from: Some(since), ..Expected::about(&matter, at) },
+    };
+    Ok(grounds.trust.deciders().admit(envelope, &expected)?)
+}
+
+/// Refuses a request that is not open at `at`, or that stays open for longer than a request can.
+pub(super) fn check_age(request: &Request, at: Timestamp) -> Result<(), IssueError> {
+    let Request { id, created_at, expires_at, .. } = request;
+    let ahead = created_at.as_millis().saturating_sub(at.as_millis());
+    if ahead > CLOCK_SKEW_MS {
+        return Err(IssueError::Request(format!(
+            "request {id} says that it was made at {created_at}, and it is {at}: compare the clocks"
+        )));
+    }
+    if *expires_at > after(*created_at, Ask::LONGEST) {
+        return Err(IssueError::Request(format!(
+            "request {id} stays open until {expires_at}, longer than a year"
+        )));
+    }
+    match at < *expires_at {
+        true => Ok(()),
+        false => Err(IssueError::Lapsed { request: id.clone(), at: *expires_at }),
+    }
+}
+
+/// What people's admitted statements about a request come to, as far as they still count at `at`.
 ///
 /// # Errors
 /// When the request cannot be judged.
 pub fn tally(
     request: &Request,
-    envelopes: &[Envelope],
+    admitted: &[Admitted],
     grounds: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<(Count, Vec<VerifiedDecision>), IssueError> {
@@ -21,24 +86,15 @@ pub fn tally(
     let matter = matter(request, grounds.policy)?;
     let expected = expected(request, &matter, at);
     // What counted when it was recorded may not count any more: a key was revoked, the policy changed.
-    let counting =
-        envelopes.iter().filter_map(|envelope| grounds.trust.deciders().verify(envelope, &expected).ok());
+    let deciders = grounds.trust.deciders();
+    let counting = admitted.iter().filter_map(|Admitted { envelope, at: admitted_at }| {
+        let decision = deciders.verify(envelope, &expected).ok()?;
+        // A record of an admission that cannot have taken place is no admission.
+        deciders.standing_as_known(decision.key_id(), *admitted_at, at).ok()?;
+        Some(decision)
+    });
     let decisions: Vec<_> = counting.collect();
     Ok((count(grounds.policy, &Subject::of(&document, &request.known)?, &decisions), decisions))
-}
-
-/// Verifies one signed statement about a request.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn verify_decision(
-    request: &Request,
-    envelope: &Envelope,
-    grounds: JudgingContext<'_>,
-    at: Timestamp,
-) -> Result<VerifiedDecision, IssueError> {
-    let matter = matter(request, grounds.policy)?;
-    Ok(grounds.trust.deciders().verify(envelope, &expected(request, &matter, at))?)
 }
 
 /// The act that goes before a decision which somebody takes alone, unless it was said before.
@@ -66,17 +122,14 @@ pub(crate) fn glass_broken(
 pub(crate) fn review(
     request: &Request,
     envelope: &Envelope,
-    policy: &dyn Policy,
-    trust: &Trust,
+    grounds: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<Act, IssueError> {
-    let (_, alone) = trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
+    let (_, alone) = grounds.trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
         IssueError::Undecided(format!("nobody decided {} alone, or it was reviewed", request.id))
     })?;
-    let matter = matter(request, policy)?;
     // What was signed before there was anything to look at is no review.
-    let expected = Expected { decided_from: Some(alone.at), ..Expected::about(&matter, at) };
-    let decision = trust.deciders().verify(envelope, &expected)?;
+    let decision = admit(request, envelope, Purpose::Review(alone.at), grounds, at)?;
     let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
     if Subject::of(&document, &request.known)?.is_own(decision.person()) {
         return Err(IssueError::Undecided(format!("{} cannot review their own request", decision.person())));
@@ -135,9 +188,9 @@ pub(super) fn by_people(
     order: &IssueOrder<'_>,
     grounds: JudgingContext<'_>,
     document: &Json,
-    envelopes: &[Envelope],
+    admitted: &[Admitted],
 ) -> Result<Judged, IssueError> {
-    let (count, decisions) = tally(order.request, envelopes, grounds, order.at)?;
+    let (count, decisions) = tally(order.request, admitted, grounds, order.at)?;
     let (decision, code) = match count.verdict {
         CountVerdict::Approved => (Decision::Approved, "APPROVAL_GRANTED"),
         CountVerdict::Alone => (Decision::Approved, "BREAK_GLASS"),

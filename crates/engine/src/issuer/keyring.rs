@@ -1,10 +1,16 @@
 //! The issuer's key and the public key set, in the data folder.
 
+mod pinned;
+
+pub use pinned::KeyChange;
+
+use crate::ownership;
 use crate::trust::scope_of;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use receipt::{Digest, Ed25519Signer, Key, KeySet, KeySetError, KeyStatus, Scope, Timestamp};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -67,6 +73,18 @@ pub enum KeyringError {
     /// Keys of its own, where another's are to be used.
     #[error("{} has private keys of its own: a host whose authority is elsewhere starts in a new data folder (--data DIR)", .0.display())]
     OwnKeys(PathBuf),
+    /// Not the authority whose keys are pinned.
+    #[error(
+        "the authority {problem} key {key_id}, which is pinned in {}: another authority answers, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)", path.display()
+    )]
+    Pinned {
+        /// Where it is pinned.
+        path: PathBuf,
+        /// Which key.
+        key_id: String,
+        /// What the authority does with it.
+        problem: &'static str,
+    },
     /// Nothing to sign with.
     #[error("the key set in {} has no active key for {scope} receipts: make one with pp-host keys rotate", path.display())]
     NoActiveKey {
@@ -83,6 +101,7 @@ impl Keyring {
     /// # Errors
     /// When they cannot be read, are not safe, or do not belong together.
     pub fn open(folder: &Path, seeds: &[[u8; 32]; 2], now: Timestamp) -> Result<Self, KeyringError> {
+        check_folder(folder)?;
         let public = folder.join(PUBLIC);
         let mut keys = match public.try_exists().map_err(|error| file(&public, error))? {
             true => Self::public(folder)?,
@@ -104,11 +123,13 @@ impl Keyring {
         Ok(Self { demo: demo?, production: production?, keys })
     }
 
-    /// Keeps a copy of another authority's public keys.
+    /// Pins the public keys of an authority in another process, or compares them with those that are pinned: none may be missing or differ,
+    /// and what was given up stays so. What is new is taken over; what changed is handed back, to be said.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn publish(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+    /// When they are not those of the authority whose keys are pinned, or cannot be written. What is pinned stays pinned then.
+    pub fn pin(folder: &Path, keys: &KeySet) -> Result<Vec<KeyChange>, KeyringError> {
+        check_folder(folder)?;
         let own = fs::read_dir(folder).into_iter().flatten().flatten();
         if own
             .map(|file| file.path())
@@ -116,7 +137,20 @@ impl Keyring {
         {
             return Err(KeyringError::OwnKeys(folder.to_owned()));
         }
-        save(folder, keys)
+        let path = folder.join(PUBLIC);
+        let pinned = match path.try_exists().map_err(|error| file(&path, error))? {
+            true => Self::public(folder)?,
+            false => KeySet::new(keys.issuer()),
+        };
+        let changes = pinned::changes(&pinned, keys).map_err(|(key_id, problem)| KeyringError::Pinned {
+            path,
+            key_id,
+            problem,
+        })?;
+        if !changes.is_empty() {
+            save(folder, keys)?;
+        }
+        Ok(changes)
     }
 
     /// Reads the public key set alone.
@@ -125,7 +159,7 @@ impl Keyring {
     /// When there is none, or it is not one.
     pub fn public(folder: &Path) -> Result<KeySet, KeyringError> {
         let path = folder.join(PUBLIC);
-        let text = fs::read_to_string(&path).map_err(|error| file(&path, error))?;
+        let text = ownership::read_to_string(&path).map_err(|error| file(&path, error))?;
         KeySet::parse(&text).map_err(|error| KeyringError::KeySet { path, error })
     }
 
@@ -170,6 +204,14 @@ impl Keyring {
 
 const SCOPES: [Scope; 2] = [Scope::Demo, Scope::Production];
 
+/// Keys are trusted by their path: nobody else may be able to put others there.
+fn check_folder(folder: &Path) -> Result<(), KeyringError> {
+    match fs::metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        found => found.and_then(|found| ownership::check_own(&found)).map_err(|error| file(folder, error)),
+    }
+}
+
 fn active(keys: &KeySet, scope: Scope) -> Option<&Key> {
     keys.keys().find(|key| key.status == KeyStatus::Active && scope_of(&key.key_id) == scope)
 }
@@ -213,11 +255,16 @@ fn save(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
 }
 
 fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
-    let mode = fs::metadata(path).map_err(|error| file(path, error))?.permissions().mode() & 0o777;
+    // Of the open file: what is judged is what is read.
+    let mut opened = fs::File::open(path).map_err(|error| file(path, error))?;
+    let found = opened.metadata().map_err(|error| file(path, error))?;
+    let mode = found.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyringError::Mode { path: path.to_owned(), mode });
     }
-    let pem = fs::read_to_string(path).map_err(|error| file(path, error))?;
+    ownership::check_own(&found).map_err(|error| file(path, error))?;
+    let mut pem = String::new();
+    opened.read_to_string(&mut pem).map_err(|error| file(path, error))?;
     SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyringError::NotAKey(path.to_owned()))
 }
 

@@ -1,60 +1,128 @@
-//! Everything that an authority of its own process has signed, one JSON text a line, found again by its request.
+//! What an authority of its own process keeps, one JSON text a line, found again by what it is about.
 
 use crate::issuer::wire::SignedDecision;
+use crate::ownership;
+use receipt::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use workflow::RequestId;
+use workflow::{ReceiptId, RequestId};
 
-/// The file, and where in it each request's decision stands.
-pub(super) struct IssuedLog {
+/// A file of records, and where in it the records about each thing stand.
+pub(super) struct IssuedLog<T> {
     file: File,
     end: u64,
-    places: HashMap<RequestId, (u64, usize)>,
+    places: HashMap<Name, Vec<(u64, usize)>>,
+    latest: Option<Timestamp>,
+    kind: std::marker::PhantomData<T>,
 }
 
-impl IssuedLog {
+/// What a record is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    Request(RequestId),
+    Receipt(ReceiptId),
+}
+
+/// Something that is kept for good.
+pub(super) trait Record: Serialize + DeserializeOwned {
+    /// What it is about.
+    fn names(&self) -> Vec<Name>;
+
+    /// When it was recorded, by the clock of the authority.
+    fn at(&self) -> Option<Timestamp>;
+}
+
+/// A signed statement that the authority has admitted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdmittedStatement {
+    pub(super) request: RequestId,
+    pub(super) envelope: String,
+    pub(super) at: Timestamp,
+}
+
+impl Record for AdmittedStatement {
+    fn names(&self) -> Vec<Name> {
+        vec![Name::Request(self.request.clone())]
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        Some(self.at)
+    }
+}
+
+impl Record for SignedDecision {
+    fn names(&self) -> Vec<Name> {
+        vec![Name::Request(self.receipt.request.clone()), Name::Receipt(self.receipt.id.clone())]
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        self.receipt.artifact.issued_at.as_deref().and_then(|at| at.parse().ok())
+    }
+}
+
+impl<T: Record> IssuedLog<T> {
     /// Reads the file through. A line at the end that was never finished was never answered either, and is written over.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        // Two authorities on one folder would each overwrite what the other signed.
+        ownership::close_to_others(&file)?;
+        // Two authorities on one folder would each overwrite what the other recorded.
         file.try_lock().map_err(io::Error::from)?;
-        let (mut places, mut end, mut line) = (HashMap::new(), 0, Vec::new());
-        let mut reader = BufReader::new(&file);
+        let mut ledger =
+            Self { file, end: 0, places: HashMap::new(), latest: None, kind: std::marker::PhantomData };
+        let mut reader = BufReader::new(ledger.file.try_clone()?);
+        let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            let decision: SignedDecision = serde_json::from_slice(&line)?;
-            places.insert(decision.receipt.request, (end, line.len()));
-            end += line.len() as u64;
+            ledger.note(&serde_json::from_slice(&line)?, line.len());
             line.clear();
         }
-        file.set_len(end)?;
-        Ok(Self { file, end, places })
+        ledger.file.set_len(ledger.end)?;
+        Ok(ledger)
     }
 
-    /// What was signed about a request.
-    pub(super) fn find(&mut self, request: &RequestId) -> io::Result<Option<SignedDecision>> {
-        let Some((start, length)) = self.places.get(request).copied() else { return Ok(None) };
-        let mut line = vec![0; length];
-        self.file.seek(SeekFrom::Start(start))?;
-        self.file.read_exact(&mut line)?;
-        Ok(Some(serde_json::from_slice(&line)?))
+    /// The records about something, in order.
+    pub(super) fn find(&mut self, name: &Name) -> io::Result<Vec<T>> {
+        let places = self.places.get(name).cloned().unwrap_or_default();
+        places.into_iter().map(|place| self.read(place)).collect()
     }
 
-    /// Keeps a decision: on disk before anybody hears of it.
-    pub(super) fn keep(&mut self, decision: &SignedDecision) -> io::Result<()> {
-        let mut line = serde_json::to_vec(decision)?;
+    /// Keeps a record: on disk before anybody hears of it.
+    pub(super) fn keep(&mut self, record: &T) -> io::Result<()> {
+        let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         // A line that failed half way is gone before the next.
         self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&line)?;
         self.file.sync_all()?;
-        self.places.insert(decision.receipt.request.clone(), (self.end, line.len()));
-        self.end += line.len() as u64;
+        self.note(record, line.len());
         Ok(())
+    }
+
+    /// The latest time in the records.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.latest
+    }
+
+    fn read(&mut self, (start, length): (u64, usize)) -> io::Result<T> {
+        let mut line = vec![0; length];
+        self.file.seek(SeekFrom::Start(start))?;
+        self.file.read_exact(&mut line)?;
+        Ok(serde_json::from_slice(&line)?)
+    }
+
+    fn note(&mut self, record: &T, length: usize) {
+        for name in record.names() {
+            self.places.entry(name).or_default().push((self.end, length));
+        }
+        self.end += length as u64;
+        self.latest = self.latest.max(record.at());
     }
 }

@@ -5,6 +5,7 @@ mod demo;
 mod judging;
 mod keyring;
 mod ledger;
+mod records;
 mod remote;
 mod request;
 mod serve;
@@ -13,11 +14,11 @@ mod wire;
 
 pub use crate::capability::Reversibility;
 pub use demo::{DemoDecider, Judgement};
-pub use judging::{matter, tally, verify_decision};
-pub use keyring::{Keyring, KeyringError};
+pub use judging::{Admitted, Purpose, admit, matter, tally};
+pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use policy::Environment;
 pub use remote::RemoteIssuer;
-pub use request::{Before, Governed, Request};
+pub use request::{Before, Form, Governed, Request};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{check_open, glass_broken, review};
@@ -75,7 +76,12 @@ pub trait Issuer: Send + Sync {
     }
 
     /// What operators have said after that act, where they say it elsewhere than in the host's own folder.
-    fn acts(&self, _after: u64) -> Option<Result<Vec<RecordedAct>, IssueError>> {
+    fn acts(&self, _after: u64) -> Option<Result<ActsSince, IssueError>> {
+        None
+    }
+
+    /// Takes in a statement that is not enough by itself, where signed statements are judged elsewhere too: by the clock there.
+    fn admit(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
         None
     }
 
@@ -83,6 +89,15 @@ pub trait Issuer: Send + Sync {
     fn review(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
         None
     }
+}
+
+/// What operators said at an authority in another process.
+#[derive(Debug, Clone)]
+pub struct ActsSince {
+    /// The [digest](Trust::digest) of everything that was said there up to the act after which was asked.
+    pub before: Digest,
+    /// What was said since, in order.
+    pub acts: Vec<RecordedAct>,
 }
 
 /// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the deciders' signatures
@@ -98,9 +113,9 @@ pub struct IssueOrder<'a> {
     pub request: &'a Request,
     /// On what the decision rests.
     pub basis: DecisionBasis<'a>,
-    /// The receipt's name.
+    /// The receipt's name, where it is issued in this process. An authority in another process names its receipts itself.
     pub id: ReceiptId,
-    /// The salt of its commitment: 32 fresh random bytes.
+    /// The salt of its commitment: 32 fresh random bytes. An authority in another process draws its own.
     pub salt: Salt,
     /// The time.
     pub at: Timestamp,
@@ -114,7 +129,7 @@ pub enum DecisionBasis<'a> {
     /// The policy alone, which asks nobody.
     Policy,
     /// People's signed statements.
-    People(&'a [Envelope]),
+    People(&'a [Admitted]),
 }
 
 /// By whom and by what an authority judges.
@@ -175,6 +190,14 @@ pub enum IssueError {
     /// The request does not say what it is about.
     #[error(transparent)]
     Unclear(#[from] Unclear),
+    /// Nobody decided in time.
+    #[error("request {request} lapsed at {at}")]
+    Lapsed {
+        /// The request.
+        request: RequestId,
+        /// When.
+        at: Timestamp,
+    },
     /// A signed statement that does not count.
     #[error("the signed decision does not count: {0}")]
     Approval(#[from] ApprovalError),
@@ -203,6 +226,18 @@ pub enum IssueError {
         socket: std::path::PathBuf,
         /// Why.
         why: String,
+    },
+    /// Another account's process listens there.
+    #[error(
+        "the process that listens on {} is account {found}'s, and the authority is expected to be account {expected}'s: nothing was asked of it (--authority-account names the account of the authority)", socket.display()
+    )]
+    Stranger {
+        /// Where.
+        socket: std::path::PathBuf,
+        /// Whose process it is.
+        found: u32,
+        /// Whose it should be.
+        expected: u32,
     },
     /// The authority's own process says no.
     #[error("the authority refuses: {0}")]
@@ -296,12 +331,13 @@ impl LocalIssuer {
 impl Issuer for LocalIssuer {
     fn issue(&self, order: &IssueOrder<'_>, grounds: JudgingContext<'_>) -> Result<Issued, IssueError> {
         let words = |error: receipt::JsonError| IssueError::Request(error.to_string());
+        judging::check_age(order.request, order.at)?;
         let (document, input_hash) = order.request.hashed().map_err(words)?;
         let (scope, said) = match order.basis {
             DecisionBasis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
             DecisionBasis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
-            DecisionBasis::People(envelopes) => {
-                (Scope::Production, by_people(order, grounds, &document, envelopes)?)
+            DecisionBasis::People(admitted) => {
+                (Scope::Production, by_people(order, grounds, &document, admitted)?)
             }
         };
         self.sign(order, scope, said, document, input_hash)

@@ -1,8 +1,11 @@
 //! An authority in another process: this one has no private key.
 
 use crate::issuer::wire::{IssuerReply, IssuerRequest};
-use crate::issuer::{DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire};
+use crate::issuer::{
+    ActsSince, DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire,
+};
 use receipt::{Decision, Envelope, KeySet, Salt, Scope, Timestamp};
+use std::io;
 use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,13 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct RemoteIssuer {
     socket: PathBuf,
+    account: u32,
 }
 
 impl RemoteIssuer {
-    /// The one on that socket. Nothing is asked yet.
+    /// The process of that account on that socket. Nothing is asked yet.
     #[must_use]
-    pub fn at(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+    pub fn at(socket: &Path, account: u32) -> Self {
+        Self { socket: socket.to_owned(), account }
     }
 
     /// The public keys that verify what it signs.
@@ -37,10 +41,18 @@ impl RemoteIssuer {
         }
     }
 
+    /// Asks for something that has no answer but that it is done.
+    fn done(&self, ask: &IssuerRequest) -> Result<(), IssueError> {
+        match self.ask(ask)? {
+            IssuerReply::Done => Ok(()),
+            other => Err(self.odd(&format!("{other:?}"))),
+        }
+    }
+
     /// One question, one answer, one connection: there is nothing to keep in step.
     fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
+        let stream = self.connect()?;
         let talk = || {
-            let stream = UnixStream::connect(&self.socket)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             wire::say(&mut &stream, ask)?;
@@ -54,6 +66,20 @@ impl RemoteIssuer {
         }
     }
 
+    /// A connection to the process of the account that is expected: whoever can make the socket's name anew can listen there.
+    fn connect(&self) -> Result<UnixStream, IssueError> {
+        let connected = || {
+            let stream = UnixStream::connect(&self.socket)?;
+            let peer = rustix::net::sockopt::socket_peercred(&stream)?;
+            Ok((stream, peer.uid.as_raw()))
+        };
+        let (stream, found) = connected().map_err(|error: io::Error| self.odd(&error.to_string()))?;
+        match found == self.account {
+            true => Ok(stream),
+            false => Err(IssueError::Stranger { socket: self.socket.clone(), found, expected: self.account }),
+        }
+    }
+
     fn odd(&self, what: &str) -> IssueError {
         IssueError::Unreachable { socket: self.socket.clone(), why: what.to_owned() }
     }
@@ -64,7 +90,7 @@ impl Issuer for RemoteIssuer {
         let envelopes = match order.basis {
             DecisionBasis::Policy => None,
             DecisionBasis::People(envelopes) => {
-                Some(envelopes.iter().map(|envelope| envelope.to_json().canonical()).collect())
+                Some(envelopes.iter().map(|admitted| admitted.envelope.to_json().canonical()).collect())
             }
             DecisionBasis::Demo(_) => {
                 return Err(IssueError::Refused(
@@ -72,15 +98,12 @@ impl Issuer for RemoteIssuer {
                 ));
             }
         };
-        let (request, salt) = (Box::new(order.request.clone()), order.salt.to_base64());
+        let request = Box::new(order.request.clone());
         let precedents = order.request.known.precedents();
-        match self.ask(&IssuerRequest::Issue {
-            request,
-            envelopes,
-            id: order.id.clone(),
-            salt,
-            precedents,
-        })? {
+        match self.ask(&IssuerRequest::Issue { request, envelopes, precedents })? {
+            IssuerReply::Issued(signed) if signed.receipt.request != order.request.id => {
+                Err(self.odd("a receipt about another request"))
+            }
             IssuerReply::Issued(signed) => {
                 let status = signed.receipt.artifact.status.as_deref().and_then(Decision::from_signed);
                 Ok(Issued {
@@ -100,12 +123,12 @@ impl Issuer for RemoteIssuer {
         &self,
         revoked: &StoredReceipt,
         (by, reason): (&str, Option<&str>),
-        id: ReceiptId,
-        salt: Salt,
+        _: ReceiptId,
+        _: Salt,
         _: Timestamp,
     ) -> Result<StoredReceipt, IssueError> {
-        let (receipt, by, reason) = (Box::new(revoked.clone()), by.to_owned(), reason.map(ToOwned::to_owned));
-        match self.ask(&IssuerRequest::Revoke { receipt, by, reason, id, salt: salt.to_base64() })? {
+        let (receipt, by, reason) = (revoked.id.clone(), by.to_owned(), reason.map(ToOwned::to_owned));
+        match self.ask(&IssuerRequest::Revoke { receipt, by, reason })? {
             IssuerReply::Revoked { receipt } => Ok(*receipt),
             other => Err(self.odd(&format!("{other:?}"))),
         }
@@ -128,27 +151,26 @@ impl Issuer for RemoteIssuer {
         true
     }
 
-    fn acts(&self, after: u64) -> Option<Result<Vec<RecordedAct>, IssueError>> {
+    fn acts(&self, after: u64) -> Option<Result<ActsSince, IssueError>> {
         Some(match self.ask(&IssuerRequest::Acts { after }) {
-            Ok(IssuerReply::Acts { acts }) => Ok(acts
-                .into_iter()
-                .map(|wire::Recorded { seq, at, body }| RecordedAct { seq, at, body })
-                .collect()),
+            Ok(IssuerReply::Acts { before, acts }) => {
+                let recorded = |wire::Recorded { seq, at, body }| RecordedAct { seq, at, body };
+                Ok(ActsSince { before, acts: acts.into_iter().map(recorded).collect() })
+            }
             Ok(other) => Err(self.odd(&format!("{other:?}"))),
             Err(error) => Err(error),
         })
     }
 
+    fn admit(&self, request: &Request, envelope: &Envelope) -> Option<Result<(), IssueError>> {
+        let precedents = request.known.precedents();
+        let (request, envelope) = (Box::new(request.clone()), envelope.to_json().canonical());
+        Some(self.done(&IssuerRequest::Admit { request, envelope, precedents }))
+    }
+
     fn review(&self, request: &Request, envelope: &Envelope) -> Option<Result<(), IssueError>> {
-        let ask = IssuerRequest::Review {
-            request: Box::new(request.clone()),
-            envelope: envelope.to_json().canonical(),
-            precedents: request.known.precedents(),
-        };
-        Some(match self.ask(&ask) {
-            Ok(IssuerReply::Done) => Ok(()),
-            Ok(other) => Err(self.odd(&format!("{other:?}"))),
-            Err(error) => Err(error),
-        })
+        let precedents = request.known.precedents();
+        let (request, envelope) = (Box::new(request.clone()), envelope.to_json().canonical());
+        Some(self.done(&IssuerRequest::Review { request, envelope, precedents }))
     }
 }

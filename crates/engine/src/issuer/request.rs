@@ -3,7 +3,7 @@
 use crate::capability::Reversibility;
 use crate::trust::Known;
 use policy::{Environment, Novelty, Policy as _};
-use receipt::{Digest, Json, JsonError, PersonId, Timestamp};
+use receipt::{Digest, Json, JsonError, LAPSES_AT, PersonId, REQUESTED_AT, Timestamp};
 use serde::{Deserialize, Serialize};
 use workflow::{ActorId, ArtifactFacts, Call, InstanceId, RequestId, TenantId};
 
@@ -57,10 +57,24 @@ pub struct Request {
     /// What the policy said to it when it was made.
     #[serde(default)]
     pub governed: Governed,
+    /// What its document says.
+    #[serde(default)]
+    pub form: Form,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it lapses if nobody decides.
     pub expires_at: Timestamp,
+}
+
+/// What a request's document says. People may have signed the digest of an older document, so a request keeps the form that it was made in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// Not when the request was made, nor when it lapses. The form of the first versions.
+    #[default]
+    Undated,
+    /// Both: what people sign says which decisions are too early, and which stand for too long.
+    Dated,
 }
 
 /// What was known before a request was made.
@@ -167,6 +181,26 @@ impl Request {
         Json::object(acting.into_iter().chain(named))
     }
 
+    /// Where it would act, what was known before, and when a decision about it can be made.
+    fn context(&self) -> Json {
+        let asked =
+            Json::object([("denied", count(self.before.denied)), ("times", count(self.before.asked))]);
+        let novelty = Json::object([
+            ("artifact", text(self.before.artifact.as_str())),
+            ("component", text(self.before.component.as_str())),
+        ]);
+        let open = [(REQUESTED_AT, self.created_at), (LAPSES_AT, self.expires_at)]
+            .map(|([_, member], at)| (member, text(&at.to_string())));
+        let facts = [
+            ("asked", asked),
+            ("environment", text(self.environment.as_str())),
+            ("novelty", novelty),
+            ("reversibility", text(self.reversibility.as_str())),
+        ];
+        let dated = self.form == Form::Dated;
+        Json::object(facts.into_iter().chain(open.into_iter().filter(|_| dated)))
+    }
+
     fn hashable(&self) -> Result<Json, JsonError> {
         let (tool, operation) = self.tool_and_operation();
         let parameters = Json::object([
@@ -189,27 +223,7 @@ impl Request {
                 ]),
             ),
             ("actor", self.acting()),
-            (
-                "context",
-                Json::object([
-                    (
-                        "asked",
-                        Json::object([
-                            ("denied", count(self.before.denied)),
-                            ("times", count(self.before.asked)),
-                        ]),
-                    ),
-                    ("environment", text(self.environment.as_str())),
-                    (
-                        "novelty",
-                        Json::object([
-                            ("artifact", text(self.before.artifact.as_str())),
-                            ("component", text(self.before.component.as_str())),
-                        ]),
-                    ),
-                    ("reversibility", text(self.reversibility.as_str())),
-                ]),
-            ),
+            ("context", self.context()),
             (
                 "intent",
                 Json::object([

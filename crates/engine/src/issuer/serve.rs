@@ -1,10 +1,11 @@
 //! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
 
-use crate::issuer::ledger::IssuedLog;
+use crate::ids;
+use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
 use crate::issuer::{
-    DecisionBasis, IssueError, IssueOrder, Issuer as _, JudgingContext, Keyring, KeyringError, LocalIssuer,
-    Request, tally, wire,
+    Admitted, DecisionBasis, IssueError, IssueOrder, Issued, Issuer as _, JudgingContext, Keyring,
+    KeyringError, LocalIssuer, Request, tally, wire,
 };
 use crate::trust::{Act, Judge, Known, Precedent, RecordedTrustAct, Trust};
 use policy::Policy;
@@ -13,11 +14,11 @@ use std::io::BufReader;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
-use store::{Store as _, StoreError};
+use store::{RecordedAct, Store as _, StoreError};
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::ReceiptId;
 
@@ -30,14 +31,14 @@ const AT_ONCE: usize = 64;
 /// How long to wait where there is nothing to give.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An authority in a data folder of its own: keys, deciders, and a copy of everything that it signed. No workflow runs there.
+/// An authority in a data folder of its own: keys, deciders, and a copy of everything that it admitted and signed. No workflow runs there.
 pub struct IssuerServer {
     data: PathBuf,
     authority: LocalIssuer,
     keys: KeySet,
     policy: Box<dyn Policy>,
     clock: Box<dyn crate::Clock>,
-    signed: Mutex<IssuedLog>,
+    records: Mutex<Records>,
 }
 
 /// Why an authority does not serve.
@@ -79,15 +80,14 @@ impl IssuerServer {
             let seeds = [crate::random_bytes()?, crate::random_bytes()?];
             Keyring::open(&folder.keys(), &seeds, clock.now())?
         };
-        let path = data.join("signed.jsonl");
-        let signed = IssuedLog::open(&path).map_err(|error| IssuerServerError::File { path, error })?;
+        let records = Records::open(data).map_err(|(path, error)| IssuerServerError::File { path, error })?;
         Ok(Self {
             data: data.to_owned(),
             keys: keyring.keys,
             authority: LocalIssuer::new(Box::new(keyring.demo), Box::new(keyring.production)),
             policy,
             clock,
-            signed: Mutex::new(signed),
+            records: Mutex::new(records),
         })
     }
 
@@ -98,9 +98,18 @@ impl IssuerServer {
     pub fn serve(&self, socket: &Path, accounts: &[u32]) -> Result<(), IssuerServerError> {
         let failed = |error| IssuerServerError::File { path: socket.to_owned(), error };
         let listener = listen(socket, accounts).map_err(failed)?;
+        self.serve_on(&listener, accounts, &AtomicBool::new(false));
+        Ok(())
+    }
+
+    /// Answers hosts of these accounts until somebody connects after `closing` was set, and all of them are answered.
+    pub(crate) fn serve_on(&self, listener: &UnixListener, accounts: &[u32], closing: &AtomicBool) {
         let busy = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for stream in listener.incoming() {
+                if closing.load(Ordering::Acquire) {
+                    return;
+                }
                 let (Ok(stream), true) = (stream, busy.load(Ordering::Acquire) < AT_ONCE) else {
                     // Nothing to give: neither a file nor a thread. What is not taken hangs up, and comes again.
                     std::thread::sleep(PAUSE);
@@ -119,64 +128,83 @@ impl IssuerServer {
                 }
             }
         });
-        Ok(())
     }
 
-    /// Whoever hangs up, or says what nobody understands, hears no more.
+    /// A host that hangs up gets no answer. One that says what is not understood is told so.
     fn attend(&self, stream: &UnixStream) {
         let timeouts = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
-        if let (Ok(()), Ok(Some(ask))) = (timeouts, wire::hear(&mut BufReader::new(stream))) {
-            let answer = self.answer(ask);
-            let answer = answer.unwrap_or_else(|error| IssuerReply::Refused { message: error.to_string() });
-            let _ = wire::say(&mut &*stream, &answer);
-        }
+        let asked = timeouts.and_then(|()| wire::hear(&mut BufReader::new(stream)));
+        let answer = match asked {
+            Ok(Some(ask)) => self.answer(ask).unwrap_or_else(|error| refusal(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => refusal(format!(
+                "that is not a question ({error}): use the same version of pp-host on both sides"
+            )),
+            Ok(None) | Err(_) => return,
+        };
+        let _ = wire::say(&mut &*stream, &answer);
     }
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {
         match ask {
             IssuerRequest::Keys => Ok(IssuerReply::Keys { keys: self.keys.to_json() }),
-            IssuerRequest::Acts { after } => {
-                let acts = self.look(|store| store.acts(after))?;
-                let recorded =
-                    |act: store::RecordedAct| wire::Recorded { seq: act.seq, at: act.at, body: act.body };
-                Ok(IssuerReply::Acts { acts: acts.into_iter().map(recorded).collect() })
-            }
-            IssuerRequest::Issue { mut request, envelopes, id, salt, precedents } => {
+            IssuerRequest::Acts { after } => self.acts(after),
+            IssuerRequest::Admit { mut request, envelope, precedents } => {
                 request.known = self.known(&request, precedents)?;
-                self.issue(&request, envelopes, id, &salt)
+                self.admit(&request, envelope)
             }
-            IssuerRequest::Revoke { receipt, by, reason, id, salt } => {
-                let (why, salt) = ((by.as_str(), reason.as_deref()), parse_salt(&salt)?);
-                let receipt = self.authority.revoke(&receipt, why, id, salt, self.clock.now())?;
-                Ok(IssuerReply::Revoked { receipt: Box::new(receipt) })
+            IssuerRequest::Issue { mut request, envelopes, precedents } => {
+                request.known = self.known(&request, precedents)?;
+                self.issue(&request, envelopes)
             }
+            IssuerRequest::Revoke { receipt, by, reason } => self.revoke(&receipt, &by, reason.as_deref()),
             IssuerRequest::Attest { receipt, effect } => {
-                let at = self.clock.now();
+                let mut records = self.records();
+                records.approved(&receipt)?;
+                let at = self.now(&records, None);
                 let (key_id, document) = self.authority.attest(&receipt, Scope::Production, &effect, at)?;
                 Ok(IssuerReply::Attested { key_id, document })
             }
             IssuerRequest::Review { mut request, envelope, precedents } => {
                 request.known = self.known(&request, precedents)?;
                 let envelope = parse_envelope(&envelope)?;
-                let (trust, at) = (self.trust()?, self.clock.now());
-                let act = super::review(&request, &envelope, &*self.policy, &trust, at)?;
-                self.say(act)?;
+                let trust = self.trust()?;
+                let at = self.now(&self.records(), Some(&trust));
+                let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
+                self.say(super::review(&request, &envelope, grounds, at)?, at)?;
                 Ok(IssuerReply::Done)
             }
         }
     }
 
+    /// A host that has a copy compares what it has with what was said here up to there.
+    fn acts(&self, after: u64) -> Result<IssuerReply, IssueError> {
+        let all = self.look(|store| store.acts(0))?;
+        let (known, new) = all.split_at(all.partition_point(|act| act.seq <= after));
+        let mut trust = Trust::default();
+        trust.extend(known).map_err(refused)?;
+        let recorded =
+            |act: &RecordedAct| wire::Recorded { seq: act.seq, at: act.at, body: act.body.clone() };
+        Ok(IssuerReply::Acts { before: trust.digest(), acts: new.iter().map(recorded).collect() })
+    }
+
+    /// Keeps a statement that is not enough by itself. The key may have ended when the last one that is needed comes.
+    fn admit(&self, request: &Request, envelope: String) -> Result<IssuerReply, IssueError> {
+        let mut records = self.records();
+        if records.signed_about(&request.id)?.is_none() {
+            let trust = self.trust()?;
+            let at = self.now(&records, Some(&trust));
+            let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
+            if let (_, Some(refused)) = records.take_in(request, &[envelope], grounds, at)? {
+                return Err(refused);
+            }
+        }
+        Ok(IssuerReply::Done)
+    }
+
     /// A request is decided once: whoever asks again is given what was signed.
-    fn issue(
-        &self,
-        request: &Request,
-        envelopes: Option<Vec<String>>,
-        id: ReceiptId,
-        salt: &str,
-    ) -> Result<IssuerReply, IssueError> {
-        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        let unread = |error: io::Error| IssueError::Refused(format!("the copy of what was signed: {error}"));
-        if let Some(before) = signed.find(&request.id).map_err(unread)? {
+    fn issue(&self, request: &Request, envelopes: Option<Vec<String>>) -> Result<IssuerReply, IssueError> {
+        let mut records = self.records();
+        if let Some(before) = records.signed_about(&request.id)? {
             // A name is no proof: the digest covers tenant, instance and all that is asked.
             let same = request.input_hash().is_ok_and(|hash| hash == before.receipt.input_hash);
             return match same {
@@ -184,16 +212,21 @@ impl IssuerServer {
                 false => Err(IssueError::Refused(format!("another request is named {}", request.id))),
             };
         }
-        let (trust, at) = (self.trust()?, self.clock.now());
+        let trust = self.trust()?;
+        let at = self.now(&records, Some(&trust));
         let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
-        let envelopes: Option<Vec<_>> =
-            envelopes.map(|texts| texts.iter().map(|text| parse_envelope(text)).collect()).transpose()?;
-        if let Some(envelopes) = &envelopes {
-            self.note_break_glass(request, envelopes, grounds, at)?;
-        }
-        let basis = envelopes.as_deref().map_or(DecisionBasis::Policy, DecisionBasis::People);
-        let order = IssueOrder { request, basis, id, salt: parse_salt(salt)?, at };
-        let issued = self.authority.issue(&order, grounds)?;
+        let issued = match envelopes {
+            None => self.sign(request, DecisionBasis::Policy, grounds, at)?,
+            Some(envelopes) => {
+                let (admitted, refused) = records.take_in(request, &envelopes, grounds, at)?;
+                let counted = self.decided(request, &admitted, grounds, at);
+                // What was not admitted is why it is not enough.
+                counted.map_err(|error| match (error, refused) {
+                    (IssueError::Undecided(_), Some(refused)) => refused,
+                    (error, _) => error,
+                })?
+            }
+        };
         let decision = SignedDecision {
             decider: issued.decider,
             reason: issued.reason,
@@ -201,24 +234,56 @@ impl IssuerServer {
             expires_at: issued.expires_at,
             receipt: issued.receipt,
         };
-        signed.keep(&decision).map_err(unread)?;
+        records.keep(&decision)?;
         Ok(IssuerReply::Issued(Box::new(decision)))
     }
 
-    /// Somebody decides alone: said before anything is signed.
-    fn note_break_glass(
+    /// What people decided, signed. Where somebody decides alone, that is said before anything is signed.
+    fn decided(
         &self,
         request: &Request,
-        envelopes: &[Envelope],
+        admitted: &[Admitted],
         grounds: JudgingContext<'_>,
         at: Timestamp,
-    ) -> Result<(), IssueError> {
-        let (count, decisions) = tally(request, envelopes, grounds, at)?;
+    ) -> Result<Issued, IssueError> {
+        let (count, decisions) = tally(request, admitted, grounds, at)?;
         super::check_open(request, count.verdict, grounds.trust)?;
-        match super::glass_broken(request, &count, &decisions, grounds.trust) {
-            Some(act) => self.say(act),
-            None => Ok(()),
+        if let Some(act) = super::glass_broken(request, &count, &decisions, grounds.trust) {
+            self.say(act, at)?;
         }
+        self.sign(request, DecisionBasis::People(admitted), grounds, at)
+    }
+
+    /// The receipt's name and salt are the authority's own: a host that chose them could have prepared for them.
+    fn sign(
+        &self,
+        request: &Request,
+        basis: DecisionBasis<'_>,
+        grounds: JudgingContext<'_>,
+        at: Timestamp,
+    ) -> Result<Issued, IssueError> {
+        let (id, salt) = fresh("rcpt_", at)?;
+        self.authority.issue(&IssueOrder { request, basis, id, salt, at }, grounds)
+    }
+
+    /// Takes back what was signed here, and nothing else.
+    fn revoke(&self, receipt: &ReceiptId, by: &str, reason: Option<&str>) -> Result<IssuerReply, IssueError> {
+        let mut records = self.records();
+        let revoked = records.approved(receipt)?;
+        let at = self.now(&records, None);
+        let (id, salt) = fresh("rcpt_rev_", at)?;
+        let revocation = self.authority.revoke(&revoked, (by, reason), id, salt, at)?;
+        Ok(IssuerReply::Revoked { receipt: Box::new(revocation) })
+    }
+
+    /// The time: the wall's, and never before anything that is on record here. Setting a clock back revives no key.
+    fn now(&self, records: &Records, trust: Option<&Trust>) -> Timestamp {
+        let recorded = [records.latest(), trust.and_then(Trust::latest)];
+        recorded.into_iter().flatten().fold(self.clock.now(), Timestamp::max)
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of a request's code and bytes: what the host shows receipts for that count here. Its word alone makes nothing known.
@@ -241,12 +306,11 @@ impl IssuerServer {
     }
 
     /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
-    fn say(&self, act: Act) -> Result<(), IssueError> {
+    fn say(&self, act: Act, at: Timestamp) -> Result<(), IssueError> {
         let folder = DataFolder::own(&self.data).map_err(refused)?;
         let store = Sqlite::open(&folder).map_err(refused)?;
         let mut trust = Trust::default();
         trust.extend(&store.acts(0).map_err(refused)?).map_err(refused)?;
-        let at = self.clock.now();
         trust.apply(at, &act).map_err(|error| IssueError::Refused(error.to_string()))?;
         let said = RecordedTrustAct { by: "authority".to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| IssueError::Refused(error.to_string()))?;
@@ -257,7 +321,7 @@ impl IssuerServer {
 /// The account that this process runs under.
 #[must_use]
 pub fn own_account() -> u32 {
-    rustix::process::getuid().as_raw()
+    rustix::process::geteuid().as_raw()
 }
 
 /// A socket whose reach is its owner's, or everybody's where other accounts are named: who is answered, the system says. One that nobody
@@ -278,12 +342,15 @@ fn is_allowed(stream: &UnixStream, accounts: &[u32]) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| accounts.contains(&peer.uid.as_raw()))
 }
 
-fn parse_envelope(text: &str) -> Result<Envelope, IssueError> {
-    Envelope::parse(text).map_err(|error| IssueError::Refused(error.to_string()))
+/// A name and a salt that nobody else has chosen.
+fn fresh(prefix: &str, at: Timestamp) -> Result<(ReceiptId, Salt), IssueError> {
+    let failed = |error: crate::Error| IssueError::Refused(error.to_string());
+    let salt = crate::random_bytes().map_err(|error| failed(error.into()))?;
+    Ok((ids::id(prefix, at).map_err(failed)?, Salt::from_bytes(salt)))
 }
 
-fn parse_salt(text: &str) -> Result<Salt, IssueError> {
-    Salt::from_base64(text).ok_or_else(|| IssueError::Refused("the salt is not one".to_owned()))
+fn refusal(message: String) -> IssuerReply {
+    IssuerReply::Refused { message }
 }
 
 fn refused(error: StoreError) -> IssueError {

@@ -2,7 +2,7 @@
 
 use crate::issuer::Request;
 use crate::trust::Precedent;
-use receipt::Timestamp;
+use receipt::{Timestamp, Digest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -21,17 +21,23 @@ pub(super) enum IssuerRequest {
     Keys,
     /// What operators have said after that act.
     Acts { after: u64 },
-    /// Judge a request and sign what comes of it. Without envelopes the policy decides alone.
-    Issue {
+    /// Take in a signed statement that is not enough by itself.
+    Admit {
         request: Box<Request>,
-        envelopes: Option<Vec<String>>,
-        id: ReceiptId,
-        salt: String,
+        envelope: String,
         /// What makes the request's code and bytes known, to be judged.
         precedents: Vec<Precedent>,
     },
-    /// Sign a revocation.
-    Revoke { receipt: Box<StoredReceipt>, by: String, reason: Option<String>, id: ReceiptId, salt: String },
+    /// Judge a request and sign the decision. Without envelopes the policy decides alone. The authority names the receipt, and counts
+    /// every statement that it has admitted, whether it is among these or not.
+    Issue {
+        request: Box<Request>,
+        envelopes: Option<Vec<String>>,
+        /// What makes the request's code and bytes known, to be judged.
+        precedents: Vec<Precedent>,
+    },
+    /// Sign a revocation of a receipt that the authority signed.
+    Revoke { receipt: ReceiptId, by: String, reason: Option<String> },
     /// Sign how an action ended.
     Attest { receipt: ReceiptId, effect: Effect },
     /// Take in a second person's statement about what somebody decided alone.
@@ -44,8 +50,8 @@ pub(super) enum IssuerRequest {
 pub(super) enum IssuerReply {
     /// The public key set.
     Keys { keys: String },
-    /// Acts, in order.
-    Acts { acts: Vec<Recorded> },
+    /// The digest of the acts up to the one that was named, and those after it, in order.
+    Acts { before: Digest, acts: Vec<Recorded> },
     /// A signed decision.
     Issued(Box<SignedDecision>),
     /// A signed revocation.

@@ -1,7 +1,7 @@
 //! `pp-host.toml`.
 
 use crate::limits::{InvalidValue, Limit, Origin, Reach, Settings, table};
-use std::fs;
+use crate::ownership;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -76,7 +76,7 @@ impl Settings {
     /// # Errors
     /// When it cannot be read, or says anything that is not understood.
     pub fn read(file: &Path) -> Result<Self, SettingsError> {
-        let text = fs::read_to_string(file).map_err(|error| SettingsError {
+        let text = ownership::read_to_string(file).map_err(|error| SettingsError {
             file: file.to_owned(),
             line: None,
             problem: error.into(),

@@ -2,12 +2,13 @@
 
 use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
+use crate::runtime::remote_authority::Changes;
 use crate::trust::{Act, RecordedTrustAct, Trust};
 use crate::{Error, ids};
 use policy::Policy;
 use receipt::{Salt, Scope, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{RecordedAct, StoreError};
+use store::StoreError;
 use workflow::{Call, Effect, Entry, ReceiptId};
 
 /// The issuer, and what it judges by.
@@ -20,6 +21,8 @@ pub(crate) struct Authority {
     pub(crate) required_scope: Option<Scope>,
     pub(crate) environment: Environment,
     pub(crate) trust: Mutex<Arc<Trust>>,
+    /// Called with what changes at an authority in another process.
+    pub(crate) changes: Changes,
 }
 
 impl Authority {
@@ -28,31 +31,13 @@ impl Authority {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         // Where operators say it elsewhere, this folder has a copy, act by act: redeeming checks that nothing was said since.
         if self.issuer.is_elsewhere() {
-            let kept = journals.store.acts(trust.seq())?;
-            Arc::make_mut(&mut trust).extend(&kept)?;
-            for act in self.issuer.acts(trust.seq()).transpose()?.unwrap_or_default() {
-                Self::copy_act(journals, act)?;
-            }
+            self.copy_acts(journals, &mut trust)?;
         }
         let since = journals.store.acts(trust.seq())?;
         if !since.is_empty() {
             Arc::make_mut(&mut trust).extend(&since)?;
         }
         Ok(Arc::clone(&trust))
-    }
-
-    /// Keeps a copy of what was said elsewhere. Another process of this host may have been first; somebody else's words are another matter.
-    fn copy_act(journals: &Journals, RecordedAct { seq, at, body }: RecordedAct) -> Result<(), Error> {
-        let seen = seq.saturating_sub(1);
-        match journals.store.act(seen, at, body.clone()) {
-            Err(StoreError::ActsMoved)
-                if journals.store.acts(seen)?.first().is_some_and(|kept| kept.body == body) =>
-            {
-                Ok(())
-            }
-            Err(StoreError::ActsMoved) => Err(Error::OtherAuthority),
-            written => Ok(written?),
-        }
     }
 
     /// Has a request judged, and what comes of it signed.

@@ -1,9 +1,9 @@
 //! Requests in the store: one, those that wait, and the statements that people signed about them.
 
 use crate::Error;
-use crate::issuer::{JudgingContext, Request, tally};
+use crate::issuer::{Admitted, JudgingContext, Request, tally};
 use crate::trust::{Count, Judge, Recall};
-use receipt::Envelope;
+use receipt::{Envelope, Timestamp};
 use store::{Fact, InstanceKey, RequestFilter, Store};
 use workflow::{Entry, RequestId};
 
@@ -68,21 +68,27 @@ pub(crate) fn count(
     key: &InstanceKey,
     request: &Request,
 ) -> Result<Count, Error> {
-    let envelopes = envelopes(&store.facts(Some(key))?, &request.id)?;
+    let admitted = admitted(&store.facts(Some(key))?, &request.id)?;
     let grounds = JudgingContext { trust: judge.trust, policy: judge.policy };
-    Ok(tally(request, &envelopes, grounds, judge.at)?.0)
+    Ok(tally(request, &admitted, grounds, judge.at)?.0)
 }
 
-/// Everything that people have signed about a request, in order, whether it counts or not.
-pub(crate) fn envelopes(facts: &[Fact], id: &RequestId) -> Result<Vec<Envelope>, Error> {
-    let parse = |text: &String| Envelope::parse(text).map_err(|error| Error::Internal(error.to_string()));
+/// Everything that people have signed about a request and that was admitted, in order, whether it counts or not.
+pub(crate) fn admitted(facts: &[Fact], id: &RequestId) -> Result<Vec<Admitted>, Error> {
+    let parse = |(at, text): (Timestamp, &String)| match Envelope::parse(text) {
+        Ok(envelope) => Ok(Admitted { envelope, at }),
+        Err(error) => Err(Error::Internal(error.to_string())),
+    };
     signatures(facts, id).map(parse).collect()
 }
 
-/// The envelopes about a request in a journal, as text.
-pub(crate) fn signatures<'a>(facts: &'a [Fact], id: &RequestId) -> impl Iterator<Item = &'a String> {
+/// The envelopes about a request in a journal, as text, and when each was admitted.
+pub(crate) fn signatures<'a>(
+    facts: &'a [Fact],
+    id: &RequestId,
+) -> impl Iterator<Item = (Timestamp, &'a String)> {
     facts.iter().filter_map(move |fact| match &fact.entry {
-        Entry::Signed { request, envelope, .. } if request == id => Some(envelope),
+        Entry::Signed { request, envelope, .. } if request == id => Some((fact.at, envelope)),
         _ => None,
     })
 }

@@ -4,6 +4,7 @@
 //! recording and loading alike.
 
 mod act;
+mod chain;
 mod count;
 mod known;
 mod subject;
@@ -15,6 +16,7 @@ pub use known::{Judge, Known, Precedent};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
 
+use chain::Chain;
 use receipt::{
     DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
     Role, Scheme, Scope, Standing, Timestamp,
@@ -27,6 +29,8 @@ use workflow::{RequestId, TenantId};
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     seq: u64,
+    digest: Chain,
+    latest: Option<Timestamp>,
     deciders: DeciderSet,
     frozen: Option<Freeze>,
     frozen_tenants: BTreeMap<TenantId, Freeze>,
@@ -125,6 +129,8 @@ impl Trust {
                 serde_json::from_str(&recorded.body).map_err(|error| damaged(error.to_string()))?;
             self.apply(recorded.at, &said.act).map_err(|error| damaged(error.to_string()))?;
             self.seq = recorded.seq;
+            self.digest.add(recorded);
+            self.latest = self.latest.max(Some(recorded.at));
         }
         Ok(())
     }
@@ -133,6 +139,18 @@ impl Trust {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The digest of everything that was said, in order: two that agree in it have heard the same.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest.0
+    }
+
+    /// The time of the latest act. Nothing is judged by an earlier one.
+    #[must_use]
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 
     /// The people and their keys, to verify what they sign.

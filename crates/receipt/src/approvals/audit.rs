@@ -84,7 +84,8 @@ pub(crate) fn agree<'s>(
     for statement in statements.clone() {
         let matter = Matter::of(request, statement.matter.view, statement.matter.policy)?;
         let expected =
-            Expected { decision: Some(said.decision), ..Expected::about(&matter, said.created_at) };
+            Expected { decision: Some(said.decision), ..Expected::about(&matter, said.created_at) }
+                .open_for(request)?;
         statement.check(&expected)?;
         if said.decision == Decision::Approved && statement.expires_at < said.expires_at {
             return Err(ApprovalError::Outlived {
@@ -122,5 +123,5 @@ fn verify_one(
     // What was shown, and under which policy, is not in the request. All the rest is, and is compared with it.
     let Matter { view, policy, .. } = authentic.1.matter;
     let matter = Matter::of(request, view, policy)?;
-    deciders.admit(envelope, authentic, &Expected::about(&matter, at), known)
+    deciders.judge(envelope, authentic, &Expected::about(&matter, at).open_for(request)?, known)
 }

@@ -70,7 +70,22 @@ impl DeciderSet {
         envelope: &Envelope,
         expected: &Expected<'_>,
     ) -> Result<VerifiedDecision, ApprovalError> {
-        self.admit(envelope, self.authenticate(envelope)?, expected, expected.at)
+        self.judge(envelope, self.authenticate(envelope)?, expected, expected.at)
+    }
+
+    /// Takes in a decision that arrives at [`Expected::at`]: verifies it, and refuses a key that may not sign at that time.
+    ///
+    /// The time in a statement is the signer's own word. A key that has ended could still sign one with an earlier time, so the
+    /// key is judged by the clock of the party that takes the decision in. [`verify`](Self::verify) is for decisions that were
+    /// taken in before.
+    pub fn admit(
+        &self,
+        envelope: &Envelope,
+        expected: &Expected<'_>,
+    ) -> Result<VerifiedDecision, ApprovalError> {
+        let decision = self.verify(envelope, expected)?;
+        self.standing_as_known(decision.key_id, expected.at, expected.at)?;
+        Ok(decision)
     }
 
     /// Whose key signed which statement. Not yet whether it counts.
@@ -88,7 +103,7 @@ impl DeciderSet {
     }
 
     /// The rest: whether it counts by what is known of keys and people at `known`, and is what is expected.
-    fn admit(
+    fn judge(
         &self,
         envelope: &Envelope,
         (Standing { person, key }, statement): (Standing<'_>, DecisionStatement),

@@ -8,12 +8,19 @@ use super::{DecisionStatement, Matter, Nonce};
 use crate::deciders::{PersonId, Role};
 use crate::digest::Digest;
 use crate::fields::Decision;
-use crate::members::clipped;
+use crate::json::Json;
+use crate::members::{ShapeError, clipped, instant};
 use crate::opening::Stated;
 use crate::timestamp::Timestamp;
 
 /// How far a decider's clock may be ahead: a minute. Nothing is allowed on an expiry.
 pub const CLOCK_SKEW_MS: i64 = 60_000;
+
+/// Where a request says when it was made: the earliest moment at which a decision about it can have been made.
+pub const REQUESTED_AT: [&str; 2] = ["context", "requestedAt"];
+
+/// Where a request says when it lapses: the latest moment until which a decision about it may stand.
+pub const LAPSES_AT: [&str; 2] = ["context", "lapsesAt"];
 
 /// What is known about a decision before its statement is looked at. Nothing in here comes from the statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +60,16 @@ impl<'a> Expected<'a> {
             role: None,
             nonce: None,
         }
+    }
+
+    /// The same, made while the request was open: not before it was made, and not to stand after it lapses, as far as the
+    /// request says. Requests of earlier versions do not say.
+    pub fn open_for(self, request: &Json) -> Result<Self, ShapeError> {
+        Ok(Self {
+            decided_from: instant_of(request, REQUESTED_AT)?.or(self.decided_from),
+            expires_by: instant_of(request, LAPSES_AT)?.or(self.expires_by),
+            ..self
+        })
     }
 }
 
@@ -193,6 +210,11 @@ impl Matter {
         same(&self.view, &expected.view, Mismatch::View)?;
         same(&self.policy, &expected.policy, Mismatch::Policy)
     }
+}
+
+/// An instant of a request; none where it does not say.
+fn instant_of(request: &Json, path: [&'static str; 2]) -> Result<Option<Timestamp>, ShapeError> {
+    request.pointer(path).map(|json| instant(path[1], json)).transpose()
 }
 
 fn same<T: PartialEq + Display>(

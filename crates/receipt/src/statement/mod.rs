@@ -21,7 +21,7 @@ use crate::json::{Json, JsonError};
 use crate::members::ShapeError;
 use crate::timestamp::Timestamp;
 
-pub use check::{CLOCK_SKEW_MS, Differs, Expected, Mismatch};
+pub use check::{CLOCK_SKEW_MS, Differs, Expected, LAPSES_AT, Mismatch, REQUESTED_AT};
 pub use sign::{Ed25519StatementSigner, SignDecisionError, StatementSigner, sign_decision};
 
 /// The type under which a statement is signed.

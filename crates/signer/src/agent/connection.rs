@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::error::AgentError;
@@ -68,12 +68,23 @@ fn connect(socket: &Path, deadline: Deadline) -> Result<UnixStream, AgentError> 
         let stream = UnixStream::from(rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?);
         set_socket_timeout(&stream, Timeout::Send, Some(deadline.patience))?;
         rustix::io::retry_on_intr(|| rustix::net::connect(&stream, &address))?;
-        Ok(stream)
+        let peer = socket_peercred(&stream)?.uid;
+        Ok((stream, peer))
     };
-    attempt().map_err(|error: rustix::io::Errno| match error {
+    let (stream, peer) = attempt().map_err(|error: rustix::io::Errno| match error {
         rustix::io::Errno::AGAIN => deadline.passed(),
         error => AgentError::Connect { socket: socket.to_owned(), error: error.into() },
-    })
+    })?;
+    let user = rustix::process::geteuid();
+    // The socket is found by a path in a variable: who listens there is for the system to say.
+    match peer == user || peer.is_root() {
+        true => Ok(stream),
+        false => Err(AgentError::Stranger {
+            socket: socket.to_owned(),
+            account: peer.as_raw(),
+            user: user.as_raw(),
+        }),
+    }
 }
 
 fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Deadline) -> Result<(), AgentError> {

@@ -30,6 +30,18 @@ pub enum AgentError {
         /// Why.
         error: io::Error,
     },
+    /// Another account's process.
+    #[error(
+        "the process that listens at {} is account {account}'s, and not yours ({user}): nothing was asked of it; SSH_AUTH_SOCK names the socket", socket.display()
+    )]
+    Stranger {
+        /// Where it was sought.
+        socket: PathBuf,
+        /// Whose process listens there.
+        account: u32,
+        /// Whose it should be.
+        user: u32,
+    },
     /// It holds other keys.
     #[error("ssh-agent does not hold the key {}: it holds {}; add it with ssh-add", wanted.fingerprint(), list(present))]
     KeyNotThere {

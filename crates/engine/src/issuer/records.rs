@@ -1,0 +1,94 @@
+//! What an authority of its own process knows by itself, whatever a host says: what it signed, and which statements it admitted.
+
+use crate::issuer::ledger::{AdmittedStatement, IssuedLog, Name, Record};
+use crate::issuer::wire::SignedDecision;
+use crate::issuer::{Admitted, IssueError, JudgingContext, Purpose, Request, admit};
+use receipt::{Decision, Envelope, Timestamp};
+use std::io;
+use std::path::{Path, PathBuf};
+use store::StoredReceipt;
+use workflow::{ReceiptId, RequestId};
+
+/// Two files in the authority's folder.
+pub(super) struct Records {
+    signed: IssuedLog<SignedDecision>,
+    statements: IssuedLog<AdmittedStatement>,
+}
+
+impl Records {
+    /// Opens them, and makes what is missing. The error is of the file that it names.
+    pub(super) fn open(data: &Path) -> Result<Self, (PathBuf, io::Error)> {
+        fn ledger<T: Record>(path: PathBuf) -> Result<IssuedLog<T>, (PathBuf, io::Error)> {
+            IssuedLog::open(&path).map_err(|error| (path, error))
+        }
+        Ok(Self {
+            signed: ledger(data.join("signed.jsonl"))?,
+            statements: ledger(data.join("statements.jsonl"))?,
+        })
+    }
+
+    /// The latest time on record.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.signed.latest().max(self.statements.latest())
+    }
+
+    /// What was signed about a request.
+    pub(super) fn signed_about(&mut self, request: &RequestId) -> Result<Option<SignedDecision>, IssueError> {
+        Ok(self.signed.find(&Name::Request(request.clone())).map_err(unread)?.pop())
+    }
+
+    /// Keeps what was signed, before anybody hears of it.
+    pub(super) fn keep(&mut self, decision: &SignedDecision) -> Result<(), IssueError> {
+        self.signed.keep(decision).map_err(unread)
+    }
+
+    /// Admits what was not admitted before. Everything that was, and why the first of the others was not.
+    pub(super) fn take_in(
+        &mut self,
+        request: &Request,
+        envelopes: &[String],
+        grounds: JudgingContext<'_>,
+        at: Timestamp,
+    ) -> Result<(Vec<Admitted>, Option<IssueError>), IssueError> {
+        let mut known = self.statements.find(&Name::Request(request.id.clone())).map_err(unread)?;
+        let mut refused = None;
+        for text in envelopes {
+            let envelope = parse_envelope(text)?;
+            let text = envelope.to_json().canonical();
+            if known.iter().any(|statement| statement.envelope == text) {
+                continue;
+            }
+            match admit(request, &envelope, Purpose::Decision, grounds, at) {
+                Ok(_) => {
+                    let statement = AdmittedStatement { request: request.id.clone(), envelope: text, at };
+                    self.statements.keep(&statement).map_err(unread)?;
+                    known.push(statement);
+                }
+                Err(error) => drop(refused.get_or_insert(error)),
+            }
+        }
+        let admitted = known.into_iter().map(|AdmittedStatement { envelope, at, .. }| {
+            parse_envelope(&envelope).map(|envelope| Admitted { envelope, at })
+        });
+        Ok((admitted.collect::<Result<_, _>>()?, refused))
+    }
+
+    /// The approval of that name, as it was signed here.
+    pub(super) fn approved(&mut self, id: &ReceiptId) -> Result<StoredReceipt, IssueError> {
+        let signed = self.signed.find(&Name::Receipt(id.clone())).map_err(unread)?.pop();
+        match signed.map(|signed| signed.receipt) {
+            Some(receipt) if receipt.artifact.status.as_deref() == Some(Decision::Approved.as_str()) => {
+                Ok(receipt)
+            }
+            _ => Err(IssueError::Refused(format!("no approval {id} was signed here"))),
+        }
+    }
+}
+
+pub(super) fn parse_envelope(text: &str) -> Result<Envelope, IssueError> {
+    Envelope::parse(text).map_err(|error| IssueError::Refused(error.to_string()))
+}
+
+fn unread(error: io::Error) -> IssueError {
+    IssueError::Refused(format!("the copy of what was signed: {error}"))
+}

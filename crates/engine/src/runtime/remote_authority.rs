@@ -1,0 +1,75 @@
+//! An authority in another process, and what this folder knows of it: pinned keys, and a copy of what operators have said there.
+//!
+//! Nothing is taken over before the process at the other end is shown to be the authority that the folder belongs to: it runs under the
+//! expected account, what it has on record goes on where the copy ends, and its keys are the pinned ones.
+
+use crate::Error;
+use crate::issuer::{ActsSince, Issuer as _, Keyring, RemoteIssuer};
+use crate::runtime::authority::Authority;
+use crate::runtime::journals::Journals;
+use crate::trust::{RecordedTrustAct, Trust};
+use receipt::KeySet;
+use std::sync::Arc;
+use store::{RecordedAct, Store, StoreError};
+use store_sqlite::DataFolder;
+
+/// Told of what changes at an authority in another process, in one line each.
+pub(crate) type Changes = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The keys of the authority that answers, if it is the one that this folder belongs to.
+pub(crate) fn join(
+    remote: &RemoteIssuer,
+    folder: &DataFolder,
+    store: &dyn Store,
+    changes: &Changes,
+) -> Result<KeySet, Error> {
+    let mut trust = Trust::default();
+    trust.extend(&store.acts(0)?)?;
+    if let Some(since) = remote.acts(trust.seq()) {
+        check_continues(&trust, &since?)?;
+    }
+    let keys = remote.keys()?;
+    for change in Keyring::pin(&folder.keys(), &keys)? {
+        changes(&format!("at the authority: {change}"));
+    }
+    Ok(keys)
+}
+
+/// An authority that has another past than the copy is another authority, or an older copy of the same.
+fn check_continues(trust: &Trust, since: &ActsSince) -> Result<(), Error> {
+    if since.before == trust.digest() { Ok(()) } else { Err(Error::OtherAuthority) }
+}
+
+impl Authority {
+    /// Copies what was said at the authority since the last look, act by act, and tells of it.
+    pub(crate) fn copy_acts(&self, journals: &Journals, trust: &mut Arc<Trust>) -> Result<(), Error> {
+        let kept = journals.store.acts(trust.seq())?;
+        Arc::make_mut(trust).extend(&kept)?;
+        let Some(since) = self.issuer.acts(trust.seq()).transpose()? else { return Ok(()) };
+        check_continues(trust, &since)?;
+        // Before any of it is kept: an act that makes no sense would spoil the copy for good.
+        let mut next = (**trust).clone();
+        next.extend(&since.acts)?;
+        for act in since.acts {
+            let words = serde_json::from_str::<RecordedTrustAct>(&act.body).map(|said| said.act.to_string());
+            Self::copy_act(journals, act)?;
+            // What cannot be read was refused above.
+            words.into_iter().for_each(|words| (self.changes)(&format!("at the authority: {words}")));
+        }
+        Ok(())
+    }
+
+    /// Keeps a copy of what was said elsewhere. Another process of this host may have been first; somebody else's words are another matter.
+    fn copy_act(journals: &Journals, RecordedAct { seq, at, body }: RecordedAct) -> Result<(), Error> {
+        let seen = seq.saturating_sub(1);
+        match journals.store.act(seen, at, body.clone()) {
+            Err(StoreError::ActsMoved)
+                if journals.store.acts(seen)?.first().is_some_and(|kept| kept.body == body) =>
+            {
+                Ok(())
+            }
+            Err(StoreError::ActsMoved) => Err(Error::OtherAuthority),
+            written => Ok(written?),
+        }
+    }
+}
