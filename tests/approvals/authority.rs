@@ -1,7 +1,7 @@
 //! An authority in a process of its own, and a host that need not be honest; a host, and an authority that need not be its own.
 
-
 use crate::support;
+use crate::support::people::{Hands, NOON, hand};
 use engine::issuer::{IssuerServer, Keyring, Request, own_account};
 use engine::trust::{Act, RecordedTrustAct, Trust};
 use engine::{Builder, Error, Host, Recorded};
@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use store::{InstanceKey, Store as _};
 use store_sqlite::{DataFolder, Sqlite};
-use crate::support::people::{Hands, NOON, hand};
 use tempfile::TempDir;
 use workflow::RequestId;
 

@@ -115,7 +115,12 @@ impl Owned {
     }
 }
 
-fn refused(gate: &Gate, claim: &Owned, receipt: Option<&StoredReceipt>, fate: &ReceiptState) -> Option<Check> {
+fn refused(
+    gate: &Gate,
+    claim: &Owned,
+    receipt: Option<&StoredReceipt>,
+    fate: &ReceiptState,
+) -> Option<Check> {
     refused_in(Scope::Demo, gate, claim, receipt, fate)
 }
 
@@ -211,7 +216,10 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
         let mut altered = receipt.clone();
         change(&mut altered);
         assert_ne!(altered, receipt);
-        assert_eq!(refused(&gate(), &good(), Some(&altered), &ReceiptState::default()), Some(Check::Verification));
+        assert_eq!(
+            refused(&gate(), &good(), Some(&altered), &ReceiptState::default()),
+            Some(Check::Verification)
+        );
     };
     alter(|receipt| receipt.request_json = receipt.request_json.replace("acme", "evil"));
     alter(|receipt| receipt.request_json.push(' '));
@@ -232,7 +240,10 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
 fn a_receipt_under_another_s_name_and_no_receipt_at_all_are_refused() {
     let receipt = issue(1, &request(), Decision::Approved);
     let renamed = Owned { receipt: "rcpt_2".parse().unwrap(), ..good() };
-    assert_eq!(refused(&gate(), &renamed, Some(&receipt), &ReceiptState::default()), Some(Check::Verification));
+    assert_eq!(
+        refused(&gate(), &renamed, Some(&receipt), &ReceiptState::default()),
+        Some(Check::Verification)
+    );
     assert_eq!(refused(&gate(), &good(), None, &ReceiptState::default()), Some(Check::Verification));
 }
 

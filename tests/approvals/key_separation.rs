@@ -11,7 +11,14 @@ use tempfile::TempDir;
 /// The rooms that run guests, act, judge and remember know nobody who signs.
 #[test]
 fn no_room_but_the_authority_has_a_way_to_a_private_key() {
-    let sources = ["sandbox/src", "store/src", "store-sqlite/src", "engine/src/capability", "engine/src/trust", "engine/src/limits"];
+    let sources = [
+        "sandbox/src",
+        "store/src",
+        "store-sqlite/src",
+        "engine/src/capability",
+        "engine/src/trust",
+        "engine/src/limits",
+    ];
     for room in sources {
         let mut files = Vec::new();
         collect(&support::root().join("crates").join(room), &mut files);

@@ -1,7 +1,8 @@
 //! What is known of code and bytes rests on people's approvals that were acted on and count now, and ends with them.
 
-
 use crate::support;
+use crate::support::people::*;
+use crate::support::{block_on, entries};
 use engine::issuer::{
     DecisionBasis, IssueOrder, Issuer as _, IssuerServer, JudgingContext, Keyring, RemoteIssuer,
 };
@@ -12,8 +13,6 @@ use receipt::{Digest, Scope, StatementSigner as _, Timestamp};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use store::InstanceKey;
-use crate::support::people::*;
-use crate::support::{block_on, entries};
 use tempfile::TempDir;
 use workflow::{Check, Entry, RequestId};
 
@@ -426,7 +425,7 @@ fn an_authority_knows_nothing_that_it_is_not_shown() {
     let issue = |request: &engine::issuer::Request| {
         let (id, salt) = ("rcpt_claimed".parse().unwrap(), receipt::Salt::from_bytes([1; 32]));
         let order = IssueOrder { request, basis: DecisionBasis::Policy, id, salt, at: request.created_at };
-        RemoteIssuer::at(&socket).issue(&order, grounds)
+        RemoteIssuer::at(&socket, engine::issuer::own_account()).issue(&order, grounds)
     };
     let refused = issue(&claimed).unwrap_err().to_string();
     assert!(refused.contains("the policy asks"), "{refused}");
@@ -443,7 +442,7 @@ fn an_authority_knows_nothing_that_it_is_not_shown() {
 
 /// A host whose authority listens there, as soon as it does.
 fn connected(folder: &Path, socket: &Path, clock: &Hands, policy: Box<dyn policy::Policy>) -> Host {
-    while RemoteIssuer::at(socket).keys().is_err() {
+    while RemoteIssuer::at(socket, engine::issuer::own_account()).keys().is_err() {
         std::thread::yield_now();
     }
     let builder = Host::builder(folder.join("host")).clock(clock.clone()).policy(policy);

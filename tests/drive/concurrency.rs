@@ -2,11 +2,11 @@
 
 use crate::support;
 use crate::support::desk::{Desk, attempt};
-use store::InstanceKey;
 use engine::Status;
 use receipt::Decision;
 use serde_json::{Value, json};
 use std::time::Duration;
+use store::InstanceKey;
 use workflow::Entry;
 
 #[test]

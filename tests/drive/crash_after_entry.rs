@@ -3,7 +3,6 @@
 
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
-use store::InstanceKey;
 use engine::Status;
 use engine::capability::Deploy;
 use proptest::prelude::*;
@@ -13,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::Entry;
 

@@ -2,9 +2,9 @@
 
 use crate::support;
 use crate::support::desk::Desk;
-use store::InstanceKey;
 use receipt::Decision;
 use serde_json::{Value, json};
+use store::InstanceKey;
 use workflow::Entry;
 
 fn undo(name: &str, sticks: u32) -> Value {

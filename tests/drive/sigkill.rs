@@ -3,17 +3,17 @@
 use crate::drive::crash_after_entry::{SENT, everything, seen};
 use crate::support::child;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
-use engine::{Builder, Host};
-use store::InstanceKey;
+use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
-use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
+use engine::{Builder, Host};
 use receipt::Decision;
 use rustix::process::{Signal, getpid, kill_process};
-use std::{env, fs};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs};
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::Artifact;
 

@@ -1,13 +1,13 @@
 //! Host calls through the typed boundary, on a real host: any program of them, with any arguments.
 
-use super::{framed, ground};
 use super::ground::Ground;
 use super::script::Script;
+use super::{framed, ground};
 use arbitrary::Unstructured;
-use store::InstanceKey;
 use engine::Status;
 use receipt::Decision;
 use std::sync::{LazyLock, Mutex};
+use store::InstanceKey;
 
 static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
 static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.wat")));

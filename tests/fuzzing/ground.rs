@@ -1,15 +1,15 @@
 //! A host in a temporary folder, used for many inputs and then replaced.
 
 use super::recount::recount;
-use engine::{Host, Start};
-use store::InstanceKey;
 use engine::issuer::{DemoDecider, Judgement};
-use sandbox::SandboxLimits;
+use engine::{Host, Start};
 use receipt::Decision;
+use sandbox::SandboxLimits;
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Entry, Limits, Replay, RequestId};
 

@@ -1,7 +1,7 @@
 //! Parameters: any text at all.
 
-use super::{framed, ground};
 use super::ground::Ground;
+use super::{framed, ground};
 use engine::Status;
 use receipt::Json;
 use std::sync::{LazyLock, Mutex};

@@ -1,8 +1,8 @@
 //! What a tenant keeps, counted from scratch and by other means than the host's.
 
-use store::Usage;
 use rusqlite::Connection;
 use std::path::Path;
+use store::Usage;
 
 /// Counts it in the database in that data folder.
 pub fn recount(folder: &Path, tenant: &str) -> Usage {

@@ -277,8 +277,7 @@ fn more_than_the_pool_has_room_for_is_refused_when_it_is_loaded() {
 #[test]
 fn more_parts_than_an_instance_may_have_are_refused_with_or_without_a_pool() {
     let frame = fs::read_to_string(support::root().join("guests/hostile/frame.wat")).unwrap();
-    let attack =
-        fs::read_to_string(support::root().join("guests/hostile/raw/many-instances.wat")).unwrap();
+    let attack = fs::read_to_string(support::root().join("guests/hostile/raw/many-instances.wat")).unwrap();
     let component = wat::parse_str(frame.replacen("  ;; ATTACK", &attack, 1)).unwrap();
     let refused = Sandbox::new(SandboxLimits::default()).unwrap().load(&component).err().unwrap();
     assert!(matches!(refused, LoadError::TooComplex { limit: "parts", bound: 16, .. }), "{refused}");

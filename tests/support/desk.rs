@@ -2,13 +2,13 @@
 
 use crate::support;
 use engine::{Builder, Host, Status};
-use store::InstanceKey;
 use receipt::{Decision, Timestamp};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Entry, Pending, Wait};
 

@@ -1,7 +1,7 @@
 //! An action that is under way for as long as a test wants it to be.
 
+use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
-use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};

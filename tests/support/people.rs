@@ -1,12 +1,12 @@
 //! People with keys, and a host where they decide.
 
-use engine::{Clock, Error, Host, Recorded, Status};
-use store::InstanceKey;
 use engine::trust::Act;
+use engine::{Clock, Error, Host, Recorded, Status};
 use receipt::{Decision, Ed25519StatementSigner, Envelope, PersonId, StatementSigner as _, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::RequestId;
 

@@ -1,10 +1,10 @@
 //! A store without a host: instances of one tenant, and steps in them.
 
-use store::{InstanceKey, Batch, Commit, Create, JournalPosition, Quotas, Store};
-use store_sqlite::{DataFolder, Sqlite};
 use receipt::{Digest, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
+use store::{Batch, Commit, Create, InstanceKey, JournalPosition, Quotas, Store};
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::{Entry, Manner};
 
 /// When everything happens.

@@ -29,8 +29,8 @@ mod wasi;
 mod words;
 
 use ending::{Ending, Refusal};
-use fixture::{Fixture, Terms};
 use engine::capability::Deployment;
+use fixture::{Fixture, Terms};
 use sandbox::Compiler;
 use std::fmt;
 use std::fmt::Write as _;

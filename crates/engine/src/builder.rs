@@ -1,8 +1,6 @@
 //! Settings of a host, and how the rooms are put together.
 
 use crate::capability::{Capability, Deploy, Gate};
-use crate::runtime::remote_authority;
-use crate::runtime::remote_authority::Changes;
 use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
 use crate::runtime::authority::Authority;
@@ -10,6 +8,8 @@ use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Observer};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::programs::Programs;
+use crate::runtime::remote_authority;
+use crate::runtime::remote_authority::Changes;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
 use crate::state::{HostState, Troubles};

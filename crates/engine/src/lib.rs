@@ -51,7 +51,6 @@ pub mod ids;
 mod instances;
 pub mod issuer;
 pub mod limits;
-pub mod ownership;
 mod runtime;
 mod schedule;
 mod state;

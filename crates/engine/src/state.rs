@@ -10,12 +10,12 @@ use crate::runtime::programs::Programs;
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
-use crate::trust::{Trust, scope_of, Judge, Recall};
+use crate::trust::{Judge, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
 use sandbox::Program;
 use std::sync::Arc;
 use store::{Commit, InstanceKey, Write};
-use workflow::{Call, Effect, Entry, ReceiptId, Replay, Unsettled, RequestId};
+use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
 pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;

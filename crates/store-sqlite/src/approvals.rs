@@ -3,14 +3,14 @@
 use crate::query::fate;
 use crate::requests;
 use crate::requests::requests;
-use crate::sql::{run, cell, cell_0, damaged, every, one};
-use store::Signed;
+use crate::sql::{cell, cell_0, damaged, every, one, run};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use store::AskHistory;
 use store::RecordedAct;
 use store::RequestFilter;
+use store::Signed;
 use store::{InstanceKey, StoreError};
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 

@@ -1,11 +1,11 @@
 //! The folder that everything is kept in.
 
-use engine::ownership;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use store::StoreError;
+use store::ownership;
 
 /// A data folder, with or without the right to write to it.
 ///

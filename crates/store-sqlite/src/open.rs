@@ -3,8 +3,8 @@
 use crate::schema::{check_format, is_older, migrate, prepare, prepare_once};
 use crate::sql::classify;
 use crate::wal;
-use engine::ownership;
 use store::StoreError;
+use store::ownership;
 
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;

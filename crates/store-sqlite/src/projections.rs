@@ -11,11 +11,11 @@ use crate::sql::damaged;
 use crate::sql::{conflict, unique};
 use crate::usage::{Change, reopen, settle};
 use crate::{approvals, query};
-use store::Signed;
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::Arc;
+use store::Signed;
 use store::{
     Batch, InstanceKey, JournalPosition, Precondition, Quotas, ScheduleRow, Stamp, StoreError, StoredReceipt,
     Written,

@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 pub mod files;
+pub mod ownership;
 mod quota;
 mod record;
 mod summary;
@@ -15,7 +16,9 @@ mod write;
 pub use batch::{Batch, JournalPosition, NewRequest, Precondition};
 pub use error::StoreError;
 pub use quota::{OverQuota, Quotas, Usage, quota_names};
-pub use record::{AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RequestFilter, Signed, StoredReceipt};
+pub use record::{
+    AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RequestFilter, Signed, StoredReceipt,
+};
 pub use summary::{Deleted, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState};
 pub use write::{Commit, Create, Promise, Stamp, Write, Written};
 

@@ -55,7 +55,7 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 }
 
 /// Refuses what accounts other than this process's and root can change.
-pub(crate) fn check(found: &Metadata) -> io::Result<()> {
+pub fn check(found: &Metadata) -> io::Result<()> {
     check_mode(found)?;
     match found.uid() {
         0 => Ok(()),
@@ -64,13 +64,13 @@ pub(crate) fn check(found: &Metadata) -> io::Result<()> {
 }
 
 /// Refuses what another account owns, or other accounts can change.
-pub(crate) fn check_own(found: &Metadata) -> io::Result<()> {
+pub fn check_own(found: &Metadata) -> io::Result<()> {
     check_owner(found)?;
     check_mode(found)
 }
 
 /// Takes every permission of other accounts away from a file of this account. Who can open a file can lock it, too.
-pub(crate) fn close_to_others(file: &File) -> io::Result<()> {
+pub fn close_to_others(file: &File) -> io::Result<()> {
     let found = file.metadata()?;
     check_owner(&found)?;
     match found.mode() & OTHERS {

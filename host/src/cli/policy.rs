@@ -49,7 +49,7 @@ pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>
     match files.as_slice() {
         [] => Ok(None),
         // Who can write to it decides what is allowed.
-        [file] => parse(file, engine::ownership::read_to_string(file)).map(Some),
+        [file] => parse(file, store::ownership::read_to_string(file)).map(Some),
         _ => bail!("there are both {} and {} in {data}: keep the one that is meant", FILES[0], FILES[1]),
     }
 }

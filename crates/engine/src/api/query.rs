@@ -1,7 +1,7 @@
 //! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
 
-use crate::runtime::requests;
 use crate::issuer::{Keyring, KeyringError, Request};
+use crate::runtime::requests;
 use crate::trust::{Judge, Recall, Trust};
 use crate::{Clock as _, Error, SystemClock, Waiting};
 use policy::Policy;

@@ -1,13 +1,13 @@
 //! Deciding: requests that wait, and signed statements about them.
 
-use store::Signed;
-use crate::trust::{signed_denials, Count, CountVerdict, Trust, is_own, Recall};
-use crate::{Waiting, Error, Host, ids, issuer, query};
-use crate::runtime::requests;
 use crate::instances::signal::{Snapshot, Update};
-use crate::issuer::{DecisionBasis, Issued, Judgement, JudgingContext, Request, Admitted, Purpose};
+use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Purpose, Request};
 use crate::runtime::journals::Loaded;
+use crate::runtime::requests;
+use crate::trust::{Count, CountVerdict, Recall, Trust, is_own, signed_denials};
+use crate::{Error, Host, Waiting, ids, issuer};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
+use store::Signed;
 use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
 

@@ -3,5 +3,5 @@
 mod acts;
 mod decide;
 
-pub use decide::Recorded;
 pub use crate::runtime::requests::Waiting;
+pub use decide::Recorded;

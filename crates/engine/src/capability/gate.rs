@@ -1,10 +1,12 @@
 //! The check in front of every capability: is this receipt for exactly this, here, now?
 
-use store::Signed;
 use crate::trust::signed_approvals;
 use crate::trust::{Count, CountVerdict, Freeze, Known, Subject, Trust, count, scope_of};
 use policy::{Answer, Policy};
-use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt, VerifiedDecision};
+use receipt::{
+    Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedDecision, VerifiedReceipt,
+};
+use store::Signed;
 use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 

@@ -6,7 +6,7 @@ use crate::capability::{
 };
 use crate::drive::driver::Driver;
 use crate::runtime::journals::Origin;
-use crate::trust::{Trust, scope_of, Known};
+use crate::trust::{Known, Trust, scope_of};
 use receipt::{Digest, Json, Scope, Timestamp};
 use std::sync::Arc;
 use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};

@@ -2,7 +2,7 @@
 
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
-use crate::issuer::{Before, DecisionBasis, Governed, Issued, Request, Reversibility, after, Form};
+use crate::issuer::{Before, DecisionBasis, Form, Governed, Issued, Request, Reversibility, after};
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};

@@ -3,7 +3,6 @@
 //! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
 //! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
 
-use store::Signed;
 use crate::runtime::due::moved;
 use crate::runtime::journals::Loaded;
 use crate::runtime::journals::Origin;
@@ -14,6 +13,7 @@ use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use store::Signed;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
 use workflow::{Entry, EventType, Finding, ReceiptId, Replay, RequestId, Unknown};
 

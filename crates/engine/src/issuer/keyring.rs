@@ -4,7 +4,6 @@ mod pinned;
 
 pub use pinned::KeyChange;
 
-use crate::ownership;
 use crate::trust::scope_of;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -15,6 +14,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use store::files;
+use store::ownership;
 
 /// The public key set, in the shape that the specification publishes.
 const PUBLIC: &str = "keys.json";

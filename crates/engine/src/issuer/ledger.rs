@@ -1,7 +1,6 @@
 //! What an authority of its own process keeps, one JSON text a line, found again by what it is about.
 
 use crate::issuer::wire::SignedDecision;
-use crate::ownership;
 use receipt::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use std::io;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use store::ownership;
 use workflow::{ReceiptId, RequestId};
 
 /// A file of records, and where in it the records about each thing stand.

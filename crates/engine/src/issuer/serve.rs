@@ -9,7 +9,7 @@ use crate::issuer::{
 };
 use crate::trust::{Act, Judge, Known, Precedent, RecordedTrustAct, Trust};
 use policy::Policy;
-use receipt::{Envelope, KeySet, Salt, Scope, Timestamp};
+use receipt::{KeySet, Salt, Scope, Timestamp};
 use std::io::BufReader;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -103,7 +103,7 @@ impl IssuerServer {
     }
 
     /// Answers hosts of these accounts until somebody connects after `closing` was set, and all of them are answered.
-    pub(crate) fn serve_on(&self, listener: &UnixListener, accounts: &[u32], closing: &AtomicBool) {
+    pub fn serve_on(&self, listener: &UnixListener, accounts: &[u32], closing: &AtomicBool) {
         let busy = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for stream in listener.incoming() {

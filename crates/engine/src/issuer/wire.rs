@@ -2,7 +2,7 @@
 
 use crate::issuer::Request;
 use crate::trust::Precedent;
-use receipt::{Timestamp, Digest};
+use receipt::{Digest, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -1,9 +1,9 @@
 //! `pp-host.toml`.
 
 use crate::limits::{InvalidValue, Limit, Origin, Reach, Settings, table};
-use crate::ownership;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use store::ownership;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use workflow::{Clipped, InvalidId, Quoted, TenantId};

@@ -11,8 +11,8 @@ mod subject;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, count};
-pub(crate) use known::{Recall, signed_approvals, signed_denials};
 pub use known::{Judge, Known, Precedent};
+pub(crate) use known::{Recall, signed_approvals, signed_denials};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
 
