@@ -154,7 +154,7 @@ fn altered(exported: &Value) -> Vec<Value> {
         with("/artifact/payload_bytes_b64", first_e),
         with("/artifact/signature_b64", |text| format!("AAAA{}", &text[4..])),
         with("/artifact/key_id", |_| "pp_demo_0000000000000000".to_owned()),
-        with("/request_json", |text| text.replacen("tenant-acme", "tenant-bank", 1)),
+        with("/artifact/request_json", |text| text.replacen("tenant-acme", "tenant-bank", 1)),
         with("/attestation_artifact/payload_bytes_b64", first_e),
     ];
     changes.into_iter().flatten().collect()

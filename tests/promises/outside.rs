@@ -29,8 +29,9 @@ pub fn verify(exported: &Value, keys: &Value) -> Result<Vec<String>, String> {
     let decided = (of("id")?, of("status")?, of("deciderId")?, of("scope")?);
     let mut said =
         vec![format!("VERIFIED {} {} by {}, scope {}", decided.0, decided.1, decided.2, decided.3)];
-    let request = text(exported, "request_json")?;
-    let salted = [base64(text(exported, "request_commitment_salt_b64")?)?, request.as_bytes().to_vec()];
+    let request = text(&exported["artifact"], "request_json")?;
+    let salted =
+        [base64(text(&exported["artifact"], "request_commitment_salt_b64")?)?, request.as_bytes().to_vec()];
     if of("requestCommitment")? != format!("sha256:{}", hex(&Sha256::digest(salted.concat()))) {
         return Err("commitment not opened".to_owned());
     }

@@ -212,6 +212,19 @@ impl Fixture {
         Ok(receipt)
     }
 
+    /// Notes every approval that was signed until now, by a person or the policy, as rightly given.
+    pub(super) fn note_receipts(&self) -> Result<(), Error> {
+        for fact in self.host.audit(None)? {
+            if let Entry::Issued { request, receipt, decision: Decision::Approved, .. } = &fact.entry {
+                let shown = self.host.request(request)?;
+                let artifact = shown.artifact.map(|artifact| artifact.sha256);
+                let action = Approved { tenant: shown.tenant, resource: shown.resource, artifact };
+                self.target.approve(receipt.as_str(), action);
+            }
+        }
+        Ok(())
+    }
+
     /// The folder and what is recorded there, for as long as somebody looks at them.
     pub(super) fn scene(&self) -> (Arc<TempDir>, Arc<Target>) {
         (Arc::clone(&self.folder), Arc::clone(&self.target))

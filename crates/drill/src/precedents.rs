@@ -66,7 +66,7 @@ fn outlived(ground: Fixture) -> Result<Ending, Obstacle> {
     if !matches!(ground.drive(&key)?, Status::Completed(_)) {
         return Err("the approval was not used".into());
     }
-    if !goes_ahead(&ground, "cloudflare://workers/second")? {
+    if !goes_ahead_rightly(&ground, "cloudflare://workers/second")? {
         return Err("the approval made nothing known".into());
     }
     stolen(&ground, since)?;
@@ -81,7 +81,7 @@ fn unused(ground: Fixture) -> Result<Ending, Obstacle> {
 
 fn permission(ground: Fixture) -> Result<Ending, Obstacle> {
     add(&ground)?;
-    if !goes_ahead(&ground, OPEN)? {
+    if !goes_ahead_rightly(&ground, OPEN)? {
         return Err("the policy allowed nothing".into());
     }
     ended(&ground)
@@ -94,7 +94,14 @@ fn ended(ground: &Fixture) -> Result<Ending, Obstacle> {
     }
 }
 
-/// Whether the workflow deploys to a resource without anybody being asked.
+/// The same where the policy is right to let it: its receipts are on the list of what was approved.
+fn goes_ahead_rightly(ground: &Fixture, resource: &str) -> Result<bool, Obstacle> {
+    let goes_ahead = goes_ahead(ground, resource)?;
+    ground.note_receipts()?;
+    Ok(goes_ahead)
+}
+
+/// Whether the workflow deploys to a resource without a person being asked.
 fn goes_ahead(ground: &Fixture, resource: &str) -> Result<bool, Obstacle> {
     let key = ground.start(VICTIM, HONEST, &params(resource))?;
     match ground.drive(&key)? {

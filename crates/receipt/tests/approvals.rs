@@ -416,6 +416,8 @@ fn what_the_envelopes_claim_can_be_shown_without_the_deciders() {
         forged.claimed_decisions(),
         Err(ApprovalError::Request(_) | ApprovalError::Envelope(_))
     ));
+}
+
 /// A request that says when it was made and when it lapses, under a digest that people sign.
 fn open_between(from: &str, until: &str) -> Json {
     let times = [("requestedAt", from), ("lapsesAt", until)];

@@ -26,6 +26,7 @@ pub(super) enum IssuerRequest {
         request: Box<Request>,
         envelope: String,
         /// What makes the request's code and bytes known, to be judged.
+        #[serde(default)]
         precedents: Vec<Precedent>,
     },
     /// Judge a request and sign the decision. Without envelopes the policy decides alone. The authority names the receipt, and counts
@@ -34,6 +35,7 @@ pub(super) enum IssuerRequest {
         request: Box<Request>,
         envelopes: Option<Vec<String>>,
         /// What makes the request's code and bytes known, to be judged.
+        #[serde(default)]
         precedents: Vec<Precedent>,
     },
     /// Sign a revocation of a receipt that the authority signed.
@@ -41,7 +43,12 @@ pub(super) enum IssuerRequest {
     /// Sign how an action ended.
     Attest { receipt: ReceiptId, effect: Effect },
     /// Take in a second person's statement about what somebody decided alone.
-    Review { request: Box<Request>, envelope: String, precedents: Vec<Precedent> },
+    Review {
+        request: Box<Request>,
+        envelope: String,
+        #[serde(default)]
+        precedents: Vec<Precedent>,
+    },
 }
 
 /// What an authority answers.
