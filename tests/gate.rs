@@ -5,7 +5,7 @@
 use engine::capability::{Claim, Gate, GateContext};
 use engine::issuer::{
     Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement,
-    JudgingContext, LocalIssuer, Request, Reversibility,
+    JudgingContext, LocalIssuer, Performer, Request, Reversibility,
 };
 use engine::trust::Trust;
 use proptest::prelude::*;
@@ -40,6 +40,7 @@ fn request() -> Request {
         evidence: r#"{"diff":{"lines":[1,2]}}"#.to_owned(),
         environment: Environment::Development,
         reversibility: Reversibility::Reversible,
+        performer: Performer::Here,
         before: Before::default(),
         governed: Governed::default(),
         created_at: at(0),

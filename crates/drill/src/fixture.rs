@@ -33,6 +33,8 @@ pub(super) struct Terms {
     pub(super) sandbox: SandboxLimits,
     pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
+    /// What governs; where there is none, it is a demonstration.
+    pub(super) policy: Option<&'static str>,
 }
 
 impl Terms {
@@ -55,6 +57,7 @@ impl Terms {
                 ..SandboxLimits::default()
             },
             compiler: Compiler::default(),
+            policy: None,
             quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
         }
     }
@@ -218,7 +221,12 @@ fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Erro
     let clock = move || {
         Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
     };
-    Host::builder(data)
+    let mut builder = Host::builder(data);
+    if let Some(policy) = terms.policy {
+        let policy = policy::Toml::parse(policy).map_err(|error| Error::Internal(error.to_string()))?;
+        builder = builder.policy(Box::new(policy));
+    }
+    builder
         .limits(terms.limits.clone())
         .sandbox(terms.sandbox.clone())
         .quotas(terms.quotas.clone())

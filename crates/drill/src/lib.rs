@@ -19,6 +19,7 @@ mod ground;
 mod guests;
 mod loading;
 mod operator;
+mod people;
 mod planted;
 mod raw;
 mod tamper;
@@ -148,6 +149,7 @@ pub fn attacks() -> Vec<Attack> {
         wasi::attacks(),
         words::attacks(),
         decisions::attacks(),
+        people::attacks(),
         planted::attacks(),
         operator::attacks(),
     ]

@@ -51,6 +51,7 @@ mod error;
 mod inner;
 pub mod limits;
 pub mod operate;
+mod process;
 mod programs;
 mod reading;
 mod rota;
@@ -59,6 +60,7 @@ mod saying;
 pub mod store;
 mod telling;
 pub mod trust;
+mod words;
 mod work;
 
 pub use builder::Builder;
@@ -67,6 +69,7 @@ pub use deciding::{Recorded, Waiting};
 pub use entropy::NoEntropy;
 pub use error::Error;
 pub use ids::random_bytes;
+pub use process::forbid_core_dumps;
 pub use reading::ReadOnlyHost;
 pub use work::WorkerOptions;
 
@@ -196,6 +199,7 @@ impl Host {
 
     fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
         let limits = self.0.settings.of(&start.tenant);
+        words::check_workflow(&start.name)?;
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(workflow.bytes.len())?;
         let component = workflow.program.digest();

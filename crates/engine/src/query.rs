@@ -1,10 +1,10 @@
 //! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
 
 use crate::issuer::{JudgingContext, Request, tally};
-use crate::trust::{Count, Trust};
+use crate::trust::{Trust, is_own, shortfalls};
 use crate::{Clock as _, Error, SystemClock, Waiting};
-use policy::Policy;
-use receipt::{Envelope, Timestamp};
+use policy::{Answer, Policy};
+use receipt::{Envelope, Person, Timestamp};
 use std::path::Path;
 use store::{Fact, InstanceKey, RequestFilter, Store};
 use store_sqlite::{DataFolder, Sqlite};
@@ -63,8 +63,7 @@ impl ReadOnlyHost {
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = request(&self.store, id)?;
-        let count = count(&self.store, self.grounds(), &key, &request, self.now()?)?;
-        Ok(Waiting { key, request, count })
+        standing(&self.store, self.grounds(), key, request, self.now()?)
     }
 
     fn grounds(&self) -> JudgingContext<'_> {
@@ -110,22 +109,30 @@ pub(crate) fn waiting(
         .map(|(key, body, _)| {
             let request: Request =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-            let count = count(store, grounds, &key, &request, at)?;
-            Ok(Waiting { key, request, count })
+            standing(store, grounds, key, request, at)
         })
         .collect()
 }
 
-/// What was signed about a request, as far as it counts.
-pub(crate) fn count(
+/// How a request stands: what was signed, as far as it counts, and whether there are people to decide it.
+pub(crate) fn standing(
     store: &dyn Store,
     grounds: JudgingContext<'_>,
-    key: &InstanceKey,
-    request: &Request,
+    key: InstanceKey,
+    request: Request,
     at: Timestamp,
-) -> Result<Count, Error> {
-    let envelopes = envelopes(&store.facts(Some(key))?, &request.id)?;
-    Ok(tally(request, &envelopes, grounds, at)?.0)
+) -> Result<Waiting, Error> {
+    let envelopes = envelopes(&store.facts(Some(&key))?, &request.id)?;
+    let count = tally(&request, &envelopes, grounds, at)?.0;
+    let shortfalls = match &count.ruling.answer {
+        Answer::Ask(ask) if grounds.trust.is_earnest() => {
+            let answering = [request.operator.as_ref(), request.submitter.as_ref()];
+            let own = |person: &Person| is_own(&request.actor, answering, person.id.as_str());
+            shortfalls(ask, grounds.trust, Some(&request.tenant), own, at)
+        }
+        _ => Vec::new(),
+    };
+    Ok(Waiting { key, request, count, shortfalls })
 }
 
 /// Everything that people have signed about a request, in order, whether it counts or not.

@@ -2,7 +2,7 @@
 
 use crate::state::HostState;
 use crate::trust::{Act, RecordedTrustAct, Trust};
-use crate::{Error, Host};
+use crate::{Error, Host, words};
 use policy::Policy;
 use receipt::{Scope, Timestamp};
 use std::sync::Arc;
@@ -56,6 +56,7 @@ impl HostState {
         if self.authority.is_elsewhere() {
             return Err(Error::SaidElsewhere);
         }
+        check_words(by, &act)?;
         let said = RecordedTrustAct { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
         loop {
@@ -66,5 +67,27 @@ impl HostState {
                 said => return Ok(said?),
             }
         }
+    }
+}
+
+/// Everything in an act that is no name or time of its own kind is bounded before it is kept.
+fn check_words(by: &str, act: &Act) -> Result<(), Error> {
+    let reason = match act {
+        Act::KeyRevoked { reason, .. }
+        | Act::DeciderRemoved { reason, .. }
+        | Act::Frozen { reason, .. }
+        | Act::Thawed { reason, .. }
+        | Act::GlassBroken { reason, .. } => Some(reason.as_str()),
+        Act::DeciderAdded { .. }
+        | Act::KeyAdded { .. }
+        | Act::PolicyAdopted { .. }
+        // It was read, and is bounded as an envelope is.
+        | Act::Reviewed { .. } => None,
+    };
+    words::check(by, reason)?;
+    match act {
+        Act::KeyAdded { kind, public_key, .. } => words::check_key(kind).and(words::check_key(public_key)),
+        Act::KeyRevoked { key_id, .. } => words::check_key(key_id),
+        _ => Ok(()),
     }
 }

@@ -47,6 +47,9 @@ pub struct Request {
     pub environment: Environment,
     /// Whether it can be undone.
     pub reversibility: Reversibility,
+    /// Whether there is code here that performs it.
+    #[serde(default)]
+    pub performer: Performer,
     /// What was known of it before.
     #[serde(default)]
     pub before: Before,
@@ -57,6 +60,19 @@ pub struct Request {
     pub created_at: Timestamp,
     /// When it lapses if nobody decides.
     pub expires_at: Timestamp,
+}
+
+/// Whether a host has code that performs an action.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Performer {
+    /// It has. Requests of versions that did not look say so, too.
+    #[default]
+    Here,
+    /// It has none for the capability.
+    NoCapability,
+    /// It has one for the capability, which does not act on the resource.
+    NoTarget,
 }
 
 /// What was known before a request was made.

@@ -211,9 +211,9 @@ impl IssuerServer {
         grounds: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<(), IssueError> {
-        let (count, decisions) = tally(request, envelopes, grounds, at)?;
+        let (count, _) = tally(request, envelopes, grounds, at)?;
         super::check_open(request, count.verdict, grounds.trust)?;
-        match super::glass_broken(request, &count, &decisions, grounds.trust) {
+        match super::glass_broken(request, &count, grounds.trust) {
             Some(act) => self.say(act),
             None => Ok(()),
         }

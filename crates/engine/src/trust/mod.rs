@@ -5,10 +5,13 @@
 
 mod act;
 mod count;
+mod identity;
+mod shortfall;
 mod subject;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
-pub use count::{Count, CountVerdict, count};
+pub use count::{Count, CountVerdict, can_count, count};
+pub use shortfall::{Shortfall, shortfalls};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
 
@@ -133,6 +136,12 @@ impl Trust {
     #[must_use]
     pub fn policy(&self) -> Option<Digest> {
         self.policy
+    }
+
+    /// Whether people or a policy decide here, or have at any time. Otherwise it is a demonstration.
+    #[must_use]
+    pub fn is_earnest(&self) -> bool {
+        self.policy.is_some() || !self.deciders.people().is_empty()
     }
 
     /// What stops a tenant's approvals and actions, if anything does.
