@@ -4,7 +4,7 @@
 use engine::capability::{Claim, Gate, GateContext};
 use engine::issuer::{
     Before, DecisionBasis, DemoDecider, Environment, Form, Governed, IssueOrder, Issuer as _, Judgement,
-    JudgingContext, LocalIssuer, Request, Reversibility,
+    JudgingContext, LocalIssuer, Performer, Request, Reversibility,
 };
 use engine::trust::{Known, Trust};
 use proptest::prelude::*;
@@ -39,6 +39,7 @@ fn request() -> Request {
         evidence: r#"{"diff":{"lines":[1,2]}}"#.to_owned(),
         environment: Environment::Development,
         reversibility: Reversibility::Reversible,
+        performer: Performer::Here,
         before: Before::default(),
         known: Known::default(),
         governed: Governed::default(),

@@ -2,6 +2,9 @@
 
 mod authority;
 mod deciders;
+mod unmet;
+mod frozen;
+mod counting;
 mod gate;
 mod key_separation;
 mod known;

@@ -353,7 +353,7 @@ fn what_nobody_knows_is_shown_until_somebody_says_what_they_found() {
         assert_eq!(shown(data, id)["unknown"][0]["finding"], "failed");
         let words = succeeds(data, &["instances", "show", id]);
         assert!(!words.contains("instances resolve") && words.contains("it did not take place"), "{words}");
-        assert!(succeeds(data, &["audit", id]).contains(r#"it did not take place, says "ann", "not there""#));
+        assert!(succeeds(data, &["audit", id]).contains(r#"it did not take place, says "ann (recorded by "#));
         here.handle("delete", id, &[]);
     });
 }

@@ -124,12 +124,12 @@ fn whoever_talks_nonsense_gets_nothing_done_and_harms_nobody() {
     let _control = host.listen().unwrap();
     let framed = |text: &[u8]| {
         let length = u32::try_from(text.len()).unwrap().to_be_bytes();
-        [&[0, 1][..], &length, text, &[0; 4]].concat()
+        [&[0, 2][..], &length, text, &[0; 4]].concat()
     };
-    assert_eq!(says(folder.path(), b""), [0, 1]);
-    assert_eq!(says(folder.path(), &[0, 99, 0, 0, 0, 2, b'{', b'}', 0, 0, 0, 0]), [0, 1], "another version");
-    assert_eq!(says(folder.path(), &[0, 1, 0xff, 0xff, 0xff, 0xff]), [0, 1], "longer than anything");
-    assert_eq!(says(folder.path(), &framed(b"{}")[..9]), [0, 1], "cut");
+    assert_eq!(says(folder.path(), b""), [0, 2]);
+    assert_eq!(says(folder.path(), &[0, 99, 0, 0, 0, 2, b'{', b'}', 0, 0, 0, 0]), [0, 2], "another version");
+    assert_eq!(says(folder.path(), &[0, 2, 0xff, 0xff, 0xff, 0xff]), [0, 2], "longer than anything");
+    assert_eq!(says(folder.path(), &framed(b"{}")[..9]), [0, 2], "cut");
     for text in ["{}", "", "[]", r#"{"operation":"drop-everything"}"#, "\u{1b}[2J"] {
         let answer = says(folder.path(), &framed(text.as_bytes()));
         assert!(String::from_utf8_lossy(&answer).contains("this is no operation"), "{text}");
@@ -143,12 +143,12 @@ fn an_owner_of_another_version_is_told_apart() {
     let listener = UnixListener::bind(folder.path().join("control.sock")).unwrap();
     let other = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(&[0, 2]).unwrap();
+        stream.write_all(&[0, 99]).unwrap();
         let mut said = Vec::new();
         stream.read_to_end(&mut said).unwrap();
     });
     let result = remote(folder.path(), &submit(None, "{}"));
-    assert!(matches!(result, Err(ControlError::Version { found: 2 })), "{result:?}");
+    assert!(matches!(result, Err(ControlError::Version { found: 99 })), "{result:?}");
     other.join().unwrap();
 }
 

@@ -20,6 +20,7 @@ mod fixture;
 mod guests;
 mod loading;
 mod operator;
+mod people;
 mod planted;
 mod precedents;
 mod raw;
@@ -195,6 +196,7 @@ pub fn attacks() -> Vec<Attack> {
         wasi::attacks(),
         words::attacks(),
         decisions::attacks(),
+        people::attacks(),
         planted::attacks(),
         precedents::attacks(),
         authority::attacks(),

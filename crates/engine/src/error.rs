@@ -134,6 +134,35 @@ pub enum Error {
         /// Which, where one was named.
         role: Option<Role>,
     },
+    /// A decision in a role that the policy does not ask for.
+    #[error(
+        "{decider}'s decision cannot count: the policy says {asked}, and {decider} decides as {}{}",
+        listed(roles),
+        better.as_ref().map_or_else(
+            || "; nothing was recorded, and somebody else has to decide".to_owned(),
+            |role| format!("; nothing was recorded, sign with --role {role}")
+        )
+    )]
+    CannotCount {
+        /// Who.
+        decider: PersonId,
+        /// What the policy answers, in words.
+        asked: String,
+        /// The role that was named, or all that they have.
+        roles: Vec<Role>,
+        /// One of theirs in which it would count.
+        better: Option<Role>,
+    },
+    /// Words that are longer than is kept.
+    #[error("the {what} has {bytes} bytes, and at most {most} are kept: say it shorter")]
+    TooLong {
+        /// Which words.
+        what: &'static str,
+        /// How long they are.
+        bytes: usize,
+        /// How long they may be.
+        most: usize,
+    },
     /// Two at the same moment.
     #[error("somebody else has signed about {0} meanwhile: nothing was recorded; look at it and try again")]
     SignedMeanwhile(RequestId),
@@ -178,4 +207,9 @@ pub enum Error {
     /// An inconsistency inside the host.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+fn listed(roles: &[Role]) -> String {
+    let roles: Vec<_> = roles.iter().map(Role::as_str).collect();
+    roles.join(", ")
 }

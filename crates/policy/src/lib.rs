@@ -49,9 +49,11 @@
 
 #[cfg(feature = "cedar")]
 mod cedar;
+mod demand;
 mod error;
 mod explanation;
 mod name;
+mod pattern;
 mod people;
 mod question;
 mod rules;
@@ -60,6 +62,7 @@ mod value;
 
 #[cfg(feature = "cedar")]
 pub use cedar::Cedar;
+pub use demand::Demand;
 pub use error::{PolicyError, Problem, Suggestion, Warning};
 pub use explanation::{Considered, Explanation, Fate, Mismatch};
 pub use name::{InvalidName, RuleId};
@@ -70,6 +73,8 @@ pub use ruling::{Answer, Ask, Need, Quorum, Ruling, Says};
 pub use value::InvalidValue;
 
 pub use receipt::{PersonId, Role};
+
+pub(crate) use pattern::Pattern;
 
 use receipt::Digest;
 use std::collections::BTreeSet;
@@ -93,6 +98,9 @@ pub trait Policy: Send + Sync {
 
     /// Every role that the policy asks for, so that one which nobody has can be reported.
     fn roles(&self) -> BTreeSet<Role>;
+
+    /// What its rules want of the place where it governs, so that what cannot be met there can be reported.
+    fn demands(&self) -> Vec<Demand>;
 
     /// What in the text is allowed and probably not meant.
     fn warnings(&self) -> &[Warning];

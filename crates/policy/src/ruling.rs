@@ -130,6 +130,11 @@ impl Ask {
         self.quorums.iter().any(|quorum| quorum.needs.iter().all(met))
     }
 
+    /// Every role that is asked for by its name.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.quorums.iter().flat_map(|quorum| &quorum.needs).filter_map(|need| need.role.as_ref())
+    }
+
     /// Whether the approval of somebody with these roles can help.
     #[must_use]
     pub fn counts(&self, roles: &BTreeSet<Role>) -> bool {

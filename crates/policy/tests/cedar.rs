@@ -43,6 +43,26 @@ fn people_are_asked_where_enough_of_them_would_do() {
 }
 
 #[test]
+fn the_capabilities_and_the_numbers_of_people_in_the_text_can_be_asked_for() {
+    let policy = cedar(
+        r#"
+        @id("deploy") permit (principal, action in [Action::"cloudflare"], resource)
+          when { context.approvals.release >= 2 };
+        @id("get") permit (principal, action == Action::"kv.get", resource);
+        @id("no") forbid (principal, action, resource) when { context.approvals.anyone < 3 };
+        "#,
+    );
+    let [deploy, get, no, release, anyone]: [policy::Demand; 5] = policy.demands().try_into().unwrap();
+    for (demand, deploys, gets) in [(&deploy, true, false), (&get, false, true), (&no, true, true)] {
+        assert_eq!(demand.fits("cloudflare.dynamic-worker.deploy"), deploys, "{demand:?}");
+        assert_eq!(demand.fits("kv.get"), gets, "{demand:?}");
+    }
+    assert!(deploy.ask.is_none() && deploy.fits("cloudflare") && !deploy.fits("cloudflare2"));
+    let asked = [release, anyone].map(|demand| demand.ask.unwrap().to_string());
+    assert_eq!(asked, ["2 of release", "3 of anyone"]);
+}
+
+#[test]
 fn needs_of_several_rules_add_up() {
     let policy = cedar(
         r#"

@@ -43,6 +43,41 @@ fn the_first_rule_that_matches_decides() {
     assert_eq!(roles, ["release"]);
 }
 
+/// What `pp-host policy check` compares with the people and the capabilities that there are.
+#[test]
+fn a_policy_says_what_it_wants_of_the_place_where_it_governs() {
+    let policy = toml(
+        r#"
+        [[rule]]
+        id = "ours"
+        tenant = ["acme", "globex"]
+        capability = ["cloudflare.*", "kv.put"]
+        then = "ask"
+        role = "release"
+        approvals = 2
+        [[rule]]
+        id = "beginning"
+        tenant = "acme-*"
+        then = "deny"
+        "#,
+    );
+    let [ours, beginning, default]: [policy::Demand; 3] = policy.demands().try_into().unwrap();
+    assert_eq!((ours.rule.as_ref().unwrap().as_str(), ours.line), ("ours", Some(2)));
+    assert_eq!(ours.tenants.iter().map(ToString::to_string).collect::<Vec<_>>(), ["acme", "globex"]);
+    assert_eq!(ours.ask.as_ref().unwrap().to_string(), "2 of release");
+    assert!(beginning.tenants.is_empty() && beginning.ask.is_none());
+    assert_eq!(
+        (default.rule.unwrap().as_str(), default.ask.unwrap().to_string()),
+        ("default", "1 of anyone".to_owned())
+    );
+    assert_eq!(ours.capabilities(), "\"cloudflare.*\" or \"kv.put\"");
+    for (capability, fits) in
+        [("cloudflare.dynamic-worker.deploy", true), ("kv.put", true), ("kv.get", false)]
+    {
+        assert_eq!(ours.fits(capability), fits, "{capability}");
+    }
+}
+
 #[test]
 fn a_rule_that_denies_decides_wherever_it_stands() {
     let policy = toml(

@@ -20,6 +20,9 @@ pub const MAX_ENVELOPE_LEN: usize = 256 * 1024;
 /// The most signatures that an envelope may carry.
 pub const MAX_SIGNATURES: usize = 16;
 
+/// The longest `keyid` of a signature, in bytes. A digest in hexadecimal has 64.
+pub const MAX_KEYID_LEN: usize = 256;
+
 /// What DSSE signs: the type and the payload, each with its length, so that no two pairs give the same bytes.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let (type_len, payload_len) = (payload_type.len(), payload.len());
@@ -144,6 +147,14 @@ impl Envelope {
         &self.signatures
     }
 
+    /// The envelope with the id of the key that verified its one signature: `keyid` is not signed, and anybody can have put anything there.
+    pub(crate) fn naming(mut self, key_id: KeyId) -> Self {
+        for signature in &mut self.signatures {
+            signature.key_id = format!("{key_id}");
+        }
+        self
+    }
+
     /// The payload, when one of the signatures is by `key`.
     pub fn verify(&self, key: &PublicKey) -> Result<Payload<'_>, EnvelopeError> {
         let signer = self.signer([((), key)].into_iter());
@@ -171,6 +182,9 @@ impl Envelope {
     fn bounded(self) -> Result<Self, EnvelopeError> {
         if !(1..=MAX_SIGNATURES).contains(&self.signatures.len()) {
             return Err(EnvelopeError::Signatures(self.signatures.len()));
+        }
+        if let Some(long) = self.signatures.iter().find(|entry| entry.key_id.len() > MAX_KEYID_LEN) {
+            return Err(EnvelopeError::KeyId(long.key_id.len()));
         }
         let len = self.to_json().canonical().len();
         if len > MAX_ENVELOPE_LEN { Err(EnvelopeError::TooLong(len)) } else { Ok(self) }
@@ -208,6 +222,9 @@ pub enum EnvelopeError {
     /// None, or more than [`MAX_SIGNATURES`].
     #[error("an envelope with {0} signatures; there have to be 1 to {MAX_SIGNATURES}")]
     Signatures(usize),
+    /// A `keyid` longer than [`MAX_KEYID_LEN`].
+    #[error("a keyid of {0} bytes, more than the {MAX_KEYID_LEN} that a signature may name")]
+    KeyId(usize),
     /// None of the signatures is by the key that was asked for.
     #[error("no signature in the envelope is by key {0}: it was changed, or somebody else signed it")]
     NotSigned(KeyId),

@@ -214,8 +214,8 @@ pub use deciders::{
 };
 pub use digest::{Digest, ParseDigestError, Salt};
 pub use dsse::{
-    Envelope, EnvelopeError, EnvelopeSignature, Extension, MAX_ENVELOPE_LEN, MAX_SIGNATURES, Payload,
-    RawSignature, pae,
+    Envelope, EnvelopeError, EnvelopeSignature, Extension, MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES,
+    Payload, RawSignature, pae,
 };
 pub use error::{MintError, NotApproved, Reason, VerifyError};
 pub use fields::{Attribution, AuthMethod, Decision, Resolution, RiskTier, Scope};

@@ -6,9 +6,9 @@ use crate::common::{
 };
 use receipt::{
     ApprovalError, Artifact, Decider, DeciderKey, DeciderSet, Decision, DecisionStatement, Digest, Draft,
-    Ed25519StatementSigner, Envelope, Expected, Json, Judged, MAX_APPROVALS, MintError, Mismatch, NotCounted,
-    Opened, Opening, Projection, Resolution, Salt, Scope, StatementSigner, VerifiedDecision, mint,
-    request_digest, sign_decision, verify, verify_approvals,
+    Ed25519StatementSigner, Envelope, EnvelopeSignature, Expected, Json, Judged, MAX_APPROVALS, MintError,
+    Mismatch, NotCounted, Opened, Opening, PAYLOAD_TYPE, Projection, Resolution, Salt, Scope,
+    StatementSigner, VerifiedDecision, mint, request_digest, sign_decision, verify, verify_approvals,
 };
 
 fn bob() -> Ed25519StatementSigner {
@@ -344,6 +344,36 @@ fn a_second_key_is_the_same_person() {
     let approvals = vec![verify(&alice()), verify(&second)];
     let opened = open(&Draft { approvals, ..draft() });
     assert_eq!(verify_approvals(&opened, &deciders, Judged::AsIssued).unwrap().len(), 1);
+}
+
+/// A policy may ask for two roles, and one person may have both: each statement then bears out something that the other does not.
+#[test]
+fn a_person_who_decides_in_two_roles_is_found_in_both() {
+    let mut people = DeciderSet::new();
+    let roles = ["release", "owner"].map(|role| role.parse().unwrap()).to_vec();
+    people.insert(receipt::Person { roles, ..person("alice", &alice()) }).unwrap();
+    let decided = |role: &str| {
+        let statement = DecisionStatement { role: role.parse().unwrap(), ..good() };
+        let envelope = sign_decision(&statement, &alice()).unwrap();
+        people.verify(&envelope, &Expected::about(&statement.matter, statement.decided_at)).unwrap()
+    };
+    let approvals = vec![decided("owner"), decided("release"), decided("owner")];
+    let opened = open(&Draft { approvals, ..draft() });
+    let verified = verify_approvals(&opened, &people, Judged::AsIssued).unwrap();
+    let found: Vec<_> = verified.iter().map(|one| (one.person().as_str(), one.role().as_str())).collect();
+    assert_eq!(found, [("alice", "owner"), ("alice", "release")]);
+}
+
+/// `keyid` is not signed. What is kept and committed names the key that verified, whatever came.
+#[test]
+fn what_is_kept_of_an_envelope_names_the_key_that_signed() {
+    let signed = sign_decision(&good(), &alice()).unwrap();
+    for junk in ["", "bob", "\u{1b}[2J\u{202e}", &bob().public_key().key_id().to_string()] {
+        let signature = EnvelopeSignature { key_id: junk.to_owned(), ..signed.signatures()[0].clone() };
+        let labelled = Envelope::new(PAYLOAD_TYPE, good().canonical().as_bytes(), vec![signature]).unwrap();
+        let verified = both().verify(&labelled, &Expected::about(&good().matter, good().decided_at)).unwrap();
+        assert_eq!(verified.envelope(), &signed, "{junk:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use crate::common::{alice, base64, json, request, statement, with};
 use proptest::prelude::*;
 use receipt::{
     Decision, Ed25519StatementSigner, Envelope, EnvelopeError, EnvelopeSignature, Extension, Json,
-    MAX_ENVELOPE_LEN, MAX_SIGNATURES, PAYLOAD_TYPE, PublicKey, StatementSigner as _, pae, sign_decision,
+    MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES, PAYLOAD_TYPE, PublicKey, StatementSigner as _, pae,
+    sign_decision,
 };
 
 fn good() -> Envelope {
@@ -172,6 +173,14 @@ fn a_key_id_is_a_hint_and_decides_nothing() {
         relabelled(String::new())
     );
     assert_eq!(good.verify(&bob.public_key()), Err(EnvelopeError::NotSigned(bob.public_key().key_id())));
+    // It is not signed, so anybody can put anything there: not much of it.
+    let signature =
+        |length: usize| EnvelopeSignature { key_id: "k".repeat(length), ..good.signatures()[0].clone() };
+    let labelled = |length| Envelope::new(PAYLOAD_TYPE, b"", vec![signature(length)]);
+    assert!(labelled(MAX_KEYID_LEN).is_ok());
+    assert_eq!(labelled(MAX_KEYID_LEN + 1), Err(EnvelopeError::KeyId(MAX_KEYID_LEN + 1)));
+    let long = unnamed.replace(r#"{"sig""#, &format!(r#"{{"keyid":"{}","sig""#, "k".repeat(200_000)));
+    assert_eq!(Envelope::parse(&long), Err(EnvelopeError::KeyId(200_000)));
 }
 
 #[test]

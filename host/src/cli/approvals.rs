@@ -1,14 +1,16 @@
 //! `pp-host approvals`: what waits for a decision, and how decisions have gone.
 
 use crate::cli::data_dir::Data;
+use crate::cli::decisions::so_far;
 use crate::cli::{Exit, json_line, session};
 use clap::{Args, Subcommand};
 use engine::Waiting;
 use engine::issuer::Request;
+use engine::trust::Shortfall;
 use receipt::PersonId;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use store::{RequestFilter, Store as _};
 use workflow::{Entry, Escaped, RequestId};
 
@@ -72,14 +74,17 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     for same in order {
         let Some(alike) = folded.get(&same) else { continue };
-        for (index, Waiting { request, count, .. }) in alike.iter().enumerate() {
-            let approved: Vec<_> = count.approved.iter().map(PersonId::as_str).collect();
+        for (index, Waiting { request, count, shortfalls, .. }) in alike.iter().enumerate() {
+            let names =
+                |people: &BTreeSet<PersonId>| people.iter().map(ToString::to_string).collect::<Vec<_>>();
             let answer = count.ruling.answer.to_string();
             if json {
                 let line = json!({
                     "request": request.id, "tenant": request.tenant, "instance": request.instance,
                     "capability": request.capability, "resource": request.resource,
-                    "alike": alike.len(), "policy": answer, "approved": approved,
+                    "alike": alike.len(), "policy": answer,
+                    "approved": names(&count.approved), "denied": names(&count.denied),
+                    "warnings": shortfalls.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "created_at": request.created_at, "expires_at": request.expires_at,
                 });
                 writeln!(out, "{}", json_line(&line)?)?;
@@ -89,10 +94,8 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
                 writeln!(out, "{}  the same, asked again", request.id)?;
                 continue;
             }
-            let so_far = match approved.is_empty() {
-                true => String::new(),
-                false => format!(", approved by {}", approved.join(", ")),
-            };
+            let so_far = so_far(&count.approved, &count.denied);
+            let so_far = so_far.map_or_else(String::new, |so_far| format!(", {so_far}"));
             writeln!(
                 out,
                 "{}  {} on {}  tenant {}  {answer}{so_far}  until {}",
@@ -102,6 +105,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
                 request.tenant,
                 request.expires_at
             )?;
+            warn(&mut out, shortfalls)?;
         }
     }
     Ok(())
@@ -120,7 +124,7 @@ fn identity(request: &Request) -> (String, String, String, String, Option<String
 
 fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
     let reading = session::read(data)?;
-    let Waiting { request, count, .. } = reading.standing(id)?;
+    let Waiting { request, count, shortfalls, .. } = reading.standing(id)?;
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", request.id)?;
     for line in request.to_string().lines() {
@@ -134,7 +138,12 @@ fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
         people.iter().try_for_each(|person| writeln!(out, "{what:<14} {person}"))?;
     }
     writeln!(out, "now            {}", count.ruling)?;
-    Ok(())
+    warn(&mut out, &shortfalls)
+}
+
+/// What keeps people from deciding it, as things stand. It is not in what is signed: people come and go.
+fn warn(out: &mut impl Write, shortfalls: &[Shortfall]) -> anyhow::Result<()> {
+    Ok(shortfalls.iter().try_for_each(|shortfall| writeln!(out, "  warning  {shortfall}"))?)
 }
 
 /// What became of requests. Times run from the request to its end.

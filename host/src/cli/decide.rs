@@ -1,10 +1,11 @@
 //! Who decides on this command line.
 
 use anyhow::bail;
-use engine::issuer::{DemoDecider, Judgement, Request};
+use engine::api::{Account, Attended};
+use engine::issuer::{Judgement, Request};
 use receipt::Decision;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use workflow::{ActorId, Escaped, InvalidId};
+use workflow::Escaped;
 
 /// What to do when an action waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl Manner {
     /// The decision about `request`; none when it is to wait.
     pub(crate) fn decide(self, request: &Request) -> anyhow::Result<Option<Judgement>> {
         let automatic = |decision, reason: &str| {
-            let by = DemoDecider::new("automatic".parse()?);
+            let by = Attended::Automatic.decider(&Account::own())?;
             Ok(Some(Judgement { decision, by, reason: Some(reason.to_owned()) }))
         };
         match self {
@@ -34,6 +35,11 @@ impl Manner {
             Self::Deny => automatic(Decision::Denied, "denied by the demo decider; nobody looked at it"),
             Self::Ask => ask(request),
         }
+    }
+
+    /// Whether anybody is asked.
+    pub(crate) fn attended(self) -> Attended {
+        if self == Self::Ask { Attended::InPerson } else { Attended::Automatic }
     }
 
     /// Refuses a manner that cannot work here, before anything runs.
@@ -78,13 +84,7 @@ fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
     };
     Ok(Some(Judgement {
         decision,
-        by: DemoDecider::new(user()?),
+        by: Attended::InPerson.decider(&Account::own())?,
         reason: Some("decided at the terminal".to_owned()),
     }))
-}
-
-/// The name that the terminal's user goes by. It proves nothing, and the receipt says so.
-fn user() -> Result<ActorId, InvalidId> {
-    let named = std::env::var("USER").ok().and_then(|name| name.parse().ok());
-    named.map_or_else(|| "operator".parse(), Ok)
 }

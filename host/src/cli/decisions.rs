@@ -139,10 +139,10 @@ impl Decide {
         let mut out = anstream::stdout();
         let envelope = envelope.to_json().canonical();
         match session::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
-            OperationOutcome::Kept { approved, ruling } => {
-                let approved: Vec<_> = approved.iter().map(PersonId::as_str).collect();
+            OperationOutcome::Kept { approved, denied, ruling } => {
                 writeln!(out, "signed, and kept with request {}", self.request)?;
-                writeln!(out, "  approved by {}; the policy says {ruling}", approved.join(", "))?;
+                let so_far = so_far(&approved, &denied).map_or_else(String::new, |who| format!("{who}; "));
+                writeln!(out, "  {so_far}the policy says {ruling}")?;
             }
             OperationOutcome::Issued { receipt, status, expires_at, key } => {
                 writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
@@ -167,6 +167,19 @@ impl Decide {
             false => bail!("the host drew up something else than was asked for: nothing was signed"),
         }
     }
+}
+
+/// Who has decided how until now; nothing where nobody has.
+pub(crate) fn so_far<'a>(
+    approved: impl IntoIterator<Item = &'a PersonId>,
+    denied: impl IntoIterator<Item = &'a PersonId>,
+) -> Option<String> {
+    fn by<'a>(what: &str, people: impl IntoIterator<Item = &'a PersonId>) -> Option<String> {
+        let names: Vec<_> = people.into_iter().map(PersonId::as_str).collect();
+        (!names.is_empty()).then(|| format!("{what} by {}", names.join(", ")))
+    }
+    let so_far: Vec<_> = [by("approved", approved), by("denied", denied)].into_iter().flatten().collect();
+    (!so_far.is_empty()).then(|| so_far.join("; "))
 }
 
 /// Whether a statement is about that request as it stands in the folder: its text, and what an approver is shown of it.
@@ -251,8 +264,8 @@ impl Review {
 
 impl Withdraw {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (request, by, reason) = (self.request.clone(), session::account(), self.reason.clone());
-        session::operate(data, Operation::Withdraw { request, by, reason })?;
+        let (request, reason) = (self.request.clone(), self.reason.clone());
+        session::operate(data, Operation::Withdraw { request, reason })?;
         writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
         Ok(Exit::Done)
     }
@@ -260,8 +273,8 @@ impl Withdraw {
 
 impl Revoke {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (receipt, by, reason) = (self.receipt.clone(), session::account(), self.reason.clone());
-        match session::operate(data, Operation::Revoke { receipt, by, reason })? {
+        let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
+        match session::operate(data, Operation::Revoke { receipt, reason })? {
             OperationOutcome::Revoked { revocation } => {
                 writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
                 Ok(Exit::Done)

@@ -143,6 +143,15 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let data = &cli.data;
+    // Nearly every command opens a folder with keys, or a decider's.
+    if !matches!(cli.command, Command::Compile)
+        && let Err(error) = engine::forbid_core_dumps()
+    {
+        complain(&format!(
+            "cannot keep this process from writing core dumps, which would hold its keys: {error}"
+        ));
+        return Exit::Error.into();
+    }
     let exit = match cli.command {
         Command::Verify(verify) => return verify.execute(),
         Command::Drill(drill) => drill.execute(),

@@ -1,14 +1,16 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, session};
+use crate::cli::{Exit, deciders, session};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use engine::trust::Subject;
-use policy::Policy as _;
+use engine::trust::{Subject, Trust};
+use policy::{Policy as _, Demand};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+use engine::{Clock as _, SystemClock, trust};
+use store::StoreError;
 use workflow::RequestId;
 
 /// The policy's file in the data folder, in each of the languages.
@@ -91,7 +93,46 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
     for warning in policy.warnings() {
         writeln!(out, "warning: {warning}")?;
     }
+    let trust = match deciders::read(data) {
+        Ok(trust) => Some(trust),
+        // What people there are is known of a folder that exists.
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::NoData(_))) => None,
+        Err(error) => return Err(error),
+    };
+    for demand in policy.demands() {
+        for warning in unmet(&demand, trust.as_ref()) {
+            writeln!(out, "warning: {warning}")?;
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// What the people and the capabilities here cannot meet.
+fn unmet(demand: &Demand, trust: Option<&Trust>) -> Vec<String> {
+    let rule = match (&demand.rule, demand.line) {
+        (Some(rule), Some(line)) => format!("line {line}: rule {rule}: "),
+        (Some(rule), None) => format!("rule {rule}: "),
+        (None, _) => String::new(),
+    };
+    let mut warnings = Vec::new();
+    if !demand.fits(engine::DEPLOY) {
+        warnings.push(format!(
+            "{rule}nothing here has the capability {}; there is {}",
+            demand.capabilities(),
+            engine::DEPLOY
+        ));
+    }
+    let Some((ask, trust)) = demand.ask.as_ref().zip(trust) else { return warnings };
+    let tenants = match demand.tenants.as_slice() {
+        [] => vec![None],
+        named => named.iter().map(Some).collect(),
+    };
+    for tenant in tenants {
+        let of = tenant.map_or_else(String::new, |tenant| format!(" for tenant {tenant}"));
+        let missing = trust::shortfalls(ask, trust, tenant, |_| false, SystemClock.now());
+        warnings.extend(missing.iter().map(|shortfall| format!("{rule}this cannot be met{of}: {shortfall}")));
+    }
+    warnings
 }
 
 impl Explain {

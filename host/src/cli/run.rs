@@ -11,8 +11,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::api::{Operation, OperationOutcome};
 use engine::control::Control;
-use engine::issuer::{Judgement, Keyring, Request};
-use engine::{Clock as _, Host, Start, Status, SystemClock, Waiting};
+use engine::issuer::{IssueError, Judgement, Keyring, Request};
+use engine::{Clock as _, Error, Host, Start, Status, SystemClock, Waiting};
 use receipt::{Decision, Scope};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -132,9 +132,9 @@ fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner
     let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
     let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
     story.request(&request);
-    let Some(Judgement { decision, by, reason }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
-    let (request, by) = (request.id, by.name().clone());
-    match session::operate(data, Operation::DecideAsDemo { request, decision, by, reason })? {
+    let Some(Judgement { decision, reason, .. }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
+    let (request, attended) = (request.id, manner.attended());
+    match session::operate(data, Operation::DecideAsDemo { request, decision, attended, reason })? {
         OperationOutcome::Issued { receipt, status, expires_at, key } => {
             story.say(
                 Style::new().bold(),
@@ -233,12 +233,20 @@ impl<'a> Session<'a> {
     fn decided(&self, request: &Request) -> anyhow::Result<bool> {
         self.story.request(request);
         let Some(judgement) = self.manner.decide(request)? else {
+            for shortfall in self.host.standing(&request.id)?.shortfalls {
+                self.story.detail("warning", shortfall);
+            }
             let how = format_args!("pp-host approve {} --as NAME, or deny", request.id);
             self.story.detail("decide", how);
             return Ok(false);
         };
-        self.verified(&self.host.decide(&request.id, &judgement)?)?;
-        Ok(true)
+        match self.host.decide(&request.id, &judgement) {
+            Err(Error::Issue(frozen @ IssueError::Frozen(_))) => {
+                self.story.detail("frozen", frozen);
+                Ok(false)
+            }
+            decided => self.verified(&decided?).map(|()| true),
+        }
     }
 
     /// Waits until time alone lets the instance go on, or somebody has told it something.

@@ -111,7 +111,7 @@ pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
 
 /// Records what an operator says.
 pub(crate) fn say(data: &Data, act: Act) -> anyhow::Result<()> {
-    operate(data, Operation::Say { by: account(), act }).map(drop)
+    operate(data, Operation::Say { act }).map(drop)
 }
 
 fn is_owned(error: &anyhow::Error) -> bool {
@@ -121,13 +121,4 @@ fn is_owned(error: &anyhow::Error) -> bool {
 /// An answer to another question than was asked. The owner of the folder is of another make.
 pub(crate) fn unexpected(answer: &OperationOutcome) -> anyhow::Error {
     anyhow::anyhow!("the host answered with {answer:?}")
-}
-
-/// The account that runs this. It proves nothing, and is recorded as such.
-pub(crate) fn account() -> String {
-    let named = std::env::var("USER").ok().filter(|name| {
-        (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    });
-    named.unwrap_or_else(|| "operator".to_owned())
 }

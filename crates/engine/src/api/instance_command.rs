@@ -43,6 +43,8 @@ pub enum InstanceCommand {
         receipt: ReceiptId,
         /// What was found out.
         finding: Finding,
+        /// Who found it out, where that is somebody else than who records it. Their word for it is not here.
+        found_by: Option<String>,
         /// How it is known.
         reason: String,
     },
@@ -68,8 +70,10 @@ impl Host {
                 let workflow = self.other(key, &component)?;
                 self.restart(key, &back, workflow.as_ref(), by)?;
             }
-            InstanceCommand::Resolve { receipt, finding, reason } => {
-                self.resolve(key, &receipt, finding, by, Some(&reason))?;
+            InstanceCommand::Resolve { receipt, finding, found_by, reason } => {
+                let by = found_by
+                    .map_or_else(|| by.to_owned(), |found_by| format!("{found_by} (recorded by {by})"));
+                self.resolve(key, &receipt, finding, &by, Some(&reason))?;
             }
             InstanceCommand::Delete => {
                 self.delete(key, by)?;

@@ -1,11 +1,13 @@
 //! What can be asked of a host from outside, one value each: by a command in its own process, or through its control socket by one in
 //! another. Both come to the same function.
 
+mod account;
 mod instance_command;
 mod query;
 mod submit;
 
 pub use crate::instances::Back;
+pub use account::Account;
 pub use instance_command::InstanceCommand;
 pub use query::ReadOnlyHost;
 pub use submit::{Created, Submit};
@@ -16,7 +18,7 @@ use crate::{Error, Host, Recorded};
 use receipt::{Decision, DecisionStatement, Envelope, PersonId, Role};
 use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState, StoredReceipt};
-use workflow::{ActorId, ReceiptId, RequestId};
+use workflow::{InvalidId, ReceiptId, RequestId};
 
 /// Something that a host is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,8 +30,6 @@ pub enum Operation {
     Handle {
         /// The instance.
         key: InstanceKey,
-        /// The account that has it done.
-        by: String,
         /// What.
         handling: InstanceCommand,
     },
@@ -40,8 +40,8 @@ pub enum Operation {
         /// The decision.
         #[serde(with = "spelling")]
         decision: Decision,
-        /// The name that whoever decides goes by. It proves nothing, and the receipt says so.
-        by: ActorId,
+        /// Whether anybody looks at it.
+        attended: Attended,
         /// Why, in their words.
         reason: Option<String>,
     },
@@ -89,8 +89,6 @@ pub enum Operation {
     Withdraw {
         /// The request.
         request: RequestId,
-        /// The account that does so.
-        by: String,
         /// Why.
         reason: Option<String>,
     },
@@ -98,18 +96,38 @@ pub enum Operation {
     Revoke {
         /// The receipt.
         receipt: ReceiptId,
-        /// The account that does so.
-        by: String,
         /// Why.
         reason: Option<String>,
     },
     /// Record what an operator says about who may decide.
     Say {
-        /// The account that says so.
-        by: String,
         /// What.
         act: Act,
     },
+}
+
+/// Whether anybody looks at what is decided for show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attended {
+    /// The decision was made before there was a request.
+    Automatic,
+    /// Somebody is asked. The account that operates the host stands in the receipt, which says that it proves nothing.
+    InPerson,
+}
+
+impl Attended {
+    /// Who decides for show.
+    ///
+    /// # Errors
+    /// Never: the names of accounts are names of deciders.
+    pub fn decider(self, by: &Account) -> Result<DemoDecider, InvalidId> {
+        let name = match self {
+            Self::Automatic => "automatic",
+            Self::InPerson => by.as_str(),
+        };
+        name.parse().map(DemoDecider::new)
+    }
 }
 
 /// What came of an operation.
@@ -137,6 +155,8 @@ pub enum OperationOutcome {
     Kept {
         /// Who has approved and counts.
         approved: Vec<PersonId>,
+        /// Who has denied and counts.
+        denied: Vec<PersonId>,
         /// What the policy says to the action with their approval, in words.
         ruling: String,
     },
@@ -184,16 +204,25 @@ impl Operation {
 }
 
 impl Host {
-    /// Does what an operation says.
+    /// Does what an operation says, for the account that this process runs under.
     ///
     /// # Errors
     /// Whatever keeps it from being done. Nothing has been done then.
     pub fn operate(&self, operation: Operation) -> Result<OperationOutcome, Error> {
+        self.operate_for(&Account::own(), operation)
+    }
+
+    /// Does what an operation says, for an account that the system has named. What is recorded as done by somebody is done by that account.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done. Nothing has been done then.
+    pub fn operate_for(&self, account: &Account, operation: Operation) -> Result<OperationOutcome, Error> {
+        let by = account.as_str();
         match operation {
             Operation::Submit(submit) => self.submitted(submit),
-            Operation::Handle { key, by, handling } => self.handled(&key, &by, handling),
-            Operation::DecideAsDemo { request, decision, by, reason } => {
-                let judgement = Judgement { decision, by: DemoDecider::new(by), reason };
+            Operation::Handle { key, handling } => self.handled(&key, by, handling),
+            Operation::DecideAsDemo { request, decision, attended, reason } => {
+                let judgement = Judgement { decision, by: attended.decider(account)?, reason };
                 let receipt = self.decide(&request, &judgement)?;
                 self.issued(&request, receipt)
             }
@@ -208,18 +237,17 @@ impl Host {
             Operation::Review { request, envelope } => {
                 self.review(&request, &parse(&envelope)?).map(|()| OperationOutcome::Done)
             }
-            Operation::Withdraw { request, by, reason } => {
-                self.withdraw(&request, &by, reason.as_deref()).map(|()| OperationOutcome::Done)
+            Operation::Withdraw { request, reason } => {
+                self.withdraw(&request, by, reason.as_deref()).map(|()| OperationOutcome::Done)
             }
-            Operation::Revoke { receipt, by, reason } => {
-                let revocation = self.revoke(&receipt, &by, reason.as_deref())?.id;
+            Operation::Revoke { receipt, reason } => {
+                let revocation = self.revoke(&receipt, by, reason.as_deref())?.id;
                 Ok(OperationOutcome::Revoked { revocation })
             }
             Operation::Say {
                 act: Act::Reviewed { .. } | Act::GlassBroken { .. } | Act::PolicyAdopted { .. },
-                ..
             } => Err(Error::NotSayable),
-            Operation::Say { by, act } => self.say(&by, act).map(|()| OperationOutcome::Done),
+            Operation::Say { act } => self.say(by, act).map(|()| OperationOutcome::Done),
         }
     }
 
@@ -227,6 +255,7 @@ impl Host {
         Ok(match self.sign(request, envelope)? {
             Recorded::Waiting(count) => OperationOutcome::Kept {
                 approved: count.approved.into_iter().collect(),
+                denied: count.denied.into_iter().collect(),
                 ruling: count.ruling.to_string(),
             },
             Recorded::Issued(receipt) => self.issued(request, *receipt)?,

@@ -74,8 +74,7 @@ impl ReadOnlyHost {
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.asked(id)?;
-        let count = requests::count(&self.store, self.judge()?, &key, &request)?;
-        Ok(Waiting { key, request, count })
+        requests::standing(&self.store, self.judge()?, key, request)
     }
 
     fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {

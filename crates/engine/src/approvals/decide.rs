@@ -4,9 +4,10 @@ use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Purpose, Request};
 use crate::runtime::journals::Loaded;
 use crate::runtime::requests;
-use crate::trust::{Count, CountVerdict, Recall, Trust, is_own, signed_denials};
-use crate::{Error, Host, Waiting, ids, issuer};
-use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId, Role, Salt, Scope};
+use crate::trust::{Count, CountVerdict, Recall, Shortfall, Subject, Trust, can_count, is_own, signed_denials};
+use crate::{Error, Host, Waiting, ids, issuer, words};
+use policy::Answer;
+use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope};
 use store::Signed;
 use store::{InstanceKey, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
@@ -44,8 +45,8 @@ impl Host {
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.0.request(id)?;
-        let count = self.count(&key, &request)?;
-        Ok(Waiting { key, request, count })
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        requests::standing(&*self.0.journals.store, self.0.judge(&trust, at), key, request)
     }
 
     /// Decides a request as a demo decider: signs the receipt and records both. Drive the instance afterwards.
@@ -72,13 +73,12 @@ impl Host {
 
     /// A demo decider's decision, signed and not recorded.
     fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Loaded, Issued), Error> {
+        words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
         let (key, request, look) = self.open_request(id)?;
         if self.0.authority.scope(&*self.0.trust()?) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
         }
-        if judgement.by.name() == &request.actor {
-            return Err(Error::SelfApproval(request.actor.to_string(), id.clone()));
-        }
+        check_own(&request, judgement.by.name().as_str())?;
         let issued = self.0.issue(&request, DecisionBasis::Demo(judgement))?;
         Ok((key, look, issued))
     }
@@ -97,7 +97,7 @@ impl Host {
     ) -> Result<DecisionStatement, Error> {
         let (_, request, _) = self.open_request(id)?;
         let trust = self.0.trust()?;
-        let role = self.role_of(&trust, &request, by, role)?;
+        let role = self.role_of(&trust, &request, by, role, decision)?;
         let at = self.0.now()?;
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
@@ -142,13 +142,14 @@ impl Host {
         let mut admitted = requests::admitted(&look.facts, id)?;
         self.check_counts(&request, &decision, &admitted)?;
         let before = Some(admitted.len());
-        admitted.push(Admitted { envelope: envelope.clone(), at });
+        // What is kept has no member that is not signed.
+        admitted.push(Admitted { envelope: decision.envelope().clone(), at });
         let signed = Entry::Signed {
             request: id.clone(),
             decision: decision.decision(),
             decider: decision.person().to_string(),
             key_id: decision.key_id().to_string(),
-            envelope: envelope.to_json().canonical(),
+            envelope: decision.envelope().to_json().canonical(),
         };
         let (count, decisions) = issuer::tally(&request, &admitted, grounds, at)?;
         issuer::check_open(&request, count.verdict, &trust)?;
@@ -159,7 +160,7 @@ impl Host {
             return Ok(Recorded::Waiting(count));
         }
         // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
-        if let Some(act) = issuer::glass_broken(&request, &count, &decisions, &trust)
+        if let Some(act) = issuer::glass_broken(&request, &count, &trust)
             && !self.0.authority.issuer.is_elsewhere()
         {
             self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
@@ -183,6 +184,7 @@ impl Host {
     /// # Errors
     /// When it does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        words::check(by, reason)?;
         let (key, _, look) = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
         self.0.signal_from(
@@ -197,6 +199,7 @@ impl Host {
     /// # Errors
     /// When there is no such receipt, it is a denial, it is spent, or it was revoked before.
     pub fn revoke(&self, id: &ReceiptId, by: &str, reason: Option<&str>) -> Result<StoredReceipt, Error> {
+        words::check(by, reason)?;
         let (receipt, _) = self.0.journals.store.receipt(id)?.ok_or_else(|| Error::NoReceipt(id.clone()))?;
         if receipt.artifact.status.as_deref() != Some(Decision::Approved.as_str()) {
             return Err(Error::NothingToRevoke(id.clone()));
@@ -241,18 +244,23 @@ impl Host {
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
         // To look at something takes any role.
-        let alone = Role::BREAK_GLASS.parse().map_err(|error| Error::Internal(format!("{error}")))?;
-        let role = self.role_of(&trust, &request, by, None);
-        Ok(DecisionStatement {
+        check_own(&request, by.as_str())?;
+        let person = decider(&trust, &request, by)?;
+        let ordinary = person.roles.iter().find(|role| !role.is_break_glass());
+        let role = ordinary.or(person.roles.first());
+        let role = role.ok_or_else(|| Error::NoRole { decider: by.clone(), role: None })?;
+        let statement = DecisionStatement {
             matter: issuer::matter(&request, &*self.0.authority.policy)?,
             decision,
             reason: Some(reason.to_owned()),
             decider: by.clone(),
-            role: role.or_else(|_| self.role_of(&trust, &request, by, Some(&alone)))?,
+            role: role.clone(),
             decided_at: at,
             expires_at: issuer::after(at, BREAK_GLASS),
             nonce: Nonce::from_bytes(nonce),
-        })
+        };
+        statement.validate().map_err(|error| Error::Statement(error.to_string()))?;
+        Ok(statement)
     }
 
     /// A request that waits for a decision, and the journal that says so.
@@ -269,12 +277,7 @@ impl Host {
         Ok((key, request, look))
     }
 
-    fn count(&self, key: &InstanceKey, request: &Request) -> Result<Count, Error> {
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
-        requests::count(&*self.0.journals.store, self.0.judge(&trust, at), key, request)
-    }
-
-    /// Refuses what would not help: one's own request, a second statement to the same effect.
+    /// Refuses what would not help: one's own request, a role that the policy does not ask for, a second statement to the same effect.
     fn check_counts(
         &self,
         request: &Request,
@@ -282,8 +285,13 @@ impl Host {
         before: &[Admitted],
     ) -> Result<(), Error> {
         let person = decision.person();
-        check_own(request, person)?;
+        check_own(request, person.as_str())?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let asked = self.asked(request)?;
+        if !can_count(&asked, decision.decision(), decision.role()) {
+            let deciding = decider(&trust, request, person)?;
+            return Err(cannot_count(deciding, decision.decision(), Some(decision.role()), &asked));
+        }
         let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let (_, decisions) = issuer::tally(request, before, grounds, at)?;
         let same = |other: &receipt::VerifiedDecision| {
@@ -297,28 +305,65 @@ impl Host {
         }
     }
 
-    /// The role in which somebody signs: the one that is named, or else the one of theirs that the policy asks for.
+    /// What the policy says to a request that nobody has approved.
+    fn asked(&self, request: &Request) -> Result<Answer, Error> {
+        let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
+        let subject = Subject::of(&document).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(self.0.authority.policy.rule(&subject.question(&[])).answer)
+    }
+
+    /// The role in which somebody signs: the one that is named, or else one of theirs in which it counts. A key is not asked to sign what cannot count.
     fn role_of(
         &self,
         trust: &Trust,
         request: &Request,
         by: &PersonId,
         named: Option<&Role>,
+        decision: Decision,
     ) -> Result<Role, Error> {
-        check_own(request, by)?;
-        let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
-        let person = person.ok_or_else(|| Error::NotADecider(by.clone()))?;
-        if !person.decides_for(request.tenant.as_str()) {
-            return Err(Error::OtherTenant(by.clone(), request.tenant.clone()));
+        check_own(request, by.as_str())?;
+        let person = decider(trust, request, by)?;
+        if let Some(named) = named.filter(|named| !person.has_role(named)) {
+            return Err(Error::NoRole { decider: by.clone(), role: Some(named.clone()) });
         }
-        let wanted = self.0.authority.policy.roles();
-        let helps = |role: &&Role| wanted.contains(role);
-        let ordinary = |role: &&Role| !role.is_break_glass();
+        let asked = self.asked(request)?;
+        let counts = |role: &&Role| can_count(&asked, decision, role);
         let chosen = match named {
-            Some(named) => person.roles.iter().find(|role| *role == named),
-            None => person.roles.iter().find(helps).or_else(|| person.roles.iter().find(ordinary)),
+            Some(named) => Some(named).filter(counts),
+            None => best_role(person, &asked).filter(counts),
         };
-        chosen.cloned().ok_or_else(|| Error::NoRole { decider: by.clone(), role: named.cloned() })
+        chosen.cloned().ok_or_else(|| cannot_count(person, decision, named, &asked))
+    }
+}
+
+/// A role that the policy asks for by its name, or else an ordinary one. To decide alone is said so.
+fn best_role<'a>(person: &'a Person, asked: &Answer) -> Option<&'a Role> {
+    let wanted = |role: &&Role| match asked {
+        Answer::Ask(ask) => ask.roles().any(|wanted| wanted == *role),
+        Answer::Allow | Answer::Deny => false,
+    };
+    let mut roles = person.roles.iter().filter(|role| !role.is_break_glass());
+    roles.clone().find(wanted).or_else(|| roles.next())
+}
+
+/// The person who would decide, if they may decide for the tenant at all.
+fn decider<'a>(trust: &'a Trust, request: &Request, by: &PersonId) -> Result<&'a Person, Error> {
+    let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
+    let person = person.ok_or_else(|| Error::NotADecider(by.clone()))?;
+    match person.decides_for(request.tenant.as_str()) {
+        true => Ok(person),
+        false => Err(Error::OtherTenant(by.clone(), request.tenant.clone())),
+    }
+}
+
+/// Why a decision would change nothing, and what would.
+fn cannot_count(person: &Person, decision: Decision, role: Option<&Role>, asked: &Answer) -> Error {
+    let better = person.roles.iter().find(|role| !role.is_break_glass() && can_count(asked, decision, role));
+    Error::CannotCount {
+        decider: person.id.clone(),
+        asked: asked.to_string(),
+        roles: role.map_or_else(|| person.roles.clone(), |role| vec![role.clone()]),
+        better: better.cloned(),
     }
 }
 
@@ -356,9 +401,9 @@ fn check_pending(id: &RequestId, replay: &Replay) -> Result<(), Error> {
     }
 }
 
-fn check_own(request: &Request, person: &PersonId) -> Result<(), Error> {
-    match is_own(&request.actor, [request.operator.as_ref(), request.submitter.as_ref()], person) {
-        true => Err(Error::SelfApproval(person.to_string(), request.id.clone())),
+fn check_own(request: &Request, name: &str) -> Result<(), Error> {
+    match is_own(&request.actor, [request.operator.as_ref(), request.submitter.as_ref()], name) {
+        true => Err(Error::SelfApproval(name.to_owned(), request.id.clone())),
         false => Ok(()),
     }
 }

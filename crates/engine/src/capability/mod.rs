@@ -21,6 +21,11 @@ pub trait Capability: Send + Sync {
     /// Its dotted name, as it stands in receipts.
     fn name(&self) -> &str;
 
+    /// Whether it acts on a resource of that name at all. An approver is warned where it does not.
+    fn acts_on(&self, _resource: &str) -> bool {
+        true
+    }
+
     /// Whether what it does can be undone.
     fn reversibility(&self) -> Reversibility;
 

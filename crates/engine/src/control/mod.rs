@@ -1,7 +1,7 @@
 //! The control socket: while a process owns a data folder, others have it operate for them.
 //!
-//! `control.sock` in the data folder, mode 0600. Who connects has to be the user that owns the process, or root. A connection carries one
-//! operation and one answer:
+//! `control.sock` in the data folder, mode 0600. Who connects has to be the user that owns the process, or root; what is recorded as done by
+//! somebody names the account that the system says is at the other end. A connection carries one operation and one answer:
 //!
 //! ```text
 //!   ─► version u16 │ length u32 │ operation, JSON │ length u32 │ component, bytes
@@ -22,7 +22,7 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 /// What is spoken. Two that speak differently do not misunderstand each other, they say so.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// The socket's name in the data folder.
 const NAME: &str = "control.sock";

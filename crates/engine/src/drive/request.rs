@@ -2,7 +2,7 @@
 
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
-use crate::issuer::{Before, DecisionBasis, Form, Governed, Issued, Request, Reversibility, after};
+use crate::issuer::{Before, DecisionBasis, Form, Governed, Issued, Request, Reversibility, after, Performer};
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
@@ -84,6 +84,11 @@ impl Driver {
             artifact,
             // What the host cannot perform itself it cannot undo either.
             reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
+            performer: match capability {
+                None => Performer::NoCapability,
+                Some(capability) if !capability.acts_on(&action.resource) => Performer::NoTarget,
+                Some(_) => Performer::Here,
+            },
             before,
             known,
             governed: Governed::default(),

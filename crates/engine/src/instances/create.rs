@@ -1,7 +1,7 @@
 //! Loading a component and creating instances of it.
 
 use crate::state::Host;
-use crate::{Builder, Error, ids, limits};
+use crate::{Builder, Error, ids, limits, words};
 use receipt::{Digest, PersonId};
 use sandbox::Program;
 use std::path::Path;
@@ -117,6 +117,7 @@ impl Host {
 
     fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
         let limits = self.0.journals.settings.of(&start.tenant);
+        words::check_workflow(&start.name)?;
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(workflow.bytes.len())?;
         let component = workflow.program.digest();

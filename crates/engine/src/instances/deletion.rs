@@ -2,7 +2,7 @@
 
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
-use crate::{Error, Host};
+use crate::{Error, Host, words};
 use receipt::Digest;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ impl Host {
     /// # Errors
     /// When there is no such instance, it has not ended, or somebody has to look at it first. Nothing is deleted then.
     pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        words::check(by, None)?;
         let (_reins, commit) = delete(&self.0, key, by)?;
         Ok(commit.wait().map(drop)?)
     }

@@ -8,7 +8,7 @@ use crate::runtime::journals::Loaded;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
-use crate::{Error, Host, Workflow};
+use crate::{Error, Host, Workflow, words};
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
@@ -191,6 +191,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or stands still already.
     pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        words::check(by, None)?;
         let acts = Cell::new(false);
         self.0.signal(key, |stand| {
             check_lives(key, stand)?;
@@ -212,6 +213,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or nobody and nothing has stopped it.
     pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        words::check(by, None)?;
         self.0.signal(key, |stand| {
             check_lives(key, stand)?;
             match stand.replay.stands_still() {
@@ -226,6 +228,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
     pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        words::check(by, reason)?;
         let lease = RefCell::new(None);
         self.0.signal(key, |stand| {
             check_lives(key, stand)?;
@@ -249,6 +252,7 @@ impl Host {
         with: Option<&Workflow>,
         by: &str,
     ) -> Result<(), Error> {
+        words::check(by, None)?;
         let lease = RefCell::new(None);
         self.0.signal(key, |stand| {
             let from = match back {
@@ -287,6 +291,7 @@ impl Host {
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), Error> {
+        words::check(by, reason)?;
         self.0.signal(key, |stand| {
             let unknown = stand.replay.unknown();
             match unknown.iter().find(|unknown| unknown.receipt == *receipt) {

@@ -3,9 +3,7 @@
 use crate::issuer::{IssueError, IssueOrder, Judged, JudgingContext, RECEIPT_LIFETIME, Request, after};
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Ask, Policy, Ruling};
-use receipt::{
-    CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision,
-};
+use receipt::{CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision};
 use std::collections::BTreeSet;
 use workflow::RequestId;
 
@@ -98,14 +96,8 @@ pub fn tally(
 }
 
 /// The act that goes before a decision which somebody takes alone, unless it was said before.
-pub(crate) fn glass_broken(
-    request: &Request,
-    count: &Count,
-    decisions: &[VerifiedDecision],
-    trust: &Trust,
-) -> Option<Act> {
-    let decision =
-        bearing(count, decisions.to_vec()).pop().filter(|_| count.verdict == CountVerdict::Alone)?;
+pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> Option<Act> {
+    let decision = count.statements.last().filter(|_| count.verdict == CountVerdict::Alone)?;
     let said =
         |(id, alone): (&RequestId, &BreakGlassUse)| *id == request.id && alone.decider == *decision.person();
     let act = Act::GlassBroken {
@@ -137,7 +129,7 @@ pub(crate) fn review(
     Ok(Act::Reviewed {
         request: request.id.clone(),
         decider: decision.person().clone(),
-        envelope: envelope.to_json().canonical(),
+        envelope: decision.envelope().to_json().canonical(),
     })
 }
 
@@ -190,7 +182,7 @@ pub(super) fn by_people(
     document: &Json,
     admitted: &[Admitted],
 ) -> Result<Judged, IssueError> {
-    let (count, decisions) = tally(order.request, admitted, grounds, order.at)?;
+    let (count, _) = tally(order.request, admitted, grounds, order.at)?;
     let (decision, code) = match count.verdict {
         CountVerdict::Approved => (Decision::Approved, "APPROVAL_GRANTED"),
         CountVerdict::Alone => (Decision::Approved, "BREAK_GLASS"),
@@ -199,7 +191,8 @@ pub(super) fn by_people(
         CountVerdict::Waiting => return Err(IssueError::Undecided(count.ruling.to_string())),
     };
     check_open(order.request, count.verdict, grounds.trust)?;
-    let approvals = bearing(&count, decisions);
+    let approvals = count.statements;
+    check_borne_out(&approvals, count.verdict, grounds, document)?;
     let last = approvals.iter().max_by_key(|decision| decision.statement().decided_at);
     let Some(last) = last.cloned() else {
         return Err(IssueError::Undecided("nobody's signature bears it out".to_owned()));
@@ -222,9 +215,7 @@ pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust
     if !matches!(verdict, CountVerdict::Approved | CountVerdict::Alone) {
         return Ok(());
     }
-    if let Some(freeze) = trust.freeze_of(&request.tenant) {
-        return Err(IssueError::Frozen(freeze.clone()));
-    }
+    check_not_frozen(request, trust)?;
     match trust.unreviewed_beside(&request.tenant, &request.id) {
         Some((unreviewed, alone)) => Err(IssueError::Unreviewed {
             tenant: request.tenant.clone(),
@@ -235,26 +226,29 @@ pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust
     }
 }
 
-/// The statements that a decision rests on: one a person, of those that count.
-fn bearing(count: &Count, decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecision> {
-    let mut seen = BTreeSet::new();
-    let bears = |decision: &VerifiedDecision| match count.verdict {
-        CountVerdict::Approved => {
-            decision.decision() == Decision::Approved
-                && !decision.role().is_break_glass()
-                && count.approved.contains(decision.person())
-        }
-        CountVerdict::Alone => {
-            decision.decision() == Decision::Approved
-                && decision.role().is_break_glass()
-                && count.alone.contains(decision.person())
-        }
-        _ => decision.decision() == Decision::Denied && count.denied.contains(decision.person()),
-    };
-    decisions
-        .into_iter()
-        .filter(|decision| bears(decision) && seen.insert(decision.person().clone()))
-        .collect()
+/// Nothing is approved while it is frozen, by anybody.
+pub(super) fn check_not_frozen(request: &Request, trust: &Trust) -> Result<(), IssueError> {
+    match trust.freeze_of(&request.tenant) {
+        Some(freeze) => Err(IssueError::Frozen(freeze.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Counts once more, over exactly what is about to be committed: it is all that the gate and an auditor will have.
+fn check_borne_out(
+    statements: &[VerifiedDecision],
+    verdict: CountVerdict,
+    grounds: JudgingContext<'_>,
+    document: &Json,
+) -> Result<(), IssueError> {
+    let again = count(grounds.policy, &Subject::of(document)?, statements);
+    match again.verdict == verdict {
+        true => Ok(()),
+        false => Err(IssueError::Undecided(format!(
+            "the statements that a receipt would commit to come to {}",
+            again.ruling
+        ))),
+    }
 }
 
 /// The policy's version and the rules that determined its answer, as far as they fit.

@@ -18,13 +18,14 @@ pub use judging::{Admitted, Purpose, admit, matter, tally};
 pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use policy::Environment;
 pub use remote::RemoteIssuer;
-pub use request::{Before, Form, Governed, Request};
+pub use request::{Before, Form, Governed, Request, Performer};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{check_open, glass_broken, review};
 
 use crate::trust::{Freeze, Trust, Unclear, scope_of};
-use judging::{by_people, by_policy};
+use crate::words;
+use judging::{by_people, by_policy, check_not_frozen};
 use policy::Policy;
 use receipt::{
     ApprovalError, AttestationDraft, Binding, Decider, Decision, Digest, Draft, Envelope, ExecutionOutcome,
@@ -340,6 +341,10 @@ impl Issuer for LocalIssuer {
                 (Scope::Production, by_people(order, grounds, &document, admitted)?)
             }
         };
+        // Whoever decides.
+        if said.decision == Decision::Approved {
+            check_not_frozen(order.request, grounds.trust)?;
+        }
         self.sign(order, scope, said, document, input_hash)
     }
 
@@ -351,6 +356,7 @@ impl Issuer for LocalIssuer {
         salt: Salt,
         at: Timestamp,
     ) -> Result<StoredReceipt, IssueError> {
+        words::check(by, reason).map_err(|error| IssueError::Refused(error.to_string()))?;
         let scope = scope_of(&revoked.artifact.key_id);
         let salt_b64 = salt.to_base64();
         let draft = Draft {

@@ -48,6 +48,9 @@ pub struct Request {
     pub environment: Environment,
     /// Whether it can be undone.
     pub reversibility: Reversibility,
+    /// Whether there is code here that performs it.
+    #[serde(default)]
+    pub performer: Performer,
     /// What was known of it before.
     #[serde(default)]
     pub before: Before,
@@ -75,6 +78,19 @@ pub enum Form {
     Undated,
     /// Both: what people sign says which decisions are too early, and which stand for too long.
     Dated,
+}
+
+/// Whether a host has code that performs an action.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Performer {
+    /// It has. Requests of versions that did not look say so, too.
+    #[default]
+    Here,
+    /// It has none for the capability.
+    NoCapability,
+    /// It has one for the capability, which does not act on the resource.
+    NoTarget,
 }
 
 /// What was known before a request was made.

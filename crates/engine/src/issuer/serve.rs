@@ -246,9 +246,9 @@ impl IssuerServer {
         grounds: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<Issued, IssueError> {
-        let (count, decisions) = tally(request, admitted, grounds, at)?;
+        let (count, _) = tally(request, admitted, grounds, at)?;
         super::check_open(request, count.verdict, grounds.trust)?;
-        if let Some(act) = super::glass_broken(request, &count, &decisions, grounds.trust) {
+        if let Some(act) = super::glass_broken(request, &count, grounds.trust) {
             self.say(act, at)?;
         }
         self.sign(request, DecisionBasis::People(admitted), grounds, at)

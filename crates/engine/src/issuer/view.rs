@@ -3,7 +3,7 @@
 //! The host's own facts come first. The workflow's words stand below them, each in quotation marks, escaped and cut, and under a line
 //! that says whose words they are. A workflow never writes a headline. What is acted on, and with what, is never cut.
 
-use crate::issuer::{Before, Governed, Request};
+use crate::issuer::{Before, Governed, Performer, Request};
 use policy::Novelty;
 use receipt::Digest;
 use std::fmt;
@@ -67,17 +67,27 @@ impl Request {
 
     fn write_policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Governed { version, answer, rules, .. } = &self.governed;
-        writeln!(
-            f,
-            "policy       {}: {} by {}",
-            Escaped(version),
-            Escaped(answer),
-            Escaped(&rules.join(", "))
-        )
+        write!(f, "policy       {}: {}", Escaped(version), Escaped(answer))?;
+        match rules.is_empty() {
+            true => writeln!(f),
+            false => writeln!(f, " by {}", Escaped(&rules.join(", "))),
+        }
     }
 
-    /// Letters of several scripts in one word are how one name is made to look like another.
+    /// What an approval would be good for, and what deceives. Letters of several scripts in one word are how one name is made to look like
+    /// another.
     fn write_warnings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.performer {
+            Performer::Here => {}
+            Performer::NoCapability => writeln!(
+                f,
+                "WARNING      this host has no capability of that name: nothing here can act on an approval"
+            )?,
+            Performer::NoTarget => writeln!(
+                f,
+                "WARNING      the capability does not act on that resource: nothing here can act on an approval"
+            )?,
+        }
         let artifact = self.artifact.as_ref().map_or("", |artifact| &artifact.name);
         let texts = [
             ("resource", self.resource.as_str()),

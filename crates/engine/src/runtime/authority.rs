@@ -57,7 +57,7 @@ impl Authority {
     /// Which receipts count here. Where nobody has said, those that people sign as soon as there are people.
     pub(crate) fn scope(&self, trust: &Trust) -> Scope {
         // Once it was in earnest, it stays so: a policy file that is gone does not make it a demonstration.
-        let earnest = self.governed || trust.policy().is_some() || !trust.deciders().people().is_empty();
+        let earnest = self.governed || trust.is_earnest();
         self.required_scope.unwrap_or(if earnest { Scope::Production } else { Scope::Demo })
     }
 

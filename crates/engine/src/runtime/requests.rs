@@ -2,8 +2,9 @@
 
 use crate::Error;
 use crate::issuer::{Admitted, JudgingContext, Request, tally};
-use crate::trust::{Count, Judge, Recall};
-use receipt::{Envelope, Timestamp};
+use crate::trust::{Count, Judge, Recall, Shortfall, is_own, shortfalls};
+use policy::Answer;
+use receipt::{Envelope, Person, Timestamp};
 use store::{Fact, InstanceKey, RequestFilter, Store};
 use workflow::{Entry, RequestId};
 
@@ -16,6 +17,8 @@ pub struct Waiting {
     pub request: Request,
     /// What has been signed so far, as far as it counts.
     pub count: Count,
+    /// What the people who may decide about it now cannot meet, however many of them sign. Empty where they can.
+    pub shortfalls: Vec<Shortfall>,
 }
 
 /// Looks up what is known still of what a request says was known.
@@ -55,22 +58,30 @@ pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting
             let mut request: Request =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
             recall(&mut known, &mut request)?;
-            let count = count(store, judge, &key, &request)?;
-            Ok(Waiting { key, request, count })
+            standing(store, judge, key, request)
         })
         .collect()
 }
 
-/// What was signed about a request, as far as it counts.
-pub(crate) fn count(
+/// How a request stands: what was signed, as far as it counts, and whether there are people to decide it.
+pub(crate) fn standing(
     store: &dyn Store,
     judge: Judge<'_>,
-    key: &InstanceKey,
-    request: &Request,
-) -> Result<Count, Error> {
-    let admitted = admitted(&store.facts(Some(key))?, &request.id)?;
+    key: InstanceKey,
+    request: Request,
+) -> Result<Waiting, Error> {
+    let admitted = admitted(&store.facts(Some(&key))?, &request.id)?;
     let grounds = JudgingContext { trust: judge.trust, policy: judge.policy };
-    Ok(tally(request, &admitted, grounds, judge.at)?.0)
+    let count = tally(&request, &admitted, grounds, judge.at)?.0;
+    let shortfalls = match &count.ruling.answer {
+        Answer::Ask(ask) if judge.trust.is_earnest() => {
+            let answering = [request.operator.as_ref(), request.submitter.as_ref()];
+            let own = |person: &Person| is_own(&request.actor, answering, person.id.as_str());
+            shortfalls(ask, judge.trust, Some(&request.tenant), own, judge.at)
+        }
+        _ => Vec::new(),
+    };
+    Ok(Waiting { key, request, count, shortfalls })
 }
 
 /// Everything that people have signed about a request and that was admitted, in order, whether it counts or not.

@@ -1,8 +1,8 @@
 //! Counting: whose signed decisions about a request count, and what they come to under a policy.
 
 use crate::trust::Subject;
-use policy::{Answer, Approver, Ask, Policy, Ruling};
-use receipt::{Decision, PersonId, VerifiedDecision};
+use policy::{Answer, Approver, Policy, Ruling};
+use receipt::{Decision, PersonId, Role, VerifiedDecision};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What signed decisions come to.
@@ -18,6 +18,9 @@ pub struct Count {
     pub denied: BTreeSet<PersonId>,
     /// Who would decide alone, and may.
     pub alone: BTreeSet<PersonId>,
+    /// The statements that bear the verdict out: what a receipt has to commit to. One for each person and role, none where nothing is decided or the
+    /// policy forbids it.
+    pub statements: Vec<VerifiedDecision>,
 }
 
 /// What signed decisions come to.
@@ -35,50 +38,114 @@ pub enum CountVerdict {
     Forbidden,
 }
 
+/// Whether a decision in this role can count, whatever others sign. A denial counts in the roles in which an approval does; who may decide
+/// alone may approve so, and denies like everybody else.
+#[must_use]
+pub fn can_count(asked: &Answer, decision: Decision, role: &Role) -> bool {
+    match asked {
+        Answer::Ask(_) if decision == Decision::Approved && role.is_break_glass() => true,
+        Answer::Ask(ask) => ask.counts(&[role.clone()].into()),
+        // Nobody in particular is asked.
+        Answer::Allow | Answer::Deny => true,
+    }
+}
+
 /// Counts people, not signatures, in whatever order they come. Whoever both approved and denied has denied. The operator of the actor
-/// and the submitter do not count. A denial counts from whoever's approval could.
+/// and the submitter do not count. A statement counts in its own role and in no other that its signer may have.
 #[must_use]
 pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecision]) -> Count {
-    let counting = decisions.iter().filter(|decision| !subject.is_own(decision.person()));
-    let (mut approved, mut denied, mut alone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for decision in counting {
-        match (decision.decision(), decision.role().is_break_glass()) {
-            (Decision::Denied, _) => drop(denied.insert(decision.person().clone())),
-            (Decision::Approved, true) => drop(alone.insert(decision.person().clone())),
-            (Decision::Approved, false) => {
-                let roles: &mut BTreeSet<_> = approved.entry(decision.person().clone()).or_default();
-                roles.insert(decision.role().clone());
-            }
-        }
-    }
-    approved.retain(|person, _| !denied.contains(person));
-    alone.retain(|person| !denied.contains(person));
     let asked = policy.rule(&subject.question(&[])).answer;
-    if let Answer::Ask(ask) = &asked {
-        approved.retain(|_, roles| ask.counts(roles));
-    }
-    let approvers: Vec<_> = approved
-        .iter()
-        .map(|(person, roles)| Approver { person: person.clone(), roles: roles.clone() })
-        .collect();
+    let others: Vec<_> = decisions.iter().filter(|decision| !subject.is_own(decision.person())).collect();
+    let chosen = Chosen::of(&asked, &others);
+    let approved = people(&chosen.approvals);
+    let approvers: Vec<_> = approved.iter().map(|person| chosen.approver(person)).collect();
+    let (denied, alone) = (people(&chosen.denials), people(&chosen.alone));
     let ruling = policy.rule(&subject.question(&approvers));
     let verdict = match (&asked, &ruling.answer) {
         (_, Answer::Deny) | (Answer::Deny, _) => CountVerdict::Forbidden,
-        (Answer::Ask(ask), _) if enough_deny(ask, decisions, &denied) => CountVerdict::Denied,
+        (Answer::Ask(ask), _) if reaches(denied.len(), ask.denials) => CountVerdict::Denied,
         // A policy that asks nobody any more still hears a no.
         (Answer::Allow, _) if !denied.is_empty() => CountVerdict::Denied,
         (_, Answer::Allow) => CountVerdict::Approved,
         (_, Answer::Ask(_)) if !alone.is_empty() => CountVerdict::Alone,
         (_, Answer::Ask(_)) => CountVerdict::Waiting,
     };
-    Count { ruling, verdict, approved: approved.into_keys().collect(), denied, alone }
+    Count { ruling, verdict, approved, denied, alone, statements: chosen.bearing(verdict) }
 }
 
-fn enough_deny(ask: &Ask, decisions: &[VerifiedDecision], denied: &BTreeSet<PersonId>) -> bool {
-    let may = |person: &&PersonId| {
-        let roles = decisions.iter().filter(|decision| decision.person() == *person);
-        ask.counts(&roles.map(|decision| decision.role().clone()).collect())
+/// The statements that can count, each person's in each role once.
+struct Chosen<'a> {
+    approvals: Vec<&'a VerifiedDecision>,
+    denials: Vec<&'a VerifiedDecision>,
+    alone: Vec<&'a VerifiedDecision>,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(asked: &Answer, decisions: &[&'a VerifiedDecision]) -> Self {
+        // Whoever has said no has not approved, whether that no can count or not.
+        let refusing: BTreeSet<_> = decisions
+            .iter()
+            .filter(|decision| decision.decision() == Decision::Denied)
+            .map(|decision| decision.person())
+            .collect();
+        let (mut approvals, mut denials, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        for decision in decisions {
+            if !can_count(asked, decision.decision(), decision.role()) {
+                continue;
+            }
+            match (decision.decision(), decision.role().is_break_glass()) {
+                (Decision::Denied, _) => denials.push(*decision),
+                (Decision::Approved, _) if refusing.contains(decision.person()) => {}
+                (Decision::Approved, true) => alone.push(*decision),
+                (Decision::Approved, false) => approvals.push(*decision),
+            }
+        }
+        Self { approvals: once(asked, &approvals), denials: once(asked, &denials), alone }
+    }
+
+    fn approver(&self, person: &PersonId) -> Approver {
+        let own = self.approvals.iter().filter(|decision| decision.person() == person);
+        Approver { person: person.clone(), roles: own.map(|decision| decision.role().clone()).collect() }
+    }
+
+    fn bearing(self, verdict: CountVerdict) -> Vec<VerifiedDecision> {
+        let bearing = match verdict {
+            CountVerdict::Approved => self.approvals,
+            CountVerdict::Denied => self.denials,
+            // One person decides alone: the last who did.
+            CountVerdict::Alone => self
+                .alone
+                .into_iter()
+                .max_by_key(|decision| decision.statement().decided_at)
+                .into_iter()
+                .collect(),
+            CountVerdict::Waiting | CountVerdict::Forbidden => Vec::new(),
+        };
+        bearing.into_iter().cloned().collect()
+    }
+}
+
+/// One statement for each person and role that is asked for by name. Where none of a person's is, the first.
+fn once<'a>(asked: &Answer, decisions: &[&'a VerifiedDecision]) -> Vec<&'a VerifiedDecision> {
+    let named: BTreeSet<&Role> = match asked {
+        Answer::Ask(ask) => ask.roles().collect(),
+        Answer::Allow | Answer::Deny => BTreeSet::new(),
     };
-    let people = denied.iter().filter(may).count();
-    u32::try_from(people).unwrap_or(u32::MAX) >= ask.denials
+    let mut of: BTreeMap<&PersonId, BTreeMap<Option<&Role>, &VerifiedDecision>> = BTreeMap::new();
+    for &decision in decisions {
+        let role = Some(decision.role()).filter(|role| named.contains(role));
+        of.entry(decision.person()).or_default().entry(role).or_insert(decision);
+    }
+    for own in of.values_mut().filter(|own| own.len() > 1) {
+        own.remove(&None);
+    }
+    of.into_values().flat_map(BTreeMap::into_values).collect()
+}
+
+fn people(decisions: &[&VerifiedDecision]) -> BTreeSet<PersonId> {
+    decisions.iter().map(|decision| decision.person().clone()).collect()
+}
+
+fn reaches(people: usize, wanted: u32) -> bool {
+    u32::try_from(people).unwrap_or(u32::MAX) >= wanted
 }

@@ -6,13 +6,16 @@
 mod act;
 mod chain;
 mod count;
+mod identity;
 mod known;
+mod shortfall;
 mod subject;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
-pub use count::{Count, CountVerdict, count};
+pub use count::{Count, CountVerdict, can_count, count};
 pub use known::{Judge, Known, Precedent};
 pub(crate) use known::{Recall, signed_approvals, signed_denials};
+pub use shortfall::{Shortfall, shortfalls};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
 
@@ -172,6 +175,12 @@ impl Trust {
     #[must_use]
     pub fn policy(&self) -> Option<Digest> {
         self.policy
+    }
+
+    /// Whether people or a policy decide here, or have at any time. Otherwise it is a demonstration.
+    #[must_use]
+    pub fn is_earnest(&self) -> bool {
+        self.policy.is_some() || !self.deciders.people().is_empty()
     }
 
     /// What stops a tenant's approvals and actions, if anything does.

@@ -1,6 +1,7 @@
 //! What a policy is asked about, read from the request document that is signed: what is judged is what was signed.
 
 use crate::trust::Known;
+use crate::trust::identity::is_same;
 use policy::{Approver, Artifact, Component, Environment, Novelty, Question};
 use receipt::{Digest, Json, PersonId};
 use workflow::{ActorId, TenantId};
@@ -94,14 +95,14 @@ impl Subject {
     /// Whether the request is this person's own: such a one never decides about it.
     #[must_use]
     pub fn is_own(&self, person: &PersonId) -> bool {
-        is_own(&self.actor, [self.operator.as_ref(), self.submitter.as_ref()], person)
+        is_own(&self.actor, [self.operator.as_ref(), self.submitter.as_ref()], person.as_str())
     }
 }
 
-/// Whether somebody acts, or answers for who acts. An actor may be spelled as receipts spell a person, and in capitals.
-pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], person: &PersonId) -> bool {
-    let actor = actor.as_str().to_ascii_lowercase();
-    answering.contains(&Some(person)) || actor.strip_prefix("user:").unwrap_or(&actor) == person.as_str()
+/// Whether a name is that of who acts, or of somebody who answers for it.
+pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], name: &str) -> bool {
+    let answering = answering.into_iter().flatten().map(PersonId::as_str);
+    answering.chain([actor.as_str()]).any(|own| is_same(own, name))
 }
 
 fn artifact(document: &Json, novelty: impl Fn(&Digest) -> Novelty) -> Result<Option<Artifact>, Unclear> {

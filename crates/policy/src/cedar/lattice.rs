@@ -46,6 +46,15 @@ impl Lattice {
         self.axes.iter().map(|axis| axis.role.as_ref())
     }
 
+    /// Every count of approvals from which on something changes, as a need.
+    pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
+        let counted = |axis: &Axis| {
+            let need = |count: &u32| Need { role: axis.role.clone(), approvals: *count };
+            axis.counts.iter().filter(|count| **count > 0).map(need).collect::<Vec<_>>()
+        };
+        self.axes.iter().flat_map(counted)
+    }
+
     /// Where these approvals are.
     pub(super) fn at(&self, tally: &Tally<'_>) -> Point {
         self.roles().map(|role| tally.count(role)).collect()

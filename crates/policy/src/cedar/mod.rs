@@ -9,9 +9,10 @@ mod why;
 
 use crate::people::Tally;
 use crate::{
-    Answer, Ask, Explanation, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning, version,
+    Answer, Ask, Demand, Explanation, Need, Pattern, Policy, PolicyError, Question, Quorum, Role, RuleId,
+    Ruling, Says, Warning, version,
 };
-use cedar_policy::{Authorizer, Decision, PolicySet};
+use cedar_policy::{ActionConstraint, Authorizer, Decision, EntityUid, PolicySet};
 use facts::{Facts, Types};
 use lattice::{Lattice, Point};
 use read::Read;
@@ -169,8 +170,39 @@ impl Policy for Cedar {
         self.lattice.roles().flatten().cloned().collect()
     }
 
+    fn demands(&self) -> Vec<Demand> {
+        let asked = |need: Need| {
+            let ask = Ask { quorums: vec![Quorum { needs: vec![need] }], ..Ask::one() };
+            // Which rules count so far is not in the text of one of them alone.
+            Demand { rule: None, line: None, tenants: Vec::new(), ask: Some(ask), capabilities: Vec::new() }
+        };
+        self.rules.iter().map(Rule::demand).chain(self.lattice.needs().map(asked)).collect()
+    }
+
     fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+}
+
+impl Rule {
+    /// The capabilities that its head names. Whom it asks follows from all rules together.
+    fn demand(&self) -> Demand {
+        let named = |uid: &EntityUid| Pattern::Exact(uid.id().unescaped().to_owned());
+        let capabilities = match self.policy.action_constraint() {
+            ActionConstraint::Any => Vec::new(),
+            ActionConstraint::Eq(uid) => vec![named(&uid)],
+            ActionConstraint::In(uids) => {
+                let within = |uid: &EntityUid| Pattern::Beginning(format!("{}.", uid.id().unescaped()));
+                uids.iter().flat_map(|uid| [named(uid), within(uid)]).collect()
+            }
+        };
+        Demand {
+            rule: Some(self.id.clone()),
+            line: Some(self.line),
+            tenants: Vec::new(),
+            ask: None,
+            capabilities,
+        }
     }
 }
 

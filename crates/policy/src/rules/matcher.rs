@@ -1,8 +1,7 @@
 //! What a rule can want of an action.
 
-use super::pattern::Pattern;
 use crate::value::show_size;
-use crate::{Environment, Mismatch, Novelty, Question};
+use crate::{Environment, Mismatch, Novelty, Pattern, Question};
 use std::fmt;
 use workflow::Quoted;
 

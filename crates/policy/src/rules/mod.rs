@@ -1,15 +1,14 @@
 //! Policies as a list of rules, in TOML.
 
 mod matcher;
-mod pattern;
 mod read;
 mod verdict;
 
 use crate::{
-    Ask, Considered, Explanation, Fate, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning,
-    version,
+    Ask, Considered, Demand, Explanation, Fate, Pattern, Policy, PolicyError, Question, Role, RuleId, Ruling,
+    Says, Warning, version,
 };
-use matcher::Matcher;
+use matcher::{Field, Matcher};
 use receipt::Digest;
 use std::collections::BTreeSet;
 use verdict::Verdict;
@@ -127,6 +126,17 @@ impl Policy for Toml {
         verdicts.flat_map(Verdict::roles).cloned().collect()
     }
 
+    fn demands(&self) -> Vec<Demand> {
+        let default = Demand {
+            rule: Some(RuleId::of_default()),
+            line: self.default.line,
+            tenants: Vec::new(),
+            ask: self.default.verdict.ask().cloned(),
+            capabilities: Vec::new(),
+        };
+        self.rules.iter().map(Rule::demand).chain([default]).collect()
+    }
+
     fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -135,6 +145,29 @@ impl Policy for Toml {
 impl Rule {
     fn fits(&self, question: &Question<'_>) -> bool {
         self.matchers.iter().all(|matcher| matcher.fits(question))
+    }
+
+    fn demand(&self) -> Demand {
+        let texts = |wanted: Field| {
+            let of = |matcher: &Matcher| match matcher {
+                Matcher::Text(field, any_of) if *field == wanted => Some(any_of.clone()),
+                _ => None,
+            };
+            self.matchers.iter().find_map(of).unwrap_or_default()
+        };
+        // A beginning may be any tenant's.
+        let exact = |pattern: &Pattern| match pattern {
+            Pattern::Exact(name) => name.parse().ok(),
+            Pattern::Beginning(_) => None,
+        };
+        let tenants: Option<Vec<_>> = texts(Field::Tenant).iter().map(exact).collect();
+        Demand {
+            rule: Some(self.id.clone()),
+            line: Some(self.line),
+            tenants: tenants.unwrap_or_default(),
+            ask: self.verdict.ask().cloned(),
+            capabilities: texts(Field::Capability),
+        }
     }
 
     /// Whether every question that fits the other fits this one.

@@ -1,14 +1,14 @@
 //! From a policy's text to its rules.
 
 use super::matcher::{Field, Matcher};
-use super::pattern::Pattern;
 use super::verdict::{Draft, Placed, Verdict};
 use super::{Fallback, Rule};
 use crate::error::Lines;
 use crate::name::role;
 use crate::value::{parse_duration, parse_size};
 use crate::{
-    Ask, Environment, InvalidValue, MOST_TEXT, Novelty, PolicyError, Problem, RuleId, Says, Suggestion,
+    Ask, Environment, InvalidValue, MOST_TEXT, Novelty, Pattern, PolicyError, Problem, RuleId, Says,
+    Suggestion,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;

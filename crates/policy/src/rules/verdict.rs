@@ -37,12 +37,15 @@ impl Verdict {
         }
     }
 
+    pub(super) fn ask(&self) -> Option<&Ask> {
+        match self {
+            Self::Ask(ask) => Some(ask),
+            Self::Allow | Self::Deny(_) => None,
+        }
+    }
+
     pub(super) fn roles(&self) -> impl Iterator<Item = &Role> {
-        let quorums = match self {
-            Self::Ask(ask) => ask.quorums.as_slice(),
-            Self::Allow | Self::Deny(_) => &[],
-        };
-        quorums.iter().flat_map(|quorum| &quorum.needs).filter_map(|need| need.role.as_ref())
+        self.ask().into_iter().flat_map(Ask::roles)
     }
 }
 

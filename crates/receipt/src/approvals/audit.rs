@@ -45,7 +45,8 @@ pub(crate) struct Said {
 ///
 /// Each is signed by a key of `deciders` that counts, states this request in every part (the view and the policy are the
 /// statement's own: compare them where you have them), decides as the receipt does, and outlasts it. The receipt's decider is
-/// among the people. Hands back one decision a person: a second one of the same person adds nothing.
+/// among the people. Hands back one decision for each person and role: a second one of the same person in the same role adds
+/// nothing. Whoever counts people counts [`VerifiedDecision::person`], not decisions.
 ///
 /// A receipt by a policy carries none, and gives none. A receipt by a person that carries none is an error.
 pub fn verify_approvals(
@@ -67,7 +68,9 @@ pub fn verify_approvals(
     let mut verified: Vec<VerifiedDecision> = Vec::new();
     for envelope in opened.approvals()? {
         let decision = verify_one(opened.request(), &envelope, deciders, (at, known))?;
-        if verified.iter().all(|other| other.person() != decision.person()) {
+        let same =
+            |other: &VerifiedDecision| other.person() == decision.person() && other.role() == decision.role();
+        if !verified.iter().any(same) {
             verified.push(decision);
         }
     }

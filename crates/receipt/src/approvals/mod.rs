@@ -56,7 +56,7 @@ impl VerifiedDecision {
         self.key_id
     }
 
-    /// The envelope that it came in, for keeping.
+    /// The envelope that it came in, for keeping. Its `keyid`, which is not signed, is [`key_id`](Self::key_id) whatever it came with.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
@@ -119,7 +119,7 @@ impl DeciderSet {
         if !person.decides_for(&statement.matter.tenant) {
             return Err(ApprovalError::Tenant { person: statement.decider, tenant: statement.matter.tenant });
         }
-        Ok(VerifiedDecision { envelope: envelope.clone(), statement, key_id })
+        Ok(VerifiedDecision { envelope: envelope.clone().naming(key_id), statement, key_id })
     }
 }
 

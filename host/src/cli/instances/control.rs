@@ -105,7 +105,7 @@ pub(crate) struct Resolve {
     #[arg(long)]
     finding: Finding,
 
-    /// Who found it out. Default: the account that runs this.
+    /// Who found it out, where it was not the account that runs this. Both are recorded.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 
@@ -127,14 +127,14 @@ enum Finding {
 
 impl Plain {
     pub(crate) fn handle(&self, data: &Data, handling: InstanceCommand) -> anyhow::Result<Exit> {
-        handle(data, self.which.key(), session::account(), handling, &self.how)
+        handle(data, self.which.key(), handling, &self.how)
     }
 }
 
 impl Terminate {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let terminate = InstanceCommand::Terminate { reason: self.reason.clone() };
-        handle(data, self.which.key(), session::account(), terminate, &self.how)
+        handle(data, self.which.key(), terminate, &self.how)
     }
 }
 
@@ -147,7 +147,7 @@ impl Restart {
             None => Back::Beginning,
         };
         let restart = InstanceCommand::Restart { back, component: component.into() };
-        handle(data, self.which.key(), session::account(), restart, &self.how)
+        handle(data, self.which.key(), restart, &self.how)
     }
 }
 
@@ -155,7 +155,7 @@ impl SendEvent {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let payload = self.payload.text("the event")?;
         let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
-        handle(data, self.which.key(), session::account(), send, &self.how)
+        handle(data, self.which.key(), send, &self.how)
     }
 }
 
@@ -166,18 +166,12 @@ impl Resolve {
             Finding::DidNotHappen => workflow::Finding::Failed,
         };
         let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
-        let by = self.by.clone().unwrap_or_else(session::account);
-        handle(data, self.which.key(), by, InstanceCommand::Resolve { receipt, finding, reason }, &self.how)
+        let resolve = InstanceCommand::Resolve { receipt, finding, found_by: self.by.clone(), reason };
+        handle(data, self.which.key(), resolve, &self.how)
     }
 }
 
-fn handle(
-    data: &Data,
-    key: InstanceKey,
-    by: String,
-    handling: InstanceCommand,
-    how: &How,
-) -> anyhow::Result<Exit> {
+fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -> anyhow::Result<Exit> {
     let is_all = matches!(handling, InstanceCommand::Pause | InstanceCommand::Terminate { .. });
     let done = match &handling {
         InstanceCommand::SendEvent { event_type, .. } => format!("event {event_type} is received"),
@@ -188,7 +182,7 @@ fn handle(
         InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
         InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
     };
-    let standing = match session::operate(data, Operation::Handle { key: key.clone(), by, handling })? {
+    let standing = match session::operate(data, Operation::Handle { key: key.clone(), handling })? {
         OperationOutcome::Stands { standing } => Some(standing),
         OperationOutcome::Done => None,
         other => return Err(session::unexpected(&other)),

@@ -5,7 +5,7 @@ use workflow::Quoted;
 
 /// A text, or a beginning of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub(crate) enum Pattern {
     /// This text and no other, byte for byte.
     Exact(String),
     /// Every text that begins so, itself included. Written with a star at the end.
@@ -14,10 +14,10 @@ pub(super) enum Pattern {
 
 /// A star that is not at the end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct StarInside;
+pub(crate) struct StarInside;
 
 impl Pattern {
-    pub(super) fn parse(text: &str) -> Result<Self, StarInside> {
+    pub(crate) fn parse(text: &str) -> Result<Self, StarInside> {
         let (stem, pattern): (_, fn(String) -> Self) = match text.strip_suffix('*') {
             Some(stem) => (stem, Self::Beginning),
             None => (text, Self::Exact),
@@ -26,12 +26,12 @@ impl Pattern {
     }
 
     /// What stands before the star, or the whole.
-    pub(super) fn stem(&self) -> &str {
+    pub(crate) fn stem(&self) -> &str {
         let (Self::Exact(stem) | Self::Beginning(stem)) = self;
         stem
     }
 
-    pub(super) fn fits(&self, text: &str) -> bool {
+    pub(crate) fn fits(&self, text: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == text,
             Self::Beginning(stem) => text.starts_with(stem.as_str()),
@@ -39,7 +39,7 @@ impl Pattern {
     }
 
     /// Whether every text that fits the other fits this one.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         match self {
             Self::Exact(_) => self == other,
             Self::Beginning(stem) => other.stem().starts_with(stem.as_str()),

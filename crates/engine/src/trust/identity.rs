@@ -1,0 +1,50 @@
+//! Who a name stands for. Every comparison of people and actors that decides who may decide is this one.
+
+/// What receipts and the demonstration put in front of a person's name.
+const PREFIXES: [&str; 2] = ["user:", "demo:"];
+
+/// Whether two names are one identity, however each is spelled: in capitals, or as receipts spell a person. An agent is not the person
+/// that it is called after: `agent:alice` is not `alice`.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    bare(one).eq_ignore_ascii_case(bare(other))
+}
+
+// Names of people and actors are ASCII wherever they come from, so there is no other case to fold.
+fn bare(name: &str) -> &str {
+    let mut bare = name;
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| without(bare, prefix)) {
+        bare = rest;
+    }
+    bare
+}
+
+fn without<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, rest) = name.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_however_it_is_spelled() {
+        for (one, other, same) in [
+            ("alice", "alice", true),
+            ("alice", "ALICE", true),
+            ("user:alice", "alice", true),
+            ("USER:Alice", "demo:alice", true),
+            ("user:demo:user:alice", "alice", true),
+            ("agent:local", "AGENT:local", true),
+            ("demo:agent:local", "agent:local", true),
+            ("agent:alice", "alice", false),
+            ("alice", "alice2", false),
+            ("users:alice", "alice", false),
+            ("user:", "", true),
+            ("", "alice", false),
+        ] {
+            assert_eq!(is_same(one, other), same, "{one} {other}");
+            assert_eq!(is_same(other, one), same, "{other} {one}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What a policy wants of the place where it governs: people to ask, and capabilities to be about.
+
+use crate::{Ask, Pattern, RuleId};
+use workflow::TenantId;
+
+/// What one rule wants. It is there to be compared with what exists: a rule that nobody can satisfy, or that is for nothing here, is
+/// probably a mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The rule. None where it follows from several together.
+    pub rule: Option<RuleId>,
+    /// Its line, from 1.
+    pub line: Option<usize>,
+    /// The tenants that it is for. None where it may be any tenant's.
+    pub tenants: Vec<TenantId>,
+    /// Whom it asks, where it asks somebody.
+    pub ask: Option<Ask>,
+    pub(crate) capabilities: Vec<Pattern>,
+}
+
+impl Demand {
+    /// Whether it can be about an action of this capability.
+    #[must_use]
+    pub fn fits(&self, capability: &str) -> bool {
+        self.capabilities.is_empty() || self.capabilities.iter().any(|pattern| pattern.fits(capability))
+    }
+
+    /// The capabilities that it is for, as the policy writes them. Empty where it is for all.
+    #[must_use]
+    pub fn capabilities(&self) -> String {
+        let written: Vec<_> = self.capabilities.iter().map(ToString::to_string).collect();
+        written.join(" or ")
+    }
+}

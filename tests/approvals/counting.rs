@@ -1,0 +1,213 @@
+//! What is counted is what is committed: by person and role, and the same selection for the receipt, the gate and whoever verifies.
+
+
+use crate::support;
+use engine::{Error, Recorded};
+use receipt::{
+    Decision, DecisionStatement, Envelope, EnvelopeSignature, Json, PAYLOAD_TYPE, StatementSigner as _,
+};
+use crate::support::people::{Place, hand, issued};
+use crate::support::{entries, result};
+use workflow::{Entry, RequestId};
+
+const RELEASE: &str = "[[rule]]\nid = \"r\"\ncapability = \"*\"\nthen = \"ask\"\nrole = \"release\"\n";
+
+/// Two kinds of denial are wanted, and two people who release.
+fn two() -> String {
+    format!("{RELEASE}approvals = 2\ndenials = 2\n")
+}
+
+/// Alice, bob and carol release; dora releases and owns; gail does neither.
+fn place(policy: &str) -> Place {
+    let place = Place::new(Some(policy));
+    place.add("dora", &["owner", "release"], 4);
+    place.add("gail", &["qa"], 5);
+    place
+}
+
+/// What somebody signs in a role that the host would not have chosen.
+fn signed(
+    place: &Place,
+    id: &RequestId,
+    (name, role, seed): (&str, &str, u8),
+    decision: Decision,
+) -> Envelope {
+    let statement =
+        place.host.statement(id, &"alice".parse().unwrap(), None, decision, Some("seen")).unwrap();
+    let own = DecisionStatement { decider: name.parse().unwrap(), role: role.parse().unwrap(), ..statement };
+    receipt::sign_decision(&own, &hand(seed)).unwrap()
+}
+
+fn refusal(recorded: Result<Recorded, Error>) -> String {
+    recorded.unwrap_err().to_string()
+}
+
+fn kept(place: &Place, key: &store::InstanceKey) -> usize {
+    support::count(&entries(&place.host, key), "signed")
+}
+
+#[test]
+fn a_statement_in_a_role_that_is_not_asked_for_is_refused() {
+    let place = place(RELEASE);
+    let (key, request) = place.asked();
+    let owner = signed(&place, &request, ("dora", "owner", 4), Decision::Approved);
+    let why = refusal(place.host.sign(&request, &owner));
+    assert!(
+        why.contains("cannot count: the policy says ask 1 of release, and dora decides as owner"),
+        "{why}"
+    );
+    assert!(why.contains("sign with --role release"), "{why}");
+    for decision in [Decision::Approved, Decision::Denied] {
+        let why = refusal(place.host.sign(&request, &signed(&place, &request, ("gail", "qa", 5), decision)));
+        assert!(why.contains("gail decides as qa; nothing was recorded, and somebody else has to"), "{why}");
+    }
+    assert_eq!(kept(&place, &key), 0, "nothing was recorded");
+    let release = signed(&place, &request, ("dora", "release", 4), Decision::Approved);
+    let document = Json::parse(&issued(place.host.sign(&request, &release)).request_json).unwrap();
+    assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(1));
+    assert_eq!(result(&place.ends(&key))["status"], "deployed");
+}
+
+#[test]
+fn nobody_is_asked_to_sign_what_cannot_count() {
+    let place = place(RELEASE);
+    place.add("hugo", &["break-glass"], 6);
+    let (_, request) = place.asked();
+    let draw = |name: &str, role: Option<&str>, decision| {
+        let role = role.map(|role| role.parse().unwrap());
+        place.host.statement(&request, &name.parse().unwrap(), role.as_ref(), decision, Some("r"))
+    };
+    for (name, role) in [("gail", None), ("gail", Some("qa")), ("dora", Some("owner")), ("hugo", None)] {
+        for decision in [Decision::Approved, Decision::Denied] {
+            assert!(matches!(draw(name, role, decision), Err(Error::CannotCount { .. })), "{name} {role:?}");
+        }
+    }
+    assert_eq!(draw("dora", None, Decision::Denied).unwrap().role.as_str(), "release");
+    // Alone is approved and not denied.
+    assert!(draw("hugo", Some("break-glass"), Decision::Approved).is_ok());
+    assert!(matches!(draw("hugo", Some("break-glass"), Decision::Denied), Err(Error::CannotCount { .. })));
+    let unknown = draw("gail", Some("release"), Decision::Approved).unwrap_err().to_string();
+    assert_eq!(unknown, "gail does not have the role release");
+}
+
+/// What an older version has kept, or somebody has put into the journal, is passed over when it is counted and when it is committed.
+#[test]
+fn what_is_kept_and_does_not_count_is_not_committed_either() {
+    let place = place(RELEASE);
+    let (_, request) = place.asked();
+    let asked = place.host.request(&request).unwrap();
+    let (trust, at) = (place.host.trust().unwrap(), asked.created_at);
+    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: place.host.policy() };
+    let sign = |who, decision| signed(&place, &request, who, decision);
+    let owner = sign(("dora", "owner", 4), Decision::Approved);
+    let release = sign(("dora", "release", 4), Decision::Approved);
+    let (denies, alice) =
+        (sign(("gail", "qa", 5), Decision::Denied), sign(("alice", "release", 1), Decision::Approved));
+    for envelopes in [
+        vec![owner.clone(), release.clone()],
+        vec![release.clone(), owner.clone()],
+        vec![owner.clone(), denies.clone(), alice.clone()],
+        vec![release.clone(), release.clone(), alice.clone(), owner.clone()],
+    ] {
+        let (count, _) = engine::issuer::tally(&asked, &envelopes, grounds, at).unwrap();
+        assert_eq!(count.verdict, engine::trust::CountVerdict::Approved);
+        assert!(count.statements.iter().all(|one| one.role().as_str() == "release"), "{count:?}");
+        let people: std::collections::BTreeSet<_> =
+            count.statements.iter().map(|one| one.person().clone()).collect();
+        assert_eq!(people, count.approved, "everybody who is counted is committed, and nobody else");
+        assert_eq!(count.statements.len(), people.len());
+        let subject = engine::trust::Subject::of(&asked.document().unwrap()).unwrap();
+        let again = engine::trust::count(place.host.policy(), &subject, &count.statements);
+        assert_eq!((again.verdict, again.approved), (count.verdict, count.approved));
+    }
+    let (count, _) = engine::issuer::tally(&asked, &[denies, owner], grounds, at).unwrap();
+    assert_eq!(count.verdict, engine::trust::CountVerdict::Waiting);
+    assert!(count.approved.is_empty() && count.denied.is_empty() && count.statements.is_empty());
+}
+
+/// The receipt of a denial commits to the denials that count, and to no approval.
+#[test]
+fn several_denials_are_committed() {
+    let place = place(&two());
+    let (key, request) = place.asked();
+    assert!(matches!(place.approve(&request, ("carol", 3)), Ok(Recorded::Waiting(_))));
+    let Ok(Recorded::Waiting(count)) = place.deny(&request, ("alice", 1)) else { unreachable!() };
+    assert_eq!(count.denied.iter().map(|person| person.as_str()).collect::<Vec<_>>(), ["alice"]);
+    let stored = issued(place.deny(&request, ("bob", 2)));
+    let document = Json::parse(&stored.request_json).unwrap();
+    assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(2));
+    assert_eq!(stored.artifact.status.as_deref(), Some("DENIED"));
+    assert_eq!(result(&place.ends(&key))["status"], "blocked");
+}
+
+/// One person may bear out two needs, with a statement for each: both are committed, and the gate finds both.
+#[cfg(feature = "cedar")]
+#[test]
+fn one_person_in_two_roles_that_are_asked_for_is_enough() {
+    let text = "@id(\"both\") permit (principal, action, resource)\n\
+                when { context.approvals.release >= 1 && context.approvals.owner >= 1 };";
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), support::people::Hands::new());
+    let policy = Box::new(policy::Cedar::parse(text).unwrap());
+    let host = engine::Host::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
+    let place = Place { folder, host, clock };
+    place.add("alice", &["release", "owner"], 1);
+    let (key, request) = place.asked();
+    let as_owner = signed(&place, &request, ("alice", "owner", 1), Decision::Approved);
+    assert!(matches!(place.host.sign(&request, &as_owner), Ok(Recorded::Waiting(_))));
+    let as_release = signed(&place, &request, ("alice", "release", 1), Decision::Approved);
+    let document = Json::parse(&issued(place.host.sign(&request, &as_release)).request_json).unwrap();
+    assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(2));
+    assert_eq!(result(&place.ends(&key))["status"], "deployed");
+}
+
+/// `keyid` is beside what is signed: whoever delivers an envelope can put anything there.
+#[test]
+fn what_nobody_signed_is_not_kept() {
+    let place = place(RELEASE);
+    let (key, request) = place.asked();
+    let envelope = place.envelope(&request, ("alice", 1), Decision::Approved);
+    let label = "\u{1b}[2J\u{202e} approved by bob";
+    let signature = EnvelopeSignature { key_id: label.to_owned(), ..envelope.signatures()[0].clone() };
+    let statement = Envelope::from_json(&envelope.to_json()).unwrap();
+    let payload = statement.verify(&hand(1).public_key()).unwrap();
+    let labelled = Envelope::new(PAYLOAD_TYPE, payload.bytes(), vec![signature]).unwrap();
+    let receipt = issued(place.host.sign(&request, &labelled));
+    let (own, clean) = (hand(1).public_key().key_id().to_string(), envelope.to_json().canonical());
+    let kept = entries(&place.host, &key).into_iter().find_map(|entry| match entry {
+        Entry::Signed { envelope, key_id, .. } => Some((envelope, key_id)),
+        _ => None,
+    });
+    assert_eq!(kept.unwrap(), (clean.clone(), own));
+    let document = Json::parse(&receipt.request_json).unwrap();
+    assert_eq!(document.get("approvals").and_then(Json::as_array).unwrap()[0].canonical(), clean);
+}
+
+#[test]
+fn words_for_the_record_are_bounded() {
+    let place = place(RELEASE);
+    let (key, request) = place.asked();
+    let (long, name) = ("x".repeat(4097), "n".repeat(129));
+    let too_long = |done: Result<(), Error>| matches!(done, Err(Error::TooLong { .. }));
+    assert!(too_long(place.host.withdraw(&request, "operator", Some(&long))));
+    assert!(too_long(place.host.withdraw(&request, &name, None)));
+    assert!(too_long(place.host.pause(&key, &name)));
+    assert!(too_long(place.host.resume(&key, &name)));
+    assert!(too_long(place.host.terminate(&key, "operator", Some(&long))));
+    assert!(too_long(place.host.delete(&key, &name)));
+    let freeze = |reason: &str| engine::trust::Act::Frozen { tenant: None, reason: reason.to_owned() };
+    assert!(too_long(place.say(freeze(&long))));
+    assert!(too_long(place.host.say(&name, freeze("incident"))));
+    let padded = format!("{}{}", hand(9).public_key().to_pem(), "\n".repeat(1 << 20));
+    let key_added = engine::trust::Act::KeyAdded {
+        decider: "alice".parse().unwrap(),
+        kind: "ed25519".to_owned(),
+        public_key: padded,
+        valid_until: None,
+    };
+    assert!(too_long(place.say(key_added)));
+    let review = place.host.review_statement(&request, &"alice".parse().unwrap(), Decision::Approved, &long);
+    assert!(matches!(review, Err(Error::Statement(_))));
+    let receipt = issued(place.approve(&request, ("alice", 1)));
+    assert!(too_long(place.host.revoke(&receipt.id, "operator", Some(&long)).map(drop)));
+    place.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
+}
