@@ -109,18 +109,18 @@ fn what_is_kept_and_does_not_count_is_not_committed_either() {
         vec![owner.clone(), denies.clone(), alice.clone()],
         vec![release.clone(), release.clone(), alice.clone(), owner.clone()],
     ] {
-        let (count, _) = engine::issuer::tally(&asked, &envelopes, grounds, at).unwrap();
+        let (count, _) = engine::issuer::tally(&asked, &admitted(envelopes, at), grounds, at).unwrap();
         assert_eq!(count.verdict, engine::trust::CountVerdict::Approved);
         assert!(count.statements.iter().all(|one| one.role().as_str() == "release"), "{count:?}");
         let people: std::collections::BTreeSet<_> =
             count.statements.iter().map(|one| one.person().clone()).collect();
         assert_eq!(people, count.approved, "everybody who is counted is committed, and nobody else");
         assert_eq!(count.statements.len(), people.len());
-        let subject = engine::trust::Subject::of(&asked.document().unwrap()).unwrap();
+        let subject = engine::trust::Subject::of(&asked.document().unwrap(), &asked.known).unwrap();
         let again = engine::trust::count(place.host.policy(), &subject, &count.statements);
         assert_eq!((again.verdict, again.approved), (count.verdict, count.approved));
     }
-    let (count, _) = engine::issuer::tally(&asked, &[denies, owner], grounds, at).unwrap();
+    let (count, _) = engine::issuer::tally(&asked, &admitted(vec![denies, owner], at), grounds, at).unwrap();
     assert_eq!(count.verdict, engine::trust::CountVerdict::Waiting);
     assert!(count.approved.is_empty() && count.denied.is_empty() && count.statements.is_empty());
 }
@@ -210,4 +210,8 @@ fn words_for_the_record_are_bounded() {
     let receipt = issued(place.approve(&request, ("alice", 1)));
     assert!(too_long(place.host.revoke(&receipt.id, "operator", Some(&long)).map(drop)));
     place.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
+}
+
+fn admitted(envelopes: Vec<receipt::Envelope>, at: receipt::Timestamp) -> Vec<engine::issuer::Admitted> {
+    envelopes.into_iter().map(|envelope| engine::issuer::Admitted { envelope, at }).collect()
 }

@@ -65,8 +65,10 @@ fn an_authority_signs_no_approval_whoever_asks() {
     let authority = engine::issuer::LocalIssuer::new(signer(), signer());
     let trust = place.host.trust().unwrap();
     let grounds = JudgingContext { trust: &trust, policy: place.host.policy() };
+    let admitted =
+        envelopes.map(|envelope| engine::issuer::Admitted { envelope, at: asked.created_at });
     let demo = judgement(Decision::Approved);
-    for basis in [DecisionBasis::Demo(&demo), DecisionBasis::People(&envelopes)] {
+    for basis in [DecisionBasis::Demo(&demo), DecisionBasis::People(&admitted)] {
         let (id, salt) = ("rcpt_x".parse().unwrap(), receipt::Salt::from_bytes([1; 32]));
         let order = IssueOrder { request: &asked, basis, id, salt, at: asked.created_at };
         assert!(matches!(authority.issue(&order, grounds), Err(IssueError::Frozen(_))), "{basis:?}");

@@ -29,7 +29,7 @@ fn a_worker_that_crashes_leaves_no_core() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", worker.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "{core}");
-    worker.signal("ABRT");
+    worker.signal(Signal::ABORT);
     let (_, ended) = worker.ended();
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(Signal::ABORT.as_raw()), false));
 }

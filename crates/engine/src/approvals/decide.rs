@@ -4,7 +4,7 @@ use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Purpose, Request};
 use crate::runtime::journals::Loaded;
 use crate::runtime::requests;
-use crate::trust::{Count, CountVerdict, Recall, Shortfall, Subject, Trust, can_count, is_own, signed_denials};
+use crate::trust::{Count, CountVerdict, Recall, Subject, Trust, can_count, is_own, signed_denials};
 use crate::{Error, Host, Waiting, ids, issuer, words};
 use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope};
@@ -308,7 +308,8 @@ impl Host {
     /// What the policy says to a request that nobody has approved.
     fn asked(&self, request: &Request) -> Result<Answer, Error> {
         let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
-        let subject = Subject::of(&document).map_err(|error| Error::Internal(error.to_string()))?;
+        let subject = Subject::of(&document, &request.known)
+            .map_err(|error| Error::Internal(error.to_string()))?;
         Ok(self.0.authority.policy.rule(&subject.question(&[])).answer)
     }
 

@@ -1,10 +1,10 @@
 //! Judging a request: what its signatures and the policy come to, whoever says that they agree.
 
+use crate::trust::Known;
 use crate::issuer::{IssueError, IssueOrder, Judged, JudgingContext, RECEIPT_LIFETIME, Request, after};
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Ask, Policy, Ruling};
 use receipt::{CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision};
-use std::collections::BTreeSet;
 use workflow::RequestId;
 
 /// A signed statement that was admitted, and when.
@@ -192,7 +192,7 @@ pub(super) fn by_people(
     };
     check_open(order.request, count.verdict, grounds.trust)?;
     let approvals = count.statements;
-    check_borne_out(&approvals, count.verdict, grounds, document)?;
+    check_borne_out(&approvals, count.verdict, grounds, (document, &order.request.known))?;
     let last = approvals.iter().max_by_key(|decision| decision.statement().decided_at);
     let Some(last) = last.cloned() else {
         return Err(IssueError::Undecided("nobody's signature bears it out".to_owned()));
@@ -239,9 +239,9 @@ fn check_borne_out(
     statements: &[VerifiedDecision],
     verdict: CountVerdict,
     grounds: JudgingContext<'_>,
-    document: &Json,
+    (document, known): (&Json, &Known),
 ) -> Result<(), IssueError> {
-    let again = count(grounds.policy, &Subject::of(document)?, statements);
+    let again = count(grounds.policy, &Subject::of(document, known)?, statements);
     match again.verdict == verdict {
         true => Ok(()),
         false => Err(IssueError::Undecided(format!(

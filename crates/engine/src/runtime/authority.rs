@@ -4,7 +4,7 @@ use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, Judg
 use crate::runtime::journals::Journals;
 use crate::runtime::remote_authority::Changes;
 use crate::trust::{Act, RecordedTrustAct, Trust};
-use crate::{Error, ids};
+use crate::{Error, ids, words};
 use policy::Policy;
 use receipt::{Salt, Scope, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +90,7 @@ impl Authority {
         if self.issuer.is_elsewhere() {
             return Err(Error::SaidElsewhere);
         }
+        check_words(by, &act)?;
         let said = RecordedTrustAct { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
         loop {
@@ -100,5 +101,27 @@ impl Authority {
                 said => return Ok(said?),
             }
         }
+    }
+}
+
+/// Everything in an act that is no name or time of its own kind is bounded before it is kept.
+fn check_words(by: &str, act: &Act) -> Result<(), Error> {
+    let reason = match act {
+        Act::KeyRevoked { reason, .. }
+        | Act::DeciderRemoved { reason, .. }
+        | Act::Frozen { reason, .. }
+        | Act::Thawed { reason, .. }
+        | Act::GlassBroken { reason, .. } => Some(reason.as_str()),
+        Act::DeciderAdded { .. }
+        | Act::KeyAdded { .. }
+        | Act::PolicyAdopted { .. }
+        // It was parsed from an envelope, which is bounded.
+        | Act::Reviewed { .. } => None,
+    };
+    words::check(by, reason)?;
+    match act {
+        Act::KeyAdded { kind, public_key, .. } => words::check_key(kind).and(words::check_key(public_key)),
+        Act::KeyRevoked { key_id, .. } => words::check_key(key_id),
+        _ => Ok(()),
     }
 }
