@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use store::{RequestFilter, Store as _};
-use workflow::{Entry, Escaped, RequestId};
+use workflow::{Entry, Escaped, QuotedWhole, RequestId};
 
 /// What waits for a decision.
 #[derive(Debug, Args)]
@@ -98,7 +98,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
                 "{}  {} on {}  tenant {}  {answer}{so_far}  until {}",
                 request.id,
                 request.capability,
-                Escaped(&request.resource),
+                QuotedWhole(&request.resource),
                 request.tenant,
                 request.expires_at
             )?;

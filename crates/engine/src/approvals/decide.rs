@@ -105,6 +105,7 @@ impl Host {
         reason: Option<&str>,
     ) -> Result<DecisionStatement, Error> {
         let (_, request, _) = self.open_request(id)?;
+        request.check().map_err(|error| Error::Statement(error.to_string()))?;
         let trust = self.0.trust()?;
         let role = self.role_of(&trust, &request, by, role)?;
         let at = self.0.now()?;
@@ -152,6 +153,9 @@ impl Host {
         let standing = trust.deciders().standing_as_known(decision.key_id(), at, at);
         standing.map_err(|error| issuer::IssueError::Approval(error.into()))?;
         let mut envelopes = requests::envelopes(&look.facts, id)?;
+        if envelopes.len() >= MOST_SIGNED {
+            return Err(Error::SignedTooOften(id.clone()));
+        }
         self.check_counts(&request, &decision, &envelopes)?;
         let before = Some(envelopes.len());
         envelopes.push(envelope.clone());
@@ -331,6 +335,10 @@ impl Host {
 
 /// How many may sign one request at the same moment before one of them is told to come again.
 const AT_THE_SAME_MOMENT: usize = 1_000;
+
+/// How many statements about one request are kept: twice as many as a receipt commits to, so that an authority elsewhere can be sent
+/// them all.
+const MOST_SIGNED: usize = 2 * receipt::MAX_APPROVALS;
 
 /// A decision taken alone stands for this long. The format's bound.
 const BREAK_GLASS: std::time::Duration =

@@ -7,7 +7,7 @@ use receipt::{
     Timestamp, VerifiedReceipt,
 };
 use store::{ReceiptState, StoredReceipt};
-use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
+use workflow::{ArtifactFacts, Check, InstanceId, Quoted, ReceiptId, TenantId};
 
 /// Verifies receipts under a pinned key set. Has no private key and asks nobody.
 #[derive(Debug, Clone)]
@@ -202,7 +202,7 @@ fn check_authority(
     GateContext { scope, trust, policy }: GateContext<'_>,
 ) -> Result<(), Refusal> {
     if let Some(Freeze { since, reason }) = trust.freeze_of(claim.tenant) {
-        return refuse(Check::Freeze, format!("everything is frozen since {since}: {reason:?}"));
+        return refuse(Check::Freeze, format!("everything is frozen since {since}: {}", Quoted(reason)));
     }
     let subject = Subject::of(opened.request())
         .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
@@ -248,7 +248,10 @@ fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) 
         (Check::Resource, &approved(&["action", "parameters", "resource"]), claim.resource),
     ] {
         if of != wanted {
-            return refuse(check, format!("the receipt is for {check} {of:?}, not for {wanted:?}"));
+            return refuse(
+                check,
+                format!("the receipt is for {check} {}, not for {}", Quoted(of), Quoted(wanted)),
+            );
         }
     }
     match request.pointer(["action", "parameters", "artifact"]) {

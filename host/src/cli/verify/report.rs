@@ -1,6 +1,7 @@
 //! Verdicts in words, and as JSON.
 
 use crate::cli::verify::Verdict;
+use crate::cli::visible_json;
 use engine::{Clock as _, SystemClock};
 use receipt::{
     ApprovalError, Opened, Rule, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
@@ -35,7 +36,7 @@ pub(crate) fn describe(
         writeln!(out, "rule         {}", Quoted(&rule))?;
     }
     if let Some(projection) = receipt.projection() {
-        writeln!(out, "projection   {}", workflow::Escaped(&projection.canonical()))?;
+        writeln!(out, "projection   {}", visible_json(&projection.canonical()))?;
     }
     writeln!(out, "issued       {}", receipt.created_at())?;
     let when = if receipt.is_expired(SystemClock.now()) { "past" } else { "still to come" };
@@ -49,7 +50,7 @@ pub(crate) fn describe(
             )?;
             let binding = opened.binding();
             writeln!(out, "tenant       {}", Quoted(binding.company_id.as_deref().unwrap_or("none")))?;
-            writeln!(out, "request      {}", workflow::Escaped(&opened.request().canonical()))?;
+            writeln!(out, "request      {}", visible_json(&opened.request().canonical()))?;
         }
         (None, Some(_)) => writeln!(
             out,
