@@ -366,7 +366,7 @@ fn t29_asking_again_shows_how_it_went_before() {
     }
     let (key, request) = place.asked();
     let shown = place.host.request(&request).unwrap().to_string();
-    assert!(shown.contains("asked before 2 times on this resource, denied 2 times"), "{shown}");
+    assert!(shown.contains("asked        2 times before on this resource, denied 2 times"), "{shown}");
     assert!(shown.contains("not approved before"), "{shown}");
     issued(place.approve(&request, ALICE));
     place.ends(&key);
@@ -541,7 +541,7 @@ fn t20_what_an_approver_sees_is_printable_and_bounded() {
         assert!(shown.len() < 8 << 10, "{}", shown.len());
         let (facts, theirs) = shown.split_once("written by the workflow, not checked by anybody:").unwrap();
         assert!(!facts.contains("something.harmless\n"), "{facts}");
-        assert_eq!(theirs.trim().lines().count(), 2, "a reason and evidence, a line each: {theirs}");
+        assert_eq!(theirs.trim().lines().count(), 3, "a name, a reason and evidence, a line each: {theirs}");
     }
 }
 

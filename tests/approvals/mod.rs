@@ -1,5 +1,6 @@
 //! Decisions by people, the gate that verifies their receipts, and where the private keys are.
 
+mod asking;
 mod authority;
 mod deciders;
 mod unmet;

@@ -81,9 +81,9 @@ fn an_approved_run_tells_its_story_in_order() {
         "\"build generated worker\"",
         "waits for a decision",
         "cloudflare.dynamic-worker.deploy",
-        "worker-bundle.js",
         "212 bytes",
         "written by the workflow",
+        "\"worker-bundle.js\"",
         "AI-generated tenant workflow",
         "diffSummary",
         "APPROVED by demo:automatic",
@@ -433,5 +433,27 @@ fn a_policy_that_others_can_write_is_refused() {
             assert_eq!(ran.code == Some(3), trusted, "{name} {mode:o}: {}", ran.stderr);
             assert_eq!(ran.stderr.contains("chmod go-w"), !trusted, "{name} {mode:o}: {}", ran.stderr);
         }
+    }
+}
+
+/// A command line may be put together by a script, out of what somebody else has said.
+#[test]
+fn a_usage_error_shows_what_was_typed_and_no_terminal_obeys_it() {
+    let data = TempDir::new().unwrap();
+    let hostile = "\u{1b}[2J\u{202e}\u{200b}x'\nerror: all is well             sha256";
+    let typed: [&[&str]; 5] = [
+        &[hostile],
+        &["run", GUEST, &format!("--{hostile}")],
+        &["approve", hostile],
+        &["submit", GUEST, "--tenant", hostile],
+        &["run", GUEST, "--limit", &format!("{hostile}=1")],
+    ];
+    for arguments in typed {
+        let ran = run(data.path(), arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.chars().all(|c| c == '\n' || workflow::is_visible(c)), "{:?}", ran.stderr);
+        assert!(ran.stderr.contains(r"\u{1b}[2J\u{202e}\u{200b}x"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("\nerror: all is well"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("well  "), "{}", ran.stderr);
     }
 }

@@ -156,6 +156,24 @@ fn sizes() -> Vec<Attack> {
     vec![
         guest("long-evidence", "A megabyte of evidence.", Ends("invalid", "limit evidence-bytes reached")),
         guest("deep-evidence", "Evidence nested 20 000 deep.", Ends("invalid", "the evidence is not JSON")),
+        with(
+            "evidence-as-deep-as-a-receipt",
+            "Evidence that is read by itself, and with a request around it no more: nobody could decide about it.",
+            Some(r#"{"attack":"asks","levels":126}"#),
+            Answers(&["nested deeper than the 125 levels that a receipt has room for"]),
+        ),
+        with(
+            "number-beside-a-number",
+            "A number in the evidence that is signed as another one.",
+            Some(r#"{"attack":"asks","evidence":"{\"amount\":9007199254740993}"}"#),
+            Answers(&["the number 9007199254740993", "comes back as 9007199254740992"]),
+        ),
+        with(
+            "number-beyond-numbers",
+            "A number in the evidence that is signed as null.",
+            Some(r#"{"attack":"asks","evidence":"{\"amount\":1e400}"}"#),
+            Answers(&["the number 1e400", "comes back as null"]),
+        ),
         guest("long-reason", "A megabyte of reason.", Ends("invalid", "limit reason-bytes reached")),
         guest("long-resource", "A megabyte of resource.", Ends("invalid", "limit resource-bytes reached")),
         guest("long-capability", "A megabyte of capability.", Ends("invalid", "dotted name")),

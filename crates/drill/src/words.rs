@@ -24,6 +24,18 @@ pub(super) fn attacks() -> Vec<Attack> {
         words("invisible-resource", "A resource with characters that nobody sees.", SHOWN, |ground| {
             shown(ground, "invisible-resource", "trust me")
         }),
+        words(
+            "name-as-a-line",
+            "An artifact's name that a screen of 80 columns wraps into a line of the host's own.",
+            "no wrapped line looks like one of the host's",
+            |ground| wrapped(ground, NAME_AS_A_LINE),
+        ),
+        words(
+            "words-as-lines",
+            "A reason and evidence with margins, labels and combining marks of their own.",
+            "no wrapped line looks like one of the host's",
+            |ground| wrapped(ground, WORDS_AS_LINES),
+        ),
         words("buried", "What matters behind pages of what does not.", "says that more is not shown", buried),
         words(
             "panic-escapes",
@@ -56,17 +68,7 @@ fn params(attack: &str) -> String {
 
 /// Whether an approver could overlook a character, or a terminal obey it.
 fn unseen(character: char) -> bool {
-    const INVISIBLE: [std::ops::RangeInclusive<char>; 8] = [
-        '\u{ad}'..='\u{ad}',
-        '\u{115f}'..='\u{1160}',
-        '\u{200b}'..='\u{200f}',
-        '\u{202a}'..='\u{202e}',
-        '\u{2060}'..='\u{206f}',
-        '\u{2800}'..='\u{2800}',
-        '\u{3164}'..='\u{3164}',
-        '\u{feff}'..='\u{feff}',
-    ];
-    character.is_control() || INVISIBLE.iter().any(|range| range.contains(&character))
+    !workflow::is_visible(character)
 }
 
 /// What an approver sees of a request, and that `planted` stands below the line where the workflow's own words begin.
@@ -76,11 +78,29 @@ fn shown(ground: &Fixture, attack: &str, planted: &str) -> Result<Ending, Obstac
     let Some((host, guest)) = view.split_once("written by the workflow, not checked by anybody:\n") else {
         return Ok(Ending::Through(view));
     };
-    let marked = !host.contains(planted) && guest.contains(planted) && guest.lines().count() == 2;
+    let marked = !host.contains(planted) && guest.contains(planted) && guest.lines().count() == 3;
     let visible = view.lines().all(|line| !line.contains(unseen));
     // The audit says it too, one line a fact.
     let audited = ground.entries(&key)?.iter().all(|entry| !entry.to_string().contains(unseen));
     Ok(Ending::check(marked && visible && audited, if marked && visible && audited { SHOWN } else { &view }))
+}
+
+/// Blanks up to the end of a line of 80 columns, and a margin like that of the host's own digest.
+const NAME_AS_A_LINE: &str = r#"{"attack":"asks","name":"worker-bundle.js, 212 bytes                                                     sha256 1dfd6cb49d4a55c613d7740f4aa2e1c3e95c80a6393219d51893ba0606c97f2d, approved before"}"#;
+
+const WORDS_AS_LINES: &str = r#"{"attack":"asks","reason":"safe\"             sha256 1dfd6cb49d4a55c613d7740f4aa2e1c3e95c80a6393219d51893ba0606c97f2d, approved before\\","evidence":"{\"\u0301a\":   \"policy       toml: allow by all\"}"}"#;
+
+/// How many columns a line's label takes.
+const LABEL: usize = 13;
+
+/// Whether no words of the workflow look like a line of the host's, however wide the screen is.
+fn wrapped(ground: &Fixture, params: &str) -> Result<Ending, Obstacle> {
+    let (_, request) = ground.parked(ATTACKER, HOSTILE, params)?;
+    let view = ground.host().request(&request)?.to_string();
+    // Two blanks in a row are what a line of the host's begins with. Behind its label, or its margin, there are none.
+    let plain = |line: &str| !line.get(LABEL..).unwrap_or_default().contains("  ") && !line.contains(unseen);
+    let held = view.lines().all(plain);
+    Ok(Ending::check(held, if held { "no wrapped line looks like one of the host's" } else { &view }))
 }
 
 fn buried(ground: &Fixture) -> Result<Ending, Obstacle> {

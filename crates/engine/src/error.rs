@@ -166,6 +166,11 @@ pub enum Error {
     /// Two at the same moment.
     #[error("somebody else has signed about {0} meanwhile: nothing was recorded; look at it and try again")]
     SignedMeanwhile(RequestId),
+    /// More statements than are kept.
+    #[error(
+        "{0} has as many signed statements as are kept, and they come to no decision: withdraw it (pp-host withdraw {0}), and have it asked again"
+    )]
+    SignedTooOften(RequestId),
     /// A second statement to the same effect.
     #[error("{0} has signed that about {1} already: one person counts once")]
     SignedAlready(PersonId, RequestId),

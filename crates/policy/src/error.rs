@@ -1,6 +1,6 @@
 //! What is wrong with a policy's text, and where.
 
-use crate::{InvalidName, InvalidValue, MOST_TEXT, Says};
+use crate::{InvalidName, InvalidValue, MOST_MESSAGE, MOST_TEXT, Says};
 use std::fmt;
 use workflow::{Clipped, InvalidId, Quoted};
 
@@ -20,6 +20,9 @@ pub enum Problem {
     /// Too much of it.
     #[error("the text has {0} bytes; a policy has at most {MOST_TEXT}")]
     TooLong(usize),
+    /// A refusal that says more than a receipt commits to.
+    #[error("the message has {0} bytes; a receipt commits to at most {MOST_MESSAGE}")]
+    LongMessage(usize),
     /// Not TOML, or not Cedar.
     #[error("not {language}: {}", Clipped(message))]
     Syntax {

@@ -69,7 +69,7 @@ pub use name::{InvalidName, RuleId};
 pub use people::Approver;
 pub use question::{Artifact, Component, Environment, Novelty, Question, UnknownEnvironment};
 pub use rules::{Toml, ask_one};
-pub use ruling::{Answer, Ask, Need, Quorum, Ruling, Says};
+pub use ruling::{Answer, Ask, Need, Quorum, Ruling, Says, TooManyPeople};
 pub use value::InvalidValue;
 
 pub use receipt::{PersonId, Role};
@@ -81,6 +81,9 @@ use std::collections::BTreeSet;
 
 /// The longest text of a policy, in bytes. A thousand rules take a tenth of it.
 pub const MOST_TEXT: usize = 1 << 20;
+
+/// The longest message of a denial, in bytes: it stands in a receipt as the reason.
+pub const MOST_MESSAGE: usize = receipt::MAX_REASON_LEN;
 
 /// What decides whether an action may go ahead.
 pub trait Policy: Send + Sync {

@@ -4,10 +4,11 @@ use receipt::Role;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use workflow::Quoted;
 
 /// A text that is not a name of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a {kind}: {rule}")]
+#[error("{} is not a {kind}: {rule}", Quoted(text))]
 pub struct InvalidName {
     kind: &'static str,
     text: String,

@@ -112,14 +112,28 @@ impl Ask {
     pub const EXPIRES: Duration = Duration::from_secs(24 * 60 * 60);
     /// The longest that a request waits: a year, as long as Cloudflare's longest sleep.
     pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-    /// The most people that can be asked for. More than ever decide about one action; a larger number is a mistake.
-    pub const MOST: u32 = 100;
+    /// The most people that can be asked for: a receipt commits to no more decisions than these.
+    pub const MOST: u32 = receipt::MAX_APPROVALS as u32;
 
     /// One approval, by anyone.
     #[must_use]
     pub fn one() -> Self {
         let need = Need { role: None, approvals: 1 };
         Self { quorums: vec![Quorum { needs: vec![need] }], denials: Self::DENIALS, expires: Self::EXPIRES }
+    }
+
+    /// Whether a receipt can commit to the decisions of everybody who is asked for, whichever way they decide.
+    ///
+    /// # Errors
+    /// When it asks for more people than [`Ask::MOST`], in one quorum or to refuse.
+    pub fn check(&self) -> Result<(), TooManyPeople> {
+        let quorums = self.quorums.iter().map(|quorum| (quorum.people(), quorum.to_string()));
+        let denials = (self.denials, format!("{} denials", self.denials));
+        let mut asked = quorums.chain([denials]);
+        match asked.find(|(people, _)| *people > Self::MOST) {
+            Some((people, asked)) => Err(TooManyPeople { people, asked }),
+            None => Ok(()),
+        }
     }
 
     /// Whether these approvals are enough.
@@ -167,6 +181,29 @@ impl fmt::Display for Ask {
 pub struct Quorum {
     /// What is needed.
     pub needs: Vec<Need>,
+}
+
+impl Quorum {
+    /// How many different people it can take: nobody may have two of the roles.
+    #[must_use]
+    pub fn people(&self) -> u32 {
+        let count = |anyone: bool| {
+            let needs = self.needs.iter().filter(|need| need.role.is_none() == anyone);
+            needs.fold(0, |people: u32, need| people.saturating_add(need.approvals))
+        };
+        count(false).max(count(true))
+    }
+}
+
+/// More people are asked for than a receipt can commit to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the policy asks for {people} people ({asked}), and a receipt commits to the decisions of {most} at most: it has to ask for fewer",
+    most = Ask::MOST
+)]
+pub struct TooManyPeople {
+    people: u32,
+    asked: String,
 }
 
 impl fmt::Display for Quorum {

@@ -79,7 +79,8 @@ fn approvals_used_otherwise() {
     for (text, number) in [
         ("context.approvals.release >= 0", "0"),
         ("context.approvals.release > -1", "-1"),
-        ("context.approvals.release >= 101", "101"),
+        ("context.approvals.release >= 33", "33"),
+        ("context.approvals.release > 32", "32"),
         ("context.approvals.release > 9223372036854775807", "9223372036854775807"),
     ] {
         let error = condition("permit", "when", text);
@@ -153,7 +154,7 @@ fn annotations() {
         ),
         (
             format!("@id(\"a\") @denials(\"0\") {permit}"),
-            "line 1: @denials cannot be 0: a whole number from 1 to 100",
+            "line 1: @denials cannot be 0: a whole number from 1 to 32",
         ),
         ("@id(\"a\") permit (principal == ?principal, action, resource);".to_owned(), "templates"),
     ] {

@@ -1,6 +1,6 @@
 //! A text in TOML that is not understood is no policy, and the line is named.
 
-use policy::{MOST_TEXT, Toml};
+use policy::{Ask, MOST_TEXT, Need, Quorum, Toml};
 
 /// The error of a text.
 fn error(text: &str) -> String {
@@ -92,10 +92,11 @@ fn values_that_cannot_be() {
             "role = \"anyone\"",
             "\"anyone\" is not a role: 1 to 64 characters of a-z 0-9 . _ -, the first a letter or a digit, and not \"anyone\"",
         ),
-        ("approvals = 0", "approvals cannot be 0: a whole number from 1 to 100 is expected"),
-        ("approvals = \"2\"", "approvals cannot be \"2\": a whole number from 1 to 100 is expected"),
-        ("denials = 101", "denials cannot be 101: a whole number from 1 to 100 is expected"),
-        ("approvals = 1.5", "approvals cannot be 1.5: a whole number from 1 to 100 is expected"),
+        ("approvals = 0", "approvals cannot be 0: a whole number from 1 to 32 is expected"),
+        ("approvals = \"2\"", "approvals cannot be \"2\": a whole number from 1 to 32 is expected"),
+        ("denials = 33", "denials cannot be 33: a whole number from 1 to 32 is expected"),
+        ("approvals = 33", "approvals cannot be 33: a whole number from 1 to 32 is expected"),
+        ("approvals = 1.5", "approvals cannot be 1.5: a whole number from 1 to 32 is expected"),
         (
             "expires = \"1 day\"",
             "expires cannot be \"1 day\": a duration is expected: a whole number with s, m, h or d, such as \"15m\" or \"24h\"",
@@ -176,4 +177,31 @@ fn more_than_anybody_reads() {
     let text = "#".repeat(MOST_TEXT + 1);
     assert_eq!(error(&text), "the text has 1048577 bytes; a policy has at most 1048576");
     assert!(error(&format!("rule = {}", "[".repeat(100_000))).contains("not TOML"));
+}
+
+#[test]
+fn a_message_is_no_longer_than_a_receipt_commits_to() {
+    let denying = |len: usize| {
+        let text = format!("[[rule]]\nid = \"a\"\nthen = \"deny\"\nmessage = \"{}\"", "x".repeat(len));
+        Toml::parse(&text).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(denying(policy::MOST_MESSAGE), Ok(()));
+    let expected = "line 4: the message has 4097 bytes; a receipt commits to at most 4096";
+    assert_eq!(denying(policy::MOST_MESSAGE + 1), Err(expected.to_owned()));
+}
+
+/// An embedding program may have a policy of its own, and Cedar adds up what several conditions ask for.
+#[test]
+fn an_answer_asks_for_no_more_people_than_a_receipt_commits_to() {
+    let need =
+        |role: Option<&str>, approvals| Need { role: role.map(|role| role.parse().unwrap()), approvals };
+    let ask = |needs: Vec<Need>| Ask { quorums: vec![Quorum { needs }], ..Ask::one() };
+    assert_eq!(ask(vec![need(None, 32)]).check(), Ok(()));
+    assert_eq!(ask(vec![need(Some("a"), 16), need(Some("b"), 16), need(None, 32)]).check(), Ok(()));
+    let many = ask(vec![need(Some("ops"), 20), need(Some("release"), 13)]).check().unwrap_err();
+    assert_eq!(
+        many.to_string(),
+        "the policy asks for 33 people (20 of ops and 13 of release), and a receipt commits to the decisions of 32 at most: it has to ask for fewer"
+    );
+    assert!(Ask { denials: 33, ..Ask::one() }.check().is_err());
 }

@@ -7,7 +7,9 @@ use crate::approvals::ApprovalError;
 use crate::fields::Scope;
 use crate::json::JsonError;
 use crate::keys::KeySetError;
+use crate::members::ShapeError;
 use crate::signer::SignError;
+use crate::statement::MAX_REASON_LEN;
 
 /// What exactly was wrong, for people.
 pub type Reason = Cow<'static, str>;
@@ -174,6 +176,28 @@ pub enum MintError {
     /// The request already carries a key that only minting sets.
     #[error("the request carries the reserved key `{0}`; leave it out, minting adds it")]
     RequestReservedKey(&'static str),
+    /// It does not say what people would decide about.
+    #[error("the request is not one that people decide about: {0}")]
+    Undecidable(ShapeError),
+    /// It is longer than what is read, or would be with what minting adds.
+    #[error(
+        "the request takes {len} bytes in a receipt's export with everything that may be added to it, more than {most}"
+    )]
+    TooLong {
+        /// What it takes.
+        len: usize,
+        /// What there is.
+        most: usize,
+    },
+    /// Its own text is not read.
+    #[error("the request would not be read again from a receipt: {0}")]
+    Unreadable(JsonError),
+    /// Its own text is read as something else: a number in it is not finite.
+    #[error("the request would be read again from a receipt as another one")]
+    NotReadBack,
+    /// The stated reason is longer than a decider's may be.
+    #[error("a reason of {0} bytes, more than the {MAX_REASON_LEN} that a receipt commits to")]
+    SummaryTooLong(usize),
     /// This crate verifies that projection and does not issue it.
     #[error("receipts under `{0}` are verified here, not issued; use execute/v1 or revocation/v1")]
     ProjectionNotIssued(&'static str),

@@ -200,7 +200,7 @@ mod verified;
 mod verify;
 
 pub use approvals::{
-    ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, request_digest, verify_approvals,
+    ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, check_request, request_digest, verify_approvals,
 };
 pub use artifact::Artifact;
 pub use attestation::{

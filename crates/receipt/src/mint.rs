@@ -7,7 +7,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::approvals::{APPROVALS_KEY, ApprovalError, MAX_APPROVALS, Said, VerifiedDecision};
+use crate::approvals::{
+    APPROVALS_KEY, ApprovalError, MAX_APPROVALS, Said, VerifiedDecision, check_committed,
+};
 use crate::artifact::Artifact;
 use crate::canonical::Canonicalization;
 use crate::decider::Decider;
@@ -19,6 +21,7 @@ use crate::keys::{DEMO_KEY_ID, Key, KeySet, KeyStatus};
 use crate::opening::{BINDING_KEY, Binding, Opening, SUMMARY_KEY, Stated, StatedBinding};
 use crate::projection::Projection;
 use crate::signer::Signer;
+use crate::statement::MAX_REASON_LEN;
 use crate::timestamp::Timestamp;
 use crate::verify::verify;
 use crate::{approvals, encoding, projection, revocation};
@@ -78,6 +81,7 @@ pub fn mint(draft: &Draft, signer: &dyn Signer) -> Result<Minted, MintError> {
     let request = committed_request(draft)?;
     check_approvals(draft)?;
     let request_json = request.canonical();
+    check_committed(&request, &request_json)?;
     let projection = projection::build(draft.projection, &request).ok_or(MintError::RequestNotObject)?;
     let commitment = Digest::commitment(&draft.salt, &request_json);
     let text = payload(draft, signer.key_id(), commitment, projection).canonical();
@@ -142,7 +146,10 @@ fn check_draft(draft: &Draft, key_id: &str) -> Result<(), MintError> {
             return Err(MintError::EmptyField(name));
         }
     }
-    check_scope(draft, key_id)
+    match &draft.summary {
+        Some(summary) if summary.len() > MAX_REASON_LEN => Err(MintError::SummaryTooLong(summary.len())),
+        _ => check_scope(draft, key_id),
+    }
 }
 
 /// A person's decision rests on that person's signature. A revocation may, and need not: nobody should have to wait for one.

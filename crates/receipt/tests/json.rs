@@ -54,6 +54,80 @@ fn texts_are_written_as_javascript_writes_them() {
 }
 
 #[test]
+fn a_number_that_would_come_back_as_another_is_refused_where_it_has_to_be_exact() {
+    for (text, kept) in [
+        ("9007199254740993", "9007199254740992"),
+        ("-9007199254740993", "-9007199254740992"),
+        ("1e400", "null"),
+        ("-1e400", "null"),
+        ("1e99999999999999999999", "null"),
+        ("1e-400", "0"),
+        ("1e-99999999999999999999", "0"),
+        ("0.1000000000000000055511151231257827", "0.1"),
+        ("123456789012345678901234567890", "1.2345678901234568e+29"),
+        ("1.00000000000000000000000000001", "1"),
+    ] {
+        let inexact = JsonError::Inexact { number: text.to_owned(), kept: kept.to_owned(), at: 6 };
+        assert_eq!(Json::parse_exact(&format!(r#"{{"a": {text}}}"#)), Err(inexact.clone()), "{text}");
+        assert!(inexact.to_string().contains(&format!("the number {text} at byte 6 comes back as {kept}")));
+        assert!(Json::parse(text).is_ok(), "{text} is JSON");
+    }
+    let long = format!("1.{}1", "0".repeat(100_000));
+    assert!(Json::parse_exact(&long).unwrap_err().to_string().len() < 300);
+}
+
+#[test]
+fn a_number_that_comes_back_as_its_value_is_exact_however_it_is_written() {
+    for (text, kept) in [
+        ("0", "0"),
+        ("-0", "0"),
+        ("-0.00e-5", "0"),
+        ("1.0", "1"),
+        ("0.10", "0.1"),
+        ("100e-2", "1"),
+        ("1E+2", "100"),
+        ("0.1e1", "1"),
+        ("9007199254740992", "9007199254740992"),
+        ("9007199254740994", "9007199254740994"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("1e21", "1e+21"),
+        ("5e-324", "5e-324"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+    ] {
+        assert_eq!(Json::parse_exact(text).map(|json| json.canonical()).as_deref(), Ok(kept), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_here_is_exact(json in strategies::json()) {
+        let text = json.canonical();
+        prop_assert_eq!(Json::parse_exact(&text), Ok(json));
+    }
+
+    #[test]
+    fn what_is_exact_has_the_digits_that_were_written(digits in "[1-9][0-9]{0,20}") {
+        let exact = Json::parse_exact(&digits);
+        match digits.parse::<u128>().unwrap() {
+            number if number <= MAX_SAFE_INTEGER.into() => prop_assert_eq!(exact.unwrap().canonical(), digits),
+            number => prop_assert_eq!(exact.is_ok(), Json::Number(number as f64).canonical() == digits),
+        }
+    }
+}
+
+#[test]
+fn over_several_lines_it_is_the_same_value() {
+    let json = Json::parse(r#"{"b":[1,{"c":[]},{}],"a":"x y\ud800","d":{"e":9007199254740992}}"#).unwrap();
+    let text = json.indented();
+    assert_eq!(
+        text,
+        "{\n  \"a\": \"x y\\ud800\",\n  \"b\": [\n    1,\n    {\n      \"c\": []\n    },\n    {}\n  ],\n  \
+         \"d\": {\n    \"e\": 9007199254740992\n  }\n}"
+    );
+    assert_eq!(Json::parse(&text), Ok(json));
+}
+
+#[test]
 fn what_is_not_json_is_refused() {
     for text in [
         "",

@@ -19,6 +19,7 @@ mod minting;
 mod opening;
 mod projection;
 mod quorum;
+mod requests;
 mod rules;
 mod schema;
 mod statements;

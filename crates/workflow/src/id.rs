@@ -1,5 +1,6 @@
 //! Identifiers, parsed once at the edge. A copy of one is no more than a count.
 
+use crate::Quoted;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 /// A text that is not an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not {kind}: {rule}")]
+#[error("{} is not {kind}: {rule}", Quoted(text))]
 pub struct InvalidId {
     kind: &'static str,
     text: String,

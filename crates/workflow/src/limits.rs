@@ -5,7 +5,7 @@ use crate::{
     Action, Alarm, Call, Command, Entry, EventType, Expectation, Failure, Invocation, Sleep, Start,
     StepConfig,
 };
-use receipt::{Json, Timestamp};
+use receipt::{Json, JsonError, Timestamp};
 use std::time::Duration;
 
 /// The bounds on what one instance asks for and records. The defaults start from those of Cloudflare Workflows.
@@ -287,7 +287,11 @@ impl Limits {
                 action.evidence.len(),
             ));
         }
-        Json::parse(&action.evidence).map_err(|error| format!("the evidence is not JSON: {error}"))?;
+        // What is approved is what was written: its numbers too.
+        Json::parse_exact(&action.evidence).map_err(|error| match error {
+            JsonError::Inexact { .. } => format!("the evidence cannot be signed as it is written: {error}"),
+            _ => format!("the evidence is not JSON: {error}"),
+        })?;
         match &action.artifact {
             Some(artifact) => self.check_artifact(&artifact.facts().name, artifact.facts().bytes),
             None => Ok(()),

@@ -42,6 +42,7 @@ impl Workflow for Hostile {
             }
             "plain" => Ok(deployed(RESOURCE, &artifact("good"), approve(CAPABILITY, RESOURCE)?)),
             "two-approvals" => two_approvals(),
+            "asks" => Ok(asks(&params)),
             "loud" => approve_with(loud()).map(|_| json!({})),
             "bad-evidence" => approve_with(pp::Action {
                 evidence: "{\"a\":1,\"a\":2}".to_owned(),
@@ -111,6 +112,23 @@ fn two_approvals() -> Result<Value, Failure> {
     let (first, second) = (approve(CAPABILITY, RESOURCE)?, approve(CAPABILITY, RESOURCE)?);
     let first = deployed(RESOURCE, &artifact("good"), first);
     Ok(json!([first, deployed(RESOURCE, &artifact("good"), second)]))
+}
+
+/// Asks for what the parameters say, and tells what came of it. Evidence may be so many levels deep, or so many of a text.
+fn asks(params: &Value) -> Value {
+    let text = |name: &str, usual: &str| params[name].as_str().unwrap_or(usual).to_owned();
+    let times = |name: &str| params[name].as_u64().unwrap_or(0) as usize;
+    let evidence = match (times("levels"), times("times")) {
+        (0, 0) => text("evidence", "{}"),
+        (0, times) => json!(text("evidence", "x").repeat(times)).to_string(),
+        (levels, _) => format!("{}{}", "[".repeat(levels), "]".repeat(levels)),
+    };
+    let artifact = Some(named(&text("name", "bundle.js"), "good"));
+    let (resource, reason) = (text("resource", RESOURCE), text("reason", "trust me"));
+    match approve_with(pp::Action { resource, reason, evidence, artifact, ..action(CAPABILITY, RESOURCE) }) {
+        Ok(_) => json!({ "granted": true }),
+        Err(refusal) => json!({ (refusal.name): refusal.message }),
+    }
 }
 
 /// Words that try to be more than words on an approver's screen.

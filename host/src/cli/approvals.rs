@@ -12,7 +12,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use store::{RequestFilter, Store as _};
-use workflow::{Entry, Escaped, RequestId};
+use workflow::{Entry, Escaped, QuotedWhole, RequestId};
 
 /// What waits for a decision.
 #[derive(Debug, Args)]
@@ -101,7 +101,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
                 "{}  {} on {}  tenant {}  {answer}{so_far}  until {}",
                 request.id,
                 request.capability,
-                Escaped(&request.resource),
+                QuotedWhole(&request.resource),
                 request.tenant,
                 request.expires_at
             )?;

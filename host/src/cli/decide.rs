@@ -1,11 +1,12 @@
 //! Who decides on this command line.
 
+use crate::cli::visible_json;
 use anyhow::bail;
 use engine::api::{Account, Attended};
 use engine::issuer::{Judgement, Request};
 use receipt::Decision;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use workflow::Escaped;
+use workflow::{Escaped, ActorId, InvalidId};
 
 /// What to do when an action waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +66,8 @@ fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
         out,
         "(In it, evidence, reason, summary, resource and the names are the workflow's own words.)\n"
     )?;
-    let document: serde_json::Value = serde_json::from_str(&request.document()?.canonical())?;
-    for line in serde_json::to_string_pretty(&document)?.lines() {
-        writeln!(out, "  {}", Escaped(line))?;
+    for line in visible_json(&request.document()?.indented()).lines() {
+        writeln!(out, "  {line}")?;
     }
     writeln!(
         out,

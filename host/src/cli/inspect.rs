@@ -10,7 +10,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use std::{fs, io};
-use workflow::Escaped;
+use workflow::{Escaped, Quoted};
 
 /// Show what a component is and what it could reach, without running it. Exits with 1 when it is not a workflow.
 #[derive(Debug, Args)]
@@ -76,10 +76,10 @@ fn tell(inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
     }
     let Some(code) = inspection.code else { return Ok(()) };
     for name in &inspection.imports {
-        writeln!(out, "imports       {}", Escaped(name))?;
+        writeln!(out, "imports       {}", Quoted(name))?;
     }
     for name in &inspection.exports {
-        writeln!(out, "exports       {}", Escaped(name))?;
+        writeln!(out, "exports       {}", Quoted(name))?;
     }
     match inspection.wasi().count() {
         0 => writeln!(out, "wasi          none")?,

@@ -50,7 +50,8 @@ impl FromStr for Change {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or("a limit is set with NAME=N")?;
         let limit = limits::find(name).map_err(|unknown| unknown.to_string())?;
-        let value = limit.parse(value).map_err(|invalid| format!("{value:?}: {invalid}"))?;
+        let value =
+            limit.parse(value).map_err(|invalid| format!("{}: {invalid}", workflow::Quoted(value)))?;
         Ok(Self { limit, value })
     }
 }

@@ -140,7 +140,7 @@ impl From<Exit> for ExitCode {
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     let data = &cli.data;
     // Nearly every command opens a folder with keys, or a decider's.
@@ -204,20 +204,59 @@ fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
     Ok(visible_json(&serde_json::to_string(value)?))
 }
 
+/// The same JSON with escapes in its strings: for what cannot be seen, and for blanks that follow a blank, with which words could look like
+/// a line of their own.
 fn visible_json(json: &str) -> String {
-    let mut units = [0; 2];
-    json.chars().fold(String::with_capacity(json.len()), |mut visible, character| {
-        if character == '\n' || workflow::is_visible(character) {
+    let (mut units, mut place, mut visible) = ([0; 2], Place::Between, String::with_capacity(json.len()));
+    for character in json.chars() {
+        let blank = place == Place::Inside && character == ' ' && visible.ends_with(' ');
+        if !blank && (character == '\n' || workflow::is_visible(character)) {
             visible.push(character);
         } else {
             visible.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
         }
-        visible
-    })
+        place = place.after(character);
+    }
+    visible
+}
+
+/// Where in a JSON text a character is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Between strings.
+    Between,
+    /// Inside a string.
+    Inside,
+    /// Inside a string, behind a backslash.
+    Escaped,
+}
+
+impl Place {
+    fn after(self, character: char) -> Self {
+        match (self, character) {
+            (Self::Between, '"') | (Self::Escaped, _) => Self::Inside,
+            (Self::Inside, '"') => Self::Between,
+            (Self::Inside, '\\') => Self::Escaped,
+            (place, _) => place,
+        }
+    }
+}
+
+/// Parses the command line again with its arguments escaped, so that whatever the parser says repeats escapes: an argument may come from
+/// somebody else, in a script.
+fn with_visible_arguments(error: clap::Error) -> clap::Error {
+    let visible = |argument: std::ffi::OsString| {
+        let quoted = workflow::QuotedWhole(&argument.to_string_lossy()).to_string();
+        // The parser brings quotation marks of its own.
+        let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
+        inner.replace('\'', "\\'")
+    };
+    Cli::try_parse_from(std::env::args_os().map(visible)).err().unwrap_or(error)
 }
 
 /// `verify` gives 2 another meaning, so its usage errors get the specification's 64.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: clap::Error) -> ExitCode {
+    let error = if error.use_stderr() { with_visible_arguments(error) } else { error };
     let _ = error.print();
     let verifying = std::env::args_os().any(|argument| argument == "verify");
     match (error.use_stderr(), verifying) {

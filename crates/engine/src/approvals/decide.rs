@@ -96,6 +96,7 @@ impl Host {
         reason: Option<&str>,
     ) -> Result<DecisionStatement, Error> {
         let (_, request, _) = self.open_request(id)?;
+        request.check().map_err(|error| Error::Statement(error.to_string()))?;
         let trust = self.0.trust()?;
         let role = self.role_of(&trust, &request, by, role, decision)?;
         let at = self.0.now()?;
@@ -140,6 +141,9 @@ impl Host {
         let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let decision = issuer::admit(&request, envelope, Purpose::Decision, grounds, at)?;
         let mut admitted = requests::admitted(&look.facts, id)?;
+        if admitted.len() >= MOST_SIGNED {
+            return Err(Error::SignedTooOften(id.clone()));
+        }
         self.check_counts(&request, &decision, &admitted)?;
         let before = Some(admitted.len());
         // What is kept has no member that is not signed.
@@ -370,6 +374,10 @@ fn cannot_count(person: &Person, decision: Decision, role: Option<&Role>, asked:
 
 /// How many may sign one request at the same moment before one of them is told to come again.
 const AT_THE_SAME_MOMENT: usize = 1_000;
+
+/// How many statements about one request are kept: twice as many as a receipt commits to, so that an authority elsewhere can be sent
+/// them all.
+const MOST_SIGNED: usize = 2 * receipt::MAX_APPROVALS;
 
 /// A decision taken alone stands for this long. The format's bound.
 const BREAK_GLASS: std::time::Duration =

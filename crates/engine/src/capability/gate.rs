@@ -8,7 +8,7 @@ use receipt::{
 };
 use store::Signed;
 use store::{ReceiptState, StoredReceipt};
-use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
+use workflow::{ArtifactFacts, Check, InstanceId, Quoted, ReceiptId, TenantId};
 
 /// Verifies receipts under a pinned key set. Has no private key and asks nobody.
 #[derive(Debug, Clone)]
@@ -219,7 +219,7 @@ fn check_authority(
     GateContext { scope, trust, policy, known }: GateContext<'_>,
 ) -> Result<Vec<VerifiedDecision>, Refusal> {
     if let Some(Freeze { since, reason }) = trust.freeze_of(claim.tenant) {
-        return refuse(Check::Freeze, format!("everything is frozen since {since}: {reason:?}"));
+        return refuse(Check::Freeze, format!("everything is frozen since {since}: {}", Quoted(reason)));
     }
     let subject = Subject::of(opened.request(), known)
         .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
@@ -265,7 +265,10 @@ fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) 
         (Check::Resource, &approved(&["action", "parameters", "resource"]), claim.resource),
     ] {
         if of != wanted {
-            return refuse(check, format!("the receipt is for {check} {of:?}, not for {wanted:?}"));
+            return refuse(
+                check,
+                format!("the receipt is for {check} {}, not for {}", Quoted(of), Quoted(wanted)),
+            );
         }
     }
     match request.pointer(["action", "parameters", "artifact"]) {

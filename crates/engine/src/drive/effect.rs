@@ -10,7 +10,7 @@ use crate::trust::{Known, Trust, scope_of};
 use receipt::{Digest, Json, Scope, Timestamp};
 use std::sync::Arc;
 use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};
-use workflow::{Asked, Call, Check, Effect, Entry, Invocation, ReceiptId};
+use workflow::{Asked, Call, Check, Effect, Entry, Invocation, Quoted, ReceiptId};
 
 /// A receipt that this drive has spent, and that nobody has acted on yet.
 pub(crate) struct SpentReceipt {
@@ -83,7 +83,7 @@ impl Driver {
             Some(_) => Ok(permit),
             None => Err(Refusal {
                 check: Check::Capability,
-                message: format!("this host has no capability {:?}", invocation.capability),
+                message: format!("this host has no capability {}", Quoted(&invocation.capability)),
             }),
         }
     }
@@ -120,7 +120,10 @@ impl Driver {
     ) -> Result<Effect, Error> {
         let unknown = |message: String| Ok(Effect::Unknown { message });
         let Some(capability) = self.inner.capabilities.named(&invocation.capability) else {
-            return unknown(format!("this host has no capability {:?} any more", invocation.capability));
+            return unknown(format!(
+                "this host has no capability {} any more",
+                Quoted(&invocation.capability)
+            ));
         };
         if interrupted && capability.on_interruption() == OnInterruption::ReportUnknown {
             return unknown("the host stopped while it acted; an operator has to look".to_owned());

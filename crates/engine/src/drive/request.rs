@@ -2,11 +2,11 @@
 
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
-use crate::issuer::{Before, DecisionBasis, Form, Governed, Issued, Request, Reversibility, after, Performer};
+use crate::issuer::{Before, DecisionBasis, Form, Governed, Issued, Request, Reversibility, after, Performer, Unaskable};
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
-use receipt::{Digest, Scope, Timestamp};
+use receipt::{Digest, Json, Scope, Timestamp};
 use std::time::Duration;
 use store::{Batch, NewRequest, OverQuota};
 use workflow::{Action, Asked, Call, Entry, Manner};
@@ -27,7 +27,13 @@ impl Driver {
         if let Some(over) = self.too_often(now)? {
             return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
         }
-        let (request, ruling) = self.judged(self.drawn_up(call, action, now)?)?;
+        let (request, ruling) = match self.judged(self.drawn_up(call, action, now)?)? {
+            Ok(judged) => judged,
+            Err(unaskable) => {
+                let message = unaskable.to_string();
+                return self.append([Entry::Rejected { call, asked, message }]).await;
+            }
+        };
         let issued = match ruling.answer {
             Answer::Ask(_) => None,
             Answer::Allow | Answer::Deny => Some(self.decided_by_policy(&request)?),
@@ -95,7 +101,8 @@ impl Driver {
             capability: action.capability,
             resource: action.resource,
             reason: action.reason,
-            evidence: action.evidence,
+            // As it is committed: what is kept and shown is what is signed.
+            evidence: Json::parse(&action.evidence).map_or(action.evidence, |evidence| evidence.canonical()),
             environment: self.inner.authority.environment,
             form: Form::Dated,
             created_at: now,
@@ -132,10 +139,13 @@ impl Driver {
         })
     }
 
-    /// The request with what the policy says to it, and until when it therefore waits.
-    fn judged(&self, mut request: Request) -> Result<(Request, Ruling), Error> {
+    /// The request with what the policy says to it, and until when it therefore waits; or why nobody can be asked.
+    fn judged(&self, mut request: Request) -> Result<Result<(Request, Ruling), Unaskable>, Error> {
         let policy = &self.inner.authority.policy;
-        let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
+        let document = match request.document() {
+            Ok(document) => document,
+            Err(error) => return Ok(Err(error.into())),
+        };
         let subject =
             Subject::of(&document, &request.known).map_err(|error| Error::Internal(error.to_string()))?;
         let mut ruling = policy.rule(&subject.question(&[]));
@@ -146,6 +156,9 @@ impl Driver {
         }
         if let Answer::Ask(ask) = &ruling.answer {
             request.expires_at = after(request.created_at, ask.expires.min(Ask::LONGEST));
+            if let Err(too_many) = ask.check() {
+                return Ok(Err(too_many.into()));
+            }
         }
         request.governed = Governed {
             version: policy.version(),
@@ -153,7 +166,7 @@ impl Driver {
             answer: ruling.answer.to_string(),
             rules: ruling.rules.iter().map(ToString::to_string).collect(),
         };
-        Ok((request, ruling))
+        Ok(request.check().map(|()| (request, ruling)))
     }
 
     fn decided_by_policy(&self, request: &Request) -> Result<Issued, Error> {

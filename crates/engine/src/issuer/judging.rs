@@ -106,7 +106,8 @@ pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> O
         decider: decision.person().clone(),
         reason: decision.statement().reason.clone().unwrap_or_default(),
     };
-    (!trust.unreviewed().any(said)).then_some(act)
+    // Nobody has to review what can never be signed.
+    (request.check().is_ok() && !trust.unreviewed().any(said)).then_some(act)
 }
 
 /// The act that a second person's statement about a lone decision comes to. It comes after the request has ended, so only what it is about is
@@ -168,7 +169,7 @@ pub(super) fn by_policy(
     Ok(Judged {
         decision,
         decider: Decider::policy_engine(),
-        reason: ruling.message.clone().or_else(|| frozen.map(|freeze| freeze.reason.clone())),
+        reason: ruling.message.clone().or_else(|| frozen.map(|freeze| freeze.reason.clone())).map(fitting),
         codes: vec![code.to_owned()],
         policy_version: version(grounds.policy, &ruling),
         approvals: Vec::new(),
@@ -249,6 +250,12 @@ fn check_borne_out(
             again.ruling
         ))),
     }
+}
+
+/// As much of a reason as a receipt commits to. A policy's own words, or an operator's; a decider's are bounded when they are signed.
+fn fitting(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(receipt::MAX_REASON_LEN));
+    reason
 }
 
 /// The policy's version and the rules that determined its answer, as far as they fit.

@@ -18,7 +18,7 @@ pub use judging::{Admitted, Purpose, admit, matter, tally};
 pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use policy::Environment;
 pub use remote::RemoteIssuer;
-pub use request::{Before, Form, Governed, Request, Performer};
+pub use request::{Before, Form, Governed, Request, Performer, Unaskable};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{check_open, glass_broken, review};
@@ -33,7 +33,7 @@ use receipt::{
 };
 use std::time::Duration;
 use store::{RecordedAct, StoredReceipt};
-use workflow::{Effect, Entry, ReceiptId, RequestId, TenantId};
+use workflow::{Effect, Entry, Quoted, ReceiptId, RequestId, TenantId};
 
 /// How long a receipt can be redeemed. The specification's 15 minutes for an authorisation that is signed before it is used.
 pub const RECEIPT_LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -203,7 +203,7 @@ pub enum IssueError {
     #[error("the signed decision does not count: {0}")]
     Approval(#[from] ApprovalError),
     /// Somebody has stopped everything.
-    #[error("approvals are frozen since {}: {:?}; pp-host thaw ends it", .0.since, .0.reason)]
+    #[error("approvals are frozen since {}: {}; pp-host thaw ends it", .0.since, Quoted(&.0.reason))]
     Frozen(Freeze),
     /// Somebody decided alone, and nobody has looked at it.
     #[error(

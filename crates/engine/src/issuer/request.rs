@@ -2,8 +2,8 @@
 
 use crate::capability::Reversibility;
 use crate::trust::Known;
-use policy::{Environment, Novelty, Policy as _};
-use receipt::{Digest, Json, JsonError, LAPSES_AT, PersonId, REQUESTED_AT, Timestamp};
+use policy::{Environment, Novelty, Policy as _, TooManyPeople};
+use receipt::{Digest, Json, JsonError, LAPSES_AT, PersonId, REQUESTED_AT, Timestamp, MintError};
 use serde::{Deserialize, Serialize};
 use workflow::{ActorId, ArtifactFacts, Call, InstanceId, RequestId, TenantId};
 
@@ -140,7 +140,44 @@ impl Default for Governed {
     }
 }
 
+/// Why nobody can be asked about a request: what they decide could not be signed as it was shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unaskable {
+    /// The evidence is not read again as it would be signed.
+    #[error("the evidence would not be read from a receipt: {0}")]
+    Evidence(#[from] JsonError),
+    /// More people have to decide than a receipt commits to.
+    #[error(transparent)]
+    People(#[from] TooManyPeople),
+    /// The evidence is too deep to be read from a receipt.
+    #[error(
+        "the evidence is nested deeper than the {DEEPEST} levels that a receipt has room for: make it flatter"
+    )]
+    TooDeep,
+    /// The whole is too long.
+    #[error("{0}: make the evidence, the reason or the resource shorter")]
+    TooLong(MintError),
+    /// No receipt can commit to it.
+    #[error("no receipt can commit to this: {0}")]
+    Uncommittable(MintError),
+}
+
+/// How many levels of a request may be evidence: the rest stands around it.
+const DEEPEST: usize = receipt::json::MAX_DEPTH - 3;
+
 impl Request {
+    /// Whether a receipt can commit to it exactly as it is, whatever is decided about it and by however many people.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Unaskable> {
+        receipt::check_request(&self.document()?).map_err(|error| match error {
+            MintError::Unreadable(JsonError::TooDeep { .. }) => Unaskable::TooDeep,
+            error @ MintError::TooLong { .. } => Unaskable::TooLong(error),
+            error => Unaskable::Uncommittable(error),
+        })
+    }
+
     /// The request as it stands under a receipt's commitment: the shape of the specification's execute lane.
     ///
     /// # Errors

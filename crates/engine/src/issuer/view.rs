@@ -2,18 +2,22 @@
 //!
 //! The host's own facts come first. The workflow's words stand below them, each in quotation marks, escaped and cut, and under a line
 //! that says whose words they are. A workflow never writes a headline. What is acted on, and with what, is never cut.
+//!
+//! A line of the host's begins with a label of up to twelve characters and at least one blank, or with a margin, and so has two blanks
+//! in a row within its first fourteen columns. No words of a workflow have two blanks in a row. So no screen can wrap them into a line
+//! that looks like one of the host's.
 
 use crate::issuer::{Before, Governed, Performer, Request};
 use policy::Novelty;
-use receipt::Digest;
+use receipt::{Digest, Json};
 use std::fmt;
 use unicode_security::MixedScript;
-use workflow::{Clipped, Escaped, Quoted};
+use workflow::{Clipped, Escaped, Quoted, QuotedWhole};
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "capability   {}", self.capability)?;
-        writeln!(f, "resource     {}", Escaped(&self.resource))?;
+        writeln!(f, "resource     {}", QuotedWhole(&self.resource))?;
         writeln!(f, "tenant       {}", self.tenant)?;
         write!(f, "actor        {}", self.actor)?;
         for (what, person) in [("operated", &self.operator), ("submitted", &self.submitter)] {
@@ -29,7 +33,7 @@ impl fmt::Display for Request {
         )?;
         match &self.artifact {
             Some(artifact) => {
-                writeln!(f, "artifact     {}, {} bytes", Escaped(&artifact.name), artifact.bytes)?;
+                writeln!(f, "artifact     {} bytes", artifact.bytes)?;
                 let approved = self.approved(self.before.artifact, &artifact.sha256);
                 writeln!(f, "             sha256 {}{approved}", artifact.sha256)?;
             }
@@ -38,14 +42,21 @@ impl fmt::Display for Request {
         writeln!(f, "environment  {}, {}", self.environment.as_str(), self.reversibility.as_str())?;
         if self.before.asked > 0 {
             let Before { asked, denied, .. } = self.before;
-            writeln!(f, "asked before {asked} times on this resource, denied {denied} times")?;
+            writeln!(f, "asked        {asked} times before on this resource, denied {denied} times")?;
         }
         self.write_policy(f)?;
         writeln!(f, "lapses       {}", self.expires_at)?;
         self.write_warnings(f)?;
         writeln!(f, "written by the workflow, not checked by anybody:")?;
+        if let Some(artifact) = &self.artifact {
+            writeln!(f, "  artifact   {}", QuotedWhole(&artifact.name))?;
+        }
         writeln!(f, "  reason     {}", Quoted(&self.reason))?;
-        write!(f, "  evidence   {}", Clipped(&self.evidence))
+        // As it is signed, which brings its own quotation marks.
+        match Json::parse(&self.evidence) {
+            Ok(evidence) => write!(f, "  evidence   {}", Clipped(&evidence.canonical())),
+            Err(_) => write!(f, "  evidence   {}", Quoted(&self.evidence)),
+        }
     }
 }
 

@@ -102,7 +102,10 @@ const OF_THE_HOST: [&str; 10] = [
 
 /// A name that no limit has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no limit {name:?}; did you mean {nearest}? `pp-host limits` lists them all")]
+#[error(
+    "there is no limit {}; did you mean {nearest}? `pp-host limits` lists them all",
+    ::workflow::Quoted(name)
+)]
 pub struct UnknownLimit {
     /// The name.
     pub name: String,

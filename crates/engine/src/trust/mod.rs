@@ -26,7 +26,7 @@ use receipt::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use store::{RecordedAct, StoreError};
-use workflow::{RequestId, TenantId};
+use workflow::{Quoted, RequestId, TenantId};
 
 /// Everything that operators have said, folded.
 #[derive(Debug, Clone, Default)]
@@ -90,10 +90,10 @@ pub enum ActError {
     #[error("the key cannot be used: {0}")]
     Key(#[from] PublicKeyError),
     /// Not a kind of key that is known.
-    #[error("{0:?} is not a kind of key that is known here")]
+    #[error("{} is not a kind of key that is known here", Quoted(.0))]
     Kind(String),
     /// Not the id of a key.
-    #[error("{0:?} is not the id of a key (pp-host deciders list shows them)")]
+    #[error("{} is not the id of a key (pp-host deciders list shows them)", Quoted(.0))]
     KeyId(String),
     /// Revoked already.
     #[error("key {0} is revoked already")]

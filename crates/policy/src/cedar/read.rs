@@ -7,7 +7,9 @@ use super::outline::{Statement, statements};
 use super::{Rule, counting, facts};
 use crate::error::Lines;
 use crate::value::{parse_duration, whole};
-use crate::{Ask, InvalidValue, MOST_TEXT, PolicyError, Problem, RuleId, Says, Suggestion, Warning};
+use crate::{
+    Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, Problem, RuleId, Says, Suggestion, Warning,
+};
 use cedar_policy::{Effect, EntityId, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,8 +175,11 @@ fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
             invalid,
         })
     });
-    let (policy, message) =
-        (policy.new_id(PolicyId::new(id.as_str())), policy.annotation("message").map(str::to_owned));
+    let message = policy.annotation("message").map(str::to_owned);
+    if let Some(long) = message.as_ref().map(String::len).filter(|len| *len > MOST_MESSAGE) {
+        return Err(Problem::LongMessage(long));
+    }
+    let policy = policy.new_id(PolicyId::new(id.as_str()));
     Ok(Rule { id, line, says, denials, expires: expires.transpose()?, message, policy })
 }
 

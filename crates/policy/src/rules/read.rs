@@ -7,7 +7,7 @@ use crate::error::Lines;
 use crate::name::role;
 use crate::value::{parse_duration, parse_size};
 use crate::{
-    Ask, Environment, InvalidValue, MOST_TEXT, Novelty, Pattern, PolicyError, Problem, RuleId, Says,
+    Ask, Environment, InvalidValue, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError, Problem, RuleId, Says,
     Suggestion,
 };
 use std::borrow::Cow;
@@ -167,7 +167,7 @@ impl Reader<'_> {
                     parse_duration(text).map_err(|invalid| self.invalid("expires", value, invalid))?;
                 draft.expires = Some((expires, line));
             }
-            "message" => draft.message = Some((self.text("message", value)?.to_owned(), line)),
+            "message" => draft.message = Some((self.message(value)?, line)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -255,6 +255,15 @@ impl Reader<'_> {
             Some("") => Err(self.error(value, Problem::Empty { key })),
             Some(text) => Ok(text),
             None => Err(self.wrong_type(key, value, "a text in quotation marks")),
+        }
+    }
+
+    /// What a refusal says. It stands in a receipt.
+    fn message(&self, value: &Value<'_>) -> Result<String, PolicyError> {
+        let message = self.text("message", value)?;
+        match message.len() <= MOST_MESSAGE {
+            true => Ok(message.to_owned()),
+            false => Err(self.error(value, Problem::LongMessage(message.len()))),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod audit;
 mod commit;
+mod room;
 
 use alloc::string::String;
 
@@ -19,6 +20,8 @@ pub use audit::{Judged, verify_approvals};
 pub(crate) use audit::{Said, agree};
 pub(crate) use commit::{APPROVALS_KEY, insert};
 pub use commit::{MAX_APPROVALS, request_digest};
+pub(crate) use room::check_committed;
+pub use room::check_request;
 
 /// A person's decision whose signature, signer, statement and standing were all checked. It may be a denial.
 ///
@@ -91,9 +94,13 @@ impl DeciderSet {
     /// Whose key signed which statement. Not yet whether it counts.
     fn authenticate(&self, envelope: &Envelope) -> Result<(Standing<'_>, DecisionStatement), ApprovalError> {
         // One, so that there is no question whose decision it is.
-        let [_] = envelope.signatures() else {
+        let [signature] = envelope.signatures() else {
             return Err(ApprovalError::Signatures(envelope.signatures().len()));
         };
+        // It is not signed, and a receipt has room for so much of it.
+        if signature.key_id.len() > room::MAX_KEY_ID_LEN {
+            return Err(ApprovalError::KeyId(signature.key_id.len()));
+        }
         let (signer, payload) = self.signer(envelope).ok_or(ApprovalError::NotSigned)?;
         let statement = DecisionStatement::read(&payload)?;
         if statement.decider == signer.person.id {
@@ -133,6 +140,9 @@ pub enum ApprovalError {
     /// None, or more than one.
     #[error("a decision has one signature, and this envelope has {0}")]
     Signatures(usize),
+    /// Its key id is longer than any.
+    #[error("a key id of {0} bytes, more than the {max} that a decision has room for", max = room::MAX_KEY_ID_LEN)]
+    KeyId(usize),
     /// No key of the set signed it.
     #[error("the signature is by no key of the pinned deciders: it was changed, or somebody else signed it")]
     NotSigned,

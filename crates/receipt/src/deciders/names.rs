@@ -15,6 +15,9 @@ pub struct ParseNameError {
     alphabet: &'static str,
 }
 
+/// The longest name, in bytes.
+const LONGEST: usize = 64;
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $also:literal, $alphabet:literal) => {
         $(#[$doc])*
@@ -27,6 +30,11 @@ macro_rules! name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// A name as long as one can be, for measuring.
+            pub(crate) fn longest() -> Self {
+                Self("x".repeat(LONGEST))
+            }
         }
 
         impl FromStr for $name {
@@ -35,7 +43,7 @@ macro_rules! name {
             fn from_str(text: &str) -> Result<Self, ParseNameError> {
                 let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
                 let fits = text.bytes().next().is_some_and(plain)
-                    && text.len() <= 64
+                    && text.len() <= LONGEST
                     && text.bytes().all(|byte| plain(byte) || $also.contains(&byte));
                 let error = ParseNameError { kind: $kind, alphabet: $alphabet };
                 if fits { Ok(Self(text.to_owned())) } else { Err(error) }

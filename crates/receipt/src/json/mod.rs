@@ -15,6 +15,7 @@
 //! and by value, whatever the order of insertion. The specification says sorted keys, so here they sort as text. No
 //! key of a signed payload or of a projection is such a key.
 
+mod number;
 mod object;
 mod parse;
 mod text;
@@ -23,6 +24,7 @@ mod write;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use number::Numbers;
 pub use object::Object;
 pub use text::Text;
 
@@ -69,7 +71,7 @@ pub enum JsonError {
     /// An object names a key twice, so two readers could see two documents.
     #[error("duplicate key `{key}` before byte {at}")]
     DuplicateKey {
-        /// The key.
+        /// The key, escaped and cut.
         key: String,
         /// Offset of the end of the object.
         at: usize,
@@ -86,6 +88,18 @@ pub enum JsonError {
         /// Length of the text.
         len: usize,
     },
+    /// A number that no 64-bit float is equal to, in a text that has to come back as it was written.
+    #[error(
+        "the number {number} at byte {at} comes back as {kept}; write it as a string, or so that a 64-bit float holds it"
+    )]
+    Inexact {
+        /// The number as it is written, escaped and cut.
+        number: String,
+        /// What the nearest float is written as.
+        kept: String,
+        /// Offset of its first byte.
+        at: usize,
+    },
 }
 
 /// An integer that a JavaScript number cannot hold exactly.
@@ -96,7 +110,13 @@ pub struct UnsafeInteger(pub u64);
 impl Json {
     /// Reads one JSON text: RFC 8259, no byte order mark, no duplicate keys, bounded.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        parse::parse(text)
+        parse::parse(text, Numbers::Nearest)
+    }
+
+    /// As [`parse`](Self::parse), and refuses a number that [`canonical`](Self::canonical) would not write back as the same
+    /// value: `9007199254740993`, `1e400`. For a text that one person writes and another signs.
+    pub fn parse_exact(text: &str) -> Result<Self, JsonError> {
+        parse::parse(text, Numbers::Exact)
     }
 
     /// An object from its members; a later member replaces an earlier one of the same name.
@@ -112,6 +132,12 @@ impl Json {
     /// The canonical text: keys sorted recursively, no white space, `JSON.stringify` escapes and numbers.
     pub fn canonical(&self) -> String {
         write::to_text(|out| write::value(out, self))
+    }
+
+    /// The canonical text over several lines, two blanks a level: for people. Strings and numbers stand as in
+    /// [`canonical`](Self::canonical).
+    pub fn indented(&self) -> String {
+        write::to_text(|out| write::indented(out, self, 0))
     }
 
     /// Whether `text` is the canonical text of this value.

@@ -3,14 +3,16 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::number::{Numbers, written_back};
 use super::write::plain_len;
 use super::{Json, JsonError, MAX_DEPTH, MAX_LEN, Object, Text};
+use crate::members::clipped;
 
-pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
+pub(super) fn parse(text: &str, numbers: Numbers) -> Result<Json, JsonError> {
     if text.len() > MAX_LEN {
         return Err(JsonError::TooLong { len: text.len() });
     }
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { text, numbers, at: 0, depth: 0 };
     parser.skip_space();
     let json = parser.value()?;
     parser.skip_space();
@@ -23,6 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
 // INVARIANT: `at` is a character boundary whenever `text` is sliced: it only ever stops on ASCII bytes or at the end.
 struct Parser<'a> {
     text: &'a str,
+    numbers: Numbers,
     at: usize,
     depth: usize,
 }
@@ -75,7 +78,7 @@ impl<'a> Parser<'a> {
         let at = self.at;
         Object::from_members(members)
             .map(Json::Object)
-            .map_err(|key| JsonError::DuplicateKey { key: key.to_string_lossy(), at })
+            .map_err(|key| JsonError::DuplicateKey { key: clipped(&key.to_string_lossy()), at })
     }
 
     fn array(&mut self) -> Result<Json, JsonError> {
@@ -128,7 +131,15 @@ impl<'a> Parser<'a> {
             self.digits()?;
         }
         // The grammar above is a subset of what Rust reads, and both round to the nearest float.
-        self.text[start..self.at].parse().map(Json::Number).map_err(|_| self.expected("a number"))
+        let written = &self.text[start..self.at];
+        let number: f64 = written.parse().map_err(|_| self.expected("a number"))?;
+        match self.numbers {
+            Numbers::Nearest => Ok(Json::Number(number)),
+            Numbers::Exact => match written_back(written, number) {
+                Ok(()) => Ok(Json::Number(number)),
+                Err(kept) => Err(JsonError::Inexact { number: clipped(written), kept, at: start }),
+            },
+        }
     }
 
     fn digits(&mut self) -> Result<(), JsonError> {

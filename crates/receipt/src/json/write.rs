@@ -69,6 +69,41 @@ fn array(out: &mut impl Write, elements: &[Json]) -> fmt::Result {
     out.write_str(if elements.is_empty() { "[]" } else { "]" })
 }
 
+/// Writes a value over several lines.
+pub(crate) fn indented(out: &mut impl Write, json: &Json, level: usize) -> fmt::Result {
+    match json {
+        Json::Array(elements) if !elements.is_empty() => {
+            let mut separator = "[";
+            for element in elements {
+                out.write_str(separator)?;
+                new_line(out, level + 1)?;
+                indented(out, element, level + 1)?;
+                separator = ",";
+            }
+            new_line(out, level)?;
+            out.write_str("]")
+        }
+        Json::Object(members) if !members.is_empty() => {
+            let mut separator = "{";
+            for (key, member) in members.iter() {
+                out.write_str(separator)?;
+                new_line(out, level + 1)?;
+                string(out, key)?;
+                out.write_str(": ")?;
+                indented(out, member, level + 1)?;
+                separator = ",";
+            }
+            new_line(out, level)?;
+            out.write_str("}")
+        }
+        other => value(out, other),
+    }
+}
+
+fn new_line(out: &mut impl Write, level: usize) -> fmt::Result {
+    write!(out, "\n{:width$}", "", width = level * 2)
+}
+
 fn string(out: &mut impl Write, text: &Text) -> fmt::Result {
     out.write_str("\"")?;
     match text.units() {
