@@ -1,8 +1,8 @@
 //! What is asked is what is signed: a request that no receipt can commit to is refused when it is made, and one that is let through can be
 //! decided either way.
 
-
 use crate::support;
+use crate::support::people::{Place, issued};
 use engine::issuer::Request;
 use engine::{Host, Recorded, Status};
 use policy::{Answer, Ask, Explanation, Need, Policy, Question, Quorum, Role, Ruling, Toml, Warning};
@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use receipt::{Decision, Digest, Json};
 use serde_json::json;
 use std::collections::BTreeSet;
-use crate::support::people::{Place, issued};
 use tempfile::TempDir;
 use unicode_width::UnicodeWidthChar as _;
 use workflow::{Entry, Limits};
@@ -119,6 +118,10 @@ fn what_a_raised_limit_lets_in_is_still_measured_as_a_whole() {
 struct AsksFor(u32);
 
 impl Policy for AsksFor {
+    fn demands(&self) -> Vec<policy::Demand> {
+        Vec::new()
+    }
+
     fn rule(&self, _: &Question<'_>) -> Ruling {
         let quorums = vec![Quorum { needs: vec![Need { role: None, approvals: self.0 }] }];
         let ask = Ask { quorums, ..Ask::one() };

@@ -1,13 +1,12 @@
 //! What is counted is what is committed: by person and role, and the same selection for the receipt, the gate and whoever verifies.
 
-
 use crate::support;
+use crate::support::people::{Place, hand, issued};
+use crate::support::{entries, result};
 use engine::{Error, Recorded};
 use receipt::{
     Decision, DecisionStatement, Envelope, EnvelopeSignature, Json, PAYLOAD_TYPE, StatementSigner as _,
 };
-use crate::support::people::{Place, hand, issued};
-use crate::support::{entries, result};
 use workflow::{Entry, RequestId};
 
 const RELEASE: &str = "[[rule]]\nid = \"r\"\ncapability = \"*\"\nthen = \"ask\"\nrole = \"release\"\n";

@@ -1,13 +1,12 @@
 //! While it is frozen nothing is approved, by anybody; and nobody decides about their own, however they spell themselves.
 
-
 use crate::support;
+use crate::support::people::{Hands, Place, issued};
+use crate::support::{cli, entries, judgement, new_host};
 use engine::issuer::{DemoDecider, IssueError, Judgement};
 use engine::trust::Act;
 use engine::{Error, Host, Start};
 use receipt::Decision;
-use crate::support::people::{Hands, Place, issued};
-use crate::support::{cli, entries, judgement, new_host};
 use tempfile::TempDir;
 use workflow::Entry;
 
@@ -65,8 +64,7 @@ fn an_authority_signs_no_approval_whoever_asks() {
     let authority = engine::issuer::LocalIssuer::new(signer(), signer());
     let trust = place.host.trust().unwrap();
     let grounds = JudgingContext { trust: &trust, policy: place.host.policy() };
-    let admitted =
-        envelopes.map(|envelope| engine::issuer::Admitted { envelope, at: asked.created_at });
+    let admitted = envelopes.map(|envelope| engine::issuer::Admitted { envelope, at: asked.created_at });
     let demo = judgement(Decision::Approved);
     for basis in [DecisionBasis::Demo(&demo), DecisionBasis::People(&admitted)] {
         let (id, salt) = ("rcpt_x".parse().unwrap(), receipt::Salt::from_bytes([1; 32]));

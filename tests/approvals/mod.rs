@@ -2,10 +2,10 @@
 
 mod asking;
 mod authority;
-mod deciders;
-mod unmet;
-mod frozen;
 mod counting;
+mod deciders;
+mod frozen;
 mod gate;
 mod key_separation;
 mod known;
+mod unmet;

@@ -1,15 +1,14 @@
 //! A rule that cannot be met, and a capability or a target that is not here, are warned of before people are asked.
 
-
 use crate::support;
+use crate::support::cli;
+use crate::support::people::{Hands, Place};
 use engine::Host;
 use engine::capability::{
     Capability, Execution, OnInterruption, PerformError, Performed, Permit, Reversibility,
 };
 use engine::trust::Act;
 use std::fs;
-use crate::support::cli;
-use crate::support::people::{Hands, Place};
 use tempfile::TempDir;
 use workflow::Artifact;
 

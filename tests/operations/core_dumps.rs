@@ -1,15 +1,14 @@
 //! A process with private keys keeps them to itself, and what is recorded as done by somebody is done by an account that the system named.
 
-
 use crate::support;
+use crate::support::worker::Worker;
+use crate::support::{cli, new_host};
 use engine::api::{Account, InstanceCommand, Operation};
 use engine::control::{ControlClient, ControlError};
 use engine::trust::{Act, RecordedTrustAct};
 use rustix::process::{DumpableBehavior, Resource, Signal, dumpable_behavior, getrlimit};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use crate::support::worker::Worker;
-use crate::support::{cli, new_host};
 use tempfile::TempDir;
 
 #[test]

@@ -53,7 +53,7 @@ pub use command::{
     Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Sleep, Start,
 };
 pub use entry::Entry;
-pub use escape::{is_visible, Clipped, Escaped, Quoted, QuotedWhole};
+pub use escape::{Clipped, Escaped, Quoted, QuotedWhole, is_visible};
 pub use event::{Event, EventNumber};
 pub use id::{ActorId, EventType, InstanceId, InvalidId, ReceiptId, RequestId, TenantId};
 pub use limits::{Limits, names as limit_names};

@@ -6,7 +6,6 @@ use engine::api::{Account, Attended};
 use engine::issuer::{Judgement, Request};
 use receipt::Decision;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use workflow::{Escaped, ActorId, InvalidId};
 
 /// What to do when an action waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use crate::cli::{Exit, deciders, session};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use engine::trust::{Subject, Trust};
-use policy::{Policy as _, Demand};
+use engine::{Clock as _, SystemClock, trust};
+use policy::{Demand, Policy as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use engine::{Clock as _, SystemClock, trust};
 use store::StoreError;
 use workflow::RequestId;
 

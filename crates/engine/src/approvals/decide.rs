@@ -312,8 +312,8 @@ impl Host {
     /// What the policy says to a request that nobody has approved.
     fn asked(&self, request: &Request) -> Result<Answer, Error> {
         let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
-        let subject = Subject::of(&document, &request.known)
-            .map_err(|error| Error::Internal(error.to_string()))?;
+        let subject =
+            Subject::of(&document, &request.known).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(self.0.authority.policy.rule(&subject.question(&[])).answer)
     }
 

@@ -2,7 +2,9 @@
 
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
-use crate::issuer::{Before, DecisionBasis, Form, Governed, Issued, Request, Reversibility, after, Performer, Unaskable};
+use crate::issuer::{
+    Before, DecisionBasis, Form, Governed, Issued, Performer, Request, Reversibility, Unaskable, after,
+};
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};

@@ -1,10 +1,12 @@
 //! Judging a request: what its signatures and the policy come to, whoever says that they agree.
 
-use crate::trust::Known;
 use crate::issuer::{IssueError, IssueOrder, Judged, JudgingContext, RECEIPT_LIFETIME, Request, after};
+use crate::trust::Known;
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Ask, Policy, Ruling};
-use receipt::{CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision};
+use receipt::{
+    CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision,
+};
 use workflow::RequestId;
 
 /// A signed statement that was admitted, and when.

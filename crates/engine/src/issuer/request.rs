@@ -3,7 +3,7 @@
 use crate::capability::Reversibility;
 use crate::trust::Known;
 use policy::{Environment, Novelty, Policy as _, TooManyPeople};
-use receipt::{Digest, Json, JsonError, LAPSES_AT, PersonId, REQUESTED_AT, Timestamp, MintError};
+use receipt::{Digest, Json, JsonError, LAPSES_AT, MintError, PersonId, REQUESTED_AT, Timestamp};
 use serde::{Deserialize, Serialize};
 use workflow::{ActorId, ArtifactFacts, Call, InstanceId, RequestId, TenantId};
 

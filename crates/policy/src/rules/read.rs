@@ -7,8 +7,8 @@ use crate::error::Lines;
 use crate::name::role;
 use crate::value::{parse_duration, parse_size};
 use crate::{
-    Ask, Environment, InvalidValue, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError, Problem, RuleId, Says,
-    Suggestion,
+    Ask, Environment, InvalidValue, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError, Problem, RuleId,
+    Says, Suggestion,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;

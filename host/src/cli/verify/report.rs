@@ -2,7 +2,6 @@
 
 use super::leaves;
 use super::verdict::{Attested, Receipt, Verdict};
-use crate::cli::visible_json;
 use engine::{Clock as _, SystemClock};
 use receipt::{DeciderProof, Decision, Opened, Rule, VerifiedAttestation, VerifiedReceipt};
 use std::io::{Result, Write};
