@@ -7,6 +7,7 @@ use crate::limits::Settings;
 use crate::runtime::programs::Programs;
 use crate::runtime::slots::RunSlots;
 use crate::schedule::Wakeups;
+use crate::times::Times;
 use crate::trust::{Trust, scope_of};
 use crate::{Clock, Error, ids, query};
 use policy::Policy;
@@ -137,8 +138,10 @@ impl HostState {
         self.scope.unwrap_or(if earnest { Scope::Production } else { Scope::Demo })
     }
 
-    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
-        self.stand(key, &self.store.facts(Some(key))?)
+    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
+        let facts = self.store.facts(Some(key))?;
+        let (origin, replay) = self.stand(key, &facts)?;
+        Ok((origin, replay, Times::of(&facts)))
     }
 
     /// What a journal says.
