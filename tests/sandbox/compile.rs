@@ -5,8 +5,11 @@ use crate::support::cli;
 use engine::Host;
 use sandbox::{Compiler, LoadError, LoadLimits, Provenance, Sandbox, SandboxLimits};
 use std::fs;
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -37,6 +40,13 @@ fn refusal(sandbox: &Sandbox, bytes: &[u8]) -> LoadError {
     sandbox.load(bytes).err().unwrap()
 }
 
+/// A component that says to be a workflow: what is none is refused before it is compiled.
+fn with_entrypoint(parts: &str) -> Vec<u8> {
+    let entry =
+        r#"(instance $entry) (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry))"#;
+    wat::parse_str(format!("(component {parts} {entry})")).unwrap()
+}
+
 /// Small to read, long to compile: one function with many values that live across many blocks.
 fn bomb() -> Vec<u8> {
     let body: String = (0..20_000)
@@ -44,7 +54,7 @@ fn bomb() -> Vec<u8> {
         .collect();
     let locals = "i64 ".repeat(500);
     let conditions = "i32 ".repeat(7);
-    wat::parse_str(format!("(component (core module (func (local {locals} {conditions}) {body})))")).unwrap()
+    with_entrypoint(&format!("(core module (func (local {locals} {conditions}) {body}))"))
 }
 
 #[test]
@@ -94,7 +104,7 @@ fn a_child_says_what_is_wrong_with_a_component() {
     damaged.truncate(demo().len() / 2);
     let load = LoadLimits::default();
     assert!(matches!(refusal(&in_child(load.clone()), &damaged), LoadError::Invalid(_)));
-    let mistyped = wat::parse_str(r#"(component (core module (func (result i32) i64.const 0)))"#).unwrap();
+    let mistyped = with_entrypoint("(core module (func (result i32) i64.const 0))");
     let refused = refusal(&in_child(load), &mistyped);
     assert!(matches!(&refused, LoadError::Invalid(why) if why.contains("type mismatch")), "{refused}");
 }
@@ -172,8 +182,8 @@ fn what_was_refused_is_refused_again_and_not_compiled_again() {
     let log = folder.path().join("log");
     let text = format!("echo compiled >> {}\nexec {} \"$@\"", log.display(), env!("CARGO_BIN_EXE_pp-host"));
     let sandbox = compiled_by(&script(&folder, &text), LoadLimits::default());
-    let mistyped = wat::parse_str("(component (core module (func (result i32) i64.const 0)))").unwrap();
-    let no_workflow = wat::parse_str("(component (core module))").unwrap();
+    let mistyped = with_entrypoint("(core module (func (result i32) i64.const 0))");
+    let no_workflow = with_entrypoint("(core module)");
     for (number, bytes) in [mistyped, no_workflow].iter().enumerate() {
         let first = refusal(&sandbox, bytes).to_string();
         assert_eq!(refusal(&sandbox, bytes).to_string(), first);
@@ -214,4 +224,223 @@ fn a_slow_component_keeps_nobody_from_another() {
         fs::write(&go, "\n").unwrap();
         slow.join().unwrap();
     });
+}
+
+/// Two components, each with a memory of its own, of which one calls the other with a text: the runtime puts an adapter between them.
+const COMPOSED: &str = r#"
+  (component $A
+    (core module $m (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0) (func (export "f") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (func (export "f") (param "s" string)
+      (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+  (component $B
+    (import "f" (func $f (param "s" string)))
+    (core module $libc (memory (export "memory") 1))
+    (core instance $libc (instantiate $libc))
+    (core func $lf (canon lower (func $f) (memory (core memory $libc "memory"))))
+    (core module $m (import "" "f" (func (param i32 i32))))
+    (core instance (instantiate $m (with "" (instance (export "f" (func $lf)))))))
+  (instance $a (instantiate $A))
+  (instance $b (instantiate $B (with "f" (func $a "f"))))"#;
+
+#[test]
+fn components_that_are_composed_of_others_compile() {
+    for sandbox in [in_child(LoadLimits::default()), Sandbox::new(SandboxLimits::default()).unwrap()] {
+        // It has no run, which is found out from its code: there is some.
+        let refused = refusal(&sandbox, &with_entrypoint(COMPOSED));
+        assert!(
+            matches!(&refused, LoadError::OtherTypes(why) if why.contains("no function run")),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_guest_s_own_module_has_one_memory() {
+    let missing = || compiled_by(Path::new("/nowhere/compiler"), LoadLimits::default());
+    for modules in [
+        "(core module (memory 1) (memory 1))",
+        r#"(core module (import "" "m" (memory 1)) (memory 1))"#,
+        r#"(core module (import "" "m" (memory 1)) (import "" "n" (memory 1)))"#,
+        "(component (component (core module (memory 1) (memory 1))))",
+    ] {
+        let refused = refusal(&missing(), &with_entrypoint(modules));
+        assert!(matches!(&refused, LoadError::Feature(_)), "{modules}: {refused}");
+    }
+    // One in each of two modules is another matter: that gets as far as the compiler.
+    let two = "(core module (memory 1)) (core module (memory 1))";
+    assert!(matches!(refusal(&missing(), &with_entrypoint(two)), LoadError::Compiler(_)));
+}
+
+#[test]
+fn what_can_be_refused_at_sight_is_not_compiled() {
+    let missing = compiled_by(Path::new("/nowhere/compiler"), LoadLimits::default());
+    let imports = wat::parse_str(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)) (core module))"#);
+    assert!(matches!(refusal(&missing, &imports.unwrap()), LoadError::ForbiddenImports(_)));
+    let nothing = wat::parse_str("(component (core module))").unwrap();
+    assert!(matches!(refusal(&missing, &nothing), LoadError::NoEntrypoint { .. }));
+    let instances = "(core instance (instantiate $m))".repeat(5);
+    let inner = format!("(component $c (core module $m) {instances})");
+    for (what, parts) in [
+        ("instances", format!("(core module $m) {}", "(core instance (instantiate $m))".repeat(17))),
+        ("of a component inside", format!("{inner} {}", "(instance (instantiate $c))".repeat(4))),
+        (
+            "of an outer module",
+            format!(
+                "(core module $m) (component $c (alias outer 1 $m (core module $n)) {}) (instance (instantiate $c)) (instance (instantiate $c))",
+                "(core instance (instantiate $n))".repeat(9)
+            ),
+        ),
+        (
+            "memories",
+            "(core module $m (memory 1)) ".to_owned() + &"(core instance (instantiate $m))".repeat(17),
+        ),
+        (
+            "tables",
+            format!("(core module $m {}) (core instance (instantiate $m))", "(table 1 funcref)".repeat(17)),
+        ),
+    ] {
+        let refused = refusal(&missing, &with_entrypoint(&parts));
+        assert!(matches!(&refused, LoadError::TooComplex { limit: "parts", .. }), "{what}: {refused}");
+    }
+    // What there is none of more than there may be gets as far as the compiler.
+    let few = format!("{inner} {}", "(instance (instantiate $c))".repeat(3));
+    assert!(matches!(refusal(&missing, &with_entrypoint(&few)), LoadError::Compiler(_)));
+}
+
+#[test]
+fn a_compiler_that_crashes_says_what_of_and_not_where() {
+    let folder = TempDir::new().unwrap();
+    let crashed = script(&folder, "printf 'invalid adapter' >&2; exit 70");
+    let refused = refusal(&compiled_by(&crashed, LoadLimits::default()), &demo());
+    let LoadError::Compiler(why) = refused else { panic!("{refused}") };
+    assert!(why.contains("the compiler crashed on it and said \"invalid adapter\""), "{why}");
+}
+
+/// The child's end of the pipe, asked by hand, in a shell that may lower its own limits first.
+fn child_in(shell: &str) -> std::process::Child {
+    Command::new("sh")
+        .args(["-c", shell, "sh", env!("CARGO_BIN_EXE_pp-host"), sandbox::COMPILE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The bounds that a parent tells.
+fn header(cpu: u64, memory: u64) -> [u8; 24] {
+    let mut header = [0; 24];
+    header[..8].copy_from_slice(&cpu.to_be_bytes());
+    header[8..16].copy_from_slice(&memory.to_be_bytes());
+    header
+}
+
+#[test]
+fn a_child_takes_the_lower_of_two_limits() {
+    // A page or two of its own, and files, processes and output that are fewer than it needs none of anyway.
+    let mut child = child_in("ulimit -c 0; ulimit -n 20; ulimit -f 1; ulimit -v 90000; exec \"$1\" \"$2\"");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&header(60, 2 << 30)).unwrap();
+    // It may end before it has read all of this.
+    let _ = stdin.write_all(&bomb());
+    drop(stdin);
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    // As the superuser it could have raised its limit, and then compiles; as anybody else it ended with 74.
+    let out_of_memory = ended.status.code() == Some(71) || said.contains("memory allocation of");
+    assert!(out_of_memory, "{:?} {said}", ended.status);
+}
+
+#[test]
+fn a_compiler_ends_with_the_process_that_started_it() {
+    // The shell says which process it started, and that one waits for its component for as long as the pipe is open.
+    let mut shell = child_in("exec 3<&0; \"$1\" \"$2\" <&3 & echo $!; exec 3<&-; wait");
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(&header(60, 2 << 30)).unwrap();
+    let mut line = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let compiler = PathBuf::from("/proc").join(line.trim());
+    // It has come so far that it has set its limits.
+    let confined = || {
+        fs::read_to_string(compiler.join("limits")).is_ok_and(|limits| {
+            limits.lines().any(|line| line.starts_with("Max open files") && line.contains(" 0 "))
+        })
+    };
+    while !confined() {
+        std::thread::yield_now();
+    }
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    let gone = || fs::read_to_string(compiler.join("stat")).map_or(true, |stat| stat.contains(") Z "));
+    let ended = (0..2_000).any(|_| {
+        gone() || {
+            std::thread::sleep(Duration::from_millis(10));
+            false
+        }
+    });
+    assert!(ended, "an orphan compiles on");
+    drop(stdin);
+}
+
+/// What an ordinary account may have in common surroundings is enough.
+#[test]
+fn the_main_job_is_done_under_low_limits_of_the_process() {
+    for limits in [
+        "ulimit -v 2000000",
+        "ulimit -n 64",
+        "ulimit -f 20000",
+        "ulimit -s 1024",
+        "ulimit -c 0; ulimit -u 4000",
+        "unset HOME TMPDIR",
+        "mkdir gone; cd gone; rmdir ../gone",
+    ] {
+        let (data, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let script = format!("cd \"$4\"; {limits}; exec \"$1\" --data \"$2\" run \"$3\"");
+        let ran: cli::Ran = Command::new("sh")
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_pp-host")])
+            .args([data.path(), &support::root().join(cli::GUEST), folder.path()])
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(ran.code, Some(0), "{limits}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_an_error_in_words() {
+    let data = TempDir::new().unwrap();
+    let ran: cli::Ran = Command::new("sh")
+        .current_dir(support::root())
+        .args(["-c", r#"ulimit -f 10; exec "$0" "$@""#, env!("CARGO_BIN_EXE_pp-host"), "--data"])
+        .arg(data.path())
+        .args(["run", cli::GUEST])
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.starts_with("pp-host: "), "{}", ran.stderr);
+}
+
+#[test]
+fn a_timeout_on_a_busy_machine_is_not_held_against_the_component() {
+    let folder = TempDir::new().unwrap();
+    let busy = folder.path().join("busy");
+    fs::write(&busy, "").unwrap();
+    let text = format!(
+        "if [ -e {} ]; then sleep 1000; fi; exec {} \"$@\"",
+        busy.display(),
+        env!("CARGO_BIN_EXE_pp-host")
+    );
+    let wall = LoadLimits { compile_wall: Duration::from_secs(10), ..LoadLimits::default() };
+    let program = script(&folder, &text);
+    let sandbox = compiled_by(&program, wall);
+    let refused = refusal(&sandbox, &with_entrypoint("(core module)"));
+    assert!(matches!(refused, LoadError::CompileBound { limit: "compile-wall-seconds", .. }), "{refused}");
+    assert!(refused.to_string().contains("on a busy machine try again"), "{refused}");
+    fs::remove_file(&busy).unwrap();
+    // It is compiled, and refused for what it is.
+    let again = refusal(&sandbox, &with_entrypoint("(core module)"));
+    assert!(matches!(again, LoadError::OtherTypes(_)), "{again}");
 }

@@ -1,5 +1,6 @@
 //! Guests: from bytes to a program, what a program may call, and that it always does the same.
 
+mod clock_and_composition;
 mod compile;
 mod determinism;
 mod fuzz;

@@ -30,8 +30,34 @@ fn guest(name: &str) -> Vec<u8> {
 /// How long each attack lasts.
 const PHASE: Duration = Duration::from_secs(8);
 
-/// Attackers at once: one for each thread of the runtime, and as many again.
-const ATTACKERS: usize = 4;
+/// Attackers at once: one for each thread of the runtime, and as many again; and many.
+const FEW: usize = 4;
+const MANY: usize = 16;
+
+/// A core module that hands 64 MiB to the host in each of a loop of calls, all of them refused: as an artifact, or as a step's name.
+fn handing_over(call: &str) -> Vec<u8> {
+    let frame = include_str!("../../tests/guests/hostile/frame.wat");
+    let module = format!(
+        r#"(core module $attack
+             (import "host" "memory" (memory 2))
+             (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
+             (import "host" "post" (func $post (param i32)))
+             (import "host" "begin" (func $begin (param i32 i32 i32 i32)))
+             (import "host" "approve" (func $approve (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+             (export "realloc" (func $same-place)) (export "post" (func $post))
+             (func $same-place (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+             (func (export "run") (param i32 i32 i64 i32 i32 i32 i32) (param $step i32) (result i32)
+               (drop (memory.grow (i32.const 1030)))
+               (loop $more {call} (br $more))
+               (unreachable)))"#
+    );
+    wat::parse_str(frame.replacen("  ;; ATTACK", &module, 1)).expect("a component")
+}
+
+const ARTIFACT: &str = "(call $approve (i32.const 64) (i32.const 4) (i32.const 256) (i32.const 32) (i32.const 64) (i32.const 4) (i32.const 512) (i32.const 2) (i32.const 1) (i32.const 64) (i32.const 4) (i32.const 131072) (i32.const 67000000) (i32.const 2048))";
+const NAME: &str = "(call $begin (local.get $step) (i32.const 131072) (i32.const 67000000) (i32.const 2048))";
+const LONG_TEXT: &str =
+    "(call $begin (local.get $step) (i32.const 131072) (i32.const 4000000) (i32.const 2048))";
 
 /// Neighbours at once, each driving one instance after the other.
 const NEIGHBOURS: usize = 2;
@@ -41,34 +67,44 @@ fn neighbours() {
     println!(
         "drives of a neighbour (to the first request for permission, recorded in memory), two at a time, two threads"
     );
-    println!("{:<44} {:>7} {:>9} {:>9} {:>9}", "meanwhile", "drives", "p50", "p99", "longest");
-    for (attack, what) in [
-        ("", "nobody attacks"),
-        ("spin", "four guests spin"),
-        ("memory", "four guests fill memory, again and again"),
-        ("call-loop", "four guests call the host in a loop"),
-        ("", "nobody attacks, again"),
+    println!(
+        "{:<52} {:>7} {:>9} {:>9} {:>9} {:>9}",
+        "meanwhile", "drives", "p50", "p99", "longest", "most RSS"
+    );
+    let hostile = || guest("hostile.wasm");
+    for (attackers, component, attack, what) in [
+        (0, hostile(), "", "nobody attacks"),
+        (FEW, hostile(), "spin", "four guests spin"),
+        (FEW, hostile(), "memory", "four guests fill memory, again and again"),
+        (FEW, hostile(), "call-loop", "four guests call the host in a loop"),
+        (MANY, hostile(), "spin", "sixteen guests spin"),
+        (MANY, handing_over(ARTIFACT), "", "sixteen guests hand over artifacts"),
+        (MANY, handing_over(NAME), "", "sixteen guests hand over names that are too long"),
+        (MANY, handing_over(LONG_TEXT), "", "sixteen guests hand over four megabytes of text"),
+        (0, hostile(), "", "nobody attacks, again"),
     ] {
-        let mut took = phase(attack);
+        let mut took = phase(attackers, component, attack);
         took.sort_unstable();
         let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
         let millis = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
         println!(
-            "{what:<44} {:>7} {:>9} {:>9} {:>9}",
+            "{what:<52} {:>7} {:>9} {:>9} {:>9} {:>9}",
             took.len(),
             millis(at(0.5)),
             millis(at(0.99)),
-            millis(at(1.0))
+            millis(at(1.0)),
+            format!("{} MiB", most_resident() >> 10)
         );
     }
 }
 
 /// How long each drive took.
-fn phase(attack: &'static str) -> Vec<Duration> {
-    let ground = Ground::new();
+fn phase(attackers: usize, component: Vec<u8>, attack: &'static str) -> Vec<Duration> {
+    // The most that is resident is counted anew.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let ground = Ground::new(component);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     let runtime = runtime.expect("a runtime");
-    let attackers = if attack.is_empty() { 0 } else { ATTACKERS };
     let attacks: Vec<_> = (0..attackers).map(|_| runtime.spawn(ground.clone().attack(attack))).collect();
     let end = Instant::now() + PHASE;
     let neighbours: Vec<_> = (0..NEIGHBOURS).map(|_| runtime.spawn(ground.clone().live(end))).collect();
@@ -77,6 +113,13 @@ fn phase(attack: &'static str) -> Vec<Duration> {
     attacks.iter().for_each(|attack| attack.abort());
     runtime.shutdown_timeout(Duration::from_secs(1));
     took
+}
+
+/// KiB that this process has had in memory at most.
+fn most_resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// A host, and both parties' workflows.
@@ -89,7 +132,7 @@ struct Ground {
 }
 
 impl Ground {
-    fn new() -> Self {
+    fn new(hostile: Vec<u8>) -> Self {
         // Not the disk is measured.
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
@@ -97,7 +140,7 @@ impl Ground {
         let quotas = Quotas { requests_per_hour: u64::MAX, ..Quotas::default() };
         let host = Host::builder(folder.path()).quotas(quotas).open().expect("a host");
         let [hostile, honest] =
-            ["hostile.wasm", "tenant-workflow.wasm"].map(|name| host.load(guest(name)).expect("a guest"));
+            [hostile, guest("tenant-workflow.wasm")].map(|component| host.load(component).expect("a guest"));
         Self { host, hostile, honest, _folder: std::sync::Arc::new(folder) }
     }
 

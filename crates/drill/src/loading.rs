@@ -35,7 +35,7 @@ fn imports() -> Vec<Attack> {
         load!("import-near-miss", FORBIDDEN),
         load!("import-entrypoint", FORBIDDEN),
         load!("import-module", FORBIDDEN),
-        load!("import-component", INVALID),
+        load!("import-component", FORBIDDEN),
     ]
 }
 
@@ -52,7 +52,7 @@ fn worlds() -> Vec<Attack> {
 
 fn features() -> Vec<Attack> {
     vec![
-        load!("two-memories", INVALID),
+        load!("two-memories", "what no workflow may: several memories"),
         load!("memory64", INVALID),
         load!("shared-memory", INVALID),
         load!("heap-objects", INVALID),

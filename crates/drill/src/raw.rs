@@ -80,6 +80,9 @@ fn exhaustion() -> Vec<Attack> {
         raw!("many-instances", Tight, Refusal::Words("limit parts is")),
         raw!("grow-without-end", Clock, over("limit wall-clock-seconds reached")),
         raw!("rejected-without-end", Tight, over("limit calls reached")),
+        raw!("artifacts-without-end", Tight, over("limit fuel reached")),
+        raw!("names-without-end", Tight, over("limit text-bytes reached")),
+        raw!("await-the-same", Tight, over("limit handles reached")),
         raw!("bulk-fill", Clock, over("limit wall-clock-seconds reached")),
     ]
 }

@@ -1,8 +1,10 @@
 //! WASI through the hostile guest (`tests/guests/hostile/src/wasi.rs` and `files.rs`): every call of every interface that is linked.
 
-use crate::Attack;
 use crate::Refusal::{Answers, Ends};
+use crate::fixture::Fixture;
 use crate::guests::guest;
+use crate::{Attack, Ending, Obstacle, Refusal, Way, fixture};
+use serde_json::Value;
 
 /// A call on a file, by its name. There is no file, so the handle is made up.
 macro_rules! file {
@@ -96,11 +98,14 @@ fn time() -> Vec<Attack> {
             "Asks how fine the clocks are.",
             Answers(&[r#"{"monotonic":1,"wall":1000000}"#]),
         ),
-        guest(
-            "clock",
-            "Tells a resumed run from the first one, by time and chance.",
-            Answers(&[r#""same":true"#]),
-        ),
+        Attack {
+            way: Way::Shared(clock),
+            ..guest(
+                "clock",
+                "Tells a resumed run from the first one, by time and chance.",
+                Refusal::Words("the same chance, and a clock that only went on"),
+            )
+        },
         guest("sleep", "Sleeps for an hour: that takes no time.", Answers(&["survived"])),
         guest("wasi-wait", "Waits for 584 years: neither does that.", Answers(&["survived"])),
         guest(
@@ -109,6 +114,21 @@ fn time() -> Vec<Attack> {
             Answers(&[r#""slept":36"#]),
         ),
     ]
+}
+
+/// The guest looks before a decision and after it: time has passed, and that is all.
+fn clock(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let ending = ground.among_neighbours(fixture::HOSTILE, r#"{"attack":"clock"}"#)?;
+    let said = ending.to_string();
+    let told = said.find('{').and_then(|start| said.get(start..)).unwrap_or_default();
+    let Ok(told) = serde_json::from_str::<Value>(told) else { return Ok(ending) };
+    let now = |look: &str| told[look]["now"].as_str().and_then(|now| now.parse::<u64>().ok());
+    let same_chance =
+        told["first"]["chance"].is_string() && told["first"]["chance"] == told["again"]["chance"];
+    Ok(match same_chance && now("first").is_some() && now("first") <= now("again") {
+        true => Ending::Refused(format!("the same chance, and a clock that only went on; {ending}")),
+        false => Ending::Through(said),
+    })
 }
 
 /// Every call of `wasi:filesystem/types`, and the two that take an error.

@@ -9,6 +9,7 @@ use crate::runtime::lease::LeaseTable;
 use crate::runtime::programs::Programs;
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
+use crate::runtime::times::Times;
 use crate::runtime::wakeups::Wakeups;
 use crate::trust::{Judge, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
@@ -66,7 +67,7 @@ impl HostState {
     }
 
     /// An instance's origin and its replay.
-    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
+    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
         self.journals.read(key)
     }
 

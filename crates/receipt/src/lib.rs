@@ -212,7 +212,7 @@ pub use deciders::{
     DeciderKey, DeciderSet, DeciderSetError, KeyId, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted,
     ParseNameError, Person, PersonId, PublicKey, PublicKeyError, Role, Scheme, Standing,
 };
-pub use digest::{Digest, ParseDigestError, Salt};
+pub use digest::{Digest, Digester, ParseDigestError, Salt};
 pub use dsse::{
     Envelope, EnvelopeError, EnvelopeSignature, Extension, MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES,
     Payload, RawSignature, pae,

@@ -3,11 +3,11 @@
 //! A workflow is run again from its first line, and the bodies of completed steps are then left out. A stream of random numbers that
 //! ran on from draw to draw, or a clock that ticked, would stand elsewhere after a step whose body is left out than after the same step
 //! when it ran; the workflow could take another path. So both begin anew at every answer of the host, from the position of that answer
-//! in the journal, which is the same on every run.
+//! in the journal and the time that is recorded there, which are the same on every run.
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{SeedableRng as _, TryRng};
-use receipt::Digest;
+use receipt::{Digest, Timestamp};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::component::{HasData, Resource};
@@ -15,15 +15,15 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable};
 use wasmtime_wasi::{ResourceTable, async_trait};
 
-/// How far the clock moves on with each entry of the journal: longer than a guest can sleep between two, so that it never runs
-/// backwards. A day.
+/// How far the monotonic clock moves on with each entry of the journal, beside the time that has passed: longer than a guest can wait
+/// between two entries without asking the host, so that it never runs backwards. A day.
 const ENTRY: u64 = 86_400_000_000_000;
 
 /// Where a guest stands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VirtualTime(Arc<Mutex<Stand>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stand {
     /// The position of the last answer.
     position: u64,
@@ -31,28 +31,60 @@ struct Stand {
     answers: u64,
     /// Nanoseconds since that answer.
     ticks: u64,
+    /// When that answer was recorded.
+    wall: Timestamp,
+    started_at: Timestamp,
+}
+
+impl Default for Stand {
+    fn default() -> Self {
+        let epoch = Timestamp::from_millis(0);
+        Self { position: 0, answers: 0, ticks: 0, wall: epoch, started_at: epoch }
+    }
+}
+
+impl Stand {
+    /// What the monotonic clock says at the last answer: the recorded time that has passed, and a day for each entry.
+    fn base(&self) -> u64 {
+        let passed = self.wall.as_millis().saturating_sub(self.started_at.as_millis());
+        let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000);
+        self.position.saturating_mul(ENTRY).saturating_add(passed)
+    }
 }
 
 impl VirtualTime {
-    /// The host has answered from this position.
-    pub(crate) fn answered(&self, position: usize) {
+    /// The moment at which an instance starts.
+    pub(crate) fn beginning(started_at: Timestamp) -> Self {
+        let moment = Self::default();
+        (moment.lock().started_at, moment.lock().wall) = (started_at, started_at);
+        moment
+    }
+
+    /// The host has answered from this position, which was recorded at that time.
+    pub(crate) fn answered(&self, position: usize, at: Option<Timestamp>) {
         let mut stand = self.lock();
         stand.position = position as u64;
+        stand.wall = at.map_or(stand.wall, |at| at.max(stand.started_at));
         stand.answers += 1;
         stand.ticks = 0;
     }
 
-    /// The clock. It moves on by a nanosecond whenever it is read.
+    /// The time on the wall when the guest was answered last.
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.lock().wall
+    }
+
+    /// The monotonic clock. It moves on by a nanosecond whenever it is read.
     fn now(&self) -> u64 {
         let mut stand = self.lock();
         stand.ticks = (stand.ticks + 1).min(ENTRY - 1);
-        stand.position.saturating_mul(ENTRY).saturating_add(stand.ticks)
+        stand.base().saturating_add(stand.ticks)
     }
 
     /// Nothing takes time in here: to wait is to be there.
     fn wait_until(&self, instant: u64) {
         let mut stand = self.lock();
-        let ticks = instant.saturating_sub(stand.position.saturating_mul(ENTRY));
+        let ticks = instant.saturating_sub(stand.base());
         stand.ticks = stand.ticks.max(ticks).min(ENTRY - 1);
     }
 
@@ -164,7 +196,7 @@ mod tests {
         let moment = VirtualTime::default();
         let mut last = 0;
         for position in [0, 1, 1, 2, 7] {
-            moment.answered(position);
+            moment.answered(position, None);
             let instant = moment.now();
             assert!(instant >= last || position == 1, "{instant} after {last}");
             moment.wait_until(instant + 1_000);
@@ -172,6 +204,21 @@ mod tests {
             moment.wait_until(u64::MAX);
             last = moment.now();
         }
+    }
+
+    #[test]
+    fn both_clocks_show_that_time_passed() {
+        let at = Timestamp::from_millis;
+        let moment = VirtualTime::beginning(at(1_000));
+        let began = moment.now();
+        moment.answered(3, Some(at(500)));
+        assert_eq!(moment.wall(), at(1_000), "nothing is recorded before the start");
+        moment.answered(4, Some(at(61_000)));
+        assert_eq!(moment.wall(), at(61_000));
+        assert!(moment.now() - began >= 60_000_000_000);
+        let now = moment.now();
+        moment.answered(4, Some(at(61_000)));
+        assert!(moment.now() <= now, "the same place is the same time");
     }
 
     #[test]
@@ -183,7 +230,7 @@ mod tests {
             for _ in 0..draws_before {
                 let _ = chance.try_next_u64();
             }
-            moment.answered(position);
+            moment.answered(position, None);
             chance.try_next_u64()
         };
         assert_eq!(draw(0, 4), draw(100, 4));

@@ -2,6 +2,7 @@
 
 use crate::SandboxLimits;
 use receipt::Digest;
+use rustix::process::{Resource, getrlimit};
 use std::hash::{Hash as _, Hasher};
 use std::time::Duration;
 use wasmtime::{
@@ -25,23 +26,60 @@ const STACK_CLEANED_IN_PLACE: usize = 64 << 10;
 /// The engine that guests run on, and why it has no pool, if it has none.
 pub(crate) struct Running {
     pub(crate) engine: Engine,
+    pub(crate) addressing: Addressing,
     pub(crate) note: Option<String>,
+}
+
+/// What keeps a guest inside its memory. Code is compiled for one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Addressing {
+    /// Address space for everything that a 32-bit index reaches: 4 GiB a memory.
+    Reserved,
+    /// A comparison at each access, where a process may not reserve as much (`ulimit -v`).
+    Checked,
+}
+
+impl Addressing {
+    /// What this process has room for.
+    fn of_this_process() -> Self {
+        match getrlimit(Resource::As).current {
+            Some(_) => Self::Checked,
+            None => Self::Reserved,
+        }
+    }
+
+    /// As it is told to the compiler's process.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Self::Reserved => 0,
+            Self::Checked => 1,
+        }
+    }
+
+    pub(crate) fn of_number(number: u64) -> Option<Self> {
+        [Self::Reserved, Self::Checked].into_iter().find(|addressing| addressing.number() == number)
+    }
 }
 
 /// Reserves a pool for all instances that may live at once. Where the address space does not allow it, instances take their memory
 /// from the system one by one: slower to start, and as isolated.
 pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
-    let mut pooled = running_config(limits);
+    let mut pooled = running_config(limits, Addressing::Reserved);
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     let running = match Engine::new(&pooled) {
-        Ok(engine) => Running { engine, note: None },
+        Ok(engine) => Running { engine, addressing: Addressing::Reserved, note: None },
         Err(error) => {
+            let addressing = Addressing::of_this_process();
             let note = format!(
                 "no pool of memory for {} instances, so each takes its own from the system, which is slower: {error:#} (lower limit \
                  live-instances, or raise the process's limit on address space)",
                 limits.live_instances
             );
-            Running { engine: Engine::new(&running_config(limits))?, note: Some(note) }
+            Running {
+                engine: Engine::new(&running_config(limits, addressing))?,
+                addressing,
+                note: Some(note),
+            }
         }
     };
     tick(running.engine.weak())?;
@@ -49,8 +87,8 @@ pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
 }
 
 /// An engine that compiles the same code and reserves nothing.
-pub(crate) fn compiling() -> wasmtime::Result<Engine> {
-    Engine::new(&config())
+pub(crate) fn compiling(addressing: Addressing) -> wasmtime::Result<Engine> {
+    Engine::new(&config(addressing))
 }
 
 /// Everything that changes compiled code: target, features of the processor, settings, the runtime's version, this program's.
@@ -74,17 +112,17 @@ impl Hasher for Seen {
 }
 
 /// The same with what code needs when it runs, and what makes no difference to how it is compiled.
-fn running_config(limits: &SandboxLimits) -> Config {
+fn running_config(limits: &SandboxLimits, addressing: Addressing) -> Config {
     // The host's calls run on the same stack, above the guest's part of it.
     const HOST_STACK: usize = 3 << 19;
     let stack = limits.stack_bytes.clamp(1 << 12, 1 << 30);
-    let mut config = config();
+    let mut config = config(addressing);
     config.max_wasm_stack(stack).async_stack_size(stack + HOST_STACK);
     config
 }
 
 /// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
-fn config() -> Config {
+fn config(addressing: Addressing) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -93,12 +131,16 @@ fn config() -> Config {
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_tail_call(false)
-        .wasm_multi_memory(false)
+        // For the adapters that the runtime puts between two memories of a component. A guest's own modules are refused with more than one.
+        .wasm_multi_memory(true)
         .async_stack_zeroing(true)
         .consume_fuel(true)
         .epoch_interruption(true)
         .memory_init_cow(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    if addressing == Addressing::Checked {
+        config.memory_reservation(0).memory_guard_size(0).memory_reservation_for_growth(0);
+    }
     config
 }
 
@@ -146,12 +188,13 @@ mod tests {
     #[test]
     fn code_compiled_without_the_pool_is_the_same() {
         let running = running(&SandboxLimits::default()).unwrap();
-        assert_eq!(config_digest(&running.engine), config_digest(&compiling().unwrap()));
+        assert_eq!(config_digest(&running.engine), config_digest(&compiling(Addressing::Reserved).unwrap()));
     }
 
     #[test]
     fn any_setting_of_the_compiler_changes_the_digest() {
-        let ours = config_digest(&compiling().unwrap());
+        let ours = config_digest(&compiling(Addressing::Reserved).unwrap());
+        assert_ne!(config_digest(&compiling(Addressing::Checked).unwrap()), ours);
         let changes: [fn(&mut Config) -> &mut Config; 4] = [
             |config| config.cranelift_opt_level(OptLevel::None),
             |config| config.consume_fuel(false),
@@ -159,7 +202,7 @@ mod tests {
             |config| config.memory_reservation(1 << 20),
         ];
         for change in changes {
-            let mut other = config();
+            let mut other = config(Addressing::Reserved);
             change(&mut other);
             assert_ne!(config_digest(&Engine::new(&other).unwrap()), ours);
         }

@@ -1,11 +1,12 @@
 //! How a drive ended, in words that help.
 
 use crate::bindings::exports::permission_protocol::tenant::entrypoint;
+use crate::guest::TooMuchText;
 use crate::limits::{Refused, names};
 use crate::output::Output;
 use crate::{Halt, SandboxLimits};
 use tokio::time::error::Elapsed;
-use wasmtime::Trap;
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use workflow::Failure;
 
@@ -47,9 +48,36 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         (_, Some(Refused::Table)) => {
             over(names::TABLE_ELEMENTS, limits.table_elements, "elements in a table")
         }
-        (Some(trap), None) => trapped(*trap, limits, output),
-        (None, None) => at_boundary(&error, limits),
+        (Some(trap), None) => located(trapped(*trap, limits, output), &error),
+        (None, None) => located(at_boundary(&error, limits), &error),
     })
+}
+
+/// The functions that the guest was in, the innermost first. Their names are the guest's own words.
+const FRAMES: usize = 6;
+
+/// A failure with the place in the guest's code. A component that was stripped of its names has numbers only.
+fn located(failure: Failure, error: &wasmtime::Error) -> Failure {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>().filter(|trace| !trace.frames().is_empty()) else {
+        return failure;
+    };
+    let frames: Vec<_> = trace.frames().iter().take(FRAMES).map(place).collect();
+    let more = trace.frames().len().saturating_sub(FRAMES);
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let Failure { name, message } = failure;
+    Failure { name, message: format!("{message}; in {}{more}", frames.join(", called by ")) }
+}
+
+fn place(frame: &FrameInfo) -> String {
+    const LONGEST: usize = 120;
+    match frame.func_name() {
+        Some(name) => {
+            let name = format!("{:#}", rustc_demangle::demangle(name));
+            let shown: String = name.chars().take(LONGEST).collect();
+            workflow::Quoted(&shown).to_string()
+        }
+        None => format!("function {}", frame.func_index()),
+    }
 }
 
 fn trapped(trap: Trap, limits: &SandboxLimits, output: &Output) -> Failure {
@@ -70,7 +98,13 @@ fn trapped(trap: Trap, limits: &SandboxLimits, output: &Output) -> Failure {
             let words = output
                 .rfind("panicked at")
                 .map(|start| format!("; its last words: {}", workflow::Quoted(output[start..].trim_end())));
-            failure("panicked", format!("the workflow panicked or aborted{}", words.unwrap_or_default()))
+            failure(
+                "panicked",
+                format!(
+                    "the workflow panicked or aborted: it reached an unreachable instruction{}",
+                    words.unwrap_or_default()
+                ),
+            )
         }
         other => failure("trapped", format!("the workflow's code trapped: {other}")),
     }
@@ -83,6 +117,9 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
             "exited",
             format!("the workflow called exit({code}); a workflow ends by returning from run"),
         );
+    }
+    if error.is::<TooMuchText>() {
+        return over(names::TEXT_BYTES, limits.text_bytes, "bytes of text in one call to the host");
     }
     let cause = error.root_cause().to_string();
     // The runtime has no types for these. Its version is pinned, and a hostile guest for each is in the tests.

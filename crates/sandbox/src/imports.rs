@@ -1,5 +1,7 @@
 //! What a component may import. Everything else is refused by name when it is loaded.
 
+use crate::LoadError;
+
 /// The interfaces of the world in `wit/`, and of the one before it: an instance keeps the code that it started with.
 const WORLD: [&str; 7] = [
     "permission-protocol:tenant/deploy@0.1.0",
@@ -49,8 +51,17 @@ pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.2.0
 const ENTRYPOINT_BEFORE: &str = "permission-protocol:tenant/entrypoint@0.1.0";
 
 /// The entry point among a component's exports.
-pub(crate) fn entrypoint(exports: &[String]) -> Option<&'static str> {
+fn entrypoint(exports: &[String]) -> Option<&'static str> {
     [ENTRYPOINT, ENTRYPOINT_BEFORE].into_iter().find(|name| exports.iter().any(|export| export == name))
+}
+
+/// Refuses what no workflow is by its imports and exports.
+pub(crate) fn check(imports: &[String], exports: &[String]) -> Result<&'static str, LoadError> {
+    let forbidden: Vec<String> = imports.iter().filter(|name| !is_allowed(name)).cloned().collect();
+    if !forbidden.is_empty() {
+        return Err(LoadError::ForbiddenImports(forbidden));
+    }
+    entrypoint(exports).ok_or_else(|| LoadError::NoEntrypoint { exports: exports.to_vec() })
 }
 
 /// Whether an import of the world's is the one behind which the deploy capability is.

@@ -1,6 +1,7 @@
 //! What a component is, before anything of it runs.
 
 use crate::DEPLOY;
+use crate::code::Outline;
 use crate::guest::Guest;
 use crate::load::Examined;
 use crate::{LoadError, Provenance, imports};
@@ -17,7 +18,7 @@ pub struct Inspection {
     pub bytes: u64,
     /// Whether it is a workflow, and why not.
     pub verdict: Result<(), LoadError>,
-    /// What its code was found out from. Nothing, where there is no code: then the rest is empty too.
+    /// Where its code came from. None where it was refused before it was compiled.
     pub code: Option<Provenance>,
     /// How long it took to find or compile the code.
     pub took: Duration,
@@ -28,30 +29,22 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    pub(crate) fn of(
-        digest: Digest,
-        bytes: u64,
-        took: Duration,
-        examined: Result<Examined, LoadError>,
-        linker: &Linker<Guest>,
-    ) -> Self {
-        let nothing = Self {
-            digest,
-            bytes,
-            verdict: Ok(()),
-            code: None,
-            took,
-            imports: Vec::new(),
-            exports: Vec::new(),
-        };
+    /// What the bytes say by themselves.
+    pub(crate) fn before_compiling(digest: Digest, bytes: u64, took: Duration, outline: Outline) -> Self {
+        let Outline { imports, exports, .. } = outline;
+        Self { digest, bytes, verdict: Ok(()), code: None, took, imports, exports }
+    }
+
+    /// The same with what was found out by compiling, or why it was not compiled.
+    pub(crate) fn with(self, examined: Result<Examined, LoadError>, linker: &Linker<Guest>) -> Self {
         match examined {
-            Err(error) => Self { verdict: Err(error.bounded()), ..nothing },
+            Err(error) => Self { verdict: Err(error.bounded()), ..self },
             Ok(examined) => Self {
                 code: Some(examined.provenance()),
                 imports: examined.imports().to_vec(),
                 exports: examined.exports().to_vec(),
                 verdict: examined.program(linker).map(drop).map_err(LoadError::bounded),
-                ..nothing
+                ..self
             },
         }
     }

@@ -33,7 +33,7 @@ pub use load::{LoadError, Program};
 pub use output::Output;
 
 use bindings::exports::permission_protocol::tenant::entrypoint;
-use code::Loader;
+use code::{Loader, Outline};
 use determinism::VirtualTime;
 use guest::{Guest, HasGuest, StepHandle};
 use limits::{HostTime, Meter};
@@ -42,6 +42,7 @@ use receipt::{Digest, Timestamp};
 use rejected::RejectedComponents;
 use std::path::Path;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use throttle::{CpuThrottle, ThrottlePermit};
 use tokio::sync::Semaphore;
@@ -70,9 +71,14 @@ pub trait Handler: Send {
     /// Answers one command, or halts the drive: an error unwinds the guest and comes out of [`Sandbox::run`].
     fn handle(&mut self, command: Command) -> HandlerAnswer<'_>;
 
-    /// The place of the last answer in the instance's journal. The guest's clock and random numbers follow from it.
+    /// The place of the last answer in the instance's journal. The guest's random numbers follow from it.
     fn position(&self) -> usize {
         0
+    }
+
+    /// When the last answer was recorded. The guest's clock follows from it; without any it stands still at the instance's start.
+    fn time(&self) -> Option<Timestamp> {
+        None
     }
 }
 
@@ -88,7 +94,7 @@ impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
 pub struct Event {
     /// The parameters, as JSON text.
     pub payload: String,
-    /// When the instance was started. The guest's clock stands still there.
+    /// When the instance was started. The guest's clock begins there.
     pub started_at: Timestamp,
     /// What the guest's random numbers follow from.
     pub seed: Digest,
@@ -118,6 +124,7 @@ pub struct Sandbox {
     largest: SandboxLimits,
     /// One permit for each memory that may be live.
     live: Semaphore,
+    in_hand: Arc<Semaphore>,
     lane: CpuThrottle,
     note: Option<String>,
 }
@@ -132,15 +139,17 @@ impl Sandbox {
     }
 
     fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {
-        let engine::Running { engine, note } = engine::running(&largest)?;
+        let engine::Running { engine, addressing, note } = engine::running(&largest)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
-        let loader = Loader::new(engine.clone());
+        guest::add_to_linker(&mut linker)?;
+        let loader = Loader::new(engine.clone(), addressing);
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
         let (refusals, lane) = (RejectedComponents::default(), CpuThrottle::new());
-        Ok(Self { engine, linker, loader, refusals, largest, live, lane, note })
+        let in_hand = Arc::new(guest::in_hand(largest.bytes_in_hand));
+        Ok(Self { engine, linker, loader, refusals, largest, live, in_hand, lane, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -182,13 +191,28 @@ impl Sandbox {
         loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
     }
 
+    /// What a component imports, without compiling it; or why it is refused, as far as that can be told at sight or is known.
+    pub(crate) fn imports_of(&self, digest: Digest, bytes: &[u8]) -> Result<Vec<String>, LoadError> {
+        if let Some(refusal) = self.refusals.find(&digest) {
+            return Err(refusal);
+        }
+        load::check_size(bytes.len(), self.largest.component_bytes)?;
+        load::check_header(bytes)?;
+        let outline = Outline::read(bytes, &self.largest).map_err(LoadError::bounded)?;
+        outline.check(&self.largest).map_err(LoadError::bounded)?;
+        Ok(outline.imports)
+    }
+
     /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
     #[must_use]
     pub fn inspect(&self, bytes: &[u8]) -> Inspection {
         let (digest, started) = (Digest::of(bytes), Instant::now());
         let examined = self.examine(digest, bytes);
         let took = started.elapsed();
-        Inspection::of(digest, bytes.len() as u64, took, examined, &self.linker)
+        let outline = examined.is_err().then(|| Outline::read(bytes, &self.largest).ok()).flatten();
+        let known =
+            Inspection::before_compiling(digest, bytes.len() as u64, took, outline.unwrap_or_default());
+        known.with(examined, &self.linker)
     }
 
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
@@ -224,15 +248,25 @@ impl Sandbox {
         let _turn = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let (moment, host_time) = (VirtualTime::default(), HostTime::default());
-        let wasi = wasi::context(event.started_at, &event.seed, &moment, output);
+        let (moment, host_time) = (VirtualTime::beginning(event.started_at), HostTime::default());
+        let wasi = wasi::context(&event.seed, &moment, output);
         let meter = Meter::new(limits);
-        let turn = ThrottlePermit::default();
-        let (answered, host_time_of_guest) = (Instant::now(), host_time.clone());
-        let guest =
-            Guest { handler, table, wasi, meter, moment, turn, answered, host_time: host_time_of_guest };
+        let guest = Guest {
+            handler,
+            table,
+            wasi,
+            meter,
+            moment,
+            lane: self.lane.clone(),
+            turn: ThrottlePermit::default(),
+            in_hand: Arc::clone(&self.in_hand),
+            in_hand_units: guest::units(self.largest.bytes_in_hand),
+            text_bytes: limits.text_bytes,
+            handles: limits.handles,
+            host_time: host_time.clone(),
+        };
         let mut store = Store::new(&self.engine, guest);
-        let result = match bound(&mut store, limits, &self.lane) {
+        let result = match bound(&mut store, limits) {
             Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
             Err(error) => Ok(Err(error)),
         };
@@ -241,17 +275,13 @@ impl Sandbox {
     }
 }
 
-fn bound(store: &mut Store<Guest>, limits: &SandboxLimits, lane: &CpuThrottle) -> wasmtime::Result<()> {
+fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<()> {
     store.limiter(|guest| &mut guest.meter);
     store.set_fuel(limits.fuel)?;
-    let lane = lane.clone();
-    store.epoch_deadline_callback(move |store| {
-        let Guest { turn, host_time, answered, .. } = store.data();
-        Ok(match answered.elapsed() < engine::TICK {
-            // It has not computed for a tick: it waited for an answer.
-            true => UpdateDeadline::Yield(1),
-            false => UpdateDeadline::YieldCustom(1, lane.next_turn(turn, host_time)),
-        })
+    store.epoch_deadline_callback(|store| {
+        let Guest { lane, turn, host_time, .. } = store.data();
+        let wait = if turn.is_slow() { lane.next_turn(turn, host_time) } else { turn.pause() };
+        Ok(UpdateDeadline::YieldCustom(1, wait))
     });
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.call_bytes);

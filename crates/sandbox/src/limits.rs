@@ -57,6 +57,10 @@ pub struct SandboxLimits {
     pub handles: usize,
     /// Bytes that one call may hand to the host. Default 72 MiB: the largest artifact, and its evidence.
     pub call_bytes: usize,
+    /// Bytes of text that one call may hand to the host: names, reasons, results. Default 4 MiB.
+    pub text_bytes: usize,
+    /// Bytes of artifacts that are in the host's hands at once, over all tenants; further calls wait for their turn. Default 256 MiB.
+    pub bytes_in_hand: u64,
     /// Bytes of output that are kept. Default 256 KiB.
     pub log_bytes: usize,
     /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
@@ -87,6 +91,10 @@ pub mod names {
     pub const HANDLES: &str = "handles";
     /// Of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
     pub const CALL_BYTES: &str = "call-bytes";
+    /// Of [`SandboxLimits::text_bytes`](super::SandboxLimits::text_bytes).
+    pub const TEXT_BYTES: &str = "text-bytes";
+    /// Of [`SandboxLimits::bytes_in_hand`](super::SandboxLimits::bytes_in_hand).
+    pub const BYTES_IN_HAND: &str = "bytes-in-hand";
     /// Of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
     pub const LOG_BYTES: &str = "log-bytes";
     /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
@@ -121,6 +129,8 @@ impl Default for SandboxLimits {
             table_elements: 100_000,
             handles: 3_000,
             call_bytes: 72 << 20,
+            text_bytes: 4 << 20,
+            bytes_in_hand: 256 << 20,
             log_bytes: 256 << 10,
             live_instances: 1_000,
             parts: 16,

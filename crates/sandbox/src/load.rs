@@ -87,6 +87,9 @@ pub enum LoadError {
     /// Damaged.
     #[error("not a valid component, perhaps cut short on its way: {0}")]
     Invalid(String),
+    /// A feature of WebAssembly that guests may not use.
+    #[error("the component uses what no workflow may: {0}")]
+    Feature(String),
     /// More than may be compiled.
     #[error(
         "the component has more than {bound} {what}: limit {limit} is {bound} (an operator raises it with --limit {limit}=N)"
@@ -101,7 +104,8 @@ pub enum LoadError {
     },
     /// Compiling takes too much.
     #[error(
-        "compiling the component was stopped: limit {limit} is {bound} (an operator raises it with --limit {limit}=N)"
+        "compiling the component was stopped: limit {limit} is {bound} ({}an operator raises it with --limit {limit}=N)",
+        if *.limit == names::COMPILE_WALL_SECONDS { "on a busy machine try again; " } else { "" }
     )]
     CompileBound {
         /// The bound's name.
@@ -142,6 +146,14 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// The compiler itself crashed, with these words.
+    pub(crate) fn crashed(words: &str) -> Self {
+        Self::Compiler(format!(
+            "the compiler crashed on it and said {}; please report it together with the component",
+            workflow::Quoted(words)
+        ))
+    }
+
     /// The same with an end. What a component says of itself may be as long as the component.
     pub(crate) fn bounded(self) -> Self {
         match self {
@@ -158,11 +170,13 @@ impl LoadError {
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } => false,
+            // How long it took on the wall says as much about the machine's other work as about the component.
+            Self::CompileBound { limit, .. } => *limit != names::COMPILE_WALL_SECONDS,
             Self::NotWasm
             | Self::CoreModule
             | Self::Invalid(_)
+            | Self::Feature(_)
             | Self::TooComplex { .. }
-            | Self::CompileBound { .. }
             | Self::TooDemanding(_)
             | Self::ForbiddenImports(_)
             | Self::NoEntrypoint { .. }
@@ -226,14 +240,7 @@ impl Examined {
     /// Checks that it is a workflow: imports from the world only, exports the entry point, with the world's types.
     pub(crate) fn program(self, linker: &Linker<Guest>) -> Result<Program, LoadError> {
         let Self { component, provenance, digest, bytes, imports, exports } = self;
-        let forbidden: Vec<String> =
-            imports.iter().filter(|name| !imports::is_allowed(name)).cloned().collect();
-        if !forbidden.is_empty() {
-            return Err(LoadError::ForbiddenImports(forbidden));
-        }
-        let Some(entrypoint) = imports::entrypoint(&exports) else {
-            return Err(LoadError::NoEntrypoint { exports });
-        };
+        let entrypoint = imports::check(&imports, &exports)?;
         let pre = linker.instantiate_pre(&component);
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
         let run = export_check::check(&component, linker, entrypoint).map_err(LoadError::OtherTypes)?;

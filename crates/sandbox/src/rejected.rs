@@ -65,7 +65,10 @@ mod tests {
     #[test]
     fn what_is_nobody_s_fault_is_not_remembered() {
         let refusals = RejectedComponents::default();
-        for reason in [LoadError::Compiler("gone".to_owned()), LoadError::TooLarge { bytes: 2, limit: 1 }] {
+        let slow = LoadError::CompileBound { limit: "compile-wall-seconds", bound: 1 };
+        for reason in
+            [LoadError::Compiler("gone".to_owned()), LoadError::TooLarge { bytes: 2, limit: 1 }, slow]
+        {
             refusals.keep(Digest::of(b""), &reason);
         }
         assert!(refusals.find(&Digest::of(b"")).is_none());

@@ -1,21 +1,46 @@
 //! Whose turn it is, of those who compute long.
 //!
-//! A guest computes for a tick at once. One that has not asked for anything by then goes on in the slow lane: there, few compute at a
+//! A guest computes for a tick at once. One that has not waited for the host by then goes on in the slow lane: there, few compute at a
 //! time, a tick each, the one that has waited longest first. Half of the processors stay free for those who are quick.
+//!
+//! Nothing can take the thread back in the middle of a host call, such as one that hands over megabytes. A guest that kept a thread for
+//! longer than it may owes that time: until it has made up for it, it computes in the slow lane only, host calls included.
 
+use crate::engine::TICK;
 use crate::limits::HostTime;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The slow lane.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuThrottle(Arc<Semaphore>);
 
-/// A guest's turn in it, while it has one.
+/// A guest's turn in it, while it has one, and what it owes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ThrottlePermit(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub(crate) struct ThrottlePermit(Arc<Mutex<Stretch>>);
+
+#[derive(Debug)]
+struct Stretch {
+    permit: Option<OwnedSemaphorePermit>,
+    /// Since when the guest has had its thread.
+    since: Instant,
+    /// Since when it has not waited for the host.
+    unasked: Instant,
+    owed: Duration,
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { permit: None, since: now, unasked: now, owed: Duration::ZERO }
+    }
+}
+
+/// The most that a guest can owe.
+const MOST_OWED: Duration = Duration::from_secs(1);
 
 impl CpuThrottle {
     /// One of half as many places as there are processors.
@@ -30,7 +55,7 @@ impl CpuThrottle {
         turn: &ThrottlePermit,
         host_time: &HostTime,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        turn.give_back();
+        turn.lock().permit = None;
         let (lane, turn, host_time) = (Arc::clone(&self.0), turn.clone(), host_time.clone());
         Box::pin(async move {
             // Those who are quick come first, even where nobody waits in this lane.
@@ -44,13 +69,51 @@ impl CpuThrottle {
 }
 
 impl ThrottlePermit {
-    /// Somebody else may compute.
-    pub(crate) fn give_back(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    /// Lets others compute for a moment, without the lane.
+    pub(crate) fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let turn = self.clone();
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            turn.lock().since = Instant::now();
+        })
+    }
+
+    /// The guest goes on in the slow lane: it has computed long, or owes time.
+    pub(crate) fn is_slow(&self) -> bool {
+        let stretch = self.lock();
+        stretch.owed > Duration::ZERO || stretch.unasked.elapsed() >= TICK
+    }
+
+    /// The guest has had its thread for a tick.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().since.elapsed() >= TICK
+    }
+
+    /// The guest waits for the host: others may compute. What it took of its thread beyond its due, it owes.
+    pub(crate) fn waits(&self) {
+        let mut stretch = self.lock();
+        let took = stretch.since.elapsed();
+        stretch.owed = match took > 2 * TICK {
+            true => stretch.owed.saturating_add(took).min(MOST_OWED),
+            false => stretch.owed.saturating_sub(TICK),
+        };
+        stretch.permit = None;
+    }
+
+    /// The host has answered. Whether the guest may go on at once.
+    pub(crate) fn answered(&self, now: Instant) -> bool {
+        let mut stretch = self.lock();
+        (stretch.since, stretch.unasked) = (now, now);
+        stretch.owed == Duration::ZERO
     }
 
     fn take(&self, permit: OwnedSemaphorePermit) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        let mut stretch = self.lock();
+        (stretch.permit, stretch.since) = (Some(permit), Instant::now());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stretch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,6 +128,25 @@ mod tests {
         future.as_mut().poll(&mut context).is_ready() || future.as_mut().poll(&mut context).is_ready()
     }
 
+    #[test]
+    fn who_kept_a_thread_too_long_is_slow_until_it_has_made_up_for_it() {
+        let turn = ThrottlePermit::default();
+        let took = |time: Duration| {
+            turn.lock().since = Instant::now().checked_sub(time).unwrap();
+            turn.waits();
+            turn.answered(Instant::now())
+        };
+        assert!(took(Duration::ZERO), "who is quick goes on");
+        assert!(!took(10 * TICK));
+        assert!(turn.is_slow(), "it owes");
+        let made_up = (0..).take_while(|_| !took(Duration::ZERO)).count();
+        assert!((8..=20).contains(&made_up), "{made_up}");
+        for _ in 0..100 {
+            took(Duration::from_secs(10));
+        }
+        assert!(turn.lock().owed <= MOST_OWED, "there is an end to what it can owe");
+    }
+
     #[tokio::test]
     async fn whoever_has_waited_longest_is_next() {
         let (lane, time) = (CpuThrottle(Arc::new(Semaphore::new(1))), HostTime::default());
@@ -74,7 +156,7 @@ mod tests {
         waits[0] = lane.next_turn(&turns[0], &time);
         assert!(!is_ready(&mut waits[0]), "it has had its turn");
         assert_eq!([is_ready(&mut waits[1]), is_ready(&mut waits[2])], [true, false]);
-        turns[1].give_back();
+        turns[1].waits();
         assert_eq!([is_ready(&mut waits[2]), is_ready(&mut waits[0])], [true, false]);
         drop(turns);
         drop(waits);

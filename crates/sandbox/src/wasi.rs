@@ -3,7 +3,7 @@
 use crate::determinism::{HasClock, SeededRandom, VirtualTime};
 use crate::guest::Guest;
 use crate::output::Output;
-use receipt::{Digest, Timestamp};
+use receipt::Digest;
 use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
@@ -38,13 +38,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     bindings::filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)
 }
 
-/// A context with nothing in it. The wall's clock stands still at the instance's start.
-pub(crate) fn context(
-    started_at: Timestamp,
-    seed: &Digest,
-    moment: &VirtualTime,
-    output: &Output,
-) -> WasiCtx {
+/// A context with nothing in it. The wall's clock is the moment's.
+pub(crate) fn context(seed: &Digest, moment: &VirtualTime, output: &Output) -> WasiCtx {
     let mut insecure_seed = [0; 16];
     insecure_seed.copy_from_slice(&seed.as_bytes()[..16]);
     let mut builder = WasiCtx::builder();
@@ -55,19 +50,19 @@ pub(crate) fn context(
         .insecure_random(SeededRandom::new(moment.clone(), seed, "insecure"))
         .insecure_random_seed(u128::from_le_bytes(insecure_seed))
         .max_random_size(RANDOM_BYTES)
-        .wall_clock(StartTime(started_at));
+        .wall_clock(Wall(moment.clone()));
     builder.build()
 }
 
-/// The time at which the instance was started, for good.
-struct StartTime(Timestamp);
+/// The time at which the guest was answered last.
+struct Wall(VirtualTime);
 
-impl HostWallClock for StartTime {
+impl HostWallClock for Wall {
     fn resolution(&self) -> Duration {
         Duration::from_millis(1)
     }
 
     fn now(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.0.wall().as_millis()).unwrap_or(0))
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::step::later;
 use crate::{Asked, Failure, Manner, ReceiptId, Retry, StepConfig};
-use receipt::{Digest, Json, Timestamp};
+use receipt::{Digest, Digester, Json, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
 
 /// The number of a call within its instance: 0 for the first thing a guest asks for, and so on.
@@ -162,18 +163,26 @@ impl Action {
 }
 
 /// Bytes with a name. The facts are computed from the bytes and from nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Artifact {
     facts: ArtifactFacts,
-    bytes: Arc<[u8]>,
+    bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
 }
 
 impl Artifact {
     /// Measures `bytes`.
     #[must_use]
     pub fn new(name: String, bytes: Vec<u8>) -> Self {
-        let facts = ArtifactFacts { name, sha256: Digest::of(&bytes), bytes: bytes.len() as u64 };
-        Self { facts, bytes: bytes.into() }
+        let mut measure = Measure::new(name);
+        measure.take(&bytes);
+        Self { facts: measure.facts(), bytes: Arc::new(bytes) }
+    }
+
+    /// Bytes that were measured while they were copied: the caller sees to it that `measure` took in exactly these. A request for permission
+    /// needs no more than what was measured, and has no bytes.
+    #[must_use]
+    pub fn measured(measure: Measure, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        Self { facts: measure.facts(), bytes: Arc::new(bytes) }
     }
 
     /// What was measured.
@@ -182,10 +191,54 @@ impl Artifact {
         &self.facts
     }
 
-    /// The content.
+    /// The content. Nothing, where the artifact was only measured.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        (*self.bytes).as_ref()
+    }
+}
+
+/// The facts say it all: two contents with one digest are one content.
+impl PartialEq for Artifact {
+    fn eq(&self, other: &Self) -> bool {
+        self.facts == other.facts
+    }
+}
+
+impl Eq for Artifact {}
+
+impl fmt::Debug for Artifact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Artifact").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// Measures bytes that come piece by piece.
+#[derive(Clone)]
+pub struct Measure {
+    name: String,
+    digester: Digester,
+    bytes: u64,
+}
+
+impl Measure {
+    /// Of an artifact of this name.
+    #[must_use]
+    pub fn new(name: String) -> Self {
+        Self { name, digester: Digester::default(), bytes: 0 }
+    }
+
+    /// Takes in what comes next.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.digester.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// What was measured.
+    #[must_use]
+    pub fn facts(self) -> ArtifactFacts {
+        let Self { name, digester, bytes } = self;
+        ArtifactFacts { name, sha256: digester.finish(), bytes }
     }
 }
 

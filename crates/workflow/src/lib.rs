@@ -50,7 +50,7 @@ mod wait;
 
 pub use asked::Asked;
 pub use command::{
-    Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Sleep, Start,
+    Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Measure, Sleep, Start,
 };
 pub use entry::Entry;
 pub use escape::{Clipped, Escaped, Quoted, QuotedWhole, is_visible};

@@ -1,2 +1,3 @@
 ;; Exceptions, thrown across the frames of others.
-(component (core module (tag $t) (func (throw $t))))
+(component (core module (tag $t) (func (throw $t)))
+  (instance $entry) (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

@@ -1,2 +1,3 @@
 ;; Calls that run side by side inside the host.
-(component (core func (canon task.cancel)))
+(component (core func (canon task.cancel))
+  (instance $entry) (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

@@ -1,2 +1,3 @@
 ;; A function that is not what its type says.
-(component (core module (func (result i32) (i64.const 0))))
+(component (core module (func (result i32) (i64.const 0)))
+  (instance $entry) (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

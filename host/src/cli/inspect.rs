@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, data_dir};
+use crate::cli::{Exit, data_dir, progress};
 use anyhow::Context as _;
 use clap::Args;
 use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
@@ -30,7 +30,8 @@ impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
         let limits = self.limits.settings(data)?.largest().sandbox;
-        let inspection = sandbox(data, limits)?.inspect(&bytes);
+        let sandbox = sandbox(data, limits)?;
+        let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
         let mut out = anstream::stdout().lock();
         match self.json {
             true => writeln!(out, "{}", object(&inspection))?,

@@ -22,6 +22,7 @@ mod keys;
 mod limit;
 mod limits;
 mod policy;
+mod progress;
 mod receipts;
 mod run;
 mod session;
@@ -33,8 +34,10 @@ mod work;
 
 use clap::{Parser, Subcommand};
 use receipt::Decision;
+use rustix::process::Signal;
 use std::io::Write as _;
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs tenant workflows in a sandbox, and lets nothing consequential happen without a verified receipt.
 #[derive(Debug, Parser)]
@@ -142,6 +145,10 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(error),
     };
+    if let Err(error) = outlive_full_files() {
+        complain(&format!("cannot set up a signal handler: {error}"));
+        return Exit::Error.into();
+    }
     let data = &cli.data;
     // Nearly every command opens a folder with keys, or a decider's.
     if !matches!(cli.command, Command::Compile)
@@ -192,6 +199,15 @@ pub(crate) fn main() -> ExitCode {
             Exit::Error.into()
         }
     }
+}
+
+/// A file that may not grow further (`ulimit -f`) is an error of the write, which says so. Without a handler the kernel ends the process
+/// at that write, without a word. That nobody reads a pipe any more is such an error already: the standard library ignores the signal.
+fn outlive_full_files() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    // The handler stays when the runtime and this listener are gone.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// One line on standard error. Whatever is in it, a terminal sees text only.

@@ -5,7 +5,7 @@ use crate::cli::data_dir::{Data, Which};
 use crate::cli::decide::Manner;
 use crate::cli::limit::LimitArgs;
 use crate::cli::transcript::Story;
-use crate::cli::{Exit, session};
+use crate::cli::{Exit, progress, session};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -86,7 +86,8 @@ impl Run {
         let (bytes, params) = (self.workflow.component()?, self.workflow.params.text("the parameters")?);
         let Workflow { guest, tenant, actor, operator, submitter, .. } = &self.workflow;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
-        let workflow = session.host.load_for(tenant, bytes).with_context(|| guest.display().to_string())?;
+        let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
+        let workflow = loaded.with_context(|| guest.display().to_string())?;
         let name = self.workflow.name();
         session.story.loaded(&Quoted(&name).to_string(), workflow.program());
         let start = Start {

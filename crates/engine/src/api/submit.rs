@@ -1,7 +1,7 @@
 //! Creating instances, under a name of the caller's own where there is one: then the same again is the same instance.
 
 use crate::api::OperationOutcome;
-use crate::{Error, Host, Start};
+use crate::{Error, Host, Start, ids};
 use receipt::{Digest, PersonId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,19 +48,19 @@ pub enum Created {
 impl Host {
     pub(crate) fn submitted(&self, submit: Submit) -> Result<OperationOutcome, Error> {
         let Submit { id, tenant, actor, operator, submitter, name, params, component } = submit;
-        let workflow = self.load_for(&tenant, component.to_vec())?;
+        let code = self.code_for(&tenant, component)?;
         let start = Start { tenant, actor, operator, submitter, name, params };
         let Some(id) = id else {
-            return Ok(OperationOutcome::Submitted {
-                key: self.start(&workflow, start)?,
-                created: Created::New,
-            });
+            let instance = ids::id("wf_", self.0.now()?)?;
+            let key = InstanceKey { tenant: start.tenant.clone(), instance };
+            self.start_as(&key, &code, start)?;
+            return Ok(OperationOutcome::Submitted { key, created: Created::New });
         };
         let key = InstanceKey { tenant: start.tenant.clone(), instance: id };
-        let created = match self.start_as(&key, &workflow, start.clone()) {
+        let created = match self.start_as(&key, &code, start.clone()) {
             Ok(()) => Created::New,
             Err(Error::Store(StoreError::Exists(_))) => {
-                self.check_same(&key, workflow.program().digest(), &start)?;
+                self.check_same(&key, code.digest, &start)?;
                 Created::Before
             }
             Err(error) => return Err(error),

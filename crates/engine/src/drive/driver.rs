@@ -7,11 +7,12 @@ use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::slots::RunSlot;
 use crate::state::HostState;
-use receipt::Timestamp;
+use receipt::{Timestamp, Digest, PersonId};
 use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write};
+use store::{Batch, Commit, GuestPosition, Quotas, ScheduleRow, StoreError, Write, InstanceKey, JournalPosition};
+use crate::runtime::times::{Times, can_wait};
 use tokio::sync::Mutex;
 use workflow::{Command, Entry, Failure, Live, Outcome, Replay, Turn};
 
@@ -20,6 +21,7 @@ pub(crate) struct Driver {
     pub(crate) inner: Arc<HostState>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
+    times: Times,
     pub(crate) quotas: Quotas,
     /// What is in the table and not on disk yet: beginnings of steps that wait for whatever comes next, and that.
     unwritten: Vec<Entry>,
@@ -101,40 +103,49 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
 /// A driver, shared between the guest's store and whoever waits for the drive to end.
 pub(crate) struct Shared {
     driver: Arc<Mutex<Driver>>,
-    position: usize,
+    place: GuestPosition,
 }
 
 impl Shared {
     pub(crate) fn new(driver: &Arc<Mutex<Driver>>) -> Self {
-        Self { driver: Arc::clone(driver), position: 0 }
+        Self { driver: Arc::clone(driver), place: GuestPosition::default() }
     }
+}
+
+/// Where the guest was answered last: in its journal, and in time.
+#[derive(Clone, Copy, Default)]
+struct GuestPosition {
+    position: usize,
+    time: Option<Timestamp>,
 }
 
 impl Handler for Shared {
     fn handle(&mut self, command: Command) -> HandlerAnswer<'_> {
-        let (shared, position) = (&*self.driver, &mut self.position);
+        let (shared, place) = (&*self.driver, &mut self.place);
         let Ok(mut driver) = shared.try_lock() else {
             return HandlerAnswer::Later(Box::pin(async move {
                 let mut driver = shared.lock().await;
                 let further = driver.advance(&command);
-                driver.answer(&command, further, position).await
+                driver.answer(&command, further, place).await
             }));
         };
         match driver.advance(&command) {
             Ok(Progress::Answered(outcome)) => {
-                *position = driver.replay.position();
+                *place = driver.place();
                 HandlerAnswer::Here(Ok(outcome))
             }
             further => {
-                HandlerAnswer::Later(Box::pin(
-                    async move { driver.answer(&command, further, position).await },
-                ))
+                HandlerAnswer::Later(Box::pin(async move { driver.answer(&command, further, place).await }))
             }
         }
     }
 
     fn position(&self) -> usize {
-        self.position
+        self.place.position
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        self.place.time
     }
 }
 
@@ -143,27 +154,32 @@ impl Driver {
         inner: Arc<HostState>,
         origin: Origin,
         replay: Replay,
-        line: ScheduleRow,
+        (times, line): (Times, ScheduleRow),
         (lease, writing): (Arc<Lease>, Writing),
     ) -> Self {
         let quotas = inner.journals.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
         let (origin, slice, spent) = (Arc::new(origin), inner.slots.begin(), None);
         let line = Some(line);
-        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, lease }
+        Self { inner, origin, replay, times, quotas, unwritten, writing, line, since, slice, spent, lease }
     }
 
-    /// Goes on from there until the command is answered; `position` is where in its journal the guest is then.
+    fn place(&self) -> GuestPosition {
+        let position = self.replay.position();
+        GuestPosition { position, time: self.times.at(position) }
+    }
+
+    /// Goes on from there until the command is answered; `place` is where the guest is then.
     async fn answer(
         &mut self,
         command: &Command,
         mut further: Result<Progress, Stop>,
-        position: &mut usize,
+        place: &mut GuestPosition,
     ) -> Result<Outcome, Halt> {
         loop {
             let done = match further {
                 Ok(Progress::Answered(outcome)) => {
-                    *position = self.replay.position();
+                    *place = self.place();
                     return Ok(outcome);
                 }
                 Ok(Progress::Write) => self.record().await,
@@ -272,6 +288,7 @@ impl Driver {
                     Err(error) => Some(error.into()),
                     Ok(stamp) => {
                         self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
+                        self.times.extend(stamp, &batch.entries);
                         self.line = Some(line);
                         batch.entries.clear();
                         self.unwritten = batch.entries;
@@ -300,6 +317,7 @@ impl Driver {
             // What it was about to write has no place any more. The journal says where it stands.
             _ => return Err(StoreError::Conflict(key.clone()).into()),
         }
+        self.times = Times::of(&facts);
         self.line = line.map(|entered| entered.agenda);
         Ok(())
     }
@@ -348,6 +366,7 @@ impl Driver {
         match self.hand_over(after, &mut batch, now).await {
             Ok(stamp) => {
                 self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
+                self.times.extend(stamp, &batch.entries);
                 self.apply(batch.entries.get(waited..).unwrap_or_default())?;
                 Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
             }
@@ -371,10 +390,8 @@ impl Driver {
 
     fn hand_over(&self, after: usize, batch: &mut Batch, at: Timestamp) -> Commit {
         batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        self.inner.write(Write::Append {
-            place: JournalPosition { key: self.origin.key.clone(), after, at },
-            batch,
-        })
+        self.inner
+            .write(Write::Append { place: JournalPosition { key: self.origin.key.clone(), after, at }, batch })
     }
 
     fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {
@@ -389,12 +406,6 @@ impl Driver {
     }
 }
 
-/// Whether an entry says no more than that the guest goes on computing, and where: the beginning of an attempt, or word of an end. What
-/// follows reaches nothing outside, and should the host stop in the middle of it, the guest comes to the same place again. So the entry
-/// waits for the next one, or until [`PATIENCE`] is over.
-fn can_wait(entry: &Entry) -> bool {
-    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
-}
 
 /// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
 /// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.

@@ -8,6 +8,7 @@ use crate::drive::driver::{Driver, Shared, Stop, Writing};
 use crate::runtime::due::agenda;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
+use crate::runtime::times::Times;
 use crate::{Error, Host};
 use receipt::Digest;
 use sandbox::Output;
@@ -15,7 +16,10 @@ use sandbox::{End, Event, Program};
 use std::sync::Arc;
 use store::{InstanceKey, StoreError, Write};
 use tokio::sync::Mutex;
-use workflow::{Replay, Status};
+use workflow::{Failure, Replay, Status};
+
+/// How many entries an instance has that was created and has not run.
+const CREATED: usize = 2;
 
 impl Host {
     /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
@@ -26,7 +30,7 @@ impl Host {
         let lease = self.0.leases.acquire(key)?;
         let (mut seen, mut writing) = (None, Writing::Patiently);
         loop {
-            let (origin, replay) = self.0.read(key)?;
+            let (origin, replay, times) = self.0.read(key)?;
             let (status, length) = (replay.status(), Some(replay.len()));
             if !self.gets_further(&status)? {
                 return Ok(status);
@@ -36,7 +40,7 @@ impl Host {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
             seen = length;
-            match self.drive_once(origin, replay, &lease, writing).await {
+            match self.drive_once(origin, (replay, times), &lease, writing).await {
                 Ok(Some(status)) if !status.can_run() => return Ok(status),
                 Ok(Some(_)) => {}
                 Ok(None) => seen = None,
@@ -58,11 +62,11 @@ impl Host {
     async fn drive_once(
         &self,
         origin: Origin,
-        replay: Replay,
+        (replay, times): (Replay, Times),
         lease: &Arc<Lease>,
         writing: Writing,
     ) -> Result<Option<Status>, Error> {
-        let program = self.program_of(origin.component).await?;
+        let (component, is_new) = (origin.component, replay.len() == CREATED);
         let event = Event {
             payload: origin.params.clone(),
             started_at: origin.started_at,
@@ -72,8 +76,20 @@ impl Host {
         };
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
         let line = agenda(&replay.status(), self.0.now()?);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, (Arc::clone(lease), writing));
+        let driver =
+            Driver::new(Arc::clone(&self.0), origin, replay, (times, line), (Arc::clone(lease), writing));
         let driver = Arc::new(Mutex::new(driver));
+        let program = match self.program_of(component).await {
+            Ok(program) => program,
+            // One that was submitted before it was compiled. An instance that has begun keeps waiting for its code.
+            Err(Error::Load(refusal)) if is_new && refusal.is_lasting() => {
+                let mut driver = driver.lock().await;
+                let failure = Failure { name: "refused".to_owned(), message: refusal.to_string() };
+                ended(&mut driver, End::Broke(failure)).await?;
+                return Ok(Some(driver.replay.status()));
+            }
+            Err(error) => return Err(error),
+        };
         let handler = Box::new(Shared::new(&driver));
         let printed = Output::new(limits.log_bytes);
         let end = tokio::select! {

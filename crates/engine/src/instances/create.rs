@@ -25,8 +25,25 @@ impl Workflow {
 
     /// The entry that says that an instance runs it.
     pub(crate) fn loaded(&self) -> Entry {
-        let program = &self.program;
-        let (component, bytes, imports) = (program.digest(), program.bytes(), program.imports().to_vec());
+        self.code().loaded()
+    }
+
+    fn code(&self) -> Code {
+        let (digest, imports) = (self.program.digest(), self.program.imports().to_vec());
+        Code { digest, imports, bytes: Arc::clone(&self.bytes) }
+    }
+}
+
+/// What is recorded of a component, whether it has been compiled or not.
+pub(crate) struct Code {
+    pub(crate) digest: Digest,
+    imports: Vec<String>,
+    bytes: Arc<[u8]>,
+}
+
+impl Code {
+    fn loaded(&self) -> Entry {
+        let (component, bytes, imports) = (self.digest, self.bytes.len() as u64, self.imports.clone());
         Entry::Loaded { component, bytes, imports }
     }
 }
@@ -82,6 +99,17 @@ impl Host {
         self.load(bytes)
     }
 
+    /// A component that is not compiled yet: what can be refused at sight is refused, the rest when the instance is driven.
+    pub(crate) fn code_for(&self, tenant: &TenantId, bytes: Arc<[u8]>) -> Result<Code, Error> {
+        self.0.journals.settings.of(tenant).sandbox.check_component(bytes.len())?;
+        let digest = Digest::of(&bytes);
+        let imports = match self.0.programs.get(&digest) {
+            Some(program) => program.imports().to_vec(),
+            None => self.0.programs.sandbox.imports_of(digest, &bytes)?,
+        };
+        Ok(Code { digest, imports, bytes })
+    }
+
     /// Creates an instance. It runs when it is driven.
     ///
     /// # Errors
@@ -89,7 +117,7 @@ impl Host {
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
         let instance = ids::id("wf_", self.0.now()?)?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance };
-        self.start_as(&key, workflow, start).map(|()| key)
+        self.start_as(&key, &workflow.code(), start).map(|()| key)
     }
 
     /// The same, without holding a thread while it is written.
@@ -99,7 +127,7 @@ impl Host {
     pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
         let instance = ids::id("wf_", self.0.now()?)?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance };
-        let create = self.to_create(&key, workflow, start)?;
+        let create = self.to_create(&key, &workflow.code(), start)?;
         let stamp = self.0.journals.store.create(&create).await?;
         self.0.journals.observe(stamp, &key, 0, &create.entries);
         self.0.wakeups.notify(&key);
@@ -107,22 +135,21 @@ impl Host {
     }
 
     /// The same under a name of its own.
-    pub(crate) fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
-        let create = self.to_create(key, workflow, start)?;
+    pub(crate) fn start_as(&self, key: &InstanceKey, code: &Code, start: Start) -> Result<(), Error> {
+        let create = self.to_create(key, code, start)?;
         let stamp = self.0.journals.store.write_here(Write::Create(&create))?;
         self.0.journals.observe(stamp, key, 0, &create.entries);
         self.0.wakeups.notify(key);
         Ok(())
     }
 
-    fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
+    fn to_create(&self, key: &InstanceKey, code: &Code, start: Start) -> Result<Create, Error> {
         let limits = self.0.journals.settings.of(&start.tenant);
         words::check_workflow(&start.name)?;
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
-        limits.sandbox.check_component(workflow.bytes.len())?;
-        let component = workflow.program.digest();
+        limits.sandbox.check_component(code.bytes.len())?;
         let entries = vec![
-            workflow.loaded(),
+            code.loaded(),
             Entry::Started {
                 tenant: start.tenant,
                 actor: start.actor,
@@ -133,7 +160,7 @@ impl Host {
                 submitter: start.submitter,
             },
         ];
-        let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
+        let (component, at) = ((code.digest, Arc::clone(&code.bytes)), self.0.now()?);
         Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
     }
 
@@ -148,7 +175,7 @@ impl Host {
     /// # Errors
     /// When there is no such instance, or its journal is damaged.
     pub fn status(&self, key: &InstanceKey) -> Result<Status, Error> {
-        self.0.read(key).map(|(_, replay)| replay.status())
+        self.0.read(key).map(|(_, replay, _)| replay.status())
     }
 
     /// Every fact in order: of one instance, or of all.

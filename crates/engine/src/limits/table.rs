@@ -87,7 +87,8 @@ impl Limit {
 }
 
 /// The limits that bound what all tenants share: the pool, the compiler, the caches. No tenant has one of its own.
-const OF_THE_HOST: [&str; 10] = [
+const OF_THE_HOST: [&str; 11] = [
+    sandbox::BYTES_IN_HAND,
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
     sandbox::STACK_BYTES,
@@ -194,6 +195,10 @@ pub static ALL: &[Limit] = &[
         "handles that a guest holds at once", "a thousand things beside a workflow count twice while it waits for them"),
     limit!(sandbox::CALL_BYTES, Bytes, sandbox.call_bytes,
         "what one call hands to the host", "the largest artifact, and its evidence"),
+    limit!(sandbox::TEXT_BYTES, Bytes, sandbox.text_bytes,
+        "text that one call hands to the host", "four times the longest result"),
+    limit!(sandbox::BYTES_IN_HAND, Bytes, sandbox.bytes_in_hand,
+        "artifacts in the host's hands at once, over all tenants", "four of the largest; further calls wait for their turn"),
     limit!(sandbox::LOG_BYTES, Bytes, sandbox.log_bytes,
         "output of a drive that is kept", "some 3 000 lines; the rest is counted"),
     limit!(sandbox::LIVE_INSTANCES, Count, sandbox.live_instances,

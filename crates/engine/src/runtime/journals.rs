@@ -1,6 +1,7 @@
 //! The journals of a host: reading them, the recorded time, and the observer of what is written.
 
 use crate::limits::Settings;
+use crate::runtime::times::Times;
 use crate::{Clock, Error};
 use receipt::{Digest, PersonId, Timestamp};
 use store::{Fact, InstanceKey, Stamp, Store};
@@ -55,8 +56,10 @@ impl Journals {
         }
     }
 
-    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
-        self.fold(key, &self.store.facts(Some(key))?)
+    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
+        let facts = self.store.facts(Some(key))?;
+        let (origin, replay) = self.fold(key, &facts)?;
+        Ok((origin, replay, Times::of(&facts)))
     }
 
     /// What a journal says.

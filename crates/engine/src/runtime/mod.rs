@@ -9,4 +9,5 @@ pub(crate) mod programs;
 pub(crate) mod remote_authority;
 pub(crate) mod requests;
 pub(crate) mod slots;
+pub(crate) mod times;
 pub(crate) mod wakeups;

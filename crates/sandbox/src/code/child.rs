@@ -1,22 +1,27 @@
 //! Compiling in a child process: both ends of the pipe.
 //!
 //! ```text
-//!   parent ─ stdin ─►  cpu seconds (u64) ‖ memory bytes (u64) ‖ component        child sets its own limits before it reads on
+//!   parent ─ stdin ─►  cpu seconds (u64) ‖ memory bytes (u64) ‖ addressing (u64) ‖ component        child sets its own limits before it reads on
 //!   parent ◄─ stdout ─ config digest (32) ‖ length (u64) ‖ compiled code
 //! ```
 //!
 //! The child has no environment of its own, no files and no key. What it returns is taken for code because this process started it.
 
-use crate::limits::LoadLimits;
+use crate::code::Target;
+use crate::engine::Addressing;
+use crate::limits::{LoadLimits, names};
 use crate::{LoadError, engine};
 use receipt::Digest;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, set_parent_process_death_signal, setrlimit,
+};
+use std::any::Any;
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::{io, thread};
+use std::{io, panic, thread};
 
 /// The only argument of a program that compiles for its parent.
 pub const COMPILE: &str = "compile-for-parent";
@@ -26,6 +31,9 @@ const INVALID: u8 = 65;
 
 /// How a child says that it ran out of memory.
 const NO_MEMORY: u8 = 71;
+
+/// How a child says that the compiler in it crashed.
+const CRASHED: u8 = 70;
 
 /// How a child says that it could not read, write or confine itself.
 const BROKEN: u8 = 74;
@@ -39,13 +47,21 @@ const COMPLAINT_BYTES: u64 = 4 << 10;
 /// argument is [`COMPILE`].
 #[must_use]
 pub fn compile_for_parent() -> ExitCode {
-    match answer() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = write!(io::stderr(), "{error:#}");
-            ExitCode::from(fault(&error))
-        }
-    }
+    // What is said of a crash goes to whoever handed in the component: no place in the sources, no path of the build.
+    panic::set_hook(Box::new(|_| ()));
+    let (words, code) = match panic::catch_unwind(answer) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(error)) => (format!("{error:#}"), fault(&error)),
+        Err(panicked) => (words_of(&*panicked), CRASHED),
+    };
+    let _ = write!(io::stderr(), "{words}");
+    ExitCode::from(code)
+}
+
+/// What a panic says.
+pub(super) fn words_of(panicked: &(dyn Any + Send)) -> String {
+    let text = panicked.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panicked.downcast_ref::<&str>().copied()).unwrap_or("nothing").to_owned()
 }
 
 fn fault(error: &wasmtime::Error) -> u8 {
@@ -58,12 +74,16 @@ fn fault(error: &wasmtime::Error) -> u8 {
 }
 
 fn answer() -> wasmtime::Result<()> {
+    // Where the parent ends without ending its child, the kernel does. A parent that has ended already leaves a pipe without a header.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut stdin = io::stdin().lock();
     let (cpu, memory) = (read_u64(&mut stdin)?, read_u64(&mut stdin)?);
+    let addressing = Addressing::of_number(read_u64(&mut stdin)?)
+        .ok_or_else(|| io::Error::other("the parent asks for code that this program cannot make"))?;
     confine(cpu, memory)?;
     let mut component = Vec::new();
     stdin.read_to_end(&mut component)?;
-    let engine = engine::compiling()?;
+    let engine = engine::compiling(addressing)?;
     let code = engine.precompile_component(&component)?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(engine::config_digest(&engine).as_bytes())?;
@@ -88,11 +108,19 @@ fn confine(cpu_seconds: u64, memory_bytes: u64) -> io::Result<()> {
         (Resource::Core, 0),
     ];
     for (resource, most) in bounds {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+        lower(resource, most, most)?;
     }
     // At the first of the two the kernel ends a process with a signal that says why.
-    let (enough, more) = (Some(cpu_seconds), Some(cpu_seconds.saturating_add(1)));
-    Ok(setrlimit(Resource::Cpu, Rlimit { current: enough, maximum: more })?)
+    lower(Resource::Cpu, cpu_seconds, cpu_seconds.saturating_add(1))
+}
+
+/// Sets a limit to so much, or to what this process has already where that is less: only the superuser may raise one.
+fn lower(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
+    let had = getrlimit(resource);
+    let least = |ours: u64, theirs: Option<u64>| Some(theirs.map_or(ours, |theirs| theirs.min(ours)));
+    let maximum = least(maximum, had.maximum);
+    let current = least(least(current, had.current).unwrap_or(current), maximum);
+    Ok(setrlimit(resource, Rlimit { current, maximum })?)
 }
 
 /// The parent's end.
@@ -100,20 +128,20 @@ pub(crate) fn compile(
     program: &Path,
     component: &[u8],
     limits: &LoadLimits,
-    config: &Digest,
+    target: &Target,
 ) -> Result<Vec<u8>, LoadError> {
     let failed = |error: io::Error| LoadError::Compiler(format!("cannot run {}: {error}", program.display()));
     let mut child = spawn(program).map_err(failed)?;
-    let heard = converse(&mut child, component, limits);
+    let heard = converse(&mut child, component, limits, target);
     let status = child.wait().map_err(failed)?;
-    match heard.output.map(|output| code(output, config)) {
+    match heard.output.map(|output| code(output, &target.config)) {
         Some(Ok(code)) => Ok(code),
         Some(Err(Answered::ByAnother)) => Err(LoadError::Compiler(format!(
             "{} compiles for another version or setting of this program: use the one that was built with it",
             program.display()
         ))),
         Some(Err(Answered::Nothing)) => Err(diagnose(status, &heard.complaint, limits)),
-        None => Err(over("compile-wall-seconds", limits.compile_wall.as_secs())),
+        None => Err(over(names::COMPILE_WALL_SECONDS, limits.compile_wall.as_secs())),
     }
 }
 
@@ -138,13 +166,13 @@ struct Heard {
 }
 
 /// Feeds the child and listens, until it is done or its time is over. There is no child when this returns.
-fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits) -> Heard {
+fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits, target: &Target) -> Heard {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let bounds = (limits.compile_cpu.as_secs(), limits.compile_memory_bytes);
+    let header = [limits.compile_cpu.as_secs(), limits.compile_memory_bytes, target.addressing.number()];
     let group = Pid::from_child(child);
     thread::scope(|scope| {
         // A child that does not read to its end says why in its status.
-        scope.spawn(move || stdin.map(|stdin| feed(stdin, bounds, component)));
+        scope.spawn(move || stdin.map(|stdin| feed(stdin, header, component)));
         let (sender, receiver) = mpsc::channel();
         scope.spawn(move || sender.send(listen(stdout, limits.compile_memory_bytes)));
         let complaint = scope.spawn(move || listen(stderr, COMPLAINT_BYTES));
@@ -156,9 +184,10 @@ fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits) -> Heard {
     })
 }
 
-fn feed(mut stdin: impl Write, bounds: (u64, u64), component: &[u8]) -> io::Result<()> {
-    stdin.write_all(&bounds.0.to_be_bytes())?;
-    stdin.write_all(&bounds.1.to_be_bytes())?;
+fn feed(mut stdin: impl Write, header: [u64; 3], component: &[u8]) -> io::Result<()> {
+    for number in header {
+        stdin.write_all(&number.to_be_bytes())?;
+    }
     stdin.write_all(component)
 }
 
@@ -198,14 +227,24 @@ fn diagnose(status: ExitStatus, complaint: &str, limits: &LoadLimits) -> LoadErr
     let no_memory = aborted && complaint.contains("memory allocation of");
     match (status.code(), status.signal()) {
         (Some(code), _) if code == i32::from(INVALID) => LoadError::Invalid(complaint.to_owned()),
-        (Some(code), _) if code == i32::from(NO_MEMORY) => {
-            over("compile-memory-bytes", limits.compile_memory_bytes)
-        }
-        _ if no_memory => over("compile-memory-bytes", limits.compile_memory_bytes),
+        (Some(code), _) if code == i32::from(NO_MEMORY) => out_of_memory(limits),
+        (Some(code), _) if code == i32::from(CRASHED) => LoadError::crashed(complaint),
+        _ if no_memory => out_of_memory(limits),
         (_, Some(signal)) if signal == Signal::XCPU.as_raw() => {
-            over("compile-cpu-seconds", limits.compile_cpu.as_secs())
+            over(names::COMPILE_CPU_SECONDS, limits.compile_cpu.as_secs())
         }
         _ => LoadError::Compiler(format!("it ended with {status} and said {}", workflow::Quoted(complaint))),
+    }
+}
+
+/// The child had the lower of two bounds: the limit, and what this process has itself.
+fn out_of_memory(limits: &LoadLimits) -> LoadError {
+    let (ours, own) = (limits.compile_memory_bytes, getrlimit(Resource::As));
+    match own.current.into_iter().chain(own.maximum).min() {
+        Some(own) if own < ours => LoadError::Compiler(format!(
+            "the compiler ran out of the {own} bytes of address space that this process may have (raise ulimit -v)"
+        )),
+        _ => over(names::COMPILE_MEMORY_BYTES, ours),
     }
 }
 

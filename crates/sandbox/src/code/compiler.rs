@@ -1,10 +1,12 @@
 //! Who compiles, and how many at once.
 
 use crate::LoadError;
+use crate::code::outline::Outline;
 use crate::code::trusted::Trusted;
-use crate::code::{bounds, child};
-use crate::limits::LoadLimits;
-use receipt::Digest;
+use crate::code::{Target, child};
+use crate::limits::SandboxLimits;
+use std::panic;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -41,22 +43,27 @@ impl Workshop {
     pub(crate) fn compile(
         &self,
         engine: &Engine,
-        config: &Digest,
+        target: &Target,
         bytes: &[u8],
-        limits: &LoadLimits,
+        limits: &SandboxLimits,
     ) -> Result<Trusted, LoadError> {
-        bounds::check(bytes, limits)?;
+        Outline::read(bytes, limits)?.check(limits)?;
         let _place = Place::take(self);
         let code = match &self.compiler {
             Compiler::InProcess => in_process(engine, bytes)?,
-            Compiler::Child { program } => child::compile(program, bytes, limits, config)?,
+            Compiler::Child { program } => child::compile(program, bytes, &limits.load, target)?,
         };
         Ok(Trusted::compiled_just_now(code))
     }
 }
 
+/// A compiler that crashes must not take the thread of its caller along.
 fn in_process(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    engine.precompile_component(bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))
+    let compiled = panic::catch_unwind(AssertUnwindSafe(|| engine.precompile_component(bytes)));
+    match compiled {
+        Ok(compiled) => compiled.map_err(|error| LoadError::Invalid(format!("{error:#}"))),
+        Err(panicked) => Err(LoadError::crashed(&child::words_of(&*panicked))),
+    }
 }
 
 /// The right to compile.

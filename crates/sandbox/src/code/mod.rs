@@ -2,18 +2,20 @@
 //!
 //! ```text
 //!   bytes, sha256 ─► cache ── sealed here, for this ──► Trusted ─► load
-//!                      └── anything else ─► bounds ─► compiler ─► Trusted ─► load ─► cache
+//!                      └── anything else ─► outline ─► compiler ─► Trusted ─► load ─► cache
 //! ```
 
-mod bounds;
 mod cache;
 mod child;
 mod compiler;
+mod outline;
 mod trusted;
 
 pub use child::{COMPILE, compile_for_parent};
 pub use compiler::Compiler;
+pub(crate) use outline::Outline;
 
+use crate::engine::Addressing;
 use crate::limits::SandboxLimits;
 use crate::{LoadError, engine, load};
 use cache::{Cache, Found};
@@ -35,18 +37,25 @@ pub enum Provenance {
     Replaced,
 }
 
+/// What code is compiled for.
+pub(crate) struct Target {
+    /// Everything that changes compiled code.
+    config: Digest,
+    addressing: Addressing,
+}
+
 /// Turns components into code for one engine.
 pub(crate) struct Loader {
     engine: Engine,
-    config: Digest,
+    target: Target,
     workshop: Workshop,
     cache: Option<Cache>,
 }
 
 impl Loader {
-    pub(crate) fn new(engine: Engine) -> Self {
-        let config = engine::config_digest(&engine);
-        Self { engine, config, workshop: Workshop::new(Compiler::InProcess), cache: None }
+    pub(crate) fn new(engine: Engine, addressing: Addressing) -> Self {
+        let target = Target { config: engine::config_digest(&engine), addressing };
+        Self { engine, target, workshop: Workshop::new(Compiler::InProcess), cache: None }
     }
 
     pub(crate) fn compile_with(&mut self, compiler: Compiler) {
@@ -66,7 +75,7 @@ impl Loader {
         bytes: &[u8],
         limits: &SandboxLimits,
     ) -> Result<(Component, Provenance), LoadError> {
-        let label = Label { runtime: engine::RUNTIME, config: &self.config, component: digest };
+        let label = Label { runtime: engine::RUNTIME, config: &self.target.config, component: digest };
         let found = self.cache.as_ref().map_or(Found::Nothing, |cache| cache.find(label));
         let provenance = match found {
             Found::Code(code) => match code.load(&self.engine) {
@@ -76,7 +85,7 @@ impl Loader {
             Found::Unsealed => Provenance::Replaced,
             Found::Nothing => Provenance::Compiled,
         };
-        let code = self.workshop.compile(&self.engine, &self.config, bytes, &limits.load)?;
+        let code = self.workshop.compile(&self.engine, &self.target, bytes, limits)?;
         let component = code.load(&self.engine).map_err(|error| load::too_demanding(&error, limits))?;
         if let Some(cache) = &self.cache {
             cache.keep(label, &code);

@@ -1,21 +1,33 @@
 //! The deploy capability.
 
-use super::{Guest, ReceiptHandle, unexpected};
+use super::{Guest, ReceiptHandle, linked_elsewhere, unexpected};
 use crate::bindings::permission_protocol::tenant::{deploy, pp};
 use serde::Deserialize;
 use wasmtime::component::Resource;
-use workflow::{Check, Command, Invocation, Outcome, Performance};
+use workflow::{Artifact, Check, Command, Invocation, Outcome, Performance};
 
+/// The function is linked in [`super::artifacts`].
 impl deploy::Host for Guest {
     async fn deploy(
         &mut self,
+        _: String,
+        _: pp::Artifact,
+        _: Resource<ReceiptHandle>,
+    ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
+        linked_elsewhere()
+    }
+}
+
+impl Guest {
+    /// Deploys, and spends the receipt.
+    pub(super) async fn deploy_on(
+        &mut self,
         resource: String,
-        artifact: pp::Artifact,
+        artifact: Artifact,
         receipt: Resource<ReceiptHandle>,
     ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
         let receipt = self.table.delete(receipt)?.id;
-        let invocation =
-            Invocation { capability: crate::DEPLOY.to_owned(), resource, artifact: artifact.into(), receipt };
+        let invocation = Invocation { capability: crate::DEPLOY.to_owned(), resource, artifact, receipt };
         match self.ask(Command::Perform(invocation)).await? {
             Outcome::Performed(Performance::Done(output)) => {
                 Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))

@@ -1,5 +1,6 @@
 //! The host's side of the world: each import becomes a command, each outcome becomes the guest's value. A file an interface.
 
+mod artifacts;
 mod deploy;
 mod pp;
 mod side_by_side;
@@ -9,12 +10,15 @@ mod v0_1;
 use crate::determinism::{Clock, VirtualTime};
 use crate::exit::Marked;
 use crate::limits::{HostTime, Meter};
-use crate::throttle::ThrottlePermit;
+use crate::throttle::{CpuThrottle, ThrottlePermit};
 use crate::{Handler, HandlerAnswer};
-use std::time::Instant;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use wasmtime::component::HasData;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
-use workflow::{Call, Command, Outcome, ReceiptId};
+use workflow::{Action, Call, Command, Expectation, Outcome, ReceiptId, Start};
+
+pub(crate) use artifacts::{add_to_linker, in_hand, units};
 
 /// What stands behind a guest's `step` handle: nothing. Holding the handle is all there is to it.
 #[derive(Debug)]
@@ -46,29 +50,67 @@ pub(crate) struct Guest {
     pub(crate) wasi: WasiCtx,
     pub(crate) meter: Meter,
     pub(crate) moment: VirtualTime,
+    pub(crate) lane: CpuThrottle,
     pub(crate) turn: ThrottlePermit,
-    /// When it was answered last, or began.
-    pub(crate) answered: Instant,
+    /// For what is in the host's hands, a permit a kibibyte.
+    pub(crate) in_hand: Arc<Semaphore>,
+    pub(crate) in_hand_units: u32,
+    pub(crate) text_bytes: usize,
+    pub(crate) handles: usize,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
 }
 
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
-        self.turn.give_back();
+        if text_in(&command) > self.text_bytes {
+            return Err(TooMuchText.into());
+        }
         self.host_time.begin();
-        let outcome = match self.handler.handle(command) {
-            HandlerAnswer::Here(outcome) => outcome,
-            HandlerAnswer::Later(outcome) => outcome.await,
+        let (outcome, waited) = match self.handler.handle(command) {
+            HandlerAnswer::Here(outcome) => (outcome, false),
+            HandlerAnswer::Later(outcome) => {
+                self.turn.waits();
+                (outcome.await, true)
+            }
         };
-        self.answered = self.host_time.end();
-        self.moment.answered(self.handler.position());
+        let now = self.host_time.end();
+        self.moment.answered(self.handler.position(), self.handler.time());
+        if waited && !self.turn.answered(now) {
+            self.lane.next_turn(&self.turn, &self.host_time).await;
+        }
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
 
     /// The part of the state that the guest's monotonic clock works on.
     pub(crate) fn clock(&mut self) -> Clock<'_> {
         Clock { moment: &self.moment, table: &mut self.table }
+    }
+}
+
+/// A call that handed over more text than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the call hands over too much text")]
+pub(crate) struct TooMuchText;
+
+/// Bytes of text in what a guest asks for.
+fn text_in(command: &Command) -> usize {
+    let action = |Action { capability, resource, reason, evidence, artifact }: &Action| {
+        let name = artifact.as_ref().map_or(0, |artifact| artifact.facts().name.len());
+        capability.len() + resource.len() + reason.len() + evidence.len() + name
+    };
+    let expectation = |wait: &Expectation| wait.name.len() + wait.event_type.len();
+    match command {
+        Command::BeginStep { name } | Command::Start(Start::Step { name, .. }) => name.len(),
+        Command::EndStep { result: Ok(output), .. } => output.len(),
+        Command::EndStep { result: Err(failure), .. } | Command::FailStep { failure, .. } => {
+            failure.name.len() + failure.message.len()
+        }
+        Command::Sleep(sleep) | Command::Start(Start::Sleep(sleep)) => sleep.name.len(),
+        Command::WaitForEvent(wait) | Command::Start(Start::WaitForEvent(wait)) => expectation(wait),
+        Command::RequireApproval(asked) | Command::Start(Start::RequireApproval(asked)) => action(asked),
+        Command::Perform(invocation) => invocation.resource.len() + invocation.artifact.facts().name.len(),
+        Command::Await { calls } => size_of_val(&**calls),
     }
 }
 
@@ -83,6 +125,11 @@ impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
+}
+
+/// For the bindings of functions that copy what they are handed: others are linked in their place.
+fn linked_elsewhere<T>() -> wasmtime::Result<T> {
+    Err(wasmtime::Error::new(Marked("this function has to be linked otherwise".into())))
 }
 
 /// The handler answered one kind of command with another kind's outcome: an error of the host, which ends the drive and not the instance.

@@ -1,15 +1,24 @@
 //! Asking for permission.
 
 use super::steps::Started;
-use super::{Guest, ReceiptHandle, unexpected};
+use super::{Guest, ReceiptHandle, linked_elsewhere, unexpected};
 use crate::bindings::permission_protocol::tenant::pp;
 use wasmtime::component::Resource;
-use workflow::{Action, Approval, Artifact, Command, Outcome, Start};
+use workflow::{Action, Approval, Command, Outcome};
 
 /// What a guest is told of the end of a request.
 pub(super) type Answer = Result<Resource<ReceiptHandle>, pp::Refusal>;
 
 impl Guest {
+    /// Asks for permission, and waits.
+    pub(super) async fn ask_permission(&mut self, action: Action) -> wasmtime::Result<Answer> {
+        match self.ask(Command::RequireApproval(action)).await? {
+            Outcome::Approval(approval) => self.answer(approval),
+            Outcome::Rejected(message) => Ok(Err(pp::Refusal::Invalid(message))),
+            other => unexpected(&other),
+        }
+    }
+
     /// The end of a request, as the guest is told it.
     pub(super) fn answer(&mut self, approval: Approval) -> wasmtime::Result<Answer> {
         Ok(Err(match approval {
@@ -28,17 +37,14 @@ impl Guest {
     }
 }
 
+/// The functions are linked in [`super::artifacts`].
 impl pp::Host for Guest {
-    async fn require_approval(&mut self, action: pp::Action) -> wasmtime::Result<Answer> {
-        match self.ask(Command::RequireApproval(action.into())).await? {
-            Outcome::Approval(approval) => self.answer(approval),
-            Outcome::Rejected(message) => Ok(Err(pp::Refusal::Invalid(message))),
-            other => unexpected(&other),
-        }
+    async fn require_approval(&mut self, _: pp::Action) -> wasmtime::Result<Answer> {
+        linked_elsewhere()
     }
 
-    async fn start_require_approval(&mut self, action: pp::Action) -> wasmtime::Result<Started> {
-        self.start_beside(Start::RequireApproval(action.into())).await
+    async fn start_require_approval(&mut self, _: pp::Action) -> wasmtime::Result<Started> {
+        linked_elsewhere()
     }
 }
 
@@ -53,18 +59,5 @@ impl pp::HostReceipt for Guest {
 
     async fn drop(&mut self, receipt: Resource<ReceiptHandle>) -> wasmtime::Result<()> {
         self.table.delete(receipt).map(drop).map_err(Into::into)
-    }
-}
-
-impl From<pp::Artifact> for Artifact {
-    fn from(artifact: pp::Artifact) -> Self {
-        Artifact::new(artifact.name, artifact.bytes)
-    }
-}
-
-impl From<pp::Action> for Action {
-    fn from(action: pp::Action) -> Self {
-        let pp::Action { capability, resource, reason, evidence, artifact } = action;
-        Self { capability, resource, reason, evidence, artifact: artifact.map(Into::into) }
     }
 }

@@ -4,10 +4,15 @@ use super::steps::millis;
 use super::{AttemptHandle, Guest, PendingHandle, unexpected};
 use crate::bindings::permission_protocol::tenant::side_by_side as wit;
 use wasmtime::component::Resource;
+use wasmtime_wasi::ResourceTableError;
 use workflow::{Call, Command, Outcome, Ready};
 
 impl wit::Host for Guest {
     async fn first(&mut self, pending: Vec<Resource<PendingHandle>>) -> wasmtime::Result<wit::Woken> {
+        // Whoever names more than there can be names some of them again and again.
+        if pending.len() > self.handles {
+            return Err(ResourceTableError::Full.into());
+        }
         let call = |pending| self.table.get(pending).map(|PendingHandle(call)| *call);
         let calls = pending.iter().map(call).collect::<Result<Vec<_>, _>>()?;
         let outcome = self.ask(Command::Await { calls: calls.clone() }).await?;

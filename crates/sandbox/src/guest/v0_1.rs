@@ -1,6 +1,6 @@
 //! The world of version 0.1.0 (`wit/before`), in the words of today's: instances keep the code that they started with.
 
-use super::{AttemptHandle, Guest, ReceiptHandle, StepHandle};
+use super::{AttemptHandle, Guest, ReceiptHandle, StepHandle, linked_elsewhere};
 use crate::bindings::before::permission_protocol::tenant::{
     deploy as old_deploy, pp as old_pp, workflow as old,
 };
@@ -49,9 +49,9 @@ impl old::HostAttempt for Guest {
 impl old_pp::Host for Guest {
     async fn require_approval(
         &mut self,
-        action: old_pp::Action,
+        _: old_pp::Action,
     ) -> wasmtime::Result<Result<Resource<ReceiptHandle>, old_pp::Refusal>> {
-        Ok(pp::Host::require_approval(self, action.into()).await?.map_err(Into::into))
+        linked_elsewhere()
     }
 }
 
@@ -72,12 +72,11 @@ impl old_pp::HostReceipt for Guest {
 impl old_deploy::Host for Guest {
     async fn deploy(
         &mut self,
-        resource: String,
-        artifact: old_pp::Artifact,
-        receipt: Resource<ReceiptHandle>,
+        _: String,
+        _: old_pp::Artifact,
+        _: Resource<ReceiptHandle>,
     ) -> wasmtime::Result<Result<old_deploy::Deployment, old_deploy::DeployError>> {
-        let deployed = deploy::Host::deploy(self, resource, artifact.into(), receipt).await?;
-        Ok(deployed.map(Into::into).map_err(Into::into))
+        linked_elsewhere()
     }
 }
 
@@ -102,19 +101,6 @@ impl From<new::StepError> for old::StepError {
 impl From<new::Failure> for old::Failure {
     fn from(new::Failure { name, message }: new::Failure) -> Self {
         Self { name, message }
-    }
-}
-
-impl From<old_pp::Artifact> for pp::Artifact {
-    fn from(old_pp::Artifact { name, bytes }: old_pp::Artifact) -> Self {
-        Self { name, bytes }
-    }
-}
-
-impl From<old_pp::Action> for pp::Action {
-    fn from(action: old_pp::Action) -> Self {
-        let old_pp::Action { capability, resource, reason, evidence, artifact } = action;
-        Self { capability, resource, reason, evidence, artifact: artifact.map(Into::into) }
     }
 }
 

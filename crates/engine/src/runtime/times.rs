@@ -1,0 +1,73 @@
+//! What time it is for a guest at each place of its journal.
+
+use receipt::Timestamp;
+use store::{Fact, Stamp};
+use workflow::Entry;
+
+/// For each entry on disk, when it was recorded.
+///
+/// An entry that the guest hears of before it is written has the time of the one before it: when it will be written is not known yet, and
+/// the next run has to show the guest the same.
+#[derive(Debug, Default)]
+pub(crate) struct Times(Vec<Timestamp>);
+
+impl Times {
+    /// Those of a journal.
+    pub(crate) fn of(facts: &[Fact]) -> Self {
+        let mut times = Self(Vec::with_capacity(facts.len()));
+        facts.iter().for_each(|fact| times.push(&fact.entry, fact.at));
+        times
+    }
+
+    /// Those of further entries, as they were written.
+    pub(crate) fn extend(&mut self, stamp: Option<Stamp>, entries: &[Entry]) {
+        if let Some(Stamp { at, .. }) = stamp {
+            entries.iter().for_each(|entry| self.push(entry, at));
+        }
+    }
+
+    /// The time at a place. None where nothing is recorded.
+    pub(crate) fn at(&self, position: usize) -> Option<Timestamp> {
+        self.0.get(position).or(self.0.last()).copied()
+    }
+
+    fn push(&mut self, entry: &Entry, at: Timestamp) {
+        let before = self.0.last().copied();
+        self.0.push(match before {
+            Some(before) if can_wait(entry) => before,
+            Some(before) => before.max(at),
+            None => at,
+        });
+    }
+}
+
+/// Whether an entry says no more than that the guest goes on computing, and where: the beginning of an attempt, or word of an end. What
+/// follows reaches nothing outside, and should the host stop in the middle of it, the guest comes to the same place again. So the entry
+/// waits for the next one, or until [`PATIENCE`] is over.
+pub(crate) fn can_wait(entry: &Entry) -> bool {
+    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use workflow::Manner;
+
+    #[test]
+    fn what_is_heard_before_it_is_written_has_the_time_of_what_was_written_before() {
+        let at = Timestamp::from_millis;
+        let stamp = |ms| Some(Stamp { seq: 0, at: at(ms) });
+        let ended = || Entry::SleepEnded { call: 0 };
+        let begun =
+            Entry::StepStarted { call: 1, name: "s".to_owned(), config: None, manner: Manner::AtOnce };
+        let mut times = Times::default();
+        assert_eq!(times.at(0), None);
+        times.extend(stamp(10), &[ended()]);
+        // Heard of, and not written yet.
+        assert_eq!(times.at(1), Some(at(10)));
+        times.extend(stamp(90), &[begun, ended()]);
+        assert_eq!([0, 1, 2].map(|place| times.at(place)), [Some(at(10)), Some(at(10)), Some(at(90))]);
+        times.extend(stamp(50), &[ended()]);
+        assert_eq!(times.at(3), Some(at(90)), "it never runs backwards");
+    }
+}

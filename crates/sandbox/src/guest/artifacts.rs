@@ -1,0 +1,191 @@
+//! The functions that take an artifact: its bytes are read where they are, and copied only to be acted with.
+//!
+//! ```text
+//!   guest's memory ─ a slice at a time, in the slow lane, for fuel ─► digest            to ask for permission
+//!                                                               └──► digest and copy    to deploy, as much as may be in hand
+//! ```
+
+use super::pp::Answer;
+use super::steps::Started;
+use super::{Guest, ReceiptHandle};
+use crate::bindings::before::permission_protocol::tenant::{deploy as old_deploy, pp as old_pp};
+use crate::bindings::permission_protocol::tenant::deploy;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList};
+use wasmtime::{StoreContextMut, Trap};
+use workflow::{Action, Artifact, Measure};
+
+/// How much is read at a time: a fraction of a tick.
+const SLICE: usize = 256 << 10;
+
+/// Fuel for a byte, which costs some nanoseconds to digest.
+const FUEL: u64 = 4;
+
+/// What is in hand is counted in such units.
+const UNIT: usize = 1 << 10;
+
+/// An artifact that has not been read.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Unread {
+    name: String,
+    bytes: WasmList<u8>,
+}
+
+/// An action whose artifact has not been read.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Asked {
+    capability: String,
+    resource: String,
+    reason: String,
+    evidence: String,
+    artifact: Option<Unread>,
+}
+
+/// Permits for what may be in hand at once.
+pub(crate) fn in_hand(bytes: u64) -> Semaphore {
+    Semaphore::new(units(bytes) as usize)
+}
+
+/// How many permits that are: at least one.
+pub(crate) fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 1)
+}
+
+/// Puts the functions in the place of those that copy.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut world = linker.instance("permission-protocol:tenant/pp@0.2.0")?;
+    world.func_wrap_async("require-approval", |store, (asked,): (Asked,)| {
+        Box::new(async move { Ok((require_approval(store, asked).await?,)) })
+    })?;
+    world.func_wrap_async("start-require-approval", |store, (asked,): (Asked,)| {
+        Box::new(async move { Ok((start_require_approval(store, asked).await?,)) })
+    })?;
+    let mut world = linker.instance("permission-protocol:tenant/deploy@0.2.0")?;
+    world.func_wrap_async("deploy", |store, (resource, unread, receipt)| {
+        Box::new(async move { Ok((deploy(store, resource, unread, receipt).await?,)) })
+    })?;
+    let mut before = linker.instance("permission-protocol:tenant/pp@0.1.0")?;
+    before.func_wrap_async("require-approval", |store, (asked,): (Asked,)| {
+        Box::new(async move {
+            let answer = require_approval(store, asked).await?;
+            Ok((answer.map_err(old_pp::Refusal::from),))
+        })
+    })?;
+    let mut before = linker.instance("permission-protocol:tenant/deploy@0.1.0")?;
+    before.func_wrap_async("deploy", |store, (resource, unread, receipt)| {
+        Box::new(async move {
+            let deployed = deploy(store, resource, unread, receipt).await?;
+            let deployed = deployed.map(old_deploy::Deployment::from).map_err(old_deploy::DeployError::from);
+            Ok((deployed,))
+        })
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+async fn require_approval(mut store: StoreContextMut<'_, Guest>, asked: Asked) -> wasmtime::Result<Answer> {
+    let action = asked.measured(&mut store).await?;
+    store.data_mut().ask_permission(action).await
+}
+
+async fn start_require_approval(
+    mut store: StoreContextMut<'_, Guest>,
+    asked: Asked,
+) -> wasmtime::Result<Started> {
+    let action = asked.measured(&mut store).await?;
+    store.data_mut().start_beside(workflow::Start::RequireApproval(action)).await
+}
+
+async fn deploy(
+    mut store: StoreContextMut<'_, Guest>,
+    resource: String,
+    unread: Unread,
+    receipt: Resource<ReceiptHandle>,
+) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
+    let artifact = unread.copied(&mut store).await?;
+    store.data_mut().deploy_on(resource, artifact, receipt).await
+}
+
+impl Asked {
+    async fn measured(self, store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<Action> {
+        let Self { capability, resource, reason, evidence, artifact } = self;
+        let artifact = match artifact {
+            Some(unread) => {
+                let measure = unread.read(store, |_| ()).await?;
+                Some(Artifact::measured(measure, []))
+            }
+            None => None,
+        };
+        Ok(Action { capability, resource, reason, evidence, artifact })
+    }
+}
+
+impl Unread {
+    /// A copy, which is in hand for as long as it is there.
+    async fn copied(self, store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<Artifact> {
+        let permit = store.data_mut().take_in_hand(self.bytes.len()).await?;
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let measure = self.read(store, |slice| bytes.extend_from_slice(slice)).await?;
+        Ok(Artifact::measured(measure, InHand { bytes, _permit: permit }))
+    }
+
+    /// Reads all of it, and gives the thread back whenever a tick is over.
+    async fn read(
+        self,
+        store: &mut StoreContextMut<'_, Guest>,
+        mut keep: impl FnMut(&[u8]),
+    ) -> wasmtime::Result<Measure> {
+        burn(store, FUEL.saturating_mul(self.bytes.len() as u64))?;
+        let mut measure = Measure::new(self.name);
+        for start in (0..self.bytes.len()).step_by(SLICE) {
+            let guest = store.data();
+            if guest.turn.is_over() {
+                guest.lane.next_turn(&guest.turn, &guest.host_time).await;
+            }
+            let all = self.bytes.as_le_slice(&*store);
+            let slice = all.get(start..all.len().min(start + SLICE)).unwrap_or_default();
+            measure.take(slice);
+            keep(slice);
+        }
+        Ok(measure)
+    }
+}
+
+/// Takes so much fuel from a guest, or ends it as one that has none left.
+fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?;
+    store.set_fuel(left.saturating_sub(fuel))?;
+    match left >= fuel {
+        true => Ok(()),
+        false => Err(Trap::OutOfFuel.into()),
+    }
+}
+
+/// Bytes that count as long as they are there.
+struct InHand {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for InHand {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Guest {
+    /// Waits until so many bytes more may be in hand. One call gets through whatever the bound is.
+    async fn take_in_hand(&mut self, bytes: usize) -> wasmtime::Result<OwnedSemaphorePermit> {
+        let all = self.in_hand_units;
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(all);
+        self.turn.waits();
+        let permit = self.host_time.during(self.in_hand.clone().acquire_many_owned(units)).await?;
+        if !self.turn.answered(std::time::Instant::now()) {
+            self.lane.next_turn(&self.turn, &self.host_time).await;
+        }
+        Ok(permit)
+    }
+}

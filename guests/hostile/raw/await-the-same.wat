@@ -1,0 +1,20 @@
+;; Waits for the first of a hundred thousand things that are all the same.
+(core module $attack
+  (import "host" "memory" (memory 2))
+  (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
+  (import "host" "post" (func $post (param i32)))
+  (import "host" "start-sleep" (func $start-sleep (param i32 i32 i32 i32 i64 i32)))
+  (import "host" "first" (func $first (param i32 i32 i32)))
+  (export "realloc" (func $same-place))
+  (export "post" (func $post))
+  (func $same-place (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "run") (param i32 i32 i64 i32 i32 i32 i32) (param $step i32) (result i32)
+    (local $at i32)
+    (drop (memory.grow (i32.const 100)))
+    (call $start-sleep (local.get $step) (i32.const 64) (i32.const 4) (i32.const 0) (i64.const 1000) (i32.const 1024))
+    (loop $more
+      (i32.store offset=131072 (local.get $at) (i32.load (i32.const 1028)))
+      (local.set $at (i32.add (local.get $at) (i32.const 4)))
+      (br_if $more (i32.lt_u (local.get $at) (i32.const 400000))))
+    (call $first (i32.const 131072) (i32.const 100000) (i32.const 2048))
+    (unreachable)))

@@ -1,0 +1,58 @@
+//! A line on a terminal for as long as something takes.
+
+use std::io::{IsTerminal as _, Write, stderr};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often the line is written anew. What takes less is not spoken of.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Loads a component of so many bytes, and says on a terminal that it is compiled, and for how long already.
+pub(crate) fn while_compiling<T>(bytes: usize, load: impl FnOnce() -> T) -> T {
+    if !stderr().is_terminal() {
+        return load();
+    }
+    let (loading, loaded) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || tell(bytes, &loaded, &mut stderr()));
+        // Gone when loading ends, whatever its end is.
+        let _loading = loading;
+        load()
+    })
+}
+
+/// What is written is for the person who waits; that it cannot be written is no reason to stop.
+fn tell(bytes: usize, loaded: &Receiver<()>, out: &mut impl Write) {
+    const CLEARED: &str = "\r\x1b[K";
+    let (began, mut shown) = (Instant::now(), false);
+    while loaded.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+        let _ = write!(out, "{CLEARED}{}", line(bytes, began.elapsed()));
+        let _ = out.flush();
+        shown = true;
+    }
+    if shown {
+        let _ = write!(out, "{CLEARED}");
+    }
+}
+
+fn line(bytes: usize, took: Duration) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    format!("compiling {megabytes:.1} MB, once for this component: {} s", took.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_at_once_is_not_spoken_of() {
+        let (loading, loaded) = channel();
+        drop(loading);
+        let mut out = Vec::new();
+        tell(12_300_000, &loaded, &mut out);
+        assert_eq!(out, b"");
+        let said = line(12_340_000, Duration::from_millis(7_900));
+        assert_eq!(said, "compiling 12.3 MB, once for this component: 7 s");
+    }
+}
