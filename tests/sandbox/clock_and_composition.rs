@@ -1,6 +1,5 @@
 //! What a guest sees of time, and what is said of one that breaks.
 
-
 use crate::support;
 use engine::{Clock, Host, Start, Status};
 use receipt::{Digest, Timestamp};
@@ -15,7 +14,7 @@ use workflow::{Command, Failure, Outcome};
 
 /// A workflow around a core module. `more` is what the module finds in its host besides.
 fn framed(before: &str, more: &str, module: &str) -> Vec<u8> {
-    let frame = fs::read_to_string(support::root().join("tests/guests/hostile/frame.wat")).unwrap();
+    let frame = fs::read_to_string(support::root().join("guests/hostile/frame.wat")).unwrap();
     let last = r#"(export "drop-receipt" (func $drop-receipt))"#;
     let frame = frame.replacen(last, &format!("{last} {more}"), 1);
     wat::parse_str(frame.replacen("  ;; ATTACK", &format!("{before}\n{module}"), 1)).unwrap()
@@ -94,7 +93,7 @@ fn what_a_guest_printed_before_it_broke_is_in_its_output() {
     let (name, message) = support::failure(&status);
     assert_eq!(name, "panicked");
     assert!(message.contains("; in "), "{message}");
-    let logs = engine::Reading::open(folder.path(), None).unwrap().store().output(&key).unwrap();
+    let logs = engine::ReadOnlyHost::open(folder.path(), None).unwrap().store().output(&key).unwrap();
     assert!(logs.contains("panicked at"), "{logs}");
 }
 

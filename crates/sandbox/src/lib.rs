@@ -192,7 +192,7 @@ impl Sandbox {
     }
 
     /// What a component imports, without compiling it; or why it is refused, as far as that can be told at sight or is known.
-    pub(crate) fn imports_of(&self, digest: Digest, bytes: &[u8]) -> Result<Vec<String>, LoadError> {
+    pub fn imports_of(&self, digest: Digest, bytes: &[u8]) -> Result<Vec<String>, LoadError> {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
         }

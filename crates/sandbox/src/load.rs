@@ -167,7 +167,7 @@ impl LoadError {
     }
 
     /// Whether the same bytes will always be refused so, under the same limits.
-    pub(crate) fn is_lasting(&self) -> bool {
+    pub fn is_lasting(&self) -> bool {
         match self {
             Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } => false,
             // How long it took on the wall says as much about the machine's other work as about the component.

@@ -6,13 +6,13 @@ use crate::runtime::due::{agenda, differs};
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::slots::RunSlot;
+use crate::runtime::times::{Times, can_wait};
 use crate::state::HostState;
-use receipt::{Timestamp, Digest, PersonId};
+use receipt::Timestamp;
 use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Batch, Commit, GuestPosition, Quotas, ScheduleRow, StoreError, Write, InstanceKey, JournalPosition};
-use crate::runtime::times::{Times, can_wait};
+use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write};
 use tokio::sync::Mutex;
 use workflow::{Command, Entry, Failure, Live, Outcome, Replay, Turn};
 
@@ -390,8 +390,10 @@ impl Driver {
 
     fn hand_over(&self, after: usize, batch: &mut Batch, at: Timestamp) -> Commit {
         batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
-        self.inner
-            .write(Write::Append { place: JournalPosition { key: self.origin.key.clone(), after, at }, batch })
+        self.inner.write(Write::Append {
+            place: JournalPosition { key: self.origin.key.clone(), after, at },
+            batch,
+        })
     }
 
     fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {
@@ -405,7 +407,6 @@ impl Driver {
         Error::Journal { key: self.origin.key.clone(), illegal }
     }
 }
-
 
 /// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
 /// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.
