@@ -93,7 +93,8 @@ fn a_number_is_shown_as_it_is_signed_or_refused() {
 fn what_a_raised_limit_lets_in_is_still_measured_as_a_whole() {
     let folder = TempDir::new().unwrap();
     let limits = Limits { evidence_bytes: 8 << 20, resource_bytes: 1 << 20, ..Limits::default() };
-    let host = Host::builder(folder.path()).limits(limits).open().unwrap();
+    let sandbox = sandbox::SandboxLimits { text_bytes: 64 << 20, ..Default::default() };
+    let host = Host::builder(folder.path()).limits(limits).sandbox(sandbox).open().unwrap();
     // A number of five bytes that is written with twenty-one.
     let growing = format!("[{}1]", "1e20,".repeat(200_000));
     let told = refused(&host, &json!({ "attack": "asks", "evidence": growing }));
@@ -282,6 +283,6 @@ fn a_reason_that_is_too_long_is_refused_when_it_is_given() {
     let receipt = issued(place.approve(&id, ("alice", 1)));
     let long = "x".repeat(receipt::MAX_REASON_LEN + 1);
     let error = place.host.revoke(&receipt.id, "operator", Some(&long)).unwrap_err().to_string();
-    assert!(error.contains("a reason of 4097 bytes, more than the 4096"), "{error}");
+    assert!(error.contains("the reason has 4097 bytes, and at most 4096"), "{error}");
     place.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
 }

@@ -486,6 +486,7 @@ fn t31_what_a_key_signed_before_it_ended_counts() {
 #[test]
 fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
     let place = Place::new(None);
+    place.clock.move_by_minutes(1);
     let (_, request) = place.asked();
     let asked = place.host.request(&request).unwrap();
     let document = asked.document().unwrap();
@@ -500,7 +501,8 @@ fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
     let decided_at = receipt::Timestamp::from_millis(asked.created_at.as_millis() - 1);
     let early = DecisionStatement { decided_at, ..statement };
     let early = place.host.sign(&request, &receipt::sign_decision(&early, &hand(1)).unwrap());
-    assert!(said(early).contains("time of the decision"));
+    let words = said(early);
+    assert!(words.contains("time of the decision"), "{words}");
 }
 
 #[test]

@@ -57,7 +57,8 @@ pub fn installed(programs: &[&str]) -> bool {
     let is_here = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let missing = programs.iter().find(|program| !is_here(program));
     if let Some(program) = missing {
-        writeln!(std::io::stderr(), "NOT RUN: {program} is not installed").unwrap();
+        let words = format!("NOT RUN: {program} is not installed\n");
+        std::io::stderr().write_all(words.as_bytes()).unwrap();
     }
     missing.is_none()
 }

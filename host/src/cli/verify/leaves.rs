@@ -89,8 +89,6 @@ fn cut(text: &str) -> (&str, String) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test, what cannot be had has failed")]
-
     use super::*;
 
     fn shown(text: &str, most: usize) -> (Vec<String>, usize) {
