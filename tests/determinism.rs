@@ -44,6 +44,7 @@ fn run(sandbox: &Sandbox, component: &[u8], params: &str) -> Seen {
         seed: Digest::of(b"seed"),
         instance: "wf_same".to_owned(),
         workflow: "same".to_owned(),
+        tenant: "acme".to_owned(),
     };
     let limits = SandboxLimits { fuel: 50_000_000, ..SandboxLimits::default() };
     let drive = support::block_on(sandbox.run(&program, event, &limits, Box::new(answer)));

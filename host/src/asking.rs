@@ -5,12 +5,15 @@ use crate::authority::Basis;
 use crate::authority::Before;
 use crate::authority::Governed;
 use crate::authority::Issued;
+use crate::authority::ModuleFacts;
 use crate::authority::Request;
 use crate::authority::Reversibility;
+use crate::authority::ScriptFacts;
 use crate::authority::after;
 use crate::capability::Capability;
 use crate::drive::Driver;
 use crate::entropy;
+use crate::sandbox::script::Script;
 use crate::store::Batch;
 use crate::store::NewRequest;
 use crate::store::OverQuota;
@@ -31,6 +34,17 @@ use workflow::Manner;
 
 /// The span in which a tenant's requests are counted.
 const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn facts_of(script: &Script) -> ScriptFacts {
+    let module =
+        |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts { name: name.clone(), sha256: *sha256, bytes: *bytes };
+    ScriptFacts {
+        engine: script.engine.engine,
+        prepare: script.engine.prepare,
+        main: script.main.clone(),
+        modules: script.modules.iter().map(module).collect(),
+    }
+}
 
 impl Driver {
     /// Makes a request of an action. Where the policy asks nobody, it is decided at once, in the same transaction.
@@ -97,6 +111,7 @@ impl Driver {
             workflow: origin.workflow.clone(),
             component: origin.component,
             imports: origin.imports.clone(),
+            script: self.inner.program_of(&origin.component)?.script().map(facts_of),
             artifact,
             // What the host cannot perform itself it cannot undo either.
             reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),

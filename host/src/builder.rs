@@ -199,7 +199,7 @@ impl Builder {
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
         let programs = Programs::new(largest.load.programs);
-        let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
+        let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?.engines_in(&folder.engines());
         let inner = Inner {
             sandbox,
             store,

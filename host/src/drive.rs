@@ -6,6 +6,7 @@ use crate::agenda::agenda;
 use crate::agenda::differs;
 use crate::inner::Inner;
 use crate::inner::Reins;
+use crate::recorded::Recorded;
 use crate::rota::Slice;
 use crate::sandbox::Answer;
 use crate::sandbox::Halt;
@@ -64,6 +65,8 @@ pub(crate) struct Driver {
     slice: Slice,
     /// The receipt that was spent last, for what it permits.
     pub(crate) spent: Option<Spent>,
+    /// When what is on disk was recorded.
+    recorded: Recorded,
     /// Nobody else drives this instance while this driver, or an effect that it began, is there.
     pub(crate) reins: Arc<Reins>,
 }
@@ -134,38 +137,49 @@ pub(crate) async fn look_after(driver: &Mutex<Driver>) -> Result<(), Error> {
 /// A driver, shared between the guest's store and whoever waits for the drive to end.
 pub(crate) struct Shared {
     driver: Arc<Mutex<Driver>>,
+    stand: Stand,
+}
+
+/// Where in its journal a guest is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stand {
     position: usize,
+    time: Option<Timestamp>,
 }
 
 impl Shared {
     pub(crate) fn new(driver: &Arc<Mutex<Driver>>) -> Self {
-        Self { driver: Arc::clone(driver), position: 0 }
+        Self { driver: Arc::clone(driver), stand: Stand::default() }
     }
 }
 
 impl Handler for Shared {
     fn handle(&mut self, command: Command) -> Answer<'_> {
-        let (shared, position) = (&*self.driver, &mut self.position);
+        let (shared, stand) = (&*self.driver, &mut self.stand);
         let Ok(mut driver) = shared.try_lock() else {
             return Answer::Later(Box::pin(async move {
                 let mut driver = shared.lock().await;
                 let further = driver.advance(&command);
-                driver.answer(&command, further, position).await
+                driver.answer(&command, further, stand).await
             }));
         };
         match driver.advance(&command) {
             Ok(Further::Answered(outcome)) => {
-                *position = driver.replay.position();
+                *stand = driver.stand();
                 Answer::Here(Ok(outcome))
             }
             further => {
-                Answer::Later(Box::pin(async move { driver.answer(&command, further, position).await }))
+                Answer::Later(Box::pin(async move { driver.answer(&command, further, stand).await }))
             }
         }
     }
 
     fn position(&self) -> usize {
-        self.position
+        self.stand.position
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        self.stand.time
     }
 }
 
@@ -174,27 +188,33 @@ impl Driver {
         inner: Arc<Inner>,
         origin: Origin,
         replay: Replay,
-        line: Agenda,
+        (line, recorded): (Agenda, Recorded),
         (reins, writing): (Arc<Reins>, Writing),
     ) -> Self {
         let quotas = inner.settings.of(&origin.key.tenant).quotas;
         let (unwritten, since) = (Vec::new(), Instant::now());
         let (origin, slice, spent) = (Arc::new(origin), inner.rota.begin(), None);
         let line = Some(line);
-        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, reins }
+        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, recorded, reins }
     }
 
-    /// Goes on from there until the command is answered; `position` is where in its journal the guest is then.
+    /// Where the guest is, once it is answered.
+    fn stand(&self) -> Stand {
+        let position = self.replay.position();
+        Stand { position, time: self.recorded.before(position) }
+    }
+
+    /// Goes on from there until the command is answered; `stand` is where in its journal the guest is then.
     async fn answer(
         &mut self,
         command: &Command,
         mut further: Result<Further, Stop>,
-        position: &mut usize,
+        stand: &mut Stand,
     ) -> Result<Outcome, Halt> {
         loop {
             let done = match further {
                 Ok(Further::Answered(outcome)) => {
-                    *position = self.replay.position();
+                    *stand = self.stand();
                     return Ok(outcome);
                 }
                 Ok(Further::Write) => self.record().await,
@@ -303,6 +323,7 @@ impl Driver {
                     Err(error) => Some(error.into()),
                     Ok(stamp) => {
                         self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                        self.recorded.extend(stamp, &batch.entries);
                         self.line = Some(line);
                         batch.entries.clear();
                         self.unwritten = batch.entries;
@@ -323,6 +344,7 @@ impl Driver {
         let key = &self.origin.key;
         let facts = self.inner.store.facts(Some(key))?;
         let line = self.inner.store.entered(key)?;
+        self.recorded = Recorded::of(&facts);
         let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
         let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
@@ -379,6 +401,7 @@ impl Driver {
         match self.hand_over(after, &mut batch, now).await {
             Ok(stamp) => {
                 self.inner.observe(stamp, &self.origin.key, after, &batch.entries);
+                self.recorded.extend(stamp, &batch.entries);
                 self.apply(batch.entries.get(waited..).unwrap_or_default())?;
                 Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
             }
@@ -420,7 +443,7 @@ impl Driver {
 /// Whether an entry says no more than that the guest goes on computing, and where: the beginning of an attempt, or word of an end. What
 /// follows reaches nothing outside, and should the host stop in the middle of it, the guest comes to the same place again. So the entry
 /// waits for the next one, or until [`PATIENCE`] is over.
-fn can_wait(entry: &Entry) -> bool {
+pub(crate) fn can_wait(entry: &Entry) -> bool {
     matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
 }
 

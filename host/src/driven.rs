@@ -11,6 +11,7 @@ use crate::drive::Shared;
 use crate::drive::Stop;
 use crate::drive::Writing;
 use crate::inner::Reins;
+use crate::recorded::Recorded;
 use crate::sandbox::End;
 use crate::sandbox::Event;
 use crate::sandbox::Program;
@@ -32,7 +33,9 @@ impl Host {
         let reins = Reins::take(&self.0, key)?;
         let (mut seen, mut writing) = (None, Writing::Patiently);
         loop {
-            let (origin, replay) = self.0.read(key)?;
+            let facts = self.0.store.facts(Some(key))?;
+            let (origin, replay) = self.0.stand(key, &facts)?;
+            let recorded = Recorded::of(&facts);
             let (status, length) = (replay.status(), Some(replay.len()));
             if !self.gets_further(&status)? {
                 return Ok(status);
@@ -42,7 +45,7 @@ impl Host {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
             seen = length;
-            match self.drive_once(origin, replay, &reins, writing).await {
+            match self.drive_once(origin, (replay, recorded), &reins, writing).await {
                 Ok(Some(status)) if !status.can_run() => return Ok(status),
                 Ok(Some(_)) => {}
                 Ok(None) => seen = None,
@@ -64,7 +67,7 @@ impl Host {
     async fn drive_once(
         &self,
         origin: Origin,
-        replay: Replay,
+        (replay, recorded): (Replay, Recorded),
         reins: &Arc<Reins>,
         writing: Writing,
     ) -> Result<Option<Status>, Error> {
@@ -75,10 +78,12 @@ impl Host {
             seed: origin.seed,
             instance: origin.key.instance.to_string(),
             workflow: origin.workflow.clone(),
+            tenant: origin.key.tenant.to_string(),
         };
         let (key, limits) = (origin.key.clone(), self.0.settings.of(&origin.key.tenant).sandbox);
         let line = agenda(&replay.status(), self.0.now()?);
-        let driver = Driver::new(Arc::clone(&self.0), origin, replay, line, (Arc::clone(reins), writing));
+        let driver =
+            Driver::new(Arc::clone(&self.0), origin, replay, (line, recorded), (Arc::clone(reins), writing));
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));
         let printed = Output::new(limits.log_bytes);

@@ -53,6 +53,7 @@ pub mod limits;
 pub mod operate;
 mod programs;
 mod reading;
+mod recorded;
 mod rota;
 pub mod sandbox;
 mod saying;

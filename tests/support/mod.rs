@@ -7,6 +7,7 @@ pub mod desk;
 pub mod held;
 pub mod people;
 pub mod recount;
+pub mod script;
 pub mod stored;
 pub mod worker;
 

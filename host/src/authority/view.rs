@@ -6,8 +6,10 @@
 use crate::authority::Before;
 use crate::authority::Governed;
 use crate::authority::Request;
+use crate::authority::ScriptFacts;
 use policy::Novelty;
 use receipt::Digest;
+use receipt::Json;
 use std::fmt;
 use unicode_security::MixedScript;
 use workflow::Clipped;
@@ -26,10 +28,14 @@ impl fmt::Display for Request {
         writeln!(f)?;
         writeln!(f, "instance     {}, call #{}", self.instance, self.call)?;
         writeln!(f, "code         sha256 {}{}", self.component, known(self.before.component))?;
+        self.write_script(f)?;
         match &self.artifact {
             Some(artifact) => {
                 writeln!(f, "artifact     {}, {} bytes", Escaped(&artifact.name), artifact.bytes)?;
                 writeln!(f, "             sha256 {}{}", artifact.sha256, known(self.before.artifact))?;
+                if self.is_described_only(&artifact.sha256) {
+                    writeln!(f, "             there are no other bytes: this is the evidence below, as canonical JSON")?;
+                }
             }
             None => writeln!(f, "artifact     none")?,
         }
@@ -52,6 +58,24 @@ impl Request {
     #[must_use]
     pub fn view_digest(&self) -> Digest {
         Digest::of(self.to_string().as_bytes())
+    }
+
+    /// What the code is made of, where it is source text.
+    fn write_script(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(ScriptFacts { engine, main, modules, .. }) = &self.script else { return Ok(()) };
+        writeln!(f, "             a script of {} modules, on engine sha256 {engine}", modules.len())?;
+        for module in modules {
+            let role = if module.name == *main { "main module" } else { "module" };
+            writeln!(f, "             {role} {}, {} bytes", Escaped(&module.name), module.bytes)?;
+            writeln!(f, "               sha256 {}", module.sha256)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the artifact is nothing but the evidence: the workflow named one and had no bytes of it.
+    fn is_described_only(&self, artifact: &Digest) -> bool {
+        let evidence = Json::parse(&self.evidence);
+        evidence.is_ok_and(|evidence| Digest::of(evidence.canonical().as_bytes()) == *artifact)
     }
 
     fn write_policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,8 @@ use clap::Args;
 use clap::Subcommand;
 use host::Waiting;
 use host::authority::Request;
+use host::sandbox::script::Bundle;
+use host::sandbox::script::Kind;
 use host::store::Requests;
 use host::store::Store as _;
 use receipt::PersonId;
@@ -15,6 +17,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use workflow::Entry;
+use workflow::Clipped;
 use workflow::Escaped;
 use workflow::RequestId;
 
@@ -42,6 +45,10 @@ enum What {
     Show {
         /// The request.
         request: RequestId,
+
+        /// Show the source text of the workflow too, where it is a script.
+        #[arg(long)]
+        source: bool,
     },
     /// Show how requests have been decided: how many, how fast, by whom.
     Stats {
@@ -56,7 +63,12 @@ impl Approvals {
         match &self.what {
             None => list(data, self.json)?,
             Some(What::List { json }) => list(data, *json)?,
-            Some(What::Show { request }) => show(data, request)?,
+            Some(What::Show { request, source }) => {
+                show(data, request)?;
+                if *source {
+                    show_source(data, request)?;
+                }
+            }
             Some(What::Stats { json }) => stats(data, *json)?,
         }
         Ok(Exit::Done)
@@ -140,6 +152,37 @@ fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
         people.iter().try_for_each(|person| writeln!(out, "{what:<14} {person}"))?;
     }
     writeln!(out, "now            {}", count.ruling)?;
+    Ok(())
+}
+
+/// Lines of a module that are shown. An approver reads no more, and a terminal is no place to.
+const LINES: usize = 2_000;
+
+/// The text that was approved or is to be: from the bytes whose digest the request names.
+fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
+    let request = office::read(data)?.standing(id)?.request;
+    let (_folder, store) = data.read()?;
+    let bytes = store.component(&request.component)?;
+    let mut out = anstream::stdout().lock();
+    if !Bundle::is_meant(&bytes) {
+        writeln!(out, "source         none: the workflow is a component, and not a script")?;
+        return Ok(());
+    }
+    for (name, module) in Bundle::read(&bytes)?.modules {
+        writeln!(out, "source of {}, sha256 {}", Escaped(&name), module.digest())?;
+        if module.kind == Kind::Data {
+            writeln!(out, "  {} bytes that are no text", module.content.len())?;
+            continue;
+        }
+        let text = String::from_utf8_lossy(&module.content);
+        for (index, line) in text.lines().take(LINES).enumerate() {
+            writeln!(out, "  {:>5}  {}", index + 1, Clipped(&line.replace('\t', "    ")))?;
+        }
+        match text.lines().count().saturating_sub(LINES) {
+            0 => {}
+            more => writeln!(out, "         … and {more} more lines: WHAT IS NOT SHOWN HERE IS APPROVED TOO")?,
+        }
+    }
     Ok(())
 }
 

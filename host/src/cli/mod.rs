@@ -22,6 +22,7 @@ mod keys;
 mod limit;
 mod limits;
 mod office;
+mod pack;
 mod policy;
 mod receipts;
 mod run;
@@ -50,7 +51,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a workflow from its component until it ends or waits.
+    /// Run a workflow until it ends or waits.
     Run(run::Run),
     /// Go on with an instance that waits or was interrupted.
     Resume(run::Resume),

@@ -43,7 +43,7 @@ use workflow::Entry;
 use workflow::Quoted;
 use workflow::Wait;
 
-/// Run a workflow from its component until it ends or waits.
+/// Run a workflow until it ends or waits.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -106,7 +106,7 @@ impl Run {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let (bytes, params) = (self.workflow.component()?, self.workflow.params.text("the parameters")?);
+        let (bytes, params) = (self.workflow.component(data)?, self.workflow.params.text("the parameters")?);
         let Workflow { guest, tenant, actor, operator, submitter, .. } = &self.workflow;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
         let workflow = session.host.load_for(tenant, bytes).with_context(|| guest.display().to_string())?;

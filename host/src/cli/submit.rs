@@ -40,7 +40,7 @@ impl Submit {
             submitter: submitter.clone(),
             name: self.workflow.name(),
             params: params.text("the parameters")?,
-            component: self.workflow.component()?.into(),
+            component: self.workflow.component(data)?.into(),
         });
         let (key, created) = match office::operate(data, operation)? {
             Answer::Submitted { key, created } => (key, created),

@@ -63,6 +63,14 @@ pub(crate) fn asks(name: &str) -> bool {
     name.starts_with(ASK_INTERFACE)
 }
 
+/// The interface through which an engine gets the modules of a bundle.
+const SOURCE: &str = "permission-protocol:script/source@0.1.0";
+
+/// Whether the engine of a bundle may import `name`.
+pub(crate) fn is_allowed_to_engine(name: &str) -> bool {
+    name == SOURCE || is_allowed(name)
+}
+
 /// Whether a component may import `name`.
 pub(crate) fn is_allowed(name: &str) -> bool {
     WORLD.contains(&name) || is_wasi(name)

@@ -6,7 +6,10 @@ use crate::sandbox::Provenance;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
 use crate::sandbox::load::Examined;
+use crate::sandbox::load::Program;
+use crate::sandbox::script::Script;
 use receipt::Digest;
+use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Linker;
 
@@ -27,6 +30,10 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Everything it exports.
     pub exports: Vec<String>,
+    /// What it consists of, where it is a bundle of source text.
+    pub script: Option<Arc<Script>>,
+    /// The workflows that the main module of a bundle exports, as far as its text says so.
+    pub workflows: Vec<String>,
 }
 
 impl Inspection {
@@ -45,6 +52,8 @@ impl Inspection {
             took,
             imports: Vec::new(),
             exports: Vec::new(),
+            script: None,
+            workflows: Vec::new(),
         };
         match examined {
             Err(error) => Self { verdict: Err(error.bounded()), ..nothing },
@@ -52,9 +61,32 @@ impl Inspection {
                 code: Some(examined.provenance()),
                 imports: examined.imports().to_vec(),
                 exports: examined.exports().to_vec(),
-                verdict: examined.program(linker).map(drop).map_err(LoadError::bounded),
+                verdict: examined.program(linker, imports::is_allowed).map(drop).map_err(LoadError::bounded),
                 ..nothing
             },
+        }
+    }
+
+    pub(crate) fn of_bundle(
+        digest: Digest,
+        bytes: u64,
+        took: Duration,
+        loaded: Result<(Program, Vec<String>), LoadError>,
+    ) -> Self {
+        let (program, workflows, verdict) = match loaded {
+            Ok((program, workflows)) => (Some(program), workflows, Ok(())),
+            Err(error) => (None, Vec::new(), Err(error.bounded())),
+        };
+        Self {
+            digest,
+            bytes,
+            verdict,
+            took,
+            workflows,
+            code: program.as_ref().map(Program::provenance),
+            imports: program.as_ref().map(|program| program.imports().to_vec()).unwrap_or_default(),
+            exports: program.iter().map(|_| imports::ENTRYPOINT.to_owned()).collect(),
+            script: program.and_then(|program| program.script),
         }
     }
 

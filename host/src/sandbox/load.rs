@@ -5,6 +5,8 @@ use crate::sandbox::guest::Guest;
 use crate::sandbox::imports;
 use crate::sandbox::limits::SandboxLimits;
 use crate::sandbox::limits::names;
+use crate::sandbox::script::BundleError;
+use crate::sandbox::script::Script;
 use crate::sandbox::shape;
 use receipt::Digest;
 use std::path::PathBuf;
@@ -25,10 +27,23 @@ pub struct Program {
     imports: Vec<String>,
     provenance: Provenance,
     memories: u32,
+    /// What the engine runs, where this is a bundle.
+    pub(crate) script: Option<Arc<Script>>,
 }
 
 impl Program {
-    /// SHA-256 of the component's bytes: the workflow's identity.
+    /// The same engine with the modules of a bundle, under the bundle's name.
+    pub(crate) fn running(
+        &self,
+        script: Arc<Script>,
+        digest: Digest,
+        bytes: u64,
+        provenance: Provenance,
+    ) -> Self {
+        Self { script: Some(script), digest, bytes, provenance, ..self.clone() }
+    }
+
+    /// SHA-256 of the component's or the bundle's bytes: the workflow's identity.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -44,6 +59,12 @@ impl Program {
     #[must_use]
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// What it consists of, where it is source text.
+    #[must_use]
+    pub fn script(&self) -> Option<&Script> {
+        self.script.as_deref()
     }
 
     /// Where its code came from.
@@ -142,6 +163,36 @@ pub enum LoadError {
         /// What it exports.
         exports: Vec<String>,
     },
+    /// Not a bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A bundle for an engine that is not there.
+    #[error(
+        "the bundle runs on engine {0}, which is neither in this program nor in the data folder's engines/ (put the component there as {0}.wasm, \
+         or make a new bundle with pp-host run or submit)"
+    )]
+    NoEngine(Digest),
+    /// Source text that is not acceptable.
+    #[error("{}", at(.module, *.line, *.column, .message))]
+    Source {
+        /// The module.
+        module: String,
+        /// From 1; 0 where there is no place to name.
+        line: u32,
+        /// From 1.
+        column: u32,
+        /// What is wrong.
+        message: String,
+    },
+    /// Source text that a parser has not enough stack for.
+    #[error("the source text is nested too deeply to be read (thousands of parentheses, brackets or blocks inside each other)")]
+    SourceTooDeep,
+    /// Source text that a parser has not enough memory for.
+    #[error(
+        "the source text takes more than {0} bytes of memory to be read: limit {name} (an operator raises it with --limit {name}=N)",
+        name = names::MEMORY_BYTES
+    )]
+    SourceTooLarge(usize),
     /// The right names with the wrong types.
     #[error("the component was built against another version of wit/tenant.wit: {0}")]
     OtherTypes(String),
@@ -156,6 +207,9 @@ impl LoadError {
             Self::OtherTypes(why) => Self::OtherTypes(beginning(&why)),
             Self::ForbiddenImports(names) => Self::ForbiddenImports(few(names)),
             Self::NoEntrypoint { exports } => Self::NoEntrypoint { exports: few(exports) },
+            Self::Source { module, line, column, message } => {
+                Self::Source { module: beginning(&module), line, column, message: beginning(&message) }
+            }
             other => other,
         }
     }
@@ -163,7 +217,11 @@ impl LoadError {
     /// Whether the same bytes will always be refused so, under the same limits.
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
-            Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } => false,
+            Self::Runtime(_)
+            | Self::TooLarge { .. }
+            | Self::Compiler(_)
+            | Self::Cache { .. }
+            | Self::NoEngine(_) => false,
             Self::NotWasm
             | Self::CoreModule
             | Self::Invalid(_)
@@ -172,8 +230,21 @@ impl LoadError {
             | Self::TooDemanding(_)
             | Self::ForbiddenImports(_)
             | Self::NoEntrypoint { .. }
+            | Self::Bundle(_)
+            | Self::Source { .. }
+            | Self::SourceTooDeep
+            | Self::SourceTooLarge(_)
             | Self::OtherTypes(_) => true,
         }
+    }
+}
+
+/// A message and the place that it speaks of.
+fn at(module: &str, line: u32, column: u32, message: &str) -> String {
+    let (module, message) = (workflow::Escaped(module), workflow::Escaped(message));
+    match line {
+        0 => format!("{module}: {message}"),
+        _ => format!("{module}:{line}:{column}: {message}"),
     }
 }
 
@@ -217,6 +288,10 @@ impl Examined {
         Self { component, provenance, digest, bytes, imports, exports }
     }
 
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
+    }
+
     pub(crate) fn imports(&self) -> &[String] {
         &self.imports
     }
@@ -230,10 +305,14 @@ impl Examined {
     }
 
     /// Checks that it is a workflow: imports from the world only, exports the entry point, with the world's types.
-    pub(crate) fn program(self, linker: &Linker<Guest>) -> Result<Program, LoadError> {
+    pub(crate) fn program(
+        self,
+        linker: &Linker<Guest>,
+        is_allowed: fn(&str) -> bool,
+    ) -> Result<Program, LoadError> {
         let Self { component, provenance, digest, bytes, imports, exports } = self;
         let forbidden: Vec<String> =
-            imports.iter().filter(|name| !imports::is_allowed(name)).cloned().collect();
+            imports.iter().filter(|name| !is_allowed(name)).cloned().collect();
         if !forbidden.is_empty() {
             return Err(LoadError::ForbiddenImports(forbidden));
         }
@@ -244,7 +323,7 @@ impl Examined {
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
         let run = shape::check(&component, linker, entrypoint).map_err(LoadError::OtherTypes)?;
         let memories = component.resources_required().map_or(1, |needs| needs.num_memories.max(1));
-        Ok(Program { pre, run, digest, bytes, imports, provenance, memories })
+        Ok(Program { pre, run, digest, bytes, imports, provenance, memories, script: None })
     }
 }
 

@@ -22,6 +22,7 @@ mod load;
 mod moment;
 pub(crate) mod output;
 mod refusals;
+pub mod script;
 mod shape;
 mod wasi;
 
@@ -52,6 +53,9 @@ use output::Output;
 use receipt::Digest;
 use receipt::Timestamp;
 use refusals::Refusals;
+use script::Bundle;
+use script::Means;
+use script::Scripts;
 use std::path::Path;
 use std::pin::Pin;
 use std::pin::pin;
@@ -88,6 +92,11 @@ pub trait Handler: Send {
     fn position(&self) -> usize {
         0
     }
+
+    /// When the last answer was recorded: the time, as far as a guest can know. None before there is an answer, or where nothing is recorded.
+    fn time(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// A closure is a handler: enough for a test.
@@ -110,6 +119,8 @@ pub struct Event {
     pub instance: String,
     /// The workflow's name.
     pub workflow: String,
+    /// The tenant.
+    pub tenant: String,
 }
 
 /// One drive, ended.
@@ -127,6 +138,7 @@ pub struct Drive {
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
+    scripts: Scripts,
     loader: Loader,
     refusals: Refusals,
     largest: SandboxLimits,
@@ -152,9 +164,12 @@ impl Sandbox {
         bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         let loader = Loader::new(engine.clone());
+        let mut for_bundles = linker.clone();
+        script::add_to_linker(&mut for_bundles)?;
+        let scripts = Scripts::new(for_bundles);
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
         let (refusals, lane) = (Refusals::default(), Lane::new());
-        Ok(Self { engine, linker, loader, refusals, largest, live, lane, note })
+        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, lane, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -192,7 +207,13 @@ impl Sandbox {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
         }
-        let loaded = self.examine(digest, bytes).and_then(|examined| examined.program(&self.linker));
+        let loaded = match Bundle::is_meant(bytes) {
+            true => load::check_size(bytes.len(), self.largest.component_bytes)
+                .and_then(|()| self.scripts.load(digest, bytes, self.means())),
+            false => self
+                .examine(digest, bytes)
+                .and_then(|examined| examined.program(&self.linker, imports::is_allowed)),
+        };
         loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
     }
 
@@ -200,9 +221,37 @@ impl Sandbox {
     #[must_use]
     pub fn inspect(&self, bytes: &[u8]) -> Inspection {
         let (digest, started) = (Digest::of(bytes), Instant::now());
+        if Bundle::is_meant(bytes) {
+            let loaded = self.scripts.load(digest, bytes, self.means());
+            let loaded = loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
+            return Inspection::of_bundle(digest, bytes.len() as u64, started.elapsed(), loaded);
+        }
         let examined = self.examine(digest, bytes);
         let took = started.elapsed();
         Inspection::of(digest, bytes.len() as u64, took, examined, &self.linker)
+    }
+
+    /// What a module of source text imports and exports, as the current engine reads it. It is read in an instance of its own.
+    ///
+    /// # Errors
+    /// When it cannot be read: what is wrong, and where.
+    pub fn examine_module(
+        &self,
+        name: &str,
+        module: &script::Module,
+    ) -> Result<script::Summary, LoadError> {
+        self.scripts.examine(name, module, self.means()).map_err(LoadError::bounded)
+    }
+
+    fn means(&self) -> Means<'_> {
+        Means { loader: &self.loader, limits: &self.largest }
+    }
+
+    /// Keeps the engines that bundles run on in a folder, where they are found again by later versions of this program.
+    #[must_use]
+    pub fn engines_in(mut self, folder: &Path) -> Self {
+        self.scripts.keep_engines(script::Engines::kept_in(folder));
+        self
     }
 
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
@@ -243,8 +292,19 @@ impl Sandbox {
         let meter = Meter::new(limits);
         let turn = Turn::default();
         let (answered, host_time_of_guest) = (Instant::now(), host_time.clone());
-        let guest =
-            Guest { handler, table, wasi, meter, moment, turn, answered, host_time: host_time_of_guest };
+        let guest = Guest {
+            handler,
+            table,
+            wasi,
+            meter,
+            moment,
+            turn,
+            answered,
+            host_time: host_time_of_guest,
+            script: program.script.clone(),
+            tenant: event.tenant.clone(),
+            started_at: event.started_at,
+        };
         let mut store = Store::new(&self.engine, guest);
         let result = match bound(&mut store, limits, &self.lane) {
             Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,

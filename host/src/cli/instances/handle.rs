@@ -149,7 +149,7 @@ impl Terminate {
 
 impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let component = self.component.as_deref().map_or(Ok(Vec::new()), given::component)?;
+        let component = self.component.as_deref().map_or(Ok(Vec::new()), |path| given::component(path, None, data))?;
         let back = match &self.from {
             Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
             None if self.here => Back::Nowhere,

@@ -14,6 +14,9 @@ use crate::sandbox::limits::HostTime;
 use crate::sandbox::limits::Meter;
 use crate::sandbox::moment::Clock;
 use crate::sandbox::moment::Moment;
+use crate::sandbox::script::Script;
+use receipt::Timestamp;
+use std::sync::Arc;
 use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime_wasi::ResourceTable;
@@ -60,6 +63,10 @@ pub(crate) struct Guest {
     pub(crate) answered: Instant,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
+    /// What the engine runs, where this is a bundle.
+    pub(crate) script: Option<Arc<Script>>,
+    pub(crate) tenant: String,
+    pub(crate) started_at: Timestamp,
 }
 
 impl Guest {
