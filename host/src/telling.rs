@@ -26,6 +26,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use workflow::Entry;
 use workflow::EventType;
+use workflow::Failure;
 use workflow::Finding;
 use workflow::ReceiptId;
 use workflow::Replay;
@@ -184,13 +185,21 @@ impl Inner {
     }
 }
 
+/// The type of event that tells a script of an approval. It comes from the receipt itself, and from nobody outside.
+const RESERVED: &str = "pp-approval";
+
 impl Host {
     /// Sends an instance an event: JSON text of a type. One that waits for it goes on; one that does not yet finds it when it does.
     /// Events of a type are taken in the order in which they were sent.
     ///
     /// # Errors
-    /// When there is no such instance, it has ended, or the event is more than it may keep.
+    /// When there is no such instance, it has ended, the event is more than it may keep, or its type is reserved.
     pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
+        if event_type.to_string() == RESERVED {
+            let message = format!("a workflow hears of {RESERVED} from the host alone, when its request is approved: use approve or deny");
+            let failure = Failure { name: "event-reserved".to_owned(), message };
+            return Err(Error::Event { key: key.clone(), failure });
+        }
         self.0.tell(key, |stand| {
             check_lives(key, stand)?;
             let received = stand.replay.receive(event_type.clone(), payload.to_owned(), stand.now);
