@@ -12,11 +12,11 @@ type WorkflowDuration =
   | `${number} ${'millisecond' | 'second' | 'minute' | 'hour' | 'day' | 'week' | 'month' | 'year'}${'' | 's'}`;
 
 interface WorkflowBackoffContext {
-  ctx: { step: { name: string }; attempt: number; config: WorkflowStepConfig };
+  ctx: { step: { name: string }; attempt: number; config: WorkflowTries };
   error: Error;
 }
 
-interface WorkflowStepConfig {
+interface WorkflowTries {
   retries?: {
     /** How often the step is tried again. Default 5: six attempts in all. */
     limit?: number;
@@ -29,16 +29,16 @@ interface WorkflowStepConfig {
   timeout?: WorkflowDuration;
 }
 
-interface WorkflowStepContext {
+interface WorkflowAttempt {
   step: { name: string; count: number };
   attempt: number;
-  config: WorkflowStepConfig;
+  config: WorkflowTries;
 }
 
 interface WorkflowRollback<T> {
   /** Undoes the step when the workflow fails. The last step is undone first. */
-  rollback?: (undo: { ctx: WorkflowStepContext; stepName: string; error: Error; output: T | undefined }) => unknown;
-  rollbackConfig?: WorkflowStepConfig;
+  rollback?: (undo: { ctx: WorkflowAttempt; stepName: string; error: Error; output: T | undefined }) => unknown;
+  rollbackConfig?: WorkflowTries;
 }
 
 interface WorkflowEventOf<T> {
@@ -52,11 +52,11 @@ interface WorkflowEventOf<T> {
 
 interface WorkflowStepOf {
   /** Runs the function once, and records what it returns. A later run is handed the recorded result. */
-  do<T>(name: string, callback: (ctx: WorkflowStepContext) => T | Promise<T>, rollback?: WorkflowRollback<T>): Promise<T>;
+  do<T>(name: string, callback: (ctx: WorkflowAttempt) => T | Promise<T>, rollback?: WorkflowRollback<T>): Promise<T>;
   do<T>(
     name: string,
-    config: WorkflowStepConfig,
-    callback: (ctx: WorkflowStepContext) => T | Promise<T>,
+    config: WorkflowTries,
+    callback: (ctx: WorkflowAttempt) => T | Promise<T>,
     rollback?: WorkflowRollback<T>,
   ): Promise<T>;
   sleep(name: string, duration: WorkflowDuration): Promise<void>;
@@ -151,7 +151,9 @@ interface Env {
 declare module 'cloudflare:workers' {
   export type WorkflowEvent<T> = WorkflowEventOf<T>;
   export type WorkflowStep = WorkflowStepOf;
-  export type { WorkflowStepConfig, WorkflowStepContext, WorkflowDuration as WorkflowSleepDuration };
+  export type WorkflowStepConfig = WorkflowTries;
+  export type WorkflowStepContext = WorkflowAttempt;
+  export type WorkflowSleepDuration = WorkflowDuration;
 
   export abstract class WorkflowEntrypoint<E = Env, Params = unknown> {
     protected ctx: { waitUntil(promise: Promise<unknown>): void; props: Record<string, unknown> };

@@ -201,7 +201,7 @@ impl Driver {
     /// Where the guest is, once it is answered.
     fn stand(&self) -> Stand {
         let position = self.replay.position();
-        Stand { position, time: self.recorded.before(position) }
+        Stand { position, time: self.recorded.at(position) }
     }
 
     /// Goes on from there until the command is answered; `stand` is where in its journal the guest is then.

@@ -23,8 +23,9 @@ impl Recorded {
         self.0.extend(entries.iter().map(|entry| at.filter(|_| !can_wait(entry))));
     }
 
-    /// The latest time before that place of the journal.
-    pub(crate) fn before(&self, position: usize) -> Option<Timestamp> {
-        self.0.get(..position.min(self.0.len()))?.iter().rev().find_map(|at| *at)
+    /// The time at which a guest is that was answered last by the entry of that index.
+    pub(crate) fn at(&self, index: usize) -> Option<Timestamp> {
+        let until = index.saturating_add(1).min(self.0.len());
+        self.0.get(..until)?.iter().rev().find_map(|at| *at)
     }
 }

@@ -54,13 +54,55 @@ fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
     *damaged.last_mut().unwrap() ^= 1;
     for forged in [foreign, damaged, sealed[..40].to_vec(), vec![], sealed[32..].to_vec()] {
         fs::write(path(&honest), &forged).unwrap();
-        let desk = support::desk::open(desk.folder.path().join("copy").as_path(), &desk.clock, |builder| builder);
-        drop(desk);
         let sandbox = host::sandbox::Sandbox::new(host::sandbox::SandboxLimits::default()).unwrap();
-        let sandbox = sandbox.cached_in(&path(&honest).parent().unwrap().to_owned()).unwrap();
+        let sandbox = sandbox.cached_in(path(&honest).parent().unwrap()).unwrap();
         let program = sandbox.load(&honest.bytes()).unwrap();
         assert_eq!(program.provenance(), Provenance::Compiled, "{} bytes", forged.len());
     }
     let key = script::start(&desk.host, &honest, &json!({}));
     assert_eq!(desk.result(&key), "honest");
+}
+
+/// The engines are those that the sources make, as far as their lock says.
+#[test]
+fn the_engines_were_built_from_these_sources() {
+    let room = support::root().join("guests/js-engine");
+    let lock = fs::read_to_string(room.join("prebuilt/engines.lock")).unwrap();
+    let mut seen = 0;
+    for line in lock.lines().filter(|line| !line.starts_with('#')) {
+        let (digest, name) = line.split_once("  ").unwrap();
+        let path = if name.ends_with(".wasm") { room.join("prebuilt").join(name) } else { room.join(name) };
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(Digest::of(&bytes).to_string(), digest, "{name}: run guests/js-engine/build.sh");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen} files");
+    let current = host::sandbox::script::current_engine();
+    assert!(lock.contains(&format!("{}  engine.wasm", current.engine)));
+    assert!(lock.contains(&format!("{}  prepare.wasm", current.prepare)));
+}
+
+/// A host may be shown ten thousand workflows: what it keeps of them in memory and on disk is bounded.
+#[test]
+fn many_bundles_leave_a_bounded_trace() {
+    let folder = tempfile::TempDir::new().unwrap();
+    script::warm(folder.path());
+    let limits = host::sandbox::SandboxLimits {
+        load: host::sandbox::LoadLimits { cache_bytes: 40 << 20, ..host::sandbox::LoadLimits::default() },
+        ..host::sandbox::SandboxLimits::default()
+    };
+    let sandbox = host::sandbox::Sandbox::new(limits).unwrap().cached_in(&folder.path().join("cache")).unwrap();
+    // Each leaves half a megabyte: together they are several times the bound.
+    let filler = "export const b = [1, 2, 3];";
+    for number in 0..many() {
+        let text = format!("{}\n// {number}\nexport const t = '{}';\n{filler}", script::text("return 1;"), "y".repeat(400_000));
+        sandbox.load(&script::bundle(&[("workflow.js", &text)]).bytes()).unwrap();
+    }
+    let kept: u64 = fs::read_dir(folder.path().join("cache")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(kept <= 41 << 20, "{kept} bytes in the cache");
+}
+
+/// Enough to fill the cache twice over; all ten thousand where PP_MANY says so.
+fn many() -> u32 {
+    std::env::var("PP_MANY").ok().and_then(|many| many.parse().ok()).unwrap_or(200)
 }

@@ -65,7 +65,7 @@ fn what_is_approved_is_the_description_and_the_approver_is_told() {
     assert_eq!(request.artifact.as_ref().unwrap().sha256, Digest::of(evidence.as_bytes()));
     assert_eq!(request.component, example().digest(), "the code is the bundle");
     let told = request.to_string();
-    for part in ["there are no other bytes", "a script of 1 modules", "main module tenant-workflow.ts", SHA256] {
+    for part in ["there are no other bytes", "a script of one module", "main module tenant-workflow.ts", SHA256] {
         assert!(told.contains(part), "{part} in\n{told}");
     }
     let engine = host::sandbox::script::current_engine().engine.to_string();

@@ -63,7 +63,11 @@ impl Request {
     /// What the code is made of, where it is source text.
     fn write_script(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(ScriptFacts { engine, main, modules, .. }) = &self.script else { return Ok(()) };
-        writeln!(f, "             a script of {} modules, on engine sha256 {engine}", modules.len())?;
+        let count = match modules.len() {
+            1 => "one module".to_owned(),
+            more => format!("{more} modules"),
+        };
+        writeln!(f, "             a script of {count}, on engine sha256 {engine}")?;
         for module in modules {
             let role = if module.name == *main { "main module" } else { "module" };
             writeln!(f, "             {role} {}, {} bytes", Escaped(&module.name), module.bytes)?;

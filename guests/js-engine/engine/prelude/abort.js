@@ -1,6 +1,6 @@
 // Event, EventTarget, AbortController and AbortSignal. Without timers: AbortSignal.timeout is not there.
 
-import { Queue, TypeError_ } from 'pp:primordials';
+import { TypeError_ } from 'pp:primordials';
 import { named } from 'pp:errors';
 
 export function installAbort(native, global) {
@@ -135,5 +135,3 @@ export function installAbort(native, global) {
   global('AbortSignal', AbortSignal);
   global('AbortController', AbortController);
 }
-
-export { Queue };

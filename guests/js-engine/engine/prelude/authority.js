@@ -1,8 +1,6 @@
 // What a workflow gets as `env`: asking for permission, and what can be done with it.
 
-import {
-  HasOwn, MapDelete, MapGet, MapSet, Map_, ObjectFreeze, Parse, Queue, String_, Date_, deferred,
-} from 'pp:primordials';
+import { MapDelete, MapGet, MapSet, Map_, ObjectFreeze, Parse, Queue, Date_, deferred } from 'pp:primordials';
 import { here, named, printed, refusal } from 'pp:errors';
 import { ask, goesOn } from 'pp:loop';
 import { bytesOf, canonical, toJson } from 'pp:json';
@@ -211,5 +209,3 @@ function notDeployed({ kind, name, text }) {
 }
 
 export const env = { PP: ObjectFreeze(new PermissionProtocol()), CLOUDFLARE: ObjectFreeze(new Cloudflare()), TENANT_ID: '' };
-
-export { HasOwn, String_ };

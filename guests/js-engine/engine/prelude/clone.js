@@ -1,8 +1,7 @@
 // structuredClone.
 
 import {
-  BigInt_, Buffer, ByteArray, Construct, DateTime, Date_, Error_, IsArray, IsView, MapForEach, MapGet, MapHas, MapSet, Map_, Number_, ObjectKeys,
-  SetAdd, SetForEach, Set_, String_, TypeError_, RangeError_, SyntaxError_, ReferenceError_, EvalError_, URIError_,
+  BigInt_, Buffer, ByteArray, Construct, DateTime, Date_, Error_, IsArray, IsView, MapForEach, MapGet, MapHas, MapSet, Map_, ObjectKeys, SetAdd, SetForEach, Set_, String_, TypeError_, RangeError_, SyntaxError_, ReferenceError_, EvalError_, URIError_,
 } from 'pp:primordials';
 import { define, isError } from 'pp:errors';
 
@@ -78,5 +77,3 @@ export function installClone(native, global) {
 
   global('structuredClone', structuredClone);
 }
-
-export { Number_ };

@@ -1,7 +1,7 @@
 // console: what a workflow prints is kept with the instance.
 
 import {
-  Date_, DateISO, IsArray, IsView, MapForEach, MapSize, Map_, ObjectKeys, Promise_, SetForEach, Set_, String_, Stringify, Symbol_,
+  Date_, DateISO, IsArray, IsView, MapForEach, MapSize, Map_, ObjectKeys, Promise_, SetForEach, Set_, String_, Stringify,
 } from 'pp:primordials';
 import { isError, printed } from 'pp:errors';
 
@@ -81,5 +81,3 @@ function fields(value, depth) {
   const body = keys.length ? `{ ${text}${keys.length > LONGEST ? ', …' : ''} }` : '{}';
   return name && name !== 'Object' ? `${name} ${body}` : body;
 }
-
-export { Symbol_ };

@@ -1,12 +1,13 @@
 // Results as JSON. What JSON cannot say is an error that names the place, and not another value.
 
 import {
-  ByteArray, Date_, HasOwn, IsArray, IsView, Map_, NumberIsFinite, ObjectKeys, ObjectPrototypeOf, Set_, String_, Stringify, Buffer, Promise_,
+  ArraySort, ByteArray, Date_, IsArray, IsView, Map_, NumberIsFinite, ObjectKeys, ObjectPrototype, ObjectPrototypeOf, Set_, Stringify, Buffer, Promise_,
   RegExpExec,
 } from 'pp:primordials';
 import { isError, named } from 'pp:errors';
 
-const DEEPEST = 200;
+// The engine's stack holds some two hundred calls, and the workflow has some of them.
+const DEEPEST = 64;
 
 // The JSON text of a value. `what` says whose it is: it begins the error's message.
 export function toJson(value, what) {
@@ -68,9 +69,8 @@ function refuse(value, what, path) {
   if (value instanceof Promise_) no(what, path, 'is a Promise', 'await it first');
   if (isError(value)) no(what, path, 'is an Error', 'throw it, or return its message');
   if (IsView(value) || value instanceof Buffer) no(what, path, 'is bytes', 'return them as a text, with btoa');
-  if (HasOwn(value, 'toJSON') || typeof value.toJSON === 'function') {
-    no(what, path, 'has a toJSON of its own', 'return what that makes');
-  }
+  const own = value.toJSON;
+  if (typeof own === 'function' && own !== ObjectPrototype.toJSON) no(what, path, 'has a toJSON of its own', 'return what that makes');
 }
 
 function no(what, path, is, instead) {
@@ -92,12 +92,10 @@ export function canonical(value) {
     for (let index = 0; index < value.length; index += 1) text += (index ? ',' : '') + canonical(value[index]);
     return `${text}]`;
   }
-  const keys = ObjectKeys(value).sort();
+  const keys = ArraySort(ObjectKeys(value));
   let text = '{';
   for (let index = 0; index < keys.length; index += 1) {
     text += `${index ? ',' : ''}${Stringify(keys[index])}:${canonical(value[keys[index]])}`;
   }
   return `${text}}`;
 }
-
-export { String_ };

@@ -3,8 +3,8 @@
 // A scope is the workflow itself, or the body of a step. While a body is open, only what was asked since it opened is begun or waited for: a
 // body is opened when everything outside of it is at rest, so whatever runs meanwhile was caused by it.
 
-import { MapDelete, MapForEach, MapGet, MapSet, MapSize, Map_, Queue, SetAdd, SetDelete, SetForEach, Set_ } from 'pp:primordials';
-import { fromFailure, named, toFailure } from 'pp:errors';
+import { MapDelete, MapForEach, MapGet, MapSet, MapSize, Map_, Queue, SetAdd, SetDelete, Set_ } from 'pp:primordials';
+import { named, toFailure } from 'pp:errors';
 
 // What the engine offers: see natives.rs.
 let native;
@@ -193,7 +193,7 @@ function abandoned() {
   probing = true;
   MapForEach(scope.pending, (entry) => {
     entry.reject(undefined);
-    if (rejections && hasNobody(entry.promise)) found ??= entry;
+    if (hasNobody(entry.promise)) found ??= entry;
   });
   probing = false;
   return found && neverAwaited(found);
@@ -202,5 +202,3 @@ function abandoned() {
 function hasNobody(promise) {
   return SetDelete(rejections, promise);
 }
-
-export { SetForEach, fromFailure };

@@ -1,7 +1,7 @@
 // The beginning and the end of a workflow.
 
-import { Date_, ObjectFreeze, ObjectKeys, Parse, String_ } from 'pp:primordials';
-import { define, findPositionsWith, named, placeOf, toFailure } from 'pp:errors';
+import { Date_, ObjectFreeze, ObjectKeys, Parse } from 'pp:primordials';
+import { findPositionsWith, named, toFailure } from 'pp:errors';
 import { begin, connect, end, rejected, turn } from 'pp:loop';
 import { connectAuthority, env } from 'pp:authority';
 import { step } from 'pp:step';
@@ -69,5 +69,3 @@ function listed(keys) {
 function failure(error) {
   return toFailure(error);
 }
-
-export { String_, define, placeOf };

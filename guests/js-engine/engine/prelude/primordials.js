@@ -17,6 +17,7 @@ export const OwnKeys = Reflect.ownKeys;
 export const Construct = Reflect.construct;
 
 export const IsArray = Array.isArray;
+export const ArraySort = uncurried(Array.prototype.sort);
 export const Stringify = JSON.stringify;
 export const Parse = JSON.parse;
 

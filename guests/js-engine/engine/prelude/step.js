@@ -2,7 +2,7 @@
 
 import { Date_, MapGet, MapSet, ObjectFreeze, Parse, String_, StringWellFormed, deferred } from 'pp:primordials';
 import { NonRetryableError, fromFailure, here, isError, named, printed } from 'pp:errors';
-import { CONFIGURED, NEVER, ask, goesOn, isInsideStep, openBody } from 'pp:loop';
+import { CONFIGURED, NEVER, ask, goesOn, openBody } from 'pp:loop';
 import { toJson } from 'pp:json';
 import { milliseconds, moment } from 'pp:time';
 import { nextApproval, RESERVED } from 'pp:authority';
@@ -161,5 +161,3 @@ export function startedBy(name, start) {
     throw named(name, String_(error?.message));
   }
 }
-
-export { isInsideStep };
