@@ -10,19 +10,19 @@ cd "$(dirname "$0")"
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 remap="--remap-path-prefix=$registry=registry --remap-path-prefix=$PWD=."
 # A small stack: it is part of every instance's memory. QuickJS has a bound of its own on what it uses of it.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap -Clink-arg=-zstack-size=${STACK:-262144}"
-export CC_wasm32_unknown_unknown=clang AR_wasm32_unknown_unknown=${AR:-llvm-ar}
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap -Clink-arg=-zstack-size=262144"
+export CC_wasm32_unknown_unknown=clang AR_wasm32_unknown_unknown=llvm-ar
 export CFLAGS_wasm32_unknown_unknown="-O3 -ffile-prefix-map=$registry=registry -ffile-prefix-map=$PWD=."
 
 out=prebuilt
 [[ "${1:-}" == --check ]] && out=$(mktemp -d)
-cargo build --locked --release -p snapshot
+cargo build --locked --profile tool -p snapshot
 cargo build --locked --release -p js-engine --target wasm32-unknown-unknown
 cargo build --locked --release -p js-prepare --target wasm32-unknown-unknown
 made=target/wasm32-unknown-unknown/release
 mkdir -p "$out"
-target/release/snapshot --init wizer-initialize "$made/js_engine.wasm" "$out/engine.wasm"
-target/release/snapshot --init wizer-initialize "$made/js_prepare.wasm" "$out/prepare.wasm"
+target/tool/snapshot --init wizer-initialize "$made/js_engine.wasm" "$out/engine.wasm"
+target/tool/snapshot --init wizer-initialize "$made/js_prepare.wasm" "$out/prepare.wasm"
 
 if [[ "$out" != prebuilt ]]; then
   (cd "$out" && sha256sum engine.wasm prepare.wasm) | diff - <(grep '\.wasm$' prebuilt/engines.lock) && echo "the same bytes"

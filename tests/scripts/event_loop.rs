@@ -134,9 +134,9 @@ fn chance_is_the_same_on_every_drive() {
     let desk = script::desk();
     let body = "const draw = () => [Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(4))]];
         const first = draw(), kept = await step.do('draw', async () => draw());
-        console.log(JSON.stringify(first));
+        console.log('drew ' + JSON.stringify(first));
         await step.sleep('a', 1000);
-        console.log(JSON.stringify(first));
+        console.log('drew ' + JSON.stringify(first));
         return [first, kept, draw()];";
     let key = script::start(&desk.host, &script::workflow(body), &json!({}));
     desk.until_due(&key);

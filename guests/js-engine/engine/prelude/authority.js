@@ -71,7 +71,7 @@ function approvalEntry(request) {
     __proto__: null,
     ...deferred(),
     what: `the request to "${request.capability}"`,
-    place: here(),
+    stack: here(),
     begin(native) {
       const { capability, resource, reason, evidence, artifact } = request;
       goesOn(entry, startedBy('InvalidActionError', () => native.startApproval(capability, resource, reason, evidence, artifact?.name, artifact?.bytes)));
@@ -182,7 +182,7 @@ function deployEntry({ id, resource, artifact }) {
     __proto__: null,
     ...deferred(),
     what: `the deployment to "${resource}"`,
-    place: here(),
+    stack: here(),
     begin(native) {
       const ended = native.deploy(resource, artifact.name, artifact.bytes, id);
       if (ended.kind === 'done') {

@@ -56,7 +56,7 @@ export function toFailure(thrown) {
     name = textOf(thrown, 'name') || 'Error';
     message = textOf(thrown, 'message');
     place = placeOf(thrown);
-    message = withHint(name, message);
+    message = name === 'InternalError' && message === '' ? 'out of memory' : withHint(name, message);
   } else {
     message = printed(thrown);
   }
@@ -78,9 +78,14 @@ export function placeOf(error) {
   return positionIn(textOf(error, 'stack'));
 }
 
-// Where the workflow is now: the place of the call that led to the engine.
+// Where the workflow is now, for `placeIn`. Places are looked up only where somebody is told of them.
 export function here() {
-  return positionIn(new Error_().stack);
+  return new Error_().stack;
+}
+
+// The first place of a stack that lies in the workflow's own modules.
+export function placeIn(stack) {
+  return typeof stack === 'string' ? positionIn(stack) : '';
 }
 
 export function isError(value) {

@@ -4,7 +4,7 @@
 // body is opened when everything outside of it is at rest, so whatever runs meanwhile was caused by it.
 
 import { MapDelete, MapForEach, MapGet, MapSet, MapSize, Map_, Queue, SetAdd, SetDelete, Set_ } from 'pp:primordials';
-import { named, toFailure } from 'pp:errors';
+import { named, placeIn, toFailure } from 'pp:errors';
 
 // What the engine offers: see natives.rs.
 let native;
@@ -26,6 +26,7 @@ function newScope(entry) {
 // The workflow begins. `main` returns a promise of its result as JSON text.
 export function begin(main) {
   scope = newScope(undefined);
+  scope.unhandled = early;
   const root = scope;
   settle(root, main);
 }
@@ -132,7 +133,7 @@ function close() {
 function stuck() {
   const { entry } = scope;
   const where = entry ? `the body of step "${entry.name}"` : 'the workflow';
-  const place = entry?.place ? ` (at ${entry.place})` : '';
+  const place = atPlace(entry?.stack);
   const error = named('NeverSettlesError', `${where} waits for a promise that can never settle: nothing is left that could settle it${place}`);
   scope.outcome = { __proto__: null, error, retry: NEVER };
 }
@@ -145,8 +146,13 @@ function forgotten(ended) {
 }
 
 function neverAwaited(entry) {
-  const place = entry.place ? ` (at ${entry.place})` : '';
+  const place = atPlace(entry.stack);
   return named('NeverAwaitedError', `${entry.what} was never awaited: write await before it, or return its promise${place}`);
+}
+
+function atPlace(stack) {
+  const place = placeIn(stack);
+  return place && ` (at ${place})`;
 }
 
 function unhandled(ended) {
@@ -157,22 +163,21 @@ function unhandled(ended) {
 
 const rejections = new Set_();
 
+// Rejections while modules are evaluated, before the workflow begins.
+const early = new Map_();
+
 // Told by the engine of a promise that was rejected with nothing to handle it, and of one that is handled after all.
 export function rejected(promise, reason, isHandled) {
   if (probing) SetAdd(rejections, promise);
-  else if (!scope) return;
   else if (isHandled) forgive(promise);
-  else MapSet(scope.unhandled, promise, reason);
+  else MapSet(scope ? scope.unhandled : early, promise, reason);
 }
 
 function forgive(promise) {
+  MapDelete(early, promise);
+  if (!scope) return;
   MapDelete(scope.unhandled, promise);
-  const scopes = [];
-  for (let outer = open.pop(); outer; outer = open.pop()) {
-    MapDelete(outer.unhandled, promise);
-    scopes[scopes.length] = outer;
-  }
-  for (let index = scopes.length - 1; index >= 0; index -= 1) open.push(scopes[index]);
+  open.each((outer) => MapDelete(outer.unhandled, promise));
 }
 
 let probing = false;

@@ -101,6 +101,11 @@ export class Queue {
     return entry;
   }
 
+  // Calls the function with each entry, the oldest first.
+  each(use) {
+    for (let index = this.#first; index < this.#next; index += 1) use(MapGet(this.#entries, index));
+  }
+
   pop() {
     if (this.#first === this.#next) return undefined;
     this.#next -= 1;

@@ -92,7 +92,7 @@ export function stepEntry({ title, callback, config }) {
     ...deferred(),
     name: title,
     what: `step "${title}"`,
-    place: here(),
+    stack: here(),
     begin(native) {
       const started = startedBy('step-rejected', () => native.start(title, tries.limit, tries.delay, tries.backoff, tries.timeout));
       const id = started < 0 ? ~started : started;
@@ -137,7 +137,7 @@ export function waitEntry(what, rejectedName, start) {
     __proto__: null,
     ...deferred(),
     what,
-    place: here(),
+    stack: here(),
     begin(native) {
       goesOn(entry, startedBy(rejectedName, () => start(native)));
     },

@@ -95,6 +95,8 @@ impl Engine {
             .with::<intrinsic::Promise>()
             .with::<intrinsic::DOMException>()
             .build(&runtime)?;
+        // SAFETY: the context is there, and this only adds `atob` and `btoa`.
+        context.with(|ctx| unsafe { qjs::JS_AddIntrinsicAToB(ctx.as_raw().as_ptr()) });
         let (calls, rejected) = context.with(|ctx| prelude(&ctx).inspect_err(|_| complain(&ctx)))?;
         runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, is_handled| {
             let told = rejected.clone().restore(&ctx);

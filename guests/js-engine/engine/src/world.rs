@@ -11,6 +11,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
+/// What was waited for.
+pub(crate) enum First {
+    /// A step is to be tried: its attempt of that number is open.
+    Again(u32),
+    /// It has ended.
+    Ended(Ready),
+}
+
 /// What is begun and has not ended, the attempts that are open, and the receipts that are not spent.
 #[derive(Default)]
 pub(crate) struct Drive {
@@ -83,8 +91,8 @@ impl Drive {
         }
     }
 
-    /// Waits for the first end among what goes on in the innermost scope.
-    pub(crate) fn first(&mut self) -> (u32, Ready) {
+    /// Waits for the first among what goes on in the innermost scope that has ended, or is to be tried again.
+    pub(crate) fn first(&mut self) -> (u32, First) {
         let scope = self.scopes.last_mut().expect("there is always a scope");
         let pending: Vec<&Pending> = scope.iter().filter_map(|number| self.pending.get(number)).collect();
         let woken = side_by_side::first(&pending);
@@ -93,19 +101,14 @@ impl Drive {
         match woken.ready {
             Ready::Again(another) => {
                 self.attempts.insert(number, another.attempt);
-                (number, Ready::Step(Ok(another.number.to_string())))
+                (number, First::Again(another.number))
             }
             ready => {
                 scope.remove(place);
                 self.pending.remove(&number);
-                (number, ready)
+                (number, First::Ended(ready))
             }
         }
-    }
-
-    /// Whether an attempt of that step is open.
-    pub(crate) fn is_open(&self, number: u32) -> bool {
-        self.attempts.contains_key(&number)
     }
 
     /// Keeps a receipt under its id.

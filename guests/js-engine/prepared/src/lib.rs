@@ -107,6 +107,9 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(content)
 }
 
+/// Bytes of an entry of [`Positions`].
+const ENTRY: usize = 16;
+
 /// Where places of generated code are in the source.
 ///
 /// Each entry is four numbers, little endian: line and column of the code, line and column of the source. Lines and columns begin with 1
@@ -124,22 +127,24 @@ impl Positions<'_> {
     /// The place in the source of a place in the code: that of the last entry at or before it on the same line.
     #[must_use]
     pub fn source(&self, line: u32, column: u32) -> Option<(u32, u32)> {
-        let entry = |bytes: &[u8]| {
-            let number = |at: usize| {
-                bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
-            };
-            ((number(0), number(4)), (number(8), number(12)))
-        };
-        let mut found = None;
-        for (code, source) in self.0.chunks_exact(16).map(entry) {
-            if code > (line, column) {
-                break;
-            }
-            if code.0 == line {
-                found = Some(source);
+        let (mut from, mut to) = (0, self.0.len() / ENTRY);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.entry(middle)?.0 <= (line, column) {
+                true => from = middle + 1,
+                false => to = middle,
             }
         }
-        found
+        let (code, source) = self.entry(from.checked_sub(1)?)?;
+        (code.0 == line).then_some(source)
+    }
+
+    fn entry(&self, index: usize) -> Option<((u32, u32), (u32, u32))> {
+        let number = |place: usize| {
+            let start = index * ENTRY + place;
+            Some(u32::from_le_bytes(self.0.get(start..start + 4)?.try_into().ok()?))
+        };
+        Some(((number(0)?, number(4)?), (number(8)?, number(12)?)))
     }
 }
 

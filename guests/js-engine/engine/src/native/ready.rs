@@ -7,44 +7,52 @@ use crate::bindings::permission_protocol::tenant::side_by_side::Ready;
 use crate::bindings::permission_protocol::tenant::workflow::Failure;
 use crate::bindings::permission_protocol::tenant::workflow::Received;
 use crate::world;
+use crate::world::First;
 use rquickjs::Ctx;
 use rquickjs::Object;
 use rquickjs::Result;
 
 /// Waits for the first end in the innermost scope: `{ id, kind, … }`.
 pub(super) fn first(ctx: Ctx<'_>) -> Result<Object<'_>> {
-    let (id, ready) = world::with(world::Drive::first);
+    let (id, first) = world::with(world::Drive::first);
     let told = Object::new(ctx)?;
     told.set("id", id)?;
-    match ready {
-        Ready::Step(Ok(number)) if world::with(|drive| drive.is_open(id)) => {
+    match first {
+        First::Again(number) => {
             kind(&told, "again")?;
-            told.set("number", number.parse::<u32>().unwrap_or(1))?;
+            told.set("number", number)?;
         }
+        First::Ended(ready) => end(&told, ready)?,
+    }
+    Ok(told)
+}
+
+fn end(told: &Object<'_>, ready: Ready) -> Result<()> {
+    match ready {
         Ready::Step(Ok(output)) => {
-            kind(&told, "done")?;
+            kind(told, "done")?;
             told.set("text", output)?;
         }
         Ready::Step(Err(Failure { name, message })) => {
-            kind(&told, "failed")?;
+            kind(told, "failed")?;
             told.set("name", name)?;
             told.set("text", message)?;
         }
-        Ready::Slept | Ready::Again(_) => kind(&told, "slept")?,
+        Ready::Slept | Ready::Again(_) => kind(told, "slept")?,
         Ready::Received(Received { event_type, payload, timestamp_ms }) => {
-            kind(&told, "event")?;
+            kind(told, "event")?;
             told.set("name", event_type)?;
             told.set("text", payload)?;
             told.set("number", timestamp_ms as f64)?;
         }
         Ready::TimedOut(until) => {
-            kind(&told, "timed-out")?;
+            kind(told, "timed-out")?;
             told.set("number", until as f64)?;
         }
-        Ready::Approval(Ok(receipt)) => granted(&told, receipt)?,
-        Ready::Approval(Err(refusal)) => refused(&told, refusal)?,
+        Ready::Approval(Ok(receipt)) => granted(told, receipt)?,
+        Ready::Approval(Err(refusal)) => refused(told, refusal)?,
     }
-    Ok(told)
+    Ok(())
 }
 
 fn kind(told: &Object<'_>, kind: &str) -> Result<()> {
