@@ -3,17 +3,9 @@
 //!
 //! Parameters, all optional: `{"resource": "cloudflare://workers/tenant-acme/generated-app"}`.
 
-use guest_sdk::Event;
-use guest_sdk::Failure;
-use guest_sdk::Step;
-use guest_sdk::Workflow;
-use guest_sdk::deploy;
-use guest_sdk::failure;
-use guest_sdk::pp;
-use guest_sdk::serde_json::Value;
-use guest_sdk::serde_json::json;
-use serde::Deserialize;
-use serde::Serialize;
+use guest_sdk::serde_json::{Value, json};
+use guest_sdk::{Event, Failure, Step, Workflow, deploy, failure, pp};
+use serde::{Deserialize, Serialize};
 
 struct TenantDeployWorkflow;
 

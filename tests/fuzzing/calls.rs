@@ -1,15 +1,13 @@
 //! Host calls through the typed boundary, on a real host: any program of them, with any arguments.
 
-use super::framed;
-use super::ground;
+use super::{framed, ground};
 use super::ground::Ground;
 use super::script::Script;
 use arbitrary::Unstructured;
-use host::InstanceKey;
-use host::Status;
+use store::InstanceKey;
+use engine::Status;
 use receipt::Decision;
-use std::sync::LazyLock;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
 static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.wat")));

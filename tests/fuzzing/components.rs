@@ -1,8 +1,7 @@
 //! Components of this world around any core module.
 
 use super::framed;
-use super::watched::SANDBOX;
-use super::watched::watch;
+use super::watched::{SANDBOX, watch};
 use std::sync::LazyLock;
 
 /// The imports and exports that the frame has for a module, and what a module in it has to look like.

@@ -1,23 +1,17 @@
 //! A host in a temporary folder, used for many inputs and then replaced.
 
 use super::recount::recount;
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::authority::DemoDecider;
-use host::authority::Judgement;
-use host::sandbox::SandboxLimits;
+use engine::{Host, Start};
+use store::InstanceKey;
+use engine::issuer::{DemoDecider, Judgement};
+use sandbox::SandboxLimits;
 use receipt::Decision;
 use std::future::Future;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
-use workflow::Entry;
-use workflow::Limits;
-use workflow::Replay;
-use workflow::RequestId;
+use workflow::{Entry, Limits, Replay, RequestId};
 
 /// How many instances a host gets. Counting what it keeps takes longer with each.
 const INSTANCES: u32 = 200;
@@ -81,7 +75,7 @@ impl Ground {
         format!("tenant-{}", self.instances)
     }
 
-    pub fn start(&self, component: &[u8], params: &str) -> Result<InstanceKey, host::Error> {
+    pub fn start(&self, component: &[u8], params: &str) -> Result<InstanceKey, engine::Error> {
         let workflow = self.host.load(component.to_vec()).unwrap();
         let (tenant, actor) = (self.tenant().parse().unwrap(), "agent:builder".parse().unwrap());
         let params = params.to_owned();

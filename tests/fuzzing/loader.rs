@@ -1,7 +1,6 @@
 //! A component's bytes: any bytes at all.
 
-use super::watched::SANDBOX;
-use super::watched::watch;
+use super::watched::{SANDBOX, watch};
 use receipt::Digest;
 
 /// What is refused is refused in bounded words, and `inspect` says the same. What is loaded imports the world and inert WASI alone, and

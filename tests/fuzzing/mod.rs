@@ -12,14 +12,13 @@ pub mod components;
 mod ground;
 pub mod loader;
 pub mod params;
-#[path = "../support/recount.rs"]
-mod recount;
+pub mod recount;
 mod script;
 pub mod settings;
 mod watched;
 
 /// A workflow with room for one core module.
-const FRAME: &str = include_str!("../guests/hostile/frame.wat");
+const FRAME: &str = include_str!("../../guests/hostile/frame.wat");
 
 /// The line of the frame that the module takes the place of.
 const PLACE: &str = "  ;; ATTACK";

@@ -1,12 +1,10 @@
 //! Parameters: any text at all.
 
-use super::framed;
-use super::ground;
+use super::{framed, ground};
 use super::ground::Ground;
-use host::Status;
+use engine::Status;
 use receipt::Json;
-use std::sync::LazyLock;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
 static ECHO: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("echo.wat")));

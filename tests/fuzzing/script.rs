@@ -4,8 +4,7 @@
 //! program that is wrong from its first call is over with it. The rest is wrong in one place or in every place: pointers, lengths,
 //! handles, discriminants, texts.
 
-use arbitrary::Result;
-use arbitrary::Unstructured;
+use arbitrary::{Result, Unstructured};
 
 /// Where the puppet decodes its script to.
 const SCRIPT: u32 = 8192;
@@ -37,9 +36,7 @@ enum Argument {
     Step,
 }
 
-use Argument::At;
-use Argument::Is;
-use Argument::Step;
+use Argument::{At, Is, Step};
 
 /// The calls, by the puppet's numbers.
 #[derive(Clone, Copy)]

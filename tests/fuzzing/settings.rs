@@ -1,8 +1,7 @@
 //! `pp-host.toml`: any text at all.
 
-use host::limits;
-use host::limits::Origin;
-use host::limits::Settings;
+use engine::limits;
+use engine::limits::{Origin, Settings};
 use std::path::Path;
 
 /// What is understood is what every tenant's limits are made of, and fits them. What is not is an error that names the file and a

@@ -2,23 +2,10 @@
 
 use super::ground;
 use super::ground::block_on;
-use host::sandbox::End;
-use host::sandbox::Event;
-use host::sandbox::Halt;
-use host::sandbox::Program;
-use host::sandbox::Sandbox;
-use receipt::Digest;
-use receipt::Timestamp;
-use std::sync::Arc;
-use std::sync::LazyLock;
-use std::sync::Mutex;
-use workflow::Approval;
-use workflow::Begun;
-use workflow::Command;
-use workflow::Outcome;
-use workflow::Performance;
-use workflow::Ready;
-use workflow::Start;
+use sandbox::{End, Event, Halt, Program, Sandbox};
+use receipt::{Digest, Timestamp};
+use std::sync::{Arc, LazyLock, Mutex};
+use workflow::{Approval, Begun, Command, Outcome, Performance, Ready, Start};
 
 /// A runtime with little of everything.
 pub static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(ground::sandbox_limits()).unwrap());

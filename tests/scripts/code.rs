@@ -2,9 +2,9 @@
 
 use crate::support;
 use crate::support::script;
-use host::sandbox::Provenance;
-use host::sandbox::script::Bundle;
-use host::sandbox::script::Code;
+use ::sandbox::Provenance;
+use ::sandbox::script::Bundle;
+use ::sandbox::script::Code;
 use receipt::Digest;
 use serde_json::json;
 use std::fs;
@@ -54,7 +54,7 @@ fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
     *damaged.last_mut().unwrap() ^= 1;
     for forged in [foreign, damaged, sealed[..40].to_vec(), vec![], sealed[32..].to_vec()] {
         fs::write(path(&honest), &forged).unwrap();
-        let sandbox = host::sandbox::Sandbox::new(host::sandbox::SandboxLimits::default()).unwrap();
+        let sandbox = ::sandbox::Sandbox::new(::sandbox::SandboxLimits::default()).unwrap();
         let sandbox = sandbox.cached_in(path(&honest).parent().unwrap()).unwrap();
         let program = sandbox.load(&honest.bytes()).unwrap();
         assert_eq!(program.provenance(), Provenance::Compiled, "{} bytes", forged.len());
@@ -77,7 +77,7 @@ fn the_engines_were_built_from_these_sources() {
         seen += 1;
     }
     assert!(seen > 30, "{seen} files");
-    let current = host::sandbox::script::current_engine();
+    let current = ::sandbox::script::current_engine();
     assert!(lock.contains(&format!("{}  engine.wasm", current.engine)));
     assert!(lock.contains(&format!("{}  prepare.wasm", current.prepare)));
 }
@@ -87,11 +87,11 @@ fn the_engines_were_built_from_these_sources() {
 fn many_bundles_leave_a_bounded_trace() {
     let folder = tempfile::TempDir::new().unwrap();
     script::warm(folder.path());
-    let limits = host::sandbox::SandboxLimits {
-        load: host::sandbox::LoadLimits { cache_bytes: 40 << 20, ..host::sandbox::LoadLimits::default() },
-        ..host::sandbox::SandboxLimits::default()
+    let limits = ::sandbox::SandboxLimits {
+        load: ::sandbox::LoadLimits { cache_bytes: 40 << 20, ..::sandbox::LoadLimits::default() },
+        ..::sandbox::SandboxLimits::default()
     };
-    let sandbox = host::sandbox::Sandbox::new(limits).unwrap().cached_in(&folder.path().join("cache")).unwrap();
+    let sandbox = ::sandbox::Sandbox::new(limits).unwrap().cached_in(&folder.path().join("cache")).unwrap();
     // Each leaves half a megabyte: together they are several times the bound.
     let filler = "export const b = [1, 2, 3];";
     for number in 0..many() {

@@ -2,9 +2,9 @@
 
 use crate::support;
 use crate::support::script;
-use host::Host;
-use host::Status;
-use host::sandbox::SandboxLimits;
+use engine::Host;
+use engine::Status;
+use ::sandbox::SandboxLimits;
 use receipt::Decision;
 use serde_json::json;
 

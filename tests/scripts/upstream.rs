@@ -2,16 +2,13 @@
 //! at commit 60e86f9, under the licence beside it.
 
 use crate::support;
-use crate::support::desk::BEGINNING;
-use crate::support::desk::Desk;
-use crate::support::desk::Hands;
-use crate::support::desk::open;
+use crate::support::desk::{BEGINNING, Desk, Hands, open};
 use crate::support::script;
-use host::InstanceKey;
-use host::Status;
-use host::capability::Deploy;
-use host::operate::Back;
-use host::sandbox::script::Bundle;
+use ::store::InstanceKey;
+use engine::Status;
+use engine::capability::Deploy;
+use engine::api::Back;
+use ::sandbox::script::Bundle;
 use receipt::Decision;
 use receipt::Digest;
 use serde_json::Value;
@@ -68,7 +65,7 @@ fn what_is_approved_is_the_description_and_the_approver_is_told() {
     for part in ["there are no other bytes", "a script of one module", "main module tenant-workflow.ts", SHA256] {
         assert!(told.contains(part), "{part} in\n{told}");
     }
-    let engine = host::sandbox::script::current_engine().engine.to_string();
+    let engine = ::sandbox::script::current_engine().engine.to_string();
     assert!(told.contains(&engine) && request.document().unwrap().canonical().contains(&engine));
 }
 

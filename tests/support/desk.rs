@@ -1,23 +1,16 @@
 //! A host whose clock stands still until somebody moves it, and everybody outside it: who decides, who sends events, who waits.
 
 use crate::support;
-use host::Builder;
-use host::Host;
-use host::InstanceKey;
-use host::Status;
-use receipt::Decision;
-use receipt::Timestamp;
-use serde_json::Value;
-use serde_json::json;
+use engine::{Builder, Host, Status};
+use store::InstanceKey;
+use receipt::{Decision, Timestamp};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
-use workflow::Entry;
-use workflow::Pending;
-use workflow::Wait;
+use workflow::{Entry, Pending, Wait};
 
 /// When it all begins, in milliseconds since the epoch.
 pub const BEGINNING: i64 = 1_800_000_000_000;

@@ -1,18 +1,10 @@
 //! An action that is under way for as long as a test wants it to be.
 
-use host::authority::Reversibility;
-use host::capability::Attempt;
-use host::capability::Capability;
-use host::capability::Deploy;
-use host::capability::OnInterruption;
-use host::capability::PerformError;
-use host::capability::Performed;
-use host::capability::Permit;
+use engine::issuer::Reversibility;
+use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::Sender;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use workflow::Artifact;
 
 /// A deployment that says when it has begun, and waits to be let go on. It must not be begun twice.
@@ -48,7 +40,7 @@ impl Capability for Held {
         &self,
         permit: &Permit,
         artifact: &Artifact,
-        attempt: Attempt,
+        attempt: Execution,
     ) -> Result<Performed, PerformError> {
         self.entered.send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();

@@ -1,27 +1,27 @@
 //! What the tests share: the prebuilt guests, a host in a folder of its own, and a way of driving it to the end.
-#![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test uses its part")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+pub mod child;
 pub mod cli;
 pub mod desk;
 pub mod held;
 pub mod people;
-pub mod recount;
 pub mod script;
 pub mod stored;
 pub mod worker;
 
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::authority::DemoDecider;
-use host::authority::Judgement;
+pub use crate::fuzzing::recount;
+
+use engine::capability::{Deploy, Deployment};
+use engine::issuer::{DemoDecider, Judgement};
+use engine::{Host, Start, Status};
 use receipt::Decision;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 use std::future::Future;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::Entry;
 
@@ -38,6 +38,29 @@ pub fn guest_path(name: &str) -> PathBuf {
 /// The bytes of a prebuilt guest.
 pub fn guest(name: &str) -> Vec<u8> {
     std::fs::read(guest_path(name)).unwrap()
+}
+
+/// What cargo prints. It may download something first: only for tests that are ignored unless they are asked for.
+pub fn cargo(arguments: &[&str]) -> String {
+    let ran = Command::new(env!("CARGO")).current_dir(root()).args(arguments).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+/// Makes a named pipe.
+pub fn make_pipe(path: &Path) {
+    mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
+}
+
+/// Whether these programs are installed. Says so past the capture that swallows what a passing test prints where they are not.
+pub fn installed(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_here = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let missing = programs.iter().find(|program| !is_here(program));
+    if let Some(program) = missing {
+        writeln!(std::io::stderr(), "NOT RUN: {program} is not installed").unwrap();
+    }
+    missing.is_none()
 }
 
 /// Runs a future to its end.
@@ -81,12 +104,27 @@ pub fn new_host() -> (TempDir, Host) {
     (folder, host)
 }
 
-/// Runs one attack of the hostile guest, with everything approved, and returns how it ended and the facts.
-pub fn attack(name: &str) -> (Status, Vec<Entry>) {
-    let (_folder, host) = new_host();
+/// An attack of the hostile guest, after its end.
+pub struct Attacked {
+    /// How it ended.
+    pub status: Status,
+    /// What the host believes to have happened.
+    pub entries: Vec<Entry>,
+    /// What the target has recorded.
+    pub deployments: Vec<Deployment>,
+}
+
+/// Runs one attack of the hostile guest on a host of its own, with everything approved.
+pub fn attack(name: &str) -> Attacked {
+    let (folder, host) = new_host();
     let key = start(&host, "hostile", &format!(r#"{{"attack":"{name}"}}"#));
     let status = finish(&host, &key, Decision::Approved);
-    (status, entries(&host, &key))
+    Attacked { status, entries: entries(&host, &key), deployments: deployments(folder.path()) }
+}
+
+/// What has been deployed from a data folder, by the target's own record.
+pub fn deployments(folder: &Path) -> Vec<Deployment> {
+    Deploy::new(folder.join("deployments")).list().unwrap()
 }
 
 /// The entries of an instance.

@@ -1,22 +1,12 @@
 //! People with keys, and a host where they decide.
 
-use host::Clock;
-use host::Error;
-use host::Host;
-use host::InstanceKey;
-use host::Recorded;
-use host::Status;
-use host::trust::Act;
-use receipt::Decision;
-use receipt::Ed25519StatementSigner;
-use receipt::Envelope;
-use receipt::PersonId;
-use receipt::StatementSigner as _;
-use receipt::Timestamp;
+use engine::{Clock, Error, Host, Recorded, Status};
+use store::InstanceKey;
+use engine::trust::Act;
+use receipt::{Decision, Ed25519StatementSigner, Envelope, PersonId, StatementSigner as _, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 use workflow::RequestId;
 
@@ -155,7 +145,7 @@ fn open(folder: &Path, policy: Option<&str>, clock: &Hands) -> Host {
 }
 
 /// The receipt that a statement led to.
-pub fn issued(recorded: Result<Recorded, Error>) -> host::store::StoredReceipt {
+pub fn issued(recorded: Result<Recorded, Error>) -> store::StoredReceipt {
     match recorded.unwrap() {
         Recorded::Issued(receipt) => *receipt,
         Recorded::Waiting(count) => panic!("not decided: {count:?}"),

@@ -1,19 +1,10 @@
 //! Workflows as source text: bundles of them, and hosts on which the engine need not be compiled again.
 
 use crate::support;
-use crate::support::desk::BEGINNING;
-use crate::support::desk::Desk;
-use crate::support::desk::Hands;
-use crate::support::desk::open;
-use host::Builder;
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::sandbox::script::Bundle;
-use host::sandbox::script::Kind;
-use host::sandbox::script::Module;
-use host::sandbox::script::current_engine;
+use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use ::sandbox::script::{Bundle, Kind, Module, current_engine};
+use engine::{Builder, Host, Start, Status};
+use ::store::InstanceKey;
 use receipt::Decision;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,20 +1,11 @@
 //! A store without a host: instances of one tenant, and steps in them.
 
-use host::InstanceKey;
-use host::store::Batch;
-use host::store::Commit;
-use host::store::Create;
-use host::store::DataFolder;
-use host::store::Place;
-use host::store::Quotas;
-use host::store::Sqlite;
-use host::store::Store;
-use receipt::Digest;
-use receipt::Timestamp;
+use store::{InstanceKey, Batch, Commit, Create, JournalPosition, Quotas, Store};
+use store_sqlite::{DataFolder, Sqlite};
+use receipt::{Digest, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
-use workflow::Entry;
-use workflow::Manner;
+use workflow::{Entry, Manner};
 
 /// When everything happens.
 pub const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -55,5 +46,5 @@ pub fn step(call: u32) -> Entry {
 
 pub fn append(store: &dyn Store, name: &str, after: usize, entry: Entry) -> Commit {
     let batch = Batch { entries: vec![entry], ..Batch::default() };
-    store.append(Place { key: key(name), after, at: AT }, &batch)
+    store.append(JournalPosition { key: key(name), after, at: AT }, &batch)
 }

@@ -1,18 +1,11 @@
 //! A process that works in a data folder, and people who decide there.
 
-use super::cli::Ran;
-use super::cli::command;
-use super::cli::lines;
-use super::cli::run;
+use super::cli::{Ran, command, lines, run};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::BufRead as _;
-use std::io::BufReader;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Child;
-use std::process::ChildStderr;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{Child, ChildStderr, ExitStatus, Stdio};
 
 /// `pp-host work` in a folder. Killed when it is dropped.
 pub struct Worker {
@@ -43,14 +36,13 @@ impl Worker {
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
     /// Tells it to stop, and waits until it has.
     pub fn stop(self) -> Ran {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         self.ended().0
     }
 

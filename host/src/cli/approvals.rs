@@ -1,25 +1,17 @@
 //! `pp-host approvals`: what waits for a decision, and how decisions have gone.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
-use crate::cli::office;
-use clap::Args;
-use clap::Subcommand;
-use host::Waiting;
-use host::authority::Request;
-use host::sandbox::script::Bundle;
-use host::sandbox::script::Kind;
-use host::store::Requests;
-use host::store::Store as _;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, session};
+use clap::{Args, Subcommand};
+use engine::Waiting;
+use engine::issuer::Request;
 use receipt::PersonId;
+use sandbox::script::{Bundle, Kind};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use workflow::Entry;
-use workflow::Clipped;
-use workflow::Escaped;
-use workflow::RequestId;
+use store::{RequestFilter, Store as _};
+use workflow::{Clipped, Entry, Escaped, RequestId};
 
 /// What waits for a decision.
 #[derive(Debug, Args)]
@@ -77,7 +69,7 @@ impl Approvals {
 
 /// Requests for the same thing by the same code stand together: they are one question, asked several times.
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
-    let reading = office::read(data)?;
+    let reading = session::read(data)?;
     let mut folded: BTreeMap<_, Vec<Waiting>> = BTreeMap::new();
     let mut order = Vec::new();
     for waiting in reading.waiting()? {
@@ -137,7 +129,7 @@ fn identity(request: &Request) -> (String, String, String, String, Option<String
 }
 
 fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
-    let reading = office::read(data)?;
+    let reading = session::read(data)?;
     let Waiting { request, count, .. } = reading.standing(id)?;
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", request.id)?;
@@ -160,7 +152,7 @@ const LINES: usize = 2_000;
 
 /// The text that was approved or is to be: from the bytes whose digest the request names.
 fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
-    let request = office::read(data)?.standing(id)?.request;
+    let request = session::read(data)?.standing(id)?.request;
     let (_folder, store) = data.read()?;
     let bytes = store.component(&request.component)?;
     let mut out = anstream::stdout().lock();
@@ -216,7 +208,7 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    let waiting = store.requests(Requests::Waiting)?.len();
+    let waiting = store.requests(RequestFilter::Waiting)?.len();
     stats.seconds.sort_unstable();
     let median = stats.seconds.get(stats.seconds.len() / 2).copied();
     let mut out = anstream::stdout().lock();

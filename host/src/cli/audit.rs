@@ -1,23 +1,16 @@
 //! `pp-host audit` and `pp-host logs`.
 
-use crate::cli::Exit;
-use crate::cli::bulletin::line;
-use crate::cli::data::Data;
-use crate::cli::data::OneOrAll;
-use crate::cli::data::Which;
-use crate::cli::json_line;
+use crate::cli::data_dir::{Data, OneOrAll, Which};
+use crate::cli::feed::line;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use host::store::Deleted;
-use host::store::RecordedAct;
-use host::store::Sqlite;
-use host::store::Store as _;
-use host::trust::Said;
+use engine::trust::RecordedTrustAct;
 use receipt::Timestamp;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
-use workflow::Escaped;
-use workflow::Quoted;
+use store::{Deleted, RecordedAct, Store as _};
+use store_sqlite::Sqlite;
+use workflow::{Escaped, Quoted};
 
 /// Show every fact, of one instance or of all.
 #[derive(Debug, Args)]
@@ -73,7 +66,7 @@ struct Beside {
 fn beside(store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
     let mut all = Vec::new();
     for RecordedAct { at, body, .. } in store.acts(0)? {
-        let Said { by, act } = serde_json::from_str(&body)?;
+        let RecordedTrustAct { by, act } = serde_json::from_str(&body)?;
         let words = format!("{at}  {}  {act}", Escaped(&by));
         all.push((at, Beside { words, json: json!({ "at": at, "by": by, "act": act }) }));
     }

@@ -1,11 +1,10 @@
 //! `pp-host authority`: the issuer's keys in a process of their own.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::policy;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, policy};
 use clap::Args;
-use host::SystemClock;
-use host::authority::Office;
+use engine::SystemClock;
+use engine::issuer::IssuerServer;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -27,9 +26,9 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let policy = policy::load(data)?.unwrap_or_else(|| Box::new(::policy::ask_one()));
-        let office = Office::open(&data.path, policy, Box::new(SystemClock))?;
+        let office = IssuerServer::open(&data.path, policy, Box::new(SystemClock))?;
         let accounts = match self.account.as_slice() {
-            [] => vec![host::authority::own_account()],
+            [] => vec![engine::issuer::own_account()],
             named => named.to_vec(),
         };
         writeln!(anstream::stdout(), "listening on {}", self.socket.display())?;

@@ -1,14 +1,12 @@
 //! `pp-host backup`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use host::store::DataFolder;
-use host::store::back_up;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
+use store_sqlite::{DataFolder, back_up};
 use workflow::Escaped;
 
 /// Copy the data folder to a new one, while it is in use.

@@ -1,13 +1,9 @@
 //! `pp-host bench`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line};
+use bench::{Extent, Line, Section};
 use clap::Args;
-use host::bench;
-use host::bench::Extent;
-use host::bench::Line;
-use host::bench::Section;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;

@@ -1,16 +1,10 @@
 //! Who decides on this command line.
 
 use anyhow::bail;
-use host::authority::DemoDecider;
-use host::authority::Judgement;
-use host::authority::Request;
+use engine::issuer::{DemoDecider, Judgement, Request};
 use receipt::Decision;
-use std::io::BufRead as _;
-use std::io::IsTerminal as _;
-use std::io::Write as _;
-use workflow::ActorId;
-use workflow::Escaped;
-use workflow::InvalidId;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use workflow::{ActorId, Escaped, InvalidId};
 
 /// What to do when an action waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

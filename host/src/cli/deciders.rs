@@ -1,26 +1,18 @@
 //! `pp-host deciders`: who may decide, and with which keys.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::office;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, session};
 use anyhow::Context as _;
-use clap::Args;
-use clap::Subcommand;
-use host::Clock as _;
-use host::SystemClock;
-use host::store::StoreError;
-use host::trust::Act;
-use host::trust::Trust;
-use receipt::DeciderKey;
-use receipt::Person;
-use receipt::PersonId;
-use receipt::Role;
-use receipt::Timestamp;
+use clap::{Args, Subcommand};
+use engine::trust::{Act, Trust};
+use engine::{Clock as _, SystemClock};
+use receipt::{DeciderKey, Person, PersonId, Role, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use store::StoreError;
 use workflow::TenantId;
 
 /// The people who decide, and their public keys.
@@ -96,13 +88,13 @@ impl Deciders {
             }
             Self::Remove { decider, reason } => {
                 let act = Act::DeciderRemoved { decider: decider.clone(), reason: reason.clone() };
-                office::say(data, act)?;
+                session::say(data, act)?;
                 writeln!(anstream::stdout(), "{decider} decides no more")?;
             }
             Self::RevokeKey { key_id, reason, compromised_since } => {
                 let (key_id, reason, compromised_at) = (key_id.clone(), reason.clone(), *compromised_since);
                 let act = Act::KeyRevoked { key_id: key_id.clone(), compromised_at, reason };
-                office::say(data, act)?;
+                session::say(data, act)?;
                 writeln!(anstream::stdout(), "key {key_id} counts no more")?;
             }
             Self::NewKey { file } => {
@@ -164,10 +156,10 @@ impl Add {
         for act in [Some(&added), given.as_ref()].into_iter().flatten() {
             tried.apply(SystemClock.now(), act)?;
         }
-        office::say(data, added)?;
+        session::say(data, added)?;
         let mut out = anstream::stdout();
         if let (Some(key), Some(given)) = (key, given) {
-            office::say(data, given)?;
+            session::say(data, given)?;
             writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
         } else {
             writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;
@@ -193,7 +185,7 @@ fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
 pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let (_folder, store) = data.read()?;
     let mut trust = Trust::default();
-    trust.extend(&host::store::Store::acts(&store, 0)?)?;
+    trust.extend(&store::Store::acts(&store, 0)?)?;
     Ok(trust)
 }
 

@@ -1,35 +1,22 @@
 //! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::deciders;
-use crate::cli::office;
-use anyhow::Context as _;
-use anyhow::bail;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, deciders, session};
+use anyhow::{Context as _, bail};
 use clap::Args;
-use host::authority::Request;
-use host::operate::Answer;
-use host::operate::Operation;
-use host::store::Store as _;
-use host::trust::Act;
-use receipt::Decision;
-use receipt::DecisionStatement;
-use receipt::Envelope;
-use receipt::PersonId;
-use receipt::PublicKey;
-use receipt::RawSignature;
-use receipt::Role;
-use receipt::SignError;
-use receipt::StatementSigner;
-use signer::Agent;
-use signer::DeciderKey;
-use signer::KeyFile;
+use engine::api::{Operation, OperationOutcome};
+use engine::issuer::Request;
+use engine::trust::Act;
+use receipt::{
+    Decision, DecisionStatement, Envelope, PersonId, PublicKey, RawSignature, Role, SignError,
+    StatementSigner,
+};
+use signer::{Agent, DeciderKey, KeyFile};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use workflow::ReceiptId;
-use workflow::RequestId;
-use workflow::TenantId;
+use store::Store as _;
+use workflow::{ReceiptId, RequestId, TenantId};
 
 /// Sign a decision about a request.
 #[derive(Debug, Args)]
@@ -153,17 +140,17 @@ impl Decide {
         };
         let mut out = anstream::stdout();
         let envelope = envelope.to_json().canonical();
-        match office::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
-            Answer::Kept { approved, ruling } => {
+        match session::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
+            OperationOutcome::Kept { approved, ruling } => {
                 let approved: Vec<_> = approved.iter().map(PersonId::as_str).collect();
                 writeln!(out, "signed, and kept with request {}", self.request)?;
                 writeln!(out, "  approved by {}; the policy says {ruling}", approved.join(", "))?;
             }
-            Answer::Issued { receipt, status, expires_at, key } => {
+            OperationOutcome::Issued { receipt, status, expires_at, key } => {
                 writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
-                writeln!(out, "  request {} is decided; {}", self.request, office::go_on(data, &key))?;
+                writeln!(out, "  request {} is decided; {}", self.request, session::go_on(data, &key))?;
             }
-            other => return Err(office::unexpected(&other)),
+            other => return Err(session::unexpected(&other)),
         }
         Ok(Exit::Done)
     }
@@ -196,9 +183,9 @@ fn is_about(data: &Data, id: &RequestId, statement: &DecisionStatement) -> anyho
 }
 
 fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {
-    match office::operate(data, operation)? {
-        Answer::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
-        other => Err(office::unexpected(&other)),
+    match session::operate(data, operation)? {
+        OperationOutcome::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
+        other => Err(session::unexpected(&other)),
     }
 }
 
@@ -260,7 +247,7 @@ impl Review {
         let (request, by, reason) = (self.request.clone(), self.by.clone(), self.reason.clone());
         let statement = drawn_up(data, Operation::DrawUpReview { request, by, decision, reason })?;
         let envelope = self.key.sign(data, &self.by, &statement)?.to_json().canonical();
-        office::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
+        session::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
         writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
         Ok(Exit::Done)
     }
@@ -268,8 +255,8 @@ impl Review {
 
 impl Withdraw {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (request, by, reason) = (self.request.clone(), office::account(), self.reason.clone());
-        office::operate(data, Operation::Withdraw { request, by, reason })?;
+        let (request, by, reason) = (self.request.clone(), session::account(), self.reason.clone());
+        session::operate(data, Operation::Withdraw { request, by, reason })?;
         writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
         Ok(Exit::Done)
     }
@@ -277,13 +264,13 @@ impl Withdraw {
 
 impl Revoke {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (receipt, by, reason) = (self.receipt.clone(), office::account(), self.reason.clone());
-        match office::operate(data, Operation::Revoke { receipt, by, reason })? {
-            Answer::Revoked { revocation } => {
+        let (receipt, by, reason) = (self.receipt.clone(), session::account(), self.reason.clone());
+        match session::operate(data, Operation::Revoke { receipt, by, reason })? {
+            OperationOutcome::Revoked { revocation } => {
                 writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
                 Ok(Exit::Done)
             }
-            other => Err(office::unexpected(&other)),
+            other => Err(session::unexpected(&other)),
         }
     }
 }
@@ -291,14 +278,14 @@ impl Revoke {
 impl Freeze {
     pub(crate) fn freeze(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
-        office::say(data, act)?;
+        session::say(data, act)?;
         writeln!(anstream::stdout(), "frozen: nothing is approved and nothing is done until pp-host thaw")?;
         Ok(Exit::Done)
     }
 
     pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
-        office::say(data, act)?;
+        session::say(data, act)?;
         writeln!(anstream::stdout(), "thawed")?;
         Ok(Exit::Done)
     }

@@ -1,10 +1,9 @@
 //! `pp-host deployments`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use host::capability::Deploy;
+use engine::capability::Deploy;
 use std::io::Write as _;
 use workflow::Quoted;
 

@@ -1,14 +1,10 @@
 //! `pp-host drill`.
 
-use crate::cli::Exit;
-use crate::cli::data;
-use anstyle::AnsiColor;
-use anstyle::Style;
+use crate::cli::{Exit, data_dir};
+use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use clap::Args;
-use host::drill;
-use host::drill::Attack;
-use host::drill::Verdict;
+use drill::{Attack, Verdict};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::Escaped;
@@ -42,7 +38,7 @@ impl Drill {
             write!(out, "{}", drill::table())?;
             return Ok(Exit::Done);
         }
-        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data::compiler()?));
+        let (attacks, drill) = (self.attacks()?, drill::Drill::new().compiled_by(data_dir::compiler()?));
         let mut held = 0;
         for attack in &attacks {
             let verdict = drill.run(attack);

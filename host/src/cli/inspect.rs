@@ -1,17 +1,11 @@
 //! `pp-host inspect`.
 
-use crate::cli::Exit;
-use crate::cli::data;
-use crate::cli::data::Data;
-use crate::cli::given;
+use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, args, data_dir};
 use clap::Args;
-use host::sandbox::Inspection;
-use host::sandbox::LoadError;
-use host::sandbox::Provenance;
-use host::sandbox::Sandbox;
-use host::sandbox::SandboxLimits;
-use host::sandbox::script::Script;
+use sandbox::script::Script;
+use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
 use serde_json::json;
 use std::io;
 use std::io::Write;
@@ -38,7 +32,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bytes = given::component(&self.guest, self.class.as_deref(), data)?;
+        let bytes = args::component(&self.guest, self.class.as_deref(), data)?;
         let limits = self.limits.settings(data)?.largest().sandbox;
         let inspection = sandbox(data, limits)?.inspect(&bytes);
         let mut out = anstream::stdout().lock();
@@ -52,7 +46,7 @@ impl Inspect {
 
 /// With the data folder's cache where there is one that can be used. None is made.
 fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
-    let (cache, compiler) = (data.path.join("cache"), data::compiler()?);
+    let (cache, compiler) = (data.path.join("cache"), data_dir::compiler()?);
     let plain = || Sandbox::new(limits.clone());
     let sandbox = match cache.join("key").exists() {
         true => plain()?.cached_in(&cache).or_else(|_| plain()),

@@ -1,11 +1,10 @@
 //! `pp-host keys`.
 
 use crate::cli::Exit;
-use crate::cli::data::Data;
+use crate::cli::data_dir::Data;
 use clap::Subcommand;
-use host::Clock as _;
-use host::SystemClock;
-use host::authority::Keyring;
+use engine::issuer::Keyring;
+use engine::{Clock as _, SystemClock};
 use receipt::Scope;
 use serde_json::json;
 use std::io::Write as _;
@@ -39,7 +38,7 @@ impl Keys {
                 let folder = data.own()?;
                 let mut out = anstream::stdout();
                 for scope in [Scope::Demo, Scope::Production] {
-                    let seed = host::random_bytes()?;
+                    let seed = engine::random_bytes()?;
                     let id = Keyring::rotate(&folder.keys(), scope, &seed, SystemClock.now())?;
                     writeln!(out, "{id} signs {scope} receipts from now on")?;
                 }

@@ -1,15 +1,12 @@
 //! `--limit NAME=N` and `--config FILE`: whose limits are which.
 
-use crate::cli::data::Data;
+use crate::cli::data_dir::Data;
 use clap::Args;
-use host::limits;
-use host::limits::Limit;
-use host::limits::Settings;
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use engine::limits;
+use engine::limits::{Limit, Settings};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fs, io};
 
 /// The settings file in the data folder.
 const FILE: &str = "pp-host.toml";

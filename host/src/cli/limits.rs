@@ -1,14 +1,12 @@
 //! `pp-host limits`.
 
 use crate::cli::Exit;
-use crate::cli::data::Data;
+use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
 use clap::Args;
-use host::limits::Origin;
-use host::limits::Resolved;
+use engine::limits::{Origin, Resolved};
 use std::io::Write as _;
-use workflow::Escaped;
-use workflow::TenantId;
+use workflow::{Escaped, TenantId};
 
 /// Show every limit: its value, where that comes from, and why it is what it is.
 #[derive(Debug, Args)]

@@ -4,36 +4,35 @@
 //! `verify` has those of the receipt specification instead.
 
 mod approvals;
+mod args;
 mod audit;
 mod authority;
 mod backup;
 mod bench;
-mod bulletin;
-mod data;
+mod data_dir;
 mod decide;
 mod deciders;
 mod decisions;
 mod deployments;
 mod drill;
-mod given;
+mod feed;
 mod inspect;
 mod instances;
 mod keys;
 mod limit;
 mod limits;
-mod office;
 mod pack;
 mod policy;
 mod receipts;
 mod run;
-mod story;
+mod session;
 mod submit;
+mod transcript;
 mod verify;
 mod watch;
 mod work;
 
-use clap::Parser;
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 use receipt::Decision;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -43,7 +42,7 @@ use std::process::ExitCode;
 #[command(name = "pp-host", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    data: data::Data,
+    data: data_dir::Data,
 
     #[command(subcommand)]
     command: Command,
@@ -113,7 +112,7 @@ enum Command {
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
     /// Compile a component from standard input, for the process that has started this one.
-    #[command(name = host::sandbox::COMPILE, hide = true)]
+    #[command(name = sandbox::COMPILE, hide = true)]
     Compile,
 }
 
@@ -150,7 +149,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Drill(drill) => drill.execute(),
         Command::Backup(backup) => backup.execute(data),
         Command::Bench(bench) => bench.execute(data),
-        Command::Compile => return host::sandbox::compile_for_parent(),
+        Command::Compile => return sandbox::compile_for_parent(),
         Command::Inspect(inspect) => inspect.execute(data),
         Command::Run(run) => run.execute(data),
         Command::Resume(resume) => resume.execute(data),

@@ -3,24 +3,17 @@
 //! Which files belong to it is found out by following the imports from the main module. The modules are read in a sandbox; what this
 //! process reads itself is the folder's settings.
 
-use crate::cli::data;
-use crate::cli::data::Data;
+use crate::cli::data_dir;
+use crate::cli::data_dir::Data;
 use anyhow::Context as _;
 use anyhow::bail;
-use host::sandbox::Sandbox;
-use host::sandbox::SandboxLimits;
-use host::sandbox::script::Bundle;
-use host::sandbox::script::Kind;
-use host::sandbox::script::Module;
-use host::sandbox::script::candidates;
-use host::sandbox::script::current_engine;
-use host::sandbox::script::relative;
+use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
+use sandbox::{Sandbox, SandboxLimits};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where a folder's main module is, unless its settings say so.
 const MAIN: [&str; 6] =
@@ -214,7 +207,7 @@ impl Packing<'_> {
 /// With the data folder's cache, so that what is compiled here need not be compiled again.
 fn sandbox(data: &Data) -> anyhow::Result<Sandbox> {
     let limits = SandboxLimits { live_instances: 2, ..SandboxLimits::default() };
-    let sandbox = Sandbox::new(limits)?.compiled_by(data::compiler()?);
+    let sandbox = Sandbox::new(limits)?.compiled_by(data_dir::compiler()?);
     Ok(sandbox.cached_in(&data.path.join("cache"))?)
 }
 

@@ -1,18 +1,14 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::office;
-use anyhow::Context as _;
-use anyhow::bail;
-use clap::Args;
-use clap::Subcommand;
-use host::trust::Subject;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, session};
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use engine::trust::Subject;
 use policy::Policy as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use workflow::RequestId;
 
 /// The policy's file in the data folder, in each of the languages.
@@ -100,7 +96,7 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
 
 impl Explain {
     fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let reading = office::read(data)?;
+        let reading = session::read(data)?;
         let document = reading.request(&self.request)?.document()?;
         let subject = Subject::of(&document)?;
         let explanation = reading.policy().explain(&subject.question(&[]));

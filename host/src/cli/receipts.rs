@@ -1,20 +1,15 @@
 //! `pp-host receipts`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
-use crate::cli::visible_json;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, visible_json};
 use anyhow::Context as _;
 use clap::Subcommand;
-use host::authority::Keyring;
-use host::store::Fate;
-use host::store::Sqlite;
-use host::store::Store as _;
-use host::store::StoredReceipt;
+use engine::issuer::Keyring;
 use receipt::KeySet;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write as _;
+use store::{ReceiptState, Store as _, StoredReceipt};
+use store_sqlite::Sqlite;
 use workflow::ReceiptId;
 
 /// List, show and export receipts.
@@ -79,7 +74,7 @@ impl Receipts {
     }
 }
 
-fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<(StoredReceipt, Fate)> {
+fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<(StoredReceipt, ReceiptState)> {
     store
         .receipt(id)?
         .with_context(|| format!("there is no receipt {id} (pp-host receipts list shows what there is)"))
@@ -89,7 +84,7 @@ fn status(receipt: &StoredReceipt) -> &str {
     receipt.artifact.status.as_deref().unwrap_or("unknown")
 }
 
-fn line(receipt: &StoredReceipt, fate: &Fate) -> Value {
+fn line(receipt: &StoredReceipt, fate: &ReceiptState) -> Value {
     json!({
         "receipt_id": receipt.id,
         "request_id": receipt.request,
@@ -104,7 +99,7 @@ fn line(receipt: &StoredReceipt, fate: &Fate) -> Value {
     })
 }
 
-fn sentence(receipt: &StoredReceipt, fate: &Fate) -> String {
+fn sentence(receipt: &StoredReceipt, fate: &ReceiptState) -> String {
     let issued = receipt.artifact.issued_at.as_deref().unwrap_or_default();
     let spent = fate.redeemed.map_or_else(String::new, |(at, _)| format!("  redeemed {at}"));
     let spent = fate.revoked.as_ref().map_or(spent, |(at, _)| format!("  revoked {at}"));
@@ -114,7 +109,7 @@ fn sentence(receipt: &StoredReceipt, fate: &Fate) -> String {
 fn show(
     out: &mut impl std::io::Write,
     stored: &StoredReceipt,
-    fate: &Fate,
+    fate: &ReceiptState,
     keys: &KeySet,
 ) -> anyhow::Result<()> {
     let verified = receipt::verify(&stored.artifact, keys)?;
@@ -148,7 +143,7 @@ fn show(
 }
 
 /// The specification's envelope, with the owner's fields beside it.
-fn export(receipt: &StoredReceipt, fate: &Fate, public: bool) -> anyhow::Result<Value> {
+fn export(receipt: &StoredReceipt, fate: &ReceiptState, public: bool) -> anyhow::Result<Value> {
     let mut artifact = serde_json::to_value(&receipt.artifact)?;
     artifact["redeemed_at"] = json!(fate.redeemed.map(|(at, _)| at));
     let mut export = json!({ "artifact": artifact });

@@ -1,47 +1,24 @@
 //! `pp-host run` and `pp-host resume`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::data::Which;
+use crate::cli::args::Workflow;
+use crate::cli::data_dir::{Data, Which};
 use crate::cli::decide::Manner;
-use crate::cli::given::Workflow;
 use crate::cli::limit::LimitArgs;
-use crate::cli::office;
-use crate::cli::story::Story;
+use crate::cli::transcript::Story;
+use crate::cli::{Exit, session};
 use anstyle::Style;
-use anyhow::Context as _;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use host::Clock as _;
-use host::Fact;
-use host::Host;
-use host::InstanceKey;
-use host::Start;
-use host::Status;
-use host::SystemClock;
-use host::Waiting;
-use host::authority::Judgement;
-use host::authority::Keyring;
-use host::authority::Request;
-use host::control::Control;
-use host::operate::Answer;
-use host::operate::Operation;
-use host::store::Store as _;
-use host::store::StoreError;
-use host::store::StoredReceipt;
-use receipt::Decision;
-use receipt::Scope;
+use engine::api::{Operation, OperationOutcome};
+use engine::control::Control;
+use engine::issuer::{Judgement, Keyring, Request};
+use engine::{Clock as _, Host, Start, Status, SystemClock, Waiting};
+use receipt::{Decision, Scope};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use workflow::Effect;
-use workflow::Entry;
-use workflow::Quoted;
-use workflow::Wait;
+use store::{Fact, InstanceKey, Store as _, StoreError, StoredReceipt};
+use workflow::{Effect, Entry, Quoted, Wait};
 
 /// Run a workflow until it ends or waits.
 #[derive(Debug, Args)]
@@ -135,7 +112,7 @@ impl Resume {
         let key = self.which.key();
         data.read()?.1.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         if let Some(manner) = manner
-            && office::works_elsewhere(data)
+            && session::works_elsewhere(data)
         {
             return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
         }
@@ -152,22 +129,22 @@ impl Resume {
 
 /// Decides what an instance waits for that another process drives.
 fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner) -> anyhow::Result<Exit> {
-    let waiting = office::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
+    let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
     let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
     story.request(&request);
     let Some(Judgement { decision, by, reason }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
     let (request, by) = (request.id, by.name().clone());
-    match office::operate(data, Operation::DecideForShow { request, decision, by, reason })? {
-        Answer::Issued { receipt, status, expires_at, key } => {
+    match session::operate(data, Operation::DecideAsDemo { request, decision, by, reason })? {
+        OperationOutcome::Issued { receipt, status, expires_at, key } => {
             story.say(
                 Style::new().bold(),
                 "receipt",
                 format_args!("{receipt} {status}, redeemable until {expires_at}"),
             );
-            story.detail("go on", office::go_on(data, &key));
+            story.detail("go on", session::go_on(data, &key));
             Ok(Exit::Done)
         }
-        other => Err(office::unexpected(&other)),
+        other => Err(session::unexpected(&other)),
     }
 }
 
@@ -192,8 +169,8 @@ impl<'a> Session<'a> {
             story.fact(fact);
             tell.tell();
         };
-        let host =
-            office::open(data, &common.limits, observe).map_err(|error| office::or_worked_in(data, error))?;
+        let host = session::open(data, &common.limits, observe)
+            .map_err(|error| session::or_worked_in(data, error))?;
         let manner = match (host.scope()?, named) {
             (Scope::Demo, named) => named.unwrap_or(default),
             (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,

@@ -1,15 +1,10 @@
 //! `pp-host submit`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::given::Workflow;
-use crate::cli::json_line;
-use crate::cli::office;
+use crate::cli::args::Workflow;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line, session};
 use clap::Args;
-use host::operate::Answer;
-use host::operate::Created;
-use host::operate::Operation;
-use host::operate::Submit as Submitted;
+use engine::api::{Created, Operation, OperationOutcome, Submit as Submitted};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;
@@ -42,9 +37,9 @@ impl Submit {
             params: params.text("the parameters")?,
             component: self.workflow.component(data)?.into(),
         });
-        let (key, created) = match office::operate(data, operation)? {
-            Answer::Submitted { key, created } => (key, created),
-            other => return Err(office::unexpected(&other)),
+        let (key, created) = match session::operate(data, operation)? {
+            OperationOutcome::Submitted { key, created } => (key, created),
+            other => return Err(session::unexpected(&other)),
         };
         let mut out = anstream::stdout();
         match (self.json, created) {

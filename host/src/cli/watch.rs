@@ -1,19 +1,15 @@
 //! `pp-host watch`.
 
-use crate::cli::Exit;
-use crate::cli::bulletin::line;
-use crate::cli::data::Data;
-use crate::cli::data::OneOrAll;
-use crate::cli::json_line;
+use crate::cli::data_dir::{Data, OneOrAll};
+use crate::cli::feed::line;
 use crate::cli::run::was_denied;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use host::Fact;
-use host::InstanceKey;
-use host::store::Sqlite;
-use std::io;
 use std::io::Write as _;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
+use store::{Fact, InstanceKey};
+use store_sqlite::Sqlite;
 use workflow::Entry;
 
 /// Follow what happens, live, until stopped; one instance from its beginning to its end.

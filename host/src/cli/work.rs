@@ -1,21 +1,15 @@
 //! `pp-host work`.
 
-use crate::cli::Exit;
-use crate::cli::bulletin::Bulletin;
-use crate::cli::bulletin::Telling;
-use crate::cli::complain;
-use crate::cli::data::Data;
+use crate::cli::data_dir::Data;
+use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::limit::LimitArgs;
-use crate::cli::office;
+use crate::cli::{Exit, complain, session};
 use clap::Args;
-use host::Host;
-use host::Pace;
+use engine::{Host, WorkerOptions};
 use receipt::Scope;
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Drive everything that is due, until stopped.
 ///
@@ -24,11 +18,11 @@ use tokio::signal::unix::signal;
 #[derive(Debug, Args)]
 pub(crate) struct Work {
     /// Drives at once, over all tenants.
-    #[arg(long, value_name = "N", default_value_t = Pace::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
+    #[arg(long, value_name = "N", default_value_t = WorkerOptions::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
     at_once: NonZeroUsize,
 
     /// Seconds that drives may go on after the word to stop.
-    #[arg(long, value_name = "SECONDS", default_value_t = Pace::default().grace.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = WorkerOptions::default().grace.as_secs())]
     grace: u64,
 
     /// Tell of every fact, not only of what is of note.
@@ -46,12 +40,12 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let telling = match (self.json, self.verbose) {
-            (true, _) => Telling::Json,
-            (false, true) => Telling::Everything,
-            (false, false) => Telling::Notes,
+            (true, _) => Feed::Json,
+            (false, true) => Feed::Everything,
+            (false, false) => Feed::Notes,
         };
         let (bulletin, printer) = Bulletin::open(telling)?;
-        let host = office::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
+        let host = session::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
         let worked = self.work(data, &host);
         // The last one who tells anything.
         drop(host);
@@ -66,7 +60,7 @@ impl Work {
             .enable_io()
             .enable_time()
             .build()?;
-        let pace = Pace { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
+        let pace = WorkerOptions { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
         // From here on a signal is a word to stop, and whoever asks is answered.
         let stops = Stops::listen(&runtime)?;
         let control = host.listen()?;
@@ -105,7 +99,7 @@ impl Stops {
     }
 
     /// Works until the first word. With the second, nothing is waited for any more.
-    async fn work(mut self, host: &Host, pace: Pace) -> Result<Ended, host::Error> {
+    async fn work(mut self, host: &Host, pace: WorkerOptions) -> Result<Ended, engine::Error> {
         let (tell, told) = tokio::sync::oneshot::channel();
         let work = host.work(pace, async {
             // Nobody who tells is no word to stop.

@@ -1,15 +1,11 @@
 //! `pp-host instances list`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::json_line;
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use host::store::Entered;
-use host::store::Selection;
-use host::store::Standing;
-use host::store::Store as _;
 use serde_json::json;
 use std::io::Write as _;
+use store::{InstanceState, InstanceSummary, Selection, Store as _};
 use workflow::TenantId;
 
 /// List instances, newest first.
@@ -21,7 +17,7 @@ pub(crate) struct List {
 
     /// That stand so: queued, running, waiting, paused, diverged, errored, complete, terminated.
     #[arg(long)]
-    status: Option<Standing>,
+    status: Option<InstanceState>,
 
     /// As many as that.
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -41,7 +37,7 @@ impl List {
         let found = store.list(&selection)?;
         let shown = usize::try_from(self.limit).unwrap_or(usize::MAX).min(found.len());
         let mut out = anstream::stdout().lock();
-        for Entered { key, agenda, since } in &found[..shown] {
+        for InstanceSummary { key, agenda, since } in &found[..shown] {
             if self.json {
                 let line = json!({
                     "tenant": key.tenant, "instance": key.instance, "status": agenda.standing, "since": since, "due": agenda.due,
@@ -50,7 +46,7 @@ impl List {
                 continue;
             }
             let until = match (agenda.standing, agenda.due) {
-                (Standing::Waiting, Some(due)) => format!(", until {due} at the latest"),
+                (InstanceState::Waiting, Some(due)) => format!(", until {due} at the latest"),
                 _ => String::new(),
             };
             writeln!(out, "{:<10}  {key}  since {since}{until}", agenda.standing)?;

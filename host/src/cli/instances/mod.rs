@@ -1,13 +1,13 @@
 //! `pp-host instances`: what there is, how it stands, and what an operator does to it.
 
-mod handle;
+mod control;
 mod list;
 mod show;
 
 use crate::cli::Exit;
-use crate::cli::data::Data;
+use crate::cli::data_dir::Data;
 use clap::Subcommand;
-use host::operate::Handling;
+use engine::api::InstanceCommand;
 
 /// The instances: how they stand, and what is done to them from outside.
 #[derive(Debug, Subcommand)]
@@ -17,19 +17,19 @@ pub(crate) enum Instances {
     /// Show one instance: how it stands, what it waits for, and everything it has asked for.
     Show(show::Show),
     /// Have an instance stand still until it is resumed.
-    Pause(handle::Plain),
+    Pause(control::Plain),
     /// Let an instance go on that was paused, or that took another path than before.
-    Resume(handle::Plain),
+    Resume(control::Plain),
     /// End an instance, wherever it is.
-    Terminate(handle::Terminate),
+    Terminate(control::Terminate),
     /// Have a workflow go back to an earlier place, or to its beginning.
-    Restart(handle::Restart),
+    Restart(control::Restart),
     /// Delete an instance that has ended. Its receipts stay, and what became of them.
-    Delete(handle::Plain),
+    Delete(control::Plain),
     /// Send an instance an event.
-    SendEvent(handle::SendEvent),
+    SendEvent(control::SendEvent),
     /// Say what was found out about an action that nobody knew the end of.
-    Resolve(handle::Resolve),
+    Resolve(control::Resolve),
 }
 
 impl Instances {
@@ -37,11 +37,11 @@ impl Instances {
         match self {
             Self::List(list) => list.execute(data),
             Self::Show(show) => show.execute(data),
-            Self::Pause(plain) => plain.handle(data, Handling::Pause),
-            Self::Resume(plain) => plain.handle(data, Handling::Resume),
+            Self::Pause(plain) => plain.handle(data, InstanceCommand::Pause),
+            Self::Resume(plain) => plain.handle(data, InstanceCommand::Resume),
             Self::Terminate(terminate) => terminate.execute(data),
             Self::Restart(restart) => restart.execute(data),
-            Self::Delete(plain) => plain.handle(data, Handling::Delete),
+            Self::Delete(plain) => plain.handle(data, InstanceCommand::Delete),
             Self::SendEvent(send) => send.execute(data),
             Self::Resolve(resolve) => resolve.execute(data),
         }

@@ -1,25 +1,14 @@
 //! `pp-host instances show`.
 
-use crate::cli::Exit;
-use crate::cli::data::Data;
-use crate::cli::data::Which;
-use crate::cli::json_line;
+use crate::cli::data_dir::{Data, Which};
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, json_line};
 use clap::Args;
-use host::course::Call;
-use host::course::Course;
-use host::store::Entered;
-use host::store::Store as _;
-use host::store::StoreError;
-use serde_json::Value;
-use serde_json::json;
+use engine::history::{Call, History};
+use serde_json::{Value, json};
 use std::io::Write;
-use workflow::Clipped;
-use workflow::Escaped;
-use workflow::Pending;
-use workflow::Quoted;
-use workflow::Status;
-use workflow::Wait;
+use store::{InstanceSummary, Store as _, StoreError};
+use workflow::{Clipped, Escaped, Pending, Quoted, Status, Wait};
 
 /// Show one instance: how it stands, what it waits for, and everything it has asked for.
 #[derive(Debug, Args)]
@@ -41,7 +30,7 @@ impl Show {
         let key = self.which.key();
         let entered = store.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         let limits = self.limits.settings(data)?.of(&key.tenant).workflow;
-        let course = Course::of(&store.facts(Some(&key))?, limits)?;
+        let course = History::of(&store.facts(Some(&key))?, limits)?;
         let mut out = anstream::stdout().lock();
         match self.json {
             true => writeln!(out, "{}", json_line(&json(&course, &entered))?)?,
@@ -53,13 +42,13 @@ impl Show {
 
 /// An instance for people.
 struct Shown<'a> {
-    course: &'a Course,
-    entered: &'a Entered,
+    course: &'a History,
+    entered: &'a InstanceSummary,
 }
 
 impl Shown<'_> {
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let Course { key, workflow, actor, component, params, started_at, events, .. } = self.course;
+        let History { key, workflow, actor, component, params, started_at, events, .. } = self.course;
         writeln!(out, "{key}")?;
         writeln!(out, "  status     {} since {}", self.entered.agenda.standing, self.entered.since)?;
         self.write_status(out)?;
@@ -128,7 +117,7 @@ fn write_call(out: &mut impl Write, call: &Call) -> std::io::Result<()> {
     writeln!(out, "        {}  {}", call.changed, call.stage)
 }
 
-fn json(course: &Course, entered: &Entered) -> Value {
+fn json(course: &History, entered: &InstanceSummary) -> Value {
     let calls: Vec<_> = course.calls.iter().map(call).collect();
     let unknown: Vec<_> = course
         .unknown

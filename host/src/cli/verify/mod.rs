@@ -5,30 +5,15 @@ mod report;
 pub(crate) use report::describe;
 
 use crate::cli::visible_json;
-use anyhow::Context as _;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use receipt::ApprovalError;
-use receipt::Artifact;
-use receipt::AttestationArtifact;
-use receipt::DeciderSet;
-use receipt::Json;
-use receipt::Judged;
-use receipt::KeySet;
-use receipt::Opened;
-use receipt::Opening;
-use receipt::Salt;
-use receipt::Stated;
-use receipt::StatedBinding;
-use receipt::VerifiedAttestation;
-use receipt::VerifiedDecision;
-use receipt::VerifiedReceipt;
-use receipt::VerifyError;
+use receipt::{
+    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening, Salt,
+    Stated, StatedBinding, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
+};
 use std::fs;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use workflow::Quoted;
 

@@ -1,15 +1,10 @@
 //! Verdicts in words, and as JSON.
 
 use crate::cli::verify::Verdict;
-use host::Clock as _;
-use host::SystemClock;
-use receipt::ApprovalError;
-use receipt::Opened;
-use receipt::Rule;
-use receipt::VerifiedAttestation;
-use receipt::VerifiedDecision;
-use receipt::VerifiedReceipt;
-use receipt::VerifyError;
+use engine::{Clock as _, SystemClock};
+use receipt::{
+    ApprovalError, Opened, Rule, VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError,
+};
 use serde_json::json;
 use std::io::Write;
 use workflow::Quoted;

@@ -1,0 +1,194 @@
+//! What neighbours notice of an attack, and what a thousand live instances take. Prints; asserts nothing.
+//!
+//! `cargo bench -p host --bench isolation`
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+
+use engine::issuer::{DemoDecider, Judgement};
+use engine::{Host, Start};
+use receipt::{Decision, Digest, Timestamp};
+use sandbox::{Drive, Event, Halt, Sandbox, SandboxLimits};
+use std::fs;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+use store::{InstanceKey, Quotas};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use workflow::{Command, Outcome};
+
+fn main() {
+    neighbours();
+    live_instances();
+}
+
+fn guest(name: &str) -> Vec<u8> {
+    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guests");
+    fs::read(Path::new(guests).join(name)).expect("the prebuilt guest")
+}
+
+/// How long each attack lasts.
+const PHASE: Duration = Duration::from_secs(8);
+
+/// Attackers at once: one for each thread of the runtime, and as many again.
+const ATTACKERS: usize = 4;
+
+/// Neighbours at once, each driving one instance after the other.
+const NEIGHBOURS: usize = 2;
+
+/// Drives of neighbours while nobody attacks, and during each attack, on a runtime of two threads.
+fn neighbours() {
+    println!(
+        "drives of a neighbour (to the first request for permission, recorded in memory), two at a time, two threads"
+    );
+    println!("{:<44} {:>7} {:>9} {:>9} {:>9}", "meanwhile", "drives", "p50", "p99", "longest");
+    for (attack, what) in [
+        ("", "nobody attacks"),
+        ("spin", "four guests spin"),
+        ("memory", "four guests fill memory, again and again"),
+        ("call-loop", "four guests call the host in a loop"),
+        ("", "nobody attacks, again"),
+    ] {
+        let mut took = phase(attack);
+        took.sort_unstable();
+        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+        let millis = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
+        println!(
+            "{what:<44} {:>7} {:>9} {:>9} {:>9}",
+            took.len(),
+            millis(at(0.5)),
+            millis(at(0.99)),
+            millis(at(1.0))
+        );
+    }
+}
+
+/// How long each drive took.
+fn phase(attack: &'static str) -> Vec<Duration> {
+    let ground = Ground::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
+    let runtime = runtime.expect("a runtime");
+    let attackers = if attack.is_empty() { 0 } else { ATTACKERS };
+    let attacks: Vec<_> = (0..attackers).map(|_| runtime.spawn(ground.clone().attack(attack))).collect();
+    let end = Instant::now() + PHASE;
+    let neighbours: Vec<_> = (0..NEIGHBOURS).map(|_| runtime.spawn(ground.clone().live(end))).collect();
+    let took = neighbours.into_iter().flat_map(|neighbour| runtime.block_on(neighbour).expect("drives"));
+    let took = took.collect();
+    attacks.iter().for_each(|attack| attack.abort());
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    took
+}
+
+/// A host, and both parties' workflows.
+#[derive(Clone)]
+struct Ground {
+    host: Host,
+    hostile: engine::Workflow,
+    honest: engine::Workflow,
+    _folder: std::sync::Arc<TempDir>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        // Not the disk is measured.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+        let folder = folder.expect("a folder");
+        let quotas = Quotas { requests_per_hour: u64::MAX, ..Quotas::default() };
+        let host = Host::builder(folder.path()).quotas(quotas).open().expect("a host");
+        let [hostile, honest] =
+            ["hostile.wasm", "tenant-workflow.wasm"].map(|name| host.load(guest(name)).expect("a guest"));
+        Self { host, hostile, honest, _folder: std::sync::Arc::new(folder) }
+    }
+
+    fn start(&self, tenant: &str, workflow: &engine::Workflow, params: &str) -> InstanceKey {
+        let (tenant, actor) = (tenant.parse().expect("a tenant"), "agent:bench".parse().expect("an actor"));
+        let start = Start::new(tenant, actor, "bench", params);
+        self.host.start(workflow, start).expect("an instance")
+    }
+
+    /// Attacks without end: whatever is ended by a limit begins again.
+    async fn attack(self, attack: &str) {
+        loop {
+            let key = self.start("mallory", &self.hostile, &format!(r#"{{"attack":"{attack}"}}"#));
+            while let Some(request) = self.host.drive(&key).await.expect("a drive").request() {
+                let by = DemoDecider::new("operator".parse().expect("a name"));
+                let judgement = Judgement { decision: Decision::Approved, by, reason: None };
+                self.host.decide(request, &judgement).expect("a receipt");
+            }
+        }
+    }
+
+    /// Drives one instance after the other until `end`. Decides about each, so that there is room for the next.
+    async fn live(self, end: Instant) -> Vec<Duration> {
+        let mut took = Vec::new();
+        while Instant::now() < end {
+            let (key, began) = (self.start("acme", &self.honest, "{}"), Instant::now());
+            let status = self.host.drive(&key).await.expect("a drive");
+            took.push(began.elapsed());
+            let request = status.request().expect("it asks");
+            let by = DemoDecider::new("operator".parse().expect("a name"));
+            let judgement = Judgement { decision: Decision::Denied, by, reason: None };
+            self.host.decide(request, &judgement).expect("a receipt");
+            self.host.drive(&key).await.expect("a drive");
+            // A drive of so little work never waits, and a task that never waits keeps its thread from every other.
+            tokio::task::yield_now().await;
+        }
+        took
+    }
+}
+
+/// How many instances are live at once.
+const LIVE: usize = 1_000;
+
+/// A thousand instances in the middle of their work. Each computes until the runtime takes the thread back from it, and is left there.
+fn live_instances() {
+    let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
+    let runtime = Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    println!(
+        "\n{LIVE} live instances of a Rust guest with its standard library, each stopped in the middle of a computation"
+    );
+    let program = sandbox.load(&guest("hostile.wasm")).expect("a guest");
+    let (limits, before) = (SandboxLimits::default(), Taken::now());
+    let mut live: Vec<Pin<Box<dyn Future<Output = Drive> + '_>>> = Vec::new();
+    for _ in 0..LIVE {
+        let nobody = |_: Command| Err::<Outcome, Halt>("nobody asks".into());
+        let mut drive = Box::pin(sandbox.run(&program, event(), &limits, Box::new(nobody)));
+        let first = drive.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(first.is_pending(), "it ended: {first:?}");
+        live.push(drive);
+    }
+    let after = Taken::now();
+    let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / LIVE as f64;
+    println!("private memory, each {:>8.1} KiB", each(after.private, before.private));
+    println!("mappings, each       {:>8.1}", each(after.mappings, before.mappings));
+}
+
+fn event() -> Event {
+    Event {
+        payload: r#"{"attack":"spin"}"#.to_owned(),
+        started_at: Timestamp::from_millis(0),
+        seed: Digest::of(b""),
+        instance: "wf_bench".to_owned(),
+        workflow: "bench".to_owned(),
+        tenant: "acme".to_owned(),
+    }
+}
+
+/// What this process takes of the machine.
+struct Taken {
+    /// KiB that no other process shares.
+    private: u64,
+    mappings: u64,
+}
+
+impl Taken {
+    fn now() -> Self {
+        let rollup = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
+        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+        let kibibytes = private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        let mappings = fs::read_to_string("/proc/self/maps").expect("Linux").lines().count() as u64;
+        Self { private: kibibytes.sum(), mappings }
+    }
+}

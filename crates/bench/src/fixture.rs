@@ -1,0 +1,116 @@
+//! Where it is measured: a host in a folder of its own whose limits are in nobody's way, and whose capability does nothing.
+
+use crate::Obstacle;
+use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
+use engine::issuer::{DemoDecider, Judgement, Reversibility};
+use engine::{DEPLOY, Host, Start, Status, Workflow};
+use receipt::Decision;
+use sandbox::SandboxLimits;
+use std::path::Path;
+use std::sync::Arc;
+use store::{InstanceKey, Quotas};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use workflow::{Artifact, RequestId};
+
+const PACES: &[u8] = include_bytes!("../../../tests/guests/paces.wasm");
+
+/// Instances in flight at most.
+pub(super) const IN_FLIGHT_MAX: u32 = 1_024;
+
+/// A host to measure, and the workflow that it runs.
+pub(super) struct Fixture {
+    pub(super) host: Host,
+    pub(super) workflow: Workflow,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) folder: TempDir,
+}
+
+impl Fixture {
+    pub(super) fn new(parent: &Path) -> Result<Self, Obstacle> {
+        let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
+        Self::on(folder, Arc::new(runtime))
+    }
+
+    fn on(folder: TempDir, runtime: Arc<Runtime>) -> Result<Self, Obstacle> {
+        let sandbox = SandboxLimits { live_instances: IN_FLIGHT_MAX, ..SandboxLimits::default() };
+        let quotas = Quotas {
+            instances: u64::MAX,
+            pending_approvals: u64::MAX,
+            requests_per_hour: u64::MAX,
+            stored_bytes: u64::MAX,
+            drives: u64::MAX,
+            ..Quotas::default()
+        };
+        let builder = Host::builder(folder.path()).sandbox(sandbox).quotas(quotas);
+        let host = builder.capability(Nothing).open()?;
+        let workflow = host.load(PACES.to_vec())?;
+        Ok(Self { host, workflow, runtime, folder })
+    }
+
+    /// Closes the host and opens another on the same folder.
+    pub(super) fn reopened(self) -> Result<Self, Obstacle> {
+        let Self { host, workflow, runtime, folder } = self;
+        drop((host, workflow));
+        Self::on(folder, runtime)
+    }
+
+    pub(super) fn start(&self, params: &str) -> Result<Start, Obstacle> {
+        Ok(Start::new("acme".parse()?, "agent:bench".parse()?, "paces", params))
+    }
+
+    /// Creates an instance.
+    pub(super) async fn create(&self, params: &str) -> Result<InstanceKey, Obstacle> {
+        Ok(self.host.create(&self.workflow, self.start(params)?).await?)
+    }
+
+    /// Creates an instance and runs it until it waits for a decision.
+    pub(super) async fn park(&self, params: &str) -> Result<(InstanceKey, RequestId), Obstacle> {
+        let key = self.create(params).await?;
+        let request = self.asked(&key).await?;
+        Ok((key, request))
+    }
+
+    async fn asked(&self, key: &InstanceKey) -> Result<RequestId, Obstacle> {
+        let status = self.host.drive(key).await?;
+        Ok(status.request().cloned().ok_or_else(|| format!("the instance does not wait: {status:?}"))?)
+    }
+
+    /// Approves a request.
+    pub(super) async fn approve(&self, request: RequestId) -> Result<(), Obstacle> {
+        let by = DemoDecider::new("bench".parse()?);
+        let judgement = Judgement { decision: Decision::Approved, by, reason: None };
+        self.host.decide_async(&request, &judgement).await?;
+        Ok(())
+    }
+
+    /// Runs an instance to its end.
+    pub(super) async fn finish(&self, key: &InstanceKey) -> Result<(), Obstacle> {
+        match self.host.drive(key).await? {
+            Status::Completed(_) => Ok(()),
+            other => Err(format!("the instance does not complete: {other:?}").into()),
+        }
+    }
+}
+
+/// A target that is done at once.
+struct Nothing;
+
+impl Capability for Nothing {
+    fn name(&self) -> &str {
+        DEPLOY
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        Reversibility::Reversible
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        OnInterruption::PerformAgain
+    }
+
+    fn perform(&self, _: &Permit, _: &Artifact, _: Execution) -> Result<Performed, PerformError> {
+        Ok(Performed { id: "dep_bench".to_owned(), location: "nowhere".to_owned() })
+    }
+}

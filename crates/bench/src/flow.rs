@@ -1,0 +1,157 @@
+//! Rates: entries and whole instances a second, with few and with many in flight; and how long one of them takes.
+
+use crate::fixture::{Fixture, IN_FLIGHT_MAX};
+use crate::steps::micros;
+use crate::{Bench, Line, Obstacle, Target, median, quantile};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use store::Store;
+use store_sqlite::{DataFolder, Sqlite};
+
+/// Three steps.
+pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;
+
+/// Three steps, an approval, and an action.
+pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"deploy":true}"#;
+
+/// Steps of an instance whose entries are counted, however many of them are in flight.
+const STEPS: u32 = 100;
+
+pub(super) fn entries(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    let ground = Arc::new(Fixture::new(&bench.folder)?);
+    let in_flight = [(1, 10), (64, 1), (IN_FLIGHT_MAX, 1)];
+    let mut rates = in_flight.map(|_| Vec::new());
+    for _ in 0..bench.extent.of(2, 12) {
+        for (rates, (at_once, turns)) in rates.iter_mut().zip(in_flight) {
+            rates.push(ground.runtime.block_on(entry_rate(&ground, at_once, turns))?);
+        }
+    }
+    let rates = rates.map(|mut rates| median(&mut rates));
+    for (rate, (at_once, _)) in rates.iter().zip(in_flight) {
+        told(Line::new(format!("entries recorded, {at_once} in flight"), *rate, "/s"));
+    }
+    told(Line::new("64 in flight beside 1", rates[1] / rates[0], "×").with(Target::AtLeast(4.0)));
+    told(Line::new("1 024 in flight beside 1", rates[2] / rates[0], "×").with(Target::AtLeast(15.0)));
+    Ok(())
+}
+
+/// Entries a second of instances that only do steps, some at once and some in turns. They are created before the clock runs.
+async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f64, Obstacle> {
+    let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
+    let mut created = Vec::new();
+    for _ in 0..at_once * turns {
+        let (ground, params) = (Arc::clone(ground), params.clone());
+        created.push(tokio::spawn(async move { ground.create(&params).await }));
+    }
+    let mut keys = Vec::new();
+    for created in created {
+        keys.push(created.await??);
+    }
+    let began = Instant::now();
+    let driven: Vec<_> = keys
+        .chunks(turns as usize)
+        .map(|keys| {
+            let (ground, keys) = (Arc::clone(ground), keys.to_vec());
+            tokio::spawn(async move {
+                for key in keys {
+                    ground.finish(&key).await?;
+                }
+                Ok::<_, Obstacle>(())
+            })
+        })
+        .collect();
+    for driven in driven {
+        driven.await??;
+    }
+    Ok(f64::from(at_once * turns) * f64::from(2 * STEPS + 1) / began.elapsed().as_secs_f64())
+}
+
+pub(super) fn instances(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    let ground = Arc::new(Fixture::new(&bench.folder)?);
+    let time = bench.extent.of(Duration::from_millis(500), Duration::from_secs(8));
+    for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, action")] {
+        for at_once in [1, 16, 64] {
+            let rate = ground.runtime.block_on(instance_rate(&ground, params, at_once, time))?;
+            told(Line::new(format!("whole instances of {what}, {at_once} at a time"), rate, "/s"));
+        }
+    }
+    latencies(bench, &ground, told)?;
+    looks(&ground, told)
+}
+
+/// Whole instances a second, when each that ends is followed by another.
+pub(super) async fn instance_rate(
+    ground: &Arc<Fixture>,
+    params: &'static str,
+    at_once: u32,
+    time: Duration,
+) -> Result<f64, Obstacle> {
+    let (done, began) = (Arc::new(AtomicU32::new(0)), Instant::now());
+    let busy: Vec<_> = (0..at_once)
+        .map(|_| {
+            let (ground, done) = (Arc::clone(ground), Arc::clone(&done));
+            tokio::spawn(async move {
+                while began.elapsed() < time {
+                    whole(&ground, params).await?;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok::<_, Obstacle>(())
+            })
+        })
+        .collect();
+    for busy in busy {
+        busy.await??;
+    }
+    Ok(f64::from(done.load(Ordering::Relaxed)) / began.elapsed().as_secs_f64())
+}
+
+async fn whole(ground: &Fixture, params: &str) -> Result<(), Obstacle> {
+    if params != APPROVED {
+        let key = ground.create(params).await?;
+        return ground.finish(&key).await;
+    }
+    let (key, request) = ground.park(params).await?;
+    ground.approve(request).await?;
+    ground.finish(&key).await
+}
+
+fn latencies(bench: &Bench, ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    let (mut parked, mut resumed) = (Vec::new(), Vec::new());
+    for _ in 0..bench.extent.of(20, 500) {
+        ground.runtime.block_on(async {
+            let began = Instant::now();
+            let (key, request) = ground.park(APPROVED).await?;
+            parked.push(micros(began.elapsed()));
+            let began = Instant::now();
+            ground.approve(request).await?;
+            ground.finish(&key).await?;
+            resumed.push(micros(began.elapsed()));
+            Ok::<_, Obstacle>(())
+        })?;
+    }
+    for (what, mut times) in [("created → parked", parked), ("decision → completed", resumed)] {
+        told(Line::new(format!("{what}, median"), median(&mut times), "µs"));
+        told(Line::new(format!("{what}, 99 of 100"), quantile(&mut times, 0.99), "µs"));
+    }
+    Ok(())
+}
+
+/// How long it takes to read an instance's journal for whoever does not write, and so has to look through the tail for its end: over as
+/// many entries as bring the tail from its beginning to its end and further.
+fn looks(ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    const STEPS: &str = r#"{"steps":100,"result":"done"}"#;
+    let store = Sqlite::open(&DataFolder::read(ground.folder.path())?)?;
+    let (mut times, key) = (Vec::new(), ground.runtime.block_on(ground.create(PLAIN))?);
+    ground.runtime.block_on(ground.finish(&key))?;
+    for _ in 0..50 {
+        let other = ground.runtime.block_on(ground.create(STEPS))?;
+        ground.runtime.block_on(ground.finish(&other))?;
+        let began = Instant::now();
+        store.facts(Some(&key))?;
+        times.push(micros(began.elapsed()));
+    }
+    told(Line::new("a journal of three steps, read by another process, median", median(&mut times), "µs"));
+    told(Line::new("the same, 99 of 100", quantile(&mut times, 0.99), "µs"));
+    Ok(())
+}

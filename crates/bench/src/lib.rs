@@ -1,0 +1,192 @@
+//! What durability costs on this machine: the same figures from `pp-host bench` and from `cargo bench`. Nothing here asserts; a figure
+//! that has a target is printed beside it.
+//!
+//! Whatever is compared is measured in turns in one run: absolute figures move with the machine, ratios much less.
+
+mod fixture;
+mod flow;
+mod history;
+mod parked;
+mod steps;
+mod template;
+
+use std::fmt;
+use std::path::PathBuf;
+
+type Obstacle = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Some seconds a section: to see that it works.
+    Quick,
+    /// Minutes: to have figures.
+    Whole,
+}
+
+impl Extent {
+    fn of<T>(self, quick: T, whole: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Whole => whole,
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// A durable step beside a bare commit of the same bytes.
+    Steps,
+    /// Entries recorded a second, with few and many instances in flight.
+    Entries,
+    /// Whole instances a second, and how long it takes to park and to go on.
+    Instances,
+    /// The rate with many finished instances behind it.
+    History,
+    /// Many instances that wait, in one data folder.
+    Parked,
+}
+
+impl Section {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Steps, Self::Entries, Self::Instances, Self::History, Self::Parked];
+
+    /// Its name, for the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Entries => "entries",
+            Self::Instances => "instances",
+            Self::History => "history",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+/// Where and how it is measured.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Temporary data folders are made in here: the disk counts.
+    pub folder: PathBuf,
+    /// How long it may take.
+    pub extent: Extent,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Of what.
+    pub what: String,
+    /// The figure.
+    pub figure: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What it should be.
+    pub target: Option<Target>,
+}
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// That, or less.
+    AtMost(f64),
+    /// That, or more.
+    AtLeast(f64),
+}
+
+impl Bench {
+    /// Measures one thing.
+    ///
+    /// # Errors
+    /// When it could not be measured.
+    pub fn run(&self, section: Section, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+        match section {
+            Section::Steps => steps::measure(self, told),
+            Section::Entries => flow::entries(self, told),
+            Section::Instances => flow::instances(self, told),
+            Section::History => history::measure(self, told),
+            Section::Parked => parked::measure(self, told),
+        }
+    }
+}
+
+impl Line {
+    fn new(what: impl Into<String>, figure: f64, unit: &'static str) -> Self {
+        Self { what: what.into(), figure, unit, target: None }
+    }
+
+    fn with(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// Whether the figure is what it should be.
+    #[must_use]
+    pub fn is_met(&self) -> Option<bool> {
+        self.target.map(|target| match target {
+            Target::AtMost(most) => self.figure <= most,
+            Target::AtLeast(least) => self.figure >= least,
+        })
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = if self.figure.abs() < 100.0 { 2 } else { 0 };
+        write!(f, "{:<64}{:>12.digits$} {:<7}", self.what, self.figure, self.unit)?;
+        match (self.target, self.is_met()) {
+            (Some(target), Some(met)) => write!(f, " {target}: {}", if met { "met" } else { "not met" }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "at most {most}"),
+            Self::AtLeast(least) => write!(f, "at least {least}"),
+        }
+    }
+}
+
+/// The middle one of some figures; 0 of none.
+fn median(figures: &mut [f64]) -> f64 {
+    quantile(figures, 0.5)
+}
+
+/// The figure that this part of them does not exceed.
+fn quantile(figures: &mut [f64], part: f64) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
+    let index = ((figures.len() as f64 * part) as usize).min(figures.len().saturating_sub(1));
+    figures.get(index).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_of_the_figures() {
+        assert_eq!(median(&mut []), 0.0);
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(quantile(&mut [4.0, 3.0, 2.0, 1.0], 0.99), 4.0);
+        assert_eq!(quantile(&mut [1.0], 0.0), 1.0);
+    }
+
+    #[test]
+    fn a_line_says_whether_its_target_is_met() {
+        let line = Line::new("a step", 1.25, "×").with(Target::AtMost(1.3));
+        assert!(line.to_string().ends_with("1.25 ×       at most 1.3: met"), "{line}");
+        assert_eq!(Line::new("a rate", 3.0, "×").with(Target::AtLeast(4.0)).is_met(), Some(false));
+        assert_eq!(Line::new("a rate", 3.0, "×").is_met(), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! A durable step beside a bare, synchronised commit of the same bytes to the same disk.
+
+use crate::fixture::Fixture;
+use crate::{Bench, Line, Obstacle, Target, median, quantile};
+use rusqlite::Connection;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use workflow::Entry;
+
+/// Steps of one instance, and commits, in a round.
+const ROUND: u32 = 200;
+
+/// Rounds in which the logs still grow.
+const GROWING: u32 = 85;
+
+pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    let ground = Fixture::new(&bench.folder)?;
+    let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
+    let bodies = bodies_of_a_step(&ground, &params)?;
+    let mut bare = Bare::open(&ground.folder.path().join("bare.sqlite"))?;
+    let (mut commits, mut steps, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    // Until both logs have been written to their end once: a file that grows is slower to synchronise, as both are in their first seconds.
+    for number in 0..bench.extent.of(1 + 4, GROWING + 20) {
+        let mut round = Vec::new();
+        for _ in 0..ROUND {
+            round.push(micros(bare.commit(&bodies)?));
+        }
+        let step = ground.runtime.block_on(async {
+            let key = ground.create(&params).await?;
+            let began = Instant::now();
+            ground.finish(&key).await?;
+            Ok::<_, Obstacle>(micros(began.elapsed()) / f64::from(ROUND))
+        })?;
+        if number < bench.extent.of(1, GROWING) {
+            continue;
+        }
+        let mean = round.iter().sum::<f64>() / f64::from(ROUND);
+        commits.append(&mut round);
+        steps.push(step);
+        ratios.push(step / mean);
+    }
+    told(Line::new("a bare commit of a step's bytes, median", median(&mut commits), "µs"));
+    told(Line::new("  99 of 100", quantile(&mut commits, 0.99), "µs"));
+    told(Line::new("a durable step: guest, journal, commit; median of means", median(&mut steps), "µs"));
+    told(
+        Line::new("a durable step beside a bare commit", median(&mut ratios), "×").with(Target::AtMost(1.3)),
+    );
+    Ok(())
+}
+
+/// The texts of the entries that one step makes.
+fn bodies_of_a_step(ground: &Fixture, params: &str) -> Result<Vec<String>, Obstacle> {
+    let key = ground.runtime.block_on(async {
+        let key = ground.create(params).await?;
+        ground.finish(&key).await?;
+        Ok::<_, Obstacle>(key)
+    })?;
+    let of_a_step = |entry: &Entry| {
+        matches!(entry, Entry::StepStarted { call: 0, .. } | Entry::StepCompleted { call: 0, .. })
+    };
+    let facts = ground.host.audit(Some(&key))?;
+    let entries = facts.iter().map(|fact| &fact.entry).filter(|entry| of_a_step(entry));
+    Ok(entries.map(serde_json::to_string).collect::<Result<_, _>>()?)
+}
+
+/// A table that is only ever added to, and nothing else.
+pub(super) struct Bare(Connection);
+
+impl Bare {
+    pub(super) fn open(path: &Path) -> Result<Self, Obstacle> {
+        let database = Connection::open(path)?;
+        database.pragma_update(None, "journal_mode", "WAL")?;
+        database.pragma_update(None, "synchronous", "FULL")?;
+        database.execute_batch("CREATE TABLE bare (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT")?;
+        Ok(Self(database))
+    }
+
+    pub(super) fn commit(&mut self, bodies: &[String]) -> Result<Duration, Obstacle> {
+        let began = Instant::now();
+        let transaction = self.0.transaction()?;
+        for body in bodies {
+            transaction.prepare_cached("INSERT INTO bare (body) VALUES (?1)")?.execute([body])?;
+        }
+        transaction.commit()?;
+        Ok(began.elapsed())
+    }
+}
+
+pub(super) fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

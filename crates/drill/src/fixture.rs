@@ -1,0 +1,248 @@
+//! Where attacks take place: a host in a temporary folder.
+
+use crate::target::{Approved, Target};
+use crate::{Ending, Obstacle};
+use engine::Clock as _;
+use engine::issuer::{DemoDecider, Judgement};
+use engine::{Error, Host, Start, Status, SystemClock};
+use receipt::{Decision, Timestamp};
+use sandbox::{Compiler, SandboxLimits};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use store::{InstanceKey, Quotas, StoredReceipt};
+use tempfile::TempDir;
+use workflow::{Entry, Limits, RequestId};
+
+/// The guest that tries one attack a parameter.
+pub(super) const HOSTILE: &[u8] = include_bytes!("../../../tests/guests/hostile.wasm");
+
+/// The demo tenant's workflow, which means no harm: the neighbour, and the victim.
+pub(super) const HONEST: &[u8] = include_bytes!("../../../tests/guests/tenant-workflow.wasm");
+
+/// The tenant that attacks.
+pub(super) const ATTACKER: &str = "mallory";
+
+/// The tenant that is attacked, or only lives next door.
+pub(super) const VICTIM: &str = "acme";
+
+/// How a host is set up.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) limits: Limits,
+    pub(super) sandbox: SandboxLimits,
+    pub(super) quotas: Quotas,
+    pub(super) compiler: Compiler,
+}
+
+impl Terms {
+    /// Little of everything, so that a guest which takes all it can get is done soon. Enough for the neighbour.
+    pub(super) fn tight() -> Self {
+        Self {
+            limits: Limits {
+                calls: 50,
+                beside: 20,
+                retries: 100,
+                journal_bytes: 4 << 20,
+                ..Limits::default()
+            },
+            sandbox: SandboxLimits {
+                memory_bytes: 64 << 20,
+                fuel: 200_000_000,
+                handles: 40,
+                call_bytes: 8 << 20,
+                log_bytes: 64 << 10,
+                ..SandboxLimits::default()
+            },
+            compiler: Compiler::default(),
+            quotas: Quotas { requests_per_hour: 10_000, ..Quotas::default() },
+        }
+    }
+
+    /// Nothing but the clock ends a guest. Two seconds, because a neighbour has to be done in them on a busy machine.
+    pub(super) fn clock() -> Self {
+        let tight = Self::tight();
+        let (fuel, wall_clock) = (u64::MAX, Duration::from_secs(2));
+        Self {
+            sandbox: SandboxLimits { fuel, wall_clock, memory_bytes: 128 << 20, ..tight.sandbox },
+            ..tight
+        }
+    }
+}
+
+/// A host, and the means to misuse it.
+pub(super) struct Fixture {
+    host: Host,
+    terms: Terms,
+    /// Milliseconds that its clock is ahead of the machine's.
+    ahead: Arc<AtomicI64>,
+    folder: Arc<TempDir>,
+    target: Arc<Target>,
+}
+
+impl Fixture {
+    /// A host in a new folder.
+    pub(super) fn new(terms: Terms) -> Result<Self, Obstacle> {
+        let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
+        let ahead = Arc::default();
+        let host = open(&data(&folder), &terms, &ahead)?;
+        let target = Arc::new(Target::new(data(&folder).join("deployments")));
+        Ok(Self { host, terms, ahead, folder, target })
+    }
+
+    /// Closes the host, lets something happen to its folder, and opens it again.
+    pub(super) fn reopened(
+        self,
+        meanwhile: impl FnOnce(&Path) -> Result<(), Obstacle>,
+    ) -> Result<Result<Self, Error>, Obstacle> {
+        let Self { host, terms, ahead, folder, target } = self;
+        drop(host);
+        meanwhile(&data(&folder))?;
+        Ok(open(&data(&folder), &terms, &ahead).map(|host| Self { host, terms, ahead, folder, target }))
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The data folder.
+    pub(super) fn data(&self) -> PathBuf {
+        data(&self.folder)
+    }
+
+    /// Sets the clock forward, or back.
+    pub(super) fn move_clock(&self, minutes: i64) {
+        self.ahead.fetch_add(minutes * 60_000, Ordering::Relaxed);
+    }
+
+    pub(super) fn start(
+        &self,
+        tenant: &str,
+        component: &[u8],
+        params: &str,
+    ) -> Result<InstanceKey, Obstacle> {
+        let workflow = self.host.load(component.to_vec())?;
+        let (tenant, actor) = (tenant.parse()?, "agent:builder".parse()?);
+        let start = Start::new(tenant, actor, "drill", params);
+        Ok(self.host.start(&workflow, start)?)
+    }
+
+    /// Drives an instance once.
+    pub(super) fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| Error::Internal(error.to_string()))?;
+        runtime.block_on(self.host.drive(key))
+    }
+
+    /// Drives an instance to its end, deciding whatever it waits for.
+    pub(super) fn finish(&self, key: &InstanceKey, decision: Decision) -> Result<Status, Error> {
+        loop {
+            match self.drive(key)? {
+                Status::Waiting(wait) => {
+                    let request =
+                        wait.request().ok_or_else(|| Error::Internal(format!("it waits for {wait}")))?;
+                    self.decide(request, decision)?;
+                }
+                end => return Ok(end),
+            }
+        }
+    }
+
+    /// Drives an instance to its end with everything approved, and says how that was.
+    pub(super) fn ran(&self, key: &InstanceKey) -> Result<Ending, Obstacle> {
+        match self.finish(key, Decision::Approved) {
+            Ok(status) => Ok(Ending::Ran(status, self.entries(key)?)),
+            Err(error) => Ok(Ending::Refused(error.to_string())),
+        }
+    }
+
+    /// A workflow that waits for a decision, and the request that it made.
+    pub(super) fn parked(
+        &self,
+        tenant: &str,
+        component: &[u8],
+        params: &str,
+    ) -> Result<(InstanceKey, RequestId), Obstacle> {
+        let key = self.start(tenant, component, params)?;
+        let status = self.drive(&key)?;
+        match status.request() {
+            Some(request) => Ok((key, request.clone())),
+            None => Err(format!("the workflow does not wait for a decision: {status:?}").into()),
+        }
+    }
+
+    /// The victim's workflow, waiting for a decision.
+    pub(super) fn victim(&self) -> Result<(InstanceKey, RequestId), Obstacle> {
+        self.parked(VICTIM, HONEST, "{}")
+    }
+
+    /// The victim's workflow with its approval, which it has not used yet.
+    pub(super) fn approved(&self, tenant: &str) -> Result<(InstanceKey, StoredReceipt), Obstacle> {
+        let (key, request) = self.parked(tenant, HONEST, "{}")?;
+        Ok((key, self.decide(&request, Decision::Approved)?))
+    }
+
+    pub(super) fn decide(&self, request: &RequestId, decision: Decision) -> Result<StoredReceipt, Error> {
+        let shown = self.host.request(request)?;
+        let receipt = self.host.decide(request, &judgement(decision)?)?;
+        if decision == Decision::Approved {
+            let artifact = shown.artifact.map(|artifact| artifact.sha256);
+            let action = Approved { tenant: shown.tenant, resource: shown.resource, artifact };
+            self.target.approve(receipt.id.as_str(), action);
+        }
+        Ok(receipt)
+    }
+
+    /// The folder and what is recorded there, for as long as somebody looks at them.
+    pub(super) fn scene(&self) -> (Arc<TempDir>, Arc<Target>) {
+        (Arc::clone(&self.folder), Arc::clone(&self.target))
+    }
+
+    pub(super) fn entries(&self, key: &InstanceKey) -> Result<Vec<Entry>, Error> {
+        Ok(self.host.audit(Some(key))?.into_iter().map(|fact| fact.entry).collect())
+    }
+
+    /// Runs an attacker's component, while a neighbour on the same host goes about its business.
+    pub(super) fn among_neighbours(&self, component: &[u8], params: &str) -> Result<Ending, Obstacle> {
+        if let Err(refused) = self.host.load(component.to_vec()) {
+            return Ok(Ending::Refused(refused.to_string()));
+        }
+        let attacker = self.start(ATTACKER, component, params)?;
+        let (neighbour, _) = self.victim()?;
+        let (attack, business) = std::thread::scope(|scope| {
+            let business = scope.spawn(|| self.finish(&neighbour, Decision::Approved));
+            (self.ran(&attacker), business.join())
+        });
+        match business {
+            Ok(Ok(Status::Completed(output))) if output.contains("deployed") => attack,
+            Ok(other) => Ok(Ending::Harm(format!("{other:?}"))),
+            Err(_) => Ok(Ending::Harm("the host panicked".to_owned())),
+        }
+    }
+}
+
+/// A folder inside the temporary one, so that what escapes from it is still in the drill's.
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// The one place where the drill makes a host.
+fn open(data: &Path, terms: &Terms, ahead: &Arc<AtomicI64>) -> Result<Host, Error> {
+    let ahead = Arc::clone(ahead);
+    let clock = move || {
+        Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
+    };
+    Host::builder(data)
+        .limits(terms.limits.clone())
+        .sandbox(terms.sandbox.clone())
+        .quotas(terms.quotas.clone())
+        .compiler(terms.compiler.clone())
+        .clock(clock)
+        .open()
+}
+
+/// What whoever decides says.
+pub(super) fn judgement(decision: Decision) -> Result<Judgement, Error> {
+    Ok(Judgement { decision, by: DemoDecider::new("operator".parse()?), reason: None })
+}

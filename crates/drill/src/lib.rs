@@ -1,0 +1,282 @@
+//! The attack suite: what a hostile tenant, a hostile approval side and somebody with the data folder try, and how each is refused.
+//!
+//! It ships with the host, so that an operator can see it hold on the machine that counts (`pp-host drill`). Every attack is tried on
+//! a real [`Host`](engine::Host) in a temporary folder, with limits small enough that the whole suite takes seconds. Wherever an
+//! attacker's code runs, a neighbour of another tenant runs on the same host at the same time, and has to get its work done.
+//!
+//! ```no_run
+//! let drill = crate::Drill::new();
+//! for attack in crate::attacks() {
+//!     let verdict = drill.run(&attack);
+//!     println!("{} {}", attack.name(), if verdict.held() { "held" } else { "BROKEN" });
+//! }
+//! ```
+
+mod beside;
+mod decisions;
+mod ending;
+mod fixture;
+mod guests;
+mod loading;
+mod operator;
+mod planted;
+mod raw;
+mod tamper;
+mod target;
+mod wasi;
+mod words;
+
+use ending::{Ending, Refusal};
+use fixture::{Fixture, Terms};
+use engine::capability::Deployment;
+use sandbox::Compiler;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
+use target::Target;
+use tempfile::TempDir;
+
+/// Why an attack could not be tried. That is no refusal: the attack counts as one that was not held.
+type Obstacle = Box<dyn std::error::Error + Send + Sync>;
+
+/// One attack.
+#[derive(Debug, Clone)]
+pub struct Attack {
+    name: &'static str,
+    tries: &'static str,
+    by: By,
+    refusal: Refusal,
+    way: Way,
+}
+
+/// Who tries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A tenant, with the component that it hands in.
+    Guest,
+    /// Whoever can reach the side that decides, or what it decides about.
+    Approval,
+    /// Whoever can reach the data folder, or the machine's clock.
+    Operator,
+}
+
+/// How it is tried.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// These bytes are handed to the loader.
+    Load(fn() -> Result<Vec<u8>, Obstacle>),
+    /// The hostile guest runs with these parameters; with its own name as the attack where there are none.
+    Hostile(Bounds, Option<&'static str>),
+    /// A core module runs inside `frame.wat`.
+    Raw(Bounds, &'static str),
+    /// On a host that others use too: the attack touches only what is its own.
+    Shared(fn(&Fixture) -> Result<Ending, Obstacle>),
+    /// On a host of its own, under these terms.
+    Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, Obstacle>),
+}
+
+/// Which limits a guest is to run into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bounds {
+    /// Few of everything.
+    Tight,
+    /// All the fuel there is, and two seconds to burn it.
+    Clock,
+}
+
+/// What became of an attack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    held: bool,
+    said: String,
+    unapproved: Vec<Deployment>,
+}
+
+/// What there is to judge an attack by.
+struct Tried {
+    ending: Ending,
+    /// The target of the host that was attacked.
+    target: Arc<Target>,
+    unapproved: Vec<Deployment>,
+}
+
+impl Attack {
+    /// Its name, for the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it tries, in one line.
+    #[must_use]
+    pub fn tries(&self) -> &'static str {
+        self.tries
+    }
+
+    /// Who tries it.
+    #[must_use]
+    pub fn by(&self) -> By {
+        self.by
+    }
+
+    /// The refusal that it has to meet with, in words.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        self.refusal.to_string()
+    }
+}
+
+impl Verdict {
+    /// Whether the attack met with the expected refusal, and nobody else was harmed.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.held
+    }
+
+    /// Deployments that the target has recorded and that no approval covers. It is the target's own record, not the journal.
+    #[must_use]
+    pub fn unapproved(&self) -> &[Deployment] {
+        &self.unapproved
+    }
+
+    /// What the host said, or what went through. It may repeat an attacker's words: show it with [`workflow::Escaped`].
+    #[must_use]
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+}
+
+impl Verdict {
+    fn broken(said: String) -> Self {
+        Self { held: false, said, unapproved: Vec::new() }
+    }
+}
+
+impl Tried {
+    /// How it ended, and what the target has recorded by then. The folder is there until that has been read.
+    fn after(
+        (_folder, target): (Arc<TempDir>, Arc<Target>),
+        ending: Result<Ending, Obstacle>,
+    ) -> Result<Self, Obstacle> {
+        let unapproved = target.unapproved()?;
+        Ok(Self { ending: ending?, target, unapproved })
+    }
+
+    fn verdict(self, refusal: Refusal) -> Verdict {
+        let Self { ending, target, unapproved } = self;
+        let held = unapproved.is_empty() && refusal.is_met_by(&ending) && refusal.allows(&ending, &target);
+        let done = unapproved.iter().map(|deployment| format!("; {} was not approved", deployment.id));
+        Verdict { held, said: ending.to_string() + &done.collect::<String>(), unapproved }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Guest => "guest",
+            Self::Approval => "approval",
+            Self::Operator => "operator",
+        })
+    }
+}
+
+/// Every attack: guests first, from loading to running, then the approval side, then the operator's.
+#[must_use]
+pub fn attacks() -> Vec<Attack> {
+    [
+        loading::attacks(),
+        raw::attacks(),
+        guests::attacks(),
+        beside::attacks(),
+        wasi::attacks(),
+        words::attacks(),
+        decisions::attacks(),
+        planted::attacks(),
+        operator::attacks(),
+    ]
+    .concat()
+}
+
+/// All attacks as a Markdown table, for `docs/threat-model.md`.
+#[must_use]
+pub fn table() -> String {
+    let mut table = "| Attack | By | Tries | Refused |\n| --- | --- | --- | --- |\n".to_owned();
+    for attack in attacks() {
+        let Attack { name, tries, by, refusal, .. } = attack;
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "| `{name}` | {by} | {tries} | {refusal} |");
+    }
+    table
+}
+
+/// Hosts to be attacked.
+#[derive(Default)]
+pub struct Drill {
+    tight: OnceLock<Result<Fixture, String>>,
+    clock: OnceLock<Result<Fixture, String>>,
+    compiler: Compiler,
+}
+
+impl Drill {
+    /// A drill. Its hosts are made when the first attack needs them, and are gone with it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where its hosts compile. Default: in this process.
+    #[must_use]
+    pub fn compiled_by(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
+    /// Tries one attack. Blocks the thread, and may be called where a Tokio runtime runs.
+    #[must_use]
+    pub fn run(&self, attack: &Attack) -> Verdict {
+        let tried = std::thread::scope(|scope| scope.spawn(|| self.try_it(attack)).join());
+        match tried {
+            Ok(Ok(tried)) => tried.verdict(attack.refusal),
+            Ok(Err(obstacle)) => Verdict::broken(format!("could not be tried: {obstacle}")),
+            Err(_) => Verdict::broken("the host panicked".to_owned()),
+        }
+    }
+
+    fn try_it(&self, attack: &Attack) -> Result<Tried, Obstacle> {
+        let on = |bounds: Bounds, tries: &dyn Fn(&Fixture) -> Result<Ending, Obstacle>| {
+            let ground = self.ground(bounds)?;
+            Tried::after(ground.scene(), tries(ground))
+        };
+        match attack.way {
+            Way::Load(bytes) => on(Bounds::Tight, &|ground| {
+                Ok(Ending::of(ground.host().load(bytes()?).map(|_| "the component was loaded")))
+            }),
+            Way::Hostile(bounds, params) => {
+                let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
+                on(bounds, &|ground| ground.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
+            }
+            Way::Raw(bounds, module) => {
+                on(bounds, &|ground| ground.among_neighbours(&raw::component(module)?, "{}"))
+            }
+            Way::Shared(tries) => on(Bounds::Tight, &tries),
+            Way::Alone(terms, tries) => {
+                let ground = Fixture::new(self.terms(terms))?;
+                Tried::after(ground.scene(), tries(ground))
+            }
+        }
+    }
+
+    fn terms(&self, terms: fn() -> Terms) -> Terms {
+        Terms { compiler: self.compiler.clone(), ..terms() }
+    }
+
+    fn ground(&self, bounds: Bounds) -> Result<&Fixture, Obstacle> {
+        let (ground, terms) = match bounds {
+            Bounds::Tight => (&self.tight, Terms::tight as fn() -> Terms),
+            Bounds::Clock => (&self.clock, Terms::clock as fn() -> Terms),
+        };
+        let made =
+            ground.get_or_init(|| Fixture::new(self.terms(terms)).map_err(|obstacle| obstacle.to_string()));
+        made.as_ref().map_err(|obstacle| obstacle.clone().into())
+    }
+}

@@ -1,0 +1,166 @@
+//! Somebody with the data folder in hand, or the machine's clock.
+
+use crate::fixture::{Fixture, Terms, VICTIM};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way, tamper};
+use engine::Host;
+use engine::issuer::Keyring;
+use receipt::{Decision, KeyStatus};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use store::InstanceKey;
+use workflow::Check;
+
+pub(super) fn attacks() -> Vec<Attack> {
+    vec![
+        folder(
+            "revoked-key",
+            "Uses an approval whose key has been revoked since.",
+            Refusal::Gate(Check::Verification),
+            revoked_key,
+        ),
+        folder(
+            "clock-set-back",
+            "Sets the clock back an hour, to revive an approval that has expired.",
+            Refusal::Gate(Check::Expiry),
+            clock_set_back,
+        ),
+        folder(
+            "rewound-journal",
+            "Takes a journal back to before the deployment, and drives on.",
+            Refusal::Words("it exists once"),
+            rewound,
+        ),
+        folder(
+            "unspent-receipt",
+            "Performs without having spent, by an entry put into the journal.",
+            Refusal::Words("is damaged"),
+            unspent,
+        ),
+        folder(
+            "swapped-component",
+            "Puts other bytes under a component's digest.",
+            Refusal::Words("other bytes than it was stored with"),
+            swapped,
+        ),
+        folder(
+            "readable-key",
+            "Lets everybody read the issuer's key.",
+            Refusal::Words("so others can read it"),
+            |ground| {
+                reopened(ground, |data| {
+                    Ok(fs::set_permissions(private_key(data)?, fs::Permissions::from_mode(0o644))?)
+                })
+            },
+        ),
+        folder(
+            "swapped-key",
+            "Puts another private key under the issuer's name.",
+            Refusal::Words("is not the"),
+            swapped_key,
+        ),
+        folder(
+            "foreign-database",
+            "Puts something else in the journal's place.",
+            Refusal::Words("is not a database of pp-host"),
+            |ground| {
+                reopened(ground, |data| {
+                    Ok(fs::write(data.join("journal.sqlite"), "decision APPROVED\n".repeat(100))?)
+                })
+            },
+        ),
+        folder(
+            "two-hosts",
+            "Opens a data folder that a host is using.",
+            Refusal::Words("is in use by another pp-host"),
+            |ground| Ok(Ending::of(Host::builder(ground.data()).open().map(|_| "a second host"))),
+        ),
+    ]
+}
+
+fn folder(
+    name: &'static str,
+    tries: &'static str,
+    refusal: Refusal,
+    way: fn(Fixture) -> Result<Ending, Obstacle>,
+) -> Attack {
+    Attack { name, tries, by: By::Operator, refusal, way: Way::Alone(Terms::tight, way) }
+}
+
+/// Whether a host opens again after something was done to its folder.
+fn reopened(ground: Fixture, meanwhile: fn(&Path) -> Result<(), Obstacle>) -> Result<Ending, Obstacle> {
+    Ok(Ending::of(ground.reopened(meanwhile)?.map(|_| "the host opened again")))
+}
+
+fn revoked_key(ground: Fixture) -> Result<Ending, Obstacle> {
+    let (key, genuine) = ground.approved(VICTIM)?;
+    let revoked = ground.reopened(|data| {
+        let (keys, seed) = (data.join("keys"), engine::random_bytes()?);
+        Keyring::rotate(&keys, receipt::Scope::Demo, &seed, receipt::Timestamp::from_millis(1))?;
+        Ok(Keyring::revoke(&keys, &genuine.artifact.key_id, receipt::Timestamp::from_millis(2))?)
+    })??;
+    revoked.ran(&key)
+}
+
+fn clock_set_back(ground: Fixture) -> Result<Ending, Obstacle> {
+    let (key, _) = ground.approved(VICTIM)?;
+    ground.move_clock(16);
+    // Something is recorded sixteen minutes later.
+    ground.victim()?;
+    ground.move_clock(-60);
+    ground.ran(&key)
+}
+
+/// Everything that the database knows of the deployment is removed: the target still knows it.
+fn rewound(ground: Fixture) -> Result<Ending, Obstacle> {
+    let (key, receipt) = ground.approved(VICTIM)?;
+    ground.finish(&key, Decision::Approved)?;
+    tamper::rewrite(&ground, "DELETE FROM redemptions WHERE receipt = ?1", [receipt.id.as_str()])?;
+    tamper::rewrite(&ground, "DELETE FROM attestations WHERE receipt = ?1", [receipt.id.as_str()])?;
+    let tail =
+        "DELETE FROM entries WHERE seq >= (SELECT min(row) FROM facts WHERE body ->> 'fact' = 'redeemed')";
+    tamper::rewrite(&ground, tail, [])?;
+    tamper::rewrite(
+        &ground,
+        "UPDATE instances SET last = (SELECT max(seq) FROM entries WHERE instance = instances.id)",
+        [],
+    )?;
+    let status = ground.finish(&key, Decision::Approved)?;
+    let deployments = fs::read_dir(ground.data().join("deployments").join("records"))?.count();
+    let words = format!("{deployments} deployment after both runs: it exists once ({status:?})");
+    Ok(Ending::check(deployments == 1, words))
+}
+
+fn unspent(ground: Fixture) -> Result<Ending, Obstacle> {
+    let (key, receipt) = ground.approved(VICTIM)?;
+    let performed = serde_json::json!({
+        "fact": "performed", "call": 2, "receipt": receipt.id, "effect": { "outcome": "unknown", "message": "" }
+    });
+    tamper::add_fact(&ground, &key, &performed.to_string())?;
+    driven(&ground, &key)
+}
+
+fn swapped(ground: Fixture) -> Result<Ending, Obstacle> {
+    let (key, _) = ground.approved(VICTIM)?;
+    tamper::rewrite(&ground, "UPDATE components SET bytes = X'0061736d0d000100'", [])?;
+    driven(&ground.reopened(|_| Ok(()))??, &key)
+}
+
+fn driven(ground: &Fixture, key: &InstanceKey) -> Result<Ending, Obstacle> {
+    Ok(Ending::of(ground.drive(key).map(|status| format!("{status:?}"))))
+}
+
+fn swapped_key(ground: Fixture) -> Result<Ending, Obstacle> {
+    let other = Fixture::new(Terms::tight())?;
+    let other = private_key(&other.data())?;
+    let swapped = ground.reopened(|data| Ok(fs::copy(other, private_key(data)?).map(drop)?))?;
+    Ok(Ending::of::<&str>(swapped.map(|_| "the host opened again")))
+}
+
+/// The file of the key that signs.
+fn private_key(data: &Path) -> Result<PathBuf, Obstacle> {
+    let folder = data.join("keys");
+    let keys = Keyring::public(&folder)?;
+    let active = keys.keys().find(|key| key.status == KeyStatus::Active).ok_or("no active key")?;
+    Ok(folder.join(format!("{}.pem", active.key_id)))
+}

@@ -1,0 +1,166 @@
+//! What the target itself has recorded, compared with what was approved. The journal says what the host believes; this is what happened.
+
+use crate::Obstacle;
+use engine::capability::Deployment;
+use receipt::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
+use workflow::TenantId;
+
+/// An action as its approver saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Approved {
+    pub(super) tenant: TenantId,
+    pub(super) resource: String,
+    pub(super) artifact: Option<Digest>,
+}
+
+/// The deployments of one host, and the approvals that were given there.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Where deployments are recorded.
+    folder: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By receipt.
+    approved: BTreeMap<String, Approved>,
+    /// How many deployments rest on a receipt.
+    used: BTreeMap<String, usize>,
+    /// The deployments that have been looked at.
+    seen: BTreeSet<String>,
+}
+
+impl Target {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, state: Mutex::default() }
+    }
+
+    /// Notes what somebody approved, before anything can be done with it.
+    pub(super) fn approve(&self, receipt: &str, action: Approved) {
+        self.state().approved.insert(receipt.to_owned(), action);
+    }
+
+    /// How many deployments rest on these receipts.
+    pub(super) fn used<'a>(&self, receipts: impl Iterator<Item = &'a str>) -> usize {
+        let state = self.state();
+        let receipts: BTreeSet<_> = receipts.collect();
+        receipts.into_iter().filter_map(|receipt| state.used.get(receipt)).sum()
+    }
+
+    /// The deployments since the last look that no approval covers: of something else, without a receipt, or on one that was used before.
+    pub(super) fn unapproved(&self) -> Result<Vec<Deployment>, Obstacle> {
+        let mut files = json_files(&self.folder.join("records"))?;
+        // What a resource serves is switched before the record is written.
+        for tenant in listed(&self.folder.join("current"))? {
+            files.extend(json_files(&tenant)?);
+        }
+        let mut unapproved = Vec::new();
+        let mut state = self.state();
+        for file in files {
+            let deployment: Deployment = serde_json::from_slice(&fs::read(file)?)?;
+            if state.seen.insert(deployment.id.clone()) && !state.covers(&deployment) {
+                unapproved.push(deployment);
+            }
+        }
+        Ok(unapproved)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn covers(&mut self, deployment: &Deployment) -> bool {
+        let used = self.used.entry(deployment.receipt_id.clone()).or_default();
+        *used += 1;
+        let action = Approved {
+            tenant: deployment.tenant.clone(),
+            resource: deployment.resource.clone(),
+            artifact: Some(deployment.artifact_sha256),
+        };
+        *used == 1 && self.approved.get(&deployment.receipt_id) == Some(&action)
+    }
+}
+
+fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    Ok(listed(folder)?.into_iter().filter(is_json).collect())
+}
+
+/// What is in a folder; nothing where there is none.
+fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use receipt::Timestamp;
+
+    fn deployment(id: &str, receipt: &str, artifact: &[u8]) -> Deployment {
+        Deployment {
+            id: id.to_owned(),
+            tenant: "acme".parse().unwrap(),
+            resource: "app".to_owned(),
+            artifact: "app.js".to_owned(),
+            artifact_sha256: Digest::of(artifact),
+            artifact_bytes: artifact.len() as u64,
+            location: String::new(),
+            receipt_id: receipt.to_owned(),
+            order: 1,
+            approved_at: Timestamp::from_millis(0),
+        }
+    }
+
+    fn record(folder: &Path, deployment: &Deployment) {
+        fs::create_dir_all(folder).unwrap();
+        let path = folder.join(format!("{}.json", deployment.id));
+        fs::write(path, serde_json::to_vec(deployment).unwrap()).unwrap();
+    }
+
+    /// What `unapproved` says of a target after `rcpt_1` was given for that artifact, and these were recorded.
+    fn unapproved(recorded: &[(&str, Deployment)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::new(folder.path().to_owned());
+        let (tenant, artifact) = ("acme".parse().unwrap(), Some(Digest::of(b"good")));
+        target.approve("rcpt_1", Approved { tenant, resource: "app".to_owned(), artifact });
+        for (place, deployment) in recorded {
+            record(&folder.path().join(place), deployment);
+        }
+        let found = target.unapproved().unwrap();
+        assert!(target.unapproved().unwrap().is_empty(), "each is reported once");
+        found.into_iter().map(|deployment| deployment.id).collect()
+    }
+
+    #[test]
+    fn what_was_approved_may_be_done_once() {
+        let good = deployment("dep_1", "rcpt_1", b"good");
+        assert!(unapproved(&[]).is_empty());
+        assert!(unapproved(&[("records", good.clone()), ("current/acme", good.clone())]).is_empty());
+        let again = deployment("dep_2", "rcpt_1", b"good");
+        assert_eq!(unapproved(&[("records", good), ("records", again)]).len(), 1);
+    }
+
+    #[test]
+    fn anything_else_is_found_wherever_it_is() {
+        for bad in [
+            deployment("dep_1", "rcpt_2", b"good"),
+            deployment("dep_1", "rcpt_1", b"other"),
+            Deployment { resource: "bank".to_owned(), ..deployment("dep_1", "rcpt_1", b"good") },
+            Deployment { tenant: "mallory".parse().unwrap(), ..deployment("dep_1", "rcpt_1", b"good") },
+        ] {
+            for place in ["records", "current/acme"] {
+                assert_eq!(unapproved(&[(place, bad.clone())]), ["dep_1"], "{bad:?}");
+            }
+        }
+    }
+}

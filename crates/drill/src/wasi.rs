@@ -1,0 +1,153 @@
+//! WASI through the hostile guest (`tests/guests/hostile/src/wasi.rs` and `files.rs`): every call of every interface that is linked.
+
+use crate::Attack;
+use crate::Refusal::{Answers, Ends};
+use crate::guests::guest;
+
+/// A call on a file, by its name. There is no file, so the handle is made up.
+macro_rules! file {
+    ($call:literal, $tries:literal) => {
+        guest(concat!("wasi-file-", $call), $tries, Ends("boundary", "unknown handle"))
+    };
+}
+
+pub(super) fn attacks() -> Vec<Attack> {
+    [surroundings(), streams(), chance(), time(), files()].concat()
+}
+
+fn surroundings() -> Vec<Attack> {
+    vec![
+        guest(
+            "files",
+            "Reads, writes and lists files, through its standard library.",
+            Answers(&[r#""list":"refused"#, r#""read":"refused"#, r#""write":"refused"#]),
+        ),
+        guest(
+            "environment",
+            "Reads the environment, the arguments and the input.",
+            Answers(&[r#"{"arguments":0,"stdin":0,"variables":0}"#]),
+        ),
+        guest(
+            "wasi-environment",
+            "The same by hand, and the folder it runs in.",
+            Answers(&[r#"{"arguments":0,"folder":null,"variables":0}"#]),
+        ),
+        guest(
+            "wasi-directories",
+            "Asks for the directories that it was given.",
+            Answers(&[r#""directories":0"#]),
+        ),
+        guest(
+            "wasi-terminals",
+            "Asks for a terminal.",
+            Answers(&[r#"{"error":false,"input":false,"output":false}"#]),
+        ),
+        guest("wasi-exit", "Exits with success in the middle of its work.", Ends("exited", "exit(0)")),
+        guest("wasi-exit-code", "Exits with a code of its own.", Ends("exited", "exit(7)")),
+        guest("exit", "Exits.", Ends("exited", "exit(1)")),
+    ]
+}
+
+fn streams() -> Vec<Attack> {
+    vec![
+        guest("wasi-input", "Reads 16 exabytes of input.", Answers(&["Closed"])),
+        guest(
+            "wasi-streams",
+            "Everything else that can be done with an input and an output.",
+            Answers(&[
+                r#""closed":[true,true,true,true,true]"#,
+                r#""ready":true"#,
+                r#""taken":[true,true,true,true,true,true]"#,
+            ]),
+        ),
+        guest("wasi-write", "Writes a megabyte without asking for room.", Answers(&["survived"])),
+        guest("wasi-zeroes", "Has the host write a terabyte of zeroes.", Ends("boundary", "zeroes")),
+        guest("wasi-zeroes-at-once", "The same, and waits for it.", Ends("boundary", "zeroes")),
+        guest("wasi-poll-nothing", "Waits for nothing at all.", Ends("boundary", "empty poll list")),
+    ]
+}
+
+fn chance() -> Vec<Attack> {
+    vec![
+        guest("wasi-random", "Asks for a terabyte of random bytes.", Ends("boundary", "exceeds limit 65536")),
+        guest(
+            "wasi-insecure-random",
+            "The same of the insecure kind.",
+            Ends("boundary", "exceeds limit 65536"),
+        ),
+        guest(
+            "wasi-numbers",
+            "Draws from every source of random numbers, before a pause and after it.",
+            Answers(&[r#""same":true"#]),
+        ),
+        guest(
+            "chance",
+            "Draws random numbers in a step, to tell a run in which it is left out.",
+            Answers(&["behind"]),
+        ),
+    ]
+}
+
+fn time() -> Vec<Attack> {
+    vec![
+        guest("wasi-clock", "Measures time.", Answers(&[r#"{"ticks":1,"wall moved":false}"#])),
+        guest(
+            "wasi-resolution",
+            "Asks how fine the clocks are.",
+            Answers(&[r#"{"monotonic":1,"wall":1000000}"#]),
+        ),
+        guest(
+            "clock",
+            "Tells a resumed run from the first one, by time and chance.",
+            Answers(&[r#""same":true"#]),
+        ),
+        guest("sleep", "Sleeps for an hour: that takes no time.", Answers(&["survived"])),
+        guest("wasi-wait", "Waits for 584 years: neither does that.", Answers(&["survived"])),
+        guest(
+            "instants",
+            "Looks at a clock that counts nanoseconds in a step, to tell a run in which it is left out.",
+            Answers(&[r#""slept":36"#]),
+        ),
+    ]
+}
+
+/// Every call of `wasi:filesystem/types`, and the two that take an error.
+fn files() -> Vec<Attack> {
+    vec![
+        guest(
+            "wasi-descriptor",
+            "Opens a file in a directory that it was not given.",
+            Ends("boundary", "unknown handle"),
+        ),
+        file!("read-via-stream", "Reads a file as a stream."),
+        file!("write-via-stream", "Writes a file as a stream."),
+        file!("append-via-stream", "Appends to a file."),
+        file!("read", "Reads a terabyte of a file."),
+        file!("write", "Writes to a file."),
+        file!("read-directory", "Lists a directory."),
+        file!("read-directory-entry", "Goes on listing a directory."),
+        file!("get-flags", "Asks what it may do with a file."),
+        file!("get-type", "Asks what a file is."),
+        file!("stat", "Asks about a file."),
+        file!("stat-at", "Asks about a file by its path."),
+        file!("readlink-at", "Reads where a link leads."),
+        file!("is-same-object", "Compares two files."),
+        file!("metadata-hash", "Asks for a file's fingerprint."),
+        file!("metadata-hash-at", "Asks for a file's fingerprint by its path."),
+        file!("advise", "Says what it will read next."),
+        file!("set-size", "Makes a file an exabyte long."),
+        file!("set-times", "Changes a file's times."),
+        file!("set-times-at", "Changes a file's times by its path."),
+        file!("sync", "Has a file written to disk."),
+        file!("sync-data", "Has a file's content written to disk."),
+        file!("open-at", "Creates a file."),
+        file!("create-directory-at", "Makes a directory."),
+        file!("remove-directory-at", "Removes a directory."),
+        file!("unlink-file-at", "Deletes a file."),
+        file!("rename-at", "Moves a file."),
+        file!("link-at", "Links to a file."),
+        file!("symlink-at", "Makes a link to the root."),
+        file!("error-code", "Asks for the code of an error that never was."),
+        file!("error-words", "Asks for the words of an error that never was."),
+    ]
+}

@@ -1,0 +1,117 @@
+//! Words that try to be more than words: on an approver's screen, in a log, in an audit.
+
+use crate::fixture::{ATTACKER, Fixture, HOSTILE};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use receipt::Decision;
+use workflow::Escaped;
+
+const SHOWN: &str = "every character is visible, and the workflow's words are marked as such";
+
+pub(super) fn attacks() -> Vec<Attack> {
+    vec![
+        words(
+            "loud",
+            "A reason of terminal escapes, bidi controls, zero-width and filler characters.",
+            SHOWN,
+            |ground| shown(ground, "loud", "APPROVED"),
+        ),
+        words(
+            "dressed-as-host",
+            "A reason and evidence that look like the host's own output.",
+            SHOWN,
+            |ground| shown(ground, "dressed-as-host", "APPROVED by user:ceo"),
+        ),
+        words("invisible-resource", "A resource with characters that nobody sees.", SHOWN, |ground| {
+            shown(ground, "invisible-resource", "trust me")
+        }),
+        words("buried", "What matters behind pages of what does not.", "says that more is not shown", buried),
+        words(
+            "panic-escapes",
+            "Last words that empty the operator's screen.",
+            "no terminal obeys",
+            panic_escapes,
+        ),
+        words(
+            "print-escapes",
+            "Prints what looks like an approval, at the top of the screen.",
+            "no terminal obeys",
+            printed,
+        ),
+        words("print", "Prints four megabytes.", "limit log-bytes is", print),
+    ]
+}
+
+fn words(
+    name: &'static str,
+    tries: &'static str,
+    refusal: &'static str,
+    way: fn(&Fixture) -> Result<Ending, Obstacle>,
+) -> Attack {
+    Attack { name, tries, by: By::Guest, refusal: Refusal::Words(refusal), way: Way::Shared(way) }
+}
+
+fn params(attack: &str) -> String {
+    format!(r#"{{"attack":"{attack}"}}"#)
+}
+
+/// Whether an approver could overlook a character, or a terminal obey it.
+fn unseen(character: char) -> bool {
+    const INVISIBLE: [std::ops::RangeInclusive<char>; 8] = [
+        '\u{ad}'..='\u{ad}',
+        '\u{115f}'..='\u{1160}',
+        '\u{200b}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{2800}'..='\u{2800}',
+        '\u{3164}'..='\u{3164}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    character.is_control() || INVISIBLE.iter().any(|range| range.contains(&character))
+}
+
+/// What an approver sees of a request, and that `planted` stands below the line where the workflow's own words begin.
+fn shown(ground: &Fixture, attack: &str, planted: &str) -> Result<Ending, Obstacle> {
+    let (key, request) = ground.parked(ATTACKER, HOSTILE, &params(attack))?;
+    let view = ground.host().request(&request)?.to_string();
+    let Some((host, guest)) = view.split_once("written by the workflow, not checked by anybody:\n") else {
+        return Ok(Ending::Through(view));
+    };
+    let marked = !host.contains(planted) && guest.contains(planted) && guest.lines().count() == 2;
+    let visible = view.lines().all(|line| !line.contains(unseen));
+    // The audit says it too, one line a fact.
+    let audited = ground.entries(&key)?.iter().all(|entry| !entry.to_string().contains(unseen));
+    Ok(Ending::check(marked && visible && audited, if marked && visible && audited { SHOWN } else { &view }))
+}
+
+fn buried(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let (_, request) = ground.parked(ATTACKER, HOSTILE, &params("buried"))?;
+    let view = ground.host().request(&request)?.to_string();
+    let said = view.matches("more characters not shown]").count() == 2 && view.len() < 4096;
+    Ok(Ending::check(said, format!("the screen has {} bytes, and says that more is not shown", view.len())))
+}
+
+fn panic_escapes(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let key = ground.start(ATTACKER, HOSTILE, &params("panic-escapes"))?;
+    ground.finish(&key, Decision::Approved)?;
+    let end = ground.entries(&key)?.last().map(ToString::to_string).unwrap_or_default();
+    let obeyed = end.contains(unseen) || !end.contains("APPROVED");
+    Ok(Ending::check(!obeyed, format!("no terminal obeys: {end}")))
+}
+
+/// The log is kept as it was printed, and escaped where it is shown.
+fn printed(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let key = ground.start(ATTACKER, HOSTILE, &params("print-escapes"))?;
+    ground.finish(&key, Decision::Approved)?;
+    let log = ground.host().store().output(&key)?;
+    let shown: Vec<_> = log.lines().map(|line| Escaped(line).to_string()).collect();
+    let obeyed = shown.iter().any(|line| line.contains(unseen)) || shown.is_empty();
+    Ok(Ending::check(!obeyed, format!("no terminal obeys: {}", shown.concat())))
+}
+
+fn print(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let key = ground.start(ATTACKER, HOSTILE, &params("print"))?;
+    ground.finish(&key, Decision::Approved)?;
+    let log = ground.host().store().output(&key)?;
+    let last = log.lines().last().unwrap_or_default();
+    Ok(Ending::check(log.len() < 100 << 10, format!("{} bytes kept: {last}", log.len())))
+}

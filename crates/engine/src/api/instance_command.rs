@@ -1,0 +1,94 @@
+//! What an operator does to one instance.
+
+use crate::api::OperationOutcome;
+use crate::api::submit::nothing;
+use crate::instances::Back;
+use crate::{Error, Host, Workflow};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use store::{InstanceKey, InstanceState};
+use workflow::{EventType, Finding, ReceiptId};
+
+/// What is done to an instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum InstanceCommand {
+    /// Send it an event.
+    SendEvent {
+        /// What kind of event.
+        event_type: EventType,
+        /// What is sent with it, as JSON text.
+        payload: String,
+    },
+    /// Have it stand still.
+    Pause,
+    /// Let it go on that stands still.
+    Resume,
+    /// End it.
+    Terminate {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Have its workflow go back.
+    Restart {
+        /// How far.
+        back: Back,
+        /// Other code for it; empty where it keeps its own. Between processes it travels beside the operation.
+        #[serde(skip, default = "nothing")]
+        component: Arc<[u8]>,
+    },
+    /// Say what was found out about an action that nobody knew the end of.
+    Resolve {
+        /// The receipt that the action spent.
+        receipt: ReceiptId,
+        /// What was found out.
+        finding: Finding,
+        /// How it is known.
+        reason: String,
+    },
+    /// Delete it.
+    Delete,
+}
+
+impl Host {
+    pub(crate) fn handled(
+        &self,
+        key: &InstanceKey,
+        by: &str,
+        handling: InstanceCommand,
+    ) -> Result<OperationOutcome, Error> {
+        match handling {
+            InstanceCommand::SendEvent { event_type, payload } => {
+                self.send_event(key, &event_type, &payload)?
+            }
+            InstanceCommand::Pause => self.pause(key, by)?,
+            InstanceCommand::Resume => self.resume(key, by)?,
+            InstanceCommand::Terminate { reason } => self.terminate(key, by, reason.as_deref())?,
+            InstanceCommand::Restart { back, component } => {
+                let workflow = self.other(key, &component)?;
+                self.restart(key, &back, workflow.as_ref(), by)?;
+            }
+            InstanceCommand::Resolve { receipt, finding, reason } => {
+                self.resolve(key, &receipt, finding, by, Some(&reason))?;
+            }
+            InstanceCommand::Delete => {
+                self.delete(key, by)?;
+                return Ok(OperationOutcome::Done);
+            }
+        }
+        Ok(OperationOutcome::Stands { standing: self.standing_of(key)? })
+    }
+
+    /// Other code for an instance, where any is given.
+    fn other(&self, key: &InstanceKey, component: &Arc<[u8]>) -> Result<Option<Workflow>, Error> {
+        match component.is_empty() {
+            true => Ok(None),
+            false => self.load_for(&key.tenant, component.to_vec()).map(Some),
+        }
+    }
+
+    fn standing_of(&self, key: &InstanceKey) -> Result<InstanceState, Error> {
+        let entered = self.0.journals.store.entered(key)?;
+        Ok(entered.map_or(InstanceState::Running, |entered| entered.agenda.standing))
+    }
+}

@@ -1,0 +1,92 @@
+//! Creating instances, under a name of the caller's own where there is one: then the same again is the same instance.
+
+use crate::api::OperationOutcome;
+use crate::{Error, Host, Start};
+use receipt::{Digest, PersonId};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use store::{InstanceKey, StoreError};
+use workflow::{ActorId, Entry, InstanceId, TenantId};
+
+/// An instance to be created.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submit {
+    /// Its name; a new one where there is none.
+    pub id: Option<InstanceId>,
+    /// Whom it belongs to.
+    pub tenant: TenantId,
+    /// On whose behalf it acts.
+    pub actor: ActorId,
+    /// Who answers for the actor.
+    pub operator: Option<PersonId>,
+    /// Who submits it.
+    pub submitter: Option<PersonId>,
+    /// The workflow's name.
+    pub name: String,
+    /// The parameters, as JSON text.
+    pub params: String,
+    /// The component. Between processes it travels beside the operation.
+    #[serde(skip, default = "nothing")]
+    pub component: Arc<[u8]>,
+}
+
+pub(super) fn nothing() -> Arc<[u8]> {
+    Arc::from([])
+}
+
+/// Whether an instance was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Created {
+    /// It is new.
+    New,
+    /// It was submitted before, with the same input.
+    Before,
+}
+
+impl Host {
+    pub(crate) fn submitted(&self, submit: Submit) -> Result<OperationOutcome, Error> {
+        let Submit { id, tenant, actor, operator, submitter, name, params, component } = submit;
+        let workflow = self.load_for(&tenant, component.to_vec())?;
+        let start = Start { tenant, actor, operator, submitter, name, params };
+        let Some(id) = id else {
+            return Ok(OperationOutcome::Submitted {
+                key: self.start(&workflow, start)?,
+                created: Created::New,
+            });
+        };
+        let key = InstanceKey { tenant: start.tenant.clone(), instance: id };
+        let created = match self.start_as(&key, &workflow, start.clone()) {
+            Ok(()) => Created::New,
+            Err(Error::Store(StoreError::Exists(_))) => {
+                self.check_same(&key, workflow.program().digest(), &start)?;
+                Created::Before
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(OperationOutcome::Submitted { key, created })
+    }
+
+    /// Whether the instance of that name was given the same to do.
+    fn check_same(&self, key: &InstanceKey, component: Digest, start: &Start) -> Result<(), Error> {
+        let facts = self.0.journals.store.facts(Some(key))?;
+        let (origin, _) = self.0.journals.fold(key, &facts)?;
+        // What it was submitted with, whatever it was given since.
+        let first = facts.first().map(|fact| &fact.entry);
+        let submitted =
+            matches!(first, Some(Entry::Loaded { component: submitted, .. }) if *submitted == component);
+        let same = [
+            ("another component", submitted),
+            ("another name of the workflow", origin.workflow == start.name),
+            ("other parameters", origin.params == start.params),
+            ("another actor", origin.actor == start.actor),
+            ("another operator", origin.operator == start.operator),
+            ("another submitter", origin.submitter == start.submitter),
+        ];
+        match same.into_iter().find(|(_, same)| !same) {
+            Some((what, _)) => Err(Error::OtherInput { key: key.clone(), what }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Settings of a host, and how the rooms are put together.
+
+use crate::capability::{Capability, Deploy, Gate};
+use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer};
+use crate::limits::Settings;
+use crate::runtime::authority::Authority;
+use crate::runtime::capabilities::Capabilities;
+use crate::runtime::journals::{Journals, Observer};
+use crate::runtime::lease::LeaseTable;
+use crate::runtime::programs::Programs;
+use crate::runtime::slots::RunSlots;
+use crate::runtime::wakeups::Wakeups;
+use crate::state::{HostState, Troubles};
+use crate::{Clock, Error, Host, SystemClock, ids};
+use policy::Policy;
+use receipt::Scope;
+use sandbox::{Compiler, Sandbox, SandboxLimits};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use store::{Fact, InstanceKey, Quotas, Store};
+use store_sqlite::{DataFolder, Sqlite};
+use workflow::Limits;
+
+/// Settings of a host. Every one has a default.
+pub struct Builder {
+    data: PathBuf,
+    scope: Option<Scope>,
+    policy: Option<Box<dyn Policy>>,
+    environment: Environment,
+    settings: Settings,
+    authority: Option<PathBuf>,
+    compiler: Compiler,
+    clock: Box<dyn Clock>,
+    observer: Option<Observer>,
+    troubles: Troubles,
+    capabilities: Vec<Box<dyn Capability>>,
+    wrap: Wrap,
+}
+
+type Wrap = Box<dyn FnOnce(Box<dyn Store>) -> Box<dyn Store>>;
+
+impl Builder {
+    pub(crate) fn new(data: PathBuf) -> Self {
+        Self {
+            data,
+            scope: None,
+            policy: None,
+            environment: Environment::Development,
+            settings: Settings::default(),
+            authority: None,
+            compiler: Compiler::default(),
+            clock: Box::new(SystemClock),
+            observer: None,
+            troubles: Box::new(|_, _| {}),
+            capabilities: Vec::new(),
+            wrap: Box::new(|store| store),
+        }
+    }
+
+    /// Which receipts count. Default: those that people and a policy sign, where there are people or a policy; demo receipts where there
+    /// is neither.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// What says whether an action is allowed, asked about, or forbidden. Default: every action asks one person.
+    #[must_use]
+    pub fn policy(mut self, policy: Box<dyn Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The socket of the process that holds the issuer's keys (`pp-host authority`). Default: they are in the data folder, and this process
+    /// signs.
+    #[must_use]
+    pub fn authority(mut self, socket: PathBuf) -> Self {
+        self.authority = Some(socket);
+        self
+    }
+
+    /// Where actions take effect, as requests and receipts state it. Default: development.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Every tenant's limits, as a settings file or a command line states them. Whatever they leave open is as
+    /// [`limits`](Self::limits), [`sandbox`](Self::sandbox) and [`quotas`](Self::quotas) say after this.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// What a workflow may ask for.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.base().workflow = limits;
+        self
+    }
+
+    /// What a drive may use.
+    #[must_use]
+    pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
+        self.settings.base().sandbox = limits;
+        self
+    }
+
+    /// What a tenant may keep.
+    #[must_use]
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.settings.base().quotas = quotas;
+        self
+    }
+
+    /// Where components are compiled. Default: in this process, whose time and memory are then at a hostile component's disposal.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Called with every fact, after it is on disk and before anything else happens. One that is being written while its instance is
+    /// unwound from outside is on disk without a call: the record is [`Host::audit`].
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Called with whatever goes wrong with an instance while nobody waits for it: in [`Host::work`].
+    #[must_use]
+    pub fn trouble(mut self, troubles: impl Fn(&InstanceKey, &Error) + Send + Sync + 'static) -> Self {
+        self.troubles = Box::new(troubles);
+        self
+    }
+
+    /// Adds a capability. One of a name that is there already takes its place.
+    #[must_use]
+    pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
+        self.capabilities.push(Box::new(capability));
+        self
+    }
+
+    /// Puts something between the host and its store: a test double that fails when told to.
+    #[must_use]
+    pub fn wrap_store(mut self, wrap: impl FnOnce(Box<dyn Store>) -> Box<dyn Store> + 'static) -> Self {
+        self.wrap = Box::new(wrap);
+        self
+    }
+
+    /// Opens the data folder and makes what is missing in it.
+    ///
+    /// # Errors
+    /// When the folder, the journal or the keys cannot be used.
+    pub fn open(mut self) -> Result<Host, Error> {
+        let folder = DataFolder::own(&self.data)?;
+        let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
+        let (issuer, keys) = match &self.authority {
+            Some(socket) => {
+                let remote = RemoteIssuer::at(socket);
+                let keys = remote.keys()?;
+                Keyring::publish(&folder.keys(), &keys)?;
+                (Box::new(remote) as Box<dyn Issuer>, keys)
+            }
+            None => {
+                let seeds = [ids::random_bytes()?, ids::random_bytes()?];
+                let Keyring { demo, production, keys } =
+                    Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
+                let authority = LocalIssuer::new(Box::new(demo), Box::new(production));
+                (Box::new(authority) as Box<dyn Issuer>, keys)
+            }
+        };
+        self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
+        let largest = self.settings.largest().sandbox;
+        let loaded = largest.load.programs;
+        let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
+        let sandbox = sandbox.engines_in(&folder.engines());
+        let wakeups = Arc::<Wakeups>::default();
+        let state = HostState {
+            programs: Programs::new(sandbox, loaded),
+            authority: Authority {
+                issuer,
+                governed: self.policy.is_some() || self.authority.is_some(),
+                policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
+                required_scope: self.scope,
+                environment: self.environment,
+                trust: Mutex::default(),
+            },
+            capabilities: Capabilities { gate: Gate::new(keys), registered: self.capabilities },
+            leases: LeaseTable::new(Arc::clone(&wakeups)),
+            slots: RunSlots::new(),
+            wakeups,
+            troubles: self.troubles,
+            journals: Journals {
+                store,
+                clock: self.clock,
+                observer: self.observer,
+                settings: self.settings,
+                folder,
+            },
+        };
+        state.authority.adopt_policy(&state.journals)?;
+        Ok(Host(Arc::new(state)))
+    }
+}

@@ -1,0 +1,266 @@
+//! The check in front of every capability: is this receipt for exactly this, here, now?
+
+use crate::trust::{Count, CountVerdict, Freeze, Subject, Trust, count, scope_of};
+use policy::{Answer, Policy};
+use receipt::{Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedReceipt};
+use store::{ReceiptState, StoredReceipt};
+use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
+
+/// Verifies receipts under a pinned key set. Has no private key and asks nobody.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    keys: KeySet,
+}
+
+/// What a receipt is judged by, beside the keys: which kind is wanted, who may decide, and what the policy is. All of it public.
+#[derive(Clone, Copy)]
+pub struct GateContext<'a> {
+    /// Which receipts count.
+    pub scope: Scope,
+    /// Who may decide, and what is frozen.
+    pub trust: &'a Trust,
+    /// What has to allow the action with the approvals in the receipt.
+    pub policy: &'a dyn Policy,
+}
+
+/// What is about to be done, as the host itself knows it. Nothing in here comes from the receipt.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// Whose workflow acts.
+    pub tenant: &'a TenantId,
+    /// Which run of it.
+    pub instance: &'a InstanceId,
+    /// SHA-256 of the component that runs.
+    pub component: &'a Digest,
+    /// The capability that is called.
+    pub capability: &'a str,
+    /// What it is to act on.
+    pub resource: &'a str,
+    /// The bytes in hand, measured.
+    pub artifact: &'a ArtifactFacts,
+    /// The receipt that is presented.
+    pub receipt: &'a ReceiptId,
+    /// The time by which expiry is judged.
+    pub at: Timestamp,
+}
+
+/// Leave to act: a receipt that passed every check for one claim. Only [`Gate::check`] makes one.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    receipt: VerifiedReceipt,
+    tenant: TenantId,
+    resource: String,
+}
+
+/// The first check that a receipt did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("refused by the {check} check: {message}")]
+pub struct Refusal {
+    /// Which check.
+    pub check: Check,
+    /// What did not agree.
+    pub message: String,
+}
+
+impl Permit {
+    /// The receipt.
+    #[must_use]
+    pub fn receipt(&self) -> &VerifiedReceipt {
+        &self.receipt
+    }
+
+    /// Whose action it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// What may be acted on.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+}
+
+impl Gate {
+    /// A gate that trusts these keys.
+    #[must_use]
+    pub fn new(keys: KeySet) -> Self {
+        Self { keys }
+    }
+
+    /// All checks of a receipt that is about to be spent.
+    ///
+    /// # Errors
+    /// The first check that does not pass.
+    pub fn check(
+        &self,
+        claim: &Claim<'_>,
+        receipt: Option<&StoredReceipt>,
+        fate: &ReceiptState,
+        measure: GateContext<'_>,
+    ) -> Result<Permit, Refusal> {
+        let (permit, opened) = self.check_receipt(claim, receipt, measure.scope)?;
+        check_authority(claim, &permit.receipt, &opened, measure)?;
+        if let Some((at, _)) = fate.revoked {
+            return refuse(Check::Revocation, format!("receipt {} was revoked at {at}", claim.receipt));
+        }
+        match fate.redeemed {
+            Some((at, _)) => refuse(
+                Check::Redemption,
+                format!("receipt {} was spent at {at}; a receipt permits one action", claim.receipt),
+            ),
+            None => Ok(permit),
+        }
+    }
+
+    /// What a receipt says by itself, for one that this very claim has spent: `claim.at` is then the time of the redemption. Who may
+    /// decide, and whether it was spent, was judged then.
+    ///
+    /// # Errors
+    /// The first check that does not pass.
+    pub fn check_spent(
+        &self,
+        claim: &Claim<'_>,
+        receipt: Option<&StoredReceipt>,
+        scope: Scope,
+    ) -> Result<Permit, Refusal> {
+        self.check_receipt(claim, receipt, scope).map(|(permit, _)| permit)
+    }
+
+    fn check_receipt(
+        &self,
+        claim: &Claim<'_>,
+        receipt: Option<&StoredReceipt>,
+        scope: Scope,
+    ) -> Result<(Permit, Opened), Refusal> {
+        let missing = || Refusal {
+            check: Check::Verification,
+            message: format!("there is no receipt {}", claim.receipt),
+        };
+        let (verified, opened) = self.verify(claim, receipt.ok_or_else(missing)?)?;
+        check_decision(&verified, scope)?;
+        check_action(claim, &verified, &opened)?;
+        if verified.is_expired(claim.at) {
+            let message = format!(
+                "receipt {} expired at {}, and it is {}",
+                claim.receipt,
+                verified.expires_at(),
+                claim.at
+            );
+            return refuse(Check::Expiry, message);
+        }
+        let permit =
+            Permit { receipt: verified, tenant: claim.tenant.clone(), resource: claim.resource.to_owned() };
+        Ok((permit, opened))
+    }
+
+    /// Signature, key, canonical form, projection, and the opening of the commitment.
+    fn verify(
+        &self,
+        claim: &Claim<'_>,
+        stored: &StoredReceipt,
+    ) -> Result<(VerifiedReceipt, Opened), Refusal> {
+        let unverified = |message: String| Refusal { check: Check::Verification, message };
+        let opening = stored
+            .opening()
+            .ok_or_else(|| unverified("the salt beside the receipt is not one".to_owned()))?;
+        let verified =
+            receipt::verify(&stored.artifact, &self.keys).map_err(|error| unverified(error.to_string()))?;
+        let opened = verified.open(&opening).map_err(|error| unverified(error.to_string()))?;
+        match verified.id() == claim.receipt.as_str() {
+            true => Ok((verified, opened)),
+            false => Err(unverified(format!(
+                "the receipt that is kept as {} is signed as {}",
+                claim.receipt,
+                verified.id()
+            ))),
+        }
+    }
+}
+
+/// An approval, of the scope that is wanted, under a key of that scope.
+fn check_decision(verified: &VerifiedReceipt, scope: Scope) -> Result<(), Refusal> {
+    match verified.approved(scope) {
+        Ok(_) if scope_of(verified.key_id()) != scope => {
+            refuse(Check::Scope, format!("key {} does not sign {scope} receipts", verified.key_id()))
+        }
+        Ok(_) => Ok(()),
+        Err(error @ NotApproved::Denied) => refuse(Check::Decision, error.to_string()),
+        Err(error) => refuse(Check::Scope, error.to_string()),
+    }
+}
+
+/// Whether those who decided may decide still, and what the policy says now to the action with their approvals.
+fn check_authority(
+    claim: &Claim<'_>,
+    verified: &VerifiedReceipt,
+    opened: &Opened,
+    GateContext { scope, trust, policy }: GateContext<'_>,
+) -> Result<(), Refusal> {
+    if let Some(Freeze { since, reason }) = trust.freeze_of(claim.tenant) {
+        return refuse(Check::Freeze, format!("everything is frozen since {since}: {reason:?}"));
+    }
+    let subject = Subject::of(opened.request())
+        .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
+    if scope == Scope::Demo {
+        return match policy.rule(&subject.question(&[])).answer {
+            Answer::Deny => refuse(Check::Policy, "the policy forbids it".to_owned()),
+            _ => Ok(()),
+        };
+    }
+    let decisions = receipt::verify_approvals(opened, trust.deciders(), Judged::Now(claim.at))
+        .map_err(|error| Refusal { check: Check::Approvals, message: error.to_string() })?;
+    let Count { verdict, ruling, .. } = count(policy, &subject, &decisions);
+    match verdict {
+        CountVerdict::Approved | CountVerdict::Alone => Ok(()),
+        CountVerdict::Forbidden => refuse(Check::Policy, format!("the policy says {ruling}")),
+        CountVerdict::Waiting | CountVerdict::Denied => refuse(
+            Check::Approvals,
+            format!(
+                "the policy says {ruling}, and the approvals in receipt {} are not enough",
+                verified.id()
+            ),
+        ),
+    }
+}
+
+/// Compares what is about to be done with what was approved, part by part.
+fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) -> Result<(), Refusal> {
+    let request = opened.request();
+    let approved = |path: &[&'static str]| {
+        request.pointer(path.iter().copied()).and_then(Json::as_str).unwrap_or_default().to_owned()
+    };
+    let capability = format!("{}.{}", approved(&["action", "tool"]), approved(&["action", "operation"]));
+    let tenants = [approved(&["tenantId"]), opened.binding().company_id.clone().unwrap_or_default()];
+    let instances = [approved(&["actor", "runId"]), verified.run_id().unwrap_or_default().to_owned()];
+    let component = claim.component.to_string();
+    for (check, of, wanted) in [
+        (Check::Tenant, &tenants[0], claim.tenant.as_str()),
+        (Check::Tenant, &tenants[1], claim.tenant.as_str()),
+        (Check::Instance, &instances[0], claim.instance.as_str()),
+        (Check::Instance, &instances[1], claim.instance.as_str()),
+        (Check::Code, &approved(&["action", "parameters", "component"]), component.as_str()),
+        (Check::Capability, &capability, claim.capability),
+        (Check::Resource, &approved(&["action", "parameters", "resource"]), claim.resource),
+    ] {
+        if of != wanted {
+            return refuse(check, format!("the receipt is for {check} {of:?}, not for {wanted:?}"));
+        }
+    }
+    match request.pointer(["action", "parameters", "artifact"]) {
+        Some(artifact) if *artifact == claim.artifact.to_json() => Ok(()),
+        approved => {
+            let approved = approved.map_or_else(|| "no artifact".to_owned(), Json::canonical);
+            let message = format!(
+                "the receipt is for artifact {approved}, not for {}",
+                claim.artifact.to_json().canonical()
+            );
+            refuse(Check::Artifact, message)
+        }
+    }
+}
+
+fn refuse<T>(check: Check, message: String) -> Result<T, Refusal> {
+    Err(Refusal { check, message })
+}

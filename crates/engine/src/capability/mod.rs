@@ -1,0 +1,102 @@
+//! Enforcement points: what the host can do in the world, and the gate in front of it.
+//!
+//! ```text
+//!   receipt ──Gate::check──► Permit ──► redemption committed ──► Capability::perform(&Permit, …)
+//! ```
+//!
+//! A [`Permit`] has one constructor, the gate's. A capability that forgets to check does not compile.
+
+mod deploy;
+mod gate;
+
+pub use deploy::{Deploy, Deployment};
+pub use gate::{Claim, Gate, GateContext, Permit, Refusal};
+
+use receipt::Digest;
+use serde::{Deserialize, Serialize};
+use workflow::Artifact;
+
+/// One kind of action, and the code that performs it.
+pub trait Capability: Send + Sync {
+    /// Its dotted name, as it stands in receipts.
+    fn name(&self) -> &str;
+
+    /// Whether what it does can be undone.
+    fn reversibility(&self) -> Reversibility;
+
+    /// What to do when an effect was begun and nobody knows how it ended.
+    fn on_interruption(&self) -> OnInterruption;
+
+    /// Performs the action once. The receipt has been verified and spent, and that is on disk.
+    ///
+    /// # Errors
+    /// When the action did not take place, or it is not known whether it did.
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Execution,
+    ) -> Result<Performed, PerformError>;
+}
+
+/// An action that took place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performed {
+    /// What the target calls it.
+    pub id: String,
+    /// Where its result is, in words that a tenant may read.
+    pub location: String,
+}
+
+/// How a target recognises an action that it has seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Execution {
+    /// The same for every attempt of one redemption, and for no other.
+    pub idempotency_key: Digest,
+    /// The redemption's place among all facts: of two actions on one resource, the later redeemed has the larger number.
+    pub order: u64,
+}
+
+/// What may be done about an interrupted effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterruption {
+    /// The target honours the idempotency key: perform again under the same key.
+    PerformAgain,
+    /// It does not: the outcome is unknown until an operator has looked.
+    ReportUnknown,
+}
+
+/// How an action did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum PerformError {
+    /// This attempt certainly changed nothing.
+    #[error("{0}")]
+    Failed(String),
+    /// It may have taken place.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// Whether an action can be undone. The vocabulary of the receipt format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reversibility {
+    /// Wholly.
+    Reversible,
+    /// In part.
+    PartiallyReversible,
+    /// Not at all.
+    Irreversible,
+}
+
+impl Reversibility {
+    /// The spelling in a receipt.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reversible => "REVERSIBLE",
+            Self::PartiallyReversible => "PARTIALLY_REVERSIBLE",
+            Self::Irreversible => "IRREVERSIBLE",
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! One drive of one instance: the shell that does what the core says.
+
+use crate::Error;
+use crate::drive::effect::SpentReceipt;
+use crate::drive::recorded::Recorded;
+use crate::runtime::due::{agenda, differs};
+use crate::runtime::journals::Origin;
+use crate::runtime::lease::Lease;
+use crate::runtime::slots::RunSlot;
+use crate::state::HostState;
+use receipt::Timestamp;
+use sandbox::{Halt, Handler, HandlerAnswer};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write};
+use tokio::sync::Mutex;
+use workflow::{Command, Entry, Failure, Live, Outcome, Replay, Turn};
+
+/// An instance being driven.
+pub(crate) struct Driver {
+    pub(crate) inner: Arc<HostState>,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) replay: Replay,
+    pub(crate) quotas: Quotas,
+    /// What is in the table and not on disk yet: beginnings of steps that wait for whatever comes next, and that.
+    unwritten: Vec<Entry>,
+    /// Its line in the agenda, as it is on disk. None while it is being written, and where that came to no end: then it is written again.
+    line: Option<ScheduleRow>,
+    writing: Writing,
+    /// Since when the first of them waits.
+    since: Instant,
+    slice: RunSlot,
+    /// The receipt that was spent last, for what it permits.
+    pub(crate) spent: Option<SpentReceipt>,
+    /// When what is on disk was recorded.
+    recorded: Recorded,
+    /// Nobody else drives this instance while this driver, or an effect that it began, is there.
+    pub(crate) lease: Arc<Lease>,
+}
+
+/// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for whoever watches.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How many of them wait at most.
+const UNWRITTEN: usize = 16;
+
+/// When beginnings of steps are written. News between the two undo what was begun, so that with many news nothing would be begun for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// With whatever comes next, or after a while.
+    Patiently,
+    /// Before the guest hears of them.
+    AtOnce,
+}
+
+/// Why a drive stops before the workflow ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// It waits: park it.
+    #[error("the instance waits")]
+    Waiting,
+    /// The guest broke a rule: end it.
+    #[error("the workflow broke a rule: {0}")]
+    Broke(Failure),
+    /// The guest took another path than before: it stands still until somebody looks at it.
+    #[error(transparent)]
+    Diverged(#[from] workflow::Divergence),
+    /// The host cannot go on.
+    #[error(transparent)]
+    Error(#[from] Error),
+}
+
+/// How far a command gets as long as nobody has to be waited for.
+enum Progress {
+    /// To its answer.
+    Answered(Outcome),
+    /// What it recorded has to be written first.
+    Write,
+    /// This has to be done first.
+    Do(Box<Live>),
+}
+
+/// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, gives the drive's seat to somebody
+/// else, and comes back when an attempt has taken longer than it may.
+pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(PATIENCE).await;
+        let mut driver = driver.lock().await;
+        if driver.replay.is_overdue(driver.inner.now()?) {
+            return Ok(());
+        }
+        if driver.replay.len() == before {
+            driver.slice.release();
+        }
+        before = driver.replay.len();
+        if driver.since.elapsed() >= PATIENCE {
+            // Where this fails, the next entry that has to be written fails too, and the drive with it.
+            let _ = driver.flush().await;
+        }
+    }
+}
+
+/// A driver, shared between the guest's store and whoever waits for the drive to end.
+pub(crate) struct Shared {
+    driver: Arc<Mutex<Driver>>,
+    stand: Stand,
+}
+
+/// Where in its journal a guest is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stand {
+    position: usize,
+    time: Option<Timestamp>,
+}
+
+impl Shared {
+    pub(crate) fn new(driver: &Arc<Mutex<Driver>>) -> Self {
+        Self { driver: Arc::clone(driver), stand: Stand::default() }
+    }
+}
+
+impl Handler for Shared {
+    fn handle(&mut self, command: Command) -> HandlerAnswer<'_> {
+        let (shared, stand) = (&*self.driver, &mut self.stand);
+        let Ok(mut driver) = shared.try_lock() else {
+            return HandlerAnswer::Later(Box::pin(async move {
+                let mut driver = shared.lock().await;
+                let further = driver.advance(&command);
+                driver.answer(&command, further, stand).await
+            }));
+        };
+        match driver.advance(&command) {
+            Ok(Progress::Answered(outcome)) => {
+                *stand = driver.stand();
+                HandlerAnswer::Here(Ok(outcome))
+            }
+            further => {
+                HandlerAnswer::Later(Box::pin(
+                    async move { driver.answer(&command, further, stand).await },
+                ))
+            }
+        }
+    }
+
+    fn position(&self) -> usize {
+        self.stand.position
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        self.stand.time
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(
+        inner: Arc<HostState>,
+        origin: Origin,
+        replay: Replay,
+        (line, recorded): (ScheduleRow, Recorded),
+        (lease, writing): (Arc<Lease>, Writing),
+    ) -> Self {
+        let quotas = inner.journals.settings.of(&origin.key.tenant).quotas;
+        let (unwritten, since) = (Vec::new(), Instant::now());
+        let (origin, slice, spent) = (Arc::new(origin), inner.slots.begin(), None);
+        let line = Some(line);
+        Self { inner, origin, replay, quotas, unwritten, writing, line, since, slice, spent, recorded, lease }
+    }
+
+    /// Where the guest is, once it is answered.
+    fn stand(&self) -> Stand {
+        let position = self.replay.position();
+        Stand { position, time: self.recorded.at(position) }
+    }
+
+    /// Goes on from there until the command is answered; `stand` is where in its journal the guest is then.
+    async fn answer(
+        &mut self,
+        command: &Command,
+        mut further: Result<Progress, Stop>,
+        stand: &mut Stand,
+    ) -> Result<Outcome, Halt> {
+        loop {
+            let done = match further {
+                Ok(Progress::Answered(outcome)) => {
+                    *stand = self.stand();
+                    return Ok(outcome);
+                }
+                Ok(Progress::Write) => self.record().await,
+                Ok(Progress::Do(live)) => Box::pin(self.carry_out(live)).await,
+                Err(stop) => return Err(Box::new(stop)),
+            };
+            further = match done {
+                Ok(()) => self.advance(command),
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// Gets as far as nobody has to be waited for.
+    fn advance(&mut self, command: &Command) -> Result<Progress, Stop> {
+        let now = self.inner.now()?;
+        // Somebody may have paused or ended it while it did what it was asked for last.
+        while !self.replay.stands_still() {
+            match self.replay.next(command, now)? {
+                Turn::Return(outcome) => return Ok(Progress::Answered(outcome)),
+                Turn::Wait(_) => return Err(Stop::Waiting),
+                Turn::Break(failure) => return Err(Stop::Broke(failure)),
+                Turn::Record(entry) => {
+                    let can_wait = can_wait(&entry) && self.is_patient();
+                    self.take_in(entry)?;
+                    if !can_wait {
+                        return Ok(Progress::Write);
+                    }
+                }
+                Turn::Do(live) => return Ok(Progress::Do(Box::new(live))),
+            }
+        }
+        Err(Stop::Waiting)
+    }
+
+    /// Records the workflow's own end, or its being ended.
+    pub(crate) async fn finish(&mut self, end: Result<Result<String, Failure>, Failure>) -> Result<(), Stop> {
+        let entry = match end {
+            Ok(returned) => self.replay.finish(&returned)?,
+            Err(failure) => Entry::Failed { failure },
+        };
+        let mut entries = self.inner.settlement(&self.replay)?;
+        entries.push(entry);
+        Ok(self.append(entries).await?)
+    }
+
+    /// Records that an attempt took longer than it may, once the guest that made it is gone.
+    pub(crate) async fn cut_off(&mut self) -> Result<(), Error> {
+        let cut_off = self.replay.cut_off(self.inner.now()?);
+        self.append(cut_off).await
+    }
+
+    /// Records where the guest took another path.
+    pub(crate) async fn diverge(&mut self, divergence: workflow::Divergence) -> Result<(), Error> {
+        let (call, message) = (divergence.call, divergence.to_string());
+        self.append([Entry::Diverged { call, message }]).await
+    }
+
+    /// Writes what the guest did, and comes back when it is this drive's turn again.
+    async fn record(&mut self) -> Result<(), Error> {
+        self.append_batch(Batch::default()).await?;
+        self.slice.step().await;
+        Ok(())
+    }
+
+    /// The one place where the host does anything. It is called by way of the heap, so that a step, which there are so many of, does not
+    /// carry the weight of an action.
+    async fn carry_out(&mut self, live: Box<Live>) -> Result<(), Error> {
+        self.slice.release();
+        match *live {
+            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
+            Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
+            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
+            Live::Attest { call, receipt, effect } => {
+                let scope = self.inner.scope_of(&receipt)?;
+                let attested = self.inner.attested(call, &receipt, scope, &effect)?;
+                self.append([attested]).await
+            }
+        }
+    }
+
+    pub(crate) fn append(
+        &mut self,
+        entries: impl Into<Vec<Entry>>,
+    ) -> impl Future<Output = Result<(), Error>> {
+        self.append_batch(Batch { entries: entries.into(), ..Batch::default() })
+    }
+
+    /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "a function would hold the batch twice, and a step is moved about with it"
+    )]
+    pub(crate) fn append_batch(&mut self, mut batch: Batch) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            let now = self.inner.now()?;
+            self.apply(&batch.entries)?;
+            self.put_before(&mut batch);
+            loop {
+                let after = self.replay.len() - batch.entries.len();
+                let line = agenda(&self.replay.status(), now);
+                batch.agenda = self.is_moved(line).then_some(line);
+                self.line = None;
+                let refused = match self.hand_over(after, &mut batch, now).await {
+                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).err(),
+                    Err(error) => Some(error.into()),
+                    Ok(stamp) => {
+                        self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
+                        self.recorded.extend(stamp, &batch.entries);
+                        self.line = Some(line);
+                        batch.entries.clear();
+                        self.unwritten = batch.entries;
+                        return Ok(());
+                    }
+                };
+                if let Some(error) = refused {
+                    self.unwritten = batch.entries;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Somebody has told the instance something: takes it in, as if it had come before what is not on disk yet. That is what waits to be
+    /// written, and `applied`.
+    pub(crate) fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
+        let key = &self.origin.key;
+        let facts = self.inner.journals.store.facts(Some(key))?;
+        let line = self.inner.journals.store.entered(key)?;
+        self.recorded = Recorded::of(&facts);
+        let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
+        let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
+        let moved_on = facts.len() > self.replay.len() - unwritten.len();
+        match caught_up.map_err(|illegal| self.illegal(illegal))? {
+            Some(replay) if moved_on => self.replay = replay,
+            // What it was about to write has no place any more. The journal says where it stands.
+            _ => return Err(StoreError::Conflict(key.clone()).into()),
+        }
+        self.line = line.map(|entered| entered.agenda);
+        Ok(())
+    }
+
+    /// Whether one more entry may wait for the next.
+    fn is_patient(&self) -> bool {
+        self.writing == Writing::Patiently && self.unwritten.len() + 1 < UNWRITTEN
+    }
+
+    /// Puts an entry in the table that waits to be written.
+    fn take_in(&mut self, entry: Entry) -> Result<(), Error> {
+        if self.unwritten.is_empty() {
+            self.since = Instant::now();
+        }
+        self.apply(std::slice::from_ref(&entry))?;
+        self.unwritten.push(entry);
+        Ok(())
+    }
+
+    /// Writes what waits to be written.
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        self.append_batch(Batch::default()).await
+    }
+
+    /// Parks the instance: everything is on disk, and the agenda says what it waits for.
+    pub(crate) async fn park(&mut self) -> Result<(), Error> {
+        self.flush().await?;
+        match self.is_moved(agenda(&self.replay.status(), self.inner.now()?)) {
+            true => self.append_batch(Batch::default()).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the agenda does not have this line yet.
+    fn is_moved(&self, line: ScheduleRow) -> bool {
+        self.line.is_none_or(|before| differs(before, line))
+    }
+
+    /// Writes entries that are not in the table yet, and takes them in when they are on disk. The place of the last of them among all facts.
+    pub(crate) async fn write(&mut self, mut batch: Batch) -> Result<u64, Error> {
+        let (after, now) = (self.replay.len() - self.unwritten.len(), self.inner.now()?);
+        let waited = self.put_before(&mut batch);
+        match self.hand_over(after, &mut batch, now).await {
+            Ok(stamp) => {
+                self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
+                self.recorded.extend(stamp, &batch.entries);
+                self.apply(batch.entries.get(waited..).unwrap_or_default())?;
+                Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
+            }
+            Err(error) => {
+                batch.entries.truncate(waited);
+                self.unwritten = batch.entries;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// What waits to be written goes before everything else, and waits no longer: a drive that is dropped meanwhile has handed it over all
+    /// the same. How much it was.
+    fn put_before(&mut self, batch: &mut Batch) -> usize {
+        let mut entries = std::mem::take(&mut self.unwritten);
+        let waited = entries.len();
+        entries.append(&mut batch.entries);
+        batch.entries = entries;
+        waited
+    }
+
+    fn hand_over(&self, after: usize, batch: &mut Batch, at: Timestamp) -> Commit {
+        batch.quotas = batch.entries.iter().any(is_of_the_guest).then(|| self.quotas.clone());
+        self.inner.write(Write::Append {
+            place: JournalPosition { key: self.origin.key.clone(), after, at },
+            batch,
+        })
+    }
+
+    fn apply(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        for entry in entries {
+            self.replay.apply(entry).map_err(|illegal| self.illegal(illegal))?;
+        }
+        Ok(())
+    }
+
+    fn illegal(&self, illegal: workflow::Illegal) -> Error {
+        Error::Journal { key: self.origin.key.clone(), illegal }
+    }
+}
+
+/// Whether an entry says no more than that the guest goes on computing, and where: the beginning of an attempt, or word of an end. What
+/// follows reaches nothing outside, and should the host stop in the middle of it, the guest comes to the same place again. So the entry
+/// waits for the next one, or until [`PATIENCE`] is over.
+pub(crate) fn can_wait(entry: &Entry) -> bool {
+    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
+}
+
+/// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
+/// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.
+fn is_of_the_guest(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::StepStarted { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::AttemptStarted { .. }
+            | Entry::SleepStarted { .. }
+            | Entry::WaitStarted { .. }
+            | Entry::EventReceived { .. }
+            | Entry::Awaiting { .. }
+            | Entry::StepCompleted { .. }
+            | Entry::StepFailed { .. }
+            | Entry::Rejected { .. }
+            | Entry::Requested { .. }
+            | Entry::Completed { .. }
+    )
+}

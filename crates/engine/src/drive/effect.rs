@@ -1,0 +1,238 @@
+//! Acting on a receipt: the gate's verdict, the intent, the effect, and how that ended.
+
+use crate::Error;
+use crate::capability::{
+    Claim, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal,
+};
+use crate::drive::driver::Driver;
+use crate::runtime::journals::Origin;
+use crate::trust::{Trust, scope_of};
+use receipt::{Digest, Json, Scope, Timestamp};
+use std::sync::Arc;
+use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};
+use workflow::{Asked, Call, Check, Effect, Entry, Invocation, ReceiptId};
+
+/// A receipt that this drive has spent, and that nobody has acted on yet.
+pub(crate) struct SpentReceipt {
+    receipt: ReceiptId,
+    permit: Permit,
+    attempt: Execution,
+}
+
+impl Driver {
+    /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
+    /// everything that it was given on still is as it was.
+    pub(crate) async fn redeem(
+        &mut self,
+        call: Call,
+        asked: Asked,
+        invocation: Invocation,
+    ) -> Result<(), Error> {
+        loop {
+            let (trust, at) = (self.inner.trust()?, self.inner.now()?);
+            let (receipt, fate) = self.inner.journals.store.receipt(&invocation.receipt)?.unzip();
+            let fate = fate.unwrap_or_default();
+            let verdict = self.verdict(&invocation, receipt.as_ref(), &fate, &trust, at);
+            let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
+            let seen = Precondition { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
+            let batch = Batch { entries: vec![entry], seen: Some(Box::new(seen)), ..Batch::default() };
+            match self.write(batch).await {
+                // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
+                Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
+                // Somebody told the instance something. It is looked at again, unless that was to stop.
+                Err(Error::Store(StoreError::Conflict(_))) => {
+                    self.catch_up(&[])?;
+                    if self.replay.stands_still() {
+                        return Ok(());
+                    }
+                }
+                Ok(order) => {
+                    self.spent =
+                        verdict.ok().map(|permit| SpentReceipt::new(invocation.receipt, permit, order));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the gate says to an action, and whether this host knows how to do it.
+    fn verdict(
+        &self,
+        invocation: &Invocation,
+        receipt: Option<&StoredReceipt>,
+        fate: &ReceiptState,
+        trust: &Trust,
+        at: Timestamp,
+    ) -> Result<Permit, Refusal> {
+        let measure = GateContext {
+            scope: self.inner.authority.scope(trust),
+            trust,
+            policy: &*self.inner.authority.policy,
+        };
+        let permit = self.inner.capabilities.gate.check(
+            &claim(&self.origin, invocation, at),
+            receipt,
+            fate,
+            measure,
+        )?;
+        match self.inner.capabilities.named(&invocation.capability) {
+            Some(_) => Ok(permit),
+            None => Err(Refusal {
+                check: Check::Capability,
+                message: format!("this host has no capability {:?}", invocation.capability),
+            }),
+        }
+    }
+
+    /// Acts, and records how that ended.
+    pub(crate) async fn act(
+        &mut self,
+        call: Call,
+        invocation: &Invocation,
+        interrupted: bool,
+    ) -> Result<(), Error> {
+        let receipt = invocation.receipt.clone();
+        // Spent in another drive, it is read and verified once more.
+        let spent = self.spent.take().filter(|spent| spent.receipt == receipt);
+        let scope = match &spent {
+            Some(SpentReceipt { permit, .. }) => scope_of(permit.receipt().key_id()),
+            None => self.inner.scope_of(&receipt)?,
+        };
+        let effect = self.effect(invocation, spent, interrupted).await?;
+        let attested = self.inner.attested(call, &receipt, scope, &effect);
+        let performed = Entry::Performed { call, receipt, effect };
+        match attested {
+            Ok(attested) => self.append([performed, attested]).await,
+            // What happened is recorded even where it cannot be signed; the next drive signs it.
+            Err(error) => self.append([performed]).await.and(Err(error)),
+        }
+    }
+
+    async fn effect(
+        &self,
+        invocation: &Invocation,
+        spent: Option<SpentReceipt>,
+        interrupted: bool,
+    ) -> Result<Effect, Error> {
+        let unknown = |message: String| Ok(Effect::Unknown { message });
+        let Some(capability) = self.inner.capabilities.named(&invocation.capability) else {
+            return unknown(format!("this host has no capability {:?} any more", invocation.capability));
+        };
+        if interrupted && capability.on_interruption() == OnInterruption::ReportUnknown {
+            return unknown("the host stopped while it acted; an operator has to look".to_owned());
+        }
+        let started_at = self.inner.now()?;
+        let permitted = match spent {
+            Some(SpentReceipt { permit, attempt, .. }) => Ok((permit, attempt)),
+            None => self.permit(invocation)?,
+        };
+        let (permit, attempt) = match permitted {
+            Ok(permitted) => permitted,
+            Err(message) if interrupted => return unknown(message),
+            Err(message) => return Ok(Effect::Failed { message, started_at, finished_at: started_at }),
+        };
+        let performed = self.perform(permit, invocation, attempt).await?;
+        let finished_at = self.inner.now()?;
+        Ok(match performed {
+            Ok(performed) => {
+                Effect::Succeeded { output: output(&performed, invocation), started_at, finished_at }
+            }
+            // An earlier attempt may have got further than this one.
+            Err(PerformError::Failed(message)) if interrupted => Effect::Unknown { message },
+            Err(PerformError::Failed(message)) => Effect::Failed { message, started_at, finished_at },
+            Err(PerformError::Unknown(message)) => Effect::Unknown { message },
+        })
+    }
+
+    /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the
+    /// journal has the intent and no outcome, and the next drive takes it for what it is: interrupted. It cannot begin before this has
+    /// ended, as the lease are held until then.
+    async fn perform(
+        &self,
+        permit: Permit,
+        invocation: &Invocation,
+        attempt: Execution,
+    ) -> Result<Result<Performed, PerformError>, Error> {
+        let (inner, lease) = (Arc::clone(&self.inner), Arc::clone(&self.lease));
+        let (name, artifact) = (invocation.capability.clone(), invocation.artifact.clone());
+        let performing = tokio::task::spawn_blocking(move || {
+            let _reins = lease;
+            let capability = inner.capabilities.named(&name)?;
+            Some(capability.perform(&permit, &artifact, attempt))
+        });
+        let broke_off = |error: String| Error::Internal(format!("an action broke off: {error}"));
+        let performed = performing.await.map_err(|error| broke_off(error.to_string()))?;
+        performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))
+    }
+
+    /// The permit for a receipt that this call has spent in an earlier drive: verified once more, from what is on disk.
+    fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Execution), String>, Error> {
+        let found = self.inner.journals.store.receipt(&invocation.receipt)?;
+        let redeemed = found.as_ref().and_then(|(_, fate)| fate.redeemed);
+        let Some((at, order)) = redeemed else {
+            return Err(Error::Internal(format!("receipt {} is not redeemed", invocation.receipt)));
+        };
+        let receipt = found.as_ref().map(|(receipt, _)| receipt);
+        let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
+        // The scope was judged when it was spent; it is the receipt's own since.
+        let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
+        let permit =
+            self.inner.capabilities.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
+        Ok(permit
+            .map(|permit| (permit, attempt))
+            .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
+    }
+}
+
+impl SpentReceipt {
+    fn new(receipt: ReceiptId, permit: Permit, order: u64) -> Self {
+        let attempt = Execution { idempotency_key: idempotency_key(&receipt), order };
+        Self { receipt, permit, attempt }
+    }
+}
+
+/// The entry for a verdict.
+fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, refusal: Option<&Refusal>) -> Entry {
+    match refusal {
+        None => Entry::Redeemed {
+            call,
+            asked,
+            receipt: invocation.receipt.clone(),
+            idempotency_key: idempotency_key(&invocation.receipt),
+        },
+        Some(Refusal { check, message }) => {
+            Entry::Refused { call, asked, check: *check, message: message.clone() }
+        }
+    }
+}
+
+/// What the guest is told of an action that took place, and what the attestation has the digest of.
+fn output(performed: &Performed, invocation: &Invocation) -> String {
+    let text = |text: &str| Json::from(text);
+    let members = [
+        ("id", text(&performed.id)),
+        ("location", text(&performed.location)),
+        ("artifact_sha256", text(&invocation.artifact.facts().sha256.to_string())),
+        ("receipt_id", text(invocation.receipt.as_str())),
+    ];
+    Json::object(members).canonical()
+}
+
+/// A receipt is redeemed once, so its name tells one redemption from every other.
+fn idempotency_key(receipt: &ReceiptId) -> Digest {
+    Digest::of(format!("pp-host redemption\0{receipt}").as_bytes())
+}
+
+fn claim<'a>(origin: &'a Origin, invocation: &'a Invocation, at: Timestamp) -> Claim<'a> {
+    Claim {
+        tenant: &origin.key.tenant,
+        instance: &origin.key.instance,
+        component: &origin.component,
+        capability: &invocation.capability,
+        resource: &invocation.resource,
+        artifact: invocation.artifact.facts(),
+        receipt: &invocation.receipt,
+        at,
+    }
+}

@@ -1,0 +1,142 @@
+//! Driving an instance until it ends or waits.
+
+mod driver;
+mod effect;
+mod recorded;
+mod request;
+
+use crate::drive::driver::{Driver, Shared, Stop, Writing};
+use crate::drive::recorded::Recorded;
+use crate::runtime::due::agenda;
+use crate::runtime::journals::{Loaded, Origin};
+use crate::runtime::lease::Lease;
+use crate::{Error, Host};
+use receipt::Digest;
+use sandbox::Output;
+use sandbox::{End, Event, Program};
+use std::sync::Arc;
+use store::{InstanceKey, StoreError, Write};
+use tokio::sync::Mutex;
+use workflow::{Replay, Status};
+
+impl Host {
+    /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
+    ///
+    /// # Errors
+    /// When the host cannot go on. The journal stands; drive again.
+    pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
+        let lease = self.0.leases.acquire(key)?;
+        let (mut seen, mut writing) = (None, Writing::Patiently);
+        loop {
+            let Loaded { facts, origin, replay } = self.0.journals.load(key)?;
+            let recorded = Recorded::of(&facts);
+            let (status, length) = (replay.status(), Some(replay.len()));
+            if !self.gets_further(&status)? {
+                return Ok(status);
+            }
+            // Once more only where somebody told it something meanwhile.
+            if seen == length {
+                return Err(StoreError::Conflict(key.clone()).into());
+            }
+            seen = length;
+            match self.drive_once(origin, (replay, recorded), &lease, writing).await {
+                Ok(Some(status)) if !status.can_run() => return Ok(status),
+                Ok(Some(_)) => {}
+                Ok(None) => seen = None,
+                Err(Error::Store(StoreError::Conflict(_))) => writing = Writing::AtOnce,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether anything that the guest could do would change something.
+    fn gets_further(&self, status: &Status) -> Result<bool, Error> {
+        Ok(match status {
+            Status::Waiting(wait) => wait.due() <= Some(self.0.now()?),
+            status => status.can_run(),
+        })
+    }
+
+    /// From the workflow's first line to where it ends or waits; nothing, where it was unwound before that.
+    async fn drive_once(
+        &self,
+        origin: Origin,
+        (replay, recorded): (Replay, Recorded),
+        lease: &Arc<Lease>,
+        writing: Writing,
+    ) -> Result<Option<Status>, Error> {
+        let program = self.program_of(origin.component).await?;
+        let event = Event {
+            payload: origin.params.clone(),
+            started_at: origin.started_at,
+            seed: origin.seed,
+            instance: origin.key.instance.to_string(),
+            workflow: origin.workflow.clone(),
+            tenant: origin.key.tenant.to_string(),
+        };
+        let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
+        let line = agenda(&replay.status(), self.0.now()?);
+        let driver = 
+            Driver::new(Arc::clone(&self.0), origin, replay, (line, recorded), (Arc::clone(lease), writing));
+        let driver = Arc::new(Mutex::new(driver));
+        let handler = Box::new(Shared::new(&driver));
+        let printed = Output::new(limits.log_bytes);
+        let end = tokio::select! {
+            (end, _) = self.0.programs.sandbox.run_into(&printed, &program, event, &limits, handler) => Some(end),
+            overdue = driver::watch(&driver) => {
+                overdue?;
+                driver.lock().await.cut_off().await?;
+                None
+            }
+            // What it was told has it stand still, end, or go back. Whoever acts has the driver: an action comes to its end.
+            () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
+        };
+        let kept = self.keep_output(&key, &printed.text()).await;
+        let Some(end) = end else { return kept.map(|()| None) };
+        let mut driver = driver.lock().await;
+        ended(&mut driver, end).await?;
+        kept?;
+        Ok(Some(driver.replay.status()))
+    }
+
+    async fn keep_output(&self, key: &InstanceKey, printed: &str) -> Result<(), Error> {
+        if printed.is_empty() {
+            return Ok(());
+        }
+        let text = format!("[drive of {}]\n{}\n", self.0.now()?, printed.trim_end());
+        self.0.write(Write::Output { key: key.clone(), text }).await?;
+        Ok(())
+    }
+
+    /// Loading may take as long as compiling does; that is no work for a thread on which others are driven.
+    async fn program_of(&self, component: Digest) -> Result<Program, Error> {
+        if let Some(program) = self.0.programs.get(&component) {
+            return Ok(program);
+        }
+        let inner = Arc::clone(&self.0);
+        let loaded = tokio::task::spawn_blocking(move || inner.program_of(&component)).await;
+        loaded.map_err(|error| Error::Internal(error.to_string()))?
+    }
+}
+
+/// Records how a drive ended.
+async fn ended(driver: &mut Driver, end: End) -> Result<(), Error> {
+    let stop = match end {
+        End::Returned(result) => driver.finish(Ok(result)).await,
+        End::Broke(failure) => driver.finish(Err(failure)).await,
+        End::Halted(halt) => {
+            Err(*halt.downcast::<Stop>().map_err(|other| Error::Internal(other.to_string()))?)
+        }
+    };
+    match stop {
+        Ok(()) => Ok(()),
+        Err(Stop::Waiting) => driver.park().await,
+        Err(Stop::Diverged(divergence)) => driver.diverge(divergence).await,
+        Err(Stop::Broke(failure)) => match driver.finish(Err(failure)).await {
+            Err(Stop::Error(error)) => Err(error),
+            // Nothing is compared with the journal where the workflow did not return.
+            _ => Ok(()),
+        },
+        Err(Stop::Error(error)) => Err(error),
+    }
+}

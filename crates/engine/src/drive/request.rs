@@ -1,0 +1,154 @@
+//! Asking for permission: from an action to a request that waits, or to the policy's own decision.
+
+use crate::capability::Capability;
+use crate::drive::driver::Driver;
+use crate::issuer::{
+    Before, DecisionBasis, Governed, Issued, ModuleFacts, Request, Reversibility, ScriptFacts, after,
+};
+use crate::trust::Subject;
+use crate::{Error, ids};
+use policy::{Answer, Ask, Novelty, Ruling};
+use receipt::{Digest, Scope, Timestamp};
+use sandbox::script::Script;
+use std::time::Duration;
+use store::{Batch, NewRequest, OverQuota};
+use workflow::{Action, Asked, Call, Entry, Manner};
+
+/// The span in which a tenant's requests are counted.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn facts_of(script: &Script) -> ScriptFacts {
+    let module =
+        |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts { name: name.clone(), sha256: *sha256, bytes: *bytes };
+    ScriptFacts {
+        engine: script.engine.engine,
+        prepare: script.engine.prepare,
+        main: script.main.clone(),
+        modules: script.modules.iter().map(module).collect(),
+    }
+}
+
+impl Driver {
+    /// Makes a request of an action. Where the policy asks nobody, it is decided at once, in the same transaction.
+    pub(crate) async fn request(
+        &mut self,
+        call: Call,
+        asked: Asked,
+        action: Action,
+        manner: Manner,
+    ) -> Result<(), Error> {
+        let now = self.inner.now()?;
+        if let Some(over) = self.too_often(now)? {
+            return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
+        }
+        let (request, ruling) = self.judged(self.drawn_up(call, action, now)?)?;
+        let issued = match ruling.answer {
+            Answer::Ask(_) => None,
+            Answer::Allow | Answer::Deny => Some(self.decided_by_policy(&request)?),
+        };
+        let mut entries = vec![Entry::Requested {
+            call,
+            request: request.id.clone(),
+            asked: asked.clone(),
+            artifact: request.artifact.clone(),
+            input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
+            expires_at: request.expires_at,
+            manner,
+        }];
+        entries.extend(issued.iter().flat_map(|issued| issued.entries(&request.id)));
+        let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;
+        let Request { id, capability, resource, .. } = request;
+        let kept = NewRequest { id, capability, resource, body };
+        let receipt = issued.map(|issued| Box::new(issued.receipt));
+        let batch = Batch { entries, request: Some(kept), receipt, ..Batch::default() };
+        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
+        match self.quotas.check(tenant, &self.inner.journals.store.usage(tenant)?, &growth) {
+            Ok(()) => self.append_batch(batch).await,
+            Err(over) => self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await,
+        }
+    }
+
+    /// Whether the tenant asks more often than people can be expected to answer.
+    fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
+        let since = Timestamp::from_millis(now.as_millis() - i64::try_from(HOUR.as_millis()).unwrap_or(0));
+        let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since)?;
+        Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
+    }
+
+    /// Everything about an action that the host knows by itself, but for the policy.
+    fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
+        let origin = &self.origin;
+        let capability = self.inner.capabilities.named(&action.capability);
+        let artifact = action.artifact.map(|artifact| artifact.facts().clone());
+        let before =
+            self.before(&action.capability, &action.resource, artifact.as_ref().map(|facts| facts.sha256))?;
+        Ok(Request {
+            id: ids::id("apr_", now)?,
+            tenant: origin.key.tenant.clone(),
+            instance: origin.key.instance.clone(),
+            call,
+            actor: origin.actor.clone(),
+            operator: origin.operator.clone(),
+            submitter: origin.submitter.clone(),
+            workflow: origin.workflow.clone(),
+            component: origin.component,
+            imports: origin.imports.clone(),
+            script: self.inner.program_of(&origin.component)?.script().map(facts_of),
+            artifact,
+            // What the host cannot perform itself it cannot undo either.
+            reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
+            before,
+            governed: Governed::default(),
+            capability: action.capability,
+            resource: action.resource,
+            reason: action.reason,
+            evidence: action.evidence,
+            environment: self.inner.authority.environment,
+            created_at: now,
+            expires_at: after(now, Ask::EXPIRES),
+        })
+    }
+
+    fn before(&self, capability: &str, resource: &str, artifact: Option<Digest>) -> Result<Before, Error> {
+        let (store, tenant) = (&self.inner.journals.store, &self.origin.key.tenant);
+        let known = |digest: &Digest| match store.is_known(tenant, digest) {
+            Ok(true) => Ok(Novelty::Known),
+            Ok(false) => Ok(Novelty::New),
+            Err(error) => Err(error),
+        };
+        let asked = store.asked(tenant, capability, resource)?;
+        Ok(Before {
+            component: known(&self.origin.component)?,
+            artifact: artifact.as_ref().map_or(Ok(Novelty::New), known)?,
+            asked: asked.times,
+            denied: asked.denied,
+        })
+    }
+
+    /// The request with what the policy says to it, and until when it therefore waits.
+    fn judged(&self, mut request: Request) -> Result<(Request, Ruling), Error> {
+        let policy = &self.inner.authority.policy;
+        let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
+        let subject = Subject::of(&document).map_err(|error| Error::Internal(error.to_string()))?;
+        let mut ruling = policy.rule(&subject.question(&[]));
+        // A demonstration has nothing to allow by itself.
+        if self.inner.authority.scope(&*self.inner.trust()?) == Scope::Demo && ruling.answer == Answer::Allow
+        {
+            ruling.answer = Answer::Ask(Ask::one());
+        }
+        if let Answer::Ask(ask) = &ruling.answer {
+            request.expires_at = after(request.created_at, ask.expires);
+        }
+        request.governed = Governed {
+            version: policy.version(),
+            sha256: policy.digest(),
+            answer: ruling.answer.to_string(),
+            rules: ruling.rules.iter().map(ToString::to_string).collect(),
+        };
+        Ok((request, ruling))
+    }
+
+    fn decided_by_policy(&self, request: &Request) -> Result<Issued, Error> {
+        self.inner.issue(request, DecisionBasis::Policy)
+    }
+}

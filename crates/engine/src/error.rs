@@ -1,0 +1,181 @@
+//! What can go wrong in the host, as opposed to in a workflow.
+
+use crate::ids::NoEntropy;
+use crate::issuer::{IssueError, KeyringError};
+use crate::trust::ActError;
+use receipt::{PersonId, Role};
+use sandbox::LoadError;
+use store::{InstanceKey, StoreError};
+use workflow::{Failure, Illegal, InvalidId, ReceiptId, RequestId, TenantId};
+
+/// Why the host did not do what it was asked to do. Nothing is lost: what is in the journal stands, and the call can be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The component.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The durable state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A journal that makes no sense.
+    #[error("the journal of instance {key} is damaged: {illegal}")]
+    Journal {
+        /// Whose journal.
+        key: InstanceKey,
+        /// The first entry that does not fit.
+        illegal: Illegal,
+    },
+    /// Too late.
+    #[error("instance {0} is {1}: nothing reaches it any more (pp-host instances restart lets it go back)")]
+    Ended(InstanceKey, String),
+    /// Stopped before.
+    #[error("instance {0} is {1} already: it stands still until it is resumed")]
+    StandsStill(InstanceKey, String),
+    /// Nothing to resume.
+    #[error("instance {0} is {1}, and nobody has stopped it: there is nothing to resume")]
+    NotStopped(InstanceKey, String),
+    /// In the middle of an action.
+    #[error(
+        "an action of instance {0} is under way, and how it ends has to be recorded first: try again when it has ended"
+    )]
+    Acting(InstanceKey),
+    /// A place that it never came to.
+    #[error("instance {0} has not come to {1:?} (time {2}) outside its steps: pp-host audit {instance} shows where it has been", instance = .0.instance)]
+    NoPlace(InstanceKey, String, usize),
+    /// Nothing to find out.
+    #[error("instance {0} has no action on receipt {1} whose outcome is unknown (pp-host instances show {instance} lists those)", instance = .0.instance)]
+    NothingUnknown(InstanceKey, ReceiptId),
+    /// Found out before.
+    #[error("what became of the action of instance {0} on receipt {1} was recorded before")]
+    Known(InstanceKey, ReceiptId),
+    /// An event that cannot be kept.
+    #[error("instance {key} cannot take the event: {}", failure.message)]
+    Event {
+        /// Which instance.
+        key: InstanceKey,
+        /// Why.
+        failure: Failure,
+    },
+    /// Two drives of one instance.
+    #[error("instance {0} is being driven already: wait until that drive ends")]
+    Busy(InstanceKey),
+    /// A receipt or an attestation that could not be signed.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// No random numbers.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// A name that stands for something else.
+    #[error("instance {key} exists, with {what}: the same name stands for the same input, so use another")]
+    OtherInput {
+        /// The instance.
+        key: InstanceKey,
+        /// What differs, in words.
+        what: &'static str,
+    },
+    /// Not a name.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// Not parameters.
+    #[error("the parameters cannot be used: {}", .0.message)]
+    Params(Failure),
+    /// A request that nobody made.
+    #[error("there is no request {0}")]
+    NoRequest(RequestId),
+    /// A decision that comes too late.
+    #[error("request {request} does not wait for a decision: {state}")]
+    NotWaiting {
+        /// Which request.
+        request: RequestId,
+        /// What it is instead.
+        state: &'static str,
+    },
+    /// A decision about one's own request.
+    #[error("{0} acts in request {1} and cannot decide about it: somebody else has to")]
+    SelfApproval(String, RequestId),
+    /// A demo decision where people decide.
+    #[error(
+        "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME"
+    )]
+    DemoInEarnest(RequestId),
+    /// Two authorities.
+    #[error(
+        "operators have said other things in this data folder than at the authority: a folder belongs to one authority for good; start with a new one (--data DIR)"
+    )]
+    OtherAuthority,
+    /// An act that nobody may simply say.
+    #[error("that is not for an operator to say: it follows from what somebody signs")]
+    NotSayable,
+    /// An act that belongs into the authority's folder.
+    #[error(
+        "who may decide is said where the authority is: run this with --data on its folder, and without --authority"
+    )]
+    SaidElsewhere,
+    /// An act that makes no sense.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// A statement that cannot be signed.
+    #[error("this cannot be signed: {0}")]
+    Statement(String),
+    /// Somebody who is not a decider.
+    #[error("{0} is no decider here (pp-host deciders list shows who is)")]
+    NotADecider(PersonId),
+    /// A decider of other tenants.
+    #[error("{0} does not decide for tenant {1}")]
+    OtherTenant(PersonId, TenantId),
+    /// A decider without that role.
+    #[error("{decider} does not have {}", role.as_ref().map_or_else(|| "a role to decide in".to_owned(), |role| format!("the role {role}")))]
+    NoRole {
+        /// Who.
+        decider: PersonId,
+        /// Which, where one was named.
+        role: Option<Role>,
+    },
+    /// Two at the same moment.
+    #[error("somebody else has signed about {0} meanwhile: nothing was recorded; look at it and try again")]
+    SignedMeanwhile(RequestId),
+    /// A second statement to the same effect.
+    #[error("{0} has signed that about {1} already: one person counts once")]
+    SignedAlready(PersonId, RequestId),
+    /// A receipt that nobody issued.
+    #[error("there is no receipt {0} (pp-host receipts list shows what there is)")]
+    NoReceipt(ReceiptId),
+    /// A receipt that permits nothing.
+    #[error("receipt {0} is a denial: there is nothing to take back")]
+    NothingToRevoke(ReceiptId),
+    /// An instance that goes on.
+    #[error("instance {key} is {status} and has not ended: end it first (pp-host instances terminate)")]
+    NotEnded {
+        /// Which.
+        key: InstanceKey,
+        /// How it stands, in a word.
+        status: String,
+    },
+    /// An action of which nobody knows how it ended.
+    #[error(
+        "nobody knows yet whether what receipt {receipt} permitted was done: look, and say so first (pp-host instances resolve {} --tenant {} --receipt {receipt})",
+        key.instance, key.tenant
+    )]
+    Unresolved {
+        /// The instance.
+        key: InstanceKey,
+        /// The receipt that is spent.
+        receipt: ReceiptId,
+    },
+    /// A decision that somebody took alone.
+    #[error(
+        "request {request} of instance {key} was decided by one person alone: have it reviewed first (pp-host review {request})"
+    )]
+    Unreviewed {
+        /// The instance.
+        key: InstanceKey,
+        /// The request.
+        request: RequestId,
+    },
+    /// An inconsistency inside the host.
+    #[error("internal error: {0}")]
+    Internal(String),
+}

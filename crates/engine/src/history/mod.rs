@@ -1,0 +1,97 @@
+//! What an instance has done so far, for people and programs: its journal, folded by what it asked for.
+
+mod calls;
+
+pub use calls::{Call, Stage};
+
+use crate::Error;
+use receipt::{Digest, PersonId, Timestamp};
+use store::{Fact, InstanceKey};
+use workflow::{ActorId, Entry, Limits, Replay, Status, Unknown};
+
+/// An instance's course.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Its name.
+    pub key: InstanceKey,
+    /// The workflow's name.
+    pub workflow: String,
+    /// On whose behalf it acts.
+    pub actor: ActorId,
+    /// Who answers for the actor.
+    pub operator: Option<PersonId>,
+    /// Who submitted it.
+    pub submitter: Option<PersonId>,
+    /// The component that it runs.
+    pub component: Digest,
+    /// What it was started with, as JSON text.
+    pub params: String,
+    /// When it was created.
+    pub started_at: Timestamp,
+    /// When anything was recorded last.
+    pub changed_at: Timestamp,
+    /// How it stands.
+    pub status: Status,
+    /// What it asked for, in the order in which it did.
+    pub calls: Vec<Call>,
+    /// Events that were sent to it, and of those, how many it was told of.
+    pub events: Events,
+    /// The actions of which nobody knew how they ended, and what was found out since.
+    pub unknown: Vec<Unknown>,
+}
+
+/// How many events came, and how many the workflow has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Events {
+    /// All that were sent.
+    pub received: u64,
+    /// Those that the workflow was told of.
+    pub taken: u64,
+}
+
+impl History {
+    /// Follows a journal.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn of(facts: &[Fact], limits: Limits) -> Result<Self, Error> {
+        let [loaded, started, ..] = facts else {
+            return Err(Error::Internal("an instance was never wholly created".to_owned()));
+        };
+        let key = started.key.clone();
+        let Entry::Started { actor, workflow, params, operator, submitter, .. } = &started.entry else {
+            return Err(Error::Internal(format!("instance {key} was never wholly created")));
+        };
+        let entries = facts.iter().map(|fact| &fact.entry);
+        let replay =
+            Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        // It may have gone back, and been given other code.
+        let component = facts.iter().rev().find_map(|fact| match &fact.entry {
+            Entry::Loaded { component, .. } => Some(*component),
+            _ => None,
+        });
+        Ok(Self {
+            key,
+            workflow: workflow.clone(),
+            actor: actor.clone(),
+            operator: operator.clone(),
+            submitter: submitter.clone(),
+            component: component.unwrap_or_else(|| Digest::of(&[])),
+            params: params.clone(),
+            started_at: loaded.at,
+            changed_at: facts.last().map_or(loaded.at, |last| last.at),
+            status: replay.status(),
+            calls: calls::follow(facts),
+            events: events(facts),
+            unknown: replay.unknown(),
+        })
+    }
+}
+
+fn events(facts: &[Fact]) -> Events {
+    let count = |is: fn(&Entry) -> bool| facts.iter().filter(|fact| is(&fact.entry)).count() as u64;
+    Events {
+        received: count(|entry| matches!(entry, Entry::EventReceived { .. })),
+        taken: count(|entry| matches!(entry, Entry::WaitMatched { .. })),
+    }
+}

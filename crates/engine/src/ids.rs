@@ -1,0 +1,48 @@
+//! Names and secrets that nobody can guess.
+
+use receipt::Timestamp;
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+/// The system has no random numbers to give.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random numbers: {0}")]
+pub struct NoEntropy(getrandom::Error);
+
+/// 32 random bytes from the system.
+///
+/// # Errors
+/// When the system has none.
+pub fn random_bytes() -> Result<[u8; 32], NoEntropy> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(NoEntropy)?;
+    Ok(bytes)
+}
+
+/// A fresh identifier: the prefix, the time in steps of four milliseconds, and 56 random bits, so that no two ever meet. What is named later
+/// comes later in an index too, where its neighbours are written at about the same time; at random places, each would change a page of its own.
+pub fn id<T: FromStr<Err = workflow::InvalidId>>(prefix: &str, at: Timestamp) -> Result<T, crate::Error> {
+    // Forty bits of it: that is until the year 2109.
+    let steps = at.as_millis().max(0) >> 2 & 0xff_ffff_ffff;
+    let mut text = format!("{prefix}{steps:010x}");
+    for byte in &random_bytes()?[..7] {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use workflow::RequestId;
+
+    #[test]
+    fn a_later_identifier_comes_later() {
+        let of = |millis| id::<RequestId>("apr_", Timestamp::from_millis(millis)).unwrap();
+        let ids = [i64::MIN, 4, 4_000, 1_796_000_000_000, 1_796_000_000_004].map(of);
+        assert!(ids.is_sorted(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.as_str().len() == 4 + 24), "{ids:?}");
+        assert_ne!(of(0), of(0));
+    }
+}

@@ -1,0 +1,172 @@
+//! Loading a component and creating instances of it.
+
+use crate::state::Host;
+use crate::{Builder, Error, ids, limits};
+use receipt::{Digest, PersonId};
+use sandbox::Program;
+use std::path::Path;
+use std::sync::Arc;
+use store::{Create, Fact, InstanceKey, Store, Write};
+use workflow::{ActorId, Entry, Status, TenantId};
+
+/// A component that has been loaded, and its bytes.
+#[derive(Clone)]
+pub struct Workflow {
+    program: Program,
+    pub(crate) bytes: Arc<[u8]>,
+}
+
+impl Workflow {
+    /// What is known of it: digest, size, imports.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The entry that says that an instance runs it.
+    pub(crate) fn loaded(&self) -> Entry {
+        let program = &self.program;
+        let (component, bytes, imports) = (program.digest(), program.bytes(), program.imports().to_vec());
+        Entry::Loaded { component, bytes, imports }
+    }
+}
+
+/// What an instance is started with.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Whom it belongs to.
+    pub tenant: TenantId,
+    /// On whose behalf it acts.
+    pub actor: ActorId,
+    /// Who answers for the actor. Never decides about its requests.
+    pub operator: Option<PersonId>,
+    /// Who submits it. Never decides about its requests.
+    pub submitter: Option<PersonId>,
+    /// The workflow's name.
+    pub name: String,
+    /// The parameters, as JSON text.
+    pub params: String,
+}
+
+impl Start {
+    /// An instance that nobody in particular answers for.
+    #[must_use]
+    pub fn new(tenant: TenantId, actor: ActorId, name: impl Into<String>, params: impl Into<String>) -> Self {
+        Self { tenant, actor, operator: None, submitter: None, name: name.into(), params: params.into() }
+    }
+}
+
+impl Host {
+    /// A host over this data folder, with default settings.
+    #[must_use]
+    pub fn builder(data: impl AsRef<Path>) -> Builder {
+        Builder::new(data.as_ref().to_owned())
+    }
+
+    /// Checks and compiles a component, or finds it compiled. Blocks for as long as that takes. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
+    /// in [`load_for`](Self::load_for) and [`start`](Self::start).
+    ///
+    /// # Errors
+    /// When it is not a workflow, or imports what a workflow may not have.
+    pub fn load(&self, bytes: Vec<u8>) -> Result<Workflow, Error> {
+        let program = self.0.programs.of_bytes(Digest::of(&bytes), &bytes)?;
+        Ok(Workflow { program, bytes: bytes.into() })
+    }
+
+    /// [`load`](Self::load), for a tenant whose bytes are not worth compiling when they are more than it may have.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(&self, tenant: &TenantId, bytes: Vec<u8>) -> Result<Workflow, Error> {
+        self.0.journals.settings.of(tenant).sandbox.check_component(bytes.len())?;
+        self.load(bytes)
+    }
+
+    /// Creates an instance. It runs when it is driven.
+    ///
+    /// # Errors
+    /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
+    pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let instance = ids::id("wf_", self.0.now()?)?;
+        let key = InstanceKey { tenant: start.tenant.clone(), instance };
+        self.start_as(&key, workflow, start).map(|()| key)
+    }
+
+    /// The same, without holding a thread while it is written.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
+        let instance = ids::id("wf_", self.0.now()?)?;
+        let key = InstanceKey { tenant: start.tenant.clone(), instance };
+        let create = self.to_create(&key, workflow, start)?;
+        let stamp = self.0.journals.store.create(&create).await?;
+        self.0.journals.observe(stamp, &key, 0, &create.entries);
+        self.0.wakeups.notify(&key);
+        Ok(key)
+    }
+
+    /// The same under a name of its own.
+    pub(crate) fn start_as(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<(), Error> {
+        let create = self.to_create(key, workflow, start)?;
+        let stamp = self.0.journals.store.write_here(Write::Create(&create))?;
+        self.0.journals.observe(stamp, key, 0, &create.entries);
+        self.0.wakeups.notify(key);
+        Ok(())
+    }
+
+    fn to_create(&self, key: &InstanceKey, workflow: &Workflow, start: Start) -> Result<Create, Error> {
+        let limits = self.0.journals.settings.of(&start.tenant);
+        limits.workflow.check_params(&start.params).map_err(Error::Params)?;
+        limits.sandbox.check_component(workflow.bytes.len())?;
+        let component = workflow.program.digest();
+        let entries = vec![
+            workflow.loaded(),
+            Entry::Started {
+                tenant: start.tenant,
+                actor: start.actor,
+                workflow: start.name,
+                params: start.params,
+                seed: Digest::from_bytes(ids::random_bytes()?),
+                operator: start.operator,
+                submitter: start.submitter,
+            },
+        ];
+        let (component, at) = ((component, Arc::clone(&workflow.bytes)), self.0.now()?);
+        Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
+    }
+
+    /// What an operator should know of how this host had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.0.programs.sandbox.note()
+    }
+
+    /// How an instance stands, without driving it.
+    ///
+    /// # Errors
+    /// When there is no such instance, or its journal is damaged.
+    pub fn status(&self, key: &InstanceKey) -> Result<Status, Error> {
+        self.0.read(key).map(|(_, replay)| replay.status())
+    }
+
+    /// Every fact in order: of one instance, or of all.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn audit(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, Error> {
+        Ok(self.0.journals.store.facts(key)?)
+    }
+
+    /// A tenant's limits here.
+    #[must_use]
+    pub fn limits(&self, tenant: &TenantId) -> limits::Limits {
+        self.0.journals.settings.of(tenant)
+    }
+
+    /// The durable state, to read.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.journals.store
+    }
+}

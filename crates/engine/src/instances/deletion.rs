@@ -1,0 +1,82 @@
+//! Deleting instances that have ended. What was decided and done in them stays: receipts, and the outcomes that were signed.
+
+use crate::runtime::lease::Lease;
+use crate::state::HostState;
+use crate::{Error, Host};
+use receipt::Digest;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
+use workflow::{Entry, Replay};
+
+impl Host {
+    /// Deletes an instance that has ended: its journal, its requests and its output, and its component where it was the last of its tenant
+    /// that had it. Its receipts stay, with what became of them, and it is recorded that it was deleted.
+    ///
+    /// # Errors
+    /// When there is no such instance, it has not ended, or somebody has to look at it first. Nothing is deleted then.
+    pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        let (_reins, commit) = delete(&self.0, key, by)?;
+        Ok(commit.wait().map(drop)?)
+    }
+}
+
+/// Hands the deletion over. Until it is on disk, nobody else drives the instance.
+pub(crate) fn delete(
+    inner: &Arc<HostState>,
+    key: &InstanceKey,
+    by: &str,
+) -> Result<(Arc<Lease>, Commit), Error> {
+    let lease = inner.leases.acquire(key)?;
+    let facts = inner.journals.store.facts(Some(key))?;
+    let entries = || facts.iter().map(|fact| &fact.entry);
+    let replay = Replay::fold(entries(), inner.journals.settings.of(&key.tenant).workflow)
+        .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+    if !replay.status().has_ended() {
+        return Err(Error::NotEnded { key: key.clone(), status: replay.status().to_string() });
+    }
+    if let Some(unknown) = replay.unknown().into_iter().find(|unknown| unknown.finding.is_none()) {
+        return Err(Error::Unresolved { key: key.clone(), receipt: unknown.receipt });
+    }
+    check_reviewed(inner, key, &facts)?;
+    let place = JournalPosition { key: key.clone(), after: facts.len(), at: inner.now()? };
+    let (components, bytes) = (components(&facts), bytes(inner, &facts)?);
+    let delete = Write::Delete { place, components, bytes, by: by.to_owned() };
+    Ok((lease, inner.journals.store.write(delete)))
+}
+
+/// What somebody decided alone has to be looked at by another, who needs the request for that.
+fn check_reviewed(inner: &HostState, key: &InstanceKey, facts: &[Fact]) -> Result<(), Error> {
+    let trust = inner.trust()?;
+    let alone: BTreeSet<_> = trust.unreviewed().map(|(request, _)| request).collect();
+    let unreviewed = facts.iter().find_map(|fact| match &fact.entry {
+        Entry::Requested { request, .. } if alone.contains(request) => Some(request.clone()),
+        _ => None,
+    });
+    match unreviewed {
+        Some(request) => Err(Error::Unreviewed { key: key.clone(), request }),
+        None => Ok(()),
+    }
+}
+
+/// What was counted for its entries and its requests when they were written: their lengths as JSON text.
+fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
+    let mut bytes = 0;
+    for Fact { entry, .. } in facts {
+        let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
+        bytes += text.len();
+        if let Entry::Requested { request, .. } = entry {
+            bytes += inner.journals.store.request(request)?.map_or(0, |(_, body)| body.len());
+        }
+    }
+    Ok(bytes)
+}
+
+/// Every component that it was loaded with, as often as it was.
+fn components(facts: &[Fact]) -> Vec<Digest> {
+    let loaded = facts.iter().filter_map(|fact| match &fact.entry {
+        Entry::Loaded { component, .. } => Some(*component),
+        _ => None,
+    });
+    loaded.collect()
+}

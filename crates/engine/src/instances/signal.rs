@@ -1,0 +1,359 @@
+//! Telling an instance something from outside: a decision, an event, an operator's word. Whoever drives it meanwhile takes it in.
+//!
+//! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
+//! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
+
+use crate::runtime::due::moved;
+use crate::runtime::journals::Loaded;
+use crate::runtime::journals::Origin;
+use crate::runtime::lease::Lease;
+use crate::state::HostState;
+use crate::{Error, Host, Workflow};
+use receipt::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
+use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
+
+/// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
+const ATTEMPTS: usize = 1_000;
+
+/// How far a workflow goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Back {
+    /// To where it began.
+    Beginning,
+    /// To before something that it asked for itself, and not inside a step.
+    Before {
+        /// The name of the step, the sleep or the wait.
+        name: String,
+        /// Which of that name, from 0.
+        nth: usize,
+    },
+    /// Not at all: everything counts on, and other code takes it up.
+    Nowhere,
+}
+
+/// How an instance stands, for whoever tells it something.
+pub(crate) struct Snapshot<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) replay: &'a Replay,
+    /// Its journal.
+    pub(crate) facts: &'a [Fact],
+    pub(crate) now: Timestamp,
+}
+
+/// What is recorded.
+#[derive(Default)]
+pub(crate) struct Update {
+    pub(crate) entries: Vec<Entry>,
+    /// The receipt that they speak of.
+    pub(crate) receipt: Option<Box<StoredReceipt>>,
+    /// A component that the instance is given.
+    pub(crate) component: Option<(Digest, Arc<[u8]>)>,
+    /// Requests that wait again.
+    pub(crate) reopened: Vec<RequestId>,
+    /// It counts against the tenant's quotas.
+    pub(crate) counts: Counts,
+}
+
+/// Whether what is told may be refused for what the tenant keeps.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Counts {
+    #[default]
+    No,
+    Yes,
+}
+
+/// What is written for that, at the end of a journal.
+struct PendingAppend {
+    place: JournalPosition,
+    batch: Batch,
+}
+
+impl PendingAppend {
+    fn write(&self) -> Write<'_> {
+        Write::Append { place: self.place.clone(), batch: &self.batch }
+    }
+}
+
+impl Update {
+    fn of(entries: impl Into<Vec<Entry>>) -> Self {
+        Self { entries: entries.into(), ..Self::default() }
+    }
+}
+
+impl HostState {
+    /// Records what somebody says, judged by how the instance stands then.
+    pub(crate) fn signal(
+        &self,
+        key: &InstanceKey,
+        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+    ) -> Result<(), Error> {
+        self.signal_from(key, self.load(key)?, say)
+    }
+
+    /// The same for whoever has looked already.
+    pub(crate) fn signal_from(
+        &self,
+        key: &InstanceKey,
+        mut look: Loaded,
+        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+    ) -> Result<(), Error> {
+        for _ in 1..ATTEMPTS {
+            let told = self.prepare(key, look, &say).and_then(|telling| {
+                let stamp = self.journals.store.write_here(telling.write())?;
+                self.signalled(&telling, stamp);
+                Ok(())
+            });
+            match told {
+                Err(Error::Store(StoreError::Conflict(_))) => look = self.load(key)?,
+                told => return told,
+            }
+        }
+        Err(StoreError::Conflict(key.clone()).into())
+    }
+
+    /// The same for whoever has other things to do meanwhile.
+    pub(crate) async fn signal_from_async(
+        &self,
+        key: &InstanceKey,
+        mut look: Loaded,
+        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+    ) -> Result<(), Error> {
+        for _ in 1..ATTEMPTS {
+            let told = match self.prepare(key, look, &say) {
+                Ok(telling) => {
+                    let written = self.journals.store.write(telling.write()).await;
+                    written.map(|stamp| self.signalled(&telling, stamp)).map_err(Error::from)
+                }
+                Err(error) => Err(error),
+            };
+            match told {
+                Err(Error::Store(StoreError::Conflict(_))) => look = self.load(key)?,
+                told => return told,
+            }
+        }
+        Err(StoreError::Conflict(key.clone()).into())
+    }
+
+    /// What is to be written where somebody says that.
+    fn prepare(
+        &self,
+        key: &InstanceKey,
+        Loaded { facts, origin, mut replay }: Loaded,
+        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+    ) -> Result<PendingAppend, Error> {
+        let (after, before, now) = (replay.len(), replay.status(), self.now()?);
+        let word = say(&Snapshot { origin: &origin, replay: &replay, facts: &facts, now })?;
+        for entry in &word.entries {
+            replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        }
+        let agenda = moved(&before, &replay.status(), now);
+        let quotas = (word.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
+        let Update { entries, receipt, component, reopened, .. } = word;
+        let batch = Batch { entries, receipt, component, reopened, quotas, agenda, ..Batch::default() };
+        Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
+    }
+
+    /// It is on disk: others hear of it, and whoever works here, where the instance may go on now.
+    fn signalled(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
+        self.journals.observe(stamp, &place.key, place.after, &batch.entries);
+        if batch.agenda.is_some() {
+            self.wakeups.notify(&place.key);
+        }
+    }
+}
+
+/// The type of event that tells a script of an approval. It comes from the receipt itself, and from nobody outside.
+const RESERVED: &str = "pp-approval";
+
+impl Host {
+    /// Sends an instance an event: JSON text of a type. One that waits for it goes on; one that does not yet finds it when it does.
+    /// Events of a type are taken in the order in which they were sent.
+    ///
+    /// # Errors
+    /// When there is no such instance, it has ended, the event is more than it may keep, or its type is reserved.
+    pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
+        if event_type.to_string() == RESERVED {
+            let message = format!(
+                "a workflow hears of {RESERVED} from the host alone, when its request is approved: use approve or deny"
+            );
+            let failure = Failure { name: "event-reserved".to_owned(), message };
+            return Err(Error::Event { key: key.clone(), failure });
+        }
+        self.0.signal(key, |stand| {
+            check_lives(key, stand)?;
+            let received = stand.replay.receive(event_type.clone(), payload.to_owned(), stand.now);
+            let entry = received.map_err(|failure| Error::Event { key: key.clone(), failure })?;
+            Ok(Update { counts: Counts::Yes, ..Update::of([entry]) })
+        })
+    }
+
+    /// Has an instance stand still until it is [resumed](Self::resume). An action that is under way comes to its end.
+    ///
+    /// # Errors
+    /// When it has ended, or stands still already.
+    pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        let acts = Cell::new(false);
+        self.0.signal(key, |stand| {
+            check_lives(key, stand)?;
+            if stand.replay.stands_still() {
+                return Err(Error::StandsStill(key.clone(), stand.replay.status().to_string()));
+            }
+            acts.set(!stand.replay.unsettled().is_empty());
+            Ok(Update::of([Entry::Paused { by: by.to_owned() }]))
+        })?;
+        // Whoever drives it stops after the action.
+        if !acts.get() {
+            self.0.leases.interrupt(key);
+        }
+        Ok(())
+    }
+
+    /// Lets an instance go on that was paused, or that took another path than before.
+    ///
+    /// # Errors
+    /// When it has ended, or nobody and nothing has stopped it.
+    pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
+        self.0.signal(key, |stand| {
+            check_lives(key, stand)?;
+            match stand.replay.stands_still() {
+                true => Ok(Update::of([Entry::Resumed { by: by.to_owned() }])),
+                false => Err(Error::NotStopped(key.clone(), stand.replay.status().to_string())),
+            }
+        })
+    }
+
+    /// Ends an instance, wherever it is. An action that a crash interrupted is unknown from then on.
+    ///
+    /// # Errors
+    /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
+    pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        let lease = RefCell::new(None);
+        self.0.signal(key, |stand| {
+            check_lives(key, stand)?;
+            let mut entries = self.settled(stand, &lease)?;
+            entries.push(Entry::Terminated { by: by.to_owned(), reason: reason.map(ToOwned::to_owned) });
+            Ok(Update::of(entries))
+        })?;
+        self.0.leases.interrupt(key);
+        Ok(())
+    }
+
+    /// Has a workflow go back. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
+    /// are withdrawn. One that has ended goes on from there. Given other code, it goes on with that, for good.
+    ///
+    /// # Errors
+    /// When it never came to that place, or an action of it is under way.
+    pub fn restart(
+        &self,
+        key: &InstanceKey,
+        back: &Back,
+        with: Option<&Workflow>,
+        by: &str,
+    ) -> Result<(), Error> {
+        let lease = RefCell::new(None);
+        self.0.signal(key, |stand| {
+            let from = match back {
+                Back::Beginning => 0,
+                Back::Before { name, nth } => stand
+                    .replay
+                    .named(name, *nth)
+                    .ok_or_else(|| Error::NoPlace(key.clone(), name.clone(), nth.saturating_add(1)))?,
+                Back::Nowhere => stand.replay.next_call(),
+            };
+            let mut entries = self.settled(stand, &lease)?;
+            let restarted = Entry::Restarted { from, by: by.to_owned() };
+            let Regarded { dropped, reopened } = regarded(stand, &entries, &restarted);
+            let reason = || Some("the workflow was sent back to before it asked".to_owned());
+            let withdrawn = |request| Entry::Withdrawn { request, by: by.to_owned(), reason: reason() };
+            entries.extend(dropped.into_iter().map(withdrawn));
+            entries.push(restarted);
+            entries.extend(with.map(Workflow::loaded));
+            let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
+            let counts = if with.is_some() { Counts::Yes } else { Counts::No };
+            Ok(Update { component, counts, reopened, ..Update::of(entries) })
+        })?;
+        self.0.leases.interrupt(key);
+        Ok(())
+    }
+
+    /// Records what a person found out about an action of which it is signed that nobody knows how it ended.
+    ///
+    /// # Errors
+    /// When the instance has no such action on that receipt, or it was found out before.
+    pub fn resolve(
+        &self,
+        key: &InstanceKey,
+        receipt: &ReceiptId,
+        finding: Finding,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        self.0.signal(key, |stand| {
+            let unknown = stand.replay.unknown();
+            match unknown.iter().find(|unknown| unknown.receipt == *receipt) {
+                None => Err(Error::NothingUnknown(key.clone(), receipt.clone())),
+                Some(Unknown { finding: Some(_), .. }) => Err(Error::Known(key.clone(), receipt.clone())),
+                Some(Unknown { call, .. }) => {
+                    let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
+                    Ok(Update::of([Entry::Resolved { call: *call, finding, by, reason }]))
+                }
+            }
+        })
+    }
+
+    /// What has to be signed before an instance ends or goes back. Where that is anything, nobody may drive it meanwhile.
+    fn settled(
+        &self,
+        stand: &Snapshot<'_>,
+        lease: &RefCell<Option<Arc<Lease>>>,
+    ) -> Result<Vec<Entry>, Error> {
+        if !stand.replay.unsettled().is_empty() && lease.borrow().is_none() {
+            let key = &stand.origin.key;
+            let taken = self.0.leases.acquire(key).map_err(|_| Error::Acting(key.clone()))?;
+            *lease.borrow_mut() = Some(taken);
+            // Read once more, with the lease in hand.
+            return Err(StoreError::Conflict(key.clone()).into());
+        }
+        self.0.settlement(stand.replay)
+    }
+}
+
+fn check_lives(key: &InstanceKey, stand: &Snapshot<'_>) -> Result<(), Error> {
+    let status = stand.replay.status();
+    match status.has_ended() {
+        true => Err(Error::Ended(key.clone(), status.to_string())),
+        false => Ok(()),
+    }
+}
+
+/// What becomes of requests when a workflow goes back.
+#[derive(Default)]
+struct Regarded {
+    /// Those that wait, and would not any more.
+    dropped: Vec<RequestId>,
+    /// Those that wait again, because the instance had ended.
+    reopened: Vec<RequestId>,
+}
+
+fn regarded(stand: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
+    let mut after = stand.replay.clone();
+    if settlement.iter().chain([restarted]).any(|entry| after.apply(entry).is_err()) {
+        // It is refused all the same, with the reason.
+        return Regarded::default();
+    }
+    let mut regarded = Regarded::default();
+    for fact in stand.facts {
+        let Entry::Requested { request, .. } = &fact.entry else { continue };
+        match (stand.replay.is_pending(request), after.is_pending(request)) {
+            (true, false) => regarded.dropped.push(request.clone()),
+            (false, true) => regarded.reopened.push(request.clone()),
+            _ => {}
+        }
+    }
+    regarded
+}

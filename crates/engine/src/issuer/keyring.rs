@@ -1,0 +1,230 @@
+//! The issuer's key and the public key set, in the data folder.
+
+use crate::trust::scope_of;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use receipt::{Digest, Ed25519Signer, Key, KeySet, KeySetError, KeyStatus, Scope, Timestamp};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+use store::files;
+
+/// The public key set, in the shape that the specification publishes.
+const PUBLIC: &str = "keys.json";
+
+/// The `issuer` of the key set: this host has no address.
+const ISSUER: &str = "pp-host";
+
+/// The keys of a data folder.
+pub struct Keyring {
+    /// Signs decisions of scope demo, and what became of them.
+    pub demo: Ed25519Signer,
+    /// Signs decisions in earnest, and what became of them.
+    pub production: Ed25519Signer,
+    /// What verifies them. The gate trusts these keys and no others.
+    pub keys: KeySet,
+}
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// Reading or writing.
+    #[error("cannot use {}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Others can read the private key.
+    #[error("the private key {} has mode {mode:04o}, so others can read it: chmod 600 it, and replace the key if somebody may have read it", path.display())]
+    Mode {
+        /// Which file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Not a key.
+    #[error("{} is not an Ed25519 private key in PKCS#8 PEM", .0.display())]
+    NotAKey(PathBuf),
+    /// Not a key set.
+    #[error("{} is not a key set: {error}", path.display())]
+    KeySet {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: KeySetError,
+    },
+    /// The key set and the private key do not belong together.
+    #[error("the private key in {} is not the {key_id} of the key set beside it: restore the pair from the same backup", path.display())]
+    OtherKey {
+        /// The private key's file.
+        path: PathBuf,
+        /// The id of the active key.
+        key_id: String,
+    },
+    /// Keys of its own, where another's are to be used.
+    #[error("{} has private keys of its own: a host whose authority is elsewhere starts in a new data folder (--data DIR)", .0.display())]
+    OwnKeys(PathBuf),
+    /// Nothing to sign with.
+    #[error("the key set in {} has no active key for {scope} receipts: make one with pp-host keys rotate", path.display())]
+    NoActiveKey {
+        /// Which folder.
+        path: PathBuf,
+        /// For which receipts.
+        scope: Scope,
+    },
+}
+
+impl Keyring {
+    /// Reads the keys, and makes them where there are none. `seed` is used only then.
+    ///
+    /// # Errors
+    /// When they cannot be read, are not safe, or do not belong together.
+    pub fn open(folder: &Path, seeds: &[[u8; 32]; 2], now: Timestamp) -> Result<Self, KeyringError> {
+        let public = folder.join(PUBLIC);
+        let mut keys = match public.try_exists().map_err(|error| file(&public, error))? {
+            true => Self::public(folder)?,
+            false => KeySet::new(ISSUER),
+        };
+        let mut made = false;
+        for (scope, seed) in SCOPES.into_iter().zip(seeds) {
+            // A set in which a scope has keys and none that signs was made so on purpose.
+            if !keys.keys().any(|key| scope_of(&key.key_id) == scope) {
+                let key = make(folder, scope, seed, now)?;
+                keys.insert(key).map_err(|error| KeyringError::KeySet { path: public.clone(), error })?;
+                made = true;
+            }
+        }
+        if made {
+            save(folder, &keys)?;
+        }
+        let [demo, production] = SCOPES.map(|scope| signer(folder, &keys, scope));
+        Ok(Self { demo: demo?, production: production?, keys })
+    }
+
+    /// Keeps a copy of another authority's public keys.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn publish(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+        let own = fs::read_dir(folder).into_iter().flatten().flatten();
+        if own
+            .map(|file| file.path())
+            .any(|path| path.extension().is_some_and(|extension| extension == "pem"))
+        {
+            return Err(KeyringError::OwnKeys(folder.to_owned()));
+        }
+        save(folder, keys)
+    }
+
+    /// Reads the public key set alone.
+    ///
+    /// # Errors
+    /// When there is none, or it is not one.
+    pub fn public(folder: &Path) -> Result<KeySet, KeyringError> {
+        let path = folder.join(PUBLIC);
+        let text = fs::read_to_string(&path).map_err(|error| file(&path, error))?;
+        KeySet::parse(&text).map_err(|error| KeyringError::KeySet { path, error })
+    }
+
+    /// Makes a new key from `seed` the one that signs receipts of that scope. What the old one signed stays good; its private half is
+    /// removed. The new key's id.
+    ///
+    /// # Errors
+    /// When the keys cannot be read or written. The old key is then still the one that signs.
+    pub fn rotate(
+        folder: &Path,
+        scope: Scope,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<String, KeyringError> {
+        let mut keys = Self::public(folder)?;
+        let next = make(folder, scope, seed, now)?;
+        let id = next.key_id.clone();
+        let old = active(&keys, scope).map(|key| key.key_id.clone());
+        let rotated = match &old {
+            Some(old) => keys.rotate(old, next),
+            None => keys.insert(next),
+        };
+        rotated.map_err(|error| KeyringError::KeySet { path: folder.join(PUBLIC), error })?;
+        save(folder, &keys)?;
+        if let Some(path) = old.map(|old| private(folder, &old)) {
+            files::remove(&path).map_err(|error| file(&path, error))?;
+        }
+        Ok(id)
+    }
+
+    /// Revokes a key: nothing that it ever signed verifies from now on.
+    ///
+    /// # Errors
+    /// When there is no such key, or the set cannot be written.
+    pub fn revoke(folder: &Path, key_id: &str, now: Timestamp) -> Result<(), KeyringError> {
+        let mut keys = Self::public(folder)?;
+        keys.revoke(key_id, now)
+            .map_err(|error| KeyringError::KeySet { path: folder.join(PUBLIC), error })?;
+        save(folder, &keys)
+    }
+}
+
+const SCOPES: [Scope; 2] = [Scope::Demo, Scope::Production];
+
+fn active(keys: &KeySet, scope: Scope) -> Option<&Key> {
+    keys.keys().find(|key| key.status == KeyStatus::Active && scope_of(&key.key_id) == scope)
+}
+
+/// The key that signs receipts of that scope.
+fn signer(folder: &Path, keys: &KeySet, scope: Scope) -> Result<Ed25519Signer, KeyringError> {
+    let none = || KeyringError::NoActiveKey { path: folder.to_owned(), scope };
+    let active = active(keys, scope).ok_or_else(none)?;
+    let path = private(folder, &active.key_id);
+    let key = read_private(&path)?;
+    match key.verifying_key().to_bytes() == active.public_key {
+        true => Ok(Ed25519Signer::from_seed(active.key_id.clone(), &key.to_bytes())),
+        false => Err(KeyringError::OtherKey { path, key_id: active.key_id.clone() }),
+    }
+}
+
+/// An issuer's private key, PKCS#8 in PEM, readable by its owner only. Named by its id, so that which one signs is decided by the key set
+/// alone, and changing it is one rename.
+fn private(folder: &Path, key_id: &str) -> PathBuf {
+    folder.join(format!("{key_id}.pem"))
+}
+
+/// Writes a private key, and returns its public half.
+fn make(folder: &Path, scope: Scope, seed: &[u8; 32], now: Timestamp) -> Result<Key, KeyringError> {
+    let key = SigningKey::from_bytes(seed);
+    let public_key = key.verifying_key().to_bytes();
+    // A demo key says so in its id, as the specification's does.
+    let kind = match scope {
+        Scope::Demo => "pp_demo",
+        Scope::Production => "pp",
+    };
+    let key_id = format!("{kind}_{}", &Digest::of(&public_key).to_string()[..16]);
+    let path = private(folder, &key_id);
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyringError::NotAKey(path.clone()))?;
+    write(&path, pem.as_bytes(), 0o600)?;
+    Ok(Key { key_id, public_key, status: KeyStatus::Active, created_at: now, revoked_at: None })
+}
+
+fn save(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
+    write(&folder.join(PUBLIC), keys.to_json().as_bytes(), 0o644)
+}
+
+fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
+    let mode = fs::metadata(path).map_err(|error| file(path, error))?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyringError::Mode { path: path.to_owned(), mode });
+    }
+    let pem = fs::read_to_string(path).map_err(|error| file(path, error))?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyringError::NotAKey(path.to_owned()))
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), KeyringError> {
+    files::replace(path, content, mode).map_err(|error| file(path, error))
+}
+
+fn file(path: &Path, error: io::Error) -> KeyringError {
+    KeyringError::File { path: path.to_owned(), error }
+}

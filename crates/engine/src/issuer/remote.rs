@@ -1,0 +1,146 @@
+//! An authority in another process: this one has no private key.
+
+use crate::issuer::wire::{IssuerReply, IssuerRequest};
+use crate::issuer::{DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire};
+use receipt::{Decision, Envelope, KeySet, Salt, Scope, Timestamp};
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use store::{RecordedAct, StoredReceipt};
+use workflow::{Effect, ReceiptId};
+
+/// How long an authority may take to answer. It reads a few rows and signs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The authority that listens on a socket.
+#[derive(Debug, Clone)]
+pub struct RemoteIssuer {
+    socket: PathBuf,
+}
+
+impl RemoteIssuer {
+    /// The one on that socket. Nothing is asked yet.
+    #[must_use]
+    pub fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// The public keys that verify what it signs.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or answers something else.
+    pub fn keys(&self) -> Result<KeySet, IssueError> {
+        match self.ask(&IssuerRequest::Keys)? {
+            IssuerReply::Keys { keys } => KeySet::parse(&keys).map_err(|error| self.odd(&error.to_string())),
+            other => Err(self.odd(&format!("{other:?}"))),
+        }
+    }
+
+    /// One question, one answer, one connection: there is nothing to keep in step.
+    fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
+        let talk = || {
+            let stream = UnixStream::connect(&self.socket)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            wire::say(&mut &stream, ask)?;
+            wire::hear(&mut BufReader::new(&stream))
+        };
+        match talk() {
+            Ok(Some(IssuerReply::Refused { message })) => Err(IssueError::Refused(message)),
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(self.odd("it hung up")),
+            Err(error) => Err(self.odd(&error.to_string())),
+        }
+    }
+
+    fn odd(&self, what: &str) -> IssueError {
+        IssueError::Unreachable { socket: self.socket.clone(), why: what.to_owned() }
+    }
+}
+
+impl Issuer for RemoteIssuer {
+    fn issue(&self, order: &IssueOrder<'_>, _: JudgingContext<'_>) -> Result<Issued, IssueError> {
+        let envelopes = match order.basis {
+            DecisionBasis::Policy => None,
+            DecisionBasis::People(envelopes) => {
+                Some(envelopes.iter().map(|envelope| envelope.to_json().canonical()).collect())
+            }
+            DecisionBasis::Demo(_) => {
+                return Err(IssueError::Refused(
+                    "an authority of its own signs no demo decisions".to_owned(),
+                ));
+            }
+        };
+        let (request, salt) = (Box::new(order.request.clone()), order.salt.to_base64());
+        match self.ask(&IssuerRequest::Issue { request, envelopes, id: order.id.clone(), salt })? {
+            IssuerReply::Issued(signed) => {
+                let status = signed.receipt.artifact.status.as_deref().and_then(Decision::from_signed);
+                Ok(Issued {
+                    decision: status.ok_or_else(|| self.odd("a receipt without a decision"))?,
+                    decider: signed.decider,
+                    reason: signed.reason,
+                    key_id: signed.key_id,
+                    expires_at: signed.expires_at,
+                    receipt: signed.receipt,
+                })
+            }
+            other => Err(self.odd(&format!("{other:?}"))),
+        }
+    }
+
+    fn revoke(
+        &self,
+        revoked: &StoredReceipt,
+        (by, reason): (&str, Option<&str>),
+        id: ReceiptId,
+        salt: Salt,
+        _: Timestamp,
+    ) -> Result<StoredReceipt, IssueError> {
+        let (receipt, by, reason) = (Box::new(revoked.clone()), by.to_owned(), reason.map(ToOwned::to_owned));
+        match self.ask(&IssuerRequest::Revoke { receipt, by, reason, id, salt: salt.to_base64() })? {
+            IssuerReply::Revoked { receipt } => Ok(*receipt),
+            other => Err(self.odd(&format!("{other:?}"))),
+        }
+    }
+
+    fn attest(
+        &self,
+        receipt: &ReceiptId,
+        _: Scope,
+        effect: &Effect,
+        _: Timestamp,
+    ) -> Result<(String, String), IssueError> {
+        match self.ask(&IssuerRequest::Attest { receipt: receipt.clone(), effect: effect.clone() })? {
+            IssuerReply::Attested { key_id, document } => Ok((key_id, document)),
+            other => Err(self.odd(&format!("{other:?}"))),
+        }
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        true
+    }
+
+    fn acts(&self, after: u64) -> Option<Result<Vec<RecordedAct>, IssueError>> {
+        Some(match self.ask(&IssuerRequest::Acts { after }) {
+            Ok(IssuerReply::Acts { acts }) => Ok(acts
+                .into_iter()
+                .map(|wire::Recorded { seq, at, body }| RecordedAct { seq, at, body })
+                .collect()),
+            Ok(other) => Err(self.odd(&format!("{other:?}"))),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn review(&self, request: &Request, envelope: &Envelope) -> Option<Result<(), IssueError>> {
+        let ask = IssuerRequest::Review {
+            request: Box::new(request.clone()),
+            envelope: envelope.to_json().canonical(),
+        };
+        Some(match self.ask(&ask) {
+            Ok(IssuerReply::Done) => Ok(()),
+            Ok(other) => Err(self.odd(&format!("{other:?}"))),
+            Err(error) => Err(error),
+        })
+    }
+}

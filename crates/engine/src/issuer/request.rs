@@ -1,0 +1,276 @@
+//! A request: one action, by one call of one instance, waiting for a decision.
+
+use crate::capability::Reversibility;
+use policy::{Environment, Novelty, Policy as _};
+use receipt::{Digest, Json, JsonError, PersonId, Timestamp};
+use serde::{Deserialize, Serialize};
+use workflow::{ActorId, ArtifactFacts, Call, InstanceId, RequestId, TenantId};
+
+/// Everything that a decision is about. The host measured it or knows it, but for `reason` and `evidence`, which are the
+/// workflow's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The request's name.
+    pub id: RequestId,
+    /// Whose workflow asks.
+    pub tenant: TenantId,
+    /// Which run of it.
+    pub instance: InstanceId,
+    /// Which call of that run.
+    pub call: Call,
+    /// On whose behalf.
+    pub actor: ActorId,
+    /// Who answers for the actor, where the operator named somebody. Never decides about this.
+    #[serde(default)]
+    pub operator: Option<PersonId>,
+    /// Who submitted the instance, where that is known. Never decides about this.
+    #[serde(default)]
+    pub submitter: Option<PersonId>,
+    /// The workflow's name.
+    pub workflow: String,
+    /// SHA-256 of the component that asks.
+    pub component: Digest,
+    /// Everything that the component imports, sorted.
+    pub imports: Vec<String>,
+    /// What the code is made of, where it is source text and not a component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<ScriptFacts>,
+    /// What is to be done, dotted.
+    pub capability: String,
+    /// What it is done to.
+    pub resource: String,
+    /// The bytes that it is about.
+    pub artifact: Option<ArtifactFacts>,
+    /// Why, in the workflow's words.
+    pub reason: String,
+    /// What the workflow offers for judging it, as JSON text.
+    pub evidence: String,
+    /// Where it would act.
+    pub environment: Environment,
+    /// Whether it can be undone.
+    pub reversibility: Reversibility,
+    /// What was known of it before.
+    #[serde(default)]
+    pub before: Before,
+    /// What the policy said to it when it was made.
+    #[serde(default)]
+    pub governed: Governed,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it lapses if nobody decides.
+    pub expires_at: Timestamp,
+}
+
+/// What a workflow that is source text is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptFacts {
+    /// SHA-256 of the engine that runs it.
+    pub engine: Digest,
+    /// SHA-256 of the component that prepares it for the engine.
+    pub prepare: Digest,
+    /// The name of the main module.
+    pub main: String,
+    /// Its modules, by their names.
+    pub modules: Vec<ModuleFacts>,
+}
+
+/// A module of source text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleFacts {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its text.
+    pub sha256: Digest,
+    /// The length of its text in bytes.
+    pub bytes: u64,
+}
+
+impl ScriptFacts {
+    fn to_json(&self) -> Json {
+        let modules = self.modules.iter().map(|module| {
+            Json::object([
+                ("bytes", count(module.bytes)),
+                ("name", text(&module.name)),
+                ("sha256", text(&module.sha256.to_string())),
+            ])
+        });
+        Json::object([
+            ("engine", text(&self.engine.to_string())),
+            ("main", text(&self.main)),
+            ("modules", Json::array(modules)),
+            ("prepare", text(&self.prepare.to_string())),
+        ])
+    }
+}
+
+/// What was known before a request was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// Whether the tenant has ever had something approved that this code asked for.
+    pub component: Novelty,
+    /// Whether it has ever had these bytes approved.
+    pub artifact: Novelty,
+    /// How often the tenant has asked for this on this resource.
+    pub asked: u64,
+    /// How often that was denied.
+    pub denied: u64,
+}
+
+/// What a policy said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Governed {
+    /// The policy's version, as it stands in receipts.
+    pub version: String,
+    /// The digest of its text.
+    pub sha256: Digest,
+    /// What it answered, in words: `ask 2 of release`.
+    pub answer: String,
+    /// The rules that led to it.
+    pub rules: Vec<String>,
+}
+
+impl Default for Before {
+    fn default() -> Self {
+        Self { component: Novelty::New, artifact: Novelty::New, asked: 0, denied: 0 }
+    }
+}
+
+impl Default for Governed {
+    /// What governed the requests of the first versions, which did not say.
+    fn default() -> Self {
+        let ask_one = policy::ask_one();
+        Self {
+            version: ask_one.version(),
+            sha256: ask_one.digest(),
+            answer: "ask 1 of anyone".to_owned(),
+            rules: vec!["default".to_owned()],
+        }
+    }
+}
+
+impl Request {
+    /// The request as it stands under a receipt's commitment: the shape of the specification's execute lane.
+    ///
+    /// # Errors
+    /// When the evidence is not JSON.
+    pub fn document(&self) -> Result<Json, JsonError> {
+        self.hashed().map(|(document, _)| document)
+    }
+
+    /// `sha256:` and the digest of what is asked: it changes with any leaf of the action.
+    ///
+    /// # Errors
+    /// When the evidence is not JSON.
+    pub fn input_hash(&self) -> Result<String, JsonError> {
+        Ok(hash_of(&self.hashable()?))
+    }
+
+    /// The document, and the hash in it.
+    pub(crate) fn hashed(&self) -> Result<(Json, String), JsonError> {
+        let mut document = self.hashable()?;
+        let hash = hash_of(&document);
+        let Governed { version, sha256, answer, rules } = &self.governed;
+        let governed = Json::object([
+            ("answer", text(answer)),
+            ("rules", Json::array(rules.iter().map(|rule| text(rule)))),
+            ("sha256", text(&sha256.to_string())),
+            ("version", text(version)),
+        ]);
+        if let Json::Object(members) = &mut document {
+            members.insert("hashes", Json::object([("inputHash", text(&hash))]));
+            members.insert("policy", governed);
+        }
+        Ok((document, hash))
+    }
+
+    /// Tool and operation: the capability, split at its last dot.
+    #[must_use]
+    pub fn tool_and_operation(&self) -> (&str, &str) {
+        self.capability.rsplit_once('.').unwrap_or(("", &self.capability))
+    }
+
+    /// Who acts, and who answers for it.
+    fn acting(&self) -> Json {
+        let people = [("operator", &self.operator), ("submitter", &self.submitter)];
+        let named =
+            people.into_iter().filter_map(|(role, person)| Some((role, text(person.as_ref()?.as_str()))));
+        let acting = [("agentId", text(self.actor.as_str())), ("runId", text(self.instance.as_str()))];
+        Json::object(acting.into_iter().chain(named))
+    }
+
+    fn hashable(&self) -> Result<Json, JsonError> {
+        let (tool, operation) = self.tool_and_operation();
+        let mut parameters = Json::object([
+            ("artifact", self.artifact.as_ref().map_or(Json::Null, ArtifactFacts::to_json)),
+            ("component", text(&self.component.to_string())),
+            ("evidence", Json::parse(&self.evidence)?),
+            ("imports", Json::array(self.imports.iter().map(|import| text(import)))),
+            ("reason", text(&self.reason)),
+            ("requestId", text(self.id.as_str())),
+            ("resource", text(&self.resource)),
+            ("workflow", Json::object([("call", Json::from(self.call)), ("name", text(&self.workflow))])),
+        ]);
+        if let (Json::Object(members), Some(script)) = (&mut parameters, &self.script) {
+            members.insert("script", script.to_json());
+        }
+        Ok(Json::object([
+            (
+                "action",
+                Json::object([
+                    ("operation", text(operation)),
+                    ("parameters", parameters),
+                    ("tool", text(tool)),
+                ]),
+            ),
+            ("actor", self.acting()),
+            (
+                "context",
+                Json::object([
+                    (
+                        "asked",
+                        Json::object([
+                            ("denied", count(self.before.denied)),
+                            ("times", count(self.before.asked)),
+                        ]),
+                    ),
+                    ("environment", text(self.environment.as_str())),
+                    (
+                        "novelty",
+                        Json::object([
+                            ("artifact", text(self.before.artifact.as_str())),
+                            ("component", text(self.before.component.as_str())),
+                        ]),
+                    ),
+                    ("reversibility", text(self.reversibility.as_str())),
+                ]),
+            ),
+            (
+                "intent",
+                Json::object([
+                    ("category", text("workflow-action")),
+                    ("name", text(&self.capability)),
+                    ("summary", text(&self.reason)),
+                ]),
+            ),
+            ("tenantId", text(self.tenant.as_str())),
+        ]))
+    }
+}
+
+fn hash_of(hashable: &Json) -> String {
+    Digest::of(hashable.canonical().as_bytes()).tagged()
+}
+
+/// A number that a reader of JSON can hold; nobody asks more often.
+fn count(count: u64) -> Json {
+    Json::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn text(text: &str) -> Json {
+    Json::from(text)
+}

@@ -1,0 +1,90 @@
+//! What a host and an authority of its own process say to each other: one JSON text a line, each way, over a Unix socket.
+
+use crate::issuer::Request;
+use receipt::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::io::{BufRead, Read as _, Write};
+use store::StoredReceipt;
+use workflow::{Effect, ReceiptId};
+
+/// The longest line, in bytes. A request with the evidence and the signatures that its bounds allow is a fraction of it.
+const LONGEST: u64 = 8 << 20;
+
+/// What a host asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum IssuerRequest {
+    /// The public keys.
+    Keys,
+    /// What operators have said after that act.
+    Acts { after: u64 },
+    /// Judge a request and sign what comes of it. Without envelopes the policy decides alone.
+    Issue { request: Box<Request>, envelopes: Option<Vec<String>>, id: ReceiptId, salt: String },
+    /// Sign a revocation.
+    Revoke { receipt: Box<StoredReceipt>, by: String, reason: Option<String>, id: ReceiptId, salt: String },
+    /// Sign how an action ended.
+    Attest { receipt: ReceiptId, effect: Effect },
+    /// Take in a second person's statement about what somebody decided alone.
+    Review { request: Box<Request>, envelope: String },
+}
+
+/// What an authority answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum IssuerReply {
+    /// The public key set.
+    Keys { keys: String },
+    /// Acts, in order.
+    Acts { acts: Vec<Recorded> },
+    /// A signed decision.
+    Issued(Box<SignedDecision>),
+    /// A signed revocation.
+    Revoked { receipt: Box<StoredReceipt> },
+    /// A signed outcome.
+    Attested { key_id: String, document: String },
+    /// Done.
+    Done,
+    /// Not done, and why.
+    Refused { message: String },
+}
+
+/// An act, with its place.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recorded {
+    pub(super) seq: u64,
+    pub(super) at: Timestamp,
+    pub(super) body: String,
+}
+
+/// A signed decision. What was decided stands in the receipt.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignedDecision {
+    pub(super) decider: String,
+    pub(super) reason: Option<String>,
+    pub(super) key_id: String,
+    pub(super) expires_at: Timestamp,
+    pub(super) receipt: StoredReceipt,
+}
+
+/// Writes one line.
+pub(super) fn say(to: &mut impl Write, what: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.flush()
+}
+
+/// Reads one line; nothing where the other side has hung up.
+pub(super) fn hear<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
+    let mut line = Vec::new();
+    from.take(LONGEST).read_until(b'\n', &mut line)?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(serde_json::from_slice(&line)?)),
+        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a line without an end, or too long")),
+    }
+}

@@ -1,0 +1,206 @@
+//! `pp-host.toml`.
+
+use crate::limits::{InvalidValue, Limit, Origin, Reach, Settings, table};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use workflow::{Clipped, InvalidId, Quoted, TenantId};
+
+/// What is wrong with a settings file, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}: {problem}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct SettingsError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; none where the file cannot be read at all.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The file.
+    #[error("cannot read the settings: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// Not TOML.
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    /// A key that means nothing there.
+    #[error("unknown key {} in {place}; did you mean {nearest}?", Quoted(key))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Where it stands.
+        place: &'static str,
+        /// The known key that is most like it.
+        nearest: String,
+    },
+    /// Something else where a table belongs.
+    #[error("{} is {found}, and a table is expected: [{shape}] on a line of its own", Quoted(key))]
+    NotATable {
+        /// The key.
+        key: String,
+        /// What stands there.
+        found: &'static str,
+        /// The heading that belongs there.
+        shape: &'static str,
+    },
+    /// A tenant that cannot be.
+    #[error(transparent)]
+    Tenant(#[from] InvalidId),
+    /// A limit that no tenant has of its own.
+    #[error("limit {limit} is the whole host's, and no tenant has one of its own: set it under [limits]")]
+    OfTheHost {
+        /// The limit.
+        limit: &'static str,
+    },
+    /// A value that the limit cannot have.
+    #[error("limit {limit} cannot be {}: {invalid}", Clipped(value))]
+    Value {
+        /// The limit.
+        limit: &'static str,
+        /// The value, as it is written.
+        value: String,
+        /// What is expected.
+        invalid: InvalidValue,
+    },
+}
+
+impl Settings {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or says anything that is not understood.
+    pub fn read(file: &Path) -> Result<Self, SettingsError> {
+        let text = fs::read_to_string(file).map_err(|error| SettingsError {
+            file: file.to_owned(),
+            line: None,
+            problem: error.into(),
+        })?;
+        Self::parse(file, &text)
+    }
+
+    /// Understands a settings file's text. The file's name is for errors and origins.
+    ///
+    /// # Errors
+    /// When the text says anything that is not understood.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, SettingsError> {
+        let mut reader = Reader { file, text, settings: Settings::default() };
+        reader.root()?;
+        Ok(reader.settings)
+    }
+}
+
+type Entry<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
+
+struct Reader<'a> {
+    file: &'a Path,
+    text: &'a str,
+    settings: Settings,
+}
+
+impl Reader<'_> {
+    fn root(&mut self) -> Result<(), SettingsError> {
+        let root = DeTable::parse(self.text).map_err(|error| {
+            let problem = Problem::Syntax(error.message().to_owned());
+            self.error(&error.span().unwrap_or_default(), problem)
+        })?;
+        for (key, value) in root.get_ref() {
+            match key.get_ref().as_ref() {
+                "limits" => self.limits(None, self.table((key, value), "limits")?)?,
+                "tenants" => self.tenants(self.table((key, value), "tenants.NAME.limits")?)?,
+                _ => return Err(self.unknown(key, "the file", ["limits", "tenants"].into_iter())),
+            }
+        }
+        Ok(())
+    }
+
+    fn tenants(&mut self, tenants: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (name, value) in tenants {
+            let tenant: TenantId =
+                name.get_ref().parse().map_err(|error: InvalidId| self.error(&name.span(), error.into()))?;
+            for (key, value) in self.table((name, value), "tenants.NAME.limits")? {
+                match key.get_ref().as_ref() {
+                    "limits" => {
+                        self.limits(Some(&tenant), self.table((key, value), "tenants.NAME.limits")?)?
+                    }
+                    _ => return Err(self.unknown(key, "a tenant's settings", ["limits"].into_iter())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn limits(&mut self, tenant: Option<&TenantId>, limits: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (key, value) in limits {
+            let known = table::ALL.iter().map(|limit| limit.name);
+            let limit =
+                table::find(key.get_ref()).map_err(|_| self.unknown(key, "a table of limits", known))?;
+            if tenant.is_some() && limit.reach() == Reach::Host {
+                return Err(self.error(&key.span(), Problem::OfTheHost { limit: limit.name }));
+            }
+            let number = number(limit, value.get_ref()).map_err(|invalid| {
+                let value = self.text.get(value.span()).unwrap_or_default().to_owned();
+                self.error(&key.span(), Problem::Value { limit: limit.name, value, invalid })
+            })?;
+            let origin = Origin::File { file: self.file.to_owned(), line: self.line(&key.span()) };
+            self.settings.insert(tenant, limit, number, origin);
+        }
+        Ok(())
+    }
+
+    fn table<'b, 'i>(
+        &self,
+        (key, value): Entry<'b, 'i>,
+        shape: &'static str,
+    ) -> Result<&'b DeTable<'i>, SettingsError> {
+        value.get_ref().as_table().ok_or_else(|| {
+            let (key_text, found) = (clip(key.get_ref()), value.get_ref().type_str());
+            self.error(&key.span(), Problem::NotATable { key: key_text, found, shape })
+        })
+    }
+
+    fn unknown<'k>(
+        &self,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        place: &'static str,
+        known: impl Iterator<Item = &'k str>,
+    ) -> SettingsError {
+        let nearest = table::nearest(key.get_ref(), known).unwrap_or_default().to_owned();
+        self.error(&key.span(), Problem::UnknownKey { key: clip(key.get_ref()), place, nearest })
+    }
+
+    fn error(&self, span: &Range<usize>, problem: Problem) -> SettingsError {
+        SettingsError { file: self.file.to_owned(), line: Some(self.line(span)), problem }
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+}
+
+fn number(limit: &Limit, value: &DeValue<'_>) -> Result<u64, InvalidValue> {
+    // What is not a number or a text is shown as it stands, and said to be neither.
+    let expected = || limit.unit.parse("").map(drop).err().unwrap_or(InvalidValue::NotANumber);
+    if let Some(text) = value.as_str() {
+        return limit.parse(text);
+    }
+    let integer = value.as_integer().ok_or_else(expected)?;
+    match i128::from_str_radix(integer.as_str(), integer.radix()) {
+        Ok(number) if number < 0 => Err(expected()),
+        Ok(number) => {
+            u64::try_from(number).ok().map_or(Err(InvalidValue::TooLarge(u64::MAX)), |n| limit.check(n))
+        }
+        Err(_) => Err(InvalidValue::TooLarge(u64::MAX)),
+    }
+}
+
+/// A key as it is shown: whoever wrote a longer one knows it by its beginning.
+fn clip(key: &str) -> String {
+    key.chars().take(64).collect()
+}

@@ -1,0 +1,138 @@
+//! Who has which limits, and where that was said.
+
+use crate::limits::{ALL, Limit, Limits};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use workflow::TenantId;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The program: the default, unless an embedding program has set another.
+    Default,
+    /// A settings file.
+    File {
+        /// Which.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The command line.
+    CommandLine,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { file, line } => write!(f, "{}:{line}", file.display()),
+            Self::CommandLine => f.write_str("--limit"),
+        }
+    }
+}
+
+/// One limit of a tenant.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Which.
+    pub limit: &'static Limit,
+    /// Its value.
+    pub value: u64,
+    /// Where that comes from.
+    pub origin: Origin,
+}
+
+/// Values by the names of their limits. All of them fit: they were checked when they came in.
+type Layer = BTreeMap<&'static str, (u64, Origin)>;
+
+/// The limits of every tenant: what is said of one tenant counts more than what is said of all, and the command line most.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    base: Limits,
+    general: Layer,
+    tenants: BTreeMap<TenantId, Layer>,
+    overrides: Layer,
+}
+
+impl Settings {
+    /// What everything else changes. Default: the defaults.
+    pub fn base(&mut self) -> &mut Limits {
+        &mut self.base
+    }
+
+    /// Sets a limit over everything that files say.
+    ///
+    /// # Errors
+    /// When the value is too large to be stored.
+    pub fn override_limit(&mut self, limit: &'static Limit, value: u64) -> Result<(), super::InvalidValue> {
+        self.overrides.insert(limit.name, (limit.check(value)?, Origin::CommandLine));
+        Ok(())
+    }
+
+    /// Sets a limit of one tenant, or of all; the value has been checked.
+    pub(super) fn insert(
+        &mut self,
+        tenant: Option<&TenantId>,
+        limit: &'static Limit,
+        value: u64,
+        origin: Origin,
+    ) {
+        let layer = match tenant {
+            Some(tenant) => self.tenants.entry(tenant.clone()).or_default(),
+            None => &mut self.general,
+        };
+        layer.insert(limit.name, (value, origin));
+    }
+
+    /// Every limit of a tenant, or of one that nothing particular is said of.
+    #[must_use]
+    pub fn resolve(&self, tenant: Option<&TenantId>) -> Vec<Resolved> {
+        let own = tenant.and_then(|tenant| self.tenants.get(tenant));
+        let layers = [Some(&self.overrides), own, Some(&self.general)];
+        let resolved = |limit: &'static Limit| {
+            let set = layers.iter().flatten().find_map(|layer| layer.get(limit.name));
+            let (value, origin) = set.cloned().unwrap_or_else(|| (limit.get(&self.base), Origin::Default));
+            Resolved { limit, value, origin }
+        };
+        ALL.iter().map(resolved).collect()
+    }
+
+    /// A tenant's limits.
+    #[must_use]
+    pub fn of(&self, tenant: &TenantId) -> Limits {
+        self.limits(Some(tenant))
+    }
+
+    /// The largest value that each limit has for anybody: what the host has to be able to carry.
+    #[must_use]
+    pub fn largest(&self) -> Limits {
+        let mut largest = self.limits(None);
+        for tenant in self.tenants.keys() {
+            let own = self.limits(Some(tenant));
+            for limit in ALL {
+                let value = limit.get(&own);
+                if value > limit.get(&largest) {
+                    set(limit, &mut largest, value);
+                }
+            }
+        }
+        largest
+    }
+
+    fn limits(&self, tenant: Option<&TenantId>) -> Limits {
+        let mut limits = self.base.clone();
+        for Resolved { limit, value, origin } in self.resolve(tenant) {
+            // The base may have what a whole number cannot say: half a second.
+            if origin != Origin::Default {
+                set(limit, &mut limits, value);
+            }
+        }
+        limits
+    }
+}
+
+/// Every value in a layer was checked when it came in, so there is nothing left to refuse.
+fn set(limit: &Limit, limits: &mut Limits, value: u64) {
+    let _ = limit.set(limits, value);
+}

@@ -1,0 +1,270 @@
+//! The table.
+
+use crate::limits::value::{Amount, InvalidValue};
+use crate::limits::{Limits, Unit};
+use sandbox::limit_names as sandbox;
+use std::fmt;
+use store::quota_names as quota;
+use workflow::limit_names as workflow;
+
+/// Whose a bound is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Each tenant may have another.
+    Tenant,
+    /// There is one, for all tenants together.
+    Host,
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tenant => "tenant",
+            Self::Host => "host",
+        })
+    }
+}
+
+/// One bound.
+#[derive(Debug)]
+pub struct Limit {
+    /// Its name, wherever it is spoken of.
+    pub name: &'static str,
+    /// What it counts in.
+    pub unit: Unit,
+    /// What it bounds.
+    pub what: &'static str,
+    /// Why its default is what it is.
+    pub reason: &'static str,
+    get: fn(&Limits) -> u64,
+    /// Gives back the largest value that fits where this one does not.
+    set: fn(&mut Limits, u64) -> Result<(), u64>,
+}
+
+impl Limit {
+    /// Its value there.
+    #[must_use]
+    pub fn get(&self, limits: &Limits) -> u64 {
+        (self.get)(limits)
+    }
+
+    /// Sets it there.
+    ///
+    /// # Errors
+    /// When the value is too large to be stored.
+    pub fn set(&self, limits: &mut Limits, value: u64) -> Result<(), InvalidValue> {
+        (self.set)(limits, value).map_err(InvalidValue::TooLarge)
+    }
+
+    /// Whose it is: one tenant's, or the whole host's.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        if OF_THE_HOST.contains(&self.name) { Reach::Host } else { Reach::Tenant }
+    }
+
+    /// Its value where nobody says otherwise.
+    #[must_use]
+    pub fn default(&self) -> u64 {
+        self.get(&Limits::default())
+    }
+
+    /// Reads a value and makes sure that it fits.
+    ///
+    /// # Errors
+    /// When it is not one that this limit can have.
+    pub fn parse(&self, text: &str) -> Result<u64, InvalidValue> {
+        let value = self.unit.parse(text)?;
+        self.check(value)
+    }
+
+    /// Makes sure that a value fits.
+    ///
+    /// # Errors
+    /// When it is too large to be stored.
+    pub fn check(&self, value: u64) -> Result<u64, InvalidValue> {
+        self.set(&mut Limits::default(), value).map(|()| value)
+    }
+}
+
+/// The limits that bound what all tenants share: the pool, the compiler, the caches. No tenant has one of its own.
+const OF_THE_HOST: [&str; 10] = [
+    sandbox::LIVE_INSTANCES,
+    sandbox::PARTS,
+    sandbox::STACK_BYTES,
+    sandbox::FUNCTIONS,
+    sandbox::FUNCTION_BYTES,
+    sandbox::COMPILE_CPU_SECONDS,
+    sandbox::COMPILE_WALL_SECONDS,
+    sandbox::COMPILE_MEMORY_BYTES,
+    sandbox::CACHE_BYTES,
+    sandbox::PROGRAMS,
+];
+
+/// A name that no limit has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no limit {name:?}; did you mean {nearest}? `pp-host limits` lists them all")]
+pub struct UnknownLimit {
+    /// The name.
+    pub name: String,
+    /// The name that is most like it.
+    pub nearest: &'static str,
+}
+
+/// The limit of that name.
+///
+/// # Errors
+/// When there is none; with the name that is most like it.
+pub fn find(name: &str) -> Result<&'static Limit, UnknownLimit> {
+    let unknown = || UnknownLimit {
+        name: name.chars().take(64).collect(),
+        nearest: nearest(name, ALL.iter().map(|limit| limit.name)).unwrap_or_default(),
+    };
+    ALL.iter().find(|limit| limit.name == name).ok_or_else(unknown)
+}
+
+/// Of the names that are known, the one that is most like `name`: a few letters away, or beginning alike.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Names are some 20 characters; whatever follows in a longer one does not make it more like any of them.
+    let name: String = name.chars().take(64).flat_map(char::to_lowercase).collect();
+    let score = |known: &str| strsim::jaro_winkler(&name, known);
+    known.max_by(|a, b| score(a).total_cmp(&score(b)))
+}
+
+macro_rules! limit {
+    ($name:expr, $unit:ident, $($field:ident).+, $what:literal, $reason:literal) => {
+        Limit {
+            name: $name,
+            unit: Unit::$unit,
+            what: $what,
+            reason: $reason,
+            get: |limits| limits.$($field).+.amount(),
+            set: |limits, value| store(&mut limits.$($field).+, value),
+        }
+    };
+}
+
+fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
+    *field = A::of(value).ok_or(A::LARGEST)?;
+    Ok(())
+}
+
+/// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
+#[rustfmt::skip]
+pub static ALL: &[Limit] = &[
+    limit!(workflow::CALLS, Count, workflow.calls,
+        "calls an instance: steps, sleeps, waits, approvals and actions together", "as on Cloudflare Workflows"),
+    limit!(workflow::BESIDE, Count, workflow.beside,
+        "things that go on beside a workflow at a time", "one look at all of them is a few kilobytes of journal"),
+    limit!(workflow::RETRIES, Count, workflow.retries,
+        "retries of a step", "as on Cloudflare Workflows"),
+    limit!(workflow::SLEEP_SECONDS, Seconds, workflow.sleep,
+        "a sleep, a wait, an attempt, or the delay before one", "365 days, as on Cloudflare Workflows"),
+    limit!(workflow::EVENT_BYTES, Bytes, workflow.event_bytes,
+        "an event", "as on Cloudflare Workflows"),
+    limit!(workflow::EVENTS, Count, workflow.events,
+        "events of an instance that nobody has asked for", "more of them is a workflow that does not listen"),
+    limit!(workflow::STEP_NAME_CHARS, Characters, workflow.step_name_chars,
+        "characters in the name of a step, a sleep or a wait", "as on Cloudflare Workflows"),
+    limit!(workflow::RESULT_BYTES, Bytes, workflow.result_bytes,
+        "a step's or a workflow's result, and the parameters", "as on Cloudflare Workflows"),
+    limit!(workflow::JOURNAL_BYTES, Bytes, workflow.journal_bytes,
+        "all step results and events of an instance together", "they are read whole whenever the instance goes on"),
+    limit!(workflow::EVIDENCE_BYTES, Bytes, workflow.evidence_bytes,
+        "an action's evidence", "more than an approver reads"),
+    limit!(workflow::REASON_BYTES, Bytes, workflow.reason_bytes,
+        "an action's reason, and a failure's message", "some 600 words"),
+    limit!(workflow::RESOURCE_BYTES, Bytes, workflow.resource_bytes,
+        "an action's resource", "twice a long URL"),
+    limit!(workflow::ARTIFACT_BYTES, Bytes, workflow.artifact_bytes,
+        "an artifact", "six times Cloudflare's largest compressed Worker"),
+    limit!(sandbox::COMPONENT_BYTES, Bytes, sandbox.component_bytes,
+        "a component", "five times Cloudflare's largest free Worker; what is not read is not compiled"),
+    limit!(sandbox::MEMORY_BYTES, Bytes, sandbox.memory_bytes,
+        "linear memory, all memories of a drive together", "as on Cloudflare"),
+    limit!(sandbox::FUEL, Fuel, sandbox.fuel,
+        "work of a drive, about one unit an instruction", "some 30 s of one core, Cloudflare's bound on CPU time"),
+    limit!(sandbox::WALL_CLOCK_SECONDS, Seconds, sandbox.wall_clock,
+        "time of a drive on the wall", "ends a guest that sleeps; twice what the fuel takes"),
+    limit!(sandbox::TABLE_ELEMENTS, Count, sandbox.table_elements,
+        "elements in a table", "functions of the largest guests, several times"),
+    limit!(sandbox::HANDLES, Count, sandbox.handles,
+        "handles that a guest holds at once", "a thousand things beside a workflow count twice while it waits for them"),
+    limit!(sandbox::CALL_BYTES, Bytes, sandbox.call_bytes,
+        "what one call hands to the host", "the largest artifact, and its evidence"),
+    limit!(sandbox::LOG_BYTES, Bytes, sandbox.log_bytes,
+        "output of a drive that is kept", "some 3 000 lines; the rest is counted"),
+    limit!(sandbox::LIVE_INSTANCES, Count, sandbox.live_instances,
+        "instances in memory at once, over all tenants", "each reserves 4 GiB of address space; further drives wait for their turn"),
+    limit!(sandbox::PARTS, Count, sandbox.parts,
+        "core instances, memories and tables of an instance, so many of each", "several times what toolchains make"),
+    limit!(sandbox::STACK_BYTES, Bytes, sandbox.stack_bytes,
+        "the machine's own stack that a guest's calls take", "as in Wasmtime, some thousand frames"),
+    limit!(sandbox::FUNCTIONS, Count, sandbox.load.functions,
+        "functions in a component", "more than a compiler in a component has"),
+    limit!(sandbox::FUNCTION_BYTES, Bytes, sandbox.load.function_bytes,
+        "the longest function of a component", "the time to compile one grows faster than its length"),
+    limit!(sandbox::COMPILE_CPU_SECONDS, Seconds, sandbox.load.compile_cpu,
+        "computing time of a compilation, in a child process", "the largest component that loads takes less"),
+    limit!(sandbox::COMPILE_WALL_SECONDS, Seconds, sandbox.load.compile_wall,
+        "time of a compilation on the wall, in a child process", "ends a compiler that hangs"),
+    limit!(sandbox::COMPILE_MEMORY_BYTES, Bytes, sandbox.load.compile_memory_bytes,
+        "address space of a compilation, in a child process", "the largest component that loads takes less"),
+    limit!(sandbox::CACHE_BYTES, Bytes, sandbox.load.cache_bytes,
+        "compiled code that is kept on disk", "some thousand workflows; the least recently used goes first"),
+    limit!(sandbox::PROGRAMS, Count, sandbox.load.programs,
+        "compiled components in memory", "the least recently used goes first"),
+    limit!(quota::INSTANCES, Count, quotas.instances,
+        "a tenant's instances that have not ended", "room for every workflow of a team, and an end to a loop that starts them"),
+    limit!(quota::PENDING_APPROVALS, Count, quotas.pending_approvals,
+        "a tenant's requests that wait for a decision", "more than people decide in a day"),
+    limit!(quota::REQUESTS_PER_HOUR, Count, quotas.requests_per_hour,
+        "a tenant's requests for approval in an hour", "who is asked more often than that does not look any more"),
+    limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
+        "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
+    limit!(quota::DRIVES, Count, quotas.drives,
+        "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
+    limit!(quota::RETENTION, Age, quotas.retention,
+        "how long an instance is kept that has ended; an hour at least", "nothing is deleted that nobody said to delete"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_limit_reads_back_what_it_was_set_to_and_changes_no_other() {
+        for limit in ALL {
+            let mut limits = Limits::default();
+            limit.set(&mut limits, 12_345).unwrap();
+            for other in ALL {
+                let expected = if other.name == limit.name { 12_345 } else { other.default() };
+                assert_eq!(other.get(&limits), expected, "{} after setting {}", other.name, limit.name);
+            }
+        }
+        let names: BTreeSet<_> = ALL.iter().map(|limit| limit.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_understood() {
+        for (wrong, right) in [
+            ("feul", "fuel"),
+            ("Memory_Bytes", "memory-bytes"),
+            ("memory", "memory-bytes"),
+            ("wall-clock", "wall-clock-seconds"),
+            ("pending", "pending-approvals"),
+            ("instance", "instances"),
+        ] {
+            assert_eq!(find(wrong).unwrap_err().nearest, right, "{wrong}");
+        }
+        assert!(!find(&"x".repeat(1 << 20)).unwrap_err().to_string().contains(&"x".repeat(65)));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_stored_is_refused() {
+        let calls = find("calls").unwrap();
+        assert_eq!(calls.parse("4294967295"), Ok(u64::from(u32::MAX)));
+        assert_eq!(calls.parse("4294967296"), Err(InvalidValue::TooLarge(u64::from(u32::MAX))));
+    }
+}

@@ -1,0 +1,104 @@
+//! The journals of a host: reading them, the recorded time, and the observer of what is written.
+
+use crate::limits::Settings;
+use crate::{Clock, Error};
+use receipt::{Digest, PersonId, Timestamp};
+use store::{Fact, InstanceKey, Stamp, Store};
+use store_sqlite::DataFolder;
+use workflow::{ActorId, Entry, Replay};
+
+/// Called with every fact.
+pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
+
+/// The durable state of a host, with the time that is recorded in it.
+pub(crate) struct Journals {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) settings: Settings,
+    /// Held for its lock.
+    pub(crate) folder: DataFolder,
+}
+
+/// What does not change while an instance runs.
+pub(crate) struct Origin {
+    pub(crate) key: InstanceKey,
+    pub(crate) actor: ActorId,
+    pub(crate) operator: Option<PersonId>,
+    pub(crate) submitter: Option<PersonId>,
+    pub(crate) workflow: String,
+    pub(crate) component: Digest,
+    pub(crate) imports: Vec<String>,
+    pub(crate) params: String,
+    pub(crate) seed: Digest,
+    pub(crate) started_at: Timestamp,
+}
+
+/// An instance's journal, and what it says.
+pub(crate) struct Loaded {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) origin: Origin,
+    pub(crate) replay: Replay,
+}
+
+impl Journals {
+    /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
+    pub(crate) fn now(&self) -> Result<Timestamp, Error> {
+        let wall = self.clock.now();
+        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+
+    /// Tells whoever wants to know what was recorded: these entries, after so many others of that instance.
+    pub(crate) fn observe(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
+        if let (Some(observer), Some(stamp)) = (&self.observer, stamp) {
+            stamp.facts(key, after, entries).for_each(|fact| observer(&fact));
+        }
+    }
+
+    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
+        self.fold(key, &self.store.facts(Some(key))?)
+    }
+
+    /// What a journal says.
+    pub(crate) fn fold(&self, key: &InstanceKey, facts: &[Fact]) -> Result<(Origin, Replay), Error> {
+        let entries = facts.iter().map(|fact| &fact.entry);
+        let limits = self.settings.of(&key.tenant).workflow;
+        let replay =
+            Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
+        // One that went back may have been given other code there.
+        let loaded = facts.iter().rfind(|fact| matches!(fact.entry, Entry::Loaded { .. }));
+        match loaded.zip(facts.get(1)).map(|(loaded, started)| (&loaded.entry, &started.entry, started.at)) {
+            Some((
+                Entry::Loaded { component, imports, .. },
+                Entry::Started { actor, workflow, params, seed, operator, submitter, .. },
+                started_at,
+            )) => {
+                let origin = Origin {
+                    key: key.clone(),
+                    actor: actor.clone(),
+                    operator: operator.clone(),
+                    submitter: submitter.clone(),
+                    workflow: workflow.clone(),
+                    component: *component,
+                    imports: imports.clone(),
+                    params: params.clone(),
+                    seed: *seed,
+                    started_at,
+                };
+                Ok((origin, replay))
+            }
+            _ => Err(Error::Internal(format!("instance {key} was never wholly created"))),
+        }
+    }
+
+    /// Reads an instance's journal.
+    pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
+        self.load_at(key, self.store.facts(Some(key))?)
+    }
+
+    /// What a journal that was read says.
+    pub(crate) fn load_at(&self, key: &InstanceKey, facts: Vec<Fact>) -> Result<Loaded, Error> {
+        let (origin, replay) = self.fold(key, &facts)?;
+        Ok(Loaded { facts, origin, replay })
+    }
+}

@@ -1,0 +1,10 @@
+//! What running instances share in memory, and how a journal is read: the ground that every other module of the engine stands on.
+
+pub(crate) mod authority;
+pub(crate) mod capabilities;
+pub(crate) mod due;
+pub(crate) mod journals;
+pub(crate) mod lease;
+pub(crate) mod programs;
+pub(crate) mod slots;
+pub(crate) mod wakeups;

@@ -1,0 +1,48 @@
+//! Who has become due, from whoever made it so to whoever works.
+
+use std::sync::{Mutex, PoisonError};
+use store::InstanceKey;
+use tokio::sync::Notify;
+
+/// Names that are kept while nobody listens. What is beyond is found in the agenda.
+const NAMES: usize = 4_096;
+
+/// Rung for every instance that has become due.
+#[derive(Debug, Default)]
+pub(crate) struct Wakeups {
+    woken: Mutex<Woken>,
+    notify: Notify,
+}
+
+/// What was woken for since somebody listened.
+#[derive(Debug, Default)]
+pub(crate) struct Woken {
+    /// The instances.
+    pub(crate) keys: Vec<InstanceKey>,
+    /// There were more.
+    pub(crate) and_more: bool,
+}
+
+impl Wakeups {
+    /// This instance is due.
+    pub(crate) fn notify(&self, key: &InstanceKey) {
+        {
+            let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+            match woken.keys.len() < NAMES {
+                true => woken.keys.push(key.clone()),
+                false => woken.and_more = true,
+            }
+        }
+        self.notify.notify_one();
+    }
+
+    /// Comes back when it was woken.
+    pub(crate) async fn notified(&self) {
+        self.notify.notified().await;
+    }
+
+    /// What it was woken for.
+    pub(crate) fn take(&self) -> Woken {
+        std::mem::take(&mut self.woken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

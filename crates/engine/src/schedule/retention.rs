@@ -1,0 +1,99 @@
+//! Deleting what has ended long enough ago. Its time is found by an index, and next to nothing is done until it comes.
+
+use crate::instances::delete;
+use crate::state::HostState;
+use crate::{Error, Host};
+use receipt::Timestamp;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{InstanceKey, StoreError};
+use workflow::TenantId;
+
+/// What deletes in an operator's name, as it is recorded.
+const BY: &str = "retention";
+
+/// Instances that are deleted in one transaction: some milliseconds in which nobody else writes.
+const BATCH: u32 = 64;
+
+/// How long nobody looks. Whatever ends meanwhile is kept for longer than that, see [`SHORTEST`].
+const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest time that anything is kept: requests are counted for an hour.
+const SHORTEST: Duration = Duration::from_secs(60 * 60);
+
+/// How long nothing is deleted when the store does not take writes.
+const STORE_ASIDE: Duration = Duration::from_secs(60);
+
+/// Deletes for as long as it is polled.
+pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
+    loop {
+        let inner = Arc::clone(&host.0);
+        let swept = tokio::task::spawn_blocking(move || sweep(&inner)).await;
+        let next = swept.map_err(|error| Error::Internal(format!("retention broke off: {error}")))?;
+        let next = next.or_else(|error| match error {
+            Error::Store(StoreError::Full | StoreError::Database(_)) => {
+                Ok(crate::issuer::after(host.0.now()?, STORE_ASIDE))
+            }
+            error => Err(error),
+        })?;
+        while host.0.now()? < next {
+            host.0.journals.clock.until(next).await;
+        }
+    }
+}
+
+/// Deletes everything whose time has come, and says when to look again.
+fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
+    let now = inner.now()?;
+    let mut next = crate::issuer::after(now, LOOK_AGAIN);
+    for (tenant, first) in inner.journals.store.first_ended()? {
+        let age = inner.journals.settings.of(&tenant).quotas.retention.max(SHORTEST);
+        let Some(by) = before(now, age) else { continue };
+        if first <= by {
+            sweep_of(inner, &tenant, by)?;
+        } else {
+            next = next.min(crate::issuer::after(first, age));
+        }
+    }
+    Ok(next)
+}
+
+/// A tenant's. What somebody has to look at first stays, and is passed over.
+fn sweep_of(inner: &Arc<HostState>, tenant: &TenantId, by: Timestamp) -> Result<(), Error> {
+    let mut stay = 0;
+    loop {
+        let keys = inner.journals.store.ended(tenant, by, stay, BATCH)?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        stay += delete_all(inner, &keys)?;
+    }
+}
+
+/// Deletes some instances together, and counts those that stay.
+fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error> {
+    let mut stay = 0;
+    let mut under_way = Vec::with_capacity(keys.len());
+    for key in keys {
+        match delete(inner, key, BY) {
+            Ok(deletion) => under_way.push(deletion),
+            Err(_) => stay += 1,
+        }
+    }
+    for (_reins, commit) in under_way {
+        match commit.wait() {
+            Ok(_) => {}
+            // It was taken up again at this very moment.
+            Err(StoreError::Conflict(_) | StoreError::NoInstance(_)) => stay += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(stay)
+}
+
+/// The time that long before; none where that is before all time, as for what is kept for good.
+fn before(now: Timestamp, age: Duration) -> Option<Timestamp> {
+    let age = i64::try_from(age.as_millis()).ok()?;
+    now.as_millis().checked_sub(age).filter(|millis| *millis >= 0).map(Timestamp::from_millis)
+}

@@ -1,0 +1,234 @@
+//! One span of work.
+
+use crate::runtime::due::agenda;
+use crate::schedule::WorkerOptions;
+use crate::schedule::queue::ReadyQueue;
+use crate::{Error, Host};
+use receipt::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::time::Duration;
+use store::{InstanceKey, InstanceState, StoreError, Write};
+use tokio::task::{Id, JoinError, JoinSet};
+use workflow::{Status, TenantId};
+
+/// Instances of a tenant that are kept ready in memory.
+const KEPT_READY: u32 = 256;
+
+/// How long an instance in trouble is left alone: doubled each time, between these.
+const ASIDE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// How long nothing is driven when the store does not take writes.
+const STORE_ASIDE: Duration = Duration::from_secs(1);
+
+type Driven = Result<(Id, Result<Status, Error>), JoinError>;
+
+pub(super) struct Worker<'a> {
+    host: &'a Host,
+    pace: WorkerOptions,
+    ready: ReadyQueue,
+    drives: JoinSet<Result<Status, Error>>,
+    tasks: HashMap<Id, InstanceKey>,
+    /// What is driven, and whether it has become due again meanwhile.
+    driving: HashMap<InstanceKey, bool>,
+    by_tenant: HashMap<TenantId, usize>,
+    /// The tenants of which more is due than is ready.
+    more: HashSet<TenantId>,
+    /// When the next one is due that is not.
+    next: Option<Timestamp>,
+    troubled: HashMap<InstanceKey, u32>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(host: &'a Host, pace: WorkerOptions) -> Self {
+        Self {
+            host,
+            pace,
+            ready: ReadyQueue::default(),
+            drives: JoinSet::new(),
+            tasks: HashMap::new(),
+            driving: HashMap::new(),
+            by_tenant: HashMap::new(),
+            more: HashSet::new(),
+            next: None,
+            troubled: HashMap::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut stop = pin!(stop);
+        self.look()?;
+        loop {
+            self.begin();
+            let inner = &self.host.0;
+            let next = self.next;
+            let time = async {
+                match next {
+                    Some(next) => inner.journals.clock.until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = &mut stop => break,
+                Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await?,
+                () = inner.wakeups.notified() => self.take_wakeups()?,
+                () = time => {}
+            }
+            if self.next.is_some_and(|next| self.is_past(next)) {
+                self.look()?;
+            }
+        }
+        self.finish().await;
+        Ok(())
+    }
+
+    /// Begins as many drives as may be.
+    fn begin(&mut self) {
+        while self.drives.len() < self.pace.at_once.max(1) {
+            let (by_tenant, settings) = (&self.by_tenant, &self.host.0.journals.settings);
+            let may = |tenant: &TenantId| {
+                let most = usize::try_from(settings.of(tenant).quotas.drives).unwrap_or(usize::MAX).max(1);
+                by_tenant.get(tenant).is_none_or(|driven| *driven < most)
+            };
+            let Some(key) = self.ready.pop(may) else { return };
+            *self.by_tenant.entry(key.tenant.clone()).or_default() += 1;
+            self.driving.insert(key.clone(), false);
+            let host = self.host.clone();
+            let named = key.clone();
+            let task = self.drives.spawn(async move { host.drive(&key).await });
+            self.tasks.insert(task.id(), named);
+        }
+    }
+
+    /// Looks into the agenda for everything that is due.
+    fn look(&mut self) -> Result<(), Error> {
+        // Whatever it was rung for until now is in there.
+        drop(self.host.0.wakeups.take());
+        let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
+        let tenants = store.due_tenants(now)?;
+        self.next = store.next_due(now)?;
+        tenants.into_iter().try_for_each(|tenant| self.refill(&tenant, now))
+    }
+
+    /// Makes a tenant's instances ready: those that have been due longest, and that nobody drives.
+    fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
+        let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
+        let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);
+        let limit = KEPT_READY.saturating_add(known);
+        let due = self.host.0.journals.store.due(tenant, now, limit)?;
+        match due.len() < limit as usize {
+            true => self.more.remove(tenant),
+            false => self.more.insert(tenant.clone()),
+        };
+        for key in due {
+            if !self.driving.contains_key(&key) {
+                self.ready.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_wakeups(&mut self) -> Result<(), Error> {
+        let rung = self.host.0.wakeups.take();
+        for key in rung.keys {
+            self.due(key);
+        }
+        if rung.and_more { self.look() } else { Ok(()) }
+    }
+
+    /// An instance is due: now, or as soon as the drive of it ends that knows nothing of it.
+    fn due(&mut self, key: InstanceKey) {
+        match self.driving.get_mut(&key) {
+            Some(again) => *again = true,
+            None if self.ready.of(&key.tenant) < KEPT_READY as usize => self.ready.push(key),
+            None => drop(self.more.insert(key.tenant)),
+        }
+    }
+
+    async fn ended(&mut self, driven: Driven) -> Result<(), Error> {
+        let (task, result) = match driven {
+            Ok((task, result)) => (task, result),
+            Err(broke_off) => {
+                (broke_off.id(), Err(Error::Internal(format!("a drive broke off: {broke_off}"))))
+            }
+        };
+        let Some(key) = self.tasks.remove(&task) else { return Ok(()) };
+        let again = self.driving.remove(&key).unwrap_or(false);
+        self.release(&key.tenant);
+        match result {
+            Ok(status) => self.stands(&key, &status).await?,
+            // The bell rings when whoever has it lets go.
+            Err(Error::Busy(_)) => {}
+            // Whoever changes it knows more than we do: look again.
+            Err(Error::Store(StoreError::Conflict(_))) => self.due(key.clone()),
+            // Deleted while it waited for its turn.
+            Err(Error::Store(StoreError::NoInstance(_))) => drop(self.troubled.remove(&key)),
+            Err(error) => self.trouble(&key, &error).await,
+        }
+        if again {
+            self.due(key.clone());
+        }
+        if self.more.contains(&key.tenant) && self.ready.of(&key.tenant) == 0 {
+            self.refill(&key.tenant, self.host.0.now()?)?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, tenant: &TenantId) {
+        if let Some(driven) = self.by_tenant.get_mut(tenant) {
+            *driven -= 1;
+            if *driven == 0 {
+                self.by_tenant.remove(tenant);
+            }
+        }
+    }
+
+    /// Where it stands after a drive. One that has something to do although it was just driven would spin.
+    async fn stands(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
+        let line = agenda(status, self.host.0.now()?);
+        if line.standing == InstanceState::Running {
+            let error =
+                Error::Internal("the drive came back and the instance neither ended nor waits".to_owned());
+            self.trouble(key, &error).await;
+            return Ok(());
+        }
+        self.troubled.remove(key);
+        match line.due {
+            Some(due) if self.is_past(due) => self.due(key.clone()),
+            Some(due) => self.next = Some(self.next.map_or(due, |next| next.min(due))),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Tells of it, and leaves the instance alone for a while.
+    async fn trouble(&mut self, key: &InstanceKey, error: &Error) {
+        self.host.0.trouble(key, error);
+        let times = self.troubled.entry(key.clone()).or_default();
+        let pause = ASIDE.0.saturating_mul(1 << (*times).min(16)).min(ASIDE.1);
+        *times = times.saturating_add(1);
+        let Ok(now) = self.host.0.now() else { return };
+        let until = crate::issuer::after(now, pause);
+        let postpone = Write::Postpone { key: key.clone(), until };
+        match self.host.0.journals.store.write(postpone).await {
+            Ok(_) => self.next = Some(self.next.map_or(until, |next| next.min(until))),
+            Err(StoreError::NoInstance(_)) => drop(self.troubled.remove(key)),
+            // The store does not take even this. There is no point in haste.
+            Err(_) => {
+                tokio::time::sleep(STORE_ASIDE).await;
+                self.due(key.clone());
+            }
+        }
+    }
+
+    fn is_past(&self, time: Timestamp) -> bool {
+        self.host.0.now().is_ok_and(|now| time <= now)
+    }
+
+    /// Lets drives end, and unwinds those that do not.
+    async fn finish(mut self) {
+        let all = async { while self.drives.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(self.pace.grace, all).await;
+        self.drives.shutdown().await;
+    }
+}

@@ -1,0 +1,117 @@
+//! The shared state of a host: one value for each part of the engine, and what more than one part needs of several.
+
+use crate::Error;
+use crate::issuer::{DecisionBasis, Issued, Request};
+use crate::runtime::authority::Authority;
+use crate::runtime::capabilities::Capabilities;
+use crate::runtime::journals::{Journals, Loaded, Origin};
+use crate::runtime::lease::LeaseTable;
+use crate::runtime::programs::Programs;
+use crate::runtime::slots::RunSlots;
+use crate::runtime::wakeups::Wakeups;
+use crate::trust::{Trust, scope_of};
+use receipt::{Digest, Scope, Timestamp};
+use sandbox::Program;
+use std::sync::Arc;
+use store::{Commit, InstanceKey, Write};
+use workflow::{Call, Effect, Entry, ReceiptId, Replay, Unsettled};
+
+/// Called with everything that goes wrong with an instance while no caller waits for it.
+pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
+
+/// A host: one data folder, one sandbox, one issuer.
+#[derive(Clone)]
+pub struct Host(pub(crate) Arc<HostState>);
+
+/// What all handles of one host share.
+pub(crate) struct HostState {
+    pub(crate) journals: Journals,
+    pub(crate) programs: Programs,
+    pub(crate) authority: Authority,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) leases: LeaseTable,
+    pub(crate) slots: RunSlots,
+    pub(crate) wakeups: Arc<Wakeups>,
+    pub(crate) troubles: Troubles,
+}
+
+impl HostState {
+    /// The time: the wall clock's, and never before the latest recorded time. Setting a clock back revives nothing.
+    pub(crate) fn now(&self) -> Result<Timestamp, Error> {
+        self.journals.now()
+    }
+
+    /// The operators' acts, all of them: another process may have recorded one since the last look.
+    pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
+        self.authority.trust(&self.journals)
+    }
+
+    /// Has a request judged, and the decision signed.
+    pub(crate) fn issue(&self, request: &Request, basis: DecisionBasis<'_>) -> Result<Issued, Error> {
+        self.authority.issue(&self.journals, request, basis)
+    }
+
+    /// An instance's origin and its replay.
+    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay), Error> {
+        self.journals.read(key)
+    }
+
+    /// An instance's journal, and what it says.
+    pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
+        self.journals.load(key)
+    }
+
+    /// The program of a component that an instance runs.
+    pub(crate) fn program_of(&self, digest: &Digest) -> Result<Program, Error> {
+        self.programs.of_component(&*self.journals.store, digest)
+    }
+
+    /// The entry for an outcome, signed.
+    pub(crate) fn attested(
+        &self,
+        call: Call,
+        receipt: &ReceiptId,
+        scope: Scope,
+        effect: &Effect,
+    ) -> Result<Entry, Error> {
+        self.authority.attested(&self.journals, call, receipt, scope, effect)
+    }
+
+    /// Writes for a drive. Where it is the only one, nobody is kept from anything by waiting on this thread, which is sooner done.
+    pub(crate) fn write(&self, write: Write<'_>) -> Commit {
+        let alone = self.leases.len() <= 1;
+        match alone {
+            true => Commit::ready(self.journals.store.write_here(write)),
+            false => self.journals.store.write(write),
+        }
+    }
+
+    pub(crate) fn trouble(&self, key: &InstanceKey, error: &Error) {
+        (self.troubles)(key, error);
+    }
+
+    /// What has to be recorded before an instance ends or goes back: no action may be left whose outcome nobody has signed. One that was
+    /// interrupted and not taken up again is unknown.
+    pub(crate) fn settlement(&self, replay: &Replay) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for Unsettled { call, receipt, effect } in replay.unsettled() {
+            let performed = effect.is_some();
+            let effect = effect.unwrap_or_else(|| Effect::Unknown {
+                message: "the host stopped while it acted, and the workflow ended without asking again"
+                    .to_owned(),
+            });
+            let attested = self.attested(call, &receipt, self.scope_of(&receipt)?, &effect)?;
+            if !performed {
+                entries.push(Entry::Performed { call, receipt, effect });
+            }
+            entries.push(attested);
+        }
+        Ok(entries)
+    }
+
+    /// The scope of a receipt that is kept.
+    pub(crate) fn scope_of(&self, receipt: &ReceiptId) -> Result<Scope, Error> {
+        let stored = self.journals.store.receipt(receipt)?;
+        Ok(stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id)))
+    }
+}

@@ -1,0 +1,148 @@
+//! What operators say about who may decide. Each is recorded once, in order, and never changed.
+
+use receipt::{Digest, PersonId, Role, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use workflow::{Escaped, Quoted, RequestId, TenantId};
+
+/// An act, and whose: the account on this machine that did it. It proves nothing; it is there to be asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedTrustAct {
+    /// The account.
+    pub by: String,
+    /// What was said.
+    pub act: Act,
+}
+
+/// Something that an operator said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    /// A person may decide; or has other roles and tenants from now on.
+    DeciderAdded {
+        /// Who.
+        decider: PersonId,
+        /// In which roles.
+        roles: BTreeSet<Role>,
+        /// For which tenants; for all where there are none.
+        tenants: BTreeSet<TenantId>,
+    },
+    /// A key is a person's.
+    KeyAdded {
+        /// Whose.
+        decider: PersonId,
+        /// What kind of key.
+        kind: String,
+        /// The public key, in base64.
+        public_key: String,
+        /// Until when what it signs counts.
+        valid_until: Option<Timestamp>,
+    },
+    /// What a key signs does not count any more.
+    KeyRevoked {
+        /// The key.
+        key_id: String,
+        /// Since when somebody else may have had it: what it signed since then never counted.
+        compromised_at: Option<Timestamp>,
+        /// Why.
+        reason: String,
+    },
+    /// A person does not decide any more.
+    DeciderRemoved {
+        /// Who.
+        decider: PersonId,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is approved or done until it is thawed.
+    Frozen {
+        /// For whom; for everybody where there is none.
+        tenant: Option<TenantId>,
+        /// Why.
+        reason: String,
+    },
+    /// A freeze is over.
+    Thawed {
+        /// For whom; the one for everybody where there is none.
+        tenant: Option<TenantId>,
+        /// Why.
+        reason: String,
+    },
+    /// Another policy governs from now on.
+    PolicyAdopted {
+        /// The digest of its text.
+        policy: Digest,
+    },
+    /// Somebody is about to decide a request alone. Recorded before the receipt is signed.
+    GlassBroken {
+        /// Whose request.
+        tenant: TenantId,
+        /// Which request.
+        request: RequestId,
+        /// Who.
+        decider: PersonId,
+        /// Why.
+        reason: String,
+    },
+    /// A second person has looked at what somebody decided alone.
+    Reviewed {
+        /// Which request.
+        request: RequestId,
+        /// Who looked.
+        decider: PersonId,
+        /// The signed statement in its envelope, as JSON text.
+        envelope: String,
+    },
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whom = |tenant: &Option<TenantId>| {
+            tenant.as_ref().map_or_else(|| "everybody".to_owned(), |tenant| format!("tenant {tenant}"))
+        };
+        match self {
+            Self::DeciderAdded { decider, roles, tenants } => {
+                write!(f, "decider     {decider} may decide as {} for {}", list(roles), tenants_of(tenants))
+            }
+            Self::KeyAdded { decider, kind, public_key, valid_until } => {
+                write!(f, "key         {} {} is {decider}'s", Escaped(kind), Escaped(public_key))?;
+                valid_until.map_or(Ok(()), |until| write!(f, ", until {until}"))
+            }
+            Self::KeyRevoked { key_id, compromised_at, reason } => {
+                write!(f, "key         {} is revoked, {}", Escaped(key_id), Quoted(reason))?;
+                compromised_at.map_or(Ok(()), |since| write!(f, ", compromised since {since}"))
+            }
+            Self::DeciderRemoved { decider, reason } => {
+                write!(f, "decider     {decider} is removed, {}", Quoted(reason))
+            }
+            Self::Frozen { tenant, reason } => {
+                write!(f, "FROZEN      {}, {}", whom(tenant), Quoted(reason))
+            }
+            Self::Thawed { tenant, reason } => {
+                write!(f, "thawed      {}, {}", whom(tenant), Quoted(reason))
+            }
+            Self::PolicyAdopted { policy } => write!(f, "policy      sha256 {policy} governs"),
+            Self::GlassBroken { tenant, request, decider, reason } => {
+                write!(
+                    f,
+                    "BREAK-GLASS {decider} decides {request} of tenant {tenant} alone, {}",
+                    Quoted(reason)
+                )
+            }
+            Self::Reviewed { request, decider, .. } => write!(f, "reviewed    {request} by {decider}"),
+        }
+    }
+}
+
+/// Tenants in words.
+#[must_use]
+pub fn tenants_of(tenants: &BTreeSet<TenantId>) -> String {
+    if tenants.is_empty() { "every tenant".to_owned() } else { list(tenants) }
+}
+
+fn list(names: &BTreeSet<impl fmt::Display>) -> String {
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}

@@ -1,0 +1,283 @@
+//! Whom this host trusts to decide: people, their public keys, and what operators have said about them since. Nothing private is in here.
+//!
+//! The state is a fold of [`Act`]s, as an instance is a fold of entries: what may follow what is one table, illegal by default, that guards
+//! recording and loading alike.
+
+mod act;
+mod count;
+mod subject;
+
+pub use act::{Act, RecordedTrustAct, tenants_of};
+pub use count::{Count, CountVerdict, count};
+pub(crate) use subject::is_own;
+pub use subject::{Subject, Unclear};
+
+use receipt::{
+    DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
+    Role, Scheme, Scope, Timestamp,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{RecordedAct, StoreError};
+use workflow::{RequestId, TenantId};
+
+/// Everything that operators have said, folded.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    seq: u64,
+    deciders: DeciderSet,
+    frozen: Option<Freeze>,
+    frozen_tenants: BTreeMap<TenantId, Freeze>,
+    unreviewed: BTreeMap<RequestId, BreakGlassUse>,
+    policy: Option<Digest>,
+}
+
+/// A freeze.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// A decision that one person took alone, and nobody has looked at since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakGlassUse {
+    /// Whose request.
+    pub tenant: TenantId,
+    /// Who decided.
+    pub decider: PersonId,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// An act that makes no sense as things stand. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// Nobody of that name.
+    #[error("there is no decider {0}: add one with pp-host deciders add {0} --role ROLE --key FILE")]
+    NoDecider(PersonId),
+    /// Somebody who was removed.
+    #[error(
+        "decider {0} was removed; a name is not used twice, so that old receipts keep their meaning: add them under another"
+    )]
+    Removed(PersonId),
+    /// Somebody without a role.
+    #[error("a decider needs a role: --role ROLE")]
+    NoRole,
+    /// A key that cannot be used.
+    #[error("the key cannot be used: {0}")]
+    Key(#[from] PublicKeyError),
+    /// Not a kind of key that is known.
+    #[error("{0:?} is not a kind of key that is known here")]
+    Kind(String),
+    /// Not the id of a key.
+    #[error("{0:?} is not the id of a key (pp-host deciders list shows them)")]
+    KeyId(String),
+    /// Revoked already.
+    #[error("key {0} is revoked already")]
+    KeyRevoked(KeyId),
+    /// The set of deciders does not allow it.
+    #[error(transparent)]
+    Set(#[from] DeciderSetError),
+    /// Frozen or thawed twice.
+    #[error("{0}")]
+    Freeze(&'static str),
+    /// A review of nothing.
+    #[error("request {0} was not decided by one person alone, or has been reviewed")]
+    NothingToReview(RequestId),
+    /// A review of one's own decision.
+    #[error("{0} decided this alone: somebody else has to look at it")]
+    OwnReview(PersonId),
+}
+
+/// Which receipts a key signs, as its id says.
+#[must_use]
+pub fn scope_of(key_id: &str) -> Scope {
+    if key_id.starts_with("pp_demo_") { Scope::Demo } else { Scope::Production }
+}
+
+impl Trust {
+    /// Folds the acts that came after those that are folded already.
+    ///
+    /// # Errors
+    /// When one of them makes no sense.
+    pub fn extend(&mut self, acts: &[RecordedAct]) -> Result<(), StoreError> {
+        for recorded in acts {
+            let damaged = |error: String| {
+                StoreError::Damaged(format!("act {} of the operators: {error}", recorded.seq))
+            };
+            let said: RecordedTrustAct =
+                serde_json::from_str(&recorded.body).map_err(|error| damaged(error.to_string()))?;
+            self.apply(recorded.at, &said.act).map_err(|error| damaged(error.to_string()))?;
+            self.seq = recorded.seq;
+        }
+        Ok(())
+    }
+
+    /// The last act's place.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The people and their keys, to verify what they sign.
+    #[must_use]
+    pub fn deciders(&self) -> &DeciderSet {
+        &self.deciders
+    }
+
+    /// The policy that was last said to govern.
+    #[must_use]
+    pub fn policy(&self) -> Option<Digest> {
+        self.policy
+    }
+
+    /// What stops a tenant's approvals and actions, if anything does.
+    #[must_use]
+    pub fn freeze_of(&self, tenant: &TenantId) -> Option<&Freeze> {
+        self.frozen.as_ref().or_else(|| self.frozen_tenants.get(tenant))
+    }
+
+    /// Decisions that one person took alone and nobody has looked at.
+    pub fn unreviewed(&self) -> impl Iterator<Item = (&RequestId, &BreakGlassUse)> {
+        self.unreviewed.iter()
+    }
+
+    /// One of them that is that tenant's, and not about this request.
+    #[must_use]
+    pub fn unreviewed_beside(
+        &self,
+        tenant: &TenantId,
+        request: &RequestId,
+    ) -> Option<(&RequestId, &BreakGlassUse)> {
+        self.unreviewed.iter().find(|(id, alone)| alone.tenant == *tenant && *id != request)
+    }
+
+    /// What an act does; the state is as it was when it does nothing.
+    ///
+    /// # Errors
+    /// When it makes no sense as things stand.
+    pub fn apply(&mut self, at: Timestamp, act: &Act) -> Result<(), ActError> {
+        match act {
+            Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants),
+            Act::DeciderRemoved { decider, .. } => {
+                self.active(decider)?;
+                Ok(self.deciders.remove(decider, at)?)
+            }
+            Act::KeyAdded { decider, kind, public_key, valid_until } => {
+                self.active(decider)?;
+                let scheme = Scheme::from_signed(kind).ok_or_else(|| ActError::Kind(kind.clone()))?;
+                let key = PublicKey::parse(scheme, public_key)?;
+                let key = DeciderKey { valid_until: *valid_until, ..DeciderKey::new(key, at) };
+                Ok(self.deciders.add_key(decider, key)?)
+            }
+            Act::KeyRevoked { key_id, compromised_at, .. } => self.revoke(key_id, at, *compromised_at),
+            Act::Frozen { tenant, reason } => self.freeze(tenant.as_ref(), at, reason),
+            Act::Thawed { tenant, .. } => self.thaw(tenant.as_ref()),
+            Act::PolicyAdopted { policy } => {
+                self.policy = Some(*policy);
+                Ok(())
+            }
+            Act::GlassBroken { tenant, request, decider, reason } => {
+                self.active(decider)?;
+                let (tenant, decider, reason) = (tenant.clone(), decider.clone(), reason.clone());
+                self.unreviewed.insert(request.clone(), BreakGlassUse { tenant, decider, at, reason });
+                Ok(())
+            }
+            Act::Reviewed { request, decider, .. } => self.review(request, decider),
+        }
+    }
+
+    /// Adds a person, or gives one that is there other roles and tenants.
+    fn add(
+        &mut self,
+        decider: &PersonId,
+        roles: &BTreeSet<Role>,
+        tenants: &BTreeSet<TenantId>,
+    ) -> Result<(), ActError> {
+        if roles.is_empty() {
+            return Err(ActError::NoRole);
+        }
+        let mut changed = DeciderSet::new();
+        let mut person = Person {
+            id: decider.clone(),
+            roles: Vec::new(),
+            tenants: Vec::new(),
+            removed_at: None,
+            keys: Vec::new(),
+        };
+        for other in self.deciders.people() {
+            if other.id != *decider {
+                changed.insert(other.clone())?;
+            } else if other.removed_at.is_some() {
+                return Err(ActError::Removed(decider.clone()));
+            } else {
+                person.keys.clone_from(&other.keys);
+            }
+        }
+        person.roles = roles.iter().cloned().collect();
+        person.tenants = tenants.iter().map(ToString::to_string).collect();
+        changed.insert(person)?;
+        self.deciders = changed;
+        Ok(())
+    }
+
+    fn revoke(
+        &mut self,
+        key_id: &str,
+        at: Timestamp,
+        compromised_at: Option<Timestamp>,
+    ) -> Result<(), ActError> {
+        let id: KeyId = key_id.parse().map_err(|_| ActError::KeyId(key_id.to_owned()))?;
+        let key = self.deciders.key(id).ok_or(DeciderSetError::NoSuchKey(id))?.key;
+        // That others had a key may come out later than that it was given up.
+        if key.revoked_at.is_some() && (key.compromised_at.is_some() || compromised_at.is_none()) {
+            return Err(ActError::KeyRevoked(id));
+        }
+        self.deciders.revoke_key(id, at)?;
+        compromised_at.map_or(Ok(()), |since| Ok(self.deciders.mark_compromised(id, since)?))
+    }
+
+    fn freeze(&mut self, tenant: Option<&TenantId>, since: Timestamp, reason: &str) -> Result<(), ActError> {
+        let freeze = Freeze { since, reason: reason.to_owned() };
+        match tenant {
+            Some(tenant) if !self.frozen_tenants.contains_key(tenant) => {
+                self.frozen_tenants.insert(tenant.clone(), freeze);
+            }
+            None if self.frozen.is_none() => self.frozen = Some(freeze),
+            _ => return Err(ActError::Freeze("that is frozen already")),
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self, tenant: Option<&TenantId>) -> Result<(), ActError> {
+        let before = match tenant {
+            Some(tenant) => self.frozen_tenants.remove(tenant),
+            None => self.frozen.take(),
+        };
+        before.map(drop).ok_or(ActError::Freeze("that is not frozen"))
+    }
+
+    fn review(&mut self, request: &RequestId, decider: &PersonId) -> Result<(), ActError> {
+        self.active(decider)?;
+        match self.unreviewed.get(request) {
+            None => Err(ActError::NothingToReview(request.clone())),
+            Some(alone) if alone.decider == *decider => Err(ActError::OwnReview(decider.clone())),
+            Some(_) => {
+                self.unreviewed.remove(request);
+                Ok(())
+            }
+        }
+    }
+
+    fn active(&self, decider: &PersonId) -> Result<(), ActError> {
+        match self.deciders.person(decider) {
+            None => Err(ActError::NoDecider(decider.clone())),
+            Some(person) if person.removed_at.is_some() => Err(ActError::Removed(decider.clone())),
+            Some(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a policy is asked about, read from the request document that is signed: what is judged is what was signed.
+
+use policy::{Approver, Artifact, Component, Environment, Novelty, Question};
+use receipt::{Digest, Json, PersonId};
+use workflow::{ActorId, TenantId};
+
+/// One action, as its request document states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Whose workflow asks.
+    pub tenant: TenantId,
+    /// On whose behalf.
+    pub actor: ActorId,
+    /// Who answers for the actor.
+    pub operator: Option<PersonId>,
+    /// Who submitted the instance.
+    pub submitter: Option<PersonId>,
+    /// What is to be done.
+    pub capability: String,
+    /// What it is done to.
+    pub resource: String,
+    /// Where it would act.
+    pub environment: Environment,
+    /// The bytes that it is about.
+    pub artifact: Option<Artifact>,
+    /// The code that asks.
+    pub component: Component,
+}
+
+/// A request document that does not say what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the request does not say its {0}, or says it in a way that is not understood")]
+pub struct Unclear(&'static str);
+
+impl Subject {
+    /// What a request document is about. Documents of older versions do not say what was known before: it counts as new.
+    ///
+    /// # Errors
+    /// When something that it has to say is not in it.
+    pub fn of(document: &Json) -> Result<Self, Unclear> {
+        let text = |path: &[&'static str], what| {
+            document.pointer(path.iter().copied()).and_then(Json::as_str).ok_or(Unclear(what))
+        };
+        let person = |name: &'static str| match document.pointer(["actor", name]) {
+            Some(json) => json.as_str().and_then(|text| text.parse().ok()).map(Some).ok_or(Unclear(name)),
+            None => Ok(None),
+        };
+        let novelty = |of: &'static str| match text(&["context", "novelty", of], "novelty") {
+            Ok("known") => Novelty::Known,
+            _ => Novelty::New,
+        };
+        let sha256 = text(&["action", "parameters", "component"], "component")?;
+        Ok(Self {
+            tenant: parse(text(&["tenantId"], "tenant")?, "tenant")?,
+            actor: parse(text(&["actor", "agentId"], "actor")?, "actor")?,
+            operator: person("operator")?,
+            submitter: person("submitter")?,
+            capability: format!(
+                "{}.{}",
+                text(&["action", "tool"], "tool")?,
+                text(&["action", "operation"], "operation")?
+            ),
+            resource: text(&["action", "parameters", "resource"], "resource")?.to_owned(),
+            environment: parse(text(&["context", "environment"], "environment")?, "environment")?,
+            artifact: artifact(document, novelty("artifact"))?,
+            component: Component { sha256: parse(sha256, "component")?, novelty: novelty("component") },
+        })
+    }
+
+    /// The question for a policy, with those who have approved.
+    #[must_use]
+    pub fn question<'a>(&'a self, approvals: &'a [Approver]) -> Question<'a> {
+        Question {
+            tenant: &self.tenant,
+            actor: &self.actor,
+            capability: &self.capability,
+            resource: &self.resource,
+            environment: self.environment,
+            artifact: self.artifact,
+            component: self.component,
+            approvals,
+        }
+    }
+
+    /// Whether the request is this person's own: such a one never decides about it.
+    #[must_use]
+    pub fn is_own(&self, person: &PersonId) -> bool {
+        is_own(&self.actor, [self.operator.as_ref(), self.submitter.as_ref()], person)
+    }
+}
+
+/// Whether somebody acts, or answers for who acts. An actor may be spelled as receipts spell a person, and in capitals.
+pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], person: &PersonId) -> bool {
+    let actor = actor.as_str().to_ascii_lowercase();
+    answering.contains(&Some(person)) || actor.strip_prefix("user:").unwrap_or(&actor) == person.as_str()
+}
+
+fn artifact(document: &Json, novelty: Novelty) -> Result<Option<Artifact>, Unclear> {
+    let unclear = Unclear("artifact");
+    match document.pointer(["action", "parameters", "artifact"]) {
+        None => Err(unclear),
+        Some(Json::Null) => Ok(None),
+        Some(artifact) => {
+            let sha256: Option<Digest> =
+                artifact.get("sha256").and_then(Json::as_str).and_then(|text| text.parse().ok());
+            let bytes = artifact.get("bytes").and_then(Json::as_u64);
+            sha256.zip(bytes).map(|(sha256, bytes)| Some(Artifact { sha256, bytes, novelty })).ok_or(unclear)
+        }
+    }
+}
+
+fn parse<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Unclear> {
+    text.parse().map_err(|_| Unclear(what))
+}

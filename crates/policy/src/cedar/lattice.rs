@@ -1,0 +1,99 @@
+//! The numbers of approvals that make a difference.
+
+use super::counting::Thresholds;
+use crate::people::Tally;
+use crate::{Need, Quorum, Role};
+
+/// The most combinations of approvals that a policy may tell apart: each is tried when approvals are asked for.
+const MOST_POINTS: usize = 256;
+
+/// How many approvals of each axis' role.
+pub(super) type Point = Vec<u32>;
+
+/// Every combination of approvals that a policy can tell apart. It compares counts with numbers and does nothing else with them, so
+/// what holds at these points is all that can hold.
+#[derive(Debug)]
+pub(super) struct Lattice {
+    axes: Vec<Axis>,
+}
+
+#[derive(Debug)]
+struct Axis {
+    /// None is anyone.
+    role: Option<Role>,
+    /// 0, and every count from which on something changes, ascending.
+    counts: Vec<u32>,
+}
+
+/// A policy that tells too many combinations apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the policies tell {0} combinations of approvals apart, and at most {MOST_POINTS} are tried: ask for fewer roles or numbers"
+)]
+pub(super) struct TooManyPoints(usize);
+
+impl Lattice {
+    pub(super) fn of(thresholds: Thresholds) -> Result<Self, TooManyPoints> {
+        let axis = |(role, thresholds)| Axis { role, counts: [0].into_iter().chain(thresholds).collect() };
+        let mut axes: Vec<_> = thresholds.into_iter().map(axis).collect();
+        // Anyone comes last: it says how many in all.
+        axes.sort_by_key(|axis| axis.role.is_none());
+        let points = axes.iter().fold(1, |points: usize, axis| points.saturating_mul(axis.counts.len()));
+        if points > MOST_POINTS { Err(TooManyPoints(points)) } else { Ok(Self { axes }) }
+    }
+
+    pub(super) fn roles(&self) -> impl Iterator<Item = Option<&Role>> {
+        self.axes.iter().map(|axis| axis.role.as_ref())
+    }
+
+    /// Where these approvals are.
+    pub(super) fn at(&self, tally: &Tally<'_>) -> Point {
+        self.roles().map(|role| tally.count(role)).collect()
+    }
+
+    /// As many approvals as can make a difference.
+    pub(super) fn top(&self) -> Point {
+        self.implied(&self.axes.iter().map(|axis| axis.counts.last().copied().unwrap_or(0)).collect())
+    }
+
+    /// Every point, beginning with no approvals.
+    pub(super) fn points(&self) -> Vec<Point> {
+        self.axes.iter().fold(vec![Vec::new()], |points, axis| {
+            let with = |point: &Point| {
+                let longer = |count: &u32| point.iter().copied().chain([*count]).collect::<Point>();
+                axis.counts.iter().map(longer).collect::<Vec<_>>()
+            };
+            points.iter().flat_map(with).collect()
+        })
+    }
+
+    /// What stands at a point at least: whoever has a role is somebody.
+    pub(super) fn implied(&self, point: &Point) -> Point {
+        let people = point.iter().copied().max().unwrap_or(0);
+        let count = |(axis, count): (&Axis, &u32)| if axis.role.is_none() { people } else { *count };
+        self.axes.iter().zip(point).map(count).collect()
+    }
+
+    /// The points among these that no other makes superfluous.
+    pub(super) fn least(&self, points: &[Point]) -> Vec<Point> {
+        let superfluous = |point: &Point| {
+            let whole = self.implied(point);
+            points.iter().any(|other| {
+                let lower = other != point && reaches(point, other);
+                lower || reaches(&whole, other) && !reaches(&self.implied(other), point)
+            })
+        };
+        points.iter().filter(|point| !superfluous(point)).cloned().collect()
+    }
+
+    pub(super) fn quorum(&self, point: &Point) -> Quorum {
+        let needs = self.axes.iter().zip(point).filter(|(_, count)| **count > 0);
+        let need = |(axis, count): (&Axis, &u32)| Need { role: axis.role.clone(), approvals: *count };
+        Quorum { needs: needs.map(need).collect() }
+    }
+}
+
+/// Whether a point has all that the other has.
+fn reaches(point: &Point, other: &Point) -> bool {
+    point.iter().zip(other).all(|(count, other)| count >= other)
+}

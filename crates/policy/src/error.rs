@@ -1,0 +1,216 @@
+//! What is wrong with a policy's text, and where.
+
+use crate::{InvalidName, InvalidValue, MOST_TEXT, Says};
+use std::fmt;
+use workflow::{Clipped, InvalidId, Quoted};
+
+/// What is wrong with a policy's text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{problem}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct PolicyError {
+    /// The line, from 1; none where it is the whole text.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Too much of it.
+    #[error("the text has {0} bytes; a policy has at most {MOST_TEXT}")]
+    TooLong(usize),
+    /// Not TOML, or not Cedar.
+    #[error("not {language}: {}", Clipped(message))]
+    Syntax {
+        /// What was expected.
+        language: &'static str,
+        /// What the parser says.
+        message: String,
+    },
+    /// A key that means nothing there.
+    #[error("unknown key {} in {place}; {known}", Quoted(key))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Where it stands.
+        place: &'static str,
+        /// What was probably meant.
+        known: Suggestion,
+    },
+    /// A word that means nothing there.
+    #[error("{key} cannot be {}; {known}", Quoted(word))]
+    UnknownWord {
+        /// The key.
+        key: &'static str,
+        /// The word.
+        word: String,
+        /// What was probably meant.
+        known: Suggestion,
+    },
+    /// A value of another type.
+    #[error("{key} is {found}, and {wanted} is expected")]
+    WrongType {
+        /// The key.
+        key: &'static str,
+        /// What stands there.
+        found: &'static str,
+        /// What belongs there.
+        wanted: &'static str,
+    },
+    /// A key that has to be there.
+    #[error("{place} needs {key}, such as {example}")]
+    Missing {
+        /// What it is missing in.
+        place: &'static str,
+        /// The key.
+        key: &'static str,
+        /// What could be written.
+        example: &'static str,
+    },
+    /// A name that cannot be.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// A tenant or an actor that cannot be.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// A value that cannot be.
+    #[error("{key} cannot be {}: {invalid}", Clipped(value))]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The value, as it is written.
+        value: String,
+        /// What is expected.
+        invalid: InvalidValue,
+    },
+    /// A star where it means nothing.
+    #[error(
+        "{key} has a star inside {}; it may only stand at the end, for everything that begins so",
+        Quoted(pattern)
+    )]
+    Star {
+        /// The key.
+        key: &'static str,
+        /// The pattern.
+        pattern: String,
+    },
+    /// Nothing where something is expected.
+    #[error("{key} is empty: write what it has to be, or leave it out where it may be anything")]
+    Empty {
+        /// The key.
+        key: &'static str,
+    },
+    /// A key that goes with another answer.
+    #[error(
+        "{key} goes with then = \"{goes_with}\", and this says then = \"{says}\": change the one or remove the other"
+    )]
+    Misplaced {
+        /// The key.
+        key: &'static str,
+        /// What it goes with.
+        goes_with: Says,
+        /// What stands there.
+        says: Says,
+    },
+    /// Two matchers that no action fits both of.
+    #[error("no action can fit both {one} and {other}: this rule never matches")]
+    Contradiction {
+        /// The one.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// More rules than anybody reads.
+    #[error("there are {0} rules; a policy has at most {1}")]
+    TooMany(usize, usize),
+    /// A policy that is nested deeper than could be read, or might be.
+    #[error("a policy has {0} operators and opening brackets, and may have {1}: write it as several")]
+    TooManySigns(usize, usize),
+    /// A name that another rule has.
+    #[error("rule {id} is there already, on line {first}: each needs an id of its own")]
+    Duplicate {
+        /// The id.
+        id: String,
+        /// The line of the first.
+        first: usize,
+    },
+    /// An annotation of a Cedar policy that goes with the other effect.
+    #[error("{key} goes with a {}: move it there or remove it", if *goes_with == Says::Deny { "forbid" } else { "permit" })]
+    Annotation {
+        /// The annotation.
+        key: &'static str,
+        /// What it goes with: a permit says allow, a forbid says deny.
+        goes_with: Says,
+    },
+    /// What Cedar's validator, or this crate's bounds on Cedar, do not accept.
+    #[error("{subject}: {}", Clipped(message))]
+    Cedar {
+        /// Which policy.
+        subject: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// What was probably meant, or all that could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    nearest: Option<&'static str>,
+    known: &'static [&'static str],
+}
+
+impl Suggestion {
+    /// What in `known` is most like `word`, if anything is.
+    #[must_use]
+    pub fn of(word: &str, known: &'static [&'static str]) -> Self {
+        // Whoever wrote more than this did not mistype a key.
+        let word: String = word.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
+        let likeness = |known: &&&str| strsim::jaro_winkler(&word, known);
+        let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Self { nearest: nearest.filter(|nearest| likeness(nearest) > 0.84).copied(), known }
+    }
+}
+
+impl fmt::Display for Suggestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.nearest {
+            Some(nearest) => write!(f, "did you mean {nearest}?"),
+            None => write!(f, "it can be {}", self.known.join(", ")),
+        }
+    }
+}
+
+/// Something in a policy that is allowed and probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it is.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+/// Where the lines of a text begin.
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(
+            text.bytes()
+                .enumerate()
+                .filter_map(|(offset, byte)| (byte == b'\n').then_some(offset + 1))
+                .collect(),
+        )
+    }
+
+    /// The line, from 1, of a byte of the text.
+    pub(crate) fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset) + 1
+    }
+}

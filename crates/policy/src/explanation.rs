@@ -1,0 +1,90 @@
+//! Why a ruling is what it is.
+
+use crate::{RuleId, Ruling, Says};
+use std::fmt;
+use workflow::Quoted;
+
+/// A ruling, and what became of each rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The ruling: what [`crate::Policy::rule`] answers to the same question.
+    pub ruling: Ruling,
+    /// Every rule, in the order of the text, and the default last where there is one.
+    pub rules: Vec<Considered>,
+}
+
+impl fmt::Display for Explanation {
+    /// A line for the ruling, and one for each rule.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.ruling)?;
+        let width = self.rules.iter().map(|considered| considered.rule.as_str().len()).max().unwrap_or(0);
+        for Considered { rule, line, says, fate } in &self.rules {
+            let line = line.map_or("-".to_owned(), |line| line.to_string());
+            let (rule, says) = (rule.as_str(), says.as_str());
+            writeln!(f, "  line {line:<5} {rule:<width$}  {says:<5}  {fate}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A rule, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Considered {
+    /// Which rule.
+    pub rule: RuleId,
+    /// Its line in the text, from 1. None: the default, where the text does not mention it.
+    pub line: Option<usize>,
+    /// What it would have the answer be. In Cedar, `permit` says allow and `forbid` says deny.
+    pub says: Says,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It determines the answer.
+    Decides,
+    /// It matches, and another rule goes before it.
+    Overruled(RuleId),
+    /// Whether it holds depends on approvals that are not there yet.
+    Waits,
+    /// It does not match. This is the first thing that does not fit.
+    Fails(Mismatch),
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decides => f.write_str("decides"),
+            Self::Overruled(rule) => write!(f, "matches, but {rule} goes before it"),
+            Self::Waits => f.write_str("depends on approvals that are not there"),
+            Self::Fails(mismatch) => write!(f, "does not match: {mismatch}"),
+        }
+    }
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// A matcher: what the rule wants, and what is asked about. Both are ready to be shown.
+    Matcher {
+        /// The key in the rule.
+        key: &'static str,
+        /// What the rule wants.
+        wanted: String,
+        /// What the question has.
+        found: String,
+    },
+    /// A condition of a Cedar policy that is not true, or an exception that is.
+    Condition(String),
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Matcher { key, wanted, found } => write!(f, "{key} is {found}, and {wanted} is wanted"),
+            Self::Condition(text) => write!(f, "{} does not hold", Quoted(text)),
+        }
+    }
+}

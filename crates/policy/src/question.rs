@@ -1,0 +1,125 @@
+//! What a policy is asked.
+
+use crate::Approver;
+use receipt::Digest;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use workflow::{ActorId, TenantId};
+
+/// One action, as the host knows it, and who has approved it so far.
+///
+/// The workflow chose the capability, the resource and the artifact, and they are what it will act on. Nothing that it only says, its
+/// reason or its evidence, is in here.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose workflow asks.
+    pub tenant: &'a TenantId,
+    /// On whose behalf.
+    pub actor: &'a ActorId,
+    /// What is to be done, dotted.
+    pub capability: &'a str,
+    /// What it is done to, exactly as the capability will act on it. Policies normalise nothing.
+    pub resource: &'a str,
+    /// Where it would act.
+    pub environment: Environment,
+    /// The bytes that it is about.
+    pub artifact: Option<Artifact>,
+    /// The component that asks.
+    pub component: Component,
+    /// The people who have approved, verified: empty when the action is requested.
+    pub approvals: &'a [Approver],
+}
+
+/// Bytes that an action is about, as the host measured them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Artifact {
+    /// The digest of the content.
+    pub sha256: Digest,
+    /// The content's size in bytes.
+    pub bytes: u64,
+    /// Whether these bytes have been seen before.
+    pub novelty: Novelty,
+}
+
+/// A component that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Component {
+    /// The digest of the component.
+    pub sha256: Digest,
+    /// Whether this code has been seen before.
+    pub novelty: Novelty,
+}
+
+/// Whether something has been seen before. What counts as seen is the host's affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Novelty {
+    /// It has.
+    Known,
+    /// It has not.
+    New,
+}
+
+impl Novelty {
+    /// How a policy spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::New => "new",
+        }
+    }
+}
+
+impl fmt::Display for Novelty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where an action takes effect. The vocabulary of the receipt format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// A developer's own machine, or a demonstration.
+    Development,
+    /// As real as can be without being it.
+    Staging,
+    /// Real.
+    Production,
+}
+
+impl Environment {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Development, Self::Staging, Self::Production];
+
+    /// The spelling in a receipt and in a policy.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an environment is development, staging or production")]
+pub struct UnknownEnvironment;
+
+impl FromStr for Environment {
+    type Err = UnknownEnvironment;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
+        Self::ALL.into_iter().find(|environment| environment.as_str() == text).ok_or(UnknownEnvironment)
+    }
+}

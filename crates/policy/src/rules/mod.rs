@@ -1,0 +1,195 @@
+//! Policies as a list of rules, in TOML.
+
+mod matcher;
+mod pattern;
+mod read;
+mod verdict;
+
+use crate::{
+    Ask, Considered, Explanation, Fate, Policy, PolicyError, Question, Role, RuleId, Ruling, Says, Warning,
+    version,
+};
+use matcher::Matcher;
+use receipt::Digest;
+use std::collections::BTreeSet;
+use verdict::Verdict;
+
+/// What holds without a policy file.
+const ASK_ONE: &str = "# Every action asks one person.\n[default]\nthen = \"ask\"\n";
+
+/// A policy that is a list of rules. `docs/policy.md` is its manual.
+///
+/// A rule matches when all its matchers fit. **A rule that denies decides wherever it stands; otherwise the first rule that matches
+/// does; where none matches, the default does.** So a `deny` can be added anywhere and holds, nobody has to read the rest to be sure of
+/// it, and among the others the text reads from top to bottom, the particular before the general.
+#[derive(Debug)]
+pub struct Toml {
+    rules: Vec<Rule>,
+    default: Fallback,
+    digest: Digest,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    id: RuleId,
+    line: usize,
+    /// All of these have to fit, in the order of [`Matcher::rank`].
+    matchers: Vec<Matcher>,
+    verdict: Verdict,
+}
+
+/// What holds where no rule matches.
+#[derive(Debug)]
+struct Fallback {
+    line: Option<usize>,
+    verdict: Verdict,
+}
+
+/// The policy that holds without a policy file: every action asks one person, whoever it is.
+#[must_use]
+pub fn ask_one() -> Toml {
+    // Written out, so that nothing here can fail; a test sees to it that the text says the same.
+    Toml {
+        rules: Vec::new(),
+        default: Fallback { line: Some(2), verdict: Verdict::Ask(Ask::one()) },
+        digest: Digest::of(ASK_ONE.as_bytes()),
+        warnings: Vec::new(),
+    }
+}
+
+impl Toml {
+    /// Understands a policy's text.
+    ///
+    /// # Errors
+    /// When the text says anything that is not understood, or that contradicts itself. The first such thing is named with its line.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let (rules, default) = read::read(text)?;
+        let warnings = warnings(&rules, &default);
+        Ok(Self { rules, default, digest: Digest::of(text.as_bytes()), warnings })
+    }
+
+    /// The rule that decides, or none where the default does.
+    fn decisive(&self, question: &Question<'_>) -> Option<&Rule> {
+        let mut first = None;
+        for rule in self.rules.iter().filter(|rule| rule.fits(question)) {
+            if rule.verdict.says() == Says::Deny {
+                return Some(rule);
+            }
+            first = first.or(Some(rule));
+        }
+        first
+    }
+
+    fn ruling(&self, decisive: Option<&Rule>, question: &Question<'_>) -> Ruling {
+        let verdict = decisive.map_or(&self.default.verdict, |rule| &rule.verdict);
+        let id = decisive.map_or_else(RuleId::of_default, |rule| rule.id.clone());
+        Ruling {
+            answer: verdict.answer(question),
+            rules: vec![id],
+            message: verdict.message().map(str::to_owned),
+        }
+    }
+
+    /// What became of the default.
+    fn default_considered(&self, decisive: Option<&Rule>) -> Considered {
+        Considered {
+            rule: RuleId::of_default(),
+            line: self.default.line,
+            says: self.default.verdict.says(),
+            fate: decisive.map_or(Fate::Decides, |rule| Fate::Overruled(rule.id.clone())),
+        }
+    }
+}
+
+impl Policy for Toml {
+    fn rule(&self, question: &Question<'_>) -> Ruling {
+        self.ruling(self.decisive(question), question)
+    }
+
+    fn explain(&self, question: &Question<'_>) -> Explanation {
+        let decisive = self.decisive(question);
+        let mut rules: Vec<_> = self.rules.iter().map(|rule| rule.considered(decisive, question)).collect();
+        rules.push(self.default_considered(decisive));
+        Explanation { ruling: self.ruling(decisive, question), rules }
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn version(&self) -> String {
+        version("toml", &self.digest)
+    }
+
+    fn roles(&self) -> BTreeSet<Role> {
+        let verdicts = self.rules.iter().map(|rule| &rule.verdict).chain([&self.default.verdict]);
+        verdicts.flat_map(Verdict::roles).cloned().collect()
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+impl Rule {
+    fn fits(&self, question: &Question<'_>) -> bool {
+        self.matchers.iter().all(|matcher| matcher.fits(question))
+    }
+
+    /// Whether every question that fits the other fits this one.
+    fn covers(&self, other: &Self) -> bool {
+        let needed = |matcher: &Matcher| other.matchers.iter().any(|theirs| matcher.covers(theirs));
+        self.matchers.iter().all(needed)
+    }
+
+    fn considered(&self, decisive: Option<&Self>, question: &Question<'_>) -> Considered {
+        let misfit = self.matchers.iter().find(|matcher| !matcher.fits(question));
+        let fate = match (misfit, decisive) {
+            (Some(matcher), _) => Fate::Fails(matcher.mismatch(question)),
+            (None, Some(rule)) if rule.id != self.id => Fate::Overruled(rule.id.clone()),
+            (None, _) => Fate::Decides,
+        };
+        Considered { rule: self.id.clone(), line: Some(self.line), says: self.verdict.says(), fate }
+    }
+}
+
+/// Rules that can never decide, and a default that asks nobody.
+fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
+    let unreachable = rules.iter().enumerate().filter_map(|(place, rule)| {
+        let (Rule { id, line, .. }, by) = (rule, shadow(rules, place)?);
+        let why = if by.verdict.says() == Says::Deny { "denies" } else { "comes first and matches" };
+        let message = format!(
+            "rule {id} never decides: {} on line {} {why} everything that it matches",
+            by.id, by.line
+        );
+        Some(Warning { line: *line, message })
+    });
+    let open = default.line.filter(|_| default.verdict == Verdict::Allow).map(|line| Warning {
+        line,
+        message: "every action that no rule matches is allowed, and nobody is asked".to_owned(),
+    });
+    unreachable.chain(open).collect()
+}
+
+/// The rule that goes before the one at `place` whenever that matches.
+fn shadow(rules: &[Rule], place: usize) -> Option<&Rule> {
+    let rule = rules.get(place)?;
+    let goes_before = |(index, other): &(usize, &Rule)| {
+        let (denies, denied) = (other.verdict.says() == Says::Deny, rule.verdict.says() == Says::Deny);
+        let first = *index < place && denies == denied;
+        (first || denies && !denied) && other.covers(rule)
+    };
+    rules.iter().enumerate().find(goes_before).map(|(_, other)| other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_without_a_file_is_what_its_text_says() {
+        let (built, read) = (ask_one(), Toml::parse(ASK_ONE).unwrap());
+        assert_eq!(format!("{built:?}"), format!("{read:?}"));
+    }
+}

@@ -1,0 +1,108 @@
+//! What a rule has the answer be.
+
+use crate::{Answer, Ask, Need, PolicyError, Problem, Question, Quorum, Role, Says};
+use std::time::Duration;
+
+/// What a rule has the answer be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allow,
+    Ask(Ask),
+    Deny(Option<String>),
+}
+
+impl Verdict {
+    pub(super) fn says(&self) -> Says {
+        match self {
+            Self::Allow => Says::Allow,
+            Self::Ask(_) => Says::Ask,
+            Self::Deny(_) => Says::Deny,
+        }
+    }
+
+    /// The answer to a question that the rule decides: with enough approvals, what is asked for is allowed.
+    pub(super) fn answer(&self, question: &Question<'_>) -> Answer {
+        match self {
+            Self::Allow => Answer::Allow,
+            Self::Ask(ask) if ask.met_by(question.approvals) => Answer::Allow,
+            Self::Ask(ask) => Answer::Ask(ask.clone()),
+            Self::Deny(_) => Answer::Deny,
+        }
+    }
+
+    pub(super) fn message(&self) -> Option<&str> {
+        match self {
+            Self::Deny(message) => message.as_deref(),
+            Self::Allow | Self::Ask(_) => None,
+        }
+    }
+
+    pub(super) fn roles(&self) -> impl Iterator<Item = &Role> {
+        let quorums = match self {
+            Self::Ask(ask) => ask.quorums.as_slice(),
+            Self::Allow | Self::Deny(_) => &[],
+        };
+        quorums.iter().flat_map(|quorum| &quorum.needs).filter_map(|need| need.role.as_ref())
+    }
+}
+
+/// A value, and its line.
+pub(super) type Placed<T> = (T, usize);
+
+/// A verdict's keys, as far as they have been read.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) then: Option<Says>,
+    pub(super) role: Option<Placed<Role>>,
+    pub(super) approvals: Option<Placed<u32>>,
+    pub(super) denials: Option<Placed<u32>>,
+    pub(super) expires: Option<Placed<Duration>>,
+    pub(super) message: Option<Placed<String>>,
+}
+
+impl Draft {
+    /// The verdict. `place` and `line` say where its table stands.
+    pub(super) fn finish(self, place: &'static str, line: usize) -> Result<Verdict, PolicyError> {
+        let missing = Problem::Missing { place, key: "then", example: "then = \"ask\"" };
+        let says = self.then.ok_or(PolicyError { line: Some(line), problem: missing })?;
+        if let Some((key, goes_with, line)) = self.misplaced(says) {
+            return Err(PolicyError {
+                line: Some(line),
+                problem: Problem::Misplaced { key, goes_with, says },
+            });
+        }
+        Ok(match says {
+            Says::Allow => Verdict::Allow,
+            Says::Ask => Verdict::Ask(self.ask()),
+            Says::Deny => Verdict::Deny(self.message.map(|(message, _)| message)),
+        })
+    }
+
+    /// The first key that goes with another answer: key, answer and line.
+    fn misplaced(&self, says: Says) -> Option<(&'static str, Says, usize)> {
+        fn line<T>(placed: Option<&Placed<T>>) -> Option<usize> {
+            placed.map(|(_, line)| *line)
+        }
+        let there = [
+            ("role", Says::Ask, line(self.role.as_ref())),
+            ("approvals", Says::Ask, line(self.approvals.as_ref())),
+            ("denials", Says::Ask, line(self.denials.as_ref())),
+            ("expires", Says::Ask, line(self.expires.as_ref())),
+            ("message", Says::Deny, line(self.message.as_ref())),
+        ];
+        there.into_iter().find_map(|(key, goes_with, line)| {
+            let line = line.filter(|_| goes_with != says)?;
+            Some((key, goes_with, line))
+        })
+    }
+
+    fn ask(self) -> Ask {
+        let approvals = self.approvals.map_or(1, |(approvals, _)| approvals);
+        let need = Need { role: self.role.map(|(role, _)| role), approvals };
+        Ask {
+            quorums: vec![Quorum { needs: vec![need] }],
+            denials: self.denials.map_or(Ask::DENIALS, |(denials, _)| denials),
+            expires: self.expires.map_or(Ask::EXPIRES, |(expires, _)| expires),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a policy answers.
+
+use crate::people::Tally;
+use crate::value::show_duration;
+use crate::{Approver, Role, RuleId};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+use workflow::Quoted;
+
+/// An answer, and what led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// The answer.
+    pub answer: Answer,
+    /// The rules that determine it, in the order of the text. `default` where no rule matches.
+    pub rules: Vec<RuleId>,
+    /// Why not, in the policy's words. With a denial only.
+    pub message: Option<String>,
+}
+
+impl fmt::Display for Ruling {
+    /// `ask 2 of release by production`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.answer)?;
+        for (index, rule) in self.rules.iter().enumerate() {
+            write!(f, "{}{rule}", if index == 0 { " by " } else { ", " })?;
+        }
+        self.message.iter().try_for_each(|message| write!(f, ": {}", Quoted(message)))
+    }
+}
+
+/// Whether an action may go ahead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It may.
+    Allow,
+    /// It may when enough people have approved it, and they have not yet.
+    Ask(Ask),
+    /// It may not, whoever approves it.
+    Deny,
+}
+
+impl Answer {
+    /// The answer without its particulars.
+    #[must_use]
+    pub fn says(&self) -> Says {
+        match self {
+            Self::Allow => Says::Allow,
+            Self::Ask(_) => Says::Ask,
+            Self::Deny => Says::Deny,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ask(ask) => write!(f, "ask {ask}"),
+            other => write!(f, "{}", other.says()),
+        }
+    }
+}
+
+/// One of the three answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Says {
+    /// It may go ahead.
+    Allow,
+    /// People are asked.
+    Ask,
+    /// It may not.
+    Deny,
+}
+
+impl Says {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Deny];
+
+    /// How a policy spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl fmt::Display for Says {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whose approval is asked for. It says all that is needed, not what is still missing, so it stays the same while approvals come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// What is enough: any one of these. Never empty.
+    pub quorums: Vec<Quorum>,
+    /// How many people's refusals end the request.
+    pub denials: u32,
+    /// How long the request waits.
+    pub expires: Duration,
+}
+
+impl Ask {
+    /// How many refusals end a request where the policy does not say.
+    pub const DENIALS: u32 = 1;
+    /// How long a request waits where the policy does not say.
+    pub const EXPIRES: Duration = Duration::from_secs(24 * 60 * 60);
+    /// The most people that can be asked for. More than ever decide about one action; a larger number is a mistake.
+    pub const MOST: u32 = 100;
+
+    /// One approval, by anyone.
+    #[must_use]
+    pub fn one() -> Self {
+        let need = Need { role: None, approvals: 1 };
+        Self { quorums: vec![Quorum { needs: vec![need] }], denials: Self::DENIALS, expires: Self::EXPIRES }
+    }
+
+    /// Whether these approvals are enough.
+    #[must_use]
+    pub fn met_by(&self, approvals: &[Approver]) -> bool {
+        let tally = Tally::of(approvals);
+        let met = |need: &Need| tally.count(need.role.as_ref()) >= need.approvals;
+        self.quorums.iter().any(|quorum| quorum.needs.iter().all(met))
+    }
+
+    /// Whether the approval of somebody with these roles can help.
+    #[must_use]
+    pub fn counts(&self, roles: &BTreeSet<Role>) -> bool {
+        let mut needs = self.quorums.iter().flat_map(|quorum| &quorum.needs);
+        needs.any(|need| need.role.as_ref().is_none_or(|role| roles.contains(role)))
+    }
+}
+
+impl fmt::Display for Ask {
+    /// `2 of release or 1 of owner`; then what differs from the usual: `, 2 denials end it, lapses after 15m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, quorum) in self.quorums.iter().enumerate() {
+            write!(f, "{}{quorum}", if index == 0 { "" } else { " or " })?;
+        }
+        if self.denials != Self::DENIALS {
+            write!(f, ", {} denials end it", self.denials)?;
+        }
+        if self.expires != Self::EXPIRES {
+            write!(f, ", lapses after {}", show_duration(self.expires))?;
+        }
+        Ok(())
+    }
+}
+
+/// Approvals that are enough together: all of the needs. Never empty.
+///
+/// The needs are counted each for itself, so somebody with two roles counts for both. Where different people are wanted, a need without
+/// a role says how many in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quorum {
+    /// What is needed.
+    pub needs: Vec<Need>,
+}
+
+impl fmt::Display for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.needs
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, need)| write!(f, "{}{need}", if index == 0 { "" } else { " and " }))
+    }
+}
+
+/// So many different people with a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The role. None: anyone who may decide about this tenant's requests.
+    pub role: Option<Role>,
+    /// How many people. At least 1.
+    pub approvals: u32,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.approvals, self.role.as_ref().map_or("anyone", Role::as_str))
+    }
+}

@@ -1,0 +1,281 @@
+//! Opening a commitment: showing that this request is the one the issuer committed to.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
+use crate::approvals::Said;
+use crate::digest::{Digest, Salt};
+use crate::error::{VerifyError, malformed};
+use crate::json::{Json, Object};
+use crate::projection;
+use crate::projection::{Projection, Rule};
+use crate::verified::{Commitment, VerifiedReceipt};
+
+/// The reserved key that carries the committed summary.
+pub(crate) const SUMMARY_KEY: &str = "receiptSummary";
+/// The reserved key that carries the committed binding.
+pub(crate) const BINDING_KEY: &str = "receiptBinding";
+
+/// What ties a receipt to its workspace and to the request it answers. Committed to, never public in `jcs_v3`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// The issuer's id of the workspace.
+    pub company_id: Option<String>,
+    /// The idempotency key.
+    pub idem_key: Option<String>,
+    /// Digest of the canonical hashable request.
+    pub input_hash: Option<String>,
+}
+
+/// What is said about a committed value before the commitment is opened. Saying that there is none is a claim too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stated {
+    /// Nothing is said; nothing is compared.
+    #[default]
+    Nothing,
+    /// It is said that there is none.
+    Absent,
+    /// It is said to be this.
+    Value(String),
+}
+
+/// What is said about each part of the binding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatedBinding {
+    /// About the workspace.
+    pub company_id: Stated,
+    /// About the idempotency key.
+    pub idem_key: Stated,
+    /// About the input hash.
+    pub input_hash: Stated,
+}
+
+/// What the holder of a request brings to open a commitment. As sensitive as the request itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The exact committed text. A reformatted copy does not open anything.
+    pub request_json: String,
+    /// The receipt's salt.
+    pub salt: Salt,
+    /// What is said about the summary.
+    pub summary: Stated,
+    /// What is said about the binding.
+    pub binding: StatedBinding,
+}
+
+impl Opening {
+    /// An opening that states nothing beyond the request.
+    pub fn new(request_json: impl Into<String>, salt: Salt) -> Self {
+        let (summary, binding) = (Stated::default(), StatedBinding::default());
+        Self { request_json: request_json.into(), salt, summary, binding }
+    }
+
+    /// Reads the owner fields `request_json`, `request_commitment_salt_b64`, `summary`, `company_id`, `idem_key` and
+    /// `input_hash` of an owner's artifact: the object under `artifact`. A missing field states nothing, a null one states
+    /// that there is none.
+    pub fn from_owner_fields(fields: &Json) -> Result<Self, VerifyError> {
+        let unavailable = |what: &'static str| VerifyError::RequestCommitmentUnavailable(what.into());
+        let request = fields.get("request_json").and_then(Json::as_str);
+        let salt = fields.get("request_commitment_salt_b64").and_then(Json::as_str);
+        let request_json = request.ok_or_else(|| unavailable("the request text"))?;
+        let salt = salt.filter(|salt| !salt.is_empty()).ok_or_else(|| unavailable("the salt"))?;
+        let stated = |name: &'static str| match fields.get(name) {
+            None => Ok(Stated::Nothing),
+            Some(Json::Null) => Ok(Stated::Absent),
+            Some(value) => match value.as_str() {
+                Some(text) => Ok(Stated::Value(text.to_owned())),
+                None => Err(malformed(format!("the owner field {name} is neither a string nor null"))),
+            },
+        };
+        Ok(Self {
+            request_json: request_json.to_owned(),
+            // A salt of another length opens nothing.
+            salt: Salt::from_base64(salt).ok_or(VerifyError::RequestCommitmentMismatch)?,
+            summary: stated("summary")?,
+            binding: StatedBinding {
+                company_id: stated("company_id")?,
+                idem_key: stated("idem_key")?,
+                input_hash: stated("input_hash")?,
+            },
+        })
+    }
+
+    /// The owner fields, for keeping beside the receipt.
+    pub fn to_owner_fields(&self) -> Json {
+        let mut fields = Object::new();
+        fields.insert("request_json", self.request_json.as_str());
+        fields.insert("request_commitment_salt_b64", self.salt.to_base64());
+        let stated = [
+            ("summary", &self.summary),
+            ("company_id", &self.binding.company_id),
+            ("idem_key", &self.binding.idem_key),
+            ("input_hash", &self.binding.input_hash),
+        ];
+        for (name, stated) in stated {
+            match stated {
+                Stated::Nothing => None,
+                Stated::Absent => fields.insert(name, Json::Null),
+                Stated::Value(text) => fields.insert(name, text.as_str()),
+            };
+        }
+        fields.into()
+    }
+}
+
+impl Stated {
+    /// States what a record holds: a value, or that there is none.
+    pub fn from_record(value: Option<&str>) -> Self {
+        value.map_or(Self::Absent, |value| Self::Value(value.to_owned()))
+    }
+
+    pub(crate) fn holds(&self, committed: Option<&str>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Absent => committed.is_none(),
+            Self::Value(stated) => committed == Some(stated),
+        }
+    }
+}
+
+/// An opened commitment. Only [`VerifiedReceipt::open`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    committed: Committed,
+    said: Said,
+}
+
+/// What was committed to.
+#[derive(Clone, Debug, PartialEq)]
+struct Committed {
+    request: Json,
+    binding: Binding,
+    summary: Option<String>,
+}
+
+impl Opened {
+    /// The committed request, reserved keys included.
+    pub fn request(&self) -> &Json {
+        &self.committed.request
+    }
+
+    /// The committed binding.
+    pub fn binding(&self) -> &Binding {
+        &self.committed.binding
+    }
+
+    /// The committed summary.
+    pub fn summary(&self) -> Option<&str> {
+        self.committed.summary.as_deref()
+    }
+
+    /// The policy rule that the request records, also when the projection withholds it.
+    pub fn rule(&self) -> Option<String> {
+        Rule::of_request(&self.committed.request)
+    }
+
+    /// What the receipt says that its approvals have to bear out.
+    pub(crate) fn said(&self) -> &Said {
+        &self.said
+    }
+}
+
+impl VerifiedReceipt {
+    /// Opens the commitment: the text and salt reproduce it, the stated values are the committed ones, and the signed
+    /// projection was built from this request.
+    pub fn open(&self, opening: &Opening) -> Result<Opened, VerifyError> {
+        let Some(Commitment { digest, tag, projection }) = &self.commitment else {
+            return Err(VerifyError::OpeningNotApplicable(self.canonicalization.as_str()));
+        };
+        // The signed projection was checked to be its own canonical text.
+        let committed = open(*digest, *tag, &projection.canonical(), opening)?;
+        let said = Said {
+            tag: *tag,
+            decision: self.decision(),
+            scope: self.scope(),
+            decider: self.decider().map(|decider| decider.id.clone()),
+            created_at: self.created_at(),
+            expires_at: self.expires_at(),
+        };
+        Ok(Opened { committed, said })
+    }
+}
+
+/// The opening step alone, for an issuer that compares its stored record with a payload before it resolves a key.
+///
+/// Says nothing about who signed the payload, and so hands nothing out.
+pub fn check_stored(payload_json: &str, opening: &Opening) -> Result<(), VerifyError> {
+    let payload = Json::parse(payload_json)?;
+    let digest = read_commitment(payload.get("requestCommitment"))?;
+    let projection = payload.get("publicProjectionJson").and_then(Json::as_str);
+    let projection = projection.ok_or_else(|| malformed("no publicProjectionJson text"))?;
+    let (tag, _) = projection::read(projection)?;
+    open(digest, tag, projection, opening).map(|_| ())
+}
+
+/// The signed commitment, in its one form.
+pub(crate) fn read_commitment(signed: Option<&Json>) -> Result<Digest, VerifyError> {
+    let digest = signed.and_then(Json::as_str).and_then(|text| Digest::from_tagged(text).ok());
+    digest.ok_or(VerifyError::RequestCommitmentMalformed)
+}
+
+fn open(
+    commitment: Digest,
+    tag: Projection,
+    projection: &str,
+    opening: &Opening,
+) -> Result<Committed, VerifyError> {
+    if Digest::commitment(&opening.salt, &opening.request_json) != commitment {
+        return Err(VerifyError::RequestCommitmentMismatch);
+    }
+    // A committed text that is not JSON commits to no binding, and fails there.
+    let request = Json::parse(&opening.request_json).unwrap_or(Json::Null);
+    let summary = check_summary(&request, &opening.summary)?;
+    let binding = check_binding(&request, &opening.binding)?;
+    if projection::build(tag, &request).as_deref() != Some(projection) {
+        return Err(VerifyError::PublicProjectionMismatch);
+    }
+    Ok(Committed { request, binding, summary })
+}
+
+fn check_summary(request: &Json, stated: &Stated) -> Result<Option<String>, VerifyError> {
+    let mismatch = |reason: &'static str| VerifyError::CommittedSummaryMismatch(reason.into());
+    let committed = match request.get(SUMMARY_KEY) {
+        None => None,
+        Some(value) => {
+            Some(value.as_str().ok_or_else(|| mismatch("the committed receiptSummary is not a string"))?)
+        }
+    };
+    if !stated.holds(committed) {
+        return Err(mismatch("the stated summary is not the committed one"));
+    }
+    Ok(committed.map(ToOwned::to_owned))
+}
+
+fn check_binding(request: &Json, stated: &StatedBinding) -> Result<Binding, VerifyError> {
+    let mismatch = |reason: &'static str| VerifyError::ReceiptBindingMismatch(reason.into());
+    let Some(committed) = request.get(BINDING_KEY) else {
+        return Err(mismatch("the request carries no receiptBinding, and every minted one does"));
+    };
+    let shape =
+        || mismatch("receiptBinding is not exactly companyId, idemKey and inputHash, each a string or null");
+    let value = |name: &str| match committed.get(name) {
+        Some(Json::Null) => Ok(None),
+        Some(value) => value.as_str().map(|text| Some(text.to_owned())).ok_or_else(shape),
+        None => Err(shape()),
+    };
+    let (company_id, idem_key, input_hash) = (value("companyId")?, value("idemKey")?, value("inputHash")?);
+    if committed.as_object().map(Object::len) != Some(3) {
+        return Err(shape());
+    }
+    if !stated.company_id.holds(company_id.as_deref()) {
+        return Err(mismatch("the stated companyId is not the committed one"));
+    }
+    if !stated.idem_key.holds(idem_key.as_deref()) {
+        return Err(mismatch("the stated idemKey is not the committed one"));
+    }
+    if !stated.input_hash.holds(input_hash.as_deref()) {
+        return Err(mismatch("the stated inputHash is not the committed one"));
+    }
+    Ok(Binding { company_id, idem_key, input_hash })
+}

@@ -1,0 +1,126 @@
+//! The verify procedure of the specification, step by step.
+//!
+//! The order is part of it. The key and the signature come before anything that depends on what the bytes claim to be,
+//! so a forged payload that names an unknown version is a bad signature, and only a genuine one is "unverifiable here".
+
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use crate::artifact::{Artifact, Sealed, Unsealed};
+use crate::canonical::{Canonicalization, is_canonical};
+use crate::decider::check_proof;
+use crate::error::{VerifyError, malformed};
+use crate::json::{Json, Object};
+use crate::keys::{KeySet, KeyStatus};
+use crate::opening::read_commitment;
+use crate::payload::Payload;
+use crate::verified::{Commitment, VerifiedReceipt};
+use crate::{encoding, projection};
+
+/// Verifies a receipt against pinned keys.
+///
+/// Success means that the holder of the named key signed exactly these bytes. It does not mean that the action was
+/// approved (ask [`VerifiedReceipt::approved`]), that the approval is unexpired or unspent, or that it covers the action
+/// at hand.
+pub fn verify(artifact: &Artifact, keys: &KeySet) -> Result<VerifiedReceipt, VerifyError> {
+    let unsealed = artifact.sealed().unseal()?;
+    let key = resolve(&artifact.key_id, keys)?;
+    check_signature(key, &unsealed, &artifact.signature_b64)?;
+    let canonicalization = check_canonical(&unsealed)?;
+    let (commitment, proof) = match canonicalization {
+        Canonicalization::JcsV1 | Canonicalization::JcsV2 => (None, None),
+        Canonicalization::JcsV3 => {
+            let commitment = check_v3(&unsealed.payload)?;
+            let payload = &unsealed.payload;
+            (Some(commitment), check_proof(payload.get("deciderAuthMethod"), payload.get("deciderProof"))?)
+        }
+    };
+    let payload = Payload::read(&unsealed.payload, canonicalization, proof)?;
+    let Unsealed { text, digest, .. } = unsealed;
+    Ok(VerifiedReceipt {
+        key_id: artifact.key_id.clone(),
+        canonicalization,
+        payload,
+        commitment,
+        text,
+        digest,
+    })
+}
+
+impl Artifact {
+    fn sealed(&self) -> Sealed<'_> {
+        Sealed {
+            key_id: &self.key_id,
+            alg: &self.alg,
+            signed_payload_hash: &self.signed_payload_hash,
+            payload_bytes_b64: &self.payload_bytes_b64,
+        }
+    }
+}
+
+/// The named key, unless it is revoked.
+pub(crate) fn resolve<'k>(key_id: &str, keys: &'k KeySet) -> Result<&'k VerifyingKey, VerifyError> {
+    let pinned = keys.pinned(key_id).ok_or_else(|| VerifyError::KeyNotFound(key_id.into()))?;
+    match pinned.key.status {
+        KeyStatus::Active | KeyStatus::Rotated => Ok(&pinned.point),
+        KeyStatus::Revoked => Err(VerifyError::KeyRevoked(key_id.into())),
+    }
+}
+
+/// Ed25519 over the 32 bytes of the digest.
+pub(crate) fn check_signature(
+    key: &VerifyingKey,
+    unsealed: &Unsealed,
+    signature_b64: &str,
+) -> Result<(), VerifyError> {
+    let signature = read_signature(signature_b64)?;
+    if is_signed(key, unsealed.digest.as_bytes(), &signature) {
+        return Ok(());
+    }
+    let v1 = unsealed.payload.get("canonicalization").and_then(Json::as_str)
+        == Some(Canonicalization::JcsV1.as_str());
+    Err(VerifyError::SignatureInvalid(if v1 && is_signed(key, unsealed.text.as_bytes(), &signature) {
+        "it is over the raw bytes, as the frozen v1 fixtures are and no issued receipt is".into()
+    } else {
+        "the bytes were changed, or were never signed by this key".into()
+    }))
+}
+
+pub(crate) fn read_signature(signature_b64: &str) -> Result<Signature, VerifyError> {
+    let bytes = encoding::array_from_base64(signature_b64);
+    bytes
+        .map(|bytes| Signature::from_bytes(&bytes))
+        .ok_or_else(|| malformed("signature_b64 is not 64 bytes of base64"))
+}
+
+/// Strict verification: no small-order keys or points, no second encoding of anything.
+pub(crate) fn is_signed(key: &VerifyingKey, message: &[u8], signature: &Signature) -> bool {
+    key.verify_strict(message, signature).is_ok()
+}
+
+fn check_canonical(unsealed: &Unsealed) -> Result<Canonicalization, VerifyError> {
+    let name = unsealed.payload.get("canonicalization").and_then(Json::as_str);
+    let name = name.ok_or_else(|| malformed("the payload names no canonicalization"))?;
+    let Some(canonicalization) = Canonicalization::from_signed(name) else {
+        return Err(VerifyError::CanonicalizationUnsupported(name.into()));
+    };
+    if is_canonical(&unsealed.payload, canonicalization.fields(), &unsealed.text) {
+        Ok(canonicalization)
+    } else {
+        Err(VerifyError::CanonicalMismatch)
+    }
+}
+
+/// Section 6.7: the payload is well-formed, and the projection is one that its tag allows.
+fn check_v3(payload: &Object) -> Result<Commitment, VerifyError> {
+    if payload.get("receiptVersion") != Some(&Json::from(Canonicalization::JcsV3.receipt_version())) {
+        return Err(malformed("a jcs_v3 payload is of receiptVersion 3"));
+    }
+    let digest = read_commitment(payload.get("requestCommitment"))?;
+    let projection = payload.get("publicProjectionJson").and_then(Json::as_str);
+    let (tag, projection) =
+        projection::check(projection.ok_or_else(|| malformed("no publicProjectionJson text"))?)?;
+    Ok(Commitment { digest, tag, projection })
+}
+
+#[cfg(test)]
+mod strict;

@@ -1,0 +1,220 @@
+//! Compiled code on disk: a folder of sealed files, one a component, the least recently used ones deleted when they are too many.
+//!
+//! ```text
+//! cache/key               32 random bytes, 0600: seals the files
+//! cache/<sha256>.cwasm    seal ‖ compiled code
+//! ```
+//!
+//! Nothing in here has to be there: what is missing, damaged or not ours is compiled again and replaced. So nothing in here fails
+//! after the cache has been opened.
+
+use crate::LoadError;
+use crate::code::trusted::{Key, Label, Trusted};
+use receipt::Digest;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use std::{fs, io};
+
+/// A folder of compiled code.
+pub(crate) struct Cache {
+    folder: PathBuf,
+    key: Key,
+    bound: u64,
+}
+
+/// What the cache has of a component.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Code that was sealed here, for this component, this runtime and these settings.
+    Code(Trusted),
+    /// A file that was not, or is not what it was.
+    Unsealed,
+    /// No file.
+    Nothing,
+}
+
+impl Cache {
+    /// Opens a cache and makes what is missing. Where others could have read the key or put in one of their own, the key is replaced
+    /// and the cache emptied.
+    pub(crate) fn open(folder: &Path, bound: u64) -> Result<Self, LoadError> {
+        let failed = |error| LoadError::Cache { folder: folder.to_owned(), error: Arc::new(error) };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let key = match private_key(folder).map_err(failed)? {
+            Some(key) => key,
+            None => {
+                empty(folder).map_err(failed)?;
+                make_key(folder).map_err(failed)?
+            }
+        };
+        let cache = Self { folder: folder.to_owned(), key: Key::new(key), bound };
+        cache.evict();
+        Ok(cache)
+    }
+
+    /// Looks for a component's code.
+    pub(crate) fn find(&self, label: Label<'_>) -> Found {
+        let Some((file, content)) = read(&self.path(label.component), self.bound) else { return Found::Nothing };
+        match self.key.open(label, content) {
+            Some(code) => {
+                let _ = file.set_modified(SystemTime::now());
+                Found::Code(code)
+            }
+            None => Found::Unsealed,
+        }
+    }
+
+    /// Keeps a component's code, in the place of whatever was there.
+    pub(crate) fn keep(&self, label: Label<'_>, code: &Trusted) {
+        let sealed = self.key.seal(label, code);
+        if sealed.len() as u64 <= self.bound {
+            // A full disk is no reason not to run what has been compiled.
+            let _ = write(&self.path(label.component), &sealed);
+        }
+        self.evict();
+    }
+
+    /// What was prepared of a bundle. What was not sealed here, for this label, counts as not being there.
+    pub(crate) fn find_prepared(&self, label: Label<'_>) -> Option<Vec<u8>> {
+        let (file, content) = read(&self.prepared_path(label.component), self.bound)?;
+        let prepared = self.key.open_bytes(label, &content)?;
+        let _ = file.set_modified(SystemTime::now());
+        Some(prepared)
+    }
+
+    /// Keeps what was prepared of a bundle, in the place of whatever was there.
+    pub(crate) fn keep_prepared(&self, label: Label<'_>, prepared: &[u8]) {
+        let sealed = self.key.seal_bytes(label, prepared);
+        if sealed.len() as u64 <= self.bound {
+            let _ = write(&self.prepared_path(label.component), &sealed);
+        }
+        self.evict();
+    }
+
+    fn path(&self, component: &Digest) -> PathBuf {
+        self.folder.join(format!("{component}.cwasm"))
+    }
+
+    fn prepared_path(&self, bundle: &Digest) -> PathBuf {
+        self.folder.join(format!("{bundle}.prepared"))
+    }
+
+    /// Deletes what was used longest ago until the rest is within the bound.
+    fn evict(&self) {
+        let Ok(mut files) = files(&self.folder) else { return };
+        files.sort_by_key(|file| std::cmp::Reverse(file.used));
+        let mut kept = 0_u64;
+        for file in files {
+            kept = kept.saturating_add(file.bytes);
+            if kept > self.bound {
+                let _ = fs::remove_file(&file.path);
+            }
+        }
+    }
+}
+
+/// A plain file of a bounded size: opening a pipe would wait for ever.
+fn read(path: &Path, bound: u64) -> Option<(File, Vec<u8>)> {
+    let facts = fs::symlink_metadata(path).ok()?;
+    let fits = facts.is_file() && facts.len() <= bound;
+    let mut file = fits.then(|| File::open(path).ok()).flatten()?;
+    let mut content = Vec::with_capacity(usize::try_from(facts.len()).ok()?);
+    io::Read::read_to_end(&mut io::Read::take(&mut file, bound), &mut content).ok()?;
+    Some((file, content))
+}
+
+struct Entry {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+}
+
+/// Everything in the folder but the key.
+fn files(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let (path, facts) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
+            Ok(entry) => entry,
+            // Somebody else has deleted it.
+            Err(_) => continue,
+        };
+        if path != folder.join(KEY) && !facts.is_dir() {
+            found.push(Entry { path, bytes: facts.len(), used: facts.modified()? });
+        }
+    }
+    Ok(found)
+}
+
+const KEY: &str = "key";
+
+/// The key, if nobody else can have read it or put it there.
+fn private_key(folder: &Path) -> io::Result<Option<[u8; 32]>> {
+    let us = rustix::process::geteuid().as_raw();
+    let about = fs::symlink_metadata(folder)?;
+    let ours = about.is_dir() && about.uid() == us && about.mode() & 0o022 == 0;
+    let path = folder.join(KEY);
+    let facts = match fs::symlink_metadata(&path) {
+        Ok(facts) => facts,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let private = facts.is_file() && facts.uid() == us && facts.mode() & 0o077 == 0 && facts.len() == 32;
+    match ours && private {
+        true => Ok(fs::read(&path)?.try_into().ok()),
+        false => Ok(None),
+    }
+}
+
+/// Deletes every file, the key among them, and closes the folder to others.
+fn empty(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    for file in files(folder)? {
+        fs::remove_file(file.path)?;
+    }
+    match fs::remove_file(folder.join(KEY)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the key. Of two processes that do so at once, the later one takes the earlier one's.
+fn make_key(folder: &Path) -> io::Result<[u8; 32]> {
+    let key = random_bytes()?;
+    let (temporary, path) = (temporary(folder, KEY)?, folder.join(KEY));
+    let made = create(&temporary, &key).and_then(|()| fs::hard_link(&temporary, &path));
+    let _ = fs::remove_file(&temporary);
+    match made {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => private_key(folder)?.ok_or(error),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces a file in one piece. Not synced: what a crash leaves half written does not open.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = temporary(folder, &name)?;
+    let written = create(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let random = Digest::from_bytes(random_bytes()?).to_string();
+    Ok(folder.join(format!("{name}.{}.new", &random[..16])))
+}
+
+fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)
+}
+
+/// Fresh random bytes from the system.
+fn random_bytes() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}

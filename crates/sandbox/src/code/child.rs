@@ -1,0 +1,214 @@
+//! Compiling in a child process: both ends of the pipe.
+//!
+//! ```text
+//!   parent ─ stdin ─►  cpu seconds (u64) ‖ memory bytes (u64) ‖ component        child sets its own limits before it reads on
+//!   parent ◄─ stdout ─ config digest (32) ‖ length (u64) ‖ compiled code
+//! ```
+//!
+//! The child has no environment of its own, no files and no key. What it returns is taken for code because this process started it.
+
+use crate::limits::LoadLimits;
+use crate::{LoadError, engine};
+use receipt::Digest;
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::{io, thread};
+
+/// The only argument of a program that compiles for its parent.
+pub const COMPILE: &str = "compile-for-parent";
+
+/// How a child says that the component, not the compiling, is at fault.
+const INVALID: u8 = 65;
+
+/// How a child says that it ran out of memory.
+const NO_MEMORY: u8 = 71;
+
+/// How a child says that it could not read, write or confine itself.
+const BROKEN: u8 = 74;
+
+/// The most that is kept of what a child complains about.
+const COMPLAINT_BYTES: u64 = 4 << 10;
+
+/// The child's end: reads a component from standard input and writes its code to standard output, within the limits that it is told.
+///
+/// A program that names itself in [`Compiler::Child`](crate::Compiler::Child) calls this, and nothing else, when its only
+/// argument is [`COMPILE`].
+#[must_use]
+pub fn compile_for_parent() -> ExitCode {
+    match answer() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = write!(io::stderr(), "{error:#}");
+            ExitCode::from(fault(&error))
+        }
+    }
+}
+
+fn fault(error: &wasmtime::Error) -> u8 {
+    match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::OutOfMemory) => NO_MEMORY,
+        Some(_) => BROKEN,
+        None if error.is::<wasmtime::error::OutOfMemory>() => NO_MEMORY,
+        None => INVALID,
+    }
+}
+
+fn answer() -> wasmtime::Result<()> {
+    let mut stdin = io::stdin().lock();
+    let (cpu, memory) = (read_u64(&mut stdin)?, read_u64(&mut stdin)?);
+    confine(cpu, memory)?;
+    let mut component = Vec::new();
+    stdin.read_to_end(&mut component)?;
+    let engine = engine::compiling()?;
+    let code = engine.precompile_component(&component)?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(engine::config_digest(&engine).as_bytes())?;
+    stdout.write_all(&(code.len() as u64).to_be_bytes())?;
+    stdout.write_all(&code)?;
+    Ok(stdout.flush()?)
+}
+
+fn read_u64(input: &mut impl Read) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    input.read_exact(&mut bytes)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Gives up what the rest of this process does not need: time, memory, further processes, files and core dumps.
+fn confine(cpu_seconds: u64, memory_bytes: u64) -> io::Result<()> {
+    let bounds = [
+        (Resource::As, memory_bytes),
+        (Resource::Nproc, 0),
+        (Resource::Nofile, 0),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+    ];
+    for (resource, most) in bounds {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    // At the first of the two the kernel ends a process with a signal that says why.
+    let (enough, more) = (Some(cpu_seconds), Some(cpu_seconds.saturating_add(1)));
+    Ok(setrlimit(Resource::Cpu, Rlimit { current: enough, maximum: more })?)
+}
+
+/// The parent's end.
+pub(crate) fn compile(
+    program: &Path,
+    component: &[u8],
+    limits: &LoadLimits,
+    config: &Digest,
+) -> Result<Vec<u8>, LoadError> {
+    let failed = |error: io::Error| LoadError::Compiler(format!("cannot run {}: {error}", program.display()));
+    let mut child = spawn(program).map_err(failed)?;
+    let heard = converse(&mut child, component, limits);
+    let status = child.wait().map_err(failed)?;
+    match heard.output.map(|output| code(output, config)) {
+        Some(Ok(code)) => Ok(code),
+        Some(Err(Answered::ByAnother)) => Err(LoadError::Compiler(format!(
+            "{} compiles for another version or setting of this program: use the one that was built with it",
+            program.display()
+        ))),
+        Some(Err(Answered::Nothing)) => Err(diagnose(status, &heard.complaint, limits)),
+        None => Err(over("compile-wall-seconds", limits.compile_wall.as_secs())),
+    }
+}
+
+fn spawn(program: &Path) -> io::Result<Child> {
+    Command::new(program)
+        .arg(COMPILE)
+        .env_clear()
+        // An allocator that has set memory aside before the child confines itself would get around its bound: this one asks as it goes.
+        .env("MIMALLOC_ARENA_RESERVE", "0")
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// What a child has said before it ended or its time was over.
+struct Heard {
+    output: Option<Vec<u8>>,
+    complaint: String,
+}
+
+/// Feeds the child and listens, until it is done or its time is over. There is no child when this returns.
+fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits) -> Heard {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let bounds = (limits.compile_cpu.as_secs(), limits.compile_memory_bytes);
+    let group = Pid::from_child(child);
+    thread::scope(|scope| {
+        // A child that does not read to its end says why in its status.
+        scope.spawn(move || stdin.map(|stdin| feed(stdin, bounds, component)));
+        let (sender, receiver) = mpsc::channel();
+        scope.spawn(move || sender.send(listen(stdout, limits.compile_memory_bytes)));
+        let complaint = scope.spawn(move || listen(stderr, COMPLAINT_BYTES));
+        let output = receiver.recv_timeout(limits.compile_wall).ok();
+        // Ends a child that hangs, and whatever it may have started. One that has ended keeps its status.
+        let _ = kill_process_group(group, Signal::KILL);
+        let complaint = complaint.join().unwrap_or_default();
+        Heard { output, complaint: String::from_utf8_lossy(&complaint).into_owned() }
+    })
+}
+
+fn feed(mut stdin: impl Write, bounds: (u64, u64), component: &[u8]) -> io::Result<()> {
+    stdin.write_all(&bounds.0.to_be_bytes())?;
+    stdin.write_all(&bounds.1.to_be_bytes())?;
+    stdin.write_all(component)
+}
+
+/// Reads to the end, keeps so much, and forgets the rest.
+fn listen(source: Option<impl Read>, keep: u64) -> Vec<u8> {
+    let mut kept = Vec::new();
+    if let Some(mut source) = source {
+        let _ = source.by_ref().take(keep).read_to_end(&mut kept);
+        let _ = io::copy(&mut source, &mut io::sink());
+    }
+    kept
+}
+
+/// What is not code.
+enum Answered {
+    Nothing,
+    ByAnother,
+}
+
+fn code(mut output: Vec<u8>, config: &Digest) -> Result<Vec<u8>, Answered> {
+    const HEADER: usize = 40;
+    let (header, code) = output.split_first_chunk::<HEADER>().ok_or(Answered::Nothing)?;
+    let (by, length) = header.split_at(32);
+    match () {
+        () if by != config.as_bytes() => Err(Answered::ByAnother),
+        () if length != (code.len() as u64).to_be_bytes() => Err(Answered::Nothing),
+        () => {
+            output.drain(..HEADER);
+            Ok(output)
+        }
+    }
+}
+
+fn diagnose(status: ExitStatus, complaint: &str, limits: &LoadLimits) -> LoadError {
+    let aborted = status.signal() == Some(Signal::ABORT.as_raw());
+    // What the standard library says before it aborts. It has no other way of saying it.
+    let no_memory = aborted && complaint.contains("memory allocation of");
+    match (status.code(), status.signal()) {
+        (Some(code), _) if code == i32::from(INVALID) => LoadError::Invalid(complaint.to_owned()),
+        (Some(code), _) if code == i32::from(NO_MEMORY) => {
+            over("compile-memory-bytes", limits.compile_memory_bytes)
+        }
+        _ if no_memory => over("compile-memory-bytes", limits.compile_memory_bytes),
+        (_, Some(signal)) if signal == Signal::XCPU.as_raw() => {
+            over("compile-cpu-seconds", limits.compile_cpu.as_secs())
+        }
+        _ => LoadError::Compiler(format!("it ended with {status} and said {}", workflow::Quoted(complaint))),
+    }
+}
+
+fn over(limit: &'static str, bound: u64) -> LoadError {
+    LoadError::CompileBound { limit, bound }
+}

@@ -1,0 +1,79 @@
+//! Who compiles, and how many at once.
+
+use crate::LoadError;
+use crate::code::trusted::Trusted;
+use crate::code::{bounds, child};
+use crate::limits::LoadLimits;
+use receipt::Digest;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::available_parallelism;
+use wasmtime::Engine;
+
+/// Where components are compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Compiler {
+    /// In this process. Size, number and length of functions are bounded; time and memory are not.
+    #[default]
+    InProcess,
+    /// In a child process that is bounded in time and memory as well.
+    Child {
+        /// The program: `pp-host`, or any other that calls [`compile_for_parent`](crate::compile_for_parent) when its only
+        /// argument is [`COMPILE`](crate::COMPILE).
+        program: PathBuf,
+    },
+}
+
+/// Compiles, a few at a time: what is bounded for one must not be unbounded for many.
+pub(crate) struct Workshop {
+    compiler: Compiler,
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Workshop {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        // Two at least, so that one slow component does not hold up all others.
+        let places = available_parallelism().map_or(2, |cores| cores.get().max(2));
+        Self { compiler, free: Mutex::new(places), freed: Condvar::new() }
+    }
+
+    pub(crate) fn compile(
+        &self,
+        engine: &Engine,
+        config: &Digest,
+        bytes: &[u8],
+        limits: &LoadLimits,
+    ) -> Result<Trusted, LoadError> {
+        bounds::check(bytes, limits)?;
+        let _place = Place::take(self);
+        let code = match &self.compiler {
+            Compiler::InProcess => in_process(engine, bytes)?,
+            Compiler::Child { program } => child::compile(program, bytes, limits, config)?,
+        };
+        Ok(Trusted::compiled_just_now(code))
+    }
+}
+
+fn in_process(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+    engine.precompile_component(bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))
+}
+
+/// The right to compile.
+struct Place<'a>(&'a Workshop);
+
+impl<'a> Place<'a> {
+    fn take(workshop: &'a Workshop) -> Self {
+        let free = workshop.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = workshop.freed.wait_while(free, |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Self(workshop)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}

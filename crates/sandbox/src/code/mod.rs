@@ -1,0 +1,109 @@
+//! From a component's bytes to code that may run: out of the cache, or compiled.
+//!
+//! ```text
+//!   bytes, sha256 ─► cache ── sealed here, for this ──► Trusted ─► load
+//!                      └── anything else ─► bounds ─► compiler ─► Trusted ─► load ─► cache
+//! ```
+
+mod bounds;
+mod cache;
+mod child;
+mod compiler;
+mod trusted;
+
+pub use child::{COMPILE, compile_for_parent};
+pub use compiler::Compiler;
+
+use crate::limits::SandboxLimits;
+use crate::script::EngineId;
+use crate::{LoadError, engine, load};
+use cache::{Cache, Found};
+use compiler::Workshop;
+use receipt::Digest;
+use std::path::Path;
+use trusted::Label;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// Where a program's code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// From the cache.
+    Cached,
+    /// Compiled.
+    Compiled,
+    /// Compiled, in the place of a cached file that was damaged, foreign, or made by another version or with other settings.
+    Replaced,
+}
+
+/// What stands in a label in the place of the runtime's version, where a file is no machine code but what an engine prepared.
+const PREPARED: &str = "prepared/v1";
+
+/// The digest of both components that prepared source text depends on.
+fn prepared_by(EngineId { engine, prepare }: &EngineId) -> Digest {
+    Digest::of(format!("{engine}\0{prepare}").as_bytes())
+}
+
+/// Turns components into code for one engine.
+pub(crate) struct Loader {
+    engine: Engine,
+    config: Digest,
+    workshop: Workshop,
+    cache: Option<Cache>,
+}
+
+impl Loader {
+    pub(crate) fn new(engine: Engine) -> Self {
+        let config = engine::config_digest(&engine);
+        Self { engine, config, workshop: Workshop::new(Compiler::InProcess), cache: None }
+    }
+
+    pub(crate) fn compile_with(&mut self, compiler: Compiler) {
+        self.workshop = Workshop::new(compiler);
+    }
+
+    pub(crate) fn cache_in(&mut self, folder: &Path, bound: u64) -> Result<(), LoadError> {
+        self.cache = Some(Cache::open(folder, bound)?);
+        Ok(())
+    }
+
+    /// What was prepared of a bundle, if it was sealed here for that engine.
+    pub(crate) fn prepared(&self, engine: &EngineId, bundle: &Digest) -> Option<Vec<u8>> {
+        let (cache, config) = (self.cache.as_ref()?, prepared_by(engine));
+        cache.find_prepared(Label { runtime: PREPARED, config: &config, component: bundle })
+    }
+
+    /// Keeps what was prepared of a bundle just now, in a sandbox of this host.
+    pub(crate) fn keep_prepared(&self, engine: &EngineId, bundle: &Digest, prepared: &[u8]) {
+        let config = prepared_by(engine);
+        if let Some(cache) = &self.cache {
+            cache.keep_prepared(Label { runtime: PREPARED, config: &config, component: bundle }, prepared);
+        }
+    }
+
+    /// The component's code. `digest` is that of `bytes`. The bounds on compiling bound compiling: code that is there is not judged by
+    /// them again, as nothing is gained by refusing what costs nothing any more.
+    pub(crate) fn load(
+        &self,
+        digest: &Digest,
+        bytes: &[u8],
+        limits: &SandboxLimits,
+    ) -> Result<(Component, Provenance), LoadError> {
+        let label = Label { runtime: engine::RUNTIME, config: &self.config, component: digest };
+        let found = self.cache.as_ref().map_or(Found::Nothing, |cache| cache.find(label));
+        let provenance = match found {
+            Found::Code(code) => match code.load(&self.engine) {
+                Ok(component) => return Ok((component, Provenance::Cached)),
+                Err(_) => Provenance::Replaced,
+            },
+            Found::Unsealed => Provenance::Replaced,
+            Found::Nothing => Provenance::Compiled,
+        };
+        let code = self.workshop.compile(&self.engine, &self.config, bytes, &limits.load)?;
+        let component = code.load(&self.engine).map_err(|error| load::too_demanding(&error, limits))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(label, &code);
+        }
+        Ok((component, provenance))
+    }
+}

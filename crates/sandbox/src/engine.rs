@@ -1,0 +1,173 @@
+//! How the runtime is set up: what compiled code looks like, and where instances get their memory.
+
+use crate::SandboxLimits;
+use receipt::Digest;
+use std::hash::{Hash as _, Hasher};
+use std::time::Duration;
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Strategy,
+};
+
+/// The runtime's exact version. A patch release of it may mend its code generator, so code that another one made is not used.
+pub(crate) const RUNTIME: &str = "48.0.8";
+
+/// How often a running guest gives way to others, and its time is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(2);
+
+/// How much of a memory or a table is cleaned in place when its instance ends. The rest is given back to the system, which hands out
+/// zeroed pages. Where the kernel can say which pages were written, only those are cleaned.
+const CLEANED_IN_PLACE: usize = 1 << 20;
+
+/// The same for the stack that a guest and its host calls run on. No guest can read it; it is cleaned in case one ever can.
+const STACK_CLEANED_IN_PLACE: usize = 64 << 10;
+
+/// The engine that guests run on, and why it has no pool, if it has none.
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) note: Option<String>,
+}
+
+/// Reserves a pool for all instances that may live at once. Where the address space does not allow it, instances take their memory
+/// from the system one by one: slower to start, and as isolated.
+pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
+    let mut pooled = running_config(limits);
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    let running = match Engine::new(&pooled) {
+        Ok(engine) => Running { engine, note: None },
+        Err(error) => {
+            let note = format!(
+                "no pool of memory for {} instances, so each takes its own from the system, which is slower: {error:#} (lower limit \
+                 live-instances, or raise the process's limit on address space)",
+                limits.live_instances
+            );
+            Running { engine: Engine::new(&running_config(limits))?, note: Some(note) }
+        }
+    };
+    tick(running.engine.weak())?;
+    Ok(running)
+}
+
+/// An engine that compiles the same code and reserves nothing.
+pub(crate) fn compiling() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// Everything that changes compiled code: target, features of the processor, settings, the runtime's version, this program's.
+pub(crate) fn config_digest(engine: &Engine) -> Digest {
+    let mut seen = Seen(env!("CARGO_PKG_VERSION").as_bytes().to_vec());
+    engine.precompile_compatibility_hash().hash(&mut seen);
+    Digest::of(&seen.0)
+}
+
+/// Collects what is hashed, for a digest that is the same in every process.
+struct Seen(Vec<u8>);
+
+impl Hasher for Seen {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+/// The same with what code needs when it runs, and what makes no difference to how it is compiled.
+fn running_config(limits: &SandboxLimits) -> Config {
+    // The host's calls run on the same stack, above the guest's part of it.
+    const HOST_STACK: usize = 3 << 19;
+    let stack = limits.stack_bytes.clamp(1 << 12, 1 << 30);
+    let mut config = config();
+    config.max_wasm_stack(stack).async_stack_size(stack + HOST_STACK);
+    config
+}
+
+/// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_tail_call(false)
+        .wasm_multi_memory(false)
+        .async_stack_zeroing(true)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    config
+}
+
+/// Room for every instance that may live at once, so that no guest can take another's. An instance has at most so many
+/// parts of each kind. Memories are counted by whoever starts an instance, as each reserves 4 GiB of address space; what of them an instance may
+/// use is its own limit's business.
+fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
+    let live = limits.live_instances.max(1);
+    let (parts, all_parts) = (limits.parts.max(1), live.saturating_mul(limits.parts.max(1)));
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(live)
+        .total_stacks(live)
+        .total_memories(live)
+        .total_core_instances(all_parts)
+        .total_tables(all_parts)
+        .max_core_instances_per_component(parts)
+        .max_memories_per_component(parts.min(live))
+        .max_tables_per_component(parts)
+        .max_tables_per_module(parts)
+        .table_elements(limits.table_elements)
+        .linear_memory_keep_resident(CLEANED_IN_PLACE)
+        .table_keep_resident(CLEANED_IN_PLACE)
+        .async_stack_keep_resident(STACK_CLEANED_IN_PLACE)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Advances the engine's epoch for as long as the engine lives.
+fn tick(engine: EngineWeak) -> wasmtime::Result<()> {
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new().name("pp-host-epoch".to_owned()).spawn(tick)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_compiled_without_the_pool_is_the_same() {
+        let running = running(&SandboxLimits::default()).unwrap();
+        assert_eq!(config_digest(&running.engine), config_digest(&compiling().unwrap()));
+    }
+
+    #[test]
+    fn any_setting_of_the_compiler_changes_the_digest() {
+        let ours = config_digest(&compiling().unwrap());
+        let changes: [fn(&mut Config) -> &mut Config; 4] = [
+            |config| config.cranelift_opt_level(OptLevel::None),
+            |config| config.consume_fuel(false),
+            |config| config.cranelift_nan_canonicalization(false),
+            |config| config.memory_reservation(1 << 20),
+        ];
+        for change in changes {
+            let mut other = config();
+            change(&mut other);
+            assert_ne!(config_digest(&Engine::new(&other).unwrap()), ours);
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_one_that_is_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{RUNTIME}\"")));
+    }
+}

@@ -1,0 +1,109 @@
+//! What a component is, before anything of it runs.
+
+use crate::DEPLOY;
+use crate::guest::Guest;
+use crate::load::{Examined, Program};
+use crate::script::Script;
+use crate::{LoadError, Provenance, imports};
+use receipt::Digest;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::Linker;
+
+/// What is known of a component.
+#[derive(Debug)]
+pub struct Inspection {
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Whether it is a workflow, and why not.
+    pub verdict: Result<(), LoadError>,
+    /// What its code was found out from. Nothing, where there is no code: then the rest is empty too.
+    pub code: Option<Provenance>,
+    /// How long it took to find or compile the code.
+    pub took: Duration,
+    /// Everything it imports, sorted.
+    pub imports: Vec<String>,
+    /// Everything it exports.
+    pub exports: Vec<String>,
+    /// What it consists of, where it is a bundle of source text.
+    pub script: Option<Arc<Script>>,
+    /// The workflows that the main module of a bundle exports, as far as its text says so.
+    pub workflows: Vec<String>,
+}
+
+impl Inspection {
+    pub(crate) fn of(
+        digest: Digest,
+        bytes: u64,
+        took: Duration,
+        examined: Result<Examined, LoadError>,
+        linker: &Linker<Guest>,
+    ) -> Self {
+        let nothing = Self {
+            digest,
+            bytes,
+            verdict: Ok(()),
+            code: None,
+            took,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            script: None,
+            workflows: Vec::new(),
+        };
+        match examined {
+            Err(error) => Self { verdict: Err(error.bounded()), ..nothing },
+            Ok(examined) => Self {
+                code: Some(examined.provenance()),
+                imports: examined.imports().to_vec(),
+                exports: examined.exports().to_vec(),
+                verdict: examined.program(linker, imports::is_allowed).map(drop).map_err(LoadError::bounded),
+                ..nothing
+            },
+        }
+    }
+
+    pub(crate) fn of_bundle(
+        digest: Digest,
+        bytes: u64,
+        took: Duration,
+        loaded: Result<(Program, Vec<String>), LoadError>,
+    ) -> Self {
+        let (program, workflows, verdict) = match loaded {
+            Ok((program, workflows)) => (Some(program), workflows, Ok(())),
+            Err(error) => (None, Vec::new(), Err(error.bounded())),
+        };
+        Self {
+            digest,
+            bytes,
+            verdict,
+            took,
+            workflows,
+            code: program.as_ref().map(Program::provenance),
+            imports: program.as_ref().map(|program| program.imports().to_vec()).unwrap_or_default(),
+            exports: program.iter().map(|_| imports::ENTRYPOINT.to_owned()).collect(),
+            script: program.and_then(|program| program.script),
+        }
+    }
+
+    /// The part of its imports that belongs to the inert WASI.
+    pub fn wasi(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str).filter(|name| imports::is_wasi(name))
+    }
+
+    /// The capabilities that its imports could reach, each behind the gate.
+    #[must_use]
+    pub fn capabilities(&self) -> &'static [&'static str] {
+        match self.imports.iter().any(|name| imports::deploys(name)) {
+            true => &[DEPLOY],
+            false => &[],
+        }
+    }
+
+    /// Whether it can ask for approvals.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.imports.iter().any(|name| imports::asks(name))
+    }
+}

@@ -1,0 +1,357 @@
+//! The only crate that names the WebAssembly runtime: load, check imports, link, limit, run.
+//!
+//! ```text
+//!   bytes ──load──► Program (compiled, its imports known, its sha256)
+//!   Program ──run──► one store, one drive: guest import ──► Command ──► Handler ──► Outcome ──► guest
+//!                    the store is dropped whatever the end
+//! ```
+//!
+//! What a guest asks for goes to a [`Handler`]; this room decides nothing. When the handler answers with an error, the error unwinds
+//! the guest and comes out as [`End::Halted`]: that is how an instance is parked.
+
+mod bindings;
+mod code;
+mod determinism;
+mod engine;
+mod exit;
+mod export_check;
+mod guest;
+mod imports;
+mod inspect;
+mod limits;
+mod load;
+mod output;
+mod rejected;
+pub mod script;
+mod throttle;
+mod wasi;
+
+pub use code::{COMPILE, Compiler, Provenance, compile_for_parent};
+pub use exit::End;
+pub use inspect::Inspection;
+pub use limits::{LoadLimits, SandboxLimits, names as limit_names};
+pub use load::{LoadError, Program};
+pub use output::Output;
+
+use bindings::exports::permission_protocol::tenant::entrypoint;
+use code::Loader;
+use determinism::VirtualTime;
+use guest::{Guest, HasGuest, StepHandle};
+use limits::{HostTime, Meter};
+use load::Examined;
+use receipt::{Digest, Timestamp};
+use rejected::RejectedComponents;
+use script::{Bundle, Means, Scripts};
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
+use throttle::{CpuThrottle, ThrottlePermit};
+use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
+use wasmtime::component::{Linker, Resource};
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::ResourceTable;
+use workflow::{Command, Outcome};
+
+/// The capability behind a guest's `deploy`. A guest cannot choose it.
+pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
+
+/// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
+pub type Halt = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a handler answers with.
+pub enum HandlerAnswer<'a> {
+    /// It is there already.
+    Here(Result<Outcome, Halt>),
+    /// It comes later. Others are driven meanwhile.
+    Later(Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>),
+}
+
+/// Whoever answers a guest's commands.
+pub trait Handler: Send {
+    /// Answers one command, or halts the drive: an error unwinds the guest and comes out of [`Sandbox::run`].
+    fn handle(&mut self, command: Command) -> HandlerAnswer<'_>;
+
+    /// The place of the last answer in the instance's journal. The guest's clock and random numbers follow from it.
+    fn position(&self) -> usize {
+        0
+    }
+
+    /// When the last answer was recorded: the time, as far as a guest can know. None before there is an answer, or where nothing is recorded.
+    fn time(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// A closure is a handler: enough for a test.
+impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
+    fn handle(&mut self, command: Command) -> HandlerAnswer<'_> {
+        HandlerAnswer::Here(self(command))
+    }
+}
+
+/// What a guest is told of its start.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The parameters, as JSON text.
+    pub payload: String,
+    /// When the instance was started. The guest's clock stands still there.
+    pub started_at: Timestamp,
+    /// What the guest's random numbers follow from.
+    pub seed: Digest,
+    /// The instance's id.
+    pub instance: String,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The tenant.
+    pub tenant: String,
+}
+
+/// One drive, ended.
+#[derive(Debug)]
+pub struct Drive {
+    /// How it ended.
+    pub end: End,
+    /// What the guest printed in this drive, bounded.
+    pub output: String,
+    /// The fuel used. The same component with the same journal always uses the same.
+    pub fuel: u64,
+}
+
+/// A runtime. Cheap to share by reference; drives run side by side, each with limits of its own.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<Guest>,
+    scripts: Scripts,
+    loader: Loader,
+    refusals: RejectedComponents,
+    largest: SandboxLimits,
+    /// One permit for each memory that may be live.
+    live: Semaphore,
+    lane: CpuThrottle,
+    note: Option<String>,
+}
+
+impl Sandbox {
+    /// A runtime for drives whose limits are at most these. It compiles in this process and keeps no code.
+    ///
+    /// # Errors
+    /// When this machine cannot run compiled WebAssembly.
+    pub fn new(largest: SandboxLimits) -> Result<Self, LoadError> {
+        Self::build(largest).map_err(|error| LoadError::Runtime(format!("{error:#}")))
+    }
+
+    fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {
+        let engine::Running { engine, note } = engine::running(&largest)?;
+        let mut linker = Linker::new(&engine);
+        wasi::add_to_linker(&mut linker)?;
+        bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
+        bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
+        let loader = Loader::new(engine.clone());
+        let mut for_bundles = linker.clone();
+        script::add_to_linker(&mut for_bundles)?;
+        let scripts = Scripts::new(for_bundles);
+        let live = Semaphore::new(largest.live_instances.max(1) as usize);
+        let (refusals, lane) = (RejectedComponents::default(), CpuThrottle::new());
+        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, lane, note })
+    }
+
+    /// Keeps compiled code in a folder, where it is found again by this process and later ones.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn cached_in(mut self, folder: &Path) -> Result<Self, LoadError> {
+        self.loader.cache_in(folder, self.largest.load.cache_bytes)?;
+        Ok(self)
+    }
+
+    /// Compiles with another compiler than this process.
+    #[must_use]
+    pub fn compiled_by(mut self, compiler: Compiler) -> Self {
+        self.loader.compile_with(compiler);
+        self
+    }
+
+    /// What an operator should know of how this runtime had to be set up. Nothing, if all is well.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Checks and compiles a component.
+    ///
+    /// # Errors
+    /// When it is not a component of the world, imports anything else, or costs too much to compile.
+    pub fn load(&self, bytes: &[u8]) -> Result<Program, LoadError> {
+        self.load_as(Digest::of(bytes), bytes)
+    }
+
+    /// The same for bytes whose digest is known. What was refused is refused again without a look at it.
+    pub fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
+        if let Some(refusal) = self.refusals.find(&digest) {
+            return Err(refusal);
+        }
+        let loaded = match Bundle::is_meant(bytes) {
+            true => load::check_size(bytes.len(), self.largest.component_bytes)
+                .and_then(|()| self.scripts.load(digest, bytes, self.means())),
+            false => self
+                .examine(digest, bytes)
+                .and_then(|examined| examined.program(&self.linker, imports::is_allowed)),
+        };
+        loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
+    }
+
+    /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
+    #[must_use]
+    pub fn inspect(&self, bytes: &[u8]) -> Inspection {
+        let (digest, started) = (Digest::of(bytes), Instant::now());
+        if Bundle::is_meant(bytes) {
+            let loaded = self.scripts.load(digest, bytes, self.means());
+            let loaded = loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
+            return Inspection::of_bundle(digest, bytes.len() as u64, started.elapsed(), loaded);
+        }
+        let examined = self.examine(digest, bytes);
+        let took = started.elapsed();
+        Inspection::of(digest, bytes.len() as u64, took, examined, &self.linker)
+    }
+
+    /// What a module of source text imports and exports, as the current engine reads it. It is read in an instance of its own.
+    ///
+    /// # Errors
+    /// When it cannot be read: what is wrong, and where.
+    pub fn examine_module(
+        &self,
+        name: &str,
+        module: &script::Module,
+    ) -> Result<script::Summary, LoadError> {
+        self.scripts.examine(name, module, self.means()).map_err(LoadError::bounded)
+    }
+
+    fn means(&self) -> Means<'_> {
+        Means { loader: &self.loader, limits: &self.largest }
+    }
+
+    /// Keeps the engines that bundles run on in a folder, where they are found again by later versions of this program.
+    #[must_use]
+    pub fn engines_in(mut self, folder: &Path) -> Self {
+        self.scripts.keep_engines(script::Engines::kept_in(folder));
+        self
+    }
+
+    fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
+        load::check_size(bytes.len(), self.largest.component_bytes)?;
+        load::check_header(bytes)?;
+        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest)?;
+        Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
+    }
+
+    /// Runs a workflow from its first line until it returns, halts, breaks or reaches one of `limits`.
+    pub async fn run(
+        &self,
+        program: &Program,
+        event: Event,
+        limits: &SandboxLimits,
+        handler: Box<dyn Handler>,
+    ) -> Drive {
+        let output = Output::new(limits.log_bytes);
+        let (end, fuel) = self.run_into(&output, program, event, limits, handler).await;
+        Drive { end, output: output.text(), fuel }
+    }
+
+    /// The same, for a caller who wants what the guest has printed even where the drive is dropped before its end.
+    pub async fn run_into(
+        &self,
+        output: &Output,
+        program: &Program,
+        event: Event,
+        limits: &SandboxLimits,
+        handler: Box<dyn Handler>,
+    ) -> (End, u64) {
+        // Never closed, and waited for before the drive's time begins.
+        let _turn = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let (moment, host_time) = (VirtualTime::default(), HostTime::default());
+        let wasi = wasi::context(event.started_at, &event.seed, &moment, output);
+        let meter = Meter::new(limits);
+        let turn = ThrottlePermit::default();
+        let (answered, host_time_of_guest) = (Instant::now(), host_time.clone());
+        let guest = Guest {
+            handler,
+            table,
+            wasi,
+            meter,
+            moment,
+            turn,
+            answered,
+            host_time: host_time_of_guest,
+            script: program.script.clone(),
+            tenant: event.tenant.clone(),
+            started_at: event.started_at,
+        };
+        let mut store = Store::new(&self.engine, guest);
+        let result = match bound(&mut store, limits, &self.lane) {
+            Ok(()) => within(limits.wall_clock, &host_time, call(&mut store, program, event)).await,
+            Err(error) => Ok(Err(error)),
+        };
+        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        (exit::classify(result, limits, store.data().meter.refused(), output), fuel)
+    }
+}
+
+fn bound(store: &mut Store<Guest>, limits: &SandboxLimits, lane: &CpuThrottle) -> wasmtime::Result<()> {
+    store.limiter(|guest| &mut guest.meter);
+    store.set_fuel(limits.fuel)?;
+    let lane = lane.clone();
+    store.epoch_deadline_callback(move |store| {
+        let Guest { turn, host_time, answered, .. } = store.data();
+        Ok(match answered.elapsed() < engine::TICK {
+            // It has not computed for a tick: it waited for an answer.
+            true => UpdateDeadline::Yield(1),
+            false => UpdateDeadline::YieldCustom(1, lane.next_turn(turn, host_time)),
+        })
+    });
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(limits.call_bytes);
+    store.set_max_component_handles(limits.handles);
+    Ok(())
+}
+
+/// Runs a drive for as long as it may take, the host's own time not counted.
+async fn within<T>(
+    limit: Duration,
+    host_time: &HostTime,
+    drive: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let (mut drive, began) = (pin!(drive), Instant::now());
+    let mut end = began + limit;
+    loop {
+        match tokio::time::timeout_at(end.into(), &mut drive).await {
+            // A host that takes a little of each moment would grant another moment for ever: what counts is whether there is any left.
+            Err(_) if began + limit + host_time.total() > Instant::now() => {
+                end = began + limit + host_time.total()
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// What a workflow returns.
+type Returned = Result<String, entrypoint::Failure>;
+
+async fn call(store: &mut Store<Guest>, program: &Program, event: Event) -> wasmtime::Result<Returned> {
+    let instance = program.pre.instantiate_async(&mut *store).await?;
+    let run = instance.get_typed_func::<(&entrypoint::Event, Resource<StepHandle>), (Returned,)>(
+        &mut *store,
+        &program.run,
+    )?;
+    let step = store.data_mut().table.push(StepHandle)?;
+    let event = entrypoint::Event {
+        payload: event.payload,
+        timestamp_ms: u64::try_from(event.started_at.as_millis()).unwrap_or(0),
+        instance_id: event.instance,
+        workflow_name: event.workflow,
+    };
+    let (returned,) = run.call_async(store, (&event, step)).await?;
+    Ok(returned)
+}

@@ -1,0 +1,248 @@
+//! The bounds on one drive.
+
+use crate::{LoadError, load};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use wasmtime::ResourceLimiter;
+
+/// What loading a component may cost. A component that hits a bound is refused with an error that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// Functions in a component, with the adapters between its parts. Default 100 000: a JavaScript engine has some 10 000.
+    pub functions: u32,
+    /// Bytes in one function. Default 512 KiB, twice the main loop of a large interpreter; the time that a compiler takes for a
+    /// function grows faster than its length.
+    pub function_bytes: u64,
+    /// Processor time to compile a component, where a child process compiles. Default 60 s: a JavaScript engine takes 10.
+    pub compile_cpu: Duration,
+    /// Time on the wall for the same. Default 120 s.
+    pub compile_wall: Duration,
+    /// Address space to compile a component, where a child process compiles. Default 2 GiB.
+    pub compile_memory_bytes: u64,
+    /// Bytes of compiled code that are kept on disk. Default 256 MiB; the least recently used goes first.
+    pub cache_bytes: u64,
+    /// Components whose code is kept in memory. Default 256; the least recently used goes first, and comes back from disk.
+    pub programs: usize,
+}
+
+impl Default for LoadLimits {
+    fn default() -> Self {
+        Self {
+            functions: 100_000,
+            function_bytes: 512 << 10,
+            compile_cpu: Duration::from_secs(60),
+            compile_wall: Duration::from_secs(120),
+            compile_memory_bytes: 2 << 30,
+            cache_bytes: 256 << 20,
+            programs: 256,
+        }
+    }
+}
+
+/// What one drive of a guest may use. A guest that hits a bound is ended with a failure that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxLimits {
+    /// Bytes in a component. Default 16 MiB.
+    pub component_bytes: usize,
+    /// Bytes of linear memory, all memories together. Default 128 MiB, as on Cloudflare.
+    pub memory_bytes: usize,
+    /// Units of fuel, about one a WebAssembly instruction. Default 300 000 000 000: some 30 s of an empty loop on one core of a
+    /// current server, Cloudflare's bound on CPU time. Counted, not timed: the same guest always stops at the same instruction.
+    pub fuel: u64,
+    /// Time on the wall, less what the host took to answer. Default 60 s.
+    pub wall_clock: Duration,
+    /// Elements in a table. Default 100 000.
+    pub table_elements: usize,
+    /// Handles that a guest may hold at once. Default 3 000: what goes on beside a workflow counts twice while it is waited for.
+    pub handles: usize,
+    /// Bytes that one call may hand to the host. Default 72 MiB: the largest artifact, and its evidence.
+    pub call_bytes: usize,
+    /// Bytes of output that are kept. Default 256 KiB.
+    pub log_bytes: usize,
+    /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
+    /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
+    pub live_instances: u32,
+    /// Core instances, memories and tables that one instance may consist of, so many of each. Default 16: a component is several core
+    /// instances (the adapters of its toolchain among them), and this is far more than any needs.
+    pub parts: u32,
+    /// Bytes of the machine's own stack that a guest's calls may take. Default 1.5 MiB: endless recursion in a script fills it some twenty
+    /// times as fast as the 64 KiB by which the script's engine counts, and the engine's error, which the script can catch, is to come first.
+    pub stack_bytes: usize,
+    /// What loading may cost.
+    pub load: LoadLimits,
+}
+
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod names {
+    /// Of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
+    pub const COMPONENT_BYTES: &str = "component-bytes";
+    /// Of [`SandboxLimits::memory_bytes`](super::SandboxLimits::memory_bytes).
+    pub const MEMORY_BYTES: &str = "memory-bytes";
+    /// Of [`SandboxLimits::fuel`](super::SandboxLimits::fuel).
+    pub const FUEL: &str = "fuel";
+    /// Of [`SandboxLimits::wall_clock`](super::SandboxLimits::wall_clock).
+    pub const WALL_CLOCK_SECONDS: &str = "wall-clock-seconds";
+    /// Of [`SandboxLimits::table_elements`](super::SandboxLimits::table_elements).
+    pub const TABLE_ELEMENTS: &str = "table-elements";
+    /// Of [`SandboxLimits::handles`](super::SandboxLimits::handles).
+    pub const HANDLES: &str = "handles";
+    /// Of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
+    pub const CALL_BYTES: &str = "call-bytes";
+    /// Of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
+    pub const LOG_BYTES: &str = "log-bytes";
+    /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
+    pub const LIVE_INSTANCES: &str = "live-instances";
+    /// Of [`SandboxLimits::parts`](super::SandboxLimits::parts).
+    pub const PARTS: &str = "parts";
+    /// Of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
+    pub const STACK_BYTES: &str = "stack-bytes";
+    /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
+    pub const FUNCTIONS: &str = "functions";
+    /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
+    pub const FUNCTION_BYTES: &str = "function-bytes";
+    /// Of [`LoadLimits::compile_cpu`](super::LoadLimits::compile_cpu).
+    pub const COMPILE_CPU_SECONDS: &str = "compile-cpu-seconds";
+    /// Of [`LoadLimits::compile_wall`](super::LoadLimits::compile_wall).
+    pub const COMPILE_WALL_SECONDS: &str = "compile-wall-seconds";
+    /// Of [`LoadLimits::compile_memory_bytes`](super::LoadLimits::compile_memory_bytes).
+    pub const COMPILE_MEMORY_BYTES: &str = "compile-memory-bytes";
+    /// Of [`LoadLimits::cache_bytes`](super::LoadLimits::cache_bytes).
+    pub const CACHE_BYTES: &str = "cache-bytes";
+    /// Of [`LoadLimits::programs`](super::LoadLimits::programs).
+    pub const PROGRAMS: &str = "programs";
+}
+
+impl Default for SandboxLimits {
+    fn default() -> Self {
+        Self {
+            component_bytes: 16 << 20,
+            memory_bytes: 128 << 20,
+            fuel: 300_000_000_000,
+            wall_clock: Duration::from_secs(60),
+            table_elements: 100_000,
+            handles: 3_000,
+            call_bytes: 72 << 20,
+            log_bytes: 256 << 10,
+            live_instances: 1_000,
+            parts: 16,
+            stack_bytes: 3 << 19,
+            load: LoadLimits::default(),
+        }
+    }
+}
+
+impl SandboxLimits {
+    /// Says no to a component of more bytes than these limits allow.
+    pub fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
+        load::check_size(bytes, self.component_bytes)
+    }
+}
+
+/// Time that the host took to answer a guest's calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostTime(Arc<Mutex<Spent>>);
+
+#[derive(Debug, Default)]
+struct Spent {
+    /// In calls that have been answered.
+    answered: Duration,
+    /// When the call began that is being answered.
+    since: Option<Instant>,
+}
+
+impl HostTime {
+    /// Waits for an answer, on the host's time.
+    pub(crate) async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.begin();
+        let answer = answer.await;
+        self.end();
+        answer
+    }
+
+    /// From here on it is the host's.
+    pub(crate) fn begin(&self) {
+        self.lock().since = Some(Instant::now());
+    }
+
+    /// It is the guest's again, from now on.
+    pub(crate) fn end(&self) -> Instant {
+        let (mut spent, now) = (self.lock(), Instant::now());
+        if let Some(since) = spent.since.take() {
+            spent.answered += now.saturating_duration_since(since);
+        }
+        now
+    }
+
+    /// All of it until now, with the call that is being answered.
+    pub(crate) fn total(&self) -> Duration {
+        let spent = self.lock();
+        spent.answered + spent.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says no to growth beyond the bounds, and remembers that it did.
+///
+/// A guest sees a refused growth as a failed allocation and usually aborts; without this memory its end would look like any other trap.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    memory_left: usize,
+    table_elements: usize,
+    parts: usize,
+    refused: Option<Refused>,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Memory,
+    Table,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &SandboxLimits) -> Self {
+        Self {
+            memory_left: limits.memory_bytes,
+            table_elements: limits.table_elements,
+            parts: limits.parts as usize,
+            refused: None,
+        }
+    }
+
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        match self.memory_left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => self.memory_left = left,
+            None => self.refused = Some(Refused::Memory),
+        }
+        Ok(self.refused != Some(Refused::Memory))
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.table_elements;
+        if !fits {
+            self.refused = Some(Refused::Table);
+        }
+        Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        self.parts
+    }
+
+    fn tables(&self) -> usize {
+        self.parts
+    }
+
+    fn memories(&self) -> usize {
+        self.parts
+    }
+}

@@ -1,0 +1,128 @@
+//! Keys in `ssh-agent`: the part of its protocol that lists keys and signs (draft-ietf-sshm-ssh-agent).
+
+mod connection;
+mod error;
+mod message;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fmt};
+
+use crate::kind::Kind;
+use crate::public::PublicKey;
+
+pub use error::AgentError;
+
+/// Where an agent is found, as all that speak to one agree.
+const SOCKET_VARIABLE: &str = "SSH_AUTH_SOCK";
+
+/// An agent behind a socket. Each question is a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    socket: PathBuf,
+    patience: Patience,
+}
+
+/// How long an agent may take, from the connection to the last byte of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// To list its keys.
+    pub list: Duration,
+    /// To sign: it may ask a person first (`ssh-add -c`).
+    pub sign: Duration,
+}
+
+impl Patience {
+    /// Nobody waits longer than that for a list, and a person answers within two minutes or has gone.
+    pub const USUAL: Self = Self { list: Duration::from_secs(10), sign: Duration::from_secs(120) };
+}
+
+impl Agent {
+    /// The agent that `SSH_AUTH_SOCK` names.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn from_environment() -> Result<Self, AgentError> {
+        match env::var_os(SOCKET_VARIABLE) {
+            Some(socket) if !socket.is_empty() => Ok(Self::at(Path::new(&socket), Patience::USUAL)),
+            _ => Err(AgentError::NoSocket),
+        }
+    }
+
+    /// The agent behind this socket. Nothing is said to it yet.
+    pub fn at(socket: &Path, patience: Patience) -> Self {
+        Self { socket: socket.to_owned(), patience }
+    }
+
+    /// The keys that it holds, of whatever kind.
+    ///
+    /// # Errors
+    /// When it does not answer, or not as it should.
+    pub fn identities(&self) -> Result<Vec<Identity>, AgentError> {
+        let answer = self.ask(&message::list(), self.patience.list)?;
+        message::identities(&answer)
+    }
+
+    /// The private half of `key`, as far as the agent lends it.
+    ///
+    /// # Errors
+    /// When it does not hold it; the error says what it holds.
+    pub fn key(&self, key: &PublicKey) -> Result<AgentKey, AgentError> {
+        let present = self.identities()?;
+        match present.iter().any(|identity| identity.key == Some(*key)) {
+            true => Ok(AgentKey { agent: self.clone(), key: *key }),
+            false => Err(AgentError::KeyNotThere { wanted: *key, present }),
+        }
+    }
+
+    fn ask(&self, request: &[u8], patience: Duration) -> Result<Vec<u8>, AgentError> {
+        connection::exchange(&self.socket, request, patience)
+    }
+}
+
+/// A key that an agent holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Of which kind it is.
+    pub kind: Kind,
+    /// The key, when it is one that signs here.
+    pub key: Option<PublicKey>,
+    /// What `ssh-add -l` shows.
+    pub fingerprint: String,
+    /// What its owner calls it, fit for a terminal.
+    pub comment: String,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, fingerprint, comment, .. } = self;
+        write!(f, "{fingerprint} \"{comment}\" ({kind})")
+    }
+}
+
+/// A key that an agent holds and signs with.
+#[derive(Clone, Debug)]
+pub struct AgentKey {
+    agent: Agent,
+    key: PublicKey,
+}
+
+impl AgentKey {
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The Ed25519 signature over `message`, which was verified: whatever an agent answers, no other comes out of here.
+    ///
+    /// # Errors
+    /// When the agent refuses, does not answer in time, or answers something else.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], AgentError> {
+        let answer = self.agent.ask(&message::sign(&self.key, message), self.agent.patience.sign)?;
+        let signature = message::signature(&answer)?;
+        match self.key.verifies(message, &signature) {
+            true => Ok(signature),
+            false => Err(AgentError::WrongSignature),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Keys in files.
+
+mod error;
+mod generate;
+mod openssh;
+mod pkcs8;
+mod read;
+
+use std::path::Path;
+use std::{fmt, io};
+
+use ed25519_dalek::{Signer as _, SigningKey};
+
+use crate::kind::{Kind, Unsupported};
+use crate::passphrase::Passphrase;
+use crate::pem;
+use crate::public::{PublicKey, looks_like_a_key};
+
+pub use error::{FileError, Problem};
+pub use generate::generate;
+pub(crate) use read::read_public;
+
+/// A private key that was read from a file. Wiped when dropped; `Debug` shows the public half only.
+pub struct KeyFile(SigningKey);
+
+impl KeyFile {
+    /// Reads a private key: PKCS#8 in PEM, or OpenSSH's form. `ask` is called with a prompt when the key is encrypted, and only after
+    /// all that is not encrypted was found good; [`ask_on_terminal`](crate::ask_on_terminal) is what a command line gives.
+    ///
+    /// A PKCS#8 key that somebody has altered may open as another key: compare [`public_key`](Self::public_key) with the one that is to
+    /// sign. A symbolic link is followed; what counts is the file at its end, which has to be the caller's and nobody else's to read.
+    ///
+    /// # Errors
+    /// When the file cannot be read, others can read it, it is no Ed25519 key, or the passphrase is wrong.
+    pub fn open(path: &Path, ask: impl FnOnce(&str) -> io::Result<Passphrase>) -> Result<Self, FileError> {
+        let unlock = || {
+            let prompt = format!("passphrase for {}: ", path.display());
+            match ask(&prompt).map_err(Problem::Prompt)? {
+                passphrase if passphrase.as_bytes().is_empty() => Err(Problem::NoPassphrase),
+                passphrase => Ok(passphrase),
+            }
+        };
+        let parsed = read::read_private(path).and_then(|text| parse(&text, unlock));
+        parsed.map(Self).map_err(|problem| FileError { path: path.to_owned(), problem })
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey::of(&self.0)
+    }
+
+    /// The Ed25519 signature over `message`.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyFile").field(&self.public_key()).finish()
+    }
+}
+
+fn parse(text: &str, unlock: impl FnOnce() -> Result<Passphrase, Problem>) -> Result<SigningKey, Problem> {
+    let bytes =
+        || pem::decode(text).ok_or(Problem::Damaged("the PEM block is cut or has something behind it"));
+    match pem::label(text) {
+        Some("PRIVATE KEY") => pkcs8::parse(&bytes()?),
+        Some("ENCRYPTED PRIVATE KEY") => pkcs8::decrypt(&bytes()?, unlock),
+        Some("OPENSSH PRIVATE KEY") => openssh::parse(&bytes()?, unlock),
+        Some("RSA PRIVATE KEY") => unsupported(Kind::Rsa),
+        Some("EC PRIVATE KEY") => unsupported(Kind::Ecdsa),
+        Some("DSA PRIVATE KEY") => unsupported(Kind::Dsa),
+        Some("PUBLIC KEY") => Err(Problem::NotPrivate),
+        None if looks_like_a_key(text) => Err(Problem::NotPrivate),
+        _ => Err(Problem::NotAKey),
+    }
+}
+
+fn unsupported(kind: Kind) -> Result<SigningKey, Problem> {
+    Err(Problem::Unsupported(Unsupported { kind }))
+}

@@ -1,0 +1,33 @@
+//! What opens an encrypted key.
+
+use std::{fmt, io};
+
+use zeroize::Zeroizing;
+
+/// A passphrase. Wiped when dropped; `Debug` does not show it.
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes over what was typed.
+    pub fn new(typed: String) -> Self {
+        Self(Zeroizing::new(typed))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passphrase").finish_non_exhaustive()
+    }
+}
+
+/// Asks on the terminal, whatever standard input is, and does not show what is typed.
+///
+/// # Errors
+/// When there is no terminal, or nothing comes from it.
+pub fn ask_on_terminal(prompt: &str) -> io::Result<Passphrase> {
+    rpassword::prompt_password(prompt).map(Passphrase::new)
+}

@@ -1,0 +1,211 @@
+//! What one write does inside its transaction.
+
+use crate::approvals;
+use crate::cache::{Journal, WriterCache};
+use crate::deletion::delete;
+use crate::journal::{Lines, Spot};
+use crate::projections::Projections;
+use crate::schedule;
+use crate::sql::conflict;
+use crate::sql::is_constraint;
+use crate::sql::run;
+use crate::sql::{cell, classify, one};
+use crate::usage::Change;
+use receipt::{Digest, Timestamp};
+use rusqlite::{Connection, params};
+use std::sync::Arc;
+use store::{Create, InstanceKey, InstanceState, JournalPosition, Quotas, Stamp, StoreError, Write, Written};
+use workflow::{ReceiptId, TenantId};
+
+/// How many of the last characters of an instance's output are kept.
+const OUTPUT: i64 = 1 << 20;
+
+/// A write whose texts are made: whoever hands it over does that work, and not the one thread that writes for everybody.
+pub(crate) enum Record {
+    Create {
+        place: JournalPosition,
+        component: (Digest, Arc<[u8]>),
+        lines: Lines,
+        quotas: Quotas,
+    },
+    Append {
+        place: JournalPosition,
+        lines: Lines,
+        quotas: Option<Quotas>,
+        /// None for a step: there are so many of them that what is never in one is kept apart.
+        beside: Option<Box<Projections>>,
+    },
+    Output {
+        key: InstanceKey,
+        text: String,
+    },
+    Postpone {
+        key: InstanceKey,
+        until: Timestamp,
+    },
+    Delete {
+        place: JournalPosition,
+        components: Vec<Digest>,
+        bytes: usize,
+        by: String,
+    },
+    Act {
+        seen: u64,
+        at: Timestamp,
+        body: String,
+    },
+    Revoke {
+        receipt: ReceiptId,
+        at: Timestamp,
+        body: String,
+    },
+}
+
+impl Record {
+    /// Makes the texts.
+    pub(crate) fn of(write: Write<'_>) -> Result<Self, StoreError> {
+        Ok(match write {
+            Write::Create(Create { key, component, at, entries, quotas }) => Self::Create {
+                place: JournalPosition { key: key.clone(), after: 0, at: *at },
+                component: component.clone(),
+                lines: Lines::of_creation(entries)?,
+                quotas: quotas.clone(),
+            },
+            Write::Append { place, batch } => {
+                let (lines, beside) = (Lines::of(&batch.entries)?, Projections::of(batch)?);
+                Self::Append { place, lines, quotas: batch.quotas.clone(), beside: beside.map(Box::new) }
+            }
+            Write::Output { key, text } => Self::Output { key, text },
+            Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Delete { place, components, bytes, by } => Self::Delete { place, components, bytes, by },
+            Write::Act { seen, at, body } => Self::Act { seen, at, body },
+            Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
+        })
+    }
+
+    /// Bytes of text in it.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Create { component, lines, .. } => component.1.len() + lines.bytes,
+            Self::Append { lines, beside, .. } => {
+                lines.bytes + beside.as_ref().map_or(0, |beside| beside.bytes())
+            }
+            Self::Output { text, .. } => text.len(),
+            Self::Postpone { .. } | Self::Delete { .. } => 0,
+            Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
+        }
+    }
+
+    /// Whether it is one row and nothing else, as a step is. Then it is refused before anything is written, and leaves nothing to undo.
+    pub(crate) fn is_one_row(&self) -> bool {
+        matches!(self, Self::Append { beside: None, .. })
+    }
+
+    /// Writes it. Whatever comes of an error, it is not kept.
+    pub(crate) fn write(&self, db: &Connection, ledger: &mut WriterCache) -> Written {
+        match self {
+            Self::Create { place, component, lines, quotas } => {
+                create(db, ledger, place, component, lines, quotas)
+            }
+            Self::Append { place, lines, quotas, beside: None } => {
+                let journal = ledger.journal_at(db, place)?;
+                ledger.check(db, &place.key.tenant, Change::of_bytes(lines.bytes), quotas.as_ref())?;
+                add(db, ledger, place, journal, lines)
+            }
+            Self::Append { place, lines, quotas, beside: Some(beside) } => {
+                beside.append(db, ledger, place, lines, quotas.as_ref())
+            }
+            Self::Output { key, text } => keep_output(db, ledger, key, text),
+            Self::Postpone { key, until } => {
+                let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
+                let row = ledger.journal(db, key)?.row;
+                run(db, postpone, params![row, until.as_millis()]).map(|()| None)
+            }
+            Self::Delete { place, components, bytes, by } => {
+                delete(db, ledger, place, (components, *bytes), by)
+            }
+            Self::Act { seen, at, body } => {
+                approvals::add_act(db, *seen, ledger.time(*at), body).map(|()| None)
+            }
+            Self::Revoke { receipt, at, body } => {
+                approvals::revoke(db, receipt, ledger.time(*at), body).map(|()| None)
+            }
+        }
+    }
+}
+
+fn create(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    place: &JournalPosition,
+    component: &(Digest, Arc<[u8]>),
+    lines: &Lines,
+    quotas: &Quotas,
+) -> Written {
+    let key = &place.key;
+    let mut change = Change { instances: 1, ..Change::default() };
+    keep_component(db, &key.tenant, component, &mut change)?;
+    let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+    let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, first, last) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?6)";
+    let mut insert = db.prepare_cached(insert).map_err(classify)?;
+    let (state, at) = (schedule::number(InstanceState::Queued), ledger.time(place.at).as_millis());
+    let first = ledger.next(db)?;
+    let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, first];
+    let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
+        true => StoreError::Exists(key.clone()),
+        false => classify(error),
+    })?;
+    let journal = ledger.begun(key, row);
+    let stamp = add(db, ledger, place, journal, lines)?;
+    change.bytes += ledger.settle(key);
+    ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
+    Ok(stamp)
+}
+
+/// Keeps a component that an instance of the tenant is loaded with.
+pub(crate) fn keep_component(
+    db: &Connection,
+    tenant: &TenantId,
+    (digest, bytes): &(Digest, Arc<[u8]>),
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    if change.hold(db, tenant, (digest, bytes))? {
+        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), &**bytes])?;
+    }
+    Ok(())
+}
+
+fn keep_output(db: &Connection, ledger: &mut WriterCache, key: &InstanceKey, text: &str) -> Written {
+    let row = ledger.journal(db, key)?.row;
+    let length = || -> Result<i64, StoreError> {
+        let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+        Ok(one(db, select, [row], |row| cell(row, 0))?.unwrap_or(0))
+    };
+    let before = length()?;
+    let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
+    run(db, append, params![row, text, OUTPUT])?;
+    let change = Change { bytes: length()? - before, ..Change::default() };
+    ledger.charge(db, &key.tenant, change, None)?;
+    Ok(None)
+}
+
+/// Adds entries, as one row.
+pub(crate) fn add(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    place: &JournalPosition,
+    journal: Journal,
+    lines: &Lines,
+) -> Written {
+    let (key, after) = (&place.key, place.after as u64);
+    if lines.count == 0 {
+        return Ok(None);
+    }
+    let count = lines.count as i64;
+    let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
+    let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
+    lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
+    let journal = Journal { length: after + count.unsigned_abs(), ..journal };
+    ledger.add(key, journal, (seq, lines.bytes));
+    Ok(Some(Stamp { seq: seq.unsigned_abs(), at }))
+}

@@ -1,0 +1,180 @@
+//! A copy of a data folder while it is in use: the journal at one moment, and everything else as it is right after.
+//!
+//! The journal goes first. What is deployed is deployed before the journal says so, and keys are there before anything is signed with
+//! them: so the copy has everything that its journal speaks of.
+
+use crate::sql::classify;
+use crate::{DataFolder, open};
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use std::ffi::OsStr;
+use std::fs::{DirEntry, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+use store::{StoreError, files};
+
+/// What was copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Files.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// What was left out, by its name in the folder.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// What belongs to the process that owns the folder, or is made anew by whoever opens it.
+const LEFT_OUT: [&str; 3] = ["cache", "control.sock", "lock"];
+
+/// The journal's name, and what belongs to it while it is open.
+const JOURNAL: &str = "journal.sqlite";
+const BESIDE_JOURNAL: [&str; 2] = ["journal.sqlite-wal", "journal.sqlite-shm"];
+
+/// What a file is called before it is whole.
+const UNFINISHED: &str = "new";
+
+/// Copies a folder to a new one, which is there whole or not at all.
+///
+/// # Errors
+/// When there is something already, the copy cannot be written, or the journal is damaged.
+pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
+    let failed = |problem: String| StoreError::Backup { path: to.to_owned(), problem };
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(failed("it exists already, and a copy overwrites nothing".to_owned()));
+    }
+    let name = to.file_name().ok_or_else(|| failed("it has no name".to_owned()))?;
+    let parent = match to.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let within =
+        parent.canonicalize().and_then(|parent| Ok(parent.starts_with(folder.path().canonicalize()?)));
+    if within.map_err(|error| failed(error.to_string()))? {
+        return Err(failed("it would lie in the folder that is copied".to_owned()));
+    }
+    let mut unfinished = name.to_owned();
+    unfinished.push(".partial");
+    let partial = parent.join(unfinished);
+    let made = fs::DirBuilder::new().mode(0o700).create(&partial);
+    made.map_err(|error| {
+        failed(format!("{}: {error} (what was broken off is left there: remove it)", partial.display()))
+    })?;
+    let copied = fill(folder, &partial).and_then(|copied| {
+        fs::rename(&partial, to).and_then(|()| files::sync(parent)).map_err(|error| at(to, &error))?;
+        Ok(copied)
+    });
+    if copied.is_err() {
+        // What is left of it says by its name that it is not whole.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    copied
+}
+
+fn at(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Backup { path: path.to_owned(), problem: error.to_string() }
+}
+
+fn fill(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
+    let mut copied = Copied::default();
+    copy_journal(&folder.journal(), &to.join(JOURNAL))?;
+    copied.count(&to.join(JOURNAL))?;
+    copied.copy_folder(folder.path(), Path::new(""), to)?;
+    Ok(copied)
+}
+
+/// Copies the journal as it is at one moment, and looks through the copy.
+fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let journal = open::read_as_it_is(from)?;
+    let made = File::options().write(true).create_new(true).mode(0o600).open(to);
+    made.map_err(|error| at(to, &error))?;
+    let mut copy = Connection::open(to).map_err(classify)?;
+    let backup = Backup::new(&journal, &mut copy).map_err(classify)?;
+    // All pages in one step: the moment is the same for all of them, and nobody who writes meanwhile has to wait.
+    match backup.step(-1).map_err(classify)? {
+        StepResult::Done => {}
+        other => {
+            let problem = format!("the journal is busy ({other:?}): try again");
+            return Err(StoreError::Backup { path: to.to_owned(), problem });
+        }
+    }
+    drop(backup);
+    let verdict: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(classify)?;
+    match verdict.as_str() {
+        "ok" => Ok(()),
+        _ => Err(StoreError::Damaged(verdict)),
+    }
+}
+
+impl Copied {
+    /// Copies what is in a folder below the data folder; `within` is its name there.
+    fn copy_folder(&mut self, root: &Path, within: &Path, to: &Path) -> Result<(), StoreError> {
+        let from = root.join(within);
+        let failed = |error: &io::Error| at(&from, error);
+        let entries = fs::read_dir(&from).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let mut entries = entries.map_err(|error| failed(&error))?;
+        entries.sort_by_key(|entry| (order(entry), entry.file_name()));
+        for entry in entries {
+            let (name, path) = (within.join(entry.file_name()), entry.path());
+            match Kind::of(&entry, within).map_err(|error| failed(&error))? {
+                Kind::Journal => {}
+                Kind::LeftOut => self.left_out.push(name),
+                Kind::File => self.copy_file(&path, &to.join(&name))?,
+                Kind::Folder => {
+                    let made = fs::DirBuilder::new().mode(0o700).create(to.join(&name));
+                    made.map_err(|error| at(&to.join(&name), &error))?;
+                    self.copy_folder(root, &name, to)?;
+                }
+            }
+        }
+        let copy = to.join(within);
+        files::sync(&copy).map_err(|error| at(&copy, &error))
+    }
+
+    fn copy_file(&mut self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        fs::copy(from, to).map_err(|error| at(from, &error))?;
+        let synced = File::open(to).and_then(|file| file.sync_all());
+        synced.map_err(|error| at(to, &error))?;
+        self.count(to)
+    }
+
+    fn count(&mut self, file: &Path) -> Result<(), StoreError> {
+        self.files += 1;
+        self.bytes += fs::metadata(file).map_err(|error| at(file, &error))?.len();
+        Ok(())
+    }
+}
+
+/// The list of keys goes before the keys: each that is on it was there before.
+fn order(entry: &DirEntry) -> u8 {
+    u8::from(entry.file_name() != "keys.json")
+}
+
+/// What is done with what lies in a folder.
+enum Kind {
+    /// Copied already.
+    Journal,
+    LeftOut,
+    File,
+    Folder,
+}
+
+impl Kind {
+    fn of(entry: &DirEntry, within: &Path) -> io::Result<Self> {
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
+        let is = |names: &[&str]| within.as_os_str().is_empty() && names.iter().any(|known| name == *known);
+        Ok(match () {
+            () if is(&[JOURNAL]) || is(&BESIDE_JOURNAL) => Self::Journal,
+            () if is(&LEFT_OUT) || Path::new(&name).extension() == Some(OsStr::new(UNFINISHED)) => {
+                Self::LeftOut
+            }
+            () if kind.is_dir() => Self::Folder,
+            // A file that stands elsewhere, such as a policy, is copied to where its name stands.
+            () if kind.is_file() || fs::metadata(entry.path()).is_ok_and(|found| found.is_file()) => {
+                Self::File
+            }
+            () => Self::LeftOut,
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! What the one who writes knows without asking the database, and what a transaction changes at its end.
+
+use crate::deletion::Mark;
+use crate::heads::{Heads, Hint, Seen};
+use crate::sql::run;
+use crate::sql::{cell_0, one};
+use crate::usage::{Change, keep_usage, usage};
+use crate::{heads, journal};
+use receipt::Timestamp;
+use rusqlite::Connection;
+use std::collections::HashMap;
+use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage};
+use workflow::TenantId;
+
+/// How many journals are remembered: some 20 MiB.
+const JOURNALS: usize = 100_000;
+
+/// How many texts that rows have in common are remembered.
+const TEXTS: usize = 256;
+
+/// How many tenants' usage is remembered.
+const TENANTS: usize = 10_000;
+
+/// Beside the database: journals and texts that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
+#[derive(Debug)]
+pub(crate) struct WriterCache {
+    latest: Timestamp,
+    /// The last place among all facts that a deletion has left free.
+    floor: i64,
+    journals: HashMap<InstanceKey, Journal>,
+    /// Whose journal the write at hand has added to.
+    added: Option<InstanceKey>,
+    texts: HashMap<String, i64>,
+    /// The place of the next fact, where it is known.
+    next: Option<i64>,
+    /// What the database says of itself as long as nobody else writes to it.
+    version: i64,
+    changes: HashMap<TenantId, Change>,
+    /// What tenants kept before this transaction, those that were asked about.
+    usages: HashMap<TenantId, Usage>,
+    tail: Heads,
+}
+
+/// Where an instance's journal is, and how long it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Journal {
+    /// The instance's row.
+    pub(crate) row: i64,
+    /// The number of its entries.
+    pub(crate) length: u64,
+    /// The row of the last of them.
+    pub(crate) last: Option<i64>,
+}
+
+impl WriterCache {
+    pub(crate) fn new(latest: Option<Timestamp>, mark: Option<Mark>) -> Self {
+        let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
+        let (journals, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (usages, tail) = (HashMap::new(), Heads::default());
+        let floor = mark.map_or(0, |mark| mark.seq);
+        Self { latest, floor, journals, added: None, texts, next: None, version: 0, changes, usages, tail }
+    }
+
+    /// The time to record. Another instance may have recorded something later since `at` was looked up.
+    pub(crate) fn time(&mut self, at: Timestamp) -> Timestamp {
+        self.latest = self.latest.max(at);
+        self.latest
+    }
+
+    /// The latest time ever recorded, if anything was.
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
+    /// The place among all facts after which the next one comes, whatever was deleted.
+    pub(crate) fn floor(&self) -> i64 {
+        self.floor
+    }
+
+    /// Something was deleted. Should that be undone, a place is left out and nothing is lost.
+    pub(crate) fn raise(&mut self, mark: Mark) {
+        self.floor = self.floor.max(mark.seq);
+    }
+
+    /// There is no such instance any more. The bytes of its entries that were not counted yet.
+    pub(crate) fn strike(&mut self, key: &InstanceKey) -> i64 {
+        self.journals.remove(key);
+        self.tail.settle(key)
+    }
+
+    /// The journal of an instance.
+    pub(crate) fn journal(&mut self, db: &Connection, key: &InstanceKey) -> Result<Journal, StoreError> {
+        if let Some(journal) = self.journals.get(key) {
+            return Ok(*journal);
+        }
+        let (row, last) = heads::end(db, key, Some(Hint::of_all(self.tail.last(key))))?;
+        let journal = Journal { row, length: length(db, key, last)?, last };
+        self.remember(key, journal);
+        Ok(journal)
+    }
+
+    /// The same for a write that expects its end to be there.
+    pub(crate) fn journal_at(
+        &mut self,
+        db: &Connection,
+        place: &JournalPosition,
+    ) -> Result<Journal, StoreError> {
+        let journal = self.journal(db, &place.key)?;
+        match journal.length == place.after as u64 {
+            true => Ok(journal),
+            false => Err(StoreError::Conflict(place.key.clone())),
+        }
+    }
+
+    /// The write at hand has made an instance.
+    pub(crate) fn begun(&mut self, key: &InstanceKey, row: i64) -> Journal {
+        let journal = Journal { row, length: 0, last: None };
+        self.remember(key, journal);
+        self.added = Some(key.clone());
+        journal
+    }
+
+    /// Remembers what the write at hand has made of a journal: its new last row, and the bytes of that.
+    pub(crate) fn add(&mut self, key: &InstanceKey, journal: Journal, (last, bytes): (i64, usize)) {
+        self.remember(key, Journal { last: Some(last), ..journal });
+        self.added = Some(key.clone());
+        self.tail.push(key, journal.row, last, i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// An instance's row says now which its last entries are. The bytes of those that were not counted yet.
+    pub(crate) fn settle(&mut self, key: &InstanceKey) -> i64 {
+        self.tail.settle(key)
+    }
+
+    fn remember(&mut self, key: &InstanceKey, journal: Journal) {
+        if let Some(known) = self.journals.get_mut(key) {
+            *known = journal;
+            return;
+        }
+        if self.journals.len() >= JOURNALS {
+            self.journals.clear();
+        }
+        self.journals.insert(key.clone(), journal);
+    }
+
+    /// The place of the next fact.
+    pub(crate) fn next(&mut self, db: &Connection) -> Result<i64, StoreError> {
+        const LAST: &str = "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1";
+        let next = match self.next {
+            Some(next) => next,
+            None => self.floor.max(one(db, LAST, [], cell_0)?.unwrap_or(0)) + 1,
+        };
+        self.next = Some(next);
+        Ok(next)
+    }
+
+    /// The places of so many facts.
+    pub(crate) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
+        let next = self.next(db)?;
+        self.next = Some(next + count);
+        Ok(next)
+    }
+
+    /// The row of a text that many rows have in common.
+    pub(crate) fn text(&mut self, db: &Connection, text: &str) -> Result<i64, StoreError> {
+        if let Some(row) = self.texts.get(text) {
+            return Ok(*row);
+        }
+        run(db, "INSERT OR IGNORE INTO texts (body) VALUES (?1)", [text])?;
+        let row = one(db, "SELECT id FROM texts WHERE body = ?1", [text], cell_0)?.unwrap_or_default();
+        if self.texts.len() >= TEXTS {
+            self.texts.clear();
+        }
+        self.texts.insert(text.to_owned(), row);
+        Ok(row)
+    }
+
+    /// Begins a transaction: what is remembered does not hold where somebody else has written since the last one.
+    pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
+        let version = one(db, "PRAGMA data_version", [], cell_0)?.unwrap_or_default();
+        if self.version != version {
+            self.forget();
+            self.version = version;
+        }
+        self.tail.look(db)
+    }
+
+    /// Where things stand before a write that may be refused.
+    pub(crate) fn mark(&mut self) -> Option<i64> {
+        self.added = None;
+        self.tail.mark();
+        self.next
+    }
+
+    /// Takes a refused write back.
+    pub(crate) fn take_back(&mut self, mark: Option<i64>) {
+        self.next = mark;
+        self.texts.clear();
+        self.tail.take_back();
+        if let Some(key) = self.added.take() {
+            self.journals.remove(&key);
+        }
+    }
+
+    /// Counts a change, or refuses it.
+    pub(crate) fn charge(
+        &mut self,
+        db: &Connection,
+        tenant: &TenantId,
+        change: Change,
+        quotas: Option<&Quotas>,
+    ) -> Result<(), StoreError> {
+        self.check(db, tenant, change, quotas)?;
+        self.change(tenant, change);
+        Ok(())
+    }
+
+    /// Refuses a change because of what the tenant keeps, and what it has been granted in this transaction.
+    pub(crate) fn check(
+        &mut self,
+        db: &Connection,
+        tenant: &TenantId,
+        change: Change,
+        quotas: Option<&Quotas>,
+    ) -> Result<(), StoreError> {
+        let Some(quotas) = quotas else { return Ok(()) };
+        let (before, growth) = self.tail.bytes(tenant);
+        let mut granted = self.changes.get(tenant).copied().unwrap_or_default();
+        granted.bytes = granted.bytes.saturating_add(before);
+        let grown = Change { bytes: change.bytes.saturating_add(growth), ..change };
+        Ok(quotas.check(tenant, &granted.on(self.usage(db, tenant)?), &grown.growth())?)
+    }
+
+    fn change(&mut self, tenant: &TenantId, change: Change) {
+        if change == Change::default() {
+            return;
+        }
+        match self.changes.get_mut(tenant) {
+            Some(granted) => granted.add(change),
+            None => drop(self.changes.insert(tenant.clone(), change)),
+        }
+    }
+
+    /// What a tenant kept before this transaction.
+    fn usage(&mut self, db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
+        if let Some(usage) = self.usages.get(tenant) {
+            return Ok(*usage);
+        }
+        let usage = usage(db, tenant)?;
+        if self.usages.len() >= TENANTS {
+            self.usages.clear();
+        }
+        self.usages.insert(tenant.clone(), usage);
+        Ok(usage)
+    }
+
+    /// Writes what the transaction has changed beside its rows: one row a tenant, however much was written for it.
+    pub(crate) fn finish(&mut self, db: &Connection) -> Result<(), StoreError> {
+        if let Some(next) = self.next {
+            for (tenant, bytes) in self.tail.shorten(db, next - 1)? {
+                self.change(&tenant, Change { bytes, ..Change::default() });
+            }
+        }
+        for (tenant, change) in self.changes.drain() {
+            keep_usage(db, &tenant, change)?;
+            if let Some(usage) = self.usages.get_mut(&tenant) {
+                *usage = change.on(*usage);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells everybody what has been committed.
+    pub(crate) fn publish(&mut self, seen: &mut Seen) {
+        self.tail.publish(seen, self.next.map(|next| next - 1));
+    }
+
+    /// Forgets a transaction that did not take place, and every row that may have been its.
+    pub(crate) fn forget(&mut self) {
+        self.journals.clear();
+        self.texts.clear();
+        self.next = None;
+        self.changes.clear();
+        self.usages.clear();
+        self.tail.forget();
+    }
+}
+
+/// The number of an instance's entries: the last are in that row.
+fn length(db: &Connection, key: &InstanceKey, last: Option<i64>) -> Result<u64, StoreError> {
+    let Some(last) = last else { return Ok(0) };
+    let length = one(db, "SELECT idx + count FROM entries WHERE seq = ?1", [last], cell_0::<i64>)?;
+    Ok(length.ok_or_else(|| journal::missing(key, last))?.unsigned_abs())
+}

@@ -1,0 +1,118 @@
+//! Deleting an instance that has ended: what it asked for and printed goes, what was signed stays.
+//!
+//! ```text
+//!   goes    entries, requests, output; its component where no other instance has it
+//!   stays   receipts, redemptions, attestations, revocations, and that it was deleted: when, and by whom
+//! ```
+//!
+//! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
+
+use crate::cache::{Journal, WriterCache};
+use crate::journal;
+use crate::sql::run;
+use crate::sql::{cell, cell_0, every, key_at, one};
+use crate::usage::Change;
+use receipt::{Digest, Timestamp};
+use rusqlite::{Connection, params};
+use store::Deleted;
+use store::{InstanceKey, JournalPosition, StoreError, Written};
+use workflow::TenantId;
+
+/// Where the journal had got to at the last deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The last place that was given out.
+    pub(crate) seq: i64,
+    /// The latest time that was recorded.
+    pub(crate) at: Timestamp,
+}
+
+/// Deletes an instance that has ended and is as its deleter has seen it.
+pub(crate) fn delete(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    place: &JournalPosition,
+    (components, bytes): (&[Digest], usize),
+    by: &str,
+) -> Written {
+    let (Journal { row, length, last }, tenant) = (ledger.journal(db, &place.key)?, &place.key.tenant);
+    let ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
+    if ended != Some(1) || length != place.after as u64 {
+        return Err(StoreError::Conflict(place.key.clone()));
+    }
+    let kept = i64::try_from(bytes).unwrap_or(i64::MAX) + printed(db, row)?;
+    let mut change = Change { bytes: -kept, ..Change::default() };
+    for component in components {
+        change.bytes -= let_go(db, tenant, component)?;
+    }
+    remember(db, ledger, place, by)?;
+    let mut next = last;
+    while let Some(seq) = next {
+        next = one(db, "DELETE FROM entries WHERE seq = ?1 RETURNING prev", [seq], cell_0)?.flatten();
+    }
+    for table in [
+        "DELETE FROM requests WHERE instance = ?1",
+        "DELETE FROM outputs WHERE instance = ?1",
+        "DELETE FROM instances WHERE id = ?1",
+    ] {
+        run(db, table, [row])?;
+    }
+    change.bytes += ledger.strike(&place.key);
+    ledger.charge(db, tenant, change, None)?;
+    Ok(None)
+}
+
+/// Bytes of what an instance has printed.
+fn printed(db: &Connection, row: i64) -> Result<i64, StoreError> {
+    let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
+    Ok(one(db, select, [row], cell_0)?.unwrap_or(0))
+}
+
+/// An instance has a component no longer: the bytes that its tenant therefore keeps no longer.
+fn let_go(db: &Connection, tenant: &TenantId, component: &Digest) -> Result<i64, StoreError> {
+    const LET_GO: &str = "UPDATE holdings SET instances = instances - 1 WHERE tenant = ?1 AND component = ?2 RETURNING instances";
+    const FORGET: &str = "DELETE FROM holdings WHERE tenant = ?1 AND component = ?2";
+    const BYTES: &str = "SELECT length(bytes) FROM components WHERE digest = ?1";
+    const DELETE: &str = "DELETE FROM components WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM holdings WHERE component = ?1)";
+    let digest = component.to_string();
+    if one(db, LET_GO, [tenant.as_str(), &digest], cell_0::<i64>)? != Some(0) {
+        return Ok(0);
+    }
+    run(db, FORGET, [tenant.as_str(), &digest])?;
+    let bytes = one(db, BYTES, [&digest], cell_0)?.unwrap_or(0);
+    run(db, DELETE, [&digest])?;
+    Ok(bytes)
+}
+
+fn remember(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    place: &JournalPosition,
+    by: &str,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (at, InstanceKey { tenant, instance }) = (ledger.time(place.at), &place.key);
+    let (facts, last) = (place.after as u64, journal::last(db)?.cast_signed());
+    let mark = Mark { seq: ledger.floor().max(last), at };
+    let values =
+        params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq];
+    run(db, INSERT, values)?;
+    ledger.raise(mark);
+    Ok(())
+}
+
+/// Where the journal had got to at the last deletion, if there was one.
+pub(crate) fn mark(db: &Connection) -> Result<Option<Mark>, StoreError> {
+    one(db, "SELECT last, at FROM deletions ORDER BY id DESC LIMIT 1", [], |row| {
+        Ok(Mark { seq: cell(row, 0)?, at: Timestamp::from_millis(cell(row, 1)?) })
+    })
+}
+
+/// All that were deleted, in order.
+pub(crate) fn deletions(db: &Connection) -> Result<Vec<Deleted>, StoreError> {
+    const SELECT: &str = "SELECT tenant, instance, at, deleted_by, facts FROM deletions ORDER BY id";
+    every(db, SELECT, [], |row| {
+        let (at, facts) = (Timestamp::from_millis(cell(row, 2)?), cell::<i64>(row, 4)?.unsigned_abs());
+        Ok(Deleted { key: key_at(row, 0)?, at, by: cell(row, 3)?, facts })
+    })
+}

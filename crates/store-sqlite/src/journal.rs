@@ -1,0 +1,324 @@
+//! Entries as rows: what was appended together is one row, in shorthand, with a sum that shows damage.
+
+use crate::codec::{Encoded, NEXT, expand};
+use crate::heads;
+use crate::heads::Hint;
+use crate::sql::{cell, cell_0, classify, damaged, every, key_at, one};
+use receipt::Timestamp;
+use rusqlite::{Connection, Row, params};
+use std::collections::HashMap;
+use store::{Fact, InstanceKey, StoreError};
+use workflow::Entry;
+
+/// The text of entries that are appended together. It is made by whoever hands them over, not by the one thread that writes.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// How many they are.
+    pub(crate) count: usize,
+    /// The length of all of them as JSON text, which is what counts against a quota.
+    pub(crate) bytes: usize,
+    /// What the first of them says, where many instances have it in common.
+    pub(crate) loaded: Option<String>,
+    short: Encoded,
+    sum: Sum,
+}
+
+/// Bytes of text in most rows, and a few more.
+const TYPICAL: usize = 512;
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    /// The place of its first entry among all facts.
+    pub(crate) seq: i64,
+    /// The row of its instance.
+    pub(crate) instance: i64,
+    /// The place of its first entry in its instance's journal.
+    pub(crate) index: i64,
+    /// When it was recorded.
+    pub(crate) at: Timestamp,
+    /// The number of its entries.
+    pub(crate) count: i64,
+    /// The row before it in its instance's journal.
+    pub(crate) prev: Option<i64>,
+}
+
+impl Lines {
+    /// Makes the text.
+    pub(crate) fn of(entries: &[Entry]) -> Result<Self, StoreError> {
+        let text = text(entries)?;
+        Ok(Self::made(entries, &text, Encoded::of(&text).ok_or_else(unwritable)?))
+    }
+
+    /// The same for an instance's first entries, of which the very first is kept once for all instances of a component.
+    pub(crate) fn of_creation(entries: &[Entry]) -> Result<Self, StoreError> {
+        let [Entry::Loaded { .. }, ..] = entries else { return Self::of(entries) };
+        let text = text(entries)?;
+        let (loaded, others) =
+            text.split_once(NEXT).map_or((&*text, None), |(loaded, others)| (loaded, Some(others)));
+        let short = Encoded::after_loaded(others).ok_or_else(unwritable)?;
+        Ok(Self { loaded: Some(loaded.to_owned()), ..Self::made(entries, &text, short) })
+    }
+
+    fn made(entries: &[Entry], text: &str, short: Encoded) -> Self {
+        let (count, between) = (entries.len(), entries.len().saturating_sub(1));
+        Self { count, bytes: text.len() - between, loaded: None, short, sum: Sum::of(text) }
+    }
+
+    /// Writes them.
+    pub(crate) fn insert(
+        &self,
+        db: &Connection,
+        spot: Spot,
+        key: &InstanceKey,
+    ) -> Result<(), rusqlite::Error> {
+        const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body, count, bytes, sum, prev)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let Encoded { text, bytes } = &self.short;
+        let bytes = (!bytes.is_empty()).then_some(bytes);
+        let Spot { seq, instance, index, at, count, prev } = spot;
+        let sum = self.sum.at(spot, key);
+        let values = params![seq, instance, index, at.as_millis(), text, count, bytes, sum, prev];
+        db.prepare_cached(INSERT)?.execute(values).map(drop)
+    }
+}
+
+impl Spot {
+    fn of(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: cell(row, 0)?,
+            instance: cell(row, 1)?,
+            index: cell(row, 2)?,
+            at: Timestamp::from_millis(cell(row, 3)?),
+            count: cell(row, 4)?,
+            prev: cell(row, 5)?,
+        })
+    }
+}
+
+/// Entries as JSON text, with [`NEXT`] between them.
+fn text(entries: &[Entry]) -> Result<String, StoreError> {
+    let mut text = Vec::with_capacity(TYPICAL);
+    for (place, entry) in entries.iter().enumerate() {
+        if place > 0 {
+            text.push(NEXT as u8);
+        }
+        serde_json::to_writer(&mut text, entry).map_err(damaged)?;
+    }
+    String::from_utf8(text).map_err(damaged)
+}
+
+/// Something that is no JSON: nothing in here makes it.
+fn unwritable() -> StoreError {
+    StoreError::Damaged("a text to be written has control characters, and is no JSON".to_owned())
+}
+
+/// A sum of what a row says and of where it stands: it tells damage from what was written, not an adversary from a friend.
+#[derive(Debug, Clone)]
+struct Sum(crc32fast::Hasher);
+
+impl Sum {
+    fn of(text: &str) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(text.as_bytes());
+        Self(hasher)
+    }
+
+    fn at(&self, Spot { seq, instance, index, at, count, .. }: Spot, key: &InstanceKey) -> i32 {
+        let mut hasher = self.0.clone();
+        for part in [key.tenant.as_str(), "/", key.instance.as_str()] {
+            hasher.update(part.as_bytes());
+        }
+        for number in [seq, instance, index, at.as_millis(), count] {
+            hasher.update(&number.to_le_bytes());
+        }
+        hasher.finalize().cast_signed()
+    }
+}
+
+/// The rows of the journal as [`read`] wants them: the entries `e`, their instance `i`, and what that was loaded from.
+macro_rules! rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum, t.body, i.tenant, i.instance
+                FROM entries e JOIN instances i ON i.id = e.instance LEFT JOIN texts t ON t.id = i.loaded ",
+            $rest
+        )
+    };
+}
+
+/// An instance's journal.
+pub(crate) fn journal(
+    db: &Connection,
+    key: &InstanceKey,
+    hint: Option<Hint>,
+) -> Result<Vec<Fact>, StoreError> {
+    journal_of(db, key, heads::end(db, key, hint)?)
+}
+
+/// The journal of the instance in that row, whose last entries are in that one.
+pub(crate) fn journal_of(
+    db: &Connection,
+    key: &InstanceKey,
+    end: (i64, Option<i64>),
+) -> Result<Vec<Fact>, StoreError> {
+    let mut facts = Vec::new();
+    for row in walk(db, key, end, 0)? {
+        follows(facts.len() as u64, &row, key)?;
+        facts.extend(row);
+    }
+    Ok(facts)
+}
+
+/// An instance's rows in order, from the one that has the entry of that index on. Each names the one before it.
+fn walk(
+    db: &Connection,
+    key: &InstanceKey,
+    (instance, last): (i64, Option<i64>),
+    index: i64,
+) -> Result<Vec<Vec<Fact>>, StoreError> {
+    // What the instance was loaded from is said in its first row alone.
+    const SELECT: &str = "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum,
+        CASE e.idx WHEN 0 THEN (SELECT t.body FROM instances i JOIN texts t ON t.id = i.loaded WHERE i.id = e.instance) END
+        FROM entries e WHERE e.seq = ?1";
+    let (mut rows, mut next) = (Vec::new(), last);
+    while let Some(seq) = next {
+        let found = one(db, SELECT, [seq], |row| Ok((Spot::of(row)?, read(row, key)?)))?;
+        let (spot, facts) = found.ok_or_else(|| missing(key, seq))?;
+        if spot.instance != instance || spot.prev.is_some_and(|prev| prev >= seq) {
+            return Err(StoreError::Damaged(format!("fact {seq} is not one of instance {key}")));
+        }
+        rows.push(facts);
+        next = spot.prev.filter(|_| spot.index > index);
+    }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// A row that is spoken of and not there.
+pub(crate) fn missing(key: &InstanceKey, seq: i64) -> StoreError {
+    StoreError::Damaged(format!("fact {seq} of instance {key} is missing"))
+}
+
+/// Refuses a journal in which something is missing, or not in its place.
+fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
+    match row.first() {
+        Some(first) if first.index != expected => Err(StoreError::Damaged(format!(
+            "the journal of instance {key} has entry {} where entry {expected} should be",
+            first.index
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The fact of that place, and those that were appended with it.
+pub(crate) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!("WHERE e.seq <= ?1 ORDER BY e.seq DESC LIMIT 1");
+    let found = one(db, SELECT, [seq], |row| read(row, &key_at(row, 10)?))?.unwrap_or_default();
+    Ok(found.into_iter().filter(|fact| fact.key == *key).collect())
+}
+
+/// The first facts of an instance from that index on.
+pub(crate) fn from(
+    db: &Connection,
+    key: &InstanceKey,
+    (index, limit): (u64, u32),
+    hint: Option<Hint>,
+) -> Result<Vec<Fact>, StoreError> {
+    let found = walk(db, key, heads::end(db, key, hint)?, index.cast_signed())?;
+    Ok(found.into_iter().flatten().filter(|fact| fact.index >= index).take(limit as usize).collect())
+}
+
+/// The first facts after that place.
+pub(crate) fn after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!(
+        "WHERE e.seq >= coalesce((SELECT max(seq) FROM entries WHERE seq <= ?1), 0) ORDER BY e.seq LIMIT 1 + ?2"
+    );
+    let found = every(db, SELECT, params![seq.cast_signed(), limit], |row| read(row, &key_at(row, 10)?))?;
+    Ok(found.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
+}
+
+/// The place of the last fact; 0 where there is none.
+pub(crate) fn last(db: &Connection) -> Result<u64, StoreError> {
+    let last = one(db, "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1", [], cell_0::<i64>)?;
+    Ok(last.unwrap_or(0).unsigned_abs())
+}
+
+/// An instance's first entries.
+pub(crate) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!("WHERE e.seq = (SELECT first FROM instances WHERE id = ?1)");
+    const NEXT: &str = rows!("WHERE e.seq = ?1 AND e.instance = ?2");
+    let Some(mut facts) = one(db, SELECT, [instance], |row| read(row, key))? else { return Ok(Vec::new()) };
+    // A journal of an older format has them in two rows, one behind the other.
+    if let [Fact { seq, .. }] = facts[..] {
+        facts.extend(
+            one(db, NEXT, [seq.cast_signed() + 1, instance], |row| read(row, key))?.unwrap_or_default(),
+        );
+    }
+    Ok(facts)
+}
+
+/// Everything, in order.
+pub(crate) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
+    const SELECT: &str = rows!("ORDER BY e.seq");
+    let (mut facts, mut lengths) = (Vec::new(), HashMap::new());
+    for (instance, row) in
+        every(db, SELECT, [], |row| Ok((cell::<i64>(row, 1)?, read(row, &key_at(row, 10)?)?)))?
+    {
+        let length = lengths.entry(instance).or_insert(0);
+        if let Some(first) = row.first() {
+            follows(*length, &row, &first.key)?;
+        }
+        *length += row.len() as u64;
+        facts.extend(row);
+    }
+    Ok(facts)
+}
+
+/// The facts of one of the [`rows`].
+pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    let spot = Spot::of(row)?;
+    let failed = |why: String| {
+        let seq = spot.seq;
+        StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {why}"))
+    };
+    let text = |column| {
+        row.get_ref(column).map_err(classify)?.as_str_or_null().map_err(|error| failed(error.to_string()))
+    };
+    let bytes =
+        row.get_ref(7).map_err(classify)?.as_bytes_or_null().map_err(|error| failed(error.to_string()))?;
+    let body = text(6)?.unwrap_or_default();
+    let expanded = expand(body, bytes.unwrap_or_default(), text(9)?);
+    let expanded = expanded.ok_or_else(|| failed("its shorthand is not understood".to_owned()))?;
+    // What was written by older versions has no sum.
+    let sum: Option<i32> = cell(row, 8)?;
+    if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot, key)) {
+        return Err(failed("it is not what was written".to_owned()));
+    }
+    let entries: Vec<Entry> = expanded
+        .split(NEXT)
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .map_err(|error| failed(error.to_string()))?;
+    if entries.len() as i64 != spot.count {
+        return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
+    }
+    Ok(numbered(spot, key, entries))
+}
+
+/// The bytes that a row's entries count for: its text and its digits are in these columns. Damage is for whoever reads it to tell.
+pub(crate) fn length(row: &Row<'_>, (body, bytes): (usize, usize)) -> Result<i64, StoreError> {
+    let (body, bytes): (String, Option<Vec<u8>>) = (cell(row, body)?, cell(row, bytes)?);
+    let length = match expand(&body, &bytes.unwrap_or_default(), None) {
+        Some(text) => text.bytes().filter(|byte| *byte != NEXT as u8).count(),
+        None => body.len(),
+    };
+    Ok(length.cast_signed() as i64)
+}
+
+/// Entries with their places.
+fn numbered(spot: Spot, key: &InstanceKey, entries: Vec<Entry>) -> Vec<Fact> {
+    let places = (spot.seq.unsigned_abs()..).zip(spot.index.unsigned_abs()..);
+    let fact = |(entry, (seq, index))| Fact { seq, at: spot.at, key: key.clone(), index, entry };
+    entries.into_iter().zip(places).map(fact).collect()
+}

@@ -1,0 +1,101 @@
+//! Opening a journal, and telling whether it is one.
+
+use crate::schema::{check_format, is_older, migrate, prepare, prepare_once};
+use crate::sql::classify;
+use crate::wal;
+use store::StoreError;
+
+use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
+pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
+    let make = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
+    make.map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
+    check_format(&plain(path)?, path)?;
+    wal::check(path)?;
+    let mut connection = write(path)?;
+    migrate(&mut connection).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Opens a journal that is there, to write.
+pub(crate) fn write(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    prepare(&connection).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Opens it as it is, log and all, and leaves it so.
+pub(crate) fn plain(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Opens the file alone, whatever lies beside it.
+pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
+    let uri = format!("file:{}?immutable=1", percent_encoded(path));
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags).map_err(classify)
+}
+
+/// Opens the journal to read. A write-ahead log wants to be written to even then; where that is not allowed nobody else writes either,
+/// as far as this user goes, and the file is read as it lies.
+pub(crate) fn read(path: &Path) -> Result<Connection, StoreError> {
+    read_as_it_is(path).and_then(ready)
+}
+
+/// The same, of whatever format it is.
+pub(crate) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    match check_format(&connection, path) {
+        Err(StoreError::Database(error))
+            if matches!(code(&error), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) =>
+        {
+            let connection = immutable(path)?;
+            check_format(&connection, path)?;
+            Ok(connection)
+        }
+        checked => checked.map(|()| connection),
+    }
+}
+
+fn code(error: &Arc<dyn std::error::Error + Send + Sync>) -> Option<ErrorCode> {
+    error.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()
+}
+
+/// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.
+fn ready(connection: Connection) -> Result<Connection, StoreError> {
+    prepare_once(&connection).map_err(classify)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(classify)?;
+    if !is_older(&connection).map_err(classify)? {
+        return Ok(connection);
+    }
+    let mut copy = Connection::open_in_memory().map_err(classify)?;
+    let backup = Backup::new(&connection, &mut copy).map_err(classify)?;
+    backup.run_to_completion(PAGES, Duration::ZERO, None).map_err(classify)?;
+    drop(backup);
+    migrate(&mut copy).map_err(classify)?;
+    Ok(copy)
+}
+
+/// Pages that are copied at once.
+const PAGES: i32 = 4_096;
+
+fn percent_encoded(path: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+    let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    path.as_os_str().as_bytes().iter().map(encode).collect()
+}

@@ -1,0 +1,203 @@
+//! What is written with entries beside their journal: the records that they speak of, and what they stand for in other tables.
+//!
+//! A step has nothing of it, and there are so many steps that it is kept apart from what they do have.
+
+use crate::apply::{add, keep_component};
+use crate::cache::WriterCache;
+use crate::journal::Lines;
+use crate::requests::{Particulars, is_about};
+use crate::schedule::enter;
+use crate::sql::damaged;
+use crate::sql::{conflict, unique};
+use crate::usage::{Change, reopen, settle};
+use crate::{approvals, query};
+use receipt::Digest;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use std::sync::Arc;
+use store::{
+    Batch, InstanceKey, JournalPosition, Precondition, Quotas, ScheduleRow, Stamp, StoreError, StoredReceipt,
+    Written,
+};
+use workflow::{Entry, ReceiptId, RequestId};
+
+/// What an append changes beside the journal.
+pub(crate) struct Projections {
+    /// The entries that stand for something in another table, and their places in the batch.
+    entries: Vec<(usize, Entry)>,
+    request: Option<Particulars>,
+    receipt: Option<Kept>,
+    reopened: Vec<RequestId>,
+    component: Option<(Digest, Arc<[u8]>)>,
+    seen: Option<Box<Precondition>>,
+    agenda: Option<ScheduleRow>,
+}
+
+/// A receipt's names and its text.
+struct Kept {
+    id: ReceiptId,
+    request: RequestId,
+    body: String,
+}
+
+impl Projections {
+    /// None where there is nothing beside the journal.
+    pub(crate) fn of(batch: &Batch) -> Result<Option<Self>, StoreError> {
+        let Batch { entries, request, receipt, reopened, component, quotas: _, seen, agenda } = batch;
+        let stand = |(_, entry): &(usize, &Entry)| !stands_for_nothing_else(entry);
+        let beside = Self {
+            entries: entries
+                .iter()
+                .enumerate()
+                .filter(stand)
+                .map(|(place, entry)| (place, entry.clone()))
+                .collect(),
+            request: request.as_ref().map(|request| Particulars::of(request, entries)).transpose()?,
+            receipt: receipt.as_deref().map(Kept::of).transpose()?,
+            reopened: reopened.clone(),
+            component: component.clone(),
+            seen: seen.clone(),
+            agenda: *agenda,
+        };
+        Ok((!beside.is_nothing()).then_some(beside))
+    }
+
+    fn is_nothing(&self) -> bool {
+        let Self { entries, request, receipt, reopened, component, seen, agenda } = self;
+        let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
+        entries.is_empty() && none_named && component.is_none() && seen.is_none() && agenda.is_none()
+    }
+
+    /// Bytes of text in it.
+    pub(crate) fn bytes(&self) -> usize {
+        let component = self.component.as_ref().map_or(0, |component| component.1.len());
+        let request = self.request.as_ref().map_or(0, |request| request.length);
+        component + request + self.receipt.as_ref().map_or(0, |receipt| receipt.body.len())
+    }
+
+    /// Writes it with the entries themselves.
+    pub(crate) fn append(
+        &self,
+        db: &Connection,
+        ledger: &mut WriterCache,
+        place: &JournalPosition,
+        lines: &Lines,
+        quotas: Option<&Quotas>,
+    ) -> Written {
+        self.seen.as_ref().map_or(Ok(()), |seen| check_seen(db, seen))?;
+        let (journal, mut change) = (ledger.journal_at(db, place)?, Change::default());
+        if let Some(component) = &self.component {
+            keep_component(db, &place.key.tenant, component, &mut change)?;
+        }
+        let stamp = add(db, ledger, place, journal, lines)?;
+        self.keep_records(db, ledger, place, (journal.row, stamp), &mut change)?;
+        if let Some(stamp) = stamp {
+            self.settle(db, place, stamp, &mut change)?;
+        }
+        if let Some(agenda) = self.agenda {
+            let last = ledger.journal(db, &place.key)?.last;
+            enter(db, (journal.row, last), agenda, ledger.time(place.at), &mut change)?;
+            change.bytes += ledger.settle(&place.key);
+        }
+        self.reopened.iter().try_for_each(|request| reopen(db, request, &mut change))?;
+        ledger.charge(db, &place.key.tenant, change, quotas)?;
+        Ok(stamp)
+    }
+
+    /// To the small tables what the entries stand for.
+    fn settle(
+        &self,
+        db: &Connection,
+        place: &JournalPosition,
+        stamp: Stamp,
+        change: &mut Change,
+    ) -> Result<(), StoreError> {
+        for (offset, entry) in &self.entries {
+            settle(db, entry, change)?;
+            approvals::settle(db, entry)?;
+            stand_for(db, entry, &place.key, Stamp { seq: stamp.seq + *offset as u64, ..stamp })?;
+        }
+        Ok(())
+    }
+
+    /// The records that the entries speak of.
+    fn keep_records(
+        &self,
+        db: &Connection,
+        ledger: &mut WriterCache,
+        place: &JournalPosition,
+        (row, stamp): (i64, Option<Stamp>),
+        change: &mut Change,
+    ) -> Result<(), StoreError> {
+        if let Some(request) = &self.request {
+            let stamp = stamp.ok_or_else(|| damaged("a request without a fact"))?;
+            let fact = self.entries.iter().find(|(_, entry)| is_about(entry, &request.id));
+            let seq = stamp.seq + fact.map_or(0, |(offset, _)| *offset as u64);
+            approvals::count(db, &place.key.tenant, &request.subject, place.at)?;
+            let common = request.common.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+            let inserted = request.insert(db, seq.cast_signed(), row, common);
+            inserted.map_err(|error| conflict(error, &place.key))?;
+            change.pending += 1;
+            change.keep(request.length);
+        }
+        if let Some(Kept { id, request, body }) = &self.receipt {
+            let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
+            unique(db, insert, params![id.as_str(), request.as_str(), body], &place.key)?;
+            change.keep(body.len());
+        }
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn of(receipt: &StoredReceipt) -> Result<Self, StoreError> {
+        Ok(Self { id: receipt.id.clone(), request: receipt.request.clone(), body: to_json(receipt)? })
+    }
+}
+
+/// Refuses what was decided when things stood differently.
+fn check_seen(db: &Connection, seen: &Precondition) -> Result<(), StoreError> {
+    approvals::check_acts(db, seen.acts)?;
+    match query::fate(db, &seen.receipt)? == seen.fate {
+        true => Ok(()),
+        false => Err(StoreError::FateMoved(seen.receipt.clone())),
+    }
+}
+
+/// Entries that change no table but their own: those of steps, as there are so many of them.
+fn stands_for_nothing_else(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::StepStarted { .. }
+            | Entry::StepCompleted { .. }
+            | Entry::StepFailed { .. }
+            | Entry::AttemptStarted { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::Told { .. }
+    )
+}
+
+/// What has to be found by another name than its place.
+fn stand_for(
+    db: &Connection,
+    entry: &Entry,
+    key: &InstanceKey,
+    Stamp { seq, at }: Stamp,
+) -> Result<(), StoreError> {
+    match entry {
+        Entry::Redeemed { receipt, .. } => {
+            let insert = "INSERT INTO redemptions VALUES (?1, ?2, ?3)";
+            let values = params![receipt.as_str(), seq.cast_signed(), at.as_millis()];
+            unique(db, insert, values, key)
+        }
+        Entry::Attested { receipt, document, .. } => {
+            let insert = "INSERT INTO attestations VALUES (?1, ?2)";
+            unique(db, insert, params![receipt.as_str(), document], key)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(damaged)
+}

@@ -1,0 +1,70 @@
+//! Reading: what the tables say, as it was committed.
+
+use crate::deletion;
+use crate::sql::{cell, cell_0, damaged, every, key_at, one};
+use receipt::{Digest, Timestamp};
+use rusqlite::{Connection, Row};
+use serde::de::DeserializeOwned;
+use store::{InstanceKey, ReceiptState, StoreError, StoredReceipt};
+use workflow::ReceiptId;
+
+pub(crate) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
+    every(db, "SELECT tenant, instance FROM instances ORDER BY id", [], |row| key_at(row, 0))
+}
+
+pub(crate) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
+}
+
+pub(crate) fn receipt(
+    db: &Connection,
+    id: &ReceiptId,
+) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
+    let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
+    body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
+}
+
+/// What became of a receipt: nothing yet, if there is none of that name.
+pub(crate) fn fate(db: &Connection, id: &ReceiptId) -> Result<ReceiptState, StoreError> {
+    const SELECT: &str = "SELECT s.at, s.seq, a.body, v.at, v.body FROM (SELECT ?1 AS id) r
+        LEFT JOIN redemptions s ON s.receipt = r.id LEFT JOIN attestations a ON a.receipt = r.id
+        LEFT JOIN revocations v ON v.receipt = r.id";
+    let at = |row: &Row<'_>, column| cell(row, column).map(|at: Option<i64>| at.map(Timestamp::from_millis));
+    let fate = one(db, SELECT, [id.as_str()], |row| {
+        Ok(ReceiptState {
+            redeemed: at(row, 0)?.zip(cell::<Option<i64>>(row, 1)?.map(i64::unsigned_abs)),
+            attestation: cell(row, 2)?,
+            revoked: at(row, 3)?.zip(cell(row, 4)?),
+        })
+    })?;
+    Ok(fate.unwrap_or_default())
+}
+
+pub(crate) fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, StoreError> {
+    every(db, "SELECT id FROM receipts ORDER BY seq", [], |row| {
+        cell::<String>(row, 0)?.parse().map_err(damaged)
+    })
+}
+
+/// Times never run backwards in here, so the last entry has the latest, or the last deletion.
+pub(crate) fn latest(db: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    const LAST: &str = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
+    let last = one(db, LAST, [], |row| cell(row, 0).map(Timestamp::from_millis))?;
+    Ok(last.max(deletion::mark(db)?.map(|mark| mark.at)))
+}
+
+pub(crate) fn output(db: &Connection, key: &InstanceKey) -> Result<String, StoreError> {
+    let row = instance_row(db, key)?;
+    let text = one(db, "SELECT text FROM outputs WHERE instance = ?1", [row], |row| cell(row, 0))?;
+    Ok(text.unwrap_or_default())
+}
+
+pub(crate) fn instance_row(db: &Connection, key: &InstanceKey) -> Result<i64, StoreError> {
+    const SELECT: &str = "SELECT id FROM instances WHERE tenant = ?1 AND instance = ?2";
+    let found = one(db, SELECT, [key.tenant.as_str(), key.instance.as_str()], |row| cell(row, 0))?;
+    found.ok_or_else(|| StoreError::NoInstance(key.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(damaged)
+}

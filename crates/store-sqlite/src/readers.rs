@@ -1,0 +1,47 @@
+//! Connections that read. One who reads for long keeps nobody else from reading, nor from writing.
+
+use crate::open;
+use crate::sql::run;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use store::StoreError;
+
+/// How many connections are kept open while nobody uses them: to open one costs as much as twenty reads.
+const IDLE: usize = 32;
+
+/// Connections that are free.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Opens the first.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let first = open::read(&path)?;
+        Ok(Self { path, idle: Mutex::new(vec![first]) })
+    }
+
+    /// Reads what is committed, all of it as it was at one moment.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.lock().pop();
+        let connection = idle.map_or_else(|| open::read(&self.path), Ok)?;
+        run(&connection, "BEGIN", [])?;
+        let result = read(&connection);
+        run(&connection, "COMMIT", [])?;
+        let mut idle = self.lock();
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

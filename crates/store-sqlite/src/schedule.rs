@@ -1,0 +1,140 @@
+//! What is to be done next, and when: one row an instance, found by an index and never by a walk.
+
+use crate::sql::run;
+use crate::sql::{cell, cell_0, damaged, every, key_at, one};
+use crate::usage::{Change, changed};
+use receipt::Timestamp;
+use rusqlite::{Connection, Row, params};
+use store::InstanceState;
+use store::InstanceSummary;
+use store::ScheduleRow;
+use store::Selection;
+use store::{InstanceKey, StoreError};
+use workflow::TenantId;
+
+/// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
+pub(crate) fn enter(
+    db: &Connection,
+    (row, last): (i64, Option<i64>),
+    agenda: ScheduleRow,
+    since: Timestamp,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    const LEFT: &str = "UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1";
+    const UPDATE: &str =
+        "UPDATE instances SET state = ?2, due = ?3, since = ?4, ended = ?5, last = ?6 WHERE id = ?1";
+    let had_ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
+    let (before, ended) = (had_ended.unwrap_or(0), i64::from(agenda.standing.has_ended()));
+    change.instances += before - ended;
+    if ended == 1 {
+        change.pending -= changed(db, LEFT, [row])?;
+    }
+    let due = agenda.due.map(Timestamp::as_millis);
+    run(db, UPDATE, params![row, number(agenda.standing), due, since.as_millis(), ended, last])
+}
+
+/// The tenants that have a time at all, from one to the next by the index.
+macro_rules! tenants {
+    ($rest:literal) => {
+        concat!(
+            "WITH RECURSIVE next(tenant) AS (
+                SELECT min(tenant) FROM instances WHERE due IS NOT NULL
+                UNION ALL SELECT (SELECT min(i.tenant) FROM instances i WHERE i.due IS NOT NULL AND i.tenant > next.tenant)
+                    FROM next WHERE next.tenant IS NOT NULL) ",
+            $rest
+        )
+    };
+}
+
+/// The tenants that have something to do by then.
+pub(crate) fn due_tenants(db: &Connection, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
+    const SELECT: &str = tenants!(
+        "SELECT tenant FROM next WHERE tenant IS NOT NULL
+            AND EXISTS (SELECT 1 FROM instances i WHERE i.tenant = next.tenant AND i.due <= ?1)"
+    );
+    every(db, SELECT, [by.as_millis()], |row| cell::<String>(row, 0)?.parse().map_err(damaged))
+}
+
+/// A tenant's instances that are due by then, the longest due first.
+pub(crate) fn due(
+    db: &Connection,
+    tenant: &TenantId,
+    by: Timestamp,
+    limit: u32,
+) -> Result<Vec<InstanceKey>, StoreError> {
+    const SELECT: &str =
+        "SELECT tenant, instance FROM instances WHERE tenant = ?1 AND due <= ?2 ORDER BY due LIMIT ?3";
+    every(db, SELECT, params![tenant.as_str(), by.as_millis(), limit], |row| key_at(row, 0))
+}
+
+/// The first time after that at which something is due.
+pub(crate) fn next_due(db: &Connection, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    const SELECT: &str = tenants!(
+        "SELECT min((SELECT min(i.due) FROM instances i WHERE i.tenant = next.tenant AND i.due > ?1)) FROM next
+            WHERE tenant IS NOT NULL"
+    );
+    let found: Option<Option<i64>> = one(db, SELECT, [after.as_millis()], cell_0)?;
+    Ok(found.flatten().map(Timestamp::from_millis))
+}
+
+/// An instance's line.
+pub(crate) fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<InstanceSummary>, StoreError> {
+    const SELECT: &str =
+        "SELECT tenant, instance, state, due, since FROM instances WHERE tenant = ?1 AND instance = ?2";
+    one(db, SELECT, [key.tenant.as_str(), key.instance.as_str()], line)
+}
+
+/// The newest instances of a kind. A tenant's are found by its name, and no other's are looked at.
+pub(crate) fn list(db: &Connection, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError> {
+    const OF_ALL: &str = "SELECT tenant, instance, state, due, since FROM instances
+        WHERE ?1 IS NULL AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
+    const OF_ONE: &str = "SELECT tenant, instance, state, due, since FROM instances
+        WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
+    let tenant = selection.tenant.as_ref().map(TenantId::as_str);
+    let select = if tenant.is_some() { OF_ONE } else { OF_ALL };
+    let standing = selection.standing.map(number);
+    let limit = selection.limit.map_or(-1, i64::from);
+    every(db, select, params![tenant, standing, limit], line)
+}
+
+/// The tenants that have instances which have ended, from one to the next by the index, and when the first did.
+pub(crate) fn first_ended(db: &Connection) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
+    const SELECT: &str = "WITH RECURSIVE next(tenant) AS (
+            SELECT min(tenant) FROM instances WHERE ended = 1
+            UNION ALL SELECT (SELECT min(i.tenant) FROM instances i WHERE i.ended = 1 AND i.tenant > next.tenant)
+                FROM next WHERE next.tenant IS NOT NULL)
+        SELECT tenant, (SELECT min(i.since) FROM instances i WHERE i.ended = 1 AND i.tenant = next.tenant) FROM next
+            WHERE tenant IS NOT NULL";
+    every(db, SELECT, [], |row| {
+        let tenant = cell::<String>(row, 0)?.parse().map_err(damaged)?;
+        Ok((tenant, Timestamp::from_millis(cell(row, 1)?)))
+    })
+}
+
+/// A tenant's instances that had ended by then, the longest ended first: so many of them, without the first so many.
+pub(crate) fn ended(
+    db: &Connection,
+    tenant: &TenantId,
+    by: Timestamp,
+    (skip, limit): (u32, u32),
+) -> Result<Vec<InstanceKey>, StoreError> {
+    const SELECT: &str = "SELECT tenant, instance FROM instances
+        WHERE ended = 1 AND tenant = ?1 AND since <= ?2 ORDER BY since LIMIT ?3 OFFSET ?4";
+    every(db, SELECT, params![tenant.as_str(), by.as_millis(), limit, skip], |row| key_at(row, 0))
+}
+
+fn line(row: &Row<'_>) -> Result<InstanceSummary, StoreError> {
+    let due: Option<i64> = cell(row, 3)?;
+    let agenda = ScheduleRow { standing: of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
+    Ok(InstanceSummary { key: key_at(row, 0)?, agenda, since: Timestamp::from_millis(cell(row, 4)?) })
+}
+
+/// A state's number in the database: its index in [`InstanceState::ALL`].
+pub(crate) fn number(state: InstanceState) -> i64 {
+    InstanceState::ALL.iter().position(|known| *known == state).map_or(-1, |index| index as i64)
+}
+
+fn of_number(number: i64) -> Result<InstanceState, StoreError> {
+    let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
+    known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
+}

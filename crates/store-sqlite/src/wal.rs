@@ -1,0 +1,217 @@
+//! The write-ahead log: when it is moved into the database, and whether the two belong together.
+//!
+//! Moving is done beside the one thread that writes, which only finishes what is left: nobody waits for the bulk of it. A log that is moved
+//! wholly begins anew, and then the database without it says nothing. So both say where they stand, in the table `log`:
+//!
+//! ```text
+//!   closed   counted up before each end of a log: what was moved into the database with it is all that there was until then
+//!   opened   what `closed` was when the log began: the database has to have got that far for the two to belong together
+//! ```
+//!
+//! A folder that was copied while somebody wrote to it can have a database and a log of different times. It is refused.
+
+use crate::open;
+use crate::sql::run;
+use crate::sql::{cell, classify, one};
+use rusqlite::Connection;
+use rusqlite::hooks::Wal as WalHook;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::{fs, io};
+use store::StoreError;
+
+/// Pages in the log before it is moved: 64 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
+/// stays as long as it ever was, and is written again from its beginning.
+const LONG: u32 = 16_384;
+
+/// A log's header: with nothing after it there is nothing in the log.
+const HEADER: u64 = 32;
+
+/// A page in the log: 4 KiB and what it is.
+const FRAME: u64 = 4_096 + 24;
+
+/// Pages in the log before room is made for more: somebody who writes a little and goes needs none.
+const FEW: u32 = 16;
+
+/// How much room is made at once, and how much of it may be left before there is more. To write where there is something already takes
+/// less time than to have the file grow with each commit.
+const ROOM: usize = 1 << 20;
+const LEFT: u64 = 64 << 10;
+
+/// The writer's side.
+#[derive(Debug)]
+pub(crate) struct Wal {
+    /// How many pages the last commit left in it.
+    pages: Arc<AtomicU32>,
+    /// The next transaction begins a log.
+    begins: bool,
+    mover: Option<(SyncSender<()>, JoinHandle<()>)>,
+    /// The bulk has been moved.
+    moved: Arc<AtomicBool>,
+    /// The bulk is being moved.
+    moving: bool,
+    file: PathBuf,
+    /// The length of the file, at least.
+    length: u64,
+}
+
+impl Wal {
+    /// Ends the log that the last owner may have left, on the connection that writes.
+    pub(crate) fn open(db: &mut Connection, database: &Path) -> Result<Self, StoreError> {
+        let (signal, signals) = sync_channel::<()>(1);
+        let (moved, other) = (Arc::<AtomicBool>::default(), open::write(database)?);
+        let done = Arc::clone(&moved);
+        let work = move || {
+            while signals.recv().is_ok() {
+                // Where it fails the writer moves everything itself, and says what is wrong.
+                let _ = checkpoint(&other);
+                done.store(true, Ordering::Release);
+            }
+        };
+        let thread = std::thread::Builder::new().name("pp-host-log".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| StoreError::Folder { path: database.to_owned(), error })?;
+        let pages = Arc::<AtomicU32>::default();
+        let counted = Arc::clone(&pages);
+        let count = move |_: &mut WalHook, pages: i32| {
+            counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        };
+        db.wal_hook(Some(count)).map_err(classify)?;
+        let (file, mover) = (log_of(database), Some((signal, thread)));
+        let mut log = Self { pages, begins: false, mover, moved, moving: false, file, length: 0 };
+        log.end(db)?;
+        Ok(log)
+    }
+
+    /// Within a transaction: notes that a log begins with it, where one does.
+    pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
+        if self.needs_room() {
+            // Where there can be none, the log grows by itself, or says what is in the way.
+            let _ = self.make_room();
+        }
+        match self.begins {
+            true => run(db, "UPDATE log SET opened = closed", []),
+            false => Ok(()),
+        }
+    }
+
+    /// After that transaction is on disk.
+    pub(crate) fn begun(&mut self) {
+        self.begins = false;
+    }
+
+    /// Between transactions: has a long log moved.
+    pub(crate) fn tend(&mut self, db: &Connection) {
+        match () {
+            () if self.moving && self.moved.swap(false, Ordering::Acquire) => {
+                self.moving = false;
+                // What cannot be moved now stays in the log, and is moved with the next.
+                let _ = self.end(db);
+            }
+            () if !self.moving && self.is_long() => {
+                self.moving = self.mover.as_ref().is_some_and(|(signal, _)| signal.try_send(()).is_ok());
+            }
+            () => {}
+        }
+    }
+
+    /// Ends the log: moves what is left in it. Where somebody still reads what is only in the log, it goes on.
+    fn end(&mut self, db: &Connection) -> Result<(), StoreError> {
+        run(db, "UPDATE log SET closed = closed + 1", [])?;
+        self.begins = checkpoint(db)?;
+        Ok(())
+    }
+
+    /// Ends the log when the host closes.
+    pub(crate) fn close(mut self, db: &Connection) {
+        if let Some((signal, thread)) = self.mover.take() {
+            drop(signal);
+            // A panic of it has moved nothing, which the log survives.
+            let _ = thread.join();
+        }
+        let _ = self.end(db);
+    }
+
+    fn needs_room(&self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        (FEW..LONG).contains(&pages) && HEADER + u64::from(pages) * FRAME + LEFT > self.length
+    }
+
+    /// Lengthens the file by zeros, which are no pages of a log. Nobody else lengthens it while a transaction that writes is open.
+    fn make_room(&mut self) -> io::Result<()> {
+        let file = File::options().write(true).open(&self.file)?;
+        self.length = file.metadata()?.len();
+        if self.needs_room() {
+            // As much as there is room for: to insist could end a process whose files may not be longer.
+            self.length += file.write_at(&vec![0; ROOM], self.length)? as u64;
+        }
+        Ok(())
+    }
+
+    fn is_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= LONG
+    }
+}
+
+/// Moves as much as nobody is in the way of. Whether that was everything.
+fn checkpoint(db: &Connection) -> Result<bool, StoreError> {
+    let counts = one(db, "PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((cell::<i64>(row, 0)?, cell::<i64>(row, 1)?, cell::<i64>(row, 2)?))
+    })?;
+    Ok(counts.is_some_and(|(busy, log, moved)| busy == 0 && log == moved))
+}
+
+/// How far a database says that it is.
+#[derive(Debug, Clone, Copy)]
+struct Marks {
+    opened: i64,
+    closed: i64,
+}
+
+/// Refuses a database and a log that do not belong together.
+pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
+    let has_log = fs::metadata(log_of(database)).is_ok_and(|log| log.len() > HEADER);
+    let alone = open::immutable(database).and_then(|db| marks(&db));
+    // A journal of an older format says nothing.
+    let Ok(together) = open::plain(database).and_then(|db| marks(&db)) else { return Ok(()) };
+    let fits = match (has_log, alone) {
+        (true, Ok(alone)) => alone.closed >= together.opened && together.closed >= alone.closed,
+        // Until the first log is moved there is nothing in the database.
+        (true, Err(StoreError::Database(_))) => together.opened <= 1,
+        // The last owner died while it moved a log, which is there and says everything.
+        (true, Err(_)) => true,
+        // A log was begun and is gone: somebody else has moved it, or it was left behind.
+        (false, _) => together.closed > together.opened || is_sound(database)?,
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(StoreError::Damaged(format!(
+            "{} and its log are of different times; the folder was copied while it was in use: copy it again while nobody uses it",
+            database.display()
+        ))),
+    }
+}
+
+fn marks(db: &Connection) -> Result<Marks, StoreError> {
+    let found = one(db, "SELECT opened, closed FROM log", [], |row| {
+        Ok(Marks { opened: cell(row, 0)?, closed: cell(row, 1)? })
+    })?;
+    found.ok_or_else(|| StoreError::Damaged("the table log is empty".to_owned()))
+}
+
+/// Whether every page and every index of a database agrees with every other. Reads all of it.
+fn is_sound(database: &Path) -> Result<bool, StoreError> {
+    let said = one(&open::plain(database)?, "PRAGMA integrity_check(1)", [], |row| cell::<String>(row, 0))?;
+    Ok(said.as_deref() == Some("ok"))
+}
+
+fn log_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}

@@ -1,0 +1,306 @@
+//! The one who writes: a thread. Whatever is waiting when it begins is committed together, and synchronised to disk once.
+//!
+//! ```text
+//!   write ─Record─► queue ─► [ begin │ savepoint, write, release │ … │ commit ] ─► every promise is answered
+//!              └─ nobody writes or waits, and the caller has time: the same on the caller's thread ─┘
+//! ```
+//!
+//! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the
+//! commit itself fails, nothing of the group is there, and each of it is told so.
+//!
+//! Where many write at once, a moment's wait before a commit makes for fewer of them, and leaves the processors to those who compute.
+
+use crate::apply::Record;
+use crate::approvals;
+use crate::cache::WriterCache;
+use crate::heads::{Hint, Seen};
+use crate::sql::classify;
+use crate::wal::Wal;
+use receipt::Timestamp;
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use store::{Commit, InstanceKey, Promise, StoreError, Written};
+use workflow::TenantId;
+
+/// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.
+const GROUP: usize = 2_048;
+
+/// Bytes in one transaction, about: a group is closed by the write that reaches it.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// From so many writes in a group on, the next group waits for its like: those who were answered are about to hand over more, and a commit
+/// costs the same for all of them.
+const MANY: usize = 8;
+
+/// How long it waits, about.
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// A write and whoever waits for it.
+struct Job {
+    record: Record,
+    promise: Promise,
+}
+
+/// The way to the thread that writes. Dropped, it waits until everything that was handed over is on disk.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    desk: Arc<Mutex<Desk>>,
+    known: Arc<Known>,
+}
+
+/// What everybody may know without asking the database.
+#[derive(Debug)]
+struct Known {
+    /// The latest time ever recorded.
+    latest: AtomicI64,
+    /// The place of the last act of an operator; [`UNKNOWN`] where that has to be asked.
+    acts: AtomicU64,
+    /// Writes that are handed over and not begun.
+    queued: AtomicUsize,
+    /// Where journals end.
+    tail: Mutex<Seen>,
+}
+
+/// No place of an act.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Writer {
+    /// Starts the thread on a connection that nobody else writes through. The inner error is that of the thread.
+    pub(crate) fn start(
+        db: Connection,
+        log: Wal,
+        mut ledger: WriterCache,
+    ) -> Result<std::io::Result<Self>, StoreError> {
+        let (queue, jobs) = channel();
+        let mut tail = Seen::default();
+        ledger.begin(&db)?;
+        ledger.next(&db)?;
+        ledger.publish(&mut tail);
+        let known = Arc::new(Known {
+            latest: AtomicI64::new(ledger.latest().as_millis()),
+            acts: AtomicU64::new(approvals::last_act(&db).unwrap_or(UNKNOWN)),
+            queued: AtomicUsize::new(0),
+            tail: Mutex::new(tail),
+        });
+        let desk = Arc::new(Mutex::new(Desk { db, ledger, log: Some(log), known: Arc::clone(&known) }));
+        let (at_desk, known_there) = (Arc::clone(&desk), Arc::clone(&known));
+        let thread = std::thread::Builder::new()
+            .name("pp-host-writer".to_owned())
+            .spawn(move || serve(&at_desk, &known_there, &jobs));
+        Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), desk, known }))
+    }
+
+    /// Hands a write over.
+    pub(crate) fn hand_over(&self, record: Record) -> Commit {
+        let (promise, commit) = Commit::promised();
+        if let Some(queue) = &self.queue {
+            self.known.queued.fetch_add(1, Ordering::AcqRel);
+            // When the thread is gone the promise comes back and is dropped, which says so.
+            drop(queue.send(Job { record, promise }));
+        }
+        commit
+    }
+
+    /// Writes, and blocks this thread until it is on disk. Where nobody writes or waits to, this very thread does it: two threads that wait for
+    /// each other take as long as half a commit.
+    pub(crate) fn write_here(&self, record: Record) -> Written {
+        let nobody_waits = self.known.queued.load(Ordering::Acquire) == 0;
+        match nobody_waits.then(|| self.desk.try_lock().ok()).flatten() {
+            Some(mut desk) => desk.write(&[record]).pop().unwrap_or(Err(StoreError::Stopped)),
+            None => self.hand_over(record).wait(),
+        }
+    }
+
+    /// The latest time ever recorded.
+    pub(crate) fn latest(&self) -> Option<Timestamp> {
+        let latest = self.known.latest.load(Ordering::Acquire);
+        (latest > i64::MIN).then(|| Timestamp::from_millis(latest))
+    }
+
+    /// Whether there is no act after that place, as far as is known.
+    pub(crate) fn has_no_act_after(&self, seq: u64) -> bool {
+        self.known.acts.load(Ordering::Acquire) <= seq
+    }
+
+    /// What is known of the end of an instance's journal, for whoever begins to read afterwards.
+    pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
+        self.known.tail().hint(key)
+    }
+
+    /// A tenant's bytes in the tail.
+    pub(crate) fn bytes_in_tail(&self, tenant: &TenantId) -> i64 {
+        self.known.tail().bytes(tenant)
+    }
+}
+
+impl Known {
+    fn tail(&self) -> MutexGuard<'_, Seen> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic of it has been told to everybody who waited.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whoever writes sits here.
+#[derive(Debug)]
+struct Desk {
+    db: Connection,
+    ledger: WriterCache,
+    /// None when everything is over.
+    log: Option<Wal>,
+    known: Arc<Known>,
+}
+
+/// The thread. Where somebody broke off in the middle of a write, nothing more is written.
+fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
+    let (mut records, mut promises, mut before) = (Vec::new(), Vec::new(), 0);
+    while let Ok(first) = jobs.recv() {
+        if before >= MANY && known.queued.load(Ordering::Acquire) < before {
+            std::thread::sleep(PAUSE);
+        }
+        let Ok(mut desk) = desk.lock() else { return };
+        gather(first, jobs, &mut records, &mut promises);
+        before = records.len();
+        known.queued.fetch_sub(before, Ordering::AcqRel);
+        let answers = desk.write(&records);
+        drop(desk);
+        for (promise, answer) in promises.drain(..).zip(answers) {
+            promise.answer(answer);
+        }
+        records.clear();
+    }
+    if let Ok(mut desk) = desk.lock() {
+        desk.close();
+    }
+}
+
+impl Desk {
+    /// Writes a group, and has a long log moved.
+    fn write(&mut self, group: &[Record]) -> Vec<Written> {
+        let acts = group.iter().any(|record| matches!(record, Record::Act { .. }));
+        let answers = self.commit(group);
+        if acts {
+            let last = approvals::last_act(&self.db).unwrap_or(UNKNOWN);
+            self.known.acts.store(last, Ordering::Release);
+        }
+        if let Some(log) = &mut self.log {
+            log.tend(&self.db);
+        }
+        answers
+    }
+
+    fn close(&mut self) {
+        if let Some(log) = self.log.take() {
+            log.close(&self.db);
+        }
+    }
+
+    /// Writes a group. An error of the transaction is everybody's.
+    fn commit(&mut self, group: &[Record]) -> Vec<Written> {
+        match self.transact(group) {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.ledger.forget();
+                self.roll_back();
+                group.iter().map(|_| Err(error.again())).collect()
+            }
+        }
+    }
+
+    fn transact(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
+        self.run("BEGIN IMMEDIATE")?;
+        self.ledger.begin(&self.db)?;
+        self.log.as_mut().map_or(Ok(()), |log| log.begin(&self.db))?;
+        let answers = match group {
+            [record] => {
+                let mark = self.ledger.mark();
+                let written = record.write(&self.db, &mut self.ledger);
+                // One that is refused takes the transaction with it.
+                if written.is_err() {
+                    self.ledger.take_back(mark);
+                    self.roll_back();
+                    return Ok(vec![written]);
+                }
+                vec![written]
+            }
+            group => group.iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?,
+        };
+        self.ledger.finish(&self.db)?;
+        self.run("COMMIT")?;
+        self.committed();
+        Ok(answers)
+    }
+
+    fn committed(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.begun();
+        }
+        self.known.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
+        self.ledger.publish(&mut self.known.tail());
+    }
+
+    fn roll_back(&self) {
+        if !self.db.is_autocommit() {
+            // Where this fails too there is no transaction to be rid of.
+            let _ = self.db.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// One write of a group, undone if it is refused. The outer error is that of the transaction.
+    fn attempt(&mut self, record: &Record) -> Result<Written, StoreError> {
+        if record.is_one_row() {
+            let mark = self.ledger.mark();
+            let written = record.write(&self.db, &mut self.ledger);
+            return match written {
+                // A full disk ends the transaction, and the group with it.
+                Err(error) if self.db.is_autocommit() => Err(error),
+                Err(refused) => {
+                    self.ledger.take_back(mark);
+                    Ok(Err(refused))
+                }
+                written => Ok(written),
+            };
+        }
+        self.run("SAVEPOINT one")?;
+        let mark = self.ledger.mark();
+        let written = record.write(&self.db, &mut self.ledger);
+        if written.is_err() {
+            self.ledger.take_back(mark);
+            // A full disk may have ended the transaction already: then this fails, and the group with it.
+            self.run("ROLLBACK TO one")
+                .map_err(|error| written.as_ref().err().map_or(error, StoreError::again))?;
+        }
+        self.run("RELEASE one")?;
+        Ok(written)
+    }
+
+    fn run(&self, statement: &str) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare_cached(statement).map_err(classify)?;
+        statement.execute([]).map(drop).map_err(classify)
+    }
+}
+
+/// What is waiting, up to a bound.
+fn gather(first: Job, jobs: &Receiver<Job>, records: &mut Vec<Record>, promises: &mut Vec<Promise>) {
+    let (mut bytes, mut next) = (0_usize, Some(first));
+    while let Some(Job { record, promise }) = next {
+        bytes = bytes.saturating_add(record.bytes());
+        records.push(record);
+        promises.push(promise);
+        next = if records.len() < GROUP && bytes < GROUP_BYTES { jobs.try_recv().ok() } else { None };
+    }
+}

@@ -1,0 +1,83 @@
+//! What one append writes, and on what condition.
+
+use crate::{InstanceKey, Quotas, ReceiptState, ScheduleRow, StoreError, StoredReceipt, Usage};
+use receipt::{Digest, Timestamp};
+use std::sync::Arc;
+use workflow::{Entry, ReceiptId, RequestId};
+
+/// What is written at once.
+#[derive(Debug, Default, Clone)]
+pub struct Batch {
+    /// The facts.
+    pub entries: Vec<Entry>,
+    /// A request that they speak of.
+    pub request: Option<NewRequest>,
+    /// A receipt that they speak of.
+    pub receipt: Option<Box<StoredReceipt>>,
+    /// RequestFilter that wait again: the instance had ended, and goes on.
+    pub reopened: Vec<RequestId>,
+    /// A component that the instance is loaded with anew.
+    pub component: Option<(Digest, Arc<[u8]>)>,
+    /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
+    pub quotas: Option<Quotas>,
+    /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
+    pub seen: Option<Box<Precondition>>,
+    /// How the instance stands with them, where that is another way than before.
+    pub agenda: Option<ScheduleRow>,
+}
+
+/// A request, with what it will be found by.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// Its name.
+    pub id: RequestId,
+    /// What is asked for.
+    pub capability: String,
+    /// To what.
+    pub resource: String,
+    /// The request, as JSON text. What it says of its instance and of the fact that it was made is what the journal says, and is kept
+    /// there and not once more.
+    pub body: String,
+}
+
+/// What a writer has seen of a receipt and of those who decide. Where it is not so any more, nothing is written: a verdict is only worth
+/// something about the state that it was given on.
+#[derive(Debug, Clone)]
+pub struct Precondition {
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// What had become of it.
+    pub fate: ReceiptState,
+    /// The place of the last act of an operator.
+    pub acts: u64,
+}
+
+impl Batch {
+    /// What writing it adds to the tenant's usage.
+    ///
+    /// # Errors
+    /// When something in it has no JSON form.
+    pub fn growth(&self) -> Result<Usage, StoreError> {
+        let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
+        let mut bytes = self.request.as_ref().map_or(0, |request| request.body.len());
+        for entry in &self.entries {
+            bytes += serde_json::to_string(entry).map_err(length)?.len();
+        }
+        if let Some(receipt) = &self.receipt {
+            bytes += serde_json::to_string(receipt).map_err(length)?.len();
+        }
+        let pending_approvals = u64::from(self.request.is_some());
+        Ok(Usage { instances: 0, pending_approvals, stored_bytes: bytes as u64 })
+    }
+}
+
+/// Where an append goes.
+#[derive(Debug, Clone)]
+pub struct JournalPosition {
+    /// The instance.
+    pub key: InstanceKey,
+    /// The number of entries that the writer has seen.
+    pub after: usize,
+    /// The time to record.
+    pub at: Timestamp,
+}

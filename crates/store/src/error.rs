@@ -1,0 +1,104 @@
+//! What can be wrong with the durable state, in words that help.
+
+use crate::{InstanceKey, OverQuota};
+use std::path::PathBuf;
+use std::sync::Arc;
+use workflow::ReceiptId;
+
+/// What is wrong with the durable state.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder.
+    #[error("cannot use the data folder {}: {error} (name another with --data DIR or PP_HOST_DATA)", path.display())]
+    Folder {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A copy that cannot be made.
+    #[error("cannot copy to {}: {problem}", path.display())]
+    Backup {
+        /// Where to, or the file of the copy that is the matter.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// Nothing there yet.
+    #[error("there is no data in {} yet: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]
+    NoData(PathBuf),
+    /// In use.
+    #[error("the data folder {} is in use by another pp-host: wait until it ends, or name another with --data DIR", .0.display())]
+    Locked(PathBuf),
+    /// From the future.
+    #[error("the data folder {} was written by a newer pp-host (format {found}; this one knows {known}): use that version", path.display())]
+    Newer {
+        /// Where.
+        path: PathBuf,
+        /// The format found.
+        found: i64,
+        /// The format known.
+        known: i64,
+    },
+    /// Somebody else's.
+    #[error("{} is not a database of pp-host: name another folder with --data DIR", .0.display())]
+    Foreign(PathBuf),
+    /// No room.
+    #[error(
+        "the data folder cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost"
+    )]
+    Full,
+    /// Two writers.
+    #[error(
+        "instance {0} was changed by somebody else meanwhile: nothing was written; look at it and try again"
+    )]
+    Conflict(InstanceKey),
+    /// Somebody said something meanwhile.
+    #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
+    ActsMoved,
+    /// Something became of a receipt meanwhile.
+    #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
+    FateMoved(ReceiptId),
+    /// Too late to take it back.
+    #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
+    Spent(ReceiptId),
+    /// Taken back before.
+    #[error("receipt {0} is revoked already")]
+    Revoked(ReceiptId),
+    /// A name that is taken.
+    #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
+    Exists(InstanceKey),
+    /// A name that nothing has.
+    #[error(
+        "there is no instance {0} (pp-host instances list shows what there is; another tenant's is named with --tenant)"
+    )]
+    NoInstance(String),
+    /// A tenant has what it may have.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
+    /// Damage.
+    #[error("the data is damaged: {0}")]
+    Damaged(String),
+    /// Opened to look.
+    #[error("the data folder was opened to read, and cannot be written")]
+    NotOwned,
+    /// Nobody is left who writes.
+    #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
+    Stopped,
+    /// Anything else that the database says.
+    #[error("the database says: {0}")]
+    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// The same once more: what befell a transaction befell everything in it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Damaged(what) => Self::Damaged(what.clone()),
+            Self::Database(error) => Self::Database(Arc::clone(error)),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What is kept: facts, receipts and what became of them, requests, acts.
+
+use receipt::{Artifact, Opening, Salt, Stated, StatedBinding, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use workflow::{Entry, InstanceId, ReceiptId, RequestId, TenantId};
+
+/// An instance's full name. An instance id means nothing without its tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InstanceKey {
+    /// Whom it belongs to.
+    pub tenant: TenantId,
+    /// Its name there.
+    pub instance: InstanceId,
+}
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.instance)
+    }
+}
+
+/// One entry of a journal, with its place in the world.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fact {
+    /// Its place among all facts of this data folder. Later is larger.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Whose fact it is.
+    #[serde(flatten)]
+    pub key: InstanceKey,
+    /// Its place in its instance's journal, from 0.
+    pub index: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// A receipt with what its owner needs to open it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredReceipt {
+    /// The receipt.
+    pub id: ReceiptId,
+    /// The request that it decides.
+    pub request: RequestId,
+    /// The signed envelope.
+    pub artifact: Artifact,
+    /// The exact text under the receipt's commitment.
+    pub request_json: String,
+    /// The salt of the commitment, as standard base64. As sensitive as the request itself.
+    pub request_commitment_salt_b64: String,
+    /// The committed summary.
+    pub summary: Option<String>,
+    /// The committed tenant.
+    pub company_id: String,
+    /// The committed idempotency key: the request's id.
+    pub idem_key: String,
+    /// The committed digest of the hashable request.
+    pub input_hash: String,
+}
+
+impl StoredReceipt {
+    /// What opens the receipt's commitment; nothing when the salt is damaged.
+    #[must_use]
+    pub fn opening(&self) -> Option<Opening> {
+        let salt = Salt::from_base64(&self.request_commitment_salt_b64)?;
+        Some(Opening {
+            summary: Stated::from_record(self.summary.as_deref()),
+            binding: StatedBinding {
+                company_id: Stated::Value(self.company_id.clone()),
+                idem_key: Stated::Value(self.idem_key.clone()),
+                input_hash: Stated::Value(self.input_hash.clone()),
+            },
+            ..Opening::new(self.request_json.clone(), salt)
+        })
+    }
+}
+
+/// What became of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReceiptState {
+    /// When it was spent, and the fact that says so.
+    pub redeemed: Option<(Timestamp, u64)>,
+    /// The signed outcome in its portable form, as JSON text.
+    pub attestation: Option<String>,
+    /// When it was taken back, and the signed revocation with what opens it, as JSON text.
+    pub revoked: Option<(Timestamp, String)>,
+}
+
+/// What an operator said, as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedAct {
+    /// Its place among all acts. Later is larger.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What, as JSON text.
+    pub body: String,
+}
+
+/// How requests for one thing have fared before, in one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AskHistory {
+    /// How often it was asked for.
+    pub times: u64,
+    /// How often that was denied.
+    pub denied: u64,
+}
+
+/// Which requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestFilter {
+    /// Those that wait for a decision.
+    Waiting,
+    /// All that there ever were.
+    All,
+}

@@ -1,0 +1,220 @@
+//! What is handed over to be written, and the answer that comes when it is on disk.
+
+use crate::{Batch, Fact, InstanceKey, JournalPosition, Quotas, StoreError};
+use receipt::{Digest, Timestamp};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use workflow::{Entry, ReceiptId};
+
+/// One change of the durable state. It takes place whole or not at all, whatever else is committed with it.
+#[derive(Debug)]
+pub enum Write<'a> {
+    /// Create an instance with its first entries, and keep its component.
+    Create(&'a Create),
+    /// Write a batch at its place.
+    Append {
+        /// Where it goes.
+        place: JournalPosition,
+        /// What is written.
+        batch: &'a Batch,
+    },
+    /// Add to what an instance's guest has printed. The last million characters are kept.
+    Output {
+        /// The instance.
+        key: InstanceKey,
+        /// What it printed.
+        text: String,
+    },
+    /// Leave an instance alone until then, if it is due at any time at all.
+    Postpone {
+        /// The instance.
+        key: InstanceKey,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Delete an instance that has ended, if it has as many entries as `place` says.
+    Delete {
+        /// The instance, as its deleter has seen it.
+        place: JournalPosition,
+        /// The components that it was loaded with.
+        components: Vec<Digest>,
+        /// What was counted for its entries and its requests.
+        bytes: usize,
+        /// Who deletes it.
+        by: String,
+    },
+    /// Record an act of an operator, if the last one is still `seen`.
+    Act {
+        /// The place of the last act that its writer has seen; 0 where there is none.
+        seen: u64,
+        /// When.
+        at: Timestamp,
+        /// What, as JSON text.
+        body: String,
+    },
+    /// Take a receipt back, unless it is spent or was taken back before.
+    Revoke {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// When.
+        at: Timestamp,
+        /// The signed revocation with what opens it, as JSON text.
+        body: String,
+    },
+}
+
+/// An instance to be.
+#[derive(Debug)]
+pub struct Create {
+    /// Its name.
+    pub key: InstanceKey,
+    /// The digest of its component, and the bytes.
+    pub component: (Digest, Arc<[u8]>),
+    /// The time to record.
+    pub at: Timestamp,
+    /// The first entries: what it is loaded with, and as what it is started. None that stands for something in another table.
+    pub entries: Vec<Entry>,
+    /// What the tenant may keep.
+    pub quotas: Quotas,
+}
+
+/// Where the entries of one write were recorded, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The place of the first of them among all facts. The others follow.
+    pub seq: u64,
+    /// The time that was recorded.
+    pub at: Timestamp,
+}
+
+impl Stamp {
+    /// The entries as facts: they were written to that place in their instance's journal.
+    pub fn facts<'a>(
+        self,
+        key: &'a InstanceKey,
+        after: usize,
+        entries: &'a [Entry],
+    ) -> impl Iterator<Item = Fact> + 'a {
+        let places = (self.seq..).zip(after as u64..);
+        let fact = move |((seq, index), entry): ((u64, u64), &Entry)| Fact {
+            seq,
+            at: self.at,
+            key: key.clone(),
+            index,
+            entry: entry.clone(),
+        };
+        places.zip(entries).map(fact)
+    }
+}
+
+/// What a write is answered with: where its entries are, where it adds any to a journal.
+pub type Written = Result<Option<Stamp>, StoreError>;
+
+/// An answer that is under way: a future, and for whoever has a thread to spare something to [wait](Self::wait) for. The write takes
+/// place whether or not anybody waits.
+#[derive(Debug)]
+#[must_use = "a write may be refused"]
+pub struct Commit(Arc<Slot>);
+
+/// The other end of a [`Commit`]. Dropped without an answer, it answers that the store has stopped.
+#[derive(Debug)]
+pub struct Promise(Option<Arc<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    state: Mutex<State>,
+    answered: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answer: Option<Written>,
+    waker: Option<Waker>,
+    /// A thread waits: to wake one is a call of the system, whether or not there is any.
+    blocks: bool,
+}
+
+impl Commit {
+    /// A commit, and whoever has to answer it.
+    pub fn promised() -> (Promise, Self) {
+        let slot = Arc::<Slot>::default();
+        (Promise(Some(Arc::clone(&slot))), Self(slot))
+    }
+
+    /// One that is answered already.
+    pub fn ready(answer: Written) -> Self {
+        let (promise, commit) = Self::promised();
+        promise.answer(answer);
+        commit
+    }
+
+    /// Blocks this thread until the answer is there.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub fn wait(self) -> Written {
+        let mut state = self.0.lock();
+        loop {
+            match state.answer.take() {
+                Some(answer) => return answer,
+                None => {
+                    state.blocks = true;
+                    state = self.0.answered.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+impl Future for Commit {
+    type Output = Written;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Written> {
+        let mut state = self.0.lock();
+        match state.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Promise {
+    /// Answers.
+    pub fn answer(mut self, answer: Written) {
+        if let Some(slot) = self.0.take() {
+            slot.answer(answer);
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.answer(Err(StoreError::Stopped));
+        }
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, answer: Written) {
+        let (waker, blocks) = {
+            let mut state = self.lock();
+            state.answer = Some(answer);
+            (state.waker.take(), state.blocks)
+        };
+        if blocks {
+            self.answered.notify_one();
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

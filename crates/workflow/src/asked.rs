@@ -1,0 +1,162 @@
+//! Questions as they stand in the journal.
+
+use crate::{Action, ArtifactFacts, Expectation, Invocation, ReceiptId, Sleep, Start};
+use receipt::Digest;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is recorded of a question: enough to recognise it, and to tell two apart in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Asked {
+    /// A step.
+    Step {
+        /// Its name.
+        name: String,
+    },
+    /// A sleep. How long it is was settled when it began.
+    Sleep {
+        /// Its name.
+        name: String,
+    },
+    /// An event. How long it is waited for was settled when the wait began.
+    Event {
+        /// The wait's name.
+        name: String,
+        /// The type of event.
+        event_type: String,
+    },
+    /// A permission.
+    Approval {
+        /// The action's capability.
+        capability: String,
+        /// The action's resource.
+        resource: String,
+        /// [`Action::digest`].
+        action: Digest,
+    },
+    /// An action.
+    Perform {
+        /// The capability.
+        capability: String,
+        /// The resource.
+        resource: String,
+        /// The artifact.
+        artifact: ArtifactFacts,
+        /// The receipt.
+        receipt: ReceiptId,
+    },
+}
+
+impl Asked {
+    /// A step of that name.
+    #[must_use]
+    pub fn step(name: &str) -> Self {
+        Self::Step { name: brief(name) }
+    }
+
+    /// What the workflow calls it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Step { name } | Self::Sleep { name } | Self::Event { name, .. } => Some(name),
+            Self::Approval { .. } | Self::Perform { .. } => None,
+        }
+    }
+}
+
+impl From<&Start> for Asked {
+    fn from(start: &Start) -> Self {
+        match start {
+            Start::Step { name, .. } => Self::step(name),
+            Start::Sleep(sleep) => Self::from(sleep),
+            Start::WaitForEvent(expectation) => Self::from(expectation),
+            Start::RequireApproval(action) => Self::from(action),
+        }
+    }
+}
+
+impl From<&Sleep> for Asked {
+    fn from(sleep: &Sleep) -> Self {
+        Self::Sleep { name: brief(&sleep.name) }
+    }
+}
+
+impl From<&Expectation> for Asked {
+    fn from(expectation: &Expectation) -> Self {
+        Self::Event { name: brief(&expectation.name), event_type: brief(&expectation.event_type) }
+    }
+}
+
+impl From<&Action> for Asked {
+    fn from(action: &Action) -> Self {
+        Self::Approval {
+            capability: brief(&action.capability),
+            resource: brief(&action.resource),
+            action: action.digest(),
+        }
+    }
+}
+
+impl From<&Invocation> for Asked {
+    fn from(invocation: &Invocation) -> Self {
+        Self::Perform {
+            capability: brief(&invocation.capability),
+            resource: brief(&invocation.resource),
+            artifact: ArtifactFacts {
+                name: brief(&invocation.artifact.facts().name),
+                ..invocation.artifact.facts().clone()
+            },
+            receipt: invocation.receipt.clone(),
+        }
+    }
+}
+
+/// A text of a guest as it stands in the journal: whole where it is acceptable, and its beginning and digest where it is longer than
+/// anything acceptable is. What is rejected is recorded too, and must not fill the disk.
+fn brief(text: &str) -> String {
+    const LONGEST: usize = 4 << 10;
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let shown = &text[..text.floor_char_boundary(64)];
+    format!("{shown}… [{} bytes, sha256 {}]", text.len(), Digest::of(text.as_bytes()))
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::Quoted;
+        match self {
+            Self::Step { name } => write!(f, "step {}", Quoted(name)),
+            Self::Sleep { name } => write!(f, "sleep {}", Quoted(name)),
+            Self::Event { name, event_type } => {
+                write!(f, "an event of type {} as {}", Quoted(event_type), Quoted(name))
+            }
+            Self::Approval { capability, resource, action } => {
+                write!(f, "approval of {} on {} (action {action})", Quoted(capability), Quoted(resource))
+            }
+            Self::Perform { capability, resource, artifact, receipt } => write!(
+                f,
+                "{} on {} with artifact {} (sha256 {}) and receipt {receipt}",
+                Quoted(capability),
+                Quoted(resource),
+                Quoted(&artifact.name),
+                artifact.sha256
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_too_long_for_the_journal_is_still_told_from_every_other() {
+        let (long, other) = ("é".repeat(1_000_000), format!("{}x", "é".repeat(1_000_000)));
+        let recorded = serde_json::to_string(&Asked::step(&long)).unwrap();
+        assert!(recorded.len() < 300, "{recorded}");
+        assert_ne!(Asked::step(&long), Asked::step(&other));
+        assert_eq!(Asked::step("short"), Asked::Step { name: "short".to_owned() });
+    }
+}

@@ -1,0 +1,345 @@
+//! The facts of an instance, in order.
+
+use crate::{
+    ActorId, ArtifactFacts, Asked, Call, Check, Effect, EventNumber, EventType, Failure, Finding, Manner,
+    ReceiptId, RequestId, StepConfig, TenantId,
+};
+use receipt::{Decision, Digest, PersonId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One fact. An intent is written before its effect, so that a journal never knows less than the world does.
+///
+/// Nothing in here is secret: what opens a receipt's commitment is kept beside the journal, not in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Entry {
+    /// The component that the instance runs, as the loader saw it.
+    Loaded {
+        /// SHA-256 of the component's bytes.
+        component: Digest,
+        /// Its size in bytes.
+        bytes: u64,
+        /// Everything it imports, sorted.
+        imports: Vec<String>,
+    },
+    /// The instance was created.
+    Started {
+        /// Whom it belongs to.
+        tenant: TenantId,
+        /// On whose behalf it acts.
+        actor: ActorId,
+        /// The workflow's name.
+        workflow: String,
+        /// The parameters, as JSON text.
+        params: String,
+        /// What the guest's random numbers are derived from.
+        seed: Digest,
+        /// The person who answers for the actor, where the operator named one. Never decides about its requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<PersonId>,
+        /// The person who submitted the instance, where one is known. Never decides about its requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        submitter: Option<PersonId>,
+    },
+    /// A step was begun, and its first attempt with it.
+    StepStarted {
+        /// The call that began it.
+        call: Call,
+        /// Its name.
+        name: String,
+        /// How it is tried; none for a step that is tried once, for as long as it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        config: Option<StepConfig>,
+        /// Whether the workflow waits for its end at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// An attempt failed, and there will be another.
+    AttemptFailed {
+        /// The call that began the step.
+        call: Call,
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// What the workflow said of it, or that it took too long.
+        failure: Failure,
+        /// When the next one is due.
+        retry_at: Timestamp,
+    },
+    /// The next attempt of a step was begun.
+    AttemptStarted {
+        /// The call that began the step.
+        call: Call,
+        /// The attempt's number.
+        attempt: u32,
+    },
+    /// A step ended well. It never runs again.
+    StepCompleted {
+        /// The call that began it.
+        call: Call,
+        /// Its result, as JSON text.
+        output: String,
+    },
+    /// A step ended badly, and is not tried again.
+    StepFailed {
+        /// The call that began it.
+        call: Call,
+        /// What the workflow said of it.
+        failure: Failure,
+    },
+    /// A call was not acceptable in itself; the guest was told.
+    Rejected {
+        /// The call.
+        call: Call,
+        /// What was asked.
+        asked: Asked,
+        /// What was wrong with it.
+        message: String,
+    },
+    /// A sleep began.
+    SleepStarted {
+        /// The call that asked for it.
+        call: Call,
+        /// Its name.
+        name: String,
+        /// When it is over.
+        until: Timestamp,
+        /// Whether the workflow waits for its end at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// A sleep was over, and the workflow was told.
+    SleepEnded {
+        /// The call that asked for it.
+        call: Call,
+    },
+    /// A wait for an event began.
+    WaitStarted {
+        /// The call that asked for it.
+        call: Call,
+        /// Its name.
+        name: String,
+        /// The type of event.
+        event_type: EventType,
+        /// When it is given up.
+        until: Timestamp,
+        /// Whether the workflow waits for its end at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// The event that was waited for was there, and the workflow was told. Nobody else is told of it.
+    WaitMatched {
+        /// The call that waited.
+        call: Call,
+        /// The event.
+        event: EventNumber,
+    },
+    /// No event of that type came in time, and the workflow was told.
+    WaitTimedOut {
+        /// The call that waited.
+        call: Call,
+    },
+    /// Somebody sent an event. It is kept until the workflow asks for its type.
+    EventReceived {
+        /// What kind of event.
+        event_type: EventType,
+        /// What was sent with it, as JSON text.
+        payload: String,
+        /// When it came.
+        at: Timestamp,
+    },
+    /// The workflow waits for whichever of these ends first.
+    Awaiting {
+        /// The calls that began them.
+        calls: Vec<Call>,
+    },
+    /// Of several things that it had begun, the workflow was told of this end.
+    Told {
+        /// The call that began it.
+        call: Call,
+    },
+    /// An action waits for a decision.
+    Requested {
+        /// The call that asked.
+        call: Call,
+        /// The request.
+        request: RequestId,
+        /// What was asked.
+        asked: Asked,
+        /// The artifact, where the action is about one.
+        artifact: Option<ArtifactFacts>,
+        /// Digest of the canonical hashable request, as it stands in the receipt's binding.
+        input_hash: String,
+        /// When the request lapses if nobody decides.
+        expires_at: Timestamp,
+        /// Whether the workflow waits for the decision at once.
+        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
+        manner: Manner,
+    },
+    /// Somebody signed a decision about a request. It takes as many as the policy asks for to decide it.
+    Signed {
+        /// The request.
+        request: RequestId,
+        /// What they decided.
+        #[serde(with = "signed_spelling")]
+        decision: Decision,
+        /// Who: a decider's name.
+        decider: String,
+        /// The key that signed.
+        key_id: String,
+        /// The signed statement in its envelope, as JSON text.
+        envelope: String,
+    },
+    /// A request was decided.
+    Decided {
+        /// The request.
+        request: RequestId,
+        /// The decision.
+        #[serde(with = "signed_spelling")]
+        decision: Decision,
+        /// Who decided.
+        decider: String,
+        /// The decider's words.
+        reason: Option<String>,
+    },
+    /// The decision was signed.
+    Issued {
+        /// The request.
+        request: RequestId,
+        /// The receipt.
+        receipt: ReceiptId,
+        /// The decision that it states.
+        #[serde(with = "signed_spelling")]
+        decision: Decision,
+        /// The key that signed it.
+        key_id: String,
+        /// Until when it can be redeemed.
+        expires_at: Timestamp,
+        /// The receipt in its portable, public form, as JSON text.
+        document: String,
+    },
+    /// Nobody decided in time.
+    Lapsed {
+        /// The request.
+        request: RequestId,
+    },
+    /// A request was taken back before anybody had decided it.
+    Withdrawn {
+        /// The request.
+        request: RequestId,
+        /// Who took it back.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// A receipt was verified and spent: the intent to act. It comes before the effect.
+    Redeemed {
+        /// The call that acts.
+        call: Call,
+        /// What was asked, receipt included.
+        asked: Asked,
+        /// The receipt.
+        receipt: ReceiptId,
+        /// The key under which a target may recognise a repetition.
+        idempotency_key: Digest,
+    },
+    /// The gate refused a receipt. Nothing was done.
+    Refused {
+        /// The call that was refused.
+        call: Call,
+        /// What was asked, receipt included.
+        asked: Asked,
+        /// The check that failed.
+        check: Check,
+        /// What did not agree.
+        message: String,
+    },
+    /// How the effect ended, as far as is known.
+    Performed {
+        /// The call that acted.
+        call: Call,
+        /// The receipt that permitted it.
+        receipt: ReceiptId,
+        /// The end.
+        effect: Effect,
+    },
+    /// The outcome was signed.
+    Attested {
+        /// The call that acted.
+        call: Call,
+        /// The receipt that the attestation is about.
+        receipt: ReceiptId,
+        /// The key that signed it.
+        key_id: String,
+        /// The attestation in its portable form, as JSON text.
+        document: String,
+    },
+    /// A person found out how an effect ended that was unknown. The attestation stands as it was signed.
+    Resolved {
+        /// The call that acted.
+        call: Call,
+        /// What they found.
+        finding: Finding,
+        /// Who.
+        by: String,
+        /// How they know, in their words.
+        reason: Option<String>,
+    },
+    /// Somebody stopped the instance for a while.
+    Paused {
+        /// Who.
+        by: String,
+    },
+    /// Somebody let the instance go on, after a pause or a divergence.
+    Resumed {
+        /// Who.
+        by: String,
+    },
+    /// The workflow asked for something else than it did before. The instance stands still until somebody looks at it.
+    Diverged {
+        /// The call at which it did.
+        call: Call,
+        /// What was recorded, and what it did now.
+        message: String,
+    },
+    /// Somebody had the workflow go back: of what it asked for itself, that call and all that came after it count no longer. What was
+    /// decided, spent and done stays so.
+    Restarted {
+        /// The first call that counts no longer; the number of the next one, where all of them count on.
+        from: Call,
+        /// Who.
+        by: String,
+    },
+    /// Somebody ended the instance.
+    Terminated {
+        /// Who.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// The workflow returned.
+    Completed {
+        /// Its result, as JSON text.
+        output: String,
+    },
+    /// The workflow reported a failure, or was ended.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// A decision in the journal is spelled as in the signed receipt.
+mod signed_spelling {
+    use receipt::Decision;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(decision: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(decision.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decision, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Decision::from_signed(&text).ok_or_else(|| D::Error::custom("a decision is APPROVED or DENIED"))
+    }
+}

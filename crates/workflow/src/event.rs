@@ -1,0 +1,84 @@
+//! Events from outside, in the order in which they came.
+
+use crate::{Call, EventType};
+use receipt::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The number of an event within its instance: 0 for the first that came.
+pub type EventNumber = u32;
+
+/// Something that was sent to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What kind of thing.
+    pub event_type: EventType,
+    /// What was sent with it, as JSON text.
+    pub payload: String,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// What came, and who was told of it. An event that nobody has been told of is kept for whoever asks next for its type, the oldest first;
+/// a wait that nobody is in any more takes nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mailbox {
+    received: Vec<Received>,
+    /// The numbers of those that nobody was told of, by type.
+    kept: BTreeMap<EventType, BTreeSet<EventNumber>>,
+    waiting: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Received {
+    event: Event,
+    /// The entry that says so.
+    index: usize,
+    taken: Option<Call>,
+}
+
+impl Mailbox {
+    pub(crate) fn receive(&mut self, index: usize, event: Event) {
+        let number = EventNumber::try_from(self.received.len()).unwrap_or(EventNumber::MAX);
+        self.kept.entry(event.event_type.clone()).or_default().insert(number);
+        self.waiting += 1;
+        self.received.push(Received { event, index, taken: None });
+    }
+
+    /// How many nobody was told of.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// The event that a wait until then is to be told of: the oldest of its type, if it came in time. And the index of its entry.
+    pub(crate) fn first(&self, event_type: &EventType, until: Timestamp) -> Option<(EventNumber, usize)> {
+        let number = *self.kept.get(event_type)?.first()?;
+        let received = self.received.get(number as usize)?;
+        (received.event.at < until).then_some((number, received.index))
+    }
+
+    pub(crate) fn get(&self, number: EventNumber) -> Option<&Event> {
+        self.received.get(number as usize).map(|received| &received.event)
+    }
+
+    /// `call` was told of it.
+    pub(crate) fn take(&mut self, number: EventNumber, call: Call) {
+        let Some(received) = self.received.get_mut(number as usize) else { return };
+        received.taken = Some(call);
+        if let Some(kept) = self.kept.get_mut(&received.event.event_type)
+            && kept.remove(&number)
+        {
+            self.waiting -= 1;
+        }
+    }
+
+    /// These calls count no longer: what they were told of is there again, in its old place.
+    pub(crate) fn give_back(&mut self, is_void: impl Fn(Call) -> bool) {
+        for (number, received) in (0..).zip(&mut self.received) {
+            if received.taken.is_some_and(&is_void) {
+                received.taken = None;
+                self.kept.entry(received.event.event_type.clone()).or_default().insert(number);
+                self.waiting += 1;
+            }
+        }
+    }
+}

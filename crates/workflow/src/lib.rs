@@ -1,0 +1,68 @@
+//! The durable core: journal entries in, the next turn out.
+//!
+//! A guest asks for things ([`Command`]); the core answers from the journal where it can, and otherwise says what has to be done
+//! ([`Turn`]). The shell around it does exactly that, appends the [`Entry`] that says so and asks again:
+//!
+//! ```text
+//!   entries ──fold──► Replay ◄──apply── entry ◄── the shell did it
+//!                       │                            ▲
+//!   command, now ─next─► Turn::Return(outcome)       │   already in the journal: hand it back
+//!                      Turn::Wait(what)              │   park: the guest is unwound
+//!                      Turn::Record(entry) ──────────┤   append, apply, ask again
+//!                      Turn::Do(live) ───────────────┘   perform, append, apply, ask again
+//!                      Turn::Break(failure)              end the instance: it broke a rule of its journal
+//! ```
+//!
+//! ### The core does no IO
+//!
+//! No clock, no storage, no randomness, no WebAssembly: time and identifiers come in with the entries. A first run, a resume and
+//! the recovery after a crash are therefore the same code with a shorter or longer journal, and every interleaving can be tested
+//! by cutting a `Vec`.
+//!
+//! ### Invariants
+//!
+//! 1. *One table.* [`Replay::apply`] decides which entry may follow which; it guards appending and loading alike, and what it does
+//!    not know is illegal.
+//! 2. *Intent before effect.* [`Live::Effect`] is only ever answered after [`Entry::Redeemed`] has been applied.
+//! 3. *A completed call never runs again.* [`Replay::next`] hands back what is recorded, or reports a [`Divergence`].
+
+#![forbid(unsafe_code)]
+
+mod asked;
+mod attempt;
+mod call;
+mod command;
+mod display;
+mod entry;
+mod escape;
+mod event;
+mod id;
+mod limits;
+mod order;
+mod replay;
+mod respond;
+mod status;
+mod step;
+mod table;
+mod turn;
+mod types;
+mod wait;
+
+pub use asked::Asked;
+pub use command::{
+    Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Sleep, Start,
+};
+pub use entry::Entry;
+pub use escape::is_visible;
+pub use escape::{Clipped, Escaped, Quoted};
+pub use event::{Event, EventNumber};
+pub use id::{ActorId, EventType, InstanceId, InvalidId, ReceiptId, RequestId, TenantId};
+pub use limits::{Limits, names as limit_names};
+pub use replay::Replay;
+pub use respond::Divergence;
+pub use status::Status;
+pub use step::{Backoff, Retry, StepConfig};
+pub use table::{Illegal, Unknown, Unsettled};
+pub use turn::{Approval, Begun, Live, Outcome, Performance, Ready, Turn};
+pub use types::{Check, Effect, Failure, Finding, Manner};
+pub use wait::{Pending, Wait};

@@ -1,0 +1,108 @@
+//! How an instance stands.
+
+use crate::order::Mark;
+use crate::table::Calls;
+use crate::{Call, Failure, Manner, Pending, RequestId, Wait};
+use std::fmt;
+
+/// How an instance stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It was created, and nothing has been asked for in it.
+    Queued,
+    /// It has something to do.
+    Running,
+    /// It waits for something outside, or for time.
+    Waiting(Wait),
+    /// Somebody stopped it for a while.
+    Paused {
+        /// Who.
+        by: String,
+    },
+    /// It took another path than the one in its journal. It stands still until somebody has it go on, go back, or end.
+    Diverged {
+        /// The call at which it did.
+        call: Call,
+        /// What was recorded, and what it did then.
+        message: String,
+    },
+    /// It ended well, with this result as JSON text.
+    Completed(String),
+    /// It ended badly.
+    Failed(Failure),
+    /// Somebody ended it.
+    Terminated {
+        /// Who.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+}
+
+impl Status {
+    /// The workflow is not run again, unless somebody has it go back.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Terminated { .. })
+    }
+
+    /// The request that it waits for a decision about, where it does. It may wait for other things too.
+    #[must_use]
+    pub fn request(&self) -> Option<&RequestId> {
+        match self {
+            Self::Waiting(wait) => wait.request(),
+            _ => None,
+        }
+    }
+
+    /// The workflow would get further if it were run, whatever the time.
+    #[must_use]
+    pub fn can_run(&self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// One word, as on Cloudflare Workflows.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting(_) => "waiting",
+            Self::Paused { .. } => "paused",
+            Self::Diverged { .. } | Self::Failed(_) => "errored",
+            Self::Completed(_) => "complete",
+            Self::Terminated { .. } => "terminated",
+        })
+    }
+}
+
+/// What the calls alone say.
+impl Calls {
+    /// How an instance stands that has not ended and that nobody holds.
+    pub(crate) fn status(&self) -> Status {
+        if self.next() == 0 {
+            return Status::Queued;
+        }
+        match self.awaited() {
+            Some(on) if !on.is_empty() => Status::Waiting(Wait { on }),
+            _ => Status::Running,
+        }
+    }
+
+    /// What the guest is known to wait for, unless some of it is there already. One that began something beside it and did not say yet
+    /// that it waits has more to do.
+    fn awaited(&self) -> Option<Vec<Pending>> {
+        if let Some(calls) = self.awaiting() {
+            return calls.iter().map(|call| self.still_pending(*call)).collect();
+        }
+        let Some(Mark::Call(call)) = self.marks(self.innermost()).last() else { return None };
+        let recorded = self.get(*call)?;
+        (recorded.manner == Manner::AtOnce).then(|| self.still_pending(*call).map(|pending| vec![pending]))?
+    }
+
+    fn still_pending(&self, call: Call) -> Option<Pending> {
+        let there = self.matching(call).is_some();
+        self.get(call)?.pending(call).filter(|_| !there)
+    }
+}

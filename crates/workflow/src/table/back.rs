@@ -1,0 +1,82 @@
+//! Going back: what was asked for from there on counts no longer.
+
+use crate::call::{Recorded, State};
+use crate::order::{Mark, ROOT, TrailId};
+use crate::table::Calls;
+use crate::{Call, Failure, Manner};
+use receipt::Timestamp;
+use std::collections::BTreeSet;
+
+impl Calls {
+    /// The workflow goes back to before that call of its own.
+    pub(super) fn go_back(&mut self, from: Call) -> Result<(), &'static str> {
+        if !self.unsettled().is_empty() {
+            return Err("an action was begun and its outcome is not signed");
+        }
+        let own = |recorded: &Recorded| recorded.trail == ROOT;
+        if from != self.next() && !self.get(from).is_some_and(own) {
+            return Err("it names no call that the workflow made itself, outside its steps");
+        }
+        let dropped = self.trails.cut(from);
+        if !dropped.is_empty() {
+            self.void(&dropped);
+            self.open.clear();
+        }
+        self.awaiting = None;
+        Ok(())
+    }
+
+    /// What these marks speak of counts no longer: the calls with all that was asked for inside them, the attempts, and that the
+    /// workflow was told of an end.
+    fn void(&mut self, dropped: &[Mark]) {
+        let (mut calls, mut trails) = (BTreeSet::new(), BTreeSet::new());
+        for mark in dropped {
+            match *mark {
+                Mark::Call(call) => drop(calls.insert(call)),
+                Mark::Told { call, .. } => self.untell(call),
+                Mark::Attempt { call, trail, .. } => {
+                    trails.insert(trail);
+                    self.unstart(call, trail);
+                }
+            }
+        }
+        // A call comes after the one that it was made inside.
+        for call in 0..self.next() {
+            let Some(recorded) = self.get(call) else { break };
+            let inside = self.trails.owner(recorded.trail).and_then(|owner| self.get(owner));
+            let is_dropped = calls.contains(&call) || trails.contains(&recorded.trail);
+            if is_dropped || inside.is_some_and(|owner| owner.void) {
+                self.void_call(call);
+            }
+        }
+        let calls = &self.calls;
+        self.mailbox.give_back(|call| calls.get(call as usize).is_some_and(|recorded| recorded.void));
+    }
+
+    fn void_call(&mut self, call: Call) {
+        let Some(recorded) = self.calls.get_mut(call as usize) else { return };
+        let counted = recorded.manner == Manner::Beside && !recorded.told && !recorded.void;
+        self.beside = self.beside.saturating_sub(usize::from(counted));
+        recorded.void = true;
+    }
+
+    fn untell(&mut self, call: Call) {
+        if let Some(recorded) = self.calls.get_mut(call as usize)
+            && std::mem::take(&mut recorded.told)
+        {
+            self.beside += 1;
+        }
+    }
+
+    /// An attempt that is under way is to be made anew.
+    fn unstart(&mut self, call: Call, dropped: TrailId) {
+        let Some(recorded) = self.calls.get_mut(call as usize) else { return };
+        if let State::StepOpen { attempt, trail } = recorded.state
+            && trail == dropped
+        {
+            let message = "the workflow was sent back before this attempt had ended".to_owned();
+            let failure = Failure { name: "restarted".to_owned(), message };
+            recorded.state = State::StepDue { attempt, at: Timestamp::from_millis(i64::MIN), failure };
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the calls say.
+
+use crate::call::{Recorded, State};
+use crate::event::Mailbox;
+use crate::order::{Mark, ROOT, TrailId};
+use crate::table::{Calls, Unknown, Unsettled};
+use crate::{Call, Effect, Manner, RequestId};
+
+impl Calls {
+    /// The call of that number.
+    pub(crate) fn get(&self, call: Call) -> Option<&Recorded> {
+        self.calls.get(call as usize)
+    }
+
+    /// The next call's number. The limit on calls keeps it far below the type's bound.
+    pub(crate) fn next(&self) -> Call {
+        Call::try_from(self.calls.len()).unwrap_or(Call::MAX)
+    }
+
+    pub(crate) fn marks(&self, trail: TrailId) -> &[Mark] {
+        self.trails.marks(trail)
+    }
+
+    /// Bytes in the results of all steps and in all events.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Things that were begun beside the guest and of whose end it was not told.
+    pub(crate) fn beside(&self) -> usize {
+        self.beside
+    }
+
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    pub(crate) fn awaiting(&self) -> Option<&[Call]> {
+        self.awaiting.as_deref()
+    }
+
+    /// A decision that stands here without its receipt. The two are written together.
+    pub(crate) fn unissued(&self) -> bool {
+        self.unissued
+    }
+
+    /// The trail in which a guest goes on that has done all that is recorded.
+    pub(crate) fn innermost(&self) -> TrailId {
+        match self.open.last().and_then(|call| self.get(*call)).map(|recorded| &recorded.state) {
+            Some(State::StepOpen { trail, .. }) => *trail,
+            _ => ROOT,
+        }
+    }
+
+    /// It was begun beside the workflow, where the workflow is now, and its end has not been told.
+    pub(crate) fn may_be_told(&self, call: Call) -> bool {
+        self.get(call).is_some_and(|recorded| {
+            recorded.manner == Manner::Beside
+                && recorded.trail == self.innermost()
+                && !recorded.told
+                && !recorded.void
+        })
+    }
+
+    /// The event that a call is to be told of, where it waits for one and there is one; and the index of its entry.
+    pub(crate) fn matching(&self, call: Call) -> Option<(u32, usize)> {
+        let recorded = self.get(call).filter(|recorded| !recorded.void)?;
+        let State::Expecting { event_type, until } = &recorded.state else { return None };
+        self.mailbox.first(event_type, *until)
+    }
+
+    /// The request waits for a decision.
+    pub(crate) fn is_pending(&self, request: &RequestId) -> bool {
+        let pending = |recorded: &Recorded| {
+            matches!(&recorded.state, State::Pending { request: made, .. } if made == request)
+                && !recorded.void
+        };
+        self.calls.iter().any(pending)
+    }
+
+    /// The actions that were begun and have no signed outcome.
+    pub(crate) fn unsettled(&self) -> Vec<Unsettled> {
+        let open = |(call, recorded): (Call, &Recorded)| {
+            let (receipt, effect) = match &recorded.state {
+                State::Redeemed { receipt, .. } => (receipt, None),
+                State::Performed { receipt, effect } => (receipt, Some(effect.clone())),
+                _ => return None,
+            };
+            Some(Unsettled { call, receipt: receipt.clone(), effect })
+        };
+        (0..).zip(&self.calls).filter_map(open).collect()
+    }
+
+    /// The actions whose outcome was signed as unknown.
+    pub(crate) fn unknown(&self) -> Vec<Unknown> {
+        let unknown = |(call, recorded): (Call, &Recorded)| match &recorded.state {
+            State::Attested { receipt, effect: Effect::Unknown { .. }, finding } => {
+                Some(Unknown { call, receipt: receipt.clone(), finding: *finding })
+            }
+            _ => None,
+        };
+        (0..).zip(&self.calls).filter_map(unknown).collect()
+    }
+
+    /// Marks every effect that was begun and has no end as interrupted: the journal was loaded, so another drive began it.
+    pub(crate) fn mark_interrupted(&mut self) {
+        for recorded in &mut self.calls {
+            if let State::Redeemed { interrupted, .. } = &mut recorded.state {
+                *interrupted = true;
+            }
+        }
+    }
+
+    /// Marks those that are marked there.
+    pub(crate) fn mark_interrupted_as(&mut self, other: &Self) {
+        for (recorded, before) in self.calls.iter_mut().zip(&other.calls) {
+            if let (State::Redeemed { interrupted, .. }, State::Redeemed { interrupted: before, .. }) =
+                (&mut recorded.state, &before.state)
+            {
+                *interrupted = *before;
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! State × event: which entry may follow which. What the table does not name is illegal.
+
+mod back;
+mod look;
+
+use crate::call::{Recorded, State, opened_by};
+use crate::event::Mailbox;
+use crate::order::{Mark, Trails};
+use crate::{Asked, Call, Effect, Entry, Event, Finding, Manner, ReceiptId, RequestId};
+
+/// An entry that cannot stand where it stands. The journal is damaged, or two programs wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {index} ({entry}) cannot follow the entries before it: {reason}")]
+pub struct Illegal {
+    /// The entry's place in the journal, from 0.
+    pub index: usize,
+    /// The entry, in words.
+    pub entry: String,
+    /// What forbids it.
+    pub reason: &'static str,
+}
+
+/// An action whose receipt is spent and whose outcome is not signed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsettled {
+    /// The call.
+    pub call: Call,
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// The outcome, where it is recorded.
+    pub effect: Option<Effect>,
+}
+
+/// An action of which it is signed that nobody knows how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The call.
+    pub call: Call,
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// What a person found out since.
+    pub finding: Option<Finding>,
+}
+
+/// All calls of an instance, by number, in the order in which the guest made them, and what came from outside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls {
+    calls: Vec<Recorded>,
+    trails: Trails,
+    /// The steps with an attempt under way, the outermost first.
+    open: Vec<Call>,
+    mailbox: Mailbox,
+    /// What the guest waits for, where it said so.
+    awaiting: Option<Vec<Call>>,
+    /// Bytes in the results of all steps and in all events.
+    kept: usize,
+    /// Things that were begun beside the guest and of whose end it was not told.
+    beside: usize,
+    /// A decision is recorded and its receipt is not, yet.
+    unissued: bool,
+}
+
+impl Calls {
+    /// Applies one entry about what the guest asked for, the entry of that index.
+    pub(crate) fn apply(&mut self, index: usize, entry: &Entry) -> Result<(), &'static str> {
+        match entry {
+            Entry::EventReceived { event_type, payload, at } => {
+                let event = Event { event_type: event_type.clone(), payload: payload.clone(), at: *at };
+                self.kept = self.kept.saturating_add(payload.len());
+                self.mailbox.receive(index, event);
+                Ok(())
+            }
+            Entry::Awaiting { calls } => self.await_first(calls),
+            Entry::Told { call } => self.tell(index, *call),
+            Entry::WaitMatched { call, event } => self.take(index, *call, *event),
+            Entry::AttemptStarted { call, attempt } => self.start_attempt(index, *call, *attempt),
+            Entry::Restarted { from, .. } => self.go_back(*from),
+            entry => match opened_by(entry) {
+                Some((call, recorded)) => self.open(index, call, recorded),
+                None => self.change(index, entry),
+            },
+        }
+    }
+
+    /// A call begins.
+    fn open(&mut self, index: usize, call: Call, mut recorded: Recorded) -> Result<(), &'static str> {
+        if call as usize != self.calls.len() {
+            return Err("the call's number is not the next one");
+        }
+        self.admit(&recorded)?;
+        (recorded.trail, recorded.answered, recorded.begun) = (self.innermost(), index, index);
+        self.trails.push(recorded.trail, Mark::Call(call));
+        self.beside += usize::from(recorded.manner == Manner::Beside);
+        if let State::StepOpen { trail, .. } = &mut recorded.state {
+            *trail = self.trails.open(call);
+            self.open.push(call);
+        }
+        self.calls.push(recorded);
+        self.awaiting = None;
+        Ok(())
+    }
+
+    /// Whether a call may begin so: with an answer to what was asked, a request of its own, a receipt that is not spent.
+    fn admit(&self, new: &Recorded) -> Result<(), &'static str> {
+        match (&new.state, &new.asked) {
+            (State::Pending { .. }, Asked::Approval { .. }) => {
+                let before = self.calls.iter().any(|recorded| recorded.request == new.request);
+                if before { Err("the request has been made before") } else { Ok(()) }
+            }
+            (State::Redeemed { receipt, .. }, Asked::Perform { receipt: named, .. }) if receipt == named => {
+                let before = self.calls.iter().any(|recorded| recorded.spent(receipt));
+                if before { Err("the receipt has been spent before") } else { Ok(()) }
+            }
+            (State::Refused { .. }, Asked::Perform { .. }) => Ok(()),
+            (State::Pending { .. } | State::Redeemed { .. } | State::Refused { .. }, _) => {
+                Err("it does not answer what was asked")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A call goes on, or comes to its end.
+    fn change(&mut self, index: usize, entry: &Entry) -> Result<(), &'static str> {
+        let call = self.addressed_by(entry).ok_or("it speaks of a call or request that is not there")?;
+        let ends_attempt = matches!(
+            entry,
+            Entry::StepCompleted { .. } | Entry::StepFailed { .. } | Entry::AttemptFailed { .. }
+        );
+        let innermost = self.innermost();
+        let is_open = self.open.contains(&call);
+        if ends_attempt && is_open && self.open.last() != Some(&call) {
+            return Err("a step that was begun inside this one has not ended");
+        }
+        let wakes = matches!(entry, Entry::SleepEnded { .. } | Entry::WaitTimedOut { .. });
+        let recorded = self.calls.get_mut(call as usize).ok_or("it speaks of a call that is not there")?;
+        let state = recorded.state.after(entry)?;
+        if matches!(entry, Entry::AttemptFailed { .. }) && recorded.config.is_none() {
+            return Err("the step is tried once");
+        }
+        if wakes && recorded.trail != innermost {
+            return Err("it was begun elsewhere than the workflow is");
+        }
+        let first = matches!(recorded.state, State::StepOpen { attempt: 1, .. });
+        self.kept = self.kept.saturating_add(state.kept());
+        recorded.state = state;
+        // What is found out later is no new answer.
+        if !matches!(entry, Entry::Resolved { .. } | Entry::Signed { .. }) {
+            recorded.answered = index;
+        }
+        if ends_attempt {
+            if first {
+                recorded.begun = index;
+            }
+            self.open.pop();
+            self.awaiting = None;
+        }
+        if wakes {
+            self.woke(index, call);
+        }
+        self.unissued = matches!(entry, Entry::Decided { .. });
+        Ok(())
+    }
+
+    /// The call that an entry speaks of.
+    fn addressed_by(&self, entry: &Entry) -> Option<Call> {
+        let call = match entry {
+            Entry::StepCompleted { call, .. }
+            | Entry::StepFailed { call, .. }
+            | Entry::AttemptFailed { call, .. }
+            | Entry::SleepEnded { call }
+            | Entry::WaitTimedOut { call }
+            | Entry::Performed { call, .. }
+            | Entry::Attested { call, .. } => *call,
+            // What was done stays done, whether the workflow goes back to before it or not.
+            Entry::Resolved { call, .. } => return Some(*call).filter(|call| self.get(*call).is_some()),
+            Entry::Signed { request, .. }
+            | Entry::Decided { request, .. }
+            | Entry::Issued { request, .. }
+            | Entry::Withdrawn { request, .. }
+            | Entry::Lapsed { request } => self.made(request)?,
+            _ => return None,
+        };
+        self.get(call).is_some_and(|recorded| !recorded.void).then_some(call)
+    }
+
+    /// The call that made a request.
+    fn made(&self, request: &RequestId) -> Option<Call> {
+        let made = |(_, recorded): &(Call, &Recorded)| recorded.request.as_ref() == Some(request);
+        (0..).zip(&self.calls).find(made).map(|(call, _)| call)
+    }
+
+    /// The guest waits for the first of several things.
+    fn await_first(&mut self, calls: &[Call]) -> Result<(), &'static str> {
+        let sorted = calls.is_sorted_by(|before, after| before < after);
+        if calls.is_empty() || !sorted {
+            return Err("it names no call, or one twice, or not in order");
+        }
+        if !calls.iter().all(|call| self.may_be_told(*call)) {
+            return Err("it names a call that the workflow cannot wait for here");
+        }
+        self.awaiting = Some(calls.to_vec());
+        Ok(())
+    }
+
+    /// The guest is told of the end of something that it began here.
+    fn tell(&mut self, index: usize, call: Call) -> Result<(), &'static str> {
+        let ended = self.get(call).is_some_and(Recorded::has_ended);
+        if !ended || !self.may_be_told(call) {
+            return Err("the workflow cannot be told of this end here");
+        }
+        self.woke(index, call);
+        Ok(())
+    }
+
+    /// The guest is told of an event.
+    fn take(&mut self, index: usize, call: Call, event: u32) -> Result<(), &'static str> {
+        if self.matching(call).is_none_or(|(first, _)| first != event) {
+            return Err("it is not the event that this call is to be told of");
+        }
+        let innermost = self.innermost();
+        let Some(recorded) = self.calls.get_mut(call as usize).filter(|recorded| recorded.trail == innermost)
+        else {
+            return Err("it was begun elsewhere than the workflow is");
+        };
+        (recorded.state, recorded.answered) = (State::Received(event), index);
+        self.mailbox.take(event, call);
+        self.woke(index, call);
+        Ok(())
+    }
+
+    /// The guest was told by the entry of that index.
+    fn woke(&mut self, index: usize, call: Call) {
+        self.awaiting = None;
+        let Some(recorded) = self.calls.get_mut(call as usize) else { return };
+        if recorded.manner == Manner::Beside {
+            recorded.told = true;
+            self.beside = self.beside.saturating_sub(1);
+            self.trails.push(recorded.trail, Mark::Told { call, index });
+        }
+    }
+
+    fn start_attempt(&mut self, index: usize, call: Call, number: u32) -> Result<(), &'static str> {
+        let innermost = self.innermost();
+        let due = |recorded: &&mut Recorded| {
+            matches!(recorded.state, State::StepDue { attempt, .. } if attempt == number)
+                && !recorded.void
+                && recorded.trail == innermost
+        };
+        let Some(recorded) = self.calls.get_mut(call as usize).filter(due) else {
+            return Err("it is not the step's next attempt, or not where the step was begun");
+        };
+        let trail = self.trails.open(call);
+        (recorded.state, recorded.answered) = (State::StepOpen { attempt: number, trail }, index);
+        self.trails.push(recorded.trail, Mark::Attempt { call, trail, index });
+        self.open.push(call);
+        self.awaiting = None;
+        Ok(())
+    }
+}

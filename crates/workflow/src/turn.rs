@@ -1,0 +1,178 @@
+//! What the core answers.
+
+use crate::{
+    Action, Asked, Call, Check, Effect, Entry, Event, Failure, Invocation, Manner, ReceiptId, RequestId, Wait,
+};
+use receipt::Timestamp;
+
+/// The core's answer to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// It is in the journal: hand this back to the guest.
+    Return(Outcome),
+    /// Nothing can be done until something happens outside: park the guest.
+    Wait(Wait),
+    /// Append this entry, apply it, and ask again with the same command.
+    Record(Entry),
+    /// Do this, append the entry that says so, apply it, and ask again with the same command.
+    Do(Live),
+    /// The guest broke a rule on which its journal rests, or has no calls left: end the instance with this failure.
+    Break(Failure),
+}
+
+/// What has to be done, and the entry that records it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Live {
+    /// Make a request; append [`Requested`](crate::Entry::Requested).
+    Request {
+        /// The call.
+        call: Call,
+        /// What was asked.
+        asked: Asked,
+        /// The action.
+        action: Action,
+        /// Whether the workflow waits for the decision at once.
+        manner: Manner,
+    },
+    /// Check and spend the receipt; append [`Redeemed`](crate::Entry::Redeemed) or [`Refused`](crate::Entry::Refused).
+    Redeem {
+        /// The call.
+        call: Call,
+        /// What was asked.
+        asked: Asked,
+        /// What is to be done.
+        invocation: Invocation,
+    },
+    /// Act; append [`Performed`](crate::Entry::Performed).
+    Effect {
+        /// The call.
+        call: Call,
+        /// What is to be done.
+        invocation: Invocation,
+        /// The intent was already in the journal when it was loaded: an earlier drive may have acted, wholly or in part.
+        interrupted: bool,
+    },
+    /// Sign the outcome that is recorded; append [`Attested`](crate::Entry::Attested).
+    Attest {
+        /// The call.
+        call: Call,
+        /// The receipt that permitted the action.
+        receipt: ReceiptId,
+        /// The outcome.
+        effect: Effect,
+    },
+}
+
+/// What the guest gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// To [`BeginStep`](crate::Command::BeginStep), and to [`Start`](crate::Command::Start) for a step.
+    Begun(Begun),
+    /// To [`EndStep`](crate::Command::EndStep) and [`FailStep`](crate::Command::FailStep): recorded, or the failure that was recorded;
+    /// whether another attempt follows is heard of by awaiting the step.
+    Ended(Result<(), Failure>),
+    /// To [`Sleep`](crate::Command::Sleep), [`WaitForEvent`](crate::Command::WaitForEvent) and [`Await`](crate::Command::Await): what
+    /// the workflow waited for.
+    Woken {
+        /// The call that began it.
+        call: Call,
+        /// How it stands.
+        ready: Ready,
+    },
+    /// To [`Start`](crate::Command::Start): it goes on beside the workflow, under this call. A step whose first attempt is to be made now
+    /// is answered with [`Begun::Run`] instead.
+    Started(Call),
+    /// To [`RequireApproval`](crate::Command::RequireApproval).
+    Approval(Approval),
+    /// To [`Perform`](crate::Command::Perform).
+    Performed(Performance),
+    /// To any command that was not acceptable in itself: what was wrong, and how to mend it.
+    Rejected(String),
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Run it; end it with this call.
+    Run(Call),
+    /// It has completed, with this result.
+    Done(String),
+    /// It has failed.
+    Failed(Failure),
+}
+
+/// What a workflow that waited is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ready {
+    /// The next attempt of a step is to be made now: run it, and end it with the call.
+    Run {
+        /// The attempt's number.
+        attempt: u32,
+    },
+    /// The step has ended.
+    Step(Result<String, Failure>),
+    /// The sleep is over.
+    Slept,
+    /// The event is there.
+    Event(Event),
+    /// No event came in time.
+    TimedOut {
+        /// Until when it was waited for.
+        until: Timestamp,
+    },
+    /// The request has ended.
+    Approval(Approval),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approval {
+    /// Permission, in the form of a receipt.
+    Granted {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// The receipt in its portable, public form, as JSON text.
+        document: String,
+    },
+    /// A decision against it.
+    Denied {
+        /// The request.
+        request: RequestId,
+        /// The signed denial.
+        receipt: ReceiptId,
+        /// Who decided.
+        decider: String,
+        /// The decider's words.
+        reason: Option<String>,
+    },
+    /// Taken back before there was a decision.
+    Withdrawn {
+        /// The request.
+        request: RequestId,
+        /// Why, in the words of whoever took it back.
+        reason: Option<String>,
+    },
+    /// No decision in time.
+    Expired {
+        /// The request.
+        request: RequestId,
+    },
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Performance {
+    /// It took place; what the capability returned, as JSON text.
+    Done(String),
+    /// The gate refused. Nothing was done.
+    Refused {
+        /// The check that failed.
+        check: Check,
+        /// What did not agree.
+        message: String,
+    },
+    /// The receipt is spent and nothing was done.
+    Failed(String),
+    /// The receipt is spent and nobody knows.
+    Unknown(String),
+}

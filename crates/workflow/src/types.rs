@@ -1,0 +1,107 @@
+//! What entries are made of.
+
+use receipt::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A failure with a name for programs and a message for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// A short name for the kind of failure.
+    pub name: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// Whether a workflow waits for the end of what it asked for, or goes on beside it and asks for the end later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// It waits.
+    #[default]
+    AtOnce,
+    /// It goes on.
+    Beside,
+}
+
+impl Manner {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+    pub(crate) fn is_at_once(&self) -> bool {
+        *self == Self::AtOnce
+    }
+}
+
+/// What a person found out about an effect that was unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// It took place.
+    Succeeded,
+    /// It did not.
+    Failed,
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Effect {
+    /// It took place.
+    Succeeded {
+        /// What the capability returned, as canonical JSON text.
+        output: String,
+        /// When it began.
+        started_at: Timestamp,
+        /// When it had ended.
+        finished_at: Timestamp,
+    },
+    /// It did not take place.
+    Failed {
+        /// Why.
+        message: String,
+        /// When it began.
+        started_at: Timestamp,
+        /// When it had ended.
+        finished_at: Timestamp,
+    },
+    /// It was interrupted, and nobody knows. Never repeated by itself.
+    Unknown {
+        /// What is known.
+        message: String,
+    },
+}
+
+/// The checks of the gate, in the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// The signature, the key, the canonical form or the commitment.
+    Verification,
+    /// Approved, not denied.
+    Decision,
+    /// Production or demo, as the gate demands.
+    Scope,
+    /// The tenant.
+    Tenant,
+    /// The instance.
+    Instance,
+    /// The component's digest.
+    Code,
+    /// The capability.
+    Capability,
+    /// The resource.
+    Resource,
+    /// The artifact's name, size and digest.
+    Artifact,
+    /// Not expired.
+    Expiry,
+    /// Not spent.
+    Redemption,
+    /// Not revoked.
+    Revocation,
+    /// The deciders whose signatures are in the receipt still count, and are as many as it takes.
+    Approvals,
+    /// The policy in force allows the action with them.
+    Policy,
+    /// Nobody has frozen the tenant, or everything.
+    Freeze,
+}

@@ -1,0 +1,90 @@
+//! What a workflow is given on the command line: its component, JSON, and on whose behalf it acts.
+
+use crate::cli::data_dir::{Data, TENANT};
+use crate::cli::pack;
+use anyhow::Context as _;
+use clap::Args;
+use receipt::PersonId;
+use std::convert::Infallible;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use workflow::{ActorId, TenantId};
+
+/// JSON as it stands there, or `@` and the file that has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Json(String);
+
+impl FromStr for Json {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Json {
+    /// The text. Whether it is JSON is for the host to say.
+    pub(crate) fn text(&self, what: &str) -> anyhow::Result<String> {
+        match self.0.strip_prefix('@') {
+            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {what} from {path}")),
+            None => Ok(self.0.clone()),
+        }
+    }
+}
+
+/// A workflow, and what an instance of it is started with.
+#[derive(Debug, Args)]
+pub(crate) struct Workflow {
+    /// The workflow: TypeScript, JavaScript, a folder of them, or a component.
+    pub(crate) guest: PathBuf,
+
+    /// The class to run, where the main module exports several workflows.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+
+    /// The parameters: JSON, or @FILE to read them from a file.
+    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+    pub(crate) params: Json,
+
+    /// Whom the workflow belongs to.
+    #[arg(long, default_value = TENANT)]
+    pub(crate) tenant: TenantId,
+
+    /// On whose behalf it acts.
+    #[arg(long, default_value = "agent:local")]
+    pub(crate) actor: ActorId,
+
+    /// The person who answers for the actor. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operator: Option<PersonId>,
+
+    /// The person who submits this. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) submitter: Option<PersonId>,
+
+    /// The workflow's name. Default: the name of the file or the folder.
+    #[arg(long, alias = "name", value_name = "NAME")]
+    workflow_name: Option<String>,
+}
+
+impl Workflow {
+    /// The bytes of the component, or of the bundle that the source text makes.
+    pub(crate) fn component(&self, data: &Data) -> anyhow::Result<Vec<u8>> {
+        component(&self.guest, self.class.as_deref(), data)
+    }
+
+    /// The workflow's name.
+    pub(crate) fn name(&self) -> String {
+        let stem = || self.guest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.workflow_name.clone().unwrap_or_else(stem)
+    }
+}
+
+/// The bytes of a component, or of the bundle that source text makes.
+pub(crate) fn component(guest: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Vec<u8>> {
+    if pack::is_source(guest) {
+        return Ok(pack::bundle(guest, class, data)?.bytes());
+    }
+    fs::read(guest).with_context(|| format!("cannot read {}", guest.display()))
+}

@@ -1,0 +1,206 @@
+//! `pp-host instances pause`, `resume`, `terminate`, `restart`, `delete`, `send-event` and `resolve`.
+
+use crate::cli::args::Json;
+use crate::cli::data_dir::{Data, Which};
+use crate::cli::{Exit, args, json_line, session};
+use clap::{Args, ValueEnum};
+use engine::api::{Back, InstanceCommand, Operation, OperationOutcome};
+use serde_json::json;
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use store::InstanceKey;
+use workflow::{EventType, ReceiptId};
+
+/// Something simple done to an instance.
+#[derive(Debug, Args)]
+pub(crate) struct Plain {
+    #[command(flatten)]
+    which: Which,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// How what came of it is told.
+#[derive(Debug, Args)]
+struct How {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// End an instance, wherever it is.
+#[derive(Debug, Args)]
+pub(crate) struct Terminate {
+    #[command(flatten)]
+    which: Which,
+
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// Have a workflow go back to an earlier place, or to its beginning.
+///
+/// What it asked for from there on counts no longer, and is asked for again. What was decided, spent and done stays so; requests that wait
+/// are withdrawn. One that has ended goes on from there.
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    #[command(flatten)]
+    which: Which,
+
+    /// The step, sleep or wait to go back to, by its name: it is done again. Default: the beginning.
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+
+    /// Which of that name, where there are several.
+    #[arg(long, value_name = "N", default_value = "1", requires = "from")]
+    nth: NonZeroUsize,
+
+    /// Do not go back: everything counts on, and other code takes it up.
+    #[arg(long, conflicts_with = "from", requires = "component")]
+    here: bool,
+
+    /// Other code to go on with, for good. Default: the component that it was loaded with.
+    #[arg(long, value_name = "GUEST")]
+    component: Option<PathBuf>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// Send an instance an event.
+#[derive(Debug, Args)]
+pub(crate) struct SendEvent {
+    #[command(flatten)]
+    which: Which,
+
+    /// What kind of event.
+    #[arg(value_name = "TYPE")]
+    event_type: EventType,
+
+    /// What is sent with it: JSON, or @FILE to read it from a file.
+    #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
+    payload: Json,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// Say what was found out about an action that nobody knew the end of. It is recorded beside what is signed, which stays as it is.
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    #[command(flatten)]
+    which: Which,
+
+    /// The receipt that the action spent: `instances show` names it.
+    #[arg(long)]
+    receipt: ReceiptId,
+
+    /// What was found out.
+    #[arg(long)]
+    finding: Finding,
+
+    /// Who found it out. Default: the account that runs this.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+
+    /// How it is known.
+    #[arg(long)]
+    reason: String,
+
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Finding {
+    /// It took place.
+    Happened,
+    /// It did not take place.
+    DidNotHappen,
+}
+
+impl Plain {
+    pub(crate) fn handle(&self, data: &Data, handling: InstanceCommand) -> anyhow::Result<Exit> {
+        handle(data, self.which.key(), session::account(), handling, &self.how)
+    }
+}
+
+impl Terminate {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let terminate = InstanceCommand::Terminate { reason: self.reason.clone() };
+        handle(data, self.which.key(), session::account(), terminate, &self.how)
+    }
+}
+
+impl Restart {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let component = self.component.as_deref().map_or(Ok(Vec::new()), |path| args::component(path, None, data))?;
+        let back = match &self.from {
+            Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
+            None if self.here => Back::Nowhere,
+            None => Back::Beginning,
+        };
+        let restart = InstanceCommand::Restart { back, component: component.into() };
+        handle(data, self.which.key(), session::account(), restart, &self.how)
+    }
+}
+
+impl SendEvent {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let payload = self.payload.text("the event")?;
+        let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
+        handle(data, self.which.key(), session::account(), send, &self.how)
+    }
+}
+
+impl Resolve {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let finding = match self.finding {
+            Finding::Happened => workflow::Finding::Succeeded,
+            Finding::DidNotHappen => workflow::Finding::Failed,
+        };
+        let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
+        let by = self.by.clone().unwrap_or_else(session::account);
+        handle(data, self.which.key(), by, InstanceCommand::Resolve { receipt, finding, reason }, &self.how)
+    }
+}
+
+fn handle(
+    data: &Data,
+    key: InstanceKey,
+    by: String,
+    handling: InstanceCommand,
+    how: &How,
+) -> anyhow::Result<Exit> {
+    let is_all = matches!(handling, InstanceCommand::Pause | InstanceCommand::Terminate { .. });
+    let done = match &handling {
+        InstanceCommand::SendEvent { event_type, .. } => format!("event {event_type} is received"),
+        InstanceCommand::Pause => "is paused".to_owned(),
+        InstanceCommand::Resume => "is resumed".to_owned(),
+        InstanceCommand::Terminate { .. } => "is terminated".to_owned(),
+        InstanceCommand::Restart { .. } => "is sent back".to_owned(),
+        InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
+        InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
+    };
+    let standing = match session::operate(data, Operation::Handle { key: key.clone(), by, handling })? {
+        OperationOutcome::Stands { standing } => Some(standing),
+        OperationOutcome::Done => None,
+        other => return Err(session::unexpected(&other)),
+    };
+    let mut out = anstream::stdout();
+    match (how.json, standing) {
+        (true, standing) => {
+            let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": standing });
+            writeln!(out, "{}", json_line(&line)?)?;
+        }
+        (false, Some(standing)) if !is_all => writeln!(out, "{key}  {done}; it is {standing}")?,
+        (false, _) => writeln!(out, "{key}  {done}")?,
+    }
+    Ok(Exit::Done)
+}

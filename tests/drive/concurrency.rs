@@ -1,0 +1,181 @@
+//! Things side by side: all, the first, the first that succeeds; with approvals among them.
+
+use crate::support;
+use crate::support::desk::{Desk, attempt};
+use store::InstanceKey;
+use engine::Status;
+use receipt::Decision;
+use serde_json::{Value, json};
+use std::time::Duration;
+use workflow::Entry;
+
+#[test]
+fn one_goes_on_while_another_waits_to_be_tried_again() {
+    let desk = Desk::new();
+    let key = desk.does("side-by-side");
+    let wait = desk.waits(&key);
+    assert_eq!((wait.on.len(), attempt(&wait)), (1, Some(2)), "south has answered");
+    assert_eq!(desk.until_due(&key), 10_000);
+    assert_eq!(desk.result(&key), json!(["north has it", "south has it"]));
+}
+
+#[test]
+fn things_of_two_kinds_are_waited_for_together() {
+    let desk = Desk::new();
+    let key = desk.does("both");
+    desk.waits(&key);
+    desk.send(&key, "paid", &json!({ "cents": 7 }));
+    assert_eq!(desk.result(&key), json!({ "paid": 7, "packed": "in a box" }));
+}
+
+/// An instance that waits for several things says so, and is due with the first.
+#[test]
+fn an_instance_waits_for_all_that_it_started() {
+    let desk = Desk::new();
+    let all = json!([
+        { "sleep": 300 },
+        { "event": { "name": "go", "ms": 200 } },
+        { "try": { "name": "a", "fails": 1, "retries": 1 } },
+        { "deploy": "app" },
+    ]);
+    let key = desk.program(&json!([{ "all": all }]));
+    let wait = desk.waits(&key);
+    assert_eq!(wait.on.len(), 4);
+    assert_eq!(wait.requests().count(), 1);
+    let status = desk.finish(&key, Decision::Approved, &[("go", 1)]);
+    let result = support::result(&status);
+    assert_eq!(result[0][0], "slept");
+    assert_eq!(result[0][1], json!({ "event": 0 }));
+    assert_eq!(result[0][2], "a 2");
+    assert_eq!(result[0][3].as_str().map(str::len), Some(64), "deployed");
+}
+
+fn race(desk: &Desk) -> InstanceKey {
+    let key = desk.does("race");
+    assert_eq!(desk.waits(&key).on.len(), 2);
+    key
+}
+
+#[test]
+fn the_first_wins_a_race() {
+    let desk = Desk::new();
+    let (paid, late) = (race(&desk), race(&desk));
+    desk.send(&paid, "paid", &json!({ "cents": 1 }));
+    assert_eq!(desk.result(&paid), json!({ "paid": true }));
+    assert_eq!(desk.until_due(&late), 3_600_000);
+    assert_eq!(desk.result(&late), json!({ "paid": false }));
+}
+
+/// What the guest was told stays, though what it was not told would have come first by now.
+#[test]
+fn who_won_a_race_has_won_it_for_good() {
+    let desk = Desk::new();
+    let racers = json!([{ "sleep": 100 }, { "event": { "name": "go", "ms": 1_000 } }]);
+    let key = desk.program(&json!([{ "race": racers }, { "sleep": 50 }, { "once": { "name": "a" } }]));
+    desk.until_due(&key);
+    desk.waits(&key);
+    desk.send(&key, "go", &json!(1));
+    desk.clock.pass(Duration::from_secs(10));
+    let desk = desk.again();
+    assert_eq!(desk.result(&key), json!([[0, "slept"], "slept", "a 1"]));
+}
+
+/// The order is that of the journal: of two that are over, the one that was over first, however late the drive is.
+#[test]
+fn of_two_that_are_over_the_first_wins() {
+    let desk = Desk::new();
+    let racers = json!([{ "sleep": 200 }, { "event": { "name": "go", "ms": 150 } }, { "sleep": 100 }]);
+    let key = desk.program(&json!([{ "race": racers }]));
+    desk.waits(&key);
+    desk.clock.pass(Duration::from_secs(10));
+    assert_eq!(desk.result(&key), json!([[2, "slept"]]));
+}
+
+#[test]
+fn the_first_that_succeeds_is_taken() {
+    let desk = Desk::new();
+    assert_eq!(desk.result(&desk.does("any")), json!({ "fetched": "b" }));
+}
+
+#[test]
+fn a_workflow_may_end_beside_what_it_started() {
+    let desk = Desk::new();
+    let racers = json!([{ "sleep": 0 }, { "sleep": 1_000 }, { "deploy": "app" }, { "event": { "name": "go", "ms": 9 } }]);
+    let key = desk.program(&json!([{ "race": racers }]));
+    assert_eq!(desk.result(&key), json!([[0, "slept"]]));
+    let request = desk.entries(&key).into_iter().find_map(|entry| match entry {
+        Entry::Requested { request, .. } => Some(request),
+        _ => None,
+    });
+    let late = desk.host.decide(&request.unwrap(), &support::judgement(Decision::Approved));
+    assert!(late.is_err(), "a request of a workflow that has ended is decided");
+    assert_eq!(desk.host.store().receipts().unwrap().len(), 0);
+}
+
+#[test]
+fn an_approved_action_is_done_once() {
+    let desk = Desk::new();
+    let key = desk.does("approval");
+    let result = support::result(&desk.finish(&key, Decision::Approved, &[]));
+    assert_eq!(result["deployed"].as_str().map(str::len), Some(64));
+    assert_eq!(desk.count(&key, "redeemed"), 1);
+}
+
+fn asked(desk: &Desk) -> (InstanceKey, workflow::RequestId) {
+    let key = desk.does("approval-or-timeout");
+    let request = desk.waits(&key).request().unwrap().clone();
+    assert_eq!(desk.count(&key, "step-completed"), 1, "it went on while it waited");
+    (key, request)
+}
+
+fn answer(desk: &Desk, key: &InstanceKey) -> Value {
+    desk.result(key)
+}
+
+/// A decision, a withdrawal, nobody in time: each is told as what it is.
+#[test]
+fn a_request_beside_other_work_ends_in_each_of_its_ways() {
+    let desk = Desk::new();
+    let (key, request) = asked(&desk);
+    desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    assert_eq!(answer(&desk, &key), json!({ "approved": true }));
+
+    let (key, request) = asked(&desk);
+    desk.host.decide(&request, &support::judgement(Decision::Denied)).unwrap();
+    assert_eq!(answer(&desk, &key), json!({ "refused": format!("{request} was denied by demo:operator") }));
+
+    let (key, request) = asked(&desk);
+    desk.host.withdraw(&request, "user:olga", Some("asked for by mistake")).unwrap();
+    let withdrawn = format!("{request} was taken back: asked for by mistake");
+    assert_eq!(answer(&desk, &key), json!({ "refused": withdrawn }));
+
+    let (key, _) = asked(&desk);
+    desk.until_due(&key);
+    assert_eq!(answer(&desk, &key), json!({ "approved": null }));
+}
+
+#[test]
+fn a_request_that_nobody_decides_lapses_in_its_own_time() {
+    let desk = Desk::new();
+    let key = desk.program(&json!([{ "deploy": "app" }]));
+    desk.until_due(&key);
+    assert_eq!(desk.result(&key), json!(["expired"]));
+    let key = desk.program(&json!([{ "deploy": "app" }]));
+    let request = desk.waits(&key).request().unwrap().clone();
+    desk.host.withdraw(&request, "user:olga", None).unwrap();
+    assert_eq!(desk.result(&key), json!(["withdrawn"]));
+}
+
+/// A receipt that was taken back before it was spent, and the check that says so.
+#[test]
+fn the_gate_says_which_of_its_checks_it_was() {
+    let desk = Desk::new();
+    let key = desk.does("approval");
+    let request = desk.waits(&key).request().unwrap().clone();
+    let receipt = desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    desk.host.revoke(&receipt.id, "user:olga", None).unwrap();
+    let status = desk.drive(&key);
+    let (_, message) = support::failure(&status);
+    assert!(message.starts_with("refused by the revocation check: "), "{message}");
+    assert!(matches!(status, Status::Failed(_)));
+}

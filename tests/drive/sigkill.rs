@@ -1,0 +1,162 @@
+//! A process that is killed, for real and without warning, at each of many points. The next one ends as if nothing had happened.
+
+use crate::drive::crash_after_entry::{SENT, everything, seen};
+use crate::support::child;
+use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use engine::{Builder, Host};
+use store::InstanceKey;
+use engine::issuer::Reversibility;
+use engine::capability::{Execution, Capability, Deploy, OnInterruption, PerformError, Performed, Permit};
+use receipt::Decision;
+use rustix::process::{Signal, getpid, kill_process};
+use std::{env, fs};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
+use workflow::Artifact;
+
+const FOLDER: &str = "PP_TEST_FOLDER";
+const POINT: &str = "PP_TEST_POINT";
+
+/// Where a process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Point {
+    /// When so many entries are on disk.
+    After(usize),
+    /// The intent is on disk, and nothing has been done: at the so-manieth action.
+    BeforeEffect(usize),
+    /// It has been done, and nothing says so.
+    AfterEffect(usize),
+}
+
+impl Point {
+    fn word(self) -> String {
+        match self {
+            Self::After(entries) => format!("entry {entries}"),
+            Self::BeforeEffect(action) => format!("before {action}"),
+            Self::AfterEffect(action) => format!("after {action}"),
+        }
+    }
+
+    fn of(word: &str) -> Self {
+        let (kind, number) = word.split_once(' ').unwrap();
+        let number = number.parse().unwrap();
+        match kind {
+            "entry" => Self::After(number),
+            "before" => Self::BeforeEffect(number),
+            _ => Self::AfterEffect(number),
+        }
+    }
+}
+
+fn die() -> ! {
+    kill_process(getpid(), Signal::KILL).unwrap();
+    unreachable!("nobody survives that")
+}
+
+/// A deployment in whose middle the process is killed.
+struct Fatal {
+    inner: Deploy,
+    point: Point,
+    actions: AtomicUsize,
+}
+
+impl Capability for Fatal {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        self.inner.reversibility()
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        self.inner.on_interruption()
+    }
+
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Execution,
+    ) -> Result<Performed, PerformError> {
+        let action = self.actions.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.point == Point::BeforeEffect(action) {
+            die();
+        }
+        let performed = self.inner.perform(permit, artifact, attempt);
+        if self.point == Point::AfterEffect(action) {
+            die();
+        }
+        performed
+    }
+}
+
+fn doomed(builder: Builder, folder: &Path, point: Point) -> Builder {
+    let written = AtomicUsize::new(0);
+    let inner = Deploy::new(folder.join("deployments"));
+    builder.capability(Fatal { inner, point, actions: AtomicUsize::new(0) }).observe(move |_| {
+        if point == Point::After(written.fetch_add(1, Ordering::SeqCst) + 1) {
+            die();
+        }
+    })
+}
+
+/// Not a test: the process that is killed.
+#[test]
+fn child() {
+    let (Ok(folder), Ok(point)) = (env::var(FOLDER), env::var(POINT)) else { return };
+    let (folder, clock) = (Path::new(&folder), Hands::at(BEGINNING));
+    let host = open(folder, &clock, |builder| doomed(builder, folder, Point::of(&point)));
+    let desk = Desk { folder: TempDir::new().unwrap(), host, clock };
+    let key = desk.program(&everything());
+    desk.finish(&key, Decision::Approved, SENT);
+}
+
+fn killed(folder: &Path, point: Point) {
+    let mut child = child::of(module_path!());
+    child.env(FOLDER, folder).env(POINT, point.word());
+    let output = child.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.signal(), Some(9), "it did not come to {point:?}: {words}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::DirBuilder::new().mode(0o700).create(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn the_instance(host: &Host) -> InstanceKey {
+    host.store().instances().unwrap().pop().unwrap()
+}
+
+#[test]
+fn killed_at_any_point_the_end_is_the_same() {
+    let desk = Desk::new();
+    let key = desk.program(&everything());
+    let end = desk.finish(&key, Decision::Approved, SENT);
+    let straight = seen(&desk, &key, end);
+    let (entries, actions) = (desk.entries(&key).len(), straight.deployments);
+    let points: Vec<_> = (2..=entries)
+        .map(Point::After)
+        .chain((1..=actions).flat_map(|action| [Point::BeforeEffect(action), Point::AfterEffect(action)]))
+        .collect();
+    assert!(points.len() >= 40, "{} points", points.len());
+    for point in points {
+        let folder = TempDir::new().unwrap();
+        // The guest is compiled once for all of them.
+        copy(&desk.folder.path().join("cache"), &folder.path().join("cache"));
+        killed(folder.path(), point);
+        let clock = Hands::at(BEGINNING);
+        let host = open(folder.path(), &clock, |builder| builder);
+        let key = the_instance(&host);
+        let desk = Desk { folder, host, clock };
+        let end = desk.finish(&key, Decision::Approved, SENT);
+        assert_eq!(seen(&desk, &key, end), straight, "killed at {point:?}");
+    }
+}

@@ -1,0 +1,363 @@
+//! The host drives whatever is due: many at once, in turns, by an index, and until told to stop.
+
+use crate::support;
+use crate::support::held::Held;
+use crate::support::judgement;
+use engine::{Builder, Clock, Host, Start, Status, WorkerOptions};
+use receipt::{Decision, Timestamp};
+use rusqlite::Connection;
+use sandbox::SandboxLimits;
+use serde_json::json;
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Fact, InstanceKey, InstanceState, Quotas, Selection};
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
+use workflow::Entry;
+
+/// A clock that stands still until it is moved, and then wakes whoever waits for it.
+#[derive(Clone)]
+struct Hands(Arc<(AtomicI64, Notify)>);
+
+impl Hands {
+    fn new() -> Self {
+        Self(Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new())))
+    }
+
+    fn move_by(&self, time: Duration) {
+        self.0.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+        self.0.1.notify_one();
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.0.load(Ordering::SeqCst))
+    }
+
+    fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            while self.now() < then {
+                self.0.1.notified().await;
+            }
+        })
+    }
+}
+
+/// A host that is watched.
+struct Floor {
+    folder: TempDir,
+    host: Host,
+    clock: Hands,
+    facts: Arc<Mutex<Vec<Fact>>>,
+    troubles: Arc<Mutex<Vec<String>>>,
+    seen: watch::Receiver<usize>,
+}
+
+impl Floor {
+    fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::on(TempDir::new().unwrap(), settings)
+    }
+
+    fn on(folder: TempDir, settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let (clock, facts, troubles) =
+            (Hands::new(), Arc::<Mutex<Vec<Fact>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+        let (tell, seen) = watch::channel(0);
+        let tell = Arc::new(tell);
+        let (kept, told, also) = (Arc::clone(&facts), Arc::clone(&troubles), Arc::clone(&tell));
+        let builder = Host::builder(folder.path())
+            .clock(clock.clone())
+            .observe(move |fact| {
+                kept.lock().unwrap().push(fact.clone());
+                tell.send_modify(|count| *count += 1);
+            })
+            .trouble(move |key, error| {
+                told.lock().unwrap().push(format!("{key}: {error}"));
+                also.send_modify(|count| *count += 1);
+            });
+        let host = settings(builder).open().unwrap();
+        Self { folder, host, clock, facts, troubles, seen }
+    }
+
+    fn start(&self, tenant: &str, params: &str) -> InstanceKey {
+        support::start_for(&self.host, tenant, "paces", params)
+    }
+
+    fn starts(&self, tenant: &str, count: usize, params: &str) -> Vec<InstanceKey> {
+        let workflow = self.host.load(support::guest("paces")).unwrap();
+        let start = || Start::new(tenant.parse().unwrap(), "agent:a".parse().unwrap(), "paces", params);
+        (0..count).map(|_| self.host.start(&workflow, start()).unwrap()).collect()
+    }
+
+    /// Works until the facts and troubles so far say that it is enough.
+    fn work_until(&self, enough: impl Fn(&Self) -> bool) {
+        self.work_at(WorkerOptions::default(), enough);
+    }
+
+    fn work_at(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) {
+        support::block_on(self.works(pace, enough));
+    }
+
+    async fn works(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) {
+        let mut seen = self.seen.clone();
+        let stop = async {
+            while !enough(self) {
+                seen.changed().await.unwrap();
+            }
+        };
+        self.host.work(pace, stop).await.unwrap();
+    }
+
+    /// Works on two threads, for two minutes at most. Whether it was enough by then.
+    fn works_in_time(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) -> bool {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+        let works = self.works(pace, enough);
+        let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), works).await });
+        // Where something is still held, nobody waits for it.
+        runtime.shutdown_background();
+        worked.is_ok()
+    }
+
+    /// Whether the last thing that happened was that an instance completed.
+    fn has_just_completed(&self) -> bool {
+        let facts = self.facts.lock().unwrap();
+        facts.last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }))
+    }
+
+    fn count(&self, kind: &str) -> usize {
+        let entries: Vec<_> = self.facts.lock().unwrap().iter().map(|fact| fact.entry.clone()).collect();
+        support::count(&entries, kind)
+    }
+
+    /// The instances in the order in which they completed.
+    fn completed(&self) -> Vec<InstanceKey> {
+        let facts = self.facts.lock().unwrap();
+        let completed = facts.iter().filter(|fact| matches!(fact.entry, Entry::Completed { .. }));
+        completed.map(|fact| fact.key.clone()).collect()
+    }
+
+    fn standing(&self, key: &InstanceKey) -> InstanceState {
+        self.host.store().entered(key).unwrap().unwrap().agenda.standing
+    }
+
+    fn waiting_on(&self, key: &InstanceKey) -> workflow::RequestId {
+        match self.host.status(key).unwrap() {
+            Status::Waiting(wait) => wait.request().unwrap().clone(),
+            other => panic!("{key} does not wait: {other:?}"),
+        }
+    }
+}
+
+const STEPS: &str = r#"{"steps":3,"result":"done"}"#;
+const ASKS: &str = r#"{"steps":1,"approve":true,"deploy":true}"#;
+
+#[test]
+fn everything_that_is_due_is_driven_to_its_end() {
+    let floor = Floor::new();
+    for tenant in ["acme", "globex", "initech"] {
+        floor.starts(tenant, 20, STEPS);
+    }
+    floor.work_until(|floor| floor.count("completed") == 60);
+    assert_eq!(floor.count("step-completed"), 180);
+    let ended = Selection { standing: Some(InstanceState::Complete), ..Selection::default() };
+    assert_eq!(floor.host.store().list(&ended).unwrap().len(), 60);
+    assert_eq!(*floor.troubles.lock().unwrap(), Vec::<String>::new());
+}
+
+/// Nobody rings a bell for what an earlier process left behind, nor for more than fits in memory.
+#[test]
+fn what_was_left_behind_is_found_however_much_it_is() {
+    let floor = Floor::new();
+    floor.starts("acme", 600, "{}");
+    let Floor { folder, host, .. } = floor;
+    drop(host);
+    let floor = Floor::on(folder, |builder| builder);
+    floor.work_until(|floor| floor.count("completed") == 600);
+    let by_id: std::collections::BTreeSet<_> = floor.completed().into_iter().collect();
+    assert_eq!(by_id.len(), 600, "each once");
+}
+
+#[test]
+fn a_decision_makes_an_instance_due_at_once() {
+    let floor = Floor::new();
+    let key = floor.start("acme", ASKS);
+    floor.work_until(|floor| floor.count("requested") == 1);
+    assert_eq!(floor.standing(&key), InstanceState::Waiting);
+    let request = floor.waiting_on(&key);
+    let host = floor.host.clone();
+    let deciding = std::thread::spawn(move || host.decide(&request, &judgement(Decision::Approved)).unwrap());
+    floor.work_until(|floor| floor.count("completed") == 1);
+    deciding.join().unwrap();
+    assert_eq!(floor.standing(&key), InstanceState::Complete);
+}
+
+#[test]
+fn an_instance_that_waits_is_left_alone_until_its_time_comes() {
+    let floor = Floor::new();
+    let key = floor.start("acme", ASKS);
+    floor.work_until(|floor| floor.count("requested") == 1);
+    let entered = floor.host.store().entered(&key).unwrap().unwrap();
+    let due = entered.agenda.due.unwrap();
+    assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 24 * 3_600_000);
+    assert_eq!(floor.host.store().next_due(floor.clock.now()).unwrap(), Some(due));
+    assert_eq!(floor.host.store().due_tenants(floor.clock.now()).unwrap(), []);
+    // Something else is done meanwhile, and this is not touched.
+    floor.clock.move_by(Duration::from_secs(23 * 3_600));
+    floor.start("acme", STEPS);
+    floor.work_until(|floor| floor.count("completed") == 1);
+    assert_eq!(floor.count("lapsed"), 0);
+    let clock = floor.clock.clone();
+    let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(3_600)));
+    floor.work_until(|floor| floor.count("failed") == 1);
+    moving.join().unwrap();
+    assert_eq!(floor.count("lapsed"), 1);
+    assert_eq!(floor.standing(&key), InstanceState::Errored);
+}
+
+#[test]
+fn tenants_take_turns() {
+    let floor = Floor::new();
+    floor.starts("big", 300, STEPS);
+    let small = floor.start("small", STEPS);
+    floor.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |floor| {
+        floor.count("completed") == 20
+    });
+    let turn = floor.completed().iter().position(|key| *key == small);
+    assert!(turn.is_some_and(|turn| turn < 2), "small was the {turn:?}th");
+}
+
+#[test]
+fn a_tenant_has_no_more_drives_at_once_than_it_may() {
+    let quotas = Quotas { drives: 1, ..Quotas::default() };
+    let floor = Floor::with(|builder| builder.quotas(quotas));
+    floor.starts("acme", 10, STEPS);
+    floor.starts("globex", 10, STEPS);
+    floor.facts.lock().unwrap().clear();
+    floor.work_until(|floor| floor.count("completed") == 20);
+    for tenant in ["acme", "globex"] {
+        let facts = floor.facts.lock().unwrap();
+        let mut order: Vec<_> =
+            facts.iter().filter(|f| f.key.tenant.as_str() == tenant).map(|f| &f.key).collect();
+        order.dedup();
+        assert_eq!(order.len(), 10, "one of {tenant}'s after another");
+    }
+}
+
+#[test]
+fn a_guest_that_never_ends_delays_nobody() {
+    let sandbox =
+        SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
+    let floor = Floor::with(|builder| builder.sandbox(sandbox));
+    let spinning: Vec<_> = (0..3)
+        .map(|_| support::start_for(&floor.host, "mallory", "hostile", r#"{"attack":"spin"}"#))
+        .collect();
+    floor.starts("acme", 5, STEPS);
+    // On one thread, and with no patience for those who spin.
+    let pace = WorkerOptions { grace: Duration::ZERO, ..WorkerOptions::default() };
+    floor.work_at(pace, |floor| floor.count("completed") == 5);
+    assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
+}
+
+/// More of them than drives go on at once, each with some steps behind it. Whoever comes after them has many steps to do.
+#[test]
+fn guests_that_never_end_delay_nobody_however_many_they_are() {
+    const SPINNING: usize = 150;
+    let sandbox =
+        SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
+    let quotas = Quotas { drives: u64::MAX, ..Quotas::default() };
+    let floor = Floor::with(|builder| builder.sandbox(sandbox).quotas(quotas));
+    let mut ops = vec![json!({ "once": { "name": "a" } }); 10];
+    ops.push(json!({ "spin": { "name": "b", "ms": 600_000, "retries": 0, "inside": false } }));
+    let program = json!({ "program": ops }).to_string();
+    let mallory = || support::start_for(&floor.host, "mallory", "durable", &program);
+    let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
+    let pace = WorkerOptions { grace: Duration::ZERO, at_once: SPINNING + 10 };
+    let late = Cell::new(false);
+    let worked = floor.works_in_time(pace, |floor| {
+        // Loaded, started, two for each step, and the beginning of the one that does not end.
+        if floor.facts.lock().unwrap().len() == 23 * SPINNING && !late.replace(true) {
+            floor.start("acme", r#"{"steps":100}"#);
+        }
+        floor.has_just_completed()
+    });
+    assert!(worked, "it waits for guests that never end");
+    assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
+}
+
+/// More actions that take long than drives go on at once, each with some steps behind it.
+#[test]
+fn actions_that_take_long_delay_nobody_however_many_they_are() {
+    const ACTING: usize = 250;
+    let folder = TempDir::new().unwrap();
+    let (held, _has_entered, let_go) = Held::in_folder(folder.path());
+    let most = u64::MAX;
+    let quotas =
+        Quotas { drives: most, requests_per_hour: most, pending_approvals: most, ..Quotas::default() };
+    let allowed = policy::Toml::parse("[[rule]]\nid = \"all\"\nthen = \"allow\"\n").unwrap();
+    let floor =
+        Floor::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
+    floor.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
+    let pace = WorkerOptions { at_once: ACTING + 10, ..WorkerOptions::default() };
+    let late = Cell::new(false);
+    let worked = floor.works_in_time(pace, |floor| {
+        // Loaded, started, two for each step, requested, decided, issued, redeemed.
+        if floor.facts.lock().unwrap().len() == 26 * ACTING && !late.replace(true) {
+            floor.start("globex", r#"{"steps":100}"#);
+        }
+        let completed = floor.has_just_completed();
+        if completed {
+            (0..ACTING).for_each(|_| let_go.send(()).unwrap());
+        }
+        completed
+    });
+    assert!(worked, "it waits for actions that take long");
+}
+
+#[test]
+fn what_goes_wrong_with_one_is_told_and_the_others_go_on() {
+    let floor = Floor::new();
+    let keys = floor.starts("acme", 5, STEPS);
+    let journal = Connection::open(floor.folder.path().join("journal.sqlite")).unwrap();
+    let damage = "UPDATE entries SET body = '{}' WHERE idx = 0 AND instance = (SELECT id FROM instances WHERE instance = ?1)";
+    journal.execute(damage, [keys[2].instance.as_str()]).unwrap();
+    floor.work_until(|floor| floor.count("completed") == 4 && !floor.troubles.lock().unwrap().is_empty());
+    let troubles = floor.troubles.lock().unwrap().clone();
+    assert_eq!(troubles.len(), 1, "it is left alone for a while: {troubles:?}");
+    assert!(
+        troubles[0].contains(keys[2].instance.as_str()) && troubles[0].contains("damaged"),
+        "{troubles:?}"
+    );
+    let due = floor.host.store().entered(&keys[2]).unwrap().unwrap().agenda.due.unwrap();
+    assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 1_000);
+    let clock = floor.clock.clone();
+    let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(1)));
+    floor.work_until(|floor| floor.troubles.lock().unwrap().len() == 2);
+    moving.join().unwrap();
+    let due = floor.host.store().entered(&keys[2]).unwrap().unwrap().agenda.due.unwrap();
+    assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 1_000, "a new shift begins anew");
+}
+
+#[test]
+fn the_word_to_stop_lets_drives_end() {
+    let floor = Floor::new();
+    let keys = floor.starts("acme", 8, r#"{"steps":40}"#);
+    floor.work_until(|floor| floor.count("step-completed") >= 1);
+    for key in &keys {
+        let standing = floor.standing(key);
+        assert!(
+            matches!(standing, InstanceState::Complete | InstanceState::Queued | InstanceState::Running),
+            "{standing}"
+        );
+    }
+    assert!(floor.count("completed") >= 1, "what was begun was finished");
+    floor.work_until(|floor| floor.count("completed") == 8);
+    assert_eq!(floor.count("step-completed"), 8 * 40, "and no step was run twice");
+}

@@ -1,0 +1,191 @@
+//! Operating a host: in its own process, and from another one through the control socket.
+
+use crate::support;
+use crate::support::{cli, new_host};
+use engine::Host;
+use engine::api::{Created, Operation, OperationOutcome, Submit};
+use engine::control::{ControlClient, ControlError};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use store::StoreError;
+use tempfile::TempDir;
+
+fn submit(id: Option<&str>, params: &str) -> Operation {
+    Operation::Submit(Submit {
+        id: id.map(|id| id.parse().unwrap()),
+        tenant: "acme".parse().unwrap(),
+        actor: "agent:builder".parse().unwrap(),
+        operator: None,
+        submitter: None,
+        name: "w".to_owned(),
+        params: params.to_owned(),
+        component: support::guest("tenant-workflow").into(),
+    })
+}
+
+fn created(answer: &OperationOutcome) -> (String, Created) {
+    match answer {
+        OperationOutcome::Submitted { key, created } => (key.to_string(), *created),
+        other => panic!("nothing was submitted: {other:?}"),
+    }
+}
+
+fn remote(folder: &Path, operation: &Operation) -> Result<OperationOutcome, ControlError> {
+    ControlClient::connect(folder)?.operate(operation)
+}
+
+fn refused(result: Result<OperationOutcome, ControlError>) -> String {
+    match result {
+        Err(ControlError::Refused(message)) => message,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn the_same_submitted_again_is_the_same_instance() {
+    let (_folder, host) = new_host();
+    let first = created(&host.operate(submit(Some("nightly-1"), "{}")).unwrap());
+    assert_eq!(first, ("acme/nightly-1".to_owned(), Created::New));
+    let again = created(&host.operate(submit(Some("nightly-1"), "{}")).unwrap());
+    assert_eq!(again, ("acme/nightly-1".to_owned(), Created::Before));
+    let (_, unnamed) = created(&host.operate(submit(None, "{}")).unwrap());
+    assert_eq!(unnamed, Created::New);
+    assert_eq!(host.store().instances().unwrap().len(), 2);
+}
+
+#[test]
+fn another_input_under_the_same_name_is_refused_and_the_difference_named() {
+    let (_folder, host) = new_host();
+    host.operate(submit(Some("a"), "{}")).unwrap();
+    let said = |change: fn(&mut Submit)| {
+        let Operation::Submit(mut other) = submit(Some("a"), "{}") else { panic!("a submit") };
+        change(&mut other);
+        host.operate(Operation::Submit(other)).unwrap_err().to_string()
+    };
+    assert!(said(|other| other.params = r#"{"a":1}"#.to_owned()).contains("other parameters"));
+    assert!(said(|other| other.name = "x".to_owned()).contains("another name of the workflow"));
+    assert!(said(|other| other.actor = "agent:b".parse().unwrap()).contains("another actor"));
+    assert!(said(|other| other.operator = Some("ann".parse().unwrap())).contains("another operator"));
+    assert!(said(|other| other.component = support::guest("hostile").into()).contains("another component"));
+    let Operation::Submit(mut neighbour) = submit(Some("a"), "[]") else { panic!("a submit") };
+    neighbour.tenant = "globex".parse().unwrap();
+    let neighbour = host.operate(Operation::Submit(neighbour)).unwrap();
+    assert_eq!(created(&neighbour).1, Created::New, "a name is a tenant's own");
+}
+
+#[test]
+fn the_owner_of_a_folder_does_it_for_others() {
+    let (folder, host) = new_host();
+    let unreachable = remote(folder.path(), &submit(None, "{}"));
+    assert!(matches!(unreachable, Err(ControlError::Unreachable { .. })), "{unreachable:?}");
+    let control = host.listen().unwrap();
+    let socket = folder.path().join("control.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let answer = remote(folder.path(), &submit(Some("a"), "{}")).unwrap();
+    assert_eq!(created(&answer), ("acme/a".to_owned(), Created::New));
+    assert!(refused(remote(folder.path(), &submit(Some("a"), "[]"))).contains("other parameters"));
+    assert!(refused(remote(folder.path(), &submit(None, "{"))).contains("parameters"));
+    drop(control);
+    assert!(!socket.exists(), "nobody listens, and nothing says so");
+}
+
+#[test]
+fn many_submit_the_same_at_once_and_there_is_one() {
+    let (folder, host) = new_host();
+    let _control = host.listen().unwrap();
+    let asking: Vec<_> = (0..64)
+        .map(|_| {
+            let folder = folder.path().to_owned();
+            std::thread::spawn(move || created(&remote(&folder, &submit(Some("a"), "{}")).unwrap()).1)
+        })
+        .collect();
+    let answers: Vec<_> = asking.into_iter().map(|asking| asking.join().unwrap()).collect();
+    assert_eq!(answers.iter().filter(|created| **created == Created::New).count(), 1);
+    assert_eq!(host.store().instances().unwrap().len(), 1);
+}
+
+/// What a connection gets to read after it has said `words`.
+fn says(folder: &Path, words: &[u8]) -> Vec<u8> {
+    let mut stream = UnixStream::connect(folder.join("control.sock")).unwrap();
+    // The other side may have hung up already.
+    let _ = stream.write_all(words);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+#[test]
+fn whoever_talks_nonsense_gets_nothing_done_and_harms_nobody() {
+    let (folder, host) = new_host();
+    let _control = host.listen().unwrap();
+    let framed = |text: &[u8]| {
+        let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+        [&[0, 1][..], &length, text, &[0; 4]].concat()
+    };
+    assert_eq!(says(folder.path(), b""), [0, 1]);
+    assert_eq!(says(folder.path(), &[0, 99, 0, 0, 0, 2, b'{', b'}', 0, 0, 0, 0]), [0, 1], "another version");
+    assert_eq!(says(folder.path(), &[0, 1, 0xff, 0xff, 0xff, 0xff]), [0, 1], "longer than anything");
+    assert_eq!(says(folder.path(), &framed(b"{}")[..9]), [0, 1], "cut");
+    for text in ["{}", "", "[]", r#"{"operation":"drop-everything"}"#, "\u{1b}[2J"] {
+        let answer = says(folder.path(), &framed(text.as_bytes()));
+        assert!(String::from_utf8_lossy(&answer).contains("this is no operation"), "{text}");
+    }
+    assert!(remote(folder.path(), &submit(None, "{}")).is_ok());
+}
+
+#[test]
+fn an_owner_of_another_version_is_told_apart() {
+    let folder = TempDir::new().unwrap();
+    let listener = UnixListener::bind(folder.path().join("control.sock")).unwrap();
+    let other = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(&[0, 2]).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).unwrap();
+    });
+    let result = remote(folder.path(), &submit(None, "{}"));
+    assert!(matches!(result, Err(ControlError::Version { found: 2 })), "{result:?}");
+    other.join().unwrap();
+}
+
+#[test]
+fn a_socket_that_was_left_behind_and_a_long_way_to_it_are_no_obstacles() {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("a-long-way-".repeat(20)).join("and-further");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("control.sock"), "left behind").unwrap();
+    let host = Host::builder(&folder).open().unwrap();
+    let _control = host.listen().unwrap();
+    assert!(remote(&folder, &submit(None, "{}")).is_ok());
+}
+
+#[test]
+fn a_command_asks_the_owner_where_there_is_one() {
+    let (folder, host) = new_host();
+    let freeze = ["freeze", "--reason", "fire drill"];
+    let alone = cli::run(folder.path(), &freeze);
+    assert_eq!(alone.code, Some(1), "{}", alone.stderr);
+    assert!(alone.stderr.contains("in use by another pp-host"), "{}", alone.stderr);
+    let control = host.listen().unwrap();
+    let asked = cli::run(folder.path(), &freeze);
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
+    assert_eq!(host.store().acts(0).unwrap().len(), 1);
+    drop((control, host));
+    let thawed = cli::run(folder.path(), &["thaw", "--reason", "over"]);
+    assert_eq!(thawed.code, Some(0), "{}", thawed.stderr);
+    let host = Host::builder(folder.path()).open().unwrap();
+    assert_eq!(host.store().acts(0).unwrap().len(), 2);
+}
+
+#[test]
+fn a_second_owner_is_refused() {
+    let (folder, host) = new_host();
+    let second = Host::builder(folder.path()).open();
+    assert!(matches!(second, Err(engine::Error::Store(StoreError::Locked(_)))));
+    drop(host);
+    assert!(Host::builder(folder.path()).open().is_ok());
+}

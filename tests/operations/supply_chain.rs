@@ -1,0 +1,250 @@
+//! Where the code of others comes from, read from the lock file: it holds where `cargo deny` is not installed as well.
+
+use crate::support;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+const LOCKS: [&str; 3] = ["Cargo.lock", "crates/engine/fuzz/Cargo.lock", "crates/receipt/fuzz/Cargo.lock"];
+
+/// One package of a lock file.
+struct Package {
+    name: String,
+    version: String,
+    source: Option<String>,
+    checksum: bool,
+    dependencies: Vec<String>,
+}
+
+fn packages(lock: &str) -> Vec<Package> {
+    let text = fs::read_to_string(support::root().join(lock)).unwrap();
+    let lock = toml::de::DeTable::parse(&text).unwrap().into_inner();
+    let packages = lock["package"].get_ref().as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let package = package.get_ref().as_table().unwrap();
+            let text = |key: &str| Some(package.get(key)?.get_ref().as_str()?.to_owned());
+            let dependencies = package.get("dependencies").and_then(|list| list.get_ref().as_array());
+            let dependencies = dependencies.into_iter().flatten();
+            Package {
+                name: text("name").unwrap(),
+                version: text("version").unwrap(),
+                source: text("source"),
+                checksum: package.contains_key("checksum"),
+                dependencies: dependencies
+                    .filter_map(|name| Some(name.get_ref().as_str()?.to_owned()))
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
+    let ours = [
+        "bench",
+        "drill",
+        "engine",
+        "guest-durable",
+        "guest-hostile",
+        "guest-paces",
+        "guest-sdk",
+        "guest-tenant-workflow",
+        "host",
+        "host-fuzz",
+        "policy",
+        "receipt",
+        "receipt-fuzz",
+        "sandbox",
+        "signer",
+        "store",
+        "store-sqlite",
+        "workflow",
+    ];
+    for lock in LOCKS {
+        for Package { name, version, source, checksum, .. } in packages(lock) {
+            match source.as_deref() {
+                None => assert!(ours.contains(&name.as_str()), "{lock}: {name} comes from a folder"),
+                Some(source) => {
+                    let registry = "registry+https://github.com/rust-lang/crates.io-index";
+                    assert_eq!(source, registry, "{lock}: {name} {version}");
+                    assert!(checksum, "{lock}: {name} {version} has no checksum");
+                }
+            }
+        }
+    }
+}
+
+/// What signs, hashes and draws random numbers is here once. Cranelift names the entries of its incremental cache, which is not used,
+/// with the hash's previous release, and nobody else may.
+#[test]
+fn what_signs_and_hashes_is_here_once() {
+    const ONCE: [&str; 13] = [
+        "chacha20",
+        "curve25519-dalek",
+        "der",
+        "ed25519",
+        "ed25519-dalek",
+        "hmac",
+        "pkcs8",
+        "rand",
+        "rand_chacha",
+        "rand_core",
+        "signature",
+        "subtle",
+        "zeroize",
+    ];
+    const OTHER_STACKS: [&str; 7] = ["aws-lc-rs", "blake2", "md-5", "openssl", "ring", "rustls", "sha1"];
+    for lock in LOCKS {
+        let packages = packages(lock);
+        let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for package in &packages {
+            versions.entry(&package.name).or_default().insert(&package.version);
+        }
+        for name in ONCE {
+            assert!(
+                versions.get(name).is_none_or(|found| found.len() == 1),
+                "{lock}: {name} {:?}",
+                versions[name]
+            );
+        }
+        for name in OTHER_STACKS {
+            assert!(!versions.contains_key(name), "{lock}: {name}");
+        }
+        assert!(versions["sha2"].iter().all(|version| version.starts_with("0.11.") || *version == "0.10.9"));
+        for package in packages {
+            let old = package.dependencies.iter().any(|dependency| dependency.starts_with("sha2 0.10"));
+            assert!(
+                !old || ["cranelift-codegen", "wasmtime-environ"].contains(&package.name.as_str()),
+                "{lock}: {}",
+                package.name
+            );
+        }
+    }
+}
+
+/// What of the runtime a package of the workspace may ask for.
+const FEATURES: [(&str, &[&str]); 2] = [
+    ("wasmtime", &["anyhow", "async", "component-model", "cranelift", "pooling-allocator", "runtime", "std"]),
+    ("wasmtime-wasi", &["p2"]),
+];
+
+/// Where a run of advisories was: what is not compiled in cannot be reached.
+#[test]
+fn the_workspace_asks_for_no_more_of_the_runtime_than_it_needs() {
+    let root = manifest("Cargo.toml");
+    let members = root["workspace"].get_ref()["members"].get_ref().as_array().unwrap().clone();
+    let mut asked = BTreeSet::new();
+    for member in members {
+        let path = format!("{}/Cargo.toml", member.get_ref().as_str().unwrap());
+        let manifest = manifest(&path);
+        let Some(dependencies) = manifest.get("dependencies") else { continue };
+        for (name, allowed) in FEATURES {
+            let Some(runtime) = dependencies.get_ref().get(name) else { continue };
+            asked.insert(name);
+            let runtime = runtime.get_ref();
+            assert_eq!(runtime["default-features"].get_ref().as_bool(), Some(false), "{path}: {name}");
+            for feature in runtime["features"].get_ref().as_array().unwrap() {
+                let feature = feature.get_ref().as_str().unwrap();
+                assert!(allowed.contains(&feature), "{path}: {name} with the feature {feature}");
+            }
+        }
+    }
+    assert_eq!(asked.len(), FEATURES.len(), "{asked:?}");
+}
+
+fn manifest(path: &str) -> toml::de::DeTable<'static> {
+    let text = fs::read_to_string(support::root().join(path)).unwrap();
+    // A test program ends soon enough for what it leaks.
+    toml::de::DeTable::parse(Box::leak(text.into_boxed_str())).unwrap().into_inner()
+}
+
+/// What other packages ask for counts too.
+#[test]
+#[ignore = "cargo may have to download what it looks at"]
+fn the_runtime_is_built_without_what_nothing_here_needs() {
+    let metadata = support::cargo(&["metadata", "--locked", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let of = |name: &str| {
+        let node = nodes.iter().find(|node| node["id"].as_str().unwrap().contains(name)).unwrap();
+        node["features"].as_array().unwrap().iter().filter_map(Value::as_str).collect::<BTreeSet<_>>()
+    };
+    let (runtime, wasi) = (of("#wasmtime@"), of("#wasmtime-wasi@"));
+    assert!(runtime.contains("component-model"), "{runtime:?}");
+    for feature in [
+        "cache",
+        "component-model-async",
+        "default",
+        "gc",
+        "profiling",
+        "stack-switching",
+        "threads",
+        "winch",
+    ] {
+        assert!(!runtime.contains(feature), "wasmtime has the feature {feature}");
+    }
+    assert_eq!(wasi, BTreeSet::from(["p2"]));
+}
+
+#[test]
+#[ignore = "cargo may have to download what it looks at"]
+fn the_bill_of_materials_in_the_readme_names_every_crate_with_its_licence() {
+    let readme = fs::read_to_string(support::root().join("README.md")).unwrap();
+    let command = readme.lines().find(|line| line.starts_with("cargo tree ")).unwrap();
+    let (tree, _sorted) = command.strip_prefix("cargo ").unwrap().split_once(" | sort -u").unwrap();
+    let (tree, format) = tree.split_once(" --format ").unwrap();
+    let mut arguments: Vec<&str> = tree.split_whitespace().collect();
+    arguments.extend(["--format", format.trim_matches('\'')]);
+    let bill = support::cargo(&arguments);
+    let lines: BTreeSet<&str> = bill.lines().filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 100, "{} crates", lines.len());
+    for line in &lines {
+        let licensed = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib", "Unicode-3.0"]
+            .iter()
+            .any(|name| line.contains(name));
+        assert!(licensed, "{line}");
+    }
+    assert!(lines.iter().any(|line| line.starts_with("wasmtime v48.0.8 Apache-2.0 WITH LLVM-exception")));
+}
+
+#[test]
+fn one_file_has_unsafe_code() {
+    let mut found = Vec::new();
+    for folder in ["crates", "host", "tests"] {
+        collect(&support::root().join(folder), &mut found);
+    }
+    assert_eq!(found, [support::root().join("crates/sandbox/src/code/trusted.rs")]);
+}
+
+/// Whoever adds such code to one of these is told by the compiler, whatever a lint table says.
+#[test]
+fn whole_crates_forbid_unsafe_code() {
+    for root in ["crates/receipt/src/lib.rs", "crates/workflow/src/lib.rs", "host/src/main.rs"] {
+        let text = fs::read_to_string(support::root().join(root)).unwrap();
+        assert!(text.contains(&format!("#![forbid({}safe_code)]", "un")), "{root}");
+    }
+}
+
+/// Files with the keyword outside of comments. The guests' sources are not this program's.
+fn collect(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    let keyword = ["un", "safe"].concat();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("tests/guests") && !path.ends_with("target") {
+                collect(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.lines().map(str::trim_start);
+            let code = code.filter(|line| !line.starts_with("//") && !line.starts_with("#![forbid("));
+            let is_keyword = |word: &str| word == keyword || word == format!("{keyword}_code");
+            let mut words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+            if words.any(is_keyword) {
+                found.push(path);
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The SQLite store: commits, failing disks, backup and deletion.
+
+mod backup;
+mod deletion;
+mod disk_faults;
+mod group_commit;
+mod heads;

@@ -1,0 +1,63 @@
+//! Child processes: this test program, which runs one test there and can be killed; and any program with a limit of its own.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::env;
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// The limit that [`child`] sets, in bytes.
+const FILE_SIZE: &str = "PP_TEST_FILE_SIZE";
+const ADDRESS_SPACE: &str = "PP_TEST_ADDRESS_SPACE";
+
+/// The program that [`child`] becomes, and its arguments, a line each.
+const PROGRAM: &str = "PP_TEST_PROGRAM";
+
+/// The test `child` of a module, given as `module_path!()`.
+pub fn of(module: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(arguments(module));
+    command
+}
+
+/// The same where a file that may not grow is an error, and not a signal.
+pub fn of_with_file_errors(module: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(env::current_exe().unwrap());
+    command.args(arguments(module));
+    command
+}
+
+/// A program none of whose files may grow beyond so many bytes.
+pub fn with_file_size(bytes: u64, program: &[&str]) -> Command {
+    let mut command = of_with_file_errors(module_path!());
+    command.env(FILE_SIZE, bytes.to_string()).env(PROGRAM, program.join("\n"));
+    command
+}
+
+/// A program with so many bytes of address space.
+pub fn with_address_space(bytes: u64, program: &[&str]) -> Command {
+    let mut command = of(module_path!());
+    command.env(ADDRESS_SPACE, bytes.to_string()).env(PROGRAM, program.join("\n"));
+    command
+}
+
+fn arguments(module: &str) -> [String; 3] {
+    let (_program, module) = module.split_once("::").unwrap();
+    ["--exact".to_owned(), "--nocapture".to_owned(), format!("{module}::child")]
+}
+
+/// Not a test: limits itself and becomes the program. The shell's `ulimit` has another unit in every shell.
+#[test]
+fn child() {
+    let Ok(program) = env::var(PROGRAM) else { return };
+    for (name, resource) in [(FILE_SIZE, Resource::Fsize), (ADDRESS_SPACE, Resource::As)] {
+        if let Ok(bytes) = env::var(name) {
+            let limit = Rlimit { current: Some(bytes.parse().unwrap()), ..getrlimit(resource) };
+            setrlimit(resource, limit).unwrap();
+        }
+    }
+    let mut words = program.lines().map(OsStr::new);
+    let failed = Command::new(words.next().unwrap()).args(words).exec();
+    panic!("{program} does not start: {failed}");
+}
