@@ -1,13 +1,16 @@
 //! The gate, attacked directly: each check refuses by itself, whatever the others would say, and whoever wrote the receipt into the
 //! store.
 
-use engine::issuer::{LocalIssuer, DecisionBasis, Before, DemoDecider, Environment, Governed, JudgingContext, Issuer as _, Judgement, IssueOrder, Request, Reversibility};
 use engine::capability::{Claim, Gate, GateContext};
-use store::{ReceiptState, StoredReceipt};
+use engine::issuer::{
+    Before, DecisionBasis, DemoDecider, Environment, Governed, IssueOrder, Issuer as _, Judgement,
+    JudgingContext, LocalIssuer, Request, Reversibility,
+};
 use engine::trust::Trust;
 use proptest::prelude::*;
 use receipt::{Decision, Digest, Ed25519Signer, Key, KeySet, KeyStatus, Salt, Scope, Signer as _, Timestamp};
 use serde_json::{Value, json};
+use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, ReceiptId, TenantId};
 
 const NOW: i64 = 1_800_000_000_000;
@@ -111,7 +114,12 @@ impl Owned {
     }
 }
 
-fn refused(gate: &Gate, claim: &Owned, receipt: Option<&StoredReceipt>, fate: &ReceiptState) -> Option<Check> {
+fn refused(
+    gate: &Gate,
+    claim: &Owned,
+    receipt: Option<&StoredReceipt>,
+    fate: &ReceiptState,
+) -> Option<Check> {
     refused_in(Scope::Demo, gate, claim, receipt, fate)
 }
 
@@ -206,7 +214,10 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
         let mut altered = receipt.clone();
         change(&mut altered);
         assert_ne!(altered, receipt);
-        assert_eq!(refused(&gate(), &good(), Some(&altered), &ReceiptState::default()), Some(Check::Verification));
+        assert_eq!(
+            refused(&gate(), &good(), Some(&altered), &ReceiptState::default()),
+            Some(Check::Verification)
+        );
     };
     alter(|receipt| receipt.request_json = receipt.request_json.replace("acme", "evil"));
     alter(|receipt| receipt.request_json.push(' '));
@@ -227,7 +238,10 @@ fn what_is_kept_beside_a_receipt_cannot_be_altered() {
 fn a_receipt_under_another_s_name_and_no_receipt_at_all_are_refused() {
     let receipt = issue(1, &request(), Decision::Approved);
     let renamed = Owned { receipt: "rcpt_2".parse().unwrap(), ..good() };
-    assert_eq!(refused(&gate(), &renamed, Some(&receipt), &ReceiptState::default()), Some(Check::Verification));
+    assert_eq!(
+        refused(&gate(), &renamed, Some(&receipt), &ReceiptState::default()),
+        Some(Check::Verification)
+    );
     assert_eq!(refused(&gate(), &good(), None, &ReceiptState::default()), Some(Check::Verification));
 }
 

@@ -2,8 +2,8 @@
 
 use super::ground;
 use super::ground::block_on;
-use sandbox::{End, Event, Halt, Program, Sandbox};
 use receipt::{Digest, Timestamp};
+use sandbox::{End, Event, Halt, Program, Sandbox};
 use std::sync::{Arc, LazyLock, Mutex};
 use workflow::{Approval, Begun, Command, Outcome, Performance, Ready, Start};
 

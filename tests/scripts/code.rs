@@ -47,7 +47,8 @@ fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
     for bundle in [&honest, &other] {
         desk.host.load(bundle.bytes()).unwrap();
     }
-    let path = |bundle: &Bundle| desk.folder.path().join("cache").join(format!("{}.prepared", bundle.digest()));
+    let path =
+        |bundle: &Bundle| desk.folder.path().join("cache").join(format!("{}.prepared", bundle.digest()));
     let sealed = fs::read(path(&honest)).unwrap();
     let foreign = fs::read(path(&other)).unwrap();
     let mut damaged = sealed.clone();
@@ -95,10 +96,17 @@ fn many_bundles_leave_a_bounded_trace() {
     // Each leaves half a megabyte: together they are several times the bound.
     let filler = "export const b = [1, 2, 3];";
     for number in 0..many() {
-        let text = format!("{}\n// {number}\nexport const t = '{}';\n{filler}", script::text("return 1;"), "y".repeat(400_000));
+        let text = format!(
+            "{}\n// {number}\nexport const t = '{}';\n{filler}",
+            script::text("return 1;"),
+            "y".repeat(400_000)
+        );
         sandbox.load(&script::bundle(&[("workflow.js", &text)]).bytes()).unwrap();
     }
-    let kept: u64 = fs::read_dir(folder.path().join("cache")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let kept: u64 = fs::read_dir(folder.path().join("cache"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
     assert!(kept <= 41 << 20, "{kept} bytes in the cache");
 }
 

@@ -26,7 +26,10 @@ fn all_any_race_and_all_settled_do_what_they_do_everywhere() {
         "return Promise.all([step.do('a', async () => 1), step.do('b', () => 2), step.sleep('c', 1000).then(() => 3)]);",
         &json!([1, 2, 3]),
     );
-    check("return Promise.race([step.sleep('long', '1 hour'), step.do('a', async () => 'won')]);", &json!("won"));
+    check(
+        "return Promise.race([step.sleep('long', '1 hour'), step.do('a', async () => 'won')]);",
+        &json!("won"),
+    );
     check(
         "return Promise.any([step.do('a', {retries: {limit: 0}}, async () => { throw new Error('no') }), step.do('b', async () => 'yes')]);",
         &json!("yes"),

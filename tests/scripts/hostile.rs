@@ -2,9 +2,9 @@
 
 use crate::support;
 use crate::support::script;
+use ::sandbox::SandboxLimits;
 use engine::Host;
 use engine::Status;
-use ::sandbox::SandboxLimits;
 use receipt::Decision;
 use serde_json::json;
 
@@ -45,7 +45,10 @@ fn what_fills_memory_is_ended() {
         "const again = () => Promise.resolve().then(again); await again();",
     ] {
         let (name, message) = support::failure(&end(body));
-        assert!(matches!(name.as_str(), "limit-exceeded" | "InternalError" | "RangeError" | "Error"), "{body}: {name}: {message}");
+        assert!(
+            matches!(name.as_str(), "limit-exceeded" | "InternalError" | "RangeError" | "Error"),
+            "{body}: {name}: {message}"
+        );
     }
 }
 
@@ -59,11 +62,15 @@ fn endless_recursion_is_an_error_that_can_be_caught() {
         "try { new RegExp('('.repeat(100000)); } catch (error) { return error.name === 'SyntaxError' ? 'RangeError' : error.name; }",
     ] {
         match end(body) {
-            Status::Completed(name) => assert!(name.contains("RangeError") || name.contains("InternalError"), "{body}: {name}"),
+            Status::Completed(name) => {
+                assert!(name.contains("RangeError") || name.contains("InternalError"), "{body}: {name}")
+            }
             other => panic!("{body}: {other:?}"),
         }
     }
-    let (name, _) = support::failure(&end("let deep = []; for (let n = 0; n < 100000; n += 1) deep = [deep]; return deep;"));
+    let (name, _) = support::failure(&end(
+        "let deep = []; for (let n = 0; n < 100000; n += 1) deep = [deep]; return deep;",
+    ));
     assert_eq!(name, "NotJsonError");
 }
 
@@ -110,13 +117,20 @@ fn proxies_and_getters_are_read_like_anything_else() {
 
 #[test]
 fn a_forged_receipt_or_event_opens_nothing() {
-    for receipt in ["'rcpt_00000000000000000000000'", "{ id: 'rcpt_forged', receiptId: 'rcpt_forged' }", "approval.receipt.document"] {
+    for receipt in [
+        "'rcpt_00000000000000000000000'",
+        "{ id: 'rcpt_forged', receiptId: 'rcpt_forged' }",
+        "approval.receipt.document",
+    ] {
         let body = format!(
             "const approval = await env.PP.requireApproval({{ capability: 'other.thing', resource: 'r', reason: 'x' }});
              return env.CLOUDFLARE.deploy({{ resource: 'cloudflare://workers/acme/app', artifact: {{ name: 'a.js', text: 'x' }}, receipt: {receipt} }});"
         );
         let (name, message) = support::failure(&end(&body));
-        assert!(matches!(name.as_str(), "InvalidDeploymentError" | "MissingReceiptError"), "{receipt}: {name}: {message}");
+        assert!(
+            matches!(name.as_str(), "InvalidDeploymentError" | "MissingReceiptError"),
+            "{receipt}: {name}: {message}"
+        );
     }
     let twice = "const artifact = { name: 'a.js', text: 'x' }, resource = 'cloudflare://workers/acme/app';
         const { receipt } = await env.PP.requireApproval({ capability: 'cloudflare.dynamic-worker.deploy', resource, reason: 'x', artifact });
@@ -139,7 +153,12 @@ fn nobody_outside_can_send_an_approval() {
 
 #[test]
 fn code_is_what_was_approved_and_not_made_from_text() {
-    for code in ["eval('1')", "new Function('return 1')()", "(async () => {}).constructor('return 1')()", "(function* () {}).constructor('yield 1')()"] {
+    for code in [
+        "eval('1')",
+        "new Function('return 1')()",
+        "(async () => {}).constructor('return 1')()",
+        "(function* () {}).constructor('yield 1')()",
+    ] {
         let (name, message) = support::failure(&end(&format!("return {code};")));
         assert_eq!(name, "EvalError", "{code}: {message}");
     }

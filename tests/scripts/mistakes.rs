@@ -13,7 +13,11 @@ fn check(body: &str, name: &str, parts: &[&str]) {
 
 #[test]
 fn a_step_that_nobody_awaits_is_an_error() {
-    check("step.do('forgotten', async () => 1); return 'done';", "NeverAwaitedError", &["\"forgotten\"", "await", "workflow.js:5:"]);
+    check(
+        "step.do('forgotten', async () => 1); return 'done';",
+        "NeverAwaitedError",
+        &["\"forgotten\"", "await", "workflow.js:5:"],
+    );
     check(
         "step.sleep('forgotten', 1000); await step.do('other', async () => 1); return 'done';",
         "NeverAwaitedError",
@@ -35,7 +39,9 @@ fn a_rejection_that_nobody_handles_is_an_error() {
     );
     // One that is handled later is none.
     assert_eq!(
-        script::returns("const late = Promise.reject(new Error('x')); await step.sleep('a', 10); try { await late; } catch { return 'handled'; }"),
+        script::returns(
+            "const late = Promise.reject(new Error('x')); await step.sleep('a', 10); try { await late; } catch { return 'handled'; }"
+        ),
         "handled"
     );
 }
@@ -64,7 +70,11 @@ fn results_that_json_cannot_say_are_errors_with_their_place() {
         ("(() => { const a = {}; a.a = a; return a; })()", "contains itself"),
         ("new Error('x')", "is an Error"),
     ] {
-        check(&format!("await step.do('give', async () => ({value}));"), "NotJsonError", &["the result of step \"give\"", says]);
+        check(
+            &format!("await step.do('give', async () => ({value}));"),
+            "NotJsonError",
+            &["the result of step \"give\"", says],
+        );
     }
     check("return { when: new Date(0) };", "NotJsonError", &["the workflow's result"]);
 }

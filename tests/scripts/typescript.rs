@@ -51,7 +51,10 @@ fn modules_find_each_other_and_their_data() {
         ("config.json", "{ \"n\": 4 }"),
         ("src/prompt.txt", "h\u{e9}llo"),
     ];
-    assert_eq!(support::result(&script::run_bundle(&script::bundle(&modules))), json!([8, "h\u{e9}llo", "late"]));
+    assert_eq!(
+        support::result(&script::run_bundle(&script::bundle(&modules))),
+        json!([8, "h\u{e9}llo", "late"])
+    );
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
 use crate::support::script;
+use ::sandbox::script::Bundle;
 use ::store::InstanceKey;
 use engine::Status;
-use engine::capability::Deploy;
 use engine::api::Back;
-use ::sandbox::script::Bundle;
+use engine::capability::Deploy;
 use receipt::Decision;
 use receipt::Digest;
 use serde_json::Value;
@@ -46,7 +46,9 @@ fn approved_it_deploys_once() {
     assert_eq!(result["artifact"], "worker-bundle.js");
     assert_eq!(result["resource"], "cloudflare://workers/acme/app");
     assert_eq!(deployments(&desk), 1);
-    for (kind, times) in [("requested", 1), ("redeemed", 1), ("performed", 1), ("attested", 1), ("step-completed", 2)] {
+    for (kind, times) in
+        [("requested", 1), ("redeemed", 1), ("performed", 1), ("attested", 1), ("step-completed", 2)]
+    {
         assert_eq!(desk.count(&key, kind), times, "{kind}");
     }
 }
@@ -62,7 +64,9 @@ fn what_is_approved_is_the_description_and_the_approver_is_told() {
     assert_eq!(request.artifact.as_ref().unwrap().sha256, Digest::of(evidence.as_bytes()));
     assert_eq!(request.component, example().digest(), "the code is the bundle");
     let told = request.to_string();
-    for part in ["there are no other bytes", "a script of one module", "main module tenant-workflow.ts", SHA256] {
+    for part in
+        ["there are no other bytes", "a script of one module", "main module tenant-workflow.ts", SHA256]
+    {
         assert!(told.contains(part), "{part} in\n{told}");
     }
     let engine = ::sandbox::script::current_engine().engine.to_string();
@@ -109,7 +113,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn kinds(entries: &[Entry]) -> Vec<(String, usize)> {
-    let counted = ["requested", "issued", "redeemed", "performed", "attested", "step-completed", "step-failed"];
+    let counted =
+        ["requested", "issued", "redeemed", "performed", "attested", "step-completed", "step-failed"];
     counted.iter().map(|kind| ((*kind).to_owned(), support::count(entries, kind))).collect()
 }
 
@@ -171,6 +176,7 @@ fn another_byte_is_other_code() {
     desk.host.restart(&key, &Back::Nowhere, Some(&other), "test").unwrap();
     let (name, message) = support::failure(&desk.finish(&key, Decision::Approved, &[]));
     assert_eq!((name.as_str(), deployments(&desk)), ("GateRefusedError", 0), "{message}");
-    let refused = desk.entries(&key).iter().any(|entry| matches!(entry, Entry::Refused { check: Check::Code, .. }));
+    let refused =
+        desk.entries(&key).iter().any(|entry| matches!(entry, Entry::Refused { check: Check::Code, .. }));
     assert!(refused, "for its code");
 }

@@ -3,8 +3,8 @@
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
 use ::sandbox::script::{Bundle, Kind, Module, current_engine};
-use engine::{Builder, Host, Start, Status};
 use ::store::InstanceKey;
+use engine::{Builder, Host, Start, Status};
 use receipt::Decision;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -207,7 +207,8 @@ impl Sandbox {
         let (digest, started) = (Digest::of(bytes), Instant::now());
         if Bundle::is_meant(bytes) {
             let loaded = self.scripts.load(digest, bytes, self.means());
-            let loaded = loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
+            let loaded =
+                loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
             return Inspection::of_bundle(digest, bytes.len() as u64, started.elapsed(), loaded);
         }
         let examined = self.examine(digest, bytes);
@@ -219,11 +220,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When it cannot be read: what is wrong, and where.
-    pub fn examine_module(
-        &self,
-        name: &str,
-        module: &script::Module,
-    ) -> Result<script::Summary, LoadError> {
+    pub fn examine_module(&self, name: &str, module: &script::Module) -> Result<script::Summary, LoadError> {
         self.scripts.examine(name, module, self.means()).map_err(LoadError::bounded)
     }
 

@@ -178,7 +178,9 @@ pub enum LoadError {
         message: String,
     },
     /// Source text that a parser has not enough stack for.
-    #[error("the source text is nested too deeply to be read (thousands of parentheses, brackets or blocks inside each other)")]
+    #[error(
+        "the source text is nested too deeply to be read (thousands of parentheses, brackets or blocks inside each other)"
+    )]
     SourceTooDeep,
     /// Source text that a parser has not enough memory for.
     #[error(
@@ -304,8 +306,7 @@ impl Examined {
         is_allowed: fn(&str) -> bool,
     ) -> Result<Program, LoadError> {
         let Self { component, provenance, digest, bytes, imports, exports } = self;
-        let forbidden: Vec<String> =
-            imports.iter().filter(|name| !is_allowed(name)).cloned().collect();
+        let forbidden: Vec<String> = imports.iter().filter(|name| !is_allowed(name)).cloned().collect();
         if !forbidden.is_empty() {
             return Err(LoadError::ForbiddenImports(forbidden));
         }

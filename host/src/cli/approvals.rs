@@ -172,7 +172,9 @@ fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
         }
         match text.lines().count().saturating_sub(LINES) {
             0 => {}
-            more => writeln!(out, "         … and {more} more lines: WHAT IS NOT SHOWN HERE IS APPROVED TOO")?,
+            more => {
+                writeln!(out, "         … and {more} more lines: WHAT IS NOT SHOWN HERE IS APPROVED TOO")?
+            }
         }
     }
     Ok(())

@@ -94,7 +94,9 @@ fn tell_script(script: &Script, workflows: &[String], out: &mut impl Write) -> i
     let names = |names: &[String]| Escaped(&names.join(", ")).to_string();
     match (&script.class, workflows) {
         (Some(class), _) => writeln!(out, "class         {}", Escaped(class)),
-        (None, []) => writeln!(out, "class         none in the text of the main module that extends WorkflowEntrypoint"),
+        (None, []) => {
+            writeln!(out, "class         none in the text of the main module that extends WorkflowEntrypoint")
+        }
         (None, some) => writeln!(out, "class         {}", names(some)),
     }
 }

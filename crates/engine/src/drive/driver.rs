@@ -136,9 +136,7 @@ impl Handler for Shared {
                 HandlerAnswer::Here(Ok(outcome))
             }
             further => {
-                HandlerAnswer::Later(Box::pin(
-                    async move { driver.answer(&command, further, stand).await },
-                ))
+                HandlerAnswer::Later(Box::pin(async move { driver.answer(&command, further, stand).await }))
             }
         }
     }

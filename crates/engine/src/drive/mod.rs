@@ -76,7 +76,7 @@ impl Host {
         };
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
         let line = agenda(&replay.status(), self.0.now()?);
-        let driver = 
+        let driver =
             Driver::new(Arc::clone(&self.0), origin, replay, (line, recorded), (Arc::clone(lease), writing));
         let driver = Arc::new(Mutex::new(driver));
         let handler = Box::new(Shared::new(&driver));

@@ -18,8 +18,11 @@ use workflow::{Action, Asked, Call, Entry, Manner};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 fn facts_of(script: &Script) -> ScriptFacts {
-    let module =
-        |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts { name: name.clone(), sha256: *sha256, bytes: *bytes };
+    let module = |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts {
+        name: name.clone(),
+        sha256: *sha256,
+        bytes: *bytes,
+    };
     ScriptFacts {
         engine: script.engine.engine,
         prepare: script.engine.prepare,

@@ -28,7 +28,10 @@ impl fmt::Display for Request {
                 writeln!(f, "artifact     {}, {} bytes", Escaped(&artifact.name), artifact.bytes)?;
                 writeln!(f, "             sha256 {}{}", artifact.sha256, known(self.before.artifact))?;
                 if self.is_described_only(&artifact.sha256) {
-                    writeln!(f, "             there are no other bytes: this is the evidence below, as canonical JSON")?;
+                    writeln!(
+                        f,
+                        "             there are no other bytes: this is the evidence below, as canonical JSON"
+                    )?;
                 }
             }
             None => writeln!(f, "artifact     none")?,

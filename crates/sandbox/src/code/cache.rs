@@ -57,7 +57,9 @@ impl Cache {
 
     /// Looks for a component's code.
     pub(crate) fn find(&self, label: Label<'_>) -> Found {
-        let Some((file, content)) = read(&self.path(label.component), self.bound) else { return Found::Nothing };
+        let Some((file, content)) = read(&self.path(label.component), self.bound) else {
+            return Found::Nothing;
+        };
         match self.key.open(label, content) {
             Some(code) => {
                 let _ = file.set_modified(SystemTime::now());

@@ -112,16 +112,22 @@ pub enum BundleError {
     #[error("the bundle is not JSON: {0}")]
     NotJson(String),
     /// JSON, and not a bundle.
-    #[error("the bundle is not in its canonical form: {0} (make it with pp-host, or write it with sorted keys and no white space)")]
+    #[error(
+        "the bundle is not in its canonical form: {0} (make it with pp-host, or write it with sorted keys and no white space)"
+    )]
     NotCanonical(String),
     /// A module's name.
-    #[error("a module of the bundle is called {0}: a name is a relative path of at most 256 characters, without .., and ends as its kind does")]
+    #[error(
+        "a module of the bundle is called {0}: a name is a relative path of at most 256 characters, without .., and ends as its kind does"
+    )]
     Name(String),
     /// The main module.
     #[error("the bundle's main module {0} is not JavaScript or TypeScript that is in it")]
     Main(String),
     /// Too many.
-    #[error("the bundle has {0} modules, and may have {MODULES}: bundle them into one: esbuild --bundle --format=esm --external:cloudflare:*")]
+    #[error(
+        "the bundle has {0} modules, and may have {MODULES}: bundle them into one: esbuild --bundle --format=esm --external:cloudflare:*"
+    )]
     TooMany(usize),
 }
 
@@ -297,7 +303,18 @@ mod tests {
 
     #[test]
     fn names_lead_nowhere_else() {
-        for bad in ["", "/a.ts", "../a.ts", "a/../b.ts", "a//b.ts", "./a.ts", "a\\b.ts", "pp:main", "a\n.ts", "a(b).ts"] {
+        for bad in [
+            "",
+            "/a.ts",
+            "../a.ts",
+            "a/../b.ts",
+            "a//b.ts",
+            "./a.ts",
+            "a\\b.ts",
+            "pp:main",
+            "a\n.ts",
+            "a(b).ts",
+        ] {
             assert!(!is_name(bad), "{bad:?}");
         }
         assert!(is_name("src/a b-c_d.test.ts"));

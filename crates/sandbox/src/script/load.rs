@@ -84,9 +84,8 @@ impl Scripts {
                 prepared
             }
         };
-        let measured = |(name, module): (&String, &Module)| {
-            (name.clone(), module.digest(), module.content.len() as u64)
-        };
+        let measured =
+            |(name, module): (&String, &Module)| (name.clone(), module.digest(), module.content.len() as u64);
         let modules = bundle.modules.iter().map(measured).collect();
         let Bundle { engine: id, main, class, .. } = bundle;
         let script = Script { prepared, class, engine: id, main, modules };
@@ -117,7 +116,9 @@ impl Scripts {
             return Ok(Arc::clone(engine));
         }
         let engine = Arc::new(Loaded {
-            program: self.component(&id.engine, means)?.program(&self.linker, crate::imports::is_allowed_to_engine)?,
+            program: self
+                .component(&id.engine, means)?
+                .program(&self.linker, crate::imports::is_allowed_to_engine)?,
             preparer: Preparer::new(self.component(&id.prepare, means)?.component())?,
         });
         if loaded.len() >= IN_MEMORY {

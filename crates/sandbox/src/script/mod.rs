@@ -27,9 +27,9 @@ pub use bundle::Kind;
 pub use bundle::Module;
 pub use engines::current_engine;
 pub use load::Script;
-pub use prepare::Summary;
 pub use paths::candidates;
 pub use paths::relative;
+pub use prepare::Summary;
 
 pub(crate) use engines::Engines;
 pub(crate) use load::Means;

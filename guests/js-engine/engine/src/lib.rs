@@ -98,11 +98,13 @@ impl Engine {
         // SAFETY: the context is there, and this only adds `atob` and `btoa`.
         context.with(|ctx| unsafe { qjs::JS_AddIntrinsicAToB(ctx.as_raw().as_ptr()) });
         let (calls, rejected) = context.with(|ctx| prelude(&ctx).inspect_err(|_| complain(&ctx)))?;
-        runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, is_handled| {
-            let told = rejected.clone().restore(&ctx);
-            // What goes wrong here has nobody to hear of it: the workflow's own end says what went wrong.
-            let _ = told.and_then(|told| told.call::<_, ()>((promise, reason, is_handled)));
-        })));
+        runtime.set_host_promise_rejection_tracker(Some(Box::new(
+            move |ctx, promise, reason, is_handled| {
+                let told = rejected.clone().restore(&ctx);
+                // What goes wrong here has nobody to hear of it: the workflow's own end says what went wrong.
+                let _ = told.and_then(|told| told.call::<_, ()>((promise, reason, is_handled)));
+            },
+        )));
         runtime.run_gc();
         runtime.set_gc_threshold(COLLECT_AFTER);
         Ok(Self { context, calls })
@@ -172,14 +174,24 @@ impl Calls {
         if exports.state() == PromiseState::Pending {
             return Ok(Err(failure(
                 "TopLevelAwaitError",
-                format!("{main} awaits something at its top level that never settles: use steps in the run method, and await there"),
+                format!(
+                    "{main} awaits something at its top level that never settles: use steps in the run method, and await there"
+                ),
             )));
         }
         let exports: Object<'_> = exports.finish()?;
         let Event { payload, timestamp_ms, instance_id, workflow_name } = event;
         let start = self.start.clone().restore(ctx)?;
         let (class, tenant) = (source::class_name(), source::tenant());
-        start.call::<_, ()>((exports, class, tenant, payload, timestamp_ms as f64, instance_id, workflow_name))?;
+        start.call::<_, ()>((
+            exports,
+            class,
+            tenant,
+            payload,
+            timestamp_ms as f64,
+            instance_id,
+            workflow_name,
+        ))?;
         let turn = self.turn.clone().restore(ctx)?;
         loop {
             while ctx.execute_pending_job() {}

@@ -126,7 +126,9 @@ impl ModuleDef for Content {
 fn content<'js>(ctx: &Ctx<'js>, module: &Prepared<'static>) -> Result<Value<'js>> {
     match module.kind {
         Kind::Json => ctx.json_parse(module.content),
-        Kind::Data => Ok(TypedArray::<u8>::new_copy(ctx.clone(), module.content)?.arraybuffer()?.into_value()),
+        Kind::Data => {
+            Ok(TypedArray::<u8>::new_copy(ctx.clone(), module.content)?.arraybuffer()?.into_value())
+        }
         Kind::Text | Kind::Code => {
             let text = String::from_utf8_lossy(module.content);
             rquickjs::String::from_str(ctx.clone(), &text).map(rquickjs::String::into_value)

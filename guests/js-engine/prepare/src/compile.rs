@@ -168,16 +168,17 @@ fn write(main: &str, modules: &[Given]) -> Vec<u8> {
     COMPILED.with_borrow(|compiled| {
         SOURCES.with_borrow(|sources| {
             let modules = modules.iter().map(|module| {
-                let (kind, content, positions): (_, &[u8], &[u8]) = match (module.kind, sources.get(&module.name)) {
-                    (Kind::Js | Kind::Ts, Some(Source::Code(printed))) => (
-                        prepared::Kind::Code,
-                        compiled.get(&module.name).map(Vec::as_slice).unwrap_or_default(),
-                        &printed.positions,
-                    ),
-                    (Kind::Json, _) => (prepared::Kind::Json, &module.content, &[]),
-                    (Kind::Data, _) => (prepared::Kind::Data, &module.content, &[]),
-                    _ => (prepared::Kind::Text, &module.content, &[]),
-                };
+                let (kind, content, positions): (_, &[u8], &[u8]) =
+                    match (module.kind, sources.get(&module.name)) {
+                        (Kind::Js | Kind::Ts, Some(Source::Code(printed))) => (
+                            prepared::Kind::Code,
+                            compiled.get(&module.name).map(Vec::as_slice).unwrap_or_default(),
+                            &printed.positions,
+                        ),
+                        (Kind::Json, _) => (prepared::Kind::Json, &module.content, &[]),
+                        (Kind::Data, _) => (prepared::Kind::Data, &module.content, &[]),
+                        _ => (prepared::Kind::Text, &module.content, &[]),
+                    };
                 prepared::Module { name: &module.name, kind, content, positions }
             });
             Prepared { main, modules: modules.collect() }.write()

@@ -45,7 +45,9 @@ impl Guest for Component {
     fn examine(module: Module) -> Result<Summary, Diagnostic> {
         match module.kind {
             Kind::Js | Kind::Ts => typescript::examine(&module.name, text(&module)?, module.kind == Kind::Ts),
-            Kind::Json | Kind::Text | Kind::Data => Ok(Summary { imports: Vec::new(), workflows: Vec::new() }),
+            Kind::Json | Kind::Text | Kind::Data => {
+                Ok(Summary { imports: Vec::new(), workflows: Vec::new() })
+            }
         }
     }
 

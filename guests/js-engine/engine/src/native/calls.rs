@@ -23,8 +23,12 @@ use rquickjs::TypedArray;
 
 pub(super) fn offer(natives: &Natives<'_, '_>) -> Result<()> {
     natives.offer("start", start)?;
-    natives.offer("startSleep", |ctx: Ctx<'_>, name: String, ms: f64| sleep(&ctx, &name, Alarm::After(whole(ms))))?;
-    natives.offer("startSleepUntil", |ctx: Ctx<'_>, name: String, ms: f64| sleep(&ctx, &name, Alarm::At(whole(ms))))?;
+    natives.offer("startSleep", |ctx: Ctx<'_>, name: String, ms: f64| {
+        sleep(&ctx, &name, Alarm::After(whole(ms)))
+    })?;
+    natives.offer("startSleepUntil", |ctx: Ctx<'_>, name: String, ms: f64| {
+        sleep(&ctx, &name, Alarm::At(whole(ms)))
+    })?;
     natives.offer("startWait", wait)?;
     natives.offer("startApproval", ask)?;
     natives.offer("enter", || world::with(world::Drive::enter))?;
@@ -80,7 +84,8 @@ fn sleep(ctx: &Ctx<'_>, name: &str, alarm: Alarm) -> Result<u32> {
 fn wait(ctx: Ctx<'_>, name: String, event_type: String, timeout: Option<f64>) -> Result<u32> {
     let expectation = Expectation { name, event_type, timeout_ms: timeout.map(whole) };
     world::with(|drive| {
-        let pending = drive.step().start_wait_for_event(&expectation).map_err(|message| refused(&ctx, &message))?;
+        let pending =
+            drive.step().start_wait_for_event(&expectation).map_err(|message| refused(&ctx, &message))?;
         Ok(drive.goes_on(pending))
     })
 }
@@ -94,7 +99,8 @@ fn ask(
     name: Option<String>,
     bytes: Option<TypedArray<'_, u8>>,
 ) -> Result<u32> {
-    let artifact = name.map(|name| Artifact { name, bytes: bytes.as_ref().map(super::content).unwrap_or_default() });
+    let artifact =
+        name.map(|name| Artifact { name, bytes: bytes.as_ref().map(super::content).unwrap_or_default() });
     let action = Action { capability, resource, reason, evidence, artifact };
     let pending = pp::start_require_approval(&action).map_err(|message| refused(&ctx, &message))?;
     Ok(world::with(|drive| drive.goes_on(pending)))
@@ -129,7 +135,10 @@ fn perform<'js>(
     let ended = Object::new(ctx)?;
     let Some(receipt) = world::with(|drive| drive.receipt(&id)) else {
         ended.set("kind", "invalid")?;
-        ended.set("text", format!("deploy: {id:?} is no receipt that this workflow holds and has not spent"))?;
+        ended.set(
+            "text",
+            format!("deploy: {id:?} is no receipt that this workflow holds and has not spent"),
+        )?;
         return Ok(ended);
     };
     let artifact = Artifact { name, bytes: super::content(&bytes) };

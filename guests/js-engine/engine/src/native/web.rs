@@ -16,13 +16,19 @@ pub(super) fn offer(natives: &Natives<'_, '_>) -> Result<()> {
     natives.offer("position", |stack: String| Places::first_in(&stack))?;
     natives.offer("now", system::now_ms)?;
     natives.offer("random", chance)?;
-    natives.offer("randomBytes", |ctx, length: u32| TypedArray::<u8>::new_copy(ctx, random::get_random_bytes(length.into())))?;
+    natives.offer("randomBytes", |ctx, length: u32| {
+        TypedArray::<u8>::new_copy(ctx, random::get_random_bytes(length.into()))
+    })?;
     natives.offer("print", |text: String| print(&text))?;
     natives.offer("encode", |ctx, text: String| TypedArray::<u8>::new_copy(ctx, text.as_bytes()))?;
     natives.offer("decode", decode)?;
     natives.offer("digest", hash)?;
-    natives.offer("url", |url: String, base: Option<String>| parse(&url, base.as_deref()).map(|url| parts(&url)))?;
-    natives.offer("urlWith", |url: String, part: String, value: String| with(&url, &part, &value).map(|url| parts(&url)))?;
+    natives.offer("url", |url: String, base: Option<String>| {
+        parse(&url, base.as_deref()).map(|url| parts(&url))
+    })?;
+    natives.offer("urlWith", |url: String, part: String, value: String| {
+        with(&url, &part, &value).map(|url| parts(&url))
+    })?;
     natives.offer("queryPairs", |query: String| pairs(&query))?;
     natives.offer("queryText", |pairs: Vec<Vec<String>>| query(&pairs))
 }
@@ -109,7 +115,9 @@ fn with(url: &str, part: &str, value: &str) -> Option<Url> {
 
 fn pairs(query: &str) -> Vec<Vec<String>> {
     let query = query.strip_prefix('?').unwrap_or(query);
-    form_urlencoded::parse(query.as_bytes()).map(|(name, value)| vec![name.into_owned(), value.into_owned()]).collect()
+    form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| vec![name.into_owned(), value.into_owned()])
+        .collect()
 }
 
 fn query(pairs: &[Vec<String>]) -> String {
