@@ -9,5 +9,6 @@ mod fuzzing;
 mod operations;
 mod promises;
 mod sandbox;
+mod scripts;
 mod store;
 mod support;

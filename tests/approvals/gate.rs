@@ -32,6 +32,7 @@ fn request() -> Request {
         workflow: "deploy".to_owned(),
         component: Digest::of(b"component"),
         imports: vec!["permission-protocol:tenant/pp@0.2.0".to_owned()],
+        script: None,
         capability: "cloudflare.dynamic-worker.deploy".to_owned(),
         resource: "cloudflare://workers/acme/app".to_owned(),
         artifact: Some(facts("bundle.js", b"good")),

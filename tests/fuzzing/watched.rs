@@ -45,6 +45,7 @@ fn run(program: &Program) -> Seen {
         seed: Digest::of(b"seed"),
         instance: "wf_fuzz".to_owned(),
         workflow: "fuzz".to_owned(),
+        tenant: "acme".to_owned(),
     };
     let drive = block_on(SANDBOX.run(program, event, &ground::sandbox_limits(), Box::new(answer)));
     let end = match drive.end {

@@ -34,6 +34,7 @@ fn run(sandbox: &Sandbox, program: &Program, params: &str) -> Seen {
         seed: Digest::of(b"seed"),
         instance: "wf_same".to_owned(),
         workflow: "same".to_owned(),
+        tenant: "acme".to_owned(),
     };
     let limits = SandboxLimits { fuel: FUEL, ..SandboxLimits::default() };
     let drive = support::block_on(sandbox.run(program, event, &limits, Box::new(answer)));

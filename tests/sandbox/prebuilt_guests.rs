@@ -35,7 +35,8 @@ fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
-            if name != "target" {
+            // The engine of scripts has a lock of its own.
+            if name != "target" && name != "js-engine" {
                 collect(root, &path, found);
             }
         } else if name == "Cargo.toml" || [".rs", ".wit", ".wasm"].iter().any(|ending| name.ends_with(ending))

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod desk;
 pub mod held;
 pub mod people;
+pub mod script;
 pub mod stored;
 pub mod worker;
 

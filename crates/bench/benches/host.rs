@@ -43,6 +43,7 @@ fn event() -> Event {
         seed: Digest::of(b""),
         instance: "wf_bench".to_owned(),
         workflow: "bench".to_owned(),
+        tenant: "acme".to_owned(),
     }
 }
 

@@ -205,6 +205,7 @@ impl Builder {
         let largest = self.settings.largest().sandbox;
         let loaded = largest.load.programs;
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
+        let sandbox = sandbox.engines_in(&folder.engines());
         let wakeups = Arc::<Wakeups>::default();
         let state = HostState {
             programs: Programs::new(sandbox, loaded),

@@ -56,7 +56,11 @@ fn entrypoint(exports: &[String]) -> Option<&'static str> {
 }
 
 /// Refuses what no workflow is by its imports and exports.
-pub(crate) fn check(imports: &[String], exports: &[String]) -> Result<&'static str, LoadError> {
+pub(crate) fn check(
+    imports: &[String],
+    exports: &[String],
+    is_allowed: fn(&str) -> bool,
+) -> Result<&'static str, LoadError> {
     let forbidden: Vec<String> = imports.iter().filter(|name| !is_allowed(name)).cloned().collect();
     if !forbidden.is_empty() {
         return Err(LoadError::ForbiddenImports(forbidden));
@@ -72,6 +76,14 @@ pub(crate) fn deploys(name: &str) -> bool {
 /// Whether an import of the world's is the one that asks for approvals.
 pub(crate) fn asks(name: &str) -> bool {
     name.starts_with(ASK_INTERFACE)
+}
+
+/// The interface through which an engine gets the modules of a bundle.
+const SOURCE: &str = "permission-protocol:script/source@0.1.0";
+
+/// Whether the engine of a bundle may import `name`.
+pub(crate) fn is_allowed_to_engine(name: &str) -> bool {
+    name == SOURCE || is_allowed(name)
 }
 
 /// Whether a component may import `name`.

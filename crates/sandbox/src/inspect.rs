@@ -3,9 +3,11 @@
 use crate::DEPLOY;
 use crate::code::Outline;
 use crate::guest::Guest;
-use crate::load::Examined;
+use crate::load::{Examined, Program};
+use crate::script::Script;
 use crate::{LoadError, Provenance, imports};
 use receipt::Digest;
+use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Linker;
 
@@ -26,13 +28,17 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Everything it exports.
     pub exports: Vec<String>,
+    /// What it consists of, where it is a bundle of source text.
+    pub script: Option<Arc<Script>>,
+    /// The workflows that the main module of a bundle exports, as far as its text says so.
+    pub workflows: Vec<String>,
 }
 
 impl Inspection {
     /// What the bytes say by themselves.
     pub(crate) fn before_compiling(digest: Digest, bytes: u64, took: Duration, outline: Outline) -> Self {
         let Outline { imports, exports, .. } = outline;
-        Self { digest, bytes, verdict: Ok(()), code: None, took, imports, exports }
+        Self { digest, bytes, verdict: Ok(()), code: None, took, imports, exports, script: None, workflows: Vec::new() }
     }
 
     /// The same with what was found out by compiling, or why it was not compiled.
@@ -43,9 +49,32 @@ impl Inspection {
                 code: Some(examined.provenance()),
                 imports: examined.imports().to_vec(),
                 exports: examined.exports().to_vec(),
-                verdict: examined.program(linker).map(drop).map_err(LoadError::bounded),
+                verdict: examined.program(linker, imports::is_allowed).map(drop).map_err(LoadError::bounded),
                 ..self
             },
+        }
+    }
+
+    pub(crate) fn of_bundle(
+        digest: Digest,
+        bytes: u64,
+        took: Duration,
+        loaded: Result<(Program, Vec<String>), LoadError>,
+    ) -> Self {
+        let (program, workflows, verdict) = match loaded {
+            Ok((program, workflows)) => (Some(program), workflows, Ok(())),
+            Err(error) => (None, Vec::new(), Err(error.bounded())),
+        };
+        Self {
+            digest,
+            bytes,
+            verdict,
+            took,
+            workflows,
+            code: program.as_ref().map(Program::provenance),
+            imports: program.as_ref().map(|program| program.imports().to_vec()).unwrap_or_default(),
+            exports: program.iter().map(|_| imports::ENTRYPOINT.to_owned()).collect(),
+            script: program.and_then(|program| program.script),
         }
     }
 

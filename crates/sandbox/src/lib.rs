@@ -22,6 +22,7 @@ mod limits;
 mod load;
 mod output;
 mod rejected;
+pub mod script;
 mod throttle;
 mod wasi;
 
@@ -40,6 +41,7 @@ use limits::{HostTime, Meter};
 use load::Examined;
 use receipt::{Digest, Timestamp};
 use rejected::RejectedComponents;
+use script::{Bundle, Means, Scripts};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -102,6 +104,8 @@ pub struct Event {
     pub instance: String,
     /// The workflow's name.
     pub workflow: String,
+    /// The tenant.
+    pub tenant: String,
 }
 
 /// One drive, ended.
@@ -119,6 +123,7 @@ pub struct Drive {
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
+    scripts: Scripts,
     loader: Loader,
     refusals: RejectedComponents,
     largest: SandboxLimits,
@@ -146,10 +151,13 @@ impl Sandbox {
         bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         guest::add_to_linker(&mut linker)?;
         let loader = Loader::new(engine.clone(), addressing);
+        let mut for_bundles = linker.clone();
+        script::add_to_linker(&mut for_bundles)?;
+        let scripts = Scripts::new(for_bundles);
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
         let (refusals, lane) = (RejectedComponents::default(), CpuThrottle::new());
         let in_hand = Arc::new(guest::in_hand(largest.bytes_in_hand));
-        Ok(Self { engine, linker, loader, refusals, largest, live, in_hand, lane, note })
+        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, in_hand, lane, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -187,7 +195,13 @@ impl Sandbox {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
         }
-        let loaded = self.examine(digest, bytes).and_then(|examined| examined.program(&self.linker));
+        let loaded = match Bundle::is_meant(bytes) {
+            true => load::check_size(bytes.len(), self.largest.component_bytes)
+                .and_then(|()| self.scripts.load(digest, bytes, self.means())),
+            false => self
+                .examine(digest, bytes)
+                .and_then(|examined| examined.program(&self.linker, imports::is_allowed)),
+        };
         loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
     }
 
@@ -197,6 +211,9 @@ impl Sandbox {
             return Err(refusal);
         }
         load::check_size(bytes.len(), self.largest.component_bytes)?;
+        if Bundle::is_meant(bytes) {
+            return self.load_as(digest, bytes).map(|program| program.imports().to_vec());
+        }
         load::check_header(bytes)?;
         let outline = Outline::read(bytes, &self.largest).map_err(LoadError::bounded)?;
         outline.check(&self.largest).map_err(LoadError::bounded)?;
@@ -207,12 +224,37 @@ impl Sandbox {
     #[must_use]
     pub fn inspect(&self, bytes: &[u8]) -> Inspection {
         let (digest, started) = (Digest::of(bytes), Instant::now());
+        if Bundle::is_meant(bytes) {
+            let loaded = self.scripts.load(digest, bytes, self.means());
+            let loaded =
+                loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
+            return Inspection::of_bundle(digest, bytes.len() as u64, started.elapsed(), loaded);
+        }
         let examined = self.examine(digest, bytes);
         let took = started.elapsed();
         let outline = examined.is_err().then(|| Outline::read(bytes, &self.largest).ok()).flatten();
         let known =
             Inspection::before_compiling(digest, bytes.len() as u64, took, outline.unwrap_or_default());
         known.with(examined, &self.linker)
+    }
+
+    /// What a module of source text imports and exports, as the current engine reads it. It is read in an instance of its own.
+    ///
+    /// # Errors
+    /// When it cannot be read: what is wrong, and where.
+    pub fn examine_module(&self, name: &str, module: &script::Module) -> Result<script::Summary, LoadError> {
+        self.scripts.examine(name, module, self.means()).map_err(LoadError::bounded)
+    }
+
+    fn means(&self) -> Means<'_> {
+        Means { loader: &self.loader, limits: &self.largest }
+    }
+
+    /// Keeps the engines that bundles run on in a folder, where they are found again by later versions of this program.
+    #[must_use]
+    pub fn engines_in(mut self, folder: &Path) -> Self {
+        self.scripts.keep_engines(script::Engines::kept_in(folder));
+        self
     }
 
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
@@ -264,6 +306,9 @@ impl Sandbox {
             text_bytes: limits.text_bytes,
             handles: limits.handles,
             host_time: host_time.clone(),
+            script: program.script.clone(),
+            tenant: event.tenant.clone(),
+            started_at: event.started_at,
         };
         let mut store = Store::new(&self.engine, guest);
         let result = match bound(&mut store, limits) {

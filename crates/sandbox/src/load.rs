@@ -2,6 +2,7 @@
 
 use crate::guest::Guest;
 use crate::limits::{SandboxLimits, names};
+use crate::script::{BundleError, Script};
 use crate::{Provenance, export_check, imports};
 use receipt::Digest;
 use std::path::PathBuf;
@@ -19,10 +20,23 @@ pub struct Program {
     imports: Vec<String>,
     provenance: Provenance,
     memories: u32,
+    /// What the engine runs, where this is a bundle.
+    pub(crate) script: Option<Arc<Script>>,
 }
 
 impl Program {
-    /// SHA-256 of the component's bytes: the workflow's identity.
+    /// The same engine with the modules of a bundle, under the bundle's name.
+    pub(crate) fn running(
+        &self,
+        script: Arc<Script>,
+        digest: Digest,
+        bytes: u64,
+        provenance: Provenance,
+    ) -> Self {
+        Self { script: Some(script), digest, bytes, provenance, ..self.clone() }
+    }
+
+    /// SHA-256 of the component's or the bundle's bytes: the workflow's identity.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -38,6 +52,12 @@ impl Program {
     #[must_use]
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// What it consists of, where it is source text.
+    #[must_use]
+    pub fn script(&self) -> Option<&Script> {
+        self.script.as_deref()
     }
 
     /// Where its code came from.
@@ -140,6 +160,38 @@ pub enum LoadError {
         /// What it exports.
         exports: Vec<String>,
     },
+    /// Not a bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A bundle for an engine that is not there.
+    #[error(
+        "the bundle runs on engine {0}, which is neither in this program nor in the data folder's engines/ (put the component there as {0}.wasm, \
+         or make a new bundle with pp-host run or submit)"
+    )]
+    NoEngine(Digest),
+    /// Source text that is not acceptable.
+    #[error("{}", at(.module, *.line, *.column, .message))]
+    Source {
+        /// The module.
+        module: String,
+        /// From 1; 0 where there is no place to name.
+        line: u32,
+        /// From 1.
+        column: u32,
+        /// What is wrong.
+        message: String,
+    },
+    /// Source text that a parser has not enough stack for.
+    #[error(
+        "the source text is nested too deeply to be read (thousands of parentheses, brackets or blocks inside each other)"
+    )]
+    SourceTooDeep,
+    /// Source text that a parser has not enough memory for.
+    #[error(
+        "the source text takes more than {0} bytes of memory to be read: limit {name} (an operator raises it with --limit {name}=N)",
+        name = names::MEMORY_BYTES
+    )]
+    SourceTooLarge(usize),
     /// The right names with the wrong types.
     #[error("the component was built against another version of wit/tenant.wit: {0}")]
     OtherTypes(String),
@@ -162,6 +214,9 @@ impl LoadError {
             Self::OtherTypes(why) => Self::OtherTypes(beginning(&why)),
             Self::ForbiddenImports(names) => Self::ForbiddenImports(few(names)),
             Self::NoEntrypoint { exports } => Self::NoEntrypoint { exports: few(exports) },
+            Self::Source { module, line, column, message } => {
+                Self::Source { module: beginning(&module), line, column, message: beginning(&message) }
+            }
             other => other,
         }
     }
@@ -169,7 +224,7 @@ impl LoadError {
     /// Whether the same bytes will always be refused so, under the same limits.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } => false,
+            Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } | Self::NoEngine(_) => false,
             // How long it took on the wall says as much about the machine's other work as about the component.
             Self::CompileBound { limit, .. } => *limit != names::COMPILE_WALL_SECONDS,
             Self::NotWasm
@@ -180,8 +235,21 @@ impl LoadError {
             | Self::TooDemanding(_)
             | Self::ForbiddenImports(_)
             | Self::NoEntrypoint { .. }
+            | Self::Bundle(_)
+            | Self::Source { .. }
+            | Self::SourceTooDeep
+            | Self::SourceTooLarge(_)
             | Self::OtherTypes(_) => true,
         }
+    }
+}
+
+/// A message and the place that it speaks of.
+fn at(module: &str, line: u32, column: u32, message: &str) -> String {
+    let (module, message) = (workflow::Escaped(module), workflow::Escaped(message));
+    match line {
+        0 => format!("{module}: {message}"),
+        _ => format!("{module}:{line}:{column}: {message}"),
     }
 }
 
@@ -225,6 +293,10 @@ impl Examined {
         Self { component, provenance, digest, bytes, imports, exports }
     }
 
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
+    }
+
     pub(crate) fn imports(&self) -> &[String] {
         &self.imports
     }
@@ -238,14 +310,18 @@ impl Examined {
     }
 
     /// Checks that it is a workflow: imports from the world only, exports the entry point, with the world's types.
-    pub(crate) fn program(self, linker: &Linker<Guest>) -> Result<Program, LoadError> {
+    pub(crate) fn program(
+        self,
+        linker: &Linker<Guest>,
+        is_allowed: fn(&str) -> bool,
+    ) -> Result<Program, LoadError> {
         let Self { component, provenance, digest, bytes, imports, exports } = self;
-        let entrypoint = imports::check(&imports, &exports)?;
+        let entrypoint = imports::check(&imports, &exports, is_allowed)?;
         let pre = linker.instantiate_pre(&component);
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
         let run = export_check::check(&component, linker, entrypoint).map_err(LoadError::OtherTypes)?;
         let memories = component.resources_required().map_or(1, |needs| needs.num_memories.max(1));
-        Ok(Program { pre, run, digest, bytes, imports, provenance, memories })
+        Ok(Program { pre, run, digest, bytes, imports, provenance, memories, script: None })
     }
 }
 

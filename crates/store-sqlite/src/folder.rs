@@ -85,6 +85,12 @@ impl DataFolder {
         self.path.join("deployments")
     }
 
+    /// The folder of the engines that bundles of this data folder run on.
+    #[must_use]
+    pub fn engines(&self) -> PathBuf {
+        self.path.join("engines")
+    }
+
     /// The folder of compiled code.
     #[must_use]
     pub fn cache(&self) -> PathBuf {

@@ -8,11 +8,12 @@ use engine::Waiting;
 use engine::issuer::Request;
 use engine::trust::Shortfall;
 use receipt::PersonId;
+use sandbox::script::{Bundle, Kind};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use store::{RequestFilter, Store as _};
-use workflow::{Entry, Escaped, QuotedWhole, RequestId};
+use workflow::{Entry, Escaped, QuotedWhole, RequestId, Clipped};
 
 /// What waits for a decision.
 #[derive(Debug, Args)]
@@ -38,6 +39,10 @@ enum What {
     Show {
         /// The request.
         request: RequestId,
+
+        /// Show the source text of the workflow too, where it is a script.
+        #[arg(long)]
+        source: bool,
     },
     /// Show how requests have been decided: how many, how fast, by whom.
     Stats {
@@ -52,7 +57,12 @@ impl Approvals {
         match &self.what {
             None => list(data, self.json)?,
             Some(What::List { json }) => list(data, *json)?,
-            Some(What::Show { request }) => show(data, request)?,
+            Some(What::Show { request, source }) => {
+                show(data, request)?;
+                if *source {
+                    show_source(data, request)?;
+                }
+            }
             Some(What::Stats { json }) => stats(data, *json)?,
         }
         Ok(Exit::Done)
@@ -144,6 +154,39 @@ fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
 /// What keeps people from deciding it, as things stand. It is not in what is signed: people come and go.
 fn warn(out: &mut impl Write, shortfalls: &[Shortfall]) -> anyhow::Result<()> {
     Ok(shortfalls.iter().try_for_each(|shortfall| writeln!(out, "  warning  {shortfall}"))?)
+}
+
+/// Lines of a module that are shown. An approver reads no more, and a terminal is no place to.
+const LINES: usize = 2_000;
+
+/// The text that was approved or is to be: from the bytes whose digest the request names.
+fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
+    let request = session::read(data)?.standing(id)?.request;
+    let (_folder, store) = data.read()?;
+    let bytes = store.component(&request.component)?;
+    let mut out = anstream::stdout().lock();
+    if !Bundle::is_meant(&bytes) {
+        writeln!(out, "source         none: the workflow is a component, and not a script")?;
+        return Ok(());
+    }
+    for (name, module) in Bundle::read(&bytes)?.modules {
+        writeln!(out, "source of {}, sha256 {}", Escaped(&name), module.digest())?;
+        if module.kind == Kind::Data {
+            writeln!(out, "  {} bytes that are no text", module.content.len())?;
+            continue;
+        }
+        let text = String::from_utf8_lossy(&module.content);
+        for (index, line) in text.lines().take(LINES).enumerate() {
+            writeln!(out, "  {:>5}  {}", index + 1, Clipped(&line.replace('\t', "    ")))?;
+        }
+        match text.lines().count().saturating_sub(LINES) {
+            0 => {}
+            more => {
+                writeln!(out, "         … and {more} more lines: WHAT IS NOT SHOWN HERE IS APPROVED TOO")?
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What became of requests. Times run from the request to its end.

@@ -1,6 +1,7 @@
 //! What a workflow is given on the command line: its component, JSON, and on whose behalf it acts.
 
-use crate::cli::data_dir::TENANT;
+use crate::cli::data_dir::{Data, TENANT};
+use crate::cli::pack;
 use anyhow::Context as _;
 use clap::Args;
 use receipt::PersonId;
@@ -35,8 +36,12 @@ impl Json {
 /// A workflow, and what an instance of it is started with.
 #[derive(Debug, Args)]
 pub(crate) struct Workflow {
-    /// The component.
+    /// The workflow: TypeScript, JavaScript, a folder of them, or a component.
     pub(crate) guest: PathBuf,
+
+    /// The class to run, where the main module exports several workflows.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
 
     /// The parameters: JSON, or @FILE to read them from a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
@@ -58,15 +63,15 @@ pub(crate) struct Workflow {
     #[arg(long, value_name = "NAME")]
     pub(crate) submitter: Option<PersonId>,
 
-    /// The workflow's name. Default: the component's file name.
+    /// The workflow's name. Default: the name of the file or the folder.
     #[arg(long, alias = "name", value_name = "NAME")]
     workflow_name: Option<String>,
 }
 
 impl Workflow {
-    /// The component's bytes.
-    pub(crate) fn component(&self) -> anyhow::Result<Vec<u8>> {
-        component(&self.guest)
+    /// The bytes of the component, or of the bundle that the source text makes.
+    pub(crate) fn component(&self, data: &Data) -> anyhow::Result<Vec<u8>> {
+        component(&self.guest, self.class.as_deref(), data)
     }
 
     /// The workflow's name.
@@ -76,7 +81,10 @@ impl Workflow {
     }
 }
 
-/// A component's bytes.
-pub(crate) fn component(guest: &Path) -> anyhow::Result<Vec<u8>> {
+/// The bytes of a component, or of the bundle that source text makes.
+pub(crate) fn component(guest: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Vec<u8>> {
+    if pack::is_source(guest) {
+        return Ok(pack::bundle(guest, class, data)?.bytes());
+    }
     fs::read(guest).with_context(|| format!("cannot read {}", guest.display()))
 }

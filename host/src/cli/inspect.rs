@@ -2,11 +2,13 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, data_dir, progress};
+use crate::cli::{Exit, data_dir, progress, args};
 use anyhow::Context as _;
 use clap::Args;
+use sandbox::script::Script;
 use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
 use serde_json::json;
+use std::io;
 use std::io::Write;
 use std::path::PathBuf;
 use std::{fs, io};
@@ -15,8 +17,12 @@ use workflow::{Escaped, Quoted};
 /// Show what a component is and what it could reach, without running it. Exits with 1 when it is not a workflow.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The component.
+    /// The workflow: TypeScript, JavaScript, a folder of them, a bundle, or a component.
     guest: PathBuf,
+
+    /// The class to run, where the main module exports several workflows.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
 
     /// One JSON object.
     #[arg(long)]
@@ -28,7 +34,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bytes = fs::read(&self.guest).with_context(|| format!("cannot read {}", self.guest.display()))?;
+        let bytes = args::component(&self.guest, self.class.as_deref(), data)?;
         let limits = self.limits.settings(data)?.largest().sandbox;
         let sandbox = sandbox(data, limits)?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
@@ -63,9 +69,39 @@ fn object(inspection: &Inspection) -> serde_json::Value {
         "wasi": inspection.wasi().collect::<Vec<_>>(),
         "capabilities": inspection.capabilities(),
         "asks_for_approval": inspection.asks(),
+        "script": inspection.script.as_deref().map(|script| script_object(script, &inspection.workflows)),
         "code": inspection.code.map(word),
         "code_micros": u64::try_from(inspection.took.as_micros()).unwrap_or(u64::MAX),
     })
+}
+
+fn script_object(script: &Script, workflows: &[String]) -> serde_json::Value {
+    let modules = script.modules.iter();
+    json!({
+        "engine": script.engine.engine,
+        "prepare": script.engine.prepare,
+        "main": script.main,
+        "class": script.class,
+        "workflows": workflows,
+        "modules": modules.map(|(name, sha256, bytes)| json!({ "name": name, "sha256": sha256, "bytes": bytes })).collect::<Vec<_>>(),
+    })
+}
+
+fn tell_script(script: &Script, workflows: &[String], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "engine        sha256 {}", script.engine.engine)?;
+    writeln!(out, "prepared by   sha256 {}", script.engine.prepare)?;
+    for (name, sha256, bytes) in &script.modules {
+        let role = if *name == script.main { "main module" } else { "module" };
+        writeln!(out, "{role:<13} {}, {bytes} bytes, sha256 {sha256}", Escaped(name))?;
+    }
+    let names = |names: &[String]| Escaped(&names.join(", ")).to_string();
+    match (&script.class, workflows) {
+        (Some(class), _) => writeln!(out, "class         {}", Escaped(class)),
+        (None, []) => {
+            writeln!(out, "class         none in the text of the main module that extends WorkflowEntrypoint")
+        }
+        (None, some) => writeln!(out, "class         {}", names(some)),
+    }
 }
 
 fn tell(inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
@@ -76,6 +112,9 @@ fn tell(inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
         Err(error) => writeln!(out, "workflow      no: {}", Escaped(&error.to_string()))?,
     }
     let Some(code) = inspection.code else { return Ok(()) };
+    if let Some(script) = &inspection.script {
+        tell_script(script, &inspection.workflows, out)?;
+    }
     for name in &inspection.imports {
         writeln!(out, "imports       {}", Quoted(name))?;
     }

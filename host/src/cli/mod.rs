@@ -21,6 +21,7 @@ mod instances;
 mod keys;
 mod limit;
 mod limits;
+mod pack;
 mod policy;
 mod progress;
 mod receipts;
@@ -52,7 +53,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a workflow from its component until it ends or waits.
+    /// Run a workflow until it ends or waits.
     Run(run::Run),
     /// Go on with an instance that waits or was interrupted.
     Resume(run::Resume),

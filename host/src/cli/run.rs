@@ -20,7 +20,7 @@ use std::time::Duration;
 use store::{Fact, InstanceKey, Store as _, StoreError, StoredReceipt};
 use workflow::{Effect, Entry, Quoted, Wait};
 
-/// Run a workflow from its component until it ends or waits.
+/// Run a workflow until it ends or waits.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -83,7 +83,7 @@ impl Run {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let (bytes, params) = (self.workflow.component()?, self.workflow.params.text("the parameters")?);
+        let (bytes, params) = (self.workflow.component(data)?, self.workflow.params.text("the parameters")?);
         let Workflow { guest, tenant, actor, operator, submitter, .. } = &self.workflow;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
         let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));

@@ -35,7 +35,7 @@ impl Submit {
             submitter: submitter.clone(),
             name: self.workflow.name(),
             params: params.text("the parameters")?,
-            component: self.workflow.component()?.into(),
+            component: self.workflow.component(data)?.into(),
         });
         let (key, created) = match session::operate(data, operation)? {
             OperationOutcome::Submitted { key, created } => (key, created),

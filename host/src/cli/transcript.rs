@@ -36,6 +36,12 @@ impl Story {
     pub(crate) fn loaded(self, name: &str, program: &Program) {
         self.say(LABEL, "workflow", name);
         self.detail("sha256", program.digest());
+        if let Some(script) = program.script() {
+            self.detail("script", format_args!("on engine sha256 {}", script.engine.engine));
+            for (name, sha256, bytes) in &script.modules {
+                self.detail("module", format_args!("{}, {bytes} bytes, sha256 {sha256}", Escaped(name)));
+            }
+        }
         for import in program.imports() {
             self.detail("imports", Escaped(import));
         }

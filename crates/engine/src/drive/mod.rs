@@ -73,6 +73,7 @@ impl Host {
             seed: origin.seed,
             instance: origin.key.instance.to_string(),
             workflow: origin.workflow.clone(),
+            tenant: origin.key.tenant.to_string(),
         };
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
         let line = agenda(&replay.status(), self.0.now()?);

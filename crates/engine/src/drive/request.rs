@@ -3,18 +3,33 @@
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
 use crate::issuer::{
-    Before, DecisionBasis, Form, Governed, Issued, Performer, Request, Reversibility, Unaskable, after,
+    Before, DecisionBasis, Form, Governed, Issued, ModuleFacts, Performer, Request, Reversibility, ScriptFacts, Unaskable, after,
 };
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
 use receipt::{Digest, Json, Scope, Timestamp};
+use sandbox::script::Script;
 use std::time::Duration;
 use store::{Batch, NewRequest, OverQuota};
 use workflow::{Action, Asked, Call, Entry, Manner};
 
 /// The span in which a tenant's requests are counted.
 const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn facts_of(script: &Script) -> ScriptFacts {
+    let module = |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts {
+        name: name.clone(),
+        sha256: *sha256,
+        bytes: *bytes,
+    };
+    ScriptFacts {
+        engine: script.engine.engine,
+        prepare: script.engine.prepare,
+        main: script.main.clone(),
+        modules: script.modules.iter().map(module).collect(),
+    }
+}
 
 impl Driver {
     /// Makes a request of an action. Where the policy asks nobody, it is decided at once, in the same transaction.
@@ -89,6 +104,7 @@ impl Driver {
             workflow: origin.workflow.clone(),
             component: origin.component,
             imports: origin.imports.clone(),
+            script: self.inner.program_of(&origin.component)?.script().map(facts_of),
             artifact,
             // What the host cannot perform itself it cannot undo either.
             reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),

@@ -15,7 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use store::Signed;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
-use workflow::{Entry, EventType, Finding, ReceiptId, Replay, RequestId, Unknown};
+use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
 
 /// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
 const ATTEMPTS: usize = 1_000;
@@ -171,13 +171,23 @@ impl HostState {
     }
 }
 
+/// The type of event that tells a script of an approval. It comes from the receipt itself, and from nobody outside.
+const RESERVED: &str = "pp-approval";
+
 impl Host {
     /// Sends an instance an event: JSON text of a type. One that waits for it goes on; one that does not yet finds it when it does.
     /// Events of a type are taken in the order in which they were sent.
     ///
     /// # Errors
-    /// When there is no such instance, it has ended, or the event is more than it may keep.
+    /// When there is no such instance, it has ended, the event is more than it may keep, or its type is reserved.
     pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
+        if event_type.to_string() == RESERVED {
+            let message = format!(
+                "a workflow hears of {RESERVED} from the host alone, when its request is approved: use approve or deny"
+            );
+            let failure = Failure { name: "event-reserved".to_owned(), message };
+            return Err(Error::Event { key: key.clone(), failure });
+        }
         self.0.signal(key, |stand| {
             check_lives(key, stand)?;
             let received = stand.replay.receive(event_type.clone(), payload.to_owned(), stand.now);

@@ -34,6 +34,9 @@ pub struct Request {
     pub component: Digest,
     /// Everything that the component imports, sorted.
     pub imports: Vec<String>,
+    /// What the code is made of, where it is source text and not a component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<ScriptFacts>,
     /// What is to be done, dotted.
     pub capability: String,
     /// What it is done to.
@@ -91,6 +94,50 @@ pub enum Performer {
     NoCapability,
     /// It has one for the capability, which does not act on the resource.
     NoTarget,
+}
+
+/// What a workflow that is source text is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptFacts {
+    /// SHA-256 of the engine that runs it.
+    pub engine: Digest,
+    /// SHA-256 of the component that prepares it for the engine.
+    pub prepare: Digest,
+    /// The name of the main module.
+    pub main: String,
+    /// Its modules, by their names.
+    pub modules: Vec<ModuleFacts>,
+}
+
+/// A module of source text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleFacts {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its text.
+    pub sha256: Digest,
+    /// The length of its text in bytes.
+    pub bytes: u64,
+}
+
+impl ScriptFacts {
+    fn to_json(&self) -> Json {
+        let modules = self.modules.iter().map(|module| {
+            Json::object([
+                ("bytes", count(module.bytes)),
+                ("name", text(&module.name)),
+                ("sha256", text(&module.sha256.to_string())),
+            ])
+        });
+        Json::object([
+            ("engine", text(&self.engine.to_string())),
+            ("main", text(&self.main)),
+            ("modules", Json::array(modules)),
+            ("prepare", text(&self.prepare.to_string())),
+        ])
+    }
 }
 
 /// What was known before a request was made.
@@ -256,7 +303,7 @@ impl Request {
 
     fn hashable(&self) -> Result<Json, JsonError> {
         let (tool, operation) = self.tool_and_operation();
-        let parameters = Json::object([
+        let mut parameters = Json::object([
             ("artifact", self.artifact.as_ref().map_or(Json::Null, ArtifactFacts::to_json)),
             ("component", text(&self.component.to_string())),
             ("evidence", Json::parse(&self.evidence)?),
@@ -266,6 +313,9 @@ impl Request {
             ("resource", text(&self.resource)),
             ("workflow", Json::object([("call", Json::from(self.call)), ("name", text(&self.workflow))])),
         ]);
+        if let (Json::Object(members), Some(script)) = (&mut parameters, &self.script) {
+            members.insert("script", script.to_json());
+        }
         Ok(Json::object([
             (
                 "action",

@@ -7,7 +7,7 @@
 //! in a row within its first fourteen columns. No words of a workflow have two blanks in a row. So no screen can wrap them into a line
 //! that looks like one of the host's.
 
-use crate::issuer::{Before, Governed, Performer, Request};
+use crate::issuer::{Before, Governed, Performer, Request, ScriptFacts};
 use policy::Novelty;
 use receipt::{Digest, Json};
 use std::fmt;
@@ -31,11 +31,18 @@ impl fmt::Display for Request {
             self.component,
             self.approved(self.before.component, &self.component)
         )?;
+        self.write_script(f)?;
         match &self.artifact {
             Some(artifact) => {
                 writeln!(f, "artifact     {} bytes", artifact.bytes)?;
                 let approved = self.approved(self.before.artifact, &artifact.sha256);
                 writeln!(f, "             sha256 {}{approved}", artifact.sha256)?;
+                if self.is_described_only(&artifact.sha256) {
+                    writeln!(
+                        f,
+                        "             there are no other bytes: this is the evidence below, as canonical JSON"
+                    )?;
+                }
             }
             None => writeln!(f, "artifact     none")?,
         }
@@ -74,6 +81,28 @@ impl Request {
             (Novelty::Known, Novelty::Known) => ", approved before",
             (Novelty::Known, Novelty::New) => ", APPROVAL BEFORE NO LONGER COUNTS",
         }
+    }
+
+    /// What the code is made of, where it is source text.
+    fn write_script(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(ScriptFacts { engine, main, modules, .. }) = &self.script else { return Ok(()) };
+        let count = match modules.len() {
+            1 => "one module".to_owned(),
+            more => format!("{more} modules"),
+        };
+        writeln!(f, "             a script of {count}, on engine sha256 {engine}")?;
+        for module in modules {
+            let role = if module.name == *main { "main module" } else { "module" };
+            writeln!(f, "             {role} {}, {} bytes", Escaped(&module.name), module.bytes)?;
+            writeln!(f, "               sha256 {}", module.sha256)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the artifact is nothing but the evidence: the workflow named one and had no bytes of it.
+    fn is_described_only(&self, artifact: &Digest) -> bool {
+        let evidence = Json::parse(&self.evidence);
+        evidence.is_ok_and(|evidence| Digest::of(evidence.canonical().as_bytes()) == *artifact)
     }
 
     fn write_policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -206,7 +206,7 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::PARTS, Count, sandbox.parts,
         "core instances, memories and tables of an instance, so many of each", "several times what toolchains make"),
     limit!(sandbox::STACK_BYTES, Bytes, sandbox.stack_bytes,
-        "the machine's own stack that a guest's calls take", "as in Wasmtime, some thousand frames"),
+        "the machine's own stack that a guest's calls take", "a script that recurses without end gets an error that it can catch"),
     limit!(sandbox::FUNCTIONS, Count, sandbox.load.functions,
         "functions in a component", "more than a compiler in a component has"),
     limit!(sandbox::FUNCTION_BYTES, Bytes, sandbox.load.function_bytes,

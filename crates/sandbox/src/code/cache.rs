@@ -57,7 +57,9 @@ impl Cache {
 
     /// Looks for a component's code.
     pub(crate) fn find(&self, label: Label<'_>) -> Found {
-        let Some((file, content)) = self.read(label.component) else { return Found::Nothing };
+        let Some((file, content)) = read(&self.path(label.component), self.bound) else {
+            return Found::Nothing;
+        };
         match self.key.open(label, content) {
             Some(code) => {
                 let _ = file.set_modified(SystemTime::now());
@@ -77,19 +79,29 @@ impl Cache {
         self.evict();
     }
 
+    /// What was prepared of a bundle. What was not sealed here, for this label, counts as not being there.
+    pub(crate) fn find_prepared(&self, label: Label<'_>) -> Option<Vec<u8>> {
+        let (file, content) = read(&self.prepared_path(label.component), self.bound)?;
+        let prepared = self.key.open_bytes(label, &content)?;
+        let _ = file.set_modified(SystemTime::now());
+        Some(prepared)
+    }
+
+    /// Keeps what was prepared of a bundle, in the place of whatever was there.
+    pub(crate) fn keep_prepared(&self, label: Label<'_>, prepared: &[u8]) {
+        let sealed = self.key.seal_bytes(label, prepared);
+        if sealed.len() as u64 <= self.bound {
+            let _ = write(&self.prepared_path(label.component), &sealed);
+        }
+        self.evict();
+    }
+
     fn path(&self, component: &Digest) -> PathBuf {
         self.folder.join(format!("{component}.cwasm"))
     }
 
-    /// A plain file of a bounded size: opening a pipe would wait for ever.
-    fn read(&self, component: &Digest) -> Option<(File, Vec<u8>)> {
-        let path = self.path(component);
-        let facts = fs::symlink_metadata(&path).ok()?;
-        let fits = facts.is_file() && facts.len() <= self.bound;
-        let mut file = fits.then(|| File::open(&path).ok()).flatten()?;
-        let mut content = Vec::with_capacity(usize::try_from(facts.len()).ok()?);
-        io::Read::read_to_end(&mut io::Read::take(&mut file, self.bound), &mut content).ok()?;
-        Some((file, content))
+    fn prepared_path(&self, bundle: &Digest) -> PathBuf {
+        self.folder.join(format!("{bundle}.prepared"))
     }
 
     /// Deletes what was used longest ago until the rest is within the bound.
@@ -104,6 +116,16 @@ impl Cache {
             }
         }
     }
+}
+
+/// A plain file of a bounded size: opening a pipe would wait for ever.
+fn read(path: &Path, bound: u64) -> Option<(File, Vec<u8>)> {
+    let facts = fs::symlink_metadata(path).ok()?;
+    let fits = facts.is_file() && facts.len() <= bound;
+    let mut file = fits.then(|| File::open(path).ok()).flatten()?;
+    let mut content = Vec::with_capacity(usize::try_from(facts.len()).ok()?);
+    io::Read::read_to_end(&mut io::Read::take(&mut file, bound), &mut content).ok()?;
+    Some((file, content))
 }
 
 struct Entry {

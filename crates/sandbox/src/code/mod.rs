@@ -17,6 +17,7 @@ pub(crate) use outline::Outline;
 
 use crate::engine::Addressing;
 use crate::limits::SandboxLimits;
+use crate::script::EngineId;
 use crate::{LoadError, engine, load};
 use cache::{Cache, Found};
 use compiler::Workshop;
@@ -35,6 +36,14 @@ pub enum Provenance {
     Compiled,
     /// Compiled, in the place of a cached file that was damaged, foreign, or made by another version or with other settings.
     Replaced,
+}
+
+/// What stands in a label in the place of the runtime's version, where a file is no machine code but what an engine prepared.
+const PREPARED: &str = "prepared/v1";
+
+/// The digest of both components that prepared source text depends on.
+fn prepared_by(EngineId { engine, prepare }: &EngineId) -> Digest {
+    Digest::of(format!("{engine}\0{prepare}").as_bytes())
 }
 
 /// What code is compiled for.
@@ -65,6 +74,20 @@ impl Loader {
     pub(crate) fn cache_in(&mut self, folder: &Path, bound: u64) -> Result<(), LoadError> {
         self.cache = Some(Cache::open(folder, bound)?);
         Ok(())
+    }
+
+    /// What was prepared of a bundle, if it was sealed here for that engine.
+    pub(crate) fn prepared(&self, engine: &EngineId, bundle: &Digest) -> Option<Vec<u8>> {
+        let (cache, config) = (self.cache.as_ref()?, prepared_by(engine));
+        cache.find_prepared(Label { runtime: PREPARED, config: &config, component: bundle })
+    }
+
+    /// Keeps what was prepared of a bundle just now, in a sandbox of this host.
+    pub(crate) fn keep_prepared(&self, engine: &EngineId, bundle: &Digest, prepared: &[u8]) {
+        let config = prepared_by(engine);
+        if let Some(cache) = &self.cache {
+            cache.keep_prepared(Label { runtime: PREPARED, config: &config, component: bundle }, prepared);
+        }
     }
 
     /// The component's code. `digest` is that of `bytes`. The bounds on compiling bound compiling: code that is there is not judged by

@@ -44,9 +44,20 @@ impl Key {
 
     /// The file for `code`: its seal, then the code.
     pub(crate) fn seal(&self, label: Label<'_>, code: &Trusted) -> Vec<u8> {
-        let code = code.code();
-        let seal = self.mac(label, code).finalize().into_bytes();
-        [&*seal, code].concat()
+        self.seal_bytes(label, code.code())
+    }
+
+    /// The same for what is not machine code. Its label says so, and what is sealed under it is never loaded as code.
+    pub(crate) fn seal_bytes(&self, label: Label<'_>, bytes: &[u8]) -> Vec<u8> {
+        let seal = self.mac(label, bytes).finalize().into_bytes();
+        [&*seal, bytes].concat()
+    }
+
+    /// The bytes in a file, if the file was sealed under this key and label.
+    pub(crate) fn open_bytes(&self, label: Label<'_>, file: &[u8]) -> Option<Vec<u8>> {
+        let (seal, bytes) = file.split_at_checked(SEAL)?;
+        self.mac(label, bytes).verify_slice(seal).ok()?;
+        Some(bytes.to_vec())
     }
 
     /// The code in a file, if the file was sealed under this key and label.

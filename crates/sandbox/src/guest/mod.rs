@@ -14,6 +14,9 @@ use crate::throttle::{CpuThrottle, ThrottlePermit};
 use crate::{Handler, HandlerAnswer};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use crate::script::Script;
+use receipt::Timestamp;
+use std::time::Instant;
 use wasmtime::component::HasData;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 use workflow::{Action, Call, Command, Expectation, Outcome, ReceiptId, Start};
@@ -59,6 +62,10 @@ pub(crate) struct Guest {
     pub(crate) handles: usize,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
+    /// What the engine runs, where this is a bundle.
+    pub(crate) script: Option<Arc<Script>>,
+    pub(crate) tenant: String,
+    pub(crate) started_at: Timestamp,
 }
 
 impl Guest {

@@ -140,7 +140,8 @@ impl Terminate {
 
 impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let component = self.component.as_deref().map_or(Ok(Vec::new()), args::component)?;
+        let component =
+            self.component.as_deref().map_or(Ok(Vec::new()), |path| args::component(path, None, data))?;
         let back = match &self.from {
             Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
             None if self.here => Back::Nowhere,

@@ -1,0 +1,161 @@
+//! What source text costs: to load it unseen and from the sealed cache, to come to a parked approval, and a step. Prints; asserts nothing.
+//!
+//! `cargo bench -p bench --bench scripts`
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+
+use receipt::{Digest, Timestamp};
+use sandbox::script::{Bundle, Kind, Module, current_engine};
+use sandbox::{Drive, End, Event, Halt, Program, Sandbox, SandboxLimits};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use workflow::{Begun, Call, Command, Outcome, Ready, Start};
+
+const SMALL: &str = include_str!("../../../examples/tenant-workflow.ts");
+
+const PARAMS: &str =
+    r#"{"actor":"agent:builder","resource":"cloudflare://workers/acme/app","workflowId":"wf-1"}"#;
+
+fn main() {
+    let folder = TempDir::new().expect("a folder");
+    let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
+    let sandbox = sandbox.cached_in(folder.path()).expect("a cache");
+    let bench = Bench { sandbox, runtime: runtime(), number: 0 };
+    bench.print(folder);
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+struct Bench {
+    sandbox: Sandbox,
+    runtime: Runtime,
+    number: u32,
+}
+
+impl Bench {
+    fn print(mut self, folder: TempDir) {
+        report("the engine, compiled in this process", &[time(|| drop(self.load(&bundle("w.ts", SMALL))))]);
+        for (what, runs, length) in
+            [("the upstream example", 60, 0), ("and 50 kB more", 30, 50_000), ("and 500 kB more", 5, 500_000)]
+        {
+            let bundles: Vec<_> = (0..runs).map(|_| self.unseen(length)).collect();
+            let unseen: Vec<_> =
+                bundles.iter().map(|bundle| time(|| self.park(&self.load(bundle)))).collect();
+            report(&format!("{what}, unseen, to its approval"), &unseen);
+            let program = self.load(&self.source(0, length));
+            let parked: Vec<_> = (0..runs * 4).map(|_| time(|| self.park(&program))).collect();
+            report(&format!("{what}, prepared, to its approval"), &parked);
+        }
+        let steps = self.load(&bundle("w.js", STEPS));
+        let made: Vec<_> = (0..20).map(|_| time(|| drop(self.run(&steps)))).collect();
+        report("100 steps made", &made);
+        let bytes = bundle("w.ts", SMALL).bytes();
+        let again: Vec<_> = (0..10)
+            .map(|_| {
+                let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
+                let sandbox = sandbox.cached_in(folder.path()).expect("a cache");
+                time(|| drop(sandbox.load(&bytes).expect("a workflow")))
+            })
+            .collect();
+        report("the engine and a bundle out of the cache, in a new runtime", &again);
+    }
+
+    fn unseen(&mut self, length: usize) -> Bundle {
+        self.number += 1;
+        self.source(self.number, length)
+    }
+
+    fn source(&self, number: u32, length: usize) -> Bundle {
+        bundle("w.ts", &format!("{SMALL}\n// {number}\n{}", filler(length)))
+    }
+
+    fn load(&self, bundle: &Bundle) -> Program {
+        self.sandbox.load(&bundle.bytes()).expect("a workflow")
+    }
+
+    fn park(&self, program: &Program) {
+        let Drive { end, .. } = self.run(program);
+        assert!(matches!(end, End::Halted(_)), "{end:?}");
+    }
+
+    fn run(&self, program: &Program) -> Drive {
+        let event = Event {
+            payload: PARAMS.to_owned(),
+            started_at: Timestamp::from_millis(0),
+            seed: Digest::of(b""),
+            instance: "wf_bench".to_owned(),
+            workflow: "bench".to_owned(),
+            tenant: "acme".to_owned(),
+        };
+        let handler = Box::new(answers());
+        self.runtime.block_on(self.sandbox.run(program, event, &SandboxLimits::default(), handler))
+    }
+}
+
+const STEPS: &str = "import { WorkflowEntrypoint } from 'cloudflare:workers';
+export class W extends WorkflowEntrypoint {
+  async run(event, step) { for (let n = 0; n < 100; n += 1) await step.do(`step ${n}`, async () => n); }
+}";
+
+/// Answers from memory, until somebody asks for an approval.
+fn answers() -> impl FnMut(Command) -> Result<Outcome, Halt> {
+    let (mut next, mut ended) = (0, HashMap::<Call, String>::new());
+    move |command| match command {
+        Command::Start(Start::Step { .. }) => {
+            next += 1;
+            Ok(Outcome::Begun(Begun::Run(next - 1)))
+        }
+        Command::EndStep { call, result } => {
+            ended.insert(call, result.unwrap_or_default());
+            Ok(Outcome::Ended(Ok(())))
+        }
+        Command::Await { calls } => {
+            let call = calls.first().copied().ok_or("it waits for nothing")?;
+            Ok(Outcome::Woken { call, ready: Ready::Step(Ok(ended.remove(&call).unwrap_or_default())) })
+        }
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+fn bundle(name: &str, text: &str) -> Bundle {
+    let module = Module { kind: Kind::of(name).expect("a module"), content: text.as_bytes().to_vec() };
+    Bundle {
+        engine: current_engine(),
+        main: name.to_owned(),
+        class: None,
+        modules: BTreeMap::from([(name.to_owned(), module)]),
+    }
+}
+
+/// Functions such as people write them.
+fn filler(length: usize) -> String {
+    let mut text = String::new();
+    let mut number = 0;
+    while text.len() < length {
+        text += &format!(
+            "function f{number}(a: number, list: string[]) {{ const out: string[] = []; for (const one of list) {{ if (one.length > a) out.push(`${{one}}-{number}`); else out.unshift(one); }} return {{ a, out, when: {number} }}; }}\n"
+        );
+        number += 1;
+    }
+    text
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    work();
+    started.elapsed()
+}
+
+fn report(what: &str, times: &[Duration]) {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let micros = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e6);
+    println!(
+        "{what:<60} min {:>12.1} µs   median {:>12.1} µs",
+        micros(times.first()),
+        micros(times.get(times.len() / 2))
+    );
+}

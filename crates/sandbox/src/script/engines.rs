@@ -1,0 +1,66 @@
+//! The engines that bundles run on.
+//!
+//! An instance keeps the code that it was started with, and of a bundle the engine is part of the code. So an engine has to be found for as long
+//! as instances live on it: those that this program brings are in it, and each that was used in a data folder is kept there.
+
+use crate::script::EngineId;
+use receipt::Digest;
+use std::borrow::Cow;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+/// The components that this program brings, newest last. Built by guests/js-engine/build.sh.
+const BROUGHT: [&[u8]; 2] = [
+    include_bytes!("../../../../guests/js-engine/prebuilt/engine.wasm"),
+    include_bytes!("../../../../guests/js-engine/prebuilt/prepare.wasm"),
+];
+
+static DIGESTS: LazyLock<[Digest; 2]> = LazyLock::new(|| BROUGHT.map(Digest::of));
+
+/// The engine for new bundles.
+#[must_use]
+pub fn current_engine() -> EngineId {
+    let [engine, prepare] = *DIGESTS;
+    EngineId { engine, prepare }
+}
+
+/// Where engines are found.
+#[derive(Debug, Default)]
+pub(crate) struct Engines {
+    folder: Option<PathBuf>,
+}
+
+impl Engines {
+    /// Those of this program, and those that are kept in a folder.
+    pub(crate) fn kept_in(folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()) }
+    }
+
+    /// The component of that digest. What is in the folder is what it is called, or is not there.
+    pub(crate) fn find(&self, digest: &Digest) -> Option<Cow<'static, [u8]>> {
+        if let Some(place) = DIGESTS.iter().position(|brought| brought == digest) {
+            return BROUGHT.get(place).map(|bytes| Cow::Borrowed(*bytes));
+        }
+        let bytes = fs::read(self.path(digest)?).ok()?;
+        (Digest::of(&bytes) == *digest).then_some(Cow::Owned(bytes))
+    }
+
+    /// Keeps a component for later versions of this program, which may bring another.
+    pub(crate) fn keep(&self, digest: &Digest, bytes: &[u8]) -> std::io::Result<()> {
+        let Some(path) = self.path(digest) else { return Ok(()) };
+        if path.exists() {
+            return Ok(());
+        }
+        let Some(folder) = path.parent() else { return Ok(()) };
+        fs::create_dir_all(folder)?;
+        let temporary = folder.join(format!("{digest}.{}.new", std::process::id()));
+        fs::write(&temporary, bytes)?;
+        fs::rename(temporary, path)
+    }
+
+    fn path(&self, digest: &Digest) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(format!("{digest}.wasm")))
+    }
+}

@@ -1,0 +1,138 @@
+//! From a bundle to a program that may run.
+
+use crate::LoadError;
+use crate::Provenance;
+use crate::SandboxLimits;
+use crate::code::Loader;
+use crate::guest::Guest;
+use crate::load::Examined;
+use crate::load::Program;
+use crate::script::Bundle;
+use crate::script::EngineId;
+use crate::script::Module;
+use crate::script::Summary;
+use crate::script::engines::Engines;
+use crate::script::engines::current_engine;
+use crate::script::prepare::Preparer;
+use receipt::Digest;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use wasmtime::component::Linker;
+
+/// Engines that are in memory. An engine is some megabytes of code, and a host has the one or two that its instances live on.
+const IN_MEMORY: usize = 8;
+
+/// A bundle, loaded.
+#[derive(Debug)]
+pub struct Script {
+    /// What the engine is given.
+    pub(crate) prepared: Vec<u8>,
+    /// The class to run, where the bundle names one.
+    pub class: Option<String>,
+    /// What it runs on.
+    pub engine: EngineId,
+    /// The name of the main module.
+    pub main: String,
+    /// The names, digests and lengths in bytes of its modules.
+    pub modules: Vec<(String, Digest, u64)>,
+}
+
+/// The engines that are in memory, and where others are found.
+pub(crate) struct Scripts {
+    /// The tenant's world and the interface of bundles.
+    linker: Linker<Guest>,
+    engines: Engines,
+    loaded: Mutex<HashMap<EngineId, Arc<Loaded>>>,
+}
+
+/// An engine, ready to run and to prepare.
+struct Loaded {
+    program: Program,
+    preparer: Preparer,
+}
+
+/// What loading takes from the sandbox.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) loader: &'a Loader,
+    pub(crate) limits: &'a SandboxLimits,
+}
+
+impl Scripts {
+    pub(crate) fn new(linker: Linker<Guest>) -> Self {
+        Self { linker, engines: Engines::default(), loaded: Mutex::default() }
+    }
+
+    /// Finds engines in this folder too, and keeps there what is used.
+    pub(crate) fn keep_engines(&mut self, engines: Engines) {
+        self.engines = engines;
+    }
+
+    /// A program of a bundle whose digest is known.
+    pub(crate) fn load(&self, digest: Digest, bytes: &[u8], means: Means<'_>) -> Result<Program, LoadError> {
+        let bundle = Bundle::read(bytes)?;
+        let engine = self.engine(bundle.engine, means)?;
+        let sealed = means.loader.prepared(&bundle.engine, &digest);
+        let provenance = if sealed.is_some() { Provenance::Cached } else { Provenance::Compiled };
+        let prepared = match sealed {
+            Some(prepared) => prepared,
+            None => {
+                let prepared = engine.preparer.prepare(&bundle, means.limits)?;
+                means.loader.keep_prepared(&bundle.engine, &digest, &prepared);
+                prepared
+            }
+        };
+        let measured =
+            |(name, module): (&String, &Module)| (name.clone(), module.digest(), module.content.len() as u64);
+        let modules = bundle.modules.iter().map(measured).collect();
+        let Bundle { engine: id, main, class, .. } = bundle;
+        let script = Script { prepared, class, engine: id, main, modules };
+        Ok(engine.program.running(Arc::new(script), digest, bytes.len() as u64, provenance))
+    }
+
+    /// What a module says of itself, as the current engine reads it.
+    pub(crate) fn examine(
+        &self,
+        name: &str,
+        module: &Module,
+        means: Means<'_>,
+    ) -> Result<Summary, LoadError> {
+        self.engine(current_engine(), means)?.preparer.examine(name, module, means.limits)
+    }
+
+    /// The workflows that a bundle's main module exports.
+    pub(crate) fn workflows(&self, bytes: &[u8], means: Means<'_>) -> Result<Vec<String>, LoadError> {
+        let Bundle { engine, main, modules, .. } = Bundle::read(bytes)?;
+        let Some(module) = modules.get(&main) else { return Ok(Vec::new()) };
+        Ok(self.engine(engine, means)?.preparer.examine(&main, module, means.limits)?.workflows)
+    }
+
+    fn engine(&self, id: EngineId, means: Means<'_>) -> Result<Arc<Loaded>, LoadError> {
+        // Held while one is loaded: whoever wants the same one waits for it, and the others are in memory soon enough.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = loaded.get(&id) {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = Arc::new(Loaded {
+            program: self
+                .component(&id.engine, means)?
+                .program(&self.linker, crate::imports::is_allowed_to_engine)?,
+            preparer: Preparer::new(self.component(&id.prepare, means)?.component())?,
+        });
+        if loaded.len() >= IN_MEMORY {
+            loaded.clear();
+        }
+        loaded.insert(id, Arc::clone(&engine));
+        Ok(engine)
+    }
+
+    fn component(&self, digest: &Digest, means: Means<'_>) -> Result<Examined, LoadError> {
+        let bytes = self.engines.find(digest).ok_or(LoadError::NoEngine(*digest))?;
+        let (component, provenance) = means.loader.load(digest, &bytes, means.limits)?;
+        // A folder that cannot be written to is no reason not to run: the engine is here now.
+        let _ = self.engines.keep(digest, &bytes);
+        Ok(Examined::new(component, provenance, *digest, bytes.len() as u64))
+    }
+}

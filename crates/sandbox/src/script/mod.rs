@@ -1,0 +1,65 @@
+//! Source text as a guest: JavaScript and TypeScript run on an engine that is a component like any other.
+//!
+//! ```text
+//!   bundle ─sha256─► its own digest, which is the workflow's          (bundle)
+//!          ─engine─► a component, loaded as all are, compiled once    (engines)
+//!          ─modules─► prepared in a sandbox of their own, sealed      (prepare)
+//!   a drive: the engine's instance asks for what was prepared         (source)
+//! ```
+//!
+//! The engine has the tenant's world and one interface more. That interface is linked for bundles alone: a component that imports it is refused
+//! like one that imports anything else, because only the loader of bundles has a linker with it.
+
+mod bundle;
+mod engines;
+mod load;
+mod prepare;
+mod source;
+
+/// The rule by which the engine finds modules, from where the engine is built.
+#[path = "../../../../guests/js-engine/prepared/src/paths.rs"]
+mod paths;
+
+pub use bundle::Bundle;
+pub use bundle::BundleError;
+pub use bundle::EngineId;
+pub use bundle::Kind;
+pub use bundle::Module;
+pub use engines::current_engine;
+pub use load::Script;
+pub use paths::candidates;
+pub use paths::relative;
+pub use prepare::Summary;
+
+pub(crate) use engines::Engines;
+pub(crate) use load::Means;
+pub(crate) use load::Scripts;
+pub(crate) use source::add_to_linker;
+
+use receipt::Digest;
+
+/// What runs when a workflow runs, by its bytes. Everything that compares code compares [`Code::digest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// A component.
+    Component(Digest),
+    /// Source text, with the engine that it names.
+    Bundle(Digest),
+}
+
+impl Code {
+    /// What these bytes are.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = Digest::of(bytes);
+        if Bundle::is_meant(bytes) { Self::Bundle(digest) } else { Self::Component(digest) }
+    }
+
+    /// The identity of the code.
+    #[must_use]
+    pub fn digest(self) -> Digest {
+        match self {
+            Self::Component(digest) | Self::Bundle(digest) => digest,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+// What a workflow gets as `env`: asking for permission, and what can be done with it.
+
+import { MapDelete, MapGet, MapSet, Map_, ObjectFreeze, Parse, Queue, Date_, deferred } from 'pp:primordials';
+import { here, named, printed, refusal } from 'pp:errors';
+import { ask, goesOn } from 'pp:loop';
+import { bytesOf, canonical, toJson } from 'pp:json';
+import { startedBy } from 'pp:step';
+
+// The event through which a workflow hears of a decision. Nobody can send it: it comes from the receipt itself.
+export const RESERVED = 'pp-approval';
+
+// What was approved, by the receipt's id: what a deployment leaves out is taken from here. It permits nothing; the gate looks at the receipt.
+const approved = new Map_();
+const decisions = new Queue();
+const listeners = new Queue();
+
+let utf8;
+let now;
+
+export function connectAuthority(natives) {
+  utf8 = natives.encode;
+  now = natives.now;
+}
+
+class PermissionProtocol {
+  requireApproval(action) {
+    if (action === null || typeof action !== 'object') throw named('TypeError', `requireApproval: the action is ${printed(action)}, and has to be an object`);
+    return ask(approvalEntry(asked(action)));
+  }
+}
+
+// What is asked for, read once.
+function asked(action) {
+  const { capability, resource, reason } = action;
+  const text = (value, key) => {
+    if (typeof value === 'string') return value;
+    throw named('TypeError', `requireApproval: ${key} is ${printed(value)}, and has to be a text`);
+  };
+  const evidence = toJson(action.evidence ?? {}, 'the evidence');
+  return {
+    __proto__: null,
+    action: Parse(toJson({ ...action, artifact: undefined }, 'the action')),
+    capability: text(capability, 'capability'),
+    resource: text(resource, 'resource'),
+    reason: text(reason ?? '', 'reason'),
+    evidence,
+    artifact: artifactOf(action.artifact, Parse(evidence)),
+  };
+}
+
+// The bytes that the action is about. Where evidence names an artifact and nobody has bytes, the bytes are the canonical JSON of the evidence:
+// what is approved then is the description, and the approver is told so.
+function artifactOf(artifact, evidence) {
+  if (artifact !== undefined && artifact !== null) return contentOf(artifact, 'requireApproval');
+  const name = evidence?.artifact;
+  return typeof name === 'string' ? { name, bytes: utf8(canonical(evidence)) } : undefined;
+}
+
+function contentOf(artifact, what) {
+  const { name } = artifact;
+  if (typeof name !== 'string') throw named('TypeError', `${what}: artifact.name is ${printed(name)}, and has to be a text`);
+  const { bytes, text } = artifact;
+  if (typeof text === 'string') return { name, bytes: utf8(text) };
+  const content = bytesOf(bytes);
+  if (content) return { name, bytes: content };
+  throw named('TypeError', `${what}: the artifact "${name}" has no content: give it bytes (a Uint8Array) or text`);
+}
+
+function approvalEntry(request) {
+  const entry = {
+    __proto__: null,
+    ...deferred(),
+    what: `the request to "${request.capability}"`,
+    stack: here(),
+    begin(native) {
+      const { capability, resource, reason, evidence, artifact } = request;
+      goesOn(entry, startedBy('InvalidActionError', () => native.startApproval(capability, resource, reason, evidence, artifact?.name, artifact?.bytes)));
+    },
+    told(ready) {
+      if (ready.kind !== 'granted') {
+        entry.reject(refused(ready));
+        return;
+      }
+      const receipt = new Receipt(ready.receipt, ready.text);
+      MapSet(approved, receipt.id, request);
+      entry.resolve(decision(request, receipt));
+      announce(receipt);
+    },
+  };
+  return entry;
+}
+
+// What was asked and what was decided, in one object.
+function decision(request, receipt) {
+  return { ...request.action, decision: 'approved', status: 'approved', requestId: receipt.requestId, receiptId: receipt.id, id: receipt.id, receipt };
+}
+
+class Receipt {
+  #text;
+
+  constructor(id, text) {
+    this.id = id;
+    this.#text = text;
+  }
+
+  // The signed receipt, as data. It opens nothing.
+  get document() {
+    return Parse(this.#text);
+  }
+
+  get requestId() {
+    const document = this.document;
+    return document.requestId ?? document.request_id;
+  }
+}
+
+function refused({ kind, name, text, reason, receipt }) {
+  switch (kind) {
+    case 'denied':
+      return refusal('ApprovalDeniedError', `${name} denied the request${reason ? `: ${reason}` : ''}`, {
+        decision: 'denied', requestId: text, receiptId: receipt, decider: name, reason,
+      });
+    case 'withdrawn':
+      return refusal('ApprovalWithdrawnError', `the request was withdrawn${reason ? `: ${reason}` : ''}`, { decision: 'withdrawn', requestId: text, reason });
+    case 'expired':
+      return refusal('ApprovalExpiredError', 'the request was not decided in time', { decision: 'expired', requestId: text });
+    default:
+      return named('InvalidActionError', text);
+  }
+}
+
+function announce(receipt) {
+  const event = { type: RESERVED, payload: { receiptId: receipt.id, requestId: receipt.requestId, decision: 'approved' }, timestamp: new Date_(now()) };
+  const listener = listeners.shift();
+  if (listener) listener.resolve(event);
+  else decisions.push(event);
+}
+
+// The decision that was not waited for yet, or the next one.
+export function nextApproval() {
+  const event = decisions.shift();
+  const { promise, resolve } = deferred();
+  if (event) resolve(event);
+  else listeners.push({ resolve });
+  return promise;
+}
+
+class Cloudflare {
+  deploy(what) {
+    if (what === null || typeof what !== 'object') throw named('TypeError', `deploy: ${printed(what)} is not { resource, artifact, receipt }`);
+    return ask(deployEntry(deployment(what)));
+  }
+}
+
+// { artifact, receiptId }, or { resource, artifact: { name, bytes | text }, receipt }.
+function deployment(what) {
+  const id = receiptOf(what);
+  const known = MapGet(approved, id);
+  let { artifact } = what;
+  if (artifact === undefined || typeof artifact === 'string') {
+    if (!known?.artifact) throw named('InvalidDeploymentError', `deploy: no artifact was approved under the receipt ${id}: give { artifact: { name, bytes } }`);
+    if (artifact !== undefined && artifact !== known.artifact.name) {
+      throw named('InvalidDeploymentError', `deploy: the artifact is "${artifact}", and "${known.artifact.name}" was approved under the receipt ${id}`);
+    }
+    artifact = known.artifact;
+  } else {
+    artifact = contentOf(artifact, 'deploy');
+  }
+  const resource = what.resource ?? known?.resource;
+  if (typeof resource !== 'string') throw named('TypeError', `deploy: resource is ${printed(resource)}, and has to be a text`);
+  return { __proto__: null, id, resource, artifact };
+}
+
+function receiptOf({ receiptId, receipt }) {
+  const id = receiptId ?? (typeof receipt === 'string' ? receipt : receipt?.receiptId ?? receipt?.id);
+  if (typeof id === 'string' && id !== '') return id;
+  throw named('MissingReceiptError', 'deploy: there is no receipt: await env.PP.requireApproval(…) and pass its receiptId');
+}
+
+function deployEntry({ id, resource, artifact }) {
+  const entry = {
+    __proto__: null,
+    ...deferred(),
+    what: `the deployment to "${resource}"`,
+    stack: here(),
+    begin(native) {
+      const ended = native.deploy(resource, artifact.name, artifact.bytes, id);
+      if (ended.kind === 'done') {
+        MapDelete(approved, id);
+        entry.resolve({ id: ended.name, location: ended.text, artifactSha256: ended.digest, receiptId: ended.receipt, artifact: artifact.name, resource });
+      } else entry.reject(notDeployed(ended));
+    },
+    told() {},
+  };
+  return entry;
+}
+
+function notDeployed({ kind, name, text }) {
+  switch (kind) {
+    case 'refused':
+      return refusal('GateRefusedError', text, { check: name });
+    case 'unknown':
+      return refusal('DeploymentUnknownError', text);
+    case 'failed':
+      return refusal('DeploymentFailedError', text);
+    default:
+      return refusal('InvalidDeploymentError', text);
+  }
+}
+
+export const env = { PP: ObjectFreeze(new PermissionProtocol()), CLOUDFLARE: ObjectFreeze(new Cloudflare()), TENANT_ID: '' };

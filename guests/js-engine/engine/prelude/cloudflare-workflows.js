@@ -1,0 +1,3 @@
+// The module "cloudflare:workflows".
+
+export { NonRetryableError } from 'pp:errors';

@@ -1,0 +1,71 @@
+// The beginning and the end of a workflow.
+
+import { Date_, ObjectFreeze, ObjectKeys, Parse } from 'pp:primordials';
+import { findPositionsWith, named, toFailure } from 'pp:errors';
+import { begin, connect, end, rejected, turn } from 'pp:loop';
+import { connectAuthority, env } from 'pp:authority';
+import { step } from 'pp:step';
+import { undo } from 'pp:rollback';
+import { toJson } from 'pp:json';
+import { WorkflowEntrypoint } from 'cloudflare:workers';
+import 'cloudflare:workflows';
+import { installGlobals } from 'pp:globals';
+
+// Called once, before the snapshot: what the engine offers comes in, and the functions that the engine calls go out.
+globalThis.connectEngine = (native) => {
+  connect(native);
+  connectAuthority(native);
+  findPositionsWith(native.position);
+  installGlobals(native);
+  delete globalThis.connectEngine;
+  return { __proto__: null, start, turn, end, rejected, failure };
+};
+
+// The main module has been evaluated: runs its workflow.
+function start(exports, className, tenant, payload, timestamp, instanceId, workflowName) {
+  const Class = chosen(exports, className);
+  env.TENANT_ID = tenant;
+  ObjectFreeze(env);
+  begin(async () => {
+    try {
+      const event = { payload: Parse(payload), timestamp: new Date_(timestamp), instanceId, workflowName };
+      const ctx = { waitUntil() {}, passThroughOnException() {}, props: {} };
+      const result = await new Class(ctx, env).run(event, step);
+      return toJson(result, "the workflow's result");
+    } catch (error) {
+      await undo(error);
+      throw error;
+    }
+  });
+}
+
+// The class to run: the one that is named, or the only one that extends WorkflowEntrypoint.
+function chosen(exports, className) {
+  if (className !== undefined) {
+    const named_ = exports[className];
+    if (typeof named_ === 'function') return named_;
+    throw named('NoWorkflowError', `the main module exports no class ${className}; it exports ${listed(ObjectKeys(exports))}`);
+  }
+  let found, names = '';
+  const keys = ObjectKeys(exports);
+  for (let index = 0; index < keys.length; index += 1) {
+    const one = exports[keys[index]];
+    if (typeof one !== 'function' || !(one.prototype instanceof WorkflowEntrypoint) || one === found) continue;
+    names += names ? `, ${keys[index]}` : keys[index];
+    found = found === undefined ? one : null;
+  }
+  if (found) return found;
+  if (found === null) throw named('NoWorkflowError', `the main module exports several workflows (${names}): say which with --class NAME, or in wrangler.jsonc`);
+  throw named('NoWorkflowError', `the main module exports no class that extends WorkflowEntrypoint; it exports ${listed(keys)}`);
+}
+
+function listed(keys) {
+  let text = '';
+  for (let index = 0; index < keys.length; index += 1) text += index ? `, ${keys[index]}` : keys[index];
+  return text || 'nothing';
+}
+
+// What is recorded of something that was thrown outside of the workflow's run method.
+function failure(error) {
+  return toFailure(error);
+}

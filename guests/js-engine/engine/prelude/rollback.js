@@ -1,0 +1,36 @@
+// Undoing what a workflow did before it failed: the last step first, each as a step of its own.
+
+import { Parse, Queue } from 'pp:primordials';
+import { isError, named } from 'pp:errors';
+import { ask, isInsideStep } from 'pp:loop';
+import { stepEntry } from 'pp:step';
+
+const registered = new Queue();
+
+export function register(entry, { title, rollback, rollbackConfig }) {
+  if (typeof rollback !== 'function') throw named('TypeError', `step "${title}": rollback has to be a function`);
+  // The body of a step that is done is left out on later runs, and what it registered with it.
+  if (isInsideStep()) throw named('rollback-inside-step', 'a step inside a step has no rollback of its own; give one to the outer step');
+  registered.push({ entry, title, rollback, rollbackConfig });
+}
+
+// Undoes everything. What cannot be undone ends it; the workflow fails with its own error either way.
+export async function undo(thrown) {
+  const error = isError(thrown) ? thrown : named('Error', `${thrown}`);
+  for (let one = registered.pop(); one; one = registered.pop()) {
+    const { entry, title, rollback, rollbackConfig } = one;
+    const output = entry.output === undefined ? undefined : Parse(entry.output);
+    const callback = (ctx) => rollback({ ctx, stepName: title, error, output });
+    try {
+      await ask(stepEntry({ title: rollbackName(title), callback, config: rollbackConfig }));
+    } catch (failed) {
+      return;
+    }
+  }
+}
+
+// A name may have 256 characters, and one at the bound has to fit with what is put before it.
+function rollbackName(title) {
+  const prefix = 'rollback: ';
+  return prefix + [...title].slice(0, 256 - prefix.length).join('');
+}

@@ -1,0 +1,163 @@
+// What a workflow gets as `step`.
+
+import { Date_, MapGet, MapSet, ObjectFreeze, Parse, String_, StringWellFormed, deferred } from 'pp:primordials';
+import { NonRetryableError, fromFailure, here, isError, named, printed } from 'pp:errors';
+import { CONFIGURED, NEVER, ask, goesOn, openBody } from 'pp:loop';
+import { toJson } from 'pp:json';
+import { milliseconds, moment } from 'pp:time';
+import { nextApproval, RESERVED } from 'pp:authority';
+import { register } from 'pp:rollback';
+
+const BACKOFF = { __proto__: null, constant: 0, linear: 1, exponential: 2 };
+const counts = new Map();
+
+class WorkflowStep {
+  do(name, ...rest) {
+    const call = argumentsOf(name, rest);
+    const entry = stepEntry(call);
+    if (call.rollback) register(entry, call);
+    return ask(entry);
+  }
+
+  sleep(name, duration) {
+    const title = nameOf(name, 'sleep');
+    const ms = milliseconds(duration, `the duration of sleep "${title}"`);
+    return ask(waitEntry(`sleep "${title}"`, 'sleep-rejected', (native) => native.startSleep(title, ms)));
+  }
+
+  sleepUntil(name, when) {
+    const title = nameOf(name, 'sleepUntil');
+    const at = moment(when, `the end of sleep "${title}"`);
+    return ask(waitEntry(`sleep "${title}"`, 'sleep-rejected', (native) => native.startSleepUntil(title, at)));
+  }
+
+  waitForEvent(name, options) {
+    const title = nameOf(name, 'waitForEvent');
+    const type = options?.type;
+    if (typeof type !== 'string') throw named('TypeError', `step.waitForEvent("${title}", { type, timeout }): type is ${printed(type)}, and has to be a text`);
+    const timeout = options.timeout === undefined ? undefined : milliseconds(options.timeout, `the timeout of the wait "${title}"`);
+    if (type === RESERVED) return nextApproval(title);
+    return ask(waitEntry(`the wait "${title}"`, 'wait-rejected', (native) => native.startWait(title, type, timeout)));
+  }
+}
+
+export const step = ObjectFreeze(new WorkflowStep());
+
+function nameOf(name, method) {
+  if (typeof name !== 'string') throw named('TypeError', `step.${method}: the name is ${printed(name)}, and has to be a text`);
+  return StringWellFormed(name);
+}
+
+// do(name, callback), do(name, config, callback), and either with { rollback, rollbackConfig } at the end.
+function argumentsOf(name, rest) {
+  const title = nameOf(name, 'do');
+  const at = typeof rest[0] === 'function' ? 0 : 1;
+  const callback = rest[at], extra = rest[at + 1];
+  if (typeof callback !== 'function') throw named('TypeError', `step.do("${title}", …): there is no function to run`);
+  return { __proto__: null, title, callback, config: at ? rest[0] : undefined, rollback: extra?.rollback, rollbackConfig: extra?.rollbackConfig };
+}
+
+// How a step is tried, as the host takes it.
+export function triesOf(config, title) {
+  const retries = config?.retries, delay = retries?.delay;
+  const backoff = retries?.backoff;
+  if (backoff !== undefined && !(backoff in BACKOFF)) {
+    throw named('TypeError', `step "${title}": backoff is ${printed(backoff)}, and has to be constant, linear or exponential`);
+  }
+  return {
+    __proto__: null,
+    limit: limitOf(retries?.limit, title),
+    delay: delay === undefined || typeof delay === 'function' ? undefined : milliseconds(delay, `the delay of step "${title}"`),
+    decide: typeof delay === 'function' ? delay : undefined,
+    backoff: backoff === undefined ? undefined : BACKOFF[backoff],
+    timeout: config?.timeout === undefined ? undefined : milliseconds(config.timeout, `the timeout of step "${title}"`),
+    given: config,
+  };
+}
+
+// More than the host's numbers hold is more than it allows.
+function limitOf(limit, title) {
+  if (limit === undefined) return undefined;
+  if (limit === Infinity) return 4_294_967_295;
+  if (typeof limit === 'number' && limit >= 0 && limit % 1 === 0) return limit;
+  throw named('TypeError', `step "${title}": retries.limit is ${printed(limit)}, and has to be a whole number, 0 or more`);
+}
+
+export function stepEntry({ title, callback, config }) {
+  const tries = triesOf(config, title);
+  const count = (MapGet(counts, title) ?? 0) + 1;
+  MapSet(counts, title, count);
+  const entry = {
+    __proto__: null,
+    ...deferred(),
+    name: title,
+    what: `step "${title}"`,
+    stack: here(),
+    begin(native) {
+      const started = startedBy('step-rejected', () => native.start(title, tries.limit, tries.delay, tries.backoff, tries.timeout));
+      const id = started < 0 ? ~started : started;
+      goesOn(entry, id);
+      if (started >= 0) openBody(entry, id, 1);
+    },
+    body(attempt) {
+      return callback({ step: { name: title, count }, attempt, config: tries.given ?? {} });
+    },
+    write(value) {
+      return toJson(value, `the result of step "${title}"`);
+    },
+    retry: (error, attempt) => retryOf(tries, error, attempt, title),
+    told(ready) {
+      if (ready.kind === 'failed') entry.reject(fromFailure(ready.name, ready.text));
+      else {
+        const value = Parse(ready.text);
+        entry.output = ready.text;
+        entry.resolve(value);
+      }
+    },
+  };
+  return entry;
+}
+
+// What becomes of a step whose attempt has failed.
+async function retryOf(tries, error, attempt, title) {
+  try {
+    if (error instanceof NonRetryableError || (isError(error) && (error.name === 'NonRetryableError' || error.name === 'NotJsonError'))) return NEVER;
+    if (!tries.decide) return CONFIGURED;
+    const delay = await tries.decide({ ctx: { step: { name: title }, attempt, config: tries.given ?? {} }, error });
+    return milliseconds(delay, `what the delay function of step "${title}" returned`);
+  } catch {
+    // As on Cloudflare: a delay function that fails is the end of the step.
+    return NEVER;
+  }
+}
+
+// Something without a body: a sleep, or a wait.
+export function waitEntry(what, rejectedName, start) {
+  const entry = {
+    __proto__: null,
+    ...deferred(),
+    what,
+    stack: here(),
+    begin(native) {
+      goesOn(entry, startedBy(rejectedName, () => start(native)));
+    },
+    told(ready) {
+      if (ready.kind === 'slept') entry.resolve(undefined);
+      else if (ready.kind === 'event') {
+        entry.resolve({ type: ready.name, payload: Parse(ready.text), timestamp: new Date_(ready.number) });
+      } else if (ready.kind === 'timed-out') {
+        entry.reject(named('TimeoutError', `${what} timed out: no event came until ${new Date_(ready.number).toISOString()}`));
+      }
+    },
+  };
+  return entry;
+}
+
+// What the host finds unacceptable is an error with a name.
+export function startedBy(name, start) {
+  try {
+    return start();
+  } catch (error) {
+    throw named(name, String_(error?.message));
+  }
+}

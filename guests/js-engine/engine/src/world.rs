@@ -1,0 +1,125 @@
+//! The host's side of one drive: the handles that the workflow holds, under the numbers by which the prelude knows them.
+
+use crate::bindings::permission_protocol::tenant::pp::Receipt;
+use crate::bindings::permission_protocol::tenant::side_by_side;
+use crate::bindings::permission_protocol::tenant::side_by_side::Ready;
+use crate::bindings::permission_protocol::tenant::workflow::Attempt;
+use crate::bindings::permission_protocol::tenant::workflow::Pending;
+use crate::bindings::permission_protocol::tenant::workflow::Started;
+use crate::bindings::permission_protocol::tenant::workflow::Step;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ptr::NonNull;
+
+/// What was waited for.
+pub(crate) enum First {
+    /// A step is to be tried: its attempt of that number is open.
+    Again(u32),
+    /// It has ended.
+    Ended(Ready),
+}
+
+/// What is begun and has not ended, the attempts that are open, and the receipts that are not spent.
+#[derive(Default)]
+pub(crate) struct Drive {
+    step: Option<NonNull<Step>>,
+    begun: u32,
+    pending: HashMap<u32, Pending>,
+    attempts: HashMap<u32, Attempt>,
+    receipts: HashMap<String, Receipt>,
+    /// What goes on in each open scope, the innermost last: the numbers, in the order in which they were begun.
+    scopes: Vec<Vec<u32>>,
+}
+
+thread_local! {
+    static DRIVE: RefCell<Drive> = RefCell::new(Drive::default());
+}
+
+/// A drive begins with this step.
+pub(crate) fn begin(step: &Step) {
+    let drive = Drive { step: Some(NonNull::from(step)), scopes: vec![Vec::new()], ..Drive::default() };
+    DRIVE.with(|slot| *slot.borrow_mut() = drive);
+}
+
+/// Works on the drive.
+pub(crate) fn with<T>(work: impl FnOnce(&mut Drive) -> T) -> T {
+    DRIVE.with(|slot| work(&mut slot.borrow_mut()))
+}
+
+impl Drive {
+    /// The step of the world.
+    pub(crate) fn step(&self) -> &Step {
+        // SAFETY: the step is borrowed for the whole of `run`, and natives are called within it only.
+        self.step.map(|step| unsafe { step.as_ref() }).expect("natives are called while the workflow runs")
+    }
+
+    /// Something goes on. Its number.
+    pub(crate) fn goes_on(&mut self, pending: Pending) -> u32 {
+        let number = self.begun;
+        self.begun += 1;
+        self.pending.insert(number, pending);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.push(number);
+        }
+        number
+    }
+
+    /// A step was started. Its number, and whether its first attempt is to be made now.
+    pub(crate) fn started(&mut self, Started { pending, attempt }: Started) -> (u32, bool) {
+        let number = self.goes_on(pending);
+        let is_open = attempt.is_some();
+        if let Some(attempt) = attempt {
+            self.attempts.insert(number, attempt);
+        }
+        (number, is_open)
+    }
+
+    /// The attempt that is open, to end it.
+    pub(crate) fn attempt(&mut self, number: u32) -> Option<Attempt> {
+        self.attempts.remove(&number)
+    }
+
+    /// The body of a step begins.
+    pub(crate) fn enter(&mut self) {
+        self.scopes.push(Vec::new());
+    }
+
+    /// It has ended, and what it began and did not wait for is given up.
+    pub(crate) fn leave(&mut self) {
+        for number in self.scopes.pop().unwrap_or_default() {
+            self.pending.remove(&number);
+        }
+    }
+
+    /// Waits for the first among what goes on in the innermost scope that has ended, or is to be tried again.
+    pub(crate) fn first(&mut self) -> (u32, First) {
+        let scope = self.scopes.last_mut().expect("there is always a scope");
+        let pending: Vec<&Pending> = scope.iter().filter_map(|number| self.pending.get(number)).collect();
+        let woken = side_by_side::first(&pending);
+        let place = woken.index as usize;
+        let number = scope[place];
+        match woken.ready {
+            Ready::Again(another) => {
+                self.attempts.insert(number, another.attempt);
+                (number, First::Again(another.number))
+            }
+            ready => {
+                scope.remove(place);
+                self.pending.remove(&number);
+                (number, First::Ended(ready))
+            }
+        }
+    }
+
+    /// Keeps a receipt under its id.
+    pub(crate) fn keep(&mut self, receipt: Receipt) -> String {
+        let id = receipt.id();
+        self.receipts.insert(id.clone(), receipt);
+        id
+    }
+
+    /// Takes a receipt to spend it.
+    pub(crate) fn receipt(&mut self, id: &str) -> Option<Receipt> {
+        self.receipts.remove(id)
+    }
+}

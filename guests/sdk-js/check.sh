@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Checks the types with TypeScript: the template, the upstream example, and that what is not there is an error. Needs `tsc`, or npx and a network.
+set -euo pipefail
+cd "$(dirname "$0")"
+tsc=${TSC:-npx --yes -p typescript@5 tsc}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+run() {
+  printf '{"compilerOptions":{"noEmit":true,"strict":true,"target":"es2022","module":"es2022","moduleResolution":"bundler","lib":["es2024"],"types":[]},"files":["%s","%s"]}' \
+    "$PWD/index.d.ts" "$(realpath "$1")" > "$work/tsconfig.json"
+  $tsc -p "$work/tsconfig.json"
+}
+run template/src/index.ts
+run ../../examples/tenant-workflow.ts
+for bad in 'fetch("https://example.com")' 'setTimeout(() => {}, 1)' 'process.env' 'new WebSocket("x")'; do
+  echo "export const bad = $bad;" > "$work/bad.ts"
+  if run "$work/bad.ts" > /dev/null; then echo "$bad is not an error" >&2; exit 1; fi
+done
+echo "the types hold"

@@ -1,0 +1,231 @@
+//! From files to a bundle: what `pp-host run workflow.ts` and `pp-host run folder/` run.
+//!
+//! Which files belong to it is found out by following the imports from the main module. The modules are read in a sandbox; what this
+//! process reads itself is the folder's settings.
+
+use crate::cli::data_dir;
+use crate::cli::data_dir::Data;
+use anyhow::Context as _;
+use anyhow::bail;
+use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
+use sandbox::{Sandbox, SandboxLimits};
+use serde_json::Value;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where a folder's main module is, unless its settings say so.
+const MAIN: [&str; 6] =
+    ["src/index.ts", "src/index.js", "index.ts", "index.js", "src/workflow.ts", "workflow.ts"];
+
+/// Whether a path is source text, or a folder of it.
+pub(crate) fn is_source(path: &Path) -> bool {
+    let is_code = |name: &str| matches!(Kind::of(name), Some(Kind::Js | Kind::Ts));
+    path.is_dir() || path.file_name().is_some_and(|name| is_code(&name.to_string_lossy()))
+}
+
+/// Makes a bundle of a file or a folder.
+pub(crate) fn bundle(path: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Bundle> {
+    let Main { root, main, class: found } = match path.is_dir() {
+        true => Main::of_folder(path)?,
+        false => Main::of_file(path)?,
+    };
+    let class = class.map(str::to_owned).or(found);
+    let root = root.canonicalize().with_context(|| format!("cannot read {}", root.display()))?;
+    let mut packing = Packing { root, data, sandbox: OnceCell::new(), modules: BTreeMap::new() };
+    packing.follow(&main)?;
+    let bundle = Bundle { engine: current_engine(), main, class, modules: packing.modules };
+    bundle.check()?;
+    Ok(bundle)
+}
+
+/// Where a bundle begins.
+struct Main {
+    root: PathBuf,
+    main: String,
+    class: Option<String>,
+}
+
+impl Main {
+    fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let name = path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
+        let root = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let root = root.unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { root, main: name.to_string_lossy().into_owned(), class: None })
+    }
+
+    fn of_folder(folder: &Path) -> anyhow::Result<Self> {
+        let wrangler = settings(folder, &["wrangler.jsonc", "wrangler.json"])?.unwrap_or_default();
+        let package = settings(folder, &["package.json"])?.unwrap_or_default();
+        let named = |settings: &Value| settings.get("main").and_then(Value::as_str).map(tidy);
+        let usual = || MAIN.into_iter().find(|name| folder.join(name).is_file()).map(str::to_owned);
+        let Some(main) = named(&wrangler).or_else(|| named(&package)).or_else(usual) else {
+            bail!(
+                "{} does not say which module is the main one: set \"main\" in wrangler.jsonc or package.json, or call it {}",
+                folder.display(),
+                MAIN.join(", ")
+            );
+        };
+        let workflows = wrangler.get("workflows").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let mut classes = workflows.iter().filter_map(|one| one.get("class_name")?.as_str());
+        let class = classes.next().filter(|first| classes.all(|other| other == *first)).map(str::to_owned);
+        Ok(Self { root: folder.to_owned(), main, class })
+    }
+}
+
+fn tidy(name: &str) -> String {
+    name.trim_start_matches("./").to_owned()
+}
+
+/// The settings in the first of these files that is there.
+fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
+    let Some(path) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let json = serde_json::from_str(&without_comments(&text));
+    json.map(Some).with_context(|| format!("{} is not JSON", path.display()))
+}
+
+/// JSON with comments and trailing commas as JSON, with everything where it was.
+fn without_comments(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut at, mut comma) = (0, None);
+    while let Some(&byte) = bytes.get(at) {
+        let end = match (byte, bytes.get(at + 1)) {
+            (b'"', _) => {
+                comma = None;
+                string_end(&bytes, at)
+            }
+            (b'/', Some(b'/')) => blank(&mut bytes, at, b"\n"),
+            (b'/', Some(b'*')) => blank(&mut bytes, at, b"*/"),
+            (b',', _) => {
+                comma = Some(at);
+                at + 1
+            }
+            (b'}' | b']', _) => {
+                if let Some(place) = comma.take().and_then(|comma: usize| bytes.get_mut(comma)) {
+                    *place = b' ';
+                }
+                at + 1
+            }
+            (byte, _) => {
+                comma = comma.filter(|_| byte.is_ascii_whitespace());
+                at + 1
+            }
+        };
+        at = end;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Overwrites what ends so. The place after it.
+fn blank(bytes: &mut [u8], start: usize, ending: &[u8]) -> usize {
+    let rest = bytes.get(start + 1..).unwrap_or_default();
+    let length = rest.windows(ending.len()).position(|window| window == ending);
+    let end = length.map_or(bytes.len(), |length| start + 1 + length + ending.len());
+    bytes.iter_mut().take(end).skip(start).filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+    end
+}
+
+/// Modules that are being collected.
+struct Packing<'a> {
+    root: PathBuf,
+    data: &'a Data,
+    /// Made when the first module has imports to follow.
+    sandbox: OnceCell<Sandbox>,
+    modules: BTreeMap<String, Module>,
+}
+
+impl Packing<'_> {
+    /// Adds the main module, and everything that is imported from there.
+    fn follow(&mut self, main: &str) -> anyhow::Result<()> {
+        let mut found = vec![main.to_owned()];
+        while let Some(name) = found.pop() {
+            if self.modules.contains_key(&name) {
+                continue;
+            }
+            let module = self.read(&name)?;
+            for import in self.imports(&name, &module)? {
+                found.extend(relative(&name, &import).and_then(|path| self.find(&path)));
+            }
+            self.modules.insert(name, module);
+        }
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> anyhow::Result<Module> {
+        let path = self.root.join(name);
+        let kind = Kind::of(name).with_context(|| format!("{}: no module ends like this", path.display()))?;
+        let real = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+        if !real.starts_with(&self.root) {
+            bail!("{} leads out of {}", path.display(), self.root.display());
+        }
+        let content = fs::read(&real).with_context(|| format!("cannot read {}", path.display()))?;
+        if kind != Kind::Data {
+            std::str::from_utf8(&content).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        }
+        Ok(Module { kind, content })
+    }
+
+    /// What a module imports. One whose text names no relative path imports nothing that has to be found.
+    fn imports(&self, name: &str, module: &Module) -> anyhow::Result<Vec<String>> {
+        let may_import = matches!(module.kind, Kind::Js | Kind::Ts)
+            && module.content.windows(2).any(|window| window == b"./");
+        if !may_import {
+            return Ok(Vec::new());
+        }
+        let sandbox = match self.sandbox.get() {
+            Some(sandbox) => sandbox,
+            None => {
+                let made = sandbox(self.data)?;
+                self.sandbox.get_or_init(|| made)
+            }
+        };
+        Ok(sandbox.examine_module(name, module)?.imports)
+    }
+
+    /// The file that a path means. None where there is none: the engine says which import that was.
+    fn find(&self, path: &str) -> Option<String> {
+        candidates(path).into_iter().find(|name| Kind::of(name).is_some() && self.root.join(name).is_file())
+    }
+}
+
+/// With the data folder's cache, so that what is compiled here need not be compiled again.
+fn sandbox(data: &Data) -> anyhow::Result<Sandbox> {
+    let limits = SandboxLimits { live_instances: 2, ..SandboxLimits::default() };
+    let sandbox = Sandbox::new(limits)?.compiled_by(data_dir::compiler()?);
+    Ok(sandbox.cached_in(&data.path.join("cache"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_trailing_commas_are_no_json() {
+        let text = r#"{
+            // main: "a.js",
+            "main": "src/\"//x.ts", /* and
+            "class": 1 */ "list": [1, 2, ],
+        }"#;
+        let json: Value = serde_json::from_str(&without_comments(text)).unwrap();
+        assert_eq!(json, serde_json::json!({ "main": "src/\"//x.ts", "list": [1, 2] }));
+        for odd in ["", "\"", "/*", "//", "{\"a\":\"\\", "[,]"] {
+            assert_eq!(without_comments(odd).len(), odd.len(), "{odd:?}");
+        }
+    }
+}

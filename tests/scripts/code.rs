@@ -1,0 +1,116 @@
+//! The identity of code: a bundle's digest binds its source and its engine, and prepared code is bound to both by a seal.
+
+use crate::support;
+use crate::support::script;
+use ::sandbox::Provenance;
+use ::sandbox::script::Bundle;
+use ::sandbox::script::Code;
+use receipt::Digest;
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn a_bundle_s_digest_is_that_of_its_bytes() {
+    let bundle = script::workflow("return 1;");
+    let bytes = bundle.bytes();
+    assert_eq!(Code::of(&bytes), Code::Bundle(Digest::of(&bytes)));
+    assert_eq!(Code::of(&support::guest("durable")).digest(), Digest::of(&support::guest("durable")));
+    let desk = script::desk();
+    assert_eq!(desk.host.load(bytes).unwrap().program().digest(), bundle.digest());
+}
+
+#[test]
+fn a_bundle_for_an_engine_that_is_not_there_is_refused_by_its_digest() {
+    let mut bundle = script::workflow("return 1;");
+    bundle.engine.engine = Digest::of(b"another");
+    let desk = script::desk();
+    let error = desk.host.load(bundle.bytes()).err().unwrap().to_string();
+    assert!(error.contains(&Digest::of(b"another").to_string()), "{error}");
+}
+
+#[test]
+fn the_engine_is_kept_in_the_data_folder() {
+    let desk = script::desk();
+    let bundle = script::workflow("return 1;");
+    desk.host.load(bundle.bytes()).unwrap();
+    for digest in [bundle.engine.engine, bundle.engine.prepare] {
+        let kept = fs::read(desk.folder.path().join("engines").join(format!("{digest}.wasm"))).unwrap();
+        assert_eq!(Digest::of(&kept), digest);
+    }
+}
+
+/// Prepared code comes from the sealed cache, for this bundle and this engine, or it is prepared again.
+#[test]
+fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
+    let desk = script::desk();
+    let (honest, other) = (script::workflow("return 'honest';"), script::workflow("return 'other';"));
+    for bundle in [&honest, &other] {
+        desk.host.load(bundle.bytes()).unwrap();
+    }
+    let path =
+        |bundle: &Bundle| desk.folder.path().join("cache").join(format!("{}.prepared", bundle.digest()));
+    let sealed = fs::read(path(&honest)).unwrap();
+    let foreign = fs::read(path(&other)).unwrap();
+    let mut damaged = sealed.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for forged in [foreign, damaged, sealed[..40].to_vec(), vec![], sealed[32..].to_vec()] {
+        fs::write(path(&honest), &forged).unwrap();
+        let sandbox = ::sandbox::Sandbox::new(::sandbox::SandboxLimits::default()).unwrap();
+        let sandbox = sandbox.cached_in(path(&honest).parent().unwrap()).unwrap();
+        let program = sandbox.load(&honest.bytes()).unwrap();
+        assert_eq!(program.provenance(), Provenance::Compiled, "{} bytes", forged.len());
+    }
+    let key = script::start(&desk.host, &honest, &json!({}));
+    assert_eq!(desk.result(&key), "honest");
+}
+
+/// The engines are those that the sources make, as far as their lock says.
+#[test]
+fn the_engines_were_built_from_these_sources() {
+    let room = support::root().join("guests/js-engine");
+    let lock = fs::read_to_string(room.join("prebuilt/engines.lock")).unwrap();
+    let mut seen = 0;
+    for line in lock.lines().filter(|line| !line.starts_with('#')) {
+        let (digest, name) = line.split_once("  ").unwrap();
+        let path = if name.ends_with(".wasm") { room.join("prebuilt").join(name) } else { room.join(name) };
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(Digest::of(&bytes).to_string(), digest, "{name}: run guests/js-engine/build.sh");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen} files");
+    let current = ::sandbox::script::current_engine();
+    assert!(lock.contains(&format!("{}  engine.wasm", current.engine)));
+    assert!(lock.contains(&format!("{}  prepare.wasm", current.prepare)));
+}
+
+/// A host may be shown ten thousand workflows: what it keeps of them in memory and on disk is bounded.
+#[test]
+fn many_bundles_leave_a_bounded_trace() {
+    let folder = tempfile::TempDir::new().unwrap();
+    script::warm(folder.path());
+    let limits = ::sandbox::SandboxLimits {
+        load: ::sandbox::LoadLimits { cache_bytes: 40 << 20, ..::sandbox::LoadLimits::default() },
+        ..::sandbox::SandboxLimits::default()
+    };
+    let sandbox = ::sandbox::Sandbox::new(limits).unwrap().cached_in(&folder.path().join("cache")).unwrap();
+    // Each leaves half a megabyte: together they are several times the bound.
+    let filler = "export const b = [1, 2, 3];";
+    for number in 0..many() {
+        let text = format!(
+            "{}\n// {number}\nexport const t = '{}';\n{filler}",
+            script::text("return 1;"),
+            "y".repeat(400_000)
+        );
+        sandbox.load(&script::bundle(&[("workflow.js", &text)]).bytes()).unwrap();
+    }
+    let kept: u64 = fs::read_dir(folder.path().join("cache"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(kept <= 41 << 20, "{kept} bytes in the cache");
+}
+
+/// Enough to fill the cache twice over; all ten thousand where PP_MANY says so.
+fn many() -> u32 {
+    std::env::var("PP_MANY").ok().and_then(|many| many.parse().ok()).unwrap_or(200)
+}

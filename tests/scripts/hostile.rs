@@ -1,0 +1,174 @@
+//! Scripts that try to use up, break or get around what they run on. Each is ended with a named failure, or gets nothing, and the host goes on.
+
+use crate::support;
+use crate::support::script;
+use ::sandbox::SandboxLimits;
+use engine::Host;
+use engine::Status;
+use receipt::Decision;
+use serde_json::json;
+
+/// Small limits, so that what has no end comes to one.
+fn limits() -> SandboxLimits {
+    SandboxLimits { fuel: 3_000_000_000, memory_bytes: 32 << 20, ..SandboxLimits::default() }
+}
+
+fn end(body: &str) -> Status {
+    let desk = script::desk_with(|builder| builder.sandbox(limits()));
+    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
+    let end = desk.finish(&key, Decision::Approved, &[]);
+    let after = script::start(&desk.host, &script::workflow("return 'alive';"), &json!({}));
+    assert_eq!(desk.result(&after), "alive");
+    end
+}
+
+#[test]
+fn what_never_ends_is_ended() {
+    for body in [
+        "for (;;) {}",
+        "for (;;) await null;",
+        "await step.do('a', { retries: { limit: 0 } }, async () => { for (;;) await null; });",
+        "/(a+)+$/.test('a'.repeat(40) + 'b');",
+    ] {
+        let (name, message) = support::failure(&end(body));
+        assert!(name == "limit-exceeded" && message.contains("fuel"), "{body}: {name}: {message}");
+    }
+}
+
+#[test]
+fn what_fills_memory_is_ended() {
+    for body in [
+        "const all = []; for (;;) all.push(new Uint8Array(1 << 20));",
+        "let text = 'x'; for (;;) text += text;",
+        "return 'x'.repeat(1 << 29).length + 'y'.repeat(1 << 29).split('').length;",
+        "return new Array(1e8).fill(1).length;",
+        "const again = () => Promise.resolve().then(again); await again();",
+    ] {
+        let (name, message) = support::failure(&end(body));
+        assert!(
+            matches!(name.as_str(), "limit-exceeded" | "InternalError" | "RangeError" | "Error"),
+            "{body}: {name}: {message}"
+        );
+    }
+}
+
+#[test]
+fn endless_recursion_is_an_error_that_can_be_caught() {
+    for body in [
+        "const f = () => f() + 1; try { f(); } catch (error) { return error.name; }",
+        "const f = (x) => [x].map(f); try { f(1); } catch (error) { return error.name; }",
+        "try { JSON.parse('['.repeat(200000)); } catch (error) { return error.name; }",
+        "let deep = []; for (let n = 0; n < 100000; n += 1) deep = [deep]; try { JSON.stringify(deep); } catch (error) { return error.name; }",
+        "try { new RegExp('('.repeat(100000)); } catch (error) { return error.name === 'SyntaxError' ? 'RangeError' : error.name; }",
+    ] {
+        match end(body) {
+            Status::Completed(name) => {
+                assert!(name.contains("RangeError") || name.contains("InternalError"), "{body}: {name}")
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    let (name, _) = support::failure(&end(
+        "let deep = []; for (let n = 0; n < 100000; n += 1) deep = [deep]; return deep;",
+    ));
+    assert_eq!(name, "NotJsonError");
+}
+
+#[test]
+fn a_workflow_that_changes_the_built_ins_breaks_its_own_work_at_most() {
+    let body = "
+        const evil = () => { throw new Error('evil'); };
+        for (const [object, names] of [[Map.prototype, ['get', 'set', 'delete', 'forEach', 'has']], [JSON, ['parse', 'stringify']],
+          [Promise.prototype, ['then', 'catch', 'finally']], [Object, ['keys', 'create', 'defineProperty', 'getPrototypeOf']],
+          [String.prototype, ['slice', 'trim', 'toWellFormed']], [RegExp.prototype, ['exec', 'test']], [Array, ['isArray']],
+          [Array.prototype, ['push', 'shift', 'map', 'sort']], [Number, ['isFinite']], [Date.prototype, ['getTime', 'toISOString']]])
+          for (const name of names) object[name] = evil;
+        Array.prototype[Symbol.iterator] = evil;
+        Object.prototype.toJSON = () => 'forged';
+        Array.prototype.toJSON = () => 'forged';
+        Reflect.defineProperty(Array.prototype, 0, { set: evil });
+        const first = await step.do('a', async () => ({ n: [1, 2] }));
+        await step.sleep('b', 10);
+        return { first, n: await step.do('c', { retries: { limit: 1, delay: 5 } }, async (ctx) => { if (ctx.attempt === 1) throw new TypeError('x'); return 2; }) };";
+    match end(body) {
+        Status::Completed(result) => assert_eq!(result, r#"{"first":{"n":[1,2]},"n":2}"#),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn proxies_and_getters_are_read_like_anything_else() {
+    for body in [
+        "return await step.do('a', new Proxy(async () => 1, {}));",
+        "try { await step.do('a', { get retries() { throw new Error('trap'); } }, async () => 1); } catch (error) { return error.message; }",
+        "try { await env.PP.requireApproval(new Proxy({}, { get() { throw new Error('trap'); }, ownKeys() { throw new Error('trap'); } })); } catch (error) { return error.message; }",
+        "try { await step.do('a', { retries: { limit: 0 } }, async () => ({ get x() { throw new Error('trap'); } })); } catch (error) { return error.message; }",
+        "try { await step.waitForEvent('a', { get type() { throw new Error('trap'); } }); } catch (error) { return error.message; }",
+        "try { await step.do({ toString() { throw new Error('trap'); } }, async () => 1); } catch (error) { return error.message; }",
+        "throw new Proxy(new Error('trap'), { get() { throw new Error('deeper'); } });",
+        "throw { toString() { throw new Error('trap'); } };",
+    ] {
+        match end(body) {
+            Status::Completed(_) | Status::Failed(_) => {}
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_forged_receipt_or_event_opens_nothing() {
+    for receipt in [
+        "'rcpt_00000000000000000000000'",
+        "{ id: 'rcpt_forged', receiptId: 'rcpt_forged' }",
+        "approval.receipt.document",
+    ] {
+        let body = format!(
+            "const approval = await env.PP.requireApproval({{ capability: 'other.thing', resource: 'r', reason: 'x' }});
+             return env.CLOUDFLARE.deploy({{ resource: 'cloudflare://workers/acme/app', artifact: {{ name: 'a.js', text: 'x' }}, receipt: {receipt} }});"
+        );
+        let (name, message) = support::failure(&end(&body));
+        assert!(
+            matches!(name.as_str(), "InvalidDeploymentError" | "MissingReceiptError"),
+            "{receipt}: {name}: {message}"
+        );
+    }
+    let twice = "const artifact = { name: 'a.js', text: 'x' }, resource = 'cloudflare://workers/acme/app';
+        const { receipt } = await env.PP.requireApproval({ capability: 'cloudflare.dynamic-worker.deploy', resource, reason: 'x', artifact });
+        await env.CLOUDFLARE.deploy({ resource, artifact, receipt });
+        return env.CLOUDFLARE.deploy({ resource, artifact, receipt });";
+    let (name, message) = support::failure(&end(twice));
+    assert_eq!(name, "InvalidDeploymentError", "{message}");
+}
+
+#[test]
+fn nobody_outside_can_send_an_approval() {
+    let desk = script::desk();
+    let body = "return (await step.waitForEvent('a', { type: 'go' })).payload;";
+    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
+    desk.waits(&key);
+    let sent = desk.host.send_event(&key, &"pp-approval".parse().unwrap(), r#"{"receiptId":"rcpt_forged"}"#);
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains("pp-approval"), "{error}");
+}
+
+#[test]
+fn code_is_what_was_approved_and_not_made_from_text() {
+    for code in [
+        "eval('1')",
+        "new Function('return 1')()",
+        "(async () => {}).constructor('return 1')()",
+        "(function* () {}).constructor('yield 1')()",
+    ] {
+        let (name, message) = support::failure(&end(&format!("return {code};")));
+        assert_eq!(name, "EvalError", "{code}: {message}");
+    }
+}
+
+/// A component that imports what the engine imports is refused by name.
+#[test]
+fn the_engine_s_interface_is_for_bundles_alone() {
+    let engine = std::fs::read(support::root().join("guests/js-engine/prebuilt/engine.wasm")).unwrap();
+    let (_folder, host): (_, Host) = support::new_host();
+    let error = host.load(engine).err().unwrap().to_string();
+    assert!(error.contains("permission-protocol:script/source@0.1.0"), "{error}");
+}

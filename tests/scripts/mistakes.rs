@@ -1,0 +1,122 @@
+//! Mistakes are said: with a name, what to do instead, and the place in the source.
+
+use crate::support::script;
+use crate::support::script::fails;
+
+fn check(body: &str, name: &str, parts: &[&str]) {
+    let (found, message) = fails(body);
+    assert_eq!(found, name, "{message}\n{body}");
+    for part in parts {
+        assert!(message.contains(part), "{part:?} in {message:?}\n{body}");
+    }
+}
+
+#[test]
+fn a_step_that_nobody_awaits_is_an_error() {
+    check(
+        "step.do('forgotten', async () => 1); return 'done';",
+        "NeverAwaitedError",
+        &["\"forgotten\"", "await", "workflow.js:5:"],
+    );
+    check(
+        "step.sleep('forgotten', 1000); await step.do('other', async () => 1); return 'done';",
+        "NeverAwaitedError",
+        &["\"forgotten\"", "workflow.js:5:"],
+    );
+    check(
+        "await step.do('outer', async () => { step.do('inner', async () => 1); return 1; });",
+        "NeverAwaitedError",
+        &["\"inner\""],
+    );
+}
+
+#[test]
+fn a_rejection_that_nobody_handles_is_an_error() {
+    check(
+        "const lost = (async () => { throw new RangeError('lost'); })(); return 1;",
+        "RangeError",
+        &["lost", "workflow.js:5:"],
+    );
+    // One that is handled later is none.
+    assert_eq!(
+        script::returns(
+            "const late = Promise.reject(new Error('x')); await step.sleep('a', 10); try { await late; } catch { return 'handled'; }"
+        ),
+        "handled"
+    );
+}
+
+#[test]
+fn a_promise_that_never_settles_is_an_error_at_once() {
+    check("await new Promise(() => {}); return 1;", "NeverSettlesError", &["the workflow waits"]);
+    check(
+        "await step.do('stuck', async () => { await new Promise(() => {}); });",
+        "NeverSettlesError",
+        &["the body of step \"stuck\"", "workflow.js:5:"],
+    );
+    check("await step.waitForEvent('a', { type: 'pp-approval' });", "NeverSettlesError", &[]);
+}
+
+#[test]
+fn results_that_json_cannot_say_are_errors_with_their_place() {
+    for (value, says) in [
+        ("{ list: [1, { at: new Date(0) }] }", ".list[1].at is a Date"),
+        ("() => 1", "is a function"),
+        ("10n", "is a BigInt"),
+        ("{ n: NaN }", ".n is NaN"),
+        ("new Map()", "is a Map"),
+        ("{ 'a b': Symbol() }", "[\"a b\"] is a symbol"),
+        ("new Uint8Array(3)", "is bytes"),
+        ("(() => { const a = {}; a.a = a; return a; })()", "contains itself"),
+        ("new Error('x')", "is an Error"),
+    ] {
+        check(
+            &format!("await step.do('give', async () => ({value}));"),
+            "NotJsonError",
+            &["the result of step \"give\"", says],
+        );
+    }
+    check("return { when: new Date(0) };", "NotJsonError", &["the workflow's result"]);
+}
+
+#[test]
+fn what_is_absent_says_what_to_do_instead() {
+    for (code, says) in [
+        ("await fetch('https://example.com')", "no network"),
+        ("setTimeout(() => {}, 10)", "step.sleep"),
+        ("process.env.HOME", "event.payload"),
+        ("Buffer.from('x')", "Uint8Array"),
+        ("new Intl.NumberFormat()", "toFixed"),
+        ("await WebAssembly.compile(new Uint8Array())", "component"),
+        ("require('fs')", "esbuild"),
+        ("new WeakRef({})", "collected"),
+    ] {
+        let (_, message) = fails(&format!("{code};"));
+        assert!(message.contains(says), "{code}: {message}");
+    }
+}
+
+#[test]
+fn an_error_names_its_place_in_the_source() {
+    check("\n\n  null.x;", "TypeError", &["(at workflow.js:7:"]);
+    let text = "import { WorkflowEntrypoint, WorkflowStep } from 'cloudflare:workers';\ntype A = {\n  a: number;\n};\nenum Color { Red }\nexport class W extends WorkflowEntrypoint<Env> {\n  async run(event: unknown, step: WorkflowStep) {\n    const a: A = { a: Color.Red };\n    throw new Error(`no ${a.a}`);\n  }\n}\n";
+    let (_, message) = crate::support::failure(&script::run_bundle(&script::bundle(&[("src/w.ts", text)])));
+    assert!(message.starts_with("no 0 (at src/w.ts:9:"), "{message}");
+}
+
+#[test]
+fn a_top_level_await_that_never_settles_is_an_error() {
+    let text = "import { WorkflowEntrypoint } from 'cloudflare:workers';\nexport class W extends WorkflowEntrypoint { async run() { return 1; } }\nawait new Promise(() => {});\n";
+    let (name, message) = crate::support::failure(&script::run_bundle(&script::bundle(&[("w.js", text)])));
+    assert_eq!(name, "TopLevelAwaitError", "{message}");
+}
+
+#[test]
+fn a_main_module_without_a_workflow_says_what_it_exports() {
+    let run = |text: &str| crate::support::failure(&script::run_bundle(&script::bundle(&[("w.js", text)])));
+    let (name, message) = run("export const a = 1; export function b() {}");
+    assert!(name == "NoWorkflowError" && message.contains("a, b"), "{name}: {message}");
+    let two = "import { WorkflowEntrypoint as W } from 'cloudflare:workers'; export class A extends W {}; export class B extends W {};";
+    let (name, message) = run(two);
+    assert!(name == "NoWorkflowError" && message.contains("A, B"), "{name}: {message}");
+}

@@ -1,0 +1,9 @@
+//! Workflows that are source text: JavaScript and TypeScript on the engine that the program brings.
+
+mod api;
+mod code;
+mod event_loop;
+mod hostile;
+mod mistakes;
+mod typescript;
+mod upstream;

@@ -1,0 +1,94 @@
+//! TypeScript and modules: what is removed, what is found, and what a mistake looks like.
+
+use crate::support;
+use crate::support::script;
+use serde_json::json;
+
+fn load_error(modules: &[(&str, &str)]) -> String {
+    let desk = script::desk();
+    match desk.host.load(script::bundle(modules).bytes()) {
+        Ok(_) => panic!("it loads"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn enums_namespaces_and_parameter_properties_become_what_they_mean() {
+    let text = "import { WorkflowEntrypoint, WorkflowEvent, WorkflowStep } from 'cloudflare:workers';
+        import type { Unused } from './nowhere';
+        enum Level { Low = 1, High = 5 }
+        const enum Fast { Yes = 'yes' }
+        namespace Tools { export const twice = (n: number) => n * 2; }
+        class Point { constructor(readonly x: number, private y = 2) {} sum(): number { return this.x + this.y; } }
+        abstract class Base<T> { declare later: T; abstract go(): T; }
+        export class W extends WorkflowEntrypoint<Env, { n: number }> {
+          async run(event: WorkflowEvent<{ n: number }>, step: WorkflowStep) {
+            const n = event.payload.n satisfies number as number;
+            return [Level.High, Level[1], Fast.Yes, Tools.twice(n!), new Point(1).sum(), <string>'x'];
+          }
+        }";
+    let desk = script::desk();
+    let key = script::start(&desk.host, &script::bundle(&[("w.ts", text)]), &json!({ "n": 21 }));
+    assert_eq!(desk.result(&key), json!([5, "Low", "yes", 42, 3, "x"]));
+}
+
+#[test]
+fn modules_find_each_other_and_their_data() {
+    let modules = [
+        (
+            "src/index.ts",
+            "import { WorkflowEntrypoint } from 'cloudflare:workers';
+             import { twice } from './lib/math.js';
+             import config from '../config.json' with { type: 'json' };
+             import prompt from './prompt.txt';
+             export default { fetch() { return 'tolerated'; } };
+             export class W extends WorkflowEntrypoint {
+               async run() { const { late } = await import('./late'); return [twice(config.n), prompt, late]; }
+             }",
+        ),
+        ("src/lib/math.ts", "export const twice = (n: number): number => n * 2;"),
+        ("src/late.js", "export const late = await Promise.resolve('late');"),
+        ("config.json", "{ \"n\": 4 }"),
+        ("src/prompt.txt", "h\u{e9}llo"),
+    ];
+    assert_eq!(
+        support::result(&script::run_bundle(&script::bundle(&modules))),
+        json!([8, "h\u{e9}llo", "late"])
+    );
+}
+
+#[test]
+fn a_syntax_error_has_its_line_and_column() {
+    let error = load_error(&[("w.ts", "const a: number = 1;\nconst b = ;\n")]);
+    assert!(error.contains("w.ts:2:11"), "{error}");
+    let error = load_error(&[("w.js", "const a = 1;\n\nconst b = ;\n")]);
+    assert!(error.contains("w.js:3:"), "{error}");
+}
+
+#[test]
+fn an_import_that_leads_nowhere_says_what_to_do() {
+    for (import, says) in [
+        ("lodash", "esbuild"),
+        ("node:fs", "Node.js"),
+        ("cloudflare:sockets", "cloudflare:workers and cloudflare:workflows"),
+        ("./gone", "no module \"gone\""),
+        ("../gone", "out of the bundle"),
+        ("pp:loop", "esbuild"),
+    ] {
+        let error = load_error(&[("w.js", &format!("import {{ a }} from '{import}';\n"))]);
+        assert!(error.contains(says), "{import}: {error}");
+    }
+}
+
+/// What makes a native parser overflow its stack ends one instance here.
+#[test]
+fn source_that_is_nested_deeply_is_refused_and_the_host_goes_on() {
+    let desk = script::desk();
+    let deep = format!("export const a = {}1{};", "(".repeat(200_000), ")".repeat(200_000));
+    for name in ["w.ts", "w.js"] {
+        let error = desk.host.load(script::bundle(&[(name, &deep)]).bytes()).err().unwrap().to_string();
+        assert!(error.contains("nested too deeply") || error.contains("stack"), "{name}: {error}");
+    }
+    let key = script::start(&desk.host, &script::workflow("return 1;"), &json!({}));
+    assert_eq!(desk.result(&key), json!(1));
+}
