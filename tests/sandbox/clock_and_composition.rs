@@ -35,6 +35,7 @@ fn run(component: &[u8], limits: &SandboxLimits) -> Drive {
         seed: Digest::of(b"seed"),
         instance: "wf_test".to_owned(),
         workflow: "test".to_owned(),
+        tenant: "acme".to_owned(),
     };
     let nobody = |command: Command| Err::<Outcome, Halt>(format!("{command:?}").into());
     let program = sandbox.load(component).unwrap();

@@ -38,7 +38,17 @@ impl Inspection {
     /// What the bytes say by themselves.
     pub(crate) fn before_compiling(digest: Digest, bytes: u64, took: Duration, outline: Outline) -> Self {
         let Outline { imports, exports, .. } = outline;
-        Self { digest, bytes, verdict: Ok(()), code: None, took, imports, exports, script: None, workflows: Vec::new() }
+        Self {
+            digest,
+            bytes,
+            verdict: Ok(()),
+            code: None,
+            took,
+            imports,
+            exports,
+            script: None,
+            workflows: Vec::new(),
+        }
     }
 
     /// The same with what was found out by compiling, or why it was not compiled.

@@ -224,7 +224,11 @@ impl LoadError {
     /// Whether the same bytes will always be refused so, under the same limits.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Runtime(_) | Self::TooLarge { .. } | Self::Compiler(_) | Self::Cache { .. } | Self::NoEngine(_) => false,
+            Self::Runtime(_)
+            | Self::TooLarge { .. }
+            | Self::Compiler(_)
+            | Self::Cache { .. }
+            | Self::NoEngine(_) => false,
             // How long it took on the wall says as much about the machine's other work as about the component.
             Self::CompileBound { limit, .. } => *limit != names::COMPILE_WALL_SECONDS,
             Self::NotWasm

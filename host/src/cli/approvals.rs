@@ -13,7 +13,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use store::{RequestFilter, Store as _};
-use workflow::{Entry, Escaped, QuotedWhole, RequestId, Clipped};
+use workflow::{Clipped, Entry, Escaped, QuotedWhole, RequestId};
 
 /// What waits for a decision.
 #[derive(Debug, Args)]

@@ -2,8 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, data_dir, progress, args};
-use anyhow::Context as _;
+use crate::cli::{Exit, args, data_dir, progress};
 use clap::Args;
 use sandbox::script::Script;
 use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
@@ -11,7 +10,6 @@ use serde_json::json;
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
-use std::{fs, io};
 use workflow::{Escaped, Quoted};
 
 /// Show what a component is and what it could reach, without running it. Exits with 1 when it is not a workflow.

@@ -3,7 +3,8 @@
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
 use crate::issuer::{
-    Before, DecisionBasis, Form, Governed, Issued, ModuleFacts, Performer, Request, Reversibility, ScriptFacts, Unaskable, after,
+    Before, DecisionBasis, Form, Governed, Issued, ModuleFacts, Performer, Request, Reversibility,
+    ScriptFacts, Unaskable, after,
 };
 use crate::trust::{Known, Recall, Subject, Trust};
 use crate::{Error, ids};

@@ -18,7 +18,7 @@ pub use judging::{Admitted, Purpose, admit, matter, tally};
 pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use policy::Environment;
 pub use remote::RemoteIssuer;
-pub use request::{Before, Form, Governed, Performer, Request, Unaskable, ModuleFacts, ScriptFacts};
+pub use request::{Before, Form, Governed, ModuleFacts, Performer, Request, ScriptFacts, Unaskable};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{check_open, glass_broken, review};

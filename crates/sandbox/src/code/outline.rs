@@ -46,7 +46,7 @@ impl Outline {
 
     /// Refuses what no workflow is, and what has more parts than an instance may have.
     pub(crate) fn check(&self, limits: &SandboxLimits) -> Result<(), LoadError> {
-        imports::check(&self.imports, &self.exports)?;
+        imports::check(&self.imports, &self.exports, imports::is_allowed)?;
         let Parts { instances, memories, tables } = self.parts;
         let (what, bound) = ("core instances, memories or tables", u64::from(limits.parts));
         at_most(names::PARTS, what, instances.max(memories).max(tables), bound)
