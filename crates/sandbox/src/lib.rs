@@ -216,7 +216,7 @@ impl Sandbox {
         }
         load::check_header(bytes)?;
         let outline = Outline::read(bytes, &self.largest).map_err(LoadError::bounded)?;
-        outline.check(&self.largest).map_err(LoadError::bounded)?;
+        outline.check(&self.largest, code::Origin::Tenant).map_err(LoadError::bounded)?;
         Ok(outline.imports)
     }
 
@@ -260,7 +260,8 @@ impl Sandbox {
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
         load::check_size(bytes.len(), self.largest.component_bytes)?;
         load::check_header(bytes)?;
-        let (component, provenance) = self.loader.load(&digest, bytes, &self.largest)?;
+        let (component, provenance) =
+            self.loader.load(&digest, bytes, &self.largest, code::Origin::Tenant)?;
         Ok(Examined::new(component, provenance, digest, bytes.len() as u64))
     }
 

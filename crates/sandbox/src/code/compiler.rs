@@ -1,6 +1,7 @@
 //! Who compiles, and how many at once.
 
 use crate::LoadError;
+use crate::code::Origin;
 use crate::code::outline::Outline;
 use crate::code::trusted::Trusted;
 use crate::code::{Target, child};
@@ -46,8 +47,9 @@ impl Workshop {
         target: &Target,
         bytes: &[u8],
         limits: &SandboxLimits,
+        origin: Origin,
     ) -> Result<Trusted, LoadError> {
-        Outline::read(bytes, limits)?.check(limits)?;
+        Outline::read(bytes, limits)?.check(limits, origin)?;
         let _place = Place::take(self);
         let code = match &self.compiler {
             Compiler::InProcess => in_process(engine, bytes)?,

@@ -38,6 +38,15 @@ pub enum Provenance {
     Replaced,
 }
 
+/// Whose component is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A tenant's: it has to be a workflow, and that is checked before it is compiled.
+    Tenant,
+    /// This program's own, for scripts. What it imports is checked when it is linked.
+    Engine,
+}
+
 /// What stands in a label in the place of the runtime's version, where a file is no machine code but what an engine prepared.
 const PREPARED: &str = "prepared/v1";
 
@@ -97,6 +106,7 @@ impl Loader {
         digest: &Digest,
         bytes: &[u8],
         limits: &SandboxLimits,
+        origin: Origin,
     ) -> Result<(Component, Provenance), LoadError> {
         let label = Label { runtime: engine::RUNTIME, config: &self.target.config, component: digest };
         let found = self.cache.as_ref().map_or(Found::Nothing, |cache| cache.find(label));
@@ -108,7 +118,7 @@ impl Loader {
             Found::Unsealed => Provenance::Replaced,
             Found::Nothing => Provenance::Compiled,
         };
-        let code = self.workshop.compile(&self.engine, &self.target, bytes, limits)?;
+        let code = self.workshop.compile(&self.engine, &self.target, bytes, limits, origin)?;
         let component = code.load(&self.engine).map_err(|error| load::too_demanding(&error, limits))?;
         if let Some(cache) = &self.cache {
             cache.keep(label, &code);

@@ -3,6 +3,7 @@
 //! Compiling costs at least as much as there are functions, and more than linearly in the length of one function. What will be refused
 //! anyway, for its imports or its parts, is refused here: compiling it first would take a minute.
 
+use crate::code::Origin;
 use crate::limits::{SandboxLimits, names};
 use crate::{LoadError, imports};
 use wasmparser::{
@@ -44,9 +45,11 @@ impl Outline {
         Ok(outline)
     }
 
-    /// Refuses what no workflow is, and what has more parts than an instance may have.
-    pub(crate) fn check(&self, limits: &SandboxLimits) -> Result<(), LoadError> {
-        imports::check(&self.imports, &self.exports, imports::is_allowed)?;
+    /// Refuses a component that has more parts than an instance may have, and a tenant's component that is no workflow.
+    pub(crate) fn check(&self, limits: &SandboxLimits, origin: Origin) -> Result<(), LoadError> {
+        if origin == Origin::Tenant {
+            imports::check(&self.imports, &self.exports, imports::is_allowed)?;
+        }
         let Parts { instances, memories, tables } = self.parts;
         let (what, bound) = ("core instances, memories or tables", u64::from(limits.parts));
         at_most(names::PARTS, what, instances.max(memories).max(tables), bound)

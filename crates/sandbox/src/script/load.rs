@@ -4,7 +4,9 @@ use crate::LoadError;
 use crate::Provenance;
 use crate::SandboxLimits;
 use crate::code::Loader;
+use crate::code::Origin;
 use crate::guest::Guest;
+use crate::imports;
 use crate::load::Examined;
 use crate::load::Program;
 use crate::script::Bundle;
@@ -118,7 +120,7 @@ impl Scripts {
         let engine = Arc::new(Loaded {
             program: self
                 .component(&id.engine, means)?
-                .program(&self.linker, crate::imports::is_allowed_to_engine)?,
+                .program(&self.linker, imports::is_allowed_to_engine)?,
             preparer: Preparer::new(self.component(&id.prepare, means)?.component())?,
         });
         if loaded.len() >= IN_MEMORY {
@@ -130,7 +132,7 @@ impl Scripts {
 
     fn component(&self, digest: &Digest, means: Means<'_>) -> Result<Examined, LoadError> {
         let bytes = self.engines.find(digest).ok_or(LoadError::NoEngine(*digest))?;
-        let (component, provenance) = means.loader.load(digest, &bytes, means.limits)?;
+        let (component, provenance) = means.loader.load(digest, &bytes, means.limits, Origin::Engine)?;
         // A folder that cannot be written to is no reason not to run: the engine is here now.
         let _ = self.engines.keep(digest, &bytes);
         Ok(Examined::new(component, provenance, *digest, bytes.len() as u64))
