@@ -36,7 +36,7 @@ const MANY: usize = 16;
 
 /// A core module that hands 64 MiB to the host in each of a loop of calls, all of them refused: as an artifact, or as a step's name.
 fn handing_over(call: &str) -> Vec<u8> {
-    let frame = include_str!("../../tests/guests/hostile/frame.wat");
+    let frame = include_str!("../../../guests/hostile/frame.wat");
     let module = format!(
         r#"(core module $attack
              (import "host" "memory" (memory 2))

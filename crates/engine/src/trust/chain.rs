@@ -41,8 +41,8 @@ mod tests {
         let (one, two) = (act(1, 5, "one"), act(2, 6, "two"));
         let mut all = vec![
             chain(&[]),
-            chain(&[one.clone()]),
-            chain(&[two.clone()]),
+            chain(std::slice::from_ref(&one)),
+            chain(std::slice::from_ref(&two)),
             chain(&[one.clone(), two.clone()]),
             chain(&[two, one]),
             chain(&[act(2, 5, "one")]),
