@@ -186,7 +186,7 @@ fn words_for_the_record_are_bounded() {
     let place = place(RELEASE);
     let (key, request) = place.asked();
     let (long, name) = ("x".repeat(4097), "n".repeat(129));
-    let too_long = |done: Result<(), Error>| matches!(done, Err(Error::TooLong { .. }));
+    let too_long = |done: Result<(), Error>| matches!(done, Err(Error::TooLong(_)));
     assert!(too_long(place.host.withdraw(&request, "operator", Some(&long))));
     assert!(too_long(place.host.withdraw(&request, &name, None)));
     assert!(too_long(place.host.pause(&key, &name)));

@@ -5,8 +5,8 @@
 //! attacker's code runs, a neighbour of another tenant runs on the same host at the same time, and has to get its work done.
 //!
 //! ```no_run
-//! let drill = crate::Drill::new();
-//! for attack in crate::attacks() {
+//! let drill = drill::Drill::new();
+//! for attack in drill::attacks() {
 //!     let verdict = drill.run(&attack);
 //!     println!("{} {}", attack.name(), if verdict.held() { "held" } else { "BROKEN" });
 //! }

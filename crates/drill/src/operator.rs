@@ -59,6 +59,15 @@ pub(super) fn attacks() -> Vec<Attack> {
             Refusal::Words("is not the"),
             swapped_key,
         ),
+    ]
+    .into_iter()
+    .chain(more_attacks())
+    .collect()
+}
+
+/// On what is beside the keys and the journal, or in their place.
+fn more_attacks() -> Vec<Attack> {
+    vec![
         folder(
             "foreign-database",
             "Puts something else in the journal's place.",

@@ -17,7 +17,7 @@ use crate::{Clock, Error, Host, SystemClock, ids};
 use policy::Policy;
 use receipt::Scope;
 use sandbox::{Compiler, Sandbox, SandboxLimits};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use store::{Fact, InstanceKey, Quotas, Store};
 use store_sqlite::{DataFolder, Sqlite};
@@ -42,6 +42,14 @@ pub struct Builder {
 }
 
 type Wrap = Box<dyn FnOnce(Box<dyn Store>) -> Box<dyn Store>>;
+
+impl Host {
+    /// A host over this data folder, with default settings.
+    #[must_use]
+    pub fn builder(data: impl AsRef<Path>) -> Builder {
+        Builder::new(data.as_ref().to_owned())
+    }
+}
 
 impl Builder {
     pub(crate) fn new(data: PathBuf) -> Self {

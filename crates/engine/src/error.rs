@@ -1,8 +1,9 @@
 //! What can go wrong in the host, as opposed to in a workflow.
 
-use crate::ids::NoEntropy;
+use crate::ids::{IdError, NoEntropy};
 use crate::issuer::{IssueError, KeyringError};
 use crate::trust::ActError;
+use crate::words::TooLong;
 use receipt::{PersonId, Role};
 use sandbox::LoadError;
 use store::{InstanceKey, StoreError};
@@ -154,15 +155,8 @@ pub enum Error {
         better: Option<Role>,
     },
     /// Words that are longer than is kept.
-    #[error("the {what} has {bytes} bytes, and at most {most} are kept: say it shorter")]
-    TooLong {
-        /// Which words.
-        what: &'static str,
-        /// How long they are.
-        bytes: usize,
-        /// How long they may be.
-        most: usize,
-    },
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     /// Two at the same moment.
     #[error("somebody else has signed about {0} meanwhile: nothing was recorded; look at it and try again")]
     SignedMeanwhile(RequestId),
@@ -217,4 +211,13 @@ pub enum Error {
 fn listed(roles: &[Role]) -> String {
     let roles: Vec<_> = roles.iter().map(Role::as_str).collect();
     roles.join(", ")
+}
+
+impl From<IdError> for Error {
+    fn from(error: IdError) -> Self {
+        match error {
+            IdError::Entropy(error) => error.into(),
+            IdError::Prefix(error) => error.into(),
+        }
+    }
 }

@@ -3,11 +3,23 @@
 use receipt::Timestamp;
 use std::fmt::Write as _;
 use std::str::FromStr;
+use workflow::InvalidId;
 
 /// The system has no random numbers to give.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random numbers: {0}")]
 pub struct NoEntropy(getrandom::Error);
+
+/// No identifier was made.
+#[derive(Debug, thiserror::Error)]
+pub enum IdError {
+    /// The system has no random numbers to give.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The prefix does not begin an identifier of that kind.
+    #[error(transparent)]
+    Prefix(#[from] InvalidId),
+}
 
 /// 32 random bytes from the system.
 ///
@@ -21,7 +33,7 @@ pub fn random_bytes() -> Result<[u8; 32], NoEntropy> {
 
 /// A fresh identifier: the prefix, the time in steps of four milliseconds, and 56 random bits, so that no two ever meet. What is named later
 /// comes later in an index too, where its neighbours are written at about the same time; at random places, each would change a page of its own.
-pub fn id<T: FromStr<Err = workflow::InvalidId>>(prefix: &str, at: Timestamp) -> Result<T, crate::Error> {
+pub fn id<T: FromStr<Err = InvalidId>>(prefix: &str, at: Timestamp) -> Result<T, IdError> {
     // Forty bits of it: that is until the year 2109.
     let steps = at.as_millis().max(0) >> 2 & 0xff_ffff_ffff;
     let mut text = format!("{prefix}{steps:010x}");

@@ -70,4 +70,5 @@ pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;
 pub use state::Host;
 pub use store::{Fact, InstanceKey};
+pub use words::TooLong;
 pub use workflow::Status;

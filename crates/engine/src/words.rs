@@ -1,6 +1,16 @@
 //! Bounds on what people say for the record. A host keeps it for good, and shows it to others.
 
-use crate::Error;
+/// Words for the record that are longer than is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} has {bytes} bytes, and at most {most} are kept: say it shorter")]
+pub struct TooLong {
+    /// Which words.
+    pub what: &'static str,
+    /// How long they are.
+    pub bytes: usize,
+    /// How long they may be.
+    pub most: usize,
+}
 
 /// The longest name of whoever says something, in bytes.
 const NAME: usize = 128;
@@ -9,24 +19,24 @@ const NAME: usize = 128;
 const REASON: usize = receipt::MAX_REASON_LEN;
 
 /// The name of whoever has something done, and why.
-pub(crate) fn check(by: &str, reason: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check(by: &str, reason: Option<&str>) -> Result<(), TooLong> {
     bounded("name of who does this", by, NAME)?;
     reason.map_or(Ok(()), |reason| bounded("reason", reason, REASON))
 }
 
 /// A workflow's name.
-pub(crate) fn check_workflow(name: &str) -> Result<(), Error> {
+pub(crate) fn check_workflow(name: &str) -> Result<(), TooLong> {
     bounded("workflow's name", name, receipt::MAX_NAME_LEN)
 }
 
 /// A public key or its id, as text.
-pub(crate) fn check_key(text: &str) -> Result<(), Error> {
+pub(crate) fn check_key(text: &str) -> Result<(), TooLong> {
     bounded("key", text, receipt::MAX_NAME_LEN)
 }
 
-fn bounded(what: &'static str, text: &str, most: usize) -> Result<(), Error> {
+fn bounded(what: &'static str, text: &str, most: usize) -> Result<(), TooLong> {
     match text.len() {
-        bytes if bytes > most => Err(Error::TooLong { what, bytes, most }),
+        bytes if bytes > most => Err(TooLong { what, bytes, most }),
         _ => Ok(()),
     }
 }

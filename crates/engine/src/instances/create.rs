@@ -1,10 +1,9 @@
 //! Loading a component and creating instances of it.
 
 use crate::state::Host;
-use crate::{Builder, Error, ids, limits, words};
+use crate::{Error, ids, limits, words};
 use receipt::{Digest, PersonId};
 use sandbox::Program;
-use std::path::Path;
 use std::sync::Arc;
 use store::{Create, Fact, InstanceKey, Store, Write};
 use workflow::{ActorId, Entry, Status, TenantId};
@@ -74,12 +73,6 @@ impl Start {
 }
 
 impl Host {
-    /// A host over this data folder, with default settings.
-    #[must_use]
-    pub fn builder(data: impl AsRef<Path>) -> Builder {
-        Builder::new(data.as_ref().to_owned())
-    }
-
     /// Checks and compiles a component, or finds it compiled. Blocks for as long as that takes. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
     /// in [`load_for`](Self::load_for) and [`start`](Self::start).
     ///

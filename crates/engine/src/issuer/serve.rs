@@ -344,8 +344,8 @@ fn is_allowed(stream: &UnixStream, accounts: &[u32]) -> bool {
 
 /// A name and a salt that nobody else has chosen.
 fn fresh(prefix: &str, at: Timestamp) -> Result<(ReceiptId, Salt), IssueError> {
-    let failed = |error: crate::Error| IssueError::Refused(error.to_string());
-    let salt = crate::random_bytes().map_err(|error| failed(error.into()))?;
+    let failed = |error: ids::IdError| IssueError::Refused(error.to_string());
+    let salt = ids::random_bytes().map_err(|error| failed(error.into()))?;
     Ok((ids::id(prefix, at).map_err(failed)?, Salt::from_bytes(salt)))
 }
 

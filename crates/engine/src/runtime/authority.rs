@@ -120,8 +120,9 @@ fn check_words(by: &str, act: &Act) -> Result<(), Error> {
     };
     words::check(by, reason)?;
     match act {
-        Act::KeyAdded { kind, public_key, .. } => words::check_key(kind).and(words::check_key(public_key)),
-        Act::KeyRevoked { key_id, .. } => words::check_key(key_id),
-        _ => Ok(()),
+        Act::KeyAdded { kind, public_key, .. } => words::check_key(kind).and(words::check_key(public_key))?,
+        Act::KeyRevoked { key_id, .. } => words::check_key(key_id)?,
+        _ => {}
     }
+    Ok(())
 }
