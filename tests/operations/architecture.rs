@@ -132,7 +132,7 @@ fn functions(code: &str) -> Vec<(String, usize)> {
         let ends = |other: &&str| {
             indent(other) == indent(line) && other.trim_end() == format!("{}}}", " ".repeat(indent(line)))
         };
-        if let Some(length) = lines[start..].iter().position(|other| ends(&other)) {
+        if let Some(length) = lines[start..].iter().position(ends) {
             found.push((line.trim().to_owned(), length + 1));
         }
     }
