@@ -1,7 +1,7 @@
 //! See `fuzzing::components`. An input is a module where it is one, and otherwise what a module is generated from.
 #![no_main]
 
-#[path = "../../../tests/fuzzing/mod.rs"]
+#[path = "../../../../tests/fuzzing/mod.rs"]
 mod fuzzing;
 
 use arbitrary::Unstructured;

@@ -1,7 +1,7 @@
 //! See `fuzzing::settings`.
 #![no_main]
 
-#[path = "../../../tests/fuzzing/mod.rs"]
+#[path = "../../../../tests/fuzzing/mod.rs"]
 mod fuzzing;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzzing::settings::stand(input));

@@ -40,6 +40,13 @@ fn check_continues(trust: &Trust, since: &ActsSince) -> Result<(), Error> {
     if since.before == trust.digest() { Ok(()) } else { Err(Error::OtherAuthority) }
 }
 
+/// A change at the authority, in one line. An act by itself is displayed in two columns.
+fn notice(recorded: &RecordedTrustAct) -> String {
+    let act = recorded.act.to_string();
+    let (what, words) = act.split_once(' ').unwrap_or((&act, ""));
+    format!("at the authority: {what} {}", words.trim_start())
+}
+
 impl Authority {
     /// Copies what was said at the authority since the last look, act by act, and tells of it.
     pub(crate) fn copy_acts(&self, journals: &Journals, trust: &mut Arc<Trust>) -> Result<(), Error> {
@@ -51,10 +58,10 @@ impl Authority {
         let mut next = (**trust).clone();
         next.extend(&since.acts)?;
         for act in since.acts {
-            let words = serde_json::from_str::<RecordedTrustAct>(&act.body).map(|said| said.act.to_string());
+            let recorded = serde_json::from_str::<RecordedTrustAct>(&act.body);
             Self::copy_act(journals, act)?;
             // What cannot be read was refused above.
-            words.into_iter().for_each(|words| (self.changes)(&format!("at the authority: {words}")));
+            recorded.into_iter().for_each(|recorded| (self.changes)(&notice(&recorded)));
         }
         Ok(())
     }
