@@ -4,7 +4,6 @@
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
 use engine::Status;
-use engine::capability::Deploy;
 use proptest::prelude::*;
 use receipt::Decision;
 use serde_json::{Value, json};
@@ -47,7 +46,7 @@ const HAPPENED: [&str; 13] = [
 pub(crate) fn seen(desk: &Desk, key: &InstanceKey, end: Status) -> Seen {
     let entries = desk.entries(key);
     let counts = HAPPENED.iter().map(|kind| (*kind, support::count(&entries, kind))).collect();
-    let deployments = Deploy::new(desk.folder.path().join("deployments")).list().unwrap().len();
+    let deployments = support::deployments(desk.folder.path()).len();
     Seen { end, counts, deployments }
 }
 

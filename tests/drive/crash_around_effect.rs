@@ -124,7 +124,7 @@ fn assert_done_once(folder: &Path, host: &Host, key: &InstanceKey, status: &Stat
     assert_eq!(count(&entries, "step-started"), 2, "killed {point}");
     assert_eq!(count(&entries, "step-completed"), 2, "killed {point}");
     assert_eq!(host.store().receipts().unwrap().len(), 1, "killed {point}");
-    assert_eq!(Deploy::new(folder.join("deployments")).list().unwrap().len(), 1, "killed {point}");
+    assert_eq!(support::deployments(folder).len(), 1, "killed {point}");
 }
 
 #[test]
@@ -185,8 +185,6 @@ fn an_interrupted_effect_whose_repetition_fails_is_unknown() {
     let folder = TempDir::new().unwrap();
     run_child_until(folder.path(), "after the effect");
     let deployments = folder.path().join("deployments");
-    std::fs::remove_dir_all(deployments.join("records")).unwrap();
-    std::fs::remove_dir_all(deployments.join("current")).unwrap();
     std::fs::remove_dir_all(deployments.join("artifacts")).unwrap();
     std::fs::write(deployments.join("artifacts"), "in the way").unwrap();
     let host = Host::builder(folder.path()).open().unwrap();
@@ -253,27 +251,25 @@ fn an_instance_is_driven_once_at_a_time() {
     assert_done_once(folder.path(), &host, &key, &status, "not at all");
 }
 
-/// A deployment that was cut between the pointer and its record is finished, not repeated; and it does not undo a later one.
+/// A deployment that is taken up again after a later one to the same resource is recorded, and does not undo the later one.
 #[test]
 fn an_interrupted_deployment_does_not_undo_a_later_one() {
     let folder = TempDir::new().unwrap();
     run_child_until(folder.path(), "after the effect");
-    let deploy = Deploy::new(folder.path().join("deployments"));
-    let interrupted = deploy.list().unwrap().pop().unwrap();
-    std::fs::remove_file(folder.path().join("deployments/records").join(format!("{}.json", interrupted.id)))
-        .unwrap();
+    assert_eq!(
+        support::deployments(folder.path()),
+        [],
+        "nothing is deployed before its outcome is on record"
+    );
 
     let host = Host::builder(folder.path()).open().unwrap();
     let key = the_instance(&host);
     let later = support::start(&host, "tenant-workflow", "{}");
     let later = support::result(&support::finish(&host, &later, Decision::Approved));
     let status = support::finish(&host, &key, Decision::Approved);
-    assert_done_once_among_two(&deploy, &status);
-    let current = deploy.current(&interrupted.tenant, &interrupted.resource).unwrap().unwrap();
-    assert_eq!(later["deploy"]["id"], current.id.as_str());
-}
-
-fn assert_done_once_among_two(deploy: &Deploy, status: &Status) {
-    assert_eq!(support::result(status)["status"], "deployed");
-    assert_eq!(deploy.list().unwrap().len(), 2);
+    assert_eq!(support::result(&status)["status"], "deployed");
+    let [first, last] = support::deployments(folder.path()).try_into().unwrap();
+    assert!(last.order < first.order, "the interrupted one was redeemed before, and recorded afterwards");
+    let live = host.store().live_deployment(&first.tenant, &first.resource).unwrap();
+    assert_eq!(later["deploy"]["id"], live.unwrap().id.as_str());
 }

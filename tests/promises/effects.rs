@@ -80,7 +80,7 @@ impl Capability for Counting {
         if self.killed == Some(Moment::AfterActing) {
             die();
         }
-        Ok(Performed { id: key, location: "in the record".to_owned() })
+        Ok(Performed { id: key, location: "in the record".to_owned(), deployment: None })
     }
 }
 

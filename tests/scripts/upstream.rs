@@ -8,7 +8,6 @@ use ::sandbox::script::Bundle;
 use ::store::InstanceKey;
 use engine::Status;
 use engine::api::Back;
-use engine::capability::Deploy;
 use receipt::Decision;
 use receipt::Digest;
 use serde_json::Value;
@@ -35,7 +34,7 @@ fn params() -> Value {
 }
 
 fn deployments(desk: &Desk) -> usize {
-    Deploy::new(desk.folder.path().join("deployments")).list().unwrap().len()
+    support::deployments(desk.folder.path()).len()
 }
 
 #[test]

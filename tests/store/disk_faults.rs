@@ -5,7 +5,6 @@
 
 use crate::support;
 use crate::support::{block_on, child, count, entries, judgement};
-use engine::capability::Deploy;
 use engine::{Host, Start, Status};
 use receipt::{Decision, Digest, Timestamp};
 use rusqlite::Connection;
@@ -17,9 +16,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use store::{
-    AskHistory, Batch, Commit, Create, InstanceKey, InstanceState, InstanceSummary, JournalPosition, Quotas,
-    ReceiptState, RecordedAct, RequestFilter, ScheduleRow, Selection, Store, StoreError, StoredReceipt,
-    Usage, Write,
+    AskHistory, Batch, Commit, Create, Deployment, DeploymentPage, InstanceKey, InstanceState,
+    InstanceSummary, JournalPosition, Quotas, ReceiptState, RecordedAct, RecordedDeployment, RequestFilter,
+    ScheduleRow, Selection, Store, StoreError, StoredReceipt, Usage, Write,
 };
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
@@ -188,6 +187,14 @@ impl Store for Faulty {
         self.inner.output(key)
     }
 
+    fn deployments(&self, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
+        self.inner.deployments(page)
+    }
+
+    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<Option<Deployment>, StoreError> {
+        self.inner.live_deployment(tenant, resource)
+    }
+
     fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
         self.inner.usage(tenant)
     }
@@ -236,7 +243,7 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
             assert_eq!(count(&entries, "step-completed"), 2, "{case}");
             assert_eq!(host.store().instances().unwrap().len(), runs, "{case}");
             assert_eq!(host.store().receipts().unwrap().len(), runs, "{case}");
-            assert_eq!(Deploy::new(folder.path().join("deployments")).list().unwrap().len(), runs, "{case}");
+            assert_eq!(support::deployments(folder.path()).len(), runs, "{case}");
             if failed == 0 {
                 assert!(failing > 6, "{failing} writes");
                 break;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod deletion;
+mod deployments;
 mod disk_faults;
 mod group_commit;
 mod heads;

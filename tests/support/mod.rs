@@ -11,7 +11,7 @@ pub mod worker;
 
 pub use crate::fuzzing::recount;
 
-use engine::capability::{Deploy, Deployment};
+use engine::capability::Deployment;
 use engine::issuer::{DemoDecider, Judgement};
 use engine::{Host, Start, Status};
 use receipt::Decision;
@@ -21,7 +21,8 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use store::InstanceKey;
+use store::{DeploymentFilter, DeploymentPage, InstanceKey, Store as _};
+use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
 use workflow::Entry;
 
@@ -123,9 +124,11 @@ pub fn attack(name: &str) -> Attacked {
     Attacked { status, entries: entries(&host, &key), deployments: deployments(folder.path()) }
 }
 
-/// What has been deployed from a data folder, by the target's own record.
+/// What has been deployed from a data folder, by the record of deployments, read by another connection than the host's.
 pub fn deployments(folder: &Path) -> Vec<Deployment> {
-    Deploy::new(folder.join("deployments")).list().unwrap()
+    let store = Sqlite::open(&DataFolder::read(folder).unwrap()).unwrap();
+    let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
+    store.deployments(page).unwrap().into_iter().map(|recorded| recorded.deployment).collect()
 }
 
 /// The entries of an instance.

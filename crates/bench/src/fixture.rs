@@ -111,6 +111,6 @@ impl Capability for Nothing {
     }
 
     fn perform(&self, _: &Permit, _: &Artifact, _: Execution) -> Result<Performed, PerformError> {
-        Ok(Performed { id: "dep_bench".to_owned(), location: "nowhere".to_owned() })
+        Ok(Performed { id: "dep_bench".to_owned(), location: "nowhere".to_owned(), deployment: None })
     }
 }

@@ -93,7 +93,7 @@ impl Fixture {
     pub(super) fn new(terms: Terms) -> Result<Self, Obstacle> {
         let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
         let host = open(&data(&folder), &terms)?;
-        let target = Arc::new(Target::new(data(&folder).join("deployments")));
+        let target = Arc::new(Target::new(data(&folder)));
         Ok(Self { host, terms, folder, target })
     }
 

@@ -213,7 +213,7 @@ fn on_clock(
 /// A resource and an artifact whose names are paths out of the data folder: they are deployed, and no file is called so.
 fn outside(ground: &Fixture) -> Result<Ending, Obstacle> {
     let ending = ground.among_neighbours(fixture::HOSTILE, r#"{"attack":"outside"}"#)?;
-    let deployments = ground.data().join("deployments").join("records");
+    let deployments = ground.data().join("deployments").join("artifacts");
     let names = ["drill-escaped", "drill-escaped.js"];
     let escaped = deployments.ancestors().flat_map(|folder| names.map(|name| folder.join(name)));
     Ok(match escaped.into_iter().find(|path| path.exists()) {

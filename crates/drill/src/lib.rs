@@ -269,7 +269,7 @@ impl Drill {
             Way::Shared(tries) => on(Bounds::Tight, &tries),
             Way::Apart(tries) => {
                 let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
-                let target = Arc::new(Target::new(folder.path().join("deployments")));
+                let target = Arc::new(Target::new(folder.path().to_owned()));
                 Tried::after((folder, target), tries())
             }
             Way::Alone(terms, tries) => {

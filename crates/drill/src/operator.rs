@@ -1,6 +1,7 @@
 //! Somebody with the data folder in hand, or the machine's clock.
 
 use crate::fixture::{Fixture, Terms, VICTIM};
+use crate::target;
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way, tamper};
 use engine::Host;
 use engine::issuer::Keyring;
@@ -153,7 +154,7 @@ fn clock_set_back(ground: Fixture) -> Result<Ending, Obstacle> {
     ground.ran(&key)
 }
 
-/// Everything that the database knows of the deployment is removed: the target still knows it.
+/// Everything that the journal knows of the deployment is removed: the record of deployments still knows it.
 fn rewound(ground: Fixture) -> Result<Ending, Obstacle> {
     let (key, receipt) = ground.approved(VICTIM)?;
     ground.finish(&key, Decision::Approved)?;
@@ -168,7 +169,7 @@ fn rewound(ground: Fixture) -> Result<Ending, Obstacle> {
         [],
     )?;
     let status = ground.finish(&key, Decision::Approved)?;
-    let deployments = fs::read_dir(ground.data().join("deployments").join("records"))?.count();
+    let deployments = target::recorded(&ground.data())?.len();
     let words = format!("{deployments} deployment after both runs: it exists once ({status:?})");
     Ok(Ending::check(deployments == 1, words))
 }

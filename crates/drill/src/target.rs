@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
+use store::{DeploymentFilter, DeploymentPage, Store as _, StoreError};
+use store_sqlite::{DataFolder, Sqlite};
 use workflow::TenantId;
 
 /// An action as its approver saw it.
@@ -20,8 +22,8 @@ pub(super) struct Approved {
 /// The deployments of one host, and the approvals that were given there.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Where deployments are recorded.
-    folder: PathBuf,
+    /// The data folder, which has the record of deployments.
+    data: PathBuf,
     state: Mutex<State>,
 }
 
@@ -36,8 +38,8 @@ struct State {
 }
 
 impl Target {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, state: Mutex::default() }
+    pub(super) fn new(data: PathBuf) -> Self {
+        Self { data, state: Mutex::default() }
     }
 
     /// Notes what somebody approved, before anything can be done with it.
@@ -54,20 +56,14 @@ impl Target {
 
     /// The deployments since the last look that no approval covers: of something else, without a receipt, or on one that was used before.
     pub(super) fn unapproved(&self) -> Result<Vec<Deployment>, Obstacle> {
-        let mut files = json_files(&self.folder.join("records"))?;
-        // What a resource serves is switched before the record is written.
-        for tenant in listed(&self.folder.join("current"))? {
-            files.extend(json_files(&tenant)?);
-        }
-        let mut unapproved = Vec::new();
-        let mut state = self.state();
-        for file in files {
-            let deployment: Deployment = serde_json::from_slice(&fs::read(file)?)?;
-            if state.seen.insert(deployment.id.clone()) && !state.covers(&deployment) {
-                unapproved.push(deployment);
+        let mut deployments = recorded(&self.data)?;
+        // What is served is published behind the records: nothing may be served that is not on record.
+        for tenant in listed(&self.data.join("deployments").join("current"))? {
+            for file in json_files(&tenant)? {
+                deployments.push(serde_json::from_slice(&fs::read(file)?)?);
             }
         }
-        Ok(unapproved)
+        Ok(self.state().unapproved(deployments))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -76,6 +72,12 @@ impl Target {
 }
 
 impl State {
+    /// Those that have not been looked at and that no approval covers.
+    fn unapproved(&mut self, mut deployments: Vec<Deployment>) -> Vec<Deployment> {
+        deployments.retain(|deployment| self.seen.insert(deployment.id.clone()) && !self.covers(deployment));
+        deployments
+    }
+
     fn covers(&mut self, deployment: &Deployment) -> bool {
         let used = self.used.entry(deployment.receipt_id.clone()).or_default();
         *used += 1;
@@ -86,6 +88,21 @@ impl State {
         };
         *used == 1 && self.approved.get(&deployment.receipt_id) == Some(&action)
     }
+}
+
+/// Every deployment on record; none where nothing was ever recorded, or the database is not a host's.
+pub(super) fn recorded(data: &Path) -> Result<Vec<Deployment>, Obstacle> {
+    let folder = match DataFolder::read(data) {
+        Err(StoreError::NoData(_)) => return Ok(Vec::new()),
+        folder => folder?,
+    };
+    let store = match Sqlite::open(&folder) {
+        Err(StoreError::Foreign(_)) => return Ok(Vec::new()),
+        store => store?,
+    };
+    let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
+    let recorded = store.deployments(page)?;
+    Ok(recorded.into_iter().map(|recorded| recorded.deployment).collect())
 }
 
 fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -121,23 +138,13 @@ mod tests {
         }
     }
 
-    fn record(folder: &Path, deployment: &Deployment) {
-        fs::create_dir_all(folder).unwrap();
-        let path = folder.join(format!("{}.json", deployment.id));
-        fs::write(path, serde_json::to_vec(deployment).unwrap()).unwrap();
-    }
-
-    /// What `unapproved` says of a target after `rcpt_1` was given for that artifact, and these were recorded.
-    fn unapproved(recorded: &[(&str, Deployment)]) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let target = Target::new(folder.path().to_owned());
+    /// What is unapproved of these deployments after `rcpt_1` was given for that artifact.
+    fn unapproved(recorded: &[Deployment]) -> Vec<String> {
+        let target = Target::new(PathBuf::new());
         let (tenant, artifact) = ("acme".parse().unwrap(), Some(Digest::of(b"good")));
         target.approve("rcpt_1", Approved { tenant, resource: "app".to_owned(), artifact });
-        for (place, deployment) in recorded {
-            record(&folder.path().join(place), deployment);
-        }
-        let found = target.unapproved().unwrap();
-        assert!(target.unapproved().unwrap().is_empty(), "each is reported once");
+        let found = target.state().unapproved(recorded.to_vec());
+        assert!(target.state().unapproved(recorded.to_vec()).is_empty(), "each is reported once");
         found.into_iter().map(|deployment| deployment.id).collect()
     }
 
@@ -145,22 +152,20 @@ mod tests {
     fn what_was_approved_may_be_done_once() {
         let good = deployment("dep_1", "rcpt_1", b"good");
         assert!(unapproved(&[]).is_empty());
-        assert!(unapproved(&[("records", good.clone()), ("current/acme", good.clone())]).is_empty());
+        assert!(unapproved(&[good.clone(), good.clone()]).is_empty());
         let again = deployment("dep_2", "rcpt_1", b"good");
-        assert_eq!(unapproved(&[("records", good), ("records", again)]).len(), 1);
+        assert_eq!(unapproved(&[good, again]), ["dep_2"]);
     }
 
     #[test]
-    fn anything_else_is_found_wherever_it_is() {
+    fn anything_else_is_found() {
         for bad in [
             deployment("dep_1", "rcpt_2", b"good"),
             deployment("dep_1", "rcpt_1", b"other"),
             Deployment { resource: "bank".to_owned(), ..deployment("dep_1", "rcpt_1", b"good") },
             Deployment { tenant: "mallory".parse().unwrap(), ..deployment("dep_1", "rcpt_1", b"good") },
         ] {
-            for place in ["records", "current/acme"] {
-                assert_eq!(unapproved(&[(place, bad.clone())]), ["dep_1"], "{bad:?}");
-            }
+            assert_eq!(unapproved(std::slice::from_ref(&bad)), ["dep_1"], "{bad:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Observer};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::programs::Programs;
+use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::remote_authority;
 use crate::runtime::remote_authority::Changes;
 use crate::runtime::slots::RunSlots;
@@ -37,6 +38,7 @@ pub struct Builder {
     clock: Box<dyn Clock>,
     observer: Option<Observer>,
     troubles: Troubles,
+    publishing: Problems,
     capabilities: Vec<Box<dyn Capability>>,
     wrap: Wrap,
 }
@@ -66,6 +68,7 @@ impl Builder {
             clock: Box::new(SystemClock),
             observer: None,
             troubles: Box::new(|_, _| {}),
+            publishing: Box::new(|_| {}),
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
         }
@@ -174,6 +177,14 @@ impl Builder {
         self
     }
 
+    /// Called with what keeps the files that say what resources serve from being written, in words of one line. They are written again until
+    /// they are there.
+    #[must_use]
+    pub fn publishing_problems(mut self, problems: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.publishing = Box::new(problems);
+        self
+    }
+
     /// Adds a capability. One of a name that is there already takes its place.
     #[must_use]
     pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
@@ -194,7 +205,7 @@ impl Builder {
     /// When the folder, the journal or the keys cannot be used.
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = DataFolder::own(&self.data)?;
-        let store = (self.wrap)(Box::new(Sqlite::open(&folder)?));
+        let store: Arc<dyn Store> = Arc::from((self.wrap)(Box::new(Sqlite::open(&folder)?)));
         let (issuer, keys) = match &self.authority {
             Some(socket) => {
                 let remote = RemoteIssuer::at(socket, self.authority_account);
@@ -216,6 +227,7 @@ impl Builder {
         let sandbox = sandbox.engines_in(&folder.engines());
         let wakeups = Arc::<Wakeups>::default();
         let state = HostState {
+            publisher: Publisher::start(Arc::clone(&store), &folder.deployments(), self.publishing)?,
             programs: Programs::new(sandbox, loaded),
             authority: Authority {
                 issuer,

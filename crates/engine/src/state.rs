@@ -7,6 +7,7 @@ use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Loaded, Origin};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::programs::Programs;
+use crate::runtime::publisher::Publisher;
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::times::Times;
@@ -27,6 +28,8 @@ pub struct Host(pub(crate) Arc<HostState>);
 
 /// What all handles of one host share.
 pub(crate) struct HostState {
+    /// Ends before the store that it reads.
+    pub(crate) publisher: Publisher,
     pub(crate) journals: Journals,
     pub(crate) programs: Programs,
     pub(crate) authority: Authority,

@@ -10,9 +10,9 @@ use store::ownership;
 /// A data folder, with or without the right to write to it.
 ///
 /// ```text
-/// journal.sqlite   every fact, request and receipt
+/// journal.sqlite   every fact, request, receipt and deployment
 /// keys/            the issuer's private key (0600) and the public key set
-/// deployments/     what the deploy capability deploys to
+/// deployments/     artifacts by content, and what each resource serves as files
 /// cache/           compiled code; may be deleted at any time
 /// control.sock     where the owner listens for other processes
 /// lock             held while a process owns the folder

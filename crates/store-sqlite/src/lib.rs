@@ -6,6 +6,7 @@ mod backup;
 mod cache;
 mod codec;
 mod deletion;
+mod deployments;
 mod folder;
 mod heads;
 mod journal;

@@ -32,7 +32,7 @@ pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
     check_format(&plain(path)?, path)?;
     wal::check(path)?;
     let mut connection = write(path)?;
-    migrate(&mut connection).map_err(classify)?;
+    migrate(&mut connection, &deployments_beside(path))?;
     Ok(connection)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
 /// Opens the journal to read. A write-ahead log wants to be written to even then; where that is not allowed nobody else writes either,
 /// as far as this user goes, and the file is read as it lies.
 pub(crate) fn read(path: &Path) -> Result<Connection, StoreError> {
-    read_as_it_is(path).and_then(ready)
+    read_as_it_is(path).and_then(|connection| ready(connection, path))
 }
 
 /// The same, of whatever format it is.
@@ -87,7 +87,7 @@ fn code(error: &Arc<dyn std::error::Error + Send + Sync>) -> Option<ErrorCode> {
 }
 
 /// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.
-fn ready(connection: Connection) -> Result<Connection, StoreError> {
+fn ready(connection: Connection, path: &Path) -> Result<Connection, StoreError> {
     prepare_once(&connection).map_err(classify)?;
     connection.pragma_update(None, "cell_size_check", true).map_err(classify)?;
     if !is_older(&connection).map_err(classify)? {
@@ -97,8 +97,12 @@ fn ready(connection: Connection) -> Result<Connection, StoreError> {
     let backup = Backup::new(&connection, &mut copy).map_err(classify)?;
     backup.run_to_completion(PAGES, Duration::ZERO, None).map_err(classify)?;
     drop(backup);
-    migrate(&mut copy).map_err(classify)?;
+    migrate(&mut copy, &deployments_beside(path))?;
     Ok(copy)
+}
+
+fn deployments_beside(journal: &Path) -> PathBuf {
+    journal.with_file_name("deployments")
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

@@ -10,15 +10,15 @@ use crate::schedule::enter;
 use crate::sql::damaged;
 use crate::sql::{conflict, unique};
 use crate::usage::{Change, reopen, settle};
-use crate::{approvals, query};
+use crate::{approvals, deployments, query};
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::Arc;
 use store::Signed;
 use store::{
-    Batch, InstanceKey, JournalPosition, Precondition, Quotas, ScheduleRow, Stamp, StoreError, StoredReceipt,
-    Written,
+    Batch, Deployment, InstanceKey, JournalPosition, Precondition, Quotas, ScheduleRow, Stamp, StoreError,
+    StoredReceipt, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId};
 
@@ -32,6 +32,7 @@ pub(crate) struct Projections {
     component: Option<(Digest, Arc<[u8]>)>,
     seen: Option<Box<Precondition>>,
     signed: Option<Box<Signed>>,
+    deployment: Option<Box<Deployment>>,
     agenda: Option<ScheduleRow>,
 }
 
@@ -45,7 +46,9 @@ struct Kept {
 impl Projections {
     /// None where there is nothing beside the journal.
     pub(crate) fn of(batch: &Batch) -> Result<Option<Self>, StoreError> {
-        let Batch { entries, request, receipt, reopened, component, quotas: _, seen, signed, agenda } = batch;
+        let Batch {
+            entries, request, receipt, reopened, component, seen, signed, deployment, agenda, ..
+        } = batch;
         let stand = |(_, entry): &(usize, &Entry)| !stands_for_nothing_else(entry);
         let beside = Self {
             entries: entries
@@ -60,15 +63,18 @@ impl Projections {
             component: component.clone(),
             seen: seen.clone(),
             signed: signed.clone(),
+            deployment: deployment.clone(),
             agenda: *agenda,
         };
         Ok((!beside.is_nothing()).then_some(beside))
     }
 
     fn is_nothing(&self) -> bool {
-        let Self { entries, request, receipt, reopened, component, seen, signed: _, agenda } = self;
+        let Self { entries, request, receipt, reopened, component, seen, signed: _, deployment, agenda } =
+            self;
         let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
-        entries.is_empty() && none_named && component.is_none() && seen.is_none() && agenda.is_none()
+        let no_record = component.is_none() && deployment.is_none();
+        entries.is_empty() && none_named && no_record && seen.is_none() && agenda.is_none()
     }
 
     /// Bytes of text in it.
@@ -149,7 +155,7 @@ impl Projections {
             unique(db, insert, params![id.as_str(), request.as_str(), body], &place.key)?;
             change.keep(body.len());
         }
-        Ok(())
+        self.deployment.as_deref().map_or(Ok(()), |deployment| deployments::record(db, deployment))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tables, and how those of an older format become those of this one.
 
 use crate::sql::classify;
-use crate::views;
+use crate::{deployments, views};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
@@ -11,7 +11,7 @@ use store::StoreError;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 8;
+const FORMAT: i64 = 9;
 
 /// Of the database, kept in memory by the one that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
 /// that with more of it commits take longer.
@@ -30,6 +30,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || format!("{DENSITY}{}{}", views::words_table(), views::create()),
     || format!("{TAIL}{}", views::create()),
     || PRECEDENTS.to_owned(),
+    || DEPLOYMENTS.to_owned(),
 ];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
@@ -200,6 +201,14 @@ const PRECEDENTS: &str = "
     ALTER TABLE subjects DROP COLUMN denied;
 ";
 
+/// Format 9 has deployments and what each resource serves as rows, committed with the outcome. Format 8 kept them as files, which are
+/// taken over once ([`import`](crate::deployments::import)).
+const DEPLOYMENTS: &str = "
+    CREATE TABLE deployments (place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, resource TEXT NOT NULL, artifact TEXT NOT NULL,
+        sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, location TEXT NOT NULL, receipt TEXT NOT NULL, redeemed INTEGER NOT NULL, approved_at INTEGER NOT NULL) STRICT;
+    CREATE TABLE live (tenant TEXT NOT NULL, resource TEXT NOT NULL, place INTEGER NOT NULL, redeemed INTEGER NOT NULL, PRIMARY KEY (tenant, resource)) STRICT, WITHOUT ROWID;
+";
+
 /// Says no to a file that is not ours, or not ours yet.
 pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
@@ -253,17 +262,21 @@ pub(crate) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Brings a journal of an older format to this one, in one transaction: a crash in between leaves the old one.
-pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let format = format(connection)?;
+/// Brings a journal of an older format to this one, in one transaction: a crash in between leaves the old one. `deployments` is the folder
+/// that format 8 kept deployments in.
+pub(crate) fn migrate(connection: &mut Connection, deployments: &Path) -> Result<(), StoreError> {
+    let format = format(connection).map_err(classify)?;
     if format == FORMAT {
         return Ok(());
     }
-    let tx = connection.transaction()?;
+    let tx = connection.transaction().map_err(classify)?;
     for step in STEPS.iter().skip(usize::try_from(format).unwrap_or(0)) {
-        tx.execute_batch(&step())?;
+        tx.execute_batch(&step()).map_err(classify)?;
     }
-    tx.pragma_update(None, "application_id", APPLICATION)?;
-    tx.pragma_update(None, "user_version", FORMAT)?;
-    tx.commit()
+    if format < 9 {
+        deployments::import(&tx, deployments)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION).map_err(classify)?;
+    tx.pragma_update(None, "user_version", FORMAT).map_err(classify)?;
+    tx.commit().map_err(classify)
 }

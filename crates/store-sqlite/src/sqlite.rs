@@ -7,11 +7,13 @@ use crate::readers::Readers;
 use crate::usage::{Change, usage};
 use crate::wal::Wal;
 use crate::writer::Writer;
-use crate::{DataFolder, approvals, deletion, heads, journal, open, query, requests, schedule};
+use crate::{DataFolder, approvals, deletion, deployments, heads, journal, open, query, requests, schedule};
 use receipt::{Digest, Timestamp};
+use std::{fs, io};
 use store::{
-    AskHistory, Commit, Deleted, Fact, InstanceKey, InstanceSummary, ReceiptState, RecordedAct,
-    RequestFilter, Selection, Store, StoreError, StoredReceipt, Usage, Write, Written,
+    AskHistory, Commit, Deleted, Deployment, DeploymentPage, Fact, InstanceKey, InstanceSummary,
+    ReceiptState, RecordedAct, RecordedDeployment, RequestFilter, Selection, Store, StoreError,
+    StoredReceipt, Usage, Write, Written,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -33,6 +35,7 @@ impl Sqlite {
         let mut writer = None;
         if folder.is_owned() {
             let mut db = open::own(&path)?;
+            remove_imported(folder)?;
             let (latest, mark) = (query::latest(&db)?, deletion::mark(&db)?);
             let failed = |error| StoreError::Folder { path: path.clone(), error };
             let log = Wal::open(&mut db, &path)?;
@@ -40,6 +43,17 @@ impl Sqlite {
             writer = Some(Writer::start(db, log, ledger)?.map_err(failed)?);
         }
         Ok(Self { readers: Readers::open(path)?, writer })
+    }
+}
+
+/// Format 8 kept a file a deployment. Each is a row by now, and what is kept twice can differ.
+fn remove_imported(folder: &DataFolder) -> Result<(), StoreError> {
+    let path = folder.deployments().join("records");
+    match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound && path.is_dir() => {
+            Err(StoreError::Folder { path, error })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -233,6 +247,14 @@ impl Store for Sqlite {
             None => self.readers.read(|db| heads::bytes(db, tenant))?,
         };
         Ok(Change { bytes, ..Change::default() }.on(settled))
+    }
+
+    fn deployments(&self, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
+        self.readers.read(|db| deployments::list(db, page))
+    }
+
+    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<Option<Deployment>, StoreError> {
+        self.readers.read(|db| deployments::live(db, tenant, resource))
     }
 
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {

@@ -1,6 +1,8 @@
 //! What one append writes, and on what condition.
 
-use crate::{InstanceKey, Quotas, ReceiptState, ScheduleRow, Signed, StoreError, StoredReceipt, Usage};
+use crate::{
+    Deployment, InstanceKey, Quotas, ReceiptState, ScheduleRow, Signed, StoreError, StoredReceipt, Usage,
+};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId, RequestId};
@@ -24,6 +26,8 @@ pub struct Batch {
     pub seen: Option<Box<Precondition>>,
     /// The people whose denial is issued with it, or whose approval is spent.
     pub signed: Option<Box<Signed>>,
+    /// A deployment that took place. One whose id is on record already changes nothing.
+    pub deployment: Option<Box<Deployment>>,
     /// How the instance stands with them, where that is another way than before.
     pub agenda: Option<ScheduleRow>,
 }

@@ -5,6 +5,7 @@
 //! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
 
 mod batch;
+mod deployment;
 mod error;
 pub mod files;
 pub mod ownership;
@@ -14,6 +15,7 @@ mod summary;
 mod write;
 
 pub use batch::{Batch, JournalPosition, NewRequest, Precondition};
+pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 pub use error::StoreError;
 pub use quota::{OverQuota, Quotas, Usage, quota_names};
 pub use record::{
@@ -205,6 +207,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn output(&self, key: &InstanceKey) -> Result<String, StoreError>;
+
+    /// Deployments, in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn deployments(&self, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError>;
+
+    /// What a resource serves now.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<Option<Deployment>, StoreError>;
 
     /// What a tenant keeps. Costs one row.
     ///

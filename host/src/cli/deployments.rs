@@ -3,8 +3,8 @@
 use crate::cli::data_dir::Data;
 use crate::cli::{Exit, json_line};
 use clap::Args;
-use engine::capability::Deploy;
 use std::io::Write as _;
+use store::{DeploymentFilter, DeploymentPage, RecordedDeployment, Store as _};
 use workflow::Quoted;
 
 /// List deployments.
@@ -17,20 +17,15 @@ pub(crate) struct Deployments {
 
 impl Deployments {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (folder, _store) = data.read()?;
-        let deploy = Deploy::new(folder.deployments());
+        let (_folder, store) = data.read()?;
         let mut out = anstream::stdout().lock();
-        for deployment in deploy.list()? {
+        let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
+        for RecordedDeployment { deployment, is_live, .. } in store.deployments(page)? {
             if self.json {
                 writeln!(out, "{}", json_line(&deployment)?)?;
                 continue;
             }
-            let current = deploy.current(&deployment.tenant, &deployment.resource)?;
-            let serving = if current.is_some_and(|current| current.id == deployment.id) {
-                "current"
-            } else {
-                "replaced"
-            };
+            let serving = if is_live { "current" } else { "replaced" };
             let (id, tenant, resource) = (&deployment.id, &deployment.tenant, Quoted(&deployment.resource));
             writeln!(out, "{id}  {tenant}  {resource}  {serving}")?;
             writeln!(

@@ -6,11 +6,13 @@
 //!
 //! A [`Permit`] has one constructor, the gate's. A capability that forgets to check does not compile.
 
+mod artifacts;
 mod deploy;
 mod gate;
 
-pub use deploy::{Deploy, Deployment};
+pub use deploy::Deploy;
 pub use gate::{Claim, Gate, GateContext, Permit, Refusal};
+pub use store::Deployment;
 
 use receipt::Digest;
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,8 @@ pub struct Performed {
     pub id: String,
     /// Where its result is, in words that a tenant may read.
     pub location: String,
+    /// What the host's own store records of it, in one transaction with the outcome. None for a target that keeps its own records.
+    pub deployment: Option<Box<Deployment>>,
 }
 
 /// How a target recognises an action that it has seen before.

@@ -9,7 +9,7 @@ use crate::runtime::journals::Origin;
 use crate::trust::{Known, Trust, scope_of};
 use receipt::{Digest, Json, Scope, Timestamp};
 use std::sync::Arc;
-use store::{Batch, Precondition, ReceiptState, StoreError, StoredReceipt};
+use store::{Batch, Deployment, Precondition, ReceiptState, StoreError, StoredReceipt};
 use workflow::{Asked, Call, Check, Effect, Entry, Invocation, Quoted, ReceiptId};
 
 /// A receipt that this drive has spent, and that nobody has acted on yet.
@@ -102,23 +102,30 @@ impl Driver {
             Some(SpentReceipt { permit, .. }) => scope_of(permit.receipt().key_id()),
             None => self.inner.scope_of(&receipt)?,
         };
-        let effect = self.effect(invocation, spent, interrupted).await?;
+        let (effect, deployment) = self.effect(invocation, spent, interrupted).await?;
         let attested = self.inner.attested(call, &receipt, scope, &effect);
         let performed = Entry::Performed { call, receipt, effect };
-        match attested {
-            Ok(attested) => self.append([performed, attested]).await,
-            // What happened is recorded even where it cannot be signed; the next drive signs it.
-            Err(error) => self.append([performed]).await.and(Err(error)),
+        // What happened is recorded even where it cannot be signed; the next drive signs it.
+        let (entries, signed) = match attested {
+            Ok(attested) => (vec![performed, attested], Ok(())),
+            Err(error) => (vec![performed], Err(error)),
+        };
+        let is_deployed = deployment.is_some();
+        self.append_batch(Batch { entries, deployment, ..Batch::default() }).await?;
+        if is_deployed {
+            self.inner.publisher.wake();
         }
+        signed
     }
 
+    /// How the action ended, and what the store is to record of it.
     async fn effect(
         &self,
         invocation: &Invocation,
         spent: Option<SpentReceipt>,
         interrupted: bool,
-    ) -> Result<Effect, Error> {
-        let unknown = |message: String| Ok(Effect::Unknown { message });
+    ) -> Result<(Effect, Option<Box<Deployment>>), Error> {
+        let unknown = |message: String| Ok((Effect::Unknown { message }, None));
         let Some(capability) = self.inner.capabilities.named(&invocation.capability) else {
             return unknown(format!(
                 "this host has no capability {} any more",
@@ -136,19 +143,24 @@ impl Driver {
         let (permit, attempt) = match permitted {
             Ok(permitted) => permitted,
             Err(message) if interrupted => return unknown(message),
-            Err(message) => return Ok(Effect::Failed { message, started_at, finished_at: started_at }),
+            Err(message) => {
+                return Ok((Effect::Failed { message, started_at, finished_at: started_at }, None));
+            }
         };
         let performed = self.perform(permit, invocation, attempt).await?;
         let finished_at = self.inner.now()?;
-        Ok(match performed {
-            Ok(performed) => {
+        let mut deployment = None;
+        let effect = match performed {
+            Ok(mut performed) => {
+                deployment = performed.deployment.take();
                 Effect::Succeeded { output: output(&performed, invocation), started_at, finished_at }
             }
             // An earlier attempt may have got further than this one.
             Err(PerformError::Failed(message)) if interrupted => Effect::Unknown { message },
             Err(PerformError::Failed(message)) => Effect::Failed { message, started_at, finished_at },
             Err(PerformError::Unknown(message)) => Effect::Unknown { message },
-        })
+        };
+        Ok((effect, deployment))
     }
 
     /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the

@@ -4,6 +4,7 @@ use crate::limits::Settings;
 use crate::runtime::times::Times;
 use crate::{Clock, Error};
 use receipt::{Digest, PersonId, Timestamp};
+use std::sync::Arc;
 use store::{Fact, InstanceKey, Stamp, Store};
 use store_sqlite::DataFolder;
 use workflow::{ActorId, Entry, Replay};
@@ -13,7 +14,7 @@ pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
 
 /// The durable state of a host, with the time that is recorded in it.
 pub(crate) struct Journals {
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) observer: Option<Observer>,
     pub(crate) settings: Settings,

@@ -6,6 +6,7 @@ pub(crate) mod due;
 pub(crate) mod journals;
 pub(crate) mod lease;
 pub(crate) mod programs;
+pub(crate) mod publisher;
 pub(crate) mod remote_authority;
 pub(crate) mod requests;
 pub(crate) mod slots;

@@ -1,0 +1,257 @@
+//! Files that say what each resource serves, for programs that serve it: written behind the rows of the store, and repaired at start.
+//!
+//! ```text
+//! deployments/current/<tenant>/<sha256 of the resource>.json    the live deployment
+//! deployments/current/published                                 up to which row all of them are on disk
+//! ```
+//!
+//! The rows are the truth. A file lags behind its row by milliseconds; after a crash, the files since the last recorded place are written
+//! again. Where the folder does not fit the rows, as after a restored backup, all files are written and the others are removed.
+
+use receipt::Digest;
+use rustix::fs::syncfs;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use store::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment, Store, StoreError, files};
+
+/// Rows that are read at once.
+const PAGE: u32 = 256;
+
+/// Pages that are published before the thread ends; the next start goes on from there.
+const LAST_PAGES: usize = 16;
+
+/// Between two looks at the rows, so that many deployments make for few looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The place is recorded after so many rows: each time costs a synchronisation of the file system, and a start compares at most so many files.
+const RECORD_EVERY: u64 = 4_096;
+
+/// After a failure, the thread tries again this much later.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// Published files are for other accounts to read, if the folder above lets them in.
+const FILE: u32 = 0o644;
+
+/// Called with what keeps files from being published, in words of one line.
+pub(crate) type Problems = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The thread that publishes. Dropped, it publishes what is left, within bounds, and ends.
+pub(crate) struct Publisher {
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    /// Starts the thread, which first publishes what an earlier process left.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        deployments: &Path,
+        problems: Problems,
+    ) -> Result<Self, StoreError> {
+        let (wake, woken) = sync_channel(1);
+        let folder = deployments.join("current");
+        let mut publishing = Publishing { store, folder: folder.clone(), problems, state: None };
+        let thread = thread::Builder::new()
+            .name("pp-host-publisher".to_owned())
+            .spawn(move || publishing.run(&woken))
+            .map_err(|error| StoreError::Folder { path: folder, error })?;
+        Ok(Self { wake: Some(wake), thread: Some(thread) })
+    }
+
+    /// Says that there is a new row.
+    pub(crate) fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            // A full channel holds a wake-up already.
+            let _ = wake.try_send(());
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.wake.take();
+        if let Some(thread) = self.thread.take() {
+            // Rows that a panic left unpublished are published at the next start.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Publishing {
+    store: Arc<dyn Store>,
+    folder: PathBuf,
+    problems: Problems,
+    /// None until what is there has been compared with the rows.
+    state: Option<State>,
+}
+
+/// How far the files are.
+struct State {
+    /// The last row that is published.
+    last: Place,
+    /// The last row up to which all files are on disk.
+    recorded: u64,
+}
+
+/// A row, by its place and its id: after a restored backup another row may have the place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Place {
+    place: u64,
+    id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    File(#[from] io::Error),
+}
+
+impl Publishing {
+    fn run(&mut self, woken: &Receiver<()>) {
+        let mut next = Ok(());
+        loop {
+            let is_over = next == Err(RecvTimeoutError::Disconnected);
+            let published = self.publish(if is_over { LAST_PAGES } else { usize::MAX });
+            if let Err(problem) = &published {
+                let folder = self.folder.display();
+                (self.problems)(&format!(
+                    "cannot publish what resources serve to {folder}: {problem} (deployments are on record; the files follow)"
+                ));
+            }
+            if is_over {
+                return;
+            }
+            let woken_meanwhile = woken.recv_timeout(PAUSE);
+            next = match (woken_meanwhile, published) {
+                (Err(RecvTimeoutError::Timeout), Ok(())) => woken.recv().map_err(RecvTimeoutError::from),
+                (Err(RecvTimeoutError::Timeout), Err(_)) => woken.recv_timeout(RETRY_AFTER),
+                (woken_meanwhile, _) => woken_meanwhile,
+            };
+        }
+    }
+
+    /// Publishes what is not published yet.
+    fn publish(&mut self, pages: usize) -> Result<(), Problem> {
+        if self.state.is_none() {
+            self.state = Some(self.compare()?);
+        }
+        for _ in 0..pages {
+            let Some(state) = &mut self.state else { return Ok(()) };
+            let page = page(&*self.store, state.last.place)?;
+            for row in &page {
+                write(&self.folder, &row.deployment)?;
+                state.last = Place::of(row);
+            }
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+        match &self.state {
+            Some(state) if state.last.place >= state.recorded + RECORD_EVERY => Ok(self.record()?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds out up to where the files are as the rows say. Where they are of other rows, all of them are made anew.
+    fn compare(&self) -> Result<State, Problem> {
+        let recorded = Place::read(&self.folder.join("published"));
+        let row = match recorded.place.checked_sub(1) {
+            Some(before) => self.store.deployments(DeploymentPage {
+                after: before,
+                limit: 1,
+                filter: DeploymentFilter::All,
+            })?,
+            None => Vec::new(),
+        };
+        let (recorded_place, last) = match row.first().map(Place::of) {
+            Some(place) if place == recorded => (recorded.place, recorded),
+            _ => (0, self.repair()?),
+        };
+        Ok(State { recorded: recorded_place, last })
+    }
+
+    /// Writes every file, and removes those of resources that serve nothing.
+    fn repair(&self) -> Result<Place, Problem> {
+        let (mut last, mut written) = (Place::default(), HashSet::new());
+        loop {
+            let page = page(&*self.store, last.place)?;
+            for row in &page {
+                written.insert(write(&self.folder, &row.deployment)?);
+                last = Place::of(row);
+            }
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+        for tenant in folders(&self.folder)? {
+            for file in fs::read_dir(tenant)? {
+                let path = file?.path();
+                if !written.contains(&path) {
+                    files::remove(&path)?;
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    /// Records up to where all files are on disk.
+    fn record(&mut self) -> io::Result<()> {
+        let Some(state) = &mut self.state else { return Ok(()) };
+        syncfs(File::open(&self.folder)?)?;
+        let Place { place, id } = &state.last;
+        files::replace(&self.folder.join("published"), format!("{place} {id}\n").as_bytes(), FILE)?;
+        state.recorded = *place;
+        Ok(())
+    }
+}
+
+impl Place {
+    fn of(row: &RecordedDeployment) -> Self {
+        Self { place: row.place, id: row.deployment.id.clone() }
+    }
+
+    /// What is recorded; the beginning where nothing readable is.
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let (place, id) = text.trim().split_once(' ').unwrap_or_default();
+        place.parse().map_or_else(|_| Self::default(), |place| Self { place, id: id.to_owned() })
+    }
+}
+
+fn page(store: &dyn Store, after: u64) -> Result<Vec<RecordedDeployment>, StoreError> {
+    store.deployments(DeploymentPage { after, limit: PAGE, filter: DeploymentFilter::Live })
+}
+
+/// Puts a file in its place, whole, unless it is there. The system writes it to disk when it likes.
+fn write(folder: &Path, deployment: &Deployment) -> io::Result<PathBuf> {
+    let tenant = folder.join(deployment.tenant.as_str());
+    files::make_folder(&tenant)?;
+    // A resource's name may be longer than a file's and have any character: its digest names the file.
+    let path = tenant.join(format!("{}.json", Digest::of(deployment.resource.as_bytes())));
+    let (temporary, json) = (path.with_extension("new"), serde_json::to_vec_pretty(deployment)?);
+    if fs::read(&path).is_ok_and(|found| found == json) {
+        return Ok(path);
+    }
+    let mut file = File::options().write(true).create(true).truncate(true).mode(FILE).open(&temporary)?;
+    io::Write::write_all(&mut file, &json)?;
+    fs::rename(&temporary, &path)?;
+    Ok(path)
+}
+
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
+}

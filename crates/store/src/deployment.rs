@@ -1,0 +1,62 @@
+//! Deployments: what was deployed under which receipt, and what each resource serves.
+
+use receipt::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use workflow::TenantId;
+
+/// One deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Its identifier: the same for every attempt of one redemption.
+    pub id: String,
+    /// The tenant whose workflow deployed.
+    pub tenant: TenantId,
+    /// The resource that it was made to.
+    pub resource: String,
+    /// The artifact's file name.
+    pub artifact: String,
+    /// The artifact's digest.
+    pub artifact_sha256: Digest,
+    /// The artifact's size in bytes.
+    pub artifact_bytes: u64,
+    /// The file that has the artifact, relative to the data folder. Tenants read it, so it names nothing else of this machine.
+    pub location: String,
+    /// The receipt that it rests on.
+    pub receipt_id: String,
+    /// The redemption's place among all facts.
+    pub order: u64,
+    /// When the receipt was issued.
+    pub approved_at: Timestamp,
+}
+
+/// A deployment on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedDeployment {
+    /// Its place among all deployments, in the order in which they were recorded. Later is larger.
+    pub place: u64,
+    /// What was deployed.
+    pub deployment: Deployment,
+    /// Whether its resource serves it now. Of two deployments to one resource, the one whose receipt was redeemed later is live.
+    pub is_live: bool,
+}
+
+/// Which deployments to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeploymentPage {
+    /// Those recorded after this place; 0 for all.
+    pub after: u64,
+    /// At most so many.
+    pub limit: u32,
+    /// Which of them.
+    pub filter: DeploymentFilter,
+}
+
+/// Which deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeploymentFilter {
+    /// Every deployment.
+    All,
+    /// Those that their resources serve now.
+    Live,
+}
