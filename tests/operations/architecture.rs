@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the engine from the ground up. A module may know those before it in the list, and none after it.
-const ENGINE: [&str; 19] = [
+const ENGINE: [&str; 20] = [
     "clock",
     "ids",
     "words",
     "process",
     "limits",
+    "access",
     "trust",
     "capability",
     "issuer",

@@ -1,5 +1,6 @@
 //! Operating a host: limits, the control socket, and where the code of others comes from.
 
+mod access;
 mod architecture;
 mod control_socket;
 mod core_dumps;

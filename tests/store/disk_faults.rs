@@ -118,6 +118,18 @@ impl Store for Faulty {
         self.inner.facts(key)
     }
 
+    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<store::Fact>, StoreError> {
+        self.inner.facts_from(key, index, limit)
+    }
+
+    fn deletions(&self) -> Result<Vec<store::Deleted>, StoreError> {
+        self.inner.deletions()
+    }
+
+    fn revocation(&self, id: &ReceiptId) -> Result<Option<store::StoredReceipt>, StoreError> {
+        self.inner.revocation(id)
+    }
+
     fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
         self.inner.due_tenants(by)
     }

@@ -1,5 +1,6 @@
 //! What can go wrong in the host, as opposed to in a workflow.
 
+use crate::access::AccessError;
 use crate::ids::{IdError, NoEntropy};
 use crate::issuer::{IssueError, KeyringError};
 use crate::trust::ActError;
@@ -203,6 +204,9 @@ pub enum Error {
         /// The request.
         request: RequestId,
     },
+    /// The principal may not.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// An inconsistency inside the host.
     #[error("internal error: {0}")]
     Internal(String),

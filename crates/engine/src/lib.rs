@@ -36,8 +36,10 @@
 //! state, runtime           what they share
 //! issuer, capability       the private keys; the gate and what is behind it
 //! trust, limits, history   who may decide; every bound; an instance's past for people
+//! access                   who may ask for which operation
 //! ```
 
+mod access;
 pub mod api;
 mod approvals;
 mod builder;

@@ -59,14 +59,6 @@ fn remove_imported(folder: &DataFolder) -> Result<(), StoreError> {
 
 /// For whoever looks at everything, or follows what happens.
 impl Sqlite {
-    /// The instances that were deleted, in order.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn deletions(&self) -> Result<Vec<Deleted>, StoreError> {
-        self.readers.read(deletion::deletions)
-    }
-
     /// The last fact's place; 0 where there is none.
     ///
     /// # Errors
@@ -81,20 +73,6 @@ impl Sqlite {
     /// When the state cannot be read.
     pub fn facts_after(&self, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
         self.readers.read(|db| journal::after(db, seq, limit))
-    }
-
-    /// The first facts of an instance from that index on, in order.
-    ///
-    /// # Errors
-    /// When the state cannot be read, or has no such instance.
-    pub fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        let hint = self.hint(key);
-        self.readers.read(|db| journal::from(db, key, (index, limit), hint))
-    }
-
-    /// The signed revocation of that id.
-    pub fn revocation(&self, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError> {
-        self.readers.read(|db| query::revocation(db, id))
     }
 
     /// What is known of the end of an instance's journal. Asked before a transaction begins, it says nothing that is not in there.
@@ -125,6 +103,19 @@ impl Store for Sqlite {
             None => journal::all(db),
             Some(key) => journal::journal(db, key, hint),
         })
+    }
+
+    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+        let hint = self.hint(key);
+        self.readers.read(|db| journal::from(db, key, (index, limit), hint))
+    }
+
+    fn deletions(&self) -> Result<Vec<Deleted>, StoreError> {
+        self.readers.read(deletion::deletions)
+    }
+
+    fn revocation(&self, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError> {
+        self.readers.read(|db| query::revocation(db, id))
     }
 
     fn instances(&self) -> Result<Vec<InstanceKey>, StoreError> {

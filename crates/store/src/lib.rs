@@ -109,6 +109,24 @@ pub trait Store: Send + Sync {
     /// When the state cannot be read.
     fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError>;
 
+    /// The first facts of an instance from that index on, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read, or has no such instance.
+    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError>;
+
+    /// The instances that were deleted, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn deletions(&self) -> Result<Vec<Deleted>, StoreError>;
+
+    /// The signed revocation of that id.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn revocation(&self, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError>;
+
     /// The tenants that have an instance that is due by then. Costs a look-up a tenant.
     ///
     /// # Errors

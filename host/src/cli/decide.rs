@@ -24,7 +24,7 @@ impl Manner {
     /// The decision about `request`; none when it is to wait.
     pub(crate) fn decide(self, request: &Request) -> anyhow::Result<Option<Judgement>> {
         let automatic = |decision, reason: &str| {
-            let by = Attended::Automatic.decider(&Account::own())?;
+            let by = Attended::Automatic.decider(Account::own().as_str())?;
             Ok(Some(Judgement { decision, by, reason: Some(reason.to_owned()) }))
         };
         match self {
@@ -83,7 +83,7 @@ fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
     };
     Ok(Some(Judgement {
         decision,
-        by: Attended::InPerson.decider(&Account::own())?,
+        by: Attended::InPerson.decider(Account::own().as_str())?,
         reason: Some("decided at the terminal".to_owned()),
     }))
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use std::io::Write as _;
 use std::time::Duration;
 use std::{io, thread};
-use store::{Fact, InstanceKey};
+use store::{Fact, InstanceKey, Store as _};
 use store_sqlite::Sqlite;
 use workflow::Entry;
 

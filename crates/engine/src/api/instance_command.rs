@@ -1,7 +1,7 @@
 //! What an operator does to one instance.
 
-use crate::api::OperationOutcome;
 use crate::api::submit::nothing;
+use crate::api::{OperationOutcome, Right};
 use crate::instances::Back;
 use crate::{Error, Host, Workflow};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,19 @@ pub enum InstanceCommand {
     },
     /// Delete it.
     Delete,
+}
+
+impl InstanceCommand {
+    /// The right that it takes.
+    pub(super) fn needs(&self) -> Right {
+        match self {
+            Self::SendEvent { .. } => Right::SendEvent,
+            Self::Resolve { .. } => Right::Resolve,
+            Self::Pause | Self::Resume | Self::Terminate { .. } | Self::Restart { .. } | Self::Delete => {
+                Right::Control
+            }
+        }
+    }
 }
 
 impl Host {

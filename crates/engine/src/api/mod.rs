@@ -1,16 +1,27 @@
-//! What can be asked of a host from outside, one value each: by a command in its own process, or through its control socket by one in
-//! another. Both come to the same function.
+//! What can be asked of a host from outside, one value each: an [`Operation`] changes something, a [`Query`] is answered with a [`View`].
+//! The command line, the control socket and any other way in translate to these, and say which [`Principal`] asks. One table
+//! ([`Right`]) says who may do what.
 
-mod account;
+mod guard;
 mod instance_command;
 mod query;
+mod read_only;
 mod submit;
+mod view;
 
+pub use crate::access::{
+    About, AccessError, Account, DeciderSession, Principal, Right, TokenGrant, TokenScope, UnknownScope,
+};
 pub use crate::instances::Back;
-pub use account::Account;
 pub use instance_command::InstanceCommand;
-pub use query::ReadOnlyHost;
+pub use query::{AuditScope, Extent, Query};
+pub use read_only::ReadOnlyHost;
 pub use submit::{Created, Submit};
+pub use view::{
+    AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
+    KeptReceipt, LimitRow, OpenAction, ReceiptFate, ReceiptRow, RequestDetail, RequestRow, RequestStatistics,
+    StateDetail, UsageRow, View, WaitsFor,
+};
 
 use crate::issuer::{DemoDecider, Judgement};
 use crate::trust::Act;
@@ -120,11 +131,11 @@ impl Attended {
     /// Who decides for show.
     ///
     /// # Errors
-    /// Never: the names of accounts are names of deciders.
-    pub fn decider(self, by: &Account) -> Result<DemoDecider, InvalidId> {
+    /// When `by` is no name of a decider. Every account's is.
+    pub fn decider(self, by: &str) -> Result<DemoDecider, InvalidId> {
         let name = match self {
             Self::Automatic => "automatic",
-            Self::InPerson => by.as_str(),
+            Self::InPerson => by,
         };
         name.parse().map(DemoDecider::new)
     }
@@ -181,6 +192,24 @@ pub enum OperationOutcome {
 }
 
 impl Operation {
+    /// The right that it takes, and what it is about.
+    fn needs(&self) -> (Right, About<'_>) {
+        match self {
+            Self::Submit(submit) => (Right::Submit, About::Tenant(&submit.tenant)),
+            Self::Handle { key, handling } => (handling.needs(), About::Tenant(&key.tenant)),
+            Self::DecideAsDemo { request, .. } => (Right::DecideAsDemo, About::Request(request)),
+            Self::DrawUp { request, by, .. } | Self::DrawUpReview { request, by, .. } => {
+                (Right::DrawUp, About::Statement(request, by))
+            }
+            Self::Sign { request, .. } | Self::Review { request, .. } => {
+                (Right::Carry, About::Request(request))
+            }
+            Self::Withdraw { request, .. } => (Right::Withdraw, About::Request(request)),
+            Self::Revoke { receipt, .. } => (Right::Revoke, About::Receipt(receipt)),
+            Self::Say { .. } => (Right::Say, About::Host),
+        }
+    }
+
     /// The component that travels beside it; nothing, for most.
     pub(crate) fn component(&self) -> &[u8] {
         match self {
@@ -209,20 +238,22 @@ impl Host {
     /// # Errors
     /// Whatever keeps it from being done. Nothing has been done then.
     pub fn operate(&self, operation: Operation) -> Result<OperationOutcome, Error> {
-        self.operate_for(&Account::own(), operation)
+        self.operate_as(&Principal::own(), operation)
     }
 
-    /// Does what an operation says, for an account that the system has named. What is recorded as done by somebody is done by that account.
+    /// Does what an operation says for a principal, whose name is in what is recorded.
     ///
     /// # Errors
-    /// Whatever keeps it from being done. Nothing has been done then.
-    pub fn operate_for(&self, account: &Account, operation: Operation) -> Result<OperationOutcome, Error> {
-        let by = account.as_str();
+    /// When the principal may not, or whatever keeps it from being done. Nothing has been done then.
+    pub fn operate_as(&self, principal: &Principal, operation: Operation) -> Result<OperationOutcome, Error> {
+        let (right, about) = operation.needs();
+        guard::check(&*self.0.journals.store, principal, right, about)?;
+        let by = &*principal.name();
         match operation {
             Operation::Submit(submit) => self.submitted(submit),
             Operation::Handle { key, handling } => self.handled(&key, by, handling),
             Operation::DecideAsDemo { request, decision, attended, reason } => {
-                let judgement = Judgement { decision, by: attended.decider(account)?, reason };
+                let judgement = Judgement { decision, by: attended.decider(by)?, reason };
                 let receipt = self.decide(&request, &judgement)?;
                 self.issued(&request, receipt)
             }

@@ -1,94 +1,193 @@
-//! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
+//! What can be looked up in a host, one value each, and who may look.
 
-use crate::issuer::{Keyring, KeyringError, Request};
-use crate::runtime::requests;
-use crate::trust::{Judge, Recall, Trust};
-use crate::{Clock as _, Error, SystemClock, Waiting};
-use policy::Policy;
-use receipt::{KeySet, Timestamp};
-use std::io::ErrorKind;
-use std::path::Path;
-use store::{InstanceKey, Store};
-use store_sqlite::{DataFolder, Sqlite};
-use workflow::RequestId;
+use crate::access::{About, Principal, Right};
+use crate::api::ReadOnlyHost;
+use crate::api::guard::check;
+use crate::api::view::{Reader, View};
+use crate::{Error, Host};
+use serde::{Deserialize, Serialize};
+use store::{InstanceKey, InstanceState};
+use workflow::{ReceiptId, RequestId, TenantId};
 
-/// A data folder, to look into.
-pub struct ReadOnlyHost {
-    store: Sqlite,
-    trust: Trust,
-    keys: KeySet,
-    policy: Box<dyn Policy>,
+/// Something to look up. Changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "query", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Query {
+    /// Instances and their states, newest first. Answered with [`View::Instances`].
+    Instances {
+        /// Of this tenant only.
+        tenant: Option<TenantId>,
+        /// In this state only.
+        status: Option<InstanceState>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// One instance with everything it has asked for. Answered with [`View::Instance`].
+    Instance {
+        /// The instance.
+        key: InstanceKey,
+    },
+    /// What an instance's guest has printed. Answered with [`View::Output`].
+    Output {
+        /// The instance.
+        key: InstanceKey,
+    },
+    /// Every record, oldest first. Answered with [`View::Audit`].
+    Audit {
+        /// Whose records.
+        of: AuditScope,
+    },
+    /// The first facts of an instance from an index on: to follow it. Answered with [`View::Facts`].
+    Facts {
+        /// The instance.
+        key: InstanceKey,
+        /// The index in the instance's journal, from 0.
+        from: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with [`View::Requests`].
+    Requests {
+        /// Of this tenant only.
+        tenant: Option<TenantId>,
+    },
+    /// One request: what would be signed, and how decisions about it stand. Answered with [`View::Request`].
+    Request {
+        /// The request.
+        request: RequestId,
+    },
+    /// How requests have been decided: how many, how fast, by whom. Answered with [`View::RequestStatistics`].
+    RequestStatistics,
+    /// What the policy answers to a request, and why. Answered with [`View::Explanation`].
+    Explain {
+        /// The request.
+        request: RequestId,
+    },
+    /// All receipts and revocations, by the time of issue. Answered with [`View::Receipts`].
+    Receipts {
+        /// Of this tenant only.
+        tenant: Option<TenantId>,
+    },
+    /// One receipt or revocation. Answered with [`View::Receipt`].
+    Receipt {
+        /// Its id.
+        receipt: ReceiptId,
+    },
+    /// A receipt in the published form, for others to verify. Answered with [`View::Export`].
+    Export {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// With what, beside what is signed.
+        extent: Extent,
+    },
+    /// What was deployed, in the order in which it was. Answered with [`View::Deployments`].
+    Deployments {
+        /// Of this tenant only.
+        tenant: Option<TenantId>,
+    },
+    /// Who may decide, and with which keys. Answered with [`View::Deciders`].
+    Deciders,
+    /// The keys that verify receipts, in the published form. Answered with [`View::Keys`].
+    Keys,
+    /// Every limit, its value, and where that comes from. Answered with [`View::Limits`].
+    Limits {
+        /// The tenant; a tenant that the settings do not name, where there is none.
+        tenant: Option<TenantId>,
+    },
+    /// What a tenant keeps. Answered with [`View::Usage`].
+    Usage {
+        /// The tenant.
+        tenant: TenantId,
+    },
+}
+
+/// Whose records an audit shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditScope {
+    /// Everybody's, and what operators said.
+    Host,
+    /// A tenant's.
+    Tenant(TenantId),
+    /// One instance's.
+    Instance(InstanceKey),
+}
+
+/// What an exported receipt has beside what is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// What opens its commitment: the request, its salt, summary and binding. For the owner.
+    Owner,
+    /// Nothing.
+    Public,
+}
+
+impl Host {
+    /// Looks something up for a principal.
+    ///
+    /// # Errors
+    /// When the principal may not see it, there is no such thing, or the state cannot be read.
+    pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let journals = &self.0.journals;
+        let judge = self.0.judge(&trust, at);
+        answer(&Reader::new(&*journals.store, &journals.settings, judge), principal, query)
+    }
 }
 
 impl ReadOnlyHost {
-    /// Opens a folder under the policy that governs it; none where nobody wrote one.
+    /// Looks something up for a principal.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
-    pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
-        let folder = DataFolder::read(data)?;
-        let store = Sqlite::open(&folder)?;
-        let keys = match Keyring::public(&folder.keys()) {
-            // Where there are no keys there are no receipts that could make anything known.
-            Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
-                KeySet::new("none")
+    /// When the principal may not see it, there is no such thing, or the state cannot be read.
+    pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
+        answer(&self.reader()?, principal, query)
+    }
+}
+
+fn answer(reader: &Reader<'_>, principal: &Principal, query: Query) -> Result<View, Error> {
+    let (right, about) = query.needs();
+    check(reader.store, principal, right, about)?;
+    reader.view(principal, query)
+}
+
+impl Query {
+    /// The right that it takes, and what it is about.
+    pub(super) fn needs(&self) -> (Right, About<'_>) {
+        match self {
+            Self::Instances { tenant, .. } | Self::Deployments { tenant } => {
+                (Right::SeeInstances, own_or(tenant))
             }
-            keys => keys?,
-        };
-        let mut trust = Trust::default();
-        trust.extend(&store.acts(0)?)?;
-        Ok(Self { store, trust, keys, policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())) })
+            Self::Instance { key } | Self::Output { key } | Self::Facts { key, .. } => {
+                (Right::SeeInstances, About::Tenant(&key.tenant))
+            }
+            Self::Audit { of } => match of {
+                AuditScope::Host => (Right::SeeHost, About::Host),
+                AuditScope::Tenant(tenant) => (Right::SeeInstances, About::Tenant(tenant)),
+                AuditScope::Instance(key) => (Right::SeeInstances, About::Tenant(&key.tenant)),
+            },
+            Self::Requests { tenant } => (Right::SeeRequests, own_or(tenant)),
+            Self::Request { request } | Self::Explain { request } => {
+                (Right::SeeRequests, About::Request(request))
+            }
+            Self::RequestStatistics => (Right::SeeHost, About::Host),
+            Self::Receipts { tenant } => (Right::SeeReceipts, own_or(tenant)),
+            Self::Receipt { receipt } | Self::Export { receipt, extent: Extent::Owner } => {
+                (Right::SeeReceipts, About::Receipt(receipt))
+            }
+            Self::Export { receipt, extent: Extent::Public } => {
+                (Right::SeePublicReceipts, About::Receipt(receipt))
+            }
+            Self::Deciders => (Right::SeeDeciders, About::Host),
+            Self::Keys => (Right::SeeKeys, About::Host),
+            Self::Limits { tenant } => (Right::SeeLimits, tenant.as_ref().map_or(About::Host, About::Tenant)),
+            Self::Usage { tenant } => (Right::SeeLimits, About::Tenant(tenant)),
+        }
     }
+}
 
-    /// The durable state.
-    #[must_use]
-    pub fn store(&self) -> &Sqlite {
-        &self.store
-    }
-
-    /// The policy that governs.
-    #[must_use]
-    pub fn policy(&self) -> &dyn Policy {
-        &*self.policy
-    }
-
-    /// A request, as an approver sees it.
-    ///
-    /// # Errors
-    /// When there is none of that id.
-    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
-        self.asked(id).map(|(_, request)| request)
-    }
-
-    /// The requests that wait for a decision, oldest first.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        requests::waiting(&self.store, self.judge()?)
-    }
-
-    /// How a request stands.
-    ///
-    /// # Errors
-    /// When there is none of that id.
-    pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
-        let (key, request) = self.asked(id)?;
-        requests::standing(&self.store, self.judge()?, key, request)
-    }
-
-    fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        let (key, mut request) = requests::request(&self.store, id)?;
-        requests::recall(&mut Recall::new(&self.store, self.judge()?), &mut request)?;
-        Ok((key, request))
-    }
-
-    fn judge(&self) -> Result<Judge<'_>, Error> {
-        Ok(Judge { keys: &self.keys, trust: &self.trust, policy: &*self.policy, at: self.now()? })
-    }
-
-    fn now(&self) -> Result<Timestamp, Error> {
-        let wall = SystemClock.now();
-        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
-    }
+/// A list of one tenant's, or of all that the principal has to do with.
+fn own_or(tenant: &Option<TenantId>) -> About<'_> {
+    tenant.as_ref().map_or(About::Own, About::Tenant)
 }

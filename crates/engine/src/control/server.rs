@@ -1,6 +1,6 @@
 //! The side that answers.
 
-use crate::api::{Account, Operation};
+use crate::api::{Account, Operation, Principal};
 use crate::control::{NAME, Reply, VERSION, frame, is_trusted, short_path};
 use crate::{Error, Host};
 use rustix::net::sockopt::socket_peercred;
@@ -125,13 +125,12 @@ fn answer(host: &Host, mut stream: UnixStream) -> io::Result<()> {
     let largest =
         u32::try_from(host.0.journals.settings.largest().sandbox.component_bytes).unwrap_or(u32::MAX);
     let component = frame::read(&mut stream, largest)?;
+    let principal = Principal::Operator(Account::of(peer.as_raw()));
     let reply = match serde_json::from_slice::<Operation>(&text) {
-        Ok(operation) => {
-            match host.operate_for(&Account::of(peer.as_raw()), operation.with_component(component)) {
-                Ok(answer) => Reply::Answered(answer),
-                Err(error) => Reply::Refused(error.to_string()),
-            }
-        }
+        Ok(operation) => match host.operate_as(&principal, operation.with_component(component)) {
+            Ok(answer) => Reply::Answered(answer),
+            Err(error) => Reply::Refused(error.to_string()),
+        },
         Err(error) => Reply::Refused(format!("this is no operation: {error}")),
     };
     frame::write(&mut stream, &serde_json::to_vec(&reply)?)

@@ -1,0 +1,226 @@
+//! Who may do what: one table of rights, and one function that reads it.
+
+mod account;
+mod principal;
+
+pub use account::Account;
+pub use principal::{DeciderSession, Principal, TokenGrant, TokenScope, UnknownScope};
+
+use receipt::PersonId;
+use workflow::{ReceiptId, RequestId, TenantId};
+
+/// What an operation or a query needs: a row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Create an instance.
+    Submit,
+    /// Send an instance an event.
+    SendEvent,
+    /// Pause, resume, restart, terminate or delete an instance.
+    Control,
+    /// Record what was found out about an action.
+    Resolve,
+    /// Decide as the demo decider.
+    DecideAsDemo,
+    /// Draw up what a person would sign.
+    DrawUp,
+    /// Carry what a person has signed.
+    Carry,
+    /// Take a request back.
+    Withdraw,
+    /// Take a receipt back.
+    Revoke,
+    /// Record an act about who may decide.
+    Say,
+    /// See instances, their journals, output and deployments.
+    SeeInstances,
+    /// See requests, and how decisions about them stand.
+    SeeRequests,
+    /// See receipts, with what opens them.
+    SeeReceipts,
+    /// See receipts without what opens them.
+    SeePublicReceipts,
+    /// See who may decide.
+    SeeDeciders,
+    /// See the keys that verify receipts.
+    SeeKeys,
+    /// See limits, and what of them is used.
+    SeeLimits,
+    /// See what every tenant does, and what operators have said.
+    SeeHost,
+}
+
+/// Who has a right, beside operators, who have every right.
+struct Row {
+    /// A token that has this scope, in its own tenant.
+    token: Option<TokenScope>,
+    /// A decider in a session.
+    decider: Deciders,
+    /// A caller that nobody knows.
+    anonymous: bool,
+}
+
+/// What deciders in a session may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deciders {
+    No,
+    /// In the tenants that they decide for.
+    InTheirTenants,
+    /// The same, in their own name only.
+    InTheirName,
+    /// It is no tenant's.
+    Anywhere,
+}
+
+/// How far a right reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// It is good for every tenant.
+    ToNone,
+    /// It is good for what is one of the principal's tenants'.
+    ToTenants,
+}
+
+impl Right {
+    /// Every right.
+    pub const ALL: [Self; 18] = [
+        Self::Submit,
+        Self::SendEvent,
+        Self::Control,
+        Self::Resolve,
+        Self::DecideAsDemo,
+        Self::DrawUp,
+        Self::Carry,
+        Self::Withdraw,
+        Self::Revoke,
+        Self::Say,
+        Self::SeeInstances,
+        Self::SeeRequests,
+        Self::SeeReceipts,
+        Self::SeePublicReceipts,
+        Self::SeeDeciders,
+        Self::SeeKeys,
+        Self::SeeLimits,
+        Self::SeeHost,
+    ];
+
+    /// The table.
+    fn row(self) -> Row {
+        use Deciders::{Anywhere, InTheirName, InTheirTenants, No};
+        use TokenScope::{
+            ApprovalsRead, ApprovalsWrite, EventsSend, InstancesRead, InstancesWrite, Operate, ReceiptsRead,
+        };
+        let row = |token, decider| Row { token, decider, anonymous: false };
+        match self {
+            Self::Submit => row(Some(InstancesWrite), No),
+            Self::SendEvent => row(Some(EventsSend), No),
+            Self::Control => row(Some(InstancesWrite), No),
+            Self::Resolve => row(Some(Operate), No),
+            Self::DecideAsDemo => row(None, No),
+            Self::DrawUp => row(Some(ApprovalsWrite), InTheirName),
+            Self::Carry => row(Some(ApprovalsWrite), InTheirTenants),
+            Self::Withdraw => row(Some(ApprovalsWrite), No),
+            Self::Revoke => row(Some(Operate), No),
+            Self::Say => row(None, No),
+            Self::SeeInstances => row(Some(InstancesRead), InTheirTenants),
+            Self::SeeRequests => row(Some(ApprovalsRead), InTheirTenants),
+            Self::SeeReceipts => row(Some(ReceiptsRead), InTheirTenants),
+            Self::SeePublicReceipts => row(Some(ReceiptsRead), InTheirTenants),
+            Self::SeeDeciders => row(None, Anywhere),
+            Self::SeeKeys => Row { anonymous: true, ..row(None, Anywhere) },
+            Self::SeeLimits => row(Some(InstancesRead), No),
+            Self::SeeHost => row(None, No),
+        }
+    }
+
+    /// Whether a principal has the right at all. What comes back says whether it is bound to the principal's tenants.
+    pub(crate) fn is_open_to(self, principal: &Principal, about: About<'_>) -> Result<Bound, AccessError> {
+        let row = self.row();
+        match principal {
+            Principal::Operator(_) => Ok(Bound::ToNone),
+            _ if row.anonymous => Ok(Bound::ToNone),
+            Principal::Anonymous => Err(AccessError::Unauthenticated(self)),
+            Principal::Token(token) => match row.token {
+                None => Err(AccessError::OperatorsOnly(self)),
+                Some(scope) if token.scopes.contains(&scope) => Ok(Bound::ToTenants),
+                Some(scope) => Err(AccessError::MissingScope { right: self, scope }),
+            },
+            Principal::Decider(session) => match (row.decider, about) {
+                (Deciders::No, _) => Err(AccessError::OperatorsOnly(self)),
+                (Deciders::InTheirName, About::Statement(_, person)) if *person != session.person => {
+                    Err(AccessError::OtherPerson(person.clone()))
+                }
+                (Deciders::InTheirName | Deciders::InTheirTenants, _) => Ok(Bound::ToTenants),
+                (Deciders::Anywhere, _) => Ok(Bound::ToNone),
+            },
+        }
+    }
+
+    /// What the right lets a principal do, in words that follow "may".
+    fn words(self) -> &'static str {
+        match self {
+            Self::Submit => "create instances",
+            Self::SendEvent => "send events",
+            Self::Control => "pause, resume, restart, terminate or delete instances",
+            Self::Resolve => "record what was found out about an action",
+            Self::DecideAsDemo => "decide as the demo decider",
+            Self::DrawUp => "draw up what a person would sign",
+            Self::Carry => "hand in what a person has signed",
+            Self::Withdraw => "withdraw requests",
+            Self::Revoke => "revoke receipts",
+            Self::Say => "change who may decide",
+            Self::SeeInstances => "see instances",
+            Self::SeeRequests => "see requests",
+            Self::SeeReceipts | Self::SeePublicReceipts => "see receipts",
+            Self::SeeDeciders => "see who may decide",
+            Self::SeeKeys => "see the keys",
+            Self::SeeLimits => "see limits and usage",
+            Self::SeeHost => "see all of this host",
+        }
+    }
+}
+
+/// What an operation or a query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'a> {
+    /// The host, and no tenant in particular.
+    Host,
+    /// That tenant's.
+    Tenant(&'a TenantId),
+    /// That request, whose tenant the store knows.
+    Request(&'a RequestId),
+    /// That receipt or revocation, whose tenant the store knows.
+    Receipt(&'a ReceiptId),
+    /// That request, and what this person would sign about it.
+    Statement(&'a RequestId, &'a PersonId),
+    /// Whatever of it is of the principal's tenants.
+    Own,
+}
+
+/// Why a principal may not do what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The caller is unknown.
+    #[error("only a known caller may {}: send a token, or sign in", .0.words())]
+    Unauthenticated(Right),
+    /// The token is not good for it.
+    #[error("only a token with the scope {scope} may {}", right.words())]
+    MissingScope {
+        /// What was asked for.
+        right: Right,
+        /// What the token would need.
+        scope: TokenScope,
+    },
+    /// An operator's, on the machine itself.
+    #[error("only an operator of this host may {}: use pp-host on its machine", .0.words())]
+    OperatorsOnly(Right),
+    /// In somebody else's name.
+    #[error("only {0} draws up what {0} signs: sign in as {0}")]
+    OtherPerson(PersonId),
+    /// There is no such thing, or it is another tenant's: the caller does not learn which.
+    #[error("there is no such instance, request or receipt in a tenant of yours")]
+    NotFound,
+    /// A decider of several tenants asks for one tenant's list and names none.
+    #[error("name the tenant whose instances are meant: one that you decide for")]
+    TenantNeeded,
+}

@@ -1,0 +1,35 @@
+//! Looks up whose the thing is that an operation or a query names, and asks the table of rights.
+
+use crate::Error;
+use crate::access::{About, AccessError, Bound, Principal, Right};
+use store::Store;
+
+/// Whether a principal has a right to what it asks for.
+///
+/// # Errors
+/// [`Error::Access`] when it has not. A caller without the right hears so before anything is looked up, and one with the right does not
+/// learn whether another tenant has what it names.
+pub(super) fn check(
+    store: &dyn Store,
+    principal: &Principal,
+    right: Right,
+    about: About<'_>,
+) -> Result<(), Error> {
+    if right.is_open_to(principal, about)? == Bound::ToNone {
+        return Ok(());
+    }
+    let tenant = match about {
+        About::Own => return Ok(()),
+        About::Host => None,
+        About::Tenant(tenant) => Some(tenant.clone()),
+        About::Request(id) | About::Statement(id, _) => store.request(id)?.map(|(key, _)| key.tenant),
+        About::Receipt(id) => match store.receipt(id)? {
+            Some((receipt, _)) => receipt.company_id.parse().ok(),
+            None => store.revocation(id)?.and_then(|revocation| revocation.company_id.parse().ok()),
+        },
+    };
+    match tenant {
+        Some(tenant) if principal.covers(&tenant) => Ok(()),
+        _ => Err(AccessError::NotFound.into()),
+    }
+}

@@ -1,0 +1,127 @@
+//! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
+
+use crate::api::view::Reader;
+use crate::issuer::{Keyring, KeyringError, Request};
+use crate::limits::Settings;
+use crate::runtime::requests;
+use crate::trust::{Judge, Recall, Trust};
+use crate::{Clock as _, Error, SystemClock, Waiting};
+use policy::Policy;
+use receipt::{KeySet, Timestamp};
+use std::io::ErrorKind;
+use std::path::Path;
+use store::{InstanceKey, Store};
+use store_sqlite::{DataFolder, Sqlite};
+use workflow::RequestId;
+
+/// A data folder, to look into.
+pub struct ReadOnlyHost {
+    store: Sqlite,
+    settings: Settings,
+    trust: Trust,
+    keys: KeySet,
+    policy: Box<dyn Policy>,
+}
+
+impl ReadOnlyHost {
+    /// Opens a folder under the policy that governs it; none where nobody wrote one.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
+        let folder = DataFolder::read(data)?;
+        let store = Sqlite::open(&folder)?;
+        let keys = match Keyring::public(&folder.keys()) {
+            // Where there are no keys there are no receipts that could make anything known.
+            Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                KeySet::new("none")
+            }
+            keys => keys?,
+        };
+        let mut trust = Trust::default();
+        trust.extend(&store.acts(0)?)?;
+        let settings = Settings::default();
+        Ok(Self {
+            store,
+            settings,
+            trust,
+            keys,
+            policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())),
+        })
+    }
+
+    /// Every tenant's limits, as a settings file or a command line states them. Default: the defaults.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Who may decide, as operators have said it until this was opened.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The keys that verify receipts.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// The durable state.
+    #[must_use]
+    pub fn store(&self) -> &Sqlite {
+        &self.store
+    }
+
+    /// The policy that governs.
+    #[must_use]
+    pub fn policy(&self) -> &dyn Policy {
+        &*self.policy
+    }
+
+    /// A request, as an approver sees it.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
+        self.asked(id).map(|(_, request)| request)
+    }
+
+    /// The requests that wait for a decision, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
+        requests::waiting(&self.store, self.judge()?)
+    }
+
+    /// How a request stands.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
+        let (key, request) = self.asked(id)?;
+        requests::standing(&self.store, self.judge()?, key, request)
+    }
+
+    fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (key, mut request) = requests::request(&self.store, id)?;
+        requests::recall(&mut Recall::new(&self.store, self.judge()?), &mut request)?;
+        Ok((key, request))
+    }
+
+    pub(super) fn reader(&self) -> Result<Reader<'_>, Error> {
+        Ok(Reader::new(&self.store, &self.settings, self.judge()?))
+    }
+
+    fn judge(&self) -> Result<Judge<'_>, Error> {
+        Ok(Judge { keys: &self.keys, trust: &self.trust, policy: &*self.policy, at: self.now()? })
+    }
+
+    fn now(&self) -> Result<Timestamp, Error> {
+        let wall = SystemClock.now();
+        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+    }
+}

@@ -1,0 +1,200 @@
+//! Requests: a row each that waits, everything about one, and how decisions have gone.
+
+use crate::Error;
+use crate::Waiting;
+use crate::api::Principal;
+use crate::api::view::Reader;
+use crate::issuer::Request;
+use crate::runtime::requests;
+use crate::trust::{Recall, Subject};
+use receipt::{Digest, PersonId, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use store::{InstanceKey, RequestFilter};
+use workflow::{Entry, InstanceId, RequestId, TenantId};
+
+/// A request in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestRow {
+    /// Its id.
+    pub request: RequestId,
+    /// Whose workflow asks.
+    pub tenant: TenantId,
+    /// Which instance.
+    pub instance: InstanceId,
+    /// What is to be done.
+    pub capability: String,
+    /// To what.
+    pub resource: String,
+    /// How many requests wait that ask for the same by the same code, this one among them.
+    pub alike: usize,
+    /// It is not the first of those in the list.
+    pub again: bool,
+    /// What the policy says to it now, in words.
+    pub policy: String,
+    /// Who has approved and counts.
+    pub approved: Vec<PersonId>,
+    /// Who has denied and counts.
+    pub denied: Vec<PersonId>,
+    /// What keeps people from deciding it, as things stand.
+    pub warnings: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+}
+
+/// One request: what is signed with a decision about it, and how it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestDetail {
+    /// As in a list.
+    #[serde(flatten)]
+    pub row: RequestRow,
+    /// The text that an approver is shown, and whose digest is signed.
+    pub text: String,
+    /// SHA-256 of that text.
+    pub text_sha256: Digest,
+    /// SHA-256 of the request's document.
+    pub request_sha256: Digest,
+    /// The policy that governs now.
+    pub policy_sha256: Digest,
+    /// What the policy says now and why, in words.
+    pub ruling: String,
+    /// The request as a value of the engine.
+    #[serde(skip)]
+    pub made: Request,
+}
+
+/// How requests have been decided. Times run from the request to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RequestStatistics {
+    /// Requests that wait.
+    pub waiting: usize,
+    /// How many ended how: APPROVED, DENIED, LAPSED, WITHDRAWN.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Half of them were decided within so many seconds.
+    pub median_seconds: Option<i64>,
+    /// The slowest took so many seconds.
+    pub slowest_seconds: Option<i64>,
+    /// By whom, and how often.
+    pub decided_by: BTreeMap<String, u64>,
+}
+
+impl Reader<'_> {
+    /// Requests for the same thing by the same code stand together: they are one question, asked several times.
+    pub(super) fn requests(
+        &self,
+        principal: &Principal,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<RequestRow>, Error> {
+        let (mut groups, mut group_of): (Vec<Vec<Waiting>>, BTreeMap<_, usize>) = Default::default();
+        for waiting in requests::waiting(self.store, self.judge)? {
+            let of = &waiting.request.tenant;
+            if !principal.covers(of) || tenant.is_some_and(|tenant| tenant != of) {
+                continue;
+            }
+            let group = *group_of.entry(question(&waiting.request)).or_insert(groups.len());
+            match groups.get_mut(group) {
+                Some(alike) => alike.push(waiting),
+                None => groups.push(vec![waiting]),
+            }
+        }
+        let rows = groups.iter().flat_map(|group| {
+            group.iter().enumerate().map(|(index, waiting)| RequestRow::of(waiting, group.len(), index > 0))
+        });
+        Ok(rows.collect())
+    }
+
+    pub(super) fn request(&self, id: &RequestId) -> Result<RequestDetail, Error> {
+        let (key, made) = self.made(id)?;
+        let waiting = requests::standing(self.store, self.judge, key, made)?;
+        let document = waiting.request.document().map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(RequestDetail {
+            row: RequestRow::of(&waiting, 1, false),
+            text: waiting.request.to_string(),
+            text_sha256: waiting.request.view_digest(),
+            request_sha256: receipt::request_digest(&document),
+            policy_sha256: self.judge.policy.digest(),
+            ruling: waiting.count.ruling.to_string(),
+            made: waiting.request,
+        })
+    }
+
+    pub(super) fn explanation(&self, id: &RequestId) -> Result<String, Error> {
+        let (_, made) = self.made(id)?;
+        let internal = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
+        let document = made.document().map_err(|error| internal(&error))?;
+        let subject = Subject::of(&document, &made.known).map_err(|error| internal(&error))?;
+        Ok(self.judge.policy.explain(&subject.question(&[])).to_string())
+    }
+
+    fn made(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
+        let (key, mut made) = requests::request(self.store, id)?;
+        requests::recall(&mut Recall::new(self.store, self.judge), &mut made)?;
+        Ok((key, made))
+    }
+
+    pub(super) fn statistics(&self) -> Result<RequestStatistics, Error> {
+        let mut statistics = RequestStatistics {
+            waiting: self.store.requests(RequestFilter::Waiting)?.len(),
+            ..RequestStatistics::default()
+        };
+        let (mut made, mut seconds) = (BTreeMap::new(), Vec::new());
+        for fact in self.store.facts(None)? {
+            match &fact.entry {
+                Entry::Requested { request, .. } => drop(made.insert(request.clone(), fact.at)),
+                Entry::Decided { request, decision, decider, .. } => {
+                    *statistics.outcomes.entry(decision.as_str()).or_default() += 1;
+                    // People are counted by what they signed.
+                    if !decider.starts_with("user:") {
+                        *statistics.decided_by.entry(decider.clone()).or_default() += 1;
+                    }
+                    let took = made.get(request).map(|at| fact.at.as_millis() - at.as_millis());
+                    seconds.extend(took.map(|millis| millis / 1000));
+                }
+                Entry::Signed { decider, .. } => {
+                    *statistics.decided_by.entry(format!("user:{decider}")).or_default() += 1;
+                }
+                Entry::Lapsed { .. } => *statistics.outcomes.entry("LAPSED").or_default() += 1,
+                Entry::Withdrawn { .. } => *statistics.outcomes.entry("WITHDRAWN").or_default() += 1,
+                _ => {}
+            }
+        }
+        seconds.sort_unstable();
+        statistics.median_seconds = seconds.get(seconds.len() / 2).copied();
+        statistics.slowest_seconds = seconds.last().copied();
+        Ok(statistics)
+    }
+}
+
+impl RequestRow {
+    fn of(Waiting { key, request, count, shortfalls }: &Waiting, alike: usize, again: bool) -> Self {
+        Self {
+            request: request.id.clone(),
+            tenant: key.tenant.clone(),
+            instance: key.instance.clone(),
+            capability: request.capability.clone(),
+            resource: request.resource.clone(),
+            alike,
+            again,
+            policy: count.ruling.answer.to_string(),
+            approved: count.approved.iter().cloned().collect(),
+            denied: count.denied.iter().cloned().collect(),
+            warnings: shortfalls.iter().map(ToString::to_string).collect(),
+            created_at: request.created_at,
+            expires_at: request.expires_at,
+        }
+    }
+}
+
+/// What makes two requests the same question: whose, on whose behalf, what, to what, with which bytes, by which code.
+fn question(request: &Request) -> (String, String, String, String, Option<String>, String) {
+    (
+        request.tenant.to_string(),
+        request.actor.to_string(),
+        request.capability.clone(),
+        request.resource.clone(),
+        request.artifact.as_ref().map(|artifact| artifact.sha256.to_string()),
+        request.component.to_string(),
+    )
+}

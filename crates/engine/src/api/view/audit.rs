@@ -1,0 +1,94 @@
+//! Every record: facts of instances, and what happened beside them.
+
+use crate::Error;
+use crate::api::AuditScope;
+use crate::api::view::Reader;
+use crate::trust::{Act, RecordedTrustAct};
+use receipt::Timestamp;
+use serde::Serialize;
+use store::{Deleted, Fact, RecordedAct};
+use workflow::{InstanceId, TenantId};
+
+/// One record.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum AuditRecord {
+    /// A fact of an instance.
+    Fact(Box<Fact>),
+    /// What an operator said about who may decide.
+    Act {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        by: String,
+        /// What.
+        act: Act,
+    },
+    /// An instance was deleted.
+    Deletion {
+        /// When.
+        at: Timestamp,
+        /// Whose it was.
+        tenant: TenantId,
+        /// Its id there.
+        instance: InstanceId,
+        /// How many facts were deleted.
+        deleted: u64,
+        /// By whom.
+        by: String,
+    },
+}
+
+impl AuditRecord {
+    /// When it was recorded.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Fact(fact) => fact.at,
+            Self::Act { at, .. } | Self::Deletion { at, .. } => *at,
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// In order of time; of one time, what happened beside the instances first.
+    pub(super) fn audit(&self, of: &AuditScope) -> Result<Vec<AuditRecord>, Error> {
+        let key = match of {
+            AuditScope::Instance(key) => Some(key),
+            AuditScope::Host | AuditScope::Tenant(_) => None,
+        };
+        let mut records = match of {
+            AuditScope::Host => self.acts()?,
+            AuditScope::Tenant(_) | AuditScope::Instance(_) => Vec::new(),
+        };
+        let whole = |tenant: &TenantId| match of {
+            AuditScope::Tenant(own) => own == tenant,
+            AuditScope::Host => true,
+            AuditScope::Instance(_) => false,
+        };
+        let deletions = self.store.deletions()?.into_iter().filter(|deleted| whole(&deleted.key.tenant));
+        records.extend(deletions.map(|Deleted { key, at, by, facts }| AuditRecord::Deletion {
+            at,
+            tenant: key.tenant,
+            instance: key.instance,
+            deleted: facts,
+            by,
+        }));
+        let facts = self.store.facts(key)?.into_iter();
+        let facts = facts.filter(|fact| key.is_some() || whole(&fact.key.tenant));
+        records.extend(facts.map(|fact| AuditRecord::Fact(Box::new(fact))));
+        // The sort keeps the order of what has one time.
+        records.sort_by_key(AuditRecord::at);
+        Ok(records)
+    }
+
+    fn acts(&self) -> Result<Vec<AuditRecord>, Error> {
+        let acts = self.store.acts(0)?.into_iter();
+        acts.map(|RecordedAct { at, body, .. }| {
+            let RecordedTrustAct { by, act } =
+                serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
+            Ok(AuditRecord::Act { at, by, act })
+        })
+        .collect()
+    }
+}

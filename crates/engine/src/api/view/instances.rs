@@ -1,0 +1,342 @@
+//! Instances: a row each in a list, and everything about one.
+
+use crate::Error;
+use crate::access::{AccessError, DeciderSession, Principal};
+use crate::api::view::{Reader, View};
+use crate::history::{Call, History};
+use receipt::{Digest, Timestamp};
+use serde::Serialize;
+use store::{
+    Deployment, DeploymentFilter, DeploymentPage, InstanceKey, InstanceState, InstanceSummary,
+    RecordedDeployment, Selection, StoreError,
+};
+use workflow::{
+    ActorId, Asked, EventType, Failure, Finding, InstanceId, Pending, ReceiptId, RequestId, Status, TenantId,
+    Wait,
+};
+
+/// An instance in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InstanceRow {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its id there.
+    pub instance: InstanceId,
+    /// Its state.
+    pub status: InstanceState,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it goes on by itself, where that is known.
+    pub due: Option<Timestamp>,
+}
+
+/// One instance.
+#[derive(Debug, Clone, Serialize)]
+pub struct InstanceDetail {
+    /// As in a list.
+    #[serde(flatten)]
+    pub row: InstanceRow,
+    /// The workflow's name.
+    pub workflow: String,
+    /// On whose behalf it acts.
+    pub actor: ActorId,
+    /// Who answers for the actor.
+    pub operator: Option<String>,
+    /// Who submitted it.
+    pub submitter: Option<String>,
+    /// SHA-256 of the code that it runs.
+    pub component: Digest,
+    /// What it was started with, as JSON text.
+    pub params: String,
+    /// When it was created.
+    pub started_at: Timestamp,
+    /// When anything was recorded last.
+    pub changed_at: Timestamp,
+    /// Events that were sent to it.
+    pub events: EventCount,
+    /// What it asked for, in order.
+    pub calls: Vec<CallRow>,
+    /// Actions of which nobody knew how they ended.
+    pub unknown: Vec<OpenAction>,
+    /// What its state says beside its word.
+    #[serde(flatten)]
+    pub detail: StateDetail,
+    /// The same as a value of the engine.
+    #[serde(skip)]
+    pub history: History,
+}
+
+/// Events of one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EventCount {
+    /// All that were sent.
+    pub received: u64,
+    /// Those that the workflow was told of.
+    pub taken: u64,
+}
+
+/// One thing that a workflow asked for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CallRow {
+    /// Its number, from 0.
+    pub call: workflow::Call,
+    /// What was asked.
+    pub asked: Asked,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When its stage last changed.
+    pub changed_at: Timestamp,
+    /// Attempts, where it is a step.
+    pub attempts: u32,
+    /// The stage, in one word.
+    pub stage: &'static str,
+    /// The stage, in a sentence.
+    pub says: String,
+    /// The request, where it made one.
+    pub request: Option<RequestId>,
+    /// The receipt, where there is one.
+    pub receipt: Option<ReceiptId>,
+    /// The workflow went back to before it: it counts no longer.
+    pub void: bool,
+}
+
+/// An action of which the host does not know how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenAction {
+    /// The call that asked for it.
+    pub call: workflow::Call,
+    /// The receipt that it spent.
+    pub receipt: ReceiptId,
+    /// What a person found out since.
+    pub finding: Option<Finding>,
+}
+
+/// What a state says beside its word.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum StateDetail {
+    /// Queued or running.
+    Open {},
+    /// Waiting.
+    Waiting {
+        /// For the first of these.
+        waits_for: Vec<WaitsFor>,
+    },
+    /// Paused.
+    Paused {
+        /// By whom.
+        by: String,
+    },
+    /// Diverged.
+    Diverged {
+        /// The call that differs.
+        diverged_at: workflow::Call,
+        /// How.
+        message: String,
+    },
+    /// Complete.
+    Completed {
+        /// The result, as JSON text.
+        output: String,
+    },
+    /// Errored.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Terminated.
+    Terminated {
+        /// By whom.
+        by: String,
+        /// Why, where it was said.
+        reason: Option<String>,
+    },
+}
+
+/// Something that an instance waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum WaitsFor {
+    /// A decision.
+    Decision {
+        /// The call that asked.
+        call: workflow::Call,
+        /// The request.
+        request: RequestId,
+        /// When it lapses.
+        until: Timestamp,
+    },
+    /// An event.
+    Event {
+        /// The call that waits.
+        call: workflow::Call,
+        /// The wait's name.
+        name: String,
+        /// The kind of event.
+        #[serde(rename = "type")]
+        event_type: EventType,
+        /// When the wait ends without one.
+        until: Timestamp,
+    },
+    /// The end of a sleep.
+    Sleep {
+        /// The call that sleeps.
+        call: workflow::Call,
+        /// The sleep's name.
+        name: String,
+        /// When it ends.
+        until: Timestamp,
+    },
+    /// The next attempt of a step.
+    Retry {
+        /// The step's call.
+        call: workflow::Call,
+        /// The step's name.
+        name: String,
+        /// Which attempt.
+        attempt: u32,
+        /// When it is made.
+        until: Timestamp,
+    },
+}
+
+/// A deployment, and whether its resource serves it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeploymentRow {
+    /// The deployment's record.
+    #[serde(flatten)]
+    pub deployment: Deployment,
+    /// The resource serves it.
+    pub current: bool,
+}
+
+impl Reader<'_> {
+    pub(super) fn instances(
+        &self,
+        principal: &Principal,
+        tenant: Option<TenantId>,
+        status: Option<InstanceState>,
+        limit: u32,
+    ) -> Result<View, Error> {
+        let tenant = tenant.or_else(|| principal.only_tenant().cloned());
+        if tenant.is_none()
+            && matches!(principal, Principal::Decider(DeciderSession { tenants, .. }) if !tenants.is_empty())
+        {
+            return Err(AccessError::TenantNeeded.into());
+        }
+        // One more than is shown, to know whether there are more.
+        let selection = Selection { tenant, standing: status, limit: Some(limit.saturating_add(1)) };
+        let found = self.store.list(&selection)?;
+        let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = found.len() > shown;
+        let instances = found.into_iter().take(shown).map(InstanceRow::from).collect();
+        Ok(View::Instances { instances, more })
+    }
+
+    pub(super) fn instance(&self, key: &InstanceKey) -> Result<InstanceDetail, Error> {
+        let found = self.store.entered(key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        let limits = self.settings.of(&key.tenant).workflow;
+        let history = History::of(&self.store.facts(Some(key))?, limits)?;
+        Ok(InstanceDetail::of(history, found))
+    }
+
+    pub(super) fn deployments(
+        &self,
+        principal: &Principal,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<DeploymentRow>, Error> {
+        let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
+        let all = self.store.deployments(page)?.into_iter();
+        let meant = all.filter(|RecordedDeployment { deployment, .. }| {
+            principal.covers(&deployment.tenant) && tenant.is_none_or(|tenant| *tenant == deployment.tenant)
+        });
+        Ok(meant
+            .map(|RecordedDeployment { deployment, is_live, .. }| DeploymentRow {
+                deployment,
+                current: is_live,
+            })
+            .collect())
+    }
+}
+
+impl From<InstanceSummary> for InstanceRow {
+    fn from(InstanceSummary { key, agenda, since }: InstanceSummary) -> Self {
+        let InstanceKey { tenant, instance } = key;
+        Self { tenant, instance, status: agenda.standing, since, due: agenda.due }
+    }
+}
+
+impl InstanceDetail {
+    fn of(history: History, found: InstanceSummary) -> Self {
+        Self {
+            row: found.into(),
+            workflow: history.workflow.clone(),
+            actor: history.actor.clone(),
+            operator: history.operator.as_ref().map(ToString::to_string),
+            submitter: history.submitter.as_ref().map(ToString::to_string),
+            component: history.component,
+            params: history.params.clone(),
+            started_at: history.started_at,
+            changed_at: history.changed_at,
+            events: EventCount { received: history.events.received, taken: history.events.taken },
+            calls: history.calls.iter().map(CallRow::from).collect(),
+            unknown: history
+                .unknown
+                .iter()
+                .map(|unknown| OpenAction {
+                    call: unknown.call,
+                    receipt: unknown.receipt.clone(),
+                    finding: unknown.finding,
+                })
+                .collect(),
+            detail: (&history.status).into(),
+            history,
+        }
+    }
+}
+
+impl From<&Call> for CallRow {
+    fn from(call: &Call) -> Self {
+        Self {
+            call: call.number,
+            asked: call.asked.clone(),
+            began_at: call.began,
+            changed_at: call.changed,
+            attempts: call.attempts,
+            stage: call.stage.word(),
+            says: call.stage.to_string(),
+            request: call.stage.request().cloned(),
+            receipt: call.stage.receipt().cloned(),
+            void: call.void,
+        }
+    }
+}
+
+impl From<&Status> for StateDetail {
+    fn from(status: &Status) -> Self {
+        match status.clone() {
+            Status::Queued | Status::Running => Self::Open {},
+            Status::Waiting(Wait { on }) => {
+                Self::Waiting { waits_for: on.into_iter().map(WaitsFor::from).collect() }
+            }
+            Status::Paused { by } => Self::Paused { by },
+            Status::Diverged { call, message } => Self::Diverged { diverged_at: call, message },
+            Status::Completed(output) => Self::Completed { output },
+            Status::Failed(failure) => Self::Failed { failure },
+            Status::Terminated { by, reason } => Self::Terminated { by, reason },
+        }
+    }
+}
+
+impl From<Pending> for WaitsFor {
+    fn from(pending: Pending) -> Self {
+        match pending {
+            Pending::Approval { call, request, expires_at } => {
+                Self::Decision { call, request, until: expires_at }
+            }
+            Pending::Event { call, name, event_type, until } => Self::Event { call, name, event_type, until },
+            Pending::Sleep { call, name, until } => Self::Sleep { call, name, until },
+            Pending::Retry { call, name, attempt, at } => Self::Retry { call, name, attempt, until: at },
+        }
+    }
+}

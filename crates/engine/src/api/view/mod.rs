@@ -1,0 +1,146 @@
+//! What is answered to a query: values with one JSON shape, whichever way they are asked for.
+
+mod approvals;
+mod audit;
+mod instances;
+mod receipts;
+mod settings;
+
+pub use approvals::{RequestDetail, RequestRow, RequestStatistics};
+pub use audit::AuditRecord;
+pub use instances::{
+    CallRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow, OpenAction, StateDetail, WaitsFor,
+};
+pub use receipts::{KeptReceipt, ReceiptFate, ReceiptRow};
+pub use settings::{DeciderKeyRow, DeciderRow, LimitRow, UsageRow};
+
+use crate::Error;
+use crate::api::{Principal, Query};
+use crate::limits::Settings;
+use crate::trust::Judge;
+use serde::Serialize;
+use store::{Fact, Store};
+
+/// The answer to a [`Query`]. In JSON, each variant is its content with a member `view` that names it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "view", rename_all = "kebab-case")]
+pub enum View {
+    /// Instances.
+    Instances {
+        /// A row each.
+        instances: Vec<InstanceRow>,
+        /// There are more than were asked for.
+        more: bool,
+    },
+    /// One instance.
+    Instance(Box<InstanceDetail>),
+    /// What a guest has printed.
+    Output {
+        /// Its text, as the guest wrote it: escape it before a person sees it.
+        text: String,
+    },
+    /// Records of any kind.
+    Audit {
+        /// In order of time.
+        records: Vec<AuditRecord>,
+    },
+    /// Facts of one instance.
+    Facts {
+        /// In order.
+        facts: Vec<Fact>,
+    },
+    /// Requests that wait for a decision.
+    Requests {
+        /// A row each.
+        requests: Vec<RequestRow>,
+    },
+    /// One request.
+    Request(Box<RequestDetail>),
+    /// How requests have been decided.
+    RequestStatistics(RequestStatistics),
+    /// What the policy answers, and why.
+    Explanation {
+        /// In words, several lines.
+        text: String,
+    },
+    /// Receipts and revocations.
+    Receipts {
+        /// A row each.
+        receipts: Vec<ReceiptRow>,
+    },
+    /// One receipt or revocation.
+    Receipt(Box<ReceiptRow>),
+    /// A receipt in the published form.
+    Export {
+        /// The document.
+        document: serde_json::Value,
+    },
+    /// What was deployed.
+    Deployments {
+        /// A row each.
+        deployments: Vec<DeploymentRow>,
+    },
+    /// Who may decide.
+    Deciders {
+        /// A row each.
+        deciders: Vec<DeciderRow>,
+    },
+    /// The keys that verify receipts.
+    Keys {
+        /// In the published form.
+        document: serde_json::Value,
+    },
+    /// Limits.
+    Limits {
+        /// A row each.
+        limits: Vec<LimitRow>,
+    },
+    /// What a tenant keeps.
+    Usage(UsageRow),
+}
+
+/// What answers queries: the state of one host as it is now.
+pub(super) struct Reader<'a> {
+    pub(super) store: &'a dyn Store,
+    settings: &'a Settings,
+    judge: Judge<'a>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(store: &'a dyn Store, settings: &'a Settings, judge: Judge<'a>) -> Self {
+        Self { store, settings, judge }
+    }
+
+    /// Answers a query that the principal may ask.
+    pub(super) fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
+        match query {
+            Query::Instances { tenant, status, limit } => self.instances(principal, tenant, status, limit),
+            Query::Instance { key } => Ok(View::Instance(Box::new(self.instance(&key)?))),
+            Query::Output { key } => Ok(View::Output { text: self.store.output(&key)? }),
+            Query::Audit { of } => Ok(View::Audit { records: self.audit(&of)? }),
+            Query::Facts { key, from, limit } => {
+                Ok(View::Facts { facts: self.store.facts_from(&key, from, limit)? })
+            }
+            Query::Requests { tenant } => {
+                Ok(View::Requests { requests: self.requests(principal, tenant.as_ref())? })
+            }
+            Query::Request { request } => Ok(View::Request(Box::new(self.request(&request)?))),
+            Query::RequestStatistics => Ok(View::RequestStatistics(self.statistics()?)),
+            Query::Explain { request } => Ok(View::Explanation { text: self.explanation(&request)? }),
+            Query::Receipts { tenant } => {
+                Ok(View::Receipts { receipts: self.receipts(principal, tenant.as_ref())? })
+            }
+            Query::Receipt { receipt } => Ok(View::Receipt(Box::new(self.receipt(&receipt)?))),
+            Query::Export { receipt, extent } => {
+                Ok(View::Export { document: self.export(&receipt, extent)? })
+            }
+            Query::Deployments { tenant } => {
+                Ok(View::Deployments { deployments: self.deployments(principal, tenant.as_ref())? })
+            }
+            Query::Deciders => Ok(View::Deciders { deciders: self.deciders() }),
+            Query::Keys => Ok(View::Keys { document: self.keys()? }),
+            Query::Limits { tenant } => Ok(View::Limits { limits: self.limits(tenant.as_ref()) }),
+            Query::Usage { tenant } => Ok(View::Usage(self.usage(&tenant)?)),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Receipts and revocations: a row each, and the published form.
+
+use crate::Error;
+use crate::api::view::Reader;
+use crate::api::{Extent, Principal};
+use receipt::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::{ReceiptState, StoredReceipt};
+use workflow::{ReceiptId, RequestId, TenantId};
+
+/// A receipt or a revocation in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReceiptRow {
+    /// Its id.
+    pub receipt_id: ReceiptId,
+    /// The request that it decides.
+    pub request_id: RequestId,
+    /// Whose it is.
+    pub tenant: String,
+    /// What it states: APPROVED, DENIED or REVOKED.
+    pub status: String,
+    /// The key that signed it.
+    pub key_id: String,
+    /// When it was issued.
+    pub issued_at: Option<String>,
+    /// Until when it can be redeemed.
+    pub expires_at: Option<String>,
+    /// What became of it, or what it takes back.
+    #[serde(flatten)]
+    pub fate: ReceiptFate,
+    /// What is kept of it.
+    #[serde(skip)]
+    pub kept: KeptReceipt,
+}
+
+/// What became of a receipt, or what a revocation takes back.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum ReceiptFate {
+    /// It decides a request.
+    Decision {
+        /// When it was spent.
+        redeemed_at: Option<Timestamp>,
+        /// The outcome of the action is signed.
+        attested: bool,
+        /// When it was taken back.
+        revoked_at: Option<Timestamp>,
+    },
+    /// It takes a receipt back.
+    Revocation {
+        /// Which.
+        revokes: String,
+    },
+}
+
+/// A receipt as it is kept, with what became of it; nothing of the latter where it is a revocation.
+#[derive(Debug, Clone)]
+pub struct KeptReceipt {
+    /// The receipt with what opens it.
+    pub receipt: StoredReceipt,
+    /// What became of it.
+    pub state: Option<ReceiptState>,
+}
+
+impl KeptReceipt {
+    /// What takes this receipt back.
+    ///
+    /// # Errors
+    /// When what is kept is damaged.
+    pub fn revocation(&self) -> Result<Option<Self>, Error> {
+        let Some((_, body)) = self.state.as_ref().and_then(|state| state.revoked.as_ref()) else {
+            return Ok(None);
+        };
+        let receipt = serde_json::from_str(body)
+            .map_err(|error| Error::Internal(format!("the kept revocation is damaged: {error}")))?;
+        Ok(Some(Self { receipt, state: None }))
+    }
+
+    /// The published envelope: the owner's fields stand inside `artifact`. `revocation_artifact` is this project's own member.
+    fn export(&self, extent: Extent) -> Result<Value, Error> {
+        let mut export = json!({ "artifact": self.artifact(extent)? });
+        let Some(state) = &self.state else { return Ok(export) };
+        export["artifact"]["redeemed_at"] = json!(state.redeemed.map(|(at, _)| at));
+        export["attestation_artifact"] = attestation(state, extent)?;
+        if let Some(revocation) = self.revocation()? {
+            export["revocation_artifact"] = revocation.artifact(Extent::Public)?;
+        }
+        Ok(export)
+    }
+
+    fn artifact(&self, extent: Extent) -> Result<Value, Error> {
+        let receipt = &self.receipt;
+        let mut artifact =
+            serde_json::to_value(&receipt.artifact).map_err(|error| Error::Internal(error.to_string()))?;
+        if extent == Extent::Owner {
+            artifact["request_json"] = json!(receipt.request_json);
+            artifact["request_commitment_salt_b64"] = json!(receipt.request_commitment_salt_b64);
+            artifact["summary"] = json!(receipt.summary);
+            artifact["company_id"] = json!(receipt.company_id);
+            artifact["idem_key"] = json!(receipt.idem_key);
+            artifact["input_hash"] = json!(receipt.input_hash());
+        }
+        Ok(artifact)
+    }
+}
+
+impl From<KeptReceipt> for ReceiptRow {
+    fn from(kept: KeptReceipt) -> Self {
+        let receipt = &kept.receipt;
+        let fate = match &kept.state {
+            Some(state) => ReceiptFate::Decision {
+                redeemed_at: state.redeemed.map(|(at, _)| at),
+                attested: state.attestation.is_some(),
+                revoked_at: state.revoked.as_ref().map(|(at, _)| *at),
+            },
+            // The binding of a revocation names what it revokes; its projection says the same, signed.
+            None => ReceiptFate::Revocation {
+                revokes: receipt.idem_key.strip_prefix("revocation:").unwrap_or_default().to_owned(),
+            },
+        };
+        Self {
+            receipt_id: receipt.id.clone(),
+            request_id: receipt.request.clone(),
+            tenant: receipt.company_id.clone(),
+            status: receipt.artifact.status.clone().unwrap_or_else(|| "unknown".to_owned()),
+            key_id: receipt.artifact.key_id.clone(),
+            issued_at: receipt.artifact.issued_at.clone(),
+            expires_at: receipt.artifact.expires_at.clone(),
+            fate,
+            kept,
+        }
+    }
+}
+
+/// The attestation, or null where there is none.
+fn attestation(state: &ReceiptState, extent: Extent) -> Result<Value, Error> {
+    let Some(document) = &state.attestation else { return Ok(Value::Null) };
+    let mut document: Value =
+        serde_json::from_str(document).map_err(|error| Error::Internal(error.to_string()))?;
+    if let (Extent::Public, Some(attestation)) = (extent, document["attestation_artifact"].as_object_mut()) {
+        // The payload has an unsalted digest of the output, which would confirm a guess at it.
+        attestation.remove("payload_bytes_b64");
+        attestation.insert("payload_withheld".to_owned(), json!(true));
+    }
+    Ok(document["attestation_artifact"].take())
+}
+
+impl Reader<'_> {
+    /// By the time of issue, a revocation after the receipt that it takes back.
+    pub(super) fn receipts(
+        &self,
+        principal: &Principal,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<ReceiptRow>, Error> {
+        let mut rows = Vec::new();
+        for id in self.store.receipts()? {
+            let kept = self.kept(&id)?;
+            let company: Option<TenantId> = kept.receipt.company_id.parse().ok();
+            let meant = company.is_some_and(|company| {
+                principal.covers(&company) && tenant.is_none_or(|tenant| *tenant == company)
+            });
+            if meant {
+                let revocation = kept.revocation()?;
+                rows.extend(revocation.into_iter().chain([kept]).map(ReceiptRow::from));
+            }
+        }
+        // All instants have one form, whose order is that of time.
+        rows.sort_by(|a, b| a.issued_at.cmp(&b.issued_at));
+        Ok(rows)
+    }
+
+    pub(super) fn receipt(&self, id: &ReceiptId) -> Result<ReceiptRow, Error> {
+        self.kept(id).map(ReceiptRow::from)
+    }
+
+    pub(super) fn export(&self, id: &ReceiptId, extent: Extent) -> Result<Value, Error> {
+        self.kept(id)?.export(extent)
+    }
+
+    fn kept(&self, id: &ReceiptId) -> Result<KeptReceipt, Error> {
+        if let Some((receipt, state)) = self.store.receipt(id)? {
+            return Ok(KeptReceipt { receipt, state: Some(state) });
+        }
+        let revocation = self.store.revocation(id)?;
+        let receipt = revocation.ok_or_else(|| Error::NoReceipt(id.clone()))?;
+        Ok(KeptReceipt { receipt, state: None })
+    }
+}

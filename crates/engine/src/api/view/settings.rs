@@ -1,0 +1,144 @@
+//! What holds here for everything: who decides, which keys verify, which limits there are.
+
+use crate::Error;
+use crate::api::view::Reader;
+use crate::limits::{Origin, Resolved};
+use receipt::{DeciderKey, Person, Timestamp};
+use serde::Serialize;
+use workflow::TenantId;
+
+/// A person who may decide, or could once.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeciderRow {
+    /// The person.
+    pub decider: String,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// The tenants that they decide for; every tenant where there are none.
+    pub tenants: Vec<String>,
+    /// Since when they decide no more.
+    pub removed_at: Option<Timestamp>,
+    /// Their keys.
+    pub keys: Vec<DeciderKeyRow>,
+}
+
+/// A decider's key.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeciderKeyRow {
+    /// The key's id.
+    pub key_id: String,
+    /// Since when what it signs counts.
+    pub valid_from: Timestamp,
+    /// Until when.
+    pub valid_until: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Since when somebody else may have had it.
+    pub compromised_at: Option<Timestamp>,
+}
+
+/// A limit.
+#[derive(Debug, Clone, Serialize)]
+pub struct LimitRow {
+    /// Its name.
+    pub limit: &'static str,
+    /// What it is a limit of: a tenant, an instance, the host.
+    pub of: String,
+    /// Its value.
+    pub value: u64,
+    /// In which unit.
+    pub unit: String,
+    /// The value where nobody says otherwise.
+    pub default: u64,
+    /// Where the value comes from: `default`, `file` or `command-line`.
+    pub from: &'static str,
+    /// The file that says so.
+    pub file: Option<String>,
+    /// The line in it.
+    pub line: Option<usize>,
+    /// What it bounds.
+    pub what: &'static str,
+    /// Why it is what it is.
+    pub reason: &'static str,
+}
+
+/// What a tenant keeps, in the measures of its quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct UsageRow {
+    /// Instances that have not ended.
+    pub instances: u64,
+    /// Requests that wait for a decision.
+    pub pending_approvals: u64,
+    /// Bytes kept.
+    pub stored_bytes: u64,
+}
+
+impl Reader<'_> {
+    pub(super) fn deciders(&self) -> Vec<DeciderRow> {
+        self.judge.trust.deciders().people().iter().map(DeciderRow::from).collect()
+    }
+
+    pub(super) fn keys(&self) -> Result<serde_json::Value, Error> {
+        let document = self.judge.keys.to_json().to_string();
+        serde_json::from_str(&document).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    pub(super) fn limits(&self, tenant: Option<&TenantId>) -> Vec<LimitRow> {
+        self.settings.resolve(tenant).iter().map(LimitRow::from).collect()
+    }
+
+    pub(super) fn usage(&self, tenant: &TenantId) -> Result<UsageRow, Error> {
+        let usage = self.store.usage(tenant)?;
+        Ok(UsageRow {
+            instances: usage.instances,
+            pending_approvals: usage.pending_approvals,
+            stored_bytes: usage.stored_bytes,
+        })
+    }
+}
+
+impl From<&Person> for DeciderRow {
+    fn from(person: &Person) -> Self {
+        Self {
+            decider: person.id.to_string(),
+            roles: person.roles.iter().map(ToString::to_string).collect(),
+            tenants: person.tenants.clone(),
+            removed_at: person.removed_at,
+            keys: person.keys.iter().map(DeciderKeyRow::from).collect(),
+        }
+    }
+}
+
+impl From<&DeciderKey> for DeciderKeyRow {
+    fn from(key: &DeciderKey) -> Self {
+        Self {
+            key_id: key.key.key_id().to_string(),
+            valid_from: key.valid_from,
+            valid_until: key.valid_until,
+            revoked_at: key.revoked_at,
+            compromised_at: key.compromised_at,
+        }
+    }
+}
+
+impl From<&Resolved> for LimitRow {
+    fn from(Resolved { limit, value, origin }: &Resolved) -> Self {
+        let (from, file, line) = match origin {
+            Origin::Default => ("default", None, None),
+            Origin::File { file, line } => ("file", Some(file.display().to_string()), Some(*line)),
+            Origin::CommandLine => ("command-line", None, None),
+        };
+        Self {
+            limit: limit.name,
+            of: limit.reach().to_string(),
+            value: *value,
+            unit: limit.unit.to_string(),
+            default: limit.default(),
+            from,
+            file,
+            line,
+            what: limit.what,
+            reason: limit.reason,
+        }
+    }
+}
