@@ -10,5 +10,6 @@ mod operations;
 mod promises;
 mod sandbox;
 mod scripts;
+mod serve;
 mod store;
 mod support;

@@ -4,6 +4,7 @@ pub mod child;
 pub mod cli;
 pub mod desk;
 pub mod held;
+pub mod http;
 pub mod people;
 pub mod script;
 pub mod stored;

@@ -26,6 +26,7 @@ mod policy;
 mod progress;
 mod receipts;
 mod run;
+mod serve;
 mod session;
 mod submit;
 mod transcript;
@@ -61,6 +62,8 @@ enum Command {
     Submit(submit::Submit),
     /// Drive everything that is due, until stopped.
     Work(work::Work),
+    /// Drive everything that is due, and serve an API and the page on which people decide.
+    Serve(serve::Serve),
     /// Follow what happens, live.
     Watch(watch::Watch),
     /// The instances: how they stand, and what is done to them from outside.
@@ -171,6 +174,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Resume(resume) => resume.execute(data),
         Command::Submit(submit) => submit.execute(data),
         Command::Work(work) => work.execute(data),
+        Command::Serve(serve) => serve.execute(data),
         Command::Watch(watch) => watch.execute(data),
         Command::Instances(instances) => instances.execute(data),
         Command::Approvals(approvals) => approvals.execute(data),

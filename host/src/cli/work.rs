@@ -7,9 +7,11 @@ use crate::cli::{Exit, complain, session};
 use clap::Args;
 use engine::{Host, WorkerOptions};
 use receipt::Scope;
+use server::Server;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// Drive everything that is due, until stopped.
 ///
@@ -17,6 +19,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// ends or is put off, and goes on when somebody works here again.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
+    #[command(flatten)]
+    pub(crate) working: Working,
+}
+
+/// How to work, whatever else is done meanwhile.
+#[derive(Debug, Args)]
+pub(crate) struct Working {
     /// Drives at once, over all tenants.
     #[arg(long, value_name = "N", default_value_t = WorkerOptions::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
     at_once: NonZeroUsize,
@@ -34,26 +43,34 @@ pub(crate) struct Work {
     json: bool,
 
     #[command(flatten)]
-    limits: LimitArgs,
+    pub(crate) limits: LimitArgs,
 }
 
 impl Work {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let telling = match (self.json, self.verbose) {
-            (true, _) => Feed::Json,
-            (false, true) => Feed::Everything,
-            (false, false) => Feed::Notes,
-        };
-        let (bulletin, printer) = Bulletin::open(telling)?;
-        let host = session::open_to_work(data, &self.limits, move |fact| bulletin.fact(fact))?;
-        let worked = self.work(data, &host);
+        let working = &self.working;
+        let (bulletin, printer) = Bulletin::open(working.telling())?;
+        let host = session::open_to_work(data, &working.limits, move |fact| bulletin.fact(fact))?;
+        let worked = working.work(data, &host, None);
         // The last one who tells anything.
         drop(host);
         printer.finish();
         worked
     }
+}
 
-    fn work(&self, data: &Data, host: &Host) -> anyhow::Result<Exit> {
+impl Working {
+    /// What is told of facts.
+    pub(crate) fn telling(&self) -> Feed {
+        match (self.json, self.verbose) {
+            (true, _) => Feed::Json,
+            (false, true) => Feed::Everything,
+            (false, false) => Feed::Notes,
+        }
+    }
+
+    /// Works until stopped, and serves meanwhile.
+    pub(crate) fn work(&self, data: &Data, host: &Host, server: Option<Server>) -> anyhow::Result<Exit> {
         let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -70,7 +87,10 @@ impl Work {
             );
         }
         complain(&format!("working in {data}, until SIGTERM or ^C"));
-        let worked = runtime.block_on(stops.work(host, pace));
+        if let Some(server) = &server {
+            complain(&format!("serving {}", server.url()));
+        }
+        let worked = runtime.block_on(stops.work(host, pace, server));
         drop(control);
         match worked? {
             Ended::InTime => complain("stopped"),
@@ -99,8 +119,14 @@ impl Stops {
     }
 
     /// Works until the first word. With the second, nothing is waited for any more.
-    async fn work(mut self, host: &Host, pace: WorkerOptions) -> Result<Ended, engine::Error> {
-        let (tell, told) = tokio::sync::oneshot::channel();
+    async fn work(
+        mut self,
+        host: &Host,
+        pace: WorkerOptions,
+        server: Option<Server>,
+    ) -> Result<Ended, engine::Error> {
+        let (tell, told) = oneshot::channel();
+        let (close, closed) = oneshot::channel::<()>();
         let work = host.work(pace, async {
             // Nobody who tells is no word to stop.
             if told.await.is_err() {
@@ -111,10 +137,19 @@ impl Stops {
             self.word().await;
             complain("stopping: what is under way has its time to end; once more, and it has not");
             let _ = tell.send(());
+            drop(close);
             self.word().await;
         };
+        let served = async {
+            if let Some(server) = server {
+                if let Err(error) = server.run(async { drop(closed.await) }).await {
+                    complain(&format!("cannot serve: {error}"));
+                }
+            }
+        };
+        let both = async { tokio::join!(work, served).0 };
         tokio::select! {
-            worked = work => worked.map(|()| Ended::InTime),
+            worked = both => worked.map(|()| Ended::InTime),
             () = twice => Ok(Ended::AtOnce),
         }
     }

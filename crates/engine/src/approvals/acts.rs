@@ -3,7 +3,7 @@
 use crate::trust::{Act, Trust};
 use crate::{Error, Host};
 use policy::Policy;
-use receipt::Scope;
+use receipt::{KeySet, Scope};
 use std::sync::Arc;
 
 impl Host {
@@ -19,6 +19,12 @@ impl Host {
     #[must_use]
     pub fn policy(&self) -> &dyn Policy {
         &*self.0.authority.policy
+    }
+
+    /// The keys that verify what this host signs.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        self.0.capabilities.gate.keys()
     }
 
     /// Which receipts count here now.

@@ -6,11 +6,13 @@
 //! ```
 
 mod file;
+mod http;
 mod settings;
 mod table;
 mod value;
 
 pub use file::{Problem, SettingsError};
+pub use http::{HttpLimits, http_names};
 pub use settings::{Origin, Resolved, Settings};
 pub use table::{ALL, Limit, Reach, UnknownLimit, find, nearest};
 pub use value::{InvalidValue, Unit};
@@ -18,7 +20,7 @@ pub use value::{InvalidValue, Unit};
 use sandbox::SandboxLimits;
 use store::Quotas;
 
-/// All bounds of one tenant: what its workflows may ask for, what a drive may use, what may be kept.
+/// All bounds of one tenant: what its workflows may ask for, what a drive may use, what may be kept. HTTP has one set for all tenants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// What one instance asks for and records.
@@ -27,4 +29,6 @@ pub struct Limits {
     pub sandbox: SandboxLimits,
     /// What all instances together keep.
     pub quotas: Quotas,
+    /// What HTTP callers use.
+    pub http: HttpLimits,
 }

@@ -1,5 +1,6 @@
 //! The table.
 
+use crate::limits::http::http_names as http;
 use crate::limits::value::{Amount, InvalidValue};
 use crate::limits::{Limits, Unit};
 use sandbox::limit_names as sandbox;
@@ -86,8 +87,8 @@ impl Limit {
     }
 }
 
-/// The limits that bound what all tenants share: the pool, the compiler, the caches. No tenant has one of its own.
-const OF_THE_HOST: [&str; 11] = [
+/// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP. No tenant has one of its own.
+const OF_THE_HOST: [&str; 19] = [
     sandbox::BYTES_IN_HAND,
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
@@ -99,6 +100,14 @@ const OF_THE_HOST: [&str; 11] = [
     sandbox::COMPILE_MEMORY_BYTES,
     sandbox::CACHE_BYTES,
     sandbox::PROGRAMS,
+    http::CONNECTIONS,
+    http::REQUESTS,
+    http::FOLLOWERS,
+    http::HEAD_BYTES,
+    http::HEAD_SECONDS,
+    http::BODY_BYTES,
+    http::SECONDS,
+    http::FOLLOW_SECONDS,
 ];
 
 /// A name that no limit has.
@@ -152,7 +161,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
     Ok(())
 }
 
-/// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps.
+/// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps, then what HTTP callers use.
 #[rustfmt::skip]
 pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,
@@ -233,6 +242,22 @@ pub static ALL: &[Limit] = &[
         "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
     limit!(quota::RETENTION, Age, quotas.retention,
         "how long an instance is kept that has ended; an hour at least", "nothing is deleted that nobody said to delete"),
+    limit!(http::CONNECTIONS, Count, http.connections,
+        "HTTP connections at once", "every follower and as many callers again as a busy platform has; further ones are closed"),
+    limit!(http::REQUESTS, Count, http.requests,
+        "HTTP requests being answered at once", "each may take a thread; further ones are told to come again"),
+    limit!(http::FOLLOWERS, Count, http.followers,
+        "event streams at once", "an idle one takes some kilobytes"),
+    limit!(http::HEAD_BYTES, Bytes, http.head_bytes,
+        "the head of an HTTP request", "several times what browsers send"),
+    limit!(http::HEAD_SECONDS, Seconds, http.head_time,
+        "time to send the head of an HTTP request, and idle time between two", "ends connections that say nothing"),
+    limit!(http::BODY_BYTES, Bytes, http.body_bytes,
+        "the body of an HTTP request; `component-bytes` bounds an uploaded workflow", "the largest parameters, escaped as JSON"),
+    limit!(http::SECONDS, Seconds, http.time,
+        "time to send a body, to answer it, and to take in a piece of the answer", "ends callers that send or read too slowly"),
+    limit!(http::FOLLOW_SECONDS, Seconds, http.follow_time,
+        "how long an event stream stays open", "the client resumes where it was"),
 ];
 
 #[cfg(test)]

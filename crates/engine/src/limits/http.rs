@@ -1,0 +1,59 @@
+//! What HTTP callers may use. The engine serves no HTTP itself; the bounds stand here with all others, so that one table has them all.
+
+use std::time::Duration;
+
+/// The bounds on HTTP, for all callers together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once. Default 12 000.
+    pub connections: u64,
+    /// Requests being answered at once. Default 256.
+    pub requests: u64,
+    /// Event streams at once. Default 10 000.
+    pub followers: u64,
+    /// The head of a request: its line and its headers. Default 16 KiB.
+    pub head_bytes: u64,
+    /// Time to send a head, and idle time between two requests. Default 10 s.
+    pub head_time: Duration,
+    /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
+    pub body_bytes: u64,
+    /// Time to send a body, to answer, and to take in a piece of the answer. Default 30 s.
+    pub time: Duration,
+    /// How long an event stream stays open. Default one hour.
+    pub follow_time: Duration,
+}
+
+/// What the bounds are called: in errors, in settings, on a command line.
+pub mod http_names {
+    /// Of [`HttpLimits::connections`](super::HttpLimits::connections).
+    pub const CONNECTIONS: &str = "http-connections";
+    /// Of [`HttpLimits::requests`](super::HttpLimits::requests).
+    pub const REQUESTS: &str = "http-requests";
+    /// Of [`HttpLimits::followers`](super::HttpLimits::followers).
+    pub const FOLLOWERS: &str = "http-followers";
+    /// Of [`HttpLimits::head_bytes`](super::HttpLimits::head_bytes).
+    pub const HEAD_BYTES: &str = "http-head-bytes";
+    /// Of [`HttpLimits::head_time`](super::HttpLimits::head_time).
+    pub const HEAD_SECONDS: &str = "http-head-seconds";
+    /// Of [`HttpLimits::body_bytes`](super::HttpLimits::body_bytes).
+    pub const BODY_BYTES: &str = "http-body-bytes";
+    /// Of [`HttpLimits::time`](super::HttpLimits::time).
+    pub const SECONDS: &str = "http-seconds";
+    /// Of [`HttpLimits::follow_time`](super::HttpLimits::follow_time).
+    pub const FOLLOW_SECONDS: &str = "http-follow-seconds";
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 12_000,
+            requests: 256,
+            followers: 10_000,
+            head_bytes: 16 << 10,
+            head_time: Duration::from_secs(10),
+            body_bytes: 4 << 20,
+            time: Duration::from_secs(30),
+            follow_time: Duration::from_secs(3_600),
+        }
+    }
+}

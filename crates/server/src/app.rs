@@ -1,0 +1,202 @@
+//! One request: is it meant for this server, who asks, what is sent, and what is answered.
+
+use crate::ServerOptions;
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::routes;
+use crate::routes::{Asked, BodyKind, Reach, Route};
+use crate::site::Site;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts as _, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::on;
+use engine::Host;
+use engine::limits::{HttpLimits, http_names};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+/// What all requests share.
+pub(crate) struct State {
+    pub(crate) host: Host,
+    pub(crate) feed: Feed,
+    pub(crate) site: Site,
+    pub(crate) limits: HttpLimits,
+    pub(crate) metrics: Metrics,
+    /// The largest component that any tenant may have.
+    component_bytes: usize,
+    turns: Arc<Semaphore>,
+}
+
+/// The other side of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl State {
+    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Self {
+        let ServerOptions { url, limits, component_bytes } = options;
+        let turns = usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self {
+            host,
+            feed,
+            site: Site::new(url, port),
+            metrics: Metrics::default(),
+            component_bytes,
+            turns: Arc::new(Semaphore::new(turns)),
+            limits,
+        }
+    }
+}
+
+/// Every route, and what stands around them.
+pub(crate) fn router(state: &Arc<State>) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        let state = Arc::clone(state);
+        let handler = move |request: Request| dispatch(Arc::clone(&state), route, request);
+        router = router.route(route.path, on(route.method.filter(), handler));
+    }
+    let csrf = CsrfLayer::new().with_rejection_response(|_: ProtectionError| {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "cross-site",
+            "the request comes from a page of another site; nothing was done",
+        )
+        .into_response()
+    });
+    router
+        .fallback(|| async { Problem::not_found("there is no such page or resource").into_response() })
+        .method_not_allowed_fallback(|| async {
+            let detail = "the resource does not have that method";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).into_response()
+        })
+        .layer(csrf)
+        .layer(axum::middleware::map_response(guarded))
+}
+
+async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) -> Response {
+    let begun = Instant::now();
+    let response = match answer(&state, route, request).await {
+        Ok(response) => response,
+        Err(problem) => (route.refuse)(problem),
+    };
+    state.metrics.answered(route.method.as_str(), route.path, response.status().as_u16(), begun.elapsed());
+    response
+}
+
+async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if route.reach == Reach::Site && !state.site.answers_to(host) {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected",
+            format!("this server is reached as {}", state.site.url()),
+        ));
+    }
+    let is_local = state.site.is_local(host) && is_loopback(&parts);
+    let busy =
+        || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
+    let turn = Arc::clone(&state.turns).try_acquire_owned().map_err(|_| busy())?;
+    check_kind(route.body, &parts.headers)?;
+    let body = read(state, route.body, body).await?;
+    let path = RawPathParams::from_request_parts(&mut parts, &()).await;
+    let path = path.map_err(|_| Problem::invalid("the path is not UTF-8 behind its percent signs"))?;
+    let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let query = parts.uri.query().map(ToOwned::to_owned);
+    let asked = Asked { state: Arc::clone(state), is_local, path, query, headers: parts.headers, body };
+    let answered = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        (route.handler)(&asked)
+    });
+    match tokio::time::timeout(state.limits.time, answered).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panicked)) => Err(Problem::internal(&panicked)),
+        Err(_) => Err(Problem::limit(
+            StatusCode::GATEWAY_TIMEOUT,
+            http_names::SECONDS,
+            format_args!("{} s", state.limits.time.as_secs()),
+        )),
+    }
+}
+
+fn is_loopback(parts: &Parts) -> bool {
+    parts.extensions.get::<Peer>().is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback())
+}
+
+fn check_kind(kind: BodyKind, headers: &HeaderMap) -> Result<(), Problem> {
+    let expected = match kind {
+        BodyKind::None | BodyKind::Component => return Ok(()),
+        BodyKind::Json => "application/json",
+        BodyKind::Form => "application/x-www-form-urlencoded",
+    };
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    match essence.eq_ignore_ascii_case(expected) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "media-type",
+            format!("the body has to be of type {expected}: send it with that Content-Type"),
+        )),
+    }
+}
+
+/// Reads a body as far as it may be long, and as far as it comes in time.
+async fn read(state: &State, kind: BodyKind, body: Body) -> Result<Bytes, Problem> {
+    let (name, most) = match kind {
+        BodyKind::Component => ("component-bytes", state.component_bytes),
+        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(state.limits.body_bytes)),
+        // A body that says nothing is passed over.
+        BodyKind::None => (http_names::BODY_BYTES, 0),
+    };
+    let limited = Limited::new(body, most);
+    match tokio::time::timeout(state.limits.time, limited.collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() && kind == BodyKind::None => {
+            Err(Problem::invalid("the request has no body"))
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Problem::limit(StatusCode::PAYLOAD_TOO_LARGE, name, format_args!("{most} bytes")))
+        }
+        Ok(Err(_)) => Err(Problem::invalid("the body was not sent whole")),
+        Err(_) => Err(Problem::limit(
+            StatusCode::REQUEST_TIMEOUT,
+            http_names::SECONDS,
+            format_args!("{} s", state.limits.time.as_secs()),
+        )),
+    }
+}
+
+/// What every answer tells a browser: load nothing from elsewhere, run nothing but our own script, stand in no frame, keep nothing.
+const GUARDS: [(&str, &str); 7] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'; require-trusted-types-for 'script'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "publickey-credentials-get=(self), publickey-credentials-create=(self)"),
+    ("cache-control", "no-store"),
+];
+
+async fn guarded(mut response: HttpResponse<Body>) -> HttpResponse<Body> {
+    for (name, value) in GUARDS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,59 @@
+//! Facts, to those who follow them: a word that there is something new, and never the fact itself, which is read from the journal. So a
+//! follower that is slow, or was away, misses nothing, and costs nothing while its instance does nothing.
+
+use crate::metrics::Facts;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{Fact, InstanceKey};
+use tokio::sync::watch;
+
+/// Where a host tells its facts, and followers hear of them. Hand a clone's [`fact`](Self::fact) to
+/// [`Builder::observe`](engine::Builder::observe).
+#[derive(Debug, Clone, Default)]
+pub struct Feed(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    followed: Mutex<Followed>,
+    facts: Facts,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    by_instance: HashMap<InstanceKey, watch::Sender<()>>,
+    /// At how many of them to look again for those that no follower is left of.
+    sweep_at: usize,
+}
+
+impl Feed {
+    /// Takes note of a fact. Keeps no caller waiting.
+    pub fn fact(&self, fact: &Fact) {
+        self.0.facts.count(&fact.entry);
+        let mut followed = self.0.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(followers) = followed.by_instance.get(&fact.key)
+            && followers.send(()).is_err()
+        {
+            followed.by_instance.remove(&fact.key);
+        }
+    }
+
+    /// A word for every new fact of an instance from now on.
+    pub(crate) fn follow(&self, key: &InstanceKey) -> watch::Receiver<()> {
+        let mut followed = self.0.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if followed.by_instance.len() >= followed.sweep_at {
+            followed.by_instance.retain(|_, followers| followers.receiver_count() > 0);
+            followed.sweep_at = (followed.by_instance.len() * 2).max(64);
+        }
+        followed.by_instance.entry(key.clone()).or_insert_with(|| watch::channel(()).0).subscribe()
+    }
+
+    /// Ends all following.
+    pub(crate) fn close(&self) {
+        self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).by_instance.clear();
+    }
+
+    /// The facts counted so far.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+}

@@ -1,0 +1,77 @@
+//! Serves a host over HTTP: an API for tenants and operators, a page on which people decide, and metrics.
+//!
+//! ```text
+//! listen    connections: how many, how long, how much                 page     HTML for people
+//! app       one request: Host, origin, route, caller, body, answer    api      JSON for programs
+//! routes    every route, in one table                                 open     health, metrics, keys, verification
+//! caller    who asks: a token, a session, nobody known                feed     facts, to those who follow them
+//! ```
+//!
+//! A handler is a translation: a request to an operation or a query of [`engine::api`], and what that answers to JSON or HTML. Whether the
+//! caller may do it is decided there, by one table.
+
+mod app;
+mod feed;
+mod listen;
+mod metrics;
+mod open;
+mod paced;
+mod problem;
+mod routes;
+mod site;
+
+pub use feed::Feed;
+pub use site::{InvalidUrl, SiteUrl};
+
+use app::State;
+use engine::Host;
+use engine::limits::HttpLimits;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+/// How a host is served.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where it is reached by people's browsers. Default: `localhost`, on the port that it listens on.
+    pub url: Option<SiteUrl>,
+    /// What callers may use.
+    pub limits: HttpLimits,
+    /// The largest component that any tenant may have, in bytes.
+    pub component_bytes: usize,
+}
+
+/// A server that listens and does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Serves what comes to a listener.
+    ///
+    /// # Errors
+    /// When the listener cannot be used.
+    pub fn new(listener: TcpListener, host: Host, feed: Feed, options: ServerOptions) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let state = Arc::new(State::new(host, feed, port, options));
+        Ok(Self { listener, state })
+    }
+
+    /// Where it is reached.
+    #[must_use]
+    pub fn url(&self) -> &SiteUrl {
+        self.state.site.url()
+    }
+
+    /// Answers until `stop` comes, then ends what is under way. Needs a Tokio runtime with IO and time.
+    ///
+    /// # Errors
+    /// When the listener cannot be used there.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        listen::run(listener, self.state, stop).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! What anyone may ask: whether the server lives, how much it does, which keys sign, and whether a receipt verifies.
+
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use receipt::{Artifact, Json, VerifyError};
+use serde_json::{Value, json};
+use store::RequestFilter;
+
+/// The process answers.
+pub(crate) fn health(_: &Asked) -> Result<Response, Problem> {
+    Ok(text("ok\n".to_owned()))
+}
+
+/// The data folder can be read, and its operators' acts make sense.
+pub(crate) fn ready(asked: &Asked) -> Result<Response, Problem> {
+    asked.state.host.trust()?;
+    Ok(text("ready\n".to_owned()))
+}
+
+/// Counters for Prometheus.
+pub(crate) fn metrics(asked: &Asked) -> Result<Response, Problem> {
+    let state = &asked.state;
+    let waiting = state.host.store().requests(RequestFilter::Waiting).map_err(engine::Error::from)?.len();
+    let mut response = text(state.metrics.text(state.feed.facts(), waiting as u64));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+/// The public key set, in the specification's shape.
+pub(crate) fn keys(asked: &Asked) -> Result<Response, Problem> {
+    let keys = asked.state.host.keys().to_json();
+    Ok(as_json(StatusCode::OK, keys.to_string()))
+}
+
+/// The protocol's verification: a receipt that is sent along, by this host's keys. It says what the receipt is, and changes nothing.
+pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
+    let text = std::str::from_utf8(&asked.body).map_err(|_| Problem::invalid("the body is not UTF-8"))?;
+    let document =
+        Json::parse(text).map_err(|error| Problem::invalid(format!("the body is not JSON: {error}")))?;
+    if document.get("artifact").is_none() {
+        return Err(Problem::invalid(
+            "a receipt is expected: a JSON object with the member \"artifact\", as pp-host receipts export prints it",
+        ));
+    }
+    let verified =
+        Artifact::parse(text).and_then(|artifact| receipt::verify(&artifact, asked.state.host.keys()));
+    let verdict = match verified {
+        Ok(receipt) => of_receipt(&receipt),
+        Err(error) => refused(&error),
+    };
+    Ok(as_json(StatusCode::OK, verdict.to_string()))
+}
+
+/// A receipt that verifies, in the shape that the protocol's clients read. Valid is what permits: an approval that has not expired.
+pub(crate) fn of_receipt(receipt: &receipt::VerifiedReceipt) -> Value {
+    use engine::Clock as _;
+    let expired = receipt.is_expired(engine::SystemClock.now());
+    let approved = receipt.decision() == receipt::Decision::Approved;
+    let (code, message) = match (approved, expired) {
+        (true, false) => (None, None),
+        (false, _) => (Some("RECEIPT_DENIED"), Some("the receipt is a denial")),
+        (true, true) => (Some("RECEIPT_EXPIRED"), Some("the receipt has expired")),
+    };
+    json!({
+        "valid": approved && !expired,
+        "receiptId": receipt.id(),
+        "decision": receipt.decision().as_str(),
+        "scope": receipt.scope().map(|scope| scope.to_string()),
+        "receipt": {
+            "id": receipt.id(),
+            "status": receipt.decision().as_str(),
+            "actor": receipt.agent_id(),
+            "approvedBy": receipt.decider().map(|decider| &decider.id),
+            "policy": receipt.policy_version(),
+            "issuer": "permission-protocol",
+            "createdAt": receipt.created_at(),
+            "expiresAt": receipt.expires_at(),
+        },
+        "diagnostics": { "signerKeyId": receipt.key_id() },
+        "errorCode": code,
+        "errorMessage": message,
+    })
+}
+
+fn refused(error: &VerifyError) -> Value {
+    json!({
+        "valid": false,
+        "errorCode": "SIGNATURE_INVALID",
+        "errorMessage": error.to_string(),
+        "error": { "code": error.code(), "message": error.to_string() },
+    })
+}
+
+/// Text for programs and people.
+pub(crate) fn text(body: String) -> Response {
+    body.into_response()
+}
+
+/// JSON that is written already.
+pub(crate) fn as_json(status: StatusCode, body: String) -> Response {
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (status, kind, body).into_response()
+}

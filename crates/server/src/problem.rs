@@ -1,0 +1,145 @@
+//! Why a request was not done: RFC 9457, with a stable code and the hint that the command line gives. Nothing in it tells of another tenant,
+//! or of this machine.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::Error;
+use serde::Serialize;
+use store::StoreError;
+
+/// A problem.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+}
+
+/// As it is sent.
+#[derive(Debug, Serialize)]
+struct Sent<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+
+    /// A request that makes no sense as it stands.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail)
+    }
+
+    /// There is no such thing, or the caller may not know that there is.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// What the caller can do nothing about. What it was is told where the server runs.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        eprintln!("pp-host: http: {}", workflow::Escaped(&error.to_string()));
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong here; the operator finds what in the log of pp-host serve",
+        )
+    }
+
+    /// A bound that a request goes beyond.
+    pub(crate) fn limit(status: StatusCode, name: &'static str, most: impl std::fmt::Display) -> Self {
+        Self::new(
+            status,
+            "limit",
+            format!("limit {name} reached: at most {most} (pp-host limits explains it)"),
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let sent = Sent {
+            r#type: format!("urn:pp-host:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+        };
+        let body = serde_json::to_vec(&sent).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        use StatusCode as S;
+        let (status, code) = match &error {
+            Error::Store(error) => return of_the_store(error),
+            Error::Load(_) => (S::UNPROCESSABLE_ENTITY, "not-a-workflow"),
+            Error::NoRequest(_) => (S::NOT_FOUND, "no-request"),
+            Error::NoReceipt(_) => (S::NOT_FOUND, "no-receipt"),
+            Error::NotADecider(_) | Error::OtherTenant(..) | Error::NoRole { .. } => {
+                (S::FORBIDDEN, "not-a-decider")
+            }
+            Error::SelfApproval(..) => (S::FORBIDDEN, "own-request"),
+            Error::DemoInEarnest(_) => (S::CONFLICT, "people-decide"),
+            Error::NotWaiting { .. } => (S::CONFLICT, "not-waiting"),
+            Error::Ended(..) => (S::CONFLICT, "ended"),
+            Error::StandsStill(..) | Error::NotStopped(..) | Error::NotEnded { .. } => {
+                (S::CONFLICT, "wrong-state")
+            }
+            Error::Acting(_) | Error::Busy(_) => (S::CONFLICT, "busy"),
+            Error::OtherInput { .. } => (S::CONFLICT, "other-input"),
+            Error::SignedMeanwhile(_) => (S::CONFLICT, "changed-meanwhile"),
+            Error::SignedAlready(..) | Error::SignedTooOften(_) => (S::CONFLICT, "signed-already"),
+            Error::NothingToRevoke(_) | Error::NothingUnknown(..) | Error::Known(..) => {
+                (S::CONFLICT, "nothing-to-do")
+            }
+            Error::Unresolved { .. } | Error::Unreviewed { .. } => (S::CONFLICT, "unsettled"),
+            Error::CannotCount { .. } => (S::UNPROCESSABLE_ENTITY, "cannot-count"),
+            Error::Statement(_) | Error::Issue(_) => (S::UNPROCESSABLE_ENTITY, "statement-refused"),
+            Error::Params(_)
+            | Error::Event { .. }
+            | Error::Id(_)
+            | Error::TooLong(_)
+            | Error::NoPlace(..) => (S::BAD_REQUEST, "invalid-request"),
+            Error::Act(_) => (S::CONFLICT, "act-refused"),
+            Error::NotSayable | Error::SaidElsewhere => (S::FORBIDDEN, "not-here"),
+            other => return Self::internal(other),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+fn of_the_store(error: &StoreError) -> Problem {
+    use StatusCode as S;
+    let (status, code) = match error {
+        StoreError::NoInstance(_) => (S::NOT_FOUND, "no-instance"),
+        StoreError::Exists(_) => (S::CONFLICT, "exists"),
+        StoreError::Conflict(_) | StoreError::ActsMoved | StoreError::FateMoved(_) => {
+            (S::CONFLICT, "changed-meanwhile")
+        }
+        StoreError::Spent(_) => (S::CONFLICT, "spent"),
+        StoreError::Revoked(_) => (S::CONFLICT, "revoked"),
+        StoreError::Quota(_) => (S::TOO_MANY_REQUESTS, "quota"),
+        StoreError::Full => (S::INSUFFICIENT_STORAGE, "full"),
+        other => return Problem::internal(other),
+    };
+    Problem::new(status, code, error.to_string())
+}

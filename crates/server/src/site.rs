@@ -1,0 +1,176 @@
+//! Where people's browsers reach the server, and which requests are meant for it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The origin of the page: a scheme, a host and, where it is not the scheme's own, a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteUrl {
+    origin: String,
+    authority: String,
+    host: String,
+}
+
+/// Not an origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUrl {
+    /// Another scheme, or none.
+    #[error("a URL that begins with https:// is expected, such as https://approve.example.com")]
+    Scheme,
+    /// In the clear, over a network.
+    #[error(
+        "http:// is for localhost only: browsers offer no passkeys elsewhere without TLS; name the https:// URL of the proxy"
+    )]
+    InTheClear,
+    /// More than an origin.
+    #[error("a scheme, a host name in lower case and perhaps a port are expected, and nothing behind them")]
+    Shape,
+}
+
+impl SiteUrl {
+    /// The page on this machine itself.
+    #[must_use]
+    pub fn localhost(port: u16) -> Self {
+        let authority = format!("localhost:{port}");
+        Self { origin: format!("http://{authority}"), authority, host: "localhost".to_owned() }
+    }
+
+    /// As browsers write it: `https://approve.example.com`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The host alone: what passkeys are bound to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Browsers use it over TLS, or on this machine.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl fmt::Display for SiteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin)
+    }
+}
+
+impl FromStr for SiteUrl {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidUrl::Scheme)?;
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        };
+        let name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        let plain = !host.is_empty() && host.len() <= 253 && host.bytes().all(name);
+        let number = |port: &str| port.parse::<u16>().is_ok_and(|number| number.to_string() == port);
+        if !plain || !port.is_none_or(number) {
+            return Err(InvalidUrl::Shape);
+        }
+        let is_default = match scheme {
+            "https" => port == Some("443"),
+            "http" if host == "localhost" => port == Some("80"),
+            "http" => return Err(InvalidUrl::InTheClear),
+            _ => return Err(InvalidUrl::Scheme),
+        };
+        let authority = if is_default { host } else { authority };
+        Ok(Self {
+            origin: format!("{scheme}://{authority}"),
+            authority: authority.to_owned(),
+            host: host.to_owned(),
+        })
+    }
+}
+
+/// The names under which the server answers.
+#[derive(Debug)]
+pub(crate) struct Site {
+    url: SiteUrl,
+    own: [String; 3],
+    behind_proxy: bool,
+}
+
+impl Site {
+    pub(crate) fn new(url: Option<SiteUrl>, port: u16) -> Self {
+        Self {
+            own: ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")),
+            behind_proxy: url.is_some(),
+            url: url.unwrap_or_else(|| SiteUrl::localhost(port)),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &SiteUrl {
+        &self.url
+    }
+
+    /// Whether a request with that `Host` is meant for this server. Another name that resolves to this machine is a way for a foreign
+    /// page to be of the same origin.
+    pub(crate) fn answers_to(&self, host: &str) -> bool {
+        host == self.url.authority() || self.is_own(host)
+    }
+
+    /// Whether a request with that `Host` was made on this machine, as far as it says. Never where there is a proxy, which may write
+    /// what it likes there.
+    pub(crate) fn is_local(&self, host: &str) -> bool {
+        !self.behind_proxy && self.is_own(host)
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        self.own.iter().any(|own| own == host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        for (text, origin) in [
+            ("https://approve.example.com", "https://approve.example.com"),
+            ("https://approve.example.com/", "https://approve.example.com"),
+            ("https://approve.example.com:443", "https://approve.example.com"),
+            ("https://approve.example.com:8443", "https://approve.example.com:8443"),
+            ("http://localhost:8787", "http://localhost:8787"),
+            ("http://localhost:80", "http://localhost"),
+        ] {
+            assert_eq!(text.parse::<SiteUrl>().unwrap().origin(), origin);
+        }
+        for (text, error) in [
+            ("approve.example.com", InvalidUrl::Scheme),
+            ("ftp://approve.example.com", InvalidUrl::Scheme),
+            ("http://approve.example.com", InvalidUrl::InTheClear),
+            ("http://127.0.0.1:8787", InvalidUrl::InTheClear),
+            ("https://Approve.example.com", InvalidUrl::Shape),
+            ("https://approve.example.com/page", InvalidUrl::Shape),
+            ("https://user@approve.example.com", InvalidUrl::Shape),
+            ("https://approve.example.com:0443", InvalidUrl::Shape),
+            ("https://", InvalidUrl::Shape),
+            ("https://[::1]", InvalidUrl::Shape),
+        ] {
+            assert_eq!(text.parse::<SiteUrl>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_name_for_this_machine_is_not_answered() {
+        let site = Site::new(None, 8787);
+        for host in ["localhost:8787", "127.0.0.1:8787", "[::1]:8787"] {
+            assert!(site.answers_to(host) && site.is_local(host), "{host}");
+        }
+        for host in ["localhost", "localhost:80", "attacker.example:8787", "", "localhost:8787."] {
+            assert!(!site.answers_to(host), "{host}");
+        }
+        let site = Site::new(Some("https://approve.example.com".parse().unwrap()), 8787);
+        assert!(site.answers_to("approve.example.com") && site.answers_to("127.0.0.1:8787"));
+        assert!(!site.is_local("127.0.0.1:8787"), "a proxy may write this name");
+    }
+}

@@ -1,0 +1,67 @@
+//! `pp-host serve`.
+
+use crate::cli::data_dir::Data;
+use crate::cli::feed::Bulletin;
+use crate::cli::work::Working;
+use crate::cli::{Exit, session};
+use anyhow::Context as _;
+use clap::Args;
+use engine::Host;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use server::{Feed, Server, ServerOptions, SiteUrl};
+use std::net::{SocketAddr, TcpListener};
+
+/// Drive everything that is due, and serve: an API for programs, a page on which people decide.
+///
+/// Does what `work` does. TLS is a proxy's: docs/operations.md says how.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+
+    /// Where people's browsers reach it: the https:// URL of the proxy. Default: http://localhost and the port.
+    #[arg(long, value_name = "URL", env = "PP_HOST_URL")]
+    url: Option<SiteUrl>,
+
+    #[command(flatten)]
+    working: Working,
+}
+
+impl Serve {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let feed = Feed::default();
+        let (bulletin, printer) = Bulletin::open(self.working.telling())?;
+        let observed = feed.clone();
+        let host = session::open_to_work(data, &self.working.limits, move |fact| {
+            observed.fact(fact);
+            bulletin.fact(fact);
+        })?;
+        let served = self.serve(data, &host, feed);
+        // The last one who tells anything.
+        drop(host);
+        printer.finish();
+        served
+    }
+
+    fn serve(&self, data: &Data, host: &Host, feed: Feed) -> anyhow::Result<Exit> {
+        let largest = self.working.limits.settings(data)?.largest();
+        let options = ServerOptions {
+            url: self.url.clone(),
+            limits: largest.http,
+            component_bytes: largest.sandbox.component_bytes,
+        };
+        raise_descriptors();
+        let listener = TcpListener::bind(self.listen)
+            .with_context(|| format!("cannot listen on {} (--listen names another address)", self.listen))?;
+        let server = Server::new(listener, host.clone(), feed, options)?;
+        self.working.work(data, host, Some(server))
+    }
+}
+
+/// Every connection is a descriptor. The process may have as many as it is allowed to ask for; where that is not enough, further
+/// connections wait.
+fn raise_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}

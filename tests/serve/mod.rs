@@ -1,0 +1,4 @@
+//! A host over HTTP.
+
+mod open;
+mod transport;
