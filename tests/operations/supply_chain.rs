@@ -57,6 +57,7 @@ fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
         "receipt",
         "receipt-fuzz",
         "sandbox",
+        "server",
         "signer",
         "store",
         "store-sqlite",
