@@ -151,7 +151,7 @@ fn add(keys: &Path, name: &str, role: &str, seed: u8, valid_until: Option<Timest
     let roles = [role.parse().unwrap()].into();
     say(keys, Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() });
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
-    say(keys, Act::KeyAdded { decider, kind, public_key, valid_until });
+    say(keys, Act::KeyAdded { decider, kind, public_key, valid_until, passkey: None });
 }
 
 fn people(keys: &Path) {

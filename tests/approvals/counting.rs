@@ -202,6 +202,7 @@ fn words_for_the_record_are_bounded() {
         kind: "ed25519".to_owned(),
         public_key: padded,
         valid_until: None,
+        passkey: None,
     };
     assert!(too_long(place.say(key_added)));
     let review = place.host.review_statement(&request, &"alice".parse().unwrap(), Decision::Approved, &long);

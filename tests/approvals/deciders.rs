@@ -449,7 +449,9 @@ fn with_an_end(place: &Place, name: &str, seed: u8) {
     let key = hand(seed).public_key();
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
     let valid_until = Some(receipt::Timestamp::from_millis(NOON + 600_000));
-    place.say(Act::KeyAdded { decider: name.parse().unwrap(), kind, public_key, valid_until }).unwrap();
+    place
+        .say(Act::KeyAdded { decider: name.parse().unwrap(), kind, public_key, valid_until, passkey: None })
+        .unwrap();
 }
 
 #[test]

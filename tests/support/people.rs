@@ -71,7 +71,7 @@ impl Place {
         let key = hand(seed).public_key();
         let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
         let decider = name.parse().unwrap();
-        self.say(Act::KeyAdded { decider, kind, public_key, valid_until: None }).unwrap();
+        self.say(Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None }).unwrap();
     }
 
     pub fn say(&self, act: Act) -> Result<(), Error> {

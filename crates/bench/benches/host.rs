@@ -136,7 +136,7 @@ fn run_approved_by_a_person(bencher: Bencher) {
     let roles = ["release".parse().expect("a role")].into();
     let added = Act::DeciderAdded { decider: alice.clone(), roles, tenants: [].into() };
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
-    let given = Act::KeyAdded { decider: alice.clone(), kind, public_key, valid_until: None };
+    let given = Act::KeyAdded { decider: alice.clone(), kind, public_key, valid_until: None, passkey: None };
     for act in [added, given] {
         bench.host.say("bench", act).expect("said");
     }

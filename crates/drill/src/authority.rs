@@ -190,7 +190,7 @@ fn added((name, seed): (&str, u8), role: &str, valid_until: Option<Timestamp>) -
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
     Ok([
         Act::DeciderAdded { decider: decider.clone(), roles, tenants },
-        Act::KeyAdded { decider, kind, public_key, valid_until },
+        Act::KeyAdded { decider, kind, public_key, valid_until, passkey: None },
     ])
 }
 

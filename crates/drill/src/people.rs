@@ -115,7 +115,10 @@ fn decider(host: &Host) -> Result<Ed25519StatementSigner, Obstacle> {
     let (decider, roles) = ("alice".parse()?, ["release".parse()?, "owner".parse()?].into());
     host.say("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
     let (kind, public_key) = (key.public_key().scheme().as_str().to_owned(), key.public_key().to_base64());
-    host.say("operator", Act::KeyAdded { decider: "alice".parse()?, kind, public_key, valid_until: None })?;
+    host.say(
+        "operator",
+        Act::KeyAdded { decider: "alice".parse()?, kind, public_key, valid_until: None, passkey: None },
+    )?;
     Ok(key)
 }
 

@@ -137,7 +137,9 @@ fn add(ground: &Fixture) -> Result<(), Obstacle> {
     let roles = ["release".parse()?].into();
     ground.host().say("drill", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() })?;
     let (kind, public_key) = (public.scheme().as_str().to_owned(), public.to_base64());
-    Ok(ground.host().say("drill", Act::KeyAdded { decider, kind, public_key, valid_until: None })?)
+    Ok(ground
+        .host()
+        .say("drill", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None })?)
 }
 
 /// Her key was in other hands, and she is gone.

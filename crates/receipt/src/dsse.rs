@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::deciders::{KeyId, PublicKey};
+use crate::deciders::{KeyId, PublicKey, Verified};
 use crate::encoding;
 use crate::json::{Json, JsonError, Object};
 use crate::members::{Members, ShapeError};
@@ -74,6 +74,14 @@ pub struct Extension {
 pub struct Payload<'e> {
     payload_type: &'e str,
     bytes: &'e [u8],
+}
+
+/// A payload, and by which key it is signed.
+pub(crate) struct Signed<'e, K> {
+    pub(crate) by: K,
+    /// The assertion, where the key is a passkey.
+    pub(crate) assertion: Verified,
+    pub(crate) payload: Payload<'e>,
 }
 
 impl<'e> Payload<'e> {
@@ -155,25 +163,34 @@ impl Envelope {
         self
     }
 
+    /// What its signatures sign.
+    pub(crate) fn message(&self) -> Vec<u8> {
+        pae(&self.payload_type, &self.payload)
+    }
+
     /// The payload, when one of the signatures is by `key`.
     pub fn verify(&self, key: &PublicKey) -> Result<Payload<'_>, EnvelopeError> {
         let signer = self.signer([((), key)].into_iter());
-        signer.map(|((), payload)| payload).ok_or_else(|| EnvelopeError::NotSigned(key.key_id()))
+        signer.map(|signed| signed.payload).ok_or_else(|| EnvelopeError::NotSigned(key.key_id()))
     }
 
     /// The first of `keys` that signed, and the payload. Key ids say which to try first; every key is tried.
     pub(crate) fn signer<'k, K>(
         &self,
         keys: impl Iterator<Item = (K, &'k PublicKey)> + Clone,
-    ) -> Option<(K, Payload<'_>)> {
-        let message = pae(&self.payload_type, &self.payload);
+    ) -> Option<Signed<'_, K>> {
+        let message = self.message();
         let payload = Payload { payload_type: &self.payload_type, bytes: &self.payload };
         for EnvelopeSignature { key_id, signature } in &self.signatures {
             let hint = key_id.parse::<KeyId>().ok();
             let named = keys.clone().filter(|(_, key)| Some(key.key_id()) == hint);
             let others = keys.clone().filter(|(_, key)| Some(key.key_id()) != hint);
-            if let Some((key, _)) = named.chain(others).find(|(_, key)| key.verifies(&message, signature)) {
-                return Some((key, payload));
+            let signed = |(by, key): (K, &PublicKey)| {
+                let assertion = key.verify(&message, signature).ok()?;
+                Some(Signed { by, assertion, payload })
+            };
+            if let Some(signed) = named.chain(others).find_map(signed) {
+                return Some(signed);
             }
         }
         None

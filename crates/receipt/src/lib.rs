@@ -189,6 +189,7 @@ mod keys;
 mod members;
 mod mint;
 mod opening;
+mod passkey;
 mod payload;
 mod projection;
 mod quorum;
@@ -225,6 +226,11 @@ pub use keys::{DEMO_KEY_ID, Key, KeySet, KeySetError, KeyStatus};
 pub use members::ShapeError;
 pub use mint::{Draft, Minted, mint};
 pub use opening::{Binding, Opened, Opening, Stated, StatedBinding, check_stored};
+pub use passkey::{
+    Aaguid, Assertion, AssertionResponse, EXTENSION_KIND, MAX_AUTHENTICATOR_DATA_LEN, MAX_CLIENT_DATA_LEN,
+    MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, Passkey, PasskeyError, PasskeyRecord,
+    RegistrationResponse, RelyingParty, challenge,
+};
 pub use projection::{Projection, Rule};
 pub use quorum::{Quorum, Tally};
 pub use revocation::{REVOCATION_AGENT, revocation_request};

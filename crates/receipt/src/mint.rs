@@ -167,8 +167,9 @@ fn check_approvals(draft: &Draft) -> Result<(), MintError> {
         decider: Some(draft.decider.id.clone()),
         created_at: draft.created_at,
         expires_at: draft.expires_at,
+        proof: draft.decider.proof.clone(),
     };
-    approvals::agree(&draft.request, &said, draft.approvals.iter().map(VerifiedDecision::statement))?;
+    approvals::agree(&draft.request, &said, &draft.approvals)?;
     Ok(())
 }
 

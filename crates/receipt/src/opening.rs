@@ -239,6 +239,7 @@ impl VerifiedReceipt {
             decider: self.decider().map(|decider| decider.id.clone()),
             created_at: self.created_at(),
             expires_at: self.expires_at(),
+            proof: self.decider().and_then(|decider| decider.proof.clone()),
         };
         Ok(Opened { committed, said })
     }

@@ -43,9 +43,9 @@ fn a_key_id_is_the_one_of_securesystemslib() {
     let key = PublicKey::ed25519(&bytes).unwrap();
     let id = "74c181c7ad8a0855d4b55e44d2ba87aabdddb196832571f15f92fece332e4916";
     assert_eq!(key.key_id().to_string(), id);
-    assert_eq!(PublicKey::parse(key.scheme(), &key.to_pem()), Ok(key));
-    assert_eq!(PublicKey::parse(key.scheme(), &key.to_pem().replace('\n', "\r\n")), Ok(key));
-    assert_eq!(PublicKey::parse(key.scheme(), &key.to_base64()), Ok(key));
+    assert_eq!(PublicKey::parse(key.scheme(), &key.to_pem(), None), Ok(key.clone()));
+    assert_eq!(PublicKey::parse(key.scheme(), &key.to_pem().replace('\n', "\r\n"), None), Ok(key.clone()));
+    assert_eq!(PublicKey::parse(key.scheme(), &key.to_base64(), None), Ok(key));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn what_is_no_public_key_is_refused() {
         key().key_id().to_string(),
     ];
     for text in texts {
-        assert!(PublicKey::parse(receipt::Scheme::Ed25519, &text).is_err(), "{text}");
+        assert!(PublicKey::parse(receipt::Scheme::Ed25519, &text, None).is_err(), "{text}");
     }
 }
 

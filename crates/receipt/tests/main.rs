@@ -17,6 +17,7 @@ mod json;
 mod keys;
 mod minting;
 mod opening;
+mod passkeys;
 mod projection;
 mod quorum;
 mod requests;

@@ -141,16 +141,17 @@ impl Add {
         };
         let first = trust.deciders().people().is_empty();
         // Before anything is said: a person without a key could not decide, and would stand there.
-        if let Some(taken) = key.and_then(|key| trust.deciders().key(key.key_id())) {
+        if let Some(taken) = key.as_ref().and_then(|key| trust.deciders().key(key.key_id())) {
             let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
             anyhow::bail!("key {key_id} is {owner}'s already: one key is one person's, for good");
         }
         let added = Act::DeciderAdded { decider: self.decider.clone(), roles, tenants };
-        let given = key.map(|key| Act::KeyAdded {
+        let given = key.as_ref().map(|key| Act::KeyAdded {
             decider: self.decider.clone(),
             kind: key.scheme().as_str().to_owned(),
             public_key: key.to_base64(),
             valid_until: self.until,
+            passkey: None,
         });
         let mut tried = trust.clone();
         for act in [Some(&added), given.as_ref()].into_iter().flatten() {

@@ -242,7 +242,7 @@ struct Hand {
 
 impl StatementSigner for Hand {
     fn public_key(&self) -> PublicKey {
-        self.public
+        self.public.clone()
     }
 
     fn sign(&self, message: &[u8]) -> Result<RawSignature, SignError> {

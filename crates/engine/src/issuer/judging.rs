@@ -204,7 +204,7 @@ pub(super) fn by_people(
     let expires_at = after(order.at, RECEIPT_LIFETIME);
     Ok(Judged {
         decision,
-        decider: Decider::person(last.person(), decision),
+        decider: Decider::signed(&last, order.at),
         reason: last.statement().reason.clone(),
         codes: vec![code.to_owned()],
         policy_version: version(grounds.policy, &count.ruling),

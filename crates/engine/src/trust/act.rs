@@ -1,6 +1,6 @@
 //! What operators say about who may decide. Each is recorded once, in order, and never changed.
 
-use receipt::{Digest, PersonId, Role, Timestamp};
+use receipt::{Digest, PasskeyRecord, PersonId, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,10 +35,13 @@ pub enum Act {
         decider: PersonId,
         /// What kind of key.
         kind: String,
-        /// The public key, in base64.
+        /// The public key, in base64; a passkey's SubjectPublicKeyInfo.
         public_key: String,
         /// Until when what it signs counts.
         valid_until: Option<Timestamp>,
+        /// The rest of a passkey: the credential, and the pages that may ask it to sign.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passkey: Option<PasskeyRecord>,
     },
     /// What a key signs does not count any more.
     KeyRevoked {
@@ -106,8 +109,9 @@ impl fmt::Display for Act {
             Self::DeciderAdded { decider, roles, tenants } => {
                 write!(f, "decider     {decider} may decide as {} for {}", list(roles), tenants_of(tenants))
             }
-            Self::KeyAdded { decider, kind, public_key, valid_until } => {
+            Self::KeyAdded { decider, kind, public_key, valid_until, passkey } => {
                 write!(f, "key         {} {} is {decider}'s", Escaped(kind), Escaped(public_key))?;
+                passkey.as_ref().map_or(Ok(()), |passkey| write!(f, ", {}", pages(&passkey.origins)))?;
                 valid_until.map_or(Ok(()), |until| write!(f, ", until {until}"))
             }
             Self::KeyRevoked { key_id, compromised_at, reason } => {
@@ -134,6 +138,12 @@ impl fmt::Display for Act {
             Self::Reviewed { request, decider, .. } => write!(f, "reviewed    {request} by {decider}"),
         }
     }
+}
+
+/// Where a passkey may be asked for.
+fn pages(origins: &BTreeSet<String>) -> String {
+    let origins: Vec<_> = origins.iter().map(|origin| Escaped(origin).to_string()).collect();
+    format!("at {}", origins.join(", "))
 }
 
 /// Tenants in words.

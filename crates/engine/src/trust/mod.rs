@@ -215,10 +215,10 @@ impl Trust {
                 self.active(decider)?;
                 Ok(self.deciders.remove(decider, at)?)
             }
-            Act::KeyAdded { decider, kind, public_key, valid_until } => {
+            Act::KeyAdded { decider, kind, public_key, valid_until, passkey } => {
                 self.active(decider)?;
                 let scheme = Scheme::from_signed(kind).ok_or_else(|| ActError::Kind(kind.clone()))?;
-                let key = PublicKey::parse(scheme, public_key)?;
+                let key = PublicKey::parse(scheme, public_key, passkey.as_ref())?;
                 let key = DeciderKey { valid_until: *valid_until, ..DeciderKey::new(key, at) };
                 Ok(self.deciders.add_key(decider, key)?)
             }

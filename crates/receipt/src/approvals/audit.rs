@@ -5,13 +5,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{ApprovalError, VerifiedDecision};
+use crate::decider::{DeciderProof, Webauthn};
 use crate::deciders::DeciderSet;
 use crate::dsse::Envelope;
 use crate::fields::{Decision, Scope};
 use crate::json::Json;
 use crate::opening::Opened;
+use crate::passkey::Assertion;
 use crate::projection::Projection;
-use crate::statement::{DecisionStatement, Expected, Matter};
+use crate::statement::{Expected, Matter};
 use crate::timestamp::Timestamp;
 
 /// What is taken to be known of keys and people.
@@ -39,6 +41,8 @@ pub(crate) struct Said {
     pub(crate) decider: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// `deciderProof`.
+    pub(crate) proof: Option<DeciderProof>,
 }
 
 /// Verifies the decisions that an opened receipt commits to.
@@ -74,17 +78,17 @@ pub fn verify_approvals(
             verified.push(decision);
         }
     }
-    agree(opened.request(), said, verified.iter().map(VerifiedDecision::statement))?;
+    agree(opened.request(), said, &verified)?;
     Ok(verified)
 }
 
-/// Whether these decisions are about this request and bear out what the receipt says. Their signatures are not looked at.
-pub(crate) fn agree<'s>(
+/// Whether these decisions are about this request and bear out what the receipt says.
+pub(crate) fn agree(
     request: &Json,
     said: &Said,
-    statements: impl Iterator<Item = &'s DecisionStatement> + Clone,
+    decisions: &[VerifiedDecision],
 ) -> Result<(), ApprovalError> {
-    for statement in statements.clone() {
+    for statement in decisions.iter().map(VerifiedDecision::statement) {
         let matter = Matter::of(request, statement.matter.view, statement.matter.policy)?;
         let expected =
             Expected { decision: Some(said.decision), ..Expected::about(&matter, said.created_at) }
@@ -99,13 +103,30 @@ pub(crate) fn agree<'s>(
         }
     }
     let decider = said.decider.as_deref().unwrap_or_default();
-    let mut people = statements.map(|statement| statement.decider.as_str()).peekable();
-    if people.peek().is_none() {
+    if decisions.is_empty() {
         return if needs_none(said) { Ok(()) } else { Err(ApprovalError::Missing(decider.to_owned())) };
     }
-    match decider.strip_prefix("user:") {
-        Some(person) if people.any(|other| other == person) => Ok(()),
-        _ => Err(ApprovalError::DeciderNotAmong(decider.to_owned())),
+    let person = decider.strip_prefix("user:").unwrap_or_default();
+    let mut own = decisions.iter().filter(|decision| decision.person().as_str() == person).peekable();
+    if own.peek().is_none() {
+        return Err(ApprovalError::DeciderNotAmong(decider.to_owned()));
+    }
+    check_proof(said, own)
+}
+
+/// A proof of the decider's passkey is the one of an assertion that the receipt commits to, where it commits to any.
+fn check_proof<'d>(
+    said: &Said,
+    own: impl Iterator<Item = &'d VerifiedDecision>,
+) -> Result<(), ApprovalError> {
+    let Some(DeciderProof::Webauthn(proof)) = &said.proof else { return Ok(()) };
+    // Neither is in an assertion.
+    let stated = Webauthn { review_generation: None, ..proof.clone() };
+    let mut assertions = own.filter_map(VerifiedDecision::assertion).peekable();
+    let same = |assertion: &Assertion| assertion.proof(proof.verified_at) == stated;
+    match assertions.peek().is_none() || assertions.any(same) {
+        true => Ok(()),
+        false => Err(ApprovalError::Proof),
     }
 }
 
@@ -124,7 +145,7 @@ fn verify_one(
 ) -> Result<VerifiedDecision, ApprovalError> {
     let authentic = deciders.authenticate(envelope)?;
     // What was shown, and under which policy, is not in the request. All the rest is, and is compared with it.
-    let Matter { view, policy, .. } = authentic.1.matter;
+    let Matter { view, policy, .. } = authentic.statement.matter;
     let matter = Matter::of(request, view, policy)?;
     deciders.judge(envelope, authentic, &Expected::about(&matter, at).open_for(request)?, known)
 }

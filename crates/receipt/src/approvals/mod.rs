@@ -9,10 +9,11 @@ mod room;
 
 use alloc::string::String;
 
-use crate::deciders::{DeciderSet, KeyId, NotCounted, PersonId, Role, Standing};
-use crate::dsse::{Envelope, EnvelopeError};
+use crate::deciders::{DeciderSet, KeyId, NotCounted, NotVerified, PersonId, Role, Standing};
+use crate::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Signed};
 use crate::fields::Decision;
 use crate::members::ShapeError;
+use crate::passkey::{Assertion, PasskeyError};
 use crate::statement::{DecisionStatement, Expected, Mismatch, StatementError};
 use crate::timestamp::Timestamp;
 
@@ -31,6 +32,7 @@ pub struct VerifiedDecision {
     envelope: Envelope,
     statement: DecisionStatement,
     key_id: KeyId,
+    assertion: Option<Assertion>,
 }
 
 impl VerifiedDecision {
@@ -57,6 +59,11 @@ impl VerifiedDecision {
     /// The key that signed.
     pub fn key_id(&self) -> KeyId {
         self.key_id
+    }
+
+    /// The assertion that signed it, where the key is a passkey.
+    pub fn assertion(&self) -> Option<&Assertion> {
+        self.assertion.as_ref()
     }
 
     /// The envelope that it came in, for keeping. Its `keyid`, which is not signed, is [`key_id`](Self::key_id) whatever it came with.
@@ -92,7 +99,7 @@ impl DeciderSet {
     }
 
     /// Whose key signed which statement. Not yet whether it counts.
-    fn authenticate(&self, envelope: &Envelope) -> Result<(Standing<'_>, DecisionStatement), ApprovalError> {
+    fn authenticate(&self, envelope: &Envelope) -> Result<Authentic<'_>, ApprovalError> {
         // One, so that there is no question whose decision it is.
         let [signature] = envelope.signatures() else {
             return Err(ApprovalError::Signatures(envelope.signatures().len()));
@@ -101,19 +108,31 @@ impl DeciderSet {
         if signature.key_id.len() > room::MAX_KEY_ID_LEN {
             return Err(ApprovalError::KeyId(signature.key_id.len()));
         }
-        let (signer, payload) = self.signer(envelope).ok_or(ApprovalError::NotSigned)?;
+        let Some(Signed { by: signer, assertion, payload }) = self.signer(envelope) else {
+            return Err(self.not_signed(envelope, signature));
+        };
         let statement = DecisionStatement::read(&payload)?;
         if statement.decider == signer.person.id {
-            return Ok((signer, statement));
+            return Ok(Authentic { signer, statement, assertion });
         }
         Err(ApprovalError::OtherPerson { signer: signer.person.id.clone(), named: statement.decider })
+    }
+
+    /// Why a signature is nobody's: what is wrong with the assertion, where the passkey that it names is known.
+    fn not_signed(&self, envelope: &Envelope, signature: &EnvelopeSignature) -> ApprovalError {
+        let named = signature.key_id.parse().ok().and_then(|id| self.key(id));
+        let message = envelope.message();
+        match named.map(|standing| standing.key.key.verify(&message, &signature.signature)) {
+            Some(Err(NotVerified::Passkey(error))) => ApprovalError::Passkey(error),
+            _ => ApprovalError::NotSigned,
+        }
     }
 
     /// The rest: whether it counts by what is known of keys and people at `known`, and is what is expected.
     fn judge(
         &self,
         envelope: &Envelope,
-        (Standing { person, key }, statement): (Standing<'_>, DecisionStatement),
+        Authentic { signer: Standing { person, key }, statement, assertion }: Authentic<'_>,
         expected: &Expected<'_>,
         known: Timestamp,
     ) -> Result<VerifiedDecision, ApprovalError> {
@@ -126,8 +145,15 @@ impl DeciderSet {
         if !person.decides_for(&statement.matter.tenant) {
             return Err(ApprovalError::Tenant { person: statement.decider, tenant: statement.matter.tenant });
         }
-        Ok(VerifiedDecision { envelope: envelope.clone().naming(key_id), statement, key_id })
+        Ok(VerifiedDecision { envelope: envelope.clone().naming(key_id), statement, key_id, assertion })
     }
+}
+
+/// A statement whose signer is known, and is the person that it names.
+struct Authentic<'s> {
+    signer: Standing<'s>,
+    statement: DecisionStatement,
+    assertion: Option<Assertion>,
 }
 
 /// Why a decision does not count, or why a receipt's approvals do not carry it.
@@ -146,6 +172,9 @@ pub enum ApprovalError {
     /// No key of the set signed it.
     #[error("the signature is by no key of the pinned deciders: it was changed, or somebody else signed it")]
     NotSigned,
+    /// The assertion of the passkey that it names is not good.
+    #[error("the passkey's signature does not count: {0}")]
+    Passkey(PasskeyError),
     /// Not a decision statement.
     #[error(transparent)]
     Statement(#[from] StatementError),
@@ -160,6 +189,9 @@ pub enum ApprovalError {
     /// The key or its person does not count.
     #[error("the decision does not count: {0}")]
     NotCounted(#[from] NotCounted),
+    /// The receipt's proof is of another assertion than the decider's.
+    #[error("the receipt's deciderProof is of another assertion than the one that its decider signed with")]
+    Proof,
     /// The person does not have the role.
     #[error("{person} does not have the role `{role}`")]
     Role {

@@ -8,11 +8,12 @@ use alloc::string::String;
 use super::commit::{APPROVALS_KEY, MAX_APPROVALS};
 use crate::deciders::{PersonId, Role};
 use crate::digest::Digest;
-use crate::dsse::{Envelope, EnvelopeSignature, MAX_ENVELOPE_LEN, RawSignature};
+use crate::dsse::{Envelope, EnvelopeSignature, MAX_ENVELOPE_LEN};
 use crate::error::MintError;
 use crate::fields::Decision;
 use crate::json::{Json, MAX_LEN};
 use crate::opening::{BINDING_KEY, SUMMARY_KEY};
+use crate::passkey::longest_signature;
 use crate::statement::{DecisionStatement, MAX_REASON_LEN, Matter, Nonce, PAYLOAD_TYPE};
 use crate::timestamp::Timestamp;
 
@@ -83,8 +84,8 @@ fn longest_decision(matter: &Matter) -> usize {
         expires_at: at,
         nonce: Nonce::from_bytes([0; 16]),
     };
-    let signature = RawSignature::from([0; 64]);
-    let signature = EnvelopeSignature { key_id: "\u{1}".repeat(MAX_KEY_ID_LEN), signature };
+    let key_id = "\u{1}".repeat(MAX_KEY_ID_LEN);
+    let signature = EnvelopeSignature { key_id, signature: longest_signature() };
     let text: String = statement.canonical();
     let envelope = Envelope::new(PAYLOAD_TYPE, text.as_bytes(), alloc::vec![signature]);
     // With the comma before the next.

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
+use crate::approvals::VerifiedDecision;
 use crate::deciders::PersonId;
 use crate::digest::Digest;
 use crate::error::{Reason, VerifyError};
@@ -10,7 +11,7 @@ use crate::fields::{Attribution, AuthMethod, Decision, Resolution};
 use crate::json::{Json, Object};
 use crate::timestamp::Timestamp;
 
-mod origin;
+pub(crate) mod origin;
 
 /// Who decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,19 @@ impl Decider {
             }),
             attribution: Attribution::Credentialed,
             proof: None,
+        }
+    }
+
+    /// A person's own signed decision. Where a passkey signed it, the assertion is the specification's step-up, and its proof goes along.
+    pub fn signed(decision: &VerifiedDecision, verified_at: Timestamp) -> Self {
+        let person = Self::person(decision.person(), decision.decision());
+        match decision.assertion() {
+            None => person,
+            Some(assertion) => Self {
+                auth_method: Some(AuthMethod::SessionStepupWebauthn),
+                proof: Some(DeciderProof::Webauthn(assertion.proof(verified_at))),
+                ..person
+            },
         }
     }
 
@@ -257,7 +271,7 @@ impl Shape<'_> {
 }
 
 /// The specification's `^[A-Za-z0-9.-]{1,253}$`.
-fn is_host_name(text: &str) -> bool {
+pub(crate) fn is_host_name(text: &str) -> bool {
     (1..=253).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }

@@ -11,7 +11,7 @@ const MAX_LEN: usize = 2048;
 ///
 /// Internationalised labels are accepted in their ASCII form (`xn--…`) without decoding them: the tables for that are
 /// larger than this crate, and a label that decodes to nothing is no host that anybody can stand on.
-pub(super) fn is_canonical(text: &str) -> bool {
+pub(crate) fn is_canonical(text: &str) -> bool {
     let (rest, default_port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => (rest, 443),
         (_, Some(rest)) => (rest, 80),
@@ -24,6 +24,15 @@ pub(super) fn is_canonical(text: &str) -> bool {
     match rest.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => is_host(host) && is_port(port, default_port),
         _ => is_host(rest),
+    }
+}
+
+/// The host of an origin.
+pub(crate) fn host(origin: &str) -> Option<&str> {
+    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?;
+    match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => Some(host),
+        _ => Some(rest),
     }
 }
 

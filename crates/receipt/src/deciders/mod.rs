@@ -10,12 +10,13 @@ mod text;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::dsse::{Envelope, Payload};
+use crate::dsse::{Envelope, Signed};
 use crate::json::JsonError;
 use crate::members::ShapeError;
 use crate::timestamp::Timestamp;
 
 pub use key::{KeyId, PublicKey, PublicKeyError, Scheme};
+pub(crate) use key::{NotVerified, Verified};
 pub use names::{ParseNameError, PersonId, Role};
 
 /// The most people in a set. Their names are looked through one by one.
@@ -204,7 +205,7 @@ impl DeciderSet {
     }
 
     /// Which key of the set signed an envelope, whatever its standing, and what was signed.
-    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<(Standing<'_>, Payload<'e>)> {
+    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<Signed<'e, Standing<'_>>> {
         envelope.signer(self.keys().map(|standing| (standing, &standing.key.key)))
     }
 
@@ -233,10 +234,12 @@ impl DeciderSet {
         if self.keys().count() + before.len() >= MAX_KEYS {
             return Err(DeciderSetError::TooMany { what: "keys", most: MAX_KEYS });
         }
-        if before.iter().any(|other| other.key.key_id() == id) {
+        // By the key itself: with another record it is the same person who signs.
+        let same = |other: &PublicKey| other.is_same_key(&key.key);
+        if before.iter().any(|other| same(&other.key)) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.clone() });
         }
-        if let Some(Standing { person, .. }) = self.key(id) {
+        if let Some(Standing { person, .. }) = self.keys().find(|standing| same(&standing.key.key)) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.id.clone() });
         }
         match key.valid_until {

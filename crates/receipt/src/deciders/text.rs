@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::{DeciderKey, DeciderSet, DeciderSetError, Person, PersonId, PublicKey, Scheme};
 use crate::json::{Json, Object};
 use crate::members::{Members, ShapeError};
+use crate::passkey::PasskeyRecord;
 use crate::timestamp::Timestamp;
 
 /// The longest tenant id, in bytes: as in a statement.
@@ -59,10 +60,15 @@ fn read_person(entry: &Json) -> Result<Person, DeciderSetError> {
 
 fn read_key(entry: &Json, person: &PersonId) -> Result<DeciderKey, DeciderSetError> {
     let required = ["keyid", "kind", "publicKey", "validFrom"];
-    let members = Members::of("key", entry, &required, &["validUntil", "revokedAt", "compromisedAt"])?;
+    let members =
+        Members::of("key", entry, &required, &["passkey", "validUntil", "revokedAt", "compromisedAt"])?;
     let scheme = Scheme::from_signed(members.str("kind")?)
         .ok_or_else(|| ShapeError::new("kind", "is not a kind of key that is known here"))?;
-    let key = PublicKey::parse(scheme, members.str("publicKey")?)
+    let record = match members.has("passkey") {
+        true => Some(PasskeyRecord::from_json(members.get("passkey"))?),
+        false => None,
+    };
+    let key = PublicKey::parse(scheme, members.str("publicKey")?, record.as_ref())
         .map_err(|error| DeciderSetError::PublicKey { person: person.clone(), error })?;
     if members.str("keyid")? != format!("{}", key.key_id()) {
         return Err(DeciderSetError::WrongKeyId(key.key_id()));
@@ -91,6 +97,9 @@ fn write_key(key: &DeciderKey) -> Json {
     object.insert("keyid", format!("{}", key.key.key_id()));
     object.insert("kind", key.key.scheme().as_str());
     object.insert("publicKey", key.key.to_base64());
+    if let Some(passkey) = key.key.as_passkey() {
+        object.insert("passkey", passkey.record().to_json());
+    }
     instant(&mut object, "validFrom", Some(key.valid_from));
     instant(&mut object, "validUntil", key.valid_until);
     instant(&mut object, "revokedAt", key.revoked_at);

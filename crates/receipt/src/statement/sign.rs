@@ -73,7 +73,7 @@ impl Ed25519StatementSigner {
 
 impl StatementSigner for Ed25519StatementSigner {
     fn public_key(&self) -> PublicKey {
-        self.public_key
+        self.public_key.clone()
     }
 
     fn sign(&self, message: &[u8]) -> Result<RawSignature, SignError> {

@@ -2,6 +2,8 @@
 //!
 //! The seed is public. Nothing signed with it means anything.
 
+pub(crate) mod passkey;
+
 use receipt::{
     Artifact, Attribution, AuthMethod, Binding, Decider, DeciderKey, DeciderProof, DeciderSet, Decision,
     DecisionStatement, Digest, Draft, Ed25519Signer, Ed25519StatementSigner, Expected, Json, Key, KeySet,
