@@ -1,4 +1,8 @@
 //! A host over HTTP.
 
+mod access;
+mod api;
 mod open;
+mod openapi;
+mod page;
 mod transport;

@@ -68,9 +68,12 @@ impl Served {
         let options = ServerOptions { url, limits, component_bytes: 16 << 20 };
         let server = Server::new(listener, host.clone(), feed, options).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
+        let (begun, listening) = std::sync::mpsc::channel();
         let working = host.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let control = working.listen().unwrap();
+            begun.send(()).unwrap();
             runtime.unwrap().block_on(async move {
                 let work = working.work(WorkerOptions::default(), std::future::pending());
                 tokio::select! {
@@ -78,7 +81,9 @@ impl Served {
                     served = server.run(async { drop(stopped.await) }) => served.unwrap(),
                 }
             });
+            drop(control);
         });
+        listening.recv().unwrap();
         Self { folder, host, port, stop: Some(stop), thread: Some(thread) }
     }
 

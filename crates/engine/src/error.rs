@@ -3,9 +3,9 @@
 use crate::access::AccessError;
 use crate::ids::{IdError, NoEntropy};
 use crate::issuer::{IssueError, KeyringError};
-use crate::trust::ActError;
+use crate::trust::{ActError, TokenError};
 use crate::words::TooLong;
-use receipt::{PersonId, Role};
+use receipt::{Digest, PersonId, Role};
 use sandbox::LoadError;
 use store::{InstanceKey, StoreError};
 use workflow::{Failure, Illegal, InvalidId, ReceiptId, RequestId, TenantId};
@@ -207,6 +207,17 @@ pub enum Error {
     /// The principal may not.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A token that is good for nothing.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A workflow that was not uploaded.
+    #[error("tenant {0} has no workflow sha256:{1}: upload it first (POST /v1/workflows)")]
+    NoWorkflow(TenantId, Digest),
+    /// More uploads than are kept.
+    #[error(
+        "tenant {0} has {1} uploaded workflows, and no more are kept: delete those that no new instance needs"
+    )]
+    TooManyUploads(TenantId, u64),
     /// An inconsistency inside the host.
     #[error("internal error: {0}")]
     Internal(String),

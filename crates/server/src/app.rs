@@ -3,9 +3,10 @@
 use crate::ServerOptions;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::page;
 use crate::problem::Problem;
 use crate::routes;
-use crate::routes::{Asked, BodyKind, Reach, Route};
+use crate::routes::{Asked, Audience, BodyKind, Reach, Route};
 use crate::site::Site;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -85,7 +86,8 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
     let begun = Instant::now();
     let response = match answer(&state, route, request).await {
         Ok(response) => response,
-        Err(problem) => (route.refuse)(problem),
+        Err(problem) if route.audience == Audience::People => page::refusal(&problem),
+        Err(problem) => problem.into_response(),
     };
     state.metrics.answered(route.method.as_str(), route.path, response.status().as_u16(), begun.elapsed());
     response

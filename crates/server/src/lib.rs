@@ -10,14 +10,19 @@
 //! A handler is a translation: a request to an operation or a query of [`engine::api`], and what that answers to JSON or HTML. Whether the
 //! caller may do it is decided there, by one table.
 
+mod api;
 mod app;
+mod caller;
 mod feed;
 mod listen;
 mod metrics;
 mod open;
+mod openapi;
 mod paced;
+mod page;
 mod problem;
 mod routes;
+mod sessions;
 mod site;
 
 pub use feed::Feed;
@@ -39,6 +44,17 @@ pub struct ServerOptions {
     pub limits: HttpLimits,
     /// The largest component that any tenant may have, in bytes.
     pub component_bytes: usize,
+}
+
+/// The OpenAPI document of the API, as `/openapi.json` answers it.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    openapi::document()
+}
+
+/// Every route: its method, and its path with the names of its parts in braces.
+pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    routes::all().map(|route| (route.method.as_str(), route.path))
 }
 
 /// A server that listens and does not answer yet.

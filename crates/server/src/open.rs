@@ -4,6 +4,7 @@ use crate::problem::Problem;
 use crate::routes::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use engine::api::{AccessError, Query, ReceiptFate, View};
 use receipt::{Artifact, Json, VerifyError};
 use serde_json::{Value, json};
 use store::RequestFilter;
@@ -40,9 +41,16 @@ pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
     let text = std::str::from_utf8(&asked.body).map_err(|_| Problem::invalid("the body is not UTF-8"))?;
     let document =
         Json::parse(text).map_err(|error| Problem::invalid(format!("the body is not JSON: {error}")))?;
+    if let Some(id) = document.get("receiptId") {
+        return verify_kept(asked, id);
+    }
+    if document.get("scope").is_some() {
+        let message = "receipts here are issued to workflows, one for each action: name one with receiptId";
+        return Ok(as_json(StatusCode::OK, refusal("RECEIPT_NOT_FOUND", message).to_string()));
+    }
     if document.get("artifact").is_none() {
         return Err(Problem::invalid(
-            "a receipt is expected: a JSON object with the member \"artifact\", as pp-host receipts export prints it",
+            "a receipt is expected: receiptId, or artifact as pp-host receipts export prints it",
         ));
     }
     let verified =
@@ -52,6 +60,53 @@ pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
         Err(error) => refused(&error),
     };
     Ok(as_json(StatusCode::OK, verdict.to_string()))
+}
+
+/// A receipt that is kept here, as the protocol's clients ask for one by itself.
+pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
+    let View::Receipt(row) =
+        asked.view(&asked.principal()?, Query::Receipt { receipt: asked.part("receipt")? })?
+    else {
+        return Err(crate::api::unexpected(&"no receipt"));
+    };
+    let verified = receipt::verify(&row.kept.receipt.artifact, asked.state.host.keys());
+    let verified = verified.map_err(|error| Problem::internal(&error))?;
+    let mut shown = of_receipt(&verified);
+    let valid = shown["valid"].take();
+    shown["receipt"]["valid"] = valid;
+    Ok(as_json(StatusCode::OK, shown["receipt"].to_string()))
+}
+
+/// A receipt that is kept here, for a caller who may see it.
+fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
+    let missing = || {
+        let refusal = refusal("RECEIPT_NOT_FOUND", "there is no such receipt in a tenant of yours");
+        Ok(as_json(StatusCode::OK, refusal.to_string()))
+    };
+    let id = id.as_str().ok_or_else(|| Problem::invalid("receiptId is not a text"))?;
+    let principal = asked.principal()?;
+    let Ok(receipt) = id.parse() else { return missing() };
+    let row = match asked.state.host.view(&principal, Query::Receipt { receipt }) {
+        Ok(View::Receipt(row)) => row,
+        Ok(other) => return Err(crate::api::unexpected(&other)),
+        Err(engine::Error::NoReceipt(_) | engine::Error::Access(AccessError::NotFound)) => return missing(),
+        Err(error) => return Err(error.into()),
+    };
+    let verified = receipt::verify(&row.kept.receipt.artifact, asked.state.host.keys());
+    let mut verdict = verified.map_or_else(|error| refused(&error), |receipt| of_receipt(&receipt));
+    if let ReceiptFate::Decision { redeemed_at, revoked_at, .. } = &row.fate {
+        verdict["redeemedAt"] = json!(redeemed_at);
+        if revoked_at.is_some() {
+            verdict["valid"] = json!(false);
+            verdict["errorCode"] = json!("RECEIPT_REVOKED");
+            verdict["errorMessage"] = json!("the receipt was revoked");
+        }
+    }
+    Ok(as_json(StatusCode::OK, verdict.to_string()))
+}
+
+fn refusal(code: &str, message: &str) -> Value {
+    json!({ "valid": false, "errorCode": code, "errorMessage": message })
 }
 
 /// A receipt that verifies, in the shape that the protocol's clients read. Valid is what permits: an approval that has not expired.

@@ -4,8 +4,10 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::Error;
+use engine::api::AccessError;
 use serde::Serialize;
 use store::StoreError;
+use utoipa::ToSchema;
 
 /// A problem.
 #[derive(Debug, Clone)]
@@ -15,14 +17,20 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
 }
 
-/// As it is sent.
-#[derive(Debug, Serialize)]
-struct Sent<'a> {
+/// A problem as it is sent, after RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Sent {
+    /// A name for its kind: `urn:pp-host:problem:` and the code.
     r#type: String,
-    title: &'a str,
+    /// The status in words.
+    title: &'static str,
+    /// The status of the answer.
     status: u16,
-    code: &'a str,
-    detail: &'a str,
+    /// A stable code for programs.
+    code: &'static str,
+    /// What was wrong, and how to mend it, for people.
+    detail: String,
 }
 
 impl Problem {
@@ -67,7 +75,7 @@ impl IntoResponse for Problem {
             title: self.status.canonical_reason().unwrap_or("Problem"),
             status: self.status.as_u16(),
             code: self.code,
-            detail: &self.detail,
+            detail: self.detail,
         };
         let body = serde_json::to_vec(&sent).unwrap_or_default();
         let mut response = (self.status, body).into_response();
@@ -120,11 +128,28 @@ impl From<Error> for Problem {
             | Error::TooLong(_)
             | Error::NoPlace(..) => (S::BAD_REQUEST, "invalid-request"),
             Error::Act(_) => (S::CONFLICT, "act-refused"),
+            Error::NoWorkflow(..) => (S::NOT_FOUND, "no-workflow"),
+            Error::TooManyUploads(..) => (S::TOO_MANY_REQUESTS, "quota"),
+            Error::Token(_) => (S::UNAUTHORIZED, "token"),
+            Error::Access(error) => return of_access(error),
             Error::NotSayable | Error::SaidElsewhere => (S::FORBIDDEN, "not-here"),
             other => return Self::internal(other),
         };
         Self::new(status, code, error.to_string())
     }
+}
+
+fn of_access(error: &AccessError) -> Problem {
+    use StatusCode as S;
+    let (status, code) = match error {
+        AccessError::Unauthenticated(_) => (S::UNAUTHORIZED, "unauthenticated"),
+        AccessError::MissingScope { .. } => (S::FORBIDDEN, "missing-scope"),
+        AccessError::OperatorsOnly(_) => (S::FORBIDDEN, "operators-only"),
+        AccessError::OtherPerson(_) => (S::FORBIDDEN, "other-person"),
+        AccessError::NotFound => (S::NOT_FOUND, "not-found"),
+        AccessError::TenantNeeded => (S::BAD_REQUEST, "tenant-needed"),
+    };
+    Problem::new(status, code, error.to_string())
 }
 
 fn of_the_store(error: &StoreError) -> Problem {

@@ -29,6 +29,7 @@ mod run;
 mod serve;
 mod session;
 mod submit;
+mod tokens;
 mod transcript;
 mod verify;
 mod watch;
@@ -92,6 +93,9 @@ enum Command {
     /// The people who decide, and their keys.
     #[command(subcommand)]
     Deciders(deciders::Deciders),
+    /// Tokens with which programs use the API of `pp-host serve`.
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
     /// What governs here.
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -187,6 +191,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Thaw(thaw) => thaw.thaw(data),
         Command::Authority(authority) => authority.execute(data),
         Command::Deciders(deciders) => deciders.execute(data),
+        Command::Tokens(tokens) => tokens.execute(data),
         Command::Policy(policy) => policy.execute(data),
         Command::Audit(audit) => audit.execute(data),
         Command::Logs(logs) => logs.execute(data),

@@ -7,6 +7,7 @@ mod instance_command;
 mod query;
 mod read_only;
 mod submit;
+mod uploads;
 mod view;
 
 pub use crate::access::{
@@ -239,6 +240,15 @@ impl Host {
     /// Whatever keeps it from being done. Nothing has been done then.
     pub fn operate(&self, operation: Operation) -> Result<OperationOutcome, Error> {
         self.operate_as(&Principal::own(), operation)
+    }
+
+    /// Who shows a token.
+    ///
+    /// # Errors
+    /// When the token is good for nothing, or the state cannot be read.
+    pub fn authenticate(&self, token: &str) -> Result<Principal, Error> {
+        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        Ok(Principal::Token(trust.admit(token, at)?))
     }
 
     /// Does what an operation says for a principal, whose name is in what is recorded.

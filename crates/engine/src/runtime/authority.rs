@@ -111,9 +111,11 @@ fn check_words(by: &str, act: &Act) -> Result<(), Error> {
         | Act::DeciderRemoved { reason, .. }
         | Act::Frozen { reason, .. }
         | Act::Thawed { reason, .. }
+        | Act::TokenRevoked { reason, .. }
         | Act::GlassBroken { reason, .. } => Some(reason.as_str()),
         Act::DeciderAdded { .. }
         | Act::KeyAdded { .. }
+        | Act::TokenCreated { .. }
         | Act::PolicyAdopted { .. }
         // It was parsed from an envelope, which is bounded.
         | Act::Reviewed { .. } => None,

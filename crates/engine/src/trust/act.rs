@@ -1,5 +1,7 @@
 //! What operators say about who may decide. Each is recorded once, in order, and never changed.
 
+use crate::access::TokenScope;
+use crate::trust::TokenId;
 use receipt::{Digest, PasskeyRecord, PersonId, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -73,6 +75,26 @@ pub enum Act {
         /// Why.
         reason: String,
     },
+    /// A program with this token may do these things in this tenant.
+    TokenCreated {
+        /// The token.
+        token: TokenId,
+        /// The only tenant that it is good for.
+        tenant: TenantId,
+        /// What it is good for there.
+        scopes: BTreeSet<TokenScope>,
+        /// SHA-256 of its text, which is kept nowhere.
+        sha256: Digest,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// A token is good for nothing any more.
+    TokenRevoked {
+        /// The token.
+        token: TokenId,
+        /// Why.
+        reason: String,
+    },
     /// Another policy governs from now on.
     PolicyAdopted {
         /// The digest of its text.
@@ -126,6 +148,12 @@ impl fmt::Display for Act {
             }
             Self::Thawed { tenant, reason } => {
                 write!(f, "thawed      {}, {}", whom(tenant), Quoted(reason))
+            }
+            Self::TokenCreated { token, tenant, scopes, expires_at, .. } => {
+                write!(f, "token       {token} may {} in tenant {tenant} until {expires_at}", list(scopes))
+            }
+            Self::TokenRevoked { token, reason } => {
+                write!(f, "token       {token} is revoked, {}", Quoted(reason))
             }
             Self::PolicyAdopted { policy } => write!(f, "policy      sha256 {policy} governs"),
             Self::GlassBroken { tenant, request, decider, reason } => {

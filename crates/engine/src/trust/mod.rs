@@ -10,6 +10,7 @@ mod identity;
 mod known;
 mod shortfall;
 mod subject;
+mod token;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, can_count, count};
@@ -18,12 +19,15 @@ pub(crate) use known::{Recall, signed_approvals, signed_denials};
 pub use shortfall::{Shortfall, shortfalls};
 pub(crate) use subject::is_own;
 pub use subject::{Subject, Unclear};
+pub use token::{InvalidTokenId, NewToken, Token, TokenError, TokenId};
 
+use crate::access::TokenGrant;
 use chain::Chain;
 use receipt::{
     DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
     Role, Scheme, Scope, Standing, Timestamp,
 };
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{RecordedAct, StoreError};
 use workflow::{Quoted, RequestId, TenantId};
@@ -40,6 +44,7 @@ pub struct Trust {
     unreviewed: BTreeMap<RequestId, BreakGlassUse>,
     reviewed: BTreeMap<RequestId, Reviewed>,
     policy: Option<Digest>,
+    tokens: BTreeMap<TokenId, Token>,
 }
 
 /// A freeze.
@@ -107,6 +112,18 @@ pub enum ActError {
     /// A review of nothing.
     #[error("request {0} was not decided by one person alone, or has been reviewed")]
     NothingToReview(RequestId),
+    /// A token without a use or a future.
+    #[error("a token needs a scope and an end that is still to come: --scope SCOPE --expires 90d")]
+    Token,
+    /// A token's id is taken.
+    #[error("there is a token {0} already")]
+    TokenExists(TokenId),
+    /// No token of that id.
+    #[error("there is no token {0} (pp-host tokens list shows them)")]
+    NoToken(TokenId),
+    /// Revoked already.
+    #[error("token {0} is revoked already")]
+    TokenRevoked(TokenId),
     /// A review of one's own decision.
     #[error("{0} decided this alone: somebody else has to look at it")]
     OwnReview(PersonId),
@@ -183,6 +200,26 @@ impl Trust {
         self.policy.is_some() || !self.deciders.people().is_empty()
     }
 
+    /// Every token that was ever made.
+    pub fn tokens(&self) -> impl Iterator<Item = (&TokenId, &Token)> {
+        self.tokens.iter()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn token(&self, id: &TokenId) -> Option<&Token> {
+        self.tokens.get(id)
+    }
+
+    /// What a token's text grants at that time.
+    ///
+    /// # Errors
+    /// When it grants nothing.
+    pub fn admit(&self, text: &str, at: Timestamp) -> Result<TokenGrant, TokenError> {
+        let id = token::id_of(text).ok_or(TokenError::Unknown)?;
+        self.tokens.get(&id).ok_or(TokenError::Unknown)?.admit(&id, text, at)
+    }
+
     /// What stops a tenant's approvals and actions, if anything does.
     #[must_use]
     pub fn freeze_of(&self, tenant: &TenantId) -> Option<&Freeze> {
@@ -225,6 +262,18 @@ impl Trust {
             Act::KeyRevoked { key_id, compromised_at, .. } => self.revoke(key_id, at, *compromised_at),
             Act::Frozen { tenant, reason } => self.freeze(tenant.as_ref(), at, reason),
             Act::Thawed { tenant, .. } => self.thaw(tenant.as_ref()),
+            Act::TokenCreated { token, tenant, scopes, sha256, expires_at } => {
+                let created = Token {
+                    tenant: tenant.clone(),
+                    scopes: scopes.clone(),
+                    sha256: *sha256,
+                    created_at: at,
+                    expires_at: *expires_at,
+                    revoked_at: None,
+                };
+                self.add_token(token, created)
+            }
+            Act::TokenRevoked { token, .. } => self.revoke_token(token, at),
             Act::PolicyAdopted { policy } => {
                 self.policy = Some(*policy);
                 Ok(())
@@ -299,6 +348,30 @@ impl Trust {
         let void = |_: &RequestId, review: &mut Reviewed| Some(&review.by) == person && review.at >= since;
         let again = self.reviewed.extract_if(.., void);
         self.unreviewed.extend(again.map(|(request, review)| (request, review.alone)));
+    }
+
+    fn add_token(&mut self, id: &TokenId, token: Token) -> Result<(), ActError> {
+        if token.scopes.is_empty() || token.expires_at <= token.created_at {
+            return Err(ActError::Token);
+        }
+        match self.tokens.entry(id.clone()) {
+            Entry::Occupied(_) => Err(ActError::TokenExists(id.clone())),
+            Entry::Vacant(place) => {
+                place.insert(token);
+                Ok(())
+            }
+        }
+    }
+
+    fn revoke_token(&mut self, id: &TokenId, at: Timestamp) -> Result<(), ActError> {
+        let token = self.tokens.get_mut(id).ok_or_else(|| ActError::NoToken(id.clone()))?;
+        match token.revoked_at {
+            Some(_) => Err(ActError::TokenRevoked(id.clone())),
+            None => {
+                token.revoked_at = Some(at);
+                Ok(())
+            }
+        }
     }
 
     fn freeze(&mut self, tenant: Option<&TenantId>, since: Timestamp, reason: &str) -> Result<(), ActError> {

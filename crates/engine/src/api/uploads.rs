@@ -1,0 +1,141 @@
+//! Workflows that a tenant has uploaded, and has or will have instances of: by content, in a folder of the tenant's own.
+//!
+//! What stands there counts to the tenant's `stored-bytes`. An instance keeps its component in the journal: a backup of that is whole without
+//! the uploads.
+
+use crate::access::{About, Principal, Right};
+use crate::api::guard::check;
+use crate::{Error, Host};
+use receipt::Digest;
+use sandbox::Inspection;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fs, io};
+use store::{StoreError, Usage, files};
+use workflow::TenantId;
+
+/// The folder's name in the data folder.
+const FOLDER: &str = "uploads";
+
+/// Uploads of a tenant. More are of a program that uploads instead of naming what it has.
+const MOST: u64 = 1_000;
+
+impl Host {
+    /// Keeps a workflow for a tenant, and says what it is. The same again is the same.
+    ///
+    /// # Errors
+    /// When the principal may not, it is no workflow, or there is no room for it.
+    pub fn upload_as(
+        &self,
+        principal: &Principal,
+        tenant: &TenantId,
+        component: &[u8],
+    ) -> Result<Inspection, Error> {
+        check(&*self.0.journals.store, principal, Right::Submit, About::Tenant(tenant))?;
+        let inspection = self.inspect_for(tenant, component)?;
+        let path = self.place_of(tenant, &inspection.digest);
+        if path.try_exists().map_err(|error| failed(&path, error))? {
+            return Ok(inspection);
+        }
+        let kept = self.uploads(tenant)?;
+        let usage = self.0.journals.store.usage(tenant)?;
+        let stored_bytes = usage.stored_bytes + kept.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let growth = Usage { stored_bytes: component.len() as u64, ..Usage::default() };
+        let quotas = self.limits(tenant).quotas;
+        quotas.check(tenant, &Usage { stored_bytes, ..usage }, &growth).map_err(StoreError::from)?;
+        if kept.len() as u64 >= MOST {
+            return Err(Error::TooManyUploads(tenant.clone(), MOST));
+        }
+        let folder = path.parent().unwrap_or(&path);
+        files::make_folder(folder)
+            .and_then(|()| files::replace(&path, component, 0o600))
+            .map_err(|error| failed(&path, error))?;
+        Ok(inspection)
+    }
+
+    /// A workflow that a tenant has uploaded.
+    ///
+    /// # Errors
+    /// When the principal may not create instances of it, or there is none.
+    pub fn uploaded_as(
+        &self,
+        principal: &Principal,
+        tenant: &TenantId,
+        digest: &Digest,
+    ) -> Result<Arc<[u8]>, Error> {
+        check(&*self.0.journals.store, principal, Right::Submit, About::Tenant(tenant))?;
+        let path = self.place_of(tenant, digest);
+        match fs::read(&path) {
+            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(bytes.into()),
+            Ok(_) => Err(StoreError::Damaged(format!("{} is not what its name says", path.display())).into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::NoWorkflow(tenant.clone(), *digest))
+            }
+            Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    /// The workflows that a tenant has uploaded, with their sizes, by their digests.
+    ///
+    /// # Errors
+    /// When the principal may not see them, or they cannot be read.
+    pub fn uploads_as(&self, principal: &Principal, tenant: &TenantId) -> Result<Vec<(Digest, u64)>, Error> {
+        check(&*self.0.journals.store, principal, Right::SeeInstances, About::Tenant(tenant))?;
+        self.uploads(tenant)
+    }
+
+    /// Forgets an upload. Instances that were created with it go on.
+    ///
+    /// # Errors
+    /// When the principal may not, or there is none.
+    pub fn forget_upload_as(
+        &self,
+        principal: &Principal,
+        tenant: &TenantId,
+        digest: &Digest,
+    ) -> Result<(), Error> {
+        self.uploaded_as(principal, tenant, digest)?;
+        let path = self.place_of(tenant, digest);
+        files::remove(&path).map_err(|error| failed(&path, error))
+    }
+
+    /// What a component is and what it could reach, without running it.
+    ///
+    /// # Errors
+    /// When it is larger than the tenant may have, or no workflow.
+    pub fn inspect_for(&self, tenant: &TenantId, component: &[u8]) -> Result<Inspection, Error> {
+        self.limits(tenant).sandbox.check_component(component.len())?;
+        let mut inspection = self.0.programs.sandbox.inspect(component);
+        match std::mem::replace(&mut inspection.verdict, Ok(())) {
+            Ok(()) => Ok(inspection),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn uploads(&self, tenant: &TenantId) -> Result<Vec<(Digest, u64)>, Error> {
+        let folder = self.0.journals.folder.path().join(FOLDER).join(tenant.as_str());
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| failed(&folder, error))?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&folder, error))?;
+            // A file that is being written has another kind of name.
+            let Some(digest) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            found.push((digest, entry.metadata().map_err(|error| failed(&folder, error))?.len()));
+        }
+        found.sort_by_key(|(digest, _)| *digest);
+        Ok(found)
+    }
+
+    fn place_of(&self, tenant: &TenantId, digest: &Digest) -> PathBuf {
+        self.0.journals.folder.path().join(FOLDER).join(tenant.as_str()).join(digest.to_string())
+    }
+}
+
+fn failed(path: &std::path::Path, error: io::Error) -> Error {
+    StoreError::Folder { path: path.to_owned(), error }.into()
+}

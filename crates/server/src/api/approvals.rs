@@ -1,0 +1,134 @@
+//! Requests for approval: what waits, exactly what would be signed, and carrying what people have signed.
+
+use crate::api::instances::Why;
+use crate::api::{json, unexpected, viewed};
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::StatusCode;
+use axum::response::Response;
+use engine::api::{Operation, OperationOutcome, Query};
+use receipt::{Decision, PersonId, Role};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use workflow::{RequestId, TenantId};
+
+/// What a person would decide.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Draft {
+    /// Who would sign.
+    #[serde(rename = "as")]
+    #[schema(value_type = String)]
+    by: PersonId,
+    /// In which role. Default: the one that the policy asks for.
+    #[schema(value_type = Option<String>)]
+    role: Option<Role>,
+    /// `APPROVED` or `DENIED`.
+    decision: String,
+    /// Why, in their words. It is signed.
+    reason: Option<String>,
+}
+
+/// What would be signed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Statement {
+    /// The statement in its canonical form: the payload of the envelope, of type `application/vnd.in-toto+json`.
+    statement: String,
+}
+
+/// What a person has signed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Signed {
+    /// The DSSE envelope.
+    #[schema(value_type = Object)]
+    envelope: Box<RawValue>,
+}
+
+/// What came of a signature, or of a request.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct Decided {
+    /// `kept` while there are not enough signatures, `issued` when the request is decided, `withdrawn`.
+    pub(crate) outcome: &'static str,
+    /// Who has approved and counts.
+    pub(crate) approved: Vec<String>,
+    /// Who has denied and counts.
+    pub(crate) denied: Vec<String>,
+    /// What the policy says to it now.
+    pub(crate) ruling: Option<String>,
+    /// The receipt.
+    pub(crate) receipt: Option<String>,
+    /// The decision that it states.
+    pub(crate) status: Option<String>,
+    /// Until when it can be redeemed.
+    pub(crate) expires_at: Option<String>,
+}
+
+impl Decided {
+    pub(crate) fn of(outcome: OperationOutcome) -> Result<Self, Problem> {
+        let names = |people: Vec<PersonId>| people.iter().map(ToString::to_string).collect();
+        Ok(match outcome {
+            OperationOutcome::Kept { approved, denied, ruling } => Self {
+                outcome: "kept",
+                approved: names(approved),
+                denied: names(denied),
+                ruling: Some(ruling),
+                ..Self::default()
+            },
+            OperationOutcome::Issued { receipt, status, expires_at, .. } => Self {
+                outcome: "issued",
+                receipt: Some(receipt.to_string()),
+                status: Some(status),
+                expires_at: Some(expires_at),
+                ..Self::default()
+            },
+            OperationOutcome::Done => Self { outcome: "withdrawn", ..Self::default() },
+            other => return Err(unexpected(&other)),
+        })
+    }
+}
+
+pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
+    let tenant = asked.query_value::<TenantId>("tenant")?;
+    viewed(&asked.view(&asked.principal()?, Query::Requests { tenant })?)
+}
+
+pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
+    viewed(&asked.view(&asked.principal()?, Query::Request { request: asked.part("request")? })?)
+}
+
+pub(crate) fn explain(asked: &Asked) -> Result<Response, Problem> {
+    viewed(&asked.view(&asked.principal()?, Query::Explain { request: asked.part("request")? })?)
+}
+
+pub(crate) fn statement(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let request: RequestId = asked.part("request")?;
+    let Draft { by, role, decision, reason } = asked.json()?;
+    let decision = decision_of(&decision)?;
+    match asked.operate(&principal, Operation::DrawUp { request, by, role, decision, reason })? {
+        OperationOutcome::Statement { statement } => json(StatusCode::OK, &Statement { statement }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn sign(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let request: RequestId = asked.part("request")?;
+    let Signed { envelope } = asked.json()?;
+    let envelope = envelope.get().to_owned();
+    json(StatusCode::OK, &Decided::of(asked.operate(&principal, Operation::Sign { request, envelope })?)?)
+}
+
+pub(crate) fn withdraw(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let request: RequestId = asked.part("request")?;
+    let Why { reason } = asked.json()?;
+    json(StatusCode::OK, &Decided::of(asked.operate(&principal, Operation::Withdraw { request, reason })?)?)
+}
+
+/// As it is spelled in a receipt.
+pub(crate) fn decision_of(text: &str) -> Result<Decision, Problem> {
+    Decision::from_signed(text).ok_or_else(|| Problem::invalid("decision is APPROVED or DENIED"))
+}

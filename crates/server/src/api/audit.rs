@@ -1,0 +1,40 @@
+//! The audit of a tenant or of one instance, a JSON object a line.
+
+use crate::api::unexpected;
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use engine::api::{AuditScope, Query, View};
+use serde::Serialize;
+use serde_json::Value;
+use store::InstanceKey;
+use workflow::InstanceId;
+
+pub(crate) fn audit(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    let of = match asked.query_value::<InstanceId>("instance")? {
+        Some(instance) => AuditScope::Instance(InstanceKey { tenant, instance }),
+        None => AuditScope::Tenant(tenant),
+    };
+    let View::Audit { records } = asked.view(&principal, Query::Audit { of })? else {
+        return Err(unexpected(&"no audit"));
+    };
+    let mut lines = Vec::new();
+    for record in &records {
+        serde_json::to_writer(&mut lines, &own(record)?).map_err(|error| Problem::internal(&error))?;
+        lines.push(b'\n');
+    }
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"))];
+    Ok((kind, lines).into_response())
+}
+
+/// A record without its place among the facts of all tenants, which would tell how much the others do.
+pub(crate) fn own(record: &impl Serialize) -> Result<Value, Problem> {
+    let mut record = serde_json::to_value(record).map_err(|error| Problem::internal(&error))?;
+    if let Some(record) = record.as_object_mut() {
+        record.remove("seq");
+    }
+    Ok(record)
+}

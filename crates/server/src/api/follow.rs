@@ -1,0 +1,152 @@
+//! An instance's facts as server-sent events, from any of them on. The id of an event is the fact's index in the instance's journal;
+//! `Last-Event-ID` resumes behind it.
+
+use crate::api::audit::own;
+use crate::app::State;
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::StatusCode;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse as _, Response};
+use engine::api::{Principal, Query, View};
+use engine::limits::http_names;
+use futures_util::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Fact, InstanceKey};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How often an idle stream says that it lives, and looks whether it was told of everything.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Facts that are read at once.
+const AT_ONCE: u32 = 100;
+
+/// What a fact is sent as.
+type Show = fn(&Fact) -> Result<Event, Problem>;
+
+/// A follower of one instance.
+struct Follower {
+    state: Arc<State>,
+    principal: Principal,
+    key: InstanceKey,
+    /// The index of the next fact.
+    next: u64,
+    news: watch::Receiver<()>,
+    waiting: std::vec::IntoIter<Event>,
+    until: Instant,
+    show: Show,
+    _counted: crate::metrics::Open,
+}
+
+pub(crate) fn events(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let key = asked.key(&principal)?;
+    follow(asked, principal, key, |fact| {
+        let fact_event = Event::default().id(fact.index.to_string()).event("fact");
+        fact_event.json_data(own(fact)?).map_err(|error| Problem::internal(&error))
+    })
+}
+
+/// Follows an instance that the caller may see.
+pub(crate) fn follow(
+    asked: &Asked,
+    principal: Principal,
+    key: InstanceKey,
+    show: Show,
+) -> Result<Response, Problem> {
+    let state = Arc::clone(&asked.state);
+    // Whether there is such an instance, and whether the caller may see it.
+    asked.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
+    if state.host.store().entered(&key).map_err(engine::Error::from)?.is_none() {
+        return Err(engine::Error::from(store::StoreError::NoInstance(key.to_string())).into());
+    }
+    if state.metrics.followers() >= state.limits.followers {
+        let most = state.limits.followers;
+        return Err(Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::FOLLOWERS, most));
+    }
+    let last = asked.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse::<u64>());
+    let next = match last {
+        None => asked.query_value::<u64>("from")?.unwrap_or(0),
+        Some(Ok(last)) => last.saturating_add(1),
+        Some(Err(_)) => return Err(Problem::invalid("Last-Event-ID is not the id of one of these events")),
+    };
+    let follower = Follower {
+        news: state.feed.follow(&key),
+        _counted: state.metrics.follower(),
+        until: Instant::now() + state.limits.follow_time,
+        state,
+        principal,
+        key,
+        next,
+        waiting: Vec::new().into_iter(),
+        show,
+    };
+    let events = stream::unfold(follower, |mut follower| async {
+        let event = follower.event().await?;
+        Some((Ok::<_, Infallible>(event), follower))
+    });
+    Ok(Sse::new(events).into_response())
+}
+
+impl Follower {
+    /// The next event; nothing when the stream has come to its end.
+    async fn event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.next() {
+                return Some(event);
+            }
+            self.news.mark_unchanged();
+            self.read().await?;
+            if self.waiting.len() > 0 {
+                continue;
+            }
+            let again = self.until.min(Instant::now() + KEEP_ALIVE);
+            match tokio::time::timeout_at(again, self.news.changed()).await {
+                // The server ends.
+                Ok(Err(_)) => return None,
+                Err(_) if Instant::now() >= self.until => return None,
+                Err(_) => return Some(Event::default().comment("")),
+                Ok(Ok(())) => {}
+            }
+        }
+    }
+
+    /// Reads what is new; nothing when the caller may not see it any more, or there is no such instance.
+    async fn read(&mut self) -> Option<()> {
+        let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());
+        let (from, show) = (self.next, self.show);
+        let read = tokio::task::spawn_blocking(move || {
+            let principal = still(&state, principal)?;
+            match state.host.view(&principal, Query::Facts { key, from, limit: AT_ONCE }) {
+                Ok(View::Facts { facts }) => {
+                    let next = facts.last().map_or(from, |fact| fact.index + 1);
+                    Some((facts.iter().map(show).collect::<Result<Vec<_>, _>>().ok()?, next))
+                }
+                _ => None,
+            }
+        });
+        let (events, next) = read.await.ok()??;
+        (self.waiting, self.next) = (events.into_iter(), next);
+        Some(())
+    }
+}
+
+/// The caller as it is now: a token may have been revoked since the stream began, a person removed.
+fn still(state: &State, principal: Principal) -> Option<Principal> {
+    let trust = state.host.trust().ok()?;
+    match &principal {
+        Principal::Token(token) => {
+            let id = token.id.parse().ok()?;
+            let now = engine::Clock::now(&engine::SystemClock);
+            trust.token(&id).filter(|token| token.is_good(now)).map(|_| principal)
+        }
+        Principal::Decider(session) => {
+            let person = trust.deciders().person(&session.person);
+            person.filter(|person| person.removed_at.is_none()).map(|_| principal)
+        }
+        Principal::Operator(_) | Principal::Anonymous => Some(principal),
+    }
+}

@@ -1,0 +1,236 @@
+//! Instances: create, list, show, and what is done to one from outside.
+
+use crate::api::{json, unexpected, viewed};
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::StatusCode;
+use axum::response::Response;
+use engine::api::{Back, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, Submit};
+use receipt::{Digest, PersonId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::{InstanceKey, InstanceState};
+use utoipa::ToSchema;
+use workflow::{ActorId, EventType, Finding, InstanceId, ReceiptId};
+
+/// Instances in one answer where the caller does not say.
+const PAGE: u32 = 100;
+
+/// Instances in one answer at most.
+const LONGEST_PAGE: u32 = 1_000;
+
+/// A new instance.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewInstance {
+    /// The workflow's digest, as its upload answered: `sha256:` and 64 hexadecimal digits.
+    workflow: String,
+    /// Its id. The same again with the same input is the same instance. Default: a new one.
+    #[schema(value_type = Option<String>)]
+    id: Option<InstanceId>,
+    /// The parameters: any JSON. Default: an empty object.
+    #[schema(value_type = Option<Object>)]
+    params: Option<Box<RawValue>>,
+    /// On whose behalf it acts.
+    #[schema(value_type = Option<String>)]
+    actor: Option<ActorId>,
+    /// The person who answers for the actor, and never decides about its requests.
+    #[schema(value_type = Option<String>)]
+    operator: Option<PersonId>,
+    /// The person who submits it, and never decides about its requests.
+    #[schema(value_type = Option<String>)]
+    submitter: Option<PersonId>,
+    /// The workflow's name. Default: `workflow`.
+    name: Option<String>,
+}
+
+/// An instance that there is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedInstance {
+    /// Whose it is.
+    tenant: String,
+    /// Its id.
+    instance: String,
+    /// False where it was created before, with the same input.
+    created: bool,
+}
+
+/// An event.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEvent {
+    /// What kind of event.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    event_type: EventType,
+    /// What is sent with it: any JSON. Default: null.
+    #[schema(value_type = Option<Object>)]
+    payload: Option<Box<RawValue>>,
+}
+
+/// Why.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    /// In words, for the record.
+    pub(crate) reason: Option<String>,
+}
+
+/// How far a workflow goes back. Default: to its beginning.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restart {
+    /// The step, sleep or wait to go back to, by its name.
+    from: Option<String>,
+    /// Which of that name, from 1.
+    nth: Option<usize>,
+    /// The digest of other code to go on with.
+    workflow: Option<String>,
+}
+
+/// What was found out about an action whose outcome was unknown.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resolution {
+    /// The receipt that the action spent.
+    #[schema(value_type = String)]
+    receipt: ReceiptId,
+    /// Whether the action took place.
+    happened: bool,
+    /// How it is known.
+    reason: String,
+}
+
+/// How an instance stands after something was done to it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Standing {
+    /// Whose it is.
+    tenant: String,
+    /// Its id.
+    instance: String,
+    /// Its state; null where it was deleted.
+    #[schema(value_type = Option<String>)]
+    status: Option<InstanceState>,
+}
+
+impl Asked {
+    pub(crate) fn key(&self, principal: &Principal) -> Result<InstanceKey, Problem> {
+        Ok(InstanceKey { tenant: self.tenant(principal)?, instance: self.part("instance")? })
+    }
+}
+
+pub(crate) fn create(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    let new: NewInstance = asked.json()?;
+    let component = asked.state.host.uploaded_as(&principal, &tenant, &digest(&new.workflow)?)?;
+    let submit = Submit {
+        id: new.id,
+        tenant,
+        actor: new.actor.map_or_else(|| "agent:api".parse(), Ok).map_err(engine::Error::from)?,
+        operator: new.operator,
+        submitter: new.submitter,
+        name: new.name.unwrap_or_else(|| "workflow".to_owned()),
+        params: new.params.map_or_else(|| "{}".to_owned(), |params| params.get().to_owned()),
+        component,
+    };
+    match asked.operate(&principal, Operation::Submit(submit))? {
+        OperationOutcome::Submitted { key, created } => {
+            let (status, created) = match created {
+                Created::New => (StatusCode::CREATED, true),
+                Created::Before => (StatusCode::OK, false),
+            };
+            let (tenant, instance) = (key.tenant.to_string(), key.instance.to_string());
+            json(status, &CreatedInstance { tenant, instance, created })
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = Some(asked.tenant(&principal)?);
+    let status = asked.query_value::<InstanceState>("status")?;
+    let limit = asked.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE);
+    viewed(&asked.view(&principal, Query::Instances { tenant, status, limit })?)
+}
+
+pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let key = asked.key(&principal)?;
+    viewed(&asked.view(&principal, Query::Instance { key })?)
+}
+
+pub(crate) fn output(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let key = asked.key(&principal)?;
+    viewed(&asked.view(&principal, Query::Output { key })?)
+}
+
+pub(crate) fn send_event(asked: &Asked) -> Result<Response, Problem> {
+    let NewEvent { event_type, payload } = asked.json()?;
+    let payload = payload.map_or_else(|| "null".to_owned(), |payload| payload.get().to_owned());
+    handle(asked, InstanceCommand::SendEvent { event_type, payload })
+}
+
+pub(crate) fn pause(asked: &Asked) -> Result<Response, Problem> {
+    handle(asked, InstanceCommand::Pause)
+}
+
+pub(crate) fn resume(asked: &Asked) -> Result<Response, Problem> {
+    handle(asked, InstanceCommand::Resume)
+}
+
+pub(crate) fn terminate(asked: &Asked) -> Result<Response, Problem> {
+    let Why { reason } = asked.json()?;
+    handle(asked, InstanceCommand::Terminate { reason })
+}
+
+pub(crate) fn restart(asked: &Asked) -> Result<Response, Problem> {
+    let Restart { from, nth, workflow } = asked.json()?;
+    let back = match (from, nth) {
+        (Some(name), nth) => Back::Before { name, nth: nth.unwrap_or(1).saturating_sub(1) },
+        (None, None) => Back::Beginning,
+        (None, Some(_)) => return Err(Problem::invalid("nth says which of several that from names")),
+    };
+    let principal = asked.principal()?;
+    let component = match workflow {
+        Some(named) => {
+            asked.state.host.uploaded_as(&principal, &asked.tenant(&principal)?, &digest(&named)?)?
+        }
+        None => [].into(),
+    };
+    handle(asked, InstanceCommand::Restart { back, component })
+}
+
+pub(crate) fn resolve(asked: &Asked) -> Result<Response, Problem> {
+    let Resolution { receipt, happened, reason } = asked.json()?;
+    let finding = if happened { Finding::Succeeded } else { Finding::Failed };
+    handle(asked, InstanceCommand::Resolve { receipt, finding, found_by: None, reason })
+}
+
+pub(crate) fn delete(asked: &Asked) -> Result<Response, Problem> {
+    handle(asked, InstanceCommand::Delete)
+}
+
+fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let key = asked.key(&principal)?;
+    let status = match asked.operate(&principal, Operation::Handle { key: key.clone(), handling })? {
+        OperationOutcome::Stands { standing } => Some(standing),
+        OperationOutcome::Done => None,
+        other => return Err(unexpected(&other)),
+    };
+    let (tenant, instance) = (key.tenant.to_string(), key.instance.to_string());
+    json(StatusCode::OK, &Standing { tenant, instance, status })
+}
+
+/// `sha256:` and the digits, or the digits alone.
+pub(crate) fn digest(text: &str) -> Result<Digest, Problem> {
+    text.strip_prefix("sha256:").unwrap_or(text).parse().map_err(|_| {
+        Problem::invalid(format!(
+            "{} is no digest of a workflow: sha256: and 64 hexadecimal digits are expected, as POST /v1/workflows answers",
+            workflow::Quoted(text)
+        ))
+    })
+}

@@ -1,0 +1,79 @@
+//! Receipts, deployments, usage and limits.
+
+use crate::api::instances::Why;
+use crate::api::{json, unexpected, viewed};
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::StatusCode;
+use axum::response::Response;
+use engine::api::{Extent, Operation, OperationOutcome, Query, View};
+use serde::Serialize;
+use utoipa::ToSchema;
+use workflow::{ReceiptId, TenantId};
+
+/// A receipt was taken back.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Revoked {
+    /// The revocation's own id.
+    revocation: String,
+}
+
+pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
+    let tenant = asked.query_value::<TenantId>("tenant")?;
+    viewed(&asked.view(&asked.principal()?, Query::Receipts { tenant })?)
+}
+
+pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
+    viewed(&asked.view(&asked.principal()?, Query::Receipt { receipt: asked.part("receipt")? })?)
+}
+
+/// The published form itself, as `pp-host receipts export` prints it.
+pub(crate) fn export(asked: &Asked) -> Result<Response, Problem> {
+    let extent = match asked.query_value::<String>("extent")?.as_deref() {
+        None | Some("owner") => Extent::Owner,
+        Some("public") => Extent::Public,
+        Some(_) => return Err(Problem::invalid("extent is owner or public")),
+    };
+    match asked.view(&asked.principal()?, Query::Export { receipt: asked.part("receipt")?, extent })? {
+        View::Export { document } => json(StatusCode::OK, &document),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn revoke(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let receipt: ReceiptId = asked.part("receipt")?;
+    let Why { reason } = asked.json()?;
+    match asked.operate(&principal, Operation::Revoke { receipt, reason })? {
+        OperationOutcome::Revoked { revocation } => {
+            json(StatusCode::OK, &Revoked { revocation: revocation.to_string() })
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn deployments(asked: &Asked) -> Result<Response, Problem> {
+    let tenant = asked.query_value::<TenantId>("tenant")?;
+    viewed(&asked.view(&asked.principal()?, Query::Deployments { tenant })?)
+}
+
+pub(crate) fn usage(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    viewed(&asked.view(&principal, Query::Usage { tenant })?)
+}
+
+pub(crate) fn limits(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = Some(asked.tenant(&principal)?);
+    match asked.view(&principal, Query::Limits { tenant })? {
+        View::Limits { mut limits } => {
+            // Which file of this machine says so is not the caller's.
+            for limit in &mut limits {
+                (limit.file, limit.line) = (None, None);
+            }
+            viewed(&View::Limits { limits })
+        }
+        other => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,90 @@
+//! Workflows: uploading, inspecting, listing. An upload is kept until an instance is created with it, and as long as any has it.
+
+use crate::api::json;
+use crate::problem::Problem;
+use crate::routes::Asked;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use sandbox::Inspection;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a component is and what it could reach.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Workflow {
+    /// Its digest: `sha256:` and 64 hexadecimal digits.
+    workflow: String,
+    /// Its size.
+    bytes: u64,
+    /// What it imports.
+    imports: Vec<String>,
+    /// What it exports.
+    exports: Vec<String>,
+    /// The capabilities that it could reach, each time with a receipt for it.
+    capabilities: Vec<String>,
+    /// It can ask for approval.
+    asks_for_approval: bool,
+    /// It is source text, and not a component.
+    script: bool,
+}
+
+/// The workflows of a tenant.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Workflows {
+    /// Their digests and sizes.
+    workflows: Vec<Uploaded>,
+}
+
+/// A workflow that is there.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Uploaded {
+    /// Its digest.
+    workflow: String,
+    /// Its size.
+    bytes: u64,
+}
+
+pub(crate) fn upload(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    let inspection = asked.state.host.upload_as(&principal, &tenant, &asked.body)?;
+    json(StatusCode::CREATED, &Workflow::from(&inspection))
+}
+
+pub(crate) fn inspect(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    let digest = crate::api::instances::digest(&asked.part::<String>("workflow")?)?;
+    let component = asked.state.host.uploaded_as(&principal, &tenant, &digest)?;
+    json(StatusCode::OK, &Workflow::from(&asked.state.host.inspect_for(&tenant, &component)?))
+}
+
+pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    let workflows = asked.state.host.uploads_as(&principal, &tenant)?.into_iter();
+    let workflows = workflows.map(|(digest, bytes)| Uploaded { workflow: format!("sha256:{digest}"), bytes });
+    json(StatusCode::OK, &Workflows { workflows: workflows.collect() })
+}
+
+pub(crate) fn forget(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
+    let tenant = asked.tenant(&principal)?;
+    let digest = crate::api::instances::digest(&asked.part::<String>("workflow")?)?;
+    asked.state.host.forget_upload_as(&principal, &tenant, &digest)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+impl From<&Inspection> for Workflow {
+    fn from(inspection: &Inspection) -> Self {
+        Self {
+            workflow: format!("sha256:{}", inspection.digest),
+            bytes: inspection.bytes,
+            imports: inspection.imports.clone(),
+            exports: inspection.exports.clone(),
+            capabilities: inspection.capabilities().iter().map(ToString::to_string).collect(),
+            asks_for_approval: inspection.asks(),
+            script: inspection.script.is_some(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The OpenAPI document, from the table of routes and the types of bodies.
+
+use crate::open::as_json;
+use crate::problem::{Problem, Sent};
+use crate::routes;
+use crate::routes::{Asked, Audience, BodyKind, Route};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// A schema and its name.
+pub(crate) struct Shape {
+    name: String,
+    schema: Value,
+    /// The schemas that it names.
+    parts: Vec<(String, Value)>,
+}
+
+/// The shape of a type.
+pub(crate) fn shape<T: ToSchema>() -> Shape {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    let value = |schema: &dyn erased::Schema| schema.value();
+    Shape {
+        name: T::name().into_owned(),
+        schema: value(&T::schema()),
+        parts: parts.into_iter().map(|(name, schema)| (name, value(&schema))).collect(),
+    }
+}
+
+mod erased {
+    use serde::Serialize;
+    use serde_json::Value;
+
+    pub(super) trait Schema {
+        fn value(&self) -> Value;
+    }
+
+    impl<S: Serialize> Schema for S {
+        fn value(&self) -> Value {
+            serde_json::to_value(self).unwrap_or_default()
+        }
+    }
+}
+
+pub(crate) fn serve(_: &Asked) -> Result<Response, Problem> {
+    Ok(as_json(StatusCode::OK, document().to_string()))
+}
+
+/// The whole document.
+pub(crate) fn document() -> Value {
+    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    let mut keep = |shape: Shape| {
+        let reference = json!({ "$ref": format!("#/components/schemas/{}", shape.name) });
+        schemas.extend(shape.parts);
+        schemas.insert(shape.name, shape.schema);
+        reference
+    };
+    keep(shape::<Sent>());
+    for route in routes::all().filter(|route| route.audience == Audience::Programs) {
+        let operation = operation(route, &mut keep);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "pp-host",
+            "version": "1",
+            "summary": "Run tenant workflows durably; approve what they ask for; verify what was approved.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "pp-host tokens create" },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Value {
+    let parts = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<_> = parts
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    let is_tenants = route.path.starts_with("/v1/");
+    for name in queries(route) {
+        parameters
+            .push(json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" } }));
+    }
+    let given = match route.gives {
+        Some(gives) => keep(gives()),
+        None => json!({ "type": "object" }),
+    };
+    let kind = match route.path {
+        "/healthz" | "/readyz" | "/metrics" => "text/plain",
+        "/v1/audit" => "application/jsonl",
+        path if path.ends_with("/events") && route.takes.is_none() => "text/event-stream",
+        _ => "application/json",
+    };
+    let given = if kind == "application/json" { given } else { json!({ "type": "string" }) };
+    let problem = json!({ "$ref": "#/components/schemas/Problem" });
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": route.about,
+        "parameters": parameters,
+        "responses": {
+            "2XX": { "description": "done", "content": { kind: { "schema": given } } },
+            "default": { "description": "not done", "content": { "application/problem+json": { "schema": problem } } },
+        },
+    });
+    if is_tenants {
+        operation["security"] = json!([{ "token": [] }]);
+    }
+    if let Some(body) = body(route, keep) {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+fn body(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Option<Value> {
+    let (kind, schema) = match (route.body, route.takes) {
+        (BodyKind::Json, Some(takes)) => ("application/json", keep(takes())),
+        (BodyKind::Json, None) => ("application/json", json!({ "type": "object" })),
+        (BodyKind::Component, _) => ("application/wasm", json!({ "type": "string", "format": "binary" })),
+        (BodyKind::None | BodyKind::Form, _) => return None,
+    };
+    Some(json!({ "required": true, "content": { kind: { "schema": schema } } }))
+}
+
+/// What may stand in the query.
+fn queries(route: &Route) -> Vec<&'static str> {
+    let own: &[&str] = match (route.method.as_str(), route.path) {
+        ("GET", "/v1/instances") => &["status", "limit"],
+        ("GET", "/v1/instances/{instance}/events") => &["from"],
+        ("GET", "/v1/receipts/{receipt}/export") => &["extent"],
+        ("GET", "/v1/audit") => &["instance"],
+        _ => &[],
+    };
+    let tenant = route.path.starts_with("/v1/").then_some("tenant");
+    own.iter().copied().chain(tenant).collect()
+}
+
+/// The method and the words of the path.
+fn operation_id(route: &Route) -> String {
+    let words = route.path.split(['/', '.', '-']).map(|part| part.trim_matches(['{', '}']));
+    let words: Vec<_> = words.filter(|part| !part.is_empty()).collect();
+    format!("{}_{}", route.method.as_str().to_lowercase(), words.join("_"))
+}

@@ -1,0 +1,139 @@
+//! `pp-host tokens`: what programs show over HTTP.
+
+use crate::cli::data_dir::Data;
+use crate::cli::{Exit, deciders, json_line, session};
+use clap::{Args, Subcommand};
+use engine::api::TokenScope;
+use engine::trust::{Act, NewToken, Token, TokenId};
+use engine::{Clock as _, SystemClock};
+use receipt::Timestamp;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::str::FromStr;
+use workflow::TenantId;
+
+/// Tokens with which programs use the API of `pp-host serve`, each for one tenant.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tokens {
+    /// Make a token and print it, once: it is kept nowhere.
+    Create(Create),
+    /// List the tokens.
+    List {
+        /// One JSON object a token.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a token be good for nothing any more.
+    Revoke {
+        /// The token's id: 12 hexadecimal digits, as `list` shows it, or the part before the last in the token itself.
+        token: TokenId,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Make a token and print it, once: it is kept nowhere.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The only tenant that it is good for.
+    #[arg(long)]
+    tenant: TenantId,
+
+    /// What it is good for there: instances:read, instances:write, events:send, approvals:read, approvals:write, receipts:read, operate.
+    /// May be given several times, or separated by commas.
+    #[arg(long, value_name = "SCOPE", required = true, value_delimiter = ',')]
+    scope: Vec<TokenScope>,
+
+    /// For how long, such as 90d, 12h or 30m.
+    #[arg(long, value_name = "TIME", default_value = "90d")]
+    expires: Lifetime,
+}
+
+/// How long a token is good.
+#[derive(Debug, Clone, Copy)]
+struct Lifetime(i64);
+
+impl FromStr for Lifetime {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "a number of minutes, hours or days is expected, such as 90d, up to 3650d";
+        let (number, unit) = text.split_at(text.len().saturating_sub(1));
+        let minutes = match unit {
+            "m" => 1,
+            "h" => 60,
+            "d" => 1_440,
+            _ => return Err(wrong),
+        };
+        let number: i64 = number.parse().map_err(|_| wrong)?;
+        let minutes = number.checked_mul(minutes).filter(|minutes| (1..=3_650 * 1_440).contains(minutes));
+        minutes.map(|minutes| Self(minutes * 60_000)).ok_or(wrong)
+    }
+}
+
+impl Tokens {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        match self {
+            Self::Create(create) => create.execute(data)?,
+            Self::List { json } => list(data, *json)?,
+            Self::Revoke { token, reason } => {
+                session::say(data, Act::TokenRevoked { token: token.clone(), reason: reason.clone() })?;
+                writeln!(anstream::stdout(), "token {token} is good for nothing any more")?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Create {
+    fn execute(&self, data: &Data) -> anyhow::Result<()> {
+        let scopes: BTreeSet<_> = self.scope.iter().copied().collect();
+        let token = NewToken::of(&self.tenant, &engine::random_bytes()?, &engine::random_bytes()?);
+        let expires_at = Timestamp::from_millis(SystemClock.now().as_millis() + self.expires.0);
+        let created = Act::TokenCreated {
+            token: token.id.clone(),
+            tenant: self.tenant.clone(),
+            scopes,
+            sha256: token.sha256(),
+            expires_at,
+        };
+        session::say(data, created)?;
+        // The token alone is what a program reads; what a person reads besides goes where errors go.
+        writeln!(anstream::stdout(), "{}", token.text())?;
+        crate::cli::complain(&format!(
+            "token {} is good until {expires_at}; it is shown this once, and kept nowhere",
+            token.id
+        ));
+        Ok(())
+    }
+}
+
+fn list(data: &Data, json: bool) -> anyhow::Result<()> {
+    let trust = deciders::read(data)?;
+    let (now, mut out) = (SystemClock.now(), anstream::stdout().lock());
+    for (id, token) in trust.tokens() {
+        let Token { tenant, scopes, created_at, expires_at, revoked_at, .. } = token;
+        let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let state = match revoked_at {
+            Some(_) => "revoked",
+            None if token.is_good(now) => "good",
+            None => "expired",
+        };
+        match json {
+            true => {
+                let line = json!({
+                    "token": id, "tenant": tenant, "scopes": scopes, "state": state,
+                    "created_at": created_at, "expires_at": expires_at, "revoked_at": revoked_at,
+                });
+                writeln!(out, "{}", json_line(&line)?)?;
+            }
+            false => {
+                let scopes = scopes.join(", ");
+                writeln!(out, "{id}  {state:<7}  tenant {tenant}  {scopes}  until {expires_at}")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The API for tenants' programs: what each call answers, and that it is what the command line answers.
+
+use crate::support::http::{Answer, Served};
+use crate::support::{cli, guest};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+
+/// A token of a tenant with all scopes that it asks for.
+pub fn token(served: &Served, tenant: &str, scopes: &str) -> String {
+    let made = served.cli(&["tokens", "create", "--tenant", tenant, "--scope", scopes]);
+    made.stdout.trim().to_owned()
+}
+
+pub const ALL: &str =
+    "instances:read,instances:write,events:send,approvals:read,approvals:write,receipts:read,operate";
+
+pub fn upload(served: &Served, token: &str, guest_name: &str) -> Answer {
+    let headers = [("Authorization", &*format!("Bearer {token}"))];
+    served.send("POST", "/v1/workflows", &headers, &guest(guest_name))
+}
+
+/// Reads events until one is of that kind, and says the id of the last.
+fn until(stream: &mut impl std::io::BufRead, kind: &str) -> (u64, Vec<String>) {
+    let (mut kinds, mut id, mut line) = (Vec::new(), 0, String::new());
+    loop {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0, "the stream ended before {kind}: {kinds:?}");
+        if let Some(found) = line.strip_prefix("id: ") {
+            id = found.trim().parse().unwrap();
+        }
+        if let Some(data) = line.strip_prefix("data: ") {
+            let fact: Value = serde_json::from_str(data).unwrap();
+            assert_eq!(fact.get("seq"), None, "what others do is not in it: {fact}");
+            kinds.push(fact["fact"].as_str().unwrap().to_owned());
+            if fact["fact"] == kind {
+                return (id, kinds);
+            }
+        }
+    }
+}
+
+fn follow(served: &Served, token: &str, path: &str, more: &str) -> BufReader<std::net::TcpStream> {
+    let mut stream = served.connect();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n{more}\r\n",
+        served.authority()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    BufReader::new(stream)
+}
+
+#[test]
+fn a_workflow_is_uploaded_run_followed_and_its_receipt_verified() {
+    let served = Served::begin();
+    let token = token(&served, "acme", ALL);
+    let uploaded = upload(&served, &token, "tenant-workflow");
+    assert_eq!(uploaded.status, 201, "{uploaded:?}");
+    let workflow = uploaded.json()["workflow"].as_str().unwrap().to_owned();
+    assert_eq!(uploaded.json()["capabilities"], json!(["cloudflare.dynamic-worker.deploy"]));
+    let new = json!({"workflow": workflow, "id": "nightly-1", "params": {"a": 1}});
+    let created = served.post_as(&token, "/v1/instances", &new);
+    assert_eq!((created.status, &created.json()["created"]), (201, &json!(true)), "{created:?}");
+    let again = served.post_as(&token, "/v1/instances", &new);
+    assert_eq!((again.status, &again.json()["created"]), (200, &json!(false)));
+    let other = json!({"workflow": workflow, "id": "nightly-1", "params": {"a": 2}});
+    assert_eq!(served.post_as(&token, "/v1/instances", &other).code(), "other-input");
+
+    let mut events = follow(&served, &token, "/v1/instances/nightly-1/events", "");
+    let (id, kinds) = until(&mut events, "requested");
+    assert_eq!(kinds.first().map(String::as_str), Some("loaded"));
+    let waiting = served.get_as(&token, "/v1/approvals").json();
+    let request = waiting["requests"][0]["request"].as_str().unwrap().to_owned();
+    let shown = served.get_as(&token, &format!("/v1/approvals/{request}")).json();
+    let on_terminal = served.cli(&["approvals", "show", &request]).stdout;
+    for line in shown["text"].as_str().unwrap().lines() {
+        assert!(on_terminal.contains(line), "{line}");
+    }
+    assert!(on_terminal.contains(shown["text_sha256"].as_str().unwrap()));
+    assert!(on_terminal.contains(shown["request_sha256"].as_str().unwrap()));
+
+    // Nobody decides over HTTP: for show, an operator does on the machine.
+    served
+        .host
+        .decide(&request.parse().unwrap(), &crate::support::judgement(receipt::Decision::Approved))
+        .unwrap();
+    let (_, kinds) = until(&mut events, "completed");
+    let mut resumed =
+        follow(&served, &token, "/v1/instances/nightly-1/events", &format!("Last-Event-ID: {id}\r\n"));
+    assert_eq!(
+        until(&mut resumed, "completed").1,
+        kinds,
+        "a follower misses nothing and hears nothing twice"
+    );
+
+    let instance = served.get_as(&token, "/v1/instances/nightly-1").json();
+    let printed = served.cli(&["instances", "show", "nightly-1", "--tenant", "acme", "--json"]).stdout;
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((&instance["status"], &printed["status"]), (&json!("complete"), &json!("complete")));
+    let receipts = served.get_as(&token, "/v1/receipts").json();
+    let receipt = receipts["receipts"][0]["receipt_id"].as_str().unwrap();
+    let exported = served.get_as(&token, &format!("/v1/receipts/{receipt}/export"));
+    let printed = served.cli(&["receipts", "export", receipt]).stdout;
+    assert_eq!(exported.json(), serde_json::from_str::<Value>(&printed).unwrap());
+    let named = served.post_as(&token, "/api/v1/receipts/verify", &json!({"receiptId": receipt})).json();
+    assert_eq!((&named["valid"], &named["receiptId"]), (&json!(true), &json!(receipt)));
+    let deployments = served.get_as(&token, "/v1/deployments").json();
+    assert_eq!(deployments["deployments"][0]["receipt_id"], receipt);
+    assert_eq!(deployments["deployments"][0]["current"], true);
+    let audit = served.get_as(&token, "/v1/audit?instance=nightly-1");
+    assert_eq!(cli::lines(&audit.body).last().unwrap()["fact"], "completed");
+    assert_eq!(served.get_as(&token, "/v1/usage").json()["instances"], 0);
+}
+
+#[test]
+fn an_instance_is_paused_resumed_told_restarted_terminated_and_deleted() {
+    let served = Served::begin();
+    let token = token(&served, "acme", ALL);
+    let workflow = upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
+    served.post_as(&token, "/v1/instances", &json!({"workflow": workflow, "id": "one"}));
+    let mut events = follow(&served, &token, "/v1/instances/one/events", "");
+    until(&mut events, "requested");
+    let post = |path: &str, body: &Value| served.post_as(&token, &format!("/v1/instances/one/{path}"), body);
+    let plain = |path: &str| {
+        let bearer = format!("Bearer {token}");
+        served.send("POST", &format!("/v1/instances/one/{path}"), &[("Authorization", bearer.as_str())], b"")
+    };
+    assert_eq!(plain("pause").json()["status"], "paused");
+    assert_eq!(plain("pause").code(), "wrong-state");
+    assert_eq!(plain("resume").status, 200);
+    assert_eq!(post("events", &json!({"type": "note", "payload": {"x": 1}})).status, 200);
+    assert_eq!(post("events", &json!({"type": "note", "unknown": 1})).code(), "invalid-request");
+    assert_eq!(post("terminate", &json!({"reason": "enough"})).json()["status"], "terminated");
+    assert_eq!(post("restart", &json!({})).status, 200);
+    assert_eq!(post("terminate", &json!({})).status, 200);
+    let bearer = format!("Bearer {token}");
+    let delete = || served.send("DELETE", "/v1/instances/one", &[("Authorization", bearer.as_str())], b"");
+    assert_eq!(delete().status, 200);
+    assert_eq!(delete().code(), "no-instance");
+}
+
+#[test]
+fn tokens_are_made_shown_once_and_revoked_by_acts_that_the_audit_shows() {
+    let served = Served::begin();
+    let token = token(&served, "acme", "instances:read");
+    let id = token.rsplit('_').nth(1).unwrap();
+    assert!(token.starts_with("pp_acme_"), "{token}");
+    assert_eq!(served.get_as(&token, "/v1/instances").status, 200);
+    let with_key = served.send("GET", "/v1/instances", &[("X-PP-API-Key", token.as_str())], b"");
+    assert_eq!(with_key.status, 200, "as the protocol's own clients send it");
+    let folder = walk(served.path());
+    let secret = token.rsplit('_').next().unwrap().as_bytes();
+    assert!(folder.iter().all(|file| !file.windows(64).any(|part| part == secret)), "it is kept nowhere");
+    served.cli(&["tokens", "revoke", id, "--reason", "leaked"]);
+    let refused = served.get_as(&token, "/v1/instances");
+    assert_eq!((refused.status, refused.code().as_str()), (401, "token"));
+    assert!(refused.body.contains("the token was revoked"), "{refused:?}");
+    let audit = served.cli(&["audit"]).stdout;
+    assert!(audit.contains(&format!("token       {id} may instances:read in tenant acme until")), "{audit}");
+    assert!(audit.contains(&format!("token       {id} is revoked, \"leaked\"")), "{audit}");
+    let listed = cli::lines(&served.cli(&["tokens", "list", "--json"]).stdout);
+    assert_eq!((&listed[0]["token"], &listed[0]["state"]), (&json!(id), &json!("revoked")));
+    for wrong in ["", "pp_acme", "pp_acme_0123456789ab_x", &token[..token.len() - 1], &token.to_uppercase()] {
+        assert_eq!(served.get_as(wrong, "/v1/instances").code(), "token", "{wrong}");
+    }
+    let elsewhere = token.replace("pp_acme_", "pp_globex_");
+    assert_eq!(served.get_as(&elsewhere, "/v1/instances").code(), "token");
+    let basic = served.send("GET", "/v1/instances", &[("Authorization", "Basic eDp5")], b"");
+    assert_eq!((basic.status, basic.header("www-authenticate")), (401, Some("Bearer")));
+}
+
+fn walk(folder: &std::path::Path) -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(walk(&path)),
+            false => files.extend(std::fs::read(&path)),
+        }
+    }
+    files
+}
+
+#[test]
+fn an_upload_is_a_workflow_and_counts() {
+    let served = Served::begin();
+    let token = token(&served, "acme", ALL);
+    let bearer = format!("Bearer {token}");
+    let send =
+        |bytes: &[u8]| served.send("POST", "/v1/workflows", &[("Authorization", bearer.as_str())], bytes);
+    assert_eq!(send(b"no component").code(), "not-a-workflow");
+    assert_eq!(send(&[0; (16 << 20) + 1]).code(), "limit");
+    let digest = upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
+    assert_eq!(upload(&served, &token, "tenant-workflow").json()["workflow"], digest, "once is enough");
+    let listed = served.get_as(&token, "/v1/workflows").json();
+    assert_eq!(listed["workflows"][0]["workflow"], digest);
+    let other = self::token(&served, "globex", ALL);
+    let path = format!("/v1/workflows/{}", digest.as_str().unwrap());
+    assert_eq!(served.get_as(&other, &path).code(), "no-workflow", "another tenant's is not there");
+    assert_eq!(served.get_as(&token, &path).json()["asks_for_approval"], true);
+    let create = json!({"workflow": digest});
+    assert_eq!(served.post_as(&other, "/v1/instances", &create).code(), "no-workflow");
+    let deleted = served.send("DELETE", &path, &[("Authorization", bearer.as_str())], b"");
+    assert_eq!((deleted.status, served.get_as(&token, &path).status), (204, 404));
+}
