@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod command;
 mod open;
 mod openapi;
 mod page;

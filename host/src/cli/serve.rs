@@ -4,9 +4,9 @@ use crate::cli::data_dir::Data;
 use crate::cli::feed::Bulletin;
 use crate::cli::work::Working;
 use crate::cli::{Exit, session};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::Host;
+use engine::{Clock as _, Host, SystemClock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{Feed, Server, ServerOptions, SiteUrl};
 use std::net::{SocketAddr, TcpListener};
@@ -51,11 +51,28 @@ impl Serve {
             limits: largest.http,
             component_bytes: largest.sandbox.component_bytes,
         };
+        self.check_exposure(host)?;
         raise_descriptors();
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {} (--listen names another address)", self.listen))?;
         let server = Server::new(listener, host.clone(), feed, options)?;
         self.working.work(data, host, Some(server))
+    }
+}
+
+impl Serve {
+    /// Nothing is offered to a network that no token guards: a program beyond this machine could do nothing there, and a person who meant to
+    /// try something out would not know that others see it.
+    fn check_exposure(&self, host: &Host) -> anyhow::Result<()> {
+        let (trust, now) = (host.trust()?, SystemClock.now());
+        let guarded = trust.tokens().any(|(_, token)| token.is_good(now));
+        match self.listen.ip().is_loopback() || guarded {
+            true => Ok(()),
+            false => bail!(
+                "{} is reachable from other machines, and there is no token yet: make one first (pp-host tokens create --tenant NAME --scope instances:read), or listen on 127.0.0.1",
+                self.listen
+            ),
+        }
     }
 }
 

@@ -1,0 +1,51 @@
+//! `pp-host serve` as a command.
+
+use crate::support::cli;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use tempfile::TempDir;
+
+/// Kills a child that a test leaves.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn it_works_serves_and_stops() {
+    let data = TempDir::new().unwrap();
+    let mut serve = cli::command(data.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = Killed(serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url =
+        lines.find_map(|line| Some(line.split_once("serving http://localhost:")?.1.to_owned())).unwrap();
+    let port: u16 = url.parse().unwrap();
+    let submitted = cli::run(data.path(), &["submit", cli::GUEST, "--id", "one"]);
+    assert_eq!(submitted.code, Some(0), "{}", submitted.stderr);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET /readyz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("ready\n"), "{answer}");
+    let pid = rustix::process::Pid::from_child(&child.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(lines.any(|line| line.ends_with("stopped")));
+    assert!(child.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_network_is_served_only_where_there_are_tokens() {
+    let data = TempDir::new().unwrap();
+    let refused = cli::run(data.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("there is no token yet: make one first (pp-host tokens create"),
+        "{}",
+        refused.stderr
+    );
+}
