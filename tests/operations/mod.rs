@@ -5,4 +5,5 @@ mod architecture;
 mod control_socket;
 mod core_dumps;
 mod limits;
+mod quotas;
 mod supply_chain;

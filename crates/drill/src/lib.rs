@@ -23,6 +23,7 @@ mod operator;
 mod people;
 mod planted;
 mod precedents;
+mod quotas;
 mod raw;
 mod tamper;
 mod target;
@@ -193,6 +194,7 @@ pub fn attacks() -> Vec<Attack> {
         raw::attacks(),
         guests::attacks(),
         beside::attacks(),
+        quotas::attacks(),
         wasi::attacks(),
         words::attacks(),
         decisions::attacks(),

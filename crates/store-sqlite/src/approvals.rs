@@ -8,6 +8,8 @@ use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use store::AskHistory;
+use store::Quotas;
+use store::RATE_WINDOW;
 use store::RecordedAct;
 use store::RequestFilter;
 use store::Signed;
@@ -129,6 +131,18 @@ pub(crate) fn count(
     run(db, SUBJECT, [tenant.as_str(), subject])?;
     run(db, MINUTE, params![tenant.as_str(), minute(at)])?;
     run(db, LONG_AGO, params![tenant.as_str(), minute(at)])
+}
+
+/// Refuses one more request of a tenant that has made as many as it may in an hour.
+pub(crate) fn check_rate(
+    db: &Connection,
+    tenant: &TenantId,
+    at: Timestamp,
+    quotas: &Quotas,
+) -> Result<(), StoreError> {
+    let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_millis(at.as_millis().saturating_sub(window));
+    Ok(quotas.check_rate(tenant, asked_since(db, tenant, since)?)?)
 }
 
 /// How many requests a tenant has made since the beginning of that minute. Costs a row a minute.

@@ -95,6 +95,9 @@ impl Projections {
     ) -> Written {
         self.seen.as_ref().map_or(Ok(()), |seen| check_seen(db, seen))?;
         let (journal, mut change) = (ledger.journal_at(db, place)?, Change::default());
+        if let (Some(_), Some(quotas)) = (&self.request, quotas) {
+            approvals::check_rate(db, &place.key.tenant, ledger.time(place.at), quotas)?;
+        }
         if let Some(component) = &self.component {
             keep_component(db, &place.key.tenant, component, &mut change)?;
         }
@@ -143,7 +146,7 @@ impl Projections {
             let stamp = stamp.ok_or_else(|| damaged("a request without a fact"))?;
             let fact = self.entries.iter().find(|(_, entry)| is_about(entry, &request.id));
             let seq = stamp.seq + fact.map_or(0, |(offset, _)| *offset as u64);
-            approvals::count(db, &place.key.tenant, &request.subject, place.at)?;
+            approvals::count(db, &place.key.tenant, &request.subject, ledger.time(place.at))?;
             let common = request.common.as_deref().map(|text| ledger.text(db, text)).transpose()?;
             let inserted = request.insert(db, seq.cast_signed(), row, common);
             inserted.map_err(|error| conflict(error, &place.key))?;

@@ -1,8 +1,6 @@
 //! What one append writes, and on what condition.
 
-use crate::{
-    Deployment, InstanceKey, Quotas, ReceiptState, ScheduleRow, Signed, StoreError, StoredReceipt, Usage,
-};
+use crate::{Deployment, InstanceKey, Quotas, ReceiptState, ScheduleRow, Signed, StoredReceipt};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId, RequestId};
@@ -56,25 +54,6 @@ pub struct Precondition {
     pub fate: ReceiptState,
     /// The place of the last act of an operator.
     pub acts: u64,
-}
-
-impl Batch {
-    /// What writing it adds to the tenant's usage.
-    ///
-    /// # Errors
-    /// When something in it has no JSON form.
-    pub fn growth(&self) -> Result<Usage, StoreError> {
-        let length = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let mut bytes = self.request.as_ref().map_or(0, |request| request.body.len());
-        for entry in &self.entries {
-            bytes += serde_json::to_string(entry).map_err(length)?.len();
-        }
-        if let Some(receipt) = &self.receipt {
-            bytes += serde_json::to_string(receipt).map_err(length)?.len();
-        }
-        let pending_approvals = u64::from(self.request.is_some());
-        Ok(Usage { instances: 0, pending_approvals, stored_bytes: bytes as u64 })
-    }
 }
 
 /// Where an append goes.

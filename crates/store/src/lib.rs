@@ -17,7 +17,7 @@ mod write;
 pub use batch::{Batch, JournalPosition, NewRequest, Precondition};
 pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 pub use error::StoreError;
-pub use quota::{OverQuota, Quotas, Usage, quota_names};
+pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use record::{
     AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RequestFilter, Signed, StoredReceipt,
 };

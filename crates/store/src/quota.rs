@@ -3,7 +3,8 @@
 use std::time::Duration;
 use workflow::TenantId;
 
-/// The bounds on what one tenant's instances hold together. One tenant's appetite is not another's shortage.
+/// The bounds on what one tenant's instances hold together. One tenant's appetite is not another's shortage. The store judges them in the
+/// transaction that changes what they count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
     /// Instances that have not ended. Default 1 000.
@@ -35,6 +36,9 @@ pub mod quota_names {
     /// Of [`Quotas::retention`](super::Quotas::retention).
     pub const RETENTION: &str = "retention";
 }
+
+/// The span in which a tenant's requests are counted.
+pub const RATE_WINDOW: Duration = Duration::from_secs(60 * 60);
 
 impl Default for Quotas {
     fn default() -> Self {

@@ -59,7 +59,33 @@ impl Replay {
         J: IntoIterator<Item = &'a Entry>,
         J::IntoIter: Clone,
     {
-        let (journal, seen) = (journal.into_iter(), self.entries - unwritten.len());
+        self.continued(journal.into_iter(), unwritten, self.entries - unwritten.len())
+    }
+
+    /// The same run without its last `refused` entries, which the disk did not take and the guest has not heard of. `unwritten` are those
+    /// before them that are not on disk. None where the run cannot go on, as for [`caught_up`](Self::caught_up).
+    ///
+    /// # Errors
+    /// When the journal on disk makes no sense.
+    pub fn taken_back<'a, J>(
+        &self,
+        journal: J,
+        unwritten: &[Entry],
+        refused: usize,
+    ) -> Result<Option<Self>, Illegal>
+    where
+        J: IntoIterator<Item = &'a Entry>,
+        J::IntoIter: Clone,
+    {
+        let seen = self.entries.saturating_sub(unwritten.len() + refused);
+        self.continued(journal.into_iter(), unwritten, seen)
+    }
+
+    /// This run over a journal of which the guest has seen the first `seen` entries, with `unwritten` after it.
+    fn continued<'a, J>(&self, journal: J, unwritten: &[Entry], seen: usize) -> Result<Option<Self>, Illegal>
+    where
+        J: Iterator<Item = &'a Entry> + Clone,
+    {
         if !journal.clone().skip(seen).all(is_from_outside) {
             return Ok(None);
         }

@@ -103,3 +103,19 @@ fn a_journal_that_makes_no_sense_is_an_error() {
     let illegal = replay.caught_up(&journal, &unwritten).unwrap_err();
     assert_eq!(illegal.index, 2);
 }
+
+/// What the disk refuses is as if it had not been asked for: the guest goes on, with what came meanwhile before it.
+#[test]
+fn what_was_refused_is_taken_back() {
+    let (mut replay, unwritten) = about_to_write(&origin());
+    assert!(matches!(replay.next(&begin("build"), at(0)).unwrap(), Turn::Return(_)));
+    let refused = about::event("news", 0);
+    replay.apply(&refused).unwrap();
+    let back = replay.taken_back(&origin(), &unwritten, 1).unwrap().unwrap();
+    assert_eq!(back.len(), origin().len() + 1);
+    assert_eq!(back.position(), replay.position(), "the guest is where it was");
+    let news = [origin(), vec![about::event("others", 0)]].concat();
+    let (replay, refused) = about_to_write(&origin());
+    let back = replay.taken_back(&news, &[], refused.len()).unwrap().unwrap();
+    assert_eq!(back.len(), news.len());
+}

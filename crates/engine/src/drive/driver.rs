@@ -322,6 +322,21 @@ impl Driver {
         Ok(())
     }
 
+    /// Takes back the last entries of a batch that the store refused: the guest has not heard of them, and goes on without them. What waited
+    /// to be written before them still waits.
+    pub(crate) fn take_back(&mut self, refused: usize) -> Result<(), Error> {
+        self.unwritten.truncate(self.unwritten.len().saturating_sub(refused));
+        let facts = self.inner.journals.store.facts(Some(&self.origin.key))?;
+        let entries = facts.iter().map(|fact| &fact.entry);
+        let before = self.replay.taken_back(entries, &self.unwritten, refused);
+        match before.map_err(|illegal| self.illegal(illegal))? {
+            Some(replay) => self.replay = replay,
+            None => return Err(StoreError::Conflict(self.origin.key.clone()).into()),
+        }
+        self.times = Times::of(&facts);
+        Ok(())
+    }
+
     /// Whether one more entry may wait for the next.
     fn is_patient(&self) -> bool {
         self.writing == Writing::Patiently && self.unwritten.len() + 1 < UNWRITTEN

@@ -11,12 +11,8 @@ use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
 use receipt::{Digest, Json, Scope, Timestamp};
 use sandbox::script::Script;
-use std::time::Duration;
-use store::{Batch, NewRequest, OverQuota};
+use store::{Batch, NewRequest, OverQuota, RATE_WINDOW, StoreError};
 use workflow::{Action, Asked, Call, Entry, Manner};
-
-/// The span in which a tenant's requests are counted.
-const HOUR: Duration = Duration::from_secs(60 * 60);
 
 fn facts_of(script: &Script) -> ScriptFacts {
     let module = |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts {
@@ -70,17 +66,22 @@ impl Driver {
         let Request { id, capability, resource, .. } = request;
         let kept = NewRequest { id, capability, resource, body };
         let receipt = issued.map(|issued| Box::new(issued.receipt));
+        let made = entries.len();
         let batch = Batch { entries, request: Some(kept), receipt, ..Batch::default() };
-        let (tenant, growth) = (&self.origin.key.tenant, batch.growth()?);
-        match self.quotas.check(tenant, &self.inner.journals.store.usage(tenant)?, &growth) {
-            Ok(()) => self.append_batch(batch).await,
-            Err(over) => self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await,
+        match self.append_batch(batch).await {
+            Err(Error::Store(StoreError::Quota(over))) => {
+                self.take_back(made)?;
+                self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await
+            }
+            made => made,
         }
     }
 
-    /// Whether the tenant asks more often than people can be expected to answer.
+    /// Whether the tenant asks more often than people can be expected to answer. It spares the authority a signature that would come to
+    /// nothing: the store judges it again, in the transaction that has the request.
     fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
-        let since = Timestamp::from_millis(now.as_millis() - i64::try_from(HOUR.as_millis()).unwrap_or(0));
+        let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(0);
+        let since = Timestamp::from_millis(now.as_millis() - window);
         let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since)?;
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }

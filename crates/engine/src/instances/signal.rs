@@ -282,7 +282,9 @@ impl Host {
             entries.push(restarted);
             entries.extend(with.map(Workflow::loaded));
             let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
-            let counts = if with.is_some() { Counts::Yes } else { Counts::No };
+            // One that had ended takes up a place again, and its requests wait again.
+            let grows = with.is_some() || stand.replay.status().has_ended();
+            let counts = if grows { Counts::Yes } else { Counts::No };
             Ok(Update { component, counts, reopened, ..Update::of(entries) })
         })?;
         self.0.leases.interrupt(key);
