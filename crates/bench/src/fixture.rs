@@ -1,4 +1,4 @@
-//! Where it is measured: a host in a folder of its own whose limits are in nobody's way, and whose capability does nothing.
+//! Where it is measured: a host in a folder of its own, with limits that no measurement reaches.
 
 use crate::Obstacle;
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
@@ -14,6 +14,25 @@ use tokio::runtime::Runtime;
 use workflow::{Artifact, RequestId};
 
 const PACES: &[u8] = include_bytes!("../../../tests/guests/paces.wasm");
+const DEMO: &[u8] = include_bytes!("../../../tests/guests/tenant-workflow.wasm");
+
+/// The workflow that is measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guest {
+    /// As many steps as its parameters say, then perhaps an approval and an action.
+    Paces,
+    /// The demo workflow: a step, an approval, a deployment in a step.
+    Demo,
+}
+
+/// What an approved action does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Action {
+    /// It deploys.
+    Deploys,
+    /// It does nothing, at once.
+    DoesNothing,
+}
 
 /// Instances in flight at most.
 pub(super) const IN_FLIGHT_MAX: u32 = 1_024;
@@ -24,16 +43,23 @@ pub(super) struct Fixture {
     pub(super) workflow: Workflow,
     pub(super) runtime: Arc<Runtime>,
     pub(super) folder: TempDir,
+    guest: Guest,
+    action: Action,
 }
 
 impl Fixture {
+    /// The guest of many paces, whose action deploys.
     pub(super) fn new(parent: &Path) -> Result<Self, Obstacle> {
-        let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-        Self::on(folder, Arc::new(runtime))
+        Self::of(parent, Guest::Paces, Action::Deploys)
     }
 
-    fn on(folder: TempDir, runtime: Arc<Runtime>) -> Result<Self, Obstacle> {
+    pub(super) fn of(parent: &Path, guest: Guest, action: Action) -> Result<Self, Obstacle> {
+        let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
+        Self::on(folder, Arc::new(runtime), guest, action)
+    }
+
+    fn on(folder: TempDir, runtime: Arc<Runtime>, guest: Guest, action: Action) -> Result<Self, Obstacle> {
         let sandbox = SandboxLimits { live_instances: IN_FLIGHT_MAX, ..SandboxLimits::default() };
         let quotas = Quotas {
             instances: u64::MAX,
@@ -43,17 +69,24 @@ impl Fixture {
             drives: u64::MAX,
             ..Quotas::default()
         };
-        let builder = Host::builder(folder.path()).sandbox(sandbox).quotas(quotas);
-        let host = builder.capability(Nothing).open()?;
-        let workflow = host.load(PACES.to_vec())?;
-        Ok(Self { host, workflow, runtime, folder })
+        let mut builder = Host::builder(folder.path()).sandbox(sandbox).quotas(quotas);
+        if let Action::DoesNothing = action {
+            builder = builder.capability(Nothing);
+        }
+        let host = builder.open()?;
+        let component = match guest {
+            Guest::Paces => PACES,
+            Guest::Demo => DEMO,
+        };
+        let workflow = host.load(component.to_vec())?;
+        Ok(Self { host, workflow, runtime, folder, guest, action })
     }
 
     /// Closes the host and opens another on the same folder.
     pub(super) fn reopened(self) -> Result<Self, Obstacle> {
-        let Self { host, workflow, runtime, folder } = self;
+        let Self { host, workflow, runtime, folder, guest, action } = self;
         drop((host, workflow));
-        Self::on(folder, runtime)
+        Self::on(folder, runtime, guest, action)
     }
 
     pub(super) fn start(&self, params: &str) -> Result<Start, Obstacle> {
@@ -72,7 +105,7 @@ impl Fixture {
         Ok((key, request))
     }
 
-    async fn asked(&self, key: &InstanceKey) -> Result<RequestId, Obstacle> {
+    pub(super) async fn asked(&self, key: &InstanceKey) -> Result<RequestId, Obstacle> {
         let status = self.host.drive(key).await?;
         Ok(status.request().cloned().ok_or_else(|| format!("the instance does not wait: {status:?}"))?)
     }
@@ -94,7 +127,7 @@ impl Fixture {
     }
 }
 
-/// A target that is done at once.
+/// A target that does nothing, at once.
 struct Nothing;
 
 impl Capability for Nothing {

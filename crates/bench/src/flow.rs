@@ -12,7 +12,7 @@ use store_sqlite::{DataFolder, Sqlite};
 /// Three steps.
 pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;
 
-/// Three steps, an approval, and an action.
+/// Three steps, an approval, and a deployment.
 pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"deploy":true}"#;
 
 /// Steps of an instance whose entries are counted, however many of them are in flight.
@@ -70,7 +70,7 @@ async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f
 pub(super) fn instances(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Arc::new(Fixture::new(&bench.folder)?);
     let time = bench.extent.of(Duration::from_millis(500), Duration::from_secs(8));
-    for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, action")] {
+    for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, deployment")] {
         for at_once in [1, 16, 64] {
             let rate = ground.runtime.block_on(instance_rate(&ground, params, at_once, time))?;
             told(Line::new(format!("whole instances of {what}, {at_once} at a time"), rate, "/s"));

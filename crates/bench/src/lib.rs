@@ -3,6 +3,7 @@
 //!
 //! Whatever is compared is measured in turns in one run: absolute figures move with the machine, ratios much less.
 
+mod deployments;
 mod fixture;
 mod flow;
 mod history;
@@ -42,6 +43,8 @@ pub enum Section {
     Entries,
     /// Whole instances a second, and how long it takes to park and to go on.
     Instances,
+    /// The real flow: workflows that are approved and deploy, with processor time and synchronisations.
+    Deployments,
     /// The rate with many finished instances behind it.
     History,
     /// Many instances that wait, in one data folder.
@@ -50,7 +53,8 @@ pub enum Section {
 
 impl Section {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Steps, Self::Entries, Self::Instances, Self::History, Self::Parked];
+    pub const ALL: [Self; 6] =
+        [Self::Steps, Self::Entries, Self::Instances, Self::Deployments, Self::History, Self::Parked];
 
     /// Its name, for the command line.
     #[must_use]
@@ -59,6 +63,7 @@ impl Section {
             Self::Steps => "steps",
             Self::Entries => "entries",
             Self::Instances => "instances",
+            Self::Deployments => "deployments",
             Self::History => "history",
             Self::Parked => "parked",
         }
@@ -106,6 +111,7 @@ impl Bench {
             Section::Steps => steps::measure(self, told),
             Section::Entries => flow::entries(self, told),
             Section::Instances => flow::instances(self, told),
+            Section::Deployments => deployments::measure(self, told),
             Section::History => history::measure(self, told),
             Section::Parked => parked::measure(self, told),
         }

@@ -24,6 +24,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::{fs, io};
 use store::StoreError;
+use store::files::count_synchronisation;
 
 /// Pages in the log before it is moved: 64 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
 /// stays as long as it ever was, and is written again from its beginning.
@@ -160,6 +161,9 @@ impl Wal {
 
 /// Moves as much as nobody is in the way of. Whether that was everything.
 fn checkpoint(db: &Connection) -> Result<bool, StoreError> {
+    // One of the log before, one of the database after.
+    count_synchronisation();
+    count_synchronisation();
     let counts = one(db, "PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
         Ok((cell::<i64>(row, 0)?, cell::<i64>(row, 1)?, cell::<i64>(row, 2)?))
     })?;

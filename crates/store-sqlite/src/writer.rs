@@ -23,6 +23,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use store::files::count_synchronisation;
 use store::{Commit, InstanceKey, Promise, StoreError, Written};
 use workflow::TenantId;
 
@@ -241,6 +242,7 @@ impl Desk {
         };
         self.ledger.finish(&self.db)?;
         self.run("COMMIT")?;
+        count_synchronisation();
         self.committed();
         Ok(answers)
     }

@@ -4,7 +4,22 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io};
+
+/// Synchronisations of the disk that this process has asked for, by way of this module and [`count_synchronisation`].
+static SYNCHRONISATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// How many synchronisations of the disk this process has asked for. For measurements.
+#[must_use]
+pub fn synchronisations() -> u64 {
+    SYNCHRONISATIONS.load(Ordering::Relaxed)
+}
+
+/// Counts one that the caller has asked for by other means.
+pub fn count_synchronisation() {
+    SYNCHRONISATIONS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// Puts a file in its place whole or not at all: the bytes are on disk before the name, and the name before this returns.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
@@ -14,6 +29,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     remove(&temporary)?;
     let mut file = File::options().write(true).create_new(true).mode(mode).open(&temporary)?;
     file.write_all(content)?;
+    count_synchronisation();
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     sync(folder)
@@ -43,5 +59,6 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 /// Has a folder's names on disk.
 pub fn sync(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    count_synchronisation();
     File::open(folder)?.sync_all()
 }

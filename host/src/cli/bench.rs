@@ -13,7 +13,7 @@ use std::path::Path;
 /// Everything is measured in temporary folders beside the data folder, which is not touched.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// What to measure: steps, entries, instances, history, parked. Default: all of it.
+    /// What to measure: steps, entries, instances, deployments, history, parked. Default: all of it.
     #[arg(value_name = "SECTION", value_parser = section)]
     sections: Vec<Section>,
 

@@ -206,6 +206,7 @@ impl Publishing {
     /// Records up to where all files are on disk.
     fn record(&mut self) -> io::Result<()> {
         let Some(state) = &mut self.state else { return Ok(()) };
+        files::count_synchronisation();
         syncfs(File::open(&self.folder)?)?;
         let Place { place, id } = &state.last;
         files::replace(&self.folder.join("published"), format!("{place} {id}\n").as_bytes(), FILE)?;
