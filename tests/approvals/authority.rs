@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use store::{InstanceKey, Store as _};
+use store::{ActStore as _, InstanceKey, WriteStore as _};
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
 use workflow::RequestId;
@@ -108,7 +108,7 @@ impl Two {
 
     /// What is pinned, and what operators have said, as the host has it.
     fn copy(&self) -> (String, u64) {
-        let acts = self.host.store().acts(0).unwrap();
+        let acts = self.host.store().acts(0).wait().unwrap();
         let keys = fs::read_to_string(self.path("host/keys/keys.json")).unwrap();
         (keys, acts.last().map_or(0, |act| act.seq))
     }
@@ -141,7 +141,7 @@ fn say(keys: &Path, act: Act) {
     let folder = DataFolder::own(keys).unwrap();
     let store = Sqlite::open(&folder).unwrap();
     let mut trust = Trust::default();
-    trust.extend(&store.acts(0).unwrap()).unwrap();
+    trust.extend(&store.acts(0).wait().unwrap()).unwrap();
     let body = serde_json::to_string(&RecordedTrustAct { by: "test".to_owned(), act }).unwrap();
     store.act(trust.seq(), Timestamp::from_millis(NOON), body).unwrap();
 }

@@ -228,8 +228,8 @@ fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
     deployed(&place, "a", &[ALICE]);
     let keys = place.folder.path().join("keys");
     let Place { folder, host, clock } = place;
-    let [id] = host.store().receipts().unwrap().try_into().unwrap();
-    let old = host.store().receipt(&id).unwrap().unwrap().0.artifact.key_id;
+    let [id] = host.store().receipts().wait().unwrap().try_into().unwrap();
+    let old = host.store().receipt(&id).wait().unwrap().unwrap().receipt.artifact.key_id;
     drop(host);
     Keyring::rotate(&keys, Scope::Production, &[77; 32], noon()).unwrap();
     let policy = || Box::new(policy::Toml::parse(KNOWN).unwrap());
@@ -301,7 +301,7 @@ fn a_request_that_waits_is_judged_by_what_is_known_now() {
 fn a_line_in_the_database_is_only_a_place_to_look_at() {
     let place = Place::new(Some(KNOWN));
     deployed(&place, "a", &[ALICE]);
-    let [id] = place.host.store().receipts().unwrap().try_into().unwrap();
+    let [id] = place.host.store().receipts().wait().unwrap().try_into().unwrap();
     let other = Digest::of(&support::guest("hostile")).to_string();
     let journal = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
     let insert = "INSERT INTO precedents VALUES (?1, ?2, 'x', 1, ?3)";
@@ -331,11 +331,11 @@ fn denials_are_counted_as_their_deciders_count_now() {
     assert_eq!(denied("a"), 1);
     // What a policy denies by itself, no person has.
     let (key, _) = run(&place, "closed/a");
-    let asked = place.host.store().asked(
-        &key.tenant,
-        "cloudflare.dynamic-worker.deploy",
-        "cloudflare://workers/closed/a",
-    );
+    let asked = place
+        .host
+        .store()
+        .asked(&key.tenant, "cloudflare.dynamic-worker.deploy", "cloudflare://workers/closed/a")
+        .wait();
     let asked = asked.unwrap();
     assert_eq!((asked.times, asked.denials.len()), (1, 0));
 }
@@ -395,7 +395,7 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
     assert!(shown(&place, &request).contains("not approved before"), "nobody approved it");
     let asked = |resource: &str| {
         let resource = format!("cloudflare://workers/{resource}");
-        place.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).unwrap()
+        place.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).wait().unwrap()
     };
     assert_eq!(asked("a").denials, [(String::new(), 3)]);
     place.say(removed("alice")).unwrap();

@@ -112,7 +112,7 @@ fn run_child_until(folder: &Path, point: &str) {
 }
 
 fn the_instance(host: &Host) -> InstanceKey {
-    host.store().instances().unwrap().pop().unwrap()
+    host.store().instances().wait().unwrap().pop().unwrap()
 }
 
 fn assert_done_once(folder: &Path, host: &Host, key: &InstanceKey, status: &Status, point: &str) {
@@ -123,7 +123,7 @@ fn assert_done_once(folder: &Path, host: &Host, key: &InstanceKey, status: &Stat
     }
     assert_eq!(count(&entries, "step-started"), 2, "killed {point}");
     assert_eq!(count(&entries, "step-completed"), 2, "killed {point}");
-    assert_eq!(host.store().receipts().unwrap().len(), 1, "killed {point}");
+    assert_eq!(host.store().receipts().wait().unwrap().len(), 1, "killed {point}");
     assert_eq!(support::deployments(folder).len(), 1, "killed {point}");
 }
 
@@ -270,6 +270,6 @@ fn an_interrupted_deployment_does_not_undo_a_later_one() {
     assert_eq!(support::result(&status)["status"], "deployed");
     let [first, last] = support::deployments(folder.path()).try_into().unwrap();
     assert!(last.order < first.order, "the interrupted one was redeemed before, and recorded afterwards");
-    let live = host.store().live_deployment(&first.tenant, &first.resource).unwrap();
+    let live = host.store().live_deployment(&first.tenant, &first.resource).wait().unwrap();
     assert_eq!(later["deploy"]["id"], live.unwrap().id.as_str());
 }

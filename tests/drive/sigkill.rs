@@ -132,7 +132,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn the_instance(host: &Host) -> InstanceKey {
-    host.store().instances().unwrap().pop().unwrap()
+    host.store().instances().wait().unwrap().pop().unwrap()
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn what_a_guest_printed_before_it_was_unwound_is_kept() {
         while count(&entries(&host, &key), "step-started") == 0 {}
         tell(&host, &key);
         driving.join().unwrap();
-        assert!(host.store().output(&key).unwrap().contains("ran a 1"));
+        assert!(host.store().output(&key).wait().unwrap().contains("ran a 1"));
     }
 }
 
@@ -213,7 +213,7 @@ fn of_many_decisions_at_once_one_counts_and_the_others_hear_why_theirs_do_not() 
         assert!(matches!(refused, Error::NotWaiting { .. }), "{refused}");
     }
     assert_eq!(count(&entries(&host, &key), "decided"), 1);
-    assert_eq!(host.store().receipts().unwrap().len(), 1);
+    assert_eq!(host.store().receipts().wait().unwrap().len(), 1);
 }
 
 #[test]
@@ -280,13 +280,13 @@ fn an_instance_goes_back_and_asks_again() {
     assert!(entries.iter().any(withdrawn), "nobody is to decide what nobody waits for");
     let second = waiting_on(&block_on(host.drive(&key)).unwrap());
     assert_ne!(first, second);
-    let waiting = host.store().requests(RequestFilter::Waiting).unwrap();
+    let waiting = host.store().requests(RequestFilter::Waiting).wait().unwrap();
     assert_eq!(waiting.len(), 1);
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
     host.restart(&key, &Back::Beginning, None, "ops").unwrap();
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
-    assert_eq!(host.store().receipts().unwrap().len(), 2, "each time with a receipt of its own");
-    assert_eq!(host.store().usage(&key.tenant).unwrap().instances, 0);
+    assert_eq!(host.store().receipts().wait().unwrap().len(), 2, "each time with a receipt of its own");
+    assert_eq!(host.store().usage(&key.tenant).wait().unwrap().instances, 0);
 }
 
 /// Takes back what was decided after the fact: the instance had ended with its request open, and goes on.
@@ -296,10 +296,14 @@ fn a_request_waits_again_where_its_instance_goes_on() {
     let key = start(&host, "tenant-workflow", "{}");
     let request = waiting_on(&block_on(host.drive(&key)).unwrap());
     host.terminate(&key, "ops", None).unwrap();
-    assert_eq!(host.store().requests(RequestFilter::Waiting).unwrap().len(), 0);
+    assert_eq!(host.store().requests(RequestFilter::Waiting).wait().unwrap().len(), 0);
     host.restart(&key, &Back::Nowhere, None, "ops").unwrap();
-    assert_eq!(host.store().requests(RequestFilter::Waiting).unwrap().len(), 1, "deciders see it again");
-    assert_eq!(host.store().usage(&key.tenant).unwrap().pending_approvals, 1);
+    assert_eq!(
+        host.store().requests(RequestFilter::Waiting).wait().unwrap().len(),
+        1,
+        "deciders see it again"
+    );
+    assert_eq!(host.store().usage(&key.tenant).wait().unwrap().pending_approvals, 1);
     host.decide(&request, &judgement(Decision::Approved)).unwrap();
     assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
 }

@@ -145,7 +145,7 @@ impl Floor {
     }
 
     fn standing(&self, key: &InstanceKey) -> InstanceState {
-        self.host.store().entered(key).unwrap().unwrap().agenda.standing
+        self.host.store().entered(key).wait().unwrap().unwrap().agenda.standing
     }
 
     fn waiting_on(&self, key: &InstanceKey) -> workflow::RequestId {
@@ -168,7 +168,7 @@ fn everything_that_is_due_is_driven_to_its_end() {
     floor.work_until(|floor| floor.count("completed") == 60);
     assert_eq!(floor.count("step-completed"), 180);
     let ended = Selection { standing: Some(InstanceState::Complete), ..Selection::default() };
-    assert_eq!(floor.host.store().list(&ended).unwrap().len(), 60);
+    assert_eq!(floor.host.store().list(&ended).wait().unwrap().len(), 60);
     assert_eq!(*floor.troubles.lock().unwrap(), Vec::<String>::new());
 }
 
@@ -204,11 +204,11 @@ fn an_instance_that_waits_is_left_alone_until_its_time_comes() {
     let floor = Floor::new();
     let key = floor.start("acme", ASKS);
     floor.work_until(|floor| floor.count("requested") == 1);
-    let entered = floor.host.store().entered(&key).unwrap().unwrap();
+    let entered = floor.host.store().entered(&key).wait().unwrap().unwrap();
     let due = entered.agenda.due.unwrap();
     assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 24 * 3_600_000);
-    assert_eq!(floor.host.store().next_due(floor.clock.now()).unwrap(), Some(due));
-    assert_eq!(floor.host.store().due_tenants(floor.clock.now()).unwrap(), []);
+    assert_eq!(floor.host.store().next_due(floor.clock.now()).wait().unwrap(), Some(due));
+    assert_eq!(floor.host.store().due_tenants(floor.clock.now()).wait().unwrap(), []);
     // Something else is done meanwhile, and this is not touched.
     floor.clock.move_by(Duration::from_secs(23 * 3_600));
     floor.start("acme", STEPS);
@@ -335,13 +335,13 @@ fn what_goes_wrong_with_one_is_told_and_the_others_go_on() {
         troubles[0].contains(keys[2].instance.as_str()) && troubles[0].contains("damaged"),
         "{troubles:?}"
     );
-    let due = floor.host.store().entered(&keys[2]).unwrap().unwrap().agenda.due.unwrap();
+    let due = floor.host.store().entered(&keys[2]).wait().unwrap().unwrap().agenda.due.unwrap();
     assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 1_000);
     let clock = floor.clock.clone();
     let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(1)));
     floor.work_until(|floor| floor.troubles.lock().unwrap().len() == 2);
     moving.join().unwrap();
-    let due = floor.host.store().entered(&keys[2]).unwrap().unwrap().agenda.due.unwrap();
+    let due = floor.host.store().entered(&keys[2]).wait().unwrap().unwrap().agenda.due.unwrap();
     assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 1_000, "a new shift begins anew");
 }
 

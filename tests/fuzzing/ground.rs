@@ -102,7 +102,7 @@ impl Ground {
         let attested = count(|entry| matches!(entry, Entry::Attested { .. }));
         assert!(redeemed <= approved, "{redeemed} spent of {approved} approved: {entries:?}");
         assert_eq!((performed, attested), (redeemed, redeemed), "{entries:?}");
-        let usage = self.host.store().usage(&key.tenant).unwrap();
+        let usage = self.host.store().usage(&key.tenant).wait().unwrap();
         assert_eq!(usage, recount(self.folder.path(), key.tenant.as_str()));
     }
 }

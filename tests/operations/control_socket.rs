@@ -53,7 +53,7 @@ fn the_same_submitted_again_is_the_same_instance() {
     assert_eq!(again, ("acme/nightly-1".to_owned(), Created::Before));
     let (_, unnamed) = created(&host.operate(submit(None, "{}")).unwrap());
     assert_eq!(unnamed, Created::New);
-    assert_eq!(host.store().instances().unwrap().len(), 2);
+    assert_eq!(host.store().instances().wait().unwrap().len(), 2);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn many_submit_the_same_at_once_and_there_is_one() {
         .collect();
     let answers: Vec<_> = asking.into_iter().map(|asking| asking.join().unwrap()).collect();
     assert_eq!(answers.iter().filter(|created| **created == Created::New).count(), 1);
-    assert_eq!(host.store().instances().unwrap().len(), 1);
+    assert_eq!(host.store().instances().wait().unwrap().len(), 1);
 }
 
 /// What a connection gets to read after it has said `words`.
@@ -173,12 +173,12 @@ fn a_command_asks_the_owner_where_there_is_one() {
     let control = host.listen().unwrap();
     let asked = cli::run(folder.path(), &freeze);
     assert_eq!(asked.code, Some(0), "{}", asked.stderr);
-    assert_eq!(host.store().acts(0).unwrap().len(), 1);
+    assert_eq!(host.store().acts(0).wait().unwrap().len(), 1);
     drop((control, host));
     let thawed = cli::run(folder.path(), &["thaw", "--reason", "over"]);
     assert_eq!(thawed.code, Some(0), "{}", thawed.stderr);
     let host = Host::builder(folder.path()).open().unwrap();
-    assert_eq!(host.store().acts(0).unwrap().len(), 2);
+    assert_eq!(host.store().acts(0).wait().unwrap().len(), 2);
 }
 
 #[test]

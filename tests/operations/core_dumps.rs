@@ -42,7 +42,7 @@ fn who_does_something_is_the_account_that_the_system_names() {
     let (folder, host) = new_host();
     let _control = host.listen().unwrap();
     ControlClient::connect(folder.path()).unwrap().operate(&freeze("incident")).unwrap();
-    let acts = host.store().acts(0).unwrap();
+    let acts = host.store().acts(0).wait().unwrap();
     let said: RecordedTrustAct = serde_json::from_str(&acts.last().unwrap().body).unwrap();
     assert_eq!(said.by, Account::own().as_str());
     // The environment is the caller's own word.
@@ -64,7 +64,7 @@ fn words_through_the_control_socket_are_bounded() {
     let refused = ControlClient::connect(folder.path()).unwrap().operate(&freeze(&"x".repeat(1 << 20)));
     let Err(ControlError::Refused(message)) = refused else { unreachable!("{refused:?}") };
     assert!(message.contains("at most 4096 are kept"), "{message}");
-    assert!(host.store().acts(0).unwrap().is_empty());
+    assert!(host.store().acts(0).wait().unwrap().is_empty());
     let key = support::start(&host, "tenant-workflow", "{}");
     let handling = InstanceCommand::Terminate { reason: Some("x".repeat(1 << 20)) };
     let refused = ControlClient::connect(folder.path())

@@ -48,10 +48,10 @@ fn what_is_counted_is_what_is_there() {
     support::start(&host, "tenant-workflow", "{}");
     let waiting = support::start(&host, "tenant-workflow", "{}");
     support::block_on(host.drive(&waiting)).unwrap();
-    let usage = host.store().usage(&tenant("acme")).unwrap();
+    let usage = host.store().usage(&tenant("acme")).wait().unwrap();
     assert_eq!((usage.instances, usage.pending_approvals), (2, 1));
     assert_eq!(usage, recount(folder.path(), "acme"));
-    assert_eq!(host.store().usage(&tenant("globex")).unwrap(), Usage::default());
+    assert_eq!(host.store().usage(&tenant("globex")).wait().unwrap(), Usage::default());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_tenant_that_has_its_instances_starts_no_more_and_others_do() {
     start("globex").unwrap();
     finish(&host, &first, Decision::Approved);
     start("acme").unwrap();
-    assert_eq!(host.store().usage(&tenant("acme")).unwrap(), recount(folder.path(), "acme"));
+    assert_eq!(host.store().usage(&tenant("acme")).wait().unwrap(), recount(folder.path(), "acme"));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_request_too_many_is_a_refusal_that_the_guest_hears_and_the_journal_has_once
     finish(&host, &waiting, Decision::Denied);
     let third = support::start(&host, "tenant-workflow", "{}");
     assert!(matches!(support::block_on(host.drive(&third)).unwrap(), Status::Waiting(_)));
-    assert_eq!(host.store().usage(&tenant("acme")).unwrap(), recount(folder.path(), "acme"));
+    assert_eq!(host.store().usage(&tenant("acme")).wait().unwrap(), recount(folder.path(), "acme"));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_tenant_without_room_is_stopped_and_goes_on_when_there_is_room() {
     let folder = TempDir::new().unwrap();
     let host = Host::builder(folder.path()).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");
-    let used = host.store().usage(&tenant("acme")).unwrap().stored_bytes;
+    let used = host.store().usage(&tenant("acme")).wait().unwrap().stored_bytes;
     let full = |host: Host, room: u64| {
         drop(host);
         with_quotas(folder.path(), Quotas { stored_bytes: used + room, ..Quotas::default() })
@@ -141,7 +141,7 @@ fn a_tenant_without_room_is_stopped_and_goes_on_when_there_is_room() {
     let host = Host::builder(folder.path()).open().unwrap();
     let again = support::start(&host, "tenant-workflow", "{}");
     assert!(matches!(finish(&host, &again, Decision::Approved), Status::Completed(_)));
-    assert_eq!(host.store().usage(&tenant("acme")).unwrap(), recount(folder.path(), "acme"));
+    assert_eq!(host.store().usage(&tenant("acme")).wait().unwrap(), recount(folder.path(), "acme"));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn an_instance_that_is_ended_frees_what_it_held() {
     support::block_on(host.drive(&key)).unwrap();
     let entries = support::entries(&host, &key);
     assert!(matches!(entries.last(), Some(Entry::Failed { .. })) && count(&entries, "lapsed") == 0);
-    let usage = host.store().usage(&tenant("acme")).unwrap();
+    let usage = host.store().usage(&tenant("acme")).wait().unwrap();
     assert_eq!((usage.instances, usage.pending_approvals), (0, 0));
     assert_eq!(usage, recount(folder.path(), "acme"));
 }
@@ -214,12 +214,12 @@ fn a_database_goes_on(fixture: &str) {
     assert_eq!(before.code, Some(0), "reading needs no migration: {}", before.stderr);
     // The recorded time counts where the clock is behind it, so that the requests in there have not lapsed.
     let host = Host::builder(folder.path()).clock(|| Timestamp::from_millis(0)).open().unwrap();
-    let usage = |name: &str| host.store().usage(&tenant(name)).unwrap();
+    let usage = |name: &str| host.store().usage(&tenant(name)).wait().unwrap();
     for name in ["acme", "globex"] {
         assert_eq!(usage(name), recount(folder.path(), name), "{name}");
         assert_eq!((usage(name).instances, usage(name).pending_approvals), (1, 1), "{name}");
     }
-    for key in host.store().instances().unwrap() {
+    for key in host.store().instances().wait().unwrap() {
         assert_agenda_is_as_the_journal(&host, &key);
         finish(&host, &key, Decision::Approved);
     }
@@ -237,7 +237,7 @@ fn a_database_goes_on(fixture: &str) {
 }
 
 fn assert_agenda_is_as_the_journal(host: &Host, key: &store::InstanceKey) {
-    let entered = host.store().entered(key).unwrap().unwrap();
+    let entered = host.store().entered(key).wait().unwrap().unwrap();
     let expected = match host.status(key).unwrap() {
         Status::Waiting(wait) => (InstanceState::Waiting, wait.due()),
         Status::Completed(_) => (InstanceState::Complete, None),

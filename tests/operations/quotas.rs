@@ -27,7 +27,7 @@ impl Race {
         let folder = TempDir::new().unwrap();
         let host = Host::builder(folder.path()).open().unwrap();
         let keys = (0..MANY).map(|_| support::start(&host, guest, params)).collect();
-        let used = host.store().usage(&"acme".parse().unwrap()).unwrap();
+        let used = host.store().usage(&"acme".parse().unwrap()).wait().unwrap();
         drop(host);
         let host = Host::builder(folder.path()).quotas(quotas(used)).open().unwrap();
         Self { folder, host, keys }
@@ -62,7 +62,7 @@ impl Race {
     }
 
     fn usage(&self) -> Usage {
-        let usage = self.host.store().usage(&"acme".parse().unwrap()).unwrap();
+        let usage = self.host.store().usage(&"acme".parse().unwrap()).wait().unwrap();
         assert_eq!(usage, recount(self.folder.path(), "acme"));
         usage
     }

@@ -137,7 +137,7 @@ impl Killed {
     /// The host opens again.
     pub fn reopened(&self) -> (Host, InstanceKey) {
         let host = acting_on(self.folder.path(), self.target, None).open().unwrap();
-        let key = host.store().instances().unwrap().pop().unwrap();
+        let key = host.store().instances().wait().unwrap().pop().unwrap();
         (host, key)
     }
 

@@ -110,7 +110,7 @@ impl Run {
     fn look(&mut self) -> State {
         let host = open(self.data.path());
         let Some(key) = instance(&host) else { return State::None };
-        let output = host.store().output(&key).unwrap();
+        let output = host.store().output(&key).wait().unwrap();
         let printed: Vec<&str> = output.lines().filter_map(|line| line.strip_prefix("ran ")).collect();
         for line in &printed[self.printed..] {
             let (name, _attempt) = line.rsplit_once(' ').unwrap();
@@ -136,7 +136,7 @@ fn open(data: &Path) -> Host {
 }
 
 fn instance(host: &Host) -> Option<InstanceKey> {
-    host.store().instances().unwrap().pop()
+    host.store().instances().wait().unwrap().pop()
 }
 
 fn end(data: &Path) -> End {

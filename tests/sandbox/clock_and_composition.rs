@@ -8,7 +8,7 @@ use std::fs;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use store::{InstanceKey, Store as _};
+use store::{InstanceKey, JournalStore as _};
 use tempfile::TempDir;
 use workflow::{Command, Failure, Outcome};
 
@@ -94,7 +94,7 @@ fn what_a_guest_printed_before_it_broke_is_in_its_output() {
     let (name, message) = support::failure(&status);
     assert_eq!(name, "panicked");
     assert!(message.contains("; in "), "{message}");
-    let logs = engine::ReadOnlyHost::open(folder.path(), None).unwrap().store().output(&key).unwrap();
+    let logs = engine::ReadOnlyHost::open(folder.path(), None).unwrap().store().output(&key).wait().unwrap();
     assert!(logs.contains("panicked at"), "{logs}");
 }
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 fn usage(host: &Host, tenant: &str) -> store::Usage {
-    host.store().usage(&tenant.parse().unwrap()).unwrap()
+    host.store().usage(&tenant.parse().unwrap()).wait().unwrap()
 }
 
 fn count(folder: &Path, table: &str) -> i64 {
@@ -48,8 +48,8 @@ fn everything_but_receipts_goes_and_is_given_back() {
         assert_eq!(count(folder.path(), table), 2, "{table}");
     }
     assert_eq!(count(folder.path(), "deletions"), 3);
-    for id in host.store().receipts().unwrap() {
-        let (_, fate) = host.store().receipt(&id).unwrap().unwrap();
+    for id in host.store().receipts().wait().unwrap() {
+        let fate = host.store().receipt(&id).wait().unwrap().unwrap().state;
         assert!(fate.redeemed.is_some() && fate.attestation.is_some());
     }
 }
@@ -117,7 +117,7 @@ fn a_folder_of_an_older_format_gives_back_what_its_instances_kept() {
     let fixture = support::root().join("tests/fixtures/format-1.sqlite");
     std::fs::copy(fixture, folder.path().join("journal.sqlite")).unwrap();
     let host = Host::builder(folder.path()).clock(|| Timestamp::from_millis(0)).open().unwrap();
-    for key in host.store().instances().unwrap() {
+    for key in host.store().instances().wait().unwrap() {
         if !host.status(&key).unwrap().has_ended() {
             host.terminate(&key, "ops", None).unwrap();
         }
@@ -163,6 +163,7 @@ fn names(host: &Host) -> Vec<String> {
     let mut all: Vec<_> = host
         .store()
         .list(&Selection::default())
+        .wait()
         .unwrap()
         .iter()
         .map(|entered| entered.key.to_string())

@@ -76,7 +76,7 @@ fn what_format_8_kept_as_files_becomes_rows_once() {
     assert!(records.exists());
     let host = Host::builder(folder.path()).open().unwrap();
     assert_eq!(deployments(folder.path()), both);
-    let live = host.store().live_deployment(&second.tenant, &second.resource).unwrap();
+    let live = host.store().live_deployment(&second.tenant, &second.resource).wait().unwrap();
     assert_eq!(live, Some(second));
     assert!(!records.exists(), "one truth is left");
 }

@@ -4,6 +4,7 @@
 //! Where a process has to die or to have limits of its own, the test program runs itself.
 
 use crate::support;
+use crate::support::faulty::{Faulty, When};
 use crate::support::{block_on, child, count, entries, judgement};
 use engine::{Host, Start, Status};
 use receipt::{Decision, Digest, Timestamp};
@@ -14,15 +15,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use store::{
-    AskHistory, Batch, Commit, Create, Deployment, DeploymentPage, InstanceKey, InstanceState,
-    InstanceSummary, JournalPosition, Quotas, ReceiptState, RecordedAct, RecordedDeployment, RequestFilter,
-    ScheduleRow, Selection, Store, StoreError, StoredReceipt, Usage, Write,
+    Batch, Commit, Create, InstanceKey, InstanceState, JournalPosition, JournalStore as _, Quotas,
+    ScheduleRow, Store, StoreError, WriteStore as _,
 };
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
-use workflow::{Entry, Manner, ReceiptId, RequestId, TenantId};
+use workflow::{Entry, Manner};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -63,162 +63,13 @@ fn step(store: &dyn Store, name: &str, after: usize, bytes: usize) -> Commit {
 
 // Failing writes.
 
-/// When a write fails.
-#[derive(Debug, Clone, Copy)]
-enum When {
-    /// Before anything of it is on disk.
-    Before,
-    /// After all of it is, and nobody hears of that.
-    After,
-}
-
-/// A store of which one write fails.
-struct Faulty {
-    inner: Box<dyn Store>,
-    when: When,
-    left: AtomicUsize,
-}
-
-impl Store for Faulty {
-    fn write(&self, write: Write<'_>) -> Commit {
-        let last = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        match (last, self.when) {
-            (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full)),
-            (Ok(1), When::After) => {
-                Commit::ready(self.inner.write(write).wait().and(Err(StoreError::Stopped)))
-            }
-            _ => self.inner.write(write),
-        }
-    }
-
-    fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
-        self.inner.acts(after)
-    }
-
-    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<AskHistory, StoreError> {
-        self.inner.asked(tenant, capability, resource)
-    }
-
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
-        self.inner.asked_since(tenant, since)
-    }
-
-    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Result<Vec<ReceiptId>, StoreError> {
-        self.inner.precedents(tenant, digest)
-    }
-
-    fn requests(
-        &self,
-        which: RequestFilter,
-    ) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
-        self.inner.requests(which)
-    }
-
-    fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<store::Fact>, StoreError> {
-        self.inner.facts(key)
-    }
-
-    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<store::Fact>, StoreError> {
-        self.inner.facts_from(key, index, limit)
-    }
-
-    fn deletions(&self) -> Result<Vec<store::Deleted>, StoreError> {
-        self.inner.deletions()
-    }
-
-    fn revocation(&self, id: &ReceiptId) -> Result<Option<store::StoredReceipt>, StoreError> {
-        self.inner.revocation(id)
-    }
-
-    fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
-        self.inner.due_tenants(by)
-    }
-
-    fn due(&self, tenant: &TenantId, by: Timestamp, limit: u32) -> Result<Vec<InstanceKey>, StoreError> {
-        self.inner.due(tenant, by, limit)
-    }
-
-    fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_due(after)
-    }
-
-    fn entered(&self, key: &InstanceKey) -> Result<Option<InstanceSummary>, StoreError> {
-        self.inner.entered(key)
-    }
-
-    fn list(&self, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError> {
-        self.inner.list(selection)
-    }
-
-    fn first_ended(&self) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
-        self.inner.first_ended()
-    }
-
-    fn ended(
-        &self,
-        tenant: &TenantId,
-        by: Timestamp,
-        skip: u32,
-        limit: u32,
-    ) -> Result<Vec<InstanceKey>, StoreError> {
-        self.inner.ended(tenant, by, skip, limit)
-    }
-
-    fn instances(&self) -> Result<Vec<InstanceKey>, StoreError> {
-        self.inner.instances()
-    }
-
-    fn component(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        self.inner.component(digest)
-    }
-
-    fn request(&self, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
-        self.inner.request(id)
-    }
-
-    fn request_and_journal(
-        &self,
-        id: &RequestId,
-    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<store::Fact>)>, StoreError> {
-        self.inner.request_and_journal(id)
-    }
-
-    fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
-        self.inner.receipt(id)
-    }
-
-    fn receipts(&self) -> Result<Vec<ReceiptId>, StoreError> {
-        self.inner.receipts()
-    }
-
-    fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.latest()
-    }
-
-    fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {
-        self.inner.output(key)
-    }
-
-    fn deployments(&self, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
-        self.inner.deployments(page)
-    }
-
-    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<Option<Deployment>, StoreError> {
-        self.inner.live_deployment(tenant, resource)
-    }
-
-    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
-        self.inner.usage(tenant)
-    }
-}
-
 /// Goes on with whatever there is until one more instance than before has ended. Returns how often something failed on the way.
 fn insist(host: &Host, before: usize) -> (InstanceKey, Status, usize) {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let mut failed = 0;
     loop {
         assert!(failed < 2, "one write failed, and more than one thing with it");
-        let Some(key) = host.store().instances().unwrap().into_iter().nth(before) else {
+        let Some(key) = host.store().instances().wait().unwrap().into_iter().nth(before) else {
             let start = Start::new("acme".parse().unwrap(), "agent:a".parse().unwrap(), "w", "{}");
             failed += usize::from(host.start(&workflow, start).is_err());
             continue;
@@ -240,9 +91,7 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
     let mut runs = 0;
     for when in [When::Before, When::After] {
         for failing in 1.. {
-            let faulty = move |inner| -> Box<dyn Store> {
-                Box::new(Faulty { inner, when, left: AtomicUsize::new(failing) })
-            };
+            let faulty = move |inner| -> Box<dyn Store> { Box::new(Faulty::new(inner, when, failing)) };
             let host = Host::builder(folder.path()).wrap_store(faulty).open().unwrap();
             let (key, status, failed) = insist(&host, runs);
             runs += 1;
@@ -253,8 +102,8 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
                 assert_eq!(count(&entries, kind), 1, "{kind}: {case}");
             }
             assert_eq!(count(&entries, "step-completed"), 2, "{case}");
-            assert_eq!(host.store().instances().unwrap().len(), runs, "{case}");
-            assert_eq!(host.store().receipts().unwrap().len(), runs, "{case}");
+            assert_eq!(host.store().instances().wait().unwrap().len(), runs, "{case}");
+            assert_eq!(host.store().receipts().wait().unwrap().len(), runs, "{case}");
             assert_eq!(support::deployments(folder.path()).len(), runs, "{case}");
             if failed == 0 {
                 assert!(failing > 6, "{failing} writes");
@@ -269,9 +118,7 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
 fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
     let folder = TempDir::new().unwrap();
     // The second: after the one that creates the instance.
-    let faulty = |inner| -> Box<dyn Store> {
-        Box::new(Faulty { inner, when: When::Before, left: AtomicUsize::new(2) })
-    };
+    let faulty = |inner| -> Box<dyn Store> { Box::new(Faulty::new(inner, When::Before, 2)) };
     let (begun, has_begun) = std::sync::mpsc::channel();
     let observer = move |fact: &store::Fact| {
         if matches!(fact.entry, Entry::StepStarted { .. }) {
@@ -287,7 +134,7 @@ fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
     });
     // Its beginning is written because it takes long: in vain the first time.
     has_begun.recv().unwrap();
-    let standing = host.store().entered(&key).unwrap().unwrap().agenda.standing;
+    let standing = host.store().entered(&key).wait().unwrap().unwrap().agenda.standing;
     host.terminate(&key, "ops", None).unwrap();
     driving.join().unwrap().unwrap();
     assert_eq!(standing, InstanceState::Running);
@@ -357,7 +204,7 @@ fn fill_the_disk(folder: &Path) {
 /// Exactly what was acknowledged is there.
 fn assert_kept(store: &dyn Store, kept: &[usize]) {
     for (n, kept) in kept.iter().enumerate() {
-        assert_eq!(store.facts(Some(&key(&format!("i{n}")))).unwrap().len(), *kept, "i{n}");
+        assert_eq!(store.facts(Some(&key(&format!("i{n}")))).wait().unwrap().len(), *kept, "i{n}");
     }
 }
 
@@ -420,7 +267,7 @@ fn killed_in_the_middle_of_a_group_nothing_that_was_acknowledged_is_lost() {
         let store = open(folder.path());
         for (n, acknowledged) in acknowledged.into_iter().enumerate() {
             let name = format!("i{n}");
-            let length = store.facts(Some(&key(&name))).unwrap().len();
+            let length = store.facts(Some(&key(&name))).wait().unwrap().len();
             assert!(length >= acknowledged, "{name} has {length} of {acknowledged} entries");
             assert_eq!(length % 2, 0, "what was appended together is there together");
             step(&store, &name, length, 10).wait().unwrap();
@@ -452,13 +299,13 @@ fn damages(statement: &str) {
     let folder = two();
     damage(folder.path(), statement);
     let store = open(folder.path());
-    let words = match store.facts(Some(&key("hit"))) {
+    let words = match store.facts(Some(&key("hit"))).wait() {
         Err(StoreError::Damaged(words)) => words,
         other => panic!("{statement}: {other:?}"),
     };
     assert!(words.contains("acme/hit"), "{statement}: {words}");
-    assert!(matches!(store.facts(None), Err(StoreError::Damaged(_))), "{statement}");
-    assert_eq!(store.facts(Some(&key("other"))).unwrap().len(), 8, "{statement}");
+    assert!(matches!(store.facts(None).wait(), Err(StoreError::Damaged(_))), "{statement}");
+    assert_eq!(store.facts(Some(&key("other"))).wait().unwrap().len(), 8, "{statement}");
     step(&store, "other", 8, 10).wait().unwrap();
 }
 
@@ -495,7 +342,7 @@ fn the_end_of_a_journal_is_missed() {
     store.append(JournalPosition { key: key("hit"), after: 8, at: AT }, &batch).wait().unwrap();
     drop(store);
     damage(folder.path(), &format!("DELETE FROM entries WHERE {HIT} AND idx = 8"));
-    let read = open(folder.path()).facts(Some(&key("hit")));
+    let read = open(folder.path()).facts(Some(&key("hit"))).wait();
     assert!(matches!(&read, Err(StoreError::Damaged(words)) if words.contains("acme/hit")), "{read:?}");
 }
 
@@ -504,7 +351,7 @@ fn a_damaged_text_that_instances_share_is_damage_in_each_of_them() {
     let folder = two();
     damage(folder.path(), "UPDATE texts SET body = replace(body, 'a:b/c', 'a:b/d')");
     for name in ["hit", "other"] {
-        let read = open(folder.path()).facts(Some(&key(name)));
+        let read = open(folder.path()).facts(Some(&key(name))).wait();
         assert!(matches!(&read, Err(StoreError::Damaged(words)) if words.contains(name)), "{read:?}");
     }
 }
@@ -578,11 +425,14 @@ fn a_copy_of_one_time_is_as_the_folder_was() {
     let to = TempDir::new().unwrap();
     copy(DATABASE, folder.path(), to.path());
     copy(LOG, folder.path(), to.path());
-    assert_eq!(open(to.path()).facts(Some(&key("a"))).unwrap(), store.facts(Some(&key("a"))).unwrap());
+    assert_eq!(
+        open(to.path()).facts(Some(&key("a"))).wait().unwrap(),
+        store.facts(Some(&key("a"))).wait().unwrap()
+    );
     drop(store);
     let to = TempDir::new().unwrap();
     copy(DATABASE, folder.path(), to.path());
-    assert_eq!(open(to.path()).facts(Some(&key("a"))).unwrap().len(), 42);
+    assert_eq!(open(to.path()).facts(Some(&key("a"))).wait().unwrap().len(), 42);
 }
 
 /// A copy that is made while somebody writes is a moment of what was written, and no earlier one than when it was begun; or it is refused.
@@ -599,7 +449,7 @@ fn a_copy_that_is_made_meanwhile_is_a_moment_or_refused() {
         let to = TempDir::new().unwrap();
         let order = if number % 2 == 0 { [DATABASE, LOG] } else { [LOG, DATABASE] };
         order.iter().for_each(|file| copy(file, folder.path(), to.path()));
-        match Sqlite::open(&DataFolder::own(to.path()).unwrap()).and_then(|store| store.facts(None)) {
+        match Sqlite::open(&DataFolder::own(to.path()).unwrap()).and_then(|store| store.facts(None).wait()) {
             Ok(facts) => {
                 assert!(
                     facts.len() >= 2 * (MANY + acknowledged),

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use store::{
-    Batch, Commit, JournalPosition, NewRequest, OverQuota, Precondition, Quotas, ReceiptState, Stamp, Store,
-    StoreError, Write, Written,
+    ActStore as _, Batch, Commit, JournalPosition, JournalStore as _, NewRequest, OverQuota, Precondition,
+    Quotas, ReceiptState, RequestStore as _, Stamp, Store, StoreError, UsageStore as _, Write,
+    WriteStore as _, Written,
 };
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
@@ -44,7 +45,7 @@ fn append_seeing(store: &dyn Store, name: &str, fate: ReceiptState) -> Commit {
 /// Where in its journal an entry is that was written.
 fn index(store: &dyn Store, name: &str, commit: Commit) -> u64 {
     let Stamp { seq, at } = commit.wait().unwrap().unwrap();
-    let facts = store.facts(Some(&key(name))).unwrap();
+    let facts = store.facts(Some(&key(name))).wait().unwrap();
     let written = facts.iter().find(|fact| fact.seq == seq).unwrap();
     assert_eq!(written.at, at);
     written.index
@@ -89,7 +90,7 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     assert!(matches!(unseen.wait(), Err(StoreError::FateMoved(_))));
     assert_eq!(index(&store, "b", after), 1);
     assert_eq!(bodies(folder.path()), 4 + 1 + 200 + 1);
-    assert_eq!(store.usage(&"acme".parse().unwrap()).unwrap().instances, 4);
+    assert_eq!(store.usage(&"acme".parse().unwrap()).wait().unwrap().instances, 4);
 }
 
 /// What a refused write had done before it was refused is undone, and nothing else.
@@ -98,7 +99,7 @@ fn a_refused_write_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     create(&store, "a").wait().unwrap();
-    let usage = || store.usage(&"acme".parse().unwrap()).unwrap();
+    let usage = || store.usage(&"acme".parse().unwrap()).wait().unwrap();
     let before = usage();
     let quotas = Some(Quotas { pending_approvals: 0, ..Quotas::default() });
     let (capability, resource) = ("a.b".to_owned(), "c".to_owned());
@@ -109,8 +110,8 @@ fn a_refused_write_leaves_nothing_behind() {
     let beside = store.append(JournalPosition { after: 2, ..place.clone() }, &batch);
     held.let_go().unwrap();
     assert!(matches!(beside.wait(), Err(StoreError::Quota(_))));
-    assert!(store.request(&"apr_1".parse().unwrap()).unwrap().is_none());
-    let held = store.facts(Some(&key("a"))).unwrap().pop().unwrap();
+    assert!(store.request(&"apr_1".parse().unwrap()).wait().unwrap().is_none());
+    let held = store.facts(Some(&key("a"))).wait().unwrap().pop().unwrap();
     let grown = serde_json::to_string(&held.entry).unwrap().len() as u64;
     assert_eq!(usage().stored_bytes, before.stored_bytes + grown);
     assert_eq!(usage().pending_approvals, 0);
@@ -131,7 +132,7 @@ fn of_two_writers_at_one_place_in_one_group_one_wins() {
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     let lost = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Conflict(_)))).count();
     assert_eq!(lost, 63);
-    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 2);
+    assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 2);
 }
 
 /// Some lend their threads and some hand over: whoever is first writes, and one of them wins.
@@ -232,7 +233,7 @@ fn when_the_transaction_fails_so_does_everything_in_it() {
     // The last of them is, where it came too late for the group.
     let late = usize::from(lost[2].is_ok());
     other.execute_batch("DROP TRIGGER full").unwrap();
-    assert_eq!(store.facts(None).unwrap().len(), 5 + held + late);
+    assert_eq!(store.facts(None).wait().unwrap().len(), 5 + held + late);
     create(&store, "c").wait().unwrap();
     assert!(matches!(append(&store, "b", 1, step(0)).wait(), Err(StoreError::NoInstance(_))));
     assert_eq!(index(&store, "a", append(&store, "a", 3 + late, step(2))), 3 + late as u64);
@@ -257,7 +258,7 @@ fn a_step_that_ends_the_transaction_ends_it_for_all() {
     assert!(lost[1].is_err());
     // Whichever of them were in one group with it.
     let written = lost.iter().chain([&held]).filter(|written| written.is_ok()).count();
-    assert_eq!(store.facts(None).unwrap().len(), 3 + written);
+    assert_eq!(store.facts(None).wait().unwrap().len(), 3 + written);
     other.execute_batch("DROP TRIGGER full").unwrap();
     let after = 1 + usize::from(lost[0].is_ok());
     assert_eq!(index(&store, "a", append(&store, "a", after, step(0))), after as u64);
@@ -280,9 +281,9 @@ fn time_never_runs_backwards_within_a_group_either() {
     held.let_go().unwrap();
     let times = commits.map(|commit| commit.wait().unwrap().unwrap().at.as_millis() - AT.as_millis());
     assert_eq!(times, [50, 50, 50]);
-    assert_eq!(store.latest().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
+    assert_eq!(store.latest().wait().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
     drop(store);
-    assert_eq!(open(folder.path()).latest().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
+    assert_eq!(open(folder.path()).latest().wait().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
 }
 
 #[test]
@@ -307,13 +308,13 @@ fn what_was_decided_on_another_state_is_not_written() {
     assert!(matches!(append_seeing(&store, "a", ReceiptState::default()).wait(), Err(StoreError::ActsMoved)));
     assert!(matches!(store.act(0, AT, "{}".to_owned()), Err(StoreError::ActsMoved)));
     store.act(1, AT, "{}".to_owned()).unwrap();
-    assert_eq!(store.acts(1).unwrap().len(), 1);
+    assert_eq!(store.acts(1).wait().unwrap().len(), 1);
     store.revoke("rcpt_none".parse().unwrap(), AT, "{}".to_owned()).unwrap();
     assert!(matches!(
         store.revoke("rcpt_none".parse().unwrap(), AT, "{}".to_owned()),
         Err(StoreError::Revoked(_))
     ));
-    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 1);
+    assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 1);
     assert_eq!(index(&store, "a", append(&store, "a", 1, step(0))), 1);
 }
 
@@ -367,7 +368,7 @@ fn the_views_say_what_the_host_reads() {
     let asked: Vec<_> = asked.collect::<Result<_, _>>().unwrap();
     assert_eq!(asked.len(), 2);
     for (id, body) in asked {
-        let (_, kept) = host.store().request(&id.parse().unwrap()).unwrap().unwrap();
+        let kept = host.store().request(&id.parse().unwrap()).wait().unwrap().unwrap().body;
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!((value(&body), body.len()), (value(&kept), kept.len()));
         let import = value(&body)["imports"][0].as_str().unwrap().to_owned();
@@ -386,7 +387,7 @@ fn what_was_refused_can_be_tried_again() {
     append(&store, "b", 1, step(0)).wait().unwrap();
     create(&store, "a").wait().unwrap();
     assert_eq!(index(&store, "a", append(&store, "a", 1, step(7))), 1);
-    assert_eq!(store.facts(Some(&key("b"))).unwrap().len(), 2);
-    let seqs: Vec<_> = store.facts(None).unwrap().into_iter().map(|fact| fact.seq).collect();
+    assert_eq!(store.facts(Some(&key("b"))).wait().unwrap().len(), 2);
+    let seqs: Vec<_> = store.facts(None).wait().unwrap().into_iter().map(|fact| fact.seq).collect();
     assert_eq!(seqs, [1, 2, 3, 4], "no place is left out");
 }

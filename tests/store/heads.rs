@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use std::path::Path;
 use store::{
-    Batch, InstanceState, JournalPosition, NewRequest, Quotas, ScheduleRow, Store, StoreError, Write,
+    Batch, InstanceState, JournalPosition, JournalStore as _, NewRequest, Quotas, RequestStore as _,
+    ScheduleRow, StoreError, UsageStore as _, Write, WriteStore as _,
 };
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ use workflow::{Entry, RequestId};
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 fn usage(store: &Sqlite) -> u64 {
-    store.usage(&"acme".parse().unwrap()).unwrap().stored_bytes
+    store.usage(&"acme".parse().unwrap()).wait().unwrap().stored_bytes
 }
 
 fn length(entry: &Entry) -> u64 {
@@ -83,9 +84,12 @@ fn check(folder: &Path, store: &Sqlite, lengths: [usize; 3], bytes: u64) {
     let looks = Sqlite::open(&DataFolder::read(folder).unwrap()).unwrap();
     for store in [store, &looks] {
         for (name, length) in NAMES.into_iter().zip(lengths) {
-            let facts = store.facts(Some(&key(name))).unwrap();
+            let facts = store.facts(Some(&key(name))).wait().unwrap();
             assert_eq!(facts.len(), length, "{name}");
-            assert_eq!(store.facts_from(&key(name), length as u64 - 1, 9).unwrap(), facts[length - 1..]);
+            assert_eq!(
+                store.facts_from(&key(name), length as u64 - 1, 9).wait().unwrap(),
+                facts[length - 1..]
+            );
         }
         assert_eq!(usage(store), bytes);
     }
@@ -180,10 +184,10 @@ fn what_is_in_the_tail_is_deleted_with_its_instance() {
     let place = |after| JournalPosition { key: key("a"), after, at: AT };
     store.append(place(1), &ended).wait().unwrap();
     append(&store, "a", 2, step(1)).wait().unwrap();
-    let kept: u64 = store.facts(Some(&key("a"))).unwrap().iter().map(|fact| length(&fact.entry)).sum();
+    let kept: u64 = store.facts(Some(&key("a"))).wait().unwrap().iter().map(|fact| length(&fact.entry)).sum();
     let (bytes, by) = (usize::try_from(kept).unwrap(), "t".to_owned());
     store.write(Write::Delete { place: place(3), components: vec![], bytes, by }).wait().unwrap();
-    assert!(store.facts(None).unwrap().is_empty());
+    assert!(store.facts(None).wait().unwrap().is_empty());
     let component = created - length(&support::stored::started(0));
     assert_eq!(usage(&store), empty + component, "the component was not let go");
 }
@@ -198,11 +202,11 @@ fn what_others_write_is_found() {
     let statement = "INSERT INTO entries (seq, instance, idx, at, body, prev)
         SELECT max(seq) + 1, instance, max(idx) + 1, max(at), ?1, max(seq) FROM entries";
     database(folder.path()).execute(statement, [serde_json::to_string(&step(1)).unwrap()]).unwrap();
-    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 3);
+    assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 3);
     assert!(matches!(append(&store, "a", 2, step(2)).wait(), Err(StoreError::Conflict(_))));
     append(&store, "a", 3, step(2)).wait().unwrap();
-    assert_eq!(store.facts(Some(&key("a"))).unwrap().last().unwrap().index, 3);
-    assert_eq!(store.facts(Some(&key("a"))).unwrap().len(), 4);
+    assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().last().unwrap().index, 3);
+    assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 4);
 }
 
 /// A look that began before the last commits is not told of them.
@@ -225,10 +229,10 @@ fn a_request_is_read_with_its_journal_while_others_write() {
         });
         let mut before = 2;
         while !writing.is_finished() {
-            let (_, _, facts) = store.request_and_journal(&request).unwrap().unwrap();
+            let facts = store.request_and_journal(&request).wait().unwrap().unwrap().facts;
             assert!(facts.len() >= before, "{} after {before}", facts.len());
             before = facts.len();
         }
     });
-    assert_eq!(store.request_and_journal(&request).unwrap().unwrap().2.len(), 3_000);
+    assert_eq!(store.request_and_journal(&request).wait().unwrap().unwrap().facts.len(), 3_000);
 }

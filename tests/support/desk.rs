@@ -118,7 +118,7 @@ impl Desk {
 
     /// What the guest has printed, a line each, without what the host wrote between.
     pub fn printed(&self, key: &InstanceKey) -> Vec<String> {
-        let output = self.host.store().output(key).unwrap();
+        let output = self.host.store().output(key).wait().unwrap();
         output.lines().filter(|line| !line.starts_with('[')).map(ToOwned::to_owned).collect()
     }
 

@@ -3,6 +3,7 @@
 pub mod child;
 pub mod cli;
 pub mod desk;
+pub mod faulty;
 pub mod held;
 pub mod http;
 pub mod people;
@@ -22,7 +23,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use store::{DeploymentFilter, DeploymentPage, InstanceKey, Store as _};
+use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, InstanceKey};
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
 use workflow::Entry;
@@ -129,7 +130,7 @@ pub fn attack(name: &str) -> Attacked {
 pub fn deployments(folder: &Path) -> Vec<Deployment> {
     let store = Sqlite::open(&DataFolder::read(folder).unwrap()).unwrap();
     let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
-    store.deployments(page).unwrap().into_iter().map(|recorded| recorded.deployment).collect()
+    store.deployments(page).wait().unwrap().into_iter().map(|recorded| recorded.deployment).collect()
 }
 
 /// The entries of an instance.

@@ -54,7 +54,11 @@ pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), O
         let commit = median(&mut commits);
         let each = 1e6 / median(&mut rates) / commit;
         let lines = [
-            Line::new(format!("approved and deployed workflows, {at_once} in flight"), median(&mut rates), "/s"),
+            Line::new(
+                format!("approved and deployed workflows, {at_once} in flight"),
+                median(&mut rates),
+                "/s",
+            ),
             Line::new("  the same with an action that does nothing", median(&mut beside), "/s"),
             Line::new("  deployed beside nothing done", median(&mut ratios), "×"),
             Line::new("  processor time a workflow", median(&mut processor), "ms"),

@@ -6,7 +6,7 @@ use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use store::Store;
+use store::JournalStore as _;
 use store_sqlite::{DataFolder, Sqlite};
 
 /// Three steps.
@@ -148,7 +148,7 @@ fn looks(ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         let other = ground.runtime.block_on(ground.create(STEPS))?;
         ground.runtime.block_on(ground.finish(&other))?;
         let began = Instant::now();
-        store.facts(Some(&key))?;
+        store.facts(Some(&key)).wait()?;
         times.push(micros(began.elapsed()));
     }
     told(Line::new("a journal of three steps, read by another process, median", median(&mut times), "µs"));

@@ -33,15 +33,15 @@ impl Template {
         let facts = ground.host.audit(Some(key))?;
         let entries: Vec<_> = facts.into_iter().map(|fact| fact.entry).collect();
         let component = ground.workflow.program().digest();
-        let bytes = ground.host.store().component(&component)?;
-        let agenda = ground.host.store().entered(key)?.ok_or("no line in the agenda")?.agenda;
+        let bytes = ground.host.store().component(&component).wait()?;
+        let agenda = ground.host.store().entered(key).wait()?.ok_or("no line in the agenda")?.agenda;
         let asked = entries.iter().find_map(|entry| match entry {
             Entry::Requested { request, .. } => Some(request.clone()),
             _ => None,
         });
         let request = match asked {
             None => None,
-            Some(id) => ground.host.store().request(&id)?.map(|(_, body)| (id, body)),
+            Some(id) => ground.host.store().request(&id).wait()?.map(|found| (id, found.body)),
         };
         Ok(Self { key: key.clone(), entries, component: (component, bytes.into()), request, agenda })
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use store::Store as _;
+use store::{ActStore as _, WriteStore as _};
 use store_sqlite::{DataFolder, Sqlite};
 use tempfile::TempDir;
 use workflow::RequestId;
@@ -245,7 +245,7 @@ impl Elsewhere {
         let store = Sqlite::open(&folder)?;
         for act in added((name, seed), role, ends)? {
             let mut trust = Trust::default();
-            trust.extend(&store.acts(0)?)?;
+            trust.extend(&store.acts(0).wait()?)?;
             let body = serde_json::to_string(&RecordedTrustAct { by: "drill".to_owned(), act })?;
             store.act(trust.seq(), SystemClock.now(), body)?;
         }

@@ -111,7 +111,11 @@ fn strangers() -> Vec<Attack> {
             "other-tenant-logs",
             "Reads what another tenant's instance has printed.",
             NO_INSTANCE,
-            |ground| Ok(Ending::of(ground.host().store().output(&as_attacker(ground)?).map_err(Error::from))),
+            |ground| {
+                Ok(Ending::of(
+                    ground.host().store().output(&as_attacker(ground)?).wait().map_err(Error::from),
+                ))
+            },
         ),
         shared(
             "tenant-of-tricks",

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
-use store::{DeploymentFilter, DeploymentPage, Store as _, StoreError};
+use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, StoreError};
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::TenantId;
 
@@ -101,7 +101,7 @@ pub(super) fn recorded(data: &Path) -> Result<Vec<Deployment>, Obstacle> {
         store => store?,
     };
     let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
-    let recorded = store.deployments(page)?;
+    let recorded = store.deployments(page).wait()?;
     Ok(recorded.into_iter().map(|recorded| recorded.deployment).collect())
 }
 

@@ -122,7 +122,7 @@ fn panic_escapes(ground: &Fixture) -> Result<Ending, Obstacle> {
 fn printed(ground: &Fixture) -> Result<Ending, Obstacle> {
     let key = ground.start(ATTACKER, HOSTILE, &params("print-escapes"))?;
     ground.finish(&key, Decision::Approved)?;
-    let log = ground.host().store().output(&key)?;
+    let log = ground.host().store().output(&key).wait()?;
     let shown: Vec<_> = log.lines().map(|line| Escaped(line).to_string()).collect();
     let obeyed = shown.iter().any(|line| line.contains(unseen)) || shown.is_empty();
     Ok(Ending::check(!obeyed, format!("no terminal obeys: {}", shown.concat())))
@@ -131,7 +131,7 @@ fn printed(ground: &Fixture) -> Result<Ending, Obstacle> {
 fn print(ground: &Fixture) -> Result<Ending, Obstacle> {
     let key = ground.start(ATTACKER, HOSTILE, &params("print"))?;
     ground.finish(&key, Decision::Approved)?;
-    let log = ground.host().store().output(&key)?;
+    let log = ground.host().store().output(&key).wait()?;
     let last = log.lines().last().unwrap_or_default();
     Ok(Ending::check(log.len() < 100 << 10, format!("{} bytes kept: {last}", log.len())))
 }

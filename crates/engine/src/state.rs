@@ -129,7 +129,7 @@ impl HostState {
 
     /// The scope of a receipt that is kept.
     pub(crate) fn scope_of(&self, receipt: &ReceiptId) -> Result<Scope, Error> {
-        let stored = self.journals.store.receipt(receipt)?;
-        Ok(stored.map_or(Scope::Production, |(receipt, _)| scope_of(&receipt.artifact.key_id)))
+        let stored = self.journals.store.receipt(receipt).wait()?;
+        Ok(stored.map_or(Scope::Production, |stored| scope_of(&stored.receipt.artifact.key_id)))
     }
 }

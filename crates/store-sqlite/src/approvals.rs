@@ -7,13 +7,10 @@ use crate::sql::{cell, cell_0, damaged, every, one, run};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::Value;
-use store::AskHistory;
-use store::Quotas;
-use store::RATE_WINDOW;
-use store::RecordedAct;
-use store::RequestFilter;
-use store::Signed;
-use store::{InstanceKey, StoreError};
+use store::{
+    AskHistory, InstanceKey, Quotas, RATE_WINDOW, RecordedAct, RecordedRequest, RequestFilter, Signed,
+    StoreError,
+};
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
 /// Receipts that are looked at for one digest: the latest of so many sets of people.
@@ -98,7 +95,8 @@ fn set_precedent(
 
 fn members(db: &Connection, request: &RequestId) -> Result<Option<(InstanceKey, Value)>, StoreError> {
     let found = requests::request(db, request)?;
-    found.map(|(key, body)| Ok((key, serde_json::from_str(&body).map_err(damaged)?))).transpose()
+    let read = |found: RecordedRequest| Ok((found.key, serde_json::from_str(&found.body).map_err(damaged)?));
+    found.map(read).transpose()
 }
 
 pub(crate) fn asked(
@@ -170,10 +168,7 @@ pub(crate) fn precedents(
 }
 
 /// Requests as JSON text with whose they are, and how each ended: those that wait, or all, oldest first.
-pub(crate) fn requests(
-    db: &Connection,
-    which: RequestFilter,
-) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
+pub(crate) fn requests(db: &Connection, which: RequestFilter) -> Result<Vec<RecordedRequest>, StoreError> {
     const WAITING: &str = requests!("WHERE r.open = 1 ORDER BY r.seq");
     const ALL: &str = requests!("ORDER BY r.seq");
     let select = match which {

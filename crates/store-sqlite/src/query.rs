@@ -5,7 +5,7 @@ use crate::sql::{cell, cell_0, damaged, every, key_at, one};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
-use store::{InstanceKey, ReceiptState, StoreError, StoredReceipt};
+use store::{InstanceKey, ReceiptState, RecordedReceipt, StoreError, StoredReceipt};
 use workflow::ReceiptId;
 
 pub(crate) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
@@ -16,12 +16,9 @@ pub(crate) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u
     one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
 }
 
-pub(crate) fn receipt(
-    db: &Connection,
-    id: &ReceiptId,
-) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
+pub(crate) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, StoreError> {
     let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
-    body.map(|body| Ok((from_json(&body)?, fate(db, id)?))).transpose()
+    body.map(|body| Ok(RecordedReceipt { receipt: from_json(&body)?, state: fate(db, id)? })).transpose()
 }
 
 /// A revocation is kept with the receipt that it takes back, and has an id of its own.

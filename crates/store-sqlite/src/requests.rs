@@ -7,7 +7,7 @@ use crate::{heads, journal};
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use store::{Fact, InstanceKey, NewRequest, StoreError};
+use store::{Fact, InstanceKey, NewRequest, RecordedRequest, StoreError};
 use workflow::{Entry, RequestId};
 
 /// What very many requests have in common: what asks, and what the policy said.
@@ -114,11 +114,10 @@ macro_rules! requests {
 }
 pub(crate) use requests;
 
-/// A request as JSON text, and whose it is.
-pub(crate) fn request(db: &Connection, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
+/// A request as JSON text, and the instance that made it.
+pub(crate) fn request(db: &Connection, id: &RequestId) -> Result<Option<RecordedRequest>, StoreError> {
     const SELECT: &str = requests!("WHERE r.id = ?1");
-    let found = one(db, SELECT, [id.as_str()], |row| read(db, row))?;
-    Ok(found.map(|(key, body, _)| (key, body)))
+    one(db, SELECT, [id.as_str()], |row| read(db, row))
 }
 
 /// A request that is still to be made whole with the journal of its instance, which says most of it.
@@ -127,17 +126,14 @@ pub(crate) fn kept(db: &Connection, id: &RequestId) -> Result<Option<Kept>, Stor
     one(db, SELECT, [id.as_str()], Kept::of)
 }
 
-/// One of the rows of [`requests`]: whose it is, the whole text, and how it ended.
-pub(crate) fn read(
-    db: &Connection,
-    row: &Row<'_>,
-) -> Result<(InstanceKey, String, Option<String>), StoreError> {
+/// One of the rows of [`requests`], made whole.
+pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, StoreError> {
     let kept = Kept::of(row)?;
     let document = kept.document(|kept| {
         let first = journal::first(db, &kept.key, kept.instance)?;
         Ok((Cow::Owned(first), Cow::Owned(journal::around(db, &kept.key, kept.seq)?)))
     })?;
-    Ok((kept.key, document.to_string(), kept.outcome))
+    Ok(RecordedRequest { key: kept.key, body: document.to_string(), outcome: kept.outcome })
 }
 
 /// A request as it is kept.

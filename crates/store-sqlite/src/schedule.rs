@@ -5,11 +5,7 @@ use crate::sql::{cell, cell_0, damaged, every, key_at, one};
 use crate::usage::{Change, changed};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
-use store::InstanceState;
-use store::InstanceSummary;
-use store::ScheduleRow;
-use store::Selection;
-use store::{InstanceKey, StoreError};
+use store::{FirstEnded, InstanceKey, InstanceState, InstanceSummary, ScheduleRow, Selection, StoreError};
 use workflow::TenantId;
 
 /// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
@@ -98,7 +94,7 @@ pub(crate) fn list(db: &Connection, selection: &Selection) -> Result<Vec<Instanc
 }
 
 /// The tenants that have instances which have ended, from one to the next by the index, and when the first did.
-pub(crate) fn first_ended(db: &Connection) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
+pub(crate) fn first_ended(db: &Connection) -> Result<Vec<FirstEnded>, StoreError> {
     const SELECT: &str = "WITH RECURSIVE next(tenant) AS (
             SELECT min(tenant) FROM instances WHERE ended = 1
             UNION ALL SELECT (SELECT min(i.tenant) FROM instances i WHERE i.ended = 1 AND i.tenant > next.tenant)
@@ -107,7 +103,7 @@ pub(crate) fn first_ended(db: &Connection) -> Result<Vec<(TenantId, Timestamp)>,
             WHERE tenant IS NOT NULL";
     every(db, SELECT, [], |row| {
         let tenant = cell::<String>(row, 0)?.parse().map_err(damaged)?;
-        Ok((tenant, Timestamp::from_millis(cell(row, 1)?)))
+        Ok(FirstEnded { tenant, at: Timestamp::from_millis(cell(row, 1)?) })
     })
 }
 

@@ -9,11 +9,13 @@ use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{DataFolder, approvals, deletion, deployments, heads, journal, open, query, requests, schedule};
 use receipt::{Digest, Timestamp};
+use rusqlite::Connection;
 use std::{fs, io};
 use store::{
-    AskHistory, Commit, Deleted, Deployment, DeploymentPage, Fact, InstanceKey, InstanceSummary,
-    ReceiptState, RecordedAct, RecordedDeployment, RequestFilter, Selection, Store, StoreError,
-    StoredReceipt, Usage, Write, Written,
+    ActStore, Answer, AskHistory, Commit, Deleted, Deployment, DeploymentPage, DeploymentStore, Fact,
+    FirstEnded, InstanceKey, InstanceSummary, JournalStore, ReceiptStore, RecordedAct, RecordedDeployment,
+    RecordedReceipt, RecordedRequest, RequestFilter, RequestStore, RequestWithJournal, ScheduleStore,
+    Selection, StoreError, StoredReceipt, Usage, UsageStore, Write, WriteStore, Written,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -81,7 +83,58 @@ impl Sqlite {
     }
 }
 
-impl Store for Sqlite {
+/// Reads that are more than one statement.
+impl Sqlite {
+    fn answer<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Answer<T> {
+        Answer::ready(self.readers.read(read))
+    }
+
+    fn read_facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError> {
+        let hint = key.and_then(|key| self.hint(key));
+        self.readers.read(|db| match key {
+            None => journal::all(db),
+            Some(key) => journal::journal(db, key, hint),
+        })
+    }
+
+    fn read_component(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let bytes = self.readers.read(|db| query::component(db, digest))?;
+        let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
+        match Digest::of(&bytes) == *digest {
+            true => Ok(bytes),
+            false => Err(StoreError::Damaged(format!(
+                "component {digest} has other bytes than it was stored with"
+            ))),
+        }
+    }
+
+    fn read_request_and_journal(&self, id: &RequestId) -> Result<Option<RequestWithJournal>, StoreError> {
+        let found = self.readers.read(|db| {
+            let Some(kept) = requests::kept(db, id)? else { return Ok(None) };
+            let hint = self.hint(&kept.key);
+            // Asked within a transaction, it may speak of what was committed since that began.
+            let is_seen = hint.is_none_or(|hint| journal::last(db).is_ok_and(|last| hint.is_seen_at(last)));
+            let facts = is_seen.then(|| kept.journal(db, hint)).transpose()?;
+            Ok(Some((kept, facts)))
+        })?;
+        let Some((kept, facts)) = found else { return Ok(None) };
+        let facts = facts.map_or_else(|| self.read_facts(Some(&kept.key)), Ok)?;
+        let document = kept.of_journal(&facts)?;
+        Ok(Some(RequestWithJournal { key: kept.key, document, facts }))
+    }
+
+    fn read_usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        let settled = self.readers.read(|db| usage(db, tenant))?;
+        // Asked afterwards: what is settled in between is not counted twice. Whoever writes counts exactly.
+        let bytes = match &self.writer {
+            Some(writer) => writer.bytes_in_tail(tenant),
+            None => self.readers.read(|db| heads::bytes(db, tenant))?,
+        };
+        Ok(Change { bytes, ..Change::default() }.on(settled))
+    }
+}
+
+impl WriteStore for Sqlite {
     fn write(&self, write: Write<'_>) -> Commit {
         match (&self.writer, Record::of(write)) {
             (Some(writer), Ok(record)) => writer.hand_over(record),
@@ -96,159 +149,133 @@ impl Store for Sqlite {
             None => Err(StoreError::NotOwned),
         }
     }
+}
 
-    fn facts(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, StoreError> {
-        let hint = key.and_then(|key| self.hint(key));
-        self.readers.read(|db| match key {
-            None => journal::all(db),
-            Some(key) => journal::journal(db, key, hint),
-        })
+impl JournalStore for Sqlite {
+    fn facts(&self, key: Option<&InstanceKey>) -> Answer<Vec<Fact>> {
+        Answer::ready(self.read_facts(key))
     }
 
-    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
+    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Answer<Vec<Fact>> {
         let hint = self.hint(key);
-        self.readers.read(|db| journal::from(db, key, (index, limit), hint))
+        self.answer(|db| journal::from(db, key, (index, limit), hint))
     }
 
-    fn deletions(&self) -> Result<Vec<Deleted>, StoreError> {
-        self.readers.read(deletion::deletions)
+    fn deletions(&self) -> Answer<Vec<Deleted>> {
+        self.answer(deletion::deletions)
     }
 
-    fn revocation(&self, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError> {
-        self.readers.read(|db| query::revocation(db, id))
+    fn instances(&self) -> Answer<Vec<InstanceKey>> {
+        self.answer(query::instances)
     }
 
-    fn instances(&self) -> Result<Vec<InstanceKey>, StoreError> {
-        self.readers.read(query::instances)
+    fn component(&self, digest: &Digest) -> Answer<Vec<u8>> {
+        Answer::ready(self.read_component(digest))
     }
 
-    fn component(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let bytes = self.readers.read(|db| query::component(db, digest))?;
-        let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
-        match Digest::of(&bytes) == *digest {
-            true => Ok(bytes),
-            false => Err(StoreError::Damaged(format!(
-                "component {digest} has other bytes than it was stored with"
-            ))),
-        }
+    fn output(&self, key: &InstanceKey) -> Answer<String> {
+        self.answer(|db| query::output(db, key))
     }
 
-    fn request(&self, id: &RequestId) -> Result<Option<(InstanceKey, String)>, StoreError> {
-        self.readers.read(|db| requests::request(db, id))
-    }
-
-    fn request_and_journal(
-        &self,
-        id: &RequestId,
-    ) -> Result<Option<(InstanceKey, serde_json::Value, Vec<Fact>)>, StoreError> {
-        let found = self.readers.read(|db| {
-            let Some(kept) = requests::kept(db, id)? else { return Ok(None) };
-            let hint = self.hint(&kept.key);
-            // Asked within a transaction, it may speak of what was committed since that began.
-            let is_seen = hint.is_none_or(|hint| journal::last(db).is_ok_and(|last| hint.is_seen_at(last)));
-            let facts = is_seen.then(|| kept.journal(db, hint)).transpose()?;
-            Ok(Some((kept, facts)))
-        })?;
-        let Some((kept, facts)) = found else { return Ok(None) };
-        let facts = facts.map_or_else(|| self.facts(Some(&kept.key)), Ok)?;
-        let document = kept.of_journal(&facts)?;
-        Ok(Some((kept.key, document, facts)))
-    }
-
-    fn receipt(&self, id: &ReceiptId) -> Result<Option<(StoredReceipt, ReceiptState)>, StoreError> {
-        self.readers.read(|db| query::receipt(db, id))
-    }
-
-    fn receipts(&self) -> Result<Vec<ReceiptId>, StoreError> {
-        self.readers.read(query::receipts)
-    }
-
-    fn acts(&self, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
+    fn latest(&self) -> Answer<Option<Timestamp>> {
         match &self.writer {
-            Some(writer) if writer.has_no_act_after(after) => Ok(Vec::new()),
-            _ => self.readers.read(|db| approvals::acts(db, after)),
+            Some(writer) => Answer::ready(Ok(writer.latest())),
+            None => self.answer(query::latest),
         }
     }
+}
 
-    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Result<AskHistory, StoreError> {
-        self.readers.read(|db| approvals::asked(db, tenant, capability, resource))
+impl RequestStore for Sqlite {
+    fn request(&self, id: &RequestId) -> Answer<Option<RecordedRequest>> {
+        self.answer(|db| requests::request(db, id))
     }
 
-    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
-        self.readers.read(|db| approvals::asked_since(db, tenant, since))
+    fn request_and_journal(&self, id: &RequestId) -> Answer<Option<RequestWithJournal>> {
+        Answer::ready(self.read_request_and_journal(id))
     }
 
-    fn due_tenants(&self, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
-        self.readers.read(|db| schedule::due_tenants(db, by))
+    fn requests(&self, which: RequestFilter) -> Answer<Vec<RecordedRequest>> {
+        self.answer(|db| approvals::requests(db, which))
     }
 
-    fn due(&self, tenant: &TenantId, by: Timestamp, limit: u32) -> Result<Vec<InstanceKey>, StoreError> {
-        self.readers.read(|db| schedule::due(db, tenant, by, limit))
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Answer<AskHistory> {
+        self.answer(|db| approvals::asked(db, tenant, capability, resource))
     }
 
-    fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.read(|db| schedule::next_due(db, after))
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Answer<u64> {
+        self.answer(|db| approvals::asked_since(db, tenant, since))
+    }
+}
+
+impl ReceiptStore for Sqlite {
+    fn receipt(&self, id: &ReceiptId) -> Answer<Option<RecordedReceipt>> {
+        self.answer(|db| query::receipt(db, id))
     }
 
-    fn entered(&self, key: &InstanceKey) -> Result<Option<InstanceSummary>, StoreError> {
-        self.readers.read(|db| schedule::entered(db, key))
+    fn receipts(&self) -> Answer<Vec<ReceiptId>> {
+        self.answer(query::receipts)
     }
 
-    fn list(&self, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError> {
-        self.readers.read(|db| schedule::list(db, selection))
+    fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>> {
+        self.answer(|db| query::revocation(db, id))
     }
 
-    fn first_ended(&self) -> Result<Vec<(TenantId, Timestamp)>, StoreError> {
-        self.readers.read(schedule::first_ended)
+    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>> {
+        self.answer(|db| approvals::precedents(db, tenant, digest))
     }
+}
 
-    fn ended(
-        &self,
-        tenant: &TenantId,
-        by: Timestamp,
-        skip: u32,
-        limit: u32,
-    ) -> Result<Vec<InstanceKey>, StoreError> {
-        self.readers.read(|db| schedule::ended(db, tenant, by, (skip, limit)))
-    }
-
-    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Result<Vec<ReceiptId>, StoreError> {
-        self.readers.read(|db| approvals::precedents(db, tenant, digest))
-    }
-
-    fn requests(
-        &self,
-        which: RequestFilter,
-    ) -> Result<Vec<(InstanceKey, String, Option<String>)>, StoreError> {
-        self.readers.read(|db| approvals::requests(db, which))
-    }
-
-    fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+impl ActStore for Sqlite {
+    fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>> {
         match &self.writer {
-            Some(writer) => Ok(writer.latest()),
-            None => self.readers.read(query::latest),
+            Some(writer) if writer.has_no_act_after(after) => Answer::ready(Ok(Vec::new())),
+            _ => self.answer(|db| approvals::acts(db, after)),
         }
     }
+}
 
-    fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
-        let settled = self.readers.read(|db| usage(db, tenant))?;
-        // Asked afterwards: what is settled in between is not counted twice. Whoever writes counts exactly.
-        let bytes = match &self.writer {
-            Some(writer) => writer.bytes_in_tail(tenant),
-            None => self.readers.read(|db| heads::bytes(db, tenant))?,
-        };
-        Ok(Change { bytes, ..Change::default() }.on(settled))
+impl ScheduleStore for Sqlite {
+    fn due_tenants(&self, by: Timestamp) -> Answer<Vec<TenantId>> {
+        self.answer(|db| schedule::due_tenants(db, by))
     }
 
-    fn deployments(&self, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
-        self.readers.read(|db| deployments::list(db, page))
+    fn due(&self, tenant: &TenantId, by: Timestamp, limit: u32) -> Answer<Vec<InstanceKey>> {
+        self.answer(|db| schedule::due(db, tenant, by, limit))
     }
 
-    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<Option<Deployment>, StoreError> {
-        self.readers.read(|db| deployments::live(db, tenant, resource))
+    fn next_due(&self, after: Timestamp) -> Answer<Option<Timestamp>> {
+        self.answer(|db| schedule::next_due(db, after))
     }
 
-    fn output(&self, key: &InstanceKey) -> Result<String, StoreError> {
-        self.readers.read(|db| query::output(db, key))
+    fn entered(&self, key: &InstanceKey) -> Answer<Option<InstanceSummary>> {
+        self.answer(|db| schedule::entered(db, key))
+    }
+
+    fn list(&self, selection: &Selection) -> Answer<Vec<InstanceSummary>> {
+        self.answer(|db| schedule::list(db, selection))
+    }
+
+    fn first_ended(&self) -> Answer<Vec<FirstEnded>> {
+        self.answer(schedule::first_ended)
+    }
+
+    fn ended(&self, tenant: &TenantId, by: Timestamp, skip: u32, limit: u32) -> Answer<Vec<InstanceKey>> {
+        self.answer(|db| schedule::ended(db, tenant, by, (skip, limit)))
+    }
+}
+
+impl DeploymentStore for Sqlite {
+    fn deployments(&self, page: DeploymentPage) -> Answer<Vec<RecordedDeployment>> {
+        self.answer(|db| deployments::list(db, page))
+    }
+
+    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>> {
+        self.answer(|db| deployments::live(db, tenant, resource))
+    }
+}
+
+impl UsageStore for Sqlite {
+    fn usage(&self, tenant: &TenantId) -> Answer<Usage> {
+        Answer::ready(self.read_usage(tenant))
     }
 }

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::files::count_synchronisation;
-use store::{Commit, InstanceKey, Promise, StoreError, Written};
+use store::{Commit, InstanceKey, Promise, Stamp, StoreError, Written};
 use workflow::TenantId;
 
 /// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.
@@ -43,7 +43,7 @@ const PAUSE: Duration = Duration::from_micros(100);
 /// A write and whoever waits for it.
 struct Job {
     record: Record,
-    promise: Promise,
+    promise: Promise<Option<Stamp>>,
 }
 
 /// The way to the thread that writes. Dropped, it waits until everything that was handed over is on disk.
@@ -297,7 +297,12 @@ impl Desk {
 }
 
 /// What is waiting, up to a bound.
-fn gather(first: Job, jobs: &Receiver<Job>, records: &mut Vec<Record>, promises: &mut Vec<Promise>) {
+fn gather(
+    first: Job,
+    jobs: &Receiver<Job>,
+    records: &mut Vec<Record>,
+    promises: &mut Vec<Promise<Option<Stamp>>>,
+) {
     let (mut bytes, mut next) = (0_usize, Some(first));
     while let Some(Job { record, promise }) = next {
         bytes = bytes.saturating_add(record.bytes());

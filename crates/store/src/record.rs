@@ -94,6 +94,37 @@ pub struct ReceiptState {
     pub revoked: Option<(Timestamp, String)>,
 }
 
+/// A receipt, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedReceipt {
+    /// The receipt.
+    pub receipt: StoredReceipt,
+    /// What became of it.
+    pub state: ReceiptState,
+}
+
+/// A request, as JSON text, and the instance that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedRequest {
+    /// The instance.
+    pub key: InstanceKey,
+    /// The request.
+    pub body: String,
+    /// How it ended, in a word (`APPROVED`, `DENIED`, `LAPSED`); none while it waits.
+    pub outcome: Option<String>,
+}
+
+/// A request with the journal of the instance that made it, both as they were at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestWithJournal {
+    /// The instance.
+    pub key: InstanceKey,
+    /// The request.
+    pub document: serde_json::Value,
+    /// The journal.
+    pub facts: Vec<Fact>,
+}
+
 /// What an operator said, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAct {

@@ -109,6 +109,15 @@ pub struct Selection {
     pub limit: Option<u32>,
 }
 
+/// A tenant that has instances which have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstEnded {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// When the first of them ended.
+    pub at: Timestamp,
+}
+
 /// An instance that was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {

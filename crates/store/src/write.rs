@@ -1,10 +1,8 @@
 //! What is handed over to be written, and the answer that comes when it is on disk.
 
-use crate::{Batch, Fact, InstanceKey, JournalPosition, Quotas, StoreError};
+use crate::{Answer, Batch, Fact, InstanceKey, JournalPosition, Quotas, StoreError};
 use receipt::{Digest, Timestamp};
-use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
 use workflow::{Entry, ReceiptId};
 
 /// One change of the durable state. It takes place whole or not at all, whatever else is committed with it.
@@ -111,110 +109,5 @@ impl Stamp {
 /// What a write is answered with: where its entries are, where it adds any to a journal.
 pub type Written = Result<Option<Stamp>, StoreError>;
 
-/// An answer that is under way: a future, and for whoever has a thread to spare something to [wait](Self::wait) for. The write takes
-/// place whether or not anybody waits.
-#[derive(Debug)]
-#[must_use = "a write may be refused"]
-pub struct Commit(Arc<Slot>);
-
-/// The other end of a [`Commit`]. Dropped without an answer, it answers that the store has stopped.
-#[derive(Debug)]
-pub struct Promise(Option<Arc<Slot>>);
-
-#[derive(Debug, Default)]
-struct Slot {
-    state: Mutex<State>,
-    answered: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    answer: Option<Written>,
-    waker: Option<Waker>,
-    /// A thread waits: to wake one is a call of the system, whether or not there is any.
-    blocks: bool,
-}
-
-impl Commit {
-    /// A commit, and whoever has to answer it.
-    pub fn promised() -> (Promise, Self) {
-        let slot = Arc::<Slot>::default();
-        (Promise(Some(Arc::clone(&slot))), Self(slot))
-    }
-
-    /// One that is answered already.
-    pub fn ready(answer: Written) -> Self {
-        let (promise, commit) = Self::promised();
-        promise.answer(answer);
-        commit
-    }
-
-    /// Blocks this thread until the answer is there.
-    ///
-    /// # Errors
-    /// When nothing was written.
-    pub fn wait(self) -> Written {
-        let mut state = self.0.lock();
-        loop {
-            match state.answer.take() {
-                Some(answer) => return answer,
-                None => {
-                    state.blocks = true;
-                    state = self.0.answered.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-            }
-        }
-    }
-}
-
-impl Future for Commit {
-    type Output = Written;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Written> {
-        let mut state = self.0.lock();
-        match state.answer.take() {
-            Some(answer) => Poll::Ready(answer),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Promise {
-    /// Answers.
-    pub fn answer(mut self, answer: Written) {
-        if let Some(slot) = self.0.take() {
-            slot.answer(answer);
-        }
-    }
-}
-
-impl Drop for Promise {
-    fn drop(&mut self) {
-        if let Some(slot) = self.0.take() {
-            slot.answer(Err(StoreError::Stopped));
-        }
-    }
-}
-
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self, answer: Written) {
-        let (waker, blocks) = {
-            let mut state = self.lock();
-            state.answer = Some(answer);
-            (state.waker.take(), state.blocks)
-        };
-        if blocks {
-            self.answered.notify_one();
-        }
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
+/// The answer to a write. The write takes place whether or not its caller waits for the answer.
+pub type Commit = Answer<Option<Stamp>>;

@@ -12,7 +12,7 @@ use sandbox::script::{Bundle, Kind};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use store::{RequestFilter, Store as _};
+use store::{JournalStore as _, RequestFilter, RequestStore as _};
 use workflow::{Clipped, Entry, Escaped, QuotedWhole, RequestId};
 
 /// What waits for a decision.
@@ -163,7 +163,7 @@ const LINES: usize = 2_000;
 fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
     let request = session::read(data)?.standing(id)?.request;
     let (_folder, store) = data.read()?;
-    let bytes = store.component(&request.component)?;
+    let bytes = store.component(&request.component).wait()?;
     let mut out = anstream::stdout().lock();
     if !Bundle::is_meant(&bytes) {
         writeln!(out, "source         none: the workflow is a component, and not a script")?;
@@ -201,7 +201,7 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
     let (_folder, store) = data.read()?;
     let mut stats = Stats::default();
     let mut made = BTreeMap::new();
-    for fact in store.facts(None)? {
+    for fact in store.facts(None).wait()? {
         match &fact.entry {
             Entry::Requested { request, .. } => drop(made.insert(request.clone(), fact.at)),
             Entry::Decided { request, decision, decider, .. } => {
@@ -219,7 +219,7 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    let waiting = store.requests(RequestFilter::Waiting)?.len();
+    let waiting = store.requests(RequestFilter::Waiting).wait()?.len();
     stats.seconds.sort_unstable();
     let median = stats.seconds.get(stats.seconds.len() / 2).copied();
     let mut out = anstream::stdout().lock();

@@ -8,7 +8,7 @@ use engine::trust::RecordedTrustAct;
 use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
-use store::{Deleted, RecordedAct, Store as _};
+use store::{ActStore as _, Deleted, JournalStore as _, RecordedAct};
 use store_sqlite::Sqlite;
 use workflow::{Escaped, Quoted};
 
@@ -34,7 +34,7 @@ impl Audit {
         .into_iter()
         .peekable();
         let mut out = anstream::stdout().lock();
-        for fact in store.facts(key.as_ref())? {
+        for fact in store.facts(key.as_ref()).wait()? {
             while let Some((_, beside)) = beside.next_if(|(at, _)| *at <= fact.at) {
                 self.write(&mut out, &beside)?;
             }
@@ -65,12 +65,12 @@ struct Beside {
 /// What operators said, and what was deleted, in order.
 fn beside(store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
     let mut all = Vec::new();
-    for RecordedAct { at, body, .. } in store.acts(0)? {
+    for RecordedAct { at, body, .. } in store.acts(0).wait()? {
         let RecordedTrustAct { by, act } = serde_json::from_str(&body)?;
         let words = format!("{at}  {}  {act}", Escaped(&by));
         all.push((at, Beside { words, json: json!({ "at": at, "by": by, "act": act }) }));
     }
-    for Deleted { key, at, by, facts } in store.deletions()? {
+    for Deleted { key, at, by, facts } in store.deletions().wait()? {
         let words = format!("{at}  {key}  deleted     by {}, {facts} facts", Quoted(&by));
         let json = json!({
             "at": at, "tenant": key.tenant, "instance": key.instance, "deleted": facts, "by": by,
@@ -92,7 +92,7 @@ impl Logs {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
         let mut out = anstream::stdout().lock();
-        for line in store.output(&self.which.key())?.lines() {
+        for line in store.output(&self.which.key()).wait()?.lines() {
             writeln!(out, "{}", workflow::Escaped(line))?;
         }
         Ok(Exit::Done)

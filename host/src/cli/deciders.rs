@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use store::StoreError;
+use store::{ActStore as _, StoreError};
 use workflow::TenantId;
 
 /// The people who decide, and their public keys.
@@ -186,7 +186,7 @@ fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
 pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let (_folder, store) = data.read()?;
     let mut trust = Trust::default();
-    trust.extend(&store::Store::acts(&store, 0)?)?;
+    trust.extend(&store.acts(0).wait()?)?;
     Ok(trust)
 }
 

@@ -4,7 +4,7 @@ use crate::cli::data_dir::Data;
 use crate::cli::{Exit, json_line};
 use clap::Args;
 use std::io::Write as _;
-use store::{DeploymentFilter, DeploymentPage, RecordedDeployment, Store as _};
+use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, RecordedDeployment};
 use workflow::Quoted;
 
 /// List deployments.
@@ -20,7 +20,7 @@ impl Deployments {
         let (_folder, store) = data.read()?;
         let mut out = anstream::stdout().lock();
         let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
-        for RecordedDeployment { deployment, is_live, .. } in store.deployments(page)? {
+        for RecordedDeployment { deployment, is_live, .. } in store.deployments(page).wait()? {
             if self.json {
                 writeln!(out, "{}", json_line(&deployment)?)?;
                 continue;

@@ -10,7 +10,7 @@ use engine::trust::Trust;
 use receipt::{DeciderSet, KeySet};
 use serde_json::{Value, json};
 use std::io::Write;
-use store::{ReceiptState, Store as _, StoredReceipt};
+use store::{ActStore as _, ReceiptState, ReceiptStore as _, StoredReceipt};
 use store_sqlite::Sqlite;
 use workflow::ReceiptId;
 
@@ -69,7 +69,7 @@ impl Receipts {
             }
             Self::Show { id, json: false } => {
                 let mut trust = Trust::default();
-                trust.extend(&store.acts(0)?)?;
+                trust.extend(&store.acts(0).wait()?)?;
                 let keys = Keyring::public(&folder.keys())?;
                 return show(&mut out, &Kept::find(&store, id)?, &keys, trust.deciders());
             }
@@ -85,7 +85,7 @@ impl Receipts {
 /// A line for each receipt and each revocation, by the time of issue.
 fn list(store: &Sqlite, json: bool) -> anyhow::Result<Vec<(String, String)>> {
     let mut lines = Vec::new();
-    for id in store.receipts()? {
+    for id in store.receipts().wait()? {
         let kept = Kept::find(store, &id)?;
         for kept in kept.revocation()?.iter().chain([&kept]) {
             let issued = kept.receipt.artifact.issued_at.clone().unwrap_or_default();
@@ -100,10 +100,10 @@ fn list(store: &Sqlite, json: bool) -> anyhow::Result<Vec<(String, String)>> {
 
 impl Kept {
     fn find(store: &Sqlite, id: &ReceiptId) -> anyhow::Result<Self> {
-        if let Some((receipt, fate)) = store.receipt(id)? {
-            return Ok(Self { receipt, kind: Kind::Decision(Box::new(fate)) });
+        if let Some(found) = store.receipt(id).wait()? {
+            return Ok(Self { receipt: found.receipt, kind: Kind::Decision(Box::new(found.state)) });
         }
-        let revocation = store.revocation(id)?;
+        let revocation = store.revocation(id).wait()?;
         let revocation = revocation.with_context(|| {
             format!("there is no receipt {id} (pp-host receipts list shows what there is)")
         })?;

@@ -17,7 +17,7 @@ use receipt::{Decision, Scope};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Fact, InstanceKey, Store as _, StoreError, StoredReceipt};
+use store::{Fact, InstanceKey, ScheduleStore as _, StoreError, StoredReceipt};
 use workflow::{Effect, Entry, Quoted, Wait};
 
 /// Run a workflow until it ends or waits.
@@ -111,7 +111,7 @@ impl Resume {
         };
         manner.map_or(Ok(()), Manner::check)?;
         let key = self.which.key();
-        data.read()?.1.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        data.read()?.1.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         if let Some(manner) = manner
             && session::works_elsewhere(data)
         {

@@ -8,7 +8,8 @@ use clap::Args;
 use std::io::Write as _;
 use std::time::Duration;
 use std::{io, thread};
-use store::{Fact, InstanceKey, Store as _};
+use store::JournalStore as _;
+use store::{Fact, InstanceKey};
 use store_sqlite::Sqlite;
 use workflow::Entry;
 
@@ -44,7 +45,7 @@ impl Watch {
     fn follow(&self, store: &Sqlite, key: &InstanceKey) -> anyhow::Result<Exit> {
         let mut seen: Vec<Fact> = Vec::new();
         loop {
-            let new = store.facts_from(key, seen.len() as u64, AT_ONCE)?;
+            let new = store.facts_from(key, seen.len() as u64, AT_ONCE).wait()?;
             new.iter().try_for_each(|fact| self.tell(fact))?;
             let idle = new.is_empty();
             seen.extend(new);

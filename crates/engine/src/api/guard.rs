@@ -22,10 +22,12 @@ pub(super) fn check(
         About::Own => return Ok(()),
         About::Host => None,
         About::Tenant(tenant) => Some(tenant.clone()),
-        About::Request(id) | About::Statement(id, _) => store.request(id)?.map(|(key, _)| key.tenant),
-        About::Receipt(id) => match store.receipt(id)? {
-            Some((receipt, _)) => receipt.company_id.parse().ok(),
-            None => store.revocation(id)?.and_then(|revocation| revocation.company_id.parse().ok()),
+        About::Request(id) | About::Statement(id, _) => {
+            store.request(id).wait()?.map(|found| found.key.tenant)
+        }
+        About::Receipt(id) => match store.receipt(id).wait()? {
+            Some(found) => found.receipt.company_id.parse().ok(),
+            None => store.revocation(id).wait()?.and_then(|revocation| revocation.company_id.parse().ok()),
         },
     };
     match tenant {

@@ -105,7 +105,7 @@ impl Host {
     }
 
     fn standing_of(&self, key: &InstanceKey) -> Result<InstanceState, Error> {
-        let entered = self.0.journals.store.entered(key)?;
+        let entered = self.0.journals.store.entered(key).wait()?;
         Ok(entered.map_or(InstanceState::Running, |entered| entered.agenda.standing))
     }
 }

@@ -10,7 +10,9 @@ use policy::Policy;
 use receipt::{KeySet, Timestamp};
 use std::io::ErrorKind;
 use std::path::Path;
-use store::{InstanceKey, Store};
+use store::ActStore as _;
+use store::InstanceKey;
+use store::JournalStore as _;
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::RequestId;
 
@@ -39,7 +41,7 @@ impl ReadOnlyHost {
             keys => keys?,
         };
         let mut trust = Trust::default();
-        trust.extend(&store.acts(0)?)?;
+        trust.extend(&store.acts(0).wait()?)?;
         let settings = Settings::default();
         Ok(Self {
             store,
@@ -122,6 +124,6 @@ impl ReadOnlyHost {
 
     fn now(&self) -> Result<Timestamp, Error> {
         let wall = SystemClock.now();
-        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+        Ok(self.store.latest().wait()?.map_or(wall, |latest| latest.max(wall)))
     }
 }

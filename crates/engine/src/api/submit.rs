@@ -70,7 +70,7 @@ impl Host {
 
     /// Whether the instance of that name was given the same to do.
     fn check_same(&self, key: &InstanceKey, component: Digest, start: &Start) -> Result<(), Error> {
-        let facts = self.0.journals.store.facts(Some(key))?;
+        let facts = self.0.journals.store.facts(Some(key)).wait()?;
         let (origin, _) = self.0.journals.fold(key, &facts)?;
         // What it was submitted with, whatever it was given since.
         let first = facts.first().map(|fact| &fact.entry);

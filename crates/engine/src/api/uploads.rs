@@ -38,7 +38,7 @@ impl Host {
             return Ok(inspection);
         }
         let kept = self.uploads(tenant)?;
-        let usage = self.0.journals.store.usage(tenant)?;
+        let usage = self.0.journals.store.usage(tenant).wait()?;
         let stored_bytes = usage.stored_bytes + kept.iter().map(|(_, bytes)| bytes).sum::<u64>();
         let growth = Usage { stored_bytes: component.len() as u64, ..Usage::default() };
         let quotas = self.limits(tenant).quotas;

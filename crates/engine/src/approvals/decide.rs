@@ -8,8 +8,7 @@ use crate::trust::{Count, CountVerdict, Recall, Subject, Trust, can_count, is_ow
 use crate::{Error, Host, Waiting, ids, issuer, words};
 use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope};
-use store::Signed;
-use store::{InstanceKey, StoredReceipt};
+use store::{InstanceKey, Signed, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
 
 /// What came of a signed statement.
@@ -204,7 +203,8 @@ impl Host {
     /// When there is no such receipt, it is a denial, it is spent, or it was revoked before.
     pub fn revoke(&self, id: &ReceiptId, by: &str, reason: Option<&str>) -> Result<StoredReceipt, Error> {
         words::check(by, reason)?;
-        let (receipt, _) = self.0.journals.store.receipt(id)?.ok_or_else(|| Error::NoReceipt(id.clone()))?;
+        let found = self.0.journals.store.receipt(id).wait()?;
+        let receipt = found.ok_or_else(|| Error::NoReceipt(id.clone()))?.receipt;
         if receipt.artifact.status.as_deref() != Some(Decision::Approved.as_str()) {
             return Err(Error::NothingToRevoke(id.clone()));
         }

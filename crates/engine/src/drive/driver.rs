@@ -307,8 +307,8 @@ impl Driver {
     /// written, and `applied`.
     pub(crate) fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
         let key = &self.origin.key;
-        let facts = self.inner.journals.store.facts(Some(key))?;
-        let line = self.inner.journals.store.entered(key)?;
+        let facts = self.inner.journals.store.facts(Some(key)).wait()?;
+        let line = self.inner.journals.store.entered(key).wait()?;
         let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
         let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
@@ -326,7 +326,7 @@ impl Driver {
     /// to be written before them still waits.
     pub(crate) fn take_back(&mut self, refused: usize) -> Result<(), Error> {
         self.unwritten.truncate(self.unwritten.len().saturating_sub(refused));
-        let facts = self.inner.journals.store.facts(Some(&self.origin.key))?;
+        let facts = self.inner.journals.store.facts(Some(&self.origin.key)).wait()?;
         let entries = facts.iter().map(|fact| &fact.entry);
         let before = self.replay.taken_back(entries, &self.unwritten, refused);
         match before.map_err(|illegal| self.illegal(illegal))? {

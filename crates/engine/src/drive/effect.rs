@@ -30,7 +30,8 @@ impl Driver {
     ) -> Result<(), Error> {
         loop {
             let (trust, at) = (self.inner.trust()?, self.inner.now()?);
-            let (receipt, fate) = self.inner.journals.store.receipt(&invocation.receipt)?.unzip();
+            let found = self.inner.journals.store.receipt(&invocation.receipt).await?;
+            let (receipt, fate) = found.map(|found| (found.receipt, found.state)).unzip();
             let fate = fate.unwrap_or_default();
             let known = self.known(Some(&invocation.artifact.facts().sha256), &trust, at)?;
             let verdict = self.verdict(&invocation, (receipt.as_ref(), &fate), (&trust, &known), at);
@@ -186,12 +187,12 @@ impl Driver {
 
     /// The permit for a receipt that this call has spent in an earlier drive: verified once more, from what is on disk.
     fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Execution), String>, Error> {
-        let found = self.inner.journals.store.receipt(&invocation.receipt)?;
-        let redeemed = found.as_ref().and_then(|(_, fate)| fate.redeemed);
+        let found = self.inner.journals.store.receipt(&invocation.receipt).wait()?;
+        let redeemed = found.as_ref().and_then(|found| found.state.redeemed);
         let Some((at, order)) = redeemed else {
             return Err(Error::Internal(format!("receipt {} is not redeemed", invocation.receipt)));
         };
-        let receipt = found.as_ref().map(|(receipt, _)| receipt);
+        let receipt = found.as_ref().map(|found| &found.receipt);
         let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));

@@ -82,7 +82,7 @@ impl Driver {
     fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
         let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(0);
         let since = Timestamp::from_millis(now.as_millis() - window);
-        let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since)?;
+        let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since).wait()?;
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }
 
@@ -149,7 +149,7 @@ impl Driver {
         known: &Known,
         trust: &Trust,
     ) -> Result<Before, Error> {
-        let asked = self.inner.journals.store.asked(&self.origin.key.tenant, capability, resource)?;
+        let asked = self.inner.journals.store.asked(&self.origin.key.tenant, capability, resource).wait()?;
         let counts = |(keys, _): &&(String, u64)| keys.split_whitespace().all(|key| trust.counts_still(key));
         Ok(Before {
             component: known.novelty_of(&self.origin.component),

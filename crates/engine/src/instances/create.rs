@@ -176,7 +176,7 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn audit(&self, key: Option<&InstanceKey>) -> Result<Vec<Fact>, Error> {
-        Ok(self.0.journals.store.facts(key)?)
+        Ok(self.0.journals.store.facts(key).wait()?)
     }
 
     /// A tenant's limits here.

@@ -29,7 +29,7 @@ pub(crate) fn delete(
     by: &str,
 ) -> Result<(Arc<Lease>, Commit), Error> {
     let lease = inner.leases.acquire(key)?;
-    let facts = inner.journals.store.facts(Some(key))?;
+    let facts = inner.journals.store.facts(Some(key)).wait()?;
     let entries = || facts.iter().map(|fact| &fact.entry);
     let replay = Replay::fold(entries(), inner.journals.settings.of(&key.tenant).workflow)
         .map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
@@ -67,7 +67,7 @@ fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
         let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
         bytes += text.len();
         if let Entry::Requested { request, .. } = entry {
-            bytes += inner.journals.store.request(request)?.map_or(0, |(_, body)| body.len());
+            bytes += inner.journals.store.request(request).wait()?.map_or(0, |found| found.body.len());
         }
     }
     Ok(bytes)

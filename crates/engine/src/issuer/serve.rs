@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
-use store::{RecordedAct, Store as _, StoreError};
+use store::{ActStore as _, RecordedAct, StoreError, WriteStore as _};
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::ReceiptId;
 
@@ -178,7 +178,7 @@ impl IssuerServer {
 
     /// A host that has a copy compares what it has with what was said here up to there.
     fn acts(&self, after: u64) -> Result<IssuerReply, IssueError> {
-        let all = self.look(|store| store.acts(0))?;
+        let all = self.look(|store| store.acts(0).wait())?;
         let (known, new) = all.split_at(all.partition_point(|act| act.seq <= after));
         let mut trust = Trust::default();
         trust.extend(known).map_err(refused)?;
@@ -296,7 +296,7 @@ impl IssuerServer {
 
     fn trust(&self) -> Result<Trust, IssueError> {
         let mut trust = Trust::default();
-        trust.extend(&self.look(|store| store.acts(0))?).map_err(refused)?;
+        trust.extend(&self.look(|store| store.acts(0).wait())?).map_err(refused)?;
         Ok(trust)
     }
 
@@ -310,7 +310,7 @@ impl IssuerServer {
         let folder = DataFolder::own(&self.data).map_err(refused)?;
         let store = Sqlite::open(&folder).map_err(refused)?;
         let mut trust = Trust::default();
-        trust.extend(&store.acts(0).map_err(refused)?).map_err(refused)?;
+        trust.extend(&store.acts(0).wait().map_err(refused)?).map_err(refused)?;
         trust.apply(at, &act).map_err(|error| IssueError::Refused(error.to_string()))?;
         let said = RecordedTrustAct { by: "authority".to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| IssueError::Refused(error.to_string()))?;

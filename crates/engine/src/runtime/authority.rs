@@ -33,7 +33,7 @@ impl Authority {
         if self.issuer.is_elsewhere() {
             self.copy_acts(journals, &mut trust)?;
         }
-        let since = journals.store.acts(trust.seq())?;
+        let since = journals.store.acts(trust.seq()).wait()?;
         if !since.is_empty() {
             Arc::make_mut(&mut trust).extend(&since)?;
         }

@@ -47,7 +47,7 @@ impl Journals {
     /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         let wall = self.clock.now();
-        Ok(self.store.latest()?.map_or(wall, |latest| latest.max(wall)))
+        Ok(self.store.latest().wait()?.map_or(wall, |latest| latest.max(wall)))
     }
 
     /// Tells whoever wants to know what was recorded: these entries, after so many others of that instance.
@@ -58,7 +58,7 @@ impl Journals {
     }
 
     pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
-        let facts = self.store.facts(Some(key))?;
+        let facts = self.store.facts(Some(key)).wait()?;
         let (origin, replay) = self.fold(key, &facts)?;
         Ok((origin, replay, Times::of(&facts)))
     }
@@ -97,7 +97,7 @@ impl Journals {
 
     /// Reads an instance's journal.
     pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
-        self.load_at(key, self.store.facts(Some(key))?)
+        self.load_at(key, self.store.facts(Some(key)).wait()?)
     }
 
     /// What a journal that was read says.

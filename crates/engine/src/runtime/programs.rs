@@ -61,7 +61,7 @@ impl Programs {
     /// The program of a component that the store has.
     pub(crate) fn of_component(&self, store: &dyn Store, digest: &Digest) -> Result<Program, Error> {
         self.get_or_load(digest, || {
-            let bytes = store.component(digest)?;
+            let bytes = store.component(digest).wait()?;
             Ok(self.sandbox.load_as(*digest, &bytes)?)
         })
     }

@@ -165,11 +165,10 @@ impl Publishing {
     fn compare(&self) -> Result<State, Problem> {
         let recorded = Place::read(&self.folder.join("published"));
         let row = match recorded.place.checked_sub(1) {
-            Some(before) => self.store.deployments(DeploymentPage {
-                after: before,
-                limit: 1,
-                filter: DeploymentFilter::All,
-            })?,
+            Some(before) => self
+                .store
+                .deployments(DeploymentPage { after: before, limit: 1, filter: DeploymentFilter::All })
+                .wait()?,
             None => Vec::new(),
         };
         let (recorded_place, last) = match row.first().map(Place::of) {
@@ -229,7 +228,7 @@ impl Place {
 }
 
 fn page(store: &dyn Store, after: u64) -> Result<Vec<RecordedDeployment>, StoreError> {
-    store.deployments(DeploymentPage { after, limit: PAGE, filter: DeploymentFilter::Live })
+    store.deployments(DeploymentPage { after, limit: PAGE, filter: DeploymentFilter::Live }).wait()
 }
 
 /// Puts a file in its place, whole, unless it is there. The system writes it to disk when it likes.

@@ -24,7 +24,7 @@ pub(crate) fn join(
     changes: &Changes,
 ) -> Result<KeySet, Error> {
     let mut trust = Trust::default();
-    trust.extend(&store.acts(0)?)?;
+    trust.extend(&store.acts(0).wait()?)?;
     if let Some(since) = remote.acts(trust.seq()) {
         check_continues(&trust, &since?)?;
     }
@@ -50,7 +50,7 @@ fn notice(recorded: &RecordedTrustAct) -> String {
 impl Authority {
     /// Copies what was said at the authority since the last look, act by act, and tells of it.
     pub(crate) fn copy_acts(&self, journals: &Journals, trust: &mut Arc<Trust>) -> Result<(), Error> {
-        let kept = journals.store.acts(trust.seq())?;
+        let kept = journals.store.acts(trust.seq()).wait()?;
         Arc::make_mut(trust).extend(&kept)?;
         let Some(since) = self.issuer.acts(trust.seq()).transpose()? else { return Ok(()) };
         check_continues(trust, &since)?;
@@ -71,7 +71,7 @@ impl Authority {
         let seen = seq.saturating_sub(1);
         match journals.store.act(seen, at, body.clone()) {
             Err(StoreError::ActsMoved)
-                if journals.store.acts(seen)?.first().is_some_and(|kept| kept.body == body) =>
+                if journals.store.acts(seen).wait()?.first().is_some_and(|kept| kept.body == body) =>
             {
                 Ok(())
             }

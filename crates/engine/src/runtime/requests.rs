@@ -5,7 +5,7 @@ use crate::issuer::{Admitted, JudgingContext, Request, tally};
 use crate::trust::{Count, Judge, Recall, Shortfall, is_own, shortfalls};
 use policy::Answer;
 use receipt::{Envelope, Person, Timestamp};
-use store::{Fact, InstanceKey, RequestFilter, Store};
+use store::{Fact, InstanceKey, RecordedRequest, RequestFilter, RequestWithJournal, Store};
 use workflow::{Entry, RequestId};
 
 /// A request that waits, and how it stands.
@@ -29,9 +29,9 @@ pub(crate) fn recall(recall: &mut Recall<'_>, request: &mut Request) -> Result<(
 
 /// A request as it was made, and the instance that made it.
 pub(crate) fn request(store: &dyn Store, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-    let (key, body) = store.request(id)?.ok_or_else(|| Error::NoRequest(id.clone()))?;
-    let request = serde_json::from_str(&body).map_err(|error| unreadable(id, &error))?;
-    Ok((key, request))
+    let found = store.request(id).wait()?.ok_or_else(|| Error::NoRequest(id.clone()))?;
+    let request = serde_json::from_str(&found.body).map_err(|error| unreadable(id, &error))?;
+    Ok((found.key, request))
 }
 
 /// The same with that instance's journal.
@@ -39,8 +39,8 @@ pub(crate) fn request_and_journal(
     store: &dyn Store,
     id: &RequestId,
 ) -> Result<(InstanceKey, Request, Vec<Fact>), Error> {
-    let found = store.request_and_journal(id)?;
-    let (key, document, facts) = found.ok_or_else(|| Error::NoRequest(id.clone()))?;
+    let found = store.request_and_journal(id).wait()?;
+    let RequestWithJournal { key, document, facts } = found.ok_or_else(|| Error::NoRequest(id.clone()))?;
     let request = serde_json::from_value(document).map_err(|error| unreadable(id, &error))?;
     Ok((key, request, facts))
 }
@@ -52,9 +52,9 @@ fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
 /// The requests that wait for a decision, oldest first.
 pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting>, Error> {
     let mut known = Recall::new(store, judge);
-    let waiting = store.requests(RequestFilter::Waiting)?.into_iter();
+    let waiting = store.requests(RequestFilter::Waiting).wait()?.into_iter();
     waiting
-        .map(|(key, body, _)| {
+        .map(|RecordedRequest { key, body, .. }| {
             let mut request: Request =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
             recall(&mut known, &mut request)?;
@@ -70,7 +70,7 @@ pub(crate) fn standing(
     key: InstanceKey,
     request: Request,
 ) -> Result<Waiting, Error> {
-    let admitted = admitted(&store.facts(Some(&key))?, &request.id)?;
+    let admitted = admitted(&store.facts(Some(&key)).wait()?, &request.id)?;
     let grounds = JudgingContext { trust: judge.trust, policy: judge.policy };
     let count = tally(&request, &admitted, grounds, judge.at)?.0;
     let shortfalls = match &count.ruling.answer {

@@ -7,7 +7,7 @@ use receipt::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{InstanceKey, StoreError};
+use store::{FirstEnded, InstanceKey, StoreError};
 use workflow::TenantId;
 
 /// What deletes in an operator's name, as it is recorded.
@@ -47,7 +47,7 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
 fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
     let now = inner.now()?;
     let mut next = crate::issuer::after(now, LOOK_AGAIN);
-    for (tenant, first) in inner.journals.store.first_ended()? {
+    for FirstEnded { tenant, at: first } in inner.journals.store.first_ended().wait()? {
         let age = inner.journals.settings.of(&tenant).quotas.retention.max(SHORTEST);
         let Some(by) = before(now, age) else { continue };
         if first <= by {
@@ -63,7 +63,7 @@ fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
 fn sweep_of(inner: &Arc<HostState>, tenant: &TenantId, by: Timestamp) -> Result<(), Error> {
     let mut stay = 0;
     loop {
-        let keys = inner.journals.store.ended(tenant, by, stay, BATCH)?;
+        let keys = inner.journals.store.ended(tenant, by, stay, BATCH).wait()?;
         if keys.is_empty() {
             return Ok(());
         }

@@ -105,8 +105,8 @@ impl<'a> Worker<'a> {
         // Whatever it was rung for until now is in there.
         drop(self.host.0.wakeups.take());
         let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
-        let tenants = store.due_tenants(now)?;
-        self.next = store.next_due(now)?;
+        let tenants = store.due_tenants(now).wait()?;
+        self.next = store.next_due(now).wait()?;
         tenants.into_iter().try_for_each(|tenant| self.refill(&tenant, now))
     }
 
@@ -115,7 +115,7 @@ impl<'a> Worker<'a> {
         let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
         let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);
         let limit = KEPT_READY.saturating_add(known);
-        let due = self.host.0.journals.store.due(tenant, now, limit)?;
+        let due = self.host.0.journals.store.due(tenant, now, limit).wait()?;
         match due.len() < limit as usize {
             true => self.more.remove(tenant),
             false => self.more.insert(tenant.clone()),

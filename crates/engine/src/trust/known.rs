@@ -8,8 +8,7 @@ use receipt::{AttestationArtifact, Decision, Digest, Judged, KeySet, Scope, Time
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use store::Signed;
-use store::{ReceiptState, Store, StoreError, StoredReceipt};
+use store::{ReceiptState, RecordedReceipt, Signed, Store, StoreError, StoredReceipt};
 use workflow::TenantId;
 
 /// The longest request, in bytes, whose receipt makes anything known. A longer one takes too long to verify again and again.
@@ -158,11 +157,11 @@ impl<'a> Recall<'a> {
 
     /// The latest receipt that makes it known.
     fn look(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Arc<Precedent>>, StoreError> {
-        for id in self.store.precedents(tenant, digest)? {
-            let Some((
+        for id in self.store.precedents(tenant, digest).wait()? {
+            let Some(RecordedReceipt {
                 receipt,
-                ReceiptState { redeemed: Some(_), attestation: Some(attestation), revoked: None },
-            )) = self.store.receipt(&id)?
+                state: ReceiptState { redeemed: Some(_), attestation: Some(attestation), revoked: None },
+            }) = self.store.receipt(&id).wait()?
             else {
                 continue;
             };

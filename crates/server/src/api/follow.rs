@@ -60,7 +60,7 @@ pub(crate) fn follow(
     let state = Arc::clone(&asked.state);
     // Whether there is such an instance, and whether the caller may see it.
     asked.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
-    if state.host.store().entered(&key).map_err(engine::Error::from)?.is_none() {
+    if state.host.store().entered(&key).wait().map_err(engine::Error::from)?.is_none() {
         return Err(engine::Error::from(store::StoreError::NoInstance(key.to_string())).into());
     }
     if state.metrics.followers() >= state.limits.followers {

@@ -5,7 +5,7 @@ use crate::cli::{Exit, json_line};
 use clap::Args;
 use serde_json::json;
 use std::io::Write as _;
-use store::{InstanceState, InstanceSummary, Selection, Store as _};
+use store::{InstanceState, InstanceSummary, ScheduleStore as _, Selection};
 use workflow::TenantId;
 
 /// List instances, newest first.
@@ -34,7 +34,7 @@ impl List {
         // One more than is shown, to know whether there are more.
         let limit = Some(self.limit.saturating_add(1));
         let selection = Selection { tenant: self.tenant.clone(), standing: self.status, limit };
-        let found = store.list(&selection)?;
+        let found = store.list(&selection).wait()?;
         let shown = usize::try_from(self.limit).unwrap_or(usize::MAX).min(found.len());
         let mut out = anstream::stdout().lock();
         for InstanceSummary { key, agenda, since } in &found[..shown] {

@@ -7,7 +7,7 @@ use clap::Args;
 use engine::history::{Call, History};
 use serde_json::{Value, json};
 use std::io::Write;
-use store::{InstanceSummary, Store as _, StoreError};
+use store::{InstanceSummary, JournalStore as _, ScheduleStore as _, StoreError};
 use workflow::{Clipped, Escaped, Pending, Quoted, Status, Wait};
 
 /// Show one instance: how it stands, what it waits for, and everything it has asked for.
@@ -28,9 +28,9 @@ impl Show {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
         let key = self.which.key();
-        let entered = store.entered(&key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        let entered = store.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         let limits = self.limits.settings(data)?.of(&key.tenant).workflow;
-        let course = History::of(&store.facts(Some(&key))?, limits)?;
+        let course = History::of(&store.facts(Some(&key)).wait()?, limits)?;
         let mut out = anstream::stdout().lock();
         match self.json {
             true => writeln!(out, "{}", json_line(&json(&course, &entered))?)?,

@@ -136,11 +136,11 @@ impl Reader<'_> {
 
     pub(super) fn statistics(&self) -> Result<RequestStatistics, Error> {
         let mut statistics = RequestStatistics {
-            waiting: self.store.requests(RequestFilter::Waiting)?.len(),
+            waiting: self.store.requests(RequestFilter::Waiting).wait()?.len(),
             ..RequestStatistics::default()
         };
         let (mut made, mut seconds) = (BTreeMap::new(), Vec::new());
-        for fact in self.store.facts(None)? {
+        for fact in self.store.facts(None).wait()? {
             match &fact.entry {
                 Entry::Requested { request, .. } => drop(made.insert(request.clone(), fact.at)),
                 Entry::Decided { request, decision, decider, .. } => {

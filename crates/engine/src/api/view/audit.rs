@@ -66,7 +66,8 @@ impl Reader<'_> {
             AuditScope::Host => true,
             AuditScope::Instance(_) => false,
         };
-        let deletions = self.store.deletions()?.into_iter().filter(|deleted| whole(&deleted.key.tenant));
+        let deletions =
+            self.store.deletions().wait()?.into_iter().filter(|deleted| whole(&deleted.key.tenant));
         records.extend(deletions.map(|Deleted { key, at, by, facts }| AuditRecord::Deletion {
             at,
             tenant: key.tenant,
@@ -74,7 +75,7 @@ impl Reader<'_> {
             deleted: facts,
             by,
         }));
-        let facts = self.store.facts(key)?.into_iter();
+        let facts = self.store.facts(key).wait()?.into_iter();
         let facts = facts.filter(|fact| key.is_some() || whole(&fact.key.tenant));
         records.extend(facts.map(|fact| AuditRecord::Fact(Box::new(fact))));
         // The sort keeps the order of what has one time.
@@ -83,7 +84,7 @@ impl Reader<'_> {
     }
 
     fn acts(&self) -> Result<Vec<AuditRecord>, Error> {
-        let acts = self.store.acts(0)?.into_iter();
+        let acts = self.store.acts(0).wait()?.into_iter();
         acts.map(|RecordedAct { at, body, .. }| {
             let RecordedTrustAct { by, act } =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;

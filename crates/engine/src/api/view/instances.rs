@@ -226,7 +226,7 @@ impl Reader<'_> {
         }
         // One more than is shown, to know whether there are more.
         let selection = Selection { tenant, standing: status, limit: Some(limit.saturating_add(1)) };
-        let found = self.store.list(&selection)?;
+        let found = self.store.list(&selection).wait()?;
         let shown = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = found.len() > shown;
         let instances = found.into_iter().take(shown).map(InstanceRow::from).collect();
@@ -234,9 +234,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn instance(&self, key: &InstanceKey) -> Result<InstanceDetail, Error> {
-        let found = self.store.entered(key)?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        let found = self.store.entered(key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         let limits = self.settings.of(&key.tenant).workflow;
-        let history = History::of(&self.store.facts(Some(key))?, limits)?;
+        let history = History::of(&self.store.facts(Some(key)).wait()?, limits)?;
         Ok(InstanceDetail::of(history, found))
     }
 
@@ -246,7 +246,7 @@ impl Reader<'_> {
         tenant: Option<&TenantId>,
     ) -> Result<Vec<DeploymentRow>, Error> {
         let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
-        let all = self.store.deployments(page)?.into_iter();
+        let all = self.store.deployments(page).wait()?.into_iter();
         let meant = all.filter(|RecordedDeployment { deployment, .. }| {
             principal.covers(&deployment.tenant) && tenant.is_none_or(|tenant| *tenant == deployment.tenant)
         });

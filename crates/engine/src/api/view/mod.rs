@@ -116,10 +116,10 @@ impl<'a> Reader<'a> {
         match query {
             Query::Instances { tenant, status, limit } => self.instances(principal, tenant, status, limit),
             Query::Instance { key } => Ok(View::Instance(Box::new(self.instance(&key)?))),
-            Query::Output { key } => Ok(View::Output { text: self.store.output(&key)? }),
+            Query::Output { key } => Ok(View::Output { text: self.store.output(&key).wait()? }),
             Query::Audit { of } => Ok(View::Audit { records: self.audit(&of)? }),
             Query::Facts { key, from, limit } => {
-                Ok(View::Facts { facts: self.store.facts_from(&key, from, limit)? })
+                Ok(View::Facts { facts: self.store.facts_from(&key, from, limit).wait()? })
             }
             Query::Requests { tenant } => {
                 Ok(View::Requests { requests: self.requests(principal, tenant.as_ref())? })

@@ -6,7 +6,7 @@ use crate::api::{Extent, Principal};
 use receipt::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{ReceiptState, StoredReceipt};
+use store::{ReceiptState, RecordedReceipt, StoredReceipt};
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// A receipt or a revocation in a list.
@@ -154,7 +154,7 @@ impl Reader<'_> {
         tenant: Option<&TenantId>,
     ) -> Result<Vec<ReceiptRow>, Error> {
         let mut rows = Vec::new();
-        for id in self.store.receipts()? {
+        for id in self.store.receipts().wait()? {
             let kept = self.kept(&id)?;
             let company: Option<TenantId> = kept.receipt.company_id.parse().ok();
             let meant = company.is_some_and(|company| {
@@ -179,10 +179,10 @@ impl Reader<'_> {
     }
 
     fn kept(&self, id: &ReceiptId) -> Result<KeptReceipt, Error> {
-        if let Some((receipt, state)) = self.store.receipt(id)? {
+        if let Some(RecordedReceipt { receipt, state }) = self.store.receipt(id).wait()? {
             return Ok(KeptReceipt { receipt, state: Some(state) });
         }
-        let revocation = self.store.revocation(id)?;
+        let revocation = self.store.revocation(id).wait()?;
         let receipt = revocation.ok_or_else(|| Error::NoReceipt(id.clone()))?;
         Ok(KeptReceipt { receipt, state: None })
     }

@@ -88,7 +88,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn usage(&self, tenant: &TenantId) -> Result<UsageRow, Error> {
-        let usage = self.store.usage(tenant)?;
+        let usage = self.store.usage(tenant).wait()?;
         Ok(UsageRow {
             instances: usage.instances,
             pending_approvals: usage.pending_approvals,

@@ -1,0 +1,170 @@
+//! A store of which one write fails.
+
+use receipt::{Digest, Timestamp};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use store::{
+    ActStore, Answer, AskHistory, Commit, Deleted, Deployment, DeploymentPage, DeploymentStore, Fact,
+    FirstEnded, InstanceKey, InstanceSummary, JournalStore, ReceiptStore, RecordedAct, RecordedDeployment,
+    RecordedReceipt, RecordedRequest, RequestFilter, RequestStore, RequestWithJournal, ScheduleStore,
+    Selection, Store, StoreError, StoredReceipt, Usage, UsageStore, Write, WriteStore,
+};
+use workflow::{ReceiptId, RequestId, TenantId};
+
+/// When a write fails.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    /// Before anything of it is on disk.
+    Before,
+    /// After all of it is, and nobody hears of that.
+    After,
+}
+
+/// A store of which one write fails.
+pub struct Faulty {
+    inner: Box<dyn Store>,
+    when: When,
+    /// Writes until the one that fails, and that one.
+    left: AtomicUsize,
+}
+
+impl Faulty {
+    /// A store whose write number `failing` fails, counted from 1.
+    pub fn new(inner: Box<dyn Store>, when: When, failing: usize) -> Self {
+        Self { inner, when, left: AtomicUsize::new(failing) }
+    }
+}
+
+impl WriteStore for Faulty {
+    fn write(&self, write: Write<'_>) -> Commit {
+        let last = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        match (last, self.when) {
+            (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full)),
+            (Ok(1), When::After) => {
+                Commit::ready(self.inner.write(write).wait().and(Err(StoreError::Stopped)))
+            }
+            _ => self.inner.write(write),
+        }
+    }
+}
+
+impl JournalStore for Faulty {
+    fn facts(&self, key: Option<&InstanceKey>) -> Answer<Vec<Fact>> {
+        self.inner.facts(key)
+    }
+
+    fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Answer<Vec<Fact>> {
+        self.inner.facts_from(key, index, limit)
+    }
+
+    fn deletions(&self) -> Answer<Vec<Deleted>> {
+        self.inner.deletions()
+    }
+
+    fn instances(&self) -> Answer<Vec<InstanceKey>> {
+        self.inner.instances()
+    }
+
+    fn component(&self, digest: &Digest) -> Answer<Vec<u8>> {
+        self.inner.component(digest)
+    }
+
+    fn output(&self, key: &InstanceKey) -> Answer<String> {
+        self.inner.output(key)
+    }
+
+    fn latest(&self) -> Answer<Option<Timestamp>> {
+        self.inner.latest()
+    }
+}
+
+impl RequestStore for Faulty {
+    fn request(&self, id: &RequestId) -> Answer<Option<RecordedRequest>> {
+        self.inner.request(id)
+    }
+
+    fn request_and_journal(&self, id: &RequestId) -> Answer<Option<RequestWithJournal>> {
+        self.inner.request_and_journal(id)
+    }
+
+    fn requests(&self, which: RequestFilter) -> Answer<Vec<RecordedRequest>> {
+        self.inner.requests(which)
+    }
+
+    fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Answer<AskHistory> {
+        self.inner.asked(tenant, capability, resource)
+    }
+
+    fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Answer<u64> {
+        self.inner.asked_since(tenant, since)
+    }
+}
+
+impl ReceiptStore for Faulty {
+    fn receipt(&self, id: &ReceiptId) -> Answer<Option<RecordedReceipt>> {
+        self.inner.receipt(id)
+    }
+
+    fn receipts(&self) -> Answer<Vec<ReceiptId>> {
+        self.inner.receipts()
+    }
+
+    fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>> {
+        self.inner.revocation(id)
+    }
+
+    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>> {
+        self.inner.precedents(tenant, digest)
+    }
+}
+
+impl ActStore for Faulty {
+    fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>> {
+        self.inner.acts(after)
+    }
+}
+
+impl ScheduleStore for Faulty {
+    fn due_tenants(&self, by: Timestamp) -> Answer<Vec<TenantId>> {
+        self.inner.due_tenants(by)
+    }
+
+    fn due(&self, tenant: &TenantId, by: Timestamp, limit: u32) -> Answer<Vec<InstanceKey>> {
+        self.inner.due(tenant, by, limit)
+    }
+
+    fn next_due(&self, after: Timestamp) -> Answer<Option<Timestamp>> {
+        self.inner.next_due(after)
+    }
+
+    fn entered(&self, key: &InstanceKey) -> Answer<Option<InstanceSummary>> {
+        self.inner.entered(key)
+    }
+
+    fn list(&self, selection: &Selection) -> Answer<Vec<InstanceSummary>> {
+        self.inner.list(selection)
+    }
+
+    fn first_ended(&self) -> Answer<Vec<FirstEnded>> {
+        self.inner.first_ended()
+    }
+
+    fn ended(&self, tenant: &TenantId, by: Timestamp, skip: u32, limit: u32) -> Answer<Vec<InstanceKey>> {
+        self.inner.ended(tenant, by, skip, limit)
+    }
+}
+
+impl DeploymentStore for Faulty {
+    fn deployments(&self, page: DeploymentPage) -> Answer<Vec<RecordedDeployment>> {
+        self.inner.deployments(page)
+    }
+
+    fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>> {
+        self.inner.live_deployment(tenant, resource)
+    }
+}
+
+impl UsageStore for Faulty {
+    fn usage(&self, tenant: &TenantId) -> Answer<Usage> {
+        self.inner.usage(tenant)
+    }
+}
