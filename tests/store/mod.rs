@@ -1,6 +1,7 @@
-//! The SQLite store: commits, failing disks, backup and deletion.
+//! The store: what every engine has to do, and SQLite's commits, failing disks, backup and deletion.
 
 mod backup;
+mod conformance;
 mod deletion;
 mod deployments;
 mod disk_faults;

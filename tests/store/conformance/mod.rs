@@ -1,0 +1,118 @@
+//! What every store has to do, whichever engine keeps it. A suite for one engine is one line: `conformance!(sqlite, Folder);`.
+
+mod deployments;
+mod journals;
+mod receipts;
+mod requests;
+mod schedule;
+
+use crate::support::stored::{AT, started};
+use receipt::{Digest, Timestamp};
+use std::sync::Arc;
+use store::{Batch, Commit, Create, InstanceKey, JournalPosition, Quotas, ScheduleRow, Store, Usage};
+use store_sqlite::{DataFolder, Sqlite};
+use tempfile::TempDir;
+use workflow::{Entry, Manner, TenantId};
+
+/// An engine with a place for state. Opened again, it has what was acknowledged before.
+trait Engine {
+    fn new() -> Self;
+    fn open(&self) -> Arc<dyn Store>;
+}
+
+/// SQLite in a folder.
+struct Folder(TempDir);
+
+impl Engine for Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(Sqlite::open(&DataFolder::own(self.0.path()).unwrap()).unwrap())
+    }
+}
+
+macro_rules! conformance {
+    ($name:ident, $engine:ident) => {
+        mod $name {
+            conformance!(@ $engine; journals: is_created_once, is_appended_at_its_place_only, one_of_many_writers_wins,
+                is_whole_or_not_there, has_one_time, is_there_again_when_opened, is_written_though_no_caller_waits,
+                is_deleted_when_it_has_ended, keeps_the_end_of_what_was_printed, is_read_in_parts);
+            conformance!(@ $engine; requests: wait_until_they_are_decided, count_against_quotas, are_remembered_by_subject,
+                are_read_with_their_journal, wait_again_when_reopened);
+            conformance!(@ $engine; receipts: are_spent_or_taken_back_and_never_both, are_spent_as_the_writer_saw_them,
+                are_precedents_once_spent, acts_have_one_order);
+            conformance!(@ $engine; schedule: says_what_is_due, lists_by_state, says_what_has_ended, counts_what_tenants_keep);
+            conformance!(@ $engine; deployments: are_recorded_once, serve_the_later_redeemed, are_read_in_pages);
+        }
+    };
+    (@ $engine:ident; $concern:ident: $($test:ident),+) => {
+        mod $concern {
+            use crate::store::conformance;
+            use crate::store::conformance::Engine as _;
+
+            $(#[test]
+            fn $test() {
+                conformance::$concern::$test(&conformance::$engine::new());
+            })+
+        }
+    };
+}
+
+conformance!(sqlite, Folder);
+
+fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+fn key_of(tenant: &str, instance: &str) -> InstanceKey {
+    InstanceKey { tenant: tenant.parse().unwrap(), instance: instance.parse().unwrap() }
+}
+
+fn key(instance: &str) -> InstanceKey {
+    key_of("acme", instance)
+}
+
+fn later(ms: i64) -> Timestamp {
+    Timestamp::from_millis(AT.as_millis() + ms)
+}
+
+fn create_with(store: &dyn Store, key: InstanceKey, bytes: &'static [u8], quotas: Quotas) -> Commit {
+    let component = (Digest::of(bytes), Arc::from(bytes));
+    let loaded = Entry::Loaded {
+        component: component.0,
+        bytes: bytes.len() as u64,
+        imports: vec!["a:b/c".to_owned()],
+    };
+    store.create(&Create { key, component, at: AT, entries: vec![loaded, started(0)], quotas })
+}
+
+/// Creates an instance. Its journal has two entries.
+fn create(store: &dyn Store, key: &InstanceKey) {
+    create_with(store, key.clone(), b"component", Quotas::default()).wait().unwrap();
+}
+
+fn step(call: u32) -> Entry {
+    Entry::StepStarted { call, name: format!("step {call}"), config: None, manner: Manner::AtOnce }
+}
+
+fn place(key: &InstanceKey, after: usize) -> JournalPosition {
+    JournalPosition { key: key.clone(), after, at: AT }
+}
+
+fn batch(entries: Vec<Entry>) -> Batch {
+    Batch { entries, ..Batch::default() }
+}
+
+fn row(standing: store::InstanceState, due: Option<Timestamp>) -> ScheduleRow {
+    ScheduleRow { standing, due }
+}
+
+fn length(store: &dyn Store, key: &InstanceKey) -> usize {
+    store.facts(Some(key)).wait().unwrap().len()
+}
+
+fn usage(store: &dyn Store) -> Usage {
+    store.usage(&tenant("acme")).wait().unwrap()
+}

@@ -1,0 +1,137 @@
+//! Receipts and what operators say.
+
+use super::requests::ask;
+use super::*;
+use store::{Precondition, ReceiptState, Signed, StoreError, StoredReceipt};
+use workflow::{ArtifactFacts, Asked, ReceiptId};
+
+fn id(name: &str) -> ReceiptId {
+    format!("rcpt_{name}").parse().unwrap()
+}
+
+/// Keeps a receipt, as the fourth entry of an instance that asks.
+fn issue(store: &dyn Store, name: &str) {
+    ask(store, name, &format!("apr_{name}"), "r");
+    let artifact = serde_json::from_value(serde_json::json!({
+        "receipt_id": id(name), "key_id": "key", "alg": "ed25519", "signed_payload_hash": "", "signature_b64": "", "payload_bytes_b64": ""
+    }));
+    let receipt = StoredReceipt {
+        id: id(name),
+        request: format!("apr_{name}").parse().unwrap(),
+        artifact: artifact.unwrap(),
+        request_json: "{}".to_owned(),
+        request_commitment_salt_b64: String::new(),
+        summary: None,
+        company_id: "acme".to_owned(),
+        idem_key: format!("apr_{name}"),
+        input_hash: String::new(),
+    };
+    let kept = Batch { receipt: Some(Box::new(receipt)), ..batch(vec![step(1)]) };
+    store.append(place(&key(name), 3), &kept).wait().unwrap();
+}
+
+fn redemption(name: &str, seen: Precondition, signed: Option<Signed>) -> Batch {
+    let facts = ArtifactFacts { name: "app.js".to_owned(), sha256: Digest::of(b"artifact"), bytes: 8 };
+    let (capability, resource) = ("a.b".to_owned(), "r".to_owned());
+    let asked = Asked::Perform { capability, resource, artifact: facts, receipt: id(name) };
+    let redeemed = Entry::Redeemed { call: 2, asked, receipt: id(name), idempotency_key: Digest::of(b"key") };
+    Batch { seen: Some(Box::new(seen)), signed: signed.map(Box::new), ..batch(vec![redeemed]) }
+}
+
+fn unspent(name: &str, acts: u64) -> Precondition {
+    Precondition { receipt: id(name), fate: ReceiptState::default(), acts }
+}
+
+fn redeem(store: &dyn Store, name: &str) -> store::Written {
+    store.append(place(&key(name), 4), &redemption(name, unspent(name, 0), None)).wait()
+}
+
+fn state(store: &dyn Store, name: &str) -> ReceiptState {
+    store.receipt(&id(name)).wait().unwrap().unwrap().state
+}
+
+/// Redeemed and revoked at once from two threads, many times over: one of the two, and the other is told.
+pub(super) fn are_spent_or_taken_back_and_never_both(engine: &impl Engine) {
+    let store = engine.open();
+    for round in 0..40 {
+        let name = format!("i{round}");
+        issue(&*store, &name);
+        let (spent, revoked) = std::thread::scope(|scope| {
+            let spending = scope.spawn(|| redeem(&*store, &name));
+            let revoking = scope.spawn(|| store.revoke(id(&name), AT, r#"{"id":"rev"}"#.to_owned()));
+            (spending.join().unwrap(), revoking.join().unwrap())
+        });
+        let ReceiptState { redeemed, revoked: taken_back, .. } = state(&*store, &name);
+        match (spent, revoked) {
+            (Ok(_), Err(StoreError::Spent(_))) => assert!(redeemed.is_some() && taken_back.is_none()),
+            (Err(StoreError::FateMoved(_)), Ok(())) => assert!(redeemed.is_none() && taken_back.is_some()),
+            both => panic!("{both:?}"),
+        }
+    }
+    assert_eq!(store.receipts().wait().unwrap().len(), 40);
+}
+
+pub(super) fn are_spent_as_the_writer_saw_them(engine: &impl Engine) {
+    let store = engine.open();
+    for name in ["a", "b"] {
+        issue(&*store, name);
+    }
+    store.act(0, AT, r#"{"frozen":true}"#.to_owned()).unwrap();
+    assert!(
+        matches!(redeem(&*store, "a"), Err(StoreError::ActsMoved)),
+        "an operator said something meanwhile"
+    );
+    let seen = redemption("a", unspent("a", 1), None);
+    store.append(place(&key("a"), 4), &seen).wait().unwrap();
+    assert!(state(&*store, "a").redeemed.is_some());
+    let again = store.append(place(&key("a"), 5), &redemption("a", unspent("a", 1), None)).wait();
+    assert!(matches!(again, Err(StoreError::FateMoved(_))));
+    store.revoke(id("b"), AT, r#"{"id":"rev"}"#.to_owned()).unwrap();
+    assert!(matches!(store.revoke(id("b"), AT, "{}".to_owned()), Err(StoreError::Revoked(_))));
+    assert_eq!((length(&*store, &key("a")), length(&*store, &key("b"))), (5, 4));
+}
+
+pub(super) fn are_precedents_once_spent(engine: &impl Engine) {
+    let store = engine.open();
+    let (code, bytes) = (Digest::of(b"code"), Digest::of(b"bytes"));
+    let known = |tenant: &str, digest| store.precedents(&tenant.parse().unwrap(), digest).wait().unwrap();
+    for (name, keys) in [("a", "k1"), ("b", "k1"), ("c", "k2")] {
+        issue(&*store, name);
+        assert!(!known("acme", &code).contains(&id(name)), "not before it is spent");
+        let signed = Signed { keys: keys.to_owned(), digests: vec![code, bytes] };
+        let spent = redemption(name, unspent(name, 0), Some(signed));
+        store.append(place(&key(name), 4), &spent).wait().unwrap();
+    }
+    assert_eq!(
+        known("acme", &code),
+        [id("c"), id("b")],
+        "the latest of each set of people, the latest first"
+    );
+    assert_eq!(known("acme", &bytes), [id("c"), id("b")]);
+    assert!(known("globex", &code).is_empty() && known("acme", &Digest::of(b"other")).is_empty());
+}
+
+pub(super) fn acts_have_one_order(engine: &impl Engine) {
+    let store = engine.open();
+    let acts = |after| store.acts(after).wait().unwrap();
+    assert!(acts(0).is_empty());
+    let won: usize = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|number| {
+                let store = &store;
+                scope.spawn(move || {
+                    let act = store.act(0, AT, format!("{number}"));
+                    assert!(matches!(act, Ok(()) | Err(StoreError::ActsMoved)));
+                    usize::from(act.is_ok())
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    assert_eq!((won, acts(0).len()), (1, 1));
+    let first = acts(0)[0].seq;
+    store.act(first, later(1), "second".to_owned()).unwrap();
+    assert_eq!(acts(first).iter().map(|act| act.body.as_str()).collect::<Vec<_>>(), ["second"]);
+    drop(store);
+    assert_eq!(engine.open().acts(0).wait().unwrap().len(), 2);
+}
