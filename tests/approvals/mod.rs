@@ -8,4 +8,5 @@ mod frozen;
 mod gate;
 mod key_separation;
 mod known;
+mod passkeys;
 mod unmet;

@@ -251,3 +251,51 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     assert!(succeeds(here, &["policy", "explain", "--request", &request]).contains("ask 1 of anyone"));
     assert!(succeeds(here, &["audit"]).contains("decider     alice may decide as release for every tenant"));
 }
+
+/// The operator's half of a passkey, from the terminal: the invitation, what is listed meanwhile, and the confirmation by the key's id.
+#[test]
+fn an_operator_invites_and_confirms_a_passkey() {
+    const ORIGIN: &str = "http://localhost:8787";
+    let desk = desk();
+    let here = desk.path();
+    let fails = |arguments: &[&str], words: &str| {
+        let ran = at(here, arguments);
+        assert!(ran.code == Some(1) && ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    };
+    fails(&["deciders", "invite", "dora"], "needs a role");
+    fails(
+        &["deciders", "invite", "dora", "--role", "release", "--url", "http://127.0.0.1:8787"],
+        "no passkey",
+    );
+    fails(&["deciders", "invite", "dora", "--role", "release", "--expires", "2d"], "a day at most");
+    let invited = succeeds(here, &["deciders", "invite", "dora", "--role", "release"]);
+    let link = invited.lines().next().unwrap();
+    let code = link.strip_prefix("http://localhost:8787/register#").unwrap();
+    assert!(succeeds(here, &["deciders", "list"]).contains("dora  is invited"));
+    let key = "0".repeat(64);
+    fails(&["deciders", "confirm", "dora", &key], "has not used it");
+    fails(&["deciders", "confirm", "erin", &key], "has no invitation");
+    // Without the code itself: what is on record opens nothing.
+    let acts = succeeds(here, &["audit"]);
+    assert!(!acts.contains(&code["pp_invite_".len()..]), "{acts}");
+    let dora = drill::authenticator::SoftwareAuthenticator::new(&[9; 32], ORIGIN).unwrap();
+    let id = {
+        let host = engine::Host::builder(here.join(".pp-host")).open().unwrap();
+        let code = code.parse::<engine::trust::InvitationCode>().unwrap();
+        host.register_passkey(&code, &dora.create(&code.challenge())).unwrap().key_id().to_string()
+    };
+    assert!(succeeds(here, &["deciders", "list"]).contains("does not count yet"));
+    fails(&["deciders", "confirm", "dora", &key], "somebody else used the invitation");
+    assert!(succeeds(here, &["deciders", "confirm", "dora", &id]).contains("from now on people decide here"));
+    let listed = succeeds(here, &["deciders", "list"]);
+    assert!(
+        listed.contains(&id) && listed.contains("passkey on http://localhost:8787 (device-bound"),
+        "{listed}"
+    );
+    let json = succeeds(here, &["deciders", "list", "--json"]);
+    assert!(json.contains(r#""kind":"webauthn-es256""#) && json.contains(r#""rp_id":"localhost""#), "{json}");
+    let exported = succeeds(here, &["deciders", "export"]);
+    assert!(exported.contains(r#""origins":["http://localhost:8787"]"#), "{exported}");
+    fails(&["deciders", "confirm", "dora", &id], "has no invitation");
+    fails(&["approve", "apr_x", "--as", "dora", "--ssh-agent"], "");
+}

@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+pub mod authenticator;
 mod authority;
 mod beside;
 mod decisions;

@@ -5,7 +5,7 @@ use crate::ids::{IdError, NoEntropy};
 use crate::issuer::{IssueError, KeyringError};
 use crate::trust::{ActError, TokenError};
 use crate::words::TooLong;
-use receipt::{Digest, PersonId, Role};
+use receipt::{Digest, PasskeyError, PersonId, Role};
 use sandbox::LoadError;
 use store::{InstanceKey, StoreError};
 use workflow::{Failure, Illegal, InvalidId, ReceiptId, RequestId, TenantId};
@@ -125,6 +125,20 @@ pub enum Error {
     /// Somebody who is not a decider.
     #[error("{0} is no decider here (pp-host deciders list shows who is)")]
     NotADecider(PersonId),
+    /// An assertion or a registration that is not good.
+    #[error(transparent)]
+    Passkey(#[from] PasskeyError),
+    /// A decider who cannot sign here.
+    #[error("{decider} has no passkey for {origin} that counts: pp-host deciders invite {decider}")]
+    NoPasskey {
+        /// Who.
+        decider: PersonId,
+        /// Which pages.
+        origin: String,
+    },
+    /// Nobody's passkey.
+    #[error("that passkey is no decider's here")]
+    UnknownPasskey,
     /// A decider of other tenants.
     #[error("{0} does not decide for tenant {1}")]
     OtherTenant(PersonId, TenantId),

@@ -61,7 +61,7 @@ pub mod trust;
 mod words;
 
 pub use api::ReadOnlyHost;
-pub use approvals::{Recorded, Waiting};
+pub use approvals::{AssertionRequest, Invite, Recorded, Waiting};
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub use error::Error;

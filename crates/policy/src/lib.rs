@@ -70,7 +70,7 @@ pub use people::Approver;
 pub use question::{Artifact, Component, Environment, Novelty, Question, UnknownEnvironment};
 pub use rules::{Toml, ask_one};
 pub use ruling::{Answer, Ask, Need, Quorum, Ruling, Says, TooManyPeople};
-pub use value::InvalidValue;
+pub use value::{InvalidValue, parse_duration, show_duration};
 
 pub use receipt::{PersonId, Role};
 

@@ -52,7 +52,7 @@ pub(crate) fn show_size(bytes: u64) -> String {
 }
 
 /// Reads a duration as people write it: `90s`, `15m`, `24h`, `7d`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
     let timed = TIMES.iter().find_map(|(name, seconds)| Some((text.strip_suffix(name)?, seconds)));
     let (number, seconds) = timed.ok_or(InvalidValue::NotADuration)?;
     let number = whole(number).ok_or(InvalidValue::NotADuration)?;
@@ -63,7 +63,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
 }
 
 /// A duration as it would be written: in the largest unit that divides it, days only from the second on, so that `24h` stays `24h`.
-pub(crate) fn show_duration(duration: Duration) -> String {
+pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let fits = |(name, unit): &(&str, u64)| {
         let divides = seconds >= *unit && seconds.is_multiple_of(*unit) && (*name != "d" || seconds > *unit);

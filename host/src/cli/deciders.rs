@@ -1,13 +1,14 @@
 //! `pp-host deciders`: who may decide, and with which keys.
 
 use crate::cli::data_dir::Data;
+use crate::cli::passkeys;
 use crate::cli::{Exit, session};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use engine::trust::{Act, Trust};
+use engine::api::DeciderRow;
+use engine::trust::{Act, Invitation, Trust};
 use engine::{Clock as _, SystemClock};
-use receipt::{DeciderKey, Person, PersonId, Role, Timestamp};
-use serde_json::json;
+use receipt::{DeciderKey, Passkey, PersonId, Role, Timestamp};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
@@ -20,6 +21,8 @@ use workflow::TenantId;
 pub(crate) enum Deciders {
     /// Let a person decide; or give one who does another key, or other roles.
     Add(Add),
+    Invite(passkeys::Invite),
+    Confirm(passkeys::Confirm),
     /// List the people and their keys.
     List {
         /// One JSON object a person.
@@ -81,6 +84,8 @@ impl Deciders {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         match self {
             Self::Add(add) => add.execute(data)?,
+            Self::Invite(invitation) => invitation.execute(data)?,
+            Self::Confirm(confirmation) => confirmation.execute(data)?,
             Self::List { json } => list(data, *json)?,
             Self::Export => {
                 let trust = read(data)?;
@@ -175,7 +180,7 @@ impl Add {
     }
 }
 
-fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
+pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
     match error.downcast_ref() {
         Some(StoreError::NoData(_)) => Ok(Trust::default()),
         _ => Err(error),
@@ -195,7 +200,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     for person in trust.deciders().people() {
         match json {
-            true => writeln!(out, "{}", line(person))?,
+            true => writeln!(out, "{}", serde_json::to_string(&DeciderRow::from(person))?)?,
             false => {
                 let removed = person.removed_at.map_or_else(String::new, |at| format!(", removed {at}"));
                 let tenants = match person.tenants.is_empty() {
@@ -207,6 +212,10 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
             }
         }
     }
+    let invitations = trust.invitations().filter(|_| !json);
+    for invitation in invitations {
+        writeln!(out, "{}", invited(invitation))?;
+    }
     Ok(())
 }
 
@@ -217,6 +226,7 @@ fn words(roles: &[Role]) -> String {
 
 fn sentence(key: &DeciderKey) -> String {
     let mut words = format!("{} since {}", key.key.key_id(), key.valid_from);
+    words.extend(key.key.as_passkey().map(passkey));
     for (what, at) in
         [("until", key.valid_until), ("revoked", key.revoked_at), ("compromised since", key.compromised_at)]
     {
@@ -225,26 +235,23 @@ fn sentence(key: &DeciderKey) -> String {
     words
 }
 
-fn line(person: &Person) -> serde_json::Value {
-    let keys: Vec<_> = person
-        .keys
-        .iter()
-        .map(|key| {
-            json!({
-                "key_id": key.key.key_id().to_string(),
-                "valid_from": key.valid_from,
-                "valid_until": key.valid_until,
-                "revoked_at": key.revoked_at,
-                "compromised_at": key.compromised_at,
-            })
-        })
-        .collect();
-    let roles: Vec<_> = person.roles.iter().map(Role::as_str).collect();
-    json!({
-        "decider": person.id.as_str(),
-        "roles": roles,
-        "tenants": person.tenants,
-        "removed_at": person.removed_at,
-        "keys": keys,
-    })
+/// An invitation that is open, or was used and is not confirmed.
+fn invited(invitation: &Invitation) -> String {
+    let Invitation { decider, expires_at, registered, .. } = invitation;
+    match registered {
+        Some(key) => {
+            let id = key.key_id();
+            format!(
+                "{decider}  registered passkey {id}, which does not count yet: pp-host deciders confirm {decider} {id}"
+            )
+        }
+        None => format!("{decider}  is invited to register a passkey until {expires_at}"),
+    }
+}
+
+/// What a passkey is, in words.
+fn passkey(passkey: &Passkey) -> String {
+    let origins: Vec<_> = passkey.origins().iter().map(String::as_str).collect();
+    let bound = if passkey.is_device_bound() { "device-bound" } else { "synchronised" };
+    format!(", passkey on {} ({bound}, authenticator {})", origins.join(", "), passkey.aaguid())
 }

@@ -218,7 +218,8 @@ impl Key {
     fn in_agent(&self, person: &receipt::Person) -> anyhow::Result<DeciderKey> {
         let agent = Agent::from_environment()?;
         let mut missing = None;
-        for own in person.keys.iter().filter(|own| own.revoked_at.is_none()) {
+        for own in person.keys.iter().filter(|own| own.revoked_at.is_none() && own.key.as_passkey().is_none())
+        {
             let public = signer::PublicKey::parse(&own.key.to_pem())?;
             match agent.key(&public) {
                 Ok(key) => return Ok(DeciderKey::Agent(key)),

@@ -22,6 +22,7 @@ mod keys;
 mod limit;
 mod limits;
 mod pack;
+mod passkeys;
 mod policy;
 mod progress;
 mod receipts;

@@ -286,7 +286,11 @@ impl Host {
                 Ok(OperationOutcome::Revoked { revocation })
             }
             Operation::Say {
-                act: Act::Reviewed { .. } | Act::GlassBroken { .. } | Act::PolicyAdopted { .. },
+                act:
+                    Act::Reviewed { .. }
+                    | Act::GlassBroken { .. }
+                    | Act::PolicyAdopted { .. }
+                    | Act::PasskeyRegistered { .. },
             } => Err(Error::NotSayable),
             Operation::Say { act } => self.say(by, act).map(|()| OperationOutcome::Done),
         }

@@ -2,6 +2,8 @@
 
 mod acts;
 mod decide;
+mod passkeys;
 
 pub use crate::runtime::requests::Waiting;
 pub use decide::Recorded;
+pub use passkeys::{AssertionRequest, Invite};

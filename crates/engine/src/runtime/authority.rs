@@ -116,13 +116,17 @@ fn check_words(by: &str, act: &Act) -> Result<(), Error> {
         Act::DeciderAdded { .. }
         | Act::KeyAdded { .. }
         | Act::TokenCreated { .. }
+        | Act::DeciderInvited { .. }
+        | Act::PasskeyRegistered { .. }
         | Act::PolicyAdopted { .. }
         // It was parsed from an envelope, which is bounded.
         | Act::Reviewed { .. } => None,
     };
     words::check(by, reason)?;
     match act {
-        Act::KeyAdded { kind, public_key, .. } => words::check_key(kind).and(words::check_key(public_key))?,
+        Act::KeyAdded { kind, public_key, .. } | Act::PasskeyRegistered { kind, public_key, .. } => {
+            words::check_key(kind).and(words::check_key(public_key))?
+        }
         Act::KeyRevoked { key_id, .. } => words::check_key(key_id)?,
         _ => {}
     }

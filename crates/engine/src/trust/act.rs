@@ -45,6 +45,34 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         passkey: Option<PasskeyRecord>,
     },
+    /// A person is invited to register a passkey, once.
+    DeciderInvited {
+        /// Who.
+        decider: PersonId,
+        /// In which roles they decide then. Empty where they keep their own.
+        roles: BTreeSet<Role>,
+        /// For which tenants, with those roles; for all where there are none.
+        tenants: BTreeSet<TenantId>,
+        /// The digest of the invitation's code.
+        code: Digest,
+        /// The host name that the passkey will belong to.
+        rp_id: String,
+        /// The pages that may ask it to sign.
+        origins: BTreeSet<String>,
+        /// Until when the invitation can be used.
+        expires_at: Timestamp,
+    },
+    /// An invitation was used to register a passkey. It counts when an operator says so, with [`KeyAdded`](Self::KeyAdded).
+    PasskeyRegistered {
+        /// The digest of the invitation's code.
+        code: Digest,
+        /// What kind of key.
+        kind: String,
+        /// The public key, a SubjectPublicKeyInfo in base64.
+        public_key: String,
+        /// The rest of the passkey.
+        passkey: PasskeyRecord,
+    },
     /// What a key signs does not count any more.
     KeyRevoked {
         /// The key.
@@ -135,6 +163,17 @@ impl fmt::Display for Act {
                 write!(f, "key         {} {} is {decider}'s", Escaped(kind), Escaped(public_key))?;
                 passkey.as_ref().map_or(Ok(()), |passkey| write!(f, ", {}", pages(&passkey.origins)))?;
                 valid_until.map_or(Ok(()), |until| write!(f, ", until {until}"))
+            }
+            Self::DeciderInvited { decider, origins, expires_at, .. } => {
+                write!(
+                    f,
+                    "invited     {decider} may register a passkey {} until {expires_at}",
+                    pages(origins)
+                )
+            }
+            Self::PasskeyRegistered { kind, public_key, passkey, .. } => {
+                let (kind, public_key) = (Escaped(kind), Escaped(public_key));
+                write!(f, "registered  {kind} {public_key} {}, to be confirmed", pages(&passkey.origins))
             }
             Self::KeyRevoked { key_id, compromised_at, reason } => {
                 write!(f, "key         {} is revoked, {}", Escaped(key_id), Quoted(reason))?;

@@ -7,6 +7,7 @@ mod act;
 mod chain;
 mod count;
 mod identity;
+mod invitation;
 mod known;
 mod shortfall;
 mod subject;
@@ -14,6 +15,7 @@ mod token;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, can_count, count};
+pub use invitation::{Invitation, InvitationCode, LONGEST_INVITATION_MS, NotACode};
 pub use known::{Judge, Known, Precedent};
 pub(crate) use known::{Recall, signed_approvals, signed_denials};
 pub use shortfall::{Shortfall, shortfalls};
@@ -25,7 +27,7 @@ use crate::access::TokenGrant;
 use chain::Chain;
 use receipt::{
     DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
-    Role, Scheme, Scope, Standing, Timestamp,
+    RelyingParty, Role, Scheme, Scope, Standing, Timestamp,
 };
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +47,7 @@ pub struct Trust {
     reviewed: BTreeMap<RequestId, Reviewed>,
     policy: Option<Digest>,
     tokens: BTreeMap<TokenId, Token>,
+    invitations: BTreeMap<Digest, Invitation>,
 }
 
 /// A freeze.
@@ -97,6 +100,17 @@ pub enum ActError {
     /// Not a kind of key that is known.
     #[error("{} is not a kind of key that is known here", Quoted(.0))]
     Kind(String),
+    /// An invitation that cannot be used.
+    #[error(
+        "the invitation is not open: it was used, has expired, was replaced, or never was one (pp-host deciders invite makes another)"
+    )]
+    NoInvitation,
+    /// An invitation that is open for no time, or for too long.
+    #[error("an invitation stays open for at least a moment, and for a day at most")]
+    InvitationTime,
+    /// A passkey for other pages.
+    #[error("the passkey belongs to other pages than its invitation names")]
+    OtherRelyingParty,
     /// Not the id of a key.
     #[error("{} is not the id of a key (pp-host deciders list shows them)", Quoted(.0))]
     KeyId(String),
@@ -250,14 +264,33 @@ impl Trust {
             Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants),
             Act::DeciderRemoved { decider, .. } => {
                 self.active(decider)?;
+                self.disinvite(decider);
                 Ok(self.deciders.remove(decider, at)?)
             }
             Act::KeyAdded { decider, kind, public_key, valid_until, passkey } => {
                 self.active(decider)?;
                 let scheme = Scheme::from_signed(kind).ok_or_else(|| ActError::Kind(kind.clone()))?;
                 let key = PublicKey::parse(scheme, public_key, passkey.as_ref())?;
-                let key = DeciderKey { valid_until: *valid_until, ..DeciderKey::new(key, at) };
-                Ok(self.deciders.add_key(decider, key)?)
+                self.deciders.add_key(
+                    decider,
+                    DeciderKey { valid_until: *valid_until, ..DeciderKey::new(key.clone(), at) },
+                )?;
+                self.confirmed(&key);
+                Ok(())
+            }
+            Act::DeciderInvited { decider, roles, tenants, code, rp_id, origins, expires_at } => {
+                let invitation = Invitation {
+                    decider: decider.clone(),
+                    roles: roles.clone(),
+                    tenants: tenants.clone(),
+                    relying_party: RelyingParty::new(rp_id, origins.iter().cloned())?,
+                    expires_at: *expires_at,
+                    registered: None,
+                };
+                self.invite(*code, invitation, at)
+            }
+            Act::PasskeyRegistered { code, kind, public_key, passkey } => {
+                self.register(code, (kind, public_key, passkey), at)
             }
             Act::KeyRevoked { key_id, compromised_at, .. } => self.revoke(key_id, at, *compromised_at),
             Act::Frozen { tenant, reason } => self.freeze(tenant.as_ref(), at, reason),

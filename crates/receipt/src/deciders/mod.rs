@@ -209,6 +209,11 @@ impl DeciderSet {
         envelope.signer(self.keys().map(|standing| (standing, &standing.key.key)))
     }
 
+    /// Who holds that key, with whatever record: revoked ones too.
+    pub fn holder(&self, key: &PublicKey) -> Option<Standing<'_>> {
+        self.keys().find(|standing| standing.key.key.is_same_key(key))
+    }
+
     fn keys(&self) -> impl Iterator<Item = Standing<'_>> + Clone {
         self.people.iter().flat_map(|person| person.keys.iter().map(move |key| Standing { person, key }))
     }
@@ -239,7 +244,7 @@ impl DeciderSet {
         if before.iter().any(|other| same(&other.key)) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.clone() });
         }
-        if let Some(Standing { person, .. }) = self.keys().find(|standing| same(&standing.key.key)) {
+        if let Some(Standing { person, .. }) = self.holder(&key.key) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.id.clone() });
         }
         match key.valid_until {

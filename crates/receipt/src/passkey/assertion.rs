@@ -1,6 +1,7 @@
 //! Assertions: the signature of a passkey over a challenge.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,10 +10,12 @@ use super::authenticator::{AuthenticatorData, MAX_AUTHENTICATOR_DATA_LEN};
 use super::client::{Ceremony, MAX_CLIENT_DATA_LEN, check};
 use super::{Passkey, PasskeyError};
 use crate::decider::Webauthn;
+use crate::deciders::KeyId;
 use crate::digest::Digest;
-use crate::dsse::{Extension, RawSignature};
+use crate::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Extension, RawSignature};
 use crate::encoding;
 use crate::json::{Json, Object};
+use crate::statement::PAYLOAD_TYPE;
 use crate::timestamp::Timestamp;
 
 /// The kind of the extension that an assertion's signature has in an envelope.
@@ -138,6 +141,15 @@ impl From<AssertionResponse> for RawSignature {
         ext.insert(CLIENT_DATA, encoding::base64(&response.client_data_json));
         let extension = Extension { kind: EXTENSION_KIND.to_owned(), ext };
         Self { bytes: response.signature, extension: Some(extension) }
+    }
+}
+
+impl Envelope {
+    /// The envelope of a decision that a passkey signed: the statement as it was asked about, and the browser's answer. Nothing of it is
+    /// checked here.
+    pub fn asserted(statement: &str, key: KeyId, response: AssertionResponse) -> Result<Self, EnvelopeError> {
+        let signature = EnvelopeSignature { key_id: format!("{key}"), signature: response.into() };
+        Self::new(PAYLOAD_TYPE, statement.as_bytes(), vec![signature])
     }
 }
 

@@ -127,7 +127,10 @@ fn describe_people(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
         Some(Ok(people)) => people.iter().try_for_each(|decision| {
             let (person, role, key) = (decision.person(), decision.role(), decision.key_id());
             let (at, word) = (decision.statement().decided_at, decision.decision());
-            label(out, "signed by", &format!("{person} as {role} at {at}, {word}, key {key}"))
+            let how =
+                decision.assertion().map(|assertion| format!(", passkey at {}", Quoted(&assertion.origin)));
+            let how = how.unwrap_or_default();
+            label(out, "signed by", &format!("{person} as {role} at {at}, {word}, key {key}{how}"))
         }),
         Some(Err(error)) => {
             label(out, "signed by", &format!("NOT SHOWN: {}", Escaped(&error.to_string())))?;

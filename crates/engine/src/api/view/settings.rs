@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::api::view::Reader;
 use crate::limits::{Origin, Resolved};
-use receipt::{DeciderKey, Person, Timestamp};
+use receipt::{DeciderKey, Passkey, PasskeyRecord, Person, Timestamp};
 use serde::Serialize;
 use workflow::TenantId;
 
@@ -27,6 +27,10 @@ pub struct DeciderRow {
 pub struct DeciderKeyRow {
     /// The key's id.
     pub key_id: String,
+    /// What kind of key: `ed25519`, or a passkey's `webauthn-es256` or `webauthn-eddsa`.
+    pub kind: &'static str,
+    /// A passkey's record: the credential, and the pages that may ask it to sign.
+    pub passkey: Option<PasskeyRecord>,
     /// Since when what it signs counts.
     pub valid_from: Timestamp,
     /// Until when.
@@ -113,6 +117,8 @@ impl From<&DeciderKey> for DeciderKeyRow {
     fn from(key: &DeciderKey) -> Self {
         Self {
             key_id: key.key.key_id().to_string(),
+            kind: key.key.scheme().as_str(),
+            passkey: key.key.as_passkey().map(Passkey::record),
             valid_from: key.valid_from,
             valid_until: key.valid_until,
             revoked_at: key.revoked_at,

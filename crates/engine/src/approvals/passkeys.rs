@@ -1,0 +1,209 @@
+//! Passkeys: how they are registered, and how a decision is made with one.
+
+use crate::trust::{Act, Invitation, InvitationCode};
+use crate::{Error, Host, Recorded};
+use receipt::{
+    AssertionResponse, Decision, Digest, Envelope, KeyId, Passkey, PersonId, PublicKey, RegistrationResponse,
+    RelyingParty, Role, Timestamp,
+};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use workflow::{RequestId, TenantId};
+
+/// What sets the challenge of a sign-in apart from every other: no assertion for the one is good for another.
+const SIGN_IN: &str = "application/vnd.permission-protocol.sign-in";
+
+/// In whose name a registration is recorded. The person is known by the invitation.
+const BY_INVITATION: &str = "invitation";
+
+/// Who is invited to register a passkey, and for which pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// Who.
+    pub decider: PersonId,
+    /// In which roles they will decide. Empty for somebody who decides already, and keeps their roles.
+    pub roles: BTreeSet<Role>,
+    /// For which tenants, with those roles; for all where there are none.
+    pub tenants: BTreeSet<TenantId>,
+    /// Who may ask the passkey to sign: part of the key's record, for good.
+    pub relying_party: RelyingParty,
+    /// How long the invitation stays open: a day at most.
+    pub lifetime: Duration,
+}
+
+impl Invite {
+    /// The act that an operator says, and the code that the person is given. The code is nowhere else.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn act(self, at: Timestamp) -> Result<(Act, InvitationCode), Error> {
+        let Self { decider, roles, tenants, relying_party, lifetime } = self;
+        let code = InvitationCode::draw()?;
+        let act = Act::DeciderInvited {
+            decider,
+            roles,
+            tenants,
+            code: code.digest(),
+            rp_id: relying_party.rp_id().to_owned(),
+            origins: relying_party.origins().clone(),
+            expires_at: crate::issuer::after(at, lifetime),
+        };
+        Ok((act, code))
+    }
+}
+
+/// What a browser is asked, so that a person decides with a passkey: `navigator.credentials.get` with this challenge, one of these
+/// credentials, and `userVerification: "required"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssertionRequest {
+    /// The statement in its canonical form: the bytes that the challenge stands for.
+    pub statement: String,
+    /// The challenge: 32 bytes.
+    pub challenge: Digest,
+    /// The person's passkeys that may sign now on pages of that origin. Each has a [`Passkey`].
+    pub keys: Vec<PublicKey>,
+}
+
+impl Host {
+    /// Invites a person to register a passkey: the code is for them alone, and opens the invitation once.
+    ///
+    /// # Errors
+    /// When they cannot be invited.
+    pub fn invite(&self, by: &str, invite: Invite) -> Result<InvitationCode, Error> {
+        let (act, code) = invite.act(self.0.now()?)?;
+        self.say(by, act)?;
+        Ok(code)
+    }
+
+    /// The invitation for whoever decides first, where nobody does; none where somebody does. A new one replaces the one before it.
+    ///
+    /// # Errors
+    /// As for [`invite`](Self::invite).
+    pub fn invite_first(&self, by: &str, invite: Invite) -> Result<Option<InvitationCode>, Error> {
+        match self.trust()?.deciders().people().is_empty() {
+            true => self.invite(by, invite).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The invitation that a code opens. The challenge for registering is [`InvitationCode::challenge`].
+    ///
+    /// # Errors
+    /// When it opens none: it was used, has expired, was replaced, or never was one.
+    pub fn invitation(&self, code: &InvitationCode) -> Result<Invitation, Error> {
+        let (trust, at) = (self.trust()?, self.0.now()?);
+        let open = trust.invitation(code).filter(|invitation| invitation.is_open(at));
+        open.cloned().ok_or_else(|| crate::trust::ActError::NoInvitation.into())
+    }
+
+    /// Registers a passkey with an invitation, which is used up. The key counts when an operator has confirmed its id: show it to the person.
+    ///
+    /// # Errors
+    /// When the code opens no invitation, or the browser's answer is not good. The invitation stays open then.
+    pub fn register_passkey(
+        &self,
+        code: &InvitationCode,
+        response: &RegistrationResponse,
+    ) -> Result<PublicKey, Error> {
+        let invitation = self.invitation(code)?;
+        let passkey = Passkey::register(response, &invitation.relying_party, &code.challenge())?;
+        let key = PublicKey::passkey(passkey.clone());
+        let act = Act::PasskeyRegistered {
+            code: code.digest(),
+            kind: key.scheme().as_str().to_owned(),
+            public_key: key.to_base64(),
+            passkey: passkey.record(),
+        };
+        self.say(BY_INVITATION, act)?;
+        Ok(key)
+    }
+
+    /// A person's passkeys that may sign now, asked by a page of that origin.
+    ///
+    /// # Errors
+    /// When they are no decider.
+    pub fn passkeys(&self, by: &PersonId, origin: &str) -> Result<Vec<PublicKey>, Error> {
+        let (trust, at) = (self.trust()?, self.0.now()?);
+        let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
+        let person = person.ok_or_else(|| Error::NotADecider(by.clone()))?;
+        let usable = |key: &&receipt::DeciderKey| {
+            let here = |passkey: &Passkey| passkey.origins().contains(origin);
+            key.key.as_passkey().is_some_and(here)
+                && trust.deciders().standing_as_known(key.key.key_id(), at, at).is_ok()
+        };
+        Ok(person.keys.iter().filter(usable).map(|key| key.key.clone()).collect())
+    }
+
+    /// What a browser is asked, so that a person decides a request with a passkey.
+    ///
+    /// # Errors
+    /// When the request does not wait for a decision, the person may not decide it, or has no passkey for pages of that origin.
+    pub fn assertion_request(
+        &self,
+        id: &RequestId,
+        by: &PersonId,
+        role: Option<&Role>,
+        (decision, reason): (Decision, Option<&str>),
+        origin: &str,
+    ) -> Result<AssertionRequest, Error> {
+        let keys = self.passkeys(by, origin)?;
+        if keys.is_empty() {
+            return Err(Error::NoPasskey { decider: by.clone(), origin: origin.to_owned() });
+        }
+        let statement = self.statement(id, by, role, decision, reason)?.canonical();
+        let challenge = receipt::challenge(receipt::PAYLOAD_TYPE, statement.as_bytes());
+        Ok(AssertionRequest { statement, challenge, keys })
+    }
+
+    /// Takes in a decision that a passkey signed: the statement as it was asked, and the browser's answer. The envelope that they come to is
+    /// judged like any other.
+    ///
+    /// # Errors
+    /// As for [`sign`](Self::sign).
+    pub fn sign_with_passkey(
+        &self,
+        id: &RequestId,
+        statement: &str,
+        key: KeyId,
+        response: AssertionResponse,
+    ) -> Result<Recorded, Error> {
+        let envelope = Envelope::asserted(statement, key, response)
+            .map_err(|error| Error::Statement(error.to_string()))?;
+        self.sign(id, &envelope)
+    }
+
+    /// The challenge of a sign-in with a nonce, which the caller draws and takes once.
+    #[must_use]
+    pub fn sign_in_challenge(&self, nonce: &[u8; 32]) -> Digest {
+        receipt::challenge(SIGN_IN, nonce)
+    }
+
+    /// Who signs in with a passkey. It says who looks, and decides nothing.
+    ///
+    /// # Errors
+    /// When no key that counts now has that credential, or the assertion is not good.
+    pub fn signed_in(
+        &self,
+        nonce: &[u8; 32],
+        credential_id: &[u8],
+        response: &AssertionResponse,
+    ) -> Result<PersonId, Error> {
+        let (trust, at) = (self.trust()?, self.0.now()?);
+        let keys = trust.deciders().people().iter().flat_map(|person| &person.keys);
+        let keys = keys.filter_map(|key| Some((key.key.key_id(), key.key.as_passkey()?)));
+        let challenge = self.sign_in_challenge(nonce);
+        // A credential's id is what its authenticator says: two may say the same, and one of them signed.
+        let mut refusal = Error::UnknownPasskey;
+        let mut signer = None;
+        for (key_id, passkey) in keys.filter(|(_, passkey)| passkey.credential_id() == credential_id) {
+            match passkey.verify(&challenge, response) {
+                Ok(_) => signer = Some(key_id),
+                Err(error) => refusal = error.into(),
+            }
+        }
+        let key_id = signer.ok_or(refusal)?;
+        let standing = trust.deciders().standing_as_known(key_id, at, at);
+        let standing = standing.map_err(|error| crate::issuer::IssueError::Approval(error.into()))?;
+        Ok(standing.person.id.clone())
+    }
+}
