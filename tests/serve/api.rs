@@ -3,7 +3,7 @@
 use crate::support::http::{Answer, Served};
 use crate::support::{cli, guest};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufReader, Write as _};
 
 /// A token of a tenant with all scopes that it asks for.
 pub fn token(served: &Served, tenant: &str, scopes: &str) -> String {

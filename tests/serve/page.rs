@@ -1,4 +1,158 @@
-//! The page on which people decide.
+//! The page on which people decide: what it shows, whom, and what it refuses.
+
+use crate::support;
+use crate::support::http::{Answer, Served};
+use crate::support::people;
+use serde_json::json;
 
 /// The routes of the page. They take a session, or on a demonstration nothing.
-pub const ROUTES: &[(&str, &str)] = &[];
+pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in/challenge"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/approvals/{request}"),
+    ("POST", "/approvals/{request}/statement"),
+    ("POST", "/approvals/{request}/signature"),
+    ("POST", "/approvals/{request}/elsewhere"),
+    ("POST", "/approvals/{request}/envelope"),
+    ("POST", "/approvals/{request}/demo"),
+    ("GET", "/instances"),
+    ("GET", "/instances/{tenant}/{instance}"),
+    ("GET", "/instances/{tenant}/{instance}/events"),
+    ("GET", "/receipts"),
+    ("GET", "/receipts/{receipt}"),
+    ("GET", "/deciders"),
+    ("GET", "/assets/pp.css"),
+    ("GET", "/assets/pp.js"),
+    ("GET", "/favicon.ico"),
+];
+
+/// A person's browser on this machine.
+fn visit(served: &Served, path: &str) -> Answer {
+    served.send("GET", path, &[("Sec-Fetch-Site", "none")], b"")
+}
+
+fn submit_form(served: &Served, path: &str, body: &str) -> Answer {
+    let origin = format!("http://{}", served.authority());
+    let headers = [
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Origin", origin.as_str()),
+        ("Sec-Fetch-Site", "same-origin"),
+    ];
+    served.send("POST", path, &headers, body.as_bytes())
+}
+
+/// The request of an instance of `acme` that waits.
+fn waiting(served: &Served) -> String {
+    support::start(&served.host, "tenant-workflow", &json!({}).to_string());
+    loop {
+        if let Some(waiting) = served.host.waiting().unwrap().first() {
+            return waiting.request.id.to_string();
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_demonstration_says_so_and_decides_without_a_script() {
+    let served = Served::begin();
+    let request = waiting(&served);
+    let inbox = visit(&served, "/");
+    assert!(inbox.status == 200 && inbox.body.contains("This is a demonstration."), "{inbox:?}");
+    assert!(inbox.body.contains(&format!("href=\"/approvals/{request}\"")), "{}", inbox.body);
+    let path = format!("/approvals/{request}");
+    let page = visit(&served, &path).body;
+    let view = served.host.request(&request.parse().unwrap()).unwrap();
+    assert!(page.contains(&format!("sha256 {}", view.view_digest())), "{page}");
+    let refused = submit_form(&served, &format!("{path}/demo"), "decision=DENIED&reason=+");
+    assert!(refused.status == 200 && refused.body.contains("A denial needs a reason"), "{refused:?}");
+    let decided = submit_form(&served, &format!("{path}/demo"), "decision=APPROVED&reason=");
+    assert_eq!(decided.status, 303, "{decided:?}");
+    let receipt = visit(&served, decided.header("location").unwrap()).body;
+    assert!(receipt.contains("demo: proves nothing") && receipt.contains("commitment opened"), "{receipt}");
+    assert!(visit(&served, &path).body.contains("APPROVED"), "the request says how it ended");
+    for path in ["/instances", "/receipts", "/deciders"] {
+        assert_eq!(visit(&served, path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn where_people_decide_the_page_takes_a_sign_in_and_demo_decisions_are_refused() {
+    let served = Served::begin();
+    let request = waiting(&served);
+    people::add_alice(&served.host);
+    for path in ["/", "/instances", "/receipts", "/deciders"] {
+        let answer = visit(&served, path);
+        assert!(answer.status == 303 && answer.header("location").unwrap().starts_with("/sign-in"), "{path}");
+    }
+    let path = format!("/approvals/{request}");
+    let answer = visit(&served, &path);
+    assert_eq!(answer.header("location"), Some(&*format!("/sign-in?next={path}")));
+    let refused = submit_form(&served, &format!("{path}/demo"), "decision=APPROVED");
+    assert!(refused.status == 403 && refused.body.contains("people-decide"), "{refused:?}");
+    let key = [("Cookie", "__Host-pp-session=0000")];
+    assert_eq!(served.send("GET", "/", &key, b"").status, 303, "a cookie of nobody's");
+    let signature =
+        served.send("POST", &format!("{path}/signature"), &[("Content-Type", "application/json")], b"{}");
+    assert_eq!((signature.status, signature.code().as_str()), (401, "unauthenticated"));
+    assert_eq!(served.host.waiting().unwrap().len(), 1, "nothing was decided");
+}
+
+#[test]
+fn a_page_behind_a_proxy_is_nobody_s_demonstration() {
+    let url = "https://approve.example.com".parse().unwrap();
+    let served = Served::begin_with(
+        tempfile::TempDir::new().unwrap(),
+        |builder| builder,
+        Default::default(),
+        Some(url),
+    );
+    let request = waiting(&served);
+    for host in ["approve.example.com".to_owned(), served.authority()] {
+        let answer = served.send("GET", "/", &[("Host", &host)], b"");
+        assert_eq!(answer.status, 303, "{host}");
+        let headers = [("Host", host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        let refused =
+            served.send("POST", &format!("/approvals/{request}/demo"), &headers, b"decision=APPROVED");
+        assert_eq!(refused.status, 403, "{host}");
+    }
+}
+
+#[test]
+fn a_workflow_s_words_are_text_in_their_own_box() {
+    let served = Served::begin();
+    let params = json!({
+        "attack": "asks", "resource": "x://<script>alert(1)</script>", "name": "<b>bundle</b>.js",
+        "reason": "</pre></section><h1>APPROVED by user:ceo</h1>\u{1b}[2K\u{202e}drawkcab",
+        "evidence": "{\"a\":\"<img src=x onerror=alert(1)>\"}",
+    });
+    support::start(&served.host, "hostile", &params.to_string());
+    let request =
+        std::iter::repeat_with(|| served.host.waiting().unwrap()).find(|waiting| !waiting.is_empty());
+    let request = request.unwrap()[0].request.id.to_string();
+    let page = visit(&served, &format!("/approvals/{request}")).body;
+    for markup in ["<script>alert", "<b>bundle", "<h1>APPROVED", "<img ", "\u{1b}", "\u{202e}"] {
+        assert!(!page.contains(markup), "{markup} is in {page}");
+    }
+    let (own, rest) = page.split_once("class=\"guest\"").unwrap();
+    let (boxed, _) = rest.split_once("</section>").unwrap();
+    assert!(boxed.contains("APPROVED by user:ceo") && boxed.contains("\\u{1b}[2K"), "{boxed}");
+    assert!(!own.contains("user:ceo"), "no headline is a workflow's");
+    assert!(
+        visit(&served, "/").body.contains("x://&lt;script&gt;"),
+        "what is acted on stands whole, as text"
+    );
+}
+
+#[test]
+fn only_this_site_s_paths_follow_a_sign_in() {
+    let served = Served::begin();
+    for (next, kept) in
+        [("/approvals/apr_1", true), ("//attacker.example", false), ("https:/x", false), ("/%5Cx", false)]
+    {
+        let page = visit(&served, &format!("/sign-in?next={next}")).body;
+        assert_eq!(page.contains("data-next"), kept, "{next}");
+    }
+}

@@ -151,3 +151,13 @@ pub fn issued(recorded: Result<Recorded, Error>) -> store::StoredReceipt {
         Recorded::Waiting(count) => panic!("not decided: {count:?}"),
     }
 }
+
+/// Lets alice decide, in the role `release`, on any host.
+pub fn add_alice(host: &Host) {
+    let decider: PersonId = "alice".parse().unwrap();
+    let roles = ["release".parse().unwrap()].into();
+    host.say("test", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() }).unwrap();
+    let key = hand(1).public_key();
+    let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
+    host.say("test", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None }).unwrap();
+}

@@ -7,6 +7,7 @@ use crate::page;
 use crate::problem::Problem;
 use crate::routes;
 use crate::routes::{Asked, Audience, BodyKind, Reach, Route};
+use crate::sessions::Sessions;
 use crate::site::Site;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(crate) site: Site,
     pub(crate) limits: HttpLimits,
     pub(crate) metrics: Metrics,
+    pub(crate) sessions: Sessions,
     /// The largest component that any tenant may have.
     component_bytes: usize,
     turns: Arc<Semaphore>,
@@ -49,6 +51,7 @@ impl State {
             feed,
             site: Site::new(url, port),
             metrics: Metrics::default(),
+            sessions: Sessions::default(),
             component_bytes,
             turns: Arc::new(Semaphore::new(turns)),
             limits,
@@ -84,9 +87,11 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
 
 async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) -> Response {
     let begun = Instant::now();
+    // The page's script asks for JSON, and is told in JSON.
+    let is_script = route.body == BodyKind::Json || accepts_json(request.headers());
     let response = match answer(&state, route, request).await {
         Ok(response) => response,
-        Err(problem) if route.audience == Audience::People => page::refusal(&problem),
+        Err(problem) if route.audience == Audience::People && !is_script => page::refusal(&problem),
         Err(problem) => problem.into_response(),
     };
     state.metrics.answered(route.method.as_str(), route.path, response.status().as_u16(), begun.elapsed());
@@ -127,6 +132,10 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
             format_args!("{} s", state.limits.time.as_secs()),
         )),
     }
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|kinds| kinds.as_bytes().starts_with(b"application/json"))
 }
 
 fn is_loopback(parts: &Parts) -> bool {

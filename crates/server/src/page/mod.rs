@@ -1,13 +1,102 @@
-//! The page on which people decide.
+//! The page on which people decide: HTML that is whole without a script. A script asks the passkey, and keeps timelines and clocks going.
+//!
+//! Nothing that a workflow has written stands outside its own box, and all of it is text with the escapes of the terminal. GET changes nothing.
+
+mod assets;
+mod decide;
+mod inbox;
+mod instance;
+mod layout;
+mod receipt;
+mod request;
+mod sign_in;
 
 use crate::problem::Problem;
-use crate::routes::Route;
+use crate::routes::{Asked, BodyKind, Route, get, post};
+use ::receipt::Scope;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use engine::api::{Account, DeciderSession, Principal};
+
+pub(crate) use layout::refusal;
 
 /// The routes of the page.
-pub(crate) static ROUTES: [Route; 0] = [];
+pub(crate) static ROUTES: [Route; 20] = [
+    get("/", "What waits for the person.", inbox::inbox).for_people(),
+    get("/sign-in", "Sign in with a passkey.", sign_in::page_of_sign_in).for_people(),
+    post("/sign-in/challenge", "A challenge for a sign-in.", sign_in::challenge).for_people(),
+    post("/sign-in", "Sign in.", sign_in::sign_in).with(BodyKind::Json).for_people(),
+    post("/sign-out", "Sign out.", sign_in::sign_out).with(BodyKind::Form).for_people(),
+    get("/approvals/{request}", "One request.", request::page).for_people(),
+    post("/approvals/{request}/statement", "What the passkey is to sign.", decide::statement)
+        .with(BodyKind::Json)
+        .for_people(),
+    post("/approvals/{request}/signature", "What the passkey has signed.", decide::signature)
+        .with(BodyKind::Json)
+        .for_people(),
+    post("/approvals/{request}/elsewhere", "What another key is to sign.", decide::elsewhere)
+        .with(BodyKind::Form)
+        .for_people(),
+    post("/approvals/{request}/envelope", "What another key has signed.", decide::envelope)
+        .with(BodyKind::Form)
+        .for_people(),
+    post("/approvals/{request}/demo", "Decide for show.", decide::demo).with(BodyKind::Form).for_people(),
+    get("/instances", "Instances.", instance::list).for_people(),
+    get("/instances/{tenant}/{instance}", "One instance's timeline.", instance::page).for_people(),
+    get("/instances/{tenant}/{instance}/events", "The timeline, live.", instance::events).for_people(),
+    get("/receipts", "Receipts.", receipt::list).for_people(),
+    get("/receipts/{receipt}", "One receipt, verified.", receipt::page).for_people(),
+    get("/deciders", "Who may decide.", receipt::deciders).for_people(),
+    get("/assets/pp.css", "The page's style.", assets::style).for_people(),
+    get("/assets/pp.js", "The page's script.", assets::script).for_people(),
+    get("/favicon.ico", "No picture.", assets::nothing).for_people(),
+];
 
-/// A problem, for a person.
-pub(crate) fn refusal(problem: &Problem) -> Response {
-    problem.clone().into_response()
+/// Who looks at a page.
+#[derive(Debug, Clone)]
+pub(crate) enum Viewer {
+    /// A person who is signed in.
+    Decider(DeciderSession),
+    /// Whoever sits at this machine, where nobody decides in earnest yet.
+    Demonstration,
+}
+
+impl Viewer {
+    pub(crate) fn principal(&self) -> Principal {
+        match self {
+            Self::Decider(session) => Principal::Decider(session.clone()),
+            Self::Demonstration => Principal::Operator(Account::own()),
+        }
+    }
+}
+
+/// A page, or where to go instead.
+pub(crate) type Page = Result<Response, Problem>;
+
+impl Asked {
+    /// Who looks; nobody, where that takes a sign-in first.
+    pub(crate) fn viewer(&self) -> Result<Option<Viewer>, Problem> {
+        if let Some(session) = self.session()? {
+            return Ok(Some(Viewer::Decider(session)));
+        }
+        Ok(self.is_demonstration()?.then_some(Viewer::Demonstration))
+    }
+
+    /// Whether nobody decides in earnest yet, and the caller sits at this machine.
+    pub(crate) fn is_demonstration(&self) -> Result<bool, Problem> {
+        Ok(self.is_local && self.state.host.scope()? == Scope::Demo)
+    }
+}
+
+/// To a page of this site, with GET.
+pub(crate) fn go(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// A field of a form.
+pub(crate) fn field(asked: &Asked, name: &str) -> Option<String> {
+    let mut fields = form_urlencoded::parse(&asked.body);
+    let (_, value) = fields.find(|(found, _)| found == name)?;
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }

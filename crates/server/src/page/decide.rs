@@ -1,0 +1,235 @@
+//! A person's decision: by passkey, by a key elsewhere, or for show. What is signed is drawn up here and verified by the engine, which trusts
+//! nothing that this page says.
+
+use crate::api::approvals::{Decided, decision_of};
+use crate::api::{json, unexpected};
+use crate::page::layout::{Place, page, sentence};
+use crate::page::{Page, Viewer, field, go, request};
+use crate::problem::Problem;
+use crate::routes::Asked;
+use ::receipt::{
+    AssertionResponse, Decision, Envelope, EnvelopeSignature, PAYLOAD_TYPE, PublicKey, challenge,
+};
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use engine::api::{Attended, DeciderSession, Operation, OperationOutcome};
+use maud::html;
+use serde::{Deserialize, Serialize};
+use workflow::RequestId;
+
+/// What a person is about to decide.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Draft {
+    decision: String,
+    reason: Option<String>,
+}
+
+/// What the browser asks the passkey for. Bytes are base64url.
+#[derive(Serialize)]
+struct Ceremony {
+    statement: String,
+    challenge: String,
+    rp_id: String,
+    credentials: Vec<String>,
+}
+
+/// What the passkey has signed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    statement: String,
+    #[serde(flatten)]
+    assertion: Assertion,
+}
+
+/// An assertion, as the page's script sends it.
+#[derive(Deserialize)]
+pub(crate) struct Assertion {
+    pub(crate) credential: String,
+    authenticator_data: String,
+    client_data_json: String,
+    signature: String,
+}
+
+impl Assertion {
+    pub(crate) fn response(&self) -> Result<AssertionResponse, Problem> {
+        Ok(AssertionResponse {
+            authenticator_data: bytes(&self.authenticator_data)?,
+            client_data_json: bytes(&self.client_data_json)?,
+            signature: bytes(&self.signature)?,
+        })
+    }
+}
+
+/// Bytes as browsers write them.
+pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, Problem> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Problem::invalid("what the browser sent is not base64url"))
+}
+
+/// Bytes for a browser.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn statement(asked: &Asked) -> Page {
+    let session = asked.signed_in()?;
+    let Draft { decision, reason } = asked.json()?;
+    let decision = decision_of(&decision)?;
+    let statement = draw_up(asked, &session, decision, reason)?;
+    let passkeys = passkeys(asked, &session)?;
+    let origin = asked.state.site.url().origin();
+    let here: Vec<_> = passkeys
+        .iter()
+        .filter_map(PublicKey::as_passkey)
+        .filter(|passkey| passkey.origins().contains(origin))
+        .collect();
+    let Some(first) = here.first() else {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "no-passkey",
+            format!("none of {}'s keys is a passkey of {origin}: sign with a key elsewhere", session.person),
+        ));
+    };
+    json(
+        StatusCode::OK,
+        &Ceremony {
+            challenge: text(challenge(PAYLOAD_TYPE, statement.as_bytes()).as_bytes()),
+            statement,
+            rp_id: first.rp_id().to_owned(),
+            credentials: here.iter().map(|passkey| text(passkey.credential_id())).collect(),
+        },
+    )
+}
+
+pub(crate) fn signature(asked: &Asked) -> Page {
+    let session = asked.signed_in()?;
+    let request: RequestId = asked.part("request")?;
+    let Signed { statement, assertion } = asked.json()?;
+    let credential = bytes(&assertion.credential)?;
+    let keys = passkeys(asked, &session)?;
+    let own =
+        |key: &&PublicKey| key.as_passkey().is_some_and(|passkey| passkey.credential_id() == credential);
+    let key = keys.iter().find(own).ok_or_else(|| {
+        let detail = format!("that passkey is none of {}'s that counts", session.person);
+        Problem::new(StatusCode::FORBIDDEN, "not-your-passkey", detail)
+    })?;
+    let signature =
+        EnvelopeSignature { key_id: key.key_id().to_string(), signature: assertion.response()?.into() };
+    let envelope = Envelope::new(PAYLOAD_TYPE, statement.as_bytes(), vec![signature]).map_err(|error| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "statement-refused", error.to_string())
+    })?;
+    json(StatusCode::OK, &carry(asked, &session, &request, envelope.to_json().canonical())?)
+}
+
+fn carry(
+    asked: &Asked,
+    session: &DeciderSession,
+    request: &RequestId,
+    envelope: String,
+) -> Result<Decided, Problem> {
+    let principal = Viewer::Decider(session.clone()).principal();
+    Decided::of(asked.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
+}
+
+/// The person's keys that are passkeys and are not revoked.
+fn passkeys(asked: &Asked, session: &DeciderSession) -> Result<Vec<PublicKey>, Problem> {
+    let trust = asked.state.host.trust()?;
+    let person = trust.deciders().person(&session.person);
+    let keys = person.into_iter().flat_map(|person| &person.keys);
+    let live = keys.filter(|own| own.revoked_at.is_none() && own.key.as_passkey().is_some());
+    Ok(live.map(|own| own.key.clone()).collect())
+}
+
+/// A denial says why.
+fn draw_up(
+    asked: &Asked,
+    session: &DeciderSession,
+    decision: Decision,
+    reason: Option<String>,
+) -> Result<String, Problem> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if decision == Decision::Denied && reason.is_none() {
+        return Err(reason_needed());
+    }
+    let principal = Viewer::Decider(session.clone()).principal();
+    let operation = Operation::DrawUp {
+        request: asked.part("request")?,
+        by: session.person.clone(),
+        role: None,
+        decision,
+        reason,
+    };
+    match asked.operate(&principal, operation)? {
+        OperationOutcome::Statement { statement } => Ok(statement),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn reason_needed() -> Problem {
+    let detail = "a denial needs a reason: the workflow and whoever reads the audit hear it";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "reason-needed", detail)
+}
+
+/// The statement, to be signed by a key elsewhere, and a place for the envelope.
+pub(crate) fn elsewhere(asked: &Asked) -> Page {
+    let session = asked.signed_in()?;
+    let request: RequestId = asked.part("request")?;
+    let decision = decision_of(&field(asked, "decision").unwrap_or_default())?;
+    let statement = draw_up(asked, &session, decision, field(asked, "reason"))?;
+    let content = html! {
+        h1 { "Sign elsewhere" }
+        p.lead { "The statement below says " strong { (decision.as_str()) } " for " code { (request) } ". Sign exactly these bytes as a DSSE envelope of type " code { (PAYLOAD_TYPE) } "." }
+        label for="statement" { "Statement" }
+        textarea.mono id="statement" rows="8" readonly { (statement) }
+        div.acts { button type="button" data-copy="statement" hidden data-script { "Copy" } }
+        h2 { "Paste the envelope back" }
+        form method="post" action={ "/approvals/" (request) "/envelope" } {
+            label for="envelope" { "Envelope " span.small { "· JSON with payload, payloadType and signatures" } }
+            textarea.mono id="envelope" name="envelope" rows="8" required {}
+            div.acts { button.yes type="submit" { "Hand in" } }
+        }
+        p.small { a href={ "/approvals/" (request) } { "Back to the request" } }
+    };
+    Ok(page(Some(&Viewer::Decider(session)), Place::Inbox, "Sign elsewhere", &content))
+}
+
+pub(crate) fn envelope(asked: &Asked) -> Page {
+    let session = asked.signed_in()?;
+    let id: RequestId = asked.part("request")?;
+    let envelope = field(asked, "envelope").unwrap_or_default();
+    match carry(asked, &session, &id, envelope) {
+        Ok(decided) => Ok(go(&match decided.receipt {
+            Some(receipt) => format!("/receipts/{receipt}"),
+            None => format!("/approvals/{id}"),
+        })),
+        Err(problem) => {
+            let said = html! { div.note role="alert" { p { strong { "Not signed. " } (sentence(&problem.detail)) } } };
+            request::page_of(asked, &Viewer::Decider(session), Some(&said))
+        }
+    }
+}
+
+/// A decision for show, where nobody decides in earnest and the caller sits at this machine.
+pub(crate) fn demo(asked: &Asked) -> Page {
+    let id: RequestId = asked.part("request")?;
+    if !asked.is_demonstration()? {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "people-decide",
+            "people decide here with their own keys: sign in",
+        ));
+    }
+    let decision = decision_of(&field(asked, "decision").unwrap_or_default())?;
+    let reason = field(asked, "reason");
+    if decision == Decision::Denied && reason.is_none() {
+        let said = html! { div.note role="alert" { p { strong { "Not decided. " } (sentence(&reason_needed().detail)) } } };
+        return request::page_of(asked, &Viewer::Demonstration, Some(&said));
+    }
+    let operation = Operation::DecideAsDemo { request: id, decision, attended: Attended::InPerson, reason };
+    match asked.operate(&Viewer::Demonstration.principal(), operation)? {
+        OperationOutcome::Issued { receipt, .. } => Ok(go(&format!("/receipts/{receipt}"))),
+        other => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,161 @@
+//! Instances: a list, and the timeline of one.
+
+use crate::api::follow::follow;
+use crate::page::inbox::demonstration;
+use crate::page::layout::{Place, page as whole, time};
+use crate::page::{Page, Viewer, go};
+use crate::problem::Problem;
+use crate::routes::Asked;
+use ::receipt::Decision;
+use axum::http::StatusCode;
+use axum::response::sse::Event;
+use engine::api::{InstanceRow, Query, View};
+use maud::{Markup, html};
+use serde_json::json;
+use store::{Fact, InstanceKey, InstanceState};
+use workflow::{Effect, Entry};
+
+/// Instances on the page.
+const SHOWN: u32 = 100;
+
+/// Facts on the page. More come through the stream, or the command line.
+const FACTS: u32 = 2_000;
+
+pub(crate) fn list(asked: &Asked) -> Page {
+    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/instances")) };
+    let tenants: Vec<_> = match &viewer {
+        Viewer::Decider(session) if !session.tenants.is_empty() => {
+            session.tenants.iter().cloned().map(Some).collect()
+        }
+        _ => vec![None],
+    };
+    let mut rows = Vec::new();
+    for tenant in tenants {
+        let query = Query::Instances { tenant, status: None, limit: SHOWN };
+        let View::Instances { instances, .. } = asked.view(&viewer.principal(), query)? else { continue };
+        rows.extend(instances);
+    }
+    let content = html! {
+        h1 { "Instances" }
+        p.lead { "Workflows that run or have run, the newest first." }
+        @if rows.is_empty() { p.empty { "No workflow has been submitted yet." } } @else {
+            ul.rows { @for row in &rows { (line(row)) } }
+        }
+    };
+    Ok(whole(Some(&viewer), Place::Instances, "Instances", &content))
+}
+
+fn line(row: &InstanceRow) -> Markup {
+    html! {
+        li {
+            div.head {
+                a.what href={ "/instances/" (row.tenant) "/" (row.instance) } { (row.instance) }
+                span.pill { (row.tenant) }
+                (state(row.status))
+            }
+            p.small { "since " (time(row.since)) }
+        }
+    }
+}
+
+fn state(status: InstanceState) -> Markup {
+    let tone = match status {
+        InstanceState::Complete => "pill yes",
+        InstanceState::Errored | InstanceState::Diverged | InstanceState::Terminated => "pill no",
+        InstanceState::Waiting | InstanceState::Paused => "pill warn",
+        InstanceState::Queued | InstanceState::Running => "pill",
+    };
+    html! { span class=(tone) { (status) } }
+}
+
+fn key(asked: &Asked) -> Result<InstanceKey, Problem> {
+    Ok(InstanceKey { tenant: asked.part("tenant")?, instance: asked.part("instance")? })
+}
+
+pub(crate) fn page(asked: &Asked) -> Page {
+    let key = key(asked)?;
+    let Some(viewer) = asked.viewer()? else {
+        return Ok(go(&format!("/sign-in?next=/instances/{key}")));
+    };
+    let principal = viewer.principal();
+    let View::Instance(detail) = asked.view(&principal, Query::Instance { key: key.clone() })? else {
+        return Err(Problem::internal(&"the engine answered no instance"));
+    };
+    let query = Query::Facts { key: key.clone(), from: 0, limit: FACTS };
+    let View::Facts { facts } = asked.view(&principal, query)? else {
+        return Err(Problem::internal(&"the engine answered no facts"));
+    };
+    let next = facts.last().map_or(0, |fact| fact.index + 1);
+    let content = html! {
+        h1 { (key.instance) }
+        p.lead { "Tenant " (key.tenant) " · " (detail.actor) " · " (state(detail.row.status)) }
+        @if matches!(viewer, Viewer::Demonstration) { (demonstration()) }
+        div.sheet { dl.facts {
+            dt { "Code" } dd { code { (detail.component) } }
+            dt { "Started" } dd { (time(detail.started_at)) }
+            dt { "Last change" } dd { (time(detail.changed_at)) }
+            dt { "Calls" } dd { (detail.calls.len()) }
+            dt { "Events" } dd { (detail.events.received) " received, " (detail.events.taken) " taken" }
+        } }
+        h2 id="timeline" { "Timeline" }
+        noscript { p.small { "Reload the page to see what is new." } }
+        ol.line id="facts" aria-labelledby="timeline" data-events={ "/instances/" (key) "/events?from=" (next) } {
+            @for fact in &facts { (shown(fact)) }
+        }
+        p.said role="status" aria-live="polite" id="live" {}
+    };
+    Ok(whole(Some(&viewer), Place::Instances, key.instance.as_str(), &content))
+}
+
+fn shown(fact: &Fact) -> Markup {
+    html! {
+        li class=[tone(&fact.entry)] {
+            (time(fact.at))
+            span.says { (fact.entry) }
+            @if let Some((path, name)) = link(&fact.entry) { a href=(path) { (name) } }
+        }
+    }
+}
+
+/// How an entry is marked.
+fn tone(entry: &Entry) -> Option<&'static str> {
+    match entry {
+        Entry::Issued { decision: Decision::Approved, .. } | Entry::Completed { .. } => Some("yes"),
+        Entry::Performed { effect: Effect::Succeeded { .. }, .. } => Some("yes"),
+        Entry::Issued { .. }
+        | Entry::Failed { .. }
+        | Entry::Refused { .. }
+        | Entry::Diverged { .. }
+        | Entry::Terminated { .. }
+        | Entry::Performed { .. }
+        | Entry::StepFailed { .. } => Some("no"),
+        Entry::Requested { .. } | Entry::Paused { .. } => Some("now"),
+        _ => None,
+    }
+}
+
+/// Where an entry leads.
+fn link(entry: &Entry) -> Option<(String, &'static str)> {
+    match entry {
+        Entry::Requested { request, .. } => Some((format!("/approvals/{request}"), "The request")),
+        Entry::Issued { receipt, .. } => Some((format!("/receipts/{receipt}"), "The receipt")),
+        _ => None,
+    }
+}
+
+/// The same facts, as they come.
+pub(crate) fn events(asked: &Asked) -> Page {
+    let key = key(asked)?;
+    let viewer = asked.viewer()?.ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in first: the session is over")
+    })?;
+    follow(asked, viewer.principal(), key, |fact| {
+        let link = link(&fact.entry);
+        let data = json!({
+            "at": fact.at, "says": fact.entry.to_string(), "tone": tone(&fact.entry),
+            "path": link.as_ref().map(|(path, _)| path), "name": link.as_ref().map(|(_, name)| name),
+        });
+        let event = Event::default().id(fact.index.to_string()).event("fact");
+        event.json_data(data).map_err(|error| Problem::internal(&error))
+    })
+}

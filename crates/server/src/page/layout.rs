@@ -1,0 +1,142 @@
+//! What stands around every page.
+
+use crate::page::Viewer;
+use crate::problem::Problem;
+use ::receipt::Timestamp;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use engine::{Clock as _, SystemClock};
+use maud::{DOCTYPE, Markup, html};
+
+/// A place in the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Inbox,
+    Instances,
+    Receipts,
+    Deciders,
+    /// None of them.
+    Elsewhere,
+}
+
+/// A whole page.
+pub(crate) fn page(viewer: Option<&Viewer>, place: Place, title: &str, content: &Markup) -> Response {
+    with_status(StatusCode::OK, viewer, place, title, content)
+}
+
+fn with_status(
+    status: StatusCode,
+    viewer: Option<&Viewer>,
+    place: Place,
+    title: &str,
+    content: &Markup,
+) -> Response {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Permission Protocol" }
+                link rel="stylesheet" href="/assets/pp.css";
+                script src="/assets/pp.js" defer {}
+            }
+            body data-now=(SystemClock.now().as_millis()) {
+                a.skip href="#main" { "Skip to the content" }
+                (bar(viewer, place))
+                main id="main" { (content) }
+                (foot(viewer))
+            }
+        }
+    };
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
+    (status, kind, markup.into_string()).into_response()
+}
+
+fn bar(viewer: Option<&Viewer>, place: Place) -> Markup {
+    let places = [
+        (Place::Inbox, "/", "Inbox"),
+        (Place::Instances, "/instances", "Instances"),
+        (Place::Receipts, "/receipts", "Receipts"),
+        (Place::Deciders, "/deciders", "Deciders"),
+    ];
+    html! {
+        header.bar { div {
+            a.name href="/" { "Permission Protocol" }
+            @if let Some(viewer) = viewer {
+                nav aria-label="Main" {
+                    @for (at, path, name) in places {
+                        a href=(path) aria-current=[(at == place).then_some("page")] { (name) }
+                    }
+                }
+                @match viewer {
+                    Viewer::Decider(session) => {
+                        form method="post" action="/sign-out" {
+                            span.who { (session.person) }
+                            button.plain type="submit" { "Sign out" }
+                        }
+                    }
+                    Viewer::Demonstration => { span class="pill warn" { "Demonstration" } }
+                }
+            }
+        } }
+    }
+}
+
+fn foot(viewer: Option<&Viewer>) -> Markup {
+    let words = match viewer {
+        Some(Viewer::Demonstration) => {
+            "Nobody decides in earnest here yet: decisions are of scope demo, and no production gate accepts them."
+        }
+        _ => {
+            "A decision is a signature by your own key. The host verifies it again before it acts, and so can anyone."
+        }
+    };
+    html! { footer.foot { div { p { (words) } } } }
+}
+
+/// A problem, for a person.
+pub(crate) fn refusal(problem: &Problem) -> Response {
+    if problem.status == StatusCode::UNAUTHORIZED {
+        return crate::page::go("/sign-in");
+    }
+    let content = html! {
+        h1 { (problem.status.canonical_reason().unwrap_or("That did not work")) }
+        p.lead { (sentence(&problem.detail)) }
+        p { a href="/" { "Back to the inbox" } }
+        p.small { "Code for programs and reports: " code { (problem.code) } }
+    };
+    with_status(problem.status, None, Place::Elsewhere, "Not done", &content)
+}
+
+/// An error as a sentence.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let whole = format!("{first}{}", characters.as_str());
+    if whole.ends_with(['.', '!', '?']) { whole } else { whole + "." }
+}
+
+/// A time for people: to the second, in UTC, with the exact one for programs.
+pub(crate) fn time(at: Timestamp) -> Markup {
+    let exact = at.to_string();
+    html! { time datetime=(exact) { (plain(&exact)) } }
+}
+
+/// How much is left until then, by the clock of the server.
+pub(crate) fn countdown(until: Timestamp) -> Markup {
+    let left = (until.as_millis() - SystemClock.now().as_millis()) / 60_000;
+    let words = match left {
+        ..0 => "lapsed".to_owned(),
+        0 => "less than a minute left".to_owned(),
+        1..120 => format!("{left} min left"),
+        _ => format!("{} h left", left / 60),
+    };
+    html! { span data-until=(until.as_millis()) { (words) } ", until " (time(until)) }
+}
+
+fn plain(exact: &str) -> String {
+    let seconds = exact.split('.').next().unwrap_or(exact);
+    format!("{} UTC", seconds.replace('T', " "))
+}

@@ -1,0 +1,158 @@
+//! Receipts with their verification, and the people who may decide.
+
+use crate::page::inbox::names;
+use crate::page::layout::{Place, page as whole, sentence, time};
+use crate::page::{Page, Viewer, go};
+use crate::problem::Problem;
+use crate::routes::Asked;
+use ::receipt::{DeciderSet, Judged, VerifiedReceipt, verify_approvals};
+use engine::api::{Query, ReceiptFate, ReceiptRow, View};
+use maud::{Markup, html};
+use workflow::{Escaped, Quoted, ReceiptId};
+
+pub(crate) fn list(asked: &Asked) -> Page {
+    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/receipts")) };
+    let View::Receipts { mut receipts } =
+        asked.view(&viewer.principal(), Query::Receipts { tenant: None })?
+    else {
+        return Err(Problem::internal(&"the engine answered no receipts"));
+    };
+    receipts.reverse();
+    let content = html! {
+        h1 { "Receipts" }
+        p.lead { "Every decision, signed. Anyone can verify one offline." }
+        @if receipts.is_empty() { p.empty { "No request has been decided yet." } } @else {
+            ul.rows { @for row in receipts.iter().take(200) { (line(row)) } }
+        }
+    };
+    Ok(whole(Some(&viewer), Place::Receipts, "Receipts", &content))
+}
+
+fn line(row: &ReceiptRow) -> Markup {
+    html! {
+        li {
+            div.head {
+                a.what href={ "/receipts/" (row.receipt_id) } { (row.receipt_id) }
+                span.pill { (Escaped(&row.tenant)) }
+                (status(&row.status))
+            }
+            p.small { "issued " (row.issued_at.as_deref().unwrap_or("at no known time")) }
+        }
+    }
+}
+
+fn status(status: &str) -> Markup {
+    let tone = if status == "APPROVED" { "pill yes" } else { "pill no" };
+    html! { span class=(tone) { (Escaped(status)) } }
+}
+
+pub(crate) fn page(asked: &Asked) -> Page {
+    let id: ReceiptId = asked.part("receipt")?;
+    let Some(viewer) = asked.viewer()? else { return Ok(go(&format!("/sign-in?next=/receipts/{id}"))) };
+    let View::Receipt(row) = asked.view(&viewer.principal(), Query::Receipt { receipt: id.clone() })? else {
+        return Err(Problem::internal(&"the engine answered no receipt"));
+    };
+    let verified = ::receipt::verify(&row.kept.receipt.artifact, asked.state.host.keys());
+    let trust = asked.state.host.trust()?;
+    let content = html! {
+        h1 { "Receipt" }
+        p.lead.mono { (id) }
+        @match &verified {
+            Err(error) => { div.note role="alert" { p { strong { "It does not verify. " } (sentence(&error.to_string())) } } }
+            Ok(receipt) => { (facts(&row, receipt)) (people(&row, receipt, trust.deciders())) }
+        }
+        h2 { "Verify it yourself" }
+        pre.exact { "pp-host receipts export " (id) " > receipt.json\npp-host keys export > keys.json\npp-host deciders export > deciders.json\npp-host verify receipt.json --keys keys.json --deciders deciders.json" }
+        p { a href={ "/approvals/" (row.request_id) } { "The request that it decides" } }
+    };
+    Ok(whole(Some(&viewer), Place::Receipts, "Receipt", &content))
+}
+
+fn facts(row: &ReceiptRow, receipt: &VerifiedReceipt) -> Markup {
+    let opened = row.kept.receipt.opening().is_some_and(|opening| receipt.open(&opening).is_ok());
+    html! {
+        div.sheet { dl.facts {
+            dt { "States" }
+            dd {
+                (status(receipt.decision().as_str())) " "
+                @if receipt.scope() == Some(::receipt::Scope::Demo) { span class="pill warn" { "demo: proves nothing" } }
+            }
+            dt { "Verified" }
+            dd {
+                span class="pill yes" { "signature, key, canonical form, projection" } " "
+                @if opened { span class="pill yes" { "commitment opened" } }
+            }
+            dt { "Decided by" }
+            dd { @if let Some(decider) = receipt.decider() { (Escaped(&decider.id)) } @else { "nobody named" } }
+            dt { "For" } dd { (Escaped(receipt.agent_id())) }
+            dt { "Key" } dd { code { (Escaped(receipt.key_id())) } }
+            dt { "Issued" } dd { (time(receipt.created_at())) }
+            dt { "Redeemable" } dd { "until " (time(receipt.expires_at())) }
+            @match &row.fate {
+                ReceiptFate::Decision { redeemed_at, attested, revoked_at } => {
+                    dt { "Spent" } dd { @match redeemed_at { Some(at) => (time(*at)), None => "not yet" } }
+                    dt { "Outcome" } dd { @if *attested { "signed" } @else { "none yet" } }
+                    @if let Some(at) = revoked_at { dt { "Revoked" } dd { span class="pill no" { "revoked" } " " (time(*at)) } }
+                }
+                ReceiptFate::Revocation { revokes } => {
+                    dt { "Revokes" } dd { a href={ "/receipts/" (revokes) } { (revokes) } }
+                }
+            }
+        } }
+    }
+}
+
+/// The people whose signatures the receipt commits to, verified again with the keys that operators have registered.
+fn people(row: &ReceiptRow, receipt: &VerifiedReceipt, deciders: &DeciderSet) -> Markup {
+    let opened = row.kept.receipt.opening().and_then(|opening| receipt.open(&opening).ok());
+    let Some(opened) = opened else { return html! {} };
+    let content = match verify_approvals(&opened, deciders, Judged::AsIssued) {
+        _ if receipt.scope() == Some(::receipt::Scope::Demo) => {
+            html! { p { "Nobody's own key: it is for show." } }
+        }
+        Ok(decisions) if !decisions.is_empty() => html! {
+            ul.rows { @for decision in &decisions { li {
+                div.head {
+                    strong { (decision.person()) }
+                    span.pill { (decision.role()) }
+                    (status(decision.decision().as_str()))
+                }
+                p.small { "key " code { (decision.key_id()) } " · " (time(decision.statement().decided_at)) }
+                @if let Some(reason) = &decision.statement().reason { p { (Quoted(reason).to_string()) } }
+            } } }
+        },
+        Ok(_) => {
+            html! { p { "No person signed it: the policy decided." } }
+        }
+        Err(error) => {
+            html! { div.note { p { strong { "The people's signatures do not verify. " } (sentence(&error.to_string())) } } }
+        }
+    };
+    html! { h2 { "Signed by" } (content) }
+}
+
+pub(crate) fn deciders(asked: &Asked) -> Page {
+    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/deciders")) };
+    let trust = asked.state.host.trust()?;
+    let people = trust.deciders().people();
+    let content = html! {
+        h1 { "Deciders" }
+        p.lead { "Who may decide, as operators of this host have recorded it." }
+        @if people.is_empty() { p.empty { "Nobody yet: this is a demonstration." } }
+        ul.rows { @for person in people { li {
+            div.head {
+                strong { (person.id) }
+                span.small { (names(&person.roles)) }
+                @if person.removed_at.is_some() { span class="pill no" { "removed" } }
+            }
+            p.small { @if person.tenants.is_empty() { "every tenant" } @else { (names(&person.tenants)) } }
+            @for own in &person.keys { p.small {
+                @if own.key.as_passkey().is_some() { "passkey " } @else { "key " }
+                code { (own.key.key_id()) }
+                @if own.revoked_at.is_some() { " " span class="pill no" { "revoked" } }
+            } }
+        } } }
+        @if matches!(viewer, Viewer::Demonstration) { p.small { "The first decider ends the demonstration." } }
+    };
+    Ok(whole(Some(&viewer), Place::Deciders, "Deciders", &content))
+}
