@@ -120,6 +120,9 @@ impl From<Error> for Problem {
                 (S::CONFLICT, "nothing-to-do")
             }
             Error::Unresolved { .. } | Error::Unreviewed { .. } => (S::CONFLICT, "unsettled"),
+            Error::Passkey(_) => (S::UNPROCESSABLE_ENTITY, "passkey-refused"),
+            Error::NoPasskey { .. } => (S::CONFLICT, "no-passkey"),
+            Error::UnknownPasskey => (S::FORBIDDEN, "unknown-passkey"),
             Error::CannotCount { .. } => (S::UNPROCESSABLE_ENTITY, "cannot-count"),
             Error::Statement(_) | Error::Issue(_) => (S::UNPROCESSABLE_ENTITY, "statement-refused"),
             Error::Params(_)

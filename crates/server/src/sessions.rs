@@ -61,20 +61,20 @@ impl<T> Kept<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     people: Kept<PersonId>,
-    challenges: Kept<()>,
+    challenges: Kept<[u8; 32]>,
 }
 
 impl Sessions {
-    /// A new challenge, good once.
-    pub(crate) fn challenge(&self) -> Result<String, Problem> {
-        let nonce = secret()?;
-        self.challenges.keep(&nonce, (), CHALLENGE_LASTS);
-        Ok(nonce)
+    /// The nonce of a new challenge, good once: its name for the browser, and its bytes.
+    pub(crate) fn challenge(&self) -> Result<(String, [u8; 32]), Problem> {
+        let (name, nonce) = (secret()?, random()?);
+        self.challenges.keep(&name, nonce, CHALLENGE_LASTS);
+        Ok((name, nonce))
     }
 
-    /// Takes a challenge back: whether it was given out and not used yet.
-    pub(crate) fn redeem(&self, nonce: &str) -> bool {
-        self.challenges.take(nonce).is_some()
+    /// Takes a nonce back, if it was given out and not used yet.
+    pub(crate) fn redeem(&self, name: &str) -> Option<[u8; 32]> {
+        self.challenges.take(name)
     }
 
     /// Begins a session, and says which cookie stands for it.
@@ -92,9 +92,12 @@ impl Sessions {
     }
 }
 
+fn random() -> Result<[u8; 32], Problem> {
+    engine::random_bytes().map_err(|error| Problem::internal(&error))
+}
+
 fn secret() -> Result<String, Problem> {
-    let bytes = engine::random_bytes().map_err(|error| Problem::internal(&error))?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+    Ok(random()?.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     }))

@@ -3,13 +3,20 @@
 use crate::cli::data_dir::Data;
 use crate::cli::feed::Bulletin;
 use crate::cli::work::Working;
-use crate::cli::{Exit, session};
+use crate::cli::{Exit, complain, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::{Clock as _, Host, SystemClock};
+use engine::api::Account;
+use engine::{Clock as _, Host, Invite, SystemClock};
+use receipt::{PersonId, RelyingParty};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{Feed, Server, ServerOptions, SiteUrl};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// The role of the first decider.
+const ROLE: &str = "release";
 
 /// Drive everything that is due, and serve: an API for programs, a page on which people decide.
 ///
@@ -23,6 +30,10 @@ pub(crate) struct Serve {
     /// Where people's browsers reach it: the https:// URL of the proxy. Default: http://localhost and the port.
     #[arg(long, value_name = "URL", env = "PP_HOST_URL")]
     url: Option<SiteUrl>,
+
+    /// Under which name the first person decides, where nobody does yet: the link to register is printed. Default: this account's name.
+    #[arg(long, value_name = "NAME")]
+    first_decider: Option<PersonId>,
 
     #[command(flatten)]
     working: Working,
@@ -56,6 +67,7 @@ impl Serve {
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {} (--listen names another address)", self.listen))?;
         let server = Server::new(listener, host.clone(), feed, options)?;
+        self.invite_first(host, server.url())?;
         self.working.work(data, host, Some(server))
     }
 }
@@ -73,6 +85,37 @@ impl Serve {
                 self.listen
             ),
         }
+    }
+}
+
+impl Serve {
+    /// Who decides first is invited by the account that starts the host, where nobody decides yet.
+    fn invite_first(&self, host: &Host, url: &SiteUrl) -> anyhow::Result<()> {
+        let decider = match &self.first_decider {
+            Some(named) => named.clone(),
+            None => Account::own().as_str().to_lowercase().parse()?,
+        };
+        let first = Invite {
+            decider,
+            roles: [ROLE.parse()?].into(),
+            tenants: BTreeSet::new(),
+            relying_party: RelyingParty::of_origin(url.origin())?,
+            lifetime: Duration::from_secs(24 * 3_600),
+        };
+        match host.invite_first(Account::own().as_str(), first) {
+            Ok(Some(code)) => {
+                complain(&format!(
+                    "register the first decider, once and within a day: {url}/register#{code}"
+                ));
+            }
+            Ok(None) => {}
+            // Where the authority is another process, people are invited there.
+            Err(engine::Error::SaidElsewhere) => complain(
+                "nobody decides yet: invite the first decider where the authority is (pp-host deciders invite)",
+            ),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 }
 

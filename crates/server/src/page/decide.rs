@@ -7,9 +7,7 @@ use crate::page::layout::{Place, page, sentence};
 use crate::page::{Page, Viewer, field, go, request};
 use crate::problem::Problem;
 use crate::routes::Asked;
-use ::receipt::{
-    AssertionResponse, Decision, Envelope, EnvelopeSignature, PAYLOAD_TYPE, PublicKey, challenge,
-};
+use ::receipt::{AssertionResponse, Decision, Envelope, PAYLOAD_TYPE, PublicKey, challenge};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -78,19 +76,11 @@ pub(crate) fn statement(asked: &Asked) -> Page {
     let Draft { decision, reason } = asked.json()?;
     let decision = decision_of(&decision)?;
     let statement = draw_up(asked, &session, decision, reason)?;
-    let passkeys = passkeys(asked, &session)?;
-    let origin = asked.state.site.url().origin();
-    let here: Vec<_> = passkeys
-        .iter()
-        .filter_map(PublicKey::as_passkey)
-        .filter(|passkey| passkey.origins().contains(origin))
-        .collect();
+    let keys = passkeys(asked, &session)?;
+    let here: Vec<_> = keys.iter().filter_map(PublicKey::as_passkey).collect();
     let Some(first) = here.first() else {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "no-passkey",
-            format!("none of {}'s keys is a passkey of {origin}: sign with a key elsewhere", session.person),
-        ));
+        let origin = asked.state.site.url().origin().to_owned();
+        return Err(engine::Error::NoPasskey { decider: session.person, origin }.into());
     };
     json(
         StatusCode::OK,
@@ -112,12 +102,10 @@ pub(crate) fn signature(asked: &Asked) -> Page {
     let own =
         |key: &&PublicKey| key.as_passkey().is_some_and(|passkey| passkey.credential_id() == credential);
     let key = keys.iter().find(own).ok_or_else(|| {
-        let detail = format!("that passkey is none of {}'s that counts", session.person);
+        let detail = format!("that passkey is none of {}'s that counts here now", session.person);
         Problem::new(StatusCode::FORBIDDEN, "not-your-passkey", detail)
     })?;
-    let signature =
-        EnvelopeSignature { key_id: key.key_id().to_string(), signature: assertion.response()?.into() };
-    let envelope = Envelope::new(PAYLOAD_TYPE, statement.as_bytes(), vec![signature]).map_err(|error| {
+    let envelope = Envelope::asserted(&statement, key.key_id(), assertion.response()?).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "statement-refused", error.to_string())
     })?;
     json(StatusCode::OK, &carry(asked, &session, &request, envelope.to_json().canonical())?)
@@ -133,13 +121,9 @@ fn carry(
     Decided::of(asked.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
 }
 
-/// The person's keys that are passkeys and are not revoked.
+/// The person's passkeys that may sign on this page now.
 fn passkeys(asked: &Asked, session: &DeciderSession) -> Result<Vec<PublicKey>, Problem> {
-    let trust = asked.state.host.trust()?;
-    let person = trust.deciders().person(&session.person);
-    let keys = person.into_iter().flat_map(|person| &person.keys);
-    let live = keys.filter(|own| own.revoked_at.is_none() && own.key.as_passkey().is_some());
-    Ok(live.map(|own| own.key.clone()).collect())
+    Ok(asked.state.host.passkeys(&session.person, asked.state.site.url().origin())?)
 }
 
 /// A denial says why.

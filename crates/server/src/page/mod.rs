@@ -8,6 +8,7 @@ mod inbox;
 mod instance;
 mod layout;
 mod receipt;
+mod register;
 mod request;
 mod sign_in;
 
@@ -21,7 +22,7 @@ use engine::api::{Account, DeciderSession, Principal};
 pub(crate) use layout::refusal;
 
 /// The routes of the page.
-pub(crate) static ROUTES: [Route; 20] = [
+pub(crate) static ROUTES: [Route; 23] = [
     get("/", "What waits for the person.", inbox::inbox).for_people(),
     get("/sign-in", "Sign in with a passkey.", sign_in::page_of_sign_in).for_people(),
     post("/sign-in/challenge", "A challenge for a sign-in.", sign_in::challenge).for_people(),
@@ -46,6 +47,11 @@ pub(crate) static ROUTES: [Route; 20] = [
     get("/instances/{tenant}/{instance}/events", "The timeline, live.", instance::events).for_people(),
     get("/receipts", "Receipts.", receipt::list).for_people(),
     get("/receipts/{receipt}", "One receipt, verified.", receipt::page).for_people(),
+    get("/register", "Register a passkey with an invitation.", register::page_of_registration).for_people(),
+    post("/register/challenge", "What a new passkey is to sign.", register::challenge)
+        .with(BodyKind::Json)
+        .for_people(),
+    post("/register", "Register a passkey.", register::register).with(BodyKind::Json).for_people(),
     get("/deciders", "Who may decide.", receipt::deciders).for_people(),
     get("/assets/pp.css", "The page's style.", assets::style).for_people(),
     get("/assets/pp.js", "The page's script.", assets::script).for_people(),

@@ -60,7 +60,7 @@ fn facts(detail: &RequestDetail) -> Markup {
             dd { a href={ "/instances/" (made.tenant) "/" (made.instance) } { (made.instance) } ", call #" (made.call) }
             dt { "Code" } dd { code { (made.component) } br; (seen(&detail.text, "code ")) }
             dt { "Environment" } dd { (made.environment.as_str()) ", " (made.reversibility.as_str()) }
-            dt { "Policy" } dd { (detail.row.policy) br; span.small { (detail.ruling) } }
+            dt { "Policy" } dd { (detail.ruling) }
             dt { "Signed" }
             dd {
                 @if detail.row.approved.is_empty() && detail.row.denied.is_empty() { "nobody yet" }
@@ -215,10 +215,8 @@ fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Ma
             div.note { p { (crate::page::layout::sentence(&why)) } }
         });
     }
-    let trust = asked.state.host.trust()?;
-    let has_passkey = trust.deciders().person(&session.person).is_some_and(|person| {
-        person.keys.iter().any(|own| own.revoked_at.is_none() && own.key.as_passkey().is_some())
-    });
+    let origin = asked.state.site.url().origin();
+    let has_passkey = !asked.state.host.passkeys(&session.person, origin)?.is_empty();
     Ok(html! {
         h2 id="decide" { "Your decision" }
         div.sheet {

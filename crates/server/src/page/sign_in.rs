@@ -7,13 +7,9 @@ use crate::page::layout::{Place, page};
 use crate::page::{Page, go};
 use crate::problem::Problem;
 use crate::routes::Asked;
-use ::receipt::{PersonId, challenge as challenge_of};
 use axum::http::{HeaderValue, StatusCode, header};
 use maud::html;
 use serde::{Deserialize, Serialize};
-
-/// The type of what a sign-in signs.
-const PAYLOAD_TYPE: &str = "application/vnd.pp-host.sign-in";
 
 /// What the browser asks the passkey for.
 #[derive(Serialize)]
@@ -56,47 +52,25 @@ pub(crate) fn page_of_sign_in(asked: &Asked) -> Page {
 }
 
 pub(crate) fn challenge(asked: &Asked) -> Page {
-    let nonce = asked.state.sessions.challenge()?;
-    let challenge = challenge_of(PAYLOAD_TYPE, nonce.as_bytes());
+    let (nonce, bytes) = asked.state.sessions.challenge()?;
+    let challenge = asked.state.host.sign_in_challenge(&bytes);
     let rp_id = asked.state.site.url().host().to_owned();
     json(StatusCode::OK, &Ceremony { challenge: text(challenge.as_bytes()), nonce, rp_id })
 }
 
 pub(crate) fn sign_in(asked: &Asked) -> Page {
     let Signed { nonce, assertion, next } = asked.json()?;
-    let refused = |code, detail: String| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
-    if !asked.state.sessions.redeem(&nonce) {
-        return refused("challenge", "the sign-in took too long, or was tried before: try again".to_owned());
-    }
-    let person = match known(asked, &nonce, &assertion)? {
-        Ok(person) => person,
-        Err(why) => return refused("passkey", why),
+    let Some(nonce) = asked.state.sessions.redeem(&nonce) else {
+        let detail = "the sign-in took too long, or was tried before: try again";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "challenge", detail));
     };
+    let credential = bytes(&assertion.credential)?;
+    let person = asked.state.host.signed_in(&nonce, &credential, &assertion.response()?)?;
     let cookie = asked.state.sessions.begin(person)?;
     let next = next.filter(|next| is_here(next)).unwrap_or_else(|| "/".to_owned());
     let mut response = json(StatusCode::OK, &SignedIn { next })?;
     set_cookie(&mut response, &cookie)?;
     Ok(response)
-}
-
-/// Whose passkey signed the challenge.
-fn known(asked: &Asked, nonce: &str, assertion: &Assertion) -> Result<Result<PersonId, String>, Problem> {
-    let credential = bytes(&assertion.credential)?;
-    let trust = asked.state.host.trust()?;
-    let challenge = challenge_of(PAYLOAD_TYPE, nonce.as_bytes());
-    for person in trust.deciders().people().iter().filter(|person| person.removed_at.is_none()) {
-        for own in &person.keys {
-            let Some(passkey) = own.key.as_passkey().filter(|key| key.credential_id() == credential) else {
-                continue;
-            };
-            if own.revoked_at.is_some() {
-                return Ok(Err(format!("that passkey of {} is revoked", person.id)));
-            }
-            let verified = passkey.verify(&challenge, &assertion.response()?);
-            return Ok(verified.map(|_| person.id.clone()).map_err(|error| error.to_string()));
-        }
-    }
-    Ok(Err("that passkey is no decider's here".to_owned()))
 }
 
 pub(crate) fn sign_out(asked: &Asked) -> Page {
