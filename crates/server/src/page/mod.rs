@@ -25,7 +25,9 @@ pub(crate) use layout::refusal;
 pub(crate) static ROUTES: [Route; 23] = [
     get("/", "What waits for the person.", inbox::inbox).for_people(),
     get("/sign-in", "Sign in with a passkey.", sign_in::page_of_sign_in).for_people(),
-    post("/sign-in/challenge", "A challenge for a sign-in.", sign_in::challenge).for_people(),
+    post("/sign-in/challenge", "A challenge for a sign-in.", sign_in::challenge)
+        .with(BodyKind::Json)
+        .for_people(),
     post("/sign-in", "Sign in.", sign_in::sign_in).with(BodyKind::Json).for_people(),
     post("/sign-out", "Sign out.", sign_in::sign_out).with(BodyKind::Form).for_people(),
     get("/approvals/{request}", "One request.", request::page).for_people(),
