@@ -1,5 +1,6 @@
 //! The API for tenants' programs: what each call answers, and that it is what the command line answers.
 
+use crate::support;
 use crate::support::http::{Answer, Served};
 use crate::support::{cli, guest};
 use serde_json::{Value, json};
@@ -205,4 +206,28 @@ fn an_upload_is_a_workflow_and_counts() {
     assert_eq!(served.post_as(&other, "/v1/instances", &create).code(), "no-workflow");
     let deleted = served.send("DELETE", &path, &[("Authorization", bearer.as_str())], b"");
     assert_eq!((deleted.status, served.get_as(&token, &path).status), (204, 404));
+}
+
+/// The lines of the documentation, as a shell runs them.
+#[test]
+fn the_documented_lines_run_as_they_stand() {
+    if !support::installed(&["bash", "curl", "jq"]) {
+        return;
+    }
+    let page = std::fs::read_to_string(support::root().join("docs/api.md")).unwrap();
+    let lines = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let served = Served::begin();
+    let token = token(&served, "acme", ALL);
+    let ran = std::process::Command::new("bash")
+        .args(["-euo", "pipefail", "-c", lines])
+        .current_dir(support::root())
+        .env("URL", format!("http://{}", served.authority()))
+        .env("TOKEN", &token)
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{out}\n{err}");
+    for words in ["\"created\":true", "\"view\":\"requests\"", "\"fact\":\"loaded\"", "\"keys\"", "ok"] {
+        assert!(out.contains(words), "{words}: {out}");
+    }
 }
