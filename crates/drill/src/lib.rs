@@ -21,6 +21,7 @@ mod fixture;
 mod guests;
 mod loading;
 mod operator;
+mod passkeys;
 mod people;
 mod planted;
 mod precedents;
@@ -200,6 +201,7 @@ pub fn attacks() -> Vec<Attack> {
         words::attacks(),
         decisions::attacks(),
         people::attacks(),
+        passkeys::attacks(),
         planted::attacks(),
         precedents::attacks(),
         authority::attacks(),

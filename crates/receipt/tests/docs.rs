@@ -208,3 +208,47 @@ print(statement.predicate_type, statement.subject[0].digest['sha256'])";
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// A decision by passkey, with other people's code.
+#[test]
+fn the_script_for_passkeys_verifies() {
+    use crate::common::passkey::Browser;
+    let python = |arguments: &[&str]| Command::new("python3").args(arguments).output();
+    if !python(&["-c", "import cryptography"]).is_ok_and(|output| output.status.success()) {
+        return crate::common::not_run("the script for passkeys needs python3 with cryptography");
+    }
+    let script = block("python", "An approval by passkey");
+    for (name, browser) in [("es256", Browser::es256(0x41)), ("eddsa", Browser::eddsa(0x41))] {
+        let run = |case: &str, signing: &Browser| {
+            let folder = folder(&format!("docs-passkey-{name}-{case}"), false);
+            let mut deciders = receipt::DeciderSet::new();
+            deciders.insert(crate::common::person("alice", &browser)).unwrap();
+            let text = statement(&crate::common::request(), Decision::Approved).canonical();
+            let response = signing.get(&receipt::challenge(receipt::PAYLOAD_TYPE, text.as_bytes()));
+            let key = receipt::StatementSigner::public_key(&browser).key_id();
+            let envelope = receipt::Envelope::asserted(&text, key, response).unwrap();
+            let request =
+                with(&crate::common::request(), "approvals", Some(Json::array([envelope.to_json()])));
+            fs::write(folder.join("deciders.json"), deciders.to_json()).unwrap();
+            fs::write(folder.join("request.json"), request.canonical()).unwrap();
+            let output = Command::new("python3").arg("-c").arg(&script).current_dir(folder).output().unwrap();
+            (output.status.success(), String::from_utf8(output.stdout).unwrap())
+        };
+        let good = "APPROVED by alice at https://approvals.example\n".to_owned();
+        assert_eq!(run("good", &browser), (true, good));
+        let other = Browser { secret: Browser::es256(0x42).secret, ..browser.clone() };
+        let unverified = Browser { flags: 1, ..browser.clone() };
+        let elsewhere = Browser { origin: "https://evil.example".to_owned(), ..browser.clone() };
+        let foreign = Browser { rp_id: "evil.example".to_owned(), ..browser.clone() };
+        let embedded = Browser { more: r#","crossOrigin":true"#.to_owned(), ..browser.clone() };
+        for (case, signing) in [
+            ("key", other),
+            ("unverified", unverified),
+            ("origin", elsewhere),
+            ("rp", foreign),
+            ("embedded", embedded),
+        ] {
+            assert!(!run(case, &signing).0, "{case}");
+        }
+    }
+}
