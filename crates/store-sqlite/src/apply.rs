@@ -20,7 +20,7 @@ use workflow::{ReceiptId, TenantId};
 /// How many of the last characters of an instance's output are kept.
 const OUTPUT: i64 = 1 << 20;
 
-/// A write whose texts are made: whoever hands it over does that work, and not the one thread that writes for everybody.
+/// A write whose texts are made: the caller's thread does that work, not the one thread that writes.
 pub(crate) enum Record {
     Create {
         place: JournalPosition,

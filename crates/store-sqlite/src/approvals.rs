@@ -22,7 +22,7 @@ pub(crate) fn add_act(db: &Connection, seen: u64, at: Timestamp, body: &str) -> 
     run(db, "INSERT INTO acts (at, body) VALUES (?1, ?2)", params![at.as_millis(), body])
 }
 
-/// Refuses to go on with what somebody has meanwhile added to.
+/// Refuses a write where another act was recorded since its writer looked.
 pub(crate) fn check_acts(db: &Connection, seen: u64) -> Result<(), StoreError> {
     match last_act(db)? == seen {
         true => Ok(()),

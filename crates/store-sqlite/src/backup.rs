@@ -25,7 +25,7 @@ pub struct Copied {
     pub left_out: Vec<PathBuf>,
 }
 
-/// What belongs to the process that owns the folder, or is made anew by whoever opens it.
+/// What belongs to the process that owns the folder, or is made anew when it is opened.
 const LEFT_OUT: [&str; 3] = ["cache", "control.sock", "lock"];
 
 /// The journal's name, and what belongs to it while it is open.
@@ -91,7 +91,7 @@ fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
     made.map_err(|error| at(to, &error))?;
     let mut copy = Connection::open(to).map_err(classify)?;
     let backup = Backup::new(&journal, &mut copy).map_err(classify)?;
-    // All pages in one step: the moment is the same for all of them, and nobody who writes meanwhile has to wait.
+    // All pages in one step: the moment is the same for all of them, and no writer has to wait.
     match backup.step(-1).map_err(classify)? {
         StepResult::Done => {}
         other => {

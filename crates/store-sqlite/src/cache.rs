@@ -33,7 +33,7 @@ pub(crate) struct WriterCache {
     texts: HashMap<String, i64>,
     /// The place of the next fact, where it is known.
     next: Option<i64>,
-    /// What the database says of itself as long as nobody else writes to it.
+    /// What the database says of itself as long as no other process writes to it.
     version: i64,
     changes: HashMap<TenantId, Change>,
     /// What tenants kept before this transaction, those that were asked about.
@@ -175,7 +175,7 @@ impl WriterCache {
         Ok(row)
     }
 
-    /// Begins a transaction: what is remembered does not hold where somebody else has written since the last one.
+    /// Begins a transaction: what is remembered does not hold where another process has written since the last one.
     pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
         let version = one(db, "PRAGMA data_version", [], cell_0)?.unwrap_or_default();
         if self.version != version {
@@ -270,7 +270,7 @@ impl WriterCache {
         Ok(())
     }
 
-    /// Tells everybody what has been committed.
+    /// Publishes what has been committed.
     pub(crate) fn publish(&mut self, seen: &mut Seen) {
         self.tail.publish(seen, self.next.map(|next| next - 1));
     }

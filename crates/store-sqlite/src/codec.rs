@@ -2,7 +2,7 @@
 //!
 //! JSON text has no control characters, so that each of them can stand for something; a text without any stands for itself. Nothing is
 //! squeezed beyond that: what a workflow said can be read in the database as it stands, and the table `words` and the view `facts` say
-//! the rest to whoever has nothing but `sqlite3`.
+//! the rest to a reader with `sqlite3` only.
 
 use std::sync::LazyLock;
 

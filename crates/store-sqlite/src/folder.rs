@@ -40,7 +40,7 @@ impl DataFolder {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(failed)?;
-        // Whoever can open it can lock it.
+        // An account that can open it can lock it.
         ownership::close_to_others(&lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),

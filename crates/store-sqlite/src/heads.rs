@@ -7,9 +7,9 @@
 //!                                           └── the tail ──────────────────────────────┘
 //! ```
 //!
-//! An entry names the one before it in its instance's journal, so that whoever knows the last has all of them. Which is the last is in the
+//! An entry names the one before it in its instance's journal, so that the last one leads to all of them. Which is the last is in the
 //! instance's row as of when it was last entered in the agenda. A step in between changes nothing but the table of entries: its row is in the tail,
-//! which is never longer than [`LONGEST`] and is in memory where somebody writes. An instance's entries count against its tenant's quota
+//! which is never longer than [`LONGEST`] and is in memory in the process that writes. An instance's entries count against its tenant's quota
 //! with the row that says which is the last; those in the tail are counted beside.
 
 use crate::journal;
@@ -49,7 +49,7 @@ pub(crate) struct Heads {
     growth: i64,
 }
 
-/// What everybody may know of it.
+/// What readers may know of it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Up to there it is whole.
@@ -161,7 +161,7 @@ impl Heads {
         Ok(self.bytes.drain().collect())
     }
 
-    /// Tells everybody what has been committed: up to `upto`, if anything was.
+    /// Publishes what has been committed: up to `upto`, if anything was.
     pub(crate) fn publish(&mut self, seen: &mut Seen, upto: Option<i64>) {
         if std::mem::take(&mut self.is_new) {
             *seen = Seen { upto: seen.upto, ..Seen::default() };
@@ -188,19 +188,19 @@ impl Heads {
 }
 
 impl Hint {
-    /// Whether whoever sees the facts up to that place sees everything that this speaks of.
+    /// Whether a reader that sees the facts up to that place sees everything that this speaks of.
     pub(crate) fn is_seen_at(self, seq: u64) -> bool {
         self.upto <= seq.cast_signed()
     }
 
-    /// Of whoever knows the whole tail.
+    /// Of a process that knows the whole tail.
     pub(crate) fn of_all(last: Option<i64>) -> Self {
         Self { upto: i64::MAX, last }
     }
 }
 
 impl Seen {
-    /// What is known of an instance's end. It holds for whoever begins to read afterwards.
+    /// What is known of an instance's end. It holds for reads that begin afterwards.
     pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
         Hint { upto: self.upto, last: self.ends.get(key).copied() }
     }
@@ -240,7 +240,7 @@ fn since(db: &Connection, row: i64, hint: Option<Hint>) -> Result<Option<i64>, S
     Ok(known.max(one(db, NEWER, [upto, row], cell_0::<i64>)?))
 }
 
-/// A tenant's bytes in the tail, for whoever knows nothing of it.
+/// A tenant's bytes in the tail, for a process that does not write.
 pub(crate) fn bytes(db: &Connection, tenant: &TenantId) -> Result<i64, StoreError> {
     let ends = unsettled(db, settled(db)?)?;
     Ok(ends.iter().filter(|(key, _)| key.tenant == *tenant).map(|(_, end)| end.bytes).sum())

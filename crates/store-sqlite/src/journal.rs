@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use store::{Fact, InstanceKey, StoreError};
 use workflow::Entry;
 
-/// The text of entries that are appended together. It is made by whoever hands them over, not by the one thread that writes.
+/// The text of entries that are appended together. The caller's thread makes it, not the one thread that writes.
 #[derive(Debug)]
 pub(crate) struct Lines {
     /// How many they are.
@@ -306,7 +306,7 @@ pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
     Ok(numbered(spot, key, entries))
 }
 
-/// The bytes that a row's entries count for: its text and its digits are in these columns. Damage is for whoever reads it to tell.
+/// The bytes that a row's entries count for: its text and its digits are in these columns. A read reports damage.
 pub(crate) fn length(row: &Row<'_>, (body, bytes): (usize, usize)) -> Result<i64, StoreError> {
     let (body, bytes): (String, Option<Vec<u8>>) = (cell(row, body)?, cell(row, bytes)?);
     let length = match expand(&body, &bytes.unwrap_or_default(), None) {

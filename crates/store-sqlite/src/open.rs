@@ -22,7 +22,7 @@ pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error| StoreError::Folder { path: path.to_owned(), error };
     let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
     ownership::close_to_others(&made.map_err(failed)?).map_err(failed)?;
-    // What lies beside it has its mode, where it is new. A lock on either keeps the owner from writing.
+    // SQLite gives new files beside the journal its mode. A lock on one of them keeps the owner from writing.
     for beside in ["-wal", "-shm"].map(|ending| with_ending(path, ending)) {
         match File::options().write(true).open(&beside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -52,7 +52,7 @@ pub(crate) fn plain(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the file alone, whatever lies beside it.
+/// Opens the file alone, without the files beside it.
 pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
     let uri = format!("file:{}?immutable=1", percent_encoded(path));
     let flags =
@@ -60,7 +60,7 @@ pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
     Connection::open_with_flags(uri, flags).map_err(classify)
 }
 
-/// Opens the journal to read. A write-ahead log wants to be written to even then; where that is not allowed nobody else writes either,
+/// Opens the journal to read. A write-ahead log wants to be written to even then; where this account may not write, no process of this account writes,
 /// as far as this user goes, and the file is read as it lies.
 pub(crate) fn read(path: &Path) -> Result<Connection, StoreError> {
     read_as_it_is(path).and_then(|connection| ready(connection, path))
@@ -86,7 +86,7 @@ fn code(error: &Arc<dyn std::error::Error + Send + Sync>) -> Option<ErrorCode> {
     error.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()
 }
 
-/// A journal may be of an older format while nobody has opened it to write: then a copy in memory is brought to this one, and read.
+/// A journal stays of an older format until a process opens it to write. To read it, a copy in memory is migrated.
 fn ready(connection: Connection, path: &Path) -> Result<Connection, StoreError> {
     prepare_once(&connection).map_err(classify)?;
     connection.pragma_update(None, "cell_size_check", true).map_err(classify)?;
@@ -143,7 +143,7 @@ mod tests {
         let reader = {
             let store = Sqlite::open(&data).unwrap();
             assert_eq!(modes(), [0o600; 3]);
-            // As long as somebody reads, the files beside the journal stay.
+            // As long as a reader is open, the files beside the journal stay.
             let reader = read(&files[0]).unwrap();
             drop(store);
             reader

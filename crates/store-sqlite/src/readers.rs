@@ -1,4 +1,4 @@
-//! Connections that read. One who reads for long keeps nobody else from reading, nor from writing.
+//! Connections that read. A long read keeps no other read and no write from going on.
 
 use crate::open;
 use crate::sql::run;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::StoreError;
 
-/// How many connections are kept open while nobody uses them: to open one costs as much as twenty reads.
+/// How many idle connections are kept open: to open one costs as much as twenty reads.
 const IDLE: usize = 32;
 
 /// Connections that are free.

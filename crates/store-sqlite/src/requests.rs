@@ -31,7 +31,7 @@ const REQUESTED: [(&str, &str); 6] = [
 ];
 const INSTANCE: &str = "instance";
 
-/// A request's text, made by whoever hands it over.
+/// A request's text, made on the caller's thread.
 #[derive(Debug)]
 pub(crate) struct Particulars {
     /// What names it, and the length of its text.
@@ -138,7 +138,7 @@ pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, St
 
 /// A request as it is kept.
 pub(crate) struct Kept {
-    /// Whose it is.
+    /// The instance that made it.
     pub(crate) key: InstanceKey,
     instance: i64,
     /// The fact that it was made.

@@ -250,7 +250,7 @@ pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    // The log is moved by whoever knows when: crate::wal.
+    // crate::wal decides when the log is moved.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     prepare_once(connection)
 }

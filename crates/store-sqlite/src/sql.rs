@@ -73,7 +73,7 @@ pub(crate) fn run(db: &Connection, statement: &str, values: impl rusqlite::Param
     statement.execute(values).map(drop).map_err(classify)
 }
 
-/// An insert that fails where somebody else was first.
+/// An insert that fails where another writer was first.
 pub(crate) fn unique(
     db: &Connection,
     statement: &str,

@@ -59,7 +59,7 @@ fn remove_imported(folder: &DataFolder) -> Result<(), StoreError> {
     }
 }
 
-/// For whoever looks at everything, or follows what happens.
+/// Reads beyond the contract, to follow what happens in all instances.
 impl Sqlite {
     /// The last fact's place; 0 where there is none.
     ///
@@ -125,7 +125,7 @@ impl Sqlite {
 
     fn read_usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
         let settled = self.readers.read(|db| usage(db, tenant))?;
-        // Asked afterwards: what is settled in between is not counted twice. Whoever writes counts exactly.
+        // Asked afterwards: what is settled in between is not counted twice. The process that writes counts exactly.
         let bytes = match &self.writer {
             Some(writer) => writer.bytes_in_tail(tenant),
             None => self.readers.read(|db| heads::bytes(db, tenant))?,

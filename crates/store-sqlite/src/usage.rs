@@ -82,7 +82,7 @@ pub(crate) fn settle(db: &Connection, entry: &Entry, change: &mut Change) -> Res
     Ok(())
 }
 
-/// A request waits again that nobody had decided.
+/// An undecided request waits again.
 pub(crate) fn reopen(db: &Connection, request: &RequestId, change: &mut Change) -> Result<(), StoreError> {
     const REOPENED: &str = "UPDATE requests SET open = 1 WHERE id = ?1 AND open = 0 AND outcome IS NULL";
     change.pending += changed(db, REOPENED, [request.as_str()])?;

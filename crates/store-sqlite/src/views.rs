@@ -1,4 +1,4 @@
-//! For whoever has nothing but `sqlite3`: the words of the [shorthand](crate::codec), and views that spell everything out.
+//! For readers with `sqlite3` only: the words of the [shorthand](crate::codec), and views that spell everything out.
 //!
 //! The host itself reads neither. They are slow, and right: a test compares them with what the host reads.
 

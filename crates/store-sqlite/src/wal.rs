@@ -1,6 +1,6 @@
 //! The write-ahead log: when it is moved into the database, and whether the two belong together.
 //!
-//! Moving is done beside the one thread that writes, which only finishes what is left: nobody waits for the bulk of it. A log that is moved
+//! A second thread moves the bulk of the log; the thread that writes only finishes what is left, so no write waits for the bulk. A log that is moved
 //! wholly begins anew, and then the database without it says nothing. So both say where they stand, in the table `log`:
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //!   opened   what `closed` was when the log began: the database has to have got that far for the two to belong together
 //! ```
 //!
-//! A folder that was copied while somebody wrote to it can have a database and a log of different times. It is refused.
+//! A folder that was copied while a process wrote to it can have a database and a log of different times. It is refused.
 
 use crate::open;
 use crate::sql::run;
@@ -36,7 +36,7 @@ const HEADER: u64 = 32;
 /// A page in the log: 4 KiB and what it is.
 const FRAME: u64 = 4_096 + 24;
 
-/// Pages in the log before room is made for more: somebody who writes a little and goes needs none.
+/// Pages in the log before room is made for more: a process that writes a little and ends needs none.
 const FEW: u32 = 16;
 
 /// How much room is made at once, and how much of it may be left before there is more. To write where there is something already takes
@@ -89,7 +89,7 @@ impl Wal {
         Ok(log)
     }
 
-    /// Within a transaction: notes that a log begins with it, where one does.
+    /// Within a transaction: records that a log begins with it, where one does.
     pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
         if self.needs_room() {
             // Where there can be none, the log grows by itself, or says what is in the way.
@@ -121,7 +121,7 @@ impl Wal {
         }
     }
 
-    /// Ends the log: moves what is left in it. Where somebody still reads what is only in the log, it goes on.
+    /// Ends the log: moves what is left in it. While a reader needs pages that only the log has, the log continues.
     fn end(&mut self, db: &Connection) -> Result<(), StoreError> {
         run(db, "UPDATE log SET closed = closed + 1", [])?;
         self.begins = checkpoint(db)?;
@@ -143,7 +143,7 @@ impl Wal {
         (FEW..LONG).contains(&pages) && HEADER + u64::from(pages) * FRAME + LEFT > self.length
     }
 
-    /// Lengthens the file by zeros, which are no pages of a log. Nobody else lengthens it while a transaction that writes is open.
+    /// Lengthens the file by zeros, which are no pages of a log. No other process lengthens it while a transaction that writes is open.
     fn make_room(&mut self) -> io::Result<()> {
         let file = File::options().write(true).open(&self.file)?;
         self.length = file.metadata()?.len();
@@ -159,7 +159,7 @@ impl Wal {
     }
 }
 
-/// Moves as much as nobody is in the way of. Whether that was everything.
+/// Moves every page that no reader needs. Returns whether that was all of them.
 fn checkpoint(db: &Connection) -> Result<bool, StoreError> {
     // One of the log before, one of the database after.
     count_synchronisation();
@@ -189,13 +189,13 @@ pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
         (true, Err(StoreError::Database(_))) => together.opened <= 1,
         // The last owner died while it moved a log, which is there and says everything.
         (true, Err(_)) => true,
-        // A log was begun and is gone: somebody else has moved it, or it was left behind.
+        // A log was begun and is gone: another program has moved it, or a copy left it behind.
         (false, _) => together.closed > together.opened || is_sound(database)?,
     };
     match fits {
         true => Ok(()),
         false => Err(StoreError::Damaged(format!(
-            "{} and its log are of different times; the folder was copied while it was in use: copy it again while nobody uses it",
+            "{} and its log are of different times; the folder was copied while it was in use: copy it again while no process uses it",
             database.display()
         ))),
     }

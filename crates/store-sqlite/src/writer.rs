@@ -1,8 +1,8 @@
-//! The one who writes: a thread. Whatever is waiting when it begins is committed together, and synchronised to disk once.
+//! The one thread that writes. Whatever is waiting when it begins is committed together, and synchronised to disk once.
 //!
 //! ```text
 //!   write ─Record─► queue ─► [ begin │ savepoint, write, release │ … │ commit ] ─► every promise is answered
-//!              └─ nobody writes or waits, and the caller has time: the same on the caller's thread ─┘
+//!              └─ no write is under way or waits, and the caller blocks: the same on the caller's thread ─┘
 //! ```
 //!
 //! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the
@@ -27,7 +27,7 @@ use store::files::count_synchronisation;
 use store::{Commit, InstanceKey, Promise, Stamp, StoreError, Written};
 use workflow::TenantId;
 
-/// Writes in one transaction, at most: nobody waits for more than some milliseconds of somebody else's work.
+/// Writes in one transaction, at most: a write waits for no more than some milliseconds of other writes.
 const GROUP: usize = 2_048;
 
 /// Bytes in one transaction, about: a group is closed by the write that reaches it.
@@ -40,7 +40,7 @@ const MANY: usize = 8;
 /// How long it waits, about.
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// A write and whoever waits for it.
+/// A write, and the promise of its answer.
 struct Job {
     record: Record,
     promise: Promise<Option<Stamp>>,
@@ -55,7 +55,7 @@ pub(crate) struct Writer {
     known: Arc<Known>,
 }
 
-/// What everybody may know without asking the database.
+/// What readers may know without asking the database.
 #[derive(Debug)]
 struct Known {
     /// The latest time ever recorded.
@@ -72,7 +72,7 @@ struct Known {
 const UNKNOWN: u64 = u64::MAX;
 
 impl Writer {
-    /// Starts the thread on a connection that nobody else writes through. The inner error is that of the thread.
+    /// Starts the thread on a connection that no other thread writes through. The inner error is that of the thread.
     pub(crate) fn start(
         db: Connection,
         log: Wal,
@@ -108,11 +108,11 @@ impl Writer {
         commit
     }
 
-    /// Writes, and blocks this thread until it is on disk. Where nobody writes or waits to, this very thread does it: two threads that wait for
+    /// Writes, and blocks this thread until it is on disk. Where no write is under way or waits, this thread does it: two threads that wait for
     /// each other take as long as half a commit.
     pub(crate) fn write_here(&self, record: Record) -> Written {
-        let nobody_waits = self.known.queued.load(Ordering::Acquire) == 0;
-        match nobody_waits.then(|| self.desk.try_lock().ok()).flatten() {
+        let none_waits = self.known.queued.load(Ordering::Acquire) == 0;
+        match none_waits.then(|| self.desk.try_lock().ok()).flatten() {
             Some(mut desk) => desk.write(&[record]).pop().unwrap_or(Err(StoreError::Stopped)),
             None => self.hand_over(record).wait(),
         }
@@ -129,7 +129,7 @@ impl Writer {
         self.known.acts.load(Ordering::Acquire) <= seq
     }
 
-    /// What is known of the end of an instance's journal, for whoever begins to read afterwards.
+    /// What is known of the end of an instance's journal, for reads that begin afterwards.
     pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
         self.known.tail().hint(key)
     }
@@ -150,13 +150,13 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.take();
         if let Some(thread) = self.thread.take() {
-            // A panic of it has been told to everybody who waited.
+            // After a panic every waiting caller has its answer: the store has stopped.
             let _ = thread.join();
         }
     }
 }
 
-/// Whoever writes sits here.
+/// What the writing thread needs, behind a lock.
 #[derive(Debug)]
 struct Desk {
     db: Connection,
@@ -166,7 +166,7 @@ struct Desk {
     known: Arc<Known>,
 }
 
-/// The thread. Where somebody broke off in the middle of a write, nothing more is written.
+/// The thread. After a panic in the middle of a write, nothing more is written.
 fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
     let (mut records, mut promises, mut before) = (Vec::new(), Vec::new(), 0);
     while let Ok(first) = jobs.recv() {
@@ -210,7 +210,7 @@ impl Desk {
         }
     }
 
-    /// Writes a group. An error of the transaction is everybody's.
+    /// Writes a group. An error of the transaction is the answer to each write in it.
     fn commit(&mut self, group: &[Record]) -> Vec<Written> {
         match self.transact(group) {
             Ok(answers) => answers,

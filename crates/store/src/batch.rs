@@ -14,7 +14,7 @@ pub struct Batch {
     pub request: Option<NewRequest>,
     /// A receipt that they speak of.
     pub receipt: Option<Box<StoredReceipt>>,
-    /// RequestFilter that wait again: the instance had ended, and goes on.
+    /// Requests that wait again: their instance had ended and continues.
     pub reopened: Vec<RequestId>,
     /// A component that the instance is loaded with anew.
     pub component: Option<(Digest, Arc<[u8]>)>,

@@ -40,7 +40,7 @@ pub enum StoreError {
         /// The format known.
         known: i64,
     },
-    /// Somebody else's.
+    /// A database of another program.
     #[error("{} is not a database of pp-host: name another folder with --data DIR", .0.display())]
     Foreign(PathBuf),
     /// No room.
@@ -49,11 +49,9 @@ pub enum StoreError {
     )]
     Full,
     /// Two writers.
-    #[error(
-        "instance {0} was changed by somebody else meanwhile: nothing was written; look at it and try again"
-    )]
+    #[error("another writer changed instance {0} meanwhile: nothing was written; look at it and try again")]
     Conflict(InstanceKey),
-    /// Somebody said something meanwhile.
+    /// An operator's act was recorded meanwhile.
     #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
     ActsMoved,
     /// Something became of a receipt meanwhile.
@@ -82,7 +80,7 @@ pub enum StoreError {
     /// Opened to look.
     #[error("the data folder was opened to read, and cannot be written")]
     NotOwned,
-    /// Nobody is left who writes.
+    /// The thread that writes has ended.
     #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
     Stopped,
     /// Anything else that the database says.

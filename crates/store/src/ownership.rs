@@ -8,10 +8,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::{fmt, io};
 
-/// Write permission of the group and of everybody.
+/// Write permission of the group and of others.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Every permission of the group and of everybody.
+/// Every permission of the group and of others.
 const OTHERS: u32 = 0o077;
 
 /// Why what a path leads to cannot be trusted.
@@ -42,7 +42,7 @@ impl fmt::Display for Exposed {
     }
 }
 
-/// Reads a text file that nobody but this account or root can have written.
+/// Reads a text file that only this account or root can have written.
 ///
 /// # Errors
 /// When it cannot be read, is not UTF-8, or others can change it.

@@ -17,7 +17,7 @@ pub enum InstanceState {
     Running,
     /// It waits for something outside, or for time.
     Waiting,
-    /// Somebody stopped it for a while.
+    /// An operator paused it.
     Paused,
     /// It took another path than the one in its journal, and stands still.
     Diverged,
@@ -25,7 +25,7 @@ pub enum InstanceState {
     Errored,
     /// It ended well.
     Complete,
-    /// Somebody ended it.
+    /// An operator ended it.
     Terminated,
 }
 
@@ -42,7 +42,7 @@ impl InstanceState {
         Self::Terminated,
     ];
 
-    /// It is not run again, unless somebody has it go back.
+    /// It is not run again, unless an operator restarts it.
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Errored | Self::Complete | Self::Terminated)

@@ -38,11 +38,11 @@ impl<T> Store for T where
 pub trait WriteStore: Send + Sync {
     /// Hands over a write. The answer comes when it is on disk, or has been refused: then nothing of it is.
     ///
-    /// Refused is what was written by somebody else meanwhile ([`StoreError::Conflict`]), what exists ([`StoreError::Exists`]), and what
+    /// The store refuses a write at a place that is taken ([`StoreError::Conflict`]), one that exists ([`StoreError::Exists`]), and one that
     /// goes beyond a quota ([`StoreError::Quota`]). No refusal touches another write.
     fn write(&self, write: Write<'_>) -> Commit;
 
-    /// The same for whoever has nothing to do meanwhile: blocks this thread until the answer is there, and may use it to write.
+    /// The same, blocking: the caller's thread waits for the answer, and the store may use the thread to write.
     ///
     /// # Errors
     /// When nothing was written.
