@@ -3,7 +3,7 @@
 use crate::{Ask, Pattern, RuleId};
 use workflow::TenantId;
 
-/// What one rule wants. It is there to be compared with what exists: a rule that nobody can satisfy, or that is for nothing here, is
+/// What one rule wants. It is there to be compared with what exists: a rule that no one can satisfy, or that is for nothing here, is
 /// probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
@@ -13,7 +13,7 @@ pub struct Demand {
     pub line: Option<usize>,
     /// The tenants that it is for. None where it may be any tenant's.
     pub tenants: Vec<TenantId>,
-    /// Whom it asks, where it asks somebody.
+    /// The people whom it asks, where it asks any.
     pub ask: Option<Ask>,
     pub(crate) capabilities: Vec<Pattern>,
 }

@@ -167,7 +167,7 @@ impl Suggestion {
     /// What in `known` is most like `word`, if anything is.
     #[must_use]
     pub fn of(word: &str, known: &'static [&'static str]) -> Self {
-        // Whoever wrote more than this did not mistype a key.
+        // A longer word is not a mistyped key.
         let word: String = word.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
         let likeness = |known: &&&str| strsim::jaro_winkler(&word, known);
         let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));

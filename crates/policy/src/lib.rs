@@ -2,7 +2,7 @@
 //!
 //! Before a risky action a policy is asked whether it may go ahead, has to be approved by people first, or may not happen at all.
 //! The [`Question`] holds what the host measured, and nothing that a workflow says about itself; the [`Ruling`] holds the answer and
-//! the rules that led to it. The same question is asked twice: when the action is requested, with nobody's approval, and when its
+//! the rules that led to it. The same question is asked twice: when the action is requested, without any approval, and when its
 //! receipt is spent, with the approvals that were verified by then.
 //!
 //! ```
@@ -99,7 +99,7 @@ pub trait Policy: Send + Sync {
     /// What stands in a receipt as the policy's version: the engine, and the first 16 hexadecimal digits of the text's digest.
     fn version(&self) -> String;
 
-    /// Every role that the policy asks for, so that one which nobody has can be reported.
+    /// Every role that the policy asks for, so that a role without holders can be reported.
     fn roles(&self) -> BTreeSet<Role>;
 
     /// What its rules want of the place where it governs, so that what cannot be met there can be reported.

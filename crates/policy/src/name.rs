@@ -82,7 +82,7 @@ impl RuleId {
     }
 }
 
-/// A role as a policy names it. "anyone" is no role: everybody is.
+/// A role as a policy names it. "anyone" is no role: every decider is meant.
 pub(crate) fn role(text: &str) -> Result<Role, InvalidName> {
     let rule = "1 to 64 characters of a-z 0-9 . _ -, the first a letter or a digit, and not \"anyone\"";
     let invalid = || InvalidName { kind: "role", text: text.chars().take(128).collect(), rule };

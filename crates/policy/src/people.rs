@@ -3,7 +3,7 @@
 use crate::{PersonId, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Somebody who has approved. The host has verified the signature, and that this person may decide about this request at all.
+/// A person who has approved. The host has verified the signature, and that this person may decide about this request at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approver {
     /// Who.
@@ -12,7 +12,7 @@ pub struct Approver {
     pub roles: BTreeSet<Role>,
 }
 
-/// Approvals by person: whoever stands there twice counts once, with the roles of both.
+/// Approvals by person: a person who stands there twice counts once, with the roles of both.
 pub(crate) struct Tally<'a>(BTreeMap<&'a PersonId, BTreeSet<&'a Role>>);
 
 impl<'a> Tally<'a> {

@@ -37,7 +37,7 @@ pub enum Answer {
     Allow,
     /// It may when enough people have approved it, and they have not yet.
     Ask(Ask),
-    /// It may not, whoever approves it.
+    /// It may not, and no approval changes that.
     Deny,
 }
 
@@ -122,7 +122,7 @@ impl Ask {
         Self { quorums: vec![Quorum { needs: vec![need] }], denials: Self::DENIALS, expires: Self::EXPIRES }
     }
 
-    /// Whether a receipt can commit to the decisions of everybody who is asked for, whichever way they decide.
+    /// Whether a receipt can commit to the decisions of all people who are asked, whichever way they decide.
     ///
     /// # Errors
     /// When it asks for more people than [`Ask::MOST`], in one quorum or to refuse.
@@ -149,7 +149,7 @@ impl Ask {
         self.quorums.iter().flat_map(|quorum| &quorum.needs).filter_map(|need| need.role.as_ref())
     }
 
-    /// Whether the approval of somebody with these roles can help.
+    /// Whether the approval of a person with these roles can help.
     #[must_use]
     pub fn counts(&self, roles: &BTreeSet<Role>) -> bool {
         let mut needs = self.quorums.iter().flat_map(|quorum| &quorum.needs);
@@ -175,7 +175,7 @@ impl fmt::Display for Ask {
 
 /// Approvals that are enough together: all of the needs. Never empty.
 ///
-/// The needs are counted each for itself, so somebody with two roles counts for both. Where different people are wanted, a need without
+/// The needs are counted each for itself, so a person with two roles counts for both. Where different people are wanted, a need without
 /// a role says how many in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quorum {
@@ -184,7 +184,7 @@ pub struct Quorum {
 }
 
 impl Quorum {
-    /// How many different people it can take: nobody may have two of the roles.
+    /// How many different people it can take: it may be that no person has two of the roles.
     #[must_use]
     pub fn people(&self) -> u32 {
         let count = |anyone: bool| {

@@ -1,7 +1,7 @@
 //! Where an approver's key lives, and how it signs.
 //!
 //! An approver signs with an Ed25519 key of their own that the host does not have: in a file, or in `ssh-agent`. This crate finds that
-//! key and signs bytes with it. It does not know what the bytes say. Whoever calls it gives messages that no other protocol could take for
+//! key and signs bytes with it. It does not know what the bytes say. The caller gives messages that no other protocol could take for
 //! its own: the agent signs what it is given, and the same key may log in somewhere.
 //!
 //! # Public keys
@@ -11,7 +11,7 @@
 //! # A key in a file
 //!
 //! [`KeyFile::open`] reads PKCS#8 in PEM and OpenSSH's own form, plain or encrypted. It refuses a file that others can read or that is
-//! somebody else's, asks for a passphrase through a closure, and bounds the work that a file may demand for one.
+//! another account's, asks for a passphrase through a closure, and bounds the work that a file may demand for one.
 //!
 //! ```
 //! use signer::{DeciderKey, KeyFile, PublicKey, ask_on_terminal};
@@ -46,7 +46,7 @@
 //!
 //! - Nothing but Ed25519 signs. Other kinds are named when they are refused. A FIDO key signs more than the message and takes another
 //!   verifier; [`Kind`], [`DeciderKey`] and every error have room for it.
-//! - Nobody is asked for the passphrase of a key that could not be used, as far as that shows without it: PKCS#8 encrypts the kind as
+//! - The user is not asked for the passphrase of a key that could not be used, as far as that shows without it: PKCS#8 encrypts the kind as
 //!   well.
 //! - No file, agent or passphrase makes this crate wait, allocate or compute without a bound.
 //! - Private keys, passphrases and what is decrypted are wiped when they are dropped, and no `Debug` shows them. What the libraries keep

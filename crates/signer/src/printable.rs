@@ -1,9 +1,9 @@
 //! Words of others, for terminals.
 
-/// A comment is a name and a host. Whoever needs more has something else in mind.
+/// A comment is a name and a host: that much is enough.
 const CHARS_MAX: usize = 64;
 
-/// What somebody else wrote, as ASCII that moves no cursor and hides nothing: the rest is escaped, and what is too long is cut.
+/// Foreign text as ASCII that moves no cursor and hides nothing: the rest is escaped, and what is too long is cut.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::new();

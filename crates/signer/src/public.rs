@@ -45,7 +45,7 @@ pub enum PublicKeyError {
         "this is a private key, and the public one is needed: OpenSSH keeps it beside it, with .pub; openssl pkey -pubout writes it"
     )]
     Private,
-    /// The right size, and yet a key that verifies what nobody signed, or that has a second name.
+    /// The right size, and yet a key that verifies what no one signed, or that has a second name.
     #[error("the 32 bytes are no Ed25519 public key that anything could be verified with")]
     Weak,
 }
@@ -96,7 +96,7 @@ impl PublicKey {
 
     /// A PEM block `PUBLIC KEY` as `openssl` writes it.
     pub fn to_pem(&self) -> String {
-        // Encoding 32 bytes does not fail; an empty text would be refused by everybody who reads it.
+        // Encoding 32 bytes does not fail; every reader would refuse an empty text.
         self.0.to_public_key_pem(LineEnding::LF).unwrap_or_default()
     }
 

@@ -109,7 +109,7 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// How long an event is waited for where nobody says otherwise: 24 hours, as on Cloudflare Workflows.
+    /// How long a wait for an event lasts by default: 24 hours, as on Cloudflare Workflows.
     pub const TIMEOUT_MS: u64 = 86_400_000;
 }
 

@@ -126,7 +126,7 @@ impl Entry {
                     "receipt     {receipt}: {decision}, signed with {key}, redeemable until {expires_at}"
                 )
             }
-            Self::Lapsed { request } => write!(f, "lapsed      {request}: nobody decided in time"),
+            Self::Lapsed { request } => write!(f, "lapsed      {request}: no decision in time"),
             Self::Withdrawn { request, by, reason } => {
                 write!(f, "withdrawn   {request} by {}", Quoted(by))?;
                 write_reason(f, reason.as_deref())

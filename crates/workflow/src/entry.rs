@@ -126,7 +126,7 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Manner::is_at_once")]
         manner: Manner,
     },
-    /// The event that was waited for was there, and the workflow was told. Nobody else is told of it.
+    /// The event that was waited for was there, and the workflow has it. No other wait gets it.
     WaitMatched {
         /// The call that waited.
         call: Call,
@@ -138,7 +138,7 @@ pub enum Entry {
         /// The call that waited.
         call: Call,
     },
-    /// Somebody sent an event. It is kept until the workflow asks for its type.
+    /// An event came. It is kept until the workflow asks for its type.
     EventReceived {
         /// What kind of event.
         event_type: EventType,
@@ -169,13 +169,13 @@ pub enum Entry {
         artifact: Option<ArtifactFacts>,
         /// Digest of the canonical hashable request, as it stands in the receipt's binding.
         input_hash: String,
-        /// When the request lapses if nobody decides.
+        /// When the request lapses without a decision.
         expires_at: Timestamp,
         /// Whether the workflow waits for the decision at once.
         #[serde(default, skip_serializing_if = "Manner::is_at_once")]
         manner: Manner,
     },
-    /// Somebody signed a decision about a request. It takes as many as the policy asks for to decide it.
+    /// A person signed a decision about a request. The policy says how many such decisions decide it.
     Signed {
         /// The request.
         request: RequestId,
@@ -217,7 +217,7 @@ pub enum Entry {
         /// The receipt in its portable, public form, as JSON text.
         document: String,
     },
-    /// Nobody decided in time.
+    /// No decision was made in time.
     Lapsed {
         /// The request.
         request: RequestId,
@@ -284,24 +284,24 @@ pub enum Entry {
         /// How they know, in their words.
         reason: Option<String>,
     },
-    /// Somebody stopped the instance for a while.
+    /// An operator paused the instance.
     Paused {
         /// Who.
         by: String,
     },
-    /// Somebody let the instance go on, after a pause or a divergence.
+    /// An operator resumed the instance, after a pause or a divergence.
     Resumed {
         /// Who.
         by: String,
     },
-    /// The workflow asked for something else than it did before. The instance stands still until somebody looks at it.
+    /// The workflow asked for something else than it did before. The instance stands still until an operator acts on it.
     Diverged {
         /// The call at which it did.
         call: Call,
         /// What was recorded, and what it did now.
         message: String,
     },
-    /// Somebody had the workflow go back: of what it asked for itself, that call and all that came after it count no longer. What was
+    /// An operator restarted the workflow from a call: of what it asked for itself, that call and all that came after it count no longer. What was
     /// decided, spent and done stays so.
     Restarted {
         /// The first call that counts no longer; the number of the next one, where all of them count on.
@@ -309,7 +309,7 @@ pub enum Entry {
         /// Who.
         by: String,
     },
-    /// Somebody ended the instance.
+    /// An operator ended the instance.
     Terminated {
         /// Who.
         by: String,

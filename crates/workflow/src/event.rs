@@ -18,12 +18,12 @@ pub struct Event {
     pub at: Timestamp,
 }
 
-/// What came, and who was told of it. An event that nobody has been told of is kept for whoever asks next for its type, the oldest first;
-/// a wait that nobody is in any more takes nothing.
+/// The events that came, and which waits got them. An event that no wait got is kept for the next wait for its type, the oldest first;
+/// a wait that is over takes nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mailbox {
     received: Vec<Received>,
-    /// The numbers of those that nobody was told of, by type.
+    /// The numbers of those that no wait got, by type.
     kept: BTreeMap<EventType, BTreeSet<EventNumber>>,
     waiting: usize,
 }
@@ -44,7 +44,7 @@ impl Mailbox {
         self.received.push(Received { event, index, taken: None });
     }
 
-    /// How many nobody was told of.
+    /// How many no wait got.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }

@@ -21,7 +21,7 @@ pub struct Limits {
     pub sleep: Duration,
     /// Bytes in an event's payload. Default 1 MiB, as on Cloudflare.
     pub event_bytes: usize,
-    /// Events that wait for somebody to ask for them. Default 1 000: more of them is a workflow that does not listen.
+    /// Events that no wait has asked for. Default 1 000: more of them is a workflow that does not listen.
     pub events: usize,
     /// Characters in the name of a step, a sleep or a wait. Default 256, as on Cloudflare.
     pub step_name_chars: usize,
@@ -130,7 +130,7 @@ impl Limits {
                 refused(over(names::EVENT_BYTES, "bytes in an event", self.event_bytes, length))
             }
             _ if waiting >= self.events => {
-                refused(over(names::EVENTS, "events that nobody has asked for", self.events, "more"))
+                refused(over(names::EVENTS, "events that no wait has asked for", self.events, "more"))
             }
             _ if total > self.journal_bytes => refused(self.over_journal(total)),
             _ => match Json::parse(payload) {

@@ -16,7 +16,7 @@ pub struct Replay {
     pub(crate) calls: Calls,
     entries: usize,
     origin: Origin,
-    /// Somebody or something keeps it from going on.
+    /// What keeps it from going on: a pause or a divergence.
     hold: Option<Status>,
     end: Option<Status>,
     /// Where the guest is in this run: in the workflow itself, and in the attempts that it is making, the innermost last.
@@ -144,7 +144,9 @@ impl Replay {
             _ if self.end.is_some() && !stays => Err("the instance has ended"),
             Entry::Issued { .. } if self.calls.unissued() => Ok(()),
             _ if self.calls.unissued() => Err("a decision is followed by its receipt"),
-            Entry::Resumed { .. } if self.hold.is_none() => Err("nobody has stopped the instance"),
+            Entry::Resumed { .. } if self.hold.is_none() => {
+                Err("the instance is neither paused nor diverged")
+            }
             entry if self.hold.is_some() && is_progress(entry) => Err("the instance stands still"),
             _ => Ok(()),
         }
@@ -208,7 +210,7 @@ impl Replay {
         self.end.as_ref().or(self.hold.as_ref()).cloned().unwrap_or_else(|| self.calls.status())
     }
 
-    /// It has ended, or somebody or something keeps it from going on.
+    /// It has ended, is paused, or has diverged.
     #[must_use]
     pub fn stands_still(&self) -> bool {
         self.end.is_some() || self.hold.is_some()
@@ -227,7 +229,7 @@ impl Replay {
         self.calls.unsettled()
     }
 
-    /// The actions of which it is signed that nobody knows how they ended, and what was found out since.
+    /// The actions whose attested outcome is unknown, and what was found out since.
     #[must_use]
     pub fn unknown(&self) -> Vec<Unknown> {
         self.calls.unknown()
@@ -296,7 +298,7 @@ fn is_progress(entry: &Entry) -> bool {
     )
 }
 
-/// Whether an entry is there because of somebody outside, and leaves the workflow where it is.
+/// Whether an entry comes from outside, and leaves the workflow where it is.
 fn is_from_outside(entry: &Entry) -> bool {
     matches!(
         entry,

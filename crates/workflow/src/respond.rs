@@ -269,7 +269,7 @@ impl Replay {
             Some(State::Received(event)) => {
                 self.calls.mailbox().get(*event).map_or(Ready::Slept, |event| Ready::Event(event.clone()))
             }
-            // The table has nobody told of what has not ended.
+            // The table gives out no end of what has not ended.
             _ => Ready::Slept,
         }
     }

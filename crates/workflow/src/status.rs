@@ -14,12 +14,12 @@ pub enum Status {
     Running,
     /// It waits for something outside, or for time.
     Waiting(Wait),
-    /// Somebody stopped it for a while.
+    /// An operator paused it.
     Paused {
         /// Who.
         by: String,
     },
-    /// It took another path than the one in its journal. It stands still until somebody has it go on, go back, or end.
+    /// It took another path than the one in its journal. It stands still until an operator resumes, restarts or ends it.
     Diverged {
         /// The call at which it did.
         call: Call,
@@ -30,7 +30,7 @@ pub enum Status {
     Completed(String),
     /// It ended badly.
     Failed(Failure),
-    /// Somebody ended it.
+    /// An operator ended it.
     Terminated {
         /// Who.
         by: String,
@@ -40,7 +40,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The workflow is not run again, unless somebody has it go back.
+    /// The workflow is not run again, unless an operator restarts it.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Terminated { .. })
@@ -79,7 +79,7 @@ impl fmt::Display for Status {
 
 /// What the calls alone say.
 impl Calls {
-    /// How an instance stands that has not ended and that nobody holds.
+    /// How an instance stands that has not ended and is neither paused nor diverged.
     pub(crate) fn status(&self) -> Status {
         if self.next() == 0 {
             return Status::Queued;

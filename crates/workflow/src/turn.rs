@@ -149,7 +149,7 @@ pub enum Approval {
     Withdrawn {
         /// The request.
         request: RequestId,
-        /// Why, in the words of whoever took it back.
+        /// Why, in the words of the operator who took it back.
         reason: Option<String>,
     },
     /// No decision in time.
@@ -173,6 +173,6 @@ pub enum Performance {
     },
     /// The receipt is spent and nothing was done.
     Failed(String),
-    /// The receipt is spent and nobody knows.
+    /// The receipt is spent, and the outcome is unknown.
     Unknown(String),
 }

@@ -63,7 +63,7 @@ pub enum Effect {
         /// When it had ended.
         finished_at: Timestamp,
     },
-    /// It was interrupted, and nobody knows. Never repeated by itself.
+    /// It was interrupted, and its outcome is unknown. Never repeated by itself.
     Unknown {
         /// What is known.
         message: String,
@@ -102,6 +102,6 @@ pub enum Check {
     Approvals,
     /// The policy in force allows the action with them.
     Policy,
-    /// Nobody has frozen the tenant, or everything.
+    /// Neither the tenant nor everything is frozen.
     Freeze,
 }

@@ -111,7 +111,7 @@ impl Story {
                 self.detail("expires", expires_at);
             }
             Entry::Lapsed { request } => {
-                self.say(BAD, "lapsed", format_args!("{request}: nobody decided in time"))
+                self.say(BAD, "lapsed", format_args!("{request}: no decision in time"))
             }
             Entry::Signed { request, decision, decider, .. } => {
                 let style = if *decision == receipt::Decision::Approved { GOOD } else { BAD };

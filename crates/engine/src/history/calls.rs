@@ -296,7 +296,7 @@ impl fmt::Display for Stage {
                 write!(f, "{request} {decision} by {}", workflow::Escaped(decider))?;
                 receipt.iter().try_for_each(|receipt| write!(f, ", {receipt}"))
             }
-            Self::Lapsed(request) => write!(f, "{request} lapsed: nobody decided in time"),
+            Self::Lapsed(request) => write!(f, "{request} lapsed: no decision in time"),
             Self::Withdrawn(request) => write!(f, "{request} was withdrawn"),
             Self::Spent(receipt) => write!(f, "{receipt} is spent, and how it ended is not recorded"),
             Self::Ended { receipt, effect, attested, finding } => {

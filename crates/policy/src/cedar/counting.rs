@@ -176,7 +176,7 @@ impl Reader<'_> {
     }
 }
 
-/// What stands in place of a role for everybody.
+/// What stands in place of a role where any decider will do.
 pub(super) const ANYONE: &str = "anyone";
 
 /// What approvals are called in the context.

@@ -76,7 +76,7 @@ impl Lattice {
         })
     }
 
-    /// What stands at a point at least: whoever has a role is somebody.
+    /// What stands at a point at least: a person with a role is a person.
     pub(super) fn implied(&self, point: &Point) -> Point {
         let people = point.iter().copied().max().unwrap_or(0);
         let count = |(axis, count): (&Axis, &u32)| if axis.role.is_none() { people } else { *count };

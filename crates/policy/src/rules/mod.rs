@@ -19,7 +19,7 @@ const ASK_ONE: &str = "# Every action asks one person.\n[default]\nthen = \"ask\
 /// A policy that is a list of rules. `docs/policy.md` is its manual.
 ///
 /// A rule matches when all its matchers fit. **A rule that denies decides wherever it stands; otherwise the first rule that matches
-/// does; where none matches, the default does.** So a `deny` can be added anywhere and holds, nobody has to read the rest to be sure of
+/// does; where none matches, the default does.** So a `deny` can be added anywhere and holds, no reader needs the rest to be sure of
 /// it, and among the others the text reads from top to bottom, the particular before the general.
 #[derive(Debug)]
 pub struct Toml {
@@ -45,7 +45,7 @@ struct Fallback {
     verdict: Verdict,
 }
 
-/// The policy that holds without a policy file: every action asks one person, whoever it is.
+/// The policy that holds without a policy file: every action asks one person, any decider.
 #[must_use]
 pub fn ask_one() -> Toml {
     // Written out, so that nothing here can fail; a test sees to it that the text says the same.
@@ -187,7 +187,7 @@ impl Rule {
     }
 }
 
-/// Rules that can never decide, and a default that asks nobody.
+/// Rules that can never decide, and a default that asks no one.
 fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
     let unreachable = rules.iter().enumerate().filter_map(|(place, rule)| {
         let (Rule { id, line, .. }, by) = (rule, shadow(rules, place)?);

@@ -332,7 +332,7 @@ fn integer(value: &Value<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// A text as it is shown: whoever wrote a longer one knows it by its beginning.
+/// A text as it is shown: the beginning of a longer one is enough to find it.
 fn clip(text: &str) -> String {
     text.chars().take(64).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Identity;
 use crate::public::PublicKey;
 
-/// More keys than that say nothing more to whoever reads the error.
+/// More keys than that tell a reader of the error nothing more.
 const SHOWN_MAX: usize = 8;
 
 /// Why an agent did not sign.
@@ -20,7 +20,7 @@ pub enum AgentError {
         "there is no ssh-agent: SSH_AUTH_SOCK is not set; start one with eval \"$(ssh-agent)\", then ssh-add the key"
     )]
     NoSocket,
-    /// Nobody listens there.
+    /// No agent listens there.
     #[error(
         "no ssh-agent answers at {}: {error}; if it has ended, start one with eval \"$(ssh-agent)\", then ssh-add the key", socket.display()
     )]
@@ -52,7 +52,7 @@ pub enum AgentError {
     },
     /// It said no.
     #[error(
-        "ssh-agent refused: somebody said no to it (ssh-add -c), it is locked (ssh-add -X unlocks it), or it has lost the key"
+        "ssh-agent refused: its user declined (ssh-add -c), it is locked (ssh-add -X unlocks it), or it has lost the key"
     )]
     Refused,
     /// It took too long.

@@ -33,7 +33,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Nobody waits longer than that for a list, and a person answers within two minutes or has gone.
+    /// An agent that needs longer than that for a list does not answer; a person who takes longer than two minutes has gone.
     pub const USUAL: Self = Self { list: Duration::from_secs(10), sign: Duration::from_secs(120) };
 }
 

@@ -34,13 +34,13 @@ pub enum Problem {
     },
     /// Others can read the private key.
     #[error(
-        "it has mode {mode:04o}, so others can get at it: chmod 600 it, and replace the key if somebody may have read it"
+        "it has mode {mode:04o}, so other accounts can read or change it: chmod 600 it, and replace the key if another account may have read it"
     )]
     Mode {
         /// Its mode.
         mode: u32,
     },
-    /// It is somebody else's.
+    /// Another account owns it.
     #[error("it belongs to user {owner}, and you are user {user}: use a key of your own")]
     Owner {
         /// Whose it is.
@@ -81,7 +81,7 @@ pub enum Problem {
         /// Of what.
         unit: &'static str,
     },
-    /// Nobody could be asked.
+    /// There was no one to ask.
     #[error(
         "it is encrypted, and the passphrase cannot be asked for: {0}; without a terminal, ssh-add the key and sign with ssh-agent"
     )]

@@ -14,7 +14,7 @@ use super::error::Problem;
 /// kind it is.
 const BYTES_MAX: u64 = 16 * 1024;
 
-/// The text of a private key's file, which is the user's own and nobody else's to read.
+/// The text of a private key's file, which only the user's account may be able to read.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let (file, metadata) = open(path)?;
     // Of the open file, not of the path: what is judged is what is read.
@@ -29,7 +29,7 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, Problem> {
     read(file, Problem::NotAKey)
 }
 
-/// The text of a public key's file. Anybody may have written it: the key is told to the host by whoever vouches for it.
+/// The text of a public key's file. Any account may have written it: the person who registers the key vouches for it.
 pub(crate) fn read_public(path: &Path) -> Result<Zeroizing<String>, Problem> {
     read(open(path)?.0, Problem::Public(crate::public::PublicKeyError::NotAKey))
 }

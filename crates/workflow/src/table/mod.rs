@@ -31,7 +31,7 @@ pub struct Unsettled {
     pub effect: Option<Effect>,
 }
 
-/// An action of which it is signed that nobody knows how it ended.
+/// An action whose attested outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     /// The call.
