@@ -292,3 +292,31 @@ fn an_authenticator_signs_statements_like_any_key() {
     let envelope = receipt::sign_decision(&statement, &PasskeySigner::new(dora).unwrap()).unwrap();
     issued(place.host.sign(&id, &envelope));
 }
+
+#[test]
+fn a_policy_may_ask_for_passkeys_that_stay_in_one_device() {
+    const BOUND: &str =
+        "[[rule]]\nid = \"bound\"\nthen = \"ask\"\nrole = \"release\"\nkeys = \"device-bound\"\n";
+    let place = Place::new(Some(BOUND));
+    let (mut synced, bound) = (authenticator(9), authenticator(10));
+    synced.is_synced = true;
+    let (instance, id) = place.asked();
+    // Nobody has such a key yet, and whoever looks is told.
+    assert!(!place.host.standing(&id).unwrap().shortfalls.is_empty());
+    given(&place, "dora", &["release"], &synced);
+    given(&place, "erin", &["release"], &bound);
+    assert!(place.host.standing(&id).unwrap().shortfalls.is_empty());
+    let words = "cannot count with that key: the policy says ask 1 of release, by device-bound passkey";
+    let said = refused(place.approve(&id, ("alice", 1)));
+    assert!(said.contains(words), "{said}");
+    let said = refused(answered(&place, &id, &asked(&place, &id, "dora", Decision::Approved), &synced));
+    assert!(said.contains(words), "{said}");
+    issued(answered(&place, &id, &asked(&place, &id, "erin", Decision::Approved), &bound));
+    place.ends(&instance);
+    assert_eq!(place.deployments(), 1, "the gate counted it");
+    // A no is heard with any key.
+    let (_, id) = place.asked();
+    assert_eq!(issued(place.deny(&id, ("alice", 1))).artifact.status.as_deref(), Some("DENIED"));
+    let only = |class: &str| policy::Toml::parse(&BOUND.replace("device-bound", class)).is_ok();
+    assert!(only("any") && only("passkey") && !only("synced"));
+}

@@ -169,6 +169,16 @@ pub enum Error {
         /// One of theirs in which it would count.
         better: Option<Role>,
     },
+    /// An approval with a key of another class than the policy asks for.
+    #[error(
+        "{decider}'s approval cannot count with that key: the policy says {asked}; nothing was recorded, sign with such a key (pp-host deciders list shows which are)"
+    )]
+    KeyCannotCount {
+        /// Who.
+        decider: PersonId,
+        /// What the policy answers, in words.
+        asked: String,
+    },
     /// Words that are longer than is kept.
     #[error(transparent)]
     TooLong(#[from] TooLong),

@@ -69,7 +69,7 @@ pub use name::{InvalidName, RuleId};
 pub use people::Approver;
 pub use question::{Artifact, Component, Environment, Novelty, Question, UnknownEnvironment};
 pub use rules::{Toml, ask_one};
-pub use ruling::{Answer, Ask, Need, Quorum, Ruling, Says, TooManyPeople};
+pub use ruling::{Answer, Ask, KeyClass, Need, Quorum, Ruling, Says, TooManyPeople};
 pub use value::{InvalidValue, parse_duration, show_duration};
 
 pub use receipt::{PersonId, Role};

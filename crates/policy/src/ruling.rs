@@ -103,6 +103,32 @@ pub struct Ask {
     pub denials: u32,
     /// How long the request waits.
     pub expires: Duration,
+    /// Which keys count. The host leaves approvals by others out before it asks a policy.
+    pub keys: KeyClass,
+}
+
+/// Which keys an approval counts with. Each class is in the one before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyClass {
+    /// Any key of a decider.
+    #[default]
+    Any,
+    /// A passkey: its authenticator checks who uses it.
+    Passkey,
+    /// A passkey that is in one device, and is not copied to others.
+    DeviceBound,
+}
+
+impl KeyClass {
+    /// All of them, by how a policy spells them.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("any", Self::Any), ("passkey", Self::Passkey), ("device-bound", Self::DeviceBound)];
+
+    /// The class that a policy spells so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(spelled, _)| *spelled == name).map(|(_, class)| class)
+    }
 }
 
 impl Ask {
@@ -119,7 +145,12 @@ impl Ask {
     #[must_use]
     pub fn one() -> Self {
         let need = Need { role: None, approvals: 1 };
-        Self { quorums: vec![Quorum { needs: vec![need] }], denials: Self::DENIALS, expires: Self::EXPIRES }
+        Self {
+            quorums: vec![Quorum { needs: vec![need] }],
+            denials: Self::DENIALS,
+            expires: Self::EXPIRES,
+            keys: KeyClass::Any,
+        }
     }
 
     /// Whether a receipt can commit to the decisions of all people who are asked, whichever way they decide.
@@ -162,6 +193,11 @@ impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, quorum) in self.quorums.iter().enumerate() {
             write!(f, "{}{quorum}", if index == 0 { "" } else { " or " })?;
+        }
+        match self.keys {
+            KeyClass::Any => {}
+            KeyClass::Passkey => f.write_str(", by passkey")?,
+            KeyClass::DeviceBound => f.write_str(", by device-bound passkey")?,
         }
         if self.denials != Self::DENIALS {
             write!(f, ", {} denials end it", self.denials)?;

@@ -98,7 +98,7 @@ fn the_page_names_every_key() {
     for key in ["id", "tenant", "actor", "capability", "resource", "environment", "artifact"]
         .into_iter()
         .chain(["artifact-bytes-at-most", "artifact-bytes-over", "component", "then", "role", "approvals"])
-        .chain(["denials", "expires", "message", "[default]"])
+        .chain(["denials", "expires", "keys", "message", "[default]"])
     {
         assert!(PAGE.contains(&format!("`{key}`")), "{key}");
     }

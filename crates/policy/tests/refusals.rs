@@ -42,7 +42,7 @@ fn keys_that_mean_nothing_there() {
     );
     assert_eq!(
         error("[default]\ntenant = \"acme\"\nthen = \"ask\""),
-        "line 2: unknown key \"tenant\" in the default; it can be then, role, approvals, denials, expires, message"
+        "line 2: unknown key \"tenant\" in the default; it can be then, role, approvals, denials, expires, keys, message"
     );
     let long = rule(&format!("{} = 1", "x".repeat(100_000)));
     assert!(long.len() < 400, "{long}");

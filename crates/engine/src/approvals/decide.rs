@@ -4,7 +4,9 @@ use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Purpose, Request};
 use crate::runtime::journals::Loaded;
 use crate::runtime::requests;
-use crate::trust::{Count, CountVerdict, Recall, Subject, Trust, can_count, is_own, signed_denials};
+use crate::trust::{
+    Count, CountVerdict, Recall, Subject, Trust, can_count, is_own, key_counts, signed_denials,
+};
 use crate::{Error, Host, Waiting, ids, issuer, words};
 use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope};
@@ -295,6 +297,9 @@ impl Host {
         if !can_count(&asked, decision.decision(), decision.role()) {
             let deciding = decider(&trust, request, person)?;
             return Err(cannot_count(deciding, decision.decision(), Some(decision.role()), &asked));
+        }
+        if !key_counts(&asked, decision) {
+            return Err(Error::KeyCannotCount { decider: person.clone(), asked: asked.to_string() });
         }
         let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let (_, decisions) = issuer::tally(request, before, grounds, at)?;

@@ -1,7 +1,7 @@
 //! Counting: whose signed decisions about a request count, and what they come to under a policy.
 
 use crate::trust::Subject;
-use policy::{Answer, Approver, Policy, Ruling};
+use policy::{Answer, Approver, KeyClass, Policy, Ruling};
 use receipt::{Decision, PersonId, Role, VerifiedDecision};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,20 @@ pub fn can_count(asked: &Answer, decision: Decision, role: &Role) -> bool {
     }
 }
 
+/// Whether an approval is by a key of the class that is asked for. A denial is heard with any key.
+#[must_use]
+pub fn key_counts(asked: &Answer, decision: &VerifiedDecision) -> bool {
+    let class = match decision.assertion() {
+        None => KeyClass::Any,
+        Some(assertion) if assertion.backup_eligible => KeyClass::Passkey,
+        Some(_) => KeyClass::DeviceBound,
+    };
+    match asked {
+        Answer::Ask(ask) => decision.decision() == Decision::Denied || class >= ask.keys,
+        Answer::Allow | Answer::Deny => true,
+    }
+}
+
 /// Counts people, not signatures, in whatever order they come. Whoever both approved and denied has denied. The operator of the actor
 /// and the submitter do not count. A statement counts in its own role and in no other that its signer may have.
 #[must_use]
@@ -90,7 +104,7 @@ impl<'a> Chosen<'a> {
             .collect();
         let (mut approvals, mut denials, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         for decision in decisions {
-            if !can_count(asked, decision.decision(), decision.role()) {
+            if !can_count(asked, decision.decision(), decision.role()) || !key_counts(asked, decision) {
                 continue;
             }
             match (decision.decision(), decision.role().is_break_glass()) {

@@ -14,7 +14,7 @@ mod subject;
 mod token;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
-pub use count::{Count, CountVerdict, can_count, count};
+pub use count::{Count, CountVerdict, can_count, count, key_counts};
 pub use invitation::{Invitation, InvitationCode, LONGEST_INVITATION_MS, NotACode};
 pub use known::{Judge, Known, Precedent};
 pub(crate) use known::{Recall, signed_approvals, signed_denials};

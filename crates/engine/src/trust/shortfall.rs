@@ -1,7 +1,7 @@
 //! Whether there are people to meet what a policy asks for. It says nothing about a request that is signed: people come and go.
 
 use crate::trust::Trust;
-use policy::{Ask, Need};
+use policy::{Ask, KeyClass, Need};
 use receipt::{DeciderKey, Person, Timestamp};
 use std::fmt;
 use workflow::TenantId;
@@ -48,7 +48,10 @@ pub fn shortfalls(
         .deciders()
         .people()
         .iter()
-        .filter(|person| person.removed_at.is_none() && person.keys.iter().any(|key| is_good(key, at)))
+        .filter(|person| {
+            person.removed_at.is_none()
+                && person.keys.iter().any(|key| is_good(key, at) && class_of(key) >= ask.keys)
+        })
         .filter(|person| tenant.is_none_or(|tenant| person.decides_for(tenant.as_str())))
         .filter(|person| !excluded(person))
         .collect();
@@ -74,6 +77,14 @@ fn has(person: &Person, need: &Need) -> bool {
     match &need.role {
         Some(role) => person.has_role(role),
         None => person.roles.iter().any(|role| !role.is_break_glass()),
+    }
+}
+
+fn class_of(key: &DeciderKey) -> KeyClass {
+    match key.key.as_passkey() {
+        None => KeyClass::Any,
+        Some(passkey) if passkey.is_device_bound() => KeyClass::DeviceBound,
+        Some(_) => KeyClass::Passkey,
     }
 }
 

@@ -126,6 +126,7 @@ impl Cedar {
             quorums: least.iter().map(|point| self.lattice.quorum(point)).collect(),
             denials: rules().filter_map(|rule| rule.denials).min().unwrap_or(Ask::DENIALS),
             expires: rules().filter_map(|rule| rule.expires).min().unwrap_or(Ask::EXPIRES),
+            keys: crate::KeyClass::Any,
         };
         let rules = rules().map(|rule| rule.id.clone()).collect();
         Ok(Ruling { answer: Answer::Ask(ask), rules, message: None })

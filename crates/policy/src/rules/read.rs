@@ -7,8 +7,8 @@ use crate::error::Lines;
 use crate::name::role;
 use crate::value::{parse_duration, parse_size};
 use crate::{
-    Ask, Environment, InvalidValue, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError, Problem, RuleId,
-    Says, Suggestion,
+    Ask, Environment, InvalidValue, KeyClass, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError,
+    Problem, RuleId, Says, Suggestion,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use workflow::{ActorId, TenantId};
 const MOST_RULES: usize = 2_000;
 
 const ROOT: &[&str] = &["rule", "default"];
-const VERDICT: &[&str] = &["then", "role", "approvals", "denials", "expires", "message"];
+const VERDICT: &[&str] = &["then", "role", "approvals", "denials", "expires", "keys", "message"];
 const RULE: &[&str] = &[
     "id",
     "tenant",
@@ -38,6 +38,7 @@ const RULE: &[&str] = &[
     "approvals",
     "denials",
     "expires",
+    "keys",
     "message",
 ];
 
@@ -166,6 +167,10 @@ impl Reader<'_> {
                 let expires =
                     parse_duration(text).map_err(|invalid| self.invalid("expires", value, invalid))?;
                 draft.expires = Some((expires, line));
+            }
+            "keys" => {
+                let word = self.word("keys", value, &["any", "passkey", "device-bound"])?;
+                draft.keys = Some((KeyClass::named(word).unwrap_or_default(), line));
             }
             "message" => draft.message = Some((self.message(value)?, line)),
             _ => return Ok(false),

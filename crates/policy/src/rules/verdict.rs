@@ -1,6 +1,6 @@
 //! What a rule has the answer be.
 
-use crate::{Answer, Ask, Need, PolicyError, Problem, Question, Quorum, Role, Says};
+use crate::{Answer, Ask, KeyClass, Need, PolicyError, Problem, Question, Quorum, Role, Says};
 use std::time::Duration;
 
 /// What a rule has the answer be.
@@ -60,6 +60,7 @@ pub(super) struct Draft {
     pub(super) approvals: Option<Placed<u32>>,
     pub(super) denials: Option<Placed<u32>>,
     pub(super) expires: Option<Placed<Duration>>,
+    pub(super) keys: Option<Placed<KeyClass>>,
     pub(super) message: Option<Placed<String>>,
 }
 
@@ -91,6 +92,7 @@ impl Draft {
             ("approvals", Says::Ask, line(self.approvals.as_ref())),
             ("denials", Says::Ask, line(self.denials.as_ref())),
             ("expires", Says::Ask, line(self.expires.as_ref())),
+            ("keys", Says::Ask, line(self.keys.as_ref())),
             ("message", Says::Deny, line(self.message.as_ref())),
         ];
         there.into_iter().find_map(|(key, goes_with, line)| {
@@ -106,6 +108,7 @@ impl Draft {
             quorums: vec![Quorum { needs: vec![need] }],
             denials: self.denials.map_or(Ask::DENIALS, |(denials, _)| denials),
             expires: self.expires.map_or(Ask::EXPIRES, |(expires, _)| expires),
+            keys: self.keys.map_or(KeyClass::Any, |(keys, _)| keys),
         }
     }
 }
