@@ -69,6 +69,7 @@ fn a_demonstration_says_so_and_decides_without_a_script() {
     let page = visit(&served, &path).body;
     let view = served.host.request(&request.parse().unwrap()).unwrap();
     assert!(page.contains(&format!("sha256 {}", view.view_digest())), "{page}");
+    assert!(page.contains("The text of the artifact") && page.contains("class=\"add\""), "{page}");
     let refused = submit_form(&served, &format!("{path}/demo"), "decision=DENIED&reason=+");
     assert!(refused.status == 200 && refused.body.contains("A denial needs a reason"), "{refused:?}");
     let decided = submit_form(&served, &format!("{path}/demo"), "decision=APPROVED&reason=");

@@ -7,6 +7,7 @@ use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Observer};
 use crate::runtime::lease::LeaseTable;
+use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
 use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::remote_authority;
@@ -229,6 +230,7 @@ impl Builder {
         let state = HostState {
             publisher: Publisher::start(Arc::clone(&store), &folder.deployments(), self.publishing)?,
             programs: Programs::new(sandbox, loaded),
+            previews: Previews::default(),
             authority: Authority {
                 issuer,
                 governed: self.policy.is_some() || self.authority.is_some(),

@@ -6,6 +6,7 @@ use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Loaded, Origin};
 use crate::runtime::lease::LeaseTable;
+use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
 use crate::runtime::publisher::Publisher;
 use crate::runtime::requests;
@@ -32,6 +33,7 @@ pub(crate) struct HostState {
     pub(crate) publisher: Publisher,
     pub(crate) journals: Journals,
     pub(crate) programs: Programs,
+    pub(crate) previews: Previews,
     pub(crate) authority: Authority,
     pub(crate) capabilities: Capabilities,
     pub(crate) leases: LeaseTable,

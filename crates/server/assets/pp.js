@@ -154,6 +154,11 @@ function follow(list) {
     }
     list.append(item);
     live.textContent = fact.says;
+    const pill = document.querySelector("#state .pill");
+    if (fact.state && pill) {
+      pill.textContent = fact.state;
+      pill.className = fact.pill;
+    }
   });
   addEventListener("pagehide", () => source.close());
 }

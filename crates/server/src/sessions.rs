@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::routes::Asked;
 use axum::http::{StatusCode, header};
 use engine::api::DeciderSession;
-use receipt::{Digest, PersonId};
+use receipt::{Digest, KeyId, PersonId};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,7 @@ impl<T> Kept<T> {
 /// Who is signed in, and who is about to be.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    people: Kept<PersonId>,
+    people: Kept<(PersonId, KeyId)>,
     challenges: Kept<[u8; 32]>,
 }
 
@@ -77,15 +77,15 @@ impl Sessions {
         self.challenges.take(name)
     }
 
-    /// Begins a session, and says which cookie stands for it.
-    pub(crate) fn begin(&self, person: PersonId) -> Result<String, Problem> {
+    /// Begins a session of a person with the key that they signed in with, and says which cookie stands for it.
+    pub(crate) fn begin(&self, person: PersonId, key: KeyId) -> Result<String, Problem> {
         let secret = secret()?;
-        self.people.keep(&secret, person, LASTS);
+        self.people.keep(&secret, (person, key), LASTS);
         let age = LASTS.as_secs();
         Ok(format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={age}"))
     }
 
-    fn person(&self, secret: &str) -> Option<PersonId> {
+    fn person(&self, secret: &str) -> Option<(PersonId, KeyId)> {
         let people = self.people.lock();
         let (person, until) = people.get(&Digest::of(secret.as_bytes()))?;
         (*until > Instant::now()).then(|| person.clone())
@@ -104,14 +104,17 @@ fn secret() -> Result<String, Problem> {
 }
 
 impl Asked {
-    /// The person who is signed in, as operators say now what they may do. Nobody, where they were removed since.
+    /// The person who is signed in, as operators say now what they may do. Nobody, where they were removed since, or their key was revoked.
     pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
-        let Some(person) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
+        let Some((person, key)) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
             return Ok(None);
         };
         let trust = self.state.host.trust()?;
         let known = trust.deciders().person(&person).filter(|known| known.removed_at.is_none());
         let Some(known) = known else { return Ok(None) };
+        if !trust.counts_still(&key.to_string()) {
+            return Ok(None);
+        }
         let tenants = known.tenants.iter().filter_map(|tenant| tenant.parse().ok()).collect();
         Ok(Some(DeciderSession { person, tenants }))
     }

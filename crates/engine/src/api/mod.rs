@@ -2,6 +2,7 @@
 //! The command line, the control socket and any other way in translate to these, and say which [`Principal`] asks. One table
 //! ([`Right`]) says who may do what.
 
+mod change;
 mod guard;
 mod instance_command;
 mod query;
@@ -14,6 +15,7 @@ pub use crate::access::{
     About, AccessError, Account, DeciderSession, Principal, Right, TokenGrant, TokenScope, UnknownScope,
 };
 pub use crate::instances::Back;
+pub use change::Change;
 pub use instance_command::InstanceCommand;
 pub use query::{AuditScope, Extent, Query};
 pub use read_only::ReadOnlyHost;

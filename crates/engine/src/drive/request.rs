@@ -90,6 +90,9 @@ impl Driver {
     fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
         let origin = &self.origin;
         let capability = self.inner.capabilities.named(&action.capability);
+        if let Some(artifact) = &action.artifact {
+            self.inner.previews.keep(&origin.key.tenant, artifact);
+        }
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
         let sha256 = artifact.as_ref().map(|facts| facts.sha256);
         let trust = self.inner.trust()?;

@@ -5,6 +5,7 @@ pub(crate) mod capabilities;
 pub(crate) mod due;
 pub(crate) mod journals;
 pub(crate) mod lease;
+pub(crate) mod previews;
 pub(crate) mod programs;
 pub(crate) mod publisher;
 pub(crate) mod remote_authority;

@@ -88,7 +88,7 @@ pub(crate) fn page(asked: &Asked) -> Page {
     let next = facts.last().map_or(0, |fact| fact.index + 1);
     let content = html! {
         h1 { (key.instance) }
-        p.lead { "Tenant " (key.tenant) " · " (detail.actor) " · " (state(detail.row.status)) }
+        p.lead { "Tenant " (key.tenant) " · " (detail.actor) " · " span id="state" { (state(detail.row.status)) } }
         @if matches!(viewer, Viewer::Demonstration) { (demonstration()) }
         div.sheet { dl.facts {
             dt { "Code" } dd { code { (detail.component) } }
@@ -102,7 +102,7 @@ pub(crate) fn page(asked: &Asked) -> Page {
         ol.line id="facts" aria-labelledby="timeline" data-events={ "/instances/" (key) "/events?from=" (next) } {
             @for fact in &facts { (shown(fact)) }
         }
-        p.said role="status" aria-live="polite" id="live" {}
+        p.heard role="status" aria-live="polite" id="live" {}
     };
     Ok(whole(Some(&viewer), Place::Instances, key.instance.as_str(), &content))
 }
@@ -134,6 +134,20 @@ fn tone(entry: &Entry) -> Option<&'static str> {
     }
 }
 
+/// How an instance stands after an entry, where that alone says so, and how it is marked.
+fn state_after(entry: &Entry) -> Option<(&'static str, &'static str)> {
+    Some(match entry {
+        Entry::Completed { .. } => ("complete", "pill yes"),
+        Entry::Failed { .. } => ("errored", "pill no"),
+        Entry::Terminated { .. } => ("terminated", "pill no"),
+        Entry::Diverged { .. } => ("diverged", "pill no"),
+        Entry::Paused { .. } => ("paused", "pill warn"),
+        Entry::Requested { .. } => ("waiting", "pill warn"),
+        Entry::Resumed { .. } | Entry::Restarted { .. } | Entry::Decided { .. } => ("running", "pill"),
+        _ => return None,
+    })
+}
+
 /// Where an entry leads.
 fn link(entry: &Entry) -> Option<(String, &'static str)> {
     match entry {
@@ -153,6 +167,7 @@ pub(crate) fn events(asked: &Asked) -> Page {
         let link = link(&fact.entry);
         let data = json!({
             "at": fact.at, "says": fact.entry.to_string(), "tone": tone(&fact.entry),
+            "state": state_after(&fact.entry).map(|(word, _)| word), "pill": state_after(&fact.entry).map(|(_, pill)| pill),
             "path": link.as_ref().map(|(path, _)| path), "name": link.as_ref().map(|(_, name)| name),
         });
         let event = Event::default().id(fact.index.to_string()).event("fact");

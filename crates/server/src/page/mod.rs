@@ -4,6 +4,7 @@
 
 mod assets;
 mod decide;
+mod diff;
 mod inbox;
 mod instance;
 mod layout;

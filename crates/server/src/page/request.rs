@@ -1,5 +1,6 @@
 //! One request: what, to what, by which code, with which bytes; who has signed; and the person's own decision.
 
+use crate::page::diff::diff;
 use crate::page::inbox::{demonstration, names};
 use crate::page::layout::{Place, countdown, page as whole, time};
 use crate::page::{Page, Viewer, go};
@@ -17,6 +18,8 @@ pub(crate) fn page_of(asked: &Asked, viewer: &Viewer, said: Option<&Markup>) -> 
         return Err(Problem::internal(&"the engine answered no request"));
     };
     let served = deployed(asked, viewer, &detail.made)?;
+    let now = served.as_ref().map(|row| &row.deployment.artifact_sha256);
+    let change = asked.state.host.change_of(&principal, &detail.row.request, now)?;
     let end = end_of(asked, &detail)?;
     let content = html! {
         h1 { (detail.row.capability) }
@@ -25,6 +28,7 @@ pub(crate) fn page_of(asked: &Asked, viewer: &Viewer, said: Option<&Markup>) -> 
         @if matches!(viewer, Viewer::Demonstration) && end.is_none() { (demonstration()) }
         (facts(&detail))
         (artifact(&detail.made, served.as_ref()))
+        (diff(&change))
         (guest_words(&detail.made))
         (exact(&detail))
         @match end {

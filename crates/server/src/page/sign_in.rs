@@ -7,6 +7,7 @@ use crate::page::layout::{Place, page};
 use crate::page::{Page, go};
 use crate::problem::Problem;
 use crate::routes::Asked;
+use ::receipt::{KeyId, PersonId, PublicKey};
 use axum::http::{HeaderValue, StatusCode, header};
 use maud::html;
 use serde::{Deserialize, Serialize};
@@ -66,11 +67,20 @@ pub(crate) fn sign_in(asked: &Asked) -> Page {
     };
     let credential = bytes(&assertion.credential)?;
     let person = asked.state.host.signed_in(&nonce, &credential, &assertion.response()?)?;
-    let cookie = asked.state.sessions.begin(person)?;
+    let key = key_of(asked, &person, &credential)?;
+    let cookie = asked.state.sessions.begin(person, key)?;
     let next = next.filter(|next| is_here(next)).unwrap_or_else(|| "/".to_owned());
     let mut response = json(StatusCode::OK, &SignedIn { next })?;
     set_cookie(&mut response, &cookie)?;
     Ok(response)
+}
+
+/// The key that a person has signed in with.
+fn key_of(asked: &Asked, person: &PersonId, credential: &[u8]) -> Result<KeyId, Problem> {
+    let keys = asked.state.host.passkeys(person, asked.state.site.url().origin())?;
+    let own =
+        |key: &&PublicKey| key.as_passkey().is_some_and(|passkey| passkey.credential_id() == credential);
+    keys.iter().find(own).map(PublicKey::key_id).ok_or_else(|| engine::Error::UnknownPasskey.into())
 }
 
 pub(crate) fn sign_out(asked: &Asked) -> Page {

@@ -1,0 +1,97 @@
+//! The text of an artifact beside the text that is deployed now, line by line. The host measured the bytes; every word in them is the
+//! workflow's.
+
+use engine::api::Change;
+use maud::{Markup, html};
+use similar::{ChangeTag, TextDiff};
+use std::time::Duration;
+use workflow::Clipped;
+
+/// Rows that are shown.
+const ROWS: usize = 1_000;
+
+/// Lines around a change that stayed as they were.
+const AROUND: usize = 3;
+
+/// How long a comparison may take. What is not found by then is shown as replaced.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A row: what became of a line, and the line.
+type Row = (ChangeTag, String);
+
+/// What would change; nothing, where there is no text to show.
+pub(crate) fn diff(change: &Change) -> Markup {
+    let Some(asked) = change.asked.as_deref().and_then(text) else { return html! {} };
+    let served = change.served.as_deref().and_then(text);
+    let (rows, more) = rows(served.unwrap_or_default(), asked);
+    let summary = match served {
+        Some(_) => "The text, line by line, beside what is deployed now",
+        None => "The text of the artifact",
+    };
+    html! {
+        details open[served.is_some()] {
+            summary { (summary) }
+            p.small { "Written by the workflow. The digest above is of all of it." }
+            div.scroll tabindex="0" role="region" aria-label=(summary) {
+                table.diff { tbody {
+                    @for (tag, line) in &rows {
+                        @let (class, sign) = mark(*tag);
+                        tr class=[class] { td { (sign) } td { (line) } }
+                    }
+                } }
+            }
+            @if more > 0 { div.note { p { strong { "Not all is shown. " } (more) " more lines are approved too." } } }
+        }
+    }
+}
+
+/// Text that can be shown as lines.
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn mark(tag: ChangeTag) -> (Option<&'static str>, &'static str) {
+    match tag {
+        ChangeTag::Equal => (None, " "),
+        ChangeTag::Insert => (Some("add"), "+"),
+        ChangeTag::Delete => (Some("del"), "−"),
+    }
+}
+
+fn rows(served: &str, asked: &str) -> (Vec<Row>, usize) {
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(served, asked);
+    let (mut rows, mut more) = (Vec::new(), 0);
+    for (index, group) in diff.grouped_ops(AROUND).iter().enumerate() {
+        if index > 0 && rows.len() < ROWS {
+            rows.push((ChangeTag::Equal, "⋯".to_owned()));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            if rows.len() >= ROWS {
+                more += 1;
+                continue;
+            }
+            let line = change.value().trim_end_matches(['\n', '\r']).replace('\t', "    ");
+            rows.push((change.tag(), Clipped(&line).to_string()));
+        }
+    }
+    (rows, more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_compared_and_escaped_and_what_is_left_out_is_counted() {
+        let (rows, more) = rows("a\nb\nc\n", "a\nB\u{1b}[2K<i>\nc\n");
+        let shown: Vec<_> = rows.iter().map(|(tag, line)| (mark(*tag).1, line.as_str())).collect();
+        assert_eq!(shown, [(" ", "a"), ("−", "b"), ("+", "B\\u{1b}[2K<i>"), (" ", "c")]);
+        assert_eq!(more, 0);
+        let (rows, more) = super::rows("", &"x\n".repeat(ROWS + 7));
+        assert_eq!((rows.len(), more), (ROWS, 7));
+        let change = Change { asked: Some(b"<script>".as_slice().into()), served: None };
+        assert!(diff(&change).into_string().contains("&lt;script&gt;"));
+        let binary = Change { asked: Some([0xff].as_slice().into()), served: None };
+        assert!(diff(&binary).into_string().is_empty());
+    }
+}
