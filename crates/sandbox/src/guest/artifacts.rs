@@ -21,6 +21,9 @@ const SLICE: usize = 256 << 10;
 /// Fuel for a byte, which costs some nanoseconds to digest.
 const FUEL: u64 = 4;
 
+/// The longest artifact of a request whose bytes are copied. It is held until the request is recorded.
+const LOOKED_AT: usize = 128 << 10;
+
 /// What is in hand is counted in such units.
 const UNIT: usize = 1 << 10;
 
@@ -114,8 +117,12 @@ impl Asked {
         let Self { capability, resource, reason, evidence, artifact } = self;
         let artifact = match artifact {
             Some(unread) => {
-                let measure = unread.read(store, |_| ()).await?;
-                Some(Artifact::measured(measure, []))
+                // People look at a short one before they decide. Of a longer one there is only the digest.
+                let short = unread.bytes.len() <= LOOKED_AT;
+                let mut bytes = Vec::new();
+                let keep = |slice: &[u8]| bytes.extend_from_slice(if short { slice } else { &[] });
+                let measure = unread.read(store, keep).await?;
+                Some(Artifact::measured(measure, bytes))
             }
             None => None,
         };

@@ -5,13 +5,15 @@ use engine::api::Change;
 use maud::{Markup, html};
 use similar::{ChangeTag, TextDiff};
 use std::time::Duration;
-use workflow::Clipped;
 
 /// Rows that are shown.
 const ROWS: usize = 1_000;
 
 /// Lines around a change that stayed as they were.
 const AROUND: usize = 3;
+
+/// Characters of a line that are shown.
+const LINE: usize = 2_000;
 
 /// How long a comparison may take. What is not found by then is shown as replaced.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -71,10 +73,25 @@ fn rows(served: &str, asked: &str) -> (Vec<Row>, usize) {
                 continue;
             }
             let line = change.value().trim_end_matches(['\n', '\r']).replace('\t', "    ");
-            rows.push((change.tag(), Clipped(&line).to_string()));
+            rows.push((change.tag(), shown(&line)));
         }
     }
     (rows, more)
+}
+
+/// A line as text: blanks stand as they are, since a row of the table cannot look like anything else; what cannot be seen is escaped.
+fn shown(line: &str) -> String {
+    let mut shown = String::new();
+    for character in line.chars().take(LINE) {
+        match workflow::is_visible(character) {
+            true => shown.push(character),
+            false => shown.extend(character.escape_unicode()),
+        }
+    }
+    if line.chars().nth(LINE).is_some() {
+        shown.push_str(" … THE LINE GOES ON");
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -83,9 +100,9 @@ mod tests {
 
     #[test]
     fn lines_are_compared_and_escaped_and_what_is_left_out_is_counted() {
-        let (rows, more) = rows("a\nb\nc\n", "a\nB\u{1b}[2K<i>\nc\n");
+        let (rows, more) = rows("a\n  b\nc\n", "a\n  B\u{1b}[2K<i>\nc\n");
         let shown: Vec<_> = rows.iter().map(|(tag, line)| (mark(*tag).1, line.as_str())).collect();
-        assert_eq!(shown, [(" ", "a"), ("−", "b"), ("+", "B\\u{1b}[2K<i>"), (" ", "c")]);
+        assert_eq!(shown, [(" ", "a"), ("−", "  b"), ("+", "  B\\u{1b}[2K<i>"), (" ", "c")]);
         assert_eq!(more, 0);
         let (rows, more) = super::rows("", &"x\n".repeat(ROWS + 7));
         assert_eq!((rows.len(), more), (ROWS, 7));
