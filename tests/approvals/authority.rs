@@ -327,12 +327,12 @@ fn an_authority_with_other_keys_or_another_past_is_refused_and_nothing_is_taken_
     // The same acts, other keys.
     let other_keys = two.path("other-keys");
     copy(&two.path("authority"), &other_keys, &["journal.sqlite"]);
+    Keyring::open(&other_keys.join("keys"), &[[7; 32], [8; 32]], Timestamp::from_millis(NOON)).unwrap();
     serve(&other_keys, &two.path("other-keys.socket"), ONE, &two.clock);
     // The same keys, other acts.
     let other_acts = two.path("other-acts");
-    fs::create_dir(&other_acts).unwrap();
-    copy(&two.path("authority"), &other_acts, &["keys"]);
     add(&other_acts, "mallory", "release", 66, None);
+    copy(&two.path("authority"), &other_acts, &["keys"]);
     serve(&other_acts, &two.path("other-acts.socket"), ONE, &two.clock);
     let (folder, clock, policy) = (two.folder, two.clock, two.policy);
     let changes = two.changes;
@@ -391,6 +391,40 @@ fn an_older_copy_of_the_authority_is_refused_and_a_later_one_is_taken_on_loudly(
     assert!(refused.contains("not on record what operators said"), "{refused}");
     let pinned = fs::read_to_string(folder.path().join("host/keys/keys.json")).unwrap();
     assert_eq!(pinned, before.0);
+}
+
+/// Operators rotate and revoke keys in the authority's folder while it serves, and while a host of it works.
+#[test]
+fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
+    let two = Two::new(ONE);
+    let keys = two.path("authority/keys");
+    let production =
+        |seed| Keyring::rotate(&keys, Scope::Production, &[seed; 32], Timestamp::from_millis(NOON));
+    let (key, request) = two.asked();
+    two.said();
+    let rotated = production(9).unwrap();
+    let Recorded::Issued(receipt) = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap() else {
+        panic!("it is decided");
+    };
+    assert_eq!(receipt.artifact.key_id, rotated);
+    let done = support::block_on(two.host.drive(&key)).unwrap();
+    assert!(matches!(done, engine::Status::Completed(_)), "{done:?}");
+    assert!(two.said().iter().any(|said| said.contains(&rotated) && said.contains("is new")));
+    let (key, request) = two.asked();
+    two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap();
+    Keyring::revoke(&keys, &rotated, Timestamp::from_millis(NOON)).unwrap();
+    support::block_on(two.host.drive(&key)).unwrap();
+    assert_eq!(support::deployments(&two.path("host")).len(), 1, "the revoked key's receipt opens nothing");
+    assert!(two.said().iter().any(|said| said.contains("is revoked")));
+    // Nothing signs until there is a new key.
+    let (_, request) = two.asked();
+    let refused = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap_err().to_string();
+    assert!(refused.contains("no active key"), "{refused}");
+    let next = production(10).unwrap();
+    let Recorded::Issued(receipt) = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap() else {
+        panic!("it is decided");
+    };
+    assert_eq!(receipt.artifact.key_id, next);
 }
 
 /// Copies what is named from a folder that nobody writes to.

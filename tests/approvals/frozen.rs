@@ -125,6 +125,9 @@ fn nobody_decides_about_their_own_however_they_are_spelled() {
 #[test]
 fn people_who_decide_are_not_touched_by_a_freeze_of_others() {
     let place = Place::new(None);
+    let unknown = place.say(freeze(Some("globex"))).unwrap_err().to_string();
+    assert!(unknown.contains("no tenant globex"), "{unknown}");
+    support::start_for(&place.host, "globex", "paces", "{}");
     place.say(freeze(Some("globex"))).unwrap();
     let (_, request) = place.asked();
     issued(place.approve(&request, ("alice", 1)));

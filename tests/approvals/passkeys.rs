@@ -76,7 +76,7 @@ fn a_person_is_invited_registers_a_passkey_and_decides_with_it() {
     assert_eq!(place.deployments(), 1, "the gate counted it");
     // The receipt carries the specification's proof, and the decision itself, for whoever pins the deciders.
     let keys = place.host.keys();
-    let receipt = receipt::verify(&stored.artifact, keys).unwrap();
+    let receipt = receipt::verify(&stored.artifact, &keys).unwrap();
     let decider = receipt.decider().unwrap();
     assert_eq!(decider.auth_method, Some(AuthMethod::SessionStepupWebauthn));
     let Some(DeciderProof::Webauthn(proof)) = &decider.proof else { panic!("no proof: {decider:?}") };
@@ -101,7 +101,7 @@ fn passkeys_and_other_keys_are_counted_together() {
     place.clock.move_by_minutes(1);
     let stored = issued(place.approve(&id, ("alice", 1)));
     // The last one decided with a key in a file: there is no step-up to prove.
-    let receipt = receipt::verify(&stored.artifact, place.host.keys()).unwrap();
+    let receipt = receipt::verify(&stored.artifact, &place.host.keys()).unwrap();
     let decider = receipt.decider().unwrap();
     assert_eq!((decider.auth_method, &decider.proof), (Some(AuthMethod::Session), &None));
     place.ends(&instance);

@@ -2,6 +2,7 @@
 
 use crate::support;
 use crate::support::cli::*;
+use crate::support::worker::decider;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -298,4 +299,39 @@ fn an_operator_invites_and_confirms_a_passkey() {
     assert!(exported.contains(r#""origins":["http://localhost:8787"]"#), "{exported}");
     fails(&["deciders", "confirm", "dora", &id], "has no invitation");
     fails(&["approve", "apr_x", "--as", "dora", "--ssh-agent"], "");
+}
+
+#[test]
+fn a_key_that_does_not_sign_for_somebody_is_named_as_what_it_is() {
+    let data = TempDir::new().unwrap();
+    let here = data.path();
+    let keys = ["alice", "bob", "carol"].map(|name| decider(here, name));
+    let [alice, bob, carol] = keys.each_ref().map(String::as_str);
+    run(here, &["run", GUEST]);
+    let asks = lines(&run(here, &["approvals", "--json"]).stdout)[0]["request"].as_str().unwrap().to_owned();
+    run(here, &["deciders", "remove", "carol", "--reason", "left"]);
+    let stranger = here.join("stranger").display().to_string();
+    run(here, &["deciders", "new-key", &stranger]);
+    let public = format!("{alice}.pub");
+    for (name, key, words) in [
+        ("alice", public.as_str(), "it is a public key, and signing takes the private half"),
+        ("alice", bob, "is bob's, not alice's"),
+        ("alice", carol, "is that of carol, who was removed at"),
+        ("carol", carol, "carol was removed"),
+        ("alice", &stranger, "is not one of alice's, nor anybody's here"),
+    ] {
+        let refused = run(here, &["approve", &asks, "--as", name, "--key", key]);
+        assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+        assert!(refused.stderr.contains(words), "{name} {key}: {}", refused.stderr);
+    }
+    let first = lines(&run(here, &["deciders", "list", "--json"]).stdout)[0]["keys"][0]["key_id"].clone();
+    run(here, &["deciders", "add", "alice", "--role", "release", "--key", &format!("{stranger}.pub")]);
+    run(here, &["deciders", "revoke-key", first.as_str().unwrap(), "--reason", "lost"]);
+    let refused = run(here, &["approve", &asks, "--as", "alice", "--key", alice]);
+    assert!(refused.stderr.contains("was revoked at"), "{}", refused.stderr);
+    // As editors leave them.
+    let saved = std::fs::read_to_string(&stranger).unwrap().replace('\n', "\r\n");
+    write(here, "stranger", &format!("\u{feff}{saved}\r\n"));
+    let approved = run(here, &["approve", &asks, "--as", "alice", "--key", &stranger]);
+    assert_eq!(approved.code, Some(0), "{}", approved.stderr);
 }

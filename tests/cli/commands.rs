@@ -361,7 +361,7 @@ fn a_key_that_others_can_read_is_refused() {
     fs::write(&key, "not a key").unwrap();
     fails(data.path(), &["run", GUEST], 1, &["not an Ed25519 private key"]);
     fs::remove_file(&key).unwrap();
-    fails(data.path(), &["run", GUEST], 1, &["No such file"]);
+    fails(data.path(), &["run", GUEST], 1, &["is missing", "restore"]);
 }
 
 #[test]

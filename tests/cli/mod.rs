@@ -1,7 +1,9 @@
 //! The command line as people and programs meet it.
 
 mod approve;
+mod beside_work;
 mod commands;
+mod folders;
 mod instances;
 mod verify;
 mod work;

@@ -36,7 +36,7 @@ const OPERATORS: &str = "";
 const PUBLIC: &str = "public";
 
 /// What has to hold, in words of this test and not of the code.
-const TABLE: [Row; 39] = [
+const TABLE: [Row; 41] = [
     ("submit", "instances:write", No),
     ("send-event", "events:send", No),
     ("pause", "instances:write", No),
@@ -52,6 +52,8 @@ const TABLE: [Row; 39] = [
     ("review", "approvals:write", Theirs),
     ("withdraw", "approvals:write", No),
     ("revoke", "operate", No),
+    ("rotate-keys", OPERATORS, No),
+    ("revoke-key", OPERATORS, No),
     ("say", OPERATORS, No),
     ("instances", "instances:read", Theirs),
     ("instance", "instances:read", Theirs),
@@ -168,6 +170,8 @@ impl Tenant {
             "review" => Ask::Do(Operation::Review { request, envelope }),
             "withdraw" => Ask::Do(Operation::Withdraw { request, reason: Some("w".repeat(1 << 20)) }),
             "revoke" => Ask::Do(Operation::Revoke { receipt: self.receipt.clone(), reason: None }),
+            "rotate-keys" => Ask::Do(Operation::RotateKeys {}),
+            "revoke-key" => Ask::Do(Operation::RevokeKey { key_id: "pp_none".to_owned() }),
             "say" => Ask::Do(Operation::Say { act: Act::DeciderRemoved { decider: by, reason } }),
             "instances" => Ask::See(Query::Instances { tenant: Some(key.tenant), status: None, limit: 9 }),
             "instance" => Ask::See(Query::Instance { key }),
@@ -222,6 +226,8 @@ fn row(ask: &Ask) -> &'static str {
             Operation::Review { .. } => "review",
             Operation::Withdraw { .. } => "withdraw",
             Operation::Revoke { .. } => "revoke",
+            Operation::RotateKeys {} => "rotate-keys",
+            Operation::RevokeKey { .. } => "revoke-key",
             Operation::Say { .. } => "say",
         },
         Ask::See(query) => match query {

@@ -57,6 +57,32 @@ fn the_same_submitted_again_is_the_same_instance() {
 }
 
 #[test]
+fn the_same_input_written_otherwise_is_the_same_input() {
+    let (_folder, host) = new_host();
+    let created = |id: &str, params: &str| match host.operate(submit(Some(id), params)) {
+        Ok(OperationOutcome::Submitted { created, .. }) => Ok(created),
+        other => Err(format!("{other:?}")),
+    };
+    assert_eq!(created("a", r#"{"steps":1,"note":"a/b"}"#), Ok(Created::New));
+    for same in [
+        r#"{"note":"a/b","steps":1}"#,
+        " {\n \"steps\": 1.0, \"note\": \"a\\/b\" } ",
+        r#"{"steps":1e0,"note":"\u0061/b"}"#,
+    ] {
+        assert_eq!(created("a", same), Ok(Created::Before), "{same}");
+    }
+    for other in
+        [r#"{"steps":"1","note":"a/b"}"#, r#"{"steps":1}"#, r#"{"steps":1,"note":"a/b","more":null}"#]
+    {
+        assert!(created("a", other).unwrap_err().contains("other parameters"), "{other}");
+    }
+    // Two numbers that are one to JavaScript are two inputs.
+    assert_eq!(created("b", r#"{"n":9007199254740993}"#), Ok(Created::New));
+    assert_eq!(created("b", r#"{"n":9007199254740993}"#), Ok(Created::Before));
+    assert!(created("b", r#"{"n":9007199254740992}"#).unwrap_err().contains("other parameters"));
+}
+
+#[test]
 fn another_input_under_the_same_name_is_refused_and_the_difference_named() {
     let (_folder, host) = new_host();
     host.operate(submit(Some("a"), "{}")).unwrap();

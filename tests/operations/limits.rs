@@ -209,7 +209,7 @@ fn a_database_of_format_7_goes_on() {
 fn a_database_goes_on(fixture: &str) {
     let folder = TempDir::new().unwrap();
     let fixture = support::root().join("tests/fixtures").join(fixture);
-    fs::copy(fixture, folder.path().join("journal.sqlite")).unwrap();
+    support::put_journal(&fixture, folder.path());
     let before = cli::run(folder.path(), &["audit"]);
     assert_eq!(before.code, Some(0), "reading needs no migration: {}", before.stderr);
     // The recorded time counts where the clock is behind it, so that the requests in there have not lapsed.
@@ -382,6 +382,27 @@ fn every_limit_is_listed_with_its_reason_and_in_the_help() {
         assert!(listed.contains(&line) && listed.contains(limit.reason), "{line}");
         assert!(help.contains(limit.name), "{} is not in the help", limit.name);
     }
+}
+
+#[test]
+fn less_than_the_least_is_refused_wherever_it_is_set() {
+    let folder = TempDir::new().unwrap();
+    let with_least: Vec<_> = limits::ALL.iter().filter(|limit| limit.least > 0).collect();
+    assert!(with_least.len() > 5);
+    for limit in with_least {
+        let (name, less) = (limit.name, limit.least - 1);
+        let least = format!("the least is {}", limit.unit.show(limit.least));
+        let line = cli::run(folder.path(), &["limits", "--limit", &format!("{name}={less}")]);
+        assert!(line.code == Some(2) && line.stderr.contains(&least), "{name}: {}", line.stderr);
+        let file = cli::write(folder.path(), "settings.toml", &format!("[limits]\n{name} = {less}\n"));
+        let file = cli::run(folder.path(), &["limits", "--config", &file]);
+        assert!(file.code == Some(1) && file.stderr.contains(&least), "{name}: {}", file.stderr);
+        assert!(file.stderr.contains("settings.toml:2"), "{}", file.stderr);
+    }
+    let tenant = "[tenants.acme.limits]\nretention = \"59m\"\n";
+    let tenant = cli::write(folder.path(), "settings.toml", tenant);
+    let refused = cli::run(folder.path(), &["run", cli::GUEST, "--config", &tenant]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("the least is 1 h"), "{}", refused.stderr);
 }
 
 /// A limit that is hit is named as the table names it.

@@ -115,7 +115,7 @@ fn what_was_decided_alone_stays_until_somebody_has_looked_at_it() {
 fn a_folder_of_an_older_format_gives_back_what_its_instances_kept() {
     let folder = TempDir::new().unwrap();
     let fixture = support::root().join("tests/fixtures/format-1.sqlite");
-    std::fs::copy(fixture, folder.path().join("journal.sqlite")).unwrap();
+    support::put_journal(&fixture, folder.path());
     let host = Host::builder(folder.path()).clock(|| Timestamp::from_millis(0)).open().unwrap();
     for key in host.store().instances().wait().unwrap() {
         if !host.status(&key).unwrap().has_ended() {
@@ -200,7 +200,7 @@ fn work_until_left(host: &Host, left: usize) {
 fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
     let (folder, clock) = (TempDir::new().unwrap(), Hands(hands));
-    let text = "[limits]\nretention = \"2h\"\n[tenants.archive.limits]\nretention = \"for good\"\n[tenants.hasty.limits]\nretention = 1\n";
+    let text = "[limits]\nretention = \"2h\"\n[tenants.archive.limits]\nretention = \"for good\"\n[tenants.hasty.limits]\nretention = 3600\n";
     let settings = Settings::parse(Path::new("pp-host.toml"), text).unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
     let waiting = start(&host, "tenant-workflow", "{}");

@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod cli;
+pub mod commands;
 pub mod desk;
 pub mod faulty;
 pub mod held;
@@ -124,6 +125,15 @@ pub fn attack(name: &str) -> Attacked {
     let key = start(&host, "hostile", &format!(r#"{{"attack":"{name}"}}"#));
     let status = finish(&host, &key, Decision::Approved);
     Attacked { status, entries: entries(&host, &key), deployments: deployments(folder.path()) }
+}
+
+/// A data folder with a journal from elsewhere, and keys of its own.
+pub fn put_journal(from: &Path, data: &Path) {
+    drop(Host::builder(data).open().unwrap());
+    for name in ["journal.sqlite-wal", "journal.sqlite-shm"] {
+        let _ = std::fs::remove_file(data.join(name));
+    }
+    std::fs::copy(from, data.join("journal.sqlite")).unwrap();
 }
 
 /// What has been deployed from a data folder, by the record of deployments, read by another connection than the host's.

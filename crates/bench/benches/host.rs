@@ -193,8 +193,8 @@ impl Decided {
         .expect("keys");
         let by = DemoDecider::new("bench".parse().expect("a name"));
         let judgement = Judgement { decision: Decision::Approved, by, reason: None };
-        let authority = LocalIssuer::new(Box::new(keyring.demo), Box::new(keyring.production));
-        Self { authority, keys: keyring.keys, request, judgement }
+        let keys = keyring.keys.clone();
+        Self { authority: LocalIssuer::with(keyring), keys, request, judgement }
     }
 
     fn mint(&self) -> StoredReceipt {

@@ -1,6 +1,6 @@
 //! Settings of a host, and how the rooms are put together.
 
-use crate::capability::{Capability, Deploy, Gate};
+use crate::capability::{Capability, Deploy};
 use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
 use crate::runtime::authority::Authority;
@@ -28,6 +28,7 @@ use workflow::Limits;
 /// Settings of a host. Every one has a default.
 pub struct Builder {
     data: PathBuf,
+    absent: AbsentFolder,
     scope: Option<Scope>,
     policy: Option<Box<dyn Policy>>,
     environment: Environment,
@@ -44,6 +45,13 @@ pub struct Builder {
     wrap: Wrap,
 }
 
+/// What becomes of a data folder that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AbsentFolder {
+    Make,
+    Refuse,
+}
+
 type Wrap = Box<dyn FnOnce(Box<dyn Store>) -> Box<dyn Store>>;
 
 impl Host {
@@ -58,6 +66,7 @@ impl Builder {
     pub(crate) fn new(data: PathBuf) -> Self {
         Self {
             data,
+            absent: AbsentFolder::Make,
             scope: None,
             policy: None,
             environment: Environment::Development,
@@ -73,6 +82,13 @@ impl Builder {
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
         }
+    }
+
+    /// Refuses a folder that has no data. Default: a folder is made where there is none.
+    #[must_use]
+    pub fn existing(mut self) -> Self {
+        self.absent = AbsentFolder::Refuse;
+        self
     }
 
     /// Which receipts count. Default: those that people and a policy sign, where there are people or a policy; demo receipts where there
@@ -200,13 +216,17 @@ impl Builder {
         self
     }
 
-    /// Opens the data folder and makes what is missing in it.
+    /// Opens the data folder, and makes a new one where there is none. In a folder that has data, nothing that is missing is made anew.
     ///
     /// # Errors
-    /// When the folder, the journal or the keys cannot be used.
+    /// When the folder, the journal or the keys cannot be used, or one of them is missing and the others are there.
     pub fn open(mut self) -> Result<Host, Error> {
-        let folder = DataFolder::own(&self.data)?;
+        let folder = match self.absent {
+            AbsentFolder::Make => DataFolder::own(&self.data)?,
+            AbsentFolder::Refuse => DataFolder::own_existing(&self.data)?,
+        };
         let store: Arc<dyn Store> = Arc::from((self.wrap)(Box::new(Sqlite::open(&folder)?)));
+        folder.check_keys()?;
         let (issuer, keys) = match &self.authority {
             Some(socket) => {
                 let remote = RemoteIssuer::at(socket, self.authority_account);
@@ -215,12 +235,12 @@ impl Builder {
             }
             None => {
                 let seeds = [ids::random_bytes()?, ids::random_bytes()?];
-                let Keyring { demo, production, keys } =
-                    Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
-                let authority = LocalIssuer::new(Box::new(demo), Box::new(production));
-                (Box::new(authority) as Box<dyn Issuer>, keys)
+                let keyring = Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
+                let keys = keyring.keys.clone();
+                (Box::new(LocalIssuer::with(keyring)) as Box<dyn Issuer>, keys)
             }
         };
+        folder.finish()?;
         self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
         let largest = self.settings.largest().sandbox;
         let loaded = largest.load.programs;
@@ -240,7 +260,7 @@ impl Builder {
                 trust: Mutex::default(),
                 changes: self.changes,
             },
-            capabilities: Capabilities { gate: Gate::new(keys), registered: self.capabilities },
+            capabilities: Capabilities::new(keys, self.capabilities),
             leases: LeaseTable::new(Arc::clone(&wakeups)),
             slots: RunSlots::new(),
             wakeups,

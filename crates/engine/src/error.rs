@@ -5,7 +5,7 @@ use crate::ids::{IdError, NoEntropy};
 use crate::issuer::{IssueError, KeyringError};
 use crate::trust::{ActError, TokenError};
 use crate::words::TooLong;
-use receipt::{Digest, PasskeyError, PersonId, Role};
+use receipt::{Digest, PasskeyError, PersonId, Role, Timestamp};
 use sandbox::LoadError;
 use store::{InstanceKey, StoreError};
 use workflow::{Failure, Illegal, InvalidId, ReceiptId, RequestId, TenantId};
@@ -116,6 +116,16 @@ pub enum Error {
         "who may decide is said where the authority is: run this with --data on its folder, and without --authority"
     )]
     SaidElsewhere,
+    /// Keys that are not here.
+    #[error(
+        "the keys are where the authority is: run this with --data on its folder, and without --authority"
+    )]
+    KeysElsewhere,
+    /// A tenant that nothing here knows.
+    #[error(
+        "there is no tenant {0} here: it has no instance, and no setting, rule or decider names it (pp-host instances list shows whose instances there are)"
+    )]
+    NoTenant(TenantId),
     /// An act that makes no sense.
     #[error(transparent)]
     Act(#[from] ActError),
@@ -139,6 +149,9 @@ pub enum Error {
     /// Nobody's passkey.
     #[error("that passkey is no decider's here")]
     UnknownPasskey,
+    /// A person who decides no more.
+    #[error("{0} was removed at {1}, and decides nothing any more (pp-host deciders list shows who does)")]
+    RemovedDecider(PersonId, Timestamp),
     /// A decider of other tenants.
     #[error("{0} does not decide for tenant {1}")]
     OtherTenant(PersonId, TenantId),

@@ -1,7 +1,8 @@
 //! The shared state of a host: one value for each part of the engine, and what more than one part needs of several.
 
 use crate::Error;
-use crate::issuer::{DecisionBasis, Issued, Request};
+use crate::capability::Gate;
+use crate::issuer::{DecisionBasis, Issued, Keyring, Request};
 use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Loaded, Origin};
@@ -50,20 +51,42 @@ impl HostState {
 
     /// The operators' acts, all of them: another process may have recorded one since the last look.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
-        self.authority.trust(&self.journals)
+        let trust = self.authority.trust(&self.journals)?;
+        self.pin_keys()?;
+        Ok(trust)
+    }
+
+    /// The gate, with the keys that it trusts now.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        self.capabilities.gate()
+    }
+
+    /// Takes over what changed in the key set of an authority in another process.
+    fn pin_keys(&self) -> Result<(), Error> {
+        let Some(published) = self.authority.issuer.published_keys().transpose()? else { return Ok(()) };
+        if *self.gate().keys() == published {
+            return Ok(());
+        }
+        self.capabilities.change_keys(|_| {
+            let changes = Keyring::pin(&self.journals.folder.keys(), &published)?;
+            self.authority.tell_key_changes(&changes);
+            Ok(Some(published))
+        })
     }
 
     /// A request, and the instance that made it, with what is known now of what it says was known.
     pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
         let (trust, at) = (self.trust()?, self.now()?);
         let (key, mut request) = requests::request(&*self.journals.store, id)?;
-        requests::recall(&mut Recall::new(&*self.journals.store, self.judge(&trust, at)), &mut request)?;
+        let gate = self.gate();
+        let mut recall = Recall::new(&*self.journals.store, self.judge(&gate, &trust, at));
+        requests::recall(&mut recall, &mut request)?;
         Ok((key, request))
     }
 
     /// By what a receipt that was spent is judged.
-    pub(crate) fn judge<'a>(&'a self, trust: &'a Trust, at: Timestamp) -> Judge<'a> {
-        Judge { keys: self.capabilities.gate.keys(), trust, policy: &*self.authority.policy, at }
+    pub(crate) fn judge<'a>(&'a self, gate: &'a Gate, trust: &'a Trust, at: Timestamp) -> Judge<'a> {
+        Judge { keys: gate.keys(), trust, policy: &*self.authority.policy, at }
     }
 
     /// Has a request judged, and the decision signed.

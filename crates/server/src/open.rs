@@ -55,7 +55,7 @@ pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
         ));
     }
     let verified =
-        Artifact::parse(text).and_then(|artifact| receipt::verify(&artifact, asked.state.host.keys()));
+        Artifact::parse(text).and_then(|artifact| receipt::verify(&artifact, &asked.state.host.keys()));
     let verdict = match verified {
         Ok(receipt) => of_receipt(&receipt),
         Err(error) => refused(&error),
@@ -70,7 +70,7 @@ pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
     else {
         return Err(crate::api::unexpected(&"no receipt"));
     };
-    let verified = receipt::verify(&row.kept.receipt.artifact, asked.state.host.keys());
+    let verified = receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
     let verified = verified.map_err(|error| Problem::internal(&error))?;
     let mut shown = of_receipt(&verified);
     let valid = shown["valid"].take();
@@ -93,7 +93,7 @@ fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
         Err(engine::Error::NoReceipt(_) | engine::Error::Access(AccessError::NotFound)) => return missing(),
         Err(error) => return Err(error.into()),
     };
-    let verified = receipt::verify(&row.kept.receipt.artifact, asked.state.host.keys());
+    let verified = receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
     let mut verdict = verified.map_or_else(|error| refused(&error), |receipt| of_receipt(&receipt));
     if let ReceiptFate::Decision { redeemed_at, revoked_at, .. } = &row.fate {
         verdict["redeemedAt"] = json!(redeemed_at);

@@ -67,6 +67,7 @@ impl PublicKey {
     /// # Errors
     /// When the text is not exactly one Ed25519 public key.
     pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
+        let text = pem::without_mark(text);
         match pem::label(text) {
             Some("PUBLIC KEY") => from_pem(text),
             Some(label) if label.ends_with("PRIVATE KEY") => Err(PublicKeyError::Private),

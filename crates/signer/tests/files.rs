@@ -33,6 +33,56 @@ fn plain_keys_open() {
     assert_eq!(crlf.public_key(), pkcs8.public_key());
 }
 
+/// As editors and terminals leave them: ssh-keygen and openssl read all of these.
+#[test]
+fn keys_open_as_people_have_them() {
+    let folder = folder();
+    for name in ["openssh", "pkcs8.pem"] {
+        let text = fixture(name);
+        let key = open(&place(&folder, name, &text)).unwrap().public_key();
+        let crlf = text.replace('\n', "\r\n");
+        let forms = [
+            format!("{text}\n"),
+            format!("{text}\n\n  \n"),
+            format!("{crlf}\r\n"),
+            format!("\u{feff}{text}"),
+            format!("\u{feff}{crlf}\r\n"),
+            format!("\n{text}"),
+            text.trim_end().to_owned(),
+        ];
+        for (index, form) in forms.iter().enumerate() {
+            let path = place(&folder, &format!("{name}-{index}"), form);
+            assert_eq!(open(&path).unwrap().public_key(), key, "{name} {index}");
+        }
+        let cut = refused("cut", &text[..text.len() - 20]);
+        assert!(matches!(cut, Problem::Damaged(_) | Problem::NotAKey), "{cut}");
+        let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(matches!(refused("utf16", utf16), Problem::Utf16));
+    }
+    let public = alice().to_openssh();
+    for form in [
+        format!("\u{feff}{public}\r\n\r\n"),
+        format!("{public}\n\n"),
+        format!("\u{feff}{}\n", alice().to_pem().replace('\n', "\r\n")),
+    ] {
+        let path = place(&folder, "public", form);
+        assert_eq!(PublicKey::read(&path).unwrap(), alice());
+    }
+}
+
+#[test]
+fn a_public_key_is_named_as_one_whoever_may_read_it() {
+    let folder = folder();
+    for form in [alice().to_openssh(), alice().to_pem(), format!("\u{feff}{}\n", alice().to_openssh())] {
+        let path = place(&folder, "alice.pub", form);
+        for mode in [0o600, 0o644] {
+            set_mode(&path, mode);
+            let problem = open(&path).unwrap_err();
+            assert!(matches!(problem, Problem::NotPrivate), "{mode:o}: {problem}");
+        }
+    }
+}
+
 #[test]
 fn encrypted_keys_open_with_their_passphrase_and_no_other() {
     let folder = folder();

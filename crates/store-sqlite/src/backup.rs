@@ -40,6 +40,7 @@ const UNFINISHED: &str = "new";
 /// # Errors
 /// When there is something already, the copy cannot be written, or the journal is damaged.
 pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
+    folder.check_keys()?;
     let failed = |problem: String| StoreError::Backup { path: to.to_owned(), problem };
     if fs::symlink_metadata(to).is_ok() {
         return Err(failed("it exists already, and a copy overwrites nothing".to_owned()));

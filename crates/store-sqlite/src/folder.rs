@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use store::StoreError;
+use store::files;
 use store::ownership;
 
 /// A data folder, with or without the right to write to it.
@@ -16,22 +17,62 @@ use store::ownership;
 /// cache/           compiled code; may be deleted at any time
 /// control.sock     where the owner listens for other processes
 /// lock             held while a process owns the folder
+/// making           there until the folder is made whole for the first time
 /// ```
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
+    state: FolderState,
     /// Held for its lock, which the system releases however the process ends.
     lock: Option<File>,
 }
+
+/// Whether a folder has its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FolderState {
+    /// It had none: what is missing in it may be made.
+    New,
+    /// A process ended while it made the folder: no caller has used it, and what is missing in it may be made.
+    Unfinished,
+    /// It has data, so what is missing in it is lost.
+    Used,
+}
+
+/// The journal's name.
+const JOURNAL: &str = "journal.sqlite";
+
+/// The public key set's name.
+const KEY_SET: &str = "keys/keys.json";
+
+/// A file that is there until a new folder has everything that it has to have.
+const MAKING: &str = "making";
+
+/// What only a folder with data has.
+const DATA: [&str; 5] = [JOURNAL, "keys", "deployments", "signed.jsonl", "statements.jsonl"];
 
 impl DataFolder {
     /// Takes a folder for writing, and makes it where there is none. One process at a time.
     ///
     /// # Errors
-    /// When it cannot be made, another account owns it or can change what is in it, or another process has it.
+    /// When it cannot be made, another account owns it or can change what is in it, another process has it, or it has data without a
+    /// journal.
     pub fn own(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::Folder { path: path.to_owned(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        Self::take(path)
+    }
+
+    /// Takes a folder that has data for writing. Makes nothing where there is none.
+    ///
+    /// # Errors
+    /// As for [`own`](Self::own), and when there is no data.
+    pub fn own_existing(path: &Path) -> Result<Self, StoreError> {
+        Self::read(path)?;
+        Self::take(path)
+    }
+
+    fn take(path: &Path) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::Folder { path: path.to_owned(), error };
         fs::metadata(path).and_then(|found| ownership::check_own(&found)).map_err(failed)?;
         let lock = File::options()
             .create(true)
@@ -43,10 +84,16 @@ impl DataFolder {
         // An account that can open it can lock it.
         ownership::close_to_others(&lock).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        // Only now: another process may have been making it until here.
+        let state = state(path)?;
+        if state == FolderState::New {
+            files::replace(&path.join(MAKING), b"", 0o600).map_err(failed)?;
+        }
+        Ok(Self { path: path.to_owned(), state, lock: Some(lock) })
     }
 
     /// Looks into a folder, which another process may own.
@@ -54,11 +101,42 @@ impl DataFolder {
     /// # Errors
     /// When there is none.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        match fs::metadata(path.join("journal.sqlite")) {
-            Ok(_) => Ok(Self { path: path.to_owned(), lock: None }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NoData(path.to_owned())),
-            Err(error) => Err(StoreError::Folder { path: path.to_owned(), error }),
+        match (state(path)?, part(path, JOURNAL)?) {
+            (state, Part::Whole) => Ok(Self { path: path.to_owned(), state, lock: None }),
+            (_, Part::Missing | Part::Empty) => Err(StoreError::NoData(path.to_owned())),
         }
+    }
+
+    /// Whether there was no data before this process took the folder.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.state == FolderState::New
+    }
+
+    /// Checks that a folder with data has its public key set.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn check_keys(&self) -> Result<(), StoreError> {
+        match (self.state, part(&self.path, KEY_SET)?) {
+            (FolderState::New | FolderState::Unfinished, _) | (FolderState::Used, Part::Whole) => Ok(()),
+            (FolderState::Used, lacking) => Err(incomplete(&self.path, KEY_SET, lacking)),
+        }
+    }
+
+    /// Says that the folder has everything that it has to have: from now on, what is missing is lost.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&self) -> Result<(), StoreError> {
+        let making = self.path.join(MAKING);
+        let finished = match self.state {
+            FolderState::Used => Ok(()),
+            FolderState::New | FolderState::Unfinished => {
+                files::remove(&making).and_then(|()| files::sync(&self.path))
+            }
+        };
+        finished.map_err(|error| StoreError::Folder { path: self.path.clone(), error })
     }
 
     /// Where it is.
@@ -70,7 +148,7 @@ impl DataFolder {
     /// The journal's file.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.path.join("journal.sqlite")
+        self.path.join(JOURNAL)
     }
 
     /// The keys' folder.
@@ -102,6 +180,42 @@ impl DataFolder {
     pub fn is_owned(&self) -> bool {
         self.lock.is_some()
     }
+}
+
+/// How a part of a folder stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Missing,
+    Empty,
+    Whole,
+}
+
+fn part(folder: &Path, name: &str) -> Result<Part, StoreError> {
+    match fs::metadata(folder.join(name)) {
+        Ok(found) if found.len() == 0 => Ok(Part::Empty),
+        Ok(_) => Ok(Part::Whole),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Part::Missing),
+        Err(error) => Err(StoreError::Folder { path: folder.to_owned(), error }),
+    }
+}
+
+/// How a folder stands. One that has data and no journal is refused.
+fn state(folder: &Path) -> Result<FolderState, StoreError> {
+    if part(folder, MAKING)? != Part::Missing {
+        return Ok(FolderState::Unfinished);
+    }
+    if DATA.iter().all(|name| !folder.join(name).exists()) {
+        return Ok(FolderState::New);
+    }
+    match part(folder, JOURNAL)? {
+        Part::Whole => Ok(FolderState::Used),
+        lacking => Err(incomplete(folder, JOURNAL, lacking)),
+    }
+}
+
+fn incomplete(folder: &Path, part: &'static str, lacking: Part) -> StoreError {
+    let problem = if lacking == Part::Empty { "empty" } else { "missing" };
+    StoreError::Incomplete { path: folder.to_owned(), part, problem }
 }
 
 /// A process that is just being started has this process's files until it is what it was started as. Closing the file would leave the lock
@@ -149,6 +263,42 @@ mod tests {
             let said = owned.map_or_else(|error| error.to_string(), |_| "chmod go-w".to_owned());
             assert!(said.contains("chmod go-w"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_new_until_it_is_finished_and_then_what_is_missing_is_lost() {
+        let folder = TempDir::new().unwrap();
+        let journal = folder.path().join(JOURNAL);
+        assert!(matches!(DataFolder::own_existing(folder.path()), Err(StoreError::NoData(_))));
+        assert!(!folder.path().join("lock").exists(), "nothing is made");
+        let owned = DataFolder::own(folder.path()).unwrap();
+        assert!(owned.is_new());
+        drop(owned);
+        // Its maker ended in the middle.
+        fs::write(&journal, "").unwrap();
+        assert!(matches!(DataFolder::read(folder.path()), Err(StoreError::NoData(_))));
+        let owned = DataFolder::own(folder.path()).unwrap();
+        owned.check_keys().unwrap();
+        fs::write(&journal, "facts").unwrap();
+        owned.finish().unwrap();
+        drop(owned);
+        let lacks = |part: &str, problem: &str| {
+            let owned = DataFolder::own(folder.path()).and_then(|owned| owned.check_keys());
+            let said = owned.unwrap_err().to_string();
+            assert!(said.contains(&format!("{part} is {problem}")) && said.contains("restore"), "{said}");
+        };
+        lacks(KEY_SET, "missing");
+        fs::create_dir(folder.path().join("keys")).unwrap();
+        fs::write(folder.path().join(KEY_SET), "").unwrap();
+        lacks(KEY_SET, "empty");
+        fs::write(folder.path().join(KEY_SET), "{}").unwrap();
+        DataFolder::own(folder.path()).unwrap().check_keys().unwrap();
+        fs::write(&journal, "").unwrap();
+        lacks(JOURNAL, "empty");
+        fs::remove_file(&journal).unwrap();
+        lacks(JOURNAL, "missing");
+        assert!(matches!(DataFolder::read(folder.path()), Err(StoreError::Incomplete { .. })));
+        assert!(!journal.exists(), "nothing is made in its place");
     }
 
     #[test]

@@ -25,8 +25,20 @@ pub enum StoreError {
         problem: String,
     },
     /// Nothing there yet.
-    #[error("there is no data in {} yet: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]
+    #[error("there is no data in {} yet, and this command makes none: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]
     NoData(PathBuf),
+    /// A part is gone.
+    #[error(
+        "the data folder {} is not whole: {part} is {problem}, and the rest is there; nothing was made in its place: restore the whole folder from a copy that pp-host backup made, or name another with --data DIR", path.display()
+    )]
+    Incomplete {
+        /// Where.
+        path: PathBuf,
+        /// What is lacking, by its name in the folder.
+        part: &'static str,
+        /// Whether it is missing or empty.
+        problem: &'static str,
+    },
     /// In use.
     #[error("the data folder {} is in use by another pp-host: wait until it ends, or name another with --data DIR", .0.display())]
     Locked(PathBuf),

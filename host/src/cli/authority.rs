@@ -1,12 +1,15 @@
 //! `pp-host authority`: the issuer's keys in a process of their own.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, policy};
+use crate::cli::{Exit, complain, policy};
+use anyhow::Context as _;
 use clap::Args;
 use engine::SystemClock;
 use engine::issuer::IssuerServer;
 use std::io::Write as _;
 use std::path::PathBuf;
+use store::StoreError;
+use store_sqlite::DataFolder;
 
 /// Hold the issuer's keys for hosts in other processes, until stopped.
 ///
@@ -25,8 +28,22 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let policy = policy::load(data)?.unwrap_or_else(|| Box::new(::policy::ask_one()));
+        let policy = policy::load(data)?;
+        // A policy in a folder shows that it is the one that is meant; a mistyped folder would be an authority with new keys.
+        let is_new = match DataFolder::read(&data.path) {
+            Err(StoreError::NoData(_)) if policy.is_some() => true,
+            Err(error @ StoreError::NoData(_)) => {
+                return Err(error).context(
+                    "an authority's folder begins with its policy, or with pp-host deciders add NAME --role ROLE --key FILE",
+                );
+            }
+            found => found.map(|_| false)?,
+        };
+        let policy = policy.unwrap_or_else(|| Box::new(::policy::ask_one()));
         let office = IssuerServer::open(&data.path, policy, Box::new(SystemClock))?;
+        if is_new {
+            complain(&format!("made a new data folder, {data}"));
+        }
         let accounts = match self.account.as_slice() {
             [] => vec![engine::issuer::own_account()],
             named => named.to_vec(),

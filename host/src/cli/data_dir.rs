@@ -14,7 +14,7 @@ pub(crate) const TENANT: &str = "local";
 /// Where everything is kept.
 #[derive(Debug, Args)]
 pub(crate) struct Data {
-    /// The data folder: journal, keys, deployments. Made on first use.
+    /// The data folder: journal, keys, deployments. The first run, submit, work or deciders add makes it.
     #[arg(
         long = "data",
         value_name = "DIR",
@@ -43,8 +43,7 @@ impl Data {
 
     /// The folder, to write to, where there is one.
     pub(crate) fn own(&self) -> Result<DataFolder, StoreError> {
-        DataFolder::read(&self.path)?;
-        DataFolder::own(&self.path)
+        DataFolder::own_existing(&self.path)
     }
 }
 

@@ -5,10 +5,10 @@ use crate::cli::{Exit, deciders, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::api::{Operation, OperationOutcome};
-use engine::trust::Act;
+use engine::trust::{Act, Trust};
 use receipt::{
-    Decision, DecisionStatement, Envelope, PersonId, PublicKey, RawSignature, Role, SignError,
-    StatementSigner,
+    Decision, DecisionStatement, Envelope, KeyId, PersonId, PublicKey, RawSignature, Role, SignError,
+    Standing, StatementSigner,
 };
 use signer::{Agent, DeciderKey, KeyFile};
 use std::fs;
@@ -208,9 +208,7 @@ impl Key {
             None => bail!("say where {by}'s key is: --key FILE or --ssh-agent"),
         };
         let public = PublicKey::ed25519(&key.public_key())?;
-        if !person.keys.iter().any(|own| own.key == public) {
-            bail!("key {} is not one of {by}'s (pp-host deciders list shows them)", public.key_id());
-        }
+        check_own_key(&trust, by, public.key_id())?;
         Ok(receipt::sign_decision(statement, &Hand { key, public })?)
     }
 
@@ -231,6 +229,26 @@ impl Key {
             None => {
                 bail!("{} has no key that counts: pp-host deciders add {} --key FILE", person.id, person.id)
             }
+        }
+    }
+}
+
+/// Refuses a key that does not sign for that person, and says whose it is.
+fn check_own_key(trust: &Trust, by: &PersonId, key_id: KeyId) -> anyhow::Result<()> {
+    let Some(Standing { person, key }) = trust.deciders().key(key_id) else {
+        bail!("key {key_id} is not one of {by}'s, nor anybody's here (pp-host deciders list shows them)");
+    };
+    match (person.id == *by, person.removed_at, key.revoked_at) {
+        (true, None, None) => Ok(()),
+        (true, Some(at), _) => bail!("{by} was removed at {at}, and decides nothing any more"),
+        (true, None, Some(at)) => {
+            bail!("key {key_id} of {by} was revoked at {at}: sign with another (pp-host deciders list)")
+        }
+        (false, None, _) => {
+            bail!("key {key_id} is {}'s, not {by}'s: use --as {}, or another key", person.id, person.id)
+        }
+        (false, Some(at), _) => {
+            bail!("key {key_id} is that of {}, who was removed at {at}: it signs nothing any more", person.id)
         }
     }
 }
@@ -289,14 +307,22 @@ impl Freeze {
     pub(crate) fn freeze(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
         session::say(data, act)?;
-        writeln!(anstream::stdout(), "frozen: nothing is approved and nothing is done until pp-host thaw")?;
+        writeln!(
+            anstream::stdout(),
+            "frozen for {}: nothing is approved and nothing is done until pp-host thaw",
+            self.whom()
+        )?;
         Ok(Exit::Done)
     }
 
     pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
         session::say(data, act)?;
-        writeln!(anstream::stdout(), "thawed")?;
+        writeln!(anstream::stdout(), "thawed for {}", self.whom())?;
         Ok(Exit::Done)
+    }
+
+    fn whom(&self) -> String {
+        self.tenant.as_ref().map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"))
     }
 }

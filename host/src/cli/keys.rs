@@ -1,13 +1,16 @@
 //! `pp-host keys`.
 
-use crate::cli::Exit;
 use crate::cli::data_dir::Data;
+use crate::cli::{Exit, session};
 use clap::Subcommand;
+use engine::api::{Operation, OperationOutcome};
 use engine::issuer::Keyring;
-use engine::{Clock as _, SystemClock};
+use engine::{Clock as _, SystemClock, trust};
 use receipt::Scope;
 use serde_json::json;
 use std::io::Write as _;
+use store::StoreError;
+use store_sqlite::DataFolder;
 
 /// The keys that verify what this host signs.
 #[derive(Debug, Subcommand)]
@@ -34,19 +37,14 @@ impl Keys {
         match self {
             Self::Export => export(data)?,
             Self::List { json } => list(data, *json)?,
-            Self::Rotate => {
-                let folder = data.own()?;
-                let mut out = anstream::stdout();
-                for scope in [Scope::Demo, Scope::Production] {
-                    let seed = engine::random_bytes()?;
-                    let id = Keyring::rotate(&folder.keys(), scope, &seed, SystemClock.now())?;
-                    writeln!(out, "{id} signs {scope} receipts from now on")?;
-                }
-                writeln!(out, "publish the new key set: pp-host keys export")?;
-            }
+            Self::Rotate => rotate(data)?,
             Self::Revoke { key_id } => {
-                let folder = data.own()?;
-                Keyring::revoke(&folder.keys(), key_id, SystemClock.now())?;
+                match own(data)? {
+                    Some(folder) => Keyring::revoke(&folder.keys(), key_id, SystemClock.now())?,
+                    None => {
+                        session::operate(data, Operation::RevokeKey { key_id: key_id.clone() })?;
+                    }
+                }
                 writeln!(
                     anstream::stdout(),
                     "{key_id} is revoked; publish the new key set: pp-host keys export"
@@ -55,6 +53,40 @@ impl Keys {
         }
         Ok(Exit::Done)
     }
+}
+
+/// The folder, where no process has it: a key may be the reason that no host can open it. None where a process has it, which changes
+/// the keys itself.
+fn own(data: &Data) -> anyhow::Result<Option<DataFolder>> {
+    if data.authority.is_some() {
+        return Err(engine::Error::KeysElsewhere.into());
+    }
+    match data.own() {
+        Ok(folder) => Ok(Some(folder)),
+        Err(StoreError::Locked(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn rotate(data: &Data) -> anyhow::Result<()> {
+    let made = match own(data)? {
+        Some(folder) => {
+            let make = |scope| {
+                let seed = engine::random_bytes()?;
+                anyhow::Ok(Keyring::rotate(&folder.keys(), scope, &seed, SystemClock.now())?)
+            };
+            [Scope::Demo, Scope::Production].into_iter().map(make).collect::<Result<Vec<_>, _>>()?
+        }
+        None => match session::operate(data, Operation::RotateKeys {})? {
+            OperationOutcome::Rotated { keys } => keys,
+            other => return Err(session::unexpected(&other)),
+        },
+    };
+    let mut out = anstream::stdout();
+    for id in made {
+        writeln!(out, "{id} signs {} receipts from now on", trust::scope_of(&id))?;
+    }
+    Ok(writeln!(out, "publish the new key set: pp-host keys export")?)
 }
 
 fn export(data: &Data) -> anyhow::Result<()> {

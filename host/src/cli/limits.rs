@@ -34,13 +34,12 @@ impl Limits {
             let Resolved { limit, value, origin } = &resolved;
             let (origin, value) = (origin.to_string(), limit.unit.show(*value));
             writeln!(out, "{:<18}  {value:>12}  {}", limit.name, Escaped(&origin))?;
-            writeln!(
-                out,
-                "  {}; default {}: {}",
-                limit.what,
-                limit.unit.show(limit.default()),
-                limit.reason
-            )?;
+            let least = match limit.least {
+                0 => String::new(),
+                least => format!(", at least {}", limit.unit.show(least)),
+            };
+            let default = limit.unit.show(limit.default());
+            writeln!(out, "  {}; default {default}{least}: {}", limit.what, limit.reason)?;
         }
         Ok(Exit::Done)
     }
@@ -59,6 +58,7 @@ fn json(resolved: &Resolved) -> serde_json::Value {
         "value": value,
         "unit": limit.unit.to_string(),
         "default": limit.default(),
+        "least": limit.least,
         "from": from,
         "file": file,
         "line": line,

@@ -11,13 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 use store::{Fact, InstanceKey, StoreError};
 
-/// Opens the folder's host, with its settings and its policy.
+/// Opens the folder's host, with its settings and its policy. Makes a folder where there is none.
 pub(crate) fn open(
     data: &Data,
     limits: &LimitArgs,
     observe: impl Fn(&Fact) + Send + Sync + 'static,
 ) -> anyhow::Result<Host> {
-    opened(builder(data, limits)?.observe(observe))
+    opened(data, builder(data, limits)?.observe(observe))
 }
 
 /// The same to drive whatever is due, when nobody waits for it: what goes wrong is told on standard error.
@@ -26,7 +26,8 @@ pub(crate) fn open_to_work(
     limits: &LimitArgs,
     observe: impl Fn(&Fact) + Send + Sync + 'static,
 ) -> anyhow::Result<Host> {
-    opened(builder(data, limits)?.observe(observe).trouble(|key, error| complain(&format!("{key}: {error}"))))
+    let builder = builder(data, limits)?.observe(observe);
+    opened(data, builder.trouble(|key, error| complain(&format!("{key}: {error}"))))
 }
 
 fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
@@ -44,15 +45,27 @@ fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
     Ok(builder)
 }
 
-fn opened(builder: Builder) -> anyhow::Result<Host> {
+fn opened(data: &Data, builder: Builder) -> anyhow::Result<Host> {
     let host = builder.open()?;
+    if host.is_new() {
+        complain(&format!("made a new data folder, {data}"));
+    }
     host.note().into_iter().for_each(complain);
     Ok(host)
 }
 
 /// The same for a command that tells nothing of what it records.
-pub(crate) fn open_quietly(data: &Data) -> anyhow::Result<Host> {
-    open(data, &LimitArgs::default(), |_| {})
+fn open_quietly(data: &Data, operation: &Operation) -> anyhow::Result<Host> {
+    let builder = builder(data, &LimitArgs::default())?;
+    opened(data, if begins(operation) { builder } else { builder.existing() })
+}
+
+/// Whether an operation may be the first in a folder. With any other, a mistyped folder would be a new one that it has no effect on.
+fn begins(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Submit(_) | Operation::Say { act: Act::DeciderAdded { .. } | Act::DeciderInvited { .. } }
+    )
 }
 
 /// Looks into the folder, whoever owns it.
@@ -70,7 +83,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<OperationOutcome> {
     let since = Instant::now();
     loop {
-        let locked = match open_quietly(data) {
+        let locked = match open_quietly(data, &operation) {
             Ok(host) => return Ok(host.operate(operation)?),
             Err(error) if is_owned(&error) => error,
             Err(error) => return Err(error),

@@ -113,6 +113,13 @@ pub enum Operation {
         /// Why.
         reason: Option<String>,
     },
+    /// Make new keys the ones that sign.
+    RotateKeys {},
+    /// Revoke a key of the issuer's: nothing that it ever signed verifies from now on.
+    RevokeKey {
+        /// The key's id.
+        key_id: String,
+    },
     /// Record what an operator says about who may decide.
     Say {
         /// What.
@@ -190,6 +197,11 @@ pub enum OperationOutcome {
         /// The revocation's own name.
         revocation: ReceiptId,
     },
+    /// New keys sign.
+    Rotated {
+        /// Their ids.
+        keys: Vec<String>,
+    },
     /// It is done, and there is nothing more to say.
     Done,
 }
@@ -209,7 +221,7 @@ impl Operation {
             }
             Self::Withdraw { request, .. } => (Right::Withdraw, About::Request(request)),
             Self::Revoke { receipt, .. } => (Right::Revoke, About::Receipt(receipt)),
-            Self::Say { .. } => (Right::Say, About::Host),
+            Self::RotateKeys {} | Self::RevokeKey { .. } | Self::Say { .. } => (Right::Say, About::Host),
         }
     }
 
@@ -287,6 +299,8 @@ impl Host {
                 let revocation = self.revoke(&receipt, by, reason.as_deref())?.id;
                 Ok(OperationOutcome::Revoked { revocation })
             }
+            Operation::RotateKeys {} => Ok(OperationOutcome::Rotated { keys: self.rotate_keys()? }),
+            Operation::RevokeKey { key_id } => self.revoke_key(&key_id).map(|()| OperationOutcome::Done),
             Operation::Say {
                 act:
                     Act::Reviewed { .. }

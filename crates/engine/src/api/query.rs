@@ -131,7 +131,8 @@ impl Host {
     pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let journals = &self.0.journals;
-        let judge = self.0.judge(&trust, at);
+        let gate = self.0.gate();
+        let judge = self.0.judge(&gate, &trust, at);
         answer(&Reader::new(&*journals.store, &journals.settings, judge), principal, query)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::api::OperationOutcome;
 use crate::{Error, Host, Start, ids};
-use receipt::{Digest, PersonId};
+use receipt::{Digest, Json, PersonId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{InstanceKey, StoreError};
@@ -79,7 +79,7 @@ impl Host {
         let same = [
             ("another component", submitted),
             ("another name of the workflow", origin.workflow == start.name),
-            ("other parameters", origin.params == start.params),
+            ("other parameters", is_same_json(&origin.params, &start.params)),
             ("another actor", origin.actor == start.actor),
             ("another operator", origin.operator == start.operator),
             ("another submitter", origin.submitter == start.submitter),
@@ -89,4 +89,11 @@ impl Host {
             None => Ok(()),
         }
     }
+}
+
+/// Whether two texts are the same JSON value: blanks, the order of members and how a number is written make no difference. Texts that no
+/// number of JavaScript holds exactly are the same only letter by letter.
+fn is_same_json(one: &str, other: &str) -> bool {
+    let canonical = |text| Json::parse_exact(text).map(|value| value.canonical()).ok();
+    one == other || canonical(one).is_some_and(|one| Some(one) == canonical(other))
 }

@@ -1,10 +1,12 @@
 //! What operators say about who may decide, and what governs.
 
 use crate::trust::{Act, Trust};
-use crate::{Error, Host};
+use crate::{Error, Host, issuer};
 use policy::Policy;
 use receipt::{KeySet, Scope};
 use std::sync::Arc;
+use store::Selection;
+use workflow::TenantId;
 
 impl Host {
     /// Whom this host trusts to decide, and what operators have said.
@@ -23,8 +25,8 @@ impl Host {
 
     /// The keys that verify what this host signs.
     #[must_use]
-    pub fn keys(&self) -> &KeySet {
-        self.0.capabilities.gate.keys()
+    pub fn keys(&self) -> KeySet {
+        self.0.gate().keys().clone()
     }
 
     /// Which receipts count here now.
@@ -40,6 +42,26 @@ impl Host {
     /// # Errors
     /// When it does not, or cannot be written.
     pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+        if let Act::Frozen { tenant: Some(tenant), .. } = &act {
+            self.check_tenant(tenant)?;
+        }
         self.0.authority.record_act(&self.0.journals, by, act)
+    }
+
+    /// Refuses a tenant that nothing here knows: a freeze of a mistyped name would stop nothing. An authority for other hosts cannot know
+    /// their tenants.
+    fn check_tenant(&self, tenant: &TenantId) -> Result<(), Error> {
+        let journals = &self.0.journals;
+        if issuer::serves_hosts(journals.folder.path()) || journals.settings.names(tenant) {
+            return Ok(());
+        }
+        let trust = self.0.trust()?;
+        let is_named = trust.names(tenant)
+            || self.policy().demands().iter().any(|demand| demand.tenants.contains(tenant));
+        let one = Selection { tenant: Some(tenant.clone()), limit: Some(1), ..Selection::default() };
+        match is_named || !journals.store.list(&one).wait()?.is_empty() {
+            true => Ok(()),
+            false => Err(Error::NoTenant(tenant.clone())),
+        }
     }
 }

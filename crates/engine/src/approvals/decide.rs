@@ -37,7 +37,8 @@ impl Host {
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        requests::waiting(&*self.0.journals.store, self.0.judge(&trust, at))
+        let gate = self.0.gate();
+        requests::waiting(&*self.0.journals.store, self.0.judge(&gate, &trust, at))
     }
 
     /// How a request that waits stands.
@@ -47,7 +48,8 @@ impl Host {
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.0.request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        requests::standing(&*self.0.journals.store, self.0.judge(&trust, at), key, request)
+        let gate = self.0.gate();
+        requests::standing(&*self.0.journals.store, self.0.judge(&gate, &trust, at), key, request)
     }
 
     /// Decides a request as a demo decider: signs the receipt and records both. Drive the instance afterwards.
@@ -273,7 +275,9 @@ impl Host {
     fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Loaded), Error> {
         let (key, mut request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        requests::recall(&mut Recall::new(&*self.0.journals.store, self.0.judge(&trust, at)), &mut request)?;
+        let gate = self.0.gate();
+        let mut recall = Recall::new(&*self.0.journals.store, self.0.judge(&gate, &trust, at));
+        requests::recall(&mut recall, &mut request)?;
         let look = self.0.journals.load_at(&key, facts)?;
         check_pending(id, &look.replay)?;
         if self.0.now()? >= request.expires_at {
@@ -358,8 +362,10 @@ fn best_role<'a>(person: &'a Person, asked: &Answer) -> Option<&'a Role> {
 
 /// The person who would decide, if they may decide for the tenant at all.
 fn decider<'a>(trust: &'a Trust, request: &Request, by: &PersonId) -> Result<&'a Person, Error> {
-    let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
-    let person = person.ok_or_else(|| Error::NotADecider(by.clone()))?;
+    let person = trust.deciders().person(by).ok_or_else(|| Error::NotADecider(by.clone()))?;
+    if let Some(at) = person.removed_at {
+        return Err(Error::RemovedDecider(by.clone(), at));
+    }
     match person.decides_for(request.tenant.as_str()) {
         true => Ok(person),
         false => Err(Error::OtherTenant(by.clone(), request.tenant.clone())),

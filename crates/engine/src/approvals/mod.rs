@@ -2,6 +2,7 @@
 
 mod acts;
 mod decide;
+mod keys;
 mod passkeys;
 
 pub use crate::runtime::requests::Waiting;

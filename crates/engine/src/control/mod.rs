@@ -1,7 +1,8 @@
 //! The control socket: while a process owns a data folder, others have it operate for them.
 //!
 //! `control.sock` in the data folder, mode 0600. Who connects has to be the user that owns the process, or root; what is recorded as done by
-//! somebody names the account that the system says is at the other end. A connection carries one operation and one answer:
+//! somebody names the account that the system says is at the other end. An owner that does not know an operation refuses it, and does
+//! nothing: a new operation needs no new version. A connection carries one operation and one answer:
 //!
 //! ```text
 //!   ─► version u16 │ length u32 │ operation, JSON │ length u32 │ component, bytes

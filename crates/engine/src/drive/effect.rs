@@ -74,12 +74,7 @@ impl Driver {
             policy: &*self.inner.authority.policy,
             known,
         };
-        let permit = self.inner.capabilities.gate.check(
-            &claim(&self.origin, invocation, at),
-            receipt,
-            fate,
-            measure,
-        )?;
+        let permit = self.inner.gate().check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
         match self.inner.capabilities.named(&invocation.capability) {
             Some(_) => Ok(permit),
             None => Err(Refusal {
@@ -196,8 +191,7 @@ impl Driver {
         let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
-        let permit =
-            self.inner.capabilities.gate.check_spent(&claim(&self.origin, invocation, at), receipt, scope);
+        let permit = self.inner.gate().check_spent(&claim(&self.origin, invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))

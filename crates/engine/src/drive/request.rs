@@ -141,7 +141,8 @@ impl Driver {
         at: Timestamp,
     ) -> Result<Known, Error> {
         let digests = [self.origin.component].into_iter().chain(artifact.copied());
-        let mut recall = Recall::new(&*self.inner.journals.store, self.inner.judge(trust, at));
+        let gate = self.inner.gate();
+        let mut recall = Recall::new(&*self.inner.journals.store, self.inner.judge(&gate, trust, at));
         Ok(recall.known(&self.origin.key.tenant, digests)?)
     }
 

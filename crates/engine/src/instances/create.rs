@@ -157,6 +157,12 @@ impl Host {
         Ok(Create { key: key.clone(), component, at, entries, quotas: limits.quotas })
     }
 
+    /// Whether this host has made its data folder.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.0.journals.folder.is_new()
+    }
+
     /// What an operator should know of how this host had to be set up. Nothing, if all is well.
     #[must_use]
     pub fn note(&self) -> Option<&str> {

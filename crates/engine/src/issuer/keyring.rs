@@ -24,10 +24,10 @@ const ISSUER: &str = "pp-host";
 
 /// The keys of a data folder.
 pub struct Keyring {
-    /// Signs decisions of scope demo, and what became of them.
-    pub demo: Ed25519Signer,
-    /// Signs decisions in earnest, and what became of them.
-    pub production: Ed25519Signer,
+    /// Signs decisions of scope demo, and what became of them. None where the set has no active key for them.
+    pub demo: Option<Ed25519Signer>,
+    /// Signs decisions in earnest, and what became of them. None where the set has no active key for them.
+    pub production: Option<Ed25519Signer>,
     /// What verifies them. The gate trusts these keys and no others.
     pub keys: KeySet,
 }
@@ -54,6 +54,14 @@ pub enum KeyringError {
     /// Not a key.
     #[error("{} is not an Ed25519 private key in PKCS#8 PEM", .0.display())]
     NotAKey(PathBuf),
+    /// The key that signs is gone.
+    #[error("the private key {} is {problem}, and the key set names it as the one that signs: restore the folder keys/ from the same copy as the rest, or make new keys with pp-host keys rotate", path.display())]
+    NoPrivateKey {
+        /// Its file.
+        path: PathBuf,
+        /// Whether it is missing or empty.
+        problem: &'static str,
+    },
     /// Not a key set.
     #[error("{} is not a key set: {error}", path.display())]
     KeySet {
@@ -85,14 +93,6 @@ pub enum KeyringError {
         /// What the authority does with it.
         problem: &'static str,
     },
-    /// Nothing to sign with.
-    #[error("the key set in {} has no active key for {scope} receipts: make one with pp-host keys rotate", path.display())]
-    NoActiveKey {
-        /// Which folder.
-        path: PathBuf,
-        /// For which receipts.
-        scope: Scope,
-    },
 }
 
 impl Keyring {
@@ -119,6 +119,19 @@ impl Keyring {
         if made {
             save(folder, &keys)?;
         }
+        Self::of(folder, keys)
+    }
+
+    /// Reads keys that there are.
+    ///
+    /// # Errors
+    /// When they cannot be read, are not safe, or do not belong together.
+    pub fn read(folder: &Path) -> Result<Self, KeyringError> {
+        check_folder(folder)?;
+        Self::of(folder, Self::public(folder)?)
+    }
+
+    fn of(folder: &Path, keys: KeySet) -> Result<Self, KeyringError> {
         let [demo, production] = SCOPES.map(|scope| signer(folder, &keys, scope));
         Ok(Self { demo: demo?, production: production?, keys })
     }
@@ -216,14 +229,13 @@ fn active(keys: &KeySet, scope: Scope) -> Option<&Key> {
     keys.keys().find(|key| key.status == KeyStatus::Active && scope_of(&key.key_id) == scope)
 }
 
-/// The key that signs receipts of that scope.
-fn signer(folder: &Path, keys: &KeySet, scope: Scope) -> Result<Ed25519Signer, KeyringError> {
-    let none = || KeyringError::NoActiveKey { path: folder.to_owned(), scope };
-    let active = active(keys, scope).ok_or_else(none)?;
+/// The key that signs receipts of that scope, where there is one.
+fn signer(folder: &Path, keys: &KeySet, scope: Scope) -> Result<Option<Ed25519Signer>, KeyringError> {
+    let Some(active) = active(keys, scope) else { return Ok(None) };
     let path = private(folder, &active.key_id);
     let key = read_private(&path)?;
     match key.verifying_key().to_bytes() == active.public_key {
-        true => Ok(Ed25519Signer::from_seed(active.key_id.clone(), &key.to_bytes())),
+        true => Ok(Some(Ed25519Signer::from_seed(active.key_id.clone(), &key.to_bytes()))),
         false => Err(KeyringError::OtherKey { path, key_id: active.key_id.clone() }),
     }
 }
@@ -256,7 +268,11 @@ fn save(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
 
 fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
     // Of the open file: what is judged is what is read.
-    let mut opened = fs::File::open(path).map_err(|error| file(path, error))?;
+    let lacks = |problem| KeyringError::NoPrivateKey { path: path.to_owned(), problem };
+    let mut opened = fs::File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => lacks("missing"),
+        _ => file(path, error),
+    })?;
     let found = opened.metadata().map_err(|error| file(path, error))?;
     let mode = found.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -265,6 +281,9 @@ fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
     ownership::check_own(&found).map_err(|error| file(path, error))?;
     let mut pem = String::new();
     opened.read_to_string(&mut pem).map_err(|error| file(path, error))?;
+    if pem.is_empty() {
+        return Err(lacks("empty"));
+    }
     SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyringError::NotAKey(path.to_owned()))
 }
 

@@ -22,15 +22,18 @@ pub use request::{Before, Form, Governed, ModuleFacts, Performer, Request, Scrip
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{check_open, glass_broken, review};
+pub(crate) use records::serves_hosts;
 
 use crate::trust::{Freeze, Trust, Unclear, scope_of};
 use crate::words;
 use judging::{by_people, by_policy, check_not_frozen};
 use policy::Policy;
 use receipt::{
-    ApprovalError, AttestationDraft, Binding, Decider, Decision, Digest, Draft, Envelope, ExecutionOutcome,
-    Json, MintError, PersonId, Projection, RiskTier, Salt, Scope, Signer, Timestamp, VerifiedDecision,
+    ApprovalError, AttestationDraft, Binding, Decider, Decision, Digest, Draft, Ed25519Signer, Envelope,
+    ExecutionOutcome, Json, KeySet, MintError, PersonId, Projection, RiskTier, Salt, Scope, Signer,
+    Timestamp, VerifiedDecision,
 };
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, Entry, Quoted, ReceiptId, RequestId, TenantId};
@@ -76,6 +79,14 @@ pub trait Issuer: Send + Sync {
         false
     }
 
+    /// The public keys that verify what it signs, where the keys are in another process: they may change there at any time.
+    fn published_keys(&self) -> Option<Result<KeySet, IssueError>> {
+        None
+    }
+
+    /// Signs with these keys from now on. An issuer in another process has keys of its own.
+    fn take_up(&self, _keys: Keyring) {}
+
     /// What operators have said after that act, where they say it elsewhere than in the host's own folder.
     fn acts(&self, _after: u64) -> Option<Result<ActsSince, IssueError>> {
         None
@@ -104,8 +115,14 @@ pub struct ActsSince {
 /// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the deciders' signatures
 /// and asks the policy, whoever says that they agree.
 pub struct LocalIssuer {
-    demo: Box<dyn Signer + Send + Sync>,
-    production: Box<dyn Signer + Send + Sync>,
+    /// Others from the moment on at which the keys are rotated or revoked.
+    signers: RwLock<Signers>,
+}
+
+/// What signs receipts of each scope. None where the key set has no active key of that scope.
+struct Signers {
+    demo: Option<Arc<dyn Signer + Send + Sync>>,
+    production: Option<Arc<dyn Signer + Send + Sync>>,
 }
 
 /// What an authority is asked to decide about, and what it is told by those who judge.
@@ -202,6 +219,9 @@ pub enum IssueError {
     /// A signed statement that does not count.
     #[error("the signed decision does not count: {0}")]
     Approval(#[from] ApprovalError),
+    /// Nothing to sign with.
+    #[error("there is no active key for {0} receipts: make one with pp-host keys rotate")]
+    NoActiveKey(Scope),
     /// Somebody has stopped everything.
     #[error("approvals are frozen since {}: {}; pp-host thaw ends it", .0.since, Quoted(&.0.reason))]
     Frozen(Freeze),
@@ -263,7 +283,14 @@ impl LocalIssuer {
     /// An authority that signs demo decisions with the one key, and decisions in earnest with the other.
     #[must_use]
     pub fn new(demo: Box<dyn Signer + Send + Sync>, production: Box<dyn Signer + Send + Sync>) -> Self {
-        Self { demo, production }
+        let signers = Signers { demo: Some(demo.into()), production: Some(production.into()) };
+        Self { signers: RwLock::new(signers) }
+    }
+
+    /// An authority that signs with the keys of a folder.
+    #[must_use]
+    pub fn with(keyring: Keyring) -> Self {
+        Self { signers: RwLock::new(keyring.into()) }
     }
 
     fn sign(
@@ -274,7 +301,7 @@ impl LocalIssuer {
         document: Json,
         input_hash: String,
     ) -> Result<Issued, IssueError> {
-        let (request, signer) = (order.request, self.signer(scope));
+        let (request, signer) = (order.request, self.signer(scope)?);
         let salt_b64 = order.salt.to_base64();
         let draft = Draft {
             id: order.id.to_string(),
@@ -299,7 +326,7 @@ impl LocalIssuer {
             expires_at: said.expires_at,
             salt: order.salt.clone(),
         };
-        let minted = receipt::mint(&draft, signer)?;
+        let minted = receipt::mint(&draft, &*signer)?;
         let receipt = StoredReceipt {
             id: order.id.clone(),
             request: request.id.clone(),
@@ -321,11 +348,20 @@ impl LocalIssuer {
         })
     }
 
-    fn signer(&self, scope: Scope) -> &(dyn Signer + Send + Sync) {
-        match scope {
-            Scope::Demo => &*self.demo,
-            Scope::Production => &*self.production,
-        }
+    fn signer(&self, scope: Scope) -> Result<Arc<dyn Signer + Send + Sync>, IssueError> {
+        let signers = self.signers.read().unwrap_or_else(PoisonError::into_inner);
+        let signer = match scope {
+            Scope::Demo => &signers.demo,
+            Scope::Production => &signers.production,
+        };
+        signer.clone().ok_or(IssueError::NoActiveKey(scope))
+    }
+}
+
+impl From<Keyring> for Signers {
+    fn from(Keyring { demo, production, .. }: Keyring) -> Self {
+        let shared = |signer: Option<Ed25519Signer>| signer.map(|signer| Arc::new(signer) as Arc<_>);
+        Self { demo: shared(demo), production: shared(production) }
     }
 }
 
@@ -382,7 +418,7 @@ impl Issuer for LocalIssuer {
             expires_at: at,
             salt,
         };
-        let minted = receipt::mint(&draft, self.signer(scope))?;
+        let minted = receipt::mint(&draft, &*self.signer(scope)?)?;
         Ok(StoredReceipt {
             id,
             request: revoked.request.clone(),
@@ -422,12 +458,16 @@ impl Issuer for LocalIssuer {
         };
         let draft =
             AttestationDraft { receipt_id: receipt.to_string(), outcome, tool_call_id: None, created_at: at };
-        let signer = self.signer(scope);
-        let attestation = receipt::attest(&draft, signer)?;
+        let signer = self.signer(scope)?;
+        let attestation = receipt::attest(&draft, &*signer)?;
         let document = attestation.to_json();
         let document =
             document.ok_or_else(|| IssueError::Request("the attestation is not complete".to_owned()))?;
         Ok((signer.key_id().to_owned(), document))
+    }
+
+    fn take_up(&self, keys: Keyring) {
+        *self.signers.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
     }
 }
 

@@ -9,6 +9,14 @@ use std::path::{Path, PathBuf};
 use store::StoredReceipt;
 use workflow::{ReceiptId, RequestId};
 
+/// The copy of what was signed.
+const SIGNED: &str = "signed.jsonl";
+
+/// Whether a folder is an authority's for hosts in other processes.
+pub(crate) fn serves_hosts(data: &Path) -> bool {
+    data.join(SIGNED).exists()
+}
+
 /// Two files in the authority's folder.
 pub(super) struct Records {
     signed: IssuedLog<SignedDecision>,
@@ -21,10 +29,7 @@ impl Records {
         fn ledger<T: Record>(path: PathBuf) -> Result<IssuedLog<T>, (PathBuf, io::Error)> {
             IssuedLog::open(&path).map_err(|error| (path, error))
         }
-        Ok(Self {
-            signed: ledger(data.join("signed.jsonl"))?,
-            statements: ledger(data.join("statements.jsonl"))?,
-        })
+        Ok(Self { signed: ledger(data.join(SIGNED))?, statements: ledger(data.join("statements.jsonl"))? })
     }
 
     /// The latest time on record.

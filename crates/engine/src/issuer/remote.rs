@@ -151,6 +151,10 @@ impl Issuer for RemoteIssuer {
         true
     }
 
+    fn published_keys(&self) -> Option<Result<KeySet, IssueError>> {
+        Some(self.keys())
+    }
+
     fn acts(&self, after: u64) -> Option<Result<ActsSince, IssueError>> {
         Some(match self.ask(&IssuerRequest::Acts { after }) {
             Ok(IssuerReply::Acts { before, acts }) => {

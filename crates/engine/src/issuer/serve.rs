@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use std::{fs, io};
 use store::{ActStore as _, RecordedAct, StoreError, WriteStore as _};
@@ -35,7 +35,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct IssuerServer {
     data: PathBuf,
     authority: LocalIssuer,
-    keys: KeySet,
+    /// The public keys, as they were last read: operators rotate and revoke keys in the folder while this runs.
+    keys: RwLock<Arc<KeySet>>,
     policy: Box<dyn Policy>,
     clock: Box<dyn crate::Clock>,
     records: Mutex<Records>,
@@ -64,10 +65,10 @@ pub enum IssuerServerError {
 }
 
 impl IssuerServer {
-    /// Opens the folder, and makes what is missing in it.
+    /// Opens the folder, and makes a new one where there is none.
     ///
     /// # Errors
-    /// When it cannot be used.
+    /// When it cannot be used, or a part of it is missing.
     pub fn open(
         data: &Path,
         policy: Box<dyn Policy>,
@@ -77,14 +78,17 @@ impl IssuerServer {
             // Held while things are made, and free afterwards: operators say who may decide while this runs.
             let folder = DataFolder::own(data)?;
             drop(Sqlite::open(&folder)?);
+            folder.check_keys()?;
             let seeds = [crate::random_bytes()?, crate::random_bytes()?];
-            Keyring::open(&folder.keys(), &seeds, clock.now())?
+            let keyring = Keyring::open(&folder.keys(), &seeds, clock.now())?;
+            folder.finish()?;
+            keyring
         };
         let records = Records::open(data).map_err(|(path, error)| IssuerServerError::File { path, error })?;
         Ok(Self {
             data: data.to_owned(),
-            keys: keyring.keys,
-            authority: LocalIssuer::new(Box::new(keyring.demo), Box::new(keyring.production)),
+            keys: RwLock::new(Arc::new(keyring.keys.clone())),
+            authority: LocalIssuer::with(keyring),
             policy,
             clock,
             records: Mutex::new(records),
@@ -145,8 +149,9 @@ impl IssuerServer {
     }
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {
+        let keys = self.keys()?;
         match ask {
-            IssuerRequest::Keys => Ok(IssuerReply::Keys { keys: self.keys.to_json() }),
+            IssuerRequest::Keys => Ok(IssuerReply::Keys { keys: keys.to_json() }),
             IssuerRequest::Acts { after } => self.acts(after),
             IssuerRequest::Admit { mut request, envelope, precedents } => {
                 request.known = self.known(&request, precedents)?;
@@ -282,6 +287,22 @@ impl IssuerServer {
         recorded.into_iter().flatten().fold(self.clock.now(), Timestamp::max)
     }
 
+    /// The public keys as they are in the folder now. What changed there is taken up before anything is signed.
+    fn keys(&self) -> Result<Arc<KeySet>, IssueError> {
+        let folder = self.data.join("keys");
+        let unread = |error: KeyringError| IssueError::Refused(error.to_string());
+        let now = Keyring::public(&folder).map_err(unread)?;
+        let known = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
+        if *known == now {
+            return Ok(known);
+        }
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let keyring = Keyring::read(&folder).map_err(unread)?;
+        *keys = Arc::new(keyring.keys.clone());
+        self.authority.take_up(keyring);
+        Ok(Arc::clone(&keys))
+    }
+
     fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,7 +310,8 @@ impl IssuerServer {
     /// What is known of a request's code and bytes: what the host shows receipts for that count here. Its word alone makes nothing known.
     fn known(&self, request: &Request, precedents: Vec<Precedent>) -> Result<Known, IssueError> {
         let (trust, at) = (self.trust()?, self.clock.now());
-        let judge = Judge { keys: &self.keys, trust: &trust, policy: &*self.policy, at };
+        let keys = self.keys()?;
+        let judge = Judge { keys: &keys, trust: &trust, policy: &*self.policy, at };
         // A host shows one for the code and one for the bytes.
         Ok(judge.known_by(&request.tenant, precedents.into_iter().take(2).collect()))
     }
@@ -307,7 +329,7 @@ impl IssuerServer {
 
     /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
     fn say(&self, act: Act, at: Timestamp) -> Result<(), IssueError> {
-        let folder = DataFolder::own(&self.data).map_err(refused)?;
+        let folder = DataFolder::own_existing(&self.data).map_err(refused)?;
         let store = Sqlite::open(&folder).map_err(refused)?;
         let mut trust = Trust::default();
         trust.extend(&store.acts(0).wait().map_err(refused)?).map_err(refused)?;

@@ -14,6 +14,7 @@ mod value;
 pub use file::{Problem, SettingsError};
 pub use http::{HttpLimits, http_names};
 pub use settings::{Origin, Resolved, Settings};
+pub(crate) use table::SHORTEST_RETENTION;
 pub use table::{ALL, Limit, Reach, UnknownLimit, find, nearest};
 pub use value::{InvalidValue, Unit};
 

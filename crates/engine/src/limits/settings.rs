@@ -98,6 +98,11 @@ impl Settings {
         ALL.iter().map(resolved).collect()
     }
 
+    /// Whether a file sets a limit of this tenant's own.
+    pub(crate) fn names(&self, tenant: &TenantId) -> bool {
+        self.tenants.contains_key(tenant)
+    }
+
     /// A tenant's limits.
     #[must_use]
     pub fn of(&self, tenant: &TenantId) -> Limits {

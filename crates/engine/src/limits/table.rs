@@ -37,6 +37,8 @@ pub struct Limit {
     pub what: &'static str,
     /// Why its default is what it is.
     pub reason: &'static str,
+    /// The least value that it can have: with less, nothing would ever go on, or more would be deleted than is counted.
+    pub least: u64,
     get: fn(&Limits) -> u64,
     /// Gives back the largest value that fits where this one does not.
     set: fn(&mut Limits, u64) -> Result<(), u64>,
@@ -52,8 +54,11 @@ impl Limit {
     /// Sets it there.
     ///
     /// # Errors
-    /// When the value is too large to be stored.
+    /// When the value is too large to be stored, or less than the least.
     pub fn set(&self, limits: &mut Limits, value: u64) -> Result<(), InvalidValue> {
+        if value < self.least {
+            return Err(InvalidValue::TooSmall(self.unit.show(self.least)));
+        }
         (self.set)(limits, value).map_err(InvalidValue::TooLarge)
     }
 
@@ -81,7 +86,7 @@ impl Limit {
     /// Makes sure that a value fits.
     ///
     /// # Errors
-    /// When it is too large to be stored.
+    /// When it is too large to be stored, or less than the least.
     pub fn check(&self, value: u64) -> Result<u64, InvalidValue> {
         self.set(&mut Limits::default(), value).map(|()| value)
     }
@@ -145,11 +150,15 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 
 macro_rules! limit {
     ($name:expr, $unit:ident, $($field:ident).+, $what:literal, $reason:literal) => {
+        limit!($name, $unit, $($field).+, $what, $reason, at least 0)
+    };
+    ($name:expr, $unit:ident, $($field:ident).+, $what:literal, $reason:literal, at least $least:expr) => {
         Limit {
             name: $name,
             unit: Unit::$unit,
             what: $what,
             reason: $reason,
+            least: $least,
             get: |limits| limits.$($field).+.amount(),
             set: |limits, value| store(&mut limits.$($field).+, value),
         }
@@ -160,6 +169,9 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
     *field = A::of(value).ok_or(A::LARGEST)?;
     Ok(())
 }
+
+/// The shortest time that anything is kept, in seconds: requests are counted for an hour.
+pub(crate) const SHORTEST_RETENTION: u64 = 60 * 60;
 
 /// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps, then what HTTP callers use.
 #[rustfmt::skip]
@@ -197,7 +209,7 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::FUEL, Fuel, sandbox.fuel,
         "work of a drive, about one unit an instruction", "some 30 s of one core, Cloudflare's bound on CPU time"),
     limit!(sandbox::WALL_CLOCK_SECONDS, Seconds, sandbox.wall_clock,
-        "time of a drive on the wall", "ends a guest that sleeps; twice what the fuel takes"),
+        "time of a drive on the wall", "ends a guest that sleeps; twice what the fuel takes", at least 1),
     limit!(sandbox::TABLE_ELEMENTS, Count, sandbox.table_elements,
         "elements in a table", "functions of the largest guests, several times"),
     limit!(sandbox::HANDLES, Count, sandbox.handles,
@@ -211,9 +223,9 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::LOG_BYTES, Bytes, sandbox.log_bytes,
         "output of a drive that is kept", "some 3 000 lines; the rest is counted"),
     limit!(sandbox::LIVE_INSTANCES, Count, sandbox.live_instances,
-        "instances in memory at once, over all tenants", "each reserves 4 GiB of address space; further drives wait for their turn"),
+        "instances in memory at once, over all tenants", "each reserves 4 GiB of address space; further drives wait for their turn", at least 1),
     limit!(sandbox::PARTS, Count, sandbox.parts,
-        "core instances, memories and tables of an instance, so many of each", "several times what toolchains make"),
+        "core instances, memories and tables of an instance, so many of each", "several times what toolchains make", at least 1),
     limit!(sandbox::STACK_BYTES, Bytes, sandbox.stack_bytes,
         "the machine's own stack that a guest's calls take", "a script that recurses without end gets an error that it can catch"),
     limit!(sandbox::FUNCTIONS, Count, sandbox.load.functions,
@@ -221,15 +233,15 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::FUNCTION_BYTES, Bytes, sandbox.load.function_bytes,
         "the longest function of a component", "the time to compile one grows faster than its length"),
     limit!(sandbox::COMPILE_CPU_SECONDS, Seconds, sandbox.load.compile_cpu,
-        "computing time of a compilation, in a child process", "the largest component that loads takes less"),
+        "computing time of a compilation, in a child process", "the largest component that loads takes less", at least 1),
     limit!(sandbox::COMPILE_WALL_SECONDS, Seconds, sandbox.load.compile_wall,
-        "time of a compilation on the wall, in a child process", "ends a compiler that hangs"),
+        "time of a compilation on the wall, in a child process", "ends a compiler that hangs", at least 1),
     limit!(sandbox::COMPILE_MEMORY_BYTES, Bytes, sandbox.load.compile_memory_bytes,
         "address space of a compilation, in a child process", "the largest component that loads takes less"),
     limit!(sandbox::CACHE_BYTES, Bytes, sandbox.load.cache_bytes,
         "compiled code that is kept on disk", "some thousand workflows; the least recently used goes first"),
     limit!(sandbox::PROGRAMS, Count, sandbox.load.programs,
-        "compiled components in memory", "the least recently used goes first"),
+        "compiled components in memory", "the least recently used goes first", at least 1),
     limit!(quota::INSTANCES, Count, quotas.instances,
         "a tenant's instances that have not ended", "room for every workflow of a team, and an end to a loop that starts them"),
     limit!(quota::PENDING_APPROVALS, Count, quotas.pending_approvals,
@@ -239,23 +251,23 @@ pub static ALL: &[Limit] = &[
     limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
         "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
     limit!(quota::DRIVES, Count, quotas.drives,
-        "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all"),
+        "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all", at least 1),
     limit!(quota::RETENTION, Age, quotas.retention,
-        "how long an instance is kept that has ended; an hour at least", "nothing is deleted that nobody said to delete"),
+        "how long an instance is kept that has ended; an hour at least", "nothing is deleted that nobody said to delete", at least SHORTEST_RETENTION),
     limit!(http::CONNECTIONS, Count, http.connections,
-        "HTTP connections at once", "every follower and as many callers again as a busy platform has; further ones are closed"),
+        "HTTP connections at once", "every follower and as many callers again as a busy platform has; further ones are closed", at least 1),
     limit!(http::REQUESTS, Count, http.requests,
-        "HTTP requests being answered at once", "each may take a thread; further ones are told to come again"),
+        "HTTP requests being answered at once", "each may take a thread; further ones are told to come again", at least 1),
     limit!(http::FOLLOWERS, Count, http.followers,
         "event streams at once", "an idle one takes some kilobytes"),
     limit!(http::HEAD_BYTES, Bytes, http.head_bytes,
         "the head of an HTTP request", "several times what browsers send"),
     limit!(http::HEAD_SECONDS, Seconds, http.head_time,
-        "time to send the head of an HTTP request, and idle time between two", "ends connections that say nothing"),
+        "time to send the head of an HTTP request, and idle time between two", "ends connections that say nothing", at least 1),
     limit!(http::BODY_BYTES, Bytes, http.body_bytes,
         "the body of an HTTP request; `component-bytes` bounds an uploaded workflow", "the largest parameters, escaped as JSON"),
     limit!(http::SECONDS, Seconds, http.time,
-        "time to send a body, to answer it, and to take in a piece of the answer", "ends callers that send or read too slowly"),
+        "time to send a body, to answer it, and to take in a piece of the answer", "ends callers that send or read too slowly", at least 1),
     limit!(http::FOLLOW_SECONDS, Seconds, http.follow_time,
         "how long an event stream stays open", "the client resumes where it was"),
 ];
@@ -292,6 +304,23 @@ mod tests {
             assert_eq!(find(wrong).unwrap_err().nearest, right, "{wrong}");
         }
         assert!(!find(&"x".repeat(1 << 20)).unwrap_err().to_string().contains(&"x".repeat(65)));
+    }
+
+    #[test]
+    fn the_least_value_is_the_least_that_is_taken() {
+        for limit in ALL {
+            let mut limits = Limits::default();
+            assert_eq!(limit.parse(&limit.least.to_string()), Ok(limit.least), "{}", limit.name);
+            assert!(limit.default() >= limit.least, "{}", limit.name);
+            if let Some(less) = limit.least.checked_sub(1) {
+                let too_small = InvalidValue::TooSmall(limit.unit.show(limit.least));
+                assert_eq!(limit.check(less), Err(too_small.clone()), "{}", limit.name);
+                assert_eq!(limit.parse(&less.to_string()), Err(too_small.clone()), "{}", limit.name);
+                assert_eq!(limit.set(&mut limits, less), Err(too_small), "{}", limit.name);
+                assert_eq!(limits, Limits::default(), "{}", limit.name);
+            }
+        }
+        assert_eq!(find("retention").unwrap().least, 3_600);
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub enum InvalidValue {
         "an age is expected: a whole number of seconds, or one with s, m, h or d, such as \"30d\", or \"for good\""
     )]
     NotAnAge,
+    /// Less than the limit can be.
+    #[error("it is too small; the least is {0}")]
+    TooSmall(String),
     /// Too large to be stored.
     #[error("it is too large; the largest is {0}")]
     TooLarge(u64),

@@ -4,7 +4,7 @@
 //! expected account, what it has on record goes on where the copy ends, and its keys are the pinned ones.
 
 use crate::Error;
-use crate::issuer::{ActsSince, Issuer as _, Keyring, RemoteIssuer};
+use crate::issuer::{ActsSince, Issuer as _, KeyChange, Keyring, RemoteIssuer};
 use crate::runtime::authority::Authority;
 use crate::runtime::journals::Journals;
 use crate::trust::{RecordedTrustAct, Trust};
@@ -29,10 +29,12 @@ pub(crate) fn join(
         check_continues(&trust, &since?)?;
     }
     let keys = remote.keys()?;
-    for change in Keyring::pin(&folder.keys(), &keys)? {
-        changes(&format!("at the authority: {change}"));
-    }
+    tell(changes, &Keyring::pin(&folder.keys(), &keys)?);
     Ok(keys)
+}
+
+fn tell(changes: &Changes, keys: &[KeyChange]) {
+    keys.iter().for_each(|change| changes(&format!("at the authority: {change}")));
 }
 
 /// An authority that has another past than the copy is another authority, or an older copy of the same.
@@ -48,6 +50,11 @@ fn notice(recorded: &RecordedTrustAct) -> String {
 }
 
 impl Authority {
+    /// Tells of what changed in the authority's key set.
+    pub(crate) fn tell_key_changes(&self, changes: &[KeyChange]) {
+        tell(&self.changes, changes);
+    }
+
     /// Copies what was said at the authority since the last look, act by act, and tells of it.
     pub(crate) fn copy_acts(&self, journals: &Journals, trust: &mut Arc<Trust>) -> Result<(), Error> {
         let kept = journals.store.acts(trust.seq()).wait()?;

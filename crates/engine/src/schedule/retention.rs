@@ -1,6 +1,7 @@
 //! Deleting what has ended long enough ago. Its time is found by an index, and next to nothing is done until it comes.
 
 use crate::instances::delete;
+use crate::limits::SHORTEST_RETENTION;
 use crate::state::HostState;
 use crate::{Error, Host};
 use receipt::Timestamp;
@@ -19,8 +20,8 @@ const BATCH: u32 = 64;
 /// How long nobody looks. Whatever ends meanwhile is kept for longer than that, see [`SHORTEST`].
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
-/// The shortest time that anything is kept: requests are counted for an hour.
-const SHORTEST: Duration = Duration::from_secs(60 * 60);
+/// The shortest time that anything is kept, also where an embedder sets less.
+const SHORTEST: Duration = Duration::from_secs(SHORTEST_RETENTION);
 
 /// How long nothing is deleted when the store does not take writes.
 const STORE_ASIDE: Duration = Duration::from_secs(60);

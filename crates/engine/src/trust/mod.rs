@@ -240,6 +240,13 @@ impl Trust {
         self.frozen.as_ref().or_else(|| self.frozen_tenants.get(tenant))
     }
 
+    /// Whether an operator has named this tenant: in a freeze that holds, or as one that a person decides for.
+    pub(crate) fn names(&self, tenant: &TenantId) -> bool {
+        let mut people = self.deciders.people().iter();
+        self.frozen_tenants.contains_key(tenant)
+            || people.any(|person| person.tenants.iter().any(|named| named == tenant.as_str()))
+    }
+
     /// Decisions that one person took alone and nobody has looked at.
     pub fn unreviewed(&self) -> impl Iterator<Item = (&RequestId, &BreakGlassUse)> {
         self.unreviewed.iter()

@@ -52,7 +52,7 @@ pub(crate) fn page(asked: &Asked) -> Page {
     let View::Receipt(row) = asked.view(&viewer.principal(), Query::Receipt { receipt: id.clone() })? else {
         return Err(Problem::internal(&"the engine answered no receipt"));
     };
-    let verified = ::receipt::verify(&row.kept.receipt.artifact, asked.state.host.keys());
+    let verified = ::receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
     let trust = asked.state.host.trust()?;
     let content = html! {
         h1 { "Receipt" }

@@ -26,6 +26,9 @@ pub enum Problem {
     /// A folder, a pipe, a device.
     #[error("it is no regular file")]
     NotAFile,
+    /// Text in another encoding.
+    #[error("it is text in UTF-16, as some Windows programs write it: save it as UTF-8 or ASCII")]
+    Utf16,
     /// No key is that large.
     #[error("it has more than {limit} bytes, and no key has: is this the right file?")]
     TooLarge {
@@ -55,7 +58,7 @@ pub enum Problem {
     NotAKey,
     /// The public half.
     #[error(
-        "it is a public key, and signing takes the private one: OpenSSH keeps it beside it, without .pub"
+        "it is a public key, and signing takes the private half: OpenSSH keeps that beside it, under the same name without .pub"
     )]
     NotPrivate,
     /// Of a kind that does not sign here.

@@ -62,8 +62,11 @@ impl fmt::Debug for KeyFile {
 }
 
 fn parse(text: &str, unlock: impl FnOnce() -> Result<Passphrase, Problem>) -> Result<SigningKey, Problem> {
-    let bytes =
-        || pem::decode(text).ok_or(Problem::Damaged("the PEM block is cut or has something behind it"));
+    let bytes = || {
+        pem::decode(pem::without_mark(text))
+            .ok_or(Problem::Damaged("the PEM block is cut or has something behind it"))
+    };
+    let text = pem::without_mark(text);
     match pem::label(text) {
         Some("PRIVATE KEY") => pkcs8::parse(&bytes()?),
         Some("ENCRYPTED PRIVATE KEY") => pkcs8::decrypt(&bytes()?, unlock),
@@ -71,9 +74,17 @@ fn parse(text: &str, unlock: impl FnOnce() -> Result<Passphrase, Problem>) -> Re
         Some("RSA PRIVATE KEY") => unsupported(Kind::Rsa),
         Some("EC PRIVATE KEY") => unsupported(Kind::Ecdsa),
         Some("DSA PRIVATE KEY") => unsupported(Kind::Dsa),
-        Some("PUBLIC KEY") => Err(Problem::NotPrivate),
-        None if looks_like_a_key(text) => Err(Problem::NotPrivate),
+        _ if is_public(text) => Err(Problem::NotPrivate),
         _ => Err(Problem::NotAKey),
+    }
+}
+
+/// Whether a text is a public key in one of its forms.
+fn is_public(text: &str) -> bool {
+    let text = pem::without_mark(text);
+    match pem::label(text) {
+        Some(label) => label == "PUBLIC KEY",
+        None => looks_like_a_key(text),
     }
 }
 

@@ -18,15 +18,26 @@ const BYTES_MAX: u64 = 16 * 1024;
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let (file, metadata) = open(path)?;
     // Of the open file, not of the path: what is judged is what is read.
+    let guarded = check_guarded(&metadata);
+    let text = read(file, Problem::NotAKey);
+    match (guarded, text) {
+        // The public half is for everybody to read: that is not what is wrong with it.
+        (Err(_), Ok(text)) if super::is_public(&text) => Err(Problem::NotPrivate),
+        (Err(problem), _) => Err(problem),
+        (Ok(()), text) => text,
+    }
+}
+
+/// A private key is the user's own, and nobody else's to read.
+fn check_guarded(metadata: &Metadata) -> Result<(), Problem> {
     let user = rustix::process::geteuid().as_raw();
     if metadata.uid() != user {
         return Err(Problem::Owner { owner: metadata.uid(), user });
     }
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(Problem::Mode { mode });
+    match metadata.mode() & 0o7777 {
+        mode if mode & 0o077 != 0 => Err(Problem::Mode { mode }),
+        _ => Ok(()),
     }
-    read(file, Problem::NotAKey)
 }
 
 /// The text of a public key's file. Any account may have written it: the person who registers the key vouches for it.
@@ -51,6 +62,9 @@ fn read(file: File, not_text: Problem) -> Result<Zeroizing<String>, Problem> {
     file.take(BYTES_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > BYTES_MAX {
         return Err(Problem::TooLarge { limit: BYTES_MAX });
+    }
+    if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
+        return Err(Problem::Utf16);
     }
     match str::from_utf8(&text) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),

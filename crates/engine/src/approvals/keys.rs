@@ -1,0 +1,51 @@
+//! What operators do to the issuer's keys while a host runs.
+
+use crate::issuer::{Keyring, KeyringError};
+use crate::{Error, Host, ids};
+use receipt::Scope;
+
+impl Host {
+    /// Makes new keys the ones that sign, at once. What the old ones signed stays good. The new keys' ids.
+    ///
+    /// # Errors
+    /// When the keys are in another process, or cannot be written.
+    pub fn rotate_keys(&self) -> Result<Vec<String>, Error> {
+        let now = self.0.now()?;
+        let mut made = Vec::new();
+        self.change_keys(|folder| {
+            for scope in [Scope::Demo, Scope::Production] {
+                made.push(Keyring::rotate(folder, scope, &ids::random_bytes()?, now)?);
+            }
+            Ok(())
+        })?;
+        Ok(made)
+    }
+
+    /// Revokes a key, at once: nothing that it ever signed verifies from now on.
+    ///
+    /// # Errors
+    /// When there is no such key, the keys are in another process, or they cannot be written.
+    pub fn revoke_key(&self, key_id: &str) -> Result<(), Error> {
+        let now = self.0.now()?;
+        self.change_keys(|folder| Ok(Keyring::revoke(folder, key_id, now)?))
+    }
+
+    /// Changes the folder's keys, and takes up what came of it: the gate and the issuer change together.
+    fn change_keys(&self, change: impl FnOnce(&std::path::Path) -> Result<(), Error>) -> Result<(), Error> {
+        let state = &*self.0;
+        if state.authority.issuer.is_elsewhere() {
+            return Err(Error::KeysElsewhere);
+        }
+        let folder = state.journals.folder.keys();
+        state.capabilities.change_keys(|_| {
+            // Also where it failed half way: the file says what holds.
+            let changed = change(&folder);
+            let taken_up = Keyring::read(&folder).map(|keyring| {
+                let keys = keyring.keys.clone();
+                state.authority.issuer.take_up(keyring);
+                keys
+            });
+            changed.and_then(|()| taken_up.map(Some).map_err(|error: KeyringError| error.into()))
+        })
+    }
+}
