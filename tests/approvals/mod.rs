@@ -9,4 +9,5 @@ mod gate;
 mod key_separation;
 mod known;
 mod passkeys;
+mod second_capability;
 mod unmet;

@@ -5,5 +5,6 @@ mod beside_work;
 mod commands;
 mod folders;
 mod instances;
+mod openings;
 mod verify;
 mod work;

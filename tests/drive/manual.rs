@@ -46,7 +46,7 @@ fn the_page_has_the_limits_as_they_are() {
         .filter(|line| line.starts_with("| `"))
         .map(|line| line.split('|').map(str::trim).collect())
         .collect();
-    assert!(rows.len() >= 10, "{}", rows.len());
+    assert_eq!(rows.len(), 14, "limits");
     let data = tempfile::TempDir::new().unwrap();
     let listed = cli::run(data.path(), &["limits"]).stdout;
     let limits: BTreeMap<&str, String> = listed.lines().filter_map(limit).collect();

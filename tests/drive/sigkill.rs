@@ -146,7 +146,7 @@ fn killed_at_any_point_the_end_is_the_same() {
         .map(Point::After)
         .chain((1..=actions).flat_map(|action| [Point::BeforeEffect(action), Point::AfterEffect(action)]))
         .collect();
-    assert!(points.len() >= 40, "{} points", points.len());
+    assert_eq!(points.len(), 88, "one after each entry but the first, and two around each effect");
     for point in points {
         let folder = TempDir::new().unwrap();
         // The guest is compiled once for all of them.

@@ -44,7 +44,7 @@ fn the_pages_have_the_number_of_attacks() {
             }
         }
     }
-    assert!(said > 0, "no page says it");
+    assert_eq!(said, 2, "places that say it");
 }
 
 #[test]

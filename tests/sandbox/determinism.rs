@@ -94,7 +94,6 @@ fn every_run_asks_for_the_same_and_uses_the_same_fuel() {
         for (params, commands) in *runs {
             let first = run(&sandboxes[0], &programs[0], params);
             assert_eq!(first.commands.len(), *commands, "{guest} {params}: {first:?}");
-            assert!(first.fuel > 0);
             for (sandbox, program) in sandboxes.iter().zip(&programs) {
                 assert_eq!(run(sandbox, program, params), first, "{guest} {params}");
             }

@@ -9,6 +9,7 @@ pub mod held;
 pub mod http;
 pub mod people;
 pub mod script;
+pub mod sources;
 pub mod stored;
 pub mod worker;
 

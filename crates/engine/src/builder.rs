@@ -1,9 +1,9 @@
 //! Settings of a host, and how the rooms are put together.
 
-use crate::capability::{Capability, Deploy};
+use crate::capability::{Capability, Registry, built_in};
 use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
-use crate::runtime::authority::Authority;
+use crate::runtime::authority::{Authority, Changes};
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::journals::{Journals, Observer};
 use crate::runtime::lease::LeaseTable;
@@ -11,7 +11,6 @@ use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
 use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::remote_authority;
-use crate::runtime::remote_authority::Changes;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
 use crate::state::{HostState, Troubles};
@@ -202,7 +201,7 @@ impl Builder {
         self
     }
 
-    /// Adds a capability. One of a name that is there already takes its place.
+    /// Adds a capability: for actions on the resources that it acts on. One of a name that is there already takes its place.
     #[must_use]
     pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
         self.capabilities.push(Box::new(capability));
@@ -220,7 +219,7 @@ impl Builder {
     ///
     /// # Errors
     /// When the folder, the journal or the keys cannot be used, or one of them is missing and the others are there.
-    pub fn open(mut self) -> Result<Host, Error> {
+    pub fn open(self) -> Result<Host, Error> {
         let folder = match self.absent {
             AbsentFolder::Make => DataFolder::own(&self.data)?,
             AbsentFolder::Refuse => DataFolder::own_existing(&self.data)?,
@@ -241,7 +240,11 @@ impl Builder {
             }
         };
         folder.finish()?;
-        self.capabilities.insert(0, Box::new(Deploy::new(folder.deployments())));
+        let mut registry = Registry::default();
+        built_in(&folder.deployments())
+            .into_iter()
+            .chain(self.capabilities)
+            .for_each(|one| registry.add(one));
         let largest = self.settings.largest().sandbox;
         let loaded = largest.load.programs;
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
@@ -260,7 +263,7 @@ impl Builder {
                 trust: Mutex::default(),
                 changes: self.changes,
             },
-            capabilities: Capabilities::new(keys, self.capabilities),
+            capabilities: Capabilities::new(keys, registry),
             leases: LeaseTable::new(Arc::clone(&wakeups)),
             slots: RunSlots::new(),
             wakeups,

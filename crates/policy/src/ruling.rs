@@ -1,6 +1,7 @@
 //! What a policy answers.
 
 use crate::people::Tally;
+use crate::value;
 use crate::value::show_duration;
 use crate::{Approver, Role, RuleId};
 use std::collections::BTreeSet;
@@ -137,7 +138,7 @@ impl Ask {
     /// How long a request waits where the policy does not say.
     pub const EXPIRES: Duration = Duration::from_secs(24 * 60 * 60);
     /// The longest that a request waits: a year, as long as Cloudflare's longest sleep.
-    pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+    pub const LONGEST: Duration = value::LONGEST;
     /// The most people that can be asked for: a receipt commits to no more decisions than these.
     pub const MOST: u32 = receipt::MAX_APPROVALS as u32;
 

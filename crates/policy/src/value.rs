@@ -1,6 +1,5 @@
 //! How sizes and durations are written. Sizes are spelled as in the host's settings.
 
-use crate::ruling::Ask;
 use std::time::Duration;
 
 /// A value that cannot be.
@@ -24,6 +23,9 @@ pub enum InvalidValue {
     #[error("it is too large; the largest is {}", u64::MAX)]
     TooLarge,
 }
+
+/// The longest duration that a policy may name: a year, as long as Cloudflare's longest sleep.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// What 1 024 of the one before are called.
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
@@ -57,9 +59,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
     let (number, seconds) = timed.ok_or(InvalidValue::NotADuration)?;
     let number = whole(number).ok_or(InvalidValue::NotADuration)?;
     let duration = number.and_then(|number| number.checked_mul(*seconds)).map(Duration::from_secs);
-    duration
-        .filter(|duration| !duration.is_zero() && *duration <= Ask::LONGEST)
-        .ok_or(InvalidValue::OutOfRange)
+    duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST).ok_or(InvalidValue::OutOfRange)
 }
 
 /// A duration as it would be written: in the largest unit that divides it, days only from the second on, so that `24h` stays `24h`.

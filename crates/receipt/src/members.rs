@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::str::FromStr;
 
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, clipped};
 use crate::timestamp::Timestamp;
 
 /// A document is not of the shape that it has to be of.
@@ -101,23 +101,4 @@ pub(crate) fn instant(name: &str, json: &Json) -> Result<Timestamp, ShapeError> 
     let text = json.as_str().ok_or_else(|| ShapeError::new(name, "is not a string"))?;
     let instant = if text.len() == 24 { text.parse().ok() } else { None };
     instant.ok_or_else(|| ShapeError::new(name, "is not an instant `YYYY-MM-DDTHH:mm:ss.sssZ`"))
-}
-
-/// As much of a text as an error has room for, with everything escaped that a terminal could take for a command.
-pub(crate) fn clipped(text: &str) -> String {
-    /// A tagged digest is 71 characters, and with this two of them fit on a wide line.
-    const LONGEST: usize = 80;
-    let mut out = String::new();
-    for c in text.chars().take(LONGEST) {
-        match c {
-            // A second blank in a row could be the margin of another line, and a grave accent the end of a quotation.
-            ' ' if out.ends_with(' ') => out.push_str("\\u{20}"),
-            '`' => out.extend(c.escape_unicode()),
-            other => out.extend(other.escape_debug()),
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        out.push('…');
-    }
-    out
 }

@@ -1,9 +1,9 @@
 //! How a drive ended, in words that help.
 
-use crate::bindings::exports::permission_protocol::tenant::entrypoint;
-use crate::guest::TooMuchText;
+use crate::guest::bindings::exports::permission_protocol::tenant::entrypoint;
 use crate::limits::{Refused, names};
 use crate::output::Output;
+use crate::unwinding::{Marked, TooMuchText};
 use crate::{Halt, SandboxLimits};
 use tokio::time::error::Elapsed;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
@@ -135,11 +135,6 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     }
     failure("boundary", format!("the workflow broke the rules of the component model: {cause}"))
 }
-
-/// A handler's error on its way through the guest's stack.
-#[derive(Debug, thiserror::Error)]
-#[error("the drive was halted: {0}")]
-pub(crate) struct Marked(pub(crate) Halt);
 
 fn over(name: &str, limit: impl std::fmt::Display, what: &str) -> Failure {
     let message = format!(

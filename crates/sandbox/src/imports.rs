@@ -1,6 +1,6 @@
 //! What a component may import. Everything else is refused by name when it is loaded.
 
-use crate::LoadError;
+use crate::{ENTRYPOINT, LoadError};
 
 /// The interfaces of the world in `wit/`, and of the one before it: an instance keeps the code that it started with.
 const WORLD: [&str; 7] = [
@@ -13,8 +13,19 @@ const WORLD: [&str; 7] = [
     "permission-protocol:tenant/workflow@0.2.0",
 ];
 
-/// The interface behind which the deploy capability is.
-const DEPLOY_INTERFACE: &str = "permission-protocol:tenant/deploy@";
+/// A call of the world that spends a receipt. Each takes a resource, an artifact and the receipt, and answers as `deploy` does.
+pub(crate) struct GatedCall {
+    /// The interface, without its version.
+    pub(crate) interface: &'static str,
+    /// The function.
+    pub(crate) function: &'static str,
+    /// The name under which the host is asked to act.
+    pub(crate) call: &'static str,
+}
+
+/// All of them. Another is a line here and its interface in [`WORLD`].
+pub(crate) const GATED: [GatedCall; 1] =
+    [GatedCall { interface: "permission-protocol:tenant/deploy", function: "deploy", call: crate::DEPLOY }];
 
 /// The interface that asks for approvals.
 const ASK_INTERFACE: &str = "permission-protocol:tenant/pp@";
@@ -44,9 +55,6 @@ const INERT: [&str; 20] = [
     "wasi:random/random",
 ];
 
-/// The interface that a workflow exports.
-pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.2.0";
-
 /// The same in the world before. Its function has the same type.
 const ENTRYPOINT_BEFORE: &str = "permission-protocol:tenant/entrypoint@0.1.0";
 
@@ -68,9 +76,11 @@ pub(crate) fn check(
     entrypoint(exports).ok_or_else(|| LoadError::NoEntrypoint { exports: exports.to_vec() })
 }
 
-/// Whether an import of the world's is the one behind which the deploy capability is.
-pub(crate) fn deploys(name: &str) -> bool {
-    name.starts_with(DEPLOY_INTERFACE)
+/// The calls that a component of these imports could make and that spend a receipt.
+pub(crate) fn gated(imports: &[String]) -> Vec<&'static str> {
+    let imports_it =
+        |gated: &&GatedCall| imports.iter().any(|name| name.split('@').next() == Some(gated.interface));
+    GATED.iter().filter(imports_it).map(|gated| gated.call).collect()
 }
 
 /// Whether an import of the world's is the one that asks for approvals.

@@ -1,10 +1,9 @@
 //! What a component is, before anything of it runs.
 
-use crate::DEPLOY;
+use crate::bundle::Script;
 use crate::code::Outline;
 use crate::guest::Guest;
 use crate::load::{Examined, Program};
-use crate::script::Script;
 use crate::{LoadError, Provenance, imports};
 use receipt::Digest;
 use std::sync::Arc;
@@ -83,7 +82,7 @@ impl Inspection {
             workflows,
             code: program.as_ref().map(Program::provenance),
             imports: program.as_ref().map(|program| program.imports().to_vec()).unwrap_or_default(),
-            exports: program.iter().map(|_| imports::ENTRYPOINT.to_owned()).collect(),
+            exports: program.iter().map(|_| crate::ENTRYPOINT.to_owned()).collect(),
             script: program.and_then(|program| program.script),
         }
     }
@@ -95,11 +94,8 @@ impl Inspection {
 
     /// The capabilities that its imports could reach, each behind the gate.
     #[must_use]
-    pub fn capabilities(&self) -> &'static [&'static str] {
-        match self.imports.iter().any(|name| imports::deploys(name)) {
-            true => &[DEPLOY],
-            false => &[],
-        }
+    pub fn capabilities(&self) -> Vec<&'static str> {
+        imports::gated(&self.imports)
     }
 
     /// Whether it can ask for approvals.

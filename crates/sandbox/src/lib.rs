@@ -9,10 +9,11 @@
 //! What a guest asks for goes to a [`Handler`]; this room decides nothing. When the handler answers with an error, the error unwinds
 //! the guest and comes out as [`End::Halted`]: that is how an instance is parked.
 
-mod bindings;
+mod bundle;
 mod code;
 mod determinism;
 mod engine;
+mod error;
 mod exit;
 mod export_check;
 mod guest;
@@ -24,18 +25,20 @@ mod output;
 mod rejected;
 pub mod script;
 mod throttle;
+mod unwinding;
 mod wasi;
 
 pub use code::{COMPILE, Compiler, Provenance, compile_for_parent};
+pub use error::LoadError;
 pub use exit::End;
 pub use inspect::Inspection;
 pub use limits::{LoadLimits, SandboxLimits, names as limit_names};
-pub use load::{LoadError, Program};
+pub use load::Program;
 pub use output::Output;
 
-use bindings::exports::permission_protocol::tenant::entrypoint;
 use code::{Loader, Outline};
 use determinism::VirtualTime;
+use guest::bindings::exports::permission_protocol::tenant::entrypoint;
 use guest::{Guest, HasGuest, StepHandle};
 use limits::{HostTime, Meter};
 use load::Examined;
@@ -54,7 +57,10 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::ResourceTable;
 use workflow::{Command, Outcome};
 
-/// The capability behind a guest's `deploy`. A guest cannot choose it.
+/// The interface that a workflow exports.
+pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.2.0";
+
+/// The name of a guest's call `deploy`, and of the capability that every host has for it.
 pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
 
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
@@ -147,8 +153,8 @@ impl Sandbox {
         let engine::Running { engine, addressing, note } = engine::running(&largest)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
-        bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
-        bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
+        guest::bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
+        guest::bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         guest::add_to_linker(&mut linker)?;
         let loader = Loader::new(engine.clone(), addressing);
         let mut for_bundles = linker.clone();
@@ -196,7 +202,7 @@ impl Sandbox {
             return Err(refusal);
         }
         let loaded = match Bundle::is_meant(bytes) {
-            true => load::check_size(bytes.len(), self.largest.component_bytes)
+            true => error::check_size(bytes.len(), self.largest.component_bytes)
                 .and_then(|()| self.scripts.load(digest, bytes, self.means())),
             false => self
                 .examine(digest, bytes)
@@ -210,11 +216,11 @@ impl Sandbox {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
         }
-        load::check_size(bytes.len(), self.largest.component_bytes)?;
+        error::check_size(bytes.len(), self.largest.component_bytes)?;
         if Bundle::is_meant(bytes) {
             return self.load_as(digest, bytes).map(|program| program.imports().to_vec());
         }
-        load::check_header(bytes)?;
+        error::check_header(bytes)?;
         let outline = Outline::read(bytes, &self.largest).map_err(LoadError::bounded)?;
         outline.check(&self.largest, code::Origin::Tenant).map_err(LoadError::bounded)?;
         Ok(outline.imports)
@@ -258,8 +264,8 @@ impl Sandbox {
     }
 
     fn examine(&self, digest: Digest, bytes: &[u8]) -> Result<Examined, LoadError> {
-        load::check_size(bytes.len(), self.largest.component_bytes)?;
-        load::check_header(bytes)?;
+        error::check_size(bytes.len(), self.largest.component_bytes)?;
+        error::check_header(bytes)?;
         let (component, provenance) =
             self.loader.load(&digest, bytes, &self.largest, code::Origin::Tenant)?;
         Ok(Examined::new(component, provenance, digest, bytes.len() as u64))

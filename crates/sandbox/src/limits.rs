@@ -1,6 +1,5 @@
 //! The bounds on one drive.
 
-use crate::{LoadError, load};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
@@ -138,13 +137,6 @@ impl Default for SandboxLimits {
             stack_bytes: 3 << 19,
             load: LoadLimits::default(),
         }
-    }
-}
-
-impl SandboxLimits {
-    /// Says no to a component of more bytes than these limits allow.
-    pub fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
-        load::check_size(bytes, self.component_bytes)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Public keys: both forms that people have them in.
 
 use std::fmt;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
@@ -11,10 +10,9 @@ use pkcs8::LineEnding;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use sha2::{Digest as _, Sha256};
 
-use crate::file::{FileError, Problem};
 use crate::kind::{Kind, Unsupported};
+use crate::pem;
 use crate::wire::{Reader, put_string};
-use crate::{file, pem};
 
 /// What OpenSSH calls Ed25519.
 pub(crate) const SSH_ED25519: &[u8] = b"ssh-ed25519";
@@ -74,15 +72,6 @@ impl PublicKey {
             Some(_) => Err(PublicKeyError::NotAKey),
             None => from_lines(text),
         }
-    }
-
-    /// Reads such a text from a file.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is larger than any key, or is not exactly one Ed25519 public key.
-    pub fn read(path: &Path) -> Result<Self, FileError> {
-        let parsed = file::read_public(path).and_then(|text| Self::parse(&text).map_err(Problem::Public));
-        parsed.map_err(|problem| FileError { path: path.to_owned(), problem })
     }
 
     /// The 32 bytes of RFC 8032.

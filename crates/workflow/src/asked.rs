@@ -1,6 +1,6 @@
 //! Questions as they stand in the journal.
 
-use crate::{Action, ArtifactFacts, Expectation, Invocation, ReceiptId, Sleep, Start};
+use crate::{Action, ArtifactFacts, Command, Expectation, Invocation, Manner, ReceiptId, Sleep, Start};
 use receipt::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -61,6 +61,22 @@ impl Asked {
         match self {
             Self::Step { name } | Self::Sleep { name } | Self::Event { name, .. } => Some(name),
             Self::Approval { .. } | Self::Perform { .. } => None,
+        }
+    }
+}
+
+impl Command {
+    /// What is asked for, as it stands in the journal; none for what only speaks of an earlier call.
+    pub(crate) fn question(&self) -> Option<(Asked, Manner)> {
+        let at_once = |asked| Some((asked, Manner::AtOnce));
+        match self {
+            Self::BeginStep { name } => at_once(Asked::step(name)),
+            Self::Sleep(sleep) => at_once(Asked::from(sleep)),
+            Self::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
+            Self::RequireApproval(action) => at_once(Asked::from(action)),
+            Self::Perform(invocation) => at_once(Asked::from(invocation)),
+            Self::Start(start) => Some((Asked::from(start), Manner::Beside)),
+            Self::EndStep { .. } | Self::FailStep { .. } | Self::Await { .. } => None,
         }
     }
 }

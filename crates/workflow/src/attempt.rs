@@ -1,7 +1,8 @@
 //! The end of an attempt of a step.
 
 use crate::call::{Recorded, State};
-use crate::respond::{Frame, opened};
+use crate::order::Frame;
+use crate::respond::opened;
 use crate::{Call, Divergence, Entry, Failure, Outcome, Replay, Retry, StepConfig, Turn};
 use receipt::Timestamp;
 

@@ -1,7 +1,7 @@
 //! What a guest asks for.
 
 use crate::step::later;
-use crate::{Asked, Failure, Manner, ReceiptId, Retry, StepConfig};
+use crate::{Failure, ReceiptId, Retry, StepConfig};
 use receipt::{Digest, Digester, Json, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -111,22 +111,6 @@ pub struct Expectation {
 impl Expectation {
     /// How long a wait for an event lasts by default: 24 hours, as on Cloudflare Workflows.
     pub const TIMEOUT_MS: u64 = 86_400_000;
-}
-
-impl Command {
-    /// What is asked for, as it stands in the journal; none for what only speaks of an earlier call.
-    pub(crate) fn question(&self) -> Option<(Asked, Manner)> {
-        let at_once = |asked| Some((asked, Manner::AtOnce));
-        match self {
-            Self::BeginStep { name } => at_once(Asked::step(name)),
-            Self::Sleep(sleep) => at_once(Asked::from(sleep)),
-            Self::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
-            Self::RequireApproval(action) => at_once(Asked::from(action)),
-            Self::Perform(invocation) => at_once(Asked::from(invocation)),
-            Self::Start(start) => Some((Asked::from(start), Manner::Beside)),
-            Self::EndStep { .. } | Self::FailStep { .. } | Self::Await { .. } => None,
-        }
-    }
 }
 
 /// A risky action in full.

@@ -5,6 +5,7 @@
 //! trail that it is in, and the trails of the attempts are left alone.
 
 use crate::Call;
+use receipt::Timestamp;
 
 /// Where a trail stands in [`Trails`].
 pub(crate) type TrailId = usize;
@@ -22,6 +23,22 @@ pub(crate) enum Mark {
     /// It was given the next attempt of a step to make, by the entry of that index. When the attempt has ended, a guest is not given it
     /// again, and the mark is passed by.
     Attempt { call: Call, trail: TrailId, index: usize },
+}
+
+/// Where a guest is: in a trail, before the mark of that number.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) trail: TrailId,
+    pub(crate) next: usize,
+    /// The step whose attempt it is making, and since when.
+    pub(crate) attempt: Option<(Call, Timestamp)>,
+}
+
+impl Frame {
+    /// The beginning of the workflow itself.
+    pub(crate) fn root() -> Self {
+        Self { trail: ROOT, next: 0, attempt: None }
+    }
 }
 
 /// All trails of an instance.

@@ -1,8 +1,7 @@
 //! The journal folded into an instance's state.
 
 use crate::limits::Limits;
-use crate::order::{Mark, ROOT};
-use crate::respond::Frame;
+use crate::order::{Frame, Mark, ROOT};
 use crate::table::{Calls, Unsettled};
 use crate::{Call, Entry, EventType, Failure, Illegal, RequestId, Status, Unknown};
 use receipt::Timestamp;

@@ -2,7 +2,7 @@
 
 use crate::call::{Recorded, State};
 use crate::limits::Problem;
-use crate::order::{Mark, ROOT, TrailId};
+use crate::order::{Frame, Mark, TrailId};
 use crate::{
     Begun, Call, Command, Effect, Entry, Failure, Live, Manner, Outcome, Performance, Quoted, Ready, Replay,
     Retry, Start, Turn, Wait,
@@ -23,22 +23,6 @@ pub struct Divergence {
     pub recorded: String,
     /// What the guest does now.
     pub now: String,
-}
-
-/// Where a guest is: in a trail, before the mark of that number.
-#[derive(Debug, Clone)]
-pub(crate) struct Frame {
-    trail: TrailId,
-    next: usize,
-    /// The step whose attempt it is making, and since when.
-    pub(crate) attempt: Option<(Call, Timestamp)>,
-}
-
-impl Frame {
-    /// The beginning of the workflow itself.
-    pub(crate) fn root() -> Self {
-        Self { trail: ROOT, next: 0, attempt: None }
-    }
 }
 
 impl Replay {

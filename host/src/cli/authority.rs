@@ -1,7 +1,7 @@
 //! `pp-host authority`: the issuer's keys in a process of their own.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, complain, policy};
+use crate::cli::{Exit, complain, policy_file};
 use anyhow::Context as _;
 use clap::Args;
 use engine::SystemClock;
@@ -28,7 +28,7 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let policy = policy::load(data)?;
+        let policy = policy_file::load(data)?;
         // A policy in a folder shows that it is the one that is meant; a mistyped folder would be an authority with new keys.
         let is_new = match DataFolder::read(&data.path) {
             Err(StoreError::NoData(_)) if policy.is_some() => true,

@@ -2,18 +2,18 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::passkeys;
-use crate::cli::{Exit, session};
+use crate::cli::session::Session;
+use crate::cli::{Exit, session, trust_on_record};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use engine::api::DeciderRow;
-use engine::trust::{Act, Invitation, Trust};
+use engine::trust::{Act, Invitation};
 use engine::{Clock as _, SystemClock};
 use receipt::{DeciderKey, Passkey, PersonId, Role, Timestamp};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use store::{ActStore as _, StoreError};
 use workflow::TenantId;
 
 /// The people who decide, and their public keys.
@@ -88,7 +88,7 @@ impl Deciders {
             Self::Confirm(confirmation) => confirmation.execute(data)?,
             Self::List { json } => list(data, *json)?,
             Self::Export => {
-                let trust = read(data)?;
+                let trust = trust_on_record::read(data)?;
                 writeln!(anstream::stdout(), "{}", trust.deciders().to_json())?;
             }
             Self::Remove { decider, reason } => {
@@ -129,7 +129,7 @@ impl Add {
             None => None,
         };
         // Before there is anything there is nobody: the folder is made by whoever says something first.
-        let trust = read(data).or_else(none_yet)?;
+        let trust = trust_on_record::read(data).or_else(trust_on_record::none_yet)?;
         let known = trust.deciders().person(&self.decider);
         if key.is_none() && known.is_none() {
             anyhow::bail!(
@@ -162,10 +162,11 @@ impl Add {
         for act in [Some(&added), given.as_ref()].into_iter().flatten() {
             tried.apply(SystemClock.now(), act)?;
         }
-        session::say(data, added)?;
+        let session = Session::new(data);
+        session.say(added)?;
         let mut out = anstream::stdout();
         if let (Some(key), Some(given)) = (key, given) {
-            session::say(data, given)?;
+            session.say(given)?;
             writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
         } else {
             writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;
@@ -180,23 +181,8 @@ impl Add {
     }
 }
 
-pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
-    match error.downcast_ref() {
-        Some(StoreError::NoData(_)) => Ok(Trust::default()),
-        _ => Err(error),
-    }
-}
-
-/// Who decides, as it was last recorded.
-pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
-    let (_folder, store) = data.read()?;
-    let mut trust = Trust::default();
-    trust.extend(&store.acts(0).wait()?)?;
-    Ok(trust)
-}
-
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
-    let trust = read(data)?;
+    let trust = trust_on_record::read(data)?;
     let mut out = anstream::stdout().lock();
     for person in trust.deciders().people() {
         match json {

@@ -1,10 +1,11 @@
 //! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, deciders, session};
+use crate::cli::session::Session;
+use crate::cli::{Exit, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::api::{Operation, OperationOutcome};
+use engine::api::{Operation, OperationOutcome, Query, View};
 use engine::trust::{Act, Trust};
 use receipt::{
     Decision, DecisionStatement, Envelope, KeyId, PersonId, PublicKey, RawSignature, Role, SignError,
@@ -120,6 +121,7 @@ pub(crate) struct Freeze {
 
 impl Decide {
     pub(crate) fn execute(&self, data: &Data, decision: Decision) -> anyhow::Result<Exit> {
+        let session = Session::new(data);
         let envelope = match (&self.envelope, &self.by) {
             (Some(file), _) => {
                 let text =
@@ -127,18 +129,21 @@ impl Decide {
                 Envelope::parse(&text).with_context(|| file.display().to_string())?
             }
             (None, Some(by)) => {
-                let statement = self.draw_up(data, by, decision)?;
+                let statement = self.draw_up(&session, by, decision)?;
                 if self.statement {
                     writeln!(anstream::stdout(), "{}", statement.canonical())?;
                     return Ok(Exit::Done);
                 }
-                self.key.sign(data, by, &statement)?
+                self.key.sign(&session, by, &statement)?
             }
             (None, None) => bail!("say who decides: --as NAME"),
         };
         let mut out = anstream::stdout();
         let envelope = envelope.to_json().canonical();
-        match session::operate(data, Operation::Sign { request: self.request.clone(), envelope })? {
+        let outcome = session.operate(Operation::Sign { request: self.request.clone(), envelope })?;
+        // Nobody has the folder any more when the hint is printed.
+        drop(session);
+        match outcome {
             OperationOutcome::Kept { approved, denied, ruling } => {
                 writeln!(out, "signed, and kept with request {}", self.request)?;
                 let so_far = so_far(&approved, &denied).map_or_else(String::new, |who| format!("{who}; "));
@@ -153,16 +158,21 @@ impl Decide {
         Ok(Exit::Done)
     }
 
-    fn draw_up(&self, data: &Data, by: &PersonId, decision: Decision) -> anyhow::Result<DecisionStatement> {
+    fn draw_up(
+        &self,
+        session: &Session<'_>,
+        by: &PersonId,
+        decision: Decision,
+    ) -> anyhow::Result<DecisionStatement> {
         let (request, by, reason) = (self.request.clone(), by.clone(), self.reason.clone());
         let role = if self.break_glass { Some(Role::BREAK_GLASS.parse()?) } else { self.role.clone() };
         let operation = Operation::DrawUp { request, by: by.clone(), role: role.clone(), decision, reason };
-        let statement = drawn_up(data, operation)?;
+        let statement = drawn_up(session, operation)?;
         let asked = statement.decision == decision
             && statement.decider == by
             && statement.reason == self.reason
             && role.is_none_or(|role| statement.role == role);
-        match asked && is_about(data, &self.request, &statement)? {
+        match asked && is_about(session, &self.request, &statement)? {
             true => Ok(statement),
             false => bail!("the host drew up something else than was asked for: nothing was signed"),
         }
@@ -183,24 +193,31 @@ pub(crate) fn so_far<'a>(
 }
 
 /// Whether a statement is about that request as it stands in the folder: its text, and what an approver is shown of it.
-fn is_about(data: &Data, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
-    let request = session::read(data)?.request(id)?;
+fn is_about(session: &Session<'_>, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
+    let View::Request(request) = session.view(Query::Request { request: id.clone() })? else {
+        bail!("request {id} was answered with something else");
+    };
     let matter = &statement.matter;
     Ok(matter.request_id == id.as_str()
-        && matter.request == receipt::request_digest(&request.document()?)
-        && matter.view == request.view_digest())
+        && matter.request == request.request_sha256
+        && matter.view == request.text_sha256)
 }
 
-fn drawn_up(data: &Data, operation: Operation) -> anyhow::Result<DecisionStatement> {
-    match session::operate(data, operation)? {
+fn drawn_up(session: &Session<'_>, operation: Operation) -> anyhow::Result<DecisionStatement> {
+    match session.operate(operation)? {
         OperationOutcome::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
         other => Err(session::unexpected(&other)),
     }
 }
 
 impl Key {
-    fn sign(&self, data: &Data, by: &PersonId, statement: &DecisionStatement) -> anyhow::Result<Envelope> {
-        let trust = deciders::read(data)?;
+    fn sign(
+        &self,
+        session: &Session<'_>,
+        by: &PersonId,
+        statement: &DecisionStatement,
+    ) -> anyhow::Result<Envelope> {
+        let trust = session.trust()?;
         let person = trust.deciders().person(by).with_context(|| format!("{by} is no decider here"))?;
         let key = match &self.key {
             Some(file) => DeciderKey::File(KeyFile::open(file, signer::ask_on_terminal)?),
@@ -273,9 +290,10 @@ impl Review {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let decision = if self.disagree { Decision::Denied } else { Decision::Approved };
         let (request, by, reason) = (self.request.clone(), self.by.clone(), self.reason.clone());
-        let statement = drawn_up(data, Operation::DrawUpReview { request, by, decision, reason })?;
-        let envelope = self.key.sign(data, &self.by, &statement)?.to_json().canonical();
-        session::operate(data, Operation::Review { request: self.request.clone(), envelope })?;
+        let session = Session::new(data);
+        let statement = drawn_up(&session, Operation::DrawUpReview { request, by, decision, reason })?;
+        let envelope = self.key.sign(&session, &self.by, &statement)?.to_json().canonical();
+        session.operate(Operation::Review { request: self.request.clone(), envelope })?;
         writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
         Ok(Exit::Done)
     }

@@ -126,7 +126,7 @@ fn tell(inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
             "wasi          {count} interfaces, all inert: no files, no network, no environment"
         )?,
     }
-    match inspection.capabilities() {
+    match inspection.capabilities().as_slice() {
         [] => writeln!(out, "could reach   no capability")?,
         some => writeln!(out, "could reach   {}, each time with a receipt for it", some.join(", "))?,
     }

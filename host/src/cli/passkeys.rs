@@ -1,8 +1,8 @@
 //! `pp-host deciders invite` and `confirm`: how a person comes to decide with a passkey.
 
 use crate::cli::data_dir::Data;
-use crate::cli::deciders::{none_yet, read};
 use crate::cli::session;
+use crate::cli::trust_on_record::{none_yet, read};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::trust::Trust;

@@ -1,20 +1,16 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, deciders, session};
-use anyhow::{Context as _, bail};
+use crate::cli::{Exit, policy_file, session, trust_on_record};
 use clap::{Args, Subcommand};
 use engine::trust::{Subject, Trust};
 use engine::{Clock as _, SystemClock, trust};
 use policy::{Demand, Policy as _};
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 use store::StoreError;
 use workflow::RequestId;
-
-/// The policy's file in the data folder, in each of the languages.
-const FILES: [&str; 2] = ["policy.toml", "policy.cedar"];
 
 /// What governs here.
 #[derive(Debug, Subcommand)]
@@ -45,40 +41,10 @@ impl Policy {
     }
 }
 
-/// The policy of the data folder, where there is one.
-pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
-    let files: Vec<_> = FILES.iter().map(|name| data.path.join(name)).filter(|file| file.exists()).collect();
-    match files.as_slice() {
-        [] => Ok(None),
-        // Who can write to it decides what is allowed.
-        [file] => parse(file, store::ownership::read_to_string(file)).map(Some),
-        _ => bail!("there are both {} and {} in {data}: keep the one that is meant", FILES[0], FILES[1]),
-    }
-}
-
-fn parse(file: &Path, text: io::Result<String>) -> anyhow::Result<Box<dyn policy::Policy>> {
-    let text = text.with_context(|| format!("cannot read the policy {}", file.display()))?;
-    let wrong = || format!("the policy {} cannot be used", file.display());
-    match file.extension().is_some_and(|extension| extension == "cedar") {
-        true => cedar(&text).with_context(wrong),
-        false => Ok(Box::new(policy::Toml::parse(&text).with_context(wrong)?)),
-    }
-}
-
-#[cfg(feature = "cedar")]
-fn cedar(text: &str) -> anyhow::Result<Box<dyn policy::Policy>> {
-    Ok(Box::new(policy::Cedar::parse(text)?))
-}
-
-#[cfg(not(feature = "cedar"))]
-fn cedar(_: &str) -> anyhow::Result<Box<dyn policy::Policy>> {
-    bail!("this pp-host was built without Cedar: build it with --features cedar, or write the policy in TOML")
-}
-
 fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
     let policy = match file {
-        Some(file) => Some(parse(file, fs::read_to_string(file))?),
-        None => load(data)?,
+        Some(file) => Some(policy_file::parse(file, fs::read_to_string(file))?),
+        None => policy_file::load(data)?,
     };
     let mut out = anstream::stdout().lock();
     let Some(policy) = policy else {
@@ -93,7 +59,7 @@ fn check(data: &Data, file: Option<&Path>) -> anyhow::Result<Exit> {
     for warning in policy.warnings() {
         writeln!(out, "warning: {warning}")?;
     }
-    let trust = match deciders::read(data) {
+    let trust = match trust_on_record::read(data) {
         Ok(trust) => Some(trust),
         // What people there are is known of a folder that exists.
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::NoData(_))) => None,
@@ -115,11 +81,12 @@ fn unmet(demand: &Demand, trust: Option<&Trust>) -> Vec<String> {
         (None, _) => String::new(),
     };
     let mut warnings = Vec::new();
-    if !demand.fits(engine::DEPLOY) {
+    let here = engine::capability::built_in_names();
+    if !here.iter().any(|name| demand.fits(name)) {
         warnings.push(format!(
             "{rule}nothing here has the capability {}; there is {}",
             demand.capabilities(),
-            engine::DEPLOY
+            here.join(", ")
         ));
     }
     let Some((ask, trust)) = demand.ask.as_ref().zip(trust) else { return warnings };

@@ -2,11 +2,13 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{complain, data_dir, policy};
-use engine::api::{Operation, OperationOutcome};
-use engine::control::{ControlClient, ControlError};
-use engine::trust::Act;
+use crate::cli::{complain, data_dir, policy_file};
+use anyhow::Context as _;
+use engine::api::{Operation, OperationOutcome, Principal, Query, View};
+use engine::control::{Control, ControlClient, ControlError};
+use engine::trust::{Act, Trust};
 use engine::{Builder, Host, ReadOnlyHost};
+use std::cell::OnceCell;
 use std::thread;
 use std::time::{Duration, Instant};
 use store::{Fact, InstanceKey, StoreError};
@@ -39,7 +41,7 @@ fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
     if let Some(account) = data.authority_account {
         builder = builder.authority_account(account);
     }
-    if let Some(policy) = policy::load(data)? {
+    if let Some(policy) = policy_file::load(data)? {
         builder = builder.policy(policy);
     }
     Ok(builder)
@@ -70,7 +72,7 @@ fn begins(operation: &Operation) -> bool {
 
 /// Looks into the folder, whoever owns it.
 pub(crate) fn read(data: &Data) -> anyhow::Result<ReadOnlyHost> {
-    Ok(ReadOnlyHost::open(&data.path, policy::load(data)?)?)
+    Ok(ReadOnlyHost::open(&data.path, policy_file::load(data)?)?)
 }
 
 /// How long somebody else may own the folder who takes no operations: as long as most commands take, or as the owner takes to begin.
@@ -79,23 +81,88 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is tried again meanwhile.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// Has the folder's host do something: the one that owns it in another process, or one of our own.
-pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<OperationOutcome> {
-    let since = Instant::now();
-    loop {
-        let locked = match open_quietly(data, &operation) {
-            Ok(host) => return Ok(host.operate(operation)?),
-            Err(error) if is_owned(&error) => error,
-            Err(error) => return Err(error),
-        };
-        match ControlClient::connect(&data.path) {
-            Ok(owner) => return Ok(owner.operate(&operation)?),
-            Err(ControlError::Unreachable { .. }) if since.elapsed() < PATIENCE => thread::sleep(AGAIN),
-            // The owner takes no operations: it will have ended soon.
-            Err(ControlError::Unreachable { .. }) => return Err(locked),
-            Err(other) => return Err(other.into()),
+/// One command's way to a data folder. Whatever the command does there, the folder is opened once to write, and once to read where another
+/// process owns it.
+pub(crate) struct Session<'a> {
+    data: &'a Data,
+    own: OnceCell<Owned>,
+    read: OnceCell<ReadOnlyHost>,
+}
+
+/// The folder's host in this process. Other processes have it operate meanwhile: a command may wait for its user.
+struct Owned {
+    /// Before the host, which answers there.
+    _control: Option<Control>,
+    host: Host,
+}
+
+impl<'a> Session<'a> {
+    /// A session that has not opened anything yet.
+    pub(crate) fn new(data: &'a Data) -> Self {
+        Self { data, own: OnceCell::new(), read: OnceCell::new() }
+    }
+
+    /// Has the folder's host do something: the one that owns it in another process, or one of our own.
+    pub(crate) fn operate(&self, operation: Operation) -> anyhow::Result<OperationOutcome> {
+        let since = Instant::now();
+        loop {
+            let locked = match self.own(&operation) {
+                Ok(host) => return Ok(host.operate(operation)?),
+                Err(error) if is_owned(&error) => error,
+                Err(error) => return Err(error),
+            };
+            match ControlClient::connect(&self.data.path) {
+                Ok(owner) => return Ok(owner.operate(&operation)?),
+                Err(ControlError::Unreachable { .. }) if since.elapsed() < PATIENCE => thread::sleep(AGAIN),
+                // The owner takes no operations: it will have ended soon.
+                Err(ControlError::Unreachable { .. }) => return Err(locked),
+                Err(other) => return Err(other.into()),
+            }
         }
     }
+
+    /// Looks something up: in our own host, where there is one, or in the folder itself. The process that owns it is not asked.
+    pub(crate) fn view(&self, query: Query) -> anyhow::Result<View> {
+        let asks = Principal::own();
+        Ok(match self.own.get() {
+            Some(owned) => owned.host.view(&asks, query)?,
+            None => self.reading()?.view(&asks, query)?,
+        })
+    }
+
+    /// Who may decide.
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
+        Ok(match self.own.get() {
+            Some(owned) => owned.host.trust()?.as_ref().clone(),
+            None => self.reading()?.trust().clone(),
+        })
+    }
+
+    /// Records what an operator says.
+    pub(crate) fn say(&self, act: Act) -> anyhow::Result<()> {
+        self.operate(Operation::Say { act }).map(drop)
+    }
+
+    fn own(&self, operation: &Operation) -> anyhow::Result<&Host> {
+        if self.own.get().is_none() {
+            let host = open_quietly(self.data, operation)?;
+            let _ = self.own.set(Owned { _control: host.listen().ok(), host });
+        }
+        let owned = self.own.get().map(|owned| &owned.host);
+        owned.context("the host that was opened is gone")
+    }
+
+    fn reading(&self) -> anyhow::Result<&ReadOnlyHost> {
+        if self.read.get().is_none() {
+            let _ = self.read.set(read(self.data)?);
+        }
+        self.read.get().context("the folder that was opened is gone")
+    }
+}
+
+/// Has the folder's host do one thing.
+pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<OperationOutcome> {
+    Session::new(data).operate(operation)
 }
 
 /// Why a command cannot have the folder for itself, where that is because another process works in it.
@@ -124,7 +191,7 @@ pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
 
 /// Records what an operator says.
 pub(crate) fn say(data: &Data, act: Act) -> anyhow::Result<()> {
-    operate(data, Operation::Say { act }).map(drop)
+    Session::new(data).say(act)
 }
 
 fn is_owned(error: &anyhow::Error) -> bool {

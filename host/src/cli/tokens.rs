@@ -1,7 +1,7 @@
 //! `pp-host tokens`: what programs show over HTTP.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, deciders, json_line, session};
+use crate::cli::{Exit, json_line, session, trust_on_record};
 use clap::{Args, Subcommand};
 use engine::api::TokenScope;
 use engine::trust::{Act, NewToken, Token, TokenId};
@@ -111,7 +111,7 @@ impl Create {
 }
 
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
-    let trust = deciders::read(data)?;
+    let trust = trust_on_record::read(data)?;
     let (now, mut out) = (SystemClock.now(), anstream::stdout().lock());
     for (id, token) in trust.tokens() {
         let Token { tenant, scopes, created_at, expires_at, revoked_at, .. } = token;

@@ -2,6 +2,7 @@
 //! The command line, the control socket and any other way in translate to these, and say which [`Principal`] asks. One table
 //! ([`Right`]) says who may do what.
 
+mod answer;
 mod change;
 mod guard;
 mod instance_command;

@@ -1,10 +1,6 @@
 //! What can be looked up in a host, one value each, and who may look.
 
-use crate::access::{About, Principal, Right};
-use crate::api::ReadOnlyHost;
-use crate::api::guard::check;
-use crate::api::view::{Reader, View};
-use crate::{Error, Host};
+use crate::access::{About, Right};
 use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState};
 use workflow::{ReceiptId, RequestId, TenantId};
@@ -13,7 +9,7 @@ use workflow::{ReceiptId, RequestId, TenantId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "query", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Query {
-    /// Instances and their states, newest first. Answered with [`View::Instances`].
+    /// Instances and their states, newest first. Answered with `View::Instances`.
     Instances {
         /// Of this tenant only.
         tenant: Option<TenantId>,
@@ -22,22 +18,22 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
-    /// One instance with everything it has asked for. Answered with [`View::Instance`].
+    /// One instance with everything it has asked for. Answered with `View::Instance`.
     Instance {
         /// The instance.
         key: InstanceKey,
     },
-    /// What an instance's guest has printed. Answered with [`View::Output`].
+    /// What an instance's guest has printed. Answered with `View::Output`.
     Output {
         /// The instance.
         key: InstanceKey,
     },
-    /// Every record, oldest first. Answered with [`View::Audit`].
+    /// Every record, oldest first. Answered with `View::Audit`.
     Audit {
         /// Whose records.
         of: AuditScope,
     },
-    /// The first facts of an instance from an index on: to follow it. Answered with [`View::Facts`].
+    /// The first facts of an instance from an index on: to follow it. Answered with `View::Facts`.
     Facts {
         /// The instance.
         key: InstanceKey,
@@ -46,55 +42,55 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
-    /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with [`View::Requests`].
+    /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with `View::Requests`.
     Requests {
         /// Of this tenant only.
         tenant: Option<TenantId>,
     },
-    /// One request: what would be signed, and how decisions about it stand. Answered with [`View::Request`].
+    /// One request: what would be signed, and how decisions about it stand. Answered with `View::Request`.
     Request {
         /// The request.
         request: RequestId,
     },
-    /// How requests have been decided: how many, how fast, by whom. Answered with [`View::RequestStatistics`].
+    /// How requests have been decided: how many, how fast, by whom. Answered with `View::RequestStatistics`.
     RequestStatistics,
-    /// What the policy answers to a request, and why. Answered with [`View::Explanation`].
+    /// What the policy answers to a request, and why. Answered with `View::Explanation`.
     Explain {
         /// The request.
         request: RequestId,
     },
-    /// All receipts and revocations, by the time of issue. Answered with [`View::Receipts`].
+    /// All receipts and revocations, by the time of issue. Answered with `View::Receipts`.
     Receipts {
         /// Of this tenant only.
         tenant: Option<TenantId>,
     },
-    /// One receipt or revocation. Answered with [`View::Receipt`].
+    /// One receipt or revocation. Answered with `View::Receipt`.
     Receipt {
         /// Its id.
         receipt: ReceiptId,
     },
-    /// A receipt in the published form, for others to verify. Answered with [`View::Export`].
+    /// A receipt in the published form, for others to verify. Answered with `View::Export`.
     Export {
         /// The receipt.
         receipt: ReceiptId,
         /// With what, beside what is signed.
         extent: Extent,
     },
-    /// What was deployed, in the order in which it was. Answered with [`View::Deployments`].
+    /// What was deployed, in the order in which it was. Answered with `View::Deployments`.
     Deployments {
         /// Of this tenant only.
         tenant: Option<TenantId>,
     },
-    /// Who may decide, and with which keys. Answered with [`View::Deciders`].
+    /// Who may decide, and with which keys. Answered with `View::Deciders`.
     Deciders,
-    /// The keys that verify receipts, in the published form. Answered with [`View::Keys`].
+    /// The keys that verify receipts, in the published form. Answered with `View::Keys`.
     Keys,
-    /// Every limit, its value, and where that comes from. Answered with [`View::Limits`].
+    /// Every limit, its value, and where that comes from. Answered with `View::Limits`.
     Limits {
         /// The tenant; a tenant that the settings do not name, where there is none.
         tenant: Option<TenantId>,
     },
-    /// What a tenant keeps. Answered with [`View::Usage`].
+    /// What a tenant keeps. Answered with `View::Usage`.
     Usage {
         /// The tenant.
         tenant: TenantId,
@@ -121,36 +117,6 @@ pub enum Extent {
     Owner,
     /// Nothing.
     Public,
-}
-
-impl Host {
-    /// Looks something up for a principal.
-    ///
-    /// # Errors
-    /// When the principal may not see it, there is no such thing, or the state cannot be read.
-    pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let journals = &self.0.journals;
-        let gate = self.0.gate();
-        let judge = self.0.judge(&gate, &trust, at);
-        answer(&Reader::new(&*journals.store, &journals.settings, judge), principal, query)
-    }
-}
-
-impl ReadOnlyHost {
-    /// Looks something up for a principal.
-    ///
-    /// # Errors
-    /// When the principal may not see it, there is no such thing, or the state cannot be read.
-    pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
-        answer(&self.reader()?, principal, query)
-    }
-}
-
-fn answer(reader: &Reader<'_>, principal: &Principal, query: Query) -> Result<View, Error> {
-    let (right, about) = query.needs();
-    check(reader.store, principal, right, about)?;
-    reader.view(principal, query)
 }
 
 impl Query {

@@ -9,10 +9,14 @@
 mod artifacts;
 mod deploy;
 mod gate;
+mod registry;
 
 pub use deploy::Deploy;
 pub use gate::{Claim, Gate, GateContext, Permit, Refusal};
+pub use registry::built_in_names;
 pub use store::Deployment;
+
+pub(crate) use registry::{Registry, built_in};
 
 use receipt::Digest;
 use serde::{Deserialize, Serialize};
@@ -23,7 +27,14 @@ pub trait Capability: Send + Sync {
     /// Its dotted name, as it stands in receipts.
     fn name(&self) -> &str;
 
-    /// Whether it acts on a resource of that name at all. An approver is warned where it does not.
+    /// The call of the guest's world that asks for it. Of the capabilities that one call asks for, the resource decides:
+    /// see [`acts_on`](Self::acts_on).
+    fn call(&self) -> &str {
+        crate::DEPLOY
+    }
+
+    /// Whether it acts on a resource of that name at all. An approver is warned where it does not. A capability beside `deploy` that the
+    /// same call asks for names its own resources here.
     fn acts_on(&self, _resource: &str) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! One drive of one instance: the shell that does what the core says.
 
 use crate::Error;
-use crate::drive::effect::SpentReceipt;
+use crate::drive::spent::SpentReceipt;
 use crate::runtime::due::{agenda, differs};
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;

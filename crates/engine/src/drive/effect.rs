@@ -2,22 +2,16 @@
 
 use crate::Error;
 use crate::capability::{
-    Claim, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal,
+    Capability, Claim, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal,
 };
 use crate::drive::driver::Driver;
+use crate::drive::spent::{SpentReceipt, idempotency_key};
 use crate::runtime::journals::Origin;
 use crate::trust::{Known, Trust, scope_of};
-use receipt::{Digest, Json, Scope, Timestamp};
+use receipt::{Json, Scope, Timestamp};
 use std::sync::Arc;
 use store::{Batch, Deployment, Precondition, ReceiptState, StoreError, StoredReceipt};
-use workflow::{Asked, Call, Check, Effect, Entry, Invocation, Quoted, ReceiptId};
-
-/// A receipt that this drive has spent, and that nobody has acted on yet.
-pub(crate) struct SpentReceipt {
-    receipt: ReceiptId,
-    permit: Permit,
-    attempt: Execution,
-}
+use workflow::{Asked, Call, Check, Effect, Entry, Invocation, Quoted};
 
 impl Driver {
     /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
@@ -74,13 +68,33 @@ impl Driver {
             policy: &*self.inner.authority.policy,
             known,
         };
-        let permit = self.inner.gate().check(&claim(&self.origin, invocation, at), receipt, fate, measure)?;
-        match self.inner.capabilities.named(&invocation.capability) {
+        let permit = self.inner.gate().check(&self.claim(invocation, at), receipt, fate, measure)?;
+        match self.capability(invocation) {
             Some(_) => Ok(permit),
             None => Err(Refusal {
                 check: Check::Capability,
                 message: format!("this host has no capability {}", Quoted(&invocation.capability)),
             }),
+        }
+    }
+
+    /// The capability that performs it here.
+    fn capability(&self, invocation: &Invocation) -> Option<&dyn Capability> {
+        self.inner.capabilities.registry.called(&invocation.capability, &invocation.resource)
+    }
+
+    /// What is about to be done, as the host knows it: the capability is the one that would do it.
+    fn claim<'a>(&'a self, invocation: &'a Invocation, at: Timestamp) -> Claim<'a> {
+        let origin: &Origin = &self.origin;
+        Claim {
+            tenant: &origin.key.tenant,
+            instance: &origin.key.instance,
+            component: &origin.component,
+            capability: self.capability(invocation).map_or(&*invocation.capability, Capability::name),
+            resource: &invocation.resource,
+            artifact: invocation.artifact.facts(),
+            receipt: &invocation.receipt,
+            at,
         }
     }
 
@@ -122,7 +136,7 @@ impl Driver {
         interrupted: bool,
     ) -> Result<(Effect, Option<Box<Deployment>>), Error> {
         let unknown = |message: String| Ok((Effect::Unknown { message }, None));
-        let Some(capability) = self.inner.capabilities.named(&invocation.capability) else {
+        let Some(capability) = self.capability(invocation) else {
             return unknown(format!(
                 "this host has no capability {} any more",
                 Quoted(&invocation.capability)
@@ -169,10 +183,11 @@ impl Driver {
         attempt: Execution,
     ) -> Result<Result<Performed, PerformError>, Error> {
         let (inner, lease) = (Arc::clone(&self.inner), Arc::clone(&self.lease));
-        let (name, artifact) = (invocation.capability.clone(), invocation.artifact.clone());
+        let (call, resource) = (invocation.capability.clone(), invocation.resource.clone());
+        let artifact = invocation.artifact.clone();
         let performing = tokio::task::spawn_blocking(move || {
             let _reins = lease;
-            let capability = inner.capabilities.named(&name)?;
+            let capability = inner.capabilities.registry.called(&call, &resource)?;
             Some(capability.perform(&permit, &artifact, attempt))
         });
         let broke_off = |error: String| Error::Internal(format!("an action broke off: {error}"));
@@ -191,17 +206,10 @@ impl Driver {
         let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
-        let permit = self.inner.gate().check_spent(&claim(&self.origin, invocation, at), receipt, scope);
+        let permit = self.inner.gate().check_spent(&self.claim(invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
-    }
-}
-
-impl SpentReceipt {
-    fn new(receipt: ReceiptId, permit: Permit, order: u64) -> Self {
-        let attempt = Execution { idempotency_key: idempotency_key(&receipt), order };
-        Self { receipt, permit, attempt }
     }
 }
 
@@ -230,22 +238,4 @@ fn output(performed: &Performed, invocation: &Invocation) -> String {
         ("receipt_id", text(invocation.receipt.as_str())),
     ];
     Json::object(members).canonical()
-}
-
-/// A receipt is redeemed once, so its name tells one redemption from every other.
-fn idempotency_key(receipt: &ReceiptId) -> Digest {
-    Digest::of(format!("pp-host redemption\0{receipt}").as_bytes())
-}
-
-fn claim<'a>(origin: &'a Origin, invocation: &'a Invocation, at: Timestamp) -> Claim<'a> {
-    Claim {
-        tenant: &origin.key.tenant,
-        instance: &origin.key.instance,
-        component: &origin.component,
-        capability: &invocation.capability,
-        resource: &invocation.resource,
-        artifact: invocation.artifact.facts(),
-        receipt: &invocation.receipt,
-        at,
-    }
 }

@@ -3,6 +3,7 @@
 mod driver;
 mod effect;
 mod request;
+mod spent;
 
 use crate::drive::driver::{Driver, Shared, Stop, Writing};
 use crate::runtime::due::agenda;

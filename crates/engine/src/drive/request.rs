@@ -89,7 +89,7 @@ impl Driver {
     /// Everything about an action that the host knows by itself, but for the policy.
     fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
         let origin = &self.origin;
-        let capability = self.inner.capabilities.named(&action.capability);
+        let capability = self.inner.capabilities.registry.named(&action.capability);
         if let Some(artifact) = &action.artifact {
             self.inner.previews.keep(&origin.key.tenant, artifact);
         }

@@ -2,7 +2,6 @@
 
 use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
-use crate::runtime::remote_authority::Changes;
 use crate::trust::{Act, RecordedTrustAct, Trust};
 use crate::{Error, ids, words};
 use policy::Policy;
@@ -10,6 +9,9 @@ use receipt::{Salt, Scope, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::StoreError;
 use workflow::{Call, Effect, Entry, ReceiptId};
+
+/// Told of what changes at an authority in another process, in one line each.
+pub(crate) type Changes = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The issuer, and what it judges by.
 pub(crate) struct Authority {

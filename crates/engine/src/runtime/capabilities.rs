@@ -1,20 +1,20 @@
 //! What a host can do in the world: the gate, and the capabilities behind it.
 
-use crate::capability::{Capability, Gate};
+use crate::capability::{Gate, Registry};
 use receipt::KeySet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The capabilities of a host by their names, and the gate in front of all of them.
+/// The capabilities of a host, and the gate in front of all of them.
 pub(crate) struct Capabilities {
     /// Another one from the moment on at which the key set changes.
     gate: RwLock<Arc<Gate>>,
-    registered: Vec<Box<dyn Capability>>,
+    pub(crate) registry: Registry,
 }
 
 impl Capabilities {
     /// These capabilities, behind a gate that trusts these keys.
-    pub(crate) fn new(keys: KeySet, registered: Vec<Box<dyn Capability>>) -> Self {
-        Self { gate: RwLock::new(Arc::new(Gate::new(keys))), registered }
+    pub(crate) fn new(keys: KeySet, registry: Registry) -> Self {
+        Self { gate: RwLock::new(Arc::new(Gate::new(keys))), registry }
     }
 
     /// The gate, with the keys that it trusts now.
@@ -33,14 +33,5 @@ impl Capabilities {
             *gate = Arc::new(Gate::new(keys));
         }
         Ok(())
-    }
-
-    /// The capability of that name. Of two with one name, the later registration counts.
-    pub(crate) fn named(&self, name: &str) -> Option<&dyn Capability> {
-        self.registered
-            .iter()
-            .rev()
-            .find(|capability| capability.name() == name)
-            .map(|capability| &**capability)
     }
 }

@@ -5,16 +5,13 @@
 
 use crate::Error;
 use crate::issuer::{ActsSince, Issuer as _, KeyChange, Keyring, RemoteIssuer};
-use crate::runtime::authority::Authority;
+use crate::runtime::authority::{Authority, Changes};
 use crate::runtime::journals::Journals;
 use crate::trust::{RecordedTrustAct, Trust};
 use receipt::KeySet;
 use std::sync::Arc;
 use store::{RecordedAct, Store, StoreError};
 use store_sqlite::DataFolder;
-
-/// Told of what changes at an authority in another process, in one line each.
-pub(crate) type Changes = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The keys of the authority that answers, if it is the one that this folder belongs to.
 pub(crate) fn join(

@@ -2,47 +2,17 @@
 //!
 //! Nothing of this is kept as a fact. The store has where to look ([`Store::precedents`]), and each look verifies again what it finds there.
 
+use crate::trust::precedent::{Known, Precedent};
 use crate::trust::{CountVerdict, Subject, Trust, count, scope_of};
-use policy::{Novelty, Policy};
+use policy::Policy;
 use receipt::{AttestationArtifact, Decision, Digest, Judged, KeySet, Scope, Timestamp, VerifiedDecision};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-use store::{ReceiptState, RecordedReceipt, Signed, Store, StoreError, StoredReceipt};
+use store::{ReceiptState, RecordedReceipt, Signed, Store, StoreError};
 use workflow::TenantId;
 
 /// The longest request, in bytes, whose receipt makes anything known. A longer one takes too long to verify again and again.
 const LONGEST: usize = 256 << 10;
-
-/// A receipt that was spent, and the signed outcome that shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Precedent {
-    /// The receipt.
-    pub receipt: StoredReceipt,
-    /// The attestation of what was done with it, in its portable form.
-    pub attestation: String,
-}
-
-/// Of a request's component and artifact, those that are known, each with the receipt that makes it so.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known(BTreeMap<Digest, Arc<Precedent>>);
-
-impl Known {
-    /// Whether code or bytes of that digest are known.
-    #[must_use]
-    pub fn novelty_of(&self, digest: &Digest) -> Novelty {
-        if self.0.contains_key(digest) { Novelty::Known } else { Novelty::New }
-    }
-
-    /// The receipts that it rests on, for another process to judge.
-    #[must_use]
-    pub fn precedents(&self) -> Vec<Precedent> {
-        let by_receipt: BTreeMap<_, _> =
-            self.0.values().map(|precedent| (precedent.receipt.id.as_str(), &**precedent)).collect();
-        by_receipt.into_values().cloned().collect()
-    }
-}
 
 /// By what a spent receipt is judged.
 #[derive(Clone, Copy)]

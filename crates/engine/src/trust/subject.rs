@@ -1,7 +1,7 @@
 //! What a policy is asked about, read from the request document that is signed: what is judged is what was signed.
 
-use crate::trust::Known;
 use crate::trust::identity::is_same;
+use crate::trust::precedent::Known;
 use policy::{Approver, Artifact, Component, Environment, Novelty, Question};
 use receipt::{Digest, Json, PersonId};
 use workflow::{ActorId, TenantId};

@@ -15,6 +15,7 @@
 //! and by value, whatever the order of insertion. The specification says sorted keys, so here they sort as text. No
 //! key of a signed payload or of a projection is such a key.
 
+mod clipped;
 mod number;
 mod object;
 mod parse;
@@ -24,6 +25,7 @@ mod write;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub(crate) use clipped::clipped;
 use number::Numbers;
 pub use object::Object;
 pub use text::Text;

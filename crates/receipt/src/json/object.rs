@@ -1,9 +1,8 @@
 //! An object: members sorted by key, each key once.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Json, Text, write};
+use super::{Json, Text};
 
 /// The members of a JSON object, sorted by UTF-16 code unit.
 // INVARIANT: strictly ascending by key. Every constructor below keeps it.
@@ -26,16 +25,6 @@ impl Object {
             }
         }
         Ok(Self(members))
-    }
-
-    /// The canonical text.
-    pub(crate) fn canonical(&self) -> String {
-        write::to_text(|out| write::object(out, self))
-    }
-
-    /// Whether `text` is the canonical text of this object.
-    pub(crate) fn is_canonical(&self, text: &str) -> bool {
-        write::writes(text, |out| write::object(out, self))
     }
 
     /// The value of `key`.

@@ -3,10 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::clipped::clipped;
 use super::number::{Numbers, written_back};
 use super::write::plain_len;
 use super::{Json, JsonError, MAX_DEPTH, MAX_LEN, Object, Text};
-use crate::members::clipped;
 
 pub(super) fn parse(text: &str, numbers: Numbers) -> Result<Json, JsonError> {
     if text.len() > MAX_LEN {

@@ -6,6 +6,18 @@ use core::fmt::Write;
 
 use super::{Json, Object, Text};
 
+impl Object {
+    /// The canonical text.
+    pub(crate) fn canonical(&self) -> String {
+        to_text(|out| object(out, self))
+    }
+
+    /// Whether `text` is the canonical text of this object.
+    pub(crate) fn is_canonical(&self, text: &str) -> bool {
+        writes(text, |out| object(out, self))
+    }
+}
+
 /// The canonical text of whatever `write` writes.
 pub(crate) fn to_text(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
     let mut out = String::new();

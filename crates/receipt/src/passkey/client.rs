@@ -9,7 +9,7 @@ use super::PasskeyError;
 use crate::digest::Digest;
 use crate::encoding;
 use crate::json::Json;
-use crate::members::clipped;
+use crate::json::clipped;
 
 /// The longest client data that are read, in bytes. Browsers write some 250.
 pub const MAX_CLIENT_DATA_LEN: usize = 2048;

@@ -9,7 +9,8 @@ use crate::deciders::{PersonId, Role};
 use crate::digest::Digest;
 use crate::fields::Decision;
 use crate::json::Json;
-use crate::members::{ShapeError, clipped, instant};
+use crate::json::clipped;
+use crate::members::{ShapeError, instant};
 use crate::opening::Stated;
 use crate::timestamp::Timestamp;
 

@@ -15,10 +15,10 @@ pub use child::{COMPILE, compile_for_parent};
 pub use compiler::Compiler;
 pub(crate) use outline::Outline;
 
+use crate::bundle::EngineId;
 use crate::engine::Addressing;
 use crate::limits::SandboxLimits;
-use crate::script::EngineId;
-use crate::{LoadError, engine, load};
+use crate::{LoadError, engine, error};
 use cache::{Cache, Found};
 use compiler::Workshop;
 use receipt::Digest;
@@ -119,7 +119,7 @@ impl Loader {
             Found::Nothing => Provenance::Compiled,
         };
         let code = self.workshop.compile(&self.engine, &self.target, bytes, limits, origin)?;
-        let component = code.load(&self.engine).map_err(|error| load::too_demanding(&error, limits))?;
+        let component = code.load(&self.engine).map_err(|error| error::too_demanding(&error, limits))?;
         if let Some(cache) = &self.cache {
             cache.keep(label, &code);
         }

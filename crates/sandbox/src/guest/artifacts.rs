@@ -8,8 +8,10 @@
 use super::pp::Answer;
 use super::steps::Started;
 use super::{Guest, ReceiptHandle};
-use crate::bindings::before::permission_protocol::tenant::{deploy as old_deploy, pp as old_pp};
-use crate::bindings::permission_protocol::tenant::deploy;
+use crate::guest::bindings::before::permission_protocol::tenant::{deploy as old_deploy, pp as old_pp};
+use crate::guest::bindings::permission_protocol::tenant::deploy;
+use crate::imports;
+use crate::imports::GatedCall;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList};
 use wasmtime::{StoreContextMut, Trap};
@@ -66,10 +68,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     world.func_wrap_async("start-require-approval", |store, (asked,): (Asked,)| {
         Box::new(async move { Ok((start_require_approval(store, asked).await?,)) })
     })?;
-    let mut world = linker.instance("permission-protocol:tenant/deploy@0.2.0")?;
-    world.func_wrap_async("deploy", |store, (resource, unread, receipt)| {
-        Box::new(async move { Ok((deploy(store, resource, unread, receipt).await?,)) })
-    })?;
+    for GatedCall { interface, function, call } in &imports::GATED {
+        let mut world = linker.instance(&format!("{interface}@0.2.0"))?;
+        world.func_wrap_async(function, move |store, (resource, unread, receipt)| {
+            Box::new(async move { Ok((act(store, call, resource, unread, receipt).await?,)) })
+        })?;
+    }
     let mut before = linker.instance("permission-protocol:tenant/pp@0.1.0")?;
     before.func_wrap_async("require-approval", |store, (asked,): (Asked,)| {
         Box::new(async move {
@@ -80,7 +84,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     let mut before = linker.instance("permission-protocol:tenant/deploy@0.1.0")?;
     before.func_wrap_async("deploy", |store, (resource, unread, receipt)| {
         Box::new(async move {
-            let deployed = deploy(store, resource, unread, receipt).await?;
+            let deployed = act(store, crate::DEPLOY, resource, unread, receipt).await?;
             let deployed = deployed.map(old_deploy::Deployment::from).map_err(old_deploy::DeployError::from);
             Ok((deployed,))
         })
@@ -102,14 +106,15 @@ async fn start_require_approval(
     store.data_mut().start_beside(workflow::Start::RequireApproval(action)).await
 }
 
-async fn deploy(
+async fn act(
     mut store: StoreContextMut<'_, Guest>,
+    call: &'static str,
     resource: String,
     unread: Unread,
     receipt: Resource<ReceiptHandle>,
 ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
     let artifact = unread.copied(&mut store).await?;
-    store.data_mut().deploy_on(resource, artifact, receipt).await
+    store.data_mut().perform(call, resource, artifact, receipt).await
 }
 
 impl Asked {

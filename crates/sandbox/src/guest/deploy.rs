@@ -1,7 +1,7 @@
 //! The deploy capability.
 
 use super::{Guest, ReceiptHandle, linked_elsewhere, unexpected};
-use crate::bindings::permission_protocol::tenant::{deploy, pp};
+use crate::guest::bindings::permission_protocol::tenant::{deploy, pp};
 use serde::Deserialize;
 use wasmtime::component::Resource;
 use workflow::{Artifact, Check, Command, Invocation, Outcome, Performance};
@@ -19,15 +19,16 @@ impl deploy::Host for Guest {
 }
 
 impl Guest {
-    /// Deploys, and spends the receipt.
-    pub(super) async fn deploy_on(
+    /// Acts, and spends the receipt.
+    pub(super) async fn perform(
         &mut self,
+        call: &'static str,
         resource: String,
         artifact: Artifact,
         receipt: Resource<ReceiptHandle>,
     ) -> wasmtime::Result<Result<deploy::Deployment, deploy::DeployError>> {
         let receipt = self.table.delete(receipt)?.id;
-        let invocation = Invocation { capability: crate::DEPLOY.to_owned(), resource, artifact, receipt };
+        let invocation = Invocation { capability: call.to_owned(), resource, artifact, receipt };
         match self.ask(Command::Perform(invocation)).await? {
             Outcome::Performed(Performance::Done(output)) => {
                 Ok(Ok(serde_json::from_str::<Deployment>(&output)?.into()))

@@ -1,17 +1,18 @@
 //! The host's side of the world: each import becomes a command, each outcome becomes the guest's value. A file an interface.
 
 mod artifacts;
+pub(crate) mod bindings;
 mod deploy;
 mod pp;
 mod side_by_side;
 mod steps;
 mod v0_1;
 
+use crate::bundle::Script;
 use crate::determinism::{Clock, VirtualTime};
-use crate::exit::Marked;
 use crate::limits::{HostTime, Meter};
-use crate::script::Script;
 use crate::throttle::{CpuThrottle, ThrottlePermit};
+use crate::unwinding::{Marked, TooMuchText};
 use crate::{Handler, HandlerAnswer};
 use receipt::Timestamp;
 use std::sync::Arc;
@@ -93,11 +94,6 @@ impl Guest {
         Clock { moment: &self.moment, table: &mut self.table }
     }
 }
-
-/// A call that handed over more text than it may.
-#[derive(Debug, thiserror::Error)]
-#[error("the call hands over too much text")]
-pub(crate) struct TooMuchText;
 
 /// Bytes of text in what a guest asks for.
 fn text_in(command: &Command) -> usize {

@@ -2,7 +2,7 @@
 
 use super::steps::Started;
 use super::{Guest, ReceiptHandle, linked_elsewhere, unexpected};
-use crate::bindings::permission_protocol::tenant::pp;
+use crate::guest::bindings::permission_protocol::tenant::pp;
 use wasmtime::component::Resource;
 use workflow::{Action, Approval, Command, Outcome};
 

@@ -2,7 +2,7 @@
 
 use super::steps::millis;
 use super::{AttemptHandle, Guest, PendingHandle, unexpected};
-use crate::bindings::permission_protocol::tenant::side_by_side as wit;
+use crate::guest::bindings::permission_protocol::tenant::side_by_side as wit;
 use wasmtime::component::Resource;
 use wasmtime_wasi::ResourceTableError;
 use workflow::{Call, Command, Outcome, Ready};

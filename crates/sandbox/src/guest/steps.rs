@@ -1,7 +1,7 @@
 //! Steps, sleeps and events.
 
 use super::{AttemptHandle, Guest, PendingHandle, StepHandle, unexpected};
-use crate::bindings::permission_protocol::tenant::workflow as wit;
+use crate::guest::bindings::permission_protocol::tenant::workflow as wit;
 use receipt::Timestamp;
 use wasmtime::component::Resource;
 use workflow::{

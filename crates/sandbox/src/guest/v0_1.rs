@@ -1,10 +1,10 @@
 //! The world of version 0.1.0 (`wit/before`), in the words of today's: instances keep the code that they started with.
 
 use super::{AttemptHandle, Guest, ReceiptHandle, StepHandle, linked_elsewhere};
-use crate::bindings::before::permission_protocol::tenant::{
+use crate::guest::bindings::before::permission_protocol::tenant::{
     deploy as old_deploy, pp as old_pp, workflow as old,
 };
-use crate::bindings::permission_protocol::tenant::{deploy, pp, workflow as new};
+use crate::guest::bindings::permission_protocol::tenant::{deploy, pp, workflow as new};
 use wasmtime::component::Resource;
 
 impl old::Host for Guest {}

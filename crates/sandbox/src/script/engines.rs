@@ -3,7 +3,7 @@
 //! An instance keeps the code that it was started with, and of a bundle the engine is part of the code. So an engine has to be found for as long
 //! as instances live on it: those that this program brings are in it, and each that was used in a data folder is kept there.
 
-use crate::script::EngineId;
+use crate::bundle::EngineId;
 use receipt::Digest;
 use std::borrow::Cow;
 use std::fs;

@@ -3,15 +3,16 @@
 use crate::LoadError;
 use crate::Provenance;
 use crate::SandboxLimits;
+use crate::bundle::Bundle;
+use crate::bundle::EngineId;
+use crate::bundle::Module;
+use crate::bundle::Script;
 use crate::code::Loader;
 use crate::code::Origin;
 use crate::guest::Guest;
 use crate::imports;
 use crate::load::Examined;
 use crate::load::Program;
-use crate::script::Bundle;
-use crate::script::EngineId;
-use crate::script::Module;
 use crate::script::Summary;
 use crate::script::engines::Engines;
 use crate::script::engines::current_engine;
@@ -25,21 +26,6 @@ use wasmtime::component::Linker;
 
 /// Engines that are in memory. An engine is some megabytes of code, and a host has the one or two that its instances live on.
 const IN_MEMORY: usize = 8;
-
-/// A bundle, loaded.
-#[derive(Debug)]
-pub struct Script {
-    /// What the engine is given.
-    pub(crate) prepared: Vec<u8>,
-    /// The class to run, where the bundle names one.
-    pub class: Option<String>,
-    /// What it runs on.
-    pub engine: EngineId,
-    /// The name of the main module.
-    pub main: String,
-    /// The names, digests and lengths in bytes of its modules.
-    pub modules: Vec<(String, Digest, u64)>,
-}
 
 /// The engines that are in memory, and where others are found.
 pub(crate) struct Scripts {

@@ -10,7 +10,6 @@
 //! The engine has the tenant's world and one interface more. That interface is linked for bundles alone: a component that imports it is refused
 //! like one that imports anything else, because only the loader of bundles has a linker with it.
 
-mod bundle;
 mod engines;
 mod load;
 mod prepare;
@@ -20,13 +19,8 @@ mod source;
 #[path = "../../../../guests/js-engine/prepared/src/paths.rs"]
 mod paths;
 
-pub use bundle::Bundle;
-pub use bundle::BundleError;
-pub use bundle::EngineId;
-pub use bundle::Kind;
-pub use bundle::Module;
+pub use crate::bundle::{Bundle, BundleError, EngineId, Kind, Module, Script};
 pub use engines::current_engine;
-pub use load::Script;
 pub use paths::candidates;
 pub use paths::relative;
 pub use prepare::Summary;

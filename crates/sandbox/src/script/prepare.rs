@@ -2,12 +2,12 @@
 
 use crate::LoadError;
 use crate::SandboxLimits;
+use crate::bundle::Bundle;
+use crate::bundle::Kind;
+use crate::bundle::Module;
 use crate::engine::TICK;
 use crate::limits::Meter;
 use crate::limits::names;
-use crate::script::Bundle;
-use crate::script::Kind;
-use crate::script::Module;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;

@@ -18,7 +18,17 @@ use crate::public::{PublicKey, looks_like_a_key};
 
 pub use error::{FileError, Problem};
 pub use generate::generate;
-pub(crate) use read::read_public;
+
+impl PublicKey {
+    /// Reads a public key, in either form, from a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is larger than any key, or is not exactly one Ed25519 public key.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let parsed = read::read_public(path).and_then(|text| Self::parse(&text).map_err(Problem::Public));
+        parsed.map_err(|problem| FileError { path: path.to_owned(), problem })
+    }
+}
 
 /// A private key that was read from a file. Wiped when dropped; `Debug` shows the public half only.
 pub struct KeyFile(SigningKey);

@@ -41,7 +41,7 @@ fn check_guarded(metadata: &Metadata) -> Result<(), Problem> {
 }
 
 /// The text of a public key's file. Any account may have written it: the person who registers the key vouches for it.
-pub(crate) fn read_public(path: &Path) -> Result<Zeroizing<String>, Problem> {
+pub(super) fn read_public(path: &Path) -> Result<Zeroizing<String>, Problem> {
     read(open(path)?.0, Problem::Public(crate::public::PublicKeyError::NotAKey))
 }
 

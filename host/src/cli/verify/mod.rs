@@ -5,6 +5,7 @@ mod leaves;
 mod line;
 mod report;
 mod require;
+mod requirement;
 mod verdict;
 
 pub(crate) use report::{describe, label};
@@ -16,7 +17,7 @@ use clap::Args;
 use engine::{Clock as _, SystemClock};
 use input::Document;
 use receipt::{DeciderSet, Json, KeySet, Opening, VerifyError};
-use require::Requirement;
+use requirement::Requirement;
 use std::io;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};

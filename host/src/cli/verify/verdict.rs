@@ -1,6 +1,6 @@
 //! Verdicts: what one file comes to, and the code and exit code that say so.
 
-use super::require::Unmet;
+use super::requirement::Unmet;
 use receipt::{
     ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening,
     VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError, verify_approvals,

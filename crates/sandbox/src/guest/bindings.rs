@@ -6,10 +6,10 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
     exports: { default: async },
     with: {
-        "permission-protocol:tenant/pp.receipt": super::guest::ReceiptHandle,
-        "permission-protocol:tenant/workflow.attempt": super::guest::AttemptHandle,
-        "permission-protocol:tenant/workflow.pending": super::guest::PendingHandle,
-        "permission-protocol:tenant/workflow.step": super::guest::StepHandle,
+        "permission-protocol:tenant/pp.receipt": super::ReceiptHandle,
+        "permission-protocol:tenant/workflow.attempt": super::AttemptHandle,
+        "permission-protocol:tenant/workflow.pending": super::PendingHandle,
+        "permission-protocol:tenant/workflow.step": super::StepHandle,
     },
 });
 

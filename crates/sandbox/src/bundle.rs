@@ -22,6 +22,21 @@ const MODULES: usize = 1_000;
 /// Characters in a module's name.
 const NAME: usize = 256;
 
+/// A bundle, loaded.
+#[derive(Debug)]
+pub struct Script {
+    /// What the engine is given.
+    pub(crate) prepared: Vec<u8>,
+    /// The class to run, where the bundle names one.
+    pub class: Option<String>,
+    /// What it runs on.
+    pub engine: EngineId,
+    /// The name of the main module.
+    pub main: String,
+    /// The names, digests and lengths in bytes of its modules.
+    pub modules: Vec<(String, Digest, u64)>,
+}
+
 /// What kind of module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {

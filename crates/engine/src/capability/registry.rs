@@ -1,0 +1,43 @@
+//! The capabilities of a host, and which of them performs what a guest asks for.
+
+use crate::capability::{Capability, Deploy};
+use std::path::Path;
+
+/// The capabilities that every host has. A new one is a file of its own and a line here.
+pub(crate) fn built_in(deployments: &Path) -> Vec<Box<dyn Capability>> {
+    vec![Box::new(Deploy::new(deployments))]
+}
+
+/// The names of the capabilities that every host has.
+#[must_use]
+pub fn built_in_names() -> Vec<String> {
+    built_in(Path::new("")).iter().map(|capability| capability.name().to_owned()).collect()
+}
+
+/// The capabilities of one host, each name once.
+#[derive(Default)]
+pub(crate) struct Registry(Vec<Box<dyn Capability>>);
+
+impl Registry {
+    /// Adds a capability. One of its name that is there already makes room.
+    pub(crate) fn add(&mut self, capability: Box<dyn Capability>) {
+        self.0.retain(|other| other.name() != capability.name());
+        self.0.push(capability);
+    }
+
+    /// The capability that a request names.
+    pub(crate) fn named(&self, name: &str) -> Option<&dyn Capability> {
+        self.find(|capability| capability.name() == name)
+    }
+
+    /// The capability that performs a guest's call on a resource: the one added last that takes the call and acts on the resource, or else
+    /// the one with the call's own name. The guest chooses neither: the gate compares the receipt with the capability that is found here.
+    pub(crate) fn called(&self, call: &str, resource: &str) -> Option<&dyn Capability> {
+        self.find(|capability| capability.call() == call && capability.acts_on(resource))
+            .or_else(|| self.named(call))
+    }
+
+    fn find(&self, is: impl Fn(&dyn Capability) -> bool) -> Option<&dyn Capability> {
+        self.0.iter().rev().map(|capability| &**capability).find(|capability| is(*capability))
+    }
+}

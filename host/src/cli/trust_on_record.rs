@@ -1,0 +1,21 @@
+//! Who decides in a folder, as it stands on record.
+
+use crate::cli::data_dir::Data;
+use engine::trust::Trust;
+use store::{ActStore as _, StoreError};
+
+/// Nobody, in a folder that there is not yet.
+pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
+    match error.downcast_ref() {
+        Some(StoreError::NoData(_)) => Ok(Trust::default()),
+        _ => Err(error),
+    }
+}
+
+/// Who decides, as it was last recorded.
+pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
+    let (_folder, store) = data.read()?;
+    let mut trust = Trust::default();
+    trust.extend(&store.acts(0).wait()?)?;
+    Ok(trust)
+}
