@@ -39,7 +39,7 @@ fn a_decision_opens_the_folder_and_the_runtime_once() {
     for (file, once) in [("lock", Some(1)), ("cache/key", None)] {
         let (data, key, request) = waiting();
         let file = data.path().join(file);
-        let freeze = || drop(succeeds(data.path(), &["freeze", "--tenant", "other", "--reason", "r"]));
+        let freeze = || drop(succeeds(data.path(), &["freeze", "--tenant", "local", "--reason", "r"]));
         // A command that does one thing.
         let one = openings(&file, freeze);
         assert!(once.is_none_or(|once| once == one) && one > 0, "{one}");

@@ -243,7 +243,7 @@ fn of_many_events_at_once_each_is_kept_once() {
 fn rename_first_step(folder: &TempDir, from: &str, to: &str) {
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let rename = "UPDATE entries SET body = replace(body, ?1, ?2), sum = NULL WHERE instr(body, ?1) > 0";
-    assert_eq!(journal.execute(rename, [from, to]).unwrap(), 1, "entries that name it");
+    assert!(journal.execute(rename, [from, to]).unwrap() > 0);
 }
 
 #[test]

@@ -144,21 +144,15 @@ fn no_modules_know_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// The arrows between crates are those that the documentation draws: it lists them as `name -> names`.
+/// The arrows between crates are those that the map lists.
 #[test]
-fn crates_know_those_that_the_documentation_says() {
-    let listed = |page: &str| -> BTreeMap<String, BTreeSet<String>> {
-        let text = fs::read_to_string(support::root().join(page)).unwrap_or_default();
-        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        let lines = text.lines().filter_map(|line| line.split_once(" -> ")).filter(|(name, _)| is_name(name));
-        let names =
-            |names: &str| names.split(", ").filter(|name| *name != "none").map(str::to_owned).collect();
-        lines.map(|(name, known)| (name.trim().to_owned(), names(known.trim()))).collect()
-    };
-    let mut said = listed("docs/map.md");
-    if said.is_empty() {
-        said = listed("docs/architecture.md");
-    }
+fn crates_know_those_that_the_map_says() {
+    let map = fs::read_to_string(support::root().join("docs/map.md")).unwrap();
+    let names =
+        |names: &str| names.split(", ").filter(|name| *name != "nothing").map(str::to_owned).collect();
+    let lines = map.lines().filter_map(|line| line.strip_prefix("- ")?.split_once(" → "));
+    let said: BTreeMap<String, BTreeSet<String>> =
+        lines.map(|(name, known)| (name.to_owned(), names(known))).collect();
     let all: BTreeSet<String> = crates().into_iter().map(|(name, _)| name).collect();
     let known = |folder: &PathBuf| -> BTreeSet<String> {
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
@@ -168,7 +162,7 @@ fn crates_know_those_that_the_documentation_says() {
         names.filter(|name| all.contains(*name)).map(str::to_owned).collect()
     };
     let are: BTreeMap<_, _> = crates().iter().map(|(name, folder)| (name.clone(), known(folder))).collect();
-    assert_eq!(are, said, "left: the manifests, right: the documentation");
+    assert_eq!(are, said, "left: the manifests, right: docs/map.md");
 }
 
 /// Public types of one name, and why: no reader meets both without their crates' names.
