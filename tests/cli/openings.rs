@@ -43,6 +43,7 @@ fn a_decision_opens_the_folder_and_the_runtime_once() {
         // A command that does one thing.
         let one = openings(&file, freeze);
         assert!(once.is_none_or(|once| once == one) && one > 0, "{one}");
+        drop(succeeds(data.path(), &["thaw", "--tenant", "local", "--reason", "r"]));
         let opened = openings(&file, || {
             drop(succeeds(data.path(), &["approve", &request, "--as", "alice", "--key", &key]));
         });
