@@ -295,7 +295,7 @@ fn only_what_has_ended_is_deleted_and_its_receipts_stay() {
     assert_eq!(worker.stop().code, Some(0));
 }
 
-/// A deployment of which nobody knows how it ended.
+/// A deployment of which its outcome is unknown.
 struct Lost;
 
 impl Capability for Lost {

@@ -109,7 +109,7 @@ pub enum Error {
     )]
     OtherAuthority,
     /// An act that nobody may simply say.
-    #[error("that is not for an operator to say: it follows from what somebody signs")]
+    #[error("an operator cannot record this: it follows from a signed decision")]
     NotSayable,
     /// An act that belongs into the authority's folder.
     #[error(
@@ -220,7 +220,7 @@ pub enum Error {
         /// How it stands, in a word.
         status: String,
     },
-    /// An action of which nobody knows how it ended.
+    /// An action of which its outcome is unknown.
     #[error(
         "nobody knows yet whether what receipt {receipt} permitted was done: look, and say so first (pp-host instances resolve {} --tenant {} --receipt {receipt})",
         key.instance, key.tenant

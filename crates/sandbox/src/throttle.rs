@@ -1,10 +1,10 @@
-//! Whose turn it is, of those who compute long.
+//! The CPU throttle: which of the guests that compute for long runs next.
 //!
-//! A guest computes for a tick at once. One that has not waited for the host by then goes on in the slow lane: there, few compute at a
-//! time, a tick each, the one that has waited longest first. Half of the processors stay free for those who are quick.
+//! A guest computes for one tick at once. A guest that has not called the host by then is throttled: few throttled guests compute at a
+//! time, a tick each, the one that has waited longest first. Half of the processors stay free for the others.
 //!
 //! Nothing can take the thread back in the middle of a host call, such as one that hands over megabytes. A guest that kept a thread for
-//! longer than it may owes that time: until it has made up for it, it computes in the slow lane only, host calls included.
+//! longer than it may owes that time: until it has made up for it, it is throttled, host calls included.
 
 use crate::engine::TICK;
 use crate::limits::HostTime;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The slow lane.
+/// The throttle.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuThrottle(Arc<Semaphore>);
 
@@ -78,7 +78,7 @@ impl ThrottlePermit {
         })
     }
 
-    /// The guest goes on in the slow lane: it has computed long, or owes time.
+    /// The guest is throttled: it has computed long, or owes time.
     pub(crate) fn is_slow(&self) -> bool {
         let stretch = self.lock();
         stretch.owed > Duration::ZERO || stretch.unasked.elapsed() >= TICK

@@ -1,4 +1,4 @@
-//! What the one who writes knows without asking the database, and what a transaction changes at its end.
+//! What the writer knows without asking the database, and what a transaction changes at its end.
 
 use crate::deletion::Mark;
 use crate::heads::{Heads, Hint, Seen};

@@ -160,7 +160,7 @@ fn a_workflow_is_sent_back_only_to_its_own_calls_and_with_everything_signed() {
     after(&nested).apply(&about::restarted(0)).unwrap();
     after(&nested).apply(&about::restarted(2)).unwrap();
     let mut acting = after(&[about::redeemed(0, receipt.clone())]);
-    assert!(acting.apply(&about::restarted(0)).is_err(), "nobody knows how it ended");
+    assert!(acting.apply(&about::restarted(0)).is_err(), "its outcome is unknown");
     acting.apply(&about::performed(0, receipt.clone())).unwrap();
     assert!(acting.apply(&about::restarted(0)).is_err(), "and nobody has signed it");
     acting.apply(&about::attested(0, receipt.clone())).unwrap();

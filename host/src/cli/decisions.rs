@@ -63,7 +63,7 @@ pub(crate) struct Key {
     ssh_agent: bool,
 }
 
-/// Say that you have looked at what somebody decided alone.
+/// Confirm that you have reviewed an emergency decision that one person made alone.
 #[derive(Debug, Args)]
 pub(crate) struct Review {
     /// The request.

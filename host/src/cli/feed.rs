@@ -80,7 +80,7 @@ fn print(lines: &Receiver<String>, left_out: &AtomicU64) {
         let missing = left_out.swap(0, Ordering::Relaxed);
         if missing > 0 {
             super::complain(&format!(
-                "{missing} lines were left out: nobody read them; pp-host audit has all"
+                "{missing} lines were left out, as they were not read in time; pp-host audit has all"
             ));
         }
     }

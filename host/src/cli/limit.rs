@@ -19,7 +19,7 @@ fn is_absent(file: &Path) -> bool {
 /// The limits of one command.
 #[derive(Debug, Default, Args)]
 pub(crate) struct LimitArgs {
-    /// Set a limit for this command, whoever the tenant is
+    /// Set a limit for this command, for every tenant
     #[arg(long = "limit", value_name = "NAME=N", help = help())]
     limits: Vec<Change>,
 
@@ -31,7 +31,7 @@ pub(crate) struct LimitArgs {
 fn help() -> String {
     let names: Vec<_> = limits::ALL.iter().map(|limit| limit.name).collect();
     format!(
-        "Set a limit for this command, whoever the tenant is, such as fuel=1000000 or memory-bytes=64MiB. May be given several times. \
+        "Set a limit for this command, for every tenant, such as fuel=1000000 or memory-bytes=64MiB. May be given several times. \
          `pp-host limits` explains them. Limits: {}",
         names.join(", ")
     )

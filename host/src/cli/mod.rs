@@ -81,7 +81,7 @@ enum Command {
     Approve(decisions::Decide),
     /// Deny a request, with your own key.
     Deny(decisions::Decide),
-    /// Say that you have looked at what somebody decided alone.
+    /// Confirm that you have reviewed an emergency decision that one person made alone.
     Review(decisions::Review),
     /// Take a request back before it is decided.
     Withdraw(decisions::Withdraw),

@@ -31,7 +31,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "URL", env = "PP_HOST_URL")]
     url: Option<SiteUrl>,
 
-    /// Under which name the first person decides, where nobody does yet: the link to register is printed. Default: this account's name.
+    /// The first decider's name, where no decider is registered yet: the link to register is printed. Default: this account's name.
     #[arg(long, value_name = "NAME")]
     first_decider: Option<PersonId>,
 
@@ -111,7 +111,7 @@ impl Serve {
             Ok(None) => {}
             // Where the authority is another process, people are invited there.
             Err(engine::Error::SaidElsewhere) => complain(
-                "nobody decides yet: invite the first decider where the authority is (pp-host deciders invite)",
+                "no decider is registered yet: invite the first one in the authority's folder (pp-host deciders invite)",
             ),
             Err(error) => return Err(error.into()),
         }

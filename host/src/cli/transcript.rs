@@ -152,7 +152,7 @@ impl Story {
         let style = if decision == "APPROVED" { GOOD } else { BAD };
         self.say(style, "decision", format_args!("{decision} by {}", Escaped(decider)));
         if decider.starts_with("demo:") {
-            self.detail("scope", "demo: nobody's key stands behind it, and no production gate accepts it");
+            self.detail("scope", "demo: signed by no decider's key, and no production gate accepts it");
         }
         if let Some(reason) = reason {
             self.detail("reason", Quoted(reason));
@@ -180,7 +180,7 @@ impl Story {
             Effect::Unknown { message } => self.say(
                 BAD,
                 "unknown",
-                format_args!("nobody knows whether it was done: {}", Quoted(message)),
+                format_args!("it is unknown whether it was done: {}", Quoted(message)),
             ),
         }
     }

@@ -83,7 +83,7 @@ impl Working {
         let control = host.listen()?;
         if host.scope()? == Scope::Demo {
             complain(
-                "nobody decides here: requests wait until somebody does (pp-host deciders add NAME --role ROLE --key FILE), or somebody decides for show (pp-host resume INSTANCE --approve, or --deny)",
+                "no decider is registered: requests wait until one is (pp-host deciders add NAME --role ROLE --key FILE), or until they are decided as a demonstration (pp-host resume INSTANCE --approve, or --deny)",
             );
         }
         complain(&format!("working in {data}, until SIGTERM or ^C"));

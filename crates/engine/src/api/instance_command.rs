@@ -37,7 +37,7 @@ pub enum InstanceCommand {
         #[serde(skip, default = "nothing")]
         component: Arc<[u8]>,
     },
-    /// Say what was found out about an action that nobody knew the end of.
+    /// Record what was found out about an action whose outcome was unknown.
     Resolve {
         /// The receipt that the action spent.
         receipt: ReceiptId,

@@ -48,7 +48,7 @@ pub enum Operation {
         /// What.
         handling: InstanceCommand,
     },
-    /// Decide a request for show, where nobody decides in earnest.
+    /// Decide a request as a demonstration, where no decider is registered.
     DecideAsDemo {
         /// The request.
         request: RequestId,

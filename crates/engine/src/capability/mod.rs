@@ -42,7 +42,7 @@ pub trait Capability: Send + Sync {
     /// Whether what it does can be undone.
     fn reversibility(&self) -> Reversibility;
 
-    /// What to do when an effect was begun and nobody knows how it ended.
+    /// What to do when an effect was begun and its outcome is unknown.
     fn on_interruption(&self) -> OnInterruption;
 
     /// Performs the action once. The receipt has been verified and spent, and that is on disk.

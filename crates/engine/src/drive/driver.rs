@@ -43,7 +43,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How many of them wait at most.
 const UNWRITTEN: usize = 16;
 
-/// When beginnings of steps are written. News between the two undo what was begun, so that with many news nothing would be begun for good.
+/// When the beginnings of steps are written. An event or an operator's command that arrives before that discards them, so with many arrivals
+/// no step would ever begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writing {
     /// With whatever comes next, or after a while.
@@ -79,8 +80,8 @@ enum Progress {
     Do(Box<Live>),
 }
 
-/// Looks after a drive while its guest computes: writes down the beginnings of steps that take long, gives the drive's seat to somebody
-/// else, and comes back when an attempt has taken longer than it may.
+/// Watches a drive while its guest computes: writes the beginnings of steps that take long, gives the drive's run slot to another drive,
+/// and returns when an attempt has taken longer than it may.
 pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
     let mut before = 0;
     loop {

@@ -291,7 +291,7 @@ impl Host {
         Ok(())
     }
 
-    /// Records what a person found out about an action of which it is signed that nobody knows how it ended.
+    /// Records what a person found out about an action of which it is signed that its outcome is unknown.
     ///
     /// # Errors
     /// When the instance has no such action on that receipt, or it was found out before.

@@ -179,7 +179,7 @@ pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, sleeps, waits, approvals and actions together", "as on Cloudflare Workflows"),
     limit!(workflow::BESIDE, Count, workflow.beside,
-        "things that go on beside a workflow at a time", "one look at all of them is a few kilobytes of journal"),
+        "started calls of a workflow that have not ended", "one look at all of them is a few kilobytes of journal"),
     limit!(workflow::RETRIES, Count, workflow.retries,
         "retries of a step", "as on Cloudflare Workflows"),
     limit!(workflow::SLEEP_SECONDS, Seconds, workflow.sleep,

@@ -1,7 +1,7 @@
 //! The functions that take an artifact: its bytes are read where they are, and copied only to be acted with.
 //!
 //! ```text
-//!   guest's memory ─ a slice at a time, in the slow lane, for fuel ─► digest            to ask for permission
+//!   guest's memory ─ a slice at a time, throttled, for fuel ─► digest            to ask for permission
 //!                                                               └──► digest and copy    to deploy, as much as may be in hand
 //! ```
 

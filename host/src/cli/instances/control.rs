@@ -91,7 +91,7 @@ pub(crate) struct SendEvent {
     how: How,
 }
 
-/// Say what was found out about an action that nobody knew the end of. It is recorded beside what is signed, which stays as it is.
+/// Record what was found out about an action whose outcome was unknown. It is recorded beside what is signed, which stays as it is.
 #[derive(Debug, Args)]
 pub(crate) struct Resolve {
     #[command(flatten)]

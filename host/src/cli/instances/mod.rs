@@ -28,7 +28,7 @@ pub(crate) enum Instances {
     Delete(control::Plain),
     /// Send an instance an event.
     SendEvent(control::SendEvent),
-    /// Say what was found out about an action that nobody knew the end of.
+    /// Record what was found out about an action whose outcome was unknown.
     Resolve(control::Resolve),
 }
 
