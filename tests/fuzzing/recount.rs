@@ -23,9 +23,14 @@ pub fn recount(folder: &Path, tenant: &str) -> Usage {
     let components = "SELECT coalesce(sum(length(bytes)), 0) FROM components WHERE digest IN
         (SELECT e.body ->> 'component' FROM facts e JOIN instances i ON i.id = e.of WHERE i.tenant = ?1 AND e.body ->> 'fact' = 'loaded')";
     let outputs = "SELECT coalesce(sum(octet_length(text)), 0) FROM outputs o JOIN instances i ON i.id = o.instance WHERE i.tenant = ?1";
+    // What instances that are there have acted with, and what is served.
+    let artifacts = "SELECT coalesce(sum(bytes), 0) FROM (
+        SELECT e.body ->> '$.asked.artifact.sha256' AS sha256, e.body ->> '$.asked.artifact.bytes' AS bytes FROM facts e
+            WHERE e.tenant = ?1 AND e.body ->> 'fact' = 'redeemed'
+        UNION SELECT d.sha256, d.bytes FROM live l JOIN deployments d ON d.place = l.place WHERE l.tenant = ?1)";
     Usage {
         instances: one(&format!("SELECT count(*) FROM instances i WHERE i.tenant = ?1 AND NOT {ended}")),
         pending_approvals: one(&format!("SELECT count(*) {requests} AND NOT {over} AND NOT {ended}")),
-        stored_bytes: bytes.iter().sum::<u64>() + one(components) + one(outputs),
+        stored_bytes: bytes.iter().sum::<u64>() + one(components) + one(outputs) + one(artifacts),
     }
 }

@@ -151,13 +151,20 @@ fn what_was_permitted_is_recorded_however_full_it_is() {
     let key = support::start(&host, "hostile", r#"{"attack":"plain"}"#);
     support::block_on(host.drive(&key)).unwrap();
     drop(host);
-    let host = with_quotas(
-        folder.path(),
-        Quotas { stored_bytes: 0, instances: 0, pending_approvals: 0, ..Quotas::default() },
-    );
+    let full = |stored_bytes: u64| {
+        let none = Quotas { instances: 0, pending_approvals: 0, ..Quotas::default() };
+        with_quotas(folder.path(), Quotas { stored_bytes, ..none })
+    };
+    let host = full(0);
     let Status::Waiting(wait) = host.status(&key).unwrap() else { panic!() };
     let request = wait.request().unwrap().clone();
     host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    // The artifact has no room, so nothing of the action begins.
+    assert_eq!(over_quota(support::block_on(host.drive(&key))).0, "stored-bytes");
+    assert_eq!(count(&support::entries(&host, &key), "redeemed"), 0);
+    let used = host.store().usage(&tenant("acme")).wait().unwrap().stored_bytes;
+    drop(host);
+    let host = full(used + "good".len() as u64);
     assert_eq!(over_quota(support::block_on(host.drive(&key))).0, "stored-bytes");
     let entries = support::entries(&host, &key);
     for kind in ["decided", "issued", "redeemed", "performed", "attested"] {
@@ -229,7 +236,7 @@ fn a_database_goes_on(fixture: &str) {
     }
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let format: i64 = journal.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(format, 9);
+    assert_eq!(format, 10);
     drop(host);
     Host::builder(folder.path()).open().unwrap();
     let after = cli::run(folder.path(), &["audit"]);

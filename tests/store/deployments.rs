@@ -63,7 +63,11 @@ fn what_format_8_kept_as_files_becomes_rows_once() {
     let first = deployed(folder.path());
     let second = deployed(folder.path());
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    journal.execute_batch("DROP TABLE deployments; DROP TABLE live; PRAGMA user_version = 8").unwrap();
+    journal
+        .execute_batch(
+            "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; PRAGMA user_version = 8",
+        )
+        .unwrap();
     drop(journal);
     let records = folder.path().join("deployments/records");
     fs::create_dir(&records).unwrap();
@@ -86,7 +90,11 @@ fn a_damaged_record_of_format_8_is_named_and_nothing_is_changed() {
     let folder = TempDir::new().unwrap();
     let deployment = deployed(folder.path());
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    journal.execute_batch("DROP TABLE deployments; DROP TABLE live; PRAGMA user_version = 8").unwrap();
+    journal
+        .execute_batch(
+            "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; PRAGMA user_version = 8",
+        )
+        .unwrap();
     drop(journal);
     let records = folder.path().join("deployments/records");
     fs::create_dir(&records).unwrap();

@@ -291,7 +291,7 @@ fn a_folder_that_is_only_read_takes_no_writes() {
     let folder = TempDir::new().unwrap();
     create(&open(folder.path()), "a").wait().unwrap();
     let store = Sqlite::open(&DataFolder::read(folder.path()).unwrap()).unwrap();
-    let output = Write::Output { key: key("a"), text: "x".to_owned() };
+    let output = Write::Output { key: key("a"), text: "x".to_owned(), quotas: Quotas::default() };
     assert!(matches!(store.write(output).wait(), Err(StoreError::NotOwned)));
     assert!(matches!(append(&store, "a", 1, step(0)).wait(), Err(StoreError::NotOwned)));
 }

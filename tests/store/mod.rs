@@ -1,5 +1,6 @@
 //! The store: what every engine has to do, and SQLite's commits, failing disks, backup and deletion.
 
+mod artifacts;
 mod backup;
 mod conformance;
 mod deletion;

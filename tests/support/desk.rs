@@ -64,9 +64,14 @@ impl Desk {
 
     /// The same folder after the host has gone and come back.
     pub fn again(self) -> Self {
+        self.again_with(|builder| builder)
+    }
+
+    /// The same with other settings.
+    pub fn again_with(self, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let Self { folder, host, clock } = self;
         drop(host);
-        let host = open(folder.path(), &clock, |builder| builder);
+        let host = open(folder.path(), &clock, settings);
         Self { folder, host, clock }
     }
 

@@ -161,6 +161,10 @@ impl DeploymentStore for Faulty {
     fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>> {
         self.inner.live_deployment(tenant, resource)
     }
+
+    fn keeps_artifact(&self, sha256: &Digest) -> Answer<bool> {
+        self.inner.keeps_artifact(sha256)
+    }
 }
 
 impl UsageStore for Faulty {

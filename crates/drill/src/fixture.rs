@@ -108,6 +108,15 @@ impl Fixture {
         Ok(open(&data(&folder), &terms).map(|host| Self { host, terms, folder, target }))
     }
 
+    /// Closes the host, and opens it again under other terms.
+    pub(super) fn reopened_under(
+        mut self,
+        change: impl FnOnce(&mut Terms),
+    ) -> Result<Result<Self, Error>, Obstacle> {
+        change(&mut self.terms);
+        self.reopened(|_| Ok(()))
+    }
+
     /// Closes the host. The folder is there as long as what is returned.
     pub(super) fn closed(self) -> Arc<TempDir> {
         let Self { host, folder, .. } = self;

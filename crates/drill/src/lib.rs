@@ -27,6 +27,7 @@ mod planted;
 mod precedents;
 mod quotas;
 mod raw;
+mod scripts;
 mod tamper;
 mod target;
 mod wasi;
@@ -73,6 +74,8 @@ enum Way {
     Load(fn() -> Result<Vec<u8>, Obstacle>),
     /// The hostile guest runs with these parameters; with its own name as the attack where there are none.
     Hostile(Bounds, Option<&'static str>),
+    /// A workflow in JavaScript whose `run` has this body.
+    Script(fn() -> String),
     /// A core module runs inside `frame.wat`.
     Raw(Bounds, &'static str),
     /// On a host that others use too: the attack touches only what is its own.
@@ -197,6 +200,7 @@ pub fn attacks() -> Vec<Attack> {
         guests::attacks(),
         beside::attacks(),
         quotas::attacks(),
+        scripts::attacks(),
         wasi::attacks(),
         words::attacks(),
         decisions::attacks(),
@@ -267,6 +271,9 @@ impl Drill {
             Way::Hostile(bounds, params) => {
                 let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
                 on(bounds, &|ground| ground.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
+            }
+            Way::Script(body) => {
+                on(Bounds::Tight, &|ground| ground.among_neighbours(&scripts::workflow(&body())?, "{}"))
             }
             Way::Raw(bounds, module) => {
                 on(bounds, &|ground| ground.among_neighbours(&raw::component(module)?, "{}"))

@@ -36,6 +36,7 @@ fn imports() -> Vec<Attack> {
         load!("import-entrypoint", FORBIDDEN),
         load!("import-module", FORBIDDEN),
         load!("import-component", FORBIDDEN),
+        load!("import-source", FORBIDDEN),
     ]
 }
 

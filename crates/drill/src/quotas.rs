@@ -7,13 +7,37 @@ use store::Quotas;
 use workflow::Entry;
 
 pub(super) fn attacks() -> Vec<Attack> {
-    vec![Attack {
-        name: "requests-at-once",
-        tries: "Has 32 instances ask at the same moment, when the tenant may ask five times an hour.",
-        by: By::Guest,
-        refusal: Refusal::Words("5 requests of 32 were made"),
-        way: Way::Alone(five_an_hour, ask_at_once),
-    }]
+    vec![
+        Attack {
+            name: "requests-at-once",
+            tries: "Has 32 instances ask at the same moment, when the tenant may ask five times an hour.",
+            by: By::Guest,
+            refusal: Refusal::Words("5 requests of 32 were made"),
+            way: Way::Alone(five_an_hour, ask_at_once),
+        },
+        Attack {
+            name: "artifact-without-room",
+            tries: "Deploys on a genuine receipt when the tenant has no room for the artifact.",
+            by: By::Guest,
+            refusal: Refusal::Words("limit stored-bytes reached"),
+            way: Way::Alone(Terms::tight, without_room),
+        },
+    ]
+}
+
+/// One byte is missing. Nothing may be on disk, and the receipt has to be as good as before.
+fn without_room(ground: Fixture) -> Result<Ending, Obstacle> {
+    let (key, receipt) = ground.approved(ATTACKER)?;
+    let artifact = ground.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;
+    let used = ground.host().store().usage(&key.tenant).wait()?.stored_bytes;
+    let ground = ground.reopened_under(|terms| terms.quotas.stored_bytes = used + artifact.bytes - 1)??;
+    let ending = Ending::of(ground.drive(&key).map(|status| format!("{status:?}")));
+    let spent = ground.entries(&key)?.iter().any(|entry| matches!(entry, Entry::Redeemed { .. }));
+    let kept = ground.data().join("deployments").join("artifacts").join(artifact.sha256.to_string()).exists();
+    Ok(match spent || kept {
+        true => Ending::Through(format!("the receipt was spent: {spent}; the artifact was kept: {kept}")),
+        false => ending,
+    })
 }
 
 fn five_an_hour() -> Terms {

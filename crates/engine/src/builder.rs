@@ -1,6 +1,6 @@
 //! Settings of a host, and how the rooms are put together.
 
-use crate::capability::{Capability, Registry, built_in};
+use crate::capability::{Artifacts, Capability, Registry, built_in};
 use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
 use crate::runtime::authority::{Authority, Changes};
@@ -77,7 +77,7 @@ impl Builder {
             clock: Box::new(SystemClock),
             observer: None,
             troubles: Box::new(|_, _| {}),
-            publishing: Box::new(|_| {}),
+            publishing: Arc::new(|_| {}),
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
         }
@@ -193,11 +193,11 @@ impl Builder {
         self
     }
 
-    /// Called with what keeps the files that say what resources serve from being written, in words of one line. They are written again until
-    /// they are there.
+    /// Called with what keeps the files that say what resources serve from being written, and artifacts that nothing names from being removed,
+    /// in words of one line. Both are tried again until they succeed.
     #[must_use]
     pub fn publishing_problems(mut self, problems: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.publishing = Box::new(problems);
+        self.publishing = Arc::new(problems);
         self
     }
 
@@ -240,18 +240,22 @@ impl Builder {
             }
         };
         folder.finish()?;
+        let artifacts = Arc::new(Artifacts::new(&folder.deployments()));
         let mut registry = Registry::default();
-        built_in(&folder.deployments())
-            .into_iter()
-            .chain(self.capabilities)
-            .for_each(|one| registry.add(one));
+        built_in(&artifacts).into_iter().chain(self.capabilities).for_each(|one| registry.add(one));
         let largest = self.settings.largest().sandbox;
         let loaded = largest.load.programs;
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
         let sandbox = sandbox.engines_in(&folder.engines());
         let wakeups = Arc::<Wakeups>::default();
         let state = HostState {
-            publisher: Publisher::start(Arc::clone(&store), &folder.deployments(), self.publishing)?,
+            publisher: Publisher::start(
+                Arc::clone(&store),
+                &folder.deployments(),
+                Arc::clone(&self.publishing),
+            )?,
+            artifacts,
+            problems: self.publishing,
             programs: Programs::new(sandbox, loaded),
             previews: Previews::default(),
             authority: Authority {

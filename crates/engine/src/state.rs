@@ -1,7 +1,7 @@
 //! The shared state of a host: one value for each part of the engine, and what more than one part needs of several.
 
 use crate::Error;
-use crate::capability::Gate;
+use crate::capability::{Artifacts, Gate};
 use crate::issuer::{DecisionBasis, Issued, Keyring, Request};
 use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
@@ -9,7 +9,7 @@ use crate::runtime::journals::{Journals, Loaded, Origin};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
-use crate::runtime::publisher::Publisher;
+use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::times::Times;
@@ -32,6 +32,10 @@ pub struct Host(pub(crate) Arc<HostState>);
 pub(crate) struct HostState {
     /// Ends before the store that it reads.
     pub(crate) publisher: Publisher,
+    /// What is deployed, by its content.
+    pub(crate) artifacts: Arc<Artifacts>,
+    /// Told what keeps the folder of deployments from being as the rows say.
+    pub(crate) problems: Problems,
     pub(crate) journals: Journals,
     pub(crate) programs: Programs,
     pub(crate) previews: Previews,

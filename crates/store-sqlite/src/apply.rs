@@ -38,6 +38,7 @@ pub(crate) enum Record {
     Output {
         key: InstanceKey,
         text: String,
+        quotas: Quotas,
     },
     Postpone {
         key: InstanceKey,
@@ -75,7 +76,7 @@ impl Record {
                 let (lines, beside) = (Lines::of(&batch.entries)?, Projections::of(batch)?);
                 Self::Append { place, lines, quotas: batch.quotas.clone(), beside: beside.map(Box::new) }
             }
-            Write::Output { key, text } => Self::Output { key, text },
+            Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
             Write::Delete { place, components, bytes, by } => Self::Delete { place, components, bytes, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
@@ -115,7 +116,7 @@ impl Record {
             Self::Append { place, lines, quotas, beside: Some(beside) } => {
                 beside.append(db, ledger, place, lines, quotas.as_ref())
             }
-            Self::Output { key, text } => keep_output(db, ledger, key, text),
+            Self::Output { key, text, quotas } => keep_output(db, ledger, key, text, quotas),
             Self::Postpone { key, until } => {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
                 let row = ledger.journal(db, key)?.row;
@@ -175,7 +176,13 @@ pub(crate) fn keep_component(
     Ok(())
 }
 
-fn keep_output(db: &Connection, ledger: &mut WriterCache, key: &InstanceKey, text: &str) -> Written {
+fn keep_output(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    key: &InstanceKey,
+    text: &str,
+    quotas: &Quotas,
+) -> Written {
     let row = ledger.journal(db, key)?.row;
     let length = || -> Result<i64, StoreError> {
         let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
@@ -185,7 +192,7 @@ fn keep_output(db: &Connection, ledger: &mut WriterCache, key: &InstanceKey, tex
     let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
     run(db, append, params![row, text, OUTPUT])?;
     let change = Change { bytes: length()? - before, ..Change::default() };
-    ledger.charge(db, &key.tenant, change, None)?;
+    ledger.charge(db, &key.tenant, change, Some(quotas))?;
     Ok(None)
 }
 

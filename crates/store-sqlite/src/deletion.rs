@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!   goes    entries, requests, output; its component where no other instance has it
+//!           its hold on the artifacts that it acted with
 //!   stays   receipts, redemptions, attestations, revocations, and that it was deleted: when, and by whom
 //! ```
 //!
 //! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
 
 use crate::cache::{Journal, WriterCache};
-use crate::journal;
 use crate::sql::run;
 use crate::sql::{cell, cell_0, every, key_at, one};
 use crate::usage::Change;
+use crate::{artifacts, journal};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use store::Deleted;
@@ -45,6 +46,7 @@ pub(crate) fn delete(
     for component in components {
         change.bytes -= let_go(db, tenant, component)?;
     }
+    change.bytes -= artifacts::let_go(db, tenant, row)?;
     remember(db, ledger, place, by)?;
     let mut next = last;
     while let Some(seq) = next {

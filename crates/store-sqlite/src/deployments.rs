@@ -1,6 +1,8 @@
 //! Deployments and live pointers as rows, committed with the outcome that the journal has of them.
 
-use crate::sql::{cell, classify, damaged, every, one, run};
+use crate::artifacts;
+use crate::sql::{cell, cell_0, classify, damaged, every, one};
+use crate::usage::changed;
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
 use std::path::{Path, PathBuf};
@@ -11,12 +13,18 @@ use workflow::TenantId;
 const COLUMNS: &str = "d.place, d.id, d.tenant, d.resource, d.artifact, d.sha256, d.bytes, d.location, d.receipt, d.redeemed, d.approved_at";
 
 /// Records a deployment and switches its resource's live pointer, unless a later redeemed one is live. A deployment that is on record, under
-/// its id, stays as it is: an attempt that is made again changes nothing.
-pub(crate) fn record(db: &Connection, deployment: &Deployment) -> Result<(), StoreError> {
+/// its id, stays as it is: an attempt that is made again changes nothing. Its artifact is kept for as long as the instance (its row) is, and the
+/// resource serves it. The bytes that its tenant keeps more, which may be fewer than none.
+pub(crate) fn record(
+    db: &Connection,
+    deployment: &Deployment,
+    instance: Option<i64>,
+) -> Result<i64, StoreError> {
     const RECORD: &str = "INSERT INTO deployments (id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING";
     const SWITCH: &str = "INSERT INTO live VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, resource)
         DO UPDATE SET place = excluded.place, redeemed = excluded.redeemed WHERE redeemed <= excluded.redeemed";
+    const LIVE: &str = "SELECT place FROM live WHERE tenant = ?1 AND resource = ?2";
     let Deployment { id, tenant, resource, artifact, artifact_sha256, artifact_bytes, .. } = deployment;
     let redeemed = deployment.order.cast_signed();
     let mut insert = db.prepare_cached(RECORD).map_err(classify)?;
@@ -32,10 +40,20 @@ pub(crate) fn record(db: &Connection, deployment: &Deployment) -> Result<(), Sto
         redeemed,
         deployment.approved_at.as_millis(),
     ]);
-    match inserted.map_err(classify)? {
-        0 => Ok(()),
-        _ => run(db, SWITCH, params![tenant.as_str(), resource, db.last_insert_rowid(), redeemed]),
+    if inserted.map_err(classify)? == 0 {
+        return Ok(0);
     }
+    let (kept, place) = ((artifact_sha256, *artifact_bytes), db.last_insert_rowid());
+    let mut more = match instance {
+        Some(row) => artifacts::hold(db, tenant, kept, row)?,
+        None => 0,
+    };
+    let before = one(db, LIVE, [tenant.as_str(), resource], cell_0::<i64>)?;
+    if changed(db, SWITCH, params![tenant.as_str(), resource, place, redeemed])? > 0 {
+        more += artifacts::hold(db, tenant, kept, -place)?;
+        more -= before.map_or(Ok(0), |before| artifacts::let_go(db, tenant, -before))?;
+    }
+    Ok(more)
 }
 
 pub(crate) fn list(db: &Connection, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
@@ -96,7 +114,7 @@ pub(crate) fn import(db: &Connection, folder: &Path) -> Result<(), StoreError> {
         deployments.push(read.map_err(|error| damaged(format!("{}: {error}", file.display())))?);
     }
     deployments.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
-    deployments.iter().try_for_each(|deployment| record(db, deployment))
+    deployments.iter().try_for_each(|deployment| record(db, deployment, None).map(drop))
 }
 
 fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod approvals;
+mod artifacts;
 mod backup;
 mod cache;
 mod codec;

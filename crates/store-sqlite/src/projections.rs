@@ -10,15 +10,15 @@ use crate::schedule::enter;
 use crate::sql::damaged;
 use crate::sql::{conflict, unique};
 use crate::usage::{Change, reopen, settle};
-use crate::{approvals, deployments, query};
+use crate::{approvals, artifacts, deployments, query};
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::Arc;
 use store::Signed;
 use store::{
-    Batch, Deployment, InstanceKey, JournalPosition, Precondition, Quotas, ScheduleRow, Stamp, StoreError,
-    StoredReceipt, Written,
+    Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow, Stamp,
+    StoreError, StoredReceipt, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId};
 
@@ -33,6 +33,7 @@ pub(crate) struct Projections {
     seen: Option<Box<Precondition>>,
     signed: Option<Box<Signed>>,
     deployment: Option<Box<Deployment>>,
+    artifact: Option<Box<KeptArtifact>>,
     agenda: Option<ScheduleRow>,
 }
 
@@ -47,7 +48,17 @@ impl Projections {
     /// None where there is nothing beside the journal.
     pub(crate) fn of(batch: &Batch) -> Result<Option<Self>, StoreError> {
         let Batch {
-            entries, request, receipt, reopened, component, seen, signed, deployment, agenda, ..
+            entries,
+            request,
+            receipt,
+            reopened,
+            component,
+            seen,
+            signed,
+            deployment,
+            artifact,
+            agenda,
+            ..
         } = batch;
         let stand = |(_, entry): &(usize, &Entry)| !stands_for_nothing_else(entry);
         let beside = Self {
@@ -64,16 +75,18 @@ impl Projections {
             seen: seen.clone(),
             signed: signed.clone(),
             deployment: deployment.clone(),
+            artifact: artifact.clone(),
             agenda: *agenda,
         };
         Ok((!beside.is_nothing()).then_some(beside))
     }
 
     fn is_nothing(&self) -> bool {
-        let Self { entries, request, receipt, reopened, component, seen, signed: _, deployment, agenda } =
-            self;
+        let Self {
+            entries, request, receipt, reopened, component, seen, deployment, artifact, agenda, ..
+        } = self;
         let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
-        let no_record = component.is_none() && deployment.is_none();
+        let no_record = component.is_none() && deployment.is_none() && artifact.is_none();
         entries.is_empty() && none_named && no_record && seen.is_none() && agenda.is_none()
     }
 
@@ -100,6 +113,12 @@ impl Projections {
         }
         if let Some(component) = &self.component {
             keep_component(db, &place.key.tenant, component, &mut change)?;
+        }
+        if let Some(KeptArtifact { sha256, bytes, quotas }) = self.artifact.as_deref() {
+            let bytes = artifacts::hold(db, &place.key.tenant, (sha256, *bytes), journal.row)?;
+            let kept = Change { bytes, ..Change::default() };
+            ledger.check(db, &place.key.tenant, kept, Some(quotas))?;
+            change.add(kept);
         }
         let stamp = add(db, ledger, place, journal, lines)?;
         self.keep_records(db, ledger, place, (journal.row, stamp), &mut change)?;
@@ -158,7 +177,10 @@ impl Projections {
             unique(db, insert, params![id.as_str(), request.as_str(), body], &place.key)?;
             change.keep(body.len());
         }
-        self.deployment.as_deref().map_or(Ok(()), |deployment| deployments::record(db, deployment))
+        if let Some(deployment) = &self.deployment {
+            change.bytes += deployments::record(db, deployment, Some(row))?;
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use store::StoreError;
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 9;
+const FORMAT: i64 = 10;
 
 /// Of the database, kept in memory by the one that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
 /// that with more of it commits take longer.
@@ -31,6 +31,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || format!("{TAIL}{}", views::create()),
     || PRECEDENTS.to_owned(),
     || DEPLOYMENTS.to_owned(),
+    || ARTIFACTS.to_owned(),
 ];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
@@ -209,6 +210,26 @@ const DEPLOYMENTS: &str = "
     CREATE TABLE live (tenant TEXT NOT NULL, resource TEXT NOT NULL, place INTEGER NOT NULL, redeemed INTEGER NOT NULL, PRIMARY KEY (tenant, resource)) STRICT, WITHOUT ROWID;
 ";
 
+/// Format 10 says which artifacts are kept, and for whom ([`artifacts`](crate::artifacts)): those that instances which are there have acted
+/// with, and those that are served. [`COUNT_ARTIFACTS`] counts them.
+const ARTIFACTS: &str = "
+    CREATE TABLE artifacts (sha256 TEXT NOT NULL, tenant TEXT NOT NULL, holder INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (sha256, tenant, holder)) STRICT, WITHOUT ROWID;
+    CREATE INDEX artifacts_by_holder ON artifacts (holder);
+    CREATE TEMP TABLE spent AS SELECT q.instance AS holder, r.body ->> 'company_id' AS tenant, r.body ->> 'request_json' AS request
+        FROM receipts r JOIN redemptions s ON s.receipt = r.id JOIN requests q ON q.id = r.request WHERE json_valid(r.body);
+    DELETE FROM spent WHERE tenant IS NULL OR NOT json_valid(request) OR request ->> '$.action.parameters.artifact.bytes' IS NULL;
+    INSERT OR IGNORE INTO artifacts
+        SELECT request ->> '$.action.parameters.artifact.sha256', tenant, holder, request ->> '$.action.parameters.artifact.bytes' FROM spent;
+    DROP TABLE spent;
+    INSERT OR IGNORE INTO artifacts SELECT d.sha256, d.tenant, -d.place, d.bytes FROM live l JOIN deployments d ON d.place = l.place;
+";
+
+/// What artifacts add to what tenants keep.
+const COUNT_ARTIFACTS: &str = "
+    INSERT INTO usage SELECT tenant, 0, 0, sum(bytes) FROM (SELECT tenant, max(bytes) AS bytes FROM artifacts GROUP BY tenant, sha256)
+        WHERE true GROUP BY tenant ON CONFLICT (tenant) DO UPDATE SET bytes = bytes + excluded.bytes;
+";
+
 /// Says no to a file that is not ours, or not ours yet.
 pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
@@ -275,6 +296,9 @@ pub(crate) fn migrate(connection: &mut Connection, deployments: &Path) -> Result
     }
     if format < 9 {
         deployments::import(&tx, deployments)?;
+    }
+    if format < 10 {
+        tx.execute_batch(COUNT_ARTIFACTS).map_err(classify)?;
     }
     tx.pragma_update(None, "application_id", APPLICATION).map_err(classify)?;
     tx.pragma_update(None, "user_version", FORMAT).map_err(classify)?;

@@ -7,7 +7,9 @@ use crate::readers::Readers;
 use crate::usage::{Change, usage};
 use crate::wal::Wal;
 use crate::writer::Writer;
-use crate::{DataFolder, approvals, deletion, deployments, heads, journal, open, query, requests, schedule};
+use crate::{
+    DataFolder, approvals, artifacts, deletion, deployments, heads, journal, open, query, requests, schedule,
+};
 use receipt::{Digest, Timestamp};
 use rusqlite::Connection;
 use std::{fs, io};
@@ -271,6 +273,10 @@ impl DeploymentStore for Sqlite {
 
     fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>> {
         self.answer(|db| deployments::live(db, tenant, resource))
+    }
+
+    fn keeps_artifact(&self, sha256: &Digest) -> Answer<bool> {
+        self.answer(|db| artifacts::is_held(db, sha256))
     }
 }
 

@@ -26,8 +26,22 @@ pub struct Batch {
     pub signed: Option<Box<Signed>>,
     /// A deployment that took place. One whose id is on record already changes nothing.
     pub deployment: Option<Box<Deployment>>,
+    /// An artifact that is kept from then on, for as long as the instance is. Where its bytes are more than the tenant may keep, nothing is
+    /// written.
+    pub artifact: Option<Box<KeptArtifact>>,
     /// How the instance stands with them, where that is another way than before.
     pub agenda: Option<ScheduleRow>,
+}
+
+/// An artifact that the host keeps.
+#[derive(Debug, Clone)]
+pub struct KeptArtifact {
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What the tenant may keep. Of the batch, only these bytes are judged by it.
+    pub quotas: Quotas,
 }
 
 /// A request, with what it will be found by.

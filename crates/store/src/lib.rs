@@ -17,7 +17,7 @@ mod traits;
 mod write;
 
 pub use answer::{Answer, Promise};
-pub use batch::{Batch, JournalPosition, NewRequest, Precondition};
+pub use batch::{Batch, JournalPosition, KeptArtifact, NewRequest, Precondition};
 pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 pub use error::StoreError;
 pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};

@@ -13,7 +13,7 @@ pub struct Quotas {
     pub pending_approvals: u64,
     /// Requests made in an hour, decided or not. Default 100: more than people can look at.
     pub requests_per_hour: u64,
-    /// Bytes kept: journals, requests, receipts, output, and each component once. Default 1 GiB.
+    /// Bytes kept: journals, requests, receipts, output, and each component and each artifact once. Default 1 GiB.
     pub stored_bytes: u64,
     /// Instances that are driven at once. Default 16.
     pub drives: u64,

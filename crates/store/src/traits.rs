@@ -250,6 +250,12 @@ pub trait DeploymentStore: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>>;
+
+    /// Whether an artifact is kept: a resource serves it, or an instance that is there has acted with it. Costs a look-up.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn keeps_artifact(&self, sha256: &Digest) -> Answer<bool>;
 }
 
 /// What tenants keep.

@@ -17,12 +17,14 @@ pub enum Write<'a> {
         /// What is written.
         batch: &'a Batch,
     },
-    /// Add to what an instance's guest has printed. The last million characters are kept.
+    /// Add to what an instance's guest has printed, where the tenant may keep that. The last million characters are kept.
     Output {
         /// The instance.
         key: InstanceKey,
         /// What it printed.
         text: String,
+        /// What the tenant may keep.
+        quotas: Quotas,
     },
     /// Leave an instance alone until then, if it is due at any time at all.
     Postpone {

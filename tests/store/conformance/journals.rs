@@ -146,7 +146,10 @@ pub(super) fn keeps_the_end_of_what_was_printed(engine: &impl Engine) {
     let store = engine.open();
     create(&*store, &key("a"));
     let print = |text: &str| {
-        store.write(Write::Output { key: key("a"), text: text.to_owned() }).wait().unwrap();
+        store
+            .write(Write::Output { key: key("a"), text: text.to_owned(), quotas: store::Quotas::default() })
+            .wait()
+            .unwrap();
     };
     print("first ");
     print("then é\n");

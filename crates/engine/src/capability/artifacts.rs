@@ -1,8 +1,9 @@
-//! Artifacts on disk, by their content: written once, synchronised once, shared by all that deploy the same bytes.
+//! Artifacts on disk, by their content: written once, synchronised once, shared by all that deploy the same bytes, and removed when nothing
+//! names them any more.
 
 use receipt::Digest;
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +15,15 @@ const FILE: u32 = 0o644;
 /// So many digests are remembered as durable. Beyond, all are forgotten: each then costs one comparison again.
 const REMEMBERED: usize = 65_536;
 
+/// What a file is called before it is whole.
+const UNFINISHED: &str = "new";
+
 /// Bytes that are compared at once.
 const CHUNK: usize = 64 << 10;
 
 /// The folder of artifacts.
 #[derive(Debug)]
-pub(super) struct Artifacts {
+pub(crate) struct Artifacts {
     folder: PathBuf,
     state: Mutex<State>,
 }
@@ -28,31 +32,93 @@ pub(super) struct Artifacts {
 struct State {
     /// Artifacts that this process has seen whole and durable.
     durable: HashSet<Digest>,
-    /// Artifacts that are being written. A second writer of the same bytes waits for the first; others do not.
+    /// Artifacts that are being written or removed. Whoever comes second to the same bytes waits for the first; others do not.
     in_progress: HashMap<Digest, Arc<Mutex<()>>>,
 }
 
 impl Artifacts {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, state: Mutex::default() }
+    /// Those below the folder of deployments.
+    pub(crate) fn new(deployments: &Path) -> Self {
+        Self { folder: deployments.join("artifacts"), state: Mutex::default() }
     }
 
     /// Returns once the bytes are on disk under their digest.
-    pub(super) fn keep(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
-        let turn = {
-            let mut state = self.state();
-            if state.durable.contains(&digest) {
-                return Ok(());
-            }
-            Arc::clone(state.in_progress.entry(digest).or_default())
-        };
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn keep(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
         if self.state().durable.contains(&digest) {
             return Ok(());
         }
-        let kept = self.write(&self.folder.join(digest.to_string()), bytes);
-        self.state().finish(digest, kept.is_ok());
-        kept
+        self.in_turn(digest, || {
+            if self.state().durable.contains(&digest) {
+                return Ok(());
+            }
+            self.write(&self.path(&digest), bytes)?;
+            self.state().set_durable(digest);
+            Ok(())
+        })
+    }
+
+    /// Removes those of `only`, or of all, that are not held, and what a crash has left half written. An artifact that is kept meanwhile is
+    /// held first, and so either seen to be held or written again.
+    ///
+    /// # Errors
+    /// The first that cannot be removed, or whether it is held cannot be found out. The others are removed.
+    pub(crate) fn sweep<E: From<io::Error>>(
+        &self,
+        only: Option<&HashSet<Digest>>,
+        mut is_held: impl FnMut(&Digest) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let digests = match only {
+            Some(only) => only.clone(),
+            None => self.listed()?,
+        };
+        let mut swept = Ok(());
+        for digest in digests {
+            let removed = self.in_turn(digest, || {
+                // Before it is asked who holds it: whoever finds it durable after that has been seen to hold it.
+                self.state().durable.remove(&digest);
+                if !is_held(&digest)? {
+                    files::remove(&self.path(&digest))?;
+                    files::remove(&self.path(&digest).with_extension(UNFINISHED))?;
+                }
+                Ok(())
+            });
+            swept = swept.and(removed);
+        }
+        swept
+    }
+
+    /// Does something to an artifact that nobody else does anything to meanwhile.
+    fn in_turn<T>(&self, digest: Digest, act: impl FnOnce() -> T) -> T {
+        let turn = Arc::clone(self.state().in_progress.entry(digest).or_default());
+        let acted = {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            act()
+        };
+        let mut state = self.state();
+        drop(turn);
+        // The last that waited for it. A new lock beside this one would keep nobody from the file.
+        if state.in_progress.get(&digest).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            state.in_progress.remove(&digest);
+        }
+        acted
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(digest.to_string())
+    }
+
+    /// The artifacts of which there is a file, whole or not.
+    fn listed(&self) -> io::Result<HashSet<Digest>> {
+        let files = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+            files => files?,
+        };
+        let mut listed = HashSet::new();
+        for file in files {
+            let path = file?.path();
+            listed.extend(path.file_stem().and_then(|stem| stem.to_str()?.parse::<Digest>().ok()));
+        }
+        Ok(listed)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -69,11 +135,7 @@ impl Artifacts {
 }
 
 impl State {
-    fn finish(&mut self, digest: Digest, is_durable: bool) {
-        self.in_progress.remove(&digest);
-        if !is_durable {
-            return;
-        }
+    fn set_durable(&mut self, digest: Digest) {
         if self.durable.len() >= REMEMBERED {
             self.durable.clear();
         }
@@ -104,18 +166,18 @@ fn has_bytes(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::sync::atomic::Ordering;
     use tempfile::TempDir;
 
     #[test]
     fn a_damaged_artifact_is_written_anew_by_the_next_process() {
         let folder = TempDir::new().unwrap();
-        let (digest, path) = (Digest::of(b"module"), folder.path().join("artifacts"));
-        Artifacts::new(path.clone()).keep(digest, b"module").unwrap();
-        let file = path.join(digest.to_string());
+        let digest = Digest::of(b"module");
+        Artifacts::new(folder.path()).keep(digest, b"module").unwrap();
+        let file = folder.path().join("artifacts").join(digest.to_string());
         for damage in [&b"mod"[..], b"MODULE"] {
             fs::write(&file, damage).unwrap();
-            Artifacts::new(path.clone()).keep(digest, b"module").unwrap();
+            Artifacts::new(folder.path()).keep(digest, b"module").unwrap();
             assert_eq!(fs::read(&file).unwrap(), b"module");
         }
     }
@@ -123,7 +185,7 @@ mod tests {
     #[test]
     fn an_artifact_is_written_once_however_many_bring_it() {
         let folder = TempDir::new().unwrap();
-        let artifacts = Artifacts::new(folder.path().join("artifacts"));
+        let artifacts = Artifacts::new(folder.path());
         let bytes = vec![7; 1 << 20];
         let digest = Digest::of(&bytes);
         std::thread::scope(|scope| {
@@ -141,9 +203,58 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("artifacts");
         fs::write(&path, "in the way").unwrap();
-        let artifacts = Artifacts::new(path.clone());
+        let artifacts = Artifacts::new(folder.path());
         artifacts.keep(Digest::of(b"module"), b"module").unwrap_err();
         fs::remove_file(&path).unwrap();
         artifacts.keep(Digest::of(b"module"), b"module").unwrap();
+        assert!(artifacts.state().in_progress.is_empty());
+    }
+
+    #[test]
+    fn what_nothing_holds_is_removed_and_what_is_no_artifact_stays() {
+        let folder = TempDir::new().unwrap();
+        let artifacts = Artifacts::new(folder.path());
+        let [held, other] = [b"held", b"drop"].map(|bytes| {
+            artifacts.keep(Digest::of(bytes), bytes).unwrap();
+            Digest::of(bytes)
+        });
+        let path = folder.path().join("artifacts");
+        let half_written = path.join(Digest::of(b"crash").to_string()).with_extension("new");
+        fs::write(&half_written, "half").unwrap();
+        fs::write(path.join("README"), "of an operator").unwrap();
+        artifacts.sweep(None, |digest| Ok::<_, io::Error>(*digest == held)).unwrap();
+        assert!(path.join(held.to_string()).exists() && path.join("README").exists());
+        assert!(!path.join(other.to_string()).exists() && !half_written.exists());
+        // It is written again by whoever needs it.
+        artifacts.keep(other, b"drop").unwrap();
+        assert!(path.join(other.to_string()).exists());
+        artifacts.sweep(Some(&HashSet::from([held])), |_| Ok::<_, io::Error>(false)).unwrap();
+        assert!(!path.join(held.to_string()).exists() && path.join(other.to_string()).exists());
+    }
+
+    /// Whoever holds an artifact before keeping it has it afterwards, however much is swept meanwhile.
+    #[test]
+    fn what_is_held_is_there_however_much_is_swept() {
+        let folder = TempDir::new().unwrap();
+        let artifacts = Artifacts::new(folder.path());
+        let (digest, holders) = (Digest::of(b"module"), std::sync::atomic::AtomicUsize::new(0));
+        let is_held = |_: &Digest| Ok::<_, io::Error>(holders.load(Ordering::SeqCst) > 0);
+        std::thread::scope(|scope| {
+            let deploying: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for _ in 0..50 {
+                            holders.fetch_add(1, Ordering::SeqCst);
+                            artifacts.keep(digest, b"module").unwrap();
+                            assert!(artifacts.path(&digest).exists());
+                            holders.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    })
+                })
+                .collect();
+            while deploying.iter().any(|thread| !thread.is_finished()) {
+                artifacts.sweep(None, is_held).unwrap();
+            }
+        });
     }
 }

@@ -15,20 +15,26 @@ use crate::capability::{
     Capability, Execution, OnInterruption, PerformError, Performed, Permit, Reversibility,
 };
 use std::path::Path;
+use std::sync::Arc;
 use store::Deployment;
 use workflow::Artifact;
 
 /// The deploy capability.
 #[derive(Debug)]
 pub struct Deploy {
-    artifacts: Artifacts,
+    artifacts: Arc<Artifacts>,
 }
 
 impl Deploy {
     /// Deploys below `root`.
     #[must_use]
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self { artifacts: Artifacts::new(root.as_ref().join("artifacts")) }
+        Self::over(Arc::new(Artifacts::new(root.as_ref())))
+    }
+
+    /// Deploys into a folder of artifacts that others use too.
+    pub(crate) fn over(artifacts: Arc<Artifacts>) -> Self {
+        Self { artifacts }
     }
 }
 
@@ -39,6 +45,10 @@ impl Capability for Deploy {
 
     fn reversibility(&self) -> Reversibility {
         Reversibility::Reversible
+    }
+
+    fn keeps_artifacts(&self) -> bool {
+        true
     }
 
     fn on_interruption(&self) -> OnInterruption {

@@ -11,6 +11,7 @@ mod deploy;
 mod gate;
 mod registry;
 
+pub(crate) use artifacts::Artifacts;
 pub use deploy::Deploy;
 pub use gate::{Claim, Gate, GateContext, Permit, Refusal};
 pub use registry::built_in_names;
@@ -41,6 +42,12 @@ pub trait Capability: Send + Sync {
 
     /// Whether what it does can be undone.
     fn reversibility(&self) -> Reversibility;
+
+    /// Whether this host keeps the artifacts that it acts with. Then they count for what a tenant keeps, and one that does not fit is not
+    /// acted with.
+    fn keeps_artifacts(&self) -> bool {
+        false
+    }
 
     /// What to do when an effect was begun and its outcome is unknown.
     fn on_interruption(&self) -> OnInterruption;

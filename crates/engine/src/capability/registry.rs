@@ -1,17 +1,19 @@
 //! The capabilities of a host, and which of them performs what a guest asks for.
 
-use crate::capability::{Capability, Deploy};
+use crate::capability::{Artifacts, Capability, Deploy};
 use std::path::Path;
+use std::sync::Arc;
 
-/// The capabilities that every host has. A new one is a file of its own and a line here.
-pub(crate) fn built_in(deployments: &Path) -> Vec<Box<dyn Capability>> {
-    vec![Box::new(Deploy::new(deployments))]
+/// The capabilities that every host has, over its folder of artifacts. A new one is a file of its own and a line here.
+pub(crate) fn built_in(artifacts: &Arc<Artifacts>) -> Vec<Box<dyn Capability>> {
+    vec![Box::new(Deploy::over(Arc::clone(artifacts)))]
 }
 
 /// The names of the capabilities that every host has.
 #[must_use]
 pub fn built_in_names() -> Vec<String> {
-    built_in(Path::new("")).iter().map(|capability| capability.name().to_owned()).collect()
+    let artifacts = Arc::new(Artifacts::new(Path::new("")));
+    built_in(&artifacts).iter().map(|capability| capability.name().to_owned()).collect()
 }
 
 /// The capabilities of one host, each name once.

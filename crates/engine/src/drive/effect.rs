@@ -10,8 +10,8 @@ use crate::runtime::journals::Origin;
 use crate::trust::{Known, Trust, scope_of};
 use receipt::{Json, Scope, Timestamp};
 use std::sync::Arc;
-use store::{Batch, Deployment, Precondition, ReceiptState, StoreError, StoredReceipt};
-use workflow::{Asked, Call, Check, Effect, Entry, Invocation, Quoted};
+use store::{Batch, Deployment, KeptArtifact, Precondition, ReceiptState, StoreError, StoredReceipt};
+use workflow::{ArtifactFacts, Asked, Call, Check, Effect, Entry, Invocation, Quoted};
 
 impl Driver {
     /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
@@ -32,8 +32,9 @@ impl Driver {
             let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
             let seen = Precondition { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
             let signed = verdict.as_ref().ok().and_then(Permit::signed).cloned().map(Box::new);
-            let batch =
-                Batch { entries: vec![entry], seen: Some(Box::new(seen)), signed, ..Batch::default() };
+            let artifact = verdict.is_ok().then(|| self.kept_artifact(&invocation)).flatten();
+            let seen = Some(Box::new(seen));
+            let batch = Batch { entries: vec![entry], seen, signed, artifact, ..Batch::default() };
             match self.write(batch).await {
                 // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
                 Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
@@ -52,6 +53,14 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The artifact that is kept with the intent, where the capability keeps it here.
+    fn kept_artifact(&self, invocation: &Invocation) -> Option<Box<KeptArtifact>> {
+        let capability = self.capability(invocation)?;
+        let ArtifactFacts { sha256, bytes, .. } = *invocation.artifact.facts();
+        let kept = KeptArtifact { sha256, bytes, quotas: self.quotas.clone() };
+        capability.keeps_artifacts().then(|| Box::new(kept))
     }
 
     /// What the gate says to an action, and whether this host knows how to do it.

@@ -117,8 +117,12 @@ impl Host {
             return Ok(());
         }
         let text = format!("[drive of {}]\n{}\n", self.0.now()?, printed.trim_end());
-        self.0.write(Write::Output { key: key.clone(), text }).await?;
-        Ok(())
+        let quotas = self.0.journals.settings.of(&key.tenant).quotas;
+        match self.0.write(Write::Output { key: key.clone(), text, quotas }).await {
+            // What a tenant has no room for is not kept, and nothing depends on it.
+            Err(StoreError::Quota(_)) => Ok(()),
+            kept => Ok(kept.map(drop)?),
+        }
     }
 
     /// Loading may take as long as compiling does; that is no work for a thread on which others are driven.

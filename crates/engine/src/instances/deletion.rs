@@ -1,33 +1,43 @@
 //! Deleting instances that have ended. What was decided and done in them stays: receipts, and the outcomes that were signed.
 
+use crate::instances::sweep::sweep_artifacts;
 use crate::runtime::lease::Lease;
 use crate::state::HostState;
 use crate::{Error, Host, words};
 use receipt::Digest;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
-use workflow::{Entry, Replay};
+use workflow::{Asked, Entry, Replay};
 
 impl Host {
     /// Deletes an instance that has ended: its journal, its requests and its output, and its component where it was the last of its tenant
-    /// that had it. Its receipts stay, with what became of them, and it is recorded that it was deleted.
+    /// that had it; artifacts that it deployed, where no other instance did and no resource serves them. Its receipts stay, with what became of them, and it is recorded that it was deleted.
     ///
     /// # Errors
     /// When there is no such instance, it has not ended, or somebody has to look at it first. Nothing is deleted then.
     pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
-        let (_reins, commit) = delete(&self.0, key, by)?;
-        Ok(commit.wait().map(drop)?)
+        let Deletion { lease: _lease, commit, artifacts } = delete(&self.0, key, by)?;
+        commit.wait()?;
+        if !artifacts.is_empty() {
+            sweep_artifacts(&self.0, Some(&artifacts));
+        }
+        Ok(())
     }
 }
 
-/// Hands the deletion over. Until it is on disk, nobody else drives the instance.
-pub(crate) fn delete(
-    inner: &Arc<HostState>,
-    key: &InstanceKey,
-    by: &str,
-) -> Result<(Arc<Lease>, Commit), Error> {
+/// A deletion that is under way.
+pub(crate) struct Deletion {
+    /// Until it is on disk, nobody else drives the instance.
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) commit: Commit,
+    /// What may be swept once it is on disk.
+    pub(crate) artifacts: HashSet<Digest>,
+}
+
+/// Hands the deletion over.
+pub(crate) fn delete(inner: &Arc<HostState>, key: &InstanceKey, by: &str) -> Result<Deletion, Error> {
     let lease = inner.leases.acquire(key)?;
     let facts = inner.journals.store.facts(Some(key)).wait()?;
     let entries = || facts.iter().map(|fact| &fact.entry);
@@ -43,7 +53,7 @@ pub(crate) fn delete(
     let place = JournalPosition { key: key.clone(), after: facts.len(), at: inner.now()? };
     let (components, bytes) = (components(&facts), bytes(inner, &facts)?);
     let delete = Write::Delete { place, components, bytes, by: by.to_owned() };
-    Ok((lease, inner.journals.store.write(delete)))
+    Ok(Deletion { lease, commit: inner.journals.store.write(delete), artifacts: artifacts(&facts) })
 }
 
 /// What somebody decided alone has to be looked at by another, who needs the request for that.
@@ -71,6 +81,15 @@ fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
         }
     }
     Ok(bytes)
+}
+
+/// Every artifact that it has acted with.
+fn artifacts(facts: &[Fact]) -> HashSet<Digest> {
+    let asked = facts.iter().filter_map(|fact| match &fact.entry {
+        Entry::Redeemed { asked: Asked::Perform { artifact, .. }, .. } => Some(artifact.sha256),
+        _ => None,
+    });
+    asked.collect()
 }
 
 /// Every component that it was loaded with, as often as it was.

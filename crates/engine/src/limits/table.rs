@@ -249,7 +249,7 @@ pub static ALL: &[Limit] = &[
     limit!(quota::REQUESTS_PER_HOUR, Count, quotas.requests_per_hour,
         "a tenant's requests for approval in an hour", "who is asked more often than that does not look any more"),
     limit!(quota::STORED_BYTES, Bytes, quotas.stored_bytes,
-        "what is kept for a tenant: journals, requests, receipts, output, each component once", "some 100 000 small instances"),
+        "what is kept for a tenant: journals, requests, receipts, output, each component and each artifact once", "some 100 000 small instances"),
     limit!(quota::DRIVES, Count, quotas.drives,
         "a tenant's instances that are driven at once", "a quarter of what is driven: nobody has it all", at least 1),
     limit!(quota::RETENTION, Age, quotas.retention,

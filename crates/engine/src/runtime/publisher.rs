@@ -39,8 +39,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Published files are for other accounts to read, if the folder above lets them in.
 const FILE: u32 = 0o644;
 
-/// Called with what keeps files from being published, in words of one line.
-pub(crate) type Problems = Box<dyn Fn(&str) + Send + Sync>;
+/// Called with what keeps files from being published or removed, in words of one line.
+pub(crate) type Problems = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The thread that publishes. Dropped, it publishes what is left, within bounds, and ends.
 pub(crate) struct Publisher {
@@ -107,8 +107,9 @@ struct Place {
     id: String,
 }
 
+/// What is in the way of files that say what the rows say.
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+pub(crate) enum Problem {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -245,6 +246,19 @@ fn write(folder: &Path, deployment: &Deployment) -> io::Result<PathBuf> {
     io::Write::write_all(&mut file, &json)?;
     fs::rename(&temporary, &path)?;
     Ok(path)
+}
+
+/// The artifacts that the files name. A program that serves them reads a file first, and the artifact then.
+pub(crate) fn published(deployments: &Path) -> io::Result<HashSet<Digest>> {
+    let mut named = HashSet::new();
+    for tenant in folders(&deployments.join("current"))? {
+        for file in fs::read_dir(tenant)? {
+            let read = fs::read(file?.path());
+            let deployment = read.ok().and_then(|json| serde_json::from_slice::<Deployment>(&json).ok());
+            named.extend(deployment.map(|deployment| deployment.artifact_sha256));
+        }
+    }
+    Ok(named)
 }
 
 fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {

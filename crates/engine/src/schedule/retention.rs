@@ -1,6 +1,7 @@
-//! Deleting what has ended long enough ago. Its time is found by an index, and next to nothing is done until it comes.
+//! Deleting what has ended long enough ago, and artifacts that nothing names any more. The time of the first is found by an index, and next to
+//! nothing is done until it comes.
 
-use crate::instances::delete;
+use crate::instances::{Deletion, delete, sweep_artifacts};
 use crate::limits::SHORTEST_RETENTION;
 use crate::state::HostState;
 use crate::{Error, Host};
@@ -57,6 +58,7 @@ fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
             next = next.min(crate::issuer::after(first, age));
         }
     }
+    sweep_artifacts(inner, None);
     Ok(next)
 }
 
@@ -82,7 +84,7 @@ fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error
             Err(_) => stay += 1,
         }
     }
-    for (_reins, commit) in under_way {
+    for Deletion { lease: _lease, commit, .. } in under_way {
         match commit.wait() {
             Ok(_) => {}
             // It was taken up again at this very moment.

@@ -1,0 +1,28 @@
+//! Removing the artifacts that nothing names any more.
+
+use crate::runtime::publisher::{Problem, published};
+use crate::state::HostState;
+use receipt::Digest;
+use std::collections::HashSet;
+
+/// Removes artifacts that no instance has acted with that is there, and that no resource serves: those of `only`, or of all. What cannot be
+/// removed is told, and is removed by a later sweep.
+pub(crate) fn sweep_artifacts(inner: &HostState, only: Option<&HashSet<Digest>>) {
+    let mut served = None;
+    let swept = inner.artifacts.sweep(only, |digest| {
+        if inner.journals.store.keeps_artifact(digest).wait()? {
+            return Ok(true);
+        }
+        // The files lag behind the rows.
+        let served: &HashSet<Digest> = match &mut served {
+            Some(served) => served,
+            served => served.insert(published(&inner.journals.folder.deployments())?),
+        };
+        Ok::<_, Problem>(served.contains(digest))
+    });
+    if let Err(problem) = swept {
+        (inner.problems)(&format!(
+            "cannot remove artifacts that nothing names any more: {problem} (it is tried again within an hour)"
+        ));
+    }
+}

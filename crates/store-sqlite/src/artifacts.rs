@@ -1,0 +1,51 @@
+//! Which artifacts are kept, and for whom: each counts once a tenant, for as long as anything holds it.
+//!
+//! ```text
+//!   holder   > 0: the row of an instance that has acted with it, until that is deleted
+//!            < 0: the place of a deployment, as long as its resource serves it
+//! ```
+
+use crate::sql::{cell, every, one, run};
+use receipt::Digest;
+use rusqlite::{Connection, params};
+use store::StoreError;
+use workflow::TenantId;
+
+/// Holds an artifact. The bytes that the tenant keeps more: none where it holds it already.
+pub(crate) fn hold(
+    db: &Connection,
+    tenant: &TenantId,
+    (sha256, bytes): (&Digest, u64),
+    holder: i64,
+) -> Result<i64, StoreError> {
+    const HOLD: &str =
+        "INSERT OR IGNORE INTO artifacts (sha256, tenant, holder, bytes) VALUES (?1, ?2, ?3, ?4)";
+    let (sha256, bytes) = (sha256.to_string(), i64::try_from(bytes).unwrap_or(i64::MAX));
+    let is_new = !is_held_by(db, tenant, &sha256)?;
+    run(db, HOLD, params![sha256, tenant.as_str(), holder, bytes])?;
+    Ok(if is_new { bytes } else { 0 })
+}
+
+/// Lets go of everything that this holds. The bytes that its tenant keeps no longer.
+pub(crate) fn let_go(db: &Connection, tenant: &TenantId, holder: i64) -> Result<i64, StoreError> {
+    const LET_GO: &str = "DELETE FROM artifacts WHERE holder = ?1 RETURNING sha256, bytes";
+    let held = every(db, LET_GO, [holder], |row| Ok((cell::<String>(row, 0)?, cell::<i64>(row, 1)?)))?;
+    let mut freed = 0_i64;
+    for (sha256, bytes) in held {
+        if !is_held_by(db, tenant, &sha256)? {
+            freed = freed.saturating_add(bytes);
+        }
+    }
+    Ok(freed)
+}
+
+/// Whether anything of any tenant holds it.
+pub(crate) fn is_held(db: &Connection, digest: &Digest) -> Result<bool, StoreError> {
+    const HELD: &str = "SELECT 1 FROM artifacts WHERE sha256 = ?1 LIMIT 1";
+    Ok(one(db, HELD, [digest.to_string()], |_| Ok(()))?.is_some())
+}
+
+fn is_held_by(db: &Connection, tenant: &TenantId, sha256: &str) -> Result<bool, StoreError> {
+    const HELD: &str = "SELECT 1 FROM artifacts WHERE sha256 = ?1 AND tenant = ?2 LIMIT 1";
+    Ok(one(db, HELD, [sha256, tenant.as_str()], |_| Ok(()))?.is_some())
+}

@@ -1,0 +1,231 @@
+//! The bytes of what is deployed: each counts once a tenant, is refused where there is no room, and goes when nothing names it any more.
+
+use crate::support::desk::Desk;
+use crate::support::recount::recount;
+use crate::support::script;
+use crate::support::{self, block_on};
+use engine::{Builder, Error, Host, WorkerOptions};
+use receipt::{Decision, Digest};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use store::{InstanceKey, Quotas, StoreError};
+use workflow::Entry;
+
+/// An artifact of the durable guest: its bytes are its name.
+fn name(letter: char) -> String {
+    letter.to_string().repeat(240)
+}
+
+fn deploys(desk: &Desk, letter: char) -> InstanceKey {
+    desk.program(&json!([{ "deploy": name(letter) }]))
+}
+
+fn deployed(desk: &Desk, letter: char) -> InstanceKey {
+    let key = deploys(desk, letter);
+    desk.finish(&key, Decision::Approved, &[]);
+    assert_eq!(desk.count(&key, "performed"), 1);
+    key
+}
+
+/// What the tenant keeps, which is what there is.
+fn kept(desk: &Desk) -> u64 {
+    let usage = desk.host.store().usage(&"acme".parse().unwrap()).wait().unwrap();
+    assert_eq!(usage, recount(desk.folder.path(), "acme"));
+    usage.stored_bytes
+}
+
+/// The artifacts on disk.
+fn files(desk: &Desk) -> BTreeSet<String> {
+    let folder = desk.folder.path().join("deployments/artifacts");
+    let Ok(files) = fs::read_dir(folder) else { return BTreeSet::new() };
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn digests(contents: &[&str]) -> BTreeSet<String> {
+    contents.iter().map(|content| Digest::of(content.as_bytes()).to_string()).collect()
+}
+
+fn with_room(stored_bytes: u64) -> impl FnOnce(Builder) -> Builder {
+    move |builder| builder.quotas(Quotas { stored_bytes, ..Quotas::default() })
+}
+
+fn is_over(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Quota(over)) if over.name == "stored-bytes")
+}
+
+#[test]
+fn an_artifact_counts_once_and_stays_while_it_is_served() {
+    let desk = Desk::new();
+    let first = deployed(&desk, 'a');
+    let with_one = kept(&desk);
+    let second = deployed(&desk, 'a');
+    let journal_of_one = kept(&desk) - with_one;
+    desk.host.delete(&first, "ops").unwrap();
+    desk.host.delete(&second, "ops").unwrap();
+    assert_eq!(files(&desk), digests(&[&name('a')]), "its resource serves it");
+    assert!(kept(&desk) < with_one + journal_of_one);
+    kept(&desk);
+}
+
+const DEPLOYS: &str = "
+    const { text } = event.payload, artifact = { name: 'a.js', text }, resource = 'cloudflare://workers/acme/app';
+    const { receipt } = await env.PP.requireApproval({ capability: 'cloudflare.dynamic-worker.deploy', resource, reason: 'x', artifact });
+    return await env.CLOUDFLARE.deploy({ resource, artifact, receipt });";
+
+/// Deploys a text to the one resource, after whatever was deployed there before.
+fn serve(desk: &Desk, text: &str) -> InstanceKey {
+    let key = script::start(&desk.host, &script::workflow(DEPLOYS), &json!({ "text": text }));
+    desk.finish(&key, Decision::Approved, &[]);
+    assert_eq!(desk.count(&key, "performed"), 1);
+    key
+}
+
+#[test]
+fn what_nothing_serves_goes_with_the_last_instance_that_acted_with_it() {
+    let desk = script::desk();
+    let (old, again, new) = (serve(&desk, "old"), serve(&desk, "old"), serve(&desk, "new"));
+    assert_eq!(files(&desk), digests(&["old", "new"]));
+    desk.host.delete(&old, "ops").unwrap();
+    assert_eq!(files(&desk), digests(&["old", "new"]), "another instance has acted with it");
+    kept(&desk);
+    desk.host.delete(&again, "ops").unwrap();
+    assert_eq!(files(&desk), digests(&["new"]));
+    desk.host.delete(&new, "ops").unwrap();
+    assert_eq!(files(&desk), digests(&["new"]), "its resource serves it");
+    kept(&desk);
+    // Deployed again, it is written again.
+    serve(&desk, "old");
+    assert_eq!(fs::read(artifact(desk.folder.path(), "old")).unwrap(), b"old");
+    kept(&desk);
+}
+
+fn artifact(folder: &Path, content: &str) -> std::path::PathBuf {
+    folder.join("deployments/artifacts").join(Digest::of(content.as_bytes()).to_string())
+}
+
+#[test]
+fn an_artifact_that_does_not_fit_is_not_acted_with_and_is_when_there_is_room() {
+    let desk = Desk::new();
+    let key = deploys(&desk, 'a');
+    let request = desk.waits(&key).request().unwrap().clone();
+    desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    let used = kept(&desk);
+    let desk = desk.again_with(with_room(used + 239));
+    assert!(is_over(&block_on(desk.host.drive(&key)).unwrap_err()));
+    assert_eq!((desk.count(&key, "redeemed"), files(&desk).len()), (0, 0), "nothing has begun");
+    assert_eq!(kept(&desk), used);
+    let desk = desk.again();
+    desk.finish(&key, Decision::Approved, &[]);
+    assert_eq!((desk.count(&key, "performed"), desk.count(&key, "redeemed")), (1, 1));
+    kept(&desk);
+    // What is kept already takes no room, so that an earlier version can always be deployed again.
+    let again = deploys(&desk, 'a');
+    let request = desk.waits(&again).request().unwrap().clone();
+    desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    let used = kept(&desk);
+    desk.finish(&again, Decision::Approved, &[]);
+    assert_eq!((desk.count(&again, "performed"), files(&desk).len()), (1, 1));
+    let journal: usize = desk
+        .entries(&again)
+        .iter()
+        .skip_while(|entry| !matches!(entry, Entry::Issued { .. }))
+        .skip(1)
+        .map(|entry| serde_json::to_string(entry).unwrap().len())
+        .sum();
+    assert_eq!(kept(&desk) - used, journal as u64, "nothing but its journal");
+}
+
+#[test]
+fn artifacts_at_once_do_not_exceed_what_may_be_kept() {
+    const ROOM: u64 = 3_500;
+    let desk = Desk::new();
+    let keys: Vec<_> = ('a'..='l')
+        .map(|letter| {
+            let key = deploys(&desk, letter);
+            let request = desk.waits(&key).request().unwrap().clone();
+            desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+            key
+        })
+        .collect();
+    let most = kept(&desk) + ROOM;
+    let desk = desk.again_with(with_room(most));
+    std::thread::scope(|scope| {
+        for key in &keys {
+            let host: &Host = &desk.host;
+            scope.spawn(move || drop(block_on(host.drive(key))));
+        }
+    });
+    let redeemed: usize = keys.iter().map(|key| desk.count(key, "redeemed")).sum();
+    assert!((1..=3).contains(&redeemed), "{redeemed}");
+    assert_eq!(files(&desk).len(), redeemed);
+    kept(&desk);
+}
+
+/// A crash between an artifact and its record, a half-written file, a record that a restored backup does not have.
+#[test]
+fn what_no_record_names_goes_while_the_host_works() {
+    let desk = Desk::new();
+    let key = deployed(&desk, 'a');
+    let folder = desk.folder.path().join("deployments/artifacts");
+    let orphans = ["orphan", "half"].map(|content| artifact(desk.folder.path(), content));
+    fs::write(&orphans[0], "orphan").unwrap();
+    fs::write(orphans[1].with_extension("new"), "ha").unwrap();
+    fs::write(folder.join("notes.txt"), "of an operator").unwrap();
+    block_on(async {
+        let swept = async {
+            while orphans[0].exists() || orphans[1].with_extension("new").exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        desk.host.work(WorkerOptions::default(), swept).await.unwrap();
+    });
+    assert!(folder.join("notes.txt").exists());
+    assert_eq!(fs::read(artifact(desk.folder.path(), &name('a'))).unwrap(), name('a').as_bytes());
+    desk.host.delete(&key, "ops").unwrap();
+}
+
+/// What a file still names is served, though the row says otherwise already.
+#[test]
+fn what_a_published_file_names_stays() {
+    let desk = Desk::new();
+    let key = deployed(&desk, 'a');
+    let Desk { folder, host, .. } = desk;
+    drop(host);
+    let published = fs::read_dir(folder.path().join("deployments/current/acme")).unwrap().next().unwrap();
+    let (path, kept) = (published.unwrap().path(), artifact(folder.path(), "served elsewhere"));
+    let mut named: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    named["artifact_sha256"] = json!(Digest::of(b"served elsewhere").to_string());
+    let other = path.with_file_name("other.json");
+    fs::write(&other, named.to_string()).unwrap();
+    fs::write(&kept, "served elsewhere").unwrap();
+    let orphan = artifact(folder.path(), "orphan");
+    fs::write(&orphan, "orphan").unwrap();
+    let host = Host::builder(folder.path()).open().unwrap();
+    block_on(async {
+        let swept = async {
+            while orphan.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        host.work(WorkerOptions::default(), swept).await.unwrap();
+    });
+    assert_eq!(kept.exists(), other.exists());
+    assert_eq!(host.status(&key).unwrap().has_ended(), true);
+}
+
+#[test]
+fn output_beyond_what_may_be_kept_is_not_kept() {
+    let desk = Desk::new();
+    let key = support::start(&desk.host, "hostile", r#"{"attack":"print"}"#);
+    let used = kept(&desk);
+    let desk = desk.again_with(with_room(used));
+    assert!(is_over(&block_on(desk.host.drive(&key)).unwrap_err()), "its result does not fit either");
+    assert_eq!(desk.host.store().output(&key).wait().unwrap(), "");
+    assert_eq!(kept(&desk), used);
+    let desk = desk.again();
+    desk.drive(&key);
+    assert_ne!(desk.host.store().output(&key).wait().unwrap(), "");
+    kept(&desk);
+}
