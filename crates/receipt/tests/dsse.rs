@@ -230,7 +230,7 @@ fn the_type_is_signed_along() {
 fn no_bit_can_be_flipped_into_another_payload() {
     let good = good();
     let (text, payload) = (good.to_json().canonical().into_bytes(), good.verify(&key()).unwrap());
-    let (mut accepted, mut key_id_bits) = (398, 398);
+    let (mut accepted, mut key_id_bits) = (0, 0);
     let hint = key().key_id().to_string();
     let start = std::str::from_utf8(&text).unwrap().find(&hint).unwrap();
     for bit in 0..text.len() * 8 {
@@ -244,7 +244,7 @@ fn no_bit_can_be_flipped_into_another_payload() {
             key_id_bits += usize::from((start..start + hint.len()).contains(&(bit / 8)));
         }
     }
-    assert_eq!((accepted, key_id_bits), (0, 0), "only the key id is not signed");
+    assert_eq!((accepted, key_id_bits), (398, 398), "only the key id is not signed");
 }
 
 #[test]
