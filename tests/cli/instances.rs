@@ -37,7 +37,7 @@ fn the_newest_are_listed_first_and_each_by_what_is_asked_for() {
     let more = run(data, &["instances", "list", "--limit", "2"]);
     assert!(more.stderr.contains("there are more"), "{}", more.stderr);
     let words = succeeds(data, &["instances", "list"]);
-    assert!(words.contains("complete    local/b  since 20"), "{words}");
+    assert!(words.contains("complete    local/b  workflow \"paces\"  since 20"), "{words}");
     fails(data, &["instances", "list", "--status", "happy"], 2);
 }
 
@@ -335,10 +335,11 @@ fn what_nobody_knows_is_shown_until_somebody_says_what_they_found() {
             }
         }
         let words = succeeds(data, &["instances", "show", id]);
-        let told = words.lines().find(|line| line.starts_with("unknown")).unwrap();
+        let told = words.split_once("unknown ").unwrap().1;
         let unknown = shown(data, id)["unknown"][0].clone();
         let receipt = unknown["receipt"].as_str().unwrap();
-        let how = format!("pp-host instances resolve {id} --tenant local --receipt {receipt}");
+        let how =
+            format!("instances resolve {id} --receipt {receipt} --finding did-not-happen --reason WORDS");
         assert!(told.contains(&how), "{told}");
         assert_eq!(unknown["finding"], Value::Null);
         let kept = here.refused("delete", id, &[]);

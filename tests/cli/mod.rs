@@ -1,10 +1,15 @@
 //! The command line as people and programs meet it.
 
 mod approve;
+mod asking;
 mod beside_work;
 mod commands;
+mod describing;
 mod folders;
+mod hints;
 mod instances;
 mod openings;
+mod output;
+mod pages;
 mod verify;
 mod work;

@@ -36,7 +36,7 @@ const OPERATORS: &str = "";
 const PUBLIC: &str = "public";
 
 /// What has to hold, in words of this test and not of the code.
-const TABLE: [Row; 41] = [
+const TABLE: [Row; 42] = [
     ("submit", "instances:write", No),
     ("send-event", "events:send", No),
     ("pause", "instances:write", No),
@@ -63,6 +63,7 @@ const TABLE: [Row; 41] = [
     ("audit-host", OPERATORS, No),
     ("facts", "instances:read", Theirs),
     ("requests", "approvals:read", Theirs),
+    ("request-log", "approvals:read", Theirs),
     ("request", "approvals:read", Theirs),
     ("request-statistics", OPERATORS, No),
     ("explain", "approvals:read", Theirs),
@@ -173,7 +174,13 @@ impl Tenant {
             "rotate-keys" => Ask::Do(Operation::RotateKeys {}),
             "revoke-key" => Ask::Do(Operation::RevokeKey { key_id: "pp_none".to_owned() }),
             "say" => Ask::Do(Operation::Say { act: Act::DeciderRemoved { decider: by, reason } }),
-            "instances" => Ask::See(Query::Instances { tenant: Some(key.tenant), status: None, limit: 9 }),
+            "instances" => Ask::See(Query::Instances {
+                tenant: Some(key.tenant),
+                status: None,
+                after: None,
+                since: None,
+                limit: 9,
+            }),
             "instance" => Ask::See(Query::Instance { key }),
             "output" => Ask::See(Query::Output { key }),
             "audit-instance" => Ask::See(Query::Audit { of: AuditScope::Instance(key) }),
@@ -181,6 +188,13 @@ impl Tenant {
             "audit-host" => Ask::See(Query::Audit { of: AuditScope::Host }),
             "facts" => Ask::See(Query::Facts { key, from: 0, limit: 9 }),
             "requests" => Ask::See(Query::Requests { tenant: Some(key.tenant) }),
+            "request-log" => Ask::See(Query::RequestLog {
+                tenant: Some(key.tenant),
+                outcome: None,
+                after: None,
+                since: None,
+                limit: 9,
+            }),
             "request" => Ask::See(Query::Request { request }),
             "no-such-request" => Ask::See(Query::Request { request: "req_none".parse().unwrap() }),
             "request-statistics" => Ask::See(Query::RequestStatistics),
@@ -239,6 +253,7 @@ fn row(ask: &Ask) -> &'static str {
             Query::Audit { of: AuditScope::Host } => "audit-host",
             Query::Facts { .. } => "facts",
             Query::Requests { .. } => "requests",
+            Query::RequestLog { .. } => "request-log",
             Query::Request { .. } => "request",
             Query::RequestStatistics => "request-statistics",
             Query::Explain { .. } => "explain",
@@ -354,7 +369,7 @@ fn lists_show_a_principal_its_own() {
     let _tenants = [Tenant::new(&host, "acme"), Tenant::new(&host, "globex")];
     let lists = || {
         [
-            Query::Instances { tenant: None, status: None, limit: 99 },
+            Query::Instances { tenant: None, status: None, after: None, since: None, limit: 99 },
             Query::Requests { tenant: None },
             Query::Receipts { tenant: None },
             Query::Deployments { tenant: None },
@@ -375,7 +390,8 @@ fn lists_show_a_principal_its_own() {
         assert_eq!(tenants(&Principal::own(), query.clone()), ["acme", "globex"], "{query:?}");
     }
     let two = decider("ann", &["acme", "initech"]);
-    let refused = host.view(&two, Query::Instances { tenant: None, status: None, limit: 9 });
+    let refused =
+        host.view(&two, Query::Instances { tenant: None, status: None, after: None, since: None, limit: 9 });
     assert!(matches!(refused, Err(Error::Access(AccessError::TenantNeeded))), "{refused:?}");
     assert_eq!(tenants(&two, Query::Requests { tenant: None }), ["acme"]);
     let audit =

@@ -20,8 +20,17 @@ impl Worker {
     }
 
     pub fn begin_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(data, arguments, Stdio::piped())
+    }
+
+    /// The same with another standard output.
+    pub fn begin_onto(data: &Path, stdout: impl Into<Stdio>) -> Self {
+        Self::spawn(data, &[], stdout.into())
+    }
+
+    fn spawn(data: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         let mut work = command(data, &[&["work"], arguments].concat());
-        let mut child = work.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = work.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains("working in") {

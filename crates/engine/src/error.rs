@@ -31,7 +31,9 @@ pub enum Error {
         illegal: Illegal,
     },
     /// Too late.
-    #[error("instance {0} is {1}: nothing reaches it any more (pp-host instances restart lets it go back)")]
+    #[error(
+        "instance {0} is {1}: nothing reaches it any more (pp-host instances restart {0} lets it go back)"
+    )]
     Ended(InstanceKey, String),
     /// Stopped before.
     #[error("instance {0} is {1} already: it stands still until it is resumed")]
@@ -45,10 +47,14 @@ pub enum Error {
     )]
     Acting(InstanceKey),
     /// A place that it never came to.
-    #[error("instance {0} has not come to {1:?} (time {2}) outside its steps: pp-host audit {instance} shows where it has been", instance = .0.instance)]
+    #[error(
+        "instance {0} has not come to {1:?} (time {2}) outside its steps: pp-host audit {0} shows where it has been"
+    )]
     NoPlace(InstanceKey, String, usize),
     /// Nothing to find out.
-    #[error("instance {0} has no action on receipt {1} whose outcome is unknown (pp-host instances show {instance} lists those)", instance = .0.instance)]
+    #[error(
+        "instance {0} has no action on receipt {1} whose outcome is unknown (pp-host instances show {0} lists those)"
+    )]
     NothingUnknown(InstanceKey, ReceiptId),
     /// Found out before.
     #[error("what became of the action of instance {0} on receipt {1} was recorded before")]
@@ -93,14 +99,14 @@ pub enum Error {
         /// Which request.
         request: RequestId,
         /// What it is instead.
-        state: &'static str,
+        state: String,
     },
     /// A decision about one's own request.
     #[error("{0} acts in request {1} and cannot decide about it: somebody else has to")]
     SelfApproval(String, RequestId),
     /// A demo decision where people decide.
     #[error(
-        "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME"
+        "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME --key FILE"
     )]
     DemoInEarnest(RequestId),
     /// Two authorities.
@@ -213,7 +219,7 @@ pub enum Error {
     #[error("receipt {0} is a denial: there is nothing to take back")]
     NothingToRevoke(ReceiptId),
     /// An instance that goes on.
-    #[error("instance {key} is {status} and has not ended: end it first (pp-host instances terminate)")]
+    #[error("instance {key} is {status} and has not ended: end it first (pp-host instances terminate {key})")]
     NotEnded {
         /// Which.
         key: InstanceKey,
@@ -222,8 +228,7 @@ pub enum Error {
     },
     /// An action of which its outcome is unknown.
     #[error(
-        "nobody knows yet whether what receipt {receipt} permitted was done: look, and say so first (pp-host instances resolve {} --tenant {} --receipt {receipt})",
-        key.instance, key.tenant
+        "nobody knows yet whether what receipt {receipt} permitted was done: look, and say so first (pp-host instances resolve {key} --receipt {receipt} --finding FINDING --reason WORDS)"
     )]
     Unresolved {
         /// The instance.
@@ -233,7 +238,7 @@ pub enum Error {
     },
     /// A decision that somebody took alone.
     #[error(
-        "request {request} of instance {key} was decided by one person alone: have it reviewed first (pp-host review {request})"
+        "request {request} of instance {key} was decided by one person alone: have it reviewed first (pp-host review {request} --as NAME --key FILE --reason WORDS)"
     )]
     Unreviewed {
         /// The instance.

@@ -5,7 +5,7 @@ use crate::requests;
 use crate::requests::requests;
 use crate::sql::{cell, cell_0, damaged, every, one, run};
 use receipt::{Digest, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use store::{
     AskHistory, InstanceKey, Quotas, RATE_WINDOW, RecordedAct, RecordedRequest, RequestFilter, Signed,
@@ -171,11 +171,17 @@ pub(crate) fn precedents(
 pub(crate) fn requests(db: &Connection, which: RequestFilter) -> Result<Vec<RecordedRequest>, StoreError> {
     const WAITING: &str = requests!("WHERE r.open = 1 ORDER BY r.seq");
     const ALL: &str = requests!("ORDER BY r.seq");
-    let select = match which {
-        RequestFilter::Waiting => WAITING,
-        RequestFilter::All => ALL,
-    };
-    every(db, select, [], |row| requests::read(db, row))
+    const BEFORE: &str = requests!(
+        "WHERE ?1 IS NULL OR r.seq < (SELECT b.seq FROM requests b WHERE b.id = ?1) ORDER BY r.seq DESC LIMIT ?2"
+    );
+    let read = |row: &Row<'_>| requests::read(db, row);
+    match which {
+        RequestFilter::Waiting => every(db, WAITING, [], read),
+        RequestFilter::All => every(db, ALL, [], read),
+        RequestFilter::Before(id, limit) => {
+            every(db, BEFORE, params![id.as_ref().map(RequestId::as_str), limit], read)
+        }
+    }
 }
 
 /// Takes a receipt back, unless it is spent or was taken back before.

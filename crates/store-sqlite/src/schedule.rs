@@ -82,15 +82,27 @@ pub(crate) fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<Insta
 
 /// The newest instances of a kind. A tenant's are found by its name, and no other's are looked at.
 pub(crate) fn list(db: &Connection, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError> {
-    const OF_ALL: &str = "SELECT tenant, instance, state, due, since FROM instances
-        WHERE ?1 IS NULL AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
-    const OF_ONE: &str = "SELECT tenant, instance, state, due, since FROM instances
-        WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
+    macro_rules! select {
+        ($whose:literal) => {
+            concat!(
+                "SELECT tenant, instance, state, due, since FROM instances WHERE ",
+                $whose,
+                " AND (?2 IS NULL OR state = ?2) AND (?6 IS NULL OR since >= ?6)
+                AND (?4 IS NULL OR id < (SELECT a.id FROM instances a WHERE a.tenant = ?4 AND a.instance = ?5))
+                ORDER BY id DESC LIMIT ?3"
+            )
+        };
+    }
+    const OF_ALL: &str = select!("?1 IS NULL");
+    const OF_ONE: &str = select!("tenant = ?1");
     let tenant = selection.tenant.as_ref().map(TenantId::as_str);
     let select = if tenant.is_some() { OF_ONE } else { OF_ALL };
     let standing = selection.standing.map(number);
     let limit = selection.limit.map_or(-1, i64::from);
-    every(db, select, params![tenant, standing, limit], line)
+    let after = selection.after.as_ref();
+    let (of, id) = (after.map(|key| key.tenant.as_str()), after.map(|key| key.instance.as_str()));
+    let since = selection.since.map(Timestamp::as_millis);
+    every(db, select, params![tenant, standing, limit, of, id, since], line)
 }
 
 /// The tenants that have instances which have ended, from one to the next by the index, and when the first did.

@@ -155,10 +155,12 @@ pub struct Signed {
 }
 
 /// Which requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFilter {
-    /// Those that wait for a decision.
+    /// Those that wait for a decision, oldest first.
     Waiting,
-    /// All that there ever were.
+    /// All that there ever were, oldest first.
     All,
+    /// So many of those made before that one, or of all, newest first.
+    Before(Option<RequestId>, u32),
 }

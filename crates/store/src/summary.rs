@@ -105,6 +105,10 @@ pub struct Selection {
     pub tenant: Option<TenantId>,
     /// That stand so.
     pub standing: Option<InstanceState>,
+    /// Those that follow this one in the list. Where there is no such instance, none do.
+    pub after: Option<InstanceKey>,
+    /// That stand so since then or later.
+    pub since: Option<Timestamp>,
     /// As many as that.
     pub limit: Option<u32>,
 }

@@ -136,7 +136,7 @@ pub trait RequestStore: Send + Sync {
     /// When the state cannot be read.
     fn request_and_journal(&self, id: &RequestId) -> Answer<Option<RequestWithJournal>>;
 
-    /// RequestFilter as JSON text with whose they are and how each ended, oldest first.
+    /// Requests as JSON text, with whose they are and how each ended.
     ///
     /// # Errors
     /// When the state cannot be read.

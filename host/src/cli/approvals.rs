@@ -2,20 +2,20 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::decisions::so_far;
-use crate::cli::{Exit, json_line, session};
+use crate::cli::hint::Hint;
+use crate::cli::since::Since;
+use crate::cli::{Exit, complain, hint, json_line, output, session};
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use engine::Waiting;
-use engine::issuer::Request;
-use engine::trust::Shortfall;
-use receipt::PersonId;
+use engine::api::{LoggedRequest, Principal, Query, RequestRow, RequestStatistics, View};
+use engine::history::RequestOutcome;
+use receipt::Scope;
 use sandbox::script::{Bundle, Kind};
-use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use store::{JournalStore as _, RequestFilter, RequestStore as _};
-use workflow::{Clipped, Entry, Escaped, QuotedWhole, RequestId};
+use store::{InstanceKey, JournalStore as _};
+use workflow::{Clipped, Escaped, QuotedWhole, RequestId, TenantId};
 
-/// What waits for a decision.
+/// What waits for a decision, and what became of what did.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Approvals {
@@ -35,6 +35,8 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// List all requests and how each ended, newest first: when, by whom, with which receipt.
+    Log(Log),
     /// Show exactly what would be signed: the text that an approver has to see, and how it stands.
     Show {
         /// The request.
@@ -43,6 +45,10 @@ enum What {
         /// Show the source text of the workflow too, where it is a script.
         #[arg(long)]
         source: bool,
+
+        /// One JSON object.
+        #[arg(long, conflicts_with = "source")]
+        json: bool,
     },
     /// Show how requests have been decided: how many, how fast, by whom.
     Stats {
@@ -52,13 +58,42 @@ enum What {
     },
 }
 
+/// List all requests and how each ended, newest first.
+#[derive(Debug, Args)]
+struct Log {
+    /// Of this tenant only.
+    #[arg(long)]
+    tenant: Option<TenantId>,
+
+    /// That ended so: approved, denied, lapsed, withdrawn.
+    #[arg(long)]
+    outcome: Option<RequestOutcome>,
+
+    /// Made then or later: a time, a day, or how long ago, such as 12h.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// Go on after this one of the list.
+    #[arg(long, value_name = "REQUEST")]
+    after: Option<RequestId>,
+
+    /// As many as that.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+
+    /// One JSON object a request.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Approvals {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         match &self.what {
             None => list(data, self.json)?,
             Some(What::List { json }) => list(data, *json)?,
-            Some(What::Show { request, source }) => {
-                show(data, request)?;
+            Some(What::Log(log)) => log.execute(data)?,
+            Some(What::Show { request, source, json }) => {
+                show(data, request, *json)?;
                 if *source {
                     show_source(data, request)?;
                 }
@@ -72,88 +107,114 @@ impl Approvals {
 /// Requests for the same thing by the same code stand together: they are one question, asked several times.
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let reading = session::read(data)?;
-    let mut folded: BTreeMap<_, Vec<Waiting>> = BTreeMap::new();
-    let mut order = Vec::new();
-    for waiting in reading.waiting()? {
-        let same = identity(&waiting.request);
-        if !folded.contains_key(&same) {
-            order.push(same.clone());
-        }
-        folded.entry(same).or_default().push(waiting);
-    }
-    let mut out = anstream::stdout().lock();
-    for same in order {
-        let Some(alike) = folded.get(&same) else { continue };
-        for (index, Waiting { request, count, shortfalls, .. }) in alike.iter().enumerate() {
-            let names =
-                |people: &BTreeSet<PersonId>| people.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let answer = count.ruling.answer.to_string();
-            if json {
-                let line = json!({
-                    "request": request.id, "tenant": request.tenant, "instance": request.instance,
-                    "capability": request.capability, "resource": request.resource,
-                    "alike": alike.len(), "policy": answer,
-                    "approved": names(&count.approved), "denied": names(&count.denied),
-                    "warnings": shortfalls.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    "created_at": request.created_at, "expires_at": request.expires_at,
-                });
-                writeln!(out, "{}", json_line(&line)?)?;
-                continue;
-            }
-            if index > 0 {
-                writeln!(out, "{}  the same, asked again", request.id)?;
-                continue;
-            }
-            let so_far = so_far(&count.approved, &count.denied);
-            let so_far = so_far.map_or_else(String::new, |so_far| format!(", {so_far}"));
-            writeln!(
-                out,
-                "{}  {} on {}  tenant {}  {answer}{so_far}  until {}",
-                request.id,
-                request.capability,
-                QuotedWhole(&request.resource),
-                request.tenant,
-                request.expires_at
-            )?;
-            warn(&mut out, shortfalls)?;
+    let View::Requests { requests } = reading.view(&Principal::own(), Query::Requests { tenant: None })?
+    else {
+        bail!("the host answered another question");
+    };
+    let mut out = output::stdout();
+    for row in &requests {
+        match (json, row.again) {
+            (true, _) => writeln!(out, "{}", json_line(row)?)?,
+            (false, true) => writeln!(out, "{}  the same, asked again", row.request)?,
+            (false, false) => tell(&mut out, data, reading.scope(), row)?,
         }
     }
     Ok(())
 }
 
-fn identity(request: &Request) -> (String, String, String, String, Option<String>, String) {
-    (
-        request.tenant.to_string(),
-        request.actor.to_string(),
-        request.capability.clone(),
-        request.resource.clone(),
-        request.artifact.as_ref().map(|artifact| artifact.sha256.to_string()),
-        request.component.to_string(),
-    )
+fn tell(out: &mut impl Write, data: &Data, scope: Scope, row: &RequestRow) -> anyhow::Result<()> {
+    let RequestRow { request, capability, resource, tenant, expires_at, .. } = row;
+    let what = format!("{request}  {capability} on {}  tenant {tenant}", QuotedWhole(resource));
+    if row.lapsed {
+        return Ok(writeln!(out, "{what}  lapsed {expires_at}: it can be decided no more")?);
+    }
+    let so_far = so_far(&row.approved, &row.denied).map_or_else(String::new, |so_far| format!(", {so_far}"));
+    writeln!(out, "{what}  {}{so_far}  until {expires_at}", row.policy)?;
+    row.warnings
+        .iter()
+        .try_for_each(|warning| writeln!(out, "  warning  {}", hint::complete(data, warning)))?;
+    let key = InstanceKey { tenant: tenant.clone(), instance: row.instance.clone() };
+    let hints = hint::decide(data, scope, &key, request);
+    Ok(hints.iter().try_for_each(|(decision, hint)| writeln!(out, "  {decision:<8} {hint}"))?)
 }
 
-fn show(data: &Data, id: &RequestId) -> anyhow::Result<()> {
+impl Log {
+    fn execute(&self, data: &Data) -> anyhow::Result<()> {
+        let query = Query::RequestLog {
+            tenant: self.tenant.clone(),
+            outcome: self.outcome,
+            after: self.after.clone(),
+            since: self.since.map(Since::moment),
+            limit: self.limit,
+        };
+        let View::RequestLog { requests, more } = session::read(data)?.view(&Principal::own(), query)? else {
+            bail!("the host answered another question");
+        };
+        let mut out = output::stdout();
+        for logged in &requests {
+            match self.json {
+                true => writeln!(out, "{}", json_line(logged)?)?,
+                false => writeln!(out, "{}", logged_line(logged))?,
+            }
+        }
+        if let (true, Some(last)) = (more, requests.last()) {
+            complain(&format!("there are more: {}", self.next(data, last)));
+        }
+        Ok(())
+    }
+
+    /// The command that shows what follows.
+    fn next(&self, data: &Data, last: &LoggedRequest) -> Hint {
+        let named = [
+            ("--after", Some(last.request.to_string())),
+            ("--limit", Some(self.limit.to_string())),
+            ("--tenant", self.tenant.as_ref().map(ToString::to_string)),
+            ("--outcome", self.outcome.map(|outcome| outcome.to_string())),
+            ("--since", self.since.map(|since| since.moment().to_string())),
+        ];
+        let words = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten();
+        Hint::new(data, &["approvals", "log"]).with(words).with(self.json.then_some("--json"))
+    }
+}
+
+fn logged_line(logged: &LoggedRequest) -> String {
+    let LoggedRequest { request, tenant, capability, resource, expires_at, .. } = logged;
+    let end = match &logged.end {
+        Some(end) => end.to_string(),
+        None if logged.waiting => format!("waits until {expires_at}"),
+        None => "its instance ended or went back before it was decided".to_owned(),
+    };
+    format!("{request}  {capability} on {}  tenant {tenant}  {end}", QuotedWhole(resource))
+}
+
+fn show(data: &Data, id: &RequestId, json: bool) -> anyhow::Result<()> {
     let reading = session::read(data)?;
-    let Waiting { request, count, shortfalls, .. } = reading.standing(id)?;
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{}", request.id)?;
-    for line in request.to_string().lines() {
+    let query = Query::Request { request: id.clone() };
+    let View::Request(detail) = reading.view(&Principal::own(), query)? else {
+        bail!("the host answered another question");
+    };
+    let mut out = output::stdout();
+    if json {
+        return Ok(writeln!(out, "{}", json_line(&detail)?)?);
+    }
+    writeln!(out, "{}", detail.row.request)?;
+    for line in detail.text.lines() {
         writeln!(out, "  {line}")?;
     }
+    if let Some(end) = &detail.end {
+        return Ok(writeln!(out, "ended          {end}")?);
+    }
     writeln!(out, "signed will be, beside the decision, who decides and when:")?;
-    writeln!(out, "  request      sha256 {}", receipt::request_digest(&request.document()?))?;
-    writeln!(out, "  this text    sha256 {}", request.view_digest())?;
-    writeln!(out, "  policy       sha256 {}", reading.policy().digest())?;
-    for (what, people) in [("approved by", &count.approved), ("denied by", &count.denied)] {
+    writeln!(out, "  request      sha256 {}", detail.request_sha256)?;
+    writeln!(out, "  this text    sha256 {}", detail.text_sha256)?;
+    writeln!(out, "  policy       sha256 {}", detail.policy_sha256)?;
+    for (what, people) in [("approved by", &detail.row.approved), ("denied by", &detail.row.denied)] {
         people.iter().try_for_each(|person| writeln!(out, "{what:<14} {person}"))?;
     }
-    writeln!(out, "now            {}", count.ruling)?;
-    warn(&mut out, &shortfalls)
-}
-
-/// What keeps people from deciding it, as things stand. It is not in what is signed: people come and go.
-fn warn(out: &mut impl Write, shortfalls: &[Shortfall]) -> anyhow::Result<()> {
-    Ok(shortfalls.iter().try_for_each(|shortfall| writeln!(out, "  warning  {shortfall}"))?)
+    writeln!(out, "now            {}", detail.ruling)?;
+    // What keeps people from deciding it, as things stand. It is not in what is signed: people come and go.
+    let mut warnings = detail.row.warnings.iter();
+    Ok(warnings.try_for_each(|warning| writeln!(out, "  warning  {}", hint::complete(data, warning)))?)
 }
 
 /// Lines of a module that are shown. An approver reads no more, and a terminal is no place to.
@@ -164,7 +225,7 @@ fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
     let request = session::read(data)?.standing(id)?.request;
     let (_folder, store) = data.read()?;
     let bytes = store.component(&request.component).wait()?;
-    let mut out = anstream::stdout().lock();
+    let mut out = output::stdout();
     if !Bundle::is_meant(&bytes) {
         writeln!(out, "source         none: the workflow is a component, and not a script")?;
         return Ok(());
@@ -189,55 +250,25 @@ fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What became of requests. Times run from the request to its end.
-#[derive(Debug, Default)]
-struct Stats {
-    outcomes: BTreeMap<&'static str, u64>,
-    seconds: Vec<i64>,
-    by: BTreeMap<String, u64>,
-}
-
 fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
-    let (_folder, store) = data.read()?;
-    let mut stats = Stats::default();
-    let mut made = BTreeMap::new();
-    for fact in store.facts(None).wait()? {
-        match &fact.entry {
-            Entry::Requested { request, .. } => drop(made.insert(request.clone(), fact.at)),
-            Entry::Decided { request, decision, decider, .. } => {
-                *stats.outcomes.entry(decision.as_str()).or_default() += 1;
-                // People are counted by what they signed.
-                if !decider.starts_with("user:") {
-                    *stats.by.entry(decider.clone()).or_default() += 1;
-                }
-                let took = made.get(request).map(|at| fact.at.as_millis() - at.as_millis());
-                stats.seconds.extend(took.map(|millis| millis / 1000));
-            }
-            Entry::Signed { decider, .. } => *stats.by.entry(format!("user:{decider}")).or_default() += 1,
-            Entry::Lapsed { .. } => *stats.outcomes.entry("LAPSED").or_default() += 1,
-            Entry::Withdrawn { .. } => *stats.outcomes.entry("WITHDRAWN").or_default() += 1,
-            _ => {}
-        }
-    }
-    let waiting = store.requests(RequestFilter::Waiting).wait()?.len();
-    stats.seconds.sort_unstable();
-    let median = stats.seconds.get(stats.seconds.len() / 2).copied();
-    let mut out = anstream::stdout().lock();
+    let View::RequestStatistics(statistics) =
+        session::read(data)?.view(&Principal::own(), Query::RequestStatistics)?
+    else {
+        bail!("the host answered another question");
+    };
+    let mut out = output::stdout();
     if as_json {
-        let line = json!({
-            "waiting": waiting, "outcomes": stats.outcomes, "median_seconds": median,
-            "slowest_seconds": stats.seconds.last(), "decided_by": stats.by,
-        });
-        return Ok(writeln!(out, "{}", json_line(&line)?)?);
+        return Ok(writeln!(out, "{}", json_line(&statistics)?)?);
     }
+    let RequestStatistics { waiting, outcomes, median_seconds, slowest_seconds, decided_by } = statistics;
     writeln!(out, "waiting      {waiting}")?;
-    for (outcome, count) in &stats.outcomes {
+    for (outcome, count) in &outcomes {
         writeln!(out, "{:<12} {count}", outcome.to_lowercase())?;
     }
-    if let (Some(median), Some(slowest)) = (median, stats.seconds.last()) {
+    if let (Some(median), Some(slowest)) = (median_seconds, slowest_seconds) {
         writeln!(out, "decided in   {median} s half of the time, {slowest} s at the slowest")?;
     }
-    for (decider, count) in &stats.by {
+    for (decider, count) in &decided_by {
         writeln!(out, "by           {}: {count}", Escaped(decider))?;
     }
     Ok(())

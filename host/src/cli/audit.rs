@@ -2,49 +2,123 @@
 
 use crate::cli::data_dir::{Data, OneOrAll, Which};
 use crate::cli::feed::line;
-use crate::cli::{Exit, json_line};
+use crate::cli::hint::Hint;
+use crate::cli::since::Since;
+use crate::cli::{Exit, complain, hint, json_line, output};
 use clap::Args;
 use engine::trust::RecordedTrustAct;
 use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
-use store::{ActStore as _, Deleted, JournalStore as _, RecordedAct};
+use std::num::NonZeroU64;
+use store::{ActStore as _, Deleted, Fact, InstanceKey, JournalStore as _, RecordedAct};
 use store_sqlite::Sqlite;
 use workflow::{Escaped, Quoted};
 
-/// Show every fact, of one instance or of all.
+/// Show every fact, of one instance or of all, oldest first.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
     which: OneOrAll,
+
+    /// Go on after the fact with this number, as `--json` shows it in `seq`.
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    after: u64,
+
+    /// Recorded then or later: a time, a day, or how long ago, such as 12h.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// As many facts as that. Default: all.
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZeroU64>,
 
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
 }
 
+/// Facts that are read at once.
+const AT_ONCE: u32 = 1_000;
+
 impl Audit {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let key = self.which.key();
+        let key = self.which.key()?;
         let mut beside = match key {
-            None => beside(&store)?,
+            None => self.beside(&store)?,
             Some(_) => Vec::new(),
         }
         .into_iter()
         .peekable();
-        let mut out = anstream::stdout().lock();
-        for fact in store.facts(key.as_ref()).wait()? {
-            while let Some((_, beside)) = beside.next_if(|(at, _)| *at <= fact.at) {
-                self.write(&mut out, &beside)?;
+        let (mut out, mut shown) = (output::stdout(), 0);
+        let mut last = self.after;
+        loop {
+            let (some, is_last) = self.some(&store, key.as_ref(), last)?;
+            for fact in some {
+                if self.limit.is_some_and(|limit| shown == limit.get()) {
+                    complain(&format!("there are more: {}", self.next(data, key.as_ref(), last)));
+                    return Ok(Exit::Done);
+                }
+                last = fact.seq;
+                while let Some((_, beside)) = beside.next_if(|(at, _)| *at <= fact.at) {
+                    self.write(&mut out, &beside)?;
+                }
+                if self.is_meant(fact.at) {
+                    shown += 1;
+                    match self.json {
+                        true => writeln!(out, "{}", json_line(&fact)?)?,
+                        false => writeln!(out, "{}", line(&fact))?,
+                    }
+                }
             }
-            match self.json {
-                true => writeln!(out, "{}", json_line(&fact)?)?,
-                false => writeln!(out, "{}", line(&fact))?,
+            if is_last || !output::is_open() {
+                break;
             }
         }
         beside.try_for_each(|(_, beside)| self.write(&mut out, &beside))?;
         Ok(Exit::Done)
+    }
+
+    /// Facts after that one, and whether no others follow them.
+    fn some(
+        &self,
+        store: &Sqlite,
+        key: Option<&InstanceKey>,
+        after: u64,
+    ) -> anyhow::Result<(Vec<Fact>, bool)> {
+        if key.is_some() {
+            let all = store.facts(key).wait()?.into_iter();
+            return Ok((all.filter(|fact| fact.seq > after).collect(), true));
+        }
+        let some = store.facts_after(after, AT_ONCE)?;
+        let is_last = some.len() < AT_ONCE as usize;
+        Ok((some, is_last))
+    }
+
+    fn is_meant(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since.moment())
+    }
+
+    /// What of it follows the fact to go on after: it stands before the first fact of its time or later.
+    fn beside(&self, store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
+        let before = store.facts_after(self.after.saturating_sub(1), 1)?;
+        let before = before.first().filter(|fact| fact.seq == self.after).map(|fact| fact.at);
+        let mut all = beside(store)?;
+        all.retain(|(at, _)| self.is_meant(*at) && before.is_none_or(|before| *at > before));
+        Ok(all)
+    }
+
+    /// The command that shows what follows.
+    fn next(&self, data: &Data, key: Option<&InstanceKey>, last: u64) -> Hint {
+        let named = [
+            ("--after", Some(last.to_string())),
+            ("--limit", self.limit.map(|limit| limit.to_string())),
+            ("--since", self.since.map(|since| since.moment().to_string())),
+        ];
+        let words = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten();
+        let hint = Hint::new(data, &["audit"]).with(key.map(hint::name)).with(words);
+        hint.with(self.json.then_some("--json"))
     }
 
     fn write(&self, out: &mut impl Write, beside: &Beside) -> anyhow::Result<()> {
@@ -86,14 +160,25 @@ fn beside(store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
 pub(crate) struct Logs {
     #[command(flatten)]
     which: Which,
+
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Logs {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let mut out = anstream::stdout().lock();
-        for line in store.output(&self.which.key()).wait()?.lines() {
-            writeln!(out, "{}", workflow::Escaped(line))?;
+        let mut out = output::stdout();
+        let key = self.which.key()?;
+        for line in store.output(&key).wait()?.lines() {
+            match self.json {
+                true => {
+                    let line = json!({ "tenant": key.tenant, "instance": key.instance, "line": line });
+                    writeln!(out, "{}", json_line(&line)?)?;
+                }
+                false => writeln!(out, "{}", Escaped(line))?,
+            }
         }
         Ok(Exit::Done)
     }

@@ -1,7 +1,7 @@
 //! `pp-host authority`: the issuer's keys in a process of their own.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, complain, policy_file};
+use crate::cli::{Exit, complain, output, policy_file};
 use anyhow::Context as _;
 use clap::Args;
 use engine::SystemClock;
@@ -48,7 +48,7 @@ impl Authority {
             [] => vec![engine::issuer::own_account()],
             named => named.to_vec(),
         };
-        writeln!(anstream::stdout(), "listening on {}", self.socket.display())?;
+        writeln!(output::stdout(), "listening on {}", self.socket.display())?;
         office.serve(&self.socket, &accounts)?;
         Ok(Exit::Done)
     }

@@ -1,7 +1,7 @@
 //! `pp-host backup`.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line};
+use crate::cli::{Exit, json_line, output};
 use clap::Args;
 use serde_json::json;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ impl Backup {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let copied = back_up(&DataFolder::read(&data.path)?, &self.to)?;
         let left_out: Vec<_> = copied.left_out.iter().map(|name| name.display().to_string()).collect();
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         if self.json {
             let line = json!({ "files": copied.files, "bytes": copied.bytes, "left_out": left_out });
             writeln!(out, "{}", json_line(&line)?)?;

@@ -1,7 +1,7 @@
 //! `pp-host bench`.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line};
+use crate::cli::{Exit, json_line, output};
 use bench::{Extent, Line, Section};
 use clap::Args;
 use serde_json::json;
@@ -57,7 +57,7 @@ impl Bench {
             let line = json!({
                 "section": section.name(), "what": what, "figure": figure, "unit": unit, "met": line.is_met(),
             });
-            return writeln!(anstream::stdout(), "{}", json_line(&line)?);
+            return writeln!(output::stdout(), "{}", json_line(&line)?);
         }
         self.tell(|out| writeln!(out, "  {line}"))
     }
@@ -67,6 +67,6 @@ impl Bench {
         &self,
         write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        if self.json { Ok(()) } else { write(&mut anstream::stdout()) }
+        if self.json { Ok(()) } else { write(&mut output::stdout()) }
     }
 }

@@ -1,15 +1,24 @@
 //! `--data`, and finding things in there by name.
 
+use anyhow::bail;
 use clap::Args;
 use sandbox::Compiler;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use store::{InstanceKey, StoreError};
 use store_sqlite::{DataFolder, Sqlite};
-use workflow::{InstanceId, TenantId};
+use workflow::{InstanceId, InvalidId, TenantId};
 
 /// The tenant where none is named.
 pub(crate) const TENANT: &str = "local";
+
+/// The variable that names the data folder where `--data` does not.
+const DATA_VARIABLE: &str = "PP_HOST_DATA";
+
+/// The data folder where neither names one.
+const DATA_DEFAULT: &str = ".pp-host";
 
 /// Where everything is kept.
 #[derive(Debug, Args)]
@@ -18,8 +27,8 @@ pub(crate) struct Data {
     #[arg(
         long = "data",
         value_name = "DIR",
-        env = "PP_HOST_DATA",
-        default_value = ".pp-host",
+        env = DATA_VARIABLE,
+        default_value = DATA_DEFAULT,
         global = true
     )]
     pub(crate) path: PathBuf,
@@ -34,6 +43,24 @@ pub(crate) struct Data {
 }
 
 impl Data {
+    /// The options with which a later command reaches the same folder and the same authority. A variable of this command's environment may
+    /// not be there any more.
+    pub(crate) fn options(&self) -> Vec<OsString> {
+        let mut options = Vec::new();
+        let mut option = |name: &str, value: OsString| options.extend([OsString::from(name), value]);
+        let variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty());
+        if self.path != Path::new(DATA_DEFAULT) || variable.is_some_and(|value| value != DATA_DEFAULT) {
+            option("--data", self.path.clone().into());
+        }
+        if let Some(socket) = &self.authority {
+            option("--authority", socket.clone().into());
+        }
+        if let Some(account) = self.authority_account {
+            option("--authority-account", account.to_string().into());
+        }
+        options
+    }
+
     /// The folder and its journal, to read, while another process may be writing.
     pub(crate) fn read(&self) -> Result<(DataFolder, Sqlite), StoreError> {
         let folder = DataFolder::read(&self.path)?;
@@ -54,40 +81,72 @@ pub(crate) fn compiler() -> io::Result<Compiler> {
     Ok(Compiler::Child { program })
 }
 
+/// An instance as commands print it: `ID`, or `TENANT/ID`.
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceName {
+    tenant: Option<TenantId>,
+    instance: InstanceId,
+}
+
+impl FromStr for InstanceName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (tenant, instance) = match text.split_once('/') {
+            Some((tenant, instance)) => (Some(tenant.parse()?), instance),
+            None => (None, text),
+        };
+        Ok(Self { tenant, instance: instance.parse()? })
+    }
+}
+
+impl InstanceName {
+    /// The instance meant, of that tenant where one is named besides.
+    pub(crate) fn key(&self, tenant: Option<&TenantId>) -> anyhow::Result<InstanceKey> {
+        let tenant = match (&self.tenant, tenant) {
+            (Some(own), Some(other)) if own != other => {
+                bail!("{own}/{} is no instance of tenant {other}: leave out one of the two", self.instance)
+            }
+            (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
+            (None, None) => TENANT.parse()?,
+        };
+        Ok(InstanceKey { tenant, instance: self.instance.clone() })
+    }
+}
+
 /// An instance by its id. An id means nothing without its tenant.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// The instance's id.
-    instance: InstanceId,
+    /// The instance: its id, or TENANT/ID as lists show it.
+    instance: InstanceName,
 
-    /// The tenant that it belongs to.
-    #[arg(long, default_value = TENANT)]
-    tenant: TenantId,
+    /// The tenant that it belongs to. Default: local.
+    #[arg(long)]
+    tenant: Option<TenantId>,
 }
 
 impl Which {
     /// The instance meant.
-    pub(crate) fn key(&self) -> InstanceKey {
-        InstanceKey { tenant: self.tenant.clone(), instance: self.instance.clone() }
+    pub(crate) fn key(&self) -> anyhow::Result<InstanceKey> {
+        self.instance.key(self.tenant.as_ref())
     }
 }
 
 /// An instance by its id, or all there are.
 #[derive(Debug, Args)]
 pub(crate) struct OneOrAll {
-    /// The instance's id. Default: all instances of all tenants.
-    instance: Option<InstanceId>,
+    /// The instance: its id, or TENANT/ID as lists show it. Default: all instances of all tenants.
+    instance: Option<InstanceName>,
 
-    /// The tenant that it belongs to.
-    #[arg(long, default_value = TENANT)]
-    tenant: TenantId,
+    /// The tenant that it belongs to. Default: local.
+    #[arg(long, requires = "instance")]
+    tenant: Option<TenantId>,
 }
 
 impl OneOrAll {
     /// The instance meant, where one is named.
-    pub(crate) fn key(&self) -> Option<InstanceKey> {
-        let instance = self.instance.clone()?;
-        Some(InstanceKey { tenant: self.tenant.clone(), instance })
+    pub(crate) fn key(&self) -> anyhow::Result<Option<InstanceKey>> {
+        self.instance.as_ref().map(|instance| instance.key(self.tenant.as_ref())).transpose()
     }
 }
 

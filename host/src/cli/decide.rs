@@ -1,11 +1,11 @@
 //! Who decides on this command line.
 
-use crate::cli::visible_json;
+use crate::cli::ask;
 use anyhow::bail;
 use engine::api::{Account, Attended};
 use engine::issuer::{Judgement, Request};
 use receipt::Decision;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 /// What to do when an action waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) enum Manner {
     Approve,
     /// Deny everything.
     Deny,
-    /// Ask whoever sits at the terminal.
+    /// Ask at the terminal.
     Ask,
     /// Leave it waiting.
     Wait,
@@ -53,34 +53,9 @@ impl Manner {
     }
 }
 
-/// Shows everything that will be signed, and takes yes or no for an answer. Anything else is neither.
+/// Asks, and takes yes or no for an answer. Anything else is neither.
 fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
-    let mut out = anstream::stderr();
-    writeln!(
-        out,
-        "\nThis text will be signed, with your decision and the time. Its hash is {}.",
-        request.input_hash()?
-    )?;
-    writeln!(
-        out,
-        "(In it, evidence, reason, summary, resource and the names are the workflow's own words.)\n"
-    )?;
-    for line in visible_json(&request.document()?.indented()).lines() {
-        writeln!(out, "  {line}")?;
-    }
-    writeln!(
-        out,
-        "\nThe receipt will be of scope demo: this terminal knows nobody's key, and no production gate will accept it."
-    )?;
-    write!(out, "Approve? [yes/no, anything else leaves it waiting] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    let decision = match answer.trim() {
-        "yes" => Decision::Approved,
-        "no" => Decision::Denied,
-        _ => return Ok(None),
-    };
+    let Some(decision) = ask::ask(request)? else { return Ok(None) };
     Ok(Some(Judgement {
         decision,
         by: Attended::InPerson.decider(Account::own().as_str())?,

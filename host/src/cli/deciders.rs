@@ -3,7 +3,7 @@
 use crate::cli::data_dir::Data;
 use crate::cli::passkeys;
 use crate::cli::session::Session;
-use crate::cli::{Exit, session, trust_on_record};
+use crate::cli::{Exit, output, session, trust_on_record};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use engine::api::DeciderRow;
@@ -89,18 +89,18 @@ impl Deciders {
             Self::List { json } => list(data, *json)?,
             Self::Export => {
                 let trust = trust_on_record::read(data)?;
-                writeln!(anstream::stdout(), "{}", trust.deciders().to_json())?;
+                writeln!(output::stdout(), "{}", trust.deciders().to_json())?;
             }
             Self::Remove { decider, reason } => {
                 let act = Act::DeciderRemoved { decider: decider.clone(), reason: reason.clone() };
                 session::say(data, act)?;
-                writeln!(anstream::stdout(), "{decider} decides no more")?;
+                writeln!(output::stdout(), "{decider} decides no more")?;
             }
             Self::RevokeKey { key_id, reason, compromised_since } => {
                 let (key_id, reason, compromised_at) = (key_id.clone(), reason.clone(), *compromised_since);
                 let act = Act::KeyRevoked { key_id: key_id.clone(), compromised_at, reason };
                 session::say(data, act)?;
-                writeln!(anstream::stdout(), "key {key_id} counts no more")?;
+                writeln!(output::stdout(), "key {key_id} counts no more")?;
             }
             Self::NewKey { file } => {
                 let beside = PathBuf::from(format!("{}.pub", file.display()));
@@ -108,7 +108,7 @@ impl Deciders {
                 fs::write(&beside, format!("{}\n", public.to_openssh()))
                     .with_context(|| format!("cannot write {}", beside.display()))?;
                 writeln!(
-                    anstream::stdout(),
+                    output::stdout(),
                     "{} is the key, {} its public half",
                     file.display(),
                     beside.display()
@@ -164,7 +164,7 @@ impl Add {
         }
         let session = Session::new(data);
         session.say(added)?;
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         if let (Some(key), Some(given)) = (key, given) {
             session.say(given)?;
             writeln!(out, "{} decides with key {}", self.decider, key.key_id())?;
@@ -183,7 +183,7 @@ impl Add {
 
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let trust = trust_on_record::read(data)?;
-    let mut out = anstream::stdout().lock();
+    let mut out = output::stdout();
     for person in trust.deciders().people() {
         match json {
             true => writeln!(out, "{}", serde_json::to_string(&DeciderRow::from(person))?)?,

@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::session::Session;
-use crate::cli::{Exit, session};
+use crate::cli::{Exit, output, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::api::{Operation, OperationOutcome, Query, View};
@@ -131,14 +131,14 @@ impl Decide {
             (None, Some(by)) => {
                 let statement = self.draw_up(&session, by, decision)?;
                 if self.statement {
-                    writeln!(anstream::stdout(), "{}", statement.canonical())?;
+                    writeln!(output::stdout(), "{}", statement.canonical())?;
                     return Ok(Exit::Done);
                 }
                 self.key.sign(&session, by, &statement)?
             }
             (None, None) => bail!("say who decides: --as NAME"),
         };
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         let envelope = envelope.to_json().canonical();
         let outcome = session.operate(Operation::Sign { request: self.request.clone(), envelope })?;
         // Nobody has the folder any more when the hint is printed.
@@ -294,7 +294,7 @@ impl Review {
         let statement = drawn_up(&session, Operation::DrawUpReview { request, by, decision, reason })?;
         let envelope = self.key.sign(&session, &self.by, &statement)?.to_json().canonical();
         session.operate(Operation::Review { request: self.request.clone(), envelope })?;
-        writeln!(anstream::stdout(), "{} is reviewed by {}", self.request, self.by)?;
+        writeln!(output::stdout(), "{} is reviewed by {}", self.request, self.by)?;
         Ok(Exit::Done)
     }
 }
@@ -303,7 +303,7 @@ impl Withdraw {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (request, reason) = (self.request.clone(), self.reason.clone());
         session::operate(data, Operation::Withdraw { request, reason })?;
-        writeln!(anstream::stdout(), "{} is withdrawn", self.request)?;
+        writeln!(output::stdout(), "{} is withdrawn", self.request)?;
         Ok(Exit::Done)
     }
 }
@@ -313,7 +313,7 @@ impl Revoke {
         let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
         match session::operate(data, Operation::Revoke { receipt, reason })? {
             OperationOutcome::Revoked { revocation } => {
-                writeln!(anstream::stdout(), "{} is revoked by {revocation}", self.receipt)?;
+                writeln!(output::stdout(), "{} is revoked by {revocation}", self.receipt)?;
                 Ok(Exit::Done)
             }
             other => Err(session::unexpected(&other)),
@@ -326,7 +326,7 @@ impl Freeze {
         let act = Act::Frozen { tenant: self.tenant.clone(), reason: self.reason.clone() };
         session::say(data, act)?;
         writeln!(
-            anstream::stdout(),
+            output::stdout(),
             "frozen for {}: nothing is approved and nothing is done until pp-host thaw",
             self.whom()
         )?;
@@ -336,7 +336,7 @@ impl Freeze {
     pub(crate) fn thaw(&self, data: &Data) -> anyhow::Result<Exit> {
         let act = Act::Thawed { tenant: self.tenant.clone(), reason: self.reason.clone() };
         session::say(data, act)?;
-        writeln!(anstream::stdout(), "thawed for {}", self.whom())?;
+        writeln!(output::stdout(), "thawed for {}", self.whom())?;
         Ok(Exit::Done)
     }
 

@@ -1,7 +1,7 @@
 //! `pp-host deployments`.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line};
+use crate::cli::{Exit, json_line, output};
 use clap::Args;
 use std::io::Write as _;
 use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, RecordedDeployment};
@@ -18,7 +18,7 @@ pub(crate) struct Deployments {
 impl Deployments {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
         for RecordedDeployment { deployment, is_live, .. } in store.deployments(page).wait()? {
             if self.json {

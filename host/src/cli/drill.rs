@@ -1,6 +1,6 @@
 //! `pp-host drill`.
 
-use crate::cli::{Exit, data_dir};
+use crate::cli::{Exit, data_dir, output};
 use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use clap::Args;
@@ -33,7 +33,7 @@ const BROKEN: Style = AnsiColor::Red.on_default().bold();
 
 impl Drill {
     pub(crate) fn execute(&self) -> anyhow::Result<Exit> {
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         if self.table {
             write!(out, "{}", drill::table())?;
             return Ok(Exit::Done);

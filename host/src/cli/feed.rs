@@ -1,6 +1,6 @@
 //! What happens to many instances, a line a fact, told without keeping anybody waiting who drives them.
 
-use crate::cli::json_line;
+use crate::cli::{json_line, output};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,9 +73,8 @@ impl Printer {
 }
 
 fn print(lines: &Receiver<String>, left_out: &AtomicU64) {
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     for line in lines {
-        // A reader that has gone away does not stop anybody's work.
         let _ = writeln!(out, "{line}");
         let missing = left_out.swap(0, Ordering::Relaxed);
         if missing > 0 {

@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, args, data_dir, progress};
+use crate::cli::{Exit, args, data_dir, output, progress};
 use clap::Args;
 use sandbox::script::Script;
 use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
@@ -36,7 +36,7 @@ impl Inspect {
         let limits = self.limits.settings(data)?.largest().sandbox;
         let sandbox = sandbox(data, limits)?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match self.json {
             true => writeln!(out, "{}", object(&inspection))?,
             false => tell(&inspection, &mut out)?,

@@ -1,7 +1,7 @@
 //! `pp-host keys`.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, session};
+use crate::cli::{Exit, output, session};
 use clap::Subcommand;
 use engine::api::{Operation, OperationOutcome};
 use engine::issuer::Keyring;
@@ -46,7 +46,7 @@ impl Keys {
                     }
                 }
                 writeln!(
-                    anstream::stdout(),
+                    output::stdout(),
                     "{key_id} is revoked; publish the new key set: pp-host keys export"
                 )?;
             }
@@ -82,7 +82,7 @@ fn rotate(data: &Data) -> anyhow::Result<()> {
             other => return Err(session::unexpected(&other)),
         },
     };
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     for id in made {
         writeln!(out, "{id} signs {} receipts from now on", trust::scope_of(&id))?;
     }
@@ -92,12 +92,12 @@ fn rotate(data: &Data) -> anyhow::Result<()> {
 fn export(data: &Data) -> anyhow::Result<()> {
     let (folder, _store) = data.read()?;
     let keys = Keyring::public(&folder.keys())?;
-    Ok(writeln!(anstream::stdout(), "{}", keys.to_json())?)
+    Ok(writeln!(output::stdout(), "{}", keys.to_json())?)
 }
 
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let (folder, _store) = data.read()?;
-    let mut out = anstream::stdout().lock();
+    let mut out = output::stdout();
     for key in Keyring::public(&folder.keys())?.keys() {
         let (id, status, created) = (&key.key_id, key.status.as_str(), key.created_at);
         let revoked = key.revoked_at;

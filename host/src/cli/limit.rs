@@ -4,6 +4,7 @@ use crate::cli::data_dir::Data;
 use clap::Args;
 use engine::limits;
 use engine::limits::{Limit, Settings};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
@@ -57,6 +58,15 @@ impl FromStr for Change {
 }
 
 impl LimitArgs {
+    /// The words of a command line that mean the same.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let config = self.config.iter().flat_map(|file| [OsString::from("--config"), file.into()]);
+        let limits = self.limits.iter().flat_map(|Change { limit, value }| {
+            [OsString::from("--limit"), format!("{}={value}", limit.name).into()]
+        });
+        config.chain(limits).collect()
+    }
+
     /// The settings: what the file says, changed by what the command line says.
     pub(crate) fn settings(&self, data: &Data) -> anyhow::Result<Settings> {
         let default = data.path.join(FILE);

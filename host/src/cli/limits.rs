@@ -1,8 +1,8 @@
 //! `pp-host limits`.
 
-use crate::cli::Exit;
 use crate::cli::data_dir::Data;
 use crate::cli::limit::LimitArgs;
+use crate::cli::{Exit, output};
 use clap::Args;
 use engine::limits::{Origin, Resolved};
 use std::io::Write as _;
@@ -25,7 +25,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         for resolved in self.limits.settings(data)?.resolve(self.tenant.as_ref()) {
             if self.json {
                 writeln!(out, "{}", json(&resolved))?;

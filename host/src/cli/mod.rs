@@ -5,6 +5,7 @@
 
 mod approvals;
 mod args;
+mod ask;
 mod audit;
 mod authority;
 mod backup;
@@ -16,11 +17,14 @@ mod decisions;
 mod deployments;
 mod drill;
 mod feed;
+mod hint;
 mod inspect;
 mod instances;
 mod keys;
 mod limit;
 mod limits;
+mod new;
+mod output;
 mod pack;
 mod passkeys;
 mod policy;
@@ -30,6 +34,8 @@ mod receipts;
 mod run;
 mod serve;
 mod session;
+mod shells;
+mod since;
 mod submit;
 mod tokens;
 mod transcript;
@@ -37,6 +43,7 @@ mod trust_on_record;
 mod verify;
 mod watch;
 mod work;
+mod world;
 
 use clap::{Parser, Subcommand};
 use receipt::Decision;
@@ -47,7 +54,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs tenant workflows in a sandbox, and lets nothing consequential happen without a verified receipt.
 #[derive(Debug, Parser)]
-#[command(name = "pp-host", version, max_term_width = 100)]
+#[command(name = "pp-host", bin_name = "pp-host", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     data: data_dir::Data,
@@ -122,11 +129,16 @@ enum Command {
     Bench(bench::Bench),
     /// Try the attack suite against this binary, on this machine, in temporary folders.
     Drill(drill::Drill),
+    /// Make a folder with a workflow that runs as it stands.
+    New(new::New),
+    /// Print the world that components are written against, in WIT.
+    Wit(world::Wit),
+    /// Print what completes commands in a shell.
+    Completions(shells::Completions),
+    /// Print the manual page, or that of one command.
+    Man(shells::Man),
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
-    /// Compile a component from standard input, for the process that has started this one.
-    #[command(name = sandbox::COMPILE, hide = true)]
-    Compile,
 }
 
 /// The exit codes of every subcommand but `verify`.
@@ -152,64 +164,73 @@ impl From<Exit> for ExitCode {
 
 /// Parses, dispatches, reports.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage(error),
-    };
     if let Err(error) = outlive_full_files() {
         complain(&format!("cannot set up a signal handler: {error}"));
         return Exit::Error.into();
     }
-    let data = &cli.data;
+    // Not among the commands: people have no use for it.
+    if std::env::args_os().nth(1).is_some_and(|word| word == sandbox::COMPILE) {
+        return sandbox::compile_for_parent();
+    }
+    let Cli { data, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(error),
+    };
     // Nearly every command opens a folder with keys, or a decider's.
-    if !matches!(cli.command, Command::Compile)
-        && let Err(error) = engine::forbid_core_dumps()
-    {
+    if let Err(error) = engine::forbid_core_dumps() {
         complain(&format!(
             "cannot keep this process from writing core dumps, which would hold its keys: {error}"
         ));
         return Exit::Error.into();
     }
-    let exit = match cli.command {
-        Command::Verify(verify) => return verify.execute(),
-        Command::Drill(drill) => drill.execute(),
-        Command::Backup(backup) => backup.execute(data),
-        Command::Bench(bench) => bench.execute(data),
-        Command::Compile => return sandbox::compile_for_parent(),
-        Command::Inspect(inspect) => inspect.execute(data),
-        Command::Run(run) => run.execute(data),
-        Command::Resume(resume) => resume.execute(data),
-        Command::Submit(submit) => submit.execute(data),
-        Command::Work(work) => work.execute(data),
-        Command::Serve(serve) => serve.execute(data),
-        Command::Watch(watch) => watch.execute(data),
-        Command::Instances(instances) => instances.execute(data),
-        Command::Approvals(approvals) => approvals.execute(data),
-        Command::Approve(decide) => decide.execute(data, Decision::Approved),
-        Command::Deny(decide) => decide.execute(data, Decision::Denied),
-        Command::Review(review) => review.execute(data),
-        Command::Withdraw(withdraw) => withdraw.execute(data),
-        Command::Revoke(revoke) => revoke.execute(data),
-        Command::Freeze(freeze) => freeze.freeze(data),
-        Command::Thaw(thaw) => thaw.thaw(data),
-        Command::Authority(authority) => authority.execute(data),
-        Command::Deciders(deciders) => deciders.execute(data),
-        Command::Tokens(tokens) => tokens.execute(data),
-        Command::Policy(policy) => policy.execute(data),
-        Command::Audit(audit) => audit.execute(data),
-        Command::Logs(logs) => logs.execute(data),
-        Command::Receipts(receipts) => receipts.execute(data),
-        Command::Deployments(deployments) => deployments.execute(data),
-        Command::Limits(limits) => limits.execute(data),
-        Command::Keys(keys) => keys.execute(data),
-    };
-    match exit {
-        Ok(exit) => exit.into(),
-        // Whoever read our output has stopped reading: not an error of ours.
-        Err(error) if is_broken_pipe(&error) => Exit::Done.into(),
-        Err(error) => {
-            complain(&format!("{error:#}"));
-            Exit::Error.into()
+    if let Command::Verify(verify) = command {
+        return output::finish(verify.execute(), verify::USAGE).into();
+    }
+    let exit = command.execute(&data).unwrap_or_else(|error| {
+        complain(&hint::complete(&data, &format!("{error:#}")));
+        Exit::Error
+    });
+    output::finish(exit as u8, Exit::Error as u8).into()
+}
+
+impl Command {
+    fn execute(self, data: &data_dir::Data) -> anyhow::Result<Exit> {
+        match self {
+            Self::Run(run) => run.execute(data),
+            Self::Resume(resume) => resume.execute(data),
+            Self::Submit(submit) => submit.execute(data),
+            Self::Work(work) => work.execute(data),
+            Self::Serve(serve) => serve.execute(data),
+            Self::Watch(watch) => watch.execute(data),
+            Self::Instances(instances) => instances.execute(data),
+            Self::Inspect(inspect) => inspect.execute(data),
+            Self::Approvals(approvals) => approvals.execute(data),
+            Self::Approve(decide) => decide.execute(data, Decision::Approved),
+            Self::Deny(decide) => decide.execute(data, Decision::Denied),
+            Self::Review(review) => review.execute(data),
+            Self::Withdraw(withdraw) => withdraw.execute(data),
+            Self::Revoke(revoke) => revoke.execute(data),
+            Self::Freeze(freeze) => freeze.freeze(data),
+            Self::Thaw(thaw) => thaw.thaw(data),
+            Self::Authority(authority) => authority.execute(data),
+            Self::Deciders(deciders) => deciders.execute(data),
+            Self::Tokens(tokens) => tokens.execute(data),
+            Self::Policy(policy) => policy.execute(data),
+            Self::Audit(audit) => audit.execute(data),
+            Self::Logs(logs) => logs.execute(data),
+            Self::Receipts(receipts) => receipts.execute(data),
+            Self::Deployments(deployments) => deployments.execute(data),
+            Self::Limits(limits) => limits.execute(data),
+            Self::Keys(keys) => keys.execute(data),
+            Self::Backup(backup) => backup.execute(data),
+            Self::Bench(bench) => bench.execute(data),
+            Self::Drill(drill) => drill.execute(),
+            Self::New(new) => new.execute(data),
+            Self::Wit(wit) => wit.execute(),
+            Self::Completions(completions) => completions.execute(),
+            Self::Man(man) => man.execute(),
+            // Has exit codes of its own.
+            Self::Verify(_) => Ok(Exit::Done),
         }
     }
 }
@@ -286,16 +307,12 @@ fn with_visible_arguments(error: clap::Error) -> clap::Error {
 /// `verify` gives 2 another meaning, so its usage errors get the specification's 64.
 fn usage(error: clap::Error) -> ExitCode {
     let error = if error.use_stderr() { with_visible_arguments(error) } else { error };
-    let _ = error.print();
     let verifying = std::env::args_os().any(|argument| argument == "verify");
-    match (error.use_stderr(), verifying) {
-        (false, _) => Exit::Done.into(),
-        (true, true) => ExitCode::from(verify::USAGE),
-        (true, false) => Exit::Usage.into(),
+    if !error.use_stderr() {
+        let _ = write!(output::stdout(), "{}", error.render().ansi());
+        let lost = if verifying { verify::USAGE } else { Exit::Error as u8 };
+        return output::finish(Exit::Done as u8, lost).into();
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    causes.any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    let _ = error.print();
+    if verifying { verify::USAGE.into() } else { Exit::Usage.into() }
 }

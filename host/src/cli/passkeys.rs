@@ -1,8 +1,9 @@
 //! `pp-host deciders invite` and `confirm`: how a person comes to decide with a passkey.
 
 use crate::cli::data_dir::Data;
-use crate::cli::session;
+use crate::cli::hint::Hint;
 use crate::cli::trust_on_record::{none_yet, read};
+use crate::cli::{output, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::trust::Trust;
@@ -71,13 +72,14 @@ impl Invite {
         let invite = engine::Invite { decider, roles, tenants, relying_party, lifetime: self.expires };
         let (act, code) = invite.act(SystemClock.now())?;
         session::say(data, act)?;
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         writeln!(out, "{page}/register#{code}")?;
         writeln!(
             out,
-            "{0} opens this link once, within {1}, and registers a passkey; it counts when you have confirmed the id that {0} reads there: pp-host deciders confirm {0} KEY_ID",
+            "{0} opens this link once, within {1}, and registers a passkey; it counts when you have confirmed the id that {0} reads there: {2}",
             self.decider,
-            policy::show_duration(self.expires)
+            policy::show_duration(self.expires),
+            Hint::new(data, &["deciders", "confirm", self.decider.as_str(), "KEY_ID"])
         )?;
         Ok(())
     }
@@ -104,7 +106,7 @@ impl Confirm {
         let mut tried: Trust = trust.clone();
         acts.iter().try_for_each(|act| tried.apply(SystemClock.now(), act))?;
         acts.into_iter().try_for_each(|act| session::say(data, act))?;
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         writeln!(out, "{} decides with passkey {}", self.decider, self.key_id)?;
         if first {
             writeln!(

@@ -3,18 +3,23 @@
 use crate::cli::data_dir::Data;
 use anyhow::{Context as _, bail};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The policy's file in the data folder, in each of the languages.
 const FILES: [&str; 2] = ["policy.toml", "policy.cedar"];
 
 /// The policy of the data folder, where there is one.
 pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
+    // Who can write to it decides what is allowed.
+    find(data)?.map(|file| parse(&file, store::ownership::read_to_string(&file))).transpose()
+}
+
+/// The file of the policy, where there is one.
+pub(crate) fn find(data: &Data) -> anyhow::Result<Option<PathBuf>> {
     let files: Vec<_> = FILES.iter().map(|name| data.path.join(name)).filter(|file| file.exists()).collect();
     match files.as_slice() {
         [] => Ok(None),
-        // Who can write to it decides what is allowed.
-        [file] => parse(file, store::ownership::read_to_string(file)).map(Some),
+        [file] => Ok(Some(file.clone())),
         _ => bail!("there are both {} and {} in {data}: keep the one that is meant", FILES[0], FILES[1]),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::verify::{Receipt, describe, label};
-use crate::cli::{Exit, json_line, visible_json};
+use crate::cli::{Exit, json_line, output, visible_json};
 use anyhow::Context as _;
 use clap::Subcommand;
 use engine::issuer::Keyring;
@@ -57,7 +57,7 @@ enum Kind {
 impl Receipts {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (folder, store) = data.read()?;
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match self {
             Self::List { json } => {
                 for (_, line) in list(&store, *json)? {

@@ -3,22 +3,22 @@
 use crate::cli::args::Workflow;
 use crate::cli::data_dir::{Data, Which};
 use crate::cli::decide::Manner;
+use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
 use crate::cli::transcript::Story;
-use crate::cli::{Exit, progress, session};
+use crate::cli::{Exit, hint, progress, session};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::api::{Operation, OperationOutcome};
 use engine::control::Control;
 use engine::issuer::{IssueError, Judgement, Keyring, Request};
-use engine::{Clock as _, Error, Host, Start, Status, SystemClock, Waiting};
-use receipt::{Decision, Scope};
-use std::path::Path;
+use engine::{Clock as _, Error, Host, Start, Status, SystemClock, Waiting, history};
+use receipt::Scope;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Fact, InstanceKey, ScheduleStore as _, StoreError, StoredReceipt};
-use workflow::{Effect, Entry, Quoted, Wait};
+use workflow::{Quoted, Wait};
 
 /// Run a workflow until it ends or waits.
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ impl Resume {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let key = self.which.key();
+        let key = self.which.key()?;
         data.read()?.1.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         if let Some(manner) = manner
             && session::works_elsewhere(data)
@@ -132,7 +132,7 @@ impl Resume {
 fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner) -> anyhow::Result<Exit> {
     let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
     let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
-    story.request(&request);
+    show(story, manner, &request);
     let Some(Judgement { decision, reason, .. }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
     let (request, attended) = (request.id, manner.attended());
     match session::operate(data, Operation::DecideAsDemo { request, decision, attended, reason })? {
@@ -157,12 +157,18 @@ struct Session<'a> {
     heard: Heard,
     manner: Manner,
     story: Story,
-    data: &'a Path,
+    data: &'a Data,
+    limits: &'a LimitArgs,
 }
 
 impl<'a> Session<'a> {
     /// Where people decide, nobody decides here for show.
-    fn open(data: &'a Data, common: &Common, named: Option<Manner>, default: Manner) -> anyhow::Result<Self> {
+    fn open(
+        data: &'a Data,
+        common: &'a Common,
+        named: Option<Manner>,
+        default: Manner,
+    ) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
         let heard = Heard::default();
         let tell = heard.clone();
@@ -182,7 +188,7 @@ impl<'a> Session<'a> {
         if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
             story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
         }
-        Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data: &data.path })
+        Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data, limits: &common.limits })
     }
 
     /// Drives the instance, and decides what it waits for, until it ends or nobody decides.
@@ -190,20 +196,21 @@ impl<'a> Session<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
-                Status::Completed(_) | Status::Failed(_) if was_denied(&self.host.audit(Some(key))?) => {
+                Status::Completed(_) | Status::Failed(_)
+                    if history::was_denied(&self.host.audit(Some(key))?) =>
+                {
                     break Exit::Denied;
                 }
                 Status::Completed(_) => break Exit::Done,
                 Status::Failed(_) => break Exit::Error,
                 Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
                 Status::Paused { by } => bail!(
-                    "{key} was paused by {by}: let it go on with pp-host instances resume {} --tenant {}",
-                    key.instance,
-                    key.tenant
+                    "{key} was paused by {by}: let it go on with pp-host instances resume {}",
+                    hint::name(key)
                 ),
                 Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
                 Status::Waiting(wait) => match wait.request() {
-                    Some(request) => match self.decided(&self.host.request(request)?)? {
+                    Some(request) => match self.decided(key, &self.host.request(request)?)? {
                         true => {}
                         false => break Exit::Waiting,
                     },
@@ -212,33 +219,26 @@ impl<'a> Session<'a> {
             }
         };
         if exit == Exit::Waiting {
-            let tenant = &key.tenant;
-            self.story.detail(
-                "go on",
-                format_args!(
-                    "pp-host resume {} --tenant {tenant} --data {}",
-                    key.instance,
-                    self.data.display()
-                ),
-            );
+            self.story.detail("go on", self.go_on(key));
         }
         self.story.say(
             Style::new().bold(),
             "kept in",
-            format_args!("{} (journal.sqlite, keys/, deployments/)", self.data.display()),
+            format_args!("{} (journal.sqlite, keys/, deployments/)", self.data),
         );
         Ok(exit)
     }
 
     /// Shows a request and decides it, if that is for us to do.
-    fn decided(&self, request: &Request) -> anyhow::Result<bool> {
-        self.story.request(request);
+    fn decided(&self, key: &InstanceKey, request: &Request) -> anyhow::Result<bool> {
+        show(self.story, self.manner, request);
         let Some(judgement) = self.manner.decide(request)? else {
             for shortfall in self.host.standing(&request.id)?.shortfalls {
-                self.story.detail("warning", shortfall);
+                self.story.detail("warning", hint::complete(self.data, &shortfall.to_string()));
             }
-            let how = format_args!("pp-host approve {} --as NAME, or deny", request.id);
-            self.story.detail("decide", how);
+            for (decision, hint) in hint::decide(self.data, self.host.scope()?, key, &request.id) {
+                self.story.detail(decision, hint);
+            }
             return Ok(false);
         };
         match self.host.decide(&request.id, &judgement) {
@@ -257,6 +257,10 @@ impl<'a> Session<'a> {
         let now = SystemClock.now().as_millis();
         let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
         let left = Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1));
+        if left > LONG || wait.due().is_none() {
+            self.story.detail("stop", "^C is safe: everything so far is recorded");
+            self.story.detail("go on", self.go_on(key));
+        }
         // It may have been told before anybody listened.
         if self.host.status(key)? == Status::Waiting(wait) {
             self.heard.more_than(heard, left);
@@ -264,9 +268,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// The command that goes on with an instance as this one does.
+    fn go_on(&self, key: &InstanceKey) -> Hint {
+        Hint::new(self.data, &["resume", &hint::name(key)]).with(self.limits.words())
+    }
+
     /// Verifies what was just issued as a stranger would: with the public keys, from the signed bytes.
     fn verified(&self, stored: &StoredReceipt) -> anyhow::Result<()> {
-        let keys = Keyring::public(&self.data.join("keys"))?;
+        let keys = Keyring::public(&self.data.path.join("keys"))?;
         let verified = receipt::verify(&stored.artifact, &keys)?;
         let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
         verified.open(&opening)?;
@@ -274,6 +283,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 }
+
+/// Shows a request before it is decided; asking shows it itself.
+fn show(story: Story, manner: Manner, request: &Request) {
+    if manner != Manner::Ask {
+        story.request(request);
+    }
+}
+
+/// What a person waits for without wondering.
+const LONG: Duration = Duration::from_secs(5);
 
 /// How many facts were recorded, for whoever waits for the next.
 #[derive(Clone, Default)]
@@ -297,15 +316,4 @@ impl Heard {
     fn more_than(&self, before: u64, longest: Duration) {
         drop(self.0.1.wait_timeout_while(self.lock(), longest, |heard| *heard <= before));
     }
-}
-
-/// Whether an action was denied and none took place, as far as is known.
-pub(crate) fn was_denied(facts: &[Fact]) -> bool {
-    let denied =
-        facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
-    let acted = facts.iter().any(|fact| match &fact.entry {
-        Entry::Performed { effect, .. } => !matches!(effect, Effect::Failed { .. }),
-        _ => false,
-    });
-    denied && !acted
 }

@@ -1,8 +1,9 @@
 //! A host that a command opens to change something: the data folder is this process's until the command ends.
 
 use crate::cli::data_dir::Data;
+use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{complain, data_dir, policy_file};
+use crate::cli::{complain, data_dir, hint, policy_file};
 use anyhow::Context as _;
 use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use engine::control::{Control, ControlClient, ControlError};
@@ -182,10 +183,12 @@ pub(crate) fn works_elsewhere(data: &Data) -> bool {
 
 /// How an instance goes on that can.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
-    match (works_elsewhere(data), key.tenant.as_str()) {
-        (true, _) => format!("{key} goes on where pp-host work runs"),
-        (false, data_dir::TENANT) => format!("go on with pp-host resume {}", key.instance),
-        (false, tenant) => format!("go on with pp-host resume {} --tenant {tenant}", key.instance),
+    match works_elsewhere(data) {
+        true => format!("{key} goes on in the process that works here"),
+        false => format!(
+            "no process works here, so {key} stands still until: {}",
+            Hint::new(data, &["resume", &hint::name(key)])
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::args::Workflow;
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line, session};
+use crate::cli::{Exit, json_line, output, session};
 use clap::Args;
 use engine::api::{Created, Operation, OperationOutcome, Submit as Submitted};
 use serde_json::json;
@@ -41,7 +41,7 @@ impl Submit {
             OperationOutcome::Submitted { key, created } => (key, created),
             other => return Err(session::unexpected(&other)),
         };
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         match (self.json, created) {
             (true, created) => {
                 let line = json!({ "tenant": key.tenant, "instance": key.instance, "created": created });

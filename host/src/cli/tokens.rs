@@ -1,7 +1,7 @@
 //! `pp-host tokens`: what programs show over HTTP.
 
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line, session, trust_on_record};
+use crate::cli::{Exit, json_line, output, session, trust_on_record};
 use clap::{Args, Subcommand};
 use engine::api::TokenScope;
 use engine::trust::{Act, NewToken, Token, TokenId};
@@ -80,7 +80,7 @@ impl Tokens {
             Self::List { json } => list(data, *json)?,
             Self::Revoke { token, reason } => {
                 session::say(data, Act::TokenRevoked { token: token.clone(), reason: reason.clone() })?;
-                writeln!(anstream::stdout(), "token {token} is good for nothing any more")?;
+                writeln!(output::stdout(), "token {token} is good for nothing any more")?;
             }
         }
         Ok(Exit::Done)
@@ -101,7 +101,7 @@ impl Create {
         };
         session::say(data, created)?;
         // The token alone is what a program reads; what a person reads besides goes where errors go.
-        writeln!(anstream::stdout(), "{}", token.text())?;
+        writeln!(output::stdout(), "{}", token.text())?;
         crate::cli::complain(&format!(
             "token {} is good until {expires_at}; it is shown this once, and kept nowhere",
             token.id
@@ -112,7 +112,7 @@ impl Create {
 
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let trust = trust_on_record::read(data)?;
-    let (now, mut out) = (SystemClock.now(), anstream::stdout().lock());
+    let (now, mut out) = (SystemClock.now(), output::stdout());
     for (id, token) in trust.tokens() {
         let Token { tenant, scopes, created_at, expires_at, revoked_at, .. } = token;
         let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();

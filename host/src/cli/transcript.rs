@@ -1,6 +1,6 @@
 //! The facts of a run as they happen: lines for people, or one JSON object a line for programs.
 
-use crate::cli::json_line;
+use crate::cli::{json_line, output};
 use anstyle::{AnsiColor, Style};
 use engine::issuer::Request;
 use sandbox::Program;
@@ -22,12 +22,12 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl Story {
-    /// One fact. A reader that has gone away does not stop the workflow.
+    /// One fact.
     pub(crate) fn fact(self, fact: &Fact) {
         if self.json
             && let Ok(line) = json_line(fact)
         {
-            let _ = writeln!(anstream::stdout(), "{line}");
+            let _ = writeln!(output::stdout(), "{line}");
         }
         self.tell(&fact.entry);
     }
@@ -75,7 +75,7 @@ impl Story {
     fn line(self, text: impl Display) {
         let _ = match self.json {
             true => writeln!(anstream::stderr(), "{text}"),
-            false => writeln!(anstream::stdout(), "{text}"),
+            false => writeln!(output::stdout(), "{text}"),
         };
     }
 

@@ -2,9 +2,9 @@
 
 use crate::cli::data_dir::{Data, OneOrAll};
 use crate::cli::feed::line;
-use crate::cli::run::was_denied;
-use crate::cli::{Exit, json_line};
+use crate::cli::{Exit, json_line, output};
 use clap::Args;
+use engine::history::was_denied;
 use std::io::Write as _;
 use std::time::Duration;
 use std::{io, thread};
@@ -36,7 +36,7 @@ const AT_ONCE: u32 = 100;
 impl Watch {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        match self.which.key() {
+        match self.which.key()? {
             Some(key) => self.follow(&store, &key),
             None => self.follow_all(&store),
         }
@@ -51,6 +51,7 @@ impl Watch {
             seen.extend(new);
             match end(&seen) {
                 Some(exit) if idle => return Ok(exit),
+                None if !output::is_open() => return Ok(Exit::Done),
                 None if idle => thread::sleep(LOOK),
                 _ => {}
             }
@@ -63,6 +64,7 @@ impl Watch {
             let new = store.facts_after(last, AT_ONCE)?;
             new.iter().try_for_each(|fact| self.tell(fact))?;
             match new.last() {
+                _ if !output::is_open() => return Ok(Exit::Done),
                 Some(fact) => last = fact.seq,
                 None => thread::sleep(LOOK),
             }
@@ -70,7 +72,7 @@ impl Watch {
     }
 
     fn tell(&self, fact: &Fact) -> io::Result<()> {
-        let mut out = anstream::stdout();
+        let mut out = output::stdout();
         match self.json {
             true => writeln!(out, "{}", json_line(fact)?),
             false => writeln!(out, "{}", line(fact)),

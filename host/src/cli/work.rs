@@ -2,6 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::feed::{Bulletin, Feed};
+use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
 use crate::cli::{Exit, complain, session};
 use clap::Args;
@@ -82,9 +83,12 @@ impl Working {
         let stops = Stops::listen(&runtime)?;
         let control = host.listen()?;
         if host.scope()? == Scope::Demo {
-            complain(
-                "no decider is registered: requests wait until one is (pp-host deciders add NAME --role ROLE --key FILE), or until they are decided as a demonstration (pp-host resume INSTANCE --approve, or --deny)",
-            );
+            let demo = Hint::new(data, &["resume", "INSTANCE", "--approve"]);
+            let earnest = Hint::new(data, &["deciders", "add", "NAME", "--role", "ROLE", "--key", "FILE"]);
+            complain(&format!(
+                "no decider is registered: a request waits until it is decided as a demonstration: {demo}"
+            ));
+            complain(&format!("or until a decider is registered: {earnest}"));
         }
         complain(&format!("working in {data}, until SIGTERM or ^C"));
         if let Some(server) = &server {

@@ -23,8 +23,8 @@ pub use read_only::ReadOnlyHost;
 pub use submit::{Created, Submit};
 pub use view::{
     AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
-    KeptReceipt, LimitRow, OpenAction, ReceiptFate, ReceiptRow, RequestDetail, RequestRow, RequestStatistics,
-    StateDetail, UsageRow, View, WaitsFor,
+    KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptFate, ReceiptRow, RequestDetail,
+    RequestRow, RequestStatistics, StateDetail, UsageRow, View, WaitsFor,
 };
 
 use crate::issuer::{DemoDecider, Judgement};

@@ -1,6 +1,8 @@
 //! What can be looked up in a host, one value each, and who may look.
 
 use crate::access::{About, Right};
+use crate::history::RequestOutcome;
+use receipt::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState};
 use workflow::{ReceiptId, RequestId, TenantId};
@@ -15,6 +17,10 @@ pub enum Query {
         tenant: Option<TenantId>,
         /// In this state only.
         status: Option<InstanceState>,
+        /// Those that follow this one in the list: older ones.
+        after: Option<InstanceKey>,
+        /// In their state since then or later.
+        since: Option<Timestamp>,
         /// At most so many.
         limit: u32,
     },
@@ -46,6 +52,19 @@ pub enum Query {
     Requests {
         /// Of this tenant only.
         tenant: Option<TenantId>,
+    },
+    /// Requests with how each ended, newest first. Answered with `View::RequestLog`.
+    RequestLog {
+        /// Of this tenant only.
+        tenant: Option<TenantId>,
+        /// That ended so; all, those that wait among them, where it is not named.
+        outcome: Option<RequestOutcome>,
+        /// Those that follow this one in the list: older ones.
+        after: Option<RequestId>,
+        /// Made then or later.
+        since: Option<Timestamp>,
+        /// At most so many.
+        limit: u32,
     },
     /// One request: what would be signed, and how decisions about it stand. Answered with `View::Request`.
     Request {
@@ -134,7 +153,9 @@ impl Query {
                 AuditScope::Tenant(tenant) => (Right::SeeInstances, About::Tenant(tenant)),
                 AuditScope::Instance(key) => (Right::SeeInstances, About::Tenant(&key.tenant)),
             },
-            Self::Requests { tenant } => (Right::SeeRequests, own_or(tenant)),
+            Self::Requests { tenant } | Self::RequestLog { tenant, .. } => {
+                (Right::SeeRequests, own_or(tenant))
+            }
             Self::Request { request } | Self::Explain { request } => {
                 (Right::SeeRequests, About::Request(request))
             }

@@ -7,7 +7,7 @@ use crate::runtime::requests;
 use crate::trust::{Judge, Recall, Trust};
 use crate::{Clock as _, Error, SystemClock, Waiting};
 use policy::Policy;
-use receipt::{KeySet, Timestamp};
+use receipt::{KeySet, Scope, Timestamp};
 use std::io::ErrorKind;
 use std::path::Path;
 use store::ActStore as _;
@@ -22,6 +22,7 @@ pub struct ReadOnlyHost {
     settings: Settings,
     trust: Trust,
     keys: KeySet,
+    governed: bool,
     policy: Box<dyn Policy>,
 }
 
@@ -48,6 +49,7 @@ impl ReadOnlyHost {
             settings,
             trust,
             keys,
+            governed: policy.is_some(),
             policy: policy.unwrap_or_else(|| Box::new(policy::ask_one())),
         })
     }
@@ -75,6 +77,12 @@ impl ReadOnlyHost {
     #[must_use]
     pub fn store(&self) -> &Sqlite {
         &self.store
+    }
+
+    /// What the decisions here count for: a demonstration, as long as no policy and no person decides.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        if self.governed || self.trust.is_earnest() { Scope::Production } else { Scope::Demo }
     }
 
     /// The policy that governs.

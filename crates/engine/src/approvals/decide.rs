@@ -1,5 +1,6 @@
 //! Deciding: requests that wait, and signed statements about them.
 
+use crate::history::RequestEnd;
 use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Purpose, Request};
 use crate::runtime::journals::Loaded;
@@ -278,10 +279,11 @@ impl Host {
         let gate = self.0.gate();
         let mut recall = Recall::new(&*self.0.journals.store, self.0.judge(&gate, &trust, at));
         requests::recall(&mut recall, &mut request)?;
+        let end = RequestEnd::of(&facts, id);
         let look = self.0.journals.load_at(&key, facts)?;
-        check_pending(id, &look.replay)?;
+        check_pending(id, &look.replay, end.as_ref())?;
         if self.0.now()? >= request.expires_at {
-            let state = "it has lapsed; drive the instance, which will be told";
+            let state = "it has lapsed; drive the instance, which will be told".to_owned();
             return Err(Error::NotWaiting { request: id.clone(), state });
         }
         Ok((key, request, look))
@@ -402,7 +404,7 @@ fn says<'a>(
     issued: Option<(&'a Issued, Option<Signed>)>,
 ) -> impl Fn(&Snapshot<'_>) -> Result<Update, Error> + use<'a> {
     move |stand| {
-        check_pending(id, stand.replay)?;
+        check_pending(id, stand.replay, RequestEnd::of(stand.facts, id).as_ref())?;
         if signed.is_some_and(|signed| signed != requests::signatures(stand.facts, id).count()) {
             return Err(Error::SignedMeanwhile(id.clone()));
         }
@@ -412,12 +414,13 @@ fn says<'a>(
     }
 }
 
-fn check_pending(id: &RequestId, replay: &Replay) -> Result<(), Error> {
+fn check_pending(id: &RequestId, replay: &Replay, end: Option<&RequestEnd>) -> Result<(), Error> {
     let not_waiting = |state| Err(Error::NotWaiting { request: id.clone(), state });
-    match replay.is_pending(id) {
-        true => Ok(()),
-        false if replay.status().has_ended() => not_waiting("its instance has ended"),
-        false => not_waiting("it was decided, withdrawn, or has lapsed"),
+    match (replay.is_pending(id), end) {
+        (true, _) => Ok(()),
+        (false, Some(end)) => not_waiting(end.to_string()),
+        (false, None) if replay.status().has_ended() => not_waiting("its instance has ended".to_owned()),
+        (false, None) => not_waiting("its workflow went back to before it".to_owned()),
     }
 }
 

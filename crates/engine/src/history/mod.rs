@@ -1,13 +1,15 @@
 //! What an instance has done so far, for people and programs: its journal, folded by what it asked for.
 
 mod calls;
+mod ending;
 
 pub use calls::{Call, Stage};
+pub use ending::{RequestEnd, RequestOutcome, UnknownOutcome};
 
 use crate::Error;
-use receipt::{Digest, PersonId, Timestamp};
+use receipt::{Decision, Digest, PersonId, Timestamp};
 use store::{Fact, InstanceKey};
-use workflow::{ActorId, Entry, Limits, Replay, Status, Unknown};
+use workflow::{ActorId, Effect, Entry, Limits, Replay, Status, Unknown};
 
 /// An instance's course.
 #[derive(Debug, Clone)]
@@ -86,6 +88,18 @@ impl History {
             unknown: replay.unknown(),
         })
     }
+}
+
+/// Whether an action was denied and none took place, as far as is known.
+#[must_use]
+pub fn was_denied(facts: &[Fact]) -> bool {
+    let denied =
+        facts.iter().any(|fact| matches!(fact.entry, Entry::Decided { decision: Decision::Denied, .. }));
+    let acted = facts.iter().any(|fact| match &fact.entry {
+        Entry::Performed { effect, .. } => !matches!(effect, Effect::Failed { .. }),
+        _ => false,
+    });
+    denied && !acted
 }
 
 fn events(facts: &[Fact]) -> Events {

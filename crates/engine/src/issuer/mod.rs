@@ -223,11 +223,11 @@ pub enum IssueError {
     #[error("there is no active key for {0} receipts: make one with pp-host keys rotate")]
     NoActiveKey(Scope),
     /// Somebody has stopped everything.
-    #[error("approvals are frozen since {}: {}; pp-host thaw ends it", .0.since, Quoted(&.0.reason))]
+    #[error("approvals are frozen since {}: {}; pp-host thaw --reason WORDS ends it", .0.since, Quoted(&.0.reason))]
     Frozen(Freeze),
     /// Somebody decided alone, and nobody has looked at it.
     #[error(
-        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until somebody else has reviewed that: pp-host review {request}"
+        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until somebody else has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
     )]
     Unreviewed {
         /// Whose.

@@ -152,7 +152,7 @@ pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
     let tenant = Some(asked.tenant(&principal)?);
     let status = asked.query_value::<InstanceState>("status")?;
     let limit = asked.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE);
-    viewed(&asked.view(&principal, Query::Instances { tenant, status, limit })?)
+    viewed(&asked.view(&principal, Query::Instances { tenant, status, after: None, since: None, limit })?)
 }
 
 pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {

@@ -9,11 +9,11 @@ use crate::routes::Asked;
 use ::receipt::Decision;
 use axum::http::StatusCode;
 use axum::response::sse::Event;
-use engine::api::{InstanceRow, Query, View};
+use engine::api::{ListedInstance, Query, View};
 use maud::{Markup, html};
 use serde_json::json;
 use store::{Fact, InstanceKey, InstanceState};
-use workflow::{Effect, Entry};
+use workflow::{Effect, Entry, Quoted};
 
 /// Instances on the page.
 const SHOWN: u32 = 100;
@@ -31,7 +31,7 @@ pub(crate) fn list(asked: &Asked) -> Page {
     };
     let mut rows = Vec::new();
     for tenant in tenants {
-        let query = Query::Instances { tenant, status: None, limit: SHOWN };
+        let query = Query::Instances { tenant, status: None, after: None, since: None, limit: SHOWN };
         let View::Instances { instances, .. } = asked.view(&viewer.principal(), query)? else { continue };
         rows.extend(instances);
     }
@@ -45,7 +45,8 @@ pub(crate) fn list(asked: &Asked) -> Page {
     Ok(whole(Some(&viewer), Place::Instances, "Instances", &content))
 }
 
-fn line(row: &InstanceRow) -> Markup {
+fn line(listed: &ListedInstance) -> Markup {
+    let row = &listed.row;
     html! {
         li {
             div.head {
@@ -53,7 +54,12 @@ fn line(row: &InstanceRow) -> Markup {
                 span.pill { (row.tenant) }
                 (state(row.status))
             }
-            p.small { "since " (time(row.since)) }
+            @if let Some(workflow) = &listed.workflow { p.small { (Quoted(workflow).to_string()) } }
+            p.small {
+                "since " (time(row.since))
+                @if let Some(wait) = &listed.wait { ", waits for " (wait.to_string()) }
+                @if listed.denied { ", an action was denied" }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::args::Json;
 use crate::cli::data_dir::{Data, Which};
-use crate::cli::{Exit, args, json_line, session};
+use crate::cli::{Exit, args, json_line, output, session};
 use clap::{Args, ValueEnum};
 use engine::api::{Back, InstanceCommand, Operation, OperationOutcome};
 use serde_json::json;
@@ -127,14 +127,14 @@ enum Finding {
 
 impl Plain {
     pub(crate) fn handle(&self, data: &Data, handling: InstanceCommand) -> anyhow::Result<Exit> {
-        handle(data, self.which.key(), handling, &self.how)
+        handle(data, self.which.key()?, handling, &self.how)
     }
 }
 
 impl Terminate {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let terminate = InstanceCommand::Terminate { reason: self.reason.clone() };
-        handle(data, self.which.key(), terminate, &self.how)
+        handle(data, self.which.key()?, terminate, &self.how)
     }
 }
 
@@ -148,7 +148,7 @@ impl Restart {
             None => Back::Beginning,
         };
         let restart = InstanceCommand::Restart { back, component: component.into() };
-        handle(data, self.which.key(), restart, &self.how)
+        handle(data, self.which.key()?, restart, &self.how)
     }
 }
 
@@ -156,7 +156,7 @@ impl SendEvent {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let payload = self.payload.text("the event")?;
         let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
-        handle(data, self.which.key(), send, &self.how)
+        handle(data, self.which.key()?, send, &self.how)
     }
 }
 
@@ -168,7 +168,7 @@ impl Resolve {
         };
         let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
         let resolve = InstanceCommand::Resolve { receipt, finding, found_by: self.by.clone(), reason };
-        handle(data, self.which.key(), resolve, &self.how)
+        handle(data, self.which.key()?, resolve, &self.how)
     }
 }
 
@@ -188,7 +188,7 @@ fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -
         OperationOutcome::Done => None,
         other => return Err(session::unexpected(&other)),
     };
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     match (how.json, standing) {
         (true, standing) => {
             let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": standing });

@@ -1,14 +1,19 @@
 //! `pp-host instances list`.
 
-use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line};
+use crate::cli::data_dir::{Data, InstanceName};
+use crate::cli::hint::Hint;
+use crate::cli::limit::LimitArgs;
+use crate::cli::since::Since;
+use crate::cli::{Exit, complain, hint, json_line, output, session};
 use clap::Args;
-use serde_json::json;
+use engine::api::{ListedInstance, Principal, Query, ReadOnlyHost, View};
+use engine::{Clock as _, SystemClock};
+use receipt::Timestamp;
 use std::io::Write as _;
-use store::{InstanceState, InstanceSummary, ScheduleStore as _, Selection};
-use workflow::TenantId;
+use store::{InstanceKey, InstanceState};
+use workflow::{Quoted, TenantId};
 
-/// List instances, newest first.
+/// List instances, newest first: how each stands, its workflow, and what it waits for.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Of this tenant only.
@@ -18,6 +23,14 @@ pub(crate) struct List {
     /// That stand so: queued, running, waiting, paused, diverged, errored, complete, terminated.
     #[arg(long)]
     status: Option<InstanceState>,
+
+    /// That stand so since then or later: a time, a day, or how long ago, such as 12h.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// Go on after this one of the list.
+    #[arg(long, value_name = "INSTANCE")]
+    after: Option<InstanceName>,
 
     /// As many as that.
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -30,31 +43,87 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (_folder, store) = data.read()?;
-        // One more than is shown, to know whether there are more.
-        let limit = Some(self.limit.saturating_add(1));
-        let selection = Selection { tenant: self.tenant.clone(), standing: self.status, limit };
-        let found = store.list(&selection).wait()?;
-        let shown = usize::try_from(self.limit).unwrap_or(usize::MAX).min(found.len());
-        let mut out = anstream::stdout().lock();
-        for InstanceSummary { key, agenda, since } in &found[..shown] {
-            if self.json {
-                let line = json!({
-                    "tenant": key.tenant, "instance": key.instance, "status": agenda.standing, "since": since, "due": agenda.due,
-                });
-                writeln!(out, "{}", json_line(&line)?)?;
-                continue;
+        let after = self.after.as_ref().map(|after| after.key(self.tenant.as_ref())).transpose()?;
+        let query = Query::Instances {
+            tenant: self.tenant.clone(),
+            status: self.status,
+            after,
+            since: self.since.map(Since::moment),
+            limit: self.limit,
+        };
+        let settings = LimitArgs::default().settings(data)?;
+        let reading = ReadOnlyHost::open(&data.path, None)?.settings(settings);
+        let View::Instances { instances, more } = reading.view(&Principal::own(), query)? else {
+            anyhow::bail!("the host answered another question");
+        };
+        let mut out = output::stdout();
+        for listed in &instances {
+            match self.json {
+                true => writeln!(out, "{}", json_line(listed)?)?,
+                false => writeln!(out, "{}", sentence(listed))?,
             }
-            let until = match (agenda.standing, agenda.due) {
-                (InstanceState::Waiting, Some(due)) => format!(", until {due} at the latest"),
-                _ => String::new(),
-            };
-            writeln!(out, "{:<10}  {key}  since {since}{until}", agenda.standing)?;
         }
-        drop(out);
-        if shown < found.len() {
-            crate::cli::complain(&format!("there are more: --limit N shows more than {}", self.limit));
+        if let (true, Some(last)) = (more, instances.last()) {
+            complain(&format!("there are more: {}", self.next(data, last)));
         }
+        tell_of_due(data, &instances);
         Ok(Exit::Done)
     }
+
+    /// The command that shows what follows.
+    fn next(&self, data: &Data, last: &ListedInstance) -> Hint {
+        let mut words = vec!["--after".to_owned(), hint::name(&key(last)), "--limit".to_owned()];
+        words.push(self.limit.to_string());
+        let named = [
+            ("--tenant", self.tenant.as_ref().map(ToString::to_string)),
+            ("--status", self.status.map(|status| status.to_string())),
+            ("--since", self.since.map(|since| since.moment().to_string())),
+        ];
+        for (name, value) in named {
+            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+        }
+        words.extend(self.json.then(|| "--json".to_owned()));
+        Hint::new(data, &["instances", "list"]).with(words)
+    }
+}
+
+fn key(listed: &ListedInstance) -> InstanceKey {
+    InstanceKey { tenant: listed.row.tenant.clone(), instance: listed.row.instance.clone() }
+}
+
+fn sentence(listed: &ListedInstance) -> String {
+    let row = &listed.row;
+    let workflow = listed.workflow.as_ref().map_or_else(
+        || "its journal cannot be read".to_owned(),
+        |workflow| format!("workflow {}", Quoted(workflow)),
+    );
+    let mut words = format!("{:<10}  {}  {workflow}  since {}", row.status, key(listed), row.since);
+    if let Some(wait) = &listed.wait {
+        words.push_str(&format!("  for {wait}"));
+    }
+    if listed.denied {
+        words.push_str("  an action was denied");
+    }
+    words
+}
+
+/// What could go on, and does not because no process works in the folder.
+fn tell_of_due(data: &Data, instances: &[ListedInstance]) {
+    let now = SystemClock.now();
+    let mut due = instances.iter().filter(|listed| is_due(listed, now));
+    let Some(first) = due.next() else { return };
+    if session::works_elsewhere(data) {
+        return;
+    }
+    let all = Hint::new(data, &["work"]);
+    let one = Hint::new(data, &["resume", &hint::name(&key(first))]);
+    complain(&format!("{} of these could go on, but no process works here", due.count() + 1));
+    complain(&format!("let them all go on: {all}"));
+    complain(&format!("let one go on: {one}"));
+}
+
+fn is_due(listed: &ListedInstance, now: Timestamp) -> bool {
+    let can =
+        matches!(listed.row.status, InstanceState::Queued | InstanceState::Running | InstanceState::Waiting);
+    can && listed.row.due.is_some_and(|due| due <= now)
 }

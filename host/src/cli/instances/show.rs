@@ -1,10 +1,11 @@
 //! `pp-host instances show`.
 
 use crate::cli::data_dir::{Data, Which};
+use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, json_line};
+use crate::cli::{Exit, hint, json_line, output};
 use clap::Args;
-use engine::history::{Call, History};
+use engine::history::{Call, History, was_denied};
 use serde_json::{Value, json};
 use std::io::Write;
 use store::{InstanceSummary, JournalStore as _, ScheduleStore as _, StoreError};
@@ -27,14 +28,15 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
-        let key = self.which.key();
+        let key = self.which.key()?;
         let entered = store.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         let limits = self.limits.settings(data)?.of(&key.tenant).workflow;
-        let course = History::of(&store.facts(Some(&key)).wait()?, limits)?;
-        let mut out = anstream::stdout().lock();
+        let facts = store.facts(Some(&key)).wait()?;
+        let (course, denied) = (History::of(&facts, limits)?, was_denied(&facts));
+        let mut out = output::stdout();
         match self.json {
-            true => writeln!(out, "{}", json_line(&json(&course, &entered))?)?,
-            false => Shown { course: &course, entered: &entered }.write(&mut out)?,
+            true => writeln!(out, "{}", json_line(&json(&course, &entered, denied))?)?,
+            false => Shown { data, course: &course, entered: &entered, denied }.write(&mut out)?,
         }
         Ok(Exit::Done)
     }
@@ -42,15 +44,18 @@ impl Show {
 
 /// An instance for people.
 struct Shown<'a> {
+    data: &'a Data,
     course: &'a History,
     entered: &'a InstanceSummary,
+    denied: bool,
 }
 
 impl Shown<'_> {
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let History { key, workflow, actor, component, params, started_at, events, .. } = self.course;
         writeln!(out, "{key}")?;
-        writeln!(out, "  status     {} since {}", self.entered.agenda.standing, self.entered.since)?;
+        let denied = if self.denied { ", an action was denied" } else { "" };
+        writeln!(out, "  status     {} since {}{denied}", self.entered.agenda.standing, self.entered.since)?;
         self.write_status(out)?;
         writeln!(out, "  workflow   {}, actor {actor}", Quoted(workflow))?;
         for (what, person) in [("operated", &self.course.operator), ("submitted", &self.course.submitter)] {
@@ -70,7 +75,6 @@ impl Shown<'_> {
 
     fn write_status(&self, out: &mut impl Write) -> std::io::Result<()> {
         let key = &self.course.key;
-        let (id, tenant) = (&key.instance, &key.tenant);
         match &self.course.status {
             Status::Queued | Status::Running => Ok(()),
             Status::Waiting(Wait { on }) => {
@@ -78,14 +82,21 @@ impl Shown<'_> {
             }
             Status::Paused { by } => {
                 writeln!(out, "             by {}", Escaped(by))?;
-                writeln!(out, "             goes on with pp-host instances resume {id} --tenant {tenant}")
+                writeln!(
+                    out,
+                    "             go on: {}",
+                    Hint::new(self.data, &["instances", "resume", &hint::name(key)])
+                )
             }
             Status::Diverged { call, message } => {
                 writeln!(out, "             at call #{call}: {}", Quoted(message))?;
-                writeln!(
-                    out,
-                    "             goes on with pp-host instances restart {id} --tenant {tenant} --here --component GUEST, a guest that takes the old path; or from an earlier place, with --from STEP"
-                )
+                let restart = Hint::new(self.data, &["instances", "restart", &hint::name(key)]);
+                let (here, back) = (
+                    restart.clone().with(["--here", "--component", "GUEST"]),
+                    restart.with(["--from", "STEP"]),
+                );
+                writeln!(out, "             go on with a guest that takes the old path: {here}")?;
+                writeln!(out, "             or from an earlier place: {back}")
             }
             Status::Completed(output) => writeln!(out, "  result     {}", Clipped(output)),
             Status::Failed(failure) => writeln!(out, "  failure    {failure}"),
@@ -102,9 +113,14 @@ impl Shown<'_> {
         for unknown in self.course.unknown.iter().filter(|unknown| unknown.finding.is_none()) {
             writeln!(
                 out,
-                "unknown      whether call #{} took place: look, and say so with pp-host instances resolve {} --tenant {} --receipt {} --finding happened|did-not-happen --reason WORDS",
-                unknown.call, key.instance, key.tenant, unknown.receipt
+                "unknown      whether call #{} took place: look at the target, and say so",
+                unknown.call
             )?;
+            for finding in ["happened", "did-not-happen"] {
+                let words = ["instances", "resolve", &hint::name(key), "--receipt", unknown.receipt.as_str()];
+                let hint = Hint::new(self.data, &words).with(["--finding", finding, "--reason", "WORDS"]);
+                writeln!(out, "  {finding:<14} {hint}")?;
+            }
         }
         Ok(())
     }
@@ -117,7 +133,7 @@ fn write_call(out: &mut impl Write, call: &Call) -> std::io::Result<()> {
     writeln!(out, "        {}  {}", call.changed, call.stage)
 }
 
-fn json(course: &History, entered: &InstanceSummary) -> Value {
+fn json(course: &History, entered: &InstanceSummary, denied: bool) -> Value {
     let calls: Vec<_> = course.calls.iter().map(call).collect();
     let unknown: Vec<_> = course
         .unknown
@@ -132,6 +148,7 @@ fn json(course: &History, entered: &InstanceSummary) -> Value {
         "status": entered.agenda.standing,
         "since": entered.since,
         "due": entered.agenda.due,
+        "denied": denied,
         "workflow": course.workflow,
         "actor": course.actor,
         "operator": course.operator.as_ref().map(ToString::to_string),

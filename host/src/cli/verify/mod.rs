@@ -11,7 +11,7 @@ mod verdict;
 pub(crate) use report::{describe, label};
 pub(crate) use verdict::Receipt;
 
-use crate::cli::visible_json;
+use crate::cli::{output, visible_json};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::{Clock as _, SystemClock};
@@ -19,9 +19,8 @@ use input::Document;
 use receipt::{DeciderSet, Json, KeySet, Opening, VerifyError};
 use requirement::Requirement;
 use std::io;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use verdict::{Attested, Verdict};
 
 /// The exit code when the command line makes no sense, or a file cannot be read or written: nothing was found out about a receipt.
@@ -102,23 +101,20 @@ struct Grounds {
 }
 
 impl Verify {
-    pub(crate) fn execute(&self) -> ExitCode {
+    pub(crate) fn execute(&self) -> u8 {
         let verdicts = match self.judge_all() {
             Ok(verdicts) => verdicts,
             Err(error) => {
                 super::complain(&format!("{error:#}"));
-                return ExitCode::from(USAGE);
+                return USAGE;
             }
         };
         let code = verdicts.iter().map(|verdict| verdict.code().1).find(|code| *code != 0);
-        match self.report_all(&verdicts) {
-            // A reader that is gone has seen enough. The verdict is what it is.
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                super::complain(&format!("cannot write the verdicts: {error}"));
-                ExitCode::from(code.unwrap_or(USAGE))
-            }
-            Ok(()) | Err(_) => ExitCode::from(code.unwrap_or(0)),
+        if let Err(error) = self.report_all(&verdicts) {
+            super::complain(&format!("cannot tell the verdicts: {error}"));
+            return code.unwrap_or(USAGE);
         }
+        code.unwrap_or(0)
     }
 
     /// One verdict a file, in the order of the command line.
@@ -219,7 +215,7 @@ impl Verify {
     }
 
     fn report_all(&self, verdicts: &[Verdict]) -> io::Result<()> {
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         for (path, verdict) in self.artifacts.iter().zip(verdicts) {
             let name = path.display().to_string();
             match self.json {
@@ -227,7 +223,7 @@ impl Verify {
                 false => report::report(&mut out, &name, verdict)?,
             }
         }
-        out.flush()
+        Ok(())
     }
 }
 

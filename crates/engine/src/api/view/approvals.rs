@@ -3,14 +3,15 @@
 use crate::Error;
 use crate::Waiting;
 use crate::api::Principal;
-use crate::api::view::Reader;
+use crate::api::view::{Reader, View};
+use crate::history::{RequestEnd, RequestOutcome};
 use crate::issuer::Request;
 use crate::runtime::requests;
 use crate::trust::{Recall, Subject};
 use receipt::{Digest, PersonId, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use store::{InstanceKey, RequestFilter};
+use store::{InstanceKey, RecordedRequest, RequestFilter};
 use workflow::{Entry, InstanceId, RequestId, TenantId};
 
 /// A request in a list.
@@ -42,7 +43,44 @@ pub struct RequestRow {
     pub created_at: Timestamp,
     /// When it lapses.
     pub expires_at: Timestamp,
+    /// That time is over: it can be decided no more, and its instance is told when it is driven.
+    pub lapsed: bool,
 }
+
+/// A request and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoggedRequest {
+    /// Its id.
+    pub request: RequestId,
+    /// Whose workflow asked.
+    pub tenant: TenantId,
+    /// Which instance.
+    pub instance: InstanceId,
+    /// What was to be done.
+    pub capability: String,
+    /// To what.
+    pub resource: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it lapses or lapsed.
+    pub expires_at: Timestamp,
+    /// It waits for a decision.
+    pub waiting: bool,
+    /// How it ended; nothing while it waits, and where its instance ended before.
+    pub end: Option<RequestEnd>,
+}
+
+/// Which requests of the log.
+pub(super) struct LogPage {
+    pub(super) tenant: Option<TenantId>,
+    pub(super) outcome: Option<RequestOutcome>,
+    pub(super) after: Option<RequestId>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) limit: u32,
+}
+
+/// Requests of the log that are read at once.
+const AT_ONCE: u32 = 256;
 
 /// One request: what is signed with a decision about it, and how it stands.
 #[derive(Debug, Clone, Serialize)]
@@ -60,6 +98,8 @@ pub struct RequestDetail {
     pub policy_sha256: Digest,
     /// What the policy says now and why, in words.
     pub ruling: String,
+    /// How it ended; nothing while it waits.
+    pub end: Option<RequestEnd>,
     /// The request as a value of the engine.
     #[serde(skip)]
     pub made: Request,
@@ -100,17 +140,19 @@ impl Reader<'_> {
             }
         }
         let rows = groups.iter().flat_map(|group| {
-            group.iter().enumerate().map(|(index, waiting)| RequestRow::of(waiting, group.len(), index > 0))
+            group.iter().enumerate().map(|(index, waiting)| self.row(waiting, group.len(), index > 0))
         });
         Ok(rows.collect())
     }
 
     pub(super) fn request(&self, id: &RequestId) -> Result<RequestDetail, Error> {
         let (key, made) = self.made(id)?;
+        let end = self.end(&key, &made)?;
         let waiting = requests::standing(self.store, self.judge, key, made)?;
         let document = waiting.request.document().map_err(|error| Error::Internal(error.to_string()))?;
         Ok(RequestDetail {
-            row: RequestRow::of(&waiting, 1, false),
+            row: self.row(&waiting, 1, false),
+            end,
             text: waiting.request.to_string(),
             text_sha256: waiting.request.view_digest(),
             request_sha256: receipt::request_digest(&document),
@@ -118,6 +160,66 @@ impl Reader<'_> {
             ruling: waiting.count.ruling.to_string(),
             made: waiting.request,
         })
+    }
+
+    /// Newest first.
+    pub(super) fn request_log(&self, principal: &Principal, page: &LogPage) -> Result<View, Error> {
+        if let Some(after) = &page.after {
+            requests::request(self.store, after)?;
+        }
+        let shown = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let (mut found, mut before) = (Vec::new(), page.after.clone());
+        while found.len() <= shown {
+            let some = self.store.requests(RequestFilter::Before(before.clone(), AT_ONCE)).wait()?;
+            let is_last = some.len() < AT_ONCE as usize;
+            for RecordedRequest { key, body, .. } in some {
+                let made: Request =
+                    serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
+                before = Some(made.id.clone());
+                let meant = principal.covers(&key.tenant)
+                    && page.tenant.as_ref().is_none_or(|tenant| *tenant == key.tenant)
+                    && page.since.is_none_or(|since| made.created_at >= since);
+                if meant {
+                    found.push(self.logged(&key, made)?);
+                }
+            }
+            found.retain(|logged: &LoggedRequest| {
+                page.outcome
+                    .is_none_or(|outcome| logged.end.as_ref().is_some_and(|end| end.outcome == outcome))
+            });
+            if is_last {
+                break;
+            }
+        }
+        let more = found.len() > shown;
+        found.truncate(shown);
+        Ok(View::RequestLog { requests: found, more })
+    }
+
+    fn logged(&self, key: &InstanceKey, made: Request) -> Result<LoggedRequest, Error> {
+        let end = self.end(key, &made)?;
+        let ended = self.store.entered(key).wait()?.is_none_or(|found| found.agenda.standing.has_ended());
+        Ok(LoggedRequest {
+            request: made.id,
+            tenant: key.tenant.clone(),
+            instance: key.instance.clone(),
+            capability: made.capability,
+            resource: made.resource,
+            created_at: made.created_at,
+            expires_at: made.expires_at,
+            waiting: end.is_none() && !ended,
+            end,
+        })
+    }
+
+    /// One whose time is over has lapsed, whether its instance was told or not.
+    fn end(&self, key: &InstanceKey, made: &Request) -> Result<Option<RequestEnd>, Error> {
+        let found = RequestEnd::of(&self.store.facts(Some(key)).wait()?, &made.id);
+        Ok(found.or_else(|| self.is_over(made.expires_at).then(|| RequestEnd::lapsed(made.expires_at))))
+    }
+
+    fn is_over(&self, expires_at: Timestamp) -> bool {
+        self.judge.at >= expires_at
     }
 
     pub(super) fn explanation(&self, id: &RequestId) -> Result<String, Error> {
@@ -167,9 +269,11 @@ impl Reader<'_> {
     }
 }
 
-impl RequestRow {
-    fn of(Waiting { key, request, count, shortfalls }: &Waiting, alike: usize, again: bool) -> Self {
-        Self {
+impl Reader<'_> {
+    fn row(&self, waiting: &Waiting, alike: usize, again: bool) -> RequestRow {
+        let Waiting { key, request, count, shortfalls } = waiting;
+        RequestRow {
+            lapsed: self.is_over(request.expires_at),
             request: request.id.clone(),
             tenant: key.tenant.clone(),
             instance: key.instance.clone(),

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::access::{AccessError, DeciderSession, Principal};
 use crate::api::view::{Reader, View};
-use crate::history::{Call, History};
+use crate::history::{Call, History, was_denied};
 use receipt::{Digest, Timestamp};
 use serde::Serialize;
 use store::{
@@ -28,6 +28,25 @@ pub struct InstanceRow {
     pub since: Timestamp,
     /// When it goes on by itself, where that is known.
     pub due: Option<Timestamp>,
+}
+
+/// An instance in a list, with what its journal says at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedInstance {
+    /// Its state.
+    #[serde(flatten)]
+    pub row: InstanceRow,
+    /// The workflow's name. None where the journal cannot be read.
+    pub workflow: Option<String>,
+    /// On whose behalf it acts.
+    pub actor: Option<ActorId>,
+    /// What it waits for, the first of these; nothing where it does not wait.
+    pub waits_for: Vec<WaitsFor>,
+    /// The same as a value of the engine.
+    #[serde(skip)]
+    pub wait: Option<Wait>,
+    /// An action was denied, and none took place.
+    pub denied: bool,
 }
 
 /// One instance.
@@ -211,26 +230,43 @@ pub struct DeploymentRow {
 }
 
 impl Reader<'_> {
-    pub(super) fn instances(
-        &self,
-        principal: &Principal,
-        tenant: Option<TenantId>,
-        status: Option<InstanceState>,
-        limit: u32,
-    ) -> Result<View, Error> {
-        let tenant = tenant.or_else(|| principal.only_tenant().cloned());
+    pub(super) fn instances(&self, principal: &Principal, selection: Selection) -> Result<View, Error> {
+        let Selection { tenant, limit, .. } = &selection;
+        let tenant = tenant.clone().or_else(|| principal.only_tenant().cloned());
         if tenant.is_none()
             && matches!(principal, Principal::Decider(DeciderSession { tenants, .. }) if !tenants.is_empty())
         {
             return Err(AccessError::TenantNeeded.into());
         }
-        // One more than is shown, to know whether there are more.
-        let selection = Selection { tenant, standing: status, limit: Some(limit.saturating_add(1)) };
-        let found = self.store.list(&selection).wait()?;
-        let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+        if let Some(after) = &selection.after
+            && self.store.entered(after).wait()?.is_none()
+        {
+            return Err(StoreError::NoInstance(after.to_string()).into());
+        }
+        let shown = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = limit.map(|limit| limit.saturating_add(1));
+        let found = self.store.list(&Selection { tenant, limit, ..selection }).wait()?;
         let more = found.len() > shown;
-        let instances = found.into_iter().take(shown).map(InstanceRow::from).collect();
-        Ok(View::Instances { instances, more })
+        let instances = found.into_iter().take(shown).map(|found| self.listed(found));
+        Ok(View::Instances { instances: instances.collect::<Result<_, _>>()?, more })
+    }
+
+    /// One damaged journal does not keep the others from being listed.
+    fn listed(&self, found: InstanceSummary) -> Result<ListedInstance, Error> {
+        let facts = self.store.facts(Some(&found.key)).wait()?;
+        let history = History::of(&facts, self.settings.of(&found.key.tenant).workflow).ok();
+        let wait = history.as_ref().and_then(|history| match &history.status {
+            Status::Waiting(wait) => Some(wait.clone()),
+            _ => None,
+        });
+        Ok(ListedInstance {
+            row: found.into(),
+            workflow: history.as_ref().map(|history| history.workflow.clone()),
+            actor: history.map(|history| history.actor),
+            waits_for: wait.iter().flat_map(|wait| wait.on.clone()).map(WaitsFor::from).collect(),
+            wait,
+            denied: was_denied(&facts),
+        })
     }
 
     pub(super) fn instance(&self, key: &InstanceKey) -> Result<InstanceDetail, Error> {

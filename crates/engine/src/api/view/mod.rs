@@ -6,20 +6,22 @@ mod instances;
 mod receipts;
 mod settings;
 
-pub use approvals::{RequestDetail, RequestRow, RequestStatistics};
+pub use approvals::{LoggedRequest, RequestDetail, RequestRow, RequestStatistics};
 pub use audit::AuditRecord;
 pub use instances::{
-    CallRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow, OpenAction, StateDetail, WaitsFor,
+    CallRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow, ListedInstance, OpenAction, StateDetail,
+    WaitsFor,
 };
 pub use receipts::{KeptReceipt, ReceiptFate, ReceiptRow};
 pub use settings::{DeciderKeyRow, DeciderRow, LimitRow, UsageRow};
 
 use crate::Error;
+use crate::api::view::approvals::LogPage;
 use crate::api::{Principal, Query};
 use crate::limits::Settings;
 use crate::trust::Judge;
 use serde::Serialize;
-use store::{Fact, Store};
+use store::{Fact, Selection, Store};
 
 /// The answer to a [`Query`]. In JSON, each variant is its content with a member `view` that names it.
 #[derive(Debug, Clone, Serialize)]
@@ -28,7 +30,7 @@ pub enum View {
     /// Instances.
     Instances {
         /// A row each.
-        instances: Vec<InstanceRow>,
+        instances: Vec<ListedInstance>,
         /// There are more than were asked for.
         more: bool,
     },
@@ -53,6 +55,13 @@ pub enum View {
     Requests {
         /// A row each.
         requests: Vec<RequestRow>,
+    },
+    /// Requests, and how each ended.
+    RequestLog {
+        /// A row each.
+        requests: Vec<LoggedRequest>,
+        /// There are more than were asked for.
+        more: bool,
     },
     /// One request.
     Request(Box<RequestDetail>),
@@ -114,7 +123,10 @@ impl<'a> Reader<'a> {
     /// Answers a query that the principal may ask.
     pub(super) fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
         match query {
-            Query::Instances { tenant, status, limit } => self.instances(principal, tenant, status, limit),
+            Query::Instances { tenant, status, after, since, limit } => {
+                let selection = Selection { tenant, standing: status, after, since, limit: Some(limit) };
+                self.instances(principal, selection)
+            }
             Query::Instance { key } => Ok(View::Instance(Box::new(self.instance(&key)?))),
             Query::Output { key } => Ok(View::Output { text: self.store.output(&key).wait()? }),
             Query::Audit { of } => Ok(View::Audit { records: self.audit(&of)? }),
@@ -123,6 +135,9 @@ impl<'a> Reader<'a> {
             }
             Query::Requests { tenant } => {
                 Ok(View::Requests { requests: self.requests(principal, tenant.as_ref())? })
+            }
+            Query::RequestLog { tenant, outcome, after, since, limit } => {
+                self.request_log(principal, &LogPage { tenant, outcome, after, since, limit })
             }
             Query::Request { request } => Ok(View::Request(Box::new(self.request(&request)?))),
             Query::RequestStatistics => Ok(View::RequestStatistics(self.statistics()?)),

@@ -1,0 +1,124 @@
+//! Asking at the terminal: what it is about on one screen, the question below it, and the rest behind a pager.
+
+use crate::cli::visible_json;
+use anyhow::Context as _;
+use engine::issuer::Request;
+use receipt::Decision;
+use std::ffi::OsString;
+use std::io;
+use std::io::{BufRead as _, Write};
+use std::os::fd::AsFd as _;
+use std::process::{Command, Stdio};
+
+/// What pages where `PAGER` does not say.
+const PAGER: &str = "less";
+
+/// The lines of the screen that the question and what frames it take.
+const FRAME: usize = 7;
+
+/// The screen where the terminal does not say.
+const ROWS: usize = 24;
+const COLUMNS: usize = 80;
+
+/// Shows a request and asks about it; none where the answer is neither yes nor no.
+pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
+    let mut out = anstream::stderr();
+    let view: Vec<String> = request.to_string().lines().map(|line| format!("  {line}")).collect();
+    let shown = fitting(&view, screen());
+    writeln!(out, "\napproval    {} waits for a decision", request.id)?;
+    view.iter().take(shown).try_for_each(|line| writeln!(out, "{line}"))?;
+    if shown < view.len() {
+        writeln!(
+            out,
+            "  … and {} more lines, which are decided about too: v shows them",
+            view.len() - shown
+        )?;
+    }
+    writeln!(out, "signed      the text with {}: v shows it", request.input_hash()?)?;
+    writeln!(
+        out,
+        "scope       demo: this terminal knows no person's key, and no production gate accepts it"
+    )?;
+    loop {
+        write!(out, "Approve? [y]es, [n]o, [v]iew all that is signed; anything else leaves it waiting: ")?;
+        out.flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => return Ok(Some(Decision::Approved)),
+            "n" | "no" => return Ok(Some(Decision::Denied)),
+            "v" | "view" => page(&whole(request, &view)?)?,
+            _ => return Ok(None),
+        }
+    }
+}
+
+/// Everything that an approver is shown and that is signed.
+fn whole(request: &Request, view: &[String]) -> anyhow::Result<String> {
+    let document = visible_json(&request.document()?.indented());
+    let signed: Vec<_> = document.lines().map(|line| format!("  {line}")).collect();
+    Ok(format!(
+        "request {}\n{}\n\nThis text is signed, with the decision and the time. Its digest is {}.\n\
+         (In it, evidence, reason, summary, resource and the names are the workflow's own words.)\n\n{}\n",
+        request.id,
+        view.join("\n"),
+        request.input_hash()?,
+        signed.join("\n")
+    ))
+}
+
+/// How many lines fit on a screen of so many rows and columns, above the question.
+fn fitting(lines: &[String], (rows, columns): (usize, usize)) -> usize {
+    let mut left = rows.saturating_sub(FRAME).max(1);
+    let fits = |line: &&String| {
+        let taken = line.chars().count().max(1).div_ceil(columns.max(1));
+        let fits = taken <= left;
+        left = left.saturating_sub(taken);
+        fits
+    };
+    lines.iter().take_while(fits).count()
+}
+
+/// Rows and columns of the terminal.
+fn screen() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(io::stderr().as_fd()) {
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (size.ws_row.into(), size.ws_col.into()),
+        _ => (ROWS, COLUMNS),
+    }
+}
+
+/// Shows a text in the user's pager, on the terminal; without one, at once.
+fn page(text: &str) -> anyhow::Result<()> {
+    let chosen = std::env::var_os("PAGER").filter(|pager| !pager.is_empty());
+    let pager = chosen.unwrap_or_else(|| OsString::from(PAGER));
+    // A pager is a command line, as everywhere. Standard output may be a file.
+    let terminal = io::stderr().as_fd().try_clone_to_owned().context("cannot write to the terminal")?;
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(pager).stdin(Stdio::piped()).stdout(terminal);
+    let paged = command.spawn().and_then(|mut child| {
+        if let Some(mut input) = child.stdin.take() {
+            // Who has seen enough ends the pager before it has read all.
+            let _ = input.write_all(text.as_bytes());
+        }
+        child.wait()
+    });
+    if !paged.is_ok_and(|status| status.success()) {
+        anstream::stderr().write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_stands_on_the_screen_with_what_it_is_about() {
+        let lines = |count: usize, length: usize| vec!["x".repeat(length); count];
+        assert_eq!(fitting(&lines(10, 70), (24, 80)), 10);
+        assert_eq!(fitting(&lines(100, 70), (24, 80)), 24 - FRAME);
+        assert_eq!(fitting(&lines(100, 81), (24, 80)), (24 - FRAME) / 2, "a long line takes two rows");
+        assert_eq!(fitting(&lines(3, 4_000_000), (24, 80)), 0);
+        assert_eq!(fitting(&lines(3, 1), (0, 0)), 1);
+    }
+}

@@ -1,0 +1,77 @@
+//! Standard output, under one rule for all commands: a reader that is gone ends the output and changes nothing else; output that cannot be
+//! written otherwise is said once, on standard error, and the command does not end with 0.
+
+use crate::cli::complain;
+use anstream::AutoStream;
+use std::fmt;
+use std::fmt::Write as _;
+use std::io;
+use std::io::{ErrorKind, Stdout, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Everything written has arrived, as far as is known.
+const OPEN: u8 = 0;
+/// The reader is gone.
+const CLOSED: u8 = 1;
+/// Something could not be written.
+const LOST: u8 = 2;
+
+/// The state of this process's standard output.
+static STATE: AtomicU8 = AtomicU8::new(OPEN);
+
+/// Standard output. Writing never fails: what becomes of it is [`finish`]'s to say, so that no command has to.
+pub(crate) struct Output(AutoStream<Stdout>);
+
+/// This process's standard output, without colours where it is no terminal.
+pub(crate) fn stdout() -> Output {
+    Output(anstream::stdout())
+}
+
+/// Whether what is written still arrives. A command that follows something ends when it does not.
+pub(crate) fn is_open() -> bool {
+    STATE.load(Ordering::Relaxed) == OPEN
+}
+
+/// The exit code of a command that ends with `code`: another one, `lost`, where that is 0 and output was lost.
+pub(crate) fn finish(code: u8, lost: u8) -> u8 {
+    let _ = stdout().flush();
+    if code == 0 && STATE.load(Ordering::Relaxed) == LOST { lost } else { code }
+}
+
+impl Output {
+    fn settle(written: io::Result<()>) {
+        let Err(error) = written else { return };
+        let state = if error.kind() == ErrorKind::BrokenPipe { CLOSED } else { LOST };
+        let before = STATE.compare_exchange(OPEN, state, Ordering::Relaxed, Ordering::Relaxed);
+        if state == LOST && before.is_ok() {
+            complain(&format!("cannot write to standard output: {error}; the rest of the output is lost"));
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if is_open() {
+            Self::settle(self.0.write_all(bytes));
+        }
+        Ok(())
+    }
+
+    /// At once, so that lines of several threads stay whole.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        let mut whole = String::new();
+        whole.write_fmt(text).map_err(io::Error::other)?;
+        self.write_all(whole.as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if is_open() {
+            Self::settle(self.0.flush());
+        }
+        Ok(())
+    }
+}
