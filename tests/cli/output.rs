@@ -11,7 +11,8 @@ use std::process::Stdio;
 use tempfile::TempDir;
 
 /// Commands of the help that the tests here do not run, and why.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("bench", "takes minutes where the program is not optimised"),
     ("deciders confirm", "takes a passkey that somebody registered in a browser"),
     ("serve", "prints what work prints, through the same function"),
     ("authority", "prints one line when it begins, and serves until it is stopped"),
@@ -134,7 +135,6 @@ fn those_that_look(tried: &mut Tried) {
         &["keys", "list"],
         &["deciders", "export"],
         &["drill", "--table"],
-        &["bench", "entries", "--quick"],
         &["verify", &receipt, "--keys", &keys],
         &["verify", &receipt, "--keys", &keys, "--require", "approved"],
         &["resume", &instance],
@@ -143,7 +143,7 @@ fn those_that_look(tried: &mut Tried) {
     for arguments in looks {
         match arguments[0] {
             // Another on every run: names, times.
-            "run" | "bench" | "inspect" => {
+            "run" | "inspect" => {
                 let plain = run(data, arguments).code;
                 assert_eq!(onto_nobody(data, arguments).code, plain, "{arguments:?}");
                 tried.full(data, arguments);
