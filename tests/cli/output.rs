@@ -157,7 +157,7 @@ fn those_that_change(tried: &mut Tried) {
     let folder = TempDir::new().unwrap();
     let data = folder.path();
     let at = |name: &str| data.join(name).display().to_string();
-    let (alice, bob, copy) = (at("alice.pem"), at("bob.pem"), at("copy"));
+    let (alice, bob) = (at("alice.pem"), at("bob.pem"));
     for (name, key) in [("alice", &alice), ("bob", &bob)] {
         tried.full(data, &["deciders", "new-key", key]);
         let public = format!("{key}.pub");
@@ -205,6 +205,8 @@ fn those_that_change(tried: &mut Tried) {
     let keys = lines(&run(data, &["keys", "list", "--json"]).stdout);
     let old = keys.iter().find(|key| key["status"] == "retired").unwrap_or(&keys[0]);
     tried.full(data, &["keys", "revoke", old["key_id"].as_str().unwrap()]);
+    let elsewhere = TempDir::new().unwrap();
+    let copy = elsewhere.path().join("copy").display().to_string();
     tried.full(data, &["backup", &copy]);
     tried.full(data, &["new", &at("flow")]);
 }
