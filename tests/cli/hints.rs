@@ -181,11 +181,11 @@ fn a_long_sleep_says_that_it_may_be_left_and_how_it_goes_on() {
     }
 }
 
-/// The commands of "Let it work" in the README, in a folder where no person decides.
+/// The commands of "Run a server" in the README, in a folder where no person decides.
 #[test]
 fn the_readme_s_work_comes_to_its_end() {
     let readme = std::fs::read_to_string(support::root().join("README.md")).unwrap();
-    let section = readme.split("## Let it work").nth(1).unwrap().split("\n## ").next().unwrap();
+    let section = readme.split("## Run a server").nth(1).unwrap().split("\n## ").next().unwrap();
     let block = section.split("```\n").nth(1).unwrap();
     let typed: Vec<Vec<String>> =
         block.lines().map(|line| shell_words(line.strip_prefix("cargo run -p host -- ").unwrap())).collect();
