@@ -427,6 +427,25 @@ fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
     assert_eq!(receipt.artifact.key_id, next);
 }
 
+/// Every place is taken by a caller that never completes its request.
+#[test]
+fn slow_callers_keep_no_host_from_the_authority() {
+    let two = Two::new(ONE);
+    let slow: Vec<_> = (0..64)
+        .map(|_| {
+            let mut stream = UnixStream::connect(two.path("socket")).unwrap();
+            stream.write_all(b"{").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..4 {
+        assert_eq!(two.ask(&json!({ "ask": "keys" }))["answer"], "keys");
+    }
+    let (_, request) = two.asked();
+    two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap();
+    drop(slow);
+}
+
 /// Copies what is named from a folder that nobody writes to.
 fn copy(from: &Path, to: &Path, names: &[&str]) {
     if names.contains(&"journal.sqlite") {

@@ -7,11 +7,12 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The modules of the engine from the ground up. A module may know those before it in the list, and none after it.
-const ENGINE: [&str; 20] = [
+const ENGINE: [&str; 21] = [
     "clock",
     "ids",
     "words",
     "process",
+    "callers",
     "limits",
     "access",
     "trust",

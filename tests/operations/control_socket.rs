@@ -189,6 +189,28 @@ fn a_socket_that_was_left_behind_and_a_long_way_to_it_are_no_obstacles() {
     assert!(remote(&folder, &submit(None, "{}")).is_ok());
 }
 
+/// Every place is taken by a caller that never completes its request.
+#[test]
+fn slow_callers_keep_no_command_out_and_do_not_delay_the_end() {
+    let (folder, host) = new_host();
+    let control = host.listen().unwrap();
+    let slow: Vec<_> = (0..256)
+        .map(|_| {
+            let mut stream = UnixStream::connect(folder.path().join("control.sock")).unwrap();
+            stream.write_all(&[0, 2, 0, 0x7f, 0xff, 0xff, b'{']).unwrap();
+            stream
+        })
+        .collect();
+    for id in ["a", "b"] {
+        assert!(remote(folder.path(), &submit(Some(id), "{}")).is_ok(), "{id}");
+    }
+    // One sends a byte at a time, without end, until the owner closes the connection.
+    let mut dripping = slow.last().unwrap().try_clone().unwrap();
+    let drips = std::thread::spawn(move || while dripping.write_all(b" ").is_ok() {});
+    drop(control);
+    drips.join().unwrap();
+}
+
 #[test]
 fn a_command_asks_the_owner_where_there_is_one() {
     let (folder, host) = new_host();

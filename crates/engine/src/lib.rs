@@ -43,6 +43,7 @@ mod access;
 pub mod api;
 mod approvals;
 mod builder;
+mod callers;
 pub mod capability;
 mod clock;
 pub mod control;

@@ -1,6 +1,7 @@
 //! The side that answers.
 
 use crate::api::{Account, Operation, Principal};
+use crate::callers::{Caller, Callers, Deadline};
 use crate::control::{NAME, Reply, VERSION, frame, is_trusted, short_path};
 use crate::{Error, Host};
 use rustix::net::sockopt::socket_peercred;
@@ -9,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, io, thread};
@@ -18,7 +19,7 @@ use store::{StoreError, files};
 /// Operations at once. More have to come again: each may take a thread and a component's bytes.
 const AT_ONCE: usize = 256;
 
-/// How long somebody may take to say what they want.
+/// How long a caller may take to send its request, and again to read the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A control socket that is listened on. Nobody listens any more when it is dropped.
@@ -71,10 +72,11 @@ impl Drop for Control {
 
 /// Takes operations until it is closed, and does not end before all of them are answered.
 fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
-    let busy = Arc::new(AtomicUsize::new(0));
+    let callers = Callers::new(AT_ONCE);
     thread::scope(|scope| {
         for stream in listener.incoming() {
             if closing.load(Ordering::Acquire) {
+                callers.hang_up();
                 return;
             }
             let Ok(stream) = stream else {
@@ -82,41 +84,22 @@ fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
                 thread::sleep(Duration::from_millis(10));
                 continue;
             };
-            let turn = Turn::take(&busy);
-            // Where no thread can be had the stream is dropped, and the other side hears of it.
+            // Without a place, or a thread, the connection is closed, and the caller sees that.
+            let Some(caller) = callers.enter(stream) else { continue };
             drop(thread::Builder::new().name("pp-host-operate".to_owned()).spawn_scoped(scope, move || {
-                if turn.is_some() {
-                    // The other side has gone, or does not speak as we do: there is nobody to tell.
-                    let _ = answer(host, stream);
-                }
+                // The caller has gone, or speaks another protocol: it cannot be sent the error.
+                let _ = answer(host, &caller);
             }));
         }
     });
 }
 
-/// One of [`AT_ONCE`].
-struct Turn(Arc<AtomicUsize>);
-
-impl Turn {
-    fn take(busy: &Arc<AtomicUsize>) -> Option<Self> {
-        let turn = Self(Arc::clone(busy));
-        (busy.fetch_add(1, Ordering::AcqRel) < AT_ONCE).then_some(turn)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-fn answer(host: &Host, mut stream: UnixStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let peer = socket_peercred(&stream)?.uid;
+fn answer(host: &Host, caller: &Caller) -> io::Result<()> {
+    let peer = socket_peercred(caller.stream())?.uid;
     if !is_trusted(peer) {
         return Ok(());
     }
+    let mut stream = Deadline::new(caller.stream(), PATIENCE);
     frame::greet(&mut stream)?;
     if frame::greeting(&mut stream)? != VERSION {
         return Ok(());
@@ -125,6 +108,7 @@ fn answer(host: &Host, mut stream: UnixStream) -> io::Result<()> {
     let largest =
         u32::try_from(host.0.journals.settings.largest().sandbox.component_bytes).unwrap_or(u32::MAX);
     let component = frame::read(&mut stream, largest)?;
+    caller.begin_answer()?;
     let principal = Principal::Operator(Account::of(peer.as_raw()));
     let reply = match serde_json::from_slice::<Operation>(&text) {
         Ok(operation) => match host.operate_as(&principal, operation.with_component(component)) {
@@ -133,5 +117,6 @@ fn answer(host: &Host, mut stream: UnixStream) -> io::Result<()> {
         },
         Err(error) => Reply::Refused(format!("this is no operation: {error}")),
     };
-    frame::write(&mut stream, &serde_json::to_vec(&reply)?)
+    caller.begin_write();
+    frame::write(&mut Deadline::new(caller.stream(), PATIENCE), &serde_json::to_vec(&reply)?)
 }

@@ -1,5 +1,6 @@
 //! An authority in another process: this one has no private key.
 
+use crate::callers::Deadline;
 use crate::issuer::wire::{IssuerReply, IssuerRequest};
 use crate::issuer::{
     ActsSince, DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire,
@@ -53,10 +54,8 @@ impl RemoteIssuer {
     fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
         let stream = self.connect()?;
         let talk = || {
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            wire::say(&mut &stream, ask)?;
-            wire::hear(&mut BufReader::new(&stream))
+            wire::say(&mut Deadline::new(&stream, PATIENCE), ask)?;
+            wire::hear(&mut BufReader::new(Deadline::new(&stream, PATIENCE)))
         };
         match talk() {
             Ok(Some(IssuerReply::Refused { message })) => Err(IssueError::Refused(message)),

@@ -1,5 +1,6 @@
 //! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
 
+use crate::callers::{Caller, Callers, Deadline};
 use crate::ids;
 use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
@@ -14,7 +15,7 @@ use std::io::BufReader;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use std::{fs, io};
@@ -22,7 +23,7 @@ use store::{ActStore as _, RecordedAct, StoreError, WriteStore as _};
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::ReceiptId;
 
-/// How long a host may take to say what it wants.
+/// How long a host may take to send its request, and again to read the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Hosts that are answered at once. Each takes a thread.
@@ -108,36 +109,34 @@ impl IssuerServer {
 
     /// Answers hosts of these accounts until somebody connects after `closing` was set, and all of them are answered.
     pub fn serve_on(&self, listener: &UnixListener, accounts: &[u32], closing: &AtomicBool) {
-        let busy = AtomicUsize::new(0);
+        let callers = Callers::new(AT_ONCE);
         std::thread::scope(|scope| {
             for stream in listener.incoming() {
                 if closing.load(Ordering::Acquire) {
+                    callers.hang_up();
                     return;
                 }
-                let (Ok(stream), true) = (stream, busy.load(Ordering::Acquire) < AT_ONCE) else {
-                    // Nothing to give: neither a file nor a thread. What is not taken hangs up, and comes again.
+                let Ok(stream) = stream else {
+                    // Out of file descriptors: callers that finish free some.
                     std::thread::sleep(PAUSE);
                     continue;
                 };
-                if is_allowed(&stream, accounts) {
-                    let busy = &busy;
-                    busy.fetch_add(1, Ordering::AcqRel);
-                    let attend = move || {
-                        self.attend(&stream);
-                        busy.fetch_sub(1, Ordering::AcqRel);
-                    };
-                    if std::thread::Builder::new().spawn_scoped(scope, attend).is_err() {
-                        busy.fetch_sub(1, Ordering::AcqRel);
-                    }
+                // Without a place, or a thread, the connection is closed, and the host asks again.
+                if is_allowed(&stream, accounts)
+                    && let Some(caller) = callers.enter(stream)
+                {
+                    drop(std::thread::Builder::new().spawn_scoped(scope, move || self.attend(&caller)));
                 }
             }
         });
     }
 
     /// A host that hangs up gets no answer. One that says what is not understood is told so.
-    fn attend(&self, stream: &UnixStream) {
-        let timeouts = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
-        let asked = timeouts.and_then(|()| wire::hear(&mut BufReader::new(stream)));
+    fn attend(&self, caller: &Caller) {
+        let asked = wire::hear(&mut BufReader::new(Deadline::new(caller.stream(), PATIENCE)));
+        if caller.begin_answer().is_err() {
+            return;
+        }
         let answer = match asked {
             Ok(Some(ask)) => self.answer(ask).unwrap_or_else(|error| refusal(error.to_string())),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => refusal(format!(
@@ -145,7 +144,8 @@ impl IssuerServer {
             )),
             Ok(None) | Err(_) => return,
         };
-        let _ = wire::say(&mut &*stream, &answer);
+        caller.begin_write();
+        let _ = wire::say(&mut Deadline::new(caller.stream(), PATIENCE), &answer);
     }
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {
