@@ -69,7 +69,7 @@ fn the_readme_shows_what_happens() {
 
 /// A run's output from its decision on.
 fn from_decision(told: &str) -> &str {
-    let start = told.find("\ndecision ").expect("a run with a decision") + 1;
+    let start = told.find("\ndecision ").unwrap() + 1;
     &told[start..]
 }
 

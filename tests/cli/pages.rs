@@ -59,7 +59,7 @@ fn what_requests_came_to_is_in_the_log() {
     let expected = ["approved", "denied", "waiting", "withdrawn"];
     assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), expected);
     let of = |outcome: &str| run(data, &["approvals", "log", "--outcome", outcome]).stdout;
-    assert!(of("approved").contains(&format!("by demo:automatic at 20")), "{}", of("approved"));
+    assert!(of("approved").contains("by demo:automatic at 20"), "{}", of("approved"));
     assert!(of("approved").contains(&receipt_id(data, "APPROVED")), "{}", of("approved"));
     assert!(of("denied").contains(&receipt_id(data, "DENIED")), "{}", of("denied"));
     assert!(of("withdrawn").contains("\"too early\""), "{}", of("withdrawn"));

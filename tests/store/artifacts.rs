@@ -212,7 +212,7 @@ fn what_a_published_file_names_stays() {
         host.work(WorkerOptions::default(), swept).await.unwrap();
     });
     assert_eq!(kept.exists(), other.exists());
-    assert_eq!(host.status(&key).unwrap().has_ended(), true);
+    assert!(host.status(&key).unwrap().has_ended());
 }
 
 #[test]

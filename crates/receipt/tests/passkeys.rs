@@ -324,7 +324,10 @@ fn a_receipt_proves_the_assertion_that_it_commits_to() {
     let browser = Browser::es256(SEED);
     let decision = with_browser(&browser, &browser).unwrap();
     let opened = opened_with(&browser, vec![decision.clone()]);
-    assert_eq!(verify_approvals(&opened, &deciders(&browser), Judged::AsIssued).unwrap(), [decision.clone()]);
+    assert_eq!(
+        verify_approvals(&opened, &deciders(&browser), Judged::AsIssued).unwrap(),
+        std::slice::from_ref(&decision)
+    );
     let honest = Decider::signed(&decision, at("2026-11-23T09:00:00.000Z"));
     let Some(DeciderProof::Webauthn(proof)) = honest.proof.clone() else { panic!("no proof") };
     let other = receipt::Webauthn { authenticator_data_hash: Digest::of(b"other"), ..proof };

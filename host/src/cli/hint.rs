@@ -85,9 +85,9 @@ pub(crate) fn complete(data: &Data, text: &str) -> String {
     completed + rest
 }
 
-/// Whether a command has to do with a data folder.
+/// Whether a command has to do with this data folder. The authority has a folder of its own.
 fn is_of_a_folder(command: &clap::Command) -> bool {
-    !["verify", "drill"].contains(&command.get_name())
+    !["verify", "drill", "authority"].contains(&command.get_name())
 }
 
 /// A word as a shell reads it.

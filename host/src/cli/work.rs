@@ -145,10 +145,10 @@ impl Stops {
             self.word().await;
         };
         let served = async {
-            if let Some(server) = server {
-                if let Err(error) = server.run(async { drop(closed.await) }).await {
-                    complain(&format!("cannot serve: {error}"));
-                }
+            if let Some(server) = server
+                && let Err(error) = server.run(async { drop(closed.await) }).await
+            {
+                complain(&format!("cannot serve: {error}"));
             }
         };
         let both = async { tokio::join!(work, served).0 };

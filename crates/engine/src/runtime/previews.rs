@@ -15,9 +15,12 @@ const OF_A_TENANT: usize = 8;
 /// Artifacts of all tenants: 16 MiB at most.
 const MOST: usize = 128;
 
+/// One artifact of a tenant, and its bytes.
+type Preview = (TenantId, Digest, Arc<[u8]>);
+
 /// Artifacts, the latest last.
 #[derive(Default)]
-pub(crate) struct Previews(Mutex<VecDeque<(TenantId, Digest, Arc<[u8]>)>>);
+pub(crate) struct Previews(Mutex<VecDeque<Preview>>);
 
 impl Previews {
     /// Keeps an artifact that a tenant asks about, if it is short enough.
@@ -46,7 +49,7 @@ impl Previews {
         found.map(|(_, _, bytes)| Arc::clone(bytes))
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(TenantId, Digest, Arc<[u8]>)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Preview>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
