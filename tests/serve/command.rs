@@ -44,7 +44,8 @@ fn a_network_is_served_only_where_there_are_tokens() {
     let refused = cli::run(data.path(), &["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(refused.code, Some(1));
     assert!(
-        refused.stderr.contains("there is no token yet: make one first (pp-host tokens create"),
+        refused.stderr.contains("there is no token yet: make one first (pp-host --data ")
+            && refused.stderr.contains(" tokens create --tenant"),
         "{}",
         refused.stderr
     );

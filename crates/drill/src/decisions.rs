@@ -44,7 +44,7 @@ fn asking() -> Vec<Attack> {
         shared(
             "decided-after-the-end",
             "Approves when the workflow has ended without it.",
-            "its instance has ended",
+            "does not wait for a decision: denied",
             late,
         ),
         shared(
