@@ -21,7 +21,7 @@ use store::{
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// A [`Store`] in `journal.sqlite`.
+/// A [`Store`](store::Store) in `journal.sqlite`.
 #[derive(Debug)]
 pub struct Sqlite {
     readers: Readers,
