@@ -72,22 +72,62 @@ fn exported_len(text: &str) -> usize {
 }
 
 /// The longest decision about this matter, as it stands in a request, in an export.
+///
+/// Counted, not written: a reason of control characters becomes six bytes for each, and the payload stands in base64.
 fn longest_decision(matter: &Matter) -> usize {
+    let text = decision(matter, String::new()).canonical().len() + 6 * MAX_REASON_LEN;
+    let key_id = "\u{1}".repeat(MAX_KEY_ID_LEN);
+    let signature = EnvelopeSignature { key_id, signature: longest_signature() };
+    let envelope = Envelope::new(PAYLOAD_TYPE, b"", alloc::vec![signature]);
+    let beside = envelope.map_or(MAX_ENVELOPE_LEN, |envelope| exported_len(&envelope.to_json().canonical()));
+    // With the comma before the next.
+    beside + 4 * text.div_ceil(3) + 1
+}
+
+fn decision(matter: &Matter, reason: String) -> DecisionStatement {
     let at = Timestamp::from_millis(0);
-    let statement = DecisionStatement {
+    DecisionStatement {
         matter: matter.clone(),
         decision: Decision::Approved,
-        reason: Some("\u{1}".repeat(MAX_REASON_LEN)),
+        reason: Some(reason),
         decider: PersonId::longest(),
         role: Role::longest(),
         decided_at: at,
         expires_at: at,
         nonce: Nonce::from_bytes([0; 16]),
-    };
-    let key_id = "\u{1}".repeat(MAX_KEY_ID_LEN);
-    let signature = EnvelopeSignature { key_id, signature: longest_signature() };
-    let text: String = statement.canonical();
-    let envelope = Envelope::new(PAYLOAD_TYPE, text.as_bytes(), alloc::vec![signature]);
-    // With the comma before the next.
-    envelope.map_or(MAX_ENVELOPE_LEN, |envelope| exported_len(&envelope.to_json().canonical())) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same, written out.
+    fn written(matter: &Matter) -> usize {
+        let text: String = decision(matter, "\u{1}".repeat(MAX_REASON_LEN)).canonical();
+        let key_id = "\u{1}".repeat(MAX_KEY_ID_LEN);
+        let signature = EnvelopeSignature { key_id, signature: longest_signature() };
+        let envelope = Envelope::new(PAYLOAD_TYPE, text.as_bytes(), alloc::vec![signature]).unwrap();
+        exported_len(&envelope.to_json().canonical()) + 1
+    }
+
+    #[test]
+    fn what_is_counted_is_what_would_be_written() {
+        let digest = Digest::of(b"");
+        for resource in ["r", "re", "res", "a longer resource", "\u{e9}\u{1}\"quoted\""] {
+            let matter = Matter {
+                request: digest,
+                request_id: "apr_1".into(),
+                tenant: "acme".into(),
+                instance: "wf_1".into(),
+                component: digest,
+                capability: "a.b".into(),
+                resource: resource.into(),
+                artifact: Some(digest),
+                view: digest,
+                policy: digest,
+            };
+            assert_eq!(longest_decision(&matter), written(&matter), "{resource}");
+        }
+    }
 }
