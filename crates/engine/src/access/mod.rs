@@ -56,7 +56,7 @@ struct Row {
     token: Option<TokenScope>,
     /// A decider in a session.
     decider: Deciders,
-    /// A caller that nobody knows.
+    /// A caller without a token or a session.
     anonymous: bool,
 }
 
@@ -214,7 +214,7 @@ pub enum AccessError {
     /// An operator's, on the machine itself.
     #[error("only an operator of this host may {}: use pp-host on its machine", .0.words())]
     OperatorsOnly(Right),
-    /// In somebody else's name.
+    /// In another person's name.
     #[error("only {0} draws up what {0} signs: sign in as {0}")]
     OtherPerson(PersonId),
     /// There is no such thing, or it is another tenant's: the caller does not learn which.

@@ -120,7 +120,7 @@ pub enum Query {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditScope {
-    /// Everybody's, and what operators said.
+    /// Every tenant's, and the operators' acts.
     Host,
     /// A tenant's.
     Tenant(TenantId),

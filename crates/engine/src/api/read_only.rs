@@ -1,4 +1,4 @@
-//! A data folder that is looked into, whoever owns it: what waits for a decision, and how it stands by what was said and signed until now.
+//! A data folder opened to read, while another process may own it: the requests that wait, and how decisions about them stand.
 
 use crate::api::view::Reader;
 use crate::issuer::{Keyring, KeyringError, Request};
@@ -16,7 +16,7 @@ use store::JournalStore as _;
 use store_sqlite::{DataFolder, Sqlite};
 use workflow::RequestId;
 
-/// A data folder, to look into.
+/// A data folder, opened to read.
 pub struct ReadOnlyHost {
     store: Sqlite,
     settings: Settings,
@@ -27,7 +27,7 @@ pub struct ReadOnlyHost {
 }
 
 impl ReadOnlyHost {
-    /// Opens a folder under the policy that governs it; none where nobody wrote one.
+    /// Opens a folder under the policy that governs it; none where there is no policy file.
     ///
     /// # Errors
     /// When there is none, or it cannot be read.

@@ -183,7 +183,7 @@ impl Host {
     pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
         if event_type.to_string() == RESERVED {
             let message = format!(
-                "a workflow hears of {RESERVED} from the host alone, when its request is approved: use approve or deny"
+                "only the host sends {RESERVED}, when it has approved a workflow's request: use approve or deny"
             );
             let failure = Failure { name: "event-reserved".to_owned(), message };
             return Err(Error::Event { key: key.clone(), failure });

@@ -1,6 +1,7 @@
 //! Decisions that show how things work, and that no production gate accepts.
 
-use crate::issuer::{IssueOrder, Judged, RECEIPT_LIFETIME, after};
+use crate::issuer::judging::Judged;
+use crate::issuer::{IssueOrder, RECEIPT_LIFETIME, after};
 use policy::Policy;
 use receipt::{Attribution, AuthMethod, Decider, Decision, Resolution, Scope};
 use workflow::ActorId;

@@ -1,6 +1,6 @@
 //! Judging a request: what its signatures and the policy come to, whoever says that they agree.
 
-use crate::issuer::{IssueError, IssueOrder, Judged, JudgingContext, RECEIPT_LIFETIME, Request, after};
+use crate::issuer::{IssueError, IssueOrder, JudgingContext, RECEIPT_LIFETIME, Request, after};
 use crate::trust::Known;
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Ask, Policy, Ruling};
@@ -8,6 +8,17 @@ use receipt::{
     CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision,
 };
 use workflow::RequestId;
+
+/// What a receipt says beside the request: who decided what, how, and until when.
+pub(super) struct Judged {
+    pub(super) decision: Decision,
+    pub(super) decider: Decider,
+    pub(super) reason: Option<String>,
+    pub(super) codes: Vec<String>,
+    pub(super) policy_version: String,
+    pub(super) approvals: Vec<VerifiedDecision>,
+    pub(super) expires_at: Timestamp,
+}
 
 /// A signed statement that was admitted, and when.
 #[derive(Debug, Clone, PartialEq)]

@@ -195,7 +195,7 @@ impl Trust {
         self.invitations.retain(|_, invitation| invitation.registered.as_ref() != Some(key));
     }
 
-    /// Forgets the invitations of somebody.
+    /// Forgets a person's invitations.
     pub(super) fn disinvite(&mut self, decider: &PersonId) {
         self.invitations.retain(|_, invitation| invitation.decider != *decider);
     }

@@ -6,6 +6,7 @@
 mod act;
 mod chain;
 mod count;
+mod error;
 mod identity;
 mod invitation;
 mod known;
@@ -16,6 +17,7 @@ mod token;
 
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, can_count, count, key_counts};
+pub use error::ActError;
 pub use invitation::{Invitation, InvitationCode, LONGEST_INVITATION_MS, NotACode};
 pub use known::Judge;
 pub(crate) use known::{Recall, signed_approvals, signed_denials};
@@ -28,13 +30,13 @@ pub use token::{InvalidTokenId, NewToken, Token, TokenError, TokenId};
 use crate::access::TokenGrant;
 use chain::Chain;
 use receipt::{
-    DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, PublicKeyError,
-    RelyingParty, Role, Scheme, Scope, Standing, Timestamp,
+    DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, RelyingParty, Role,
+    Scheme, Scope, Standing, Timestamp,
 };
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{RecordedAct, StoreError};
-use workflow::{Quoted, RequestId, TenantId};
+use workflow::{RequestId, TenantId};
 
 /// Everything that operators have said, folded.
 #[derive(Debug, Clone, Default)]
@@ -80,69 +82,6 @@ struct Reviewed {
     alone: BreakGlassUse,
     by: PersonId,
     at: Timestamp,
-}
-
-/// An act that makes no sense as things stand. Nothing was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ActError {
-    /// Nobody of that name.
-    #[error("there is no decider {0}: add one with pp-host deciders add {0} --role ROLE --key FILE")]
-    NoDecider(PersonId),
-    /// Somebody who was removed.
-    #[error(
-        "decider {0} was removed; a name is not used twice, so that old receipts keep their meaning: add them under another"
-    )]
-    Removed(PersonId),
-    /// Somebody without a role.
-    #[error("a decider needs a role: --role ROLE")]
-    NoRole,
-    /// A key that cannot be used.
-    #[error("the key cannot be used: {0}")]
-    Key(#[from] PublicKeyError),
-    /// Not a kind of key that is known.
-    #[error("{} is not a kind of key that is known here", Quoted(.0))]
-    Kind(String),
-    /// An invitation that cannot be used.
-    #[error(
-        "the invitation is not open: it was used, has expired, was replaced, or never was one (pp-host deciders invite makes another)"
-    )]
-    NoInvitation,
-    /// An invitation that is open for no time, or for too long.
-    #[error("an invitation stays open for at least a moment, and for a day at most")]
-    InvitationTime,
-    /// A passkey for other pages.
-    #[error("the passkey belongs to other pages than its invitation names")]
-    OtherRelyingParty,
-    /// Not the id of a key.
-    #[error("{} is not the id of a key (pp-host deciders list shows them)", Quoted(.0))]
-    KeyId(String),
-    /// Revoked already.
-    #[error("key {0} is revoked already")]
-    KeyRevoked(KeyId),
-    /// The set of deciders does not allow it.
-    #[error(transparent)]
-    Set(#[from] DeciderSetError),
-    /// Frozen or thawed twice.
-    #[error("{0}")]
-    Freeze(&'static str),
-    /// A review of nothing.
-    #[error("request {0} was not decided by one person alone, or has been reviewed")]
-    NothingToReview(RequestId),
-    /// A token without a use or a future.
-    #[error("a token needs a scope and an end that is still to come: --scope SCOPE --expires 90d")]
-    Token,
-    /// A token's id is taken.
-    #[error("there is a token {0} already")]
-    TokenExists(TokenId),
-    /// No token of that id.
-    #[error("there is no token {0} (pp-host tokens list shows them)")]
-    NoToken(TokenId),
-    /// Revoked already.
-    #[error("token {0} is revoked already")]
-    TokenRevoked(TokenId),
-    /// A review of one's own decision.
-    #[error("{0} decided this alone: somebody else has to look at it")]
-    OwnReview(PersonId),
 }
 
 /// Which receipts a key signs, as its id says.

@@ -1,4 +1,4 @@
-//! Tokens: what programs show over HTTP. Operators make and revoke them; nobody can read one back.
+//! Tokens: what programs show over HTTP. Operators make and revoke them; no one can read one back.
 //!
 //! ```text
 //! pp_<tenant>_<token id>_<secret>      id: 12 hexadecimal digits; secret: 64, from 32 random bytes

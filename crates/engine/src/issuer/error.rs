@@ -1,0 +1,74 @@
+//! Why an issuer signs nothing.
+
+use crate::trust::{Freeze, Unclear};
+use receipt::{ApprovalError, MintError, PersonId, Scope, Timestamp};
+use workflow::{Quoted, RequestId, TenantId};
+
+/// Why no receipt was issued. Nothing was signed, and nothing was decided.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The request cannot stand in a receipt.
+    #[error("the request cannot be put into a receipt: {0}")]
+    Request(String),
+    /// The request does not say what it is about.
+    #[error(transparent)]
+    Unclear(#[from] Unclear),
+    /// Nobody decided in time.
+    #[error("request {request} lapsed at {at}")]
+    Lapsed {
+        /// The request.
+        request: RequestId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A signed statement that does not count.
+    #[error("the signed decision does not count: {0}")]
+    Approval(#[from] ApprovalError),
+    /// Nothing to sign with.
+    #[error("there is no active key for {0} receipts: make one with pp-host keys rotate")]
+    NoActiveKey(Scope),
+    /// Somebody has stopped everything.
+    #[error("approvals are frozen since {}: {}; pp-host thaw --reason WORDS ends it", .0.since, Quoted(&.0.reason))]
+    Frozen(Freeze),
+    /// Somebody decided alone, and nobody has looked at it.
+    #[error(
+        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until somebody else has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
+    )]
+    Unreviewed {
+        /// Whose.
+        tenant: TenantId,
+        /// Which request.
+        request: RequestId,
+        /// Who decided it.
+        decider: PersonId,
+    },
+    /// Not enough people.
+    #[error("there is no decision yet: {0}")]
+    Undecided(String),
+    /// The authority's own process does not answer.
+    #[error("the authority at {} does not answer: {why} (is pp-host authority running there?)", socket.display())]
+    Unreachable {
+        /// Where.
+        socket: std::path::PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Another account's process listens there.
+    #[error(
+        "the process that listens on {} is account {found}'s, and the authority is expected to be account {expected}'s: nothing was asked of it (--authority-account names the account of the authority)", socket.display()
+    )]
+    Stranger {
+        /// Where.
+        socket: std::path::PathBuf,
+        /// Whose process it is.
+        found: u32,
+        /// Whose it should be.
+        expected: u32,
+    },
+    /// The authority's own process says no.
+    #[error("the authority refuses: {0}")]
+    Refused(String),
+    /// The receipt could not be signed, or did not verify afterwards.
+    #[error("no receipt was issued: {0}")]
+    Mint(#[from] MintError),
+}
