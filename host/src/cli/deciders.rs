@@ -3,6 +3,7 @@
 use crate::cli::data_dir::Data;
 use crate::cli::passkeys;
 use crate::cli::session::Session;
+use crate::cli::trust_on_record::tell_of_the_first;
 use crate::cli::{Exit, output, session, trust_on_record};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -171,13 +172,10 @@ impl Add {
         } else {
             writeln!(out, "{} decides as {}", self.decider, words(&self.role))?;
         }
-        if first {
-            writeln!(
-                out,
-                "from now on people decide here: demo decisions and demo receipts do not count any more"
-            )?;
+        match first {
+            true => tell_of_the_first(&mut out),
+            false => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
-use crate::cli::trust_on_record::{none_yet, read};
+use crate::cli::trust_on_record::{none_yet, read, tell_of_the_first};
 use crate::cli::{output, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -108,12 +108,9 @@ impl Confirm {
         acts.into_iter().try_for_each(|act| session::say(data, act))?;
         let mut out = output::stdout();
         writeln!(out, "{} decides with passkey {}", self.decider, self.key_id)?;
-        if first {
-            writeln!(
-                out,
-                "from now on people decide here: demo decisions and demo receipts do not count any more"
-            )?;
+        match first {
+            true => tell_of_the_first(&mut out),
+            false => Ok(()),
         }
-        Ok(())
     }
 }

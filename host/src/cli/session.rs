@@ -34,8 +34,10 @@ pub(crate) fn open_to_work(
 }
 
 fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
-    let mut builder =
-        Host::builder(&data.path).settings(limits.settings(data)?).compiler(data_dir::compiler()?);
+    let mut builder = Host::builder(&data.path)
+        .settings(limits.settings(data)?)
+        .compiler(data_dir::compiler()?)
+        .publishing_problems(complain);
     if let Some(socket) = &data.authority {
         builder = builder.authority(socket.clone()).authority_changes(complain);
     }

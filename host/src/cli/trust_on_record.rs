@@ -2,6 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use engine::trust::Trust;
+use std::io::Write;
 use store::{ActStore as _, StoreError};
 
 /// Nobody, in a folder that there is not yet.
@@ -18,4 +19,12 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let mut trust = Trust::default();
     trust.extend(&store.acts(0).wait()?)?;
     Ok(trust)
+}
+
+/// Says what the first decider changes.
+pub(crate) fn tell_of_the_first(out: &mut impl Write) -> anyhow::Result<()> {
+    Ok(writeln!(
+        out,
+        "from now on people decide here: demo decisions and demo receipts do not count any more"
+    )?)
 }
