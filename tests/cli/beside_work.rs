@@ -24,6 +24,20 @@ fn asked(data: &Path) -> (String, String) {
     (instance, request(data))
 }
 
+/// What has the folder for itself says what to do instead; the rest has nothing to do here, and does not meet the lock.
+fn the_rest_meets_no_lock(data: &Path, instance: &str, mut tried: BTreeSet<String>) {
+    for (command, target) in [("run", GUEST), ("resume", instance)] {
+        tried.insert(command.to_owned());
+        assert!(fails(data, &[command, target], 1).contains(" submit, "), "{command}");
+    }
+    tried.extend(["work", "authority", "serve", "bench", "drill"].map(str::to_owned));
+    for command in every().into_iter().filter(|command| !tried.contains(command)) {
+        let words: Vec<&str> = command.split(' ').collect();
+        let ran = stopped(data, &words);
+        assert!(!ran.stderr.contains("in use by"), "{command}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn every_command_works_beside_it() {
     let data = TempDir::new().unwrap();
@@ -98,22 +112,7 @@ fn every_command_works_beside_it() {
     let rotated = lines(&succeeds(here, &["keys", "list", "--json"]));
     let rotated = rotated.iter().find(|key| key["status"] == "rotated").unwrap()["key_id"].clone();
     works("keys revoke", &[rotated.as_str().unwrap()]);
-    // What has the folder for itself says what to do instead; the rest has nothing to do here, and does not meet the lock.
-    for command in ["run", "resume"] {
-        tried.insert(command.to_owned());
-        let target = if command == "run" { GUEST } else { &two };
-        assert!(fails(here, &[command, target], 1).contains(" submit, "), "{command}");
-    }
-    for command in ["work", "authority", "serve", "bench", "drill"] {
-        tried.insert(command.to_owned());
-    }
-    for command in every() {
-        let words: Vec<&str> = command.split(' ').collect();
-        if !tried.contains(&command) {
-            let ran = stopped(here, &words);
-            assert!(!ran.stderr.contains("in use by"), "{command}: {}", ran.stderr);
-        }
-    }
+    the_rest_meets_no_lock(here, &two, tried);
     let ended = worker.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }

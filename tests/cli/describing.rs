@@ -120,7 +120,14 @@ fn a_new_crate_builds_and_runs_as_it_stands() {
     let path = here.path().join("my-flow");
     assert_eq!(run(data.path(), &["new", &path.display().to_string(), "--lang", "rust"]).code, Some(0));
     let mut build = Command::new(env!("CARGO"));
-    build.current_dir(&path).args(["build", "--release", "--target", "wasm32-wasip2"]);
+    build.current_dir(&path).args([
+        "build",
+        "--release",
+        "--target",
+        "wasm32-wasip2",
+        "--target-dir",
+        "target",
+    ]);
     assert!(build.status().unwrap().success());
     let guest = path.join("target/wasm32-wasip2/release/my_flow.wasm").display().to_string();
     let ran = run(data.path(), &["run", &guest, "--params", r#"{"app":"app"}"#]);

@@ -121,12 +121,17 @@ impl Tenant {
 
     /// The row's operation or query, about this tenant.
     fn ask(&self, row: &str) -> Ask {
-        let (request, key) = (self.request.clone(), self.key.clone());
-        let handle = |handling| Ask::Do(Operation::Handle { key: self.key.clone(), handling });
+        let operation = self.operation(row).map(Ask::Do);
+        operation.or_else(|| self.query(row).map(Ask::See)).unwrap_or_else(|| panic!("{row} is no row"))
+    }
+
+    fn operation(&self, row: &str) -> Option<Operation> {
+        let request = self.request.clone();
+        let handle = |handling| Some(Operation::Handle { key: self.key.clone(), handling });
         let (by, reason) = ("ann".parse().unwrap(), "r".to_owned());
         let envelope = "{}".to_owned();
         match row {
-            "submit" => Ask::Do(Operation::Submit(Submit {
+            "submit" => Some(Operation::Submit(Submit {
                 id: None,
                 tenant: self.name.parse().unwrap(),
                 actor: "agent:a".parse().unwrap(),
@@ -154,67 +159,70 @@ impl Tenant {
                 reason,
             }),
             "delete" => {
-                Ask::Do(Operation::Handle { key: self.waiting.clone(), handling: InstanceCommand::Delete })
+                Some(Operation::Handle { key: self.waiting.clone(), handling: InstanceCommand::Delete })
             }
             "decide-as-demo" => {
                 let (decision, attended) = (Decision::Denied, Attended::Automatic);
-                Ask::Do(Operation::DecideAsDemo { request, decision, attended, reason: None })
+                Some(Operation::DecideAsDemo { request, decision, attended, reason: None })
             }
             "draw-up" => {
                 let decision = Decision::Approved;
-                Ask::Do(Operation::DrawUp { request, by, role: None, decision, reason: None })
+                Some(Operation::DrawUp { request, by, role: None, decision, reason: None })
             }
-            "sign" => Ask::Do(Operation::Sign { request, envelope }),
+            "sign" => Some(Operation::Sign { request, envelope }),
             "draw-up-review" => {
-                Ask::Do(Operation::DrawUpReview { request, by, decision: Decision::Approved, reason })
+                Some(Operation::DrawUpReview { request, by, decision: Decision::Approved, reason })
             }
-            "review" => Ask::Do(Operation::Review { request, envelope }),
-            "withdraw" => Ask::Do(Operation::Withdraw { request, reason: Some("w".repeat(1 << 20)) }),
-            "revoke" => Ask::Do(Operation::Revoke { receipt: self.receipt.clone(), reason: None }),
-            "rotate-keys" => Ask::Do(Operation::RotateKeys {}),
-            "revoke-key" => Ask::Do(Operation::RevokeKey { key_id: "pp_none".to_owned() }),
-            "say" => Ask::Do(Operation::Say { act: Act::DeciderRemoved { decider: by, reason } }),
-            "instances" => Ask::See(Query::Instances {
+            "review" => Some(Operation::Review { request, envelope }),
+            "withdraw" => Some(Operation::Withdraw { request, reason: Some("w".repeat(1 << 20)) }),
+            "revoke" => Some(Operation::Revoke { receipt: self.receipt.clone(), reason: None }),
+            "rotate-keys" => Some(Operation::RotateKeys {}),
+            "revoke-key" => Some(Operation::RevokeKey { key_id: "pp_none".to_owned() }),
+            "say" => Some(Operation::Say { act: Act::DeciderRemoved { decider: by, reason } }),
+            _ => None,
+        }
+    }
+
+    fn query(&self, row: &str) -> Option<Query> {
+        let (request, key) = (self.request.clone(), self.key.clone());
+        match row {
+            "instances" => Some(Query::Instances {
                 tenant: Some(key.tenant),
                 status: None,
                 after: None,
                 since: None,
                 limit: 9,
             }),
-            "instance" => Ask::See(Query::Instance { key }),
-            "output" => Ask::See(Query::Output { key }),
-            "audit-instance" => Ask::See(Query::Audit { of: AuditScope::Instance(key) }),
-            "audit-tenant" => Ask::See(Query::Audit { of: AuditScope::Tenant(key.tenant) }),
-            "audit-host" => Ask::See(Query::Audit { of: AuditScope::Host }),
-            "facts" => Ask::See(Query::Facts { key, from: 0, limit: 9 }),
-            "requests" => Ask::See(Query::Requests { tenant: Some(key.tenant) }),
-            "request-log" => Ask::See(Query::RequestLog {
+            "instance" => Some(Query::Instance { key }),
+            "output" => Some(Query::Output { key }),
+            "audit-instance" => Some(Query::Audit { of: AuditScope::Instance(key) }),
+            "audit-tenant" => Some(Query::Audit { of: AuditScope::Tenant(key.tenant) }),
+            "audit-host" => Some(Query::Audit { of: AuditScope::Host }),
+            "facts" => Some(Query::Facts { key, from: 0, limit: 9 }),
+            "requests" => Some(Query::Requests { tenant: Some(key.tenant) }),
+            "request-log" => Some(Query::RequestLog {
                 tenant: Some(key.tenant),
                 outcome: None,
                 after: None,
                 since: None,
                 limit: 9,
             }),
-            "request" => Ask::See(Query::Request { request }),
-            "no-such-request" => Ask::See(Query::Request { request: "req_none".parse().unwrap() }),
-            "request-statistics" => Ask::See(Query::RequestStatistics),
-            "explain" => Ask::See(Query::Explain { request }),
-            "receipts" => Ask::See(Query::Receipts { tenant: Some(key.tenant) }),
-            "receipt" => Ask::See(Query::Receipt { receipt: self.receipt.clone() }),
-            "revocation" => Ask::See(Query::Receipt { receipt: self.revocation.clone() }),
-            "export-owner" => {
-                Ask::See(Query::Export { receipt: self.receipt.clone(), extent: Extent::Owner })
-            }
-            "export-public" => {
-                Ask::See(Query::Export { receipt: self.receipt.clone(), extent: Extent::Public })
-            }
-            "deployments" => Ask::See(Query::Deployments { tenant: Some(key.tenant) }),
-            "deciders" => Ask::See(Query::Deciders),
-            "keys" => Ask::See(Query::Keys),
-            "limits-tenant" => Ask::See(Query::Limits { tenant: Some(key.tenant) }),
-            "limits-host" => Ask::See(Query::Limits { tenant: None }),
-            "usage" => Ask::See(Query::Usage { tenant: key.tenant }),
-            other => panic!("{other} is no row"),
+            "request" => Some(Query::Request { request }),
+            "no-such-request" => Some(Query::Request { request: "req_none".parse().unwrap() }),
+            "request-statistics" => Some(Query::RequestStatistics),
+            "explain" => Some(Query::Explain { request }),
+            "receipts" => Some(Query::Receipts { tenant: Some(key.tenant) }),
+            "receipt" => Some(Query::Receipt { receipt: self.receipt.clone() }),
+            "revocation" => Some(Query::Receipt { receipt: self.revocation.clone() }),
+            "export-owner" => Some(Query::Export { receipt: self.receipt.clone(), extent: Extent::Owner }),
+            "export-public" => Some(Query::Export { receipt: self.receipt.clone(), extent: Extent::Public }),
+            "deployments" => Some(Query::Deployments { tenant: Some(key.tenant) }),
+            "deciders" => Some(Query::Deciders),
+            "keys" => Some(Query::Keys),
+            "limits-tenant" => Some(Query::Limits { tenant: Some(key.tenant) }),
+            "limits-host" => Some(Query::Limits { tenant: None }),
+            "usage" => Some(Query::Usage { tenant: key.tenant }),
+            _ => None,
         }
     }
 }

@@ -58,25 +58,45 @@ fn files_that_do_not_fit_the_rows_are_repaired_at_start() {
 }
 
 #[test]
+fn a_file_that_cannot_be_published_is_said_and_follows_later() {
+    let folder = TempDir::new().unwrap();
+    let guest = support::guest_path("tenant-workflow").display().to_string();
+    let run = || support::cli::run(folder.path(), &["run", &guest]);
+    assert_eq!(run().code, Some(0));
+    let current = folder.path().join("deployments/current");
+    fs::remove_dir_all(&current).unwrap();
+    fs::write(&current, "in the way").unwrap();
+    let second = run();
+    assert_eq!(second.code, Some(0), "the deployment is on record: {}", second.stderr);
+    assert!(second.stderr.contains("cannot publish what resources serve to"), "{}", second.stderr);
+    fs::remove_file(&current).unwrap();
+    drop(Host::builder(folder.path()).open().unwrap());
+    let [_, last] = deployments(folder.path()).try_into().unwrap();
+    assert_eq!(read(&served(folder.path(), &last)), last);
+}
+
+/// Takes a folder back to format 8, which kept deployments as files: the folder of their records.
+fn as_format_8(folder: &Path) -> PathBuf {
+    let journal = Connection::open(folder.join("journal.sqlite")).unwrap();
+    let tables = "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; PRAGMA user_version = 8";
+    journal.execute_batch(tables).unwrap();
+    let records = folder.join("deployments/records");
+    fs::create_dir(&records).unwrap();
+    records
+}
+
+#[test]
 fn what_format_8_kept_as_files_becomes_rows_once() {
     let folder = TempDir::new().unwrap();
     let first = deployed(folder.path());
     let second = deployed(folder.path());
-    let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    journal
-        .execute_batch(
-            "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; PRAGMA user_version = 8",
-        )
-        .unwrap();
-    drop(journal);
-    let records = folder.path().join("deployments/records");
-    fs::create_dir(&records).unwrap();
+    let records = as_format_8(folder.path());
     // The second was cut between the pointer and its record.
     fs::write(records.join("one.json"), serde_json::to_vec(&first).unwrap()).unwrap();
     fs::write(served(folder.path(), &second), serde_json::to_vec(&second).unwrap()).unwrap();
 
     let both = [first.clone(), second.clone()];
-    assert_eq!(deployments(folder.path()), both, "a folder that is only read is read in format 9");
+    assert_eq!(deployments(folder.path()), both, "a folder that is only read is read in the newest format");
     assert!(records.exists());
     let host = Host::builder(folder.path()).open().unwrap();
     assert_eq!(deployments(folder.path()), both);
@@ -89,15 +109,7 @@ fn what_format_8_kept_as_files_becomes_rows_once() {
 fn a_damaged_record_of_format_8_is_named_and_nothing_is_changed() {
     let folder = TempDir::new().unwrap();
     let deployment = deployed(folder.path());
-    let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    journal
-        .execute_batch(
-            "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; PRAGMA user_version = 8",
-        )
-        .unwrap();
-    drop(journal);
-    let records = folder.path().join("deployments/records");
-    fs::create_dir(&records).unwrap();
+    let records = as_format_8(folder.path());
     fs::write(records.join("one.json"), "{").unwrap();
     let Err(error) = Host::builder(folder.path()).open() else { panic!("opened") };
     assert!(error.to_string().contains("records/one.json"), "{error}");
