@@ -1,5 +1,5 @@
 //! The real flow: a demo workflow of one of 64 tenants is created, asks, is approved by a signed decision, deploys to a resource of its own,
-//! and ends. Beside it the same with an action that does nothing, and a bare commit.
+//! and ends. The same run measures a workflow whose action does nothing, and a bare commit.
 //!
 //! Left out: compiling, the person, and the network to a target elsewhere. All instances deploy the same bytes, so the artifact is written once.
 

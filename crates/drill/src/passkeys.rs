@@ -1,4 +1,4 @@
-//! The approval side where people decide with passkeys: what an authenticator, a page or somebody in between can say that is not a decision.
+//! Attacks on decisions by passkey: what an authenticator, a page or an attacker between them can send that is no decision.
 
 use crate::authenticator::SoftwareAuthenticator;
 use crate::fixture::{Fixture, Terms};
@@ -14,7 +14,7 @@ const RELEASE: &str = "[[rule]]\nid = \"release\"\nthen = \"ask\"\nrole = \"rele
 
 const ORIGIN: &str = "https://approvals.example";
 
-/// How somebody attacks a decision.
+/// One attack on a decision.
 type Assault = fn(&Desk) -> Result<Result<Recorded, Error>, Obstacle>;
 
 pub(super) fn attacks() -> Vec<Attack> {
@@ -74,7 +74,7 @@ fn keys() -> Vec<Attack> {
     vec![
         refused(
             "passkey-unconfirmed",
-            "Decides with a passkey that was registered with somebody else's invitation, before an operator confirmed it.",
+            "Decides with a passkey that an attacker registered with another person's invitation, before an operator confirmed it.",
             "by no key of the pinned deciders",
             |ground| tried(&ground, |desk| desk.unconfirmed()),
         ),

@@ -141,7 +141,7 @@ fn built_ins() -> Vec<Attack> {
         ),
         script(
             "script-evaluates",
-            "Makes code of text, which nobody has approved.",
+            "Makes code of text, which no approval covers.",
             || "return new Function('return 1')();".into(),
             Ends("EvalError", ""),
         ),
@@ -211,9 +211,9 @@ fn reaches() -> Vec<Attack> {
         ),
         Attack {
             name: "script-sent-an-approval",
-            tries: "Is sent the event that tells a script of its approval, by somebody outside.",
+            tries: "An outside caller sends the event that tells a script of its approval.",
             by: By::Approval,
-            refusal: Words("hears of pp-approval from the host alone"),
+            refusal: Words("only the host sends pp-approval"),
             way: Way::Shared(approved_by_an_event),
         },
     ]

@@ -1,4 +1,4 @@
-//! Who asks: a program with a token, a person in a session, or nobody known.
+//! Who asks: a program with a token, a person in a session, or an anonymous caller.
 
 use crate::problem::Problem;
 use crate::routes::Asked;
@@ -10,7 +10,7 @@ use workflow::TenantId;
 const API_KEY: &str = "x-pp-api-key";
 
 impl Asked {
-    /// Who asks. A token that is good for nothing is an error, and not nobody: its owner should hear why.
+    /// Who asks. A token that is not valid is an error, and its sender no anonymous caller: the error says why.
     pub(crate) fn principal(&self) -> Result<Principal, Problem> {
         if let Some(token) = token(&self.headers)? {
             return self.state.host.authenticate(token).map_err(|error| match error {

@@ -104,7 +104,7 @@ fn secret() -> Result<String, Problem> {
 }
 
 impl Asked {
-    /// The person who is signed in, as operators say now what they may do. Nobody, where they were removed since, or their key was revoked.
+    /// The person who is signed in, as operators say now what they may do. None where they were removed since, or their key was revoked.
     pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
         let Some((person, key)) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
             return Ok(None);

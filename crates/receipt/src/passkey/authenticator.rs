@@ -65,7 +65,7 @@ impl<'a> AuthenticatorData<'a> {
         Ok(Self { rp_id_hash, flags: *flags, sign_count: u32::from_be_bytes(*count), rest })
     }
 
-    /// What every ceremony asks of them: this relying party, somebody there, and the authenticator knows who.
+    /// What every ceremony requires: this relying party, a person present, and that the authenticator has verified the person.
     pub(super) fn check(&self, rp_id: &str) -> Result<(), PasskeyError> {
         if self.rp_id_hash != Digest::of(rp_id.as_bytes()).as_bytes() {
             return Err(PasskeyError::RelyingParty(rp_id.into()));

@@ -32,8 +32,8 @@ impl Ceremony {
 
 /// Checks client data, and hands back the origin that they name.
 ///
-/// They are the one text in this crate that may have members it does not know, because WebAuthn says so. A repeated key is refused all
-/// the same: no two readers see two documents.
+/// They are the one text in this crate that may have members it does not know, because WebAuthn says so. A repeated key is
+/// still refused: no two readers see two documents.
 pub(super) fn check(
     bytes: &[u8],
     ceremony: Ceremony,

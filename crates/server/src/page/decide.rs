@@ -1,4 +1,4 @@
-//! A person's decision: by passkey, by a key elsewhere, or for show. What is signed is drawn up here and verified by the engine, which trusts
+//! A person's decision: by passkey, by a key elsewhere, or as a demonstration. What is signed is drawn up here and verified by the engine, which trusts
 //! nothing that this page says.
 
 use crate::api::approvals::{Decided, decision_of};
@@ -195,7 +195,7 @@ pub(crate) fn envelope(asked: &Asked) -> Page {
     }
 }
 
-/// A decision for show, where nobody decides in earnest and the caller sits at this machine.
+/// A demonstration's decision: no decider is registered, and the caller sits at this machine.
 pub(crate) fn demo(asked: &Asked) -> Page {
     let id: RequestId = asked.part("request")?;
     if !asked.is_demonstration()? {

@@ -71,13 +71,13 @@ pub(crate) fn names(people: &[impl ToString]) -> String {
     people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What stands on a page where nobody decides in earnest.
+/// The notice on a page of a demonstration.
 pub(crate) fn demonstration() -> Markup {
     html! {
         div.note {
             p {
                 strong { "This is a demonstration. " }
-                "Nobody is registered to decide, so whoever sits at this machine may, and every receipt says that it proves nothing. It \
+                "No decider is registered: any person at this machine may decide, and every receipt says that it proves nothing. It \
                  becomes earnest with the first decider: "
                 code { "pp-host deciders add NAME --role ROLE --key FILE" } "."
             }

@@ -87,7 +87,7 @@ fn bar(viewer: Option<&Viewer>, place: Place) -> Markup {
 fn foot(viewer: Option<&Viewer>) -> Markup {
     let words = match viewer {
         Some(Viewer::Demonstration) => {
-            "Nobody decides in earnest here yet: decisions are of scope demo, and no production gate accepts them."
+            "No decider is registered yet: decisions are of scope demo, and no production gate accepts them."
         }
         _ => {
             "A decision is a signature by your own key. The host verifies it again before it acts, and so can anyone."

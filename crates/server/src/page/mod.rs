@@ -44,7 +44,9 @@ pub(crate) static ROUTES: [Route; 23] = [
     post("/approvals/{request}/envelope", "What another key has signed.", decide::envelope)
         .with(BodyKind::Form)
         .for_people(),
-    post("/approvals/{request}/demo", "Decide for show.", decide::demo).with(BodyKind::Form).for_people(),
+    post("/approvals/{request}/demo", "Decide as a demonstration.", decide::demo)
+        .with(BodyKind::Form)
+        .for_people(),
     get("/instances", "Instances.", instance::list).for_people(),
     get("/instances/{tenant}/{instance}", "One instance's timeline.", instance::page).for_people(),
     get("/instances/{tenant}/{instance}/events", "The timeline, live.", instance::events).for_people(),
@@ -66,7 +68,7 @@ pub(crate) static ROUTES: [Route; 23] = [
 pub(crate) enum Viewer {
     /// A person who is signed in.
     Decider(DeciderSession),
-    /// Whoever sits at this machine, where nobody decides in earnest yet.
+    /// A person at this machine, in a demonstration.
     Demonstration,
 }
 
@@ -83,7 +85,7 @@ impl Viewer {
 pub(crate) type Page = Result<Response, Problem>;
 
 impl Asked {
-    /// Who looks; nobody, where that takes a sign-in first.
+    /// Who looks; none, where that takes a sign-in first.
     pub(crate) fn viewer(&self) -> Result<Option<Viewer>, Problem> {
         if let Some(session) = self.session()? {
             return Ok(Some(Viewer::Decider(session)));
@@ -91,7 +93,7 @@ impl Asked {
         Ok(self.is_demonstration()?.then_some(Viewer::Demonstration))
     }
 
-    /// Whether nobody decides in earnest yet, and the caller sits at this machine.
+    /// Whether this is a demonstration, and the caller sits at this machine.
     pub(crate) fn is_demonstration(&self) -> Result<bool, Problem> {
         Ok(self.is_local && self.state.host.scope()? == Scope::Demo)
     }

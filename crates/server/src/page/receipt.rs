@@ -108,7 +108,7 @@ fn people(row: &ReceiptRow, receipt: &VerifiedReceipt, deciders: &DeciderSet) ->
     let Some(opened) = opened else { return html! {} };
     let content = match verify_approvals(&opened, deciders, Judged::AsIssued) {
         _ if receipt.scope() == Some(::receipt::Scope::Demo) => {
-            html! { p { "Nobody's own key: it is for show." } }
+            html! { p { "No decider's key signed it: it is a demonstration." } }
         }
         Ok(decisions) if !decisions.is_empty() => html! {
             ul.rows { @for decision in &decisions { li {

@@ -67,7 +67,7 @@ fn facts(detail: &RequestDetail) -> Markup {
             dt { "Policy" } dd { (detail.ruling) }
             dt { "Signed" }
             dd {
-                @if detail.row.approved.is_empty() && detail.row.denied.is_empty() { "nobody yet" }
+                @if detail.row.approved.is_empty() && detail.row.denied.is_empty() { "no one yet" }
                 @if !detail.row.approved.is_empty() { span class="pill yes" { "approved" } " " (names(&detail.row.approved)) }
                 @if !detail.row.denied.is_empty() { " " span class="pill no" { "denied" } " " (names(&detail.row.denied)) }
             }
@@ -145,7 +145,7 @@ fn difference(now: u64, then: u64) -> String {
 fn guest_words(made: &Request) -> Markup {
     html! {
         section.guest aria-labelledby="guest" {
-            h2 id="guest" { "Written by the workflow, checked by nobody" }
+            h2 id="guest" { "Written by the workflow, not checked" }
             @if let Some(artifact) = &made.artifact {
                 div.small { "Artifact's name" }
                 pre { (QuotedWhole(&artifact.name).to_string()) }
@@ -253,7 +253,7 @@ fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Ma
 
 fn demo_form(id: &RequestId) -> Markup {
     html! {
-        h2 id="decide" { "Decide for show" }
+        h2 id="decide" { "Decide as a demonstration" }
         div.sheet {
             form method="post" action={ "/approvals/" (id) "/demo" } {
                 label for="reason" { "Reason " span.small { "· needed to deny" } }
