@@ -1,30 +1,18 @@
 //! The [`Store`](store::Store) in one SQLite file, in a folder that one process owns.
+//!
+//! ```text
+//! sqlite     the store: a writer and readers              journal   entries as rows, their encoding, the end of each journal
+//! writer     one thread that commits all writes           tables    requests, receipts, schedule, usage, deployments …
+//! file       connections, schema, write-ahead log, copies, the data folder
+//! ```
 
-mod apply;
-mod approvals;
-mod artifacts;
-mod backup;
-mod cache;
-mod codec;
-mod deletion;
-mod deployments;
-mod folder;
-mod heads;
+mod file;
 mod journal;
-mod open;
-mod projections;
-mod query;
-mod readers;
-mod requests;
-mod schedule;
-mod schema;
 mod sql;
 mod sqlite;
-mod usage;
-mod views;
-mod wal;
+mod tables;
 mod writer;
 
-pub use backup::{Copied, back_up};
-pub use folder::DataFolder;
+pub use file::backup::{Copied, back_up};
+pub use file::folder::DataFolder;
 pub use sqlite::Sqlite;

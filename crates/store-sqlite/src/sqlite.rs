@@ -1,15 +1,16 @@
 //! The store in one SQLite file: readers beside one writer.
 
-use crate::apply::Record;
-use crate::cache::WriterCache;
-use crate::heads::Hint;
-use crate::readers::Readers;
-use crate::usage::{Change, usage};
-use crate::wal::Wal;
+use crate::file::open;
+use crate::file::readers::Readers;
+use crate::file::wal::Wal;
+use crate::journal::heads;
+use crate::journal::heads::Hint;
+use crate::tables::usage::{Change, usage};
+use crate::tables::{approvals, artifacts, deletions, deployments, query, requests, schedule};
 use crate::writer::Writer;
-use crate::{
-    DataFolder, approvals, artifacts, deletion, deployments, heads, journal, open, query, requests, schedule,
-};
+use crate::writer::apply::Record;
+use crate::writer::cache::WriterCache;
+use crate::{DataFolder, journal};
 use receipt::{Digest, Timestamp};
 use rusqlite::Connection;
 use std::{fs, io};
@@ -40,7 +41,7 @@ impl Sqlite {
         if folder.is_owned() {
             let mut db = open::own(&path)?;
             remove_imported(folder)?;
-            let (latest, mark) = (query::latest(&db)?, deletion::mark(&db)?);
+            let (latest, mark) = (query::latest(&db)?, deletions::mark(&db)?);
             let failed = |error| StoreError::Folder { path: path.clone(), error };
             let log = Wal::open(&mut db, &path)?;
             let ledger = WriterCache::new(latest, mark);
@@ -164,7 +165,7 @@ impl JournalStore for Sqlite {
     }
 
     fn deletions(&self) -> Answer<Vec<Deleted>> {
-        self.answer(deletion::deletions)
+        self.answer(deletions::all)
     }
 
     fn instances(&self) -> Answer<Vec<InstanceKey>> {

@@ -2,7 +2,7 @@
 
 use crate::sql::run;
 use crate::sql::{cell, cell_0, damaged, every, key_at, one};
-use crate::usage::{Change, changed};
+use crate::tables::usage::{Change, changed};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
 use store::{FirstEnded, InstanceKey, InstanceState, InstanceSummary, ScheduleRow, Selection, StoreError};

@@ -1,11 +1,12 @@
 //! What the writer knows without asking the database, and what a transaction changes at its end.
 
-use crate::deletion::Mark;
-use crate::heads::{Heads, Hint, Seen};
+use crate::journal;
+use crate::journal::heads;
+use crate::journal::heads::{Heads, Hint, Seen};
 use crate::sql::run;
 use crate::sql::{cell_0, one};
-use crate::usage::{Change, keep_usage, usage};
-use crate::{heads, journal};
+use crate::tables::deletions::Mark;
+use crate::tables::usage::{Change, keep_usage, usage};
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::collections::HashMap;

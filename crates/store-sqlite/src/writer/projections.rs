@@ -2,15 +2,15 @@
 //!
 //! A step has nothing of it, and there are so many steps that it is kept apart from what they do have.
 
-use crate::apply::{add, keep_component};
-use crate::cache::WriterCache;
 use crate::journal::Lines;
-use crate::requests::{Particulars, is_about};
-use crate::schedule::enter;
 use crate::sql::damaged;
 use crate::sql::{conflict, unique};
-use crate::usage::{Change, reopen, settle};
-use crate::{approvals, artifacts, deployments, query};
+use crate::tables::requests::{Particulars, is_about};
+use crate::tables::schedule::enter;
+use crate::tables::usage::{Change, reopen, settle};
+use crate::tables::{approvals, artifacts, deployments, query};
+use crate::writer::append::{add, keep_component};
+use crate::writer::cache::WriterCache;
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;

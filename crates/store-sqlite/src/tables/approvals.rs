@@ -1,9 +1,9 @@
 //! What is asked of requests and receipts by those who decide: acts of operators, what was asked before, what was taken back.
 
-use crate::query::fate;
-use crate::requests;
-use crate::requests::requests;
 use crate::sql::{cell, cell_0, damaged, every, one, run};
+use crate::tables::query::fate;
+use crate::tables::requests;
+use crate::tables::requests::requests;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;

@@ -1,9 +1,10 @@
 //! Requests as rows: what the journal says of one is not said again.
 
-use crate::codec::{Encoded, REST, expand};
-use crate::heads::Hint;
+use crate::journal;
+use crate::journal::codec::{Encoded, REST, expand};
+use crate::journal::heads;
+use crate::journal::heads::Hint;
 use crate::sql::{cell, damaged, key_at, one};
-use crate::{heads, journal};
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value};
 use std::borrow::Cow;

@@ -258,6 +258,14 @@ pub(crate) fn expand(text: &str, bytes: &[u8], loaded: Option<&str>) -> Option<S
     (digests.is_empty() && names.is_empty()).then_some(out)
 }
 
+/// The length of a row's entries as JSON text. Reading the row reports damage; here a damaged row counts as it stands.
+pub(crate) fn expanded_length(text: &str, bytes: &[u8]) -> usize {
+    match expand(text, bytes, None) {
+        Some(expanded) => expanded.bytes().filter(|byte| *byte != NEXT as u8).count(),
+        None => text.len(),
+    }
+}
+
 /// The words, each with what stands for it.
 pub(crate) fn words() -> impl Iterator<Item = (String, &'static str)> {
     WORDS.into_iter().enumerate().map(|(place, word)| (code(place), word))

@@ -3,8 +3,9 @@
 //! The journal goes first. What is deployed is deployed before the journal says so, and keys are there before anything is signed with
 //! them: so the copy has everything that its journal speaks of.
 
+use crate::DataFolder;
+use crate::file::open;
 use crate::sql::classify;
-use crate::{DataFolder, open};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
 //! Reading: what the tables say, as it was committed.
 
-use crate::deletion;
 use crate::sql::{cell, cell_0, damaged, every, key_at, one};
+use crate::tables::deletions;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
@@ -54,7 +54,7 @@ pub(crate) fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, StoreError> {
 pub(crate) fn latest(db: &Connection) -> Result<Option<Timestamp>, StoreError> {
     const LAST: &str = "SELECT at FROM entries ORDER BY seq DESC LIMIT 1";
     let last = one(db, LAST, [], |row| cell(row, 0).map(Timestamp::from_millis))?;
-    Ok(last.max(deletion::mark(db)?.map(|mark| mark.at)))
+    Ok(last.max(deletions::mark(db)?.map(|mark| mark.at)))
 }
 
 pub(crate) fn output(db: &Connection, key: &InstanceKey) -> Result<String, StoreError> {

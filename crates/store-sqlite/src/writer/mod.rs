@@ -10,12 +10,18 @@
 //!
 //! Where many write at once, a moment's wait before a commit makes for fewer of them, and leaves the processors to those who compute.
 
-use crate::apply::Record;
-use crate::approvals;
-use crate::cache::WriterCache;
-use crate::heads::{Hint, Seen};
+pub(crate) mod append;
+pub(crate) mod apply;
+pub(crate) mod cache;
+pub(crate) mod deletion;
+pub(crate) mod projections;
+
+use crate::file::wal::Wal;
+use crate::journal::heads::{Hint, Seen};
 use crate::sql::classify;
-use crate::wal::Wal;
+use crate::tables::approvals;
+use crate::writer::apply::Record;
+use crate::writer::cache::WriterCache;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};

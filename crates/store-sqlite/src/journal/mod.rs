@@ -1,8 +1,10 @@
 //! Entries as rows: what was appended together is one row, in shorthand, with a sum that shows damage.
 
-use crate::codec::{Encoded, NEXT, expand};
-use crate::heads;
-use crate::heads::Hint;
+pub(crate) mod codec;
+pub(crate) mod heads;
+
+use crate::journal::codec::{Encoded, NEXT, expand};
+use crate::journal::heads::Hint;
 use crate::sql::{cell, cell_0, classify, damaged, every, key_at, one};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -304,16 +306,6 @@ pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
         return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
     }
     Ok(numbered(spot, key, entries))
-}
-
-/// The bytes that a row's entries count for: its text and its digits are in these columns. A read reports damage.
-pub(crate) fn length(row: &Row<'_>, (body, bytes): (usize, usize)) -> Result<i64, StoreError> {
-    let (body, bytes): (String, Option<Vec<u8>>) = (cell(row, body)?, cell(row, bytes)?);
-    let length = match expand(&body, &bytes.unwrap_or_default(), None) {
-        Some(text) => text.bytes().filter(|byte| *byte != NEXT as u8).count(),
-        None => body.len(),
-    };
-    Ok(length.cast_signed() as i64)
 }
 
 /// Entries with their places.

@@ -1,17 +1,17 @@
 //! Opening a journal, and telling whether it is one.
 
-use crate::schema::{check_format, is_older, migrate, prepare, prepare_once};
+use crate::file::connect;
+use crate::file::connect::immutable;
+use crate::file::schema::{check_format, is_older, migrate, prepare_once};
+use crate::file::wal;
 use crate::sql::classify;
-use crate::wal;
 use store::StoreError;
 use store::ownership;
 
 use rusqlite::backup::Backup;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,35 +29,11 @@ pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
             opened => opened.and_then(|file| ownership::close_to_others(&file)).map_err(failed)?,
         }
     }
-    check_format(&plain(path)?, path)?;
+    check_format(&connect::plain(path)?, path)?;
     wal::check(path)?;
-    let mut connection = write(path)?;
+    let mut connection = connect::write(path)?;
     migrate(&mut connection, &deployments_beside(path))?;
     Ok(connection)
-}
-
-/// Opens a journal that is there, to write.
-pub(crate) fn write(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
-    prepare(&connection).map_err(classify)?;
-    Ok(connection)
-}
-
-/// Opens it as it is, log and all, and leaves it so.
-pub(crate) fn plain(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(classify)?;
-    Ok(connection)
-}
-
-/// Opens the file alone, without the files beside it.
-pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
-    let uri = format!("file:{}?immutable=1", percent_encoded(path));
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(uri, flags).map_err(classify)
 }
 
 /// Opens the journal to read. A write-ahead log wants to be written to even then; where this account may not write, no process of this account writes,
@@ -113,12 +89,6 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 /// Pages that are copied at once.
 const PAGES: i32 = 4_096;
-
-fn percent_encoded(path: &Path) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
-    let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
-    path.as_os_str().as_bytes().iter().map(encode).collect()
-}
 
 #[cfg(test)]
 mod tests {

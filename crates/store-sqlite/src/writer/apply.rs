@@ -1,21 +1,21 @@
 //! What one write does inside its transaction.
 
-use crate::approvals;
-use crate::cache::{Journal, WriterCache};
-use crate::deletion::delete;
-use crate::journal::{Lines, Spot};
-use crate::projections::Projections;
-use crate::schedule;
-use crate::sql::conflict;
+use crate::journal::Lines;
 use crate::sql::is_constraint;
 use crate::sql::run;
 use crate::sql::{cell, classify, one};
-use crate::usage::Change;
+use crate::tables::approvals;
+use crate::tables::schedule;
+use crate::tables::usage::Change;
+use crate::writer::append::{add, keep_component};
+use crate::writer::cache::WriterCache;
+use crate::writer::deletion::delete;
+use crate::writer::projections::Projections;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
-use store::{Create, InstanceKey, InstanceState, JournalPosition, Quotas, Stamp, StoreError, Write, Written};
-use workflow::{ReceiptId, TenantId};
+use store::{Create, InstanceKey, InstanceState, JournalPosition, Quotas, StoreError, Write, Written};
+use workflow::ReceiptId;
 
 /// How many of the last characters of an instance's output are kept.
 const OUTPUT: i64 = 1 << 20;
@@ -163,19 +163,6 @@ fn create(
     Ok(stamp)
 }
 
-/// Keeps a component that an instance of the tenant is loaded with.
-pub(crate) fn keep_component(
-    db: &Connection,
-    tenant: &TenantId,
-    (digest, bytes): &(Digest, Arc<[u8]>),
-    change: &mut Change,
-) -> Result<(), StoreError> {
-    if change.hold(db, tenant, (digest, bytes))? {
-        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), &**bytes])?;
-    }
-    Ok(())
-}
-
 fn keep_output(
     db: &Connection,
     ledger: &mut WriterCache,
@@ -194,25 +181,4 @@ fn keep_output(
     let change = Change { bytes: length()? - before, ..Change::default() };
     ledger.charge(db, &key.tenant, change, Some(quotas))?;
     Ok(None)
-}
-
-/// Adds entries, as one row.
-pub(crate) fn add(
-    db: &Connection,
-    ledger: &mut WriterCache,
-    place: &JournalPosition,
-    journal: Journal,
-    lines: &Lines,
-) -> Written {
-    let (key, after) = (&place.key, place.after as u64);
-    if lines.count == 0 {
-        return Ok(None);
-    }
-    let count = lines.count as i64;
-    let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
-    let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
-    lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
-    let journal = Journal { length: after + count.unsigned_abs(), ..journal };
-    ledger.add(key, journal, (seq, lines.bytes));
-    Ok(Some(Stamp { seq: seq.unsigned_abs(), at }))
 }

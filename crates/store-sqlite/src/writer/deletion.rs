@@ -8,25 +8,17 @@
 //!
 //! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
 
-use crate::cache::{Journal, WriterCache};
+use crate::journal;
 use crate::sql::run;
-use crate::sql::{cell, cell_0, every, key_at, one};
-use crate::usage::Change;
-use crate::{artifacts, journal};
-use receipt::{Digest, Timestamp};
+use crate::sql::{cell_0, one};
+use crate::tables::artifacts;
+use crate::tables::deletions::Mark;
+use crate::tables::usage::Change;
+use crate::writer::cache::{Journal, WriterCache};
+use receipt::Digest;
 use rusqlite::{Connection, params};
-use store::Deleted;
 use store::{InstanceKey, JournalPosition, StoreError, Written};
 use workflow::TenantId;
-
-/// Where the journal had got to at the last deletion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// The last place that was given out.
-    pub(crate) seq: i64,
-    /// The latest time that was recorded.
-    pub(crate) at: Timestamp,
-}
 
 /// Deletes an instance that has ended and is as its deleter has seen it.
 pub(crate) fn delete(
@@ -101,20 +93,4 @@ fn remember(
     run(db, INSERT, values)?;
     ledger.raise(mark);
     Ok(())
-}
-
-/// Where the journal had got to at the last deletion, if there was one.
-pub(crate) fn mark(db: &Connection) -> Result<Option<Mark>, StoreError> {
-    one(db, "SELECT last, at FROM deletions ORDER BY id DESC LIMIT 1", [], |row| {
-        Ok(Mark { seq: cell(row, 0)?, at: Timestamp::from_millis(cell(row, 1)?) })
-    })
-}
-
-/// All that were deleted, in order.
-pub(crate) fn deletions(db: &Connection) -> Result<Vec<Deleted>, StoreError> {
-    const SELECT: &str = "SELECT tenant, instance, at, deleted_by, facts FROM deletions ORDER BY id";
-    every(db, SELECT, [], |row| {
-        let (at, facts) = (Timestamp::from_millis(cell(row, 2)?), cell::<i64>(row, 4)?.unsigned_abs());
-        Ok(Deleted { key: key_at(row, 0)?, at, by: cell(row, 3)?, facts })
-    })
 }

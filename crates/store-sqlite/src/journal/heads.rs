@@ -12,7 +12,7 @@
 //! which is never longer than [`LONGEST`] and is in memory in the process that writes. An instance's entries count against its tenant's quota
 //! with the row that says which is the last; those in the tail are counted beside.
 
-use crate::journal;
+use crate::journal::codec::expanded_length;
 use crate::sql::run;
 use crate::sql::{cell, cell_0, every, key_at, one};
 use rusqlite::{Connection, params};
@@ -256,7 +256,8 @@ fn unsettled(db: &Connection, settled: i64) -> Result<Vec<(InstanceKey, End)>, S
         FROM entries e JOIN instances i ON i.id = e.instance
         WHERE e.seq > ?1 AND (i.last IS NULL OR e.seq > i.last) ORDER BY e.seq";
     every(db, SELECT, params![settled], |found| {
-        let bytes = journal::length(found, (4, 5))?;
+        let (body, digits): (String, Option<Vec<u8>>) = (cell(found, 4)?, cell(found, 5)?);
+        let bytes = expanded_length(&body, &digits.unwrap_or_default()).cast_signed() as i64;
         Ok((key_at(found, 0)?, End { row: cell(found, 2)?, last: cell(found, 3)?, bytes }))
     })
 }

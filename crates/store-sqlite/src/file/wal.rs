@@ -10,7 +10,7 @@
 //!
 //! A folder that was copied while a process wrote to it can have a database and a log of different times. It is refused.
 
-use crate::open;
+use crate::file::connect;
 use crate::sql::run;
 use crate::sql::{cell, classify, one};
 use rusqlite::Connection;
@@ -65,7 +65,7 @@ impl Wal {
     /// Ends the log that the last owner may have left, on the connection that writes.
     pub(crate) fn open(db: &mut Connection, database: &Path) -> Result<Self, StoreError> {
         let (signal, signals) = sync_channel::<()>(1);
-        let (moved, other) = (Arc::<AtomicBool>::default(), open::write(database)?);
+        let (moved, other) = (Arc::<AtomicBool>::default(), connect::write(database)?);
         let done = Arc::clone(&moved);
         let work = move || {
             while signals.recv().is_ok() {
@@ -180,9 +180,9 @@ struct Marks {
 /// Refuses a database and a log that do not belong together.
 pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
     let has_log = fs::metadata(log_of(database)).is_ok_and(|log| log.len() > HEADER);
-    let alone = open::immutable(database).and_then(|db| marks(&db));
+    let alone = connect::immutable(database).and_then(|db| marks(&db));
     // A journal of an older format says nothing.
-    let Ok(together) = open::plain(database).and_then(|db| marks(&db)) else { return Ok(()) };
+    let Ok(together) = connect::plain(database).and_then(|db| marks(&db)) else { return Ok(()) };
     let fits = match (has_log, alone) {
         (true, Ok(alone)) => alone.closed >= together.opened && together.closed >= alone.closed,
         // Until the first log is moved there is nothing in the database.
@@ -210,7 +210,8 @@ fn marks(db: &Connection) -> Result<Marks, StoreError> {
 
 /// Whether every page and every index of a database agrees with every other. Reads all of it.
 fn is_sound(database: &Path) -> Result<bool, StoreError> {
-    let said = one(&open::plain(database)?, "PRAGMA integrity_check(1)", [], |row| cell::<String>(row, 0))?;
+    let said =
+        one(&connect::plain(database)?, "PRAGMA integrity_check(1)", [], |row| cell::<String>(row, 0))?;
     Ok(said.as_deref() == Some("ok"))
 }
 

@@ -1,8 +1,8 @@
 //! Deployments and live pointers as rows, committed with the outcome that the journal has of them.
 
-use crate::artifacts;
 use crate::sql::{cell, cell_0, classify, damaged, every, one};
-use crate::usage::changed;
+use crate::tables::artifacts;
+use crate::tables::usage::changed;
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! For readers with `sqlite3` only: the words of the [shorthand](crate::codec), and views that spell everything out.
+//! For readers with `sqlite3` only: the words of the [shorthand](crate::journal::codec), and views that spell everything out.
 //!
 //! The host itself reads neither. They are slow, and right: a test compares them with what the host reads.
 
-use crate::codec::words;
+use crate::journal::codec::words;
 
 /// Makes the views `facts` and `asked`.
 pub(crate) fn create() -> String {

@@ -1,6 +1,6 @@
 //! Connections that read. A long read keeps no other read and no write from going on.
 
-use crate::open;
+use crate::file::open;
 use crate::sql::run;
 use rusqlite::Connection;
 use std::path::PathBuf;

@@ -108,7 +108,7 @@ pub(crate) fn keep_usage(db: &Connection, tenant: &TenantId, change: Change) -> 
     update.execute(values).map(drop).map_err(classify)
 }
 
-/// What a tenant keeps but for the entries in the [tail](crate::heads): nothing, for one that has never been here.
+/// What a tenant keeps but for the entries in the [tail](crate::journal::heads): nothing, for one that has never been here.
 pub(crate) fn usage(db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
     const SELECT: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = ?1";
     let found = one(db, SELECT, [tenant.as_str()], |row| {

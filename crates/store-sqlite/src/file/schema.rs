@@ -1,7 +1,8 @@
 //! The tables, and how those of an older format become those of this one.
 
+use crate::file::views;
 use crate::sql::classify;
-use crate::{deployments, views};
+use crate::tables::deployments;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
@@ -139,7 +140,7 @@ const DELETIONS: &str = "
 
 /// Format 6 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
 /// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; `rates` counts a tenant's requests by
-/// the minute, which was an index; and `log` is [`log`](crate::wal)'s. Rows that are there already say the same in format 6 as in format 5.
+/// the minute, which was an index; and `log` is [`log`](crate::file::wal)'s. Rows that are there already say the same in format 6 as in format 5.
 const DENSITY: &str = "
     CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), opened INTEGER NOT NULL, closed INTEGER NOT NULL) STRICT;
     INSERT INTO log VALUES (1, 0, 0);
@@ -168,7 +169,7 @@ const DENSITY: &str = "
 ";
 
 /// Format 7 has no index of entries, which was a page more in each commit: an entry names the one before it (`prev`), an instance its
-/// `first` and its `last`, as of when it was entered in the agenda, and `settled` says up to where that holds for all ([`tail`](crate::heads)).
+/// `first` and its `last`, as of when it was entered in the agenda, and `settled` says up to where that holds for all ([`tail`](crate::journal::heads)).
 const TAIL: &str = "
     DROP VIEW asked;
     DROP VIEW facts;
@@ -203,14 +204,14 @@ const PRECEDENTS: &str = "
 ";
 
 /// Format 9 has deployments and what each resource serves as rows, committed with the outcome. Format 8 kept them as files, which are
-/// taken over once ([`import`](crate::deployments::import)).
+/// taken over once ([`import`](crate::tables::deployments::import)).
 const DEPLOYMENTS: &str = "
     CREATE TABLE deployments (place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, resource TEXT NOT NULL, artifact TEXT NOT NULL,
         sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, location TEXT NOT NULL, receipt TEXT NOT NULL, redeemed INTEGER NOT NULL, approved_at INTEGER NOT NULL) STRICT;
     CREATE TABLE live (tenant TEXT NOT NULL, resource TEXT NOT NULL, place INTEGER NOT NULL, redeemed INTEGER NOT NULL, PRIMARY KEY (tenant, resource)) STRICT, WITHOUT ROWID;
 ";
 
-/// Format 10 says which artifacts are kept, and for whom ([`artifacts`](crate::artifacts)): those that instances which are there have acted
+/// Format 10 says which artifacts are kept, and for whom ([`artifacts`](crate::tables::artifacts)): those that instances which are there have acted
 /// with, and those that are served. [`COUNT_ARTIFACTS`] counts them.
 const ARTIFACTS: &str = "
     CREATE TABLE artifacts (sha256 TEXT NOT NULL, tenant TEXT NOT NULL, holder INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (sha256, tenant, holder)) STRICT, WITHOUT ROWID;
@@ -271,7 +272,7 @@ pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    // crate::wal decides when the log is moved.
+    // crate::file::wal decides when the log is moved.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     prepare_once(connection)
 }

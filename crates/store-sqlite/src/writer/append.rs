@@ -1,0 +1,45 @@
+//! The rows that both a creation and an append write: the entries, and the component of an instance.
+
+use crate::journal::{Lines, Spot};
+use crate::sql::{conflict, run};
+use crate::tables::usage::Change;
+use crate::writer::cache::{Journal, WriterCache};
+use receipt::Digest;
+use rusqlite::{Connection, params};
+use std::sync::Arc;
+use store::{JournalPosition, Stamp, StoreError, Written};
+use workflow::TenantId;
+
+/// Adds entries, as one row.
+pub(crate) fn add(
+    db: &Connection,
+    ledger: &mut WriterCache,
+    place: &JournalPosition,
+    journal: Journal,
+    lines: &Lines,
+) -> Written {
+    let (key, after) = (&place.key, place.after as u64);
+    if lines.count == 0 {
+        return Ok(None);
+    }
+    let count = lines.count as i64;
+    let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
+    let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
+    lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
+    let journal = Journal { length: after + count.unsigned_abs(), ..journal };
+    ledger.add(key, journal, (seq, lines.bytes));
+    Ok(Some(Stamp { seq: seq.unsigned_abs(), at }))
+}
+
+/// Keeps a component that an instance of the tenant is loaded with.
+pub(crate) fn keep_component(
+    db: &Connection,
+    tenant: &TenantId,
+    (digest, bytes): &(Digest, Arc<[u8]>),
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    if change.hold(db, tenant, (digest, bytes))? {
+        run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), &**bytes])?;
+    }
+    Ok(())
+}
