@@ -1,36 +1,30 @@
 //! Serves a host over HTTP: an API for tenants and operators, a page on which people decide, and metrics.
 //!
 //! ```text
-//! listen    connections: how many, how long, how much                 page     HTML for people
-//! app       one request: Host, origin, route, caller, body, answer    api      JSON for programs
-//! routes    every route, in one table                                 open     health, metrics, keys, verification
-//! caller    who asks: a token, a session, nobody known                feed     facts, to those who follow them
+//! http      connections; one request: Host, origin, body, answer      page   HTML for people
+//! routes    every route, in one table                                 api    JSON for programs, health, metrics, keys
+//! request   what a handler sees: the caller, the path, the body       feed   news of facts for followers
 //! ```
 //!
 //! A handler is a translation: a request to an operation or a query of [`engine::api`], and what that answers to JSON or HTML. Whether the
 //! caller may do it is decided there, by one table.
 
 mod api;
-mod app;
-mod caller;
 mod feed;
-mod listen;
+mod http;
 mod metrics;
-mod open;
-mod openapi;
-mod paced;
 mod page;
 mod problem;
+mod request;
 mod routes;
-mod sessions;
 mod site;
 
 pub use feed::Feed;
 pub use site::{InvalidUrl, SiteUrl};
 
-use app::State;
 use engine::Host;
 use engine::limits::HttpLimits;
+use request::state::State;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -49,7 +43,7 @@ pub struct ServerOptions {
 /// The OpenAPI document of the API, as `/openapi.json` answers it.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
-    openapi::document()
+    api::openapi::document(routes::all())
 }
 
 /// Every route: its method, and its path with the names of its parts in braces.
@@ -87,7 +81,7 @@ impl Server {
     /// When the listener cannot be used there.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        listen::run(listener, self.state, stop).await;
+        http::listen::run(listener, self.state, stop).await;
         Ok(())
     }
 }

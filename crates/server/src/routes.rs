@@ -1,186 +1,30 @@
 //! Every route, in one table.
 
-use crate::api::{approvals, audit, follow, instances, receipts, workflows};
-use crate::app::State;
-use crate::openapi::{Shape, shape};
+use crate::api::{approvals, audit, follow, instances, open, openapi, receipts, workflows};
 use crate::page;
 use crate::problem::Problem;
-use crate::{open, openapi};
-use axum::body::Bytes;
-use axum::http::HeaderMap;
+use crate::request::Asked;
+use crate::request::route::{BodyKind, Route, delete, get, post};
+use crate::request::shape::shape;
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::MethodFilter;
-use std::str::FromStr;
-use std::sync::Arc;
 
-/// What a request is answered with.
-type Handler = fn(&Asked) -> Result<Response, Problem>;
-
-/// One route.
-pub(crate) struct Route {
-    pub(crate) method: Method,
-    pub(crate) path: &'static str,
-    /// What it does, in one line.
-    pub(crate) about: &'static str,
-    pub(crate) audience: Audience,
-    pub(crate) reach: Reach,
-    pub(crate) body: BodyKind,
-    pub(crate) takes: Option<fn() -> Shape>,
-    pub(crate) gives: Option<fn() -> Shape>,
-    pub(crate) handler: Handler,
-}
-
-/// Whom a route is for: how a problem is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Audience {
-    Programs,
-    People,
-}
-
-/// A method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Method {
-    Get,
-    Post,
-    Delete,
-}
-
-impl Method {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    pub(crate) fn filter(self) -> MethodFilter {
-        match self {
-            Self::Get => MethodFilter::GET,
-            Self::Post => MethodFilter::POST,
-            Self::Delete => MethodFilter::DELETE,
-        }
-    }
-}
-
-/// Under which names a route answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// The server's own only.
-    Site,
-    /// Any: monitoring asks by the address of the machine.
-    Any,
-}
-
-/// What a request brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyKind {
-    /// Nothing.
-    None,
-    /// A JSON document.
-    Json,
-    /// A form's fields.
-    Form,
-    /// The bytes of a workflow.
-    Component,
-}
-
-/// A request, as a handler sees it. Its body is whole.
-pub(crate) struct Asked {
-    pub(crate) state: Arc<State>,
-    /// Whether it was made on this machine, and not through a proxy.
-    pub(crate) is_local: bool,
-    pub(crate) path: Vec<(String, String)>,
-    pub(crate) query: Option<String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Asked {
-    /// What stands behind a name in the query, once.
-    pub(crate) fn query_value<T: FromStr<Err: std::fmt::Display>>(
-        &self,
-        name: &str,
-    ) -> Result<Option<T>, Problem> {
-        let query = self.query.as_deref().unwrap_or_default().as_bytes();
-        let mut values = form_urlencoded::parse(query).filter(|(found, _)| found == name);
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some((_, value)), None) => match value.parse() {
-                Ok(value) => Ok(Some(value)),
-                Err(error) => Err(Problem::invalid(format!("{name}={}: {error}", workflow::Quoted(&value)))),
-            },
-            (Some(_), Some(_)) => Err(Problem::invalid(format!("{name} stands in the query twice"))),
-        }
-    }
-
-    /// A part of the path.
-    pub(crate) fn part<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Problem> {
-        let text = self.path.iter().find(|(part, _)| part == name).map_or("", |(_, value)| value);
-        text.parse().map_err(|error| Problem::invalid(format!("{}: {error}", workflow::Quoted(text))))
-    }
-}
-
-/// All of them.
+/// Every route.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
     OPEN.iter().chain(API.iter()).chain(page::ROUTES.iter())
 }
 
-const fn route(method: Method, path: &'static str, about: &'static str, handler: Handler) -> Route {
-    Route {
-        method,
-        path,
-        about,
-        audience: Audience::Programs,
-        reach: Reach::Site,
-        body: BodyKind::None,
-        takes: None,
-        gives: None,
-        handler,
-    }
+/// The OpenAPI document.
+fn describe(_: &Asked) -> Result<Response, Problem> {
+    Ok(open::as_json(StatusCode::OK, openapi::document(all()).to_string()))
 }
 
-pub(crate) const fn get(path: &'static str, about: &'static str, handler: Handler) -> Route {
-    route(Method::Get, path, about, handler)
-}
-
-pub(crate) const fn post(path: &'static str, about: &'static str, handler: Handler) -> Route {
-    route(Method::Post, path, about, handler)
-}
-
-const fn delete(path: &'static str, about: &'static str, handler: Handler) -> Route {
-    route(Method::Delete, path, about, handler)
-}
-
-impl Route {
-    const fn anywhere(self) -> Self {
-        Self { reach: Reach::Any, ..self }
-    }
-
-    pub(crate) const fn for_people(self) -> Self {
-        Self { audience: Audience::People, ..self }
-    }
-
-    pub(crate) const fn with(self, body: BodyKind) -> Self {
-        Self { body, ..self }
-    }
-
-    /// A JSON body of that shape.
-    const fn takes(self, takes: fn() -> Shape) -> Self {
-        Self { body: BodyKind::Json, takes: Some(takes), ..self }
-    }
-
-    const fn gives(self, gives: fn() -> Shape) -> Self {
-        Self { gives: Some(gives), ..self }
-    }
-}
-
-/// For everybody.
+/// For any caller.
 static OPEN: [Route; 7] = [
     get("/healthz", "The process answers.", open::health).anywhere(),
     get("/readyz", "The data folder can be read.", open::ready).anywhere(),
     get("/metrics", "Counters, in the text form of Prometheus.", open::metrics).anywhere(),
-    get("/openapi.json", "This document.", openapi::serve),
+    get("/openapi.json", "This document.", describe),
     get("/.well-known/permission-protocol/keys.json", "The public key set.", open::keys),
     post(
         "/api/v1/receipts/verify",

@@ -2,7 +2,7 @@
 
 use crate::api::unexpected;
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{AuditScope, Query, View};

@@ -2,9 +2,9 @@
 //! `Last-Event-ID` resumes behind it.
 
 use crate::api::audit::own;
-use crate::app::State;
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
+use crate::request::state::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};

@@ -2,7 +2,7 @@
 
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{Back, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, Submit};

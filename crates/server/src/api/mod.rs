@@ -1,14 +1,16 @@
-//! `/v1`: what tenants' programs use. Each handler is a translation to an operation or a query of [`engine::api`].
+//! JSON for programs: `/v1` for tenants, and what any caller may ask. Each handler is a translation to an operation or a query of [`engine::api`].
 
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod follow;
 pub(crate) mod instances;
+pub(crate) mod open;
+pub(crate) mod openapi;
 pub(crate) mod receipts;
 pub(crate) mod workflows;
 
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{Operation, OperationOutcome, Principal, Query, View};

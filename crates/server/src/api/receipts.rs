@@ -3,7 +3,7 @@
 use crate::api::instances::Why;
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{Extent, Operation, OperationOutcome, Query, View};

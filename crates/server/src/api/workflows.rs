@@ -2,7 +2,7 @@
 
 use crate::api::json;
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use sandbox::Inspection;

@@ -1,7 +1,7 @@
 //! The style and the script, which are in the program.
 
 use crate::page::Page;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 

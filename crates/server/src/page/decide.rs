@@ -6,7 +6,7 @@ use crate::api::{json, unexpected};
 use crate::page::layout::{Place, page, sentence};
 use crate::page::{Page, Viewer, field, go, request};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use ::receipt::{AssertionResponse, Decision, Envelope, PAYLOAD_TYPE, PublicKey, challenge};
 use axum::http::StatusCode;
 use base64::Engine as _;

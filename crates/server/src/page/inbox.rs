@@ -3,7 +3,7 @@
 use crate::page::layout::{Place, countdown, page};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use engine::api::{Query, RequestRow, View};
 use maud::{Markup, html};
 use workflow::QuotedWhole;

@@ -5,7 +5,7 @@ use crate::page::inbox::demonstration;
 use crate::page::layout::{Place, page as whole, time};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use ::receipt::Decision;
 use axum::http::StatusCode;
 use axum::response::sse::Event;

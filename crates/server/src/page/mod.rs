@@ -14,7 +14,8 @@ mod request;
 mod sign_in;
 
 use crate::problem::Problem;
-use crate::routes::{Asked, BodyKind, Route, get, post};
+use crate::request::Asked;
+use crate::request::route::{BodyKind, Route, get, post};
 use ::receipt::Scope;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};

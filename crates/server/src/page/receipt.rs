@@ -4,7 +4,7 @@ use crate::page::inbox::names;
 use crate::page::layout::{Place, page as whole, sentence, time};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use ::receipt::{DeciderSet, Judged, VerifiedReceipt, verify_approvals};
 use engine::api::{Query, ReceiptFate, ReceiptRow, View};
 use maud::{Markup, html};

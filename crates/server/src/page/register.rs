@@ -5,7 +5,7 @@ use crate::page::Page;
 use crate::page::decide::{bytes, text};
 use crate::page::layout::{Place, page};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use ::receipt::RegistrationResponse;
 use axum::http::StatusCode;
 use engine::trust::InvitationCode;

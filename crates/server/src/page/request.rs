@@ -5,7 +5,7 @@ use crate::page::inbox::{demonstration, names};
 use crate::page::layout::{Place, countdown, page as whole, time};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use engine::api::{DeploymentRow, Query, RequestDetail, View};
 use engine::issuer::Request;
 use maud::{Markup, html};

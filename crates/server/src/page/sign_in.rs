@@ -6,7 +6,7 @@ use crate::page::decide::{Assertion, bytes, text};
 use crate::page::layout::{Place, page};
 use crate::page::{Page, go};
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use ::receipt::{KeyId, PersonId, PublicKey};
 use axum::http::{HeaderValue, StatusCode, header};
 use maud::html;

@@ -1,9 +1,10 @@
 //! Who asks: a program with a token, a person in a session, or an anonymous caller.
 
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
+use crate::request::sessions::COOKIE;
 use axum::http::{HeaderMap, StatusCode, header};
-use engine::api::Principal;
+use engine::api::{DeciderSession, Principal};
 use workflow::TenantId;
 
 /// The header in which the protocol's own clients send their key.
@@ -60,5 +61,46 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
             Some(value) => value.to_str().map(Some).map_err(|_| malformed()),
             None => Ok(None),
         },
+    }
+}
+
+impl Asked {
+    /// The person who is signed in, as operators say now what they may do. None where they were removed since, or their key was revoked.
+    pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
+        let Some((person, key)) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
+            return Ok(None);
+        };
+        let trust = self.state.host.trust()?;
+        let known = trust.deciders().person(&person).filter(|known| known.removed_at.is_none());
+        let Some(known) = known else { return Ok(None) };
+        if !trust.counts_still(&key.to_string()) {
+            return Ok(None);
+        }
+        let tenants = known.tenants.iter().filter_map(|tenant| tenant.parse().ok()).collect();
+        Ok(Some(DeciderSession { person, tenants }))
+    }
+
+    /// Ends the session, and says what takes its cookie away.
+    pub(crate) fn end_session(&self) -> String {
+        if let Some(secret) = self.cookie() {
+            self.state.sessions.end(&secret);
+        }
+        format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+    }
+
+    fn cookie(&self) -> Option<String> {
+        let cookies = self.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut values = cookies
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned));
+        // Two of one name are not this server's doing.
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The person who is signed in.
+    pub(crate) fn signed_in(&self) -> Result<DeciderSession, Problem> {
+        self.session()?.ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in first: the session is over")
+        })
     }
 }

@@ -1,14 +1,11 @@
 //! One request: is it meant for this server, who asks, what is sent, and what is answered.
 
-use crate::ServerOptions;
-use crate::feed::Feed;
-use crate::metrics::Metrics;
 use crate::page;
 use crate::problem::Problem;
+use crate::request::Asked;
+use crate::request::route::{Audience, BodyKind, Reach, Route};
+use crate::request::state::State;
 use crate::routes;
-use crate::routes::{Asked, Audience, BodyKind, Reach, Route};
-use crate::sessions::Sessions;
-use crate::site::Site;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
@@ -16,48 +13,16 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::on;
-use engine::Host;
-use engine::limits::{HttpLimits, http_names};
+use engine::limits::http_names;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Semaphore;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
-
-/// What all requests share.
-pub(crate) struct State {
-    pub(crate) host: Host,
-    pub(crate) feed: Feed,
-    pub(crate) site: Site,
-    pub(crate) limits: HttpLimits,
-    pub(crate) metrics: Metrics,
-    pub(crate) sessions: Sessions,
-    /// The largest component that any tenant may have.
-    component_bytes: usize,
-    turns: Arc<Semaphore>,
-}
 
 /// The other side of the connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
-
-impl State {
-    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Self {
-        let ServerOptions { url, limits, component_bytes } = options;
-        let turns = usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self {
-            host,
-            feed,
-            site: Site::new(url, port),
-            metrics: Metrics::default(),
-            sessions: Sessions::default(),
-            component_bytes,
-            turns: Arc::new(Semaphore::new(turns)),
-            limits,
-        }
-    }
-}
 
 /// Every route, and what stands around them.
 pub(crate) fn router(state: &Arc<State>) -> Router {

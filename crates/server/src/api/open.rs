@@ -1,7 +1,7 @@
 //! What anyone may ask: whether the server lives, how much it does, which keys sign, and whether a receipt verifies.
 
 use crate::problem::Problem;
-use crate::routes::Asked;
+use crate::request::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{AccessError, Query, ReceiptFate, View};

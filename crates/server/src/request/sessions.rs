@@ -3,9 +3,6 @@
 //! A session shows what a person may see, and carries what they have signed. It decides nothing: that takes an assertion of its own.
 
 use crate::problem::Problem;
-use crate::routes::Asked;
-use axum::http::{StatusCode, header};
-use engine::api::DeciderSession;
 use receipt::{Digest, KeyId, PersonId};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -13,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The cookie: of this origin alone, whatever a neighbour sets.
-const COOKIE: &str = "__Host-pp-session";
+pub(crate) const COOKIE: &str = "__Host-pp-session";
 
 /// How long a session lasts: a working day.
 const LASTS: Duration = Duration::from_secs(8 * 3_600);
@@ -85,7 +82,13 @@ impl Sessions {
         Ok(format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={age}"))
     }
 
-    fn person(&self, secret: &str) -> Option<(PersonId, KeyId)> {
+    /// Ends the session that a cookie stands for.
+    pub(crate) fn end(&self, secret: &str) {
+        self.people.take(secret);
+    }
+
+    /// The person of a session that is not over, and their key.
+    pub(crate) fn person(&self, secret: &str) -> Option<(PersonId, KeyId)> {
         let people = self.people.lock();
         let (person, until) = people.get(&Digest::of(secret.as_bytes()))?;
         (*until > Instant::now()).then(|| person.clone())
@@ -101,45 +104,4 @@ fn secret() -> Result<String, Problem> {
         let _ = write!(text, "{byte:02x}");
         text
     }))
-}
-
-impl Asked {
-    /// The person who is signed in, as operators say now what they may do. None where they were removed since, or their key was revoked.
-    pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
-        let Some((person, key)) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
-            return Ok(None);
-        };
-        let trust = self.state.host.trust()?;
-        let known = trust.deciders().person(&person).filter(|known| known.removed_at.is_none());
-        let Some(known) = known else { return Ok(None) };
-        if !trust.counts_still(&key.to_string()) {
-            return Ok(None);
-        }
-        let tenants = known.tenants.iter().filter_map(|tenant| tenant.parse().ok()).collect();
-        Ok(Some(DeciderSession { person, tenants }))
-    }
-
-    /// Ends the session, and says what takes its cookie away.
-    pub(crate) fn end_session(&self) -> String {
-        if let Some(secret) = self.cookie() {
-            self.state.sessions.people.take(&secret);
-        }
-        format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
-    }
-
-    fn cookie(&self) -> Option<String> {
-        let cookies = self.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut values = cookies
-            .flat_map(|cookies| cookies.split(';'))
-            .filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned));
-        // Two of one name are not this server's doing.
-        values.next().filter(|_| values.next().is_none())
-    }
-
-    /// The person who is signed in.
-    pub(crate) fn signed_in(&self) -> Result<DeciderSession, Problem> {
-        self.session()?.ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in first: the session is over")
-        })
-    }
 }

@@ -1,7 +1,8 @@
 //! Connections: HTTP/1.1, so many at once, each with a bound on its heads and on how long it may say or take in nothing.
 
-use crate::app::{Peer, State, router};
-use crate::paced::Paced;
+use crate::http::app::{Peer, router};
+use crate::http::paced::Paced;
+use crate::request::state::State;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};

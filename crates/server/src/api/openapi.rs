@@ -1,55 +1,12 @@
 //! The OpenAPI document, from the table of routes and the types of bodies.
 
-use crate::open::as_json;
-use crate::problem::{Problem, Sent};
-use crate::routes;
-use crate::routes::{Asked, Audience, BodyKind, Route};
-use axum::http::StatusCode;
-use axum::response::Response;
+use crate::problem::Sent;
+use crate::request::route::{Audience, BodyKind, Route};
+use crate::request::shape::{Shape, shape};
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
 
-/// A schema and its name.
-pub(crate) struct Shape {
-    name: String,
-    schema: Value,
-    /// The schemas that it names.
-    parts: Vec<(String, Value)>,
-}
-
-/// The shape of a type.
-pub(crate) fn shape<T: ToSchema>() -> Shape {
-    let mut parts = Vec::new();
-    T::schemas(&mut parts);
-    let value = |schema: &dyn erased::Schema| schema.value();
-    Shape {
-        name: T::name().into_owned(),
-        schema: value(&T::schema()),
-        parts: parts.into_iter().map(|(name, schema)| (name, value(&schema))).collect(),
-    }
-}
-
-mod erased {
-    use serde::Serialize;
-    use serde_json::Value;
-
-    pub(super) trait Schema {
-        fn value(&self) -> Value;
-    }
-
-    impl<S: Serialize> Schema for S {
-        fn value(&self) -> Value {
-            serde_json::to_value(self).unwrap_or_default()
-        }
-    }
-}
-
-pub(crate) fn serve(_: &Asked) -> Result<Response, Problem> {
-    Ok(as_json(StatusCode::OK, document().to_string()))
-}
-
-/// The whole document.
-pub(crate) fn document() -> Value {
+/// The document of the routes that programs use.
+pub(crate) fn document(routes: impl Iterator<Item = &'static Route>) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     let mut keep = |shape: Shape| {
         let reference = json!({ "$ref": format!("#/components/schemas/{}", shape.name) });
@@ -58,7 +15,7 @@ pub(crate) fn document() -> Value {
         reference
     };
     keep(shape::<Sent>());
-    for route in routes::all().filter(|route| route.audience == Audience::Programs) {
+    for route in routes.filter(|route| route.audience == Audience::Programs) {
         let operation = operation(route, &mut keep);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;

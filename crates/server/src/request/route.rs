@@ -1,0 +1,128 @@
+//! A route: its method and path, who it is for, what it takes and gives, and its handler.
+
+use crate::problem::Problem;
+use crate::request::Asked;
+use crate::request::shape::Shape;
+use axum::response::Response;
+use axum::routing::MethodFilter;
+
+/// Answers a request.
+type Handler = fn(&Asked) -> Result<Response, Problem>;
+
+/// One route.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// What it does, in one line.
+    pub(crate) about: &'static str,
+    pub(crate) audience: Audience,
+    pub(crate) reach: Reach,
+    pub(crate) body: BodyKind,
+    pub(crate) takes: Option<fn() -> Shape>,
+    pub(crate) gives: Option<fn() -> Shape>,
+    pub(crate) handler: Handler,
+}
+
+/// Whom a route is for: how a problem is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Programs,
+    People,
+}
+
+/// A method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Delete,
+}
+
+impl Method {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    pub(crate) fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// Under which names a route answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The server's own only.
+    Site,
+    /// Any: monitoring asks by the address of the machine.
+    Any,
+}
+
+/// What a request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    /// Nothing.
+    None,
+    /// A JSON document.
+    Json,
+    /// A form's fields.
+    Form,
+    /// The bytes of a workflow.
+    Component,
+}
+
+const fn route(method: Method, path: &'static str, about: &'static str, handler: Handler) -> Route {
+    Route {
+        method,
+        path,
+        about,
+        audience: Audience::Programs,
+        reach: Reach::Site,
+        body: BodyKind::None,
+        takes: None,
+        gives: None,
+        handler,
+    }
+}
+
+pub(crate) const fn get(path: &'static str, about: &'static str, handler: Handler) -> Route {
+    route(Method::Get, path, about, handler)
+}
+
+pub(crate) const fn post(path: &'static str, about: &'static str, handler: Handler) -> Route {
+    route(Method::Post, path, about, handler)
+}
+
+pub(crate) const fn delete(path: &'static str, about: &'static str, handler: Handler) -> Route {
+    route(Method::Delete, path, about, handler)
+}
+
+impl Route {
+    pub(crate) const fn anywhere(self) -> Self {
+        Self { reach: Reach::Any, ..self }
+    }
+
+    pub(crate) const fn for_people(self) -> Self {
+        Self { audience: Audience::People, ..self }
+    }
+
+    pub(crate) const fn with(self, body: BodyKind) -> Self {
+        Self { body, ..self }
+    }
+
+    /// A JSON body of that shape.
+    pub(crate) const fn takes(self, takes: fn() -> Shape) -> Self {
+        Self { body: BodyKind::Json, takes: Some(takes), ..self }
+    }
+
+    pub(crate) const fn gives(self, gives: fn() -> Shape) -> Self {
+        Self { gives: Some(gives), ..self }
+    }
+}
