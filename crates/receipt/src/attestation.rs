@@ -4,17 +4,18 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
-use crate::artifact::{Envelope, Sealed, Unsealed};
-use crate::canonical::{ATTEST_V1, is_canonical};
 use crate::digest::Digest;
-use crate::error::{MintError, Reason, VerifyError, malformed};
+use crate::error::{Reason, VerifyError, malformed};
 use crate::fields::Decision;
+use crate::format::artifact::{Envelope, Sealed, Unsealed};
+use crate::format::canonical::{ATTEST_V1, is_canonical};
+use crate::issuer::keys::KeySet;
+use crate::issuer::signer::Signer;
 use crate::json::{Json, Object};
-use crate::keys::KeySet;
+use crate::mint::error::MintError;
 use crate::mint::{Signed, key_set_of, seal};
-use crate::signer::Signer;
 use crate::timestamp::Timestamp;
-use crate::verified::VerifiedReceipt;
+use crate::verify::verified::VerifiedReceipt;
 use crate::verify::{check_signature, resolve};
 
 const CANONICALIZATION: &str = "attest_v1";

@@ -3,13 +3,8 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-use crate::approvals::ApprovalError;
 use crate::fields::Scope;
 use crate::json::JsonError;
-use crate::keys::KeySetError;
-use crate::members::ShapeError;
-use crate::signer::SignError;
-use crate::statement::MAX_REASON_LEN;
 
 /// What exactly was wrong, for people.
 pub type Reason = Cow<'static, str>;
@@ -164,64 +159,6 @@ impl From<JsonError> for VerifyError {
     fn from(error: JsonError) -> Self {
         malformed(alloc::format!("{error}"))
     }
-}
-
-/// Why nothing was minted. Nothing that failed here has been signed and handed out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MintError {
-    /// The request is not a JSON object.
-    #[error("the request is not a JSON object")]
-    RequestNotObject,
-    /// The request already carries a key that only minting sets.
-    #[error("the request carries the reserved key `{0}`; leave it out, minting adds it")]
-    RequestReservedKey(&'static str),
-    /// It does not say what people would decide about.
-    #[error("the request is not one that people decide about: {0}")]
-    Undecidable(ShapeError),
-    /// It is longer than what is read, or would be with what minting adds.
-    #[error(
-        "the request takes {len} bytes in a receipt's export with everything that may be added to it, more than {most}"
-    )]
-    TooLong {
-        /// What it takes.
-        len: usize,
-        /// What there is.
-        most: usize,
-    },
-    /// Its own text is not read.
-    #[error("the request would not be read again from a receipt: {0}")]
-    Unreadable(JsonError),
-    /// Its own text is read as something else: a number in it is not finite.
-    #[error("the request would be read again from a receipt as another one")]
-    NotReadBack,
-    /// The stated reason is longer than a decider's may be.
-    #[error("a reason of {0} bytes, more than the {MAX_REASON_LEN} that a receipt commits to")]
-    SummaryTooLong(usize),
-    /// This crate verifies that projection and does not issue it.
-    #[error("receipts under `{0}` are verified here, not issued; use execute/v1 or revocation/v1")]
-    ProjectionNotIssued(&'static str),
-    /// A field that must say something is empty.
-    #[error("`{0}` is empty")]
-    EmptyField(&'static str),
-    /// The decision and another field contradict each other.
-    #[error("contradiction: {0}")]
-    Contradiction(&'static str),
-    /// A demo decision outside the demo scope, or the reverse.
-    #[error("demo and production do not mix: {0}")]
-    ScopeMixed(&'static str),
-    /// A person's decision without that person's signature, or with other people's.
-    #[error("the decision is not borne out by its approvals: {0}")]
-    Approvals(#[from] ApprovalError),
-    /// The signer's own key is none that anybody could pin.
-    #[error("the signer's key is unusable: {0}")]
-    SignerKey(KeySetError),
-    /// The signer failed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// The finished receipt did not verify, so it was thrown away.
-    #[error("the minted bytes do not verify and were discarded: {0}")]
-    SelfCheck(#[from] VerifyError),
 }
 
 /// Why a verified receipt is no approval here.

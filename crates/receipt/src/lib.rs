@@ -167,79 +167,85 @@
 //! - Ed25519 is verified strictly. Receipts and attestations sign the 32 bytes of a SHA-256, people the DSSE encoding itself.
 //! - A person's decision in production has that person's signature in the committed request. Minting sees to it.
 //! - A duplicate key is refused wherever it occurs. No two readers see two documents.
+//!
+//! # Modules
+//!
+//! ```text
+//! mint ─► people ─► verify ─► issuer, format ─► ground
+//!
+//! mint     a draft to a receipt; revocations          verify   verification, opening a commitment
+//! people   keys, passkeys, envelopes, statements,     issuer   the issuer's key set and signer
+//!          deciders, approvals, quorums               format   artifact, payload, canonical form, projection
+//! ground   json, digest, encoding, timestamp, names, fields, members, ed25519, error
+//! ```
+//!
+//! `attestation` signs and verifies outcomes, on `mint` and `verify`.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod approvals;
-mod artifact;
 mod attestation;
-mod canonical;
-mod decider;
-mod deciders;
 mod digest;
-mod dsse;
+mod ed25519;
 mod encoding;
 mod error;
 mod fields;
-mod fixture;
+mod format;
+mod issuer;
 pub mod json;
-mod keys;
 mod members;
 mod mint;
-mod opening;
-mod passkey;
-mod payload;
-mod projection;
-mod quorum;
-mod revocation;
-mod signer;
-mod statement;
+mod names;
+mod people;
 mod timestamp;
-mod verified;
 mod verify;
 
-pub use approvals::{
-    ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, check_request, request_digest, verify_approvals,
-};
-pub use artifact::Artifact;
 pub use attestation::{
     AttestationArtifact, AttestationDraft, ExecutionOutcome, VerifiedAttestation, attest, verify_attestation,
 };
-pub use canonical::Canonicalization;
-pub use decider::{Decider, DeciderProof, Reauth, Webauthn};
-pub use deciders::{
-    DeciderKey, DeciderSet, DeciderSetError, KeyId, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted,
-    ParseNameError, Person, PersonId, PublicKey, PublicKeyError, Role, Scheme, Standing,
-};
 pub use digest::{Digest, Digester, ParseDigestError, Salt};
-pub use dsse::{
-    Envelope, EnvelopeError, EnvelopeSignature, Extension, MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES,
-    Payload, RawSignature, pae,
-};
-pub use error::{MintError, NotApproved, Reason, VerifyError};
+pub use error::{NotApproved, Reason, VerifyError};
 pub use fields::{Attribution, AuthMethod, Decision, Resolution, RiskTier, Scope};
-pub use fixture::{Fixture, verify_fixture};
+pub use format::artifact::Artifact;
+pub use format::binding::{Binding, Stated, StatedBinding};
+pub use format::canonical::Canonicalization;
+pub use format::decider::{Decider, DeciderProof, Reauth, Webauthn};
+pub use format::projection::{Projection, Rule};
+pub use format::request::request_digest;
+pub use issuer::keys::{DEMO_KEY_ID, Key, KeySet, KeySetError, KeyStatus};
+pub use issuer::signer::{Ed25519Signer, SignError, Signer};
 pub use json::{Json, JsonError};
-pub use keys::{DEMO_KEY_ID, Key, KeySet, KeySetError, KeyStatus};
 pub use members::ShapeError;
+pub use mint::error::MintError;
+pub use mint::revocation::{REVOCATION_AGENT, revocation_request};
+pub use mint::room::check_request;
 pub use mint::{Draft, Minted, mint};
-pub use opening::{Binding, Opened, Opening, Stated, StatedBinding, check_stored};
-pub use passkey::{
+pub use names::{MAX_NAME_LEN, ParseNameError, PersonId, Role};
+pub use people::approvals::{ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, verify_approvals};
+pub use people::deciders::{
+    DeciderKey, DeciderSet, DeciderSetError, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted,
+    Person, Standing,
+};
+pub use people::dsse::{
+    Envelope, EnvelopeError, EnvelopeSignature, MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES, Payload,
+};
+pub use people::key::PublicKey;
+pub use people::passkey::{
     Aaguid, Assertion, AssertionResponse, EXTENSION_KIND, MAX_AUTHENTICATOR_DATA_LEN, MAX_CLIENT_DATA_LEN,
     MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, Passkey, PasskeyError, PasskeyRecord,
     RegistrationResponse, RelyingParty, challenge,
 };
-pub use projection::{Projection, Rule};
-pub use quorum::{Quorum, Tally};
-pub use revocation::{REVOCATION_AGENT, revocation_request};
-pub use signer::{Ed25519Signer, SignError, Signer};
-pub use statement::{
+pub use people::quorum::{Quorum, Tally};
+pub use people::scheme::{KeyId, PublicKeyError, Scheme};
+pub use people::signature::{Extension, RawSignature, pae};
+pub use people::statement::{
     BREAK_GLASS_MS, CLOCK_SKEW_MS, DecisionStatement, Differs, Ed25519StatementSigner, Expected, LAPSES_AT,
-    MAX_NAME_LEN, MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, PREDICATE_TYPE,
-    REQUESTED_AT, STATEMENT_TYPE, SignDecisionError, StatementError, StatementSigner, sign_decision,
+    MAX_REASON_LEN, MAX_RESOURCE_LEN, Matter, Mismatch, Nonce, PAYLOAD_TYPE, PREDICATE_TYPE, REQUESTED_AT,
+    STATEMENT_TYPE, SignDecisionError, StatementError, StatementSigner, sign_decision,
 };
 pub use timestamp::{ParseTimestampError, Timestamp};
-pub use verified::{Approved, VerifiedReceipt};
+pub use verify::fixture::{Fixture, verify_fixture};
+pub use verify::opening::{Opened, Opening, check_stored};
+pub use verify::verified::{Approved, VerifiedReceipt};
 pub use verify::verify;

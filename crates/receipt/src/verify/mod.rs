@@ -3,18 +3,24 @@
 //! The order is part of it. The key and the signature come before anything that depends on what the bytes claim to be,
 //! so a forged payload that names an unknown version is a bad signature, and only a genuine one is "unverifiable here".
 
+pub(crate) mod fixture;
+pub(crate) mod opening;
+pub(crate) mod verified;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::artifact::{Artifact, Sealed, Unsealed};
-use crate::canonical::{Canonicalization, is_canonical};
-use crate::decider::check_proof;
+use crate::ed25519::is_signed;
+use crate::encoding;
 use crate::error::{VerifyError, malformed};
+use crate::format::artifact::{Artifact, Sealed, Unsealed};
+use crate::format::canonical::{Canonicalization, is_canonical};
+use crate::format::decider::check_proof;
+use crate::format::payload::Payload;
+use crate::format::projection;
+use crate::issuer::keys::{KeySet, KeyStatus};
 use crate::json::{Json, Object};
-use crate::keys::{KeySet, KeyStatus};
-use crate::opening::read_commitment;
-use crate::payload::Payload;
-use crate::verified::{Commitment, VerifiedReceipt};
-use crate::{encoding, projection};
+use crate::verify::opening::read_commitment;
+use crate::verify::verified::{Commitment, VerifiedReceipt};
 
 /// Verifies a receipt against pinned keys.
 ///
@@ -90,11 +96,6 @@ pub(crate) fn read_signature(signature_b64: &str) -> Result<Signature, VerifyErr
     bytes
         .map(|bytes| Signature::from_bytes(&bytes))
         .ok_or_else(|| malformed("signature_b64 is not 64 bytes of base64"))
-}
-
-/// Strict verification: no small-order keys or points, no second encoding of anything.
-pub(crate) fn is_signed(key: &VerifyingKey, message: &[u8], signature: &Signature) -> bool {
-    key.verify_strict(message, signature).is_ok()
 }
 
 fn check_canonical(unsealed: &Unsealed) -> Result<Canonicalization, VerifyError> {

@@ -4,9 +4,7 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use store::StoreError;
-use store::files;
-use store::ownership;
+use store::{StoreError, files, ownership};
 
 /// A data folder, with or without the right to write to it.
 ///

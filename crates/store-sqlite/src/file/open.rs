@@ -1,13 +1,9 @@
 //! Opening a journal, and telling whether it is one.
 
-use crate::file::connect;
 use crate::file::connect::immutable;
 use crate::file::schema::{check_format, is_older, migrate, prepare_once};
-use crate::file::wal;
+use crate::file::{connect, wal};
 use crate::sql::classify;
-use store::StoreError;
-use store::ownership;
-
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
@@ -16,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use store::{StoreError, ownership};
 
 /// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
 pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {

@@ -11,8 +11,7 @@
 //! A folder that was copied while a process wrote to it can have a database and a log of different times. It is refused.
 
 use crate::file::connect;
-use crate::sql::run;
-use crate::sql::{cell, classify, one};
+use crate::sql::{cell, classify, one, run};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal as WalHook;
 use std::fs::File;

@@ -13,8 +13,7 @@
 //! with the row that says which is the last; those in the tail are counted beside.
 
 use crate::journal::codec::expanded_length;
-use crate::sql::run;
-use crate::sql::{cell, cell_0, every, key_at, one};
+use crate::sql::{cell, cell_0, every, key_at, one, run};
 use rusqlite::{Connection, params};
 use std::collections::{HashMap, hash_map};
 use store::{InstanceKey, StoreError};

@@ -1,7 +1,6 @@
 //! What is to be done next, and when: one row an instance, found by an index and never by a walk.
 
-use crate::sql::run;
-use crate::sql::{cell, cell_0, damaged, every, key_at, one};
+use crate::sql::{cell, cell_0, damaged, every, key_at, one, run};
 use crate::tables::usage::{Change, changed};
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};

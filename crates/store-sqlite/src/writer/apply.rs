@@ -1,12 +1,9 @@
 //! What one write does inside its transaction.
 
 use crate::journal::Lines;
-use crate::sql::is_constraint;
-use crate::sql::run;
-use crate::sql::{cell, classify, one};
-use crate::tables::approvals;
-use crate::tables::schedule;
+use crate::sql::{cell, classify, is_constraint, one, run};
 use crate::tables::usage::Change;
+use crate::tables::{approvals, schedule};
 use crate::writer::append::{add, keep_component};
 use crate::writer::cache::WriterCache;
 use crate::writer::deletion::delete;

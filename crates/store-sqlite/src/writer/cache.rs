@@ -3,8 +3,7 @@
 use crate::journal;
 use crate::journal::heads;
 use crate::journal::heads::{Heads, Hint, Seen};
-use crate::sql::run;
-use crate::sql::{cell_0, one};
+use crate::sql::{cell_0, one, run};
 use crate::tables::deletions::Mark;
 use crate::tables::usage::{Change, keep_usage, usage};
 use receipt::Timestamp;

@@ -9,8 +9,7 @@
 //! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
 
 use crate::journal;
-use crate::sql::run;
-use crate::sql::{cell_0, one};
+use crate::sql::{cell_0, one, run};
 use crate::tables::artifacts;
 use crate::tables::deletions::Mark;
 use crate::tables::usage::Change;

@@ -3,8 +3,7 @@
 //! A step has nothing of it, and there are so many steps that it is kept apart from what they do have.
 
 use crate::journal::Lines;
-use crate::sql::damaged;
-use crate::sql::{conflict, unique};
+use crate::sql::{conflict, damaged, unique};
 use crate::tables::requests::{Particulars, is_about};
 use crate::tables::schedule::enter;
 use crate::tables::usage::{Change, reopen, settle};
@@ -15,10 +14,9 @@ use receipt::Digest;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::Arc;
-use store::Signed;
 use store::{
-    Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow, Stamp,
-    StoreError, StoredReceipt, Written,
+    Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow, Signed,
+    Stamp, StoreError, StoredReceipt, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId};
 

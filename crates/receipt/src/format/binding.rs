@@ -1,0 +1,64 @@
+//! What ties a receipt to its workspace and request, and what is said about it before a commitment is opened.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use crate::json::Text;
+
+/// What ties a receipt to its workspace and to the request it answers. Committed to, never public in `jcs_v3`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// The issuer's id of the workspace.
+    pub company_id: Option<String>,
+    /// The idempotency key.
+    pub idem_key: Option<String>,
+    /// Digest of the canonical hashable request.
+    pub input_hash: Option<String>,
+}
+
+/// What is said about a committed value before the commitment is opened. Saying that there is none is a claim too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stated {
+    /// Nothing is said; nothing is compared.
+    #[default]
+    Nothing,
+    /// It is said that there is none.
+    Absent,
+    /// It is said to be this.
+    Value(String),
+}
+
+/// What is said about each part of the binding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatedBinding {
+    /// About the workspace.
+    pub company_id: Stated,
+    /// About the idempotency key.
+    pub idem_key: Stated,
+    /// About the input hash.
+    pub input_hash: Stated,
+}
+
+impl Stated {
+    /// States what a record holds: a value, or that there is none.
+    pub fn from_record(value: Option<&str>) -> Self {
+        value.map_or(Self::Absent, |value| Self::Value(value.to_owned()))
+    }
+
+    pub(crate) fn holds(&self, committed: Option<&str>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Absent => committed.is_none(),
+            Self::Value(stated) => committed == Some(stated),
+        }
+    }
+
+    /// Whether it holds of a committed text. None that is stated equals one with a lone surrogate.
+    pub(crate) fn holds_of(&self, committed: Option<&Text>) -> bool {
+        match committed.map(Text::as_str) {
+            Some(None) => *self == Self::Nothing,
+            Some(text) => self.holds(text),
+            None => self.holds(None),
+        }
+    }
+}

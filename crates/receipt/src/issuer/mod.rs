@@ -1,0 +1,4 @@
+//! The issuer's keys: the public set, and the private key that signs.
+
+pub(crate) mod keys;
+pub(crate) mod signer;

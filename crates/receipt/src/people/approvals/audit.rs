@@ -1,0 +1,135 @@
+//! Do a receipt's approvals carry what it says?
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+
+use super::{ApprovalError, VerifiedDecision};
+use crate::fields::{Decision, Scope};
+use crate::format::decider::{DeciderProof, Webauthn};
+use crate::format::projection::Projection;
+use crate::json::Json;
+use crate::people::deciders::DeciderSet;
+use crate::people::dsse::Envelope;
+use crate::people::passkey::Assertion;
+use crate::people::statement::{Expected, Matter};
+use crate::timestamp::Timestamp;
+use crate::verify::opening::{Opened, Said};
+
+/// What is taken to be known of keys and people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// What was known when the receipt was issued: an auditor's question. A key that was withdrawn later does not undo what
+    /// was decided with it before.
+    AsIssued,
+    /// What is known at this time: the question before acting. A key that has been withdrawn by now counts no longer, nor
+    /// does a decision that has expired.
+    Now(Timestamp),
+    /// What is known at this time about a receipt that was acted on in the past. A key that has been withdrawn by now counts
+    /// no longer. A decision only has to have been in force when the receipt was issued.
+    InRetrospect(Timestamp),
+}
+
+/// Verifies the decisions that an opened receipt commits to.
+///
+/// Each is signed by a key of `deciders` that counts, states this request in every part (the view and the policy are the
+/// statement's own: compare them where you have them), decides as the receipt does, and outlasts it. The receipt's decider is
+/// among the people. Hands back one decision for each person and role: a second one of the same person in the same role adds
+/// nothing. Whoever counts people counts [`VerifiedDecision::person`], not decisions.
+///
+/// A receipt by a policy carries none, and gives none. A receipt by a person that carries none is an error.
+pub fn verify_approvals(
+    opened: &Opened,
+    deciders: &DeciderSet,
+    judged: Judged,
+) -> Result<Vec<VerifiedDecision>, ApprovalError> {
+    let said = opened.said();
+    let at = match judged {
+        Judged::AsIssued => said.created_at,
+        // A clock that was set back revives nothing.
+        Judged::Now(now) => now.max(said.created_at),
+        Judged::InRetrospect(_) => said.created_at,
+    };
+    let known = match judged {
+        Judged::AsIssued => said.created_at,
+        Judged::Now(now) | Judged::InRetrospect(now) => now.max(said.created_at),
+    };
+    let mut verified: Vec<VerifiedDecision> = Vec::new();
+    for envelope in opened.approvals()? {
+        let decision = verify_one(opened.request(), &envelope, deciders, (at, known))?;
+        let same =
+            |other: &VerifiedDecision| other.person() == decision.person() && other.role() == decision.role();
+        if !verified.iter().any(same) {
+            verified.push(decision);
+        }
+    }
+    agree(opened.request(), said, &verified)?;
+    Ok(verified)
+}
+
+/// Whether these decisions are about this request and bear out what the receipt says.
+pub(crate) fn agree(
+    request: &Json,
+    said: &Said,
+    decisions: &[VerifiedDecision],
+) -> Result<(), ApprovalError> {
+    for statement in decisions.iter().map(VerifiedDecision::statement) {
+        let matter = Matter::of(request, statement.matter.view, statement.matter.policy)?;
+        let expected =
+            Expected { decision: Some(said.decision), ..Expected::about(&matter, said.created_at) }
+                .open_for(request)?;
+        statement.check(&expected)?;
+        if said.decision == Decision::Approved && statement.expires_at < said.expires_at {
+            return Err(ApprovalError::Outlived {
+                person: statement.decider.clone(),
+                decision: statement.expires_at,
+                receipt: said.expires_at,
+            });
+        }
+    }
+    let decider = said.decider.as_deref().unwrap_or_default();
+    if decisions.is_empty() {
+        return if needs_none(said) { Ok(()) } else { Err(ApprovalError::Missing(decider.to_owned())) };
+    }
+    let person = decider.strip_prefix("user:").unwrap_or_default();
+    let mut own = decisions.iter().filter(|decision| decision.person().as_str() == person).peekable();
+    if own.peek().is_none() {
+        return Err(ApprovalError::DeciderNotAmong(decider.to_owned()));
+    }
+    check_proof(said, own)
+}
+
+/// A proof of the decider's passkey is the one of an assertion that the receipt commits to, where it commits to any.
+fn check_proof<'d>(
+    said: &Said,
+    own: impl Iterator<Item = &'d VerifiedDecision>,
+) -> Result<(), ApprovalError> {
+    let Some(DeciderProof::Webauthn(proof)) = &said.proof else { return Ok(()) };
+    // Neither is in an assertion.
+    let stated = Webauthn { review_generation: None, ..proof.clone() };
+    let mut assertions = own.filter_map(VerifiedDecision::assertion).peekable();
+    let same = |assertion: &Assertion| assertion.proof(proof.verified_at) == stated;
+    match assertions.peek().is_none() || assertions.any(same) {
+        true => Ok(()),
+        false => Err(ApprovalError::Proof),
+    }
+}
+
+/// Whether nobody has to have signed: an engine decided, or a demonstration, or something is withdrawn, which nobody should
+/// have to wait for.
+fn needs_none(said: &Said) -> bool {
+    let engine = said.decider.as_deref().is_some_and(|decider| decider.starts_with("system/"));
+    engine || said.scope == Some(Scope::Demo) || said.tag == Projection::RevocationV1
+}
+
+fn verify_one(
+    request: &Json,
+    envelope: &Envelope,
+    deciders: &DeciderSet,
+    (at, known): (Timestamp, Timestamp),
+) -> Result<VerifiedDecision, ApprovalError> {
+    let authentic = deciders.authenticate(envelope)?;
+    // What was shown, and under which policy, is not in the request. All the rest is, and is compared with it.
+    let Matter { view, policy, .. } = authentic.statement.matter;
+    let matter = Matter::of(request, view, policy)?;
+    deciders.judge(envelope, authentic, &Expected::about(&matter, at).open_for(request)?, known)
+}

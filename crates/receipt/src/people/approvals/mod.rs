@@ -1,0 +1,255 @@
+//! Approvals: people's signed decisions, verified one by one, and the ones that a receipt commits to.
+//!
+//! The committed request of a receipt carries them in its member `approvals`. Only minting puts it there. The digest that
+//! people sign is of the request without that member and without what else minting adds.
+
+mod audit;
+mod commit;
+
+use alloc::string::String;
+
+use crate::fields::{AuthMethod, Decision};
+use crate::format::decider::{Decider, DeciderProof};
+use crate::members::ShapeError;
+use crate::names::{PersonId, Role};
+use crate::people::deciders::{DeciderSet, NotCounted, Standing};
+use crate::people::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Signed};
+use crate::people::key::NotVerified;
+use crate::people::passkey::{Assertion, PasskeyError};
+use crate::people::scheme::KeyId;
+use crate::people::statement::{DecisionStatement, Expected, Mismatch, StatementError};
+use crate::timestamp::Timestamp;
+
+pub(crate) use audit::agree;
+pub use audit::{Judged, verify_approvals};
+pub use commit::MAX_APPROVALS;
+pub(crate) use commit::insert;
+
+/// The longest key id in a decision's envelope, in bytes: twice the ids of this crate.
+pub(crate) const MAX_KEY_ID_LEN: usize = 128;
+
+/// A person's decision whose signature, signer, statement and standing were all checked. It may be a denial.
+///
+/// Only [`DeciderSet::verify`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedDecision {
+    envelope: Envelope,
+    statement: DecisionStatement,
+    key_id: KeyId,
+    assertion: Option<Assertion>,
+}
+
+impl VerifiedDecision {
+    /// Who decided.
+    pub fn person(&self) -> &PersonId {
+        &self.statement.decider
+    }
+
+    /// What they decided.
+    pub fn decision(&self) -> Decision {
+        self.statement.decision
+    }
+
+    /// In which role.
+    pub fn role(&self) -> &Role {
+        &self.statement.role
+    }
+
+    /// All that was signed.
+    pub fn statement(&self) -> &DecisionStatement {
+        &self.statement
+    }
+
+    /// The key that signed.
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The assertion that signed it, where the key is a passkey.
+    pub fn assertion(&self) -> Option<&Assertion> {
+        self.assertion.as_ref()
+    }
+
+    /// The envelope that it came in, for keeping. Its `keyid`, which is not signed, is [`key_id`](Self::key_id) whatever it came with.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl Decider {
+    /// A person's own signed decision. Where a passkey signed it, the assertion is the specification's step-up, and its proof goes along.
+    pub fn signed(decision: &VerifiedDecision, verified_at: Timestamp) -> Self {
+        let person = Self::person(decision.person(), decision.decision());
+        match decision.assertion() {
+            None => person,
+            Some(assertion) => Self {
+                auth_method: Some(AuthMethod::SessionStepupWebauthn),
+                proof: Some(DeciderProof::Webauthn(assertion.proof(verified_at))),
+                ..person
+            },
+        }
+    }
+}
+
+impl DeciderSet {
+    /// Verifies one person's decision: signed by a key of this set, stating that key's person, in a role and for a tenant
+    /// that they have, by a key that counts at [`Expected::at`], and saying in every leaf what is expected.
+    pub fn verify(
+        &self,
+        envelope: &Envelope,
+        expected: &Expected<'_>,
+    ) -> Result<VerifiedDecision, ApprovalError> {
+        self.judge(envelope, self.authenticate(envelope)?, expected, expected.at)
+    }
+
+    /// Takes in a decision that arrives at [`Expected::at`]: verifies it, and refuses a key that may not sign at that time.
+    ///
+    /// The time in a statement is the signer's own word. A key that has ended could still sign one with an earlier time, so the
+    /// key is judged by the clock of the party that takes the decision in. [`verify`](Self::verify) is for decisions that were
+    /// taken in before.
+    pub fn admit(
+        &self,
+        envelope: &Envelope,
+        expected: &Expected<'_>,
+    ) -> Result<VerifiedDecision, ApprovalError> {
+        let decision = self.verify(envelope, expected)?;
+        self.standing_as_known(decision.key_id, expected.at, expected.at)?;
+        Ok(decision)
+    }
+
+    /// Whose key signed which statement. Not yet whether it counts.
+    fn authenticate(&self, envelope: &Envelope) -> Result<Authentic<'_>, ApprovalError> {
+        // One, so that there is no question whose decision it is.
+        let [signature] = envelope.signatures() else {
+            return Err(ApprovalError::Signatures(envelope.signatures().len()));
+        };
+        // It is not signed, and a receipt has room for so much of it.
+        if signature.key_id.len() > MAX_KEY_ID_LEN {
+            return Err(ApprovalError::KeyId(signature.key_id.len()));
+        }
+        let Some(Signed { by: signer, assertion, payload }) = self.signer(envelope) else {
+            return Err(self.not_signed(envelope, signature));
+        };
+        let statement = DecisionStatement::read(&payload)?;
+        if statement.decider == signer.person.id {
+            return Ok(Authentic { signer, statement, assertion });
+        }
+        Err(ApprovalError::OtherPerson { signer: signer.person.id.clone(), named: statement.decider })
+    }
+
+    /// Why a signature is nobody's: what is wrong with the assertion, where the passkey that it names is known.
+    fn not_signed(&self, envelope: &Envelope, signature: &EnvelopeSignature) -> ApprovalError {
+        let named = signature.key_id.parse().ok().and_then(|id| self.key(id));
+        let message = envelope.message();
+        match named.map(|standing| standing.key.key.verify(&message, &signature.signature)) {
+            Some(Err(NotVerified::Passkey(error))) => ApprovalError::Passkey(error),
+            _ => ApprovalError::NotSigned,
+        }
+    }
+
+    /// The rest: whether it counts by what is known of keys and people at `known`, and is what is expected.
+    fn judge(
+        &self,
+        envelope: &Envelope,
+        Authentic { signer: Standing { person, key }, statement, assertion }: Authentic<'_>,
+        expected: &Expected<'_>,
+        known: Timestamp,
+    ) -> Result<VerifiedDecision, ApprovalError> {
+        let key_id = key.key.key_id();
+        self.standing_as_known(key_id, statement.decided_at, known)?;
+        statement.check(expected)?;
+        if !person.has_role(&statement.role) {
+            return Err(ApprovalError::Role { person: statement.decider, role: statement.role });
+        }
+        if !person.decides_for(&statement.matter.tenant) {
+            return Err(ApprovalError::Tenant { person: statement.decider, tenant: statement.matter.tenant });
+        }
+        Ok(VerifiedDecision { envelope: envelope.clone().naming(key_id), statement, key_id, assertion })
+    }
+}
+
+/// A statement whose signer is known, and is the person that it names.
+struct Authentic<'s> {
+    signer: Standing<'s>,
+    statement: DecisionStatement,
+    assertion: Option<Assertion>,
+}
+
+/// Why a decision does not count, or why a receipt's approvals do not carry it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApprovalError {
+    /// Not an envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// None, or more than one.
+    #[error("a decision has one signature, and this envelope has {0}")]
+    Signatures(usize),
+    /// Its key id is longer than any.
+    #[error("a key id of {0} bytes, more than the {max} that a decision has room for", max = MAX_KEY_ID_LEN)]
+    KeyId(usize),
+    /// No key of the set signed it.
+    #[error("the signature is by no key of the pinned deciders: it was changed, or somebody else signed it")]
+    NotSigned,
+    /// The assertion of the passkey that it names is not good.
+    #[error("the passkey's signature does not count: {0}")]
+    Passkey(PasskeyError),
+    /// Not a decision statement.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// One person signed and another is named.
+    #[error("{signer} signed a decision that names {named} as its decider")]
+    OtherPerson {
+        /// Whose key signed.
+        signer: PersonId,
+        /// Whom the statement names.
+        named: PersonId,
+    },
+    /// The key or its person does not count.
+    #[error("the decision does not count: {0}")]
+    NotCounted(#[from] NotCounted),
+    /// The receipt's proof is of another assertion than the decider's.
+    #[error("the receipt's deciderProof is of another assertion than the one that its decider signed with")]
+    Proof,
+    /// The person does not have the role.
+    #[error("{person} does not have the role `{role}`")]
+    Role {
+        /// Who.
+        person: PersonId,
+        /// The role that they decided in.
+        role: Role,
+    },
+    /// The person does not decide for the tenant.
+    #[error("{person} does not decide for tenant `{tenant}`")]
+    Tenant {
+        /// Who.
+        person: PersonId,
+        /// The tenant that they decided for.
+        tenant: String,
+    },
+    /// A leaf is not the expected one.
+    #[error("another decision was signed: {0}")]
+    Mismatch(#[from] Mismatch),
+    /// The request has no matter that anybody could have decided about.
+    #[error("the request is not one that people decide about: {0}")]
+    Request(#[from] ShapeError),
+    /// A human decided, and no approval is there to show it.
+    #[error("`{0}` is said to have decided, and no approval is committed in the request")]
+    Missing(String),
+    /// Approvals, and a decider who is not among them.
+    #[error("the receipt's decider `{0}` is none of the people whose approvals it carries")]
+    DeciderNotAmong(String),
+    /// More than are ever committed.
+    #[error("{0} approvals, more than the {MAX_APPROVALS} that a receipt commits to")]
+    TooMany(usize),
+    /// The receipt can be redeemed for longer than a decision stands.
+    #[error("the receipt is good until {receipt}, and the decision of {person} only until {decision}")]
+    Outlived {
+        /// Whose decision.
+        person: PersonId,
+        /// Until when it stands.
+        decision: Timestamp,
+        /// Until when the receipt can be redeemed.
+        receipt: Timestamp,
+    },
+}

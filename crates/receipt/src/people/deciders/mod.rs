@@ -1,0 +1,370 @@
+//! The people who decide, and their keys: pinned by whoever verifies, like an issuer's key set.
+//!
+//! A set that came along with a receipt proves nothing. Nobody is ever taken out of a set: a person is removed, and a key
+//! revoked, *at a time*, so that what was decided before can still be verified.
+
+mod text;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::json::JsonError;
+use crate::members::ShapeError;
+use crate::names::{PersonId, Role};
+use crate::people::dsse::{Envelope, Signed};
+use crate::people::key::PublicKey;
+use crate::people::scheme::{KeyId, PublicKeyError};
+use crate::timestamp::Timestamp;
+
+/// The most people in a set. Their names are looked through one by one.
+pub const MAX_PEOPLE: usize = 512;
+
+/// The most keys in a set, old ones included: a signature that names no key is tried with each, some 50 µs a time.
+pub const MAX_KEYS: usize = 1024;
+
+/// The most roles a person has.
+pub const MAX_ROLES: usize = 32;
+
+/// The most tenants a person is confined to. Whoever decides for more decides for all.
+pub const MAX_TENANTS: usize = 1024;
+
+/// The people who decide.
+// INVARIANT: every person's id occurs once, every key belongs to one person, and everything is bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeciderSet {
+    people: Vec<Person>,
+}
+
+/// Somebody who decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Who it is.
+    pub id: PersonId,
+    /// What they may decide about.
+    pub roles: Vec<Role>,
+    /// For whom; for all tenants when this is empty.
+    pub tenants: Vec<String>,
+    /// From when on nothing of theirs counts.
+    pub removed_at: Option<Timestamp>,
+    /// What they sign with.
+    pub keys: Vec<DeciderKey>,
+}
+
+/// A person's key, and when what it signs counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeciderKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The first moment at which it may sign.
+    pub valid_from: Timestamp,
+    /// The first moment at which it may no longer sign. What it signed before stays good.
+    pub valid_until: Option<Timestamp>,
+    /// When it was withdrawn. Before it is used, an approval by it lapses at that moment.
+    pub revoked_at: Option<Timestamp>,
+    /// Since when somebody else may have had it.
+    pub compromised_at: Option<Timestamp>,
+}
+
+/// A key that counts, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing<'s> {
+    /// Whose key it is.
+    pub person: &'s Person,
+    /// The key.
+    pub key: &'s DeciderKey,
+}
+
+impl Person {
+    /// Whether they have this role.
+    pub fn has_role(&self, role: &Role) -> bool {
+        self.roles.contains(role)
+    }
+
+    /// Whether they decide for this tenant.
+    pub fn decides_for(&self, tenant: &str) -> bool {
+        self.tenants.is_empty() || self.tenants.iter().any(|own| own == tenant)
+    }
+}
+
+impl DeciderKey {
+    /// A key that is good from a moment on.
+    pub fn new(key: PublicKey, valid_from: Timestamp) -> Self {
+        Self { key, valid_from, valid_until: None, revoked_at: None, compromised_at: None }
+    }
+}
+
+impl DeciderSet {
+    /// Nobody.
+    pub const fn new() -> Self {
+        Self { people: Vec::new() }
+    }
+
+    /// Reads a set's JSON text, in the shape that [`to_json`](Self::to_json) writes. Anything odd is an error: half a set
+    /// is worse than none.
+    pub fn parse(text: &str) -> Result<Self, DeciderSetError> {
+        text::read(text)
+    }
+
+    /// The portable, public form, canonical JSON.
+    pub fn to_json(&self) -> String {
+        text::write(self)
+    }
+
+    /// The people, in the order they were added; removed ones too.
+    pub fn people(&self) -> &[Person] {
+        &self.people
+    }
+
+    /// The person of that name.
+    pub fn person(&self, id: &PersonId) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == *id)
+    }
+
+    /// Whose key that is, and the key.
+    pub fn key(&self, id: KeyId) -> Option<Standing<'_>> {
+        self.keys().find(|standing| standing.key.key.key_id() == id)
+    }
+
+    /// Adds a person.
+    pub fn insert(&mut self, person: Person) -> Result<(), DeciderSetError> {
+        if self.people.len() == MAX_PEOPLE {
+            return Err(DeciderSetError::TooMany { what: "people", most: MAX_PEOPLE });
+        }
+        if self.person(&person.id).is_some() {
+            return Err(DeciderSetError::DuplicatePerson(person.id));
+        }
+        check_person(&person)?;
+        for (index, key) in person.keys.iter().enumerate() {
+            self.check_key(key, &person.keys[..index], &person.id)?;
+        }
+        self.people.push(person);
+        Ok(())
+    }
+
+    /// Gives a person another key.
+    pub fn add_key(&mut self, id: &PersonId, key: DeciderKey) -> Result<(), DeciderSetError> {
+        self.check_key(&key, &[], id)?;
+        self.person_mut(id)?.keys.push(key);
+        Ok(())
+    }
+
+    /// Withdraws a key. A second time keeps the earlier moment.
+    pub fn revoke_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), DeciderSetError> {
+        earlier(&mut self.key_mut(id)?.revoked_at, at);
+        Ok(())
+    }
+
+    /// Says that somebody else may have had a key since `at`. A second time keeps the earlier moment.
+    pub fn mark_compromised(&mut self, id: KeyId, at: Timestamp) -> Result<(), DeciderSetError> {
+        earlier(&mut self.key_mut(id)?.compromised_at, at);
+        Ok(())
+    }
+
+    /// Removes a person: from `at` on nothing of theirs counts. A second time keeps the earlier moment.
+    pub fn remove(&mut self, id: &PersonId, at: Timestamp) -> Result<(), DeciderSetError> {
+        earlier(&mut self.person_mut(id)?.removed_at, at);
+        Ok(())
+    }
+
+    /// **As it was decided**: whether what a key signed at `decided_at` counted at that moment. What became of the key or
+    /// the person later is left aside; the auditor's question about the past.
+    pub fn standing_as_decided(&self, id: KeyId, decided_at: Timestamp) -> Result<Standing<'_>, NotCounted> {
+        self.standing_as_known(id, decided_at, decided_at)
+    }
+
+    /// **As it is known now**: whether what a key signed at `decided_at` still counts at `now`. A key that has been revoked
+    /// or compromised by `now`, or whose person has been removed by then, counts no longer, whatever it signed before.
+    pub fn standing_as_known(
+        &self,
+        id: KeyId,
+        decided_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Standing<'_>, NotCounted> {
+        let standing = self.key(id).ok_or(NotCounted::UnknownKey(id))?;
+        let DeciderKey { valid_from, valid_until, revoked_at, compromised_at, .. } = *standing.key;
+        let by_now = |at: &Timestamp| *at <= now;
+        if decided_at < valid_from {
+            return Err(NotCounted::NotYetValid(valid_from));
+        }
+        if let Some(until) = valid_until.filter(|until| decided_at >= *until) {
+            return Err(NotCounted::NoLongerValid(until));
+        }
+        if let Some(at) = compromised_at.filter(by_now) {
+            return Err(NotCounted::Compromised(at));
+        }
+        if let Some(at) = revoked_at.filter(by_now) {
+            return Err(NotCounted::Revoked(at));
+        }
+        match standing.person.removed_at.filter(by_now) {
+            Some(at) => Err(NotCounted::Removed { person: standing.person.id.clone(), at }),
+            None => Ok(standing),
+        }
+    }
+
+    /// Which key of the set signed an envelope, whatever its standing, and what was signed.
+    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<Signed<'e, Standing<'_>>> {
+        envelope.signer(self.keys().map(|standing| (standing, &standing.key.key)))
+    }
+
+    /// Who holds that key, with whatever record: revoked ones too.
+    pub fn holder(&self, key: &PublicKey) -> Option<Standing<'_>> {
+        self.keys().find(|standing| standing.key.key.is_same_key(key))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Standing<'_>> + Clone {
+        self.people.iter().flat_map(|person| person.keys.iter().map(move |key| Standing { person, key }))
+    }
+
+    fn person_mut(&mut self, id: &PersonId) -> Result<&mut Person, DeciderSetError> {
+        let person = self.people.iter_mut().find(|person| person.id == *id);
+        person.ok_or_else(|| DeciderSetError::NoSuchPerson(id.clone()))
+    }
+
+    fn key_mut(&mut self, id: KeyId) -> Result<&mut DeciderKey, DeciderSetError> {
+        let mut keys = self.people.iter_mut().flat_map(|person| &mut person.keys);
+        keys.find(|key| key.key.key_id() == id).ok_or(DeciderSetError::NoSuchKey(id))
+    }
+
+    /// `before` are the keys that come in together with this one.
+    fn check_key(
+        &self,
+        key: &DeciderKey,
+        before: &[DeciderKey],
+        person: &PersonId,
+    ) -> Result<(), DeciderSetError> {
+        let id = key.key.key_id();
+        if self.keys().count() + before.len() >= MAX_KEYS {
+            return Err(DeciderSetError::TooMany { what: "keys", most: MAX_KEYS });
+        }
+        // By the key itself: with another record it is the same person who signs.
+        let same = |other: &PublicKey| other.is_same_key(&key.key);
+        if before.iter().any(|other| same(&other.key)) {
+            return Err(DeciderSetError::DuplicateKey { key: id, person: person.clone() });
+        }
+        if let Some(Standing { person, .. }) = self.holder(&key.key) {
+            return Err(DeciderSetError::DuplicateKey { key: id, person: person.id.clone() });
+        }
+        match key.valid_until {
+            Some(until) if until <= key.valid_from => Err(DeciderSetError::NeverValid(id)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a signature by a key does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotCounted {
+    /// Nobody's key.
+    #[error("key {0} belongs to no pinned decider")]
+    UnknownKey(KeyId),
+    /// Signed before the key was valid.
+    #[error("the key was not valid before {0}")]
+    NotYetValid(Timestamp),
+    /// Signed when the key was no longer valid.
+    #[error("the key was valid until {0}")]
+    NoLongerValid(Timestamp),
+    /// The key was withdrawn.
+    #[error("the key was revoked at {0}")]
+    Revoked(Timestamp),
+    /// Somebody else may have had the key.
+    #[error("the key may have been in other hands since {0}")]
+    Compromised(Timestamp),
+    /// The person no longer decides.
+    #[error("{person} was removed from the deciders at {at}")]
+    Removed {
+        /// Who.
+        person: PersonId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Why a set of deciders was refused, or a change of one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeciderSetError {
+    /// Not JSON.
+    #[error("the deciders are no JSON: {0}")]
+    Json(#[from] JsonError),
+    /// Not of the shape of a set.
+    #[error("not a set of deciders: {0}")]
+    Shape(#[from] ShapeError),
+    /// Of a version that is not known here.
+    #[error("a set of deciders of another version than 1")]
+    Version,
+    /// Two people of one name.
+    #[error("{0} occurs twice; a person has one entry, with all roles and keys")]
+    DuplicatePerson(PersonId),
+    /// A key that somebody has already.
+    #[error("key {key} belongs to {person} already; a key is one person's, once")]
+    DuplicateKey {
+        /// The key.
+        key: KeyId,
+        /// Whose it is.
+        person: PersonId,
+    },
+    /// A role or a tenant occurs twice.
+    #[error("{person}: `{name}` occurs twice")]
+    Repeated {
+        /// Whose entry.
+        person: PersonId,
+        /// What occurs twice.
+        name: String,
+    },
+    /// The key's id is not the one that follows from the key.
+    #[error("the entry of key {0} states another keyid")]
+    WrongKeyId(KeyId),
+    /// Not a public key.
+    #[error("{person}: {error}")]
+    PublicKey {
+        /// Whose entry.
+        person: PersonId,
+        /// What is wrong.
+        error: PublicKeyError,
+    },
+    /// It ends before it begins.
+    #[error("key {0} is valid at no time: validUntil is not after validFrom")]
+    NeverValid(KeyId),
+    /// More than are looked through.
+    #[error("more than {most} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        most: usize,
+    },
+    /// No such person.
+    #[error("no decider {0}")]
+    NoSuchPerson(PersonId),
+    /// No such key.
+    #[error("no decider's key {0}")]
+    NoSuchKey(KeyId),
+}
+
+fn check_person(person: &Person) -> Result<(), DeciderSetError> {
+    for (what, count, most) in
+        [("roles", person.roles.len(), MAX_ROLES), ("tenants", person.tenants.len(), MAX_TENANTS)]
+    {
+        if count > most {
+            return Err(DeciderSetError::TooMany { what, most });
+        }
+    }
+    let roles = person.roles.iter().map(Role::as_str).collect::<Vec<_>>();
+    let tenants = person.tenants.iter().map(String::as_str).collect::<Vec<_>>();
+    match repeated(&roles).or_else(|| repeated(&tenants)) {
+        Some(name) => Err(DeciderSetError::Repeated { person: person.id.clone(), name: name.into() }),
+        None if tenants.iter().any(|tenant| !(1..=text::MAX_TENANT_LEN).contains(&tenant.len())) => {
+            Err(ShapeError::new("tenants", "has an entry that is empty or too long").into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn repeated<'a>(names: &[&'a str]) -> Option<&'a str> {
+    names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| *name)
+}
+
+fn earlier(moment: &mut Option<Timestamp>, at: Timestamp) {
+    *moment = Some(moment.map_or(at, |before| before.min(at)));
+}

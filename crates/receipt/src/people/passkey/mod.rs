@@ -1,0 +1,206 @@
+//! Passkeys: a WebAuthn assertion as a person's signature.
+//!
+//! An authenticator signs its own data and a digest of what the browser says, never a message. The browser says which challenge it
+//! was given; the challenge is the SHA-256 of the message ([`challenge`]), so the assertion is a signature over the message. Everything
+//! that makes an assertion good stands in the key's record: the public key, the credential, the relying party and the origins from which
+//! the browser may ask. Nothing depends on the server that asked for it.
+//!
+//! User presence and user verification are always required. The signature counter is not looked at: synchronised passkeys leave it at zero.
+
+mod assertion;
+mod authenticator;
+mod client;
+mod point;
+mod record;
+mod registration;
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::digest::Digest;
+use crate::encoding;
+use crate::format::decider::origin;
+use crate::people::scheme::{PublicKeyError, Scheme};
+use crate::people::signature::pae;
+
+pub use assertion::{Assertion, AssertionResponse, EXTENSION_KIND};
+pub use authenticator::{Aaguid, MAX_AUTHENTICATOR_DATA_LEN};
+pub use client::MAX_CLIENT_DATA_LEN;
+pub(crate) use point::Point;
+pub use record::PasskeyRecord;
+pub use registration::{RegistrationResponse, RelyingParty};
+
+pub(crate) use assertion::longest as longest_signature;
+
+/// The longest credential id, in bytes: WebAuthn's own bound.
+pub const MAX_CREDENTIAL_ID_LEN: usize = 1023;
+
+/// The most origins of one passkey.
+pub const MAX_ORIGINS: usize = 8;
+
+/// The longest origin, in bytes: a scheme, a host name and a port.
+pub const MAX_ORIGIN_LEN: usize = 272;
+
+/// The challenge for a signature over a payload of some type: the SHA-256 of what DSSE signs.
+///
+/// The challenge of a sign-in, of a registration and of a decision are of different types, so that no assertion for the one is good for the
+/// other.
+pub fn challenge(payload_type: &str, payload: &[u8]) -> Digest {
+    Digest::of(&pae(payload_type, payload))
+}
+
+/// A passkey that signs decisions.
+// INVARIANT: 1 to MAX_CREDENTIAL_ID_LEN bytes of credential id, and a relying party as `RelyingParty` checks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passkey {
+    point: Point,
+    credential_id: Vec<u8>,
+    relying_party: RelyingParty,
+    aaguid: Aaguid,
+    backup_eligible: bool,
+    backed_up: bool,
+}
+
+impl Passkey {
+    /// Reads a passkey from its public key, a SubjectPublicKeyInfo in base64, and the rest of its record.
+    pub fn read(scheme: Scheme, public_key: &str, record: &PasskeyRecord) -> Result<Self, PublicKeyError> {
+        let problem = PublicKeyError::Passkey;
+        let spki = encoding::from_base64(public_key).ok_or(problem("its public key is not base64"))?;
+        let point = Point::from_spki(&spki)
+            .ok_or(problem("its public key is no SubjectPublicKeyInfo of a P-256 or an Ed25519 key"))?;
+        if point.scheme() != scheme {
+            return Err(problem("its public key is of another algorithm than its kind says"));
+        }
+        let credential_id = encoding::from_base64url(&record.credential_id)
+            .filter(|id| (1..=MAX_CREDENTIAL_ID_LEN).contains(&id.len()))
+            .ok_or(problem("its credential id is not 1 to 1023 bytes in base64url"))?;
+        Ok(Self {
+            point,
+            credential_id,
+            relying_party: RelyingParty::new(&record.rp_id, record.origins.iter().cloned())?,
+            aaguid: record.aaguid,
+            backup_eligible: record.backup_eligible,
+            backed_up: record.backed_up,
+        })
+    }
+
+    /// How it signs.
+    pub fn scheme(&self) -> Scheme {
+        self.point.scheme()
+    }
+
+    /// The credential's id, which the browser is given to find it.
+    pub fn credential_id(&self) -> &[u8] {
+        &self.credential_id
+    }
+
+    /// The host name that the credential belongs to.
+    pub fn rp_id(&self) -> &str {
+        self.relying_party.rp_id()
+    }
+
+    /// The origins of pages that may ask for a signature.
+    pub fn origins(&self) -> &BTreeSet<String> {
+        self.relying_party.origins()
+    }
+
+    /// The model of the authenticator, as it says itself.
+    pub fn aaguid(&self) -> Aaguid {
+        self.aaguid
+    }
+
+    /// Whether the key stays in one device. Otherwise it may be copied to others of the same account, by the account's provider.
+    pub fn is_device_bound(&self) -> bool {
+        !self.backup_eligible
+    }
+
+    /// Whether a copy existed when it was registered.
+    pub fn was_backed_up(&self) -> bool {
+        self.backed_up
+    }
+
+    /// All of its record but the public key, as text.
+    pub fn record(&self) -> PasskeyRecord {
+        PasskeyRecord {
+            credential_id: encoding::base64url(&self.credential_id),
+            rp_id: self.rp_id().into(),
+            origins: self.origins().clone(),
+            aaguid: self.aaguid,
+            backup_eligible: self.backup_eligible,
+            backed_up: self.backed_up,
+        }
+    }
+
+    pub(crate) fn point(&self) -> &Point {
+        &self.point
+    }
+}
+
+/// A host, and whether it may stand in an origin of a relying party of that id.
+fn belongs(origin: &str, rp_id: &str) -> bool {
+    let Some(host) = origin::host(origin) else { return false };
+    let inside = host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let local = host == "localhost" || host.ends_with(".localhost");
+    inside && (origin.starts_with("https://") || local)
+}
+
+/// Why an assertion is no signature of a passkey, or a registration no passkey.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasskeyError {
+    /// The signature does not carry what a passkey's needs.
+    #[error(
+        "the signature carries no passkey assertion: an extension of kind {EXTENSION_KIND} with authenticatorData and clientDataJSON is needed, and nothing else"
+    )]
+    Extension,
+    /// Longer than is read.
+    #[error("{what} of {len} bytes, more than the {most} that are read")]
+    TooLong {
+        /// Which part.
+        what: &'static str,
+        /// How long it is.
+        len: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// The client data is not what a browser writes.
+    #[error("the client data is refused: {0}")]
+    ClientData(String),
+    /// The client data is of another ceremony.
+    #[error("the client data is not of type {0}")]
+    Type(&'static str),
+    /// The assertion is for something else.
+    #[error("the assertion is for another challenge: it signs something else than this")]
+    Challenge,
+    /// A page of another origin asked.
+    #[error("the assertion was made at {0}, which is no origin of this key")]
+    Origin(String),
+    /// A page inside another page asked.
+    #[error("the assertion was made in a page that another page embeds")]
+    Embedded,
+    /// The authenticator data does not have the shape that it has to have.
+    #[error("the authenticator data is refused: {0}")]
+    AuthenticatorData(&'static str),
+    /// The authenticator signed for another relying party.
+    #[error("the assertion is for another relying party than {0}")]
+    RelyingParty(String),
+    /// Nobody touched the authenticator.
+    #[error("the authenticator reports no user presence")]
+    Presence,
+    /// The authenticator did not check who uses it.
+    #[error("the authenticator reports no user verification (PIN or biometrics), which every decision needs")]
+    Verification,
+    /// A key that stays in one device does not become one that is copied.
+    #[error("the authenticator reports another backup eligibility than the key was registered with")]
+    BackupEligibility,
+    /// The signature is not this key's.
+    #[error("the assertion is not signed by this key, or was changed")]
+    Signature,
+    /// The registration names a key that is none.
+    #[error(transparent)]
+    Key(#[from] PublicKeyError),
+    /// The registration's parts do not agree.
+    #[error("the registration is refused: {0}")]
+    Registration(&'static str),
+}

@@ -1,0 +1,73 @@
+//! Quorum: how many people have to agree before something is decided.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::num::NonZeroUsize;
+
+use crate::digest::Digest;
+use crate::fields::Decision;
+use crate::names::{PersonId, Role};
+use crate::people::approvals::VerifiedDecision;
+
+/// Who has to agree. Nothing is approved, or denied, by nobody: the numbers are not zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    /// The role that counts.
+    pub role: Role,
+    /// How many people have to approve.
+    pub approvals: NonZeroUsize,
+    /// How many people's denials deny.
+    pub denials: NonZeroUsize,
+    /// Who never counts: whoever submitted the request, and whoever operates the agent that acts.
+    pub excluded: BTreeSet<PersonId>,
+}
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tally {
+    /// Not decided.
+    Waiting {
+        /// How many people have approved.
+        have: usize,
+        /// How many have to.
+        need: usize,
+    },
+    /// Approved, by these people.
+    Approved(Vec<PersonId>),
+    /// Denied, by these people.
+    Denied(Vec<PersonId>),
+}
+
+impl Quorum {
+    /// Counts people, not signatures, in whatever order the decisions come.
+    ///
+    /// What counts is about `request`, in the quorum's role, and by somebody who is not excluded. Whoever approved *and*
+    /// denied has denied: the safe side, and so it does not matter which came first. Denials are looked at first.
+    pub fn tally<'d>(
+        &self,
+        request: Digest,
+        decisions: impl IntoIterator<Item = &'d VerifiedDecision>,
+    ) -> Tally {
+        let (mut approved, mut denied) = (BTreeSet::new(), BTreeSet::new());
+        for decision in decisions.into_iter().filter(|decision| self.counts(request, decision)) {
+            match decision.decision() {
+                Decision::Approved => approved.insert(decision.person()),
+                Decision::Denied => denied.insert(decision.person()),
+            };
+        }
+        let approved: Vec<_> = approved.difference(&denied).map(|person| (*person).clone()).collect();
+        if denied.len() >= self.denials.get() {
+            return Tally::Denied(denied.into_iter().cloned().collect());
+        }
+        if approved.len() >= self.approvals.get() {
+            return Tally::Approved(approved);
+        }
+        Tally::Waiting { have: approved.len(), need: self.approvals.get() }
+    }
+
+    fn counts(&self, request: Digest, decision: &VerifiedDecision) -> bool {
+        decision.statement().matter.request == request
+            && *decision.role() == self.role
+            && !self.excluded.contains(decision.person())
+    }
+}
