@@ -12,8 +12,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use store::DataFolder;
 use store::{ActStore as _, InstanceKey, WriteStore as _};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::RequestId;
 

@@ -343,7 +343,7 @@ fn a_bad_data_folder_is_refused_with_a_hint() {
 #[test]
 fn a_folder_that_another_process_owns_can_be_read_and_not_written() {
     let data = folder();
-    let _owner = store_sqlite::DataFolder::own(data.path()).unwrap();
+    let _owner = store::DataFolder::own(data.path()).unwrap();
     fails(data.path(), &["run", GUEST], 1, &["in use by another pp-host", "--data"]);
     assert_eq!(run(data.path(), &["audit"]).code, Some(0));
 }

@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use store::StoreError;
+use store::{FolderError, StoreError};
 use tempfile::TempDir;
 
 fn submit(id: Option<&str>, params: &str) -> Operation {
@@ -233,7 +233,7 @@ fn a_command_asks_the_owner_where_there_is_one() {
 fn a_second_owner_is_refused() {
     let (folder, host) = new_host();
     let second = Host::builder(folder.path()).open();
-    assert!(matches!(second, Err(engine::Error::Store(StoreError::Locked(_)))));
+    assert!(matches!(second, Err(engine::Error::Store(StoreError::Folder(FolderError::Locked(_))))));
     drop(host);
     assert!(Host::builder(folder.path()).open().is_ok());
 }

@@ -16,11 +16,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use store::DataFolder;
 use store::{
     Batch, Commit, Create, InstanceKey, InstanceState, JournalPosition, JournalStore as _, Quotas,
     ScheduleRow, Store, StoreError, WriteStore as _,
 };
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, Manner};
 
@@ -187,12 +188,12 @@ fn fill_the_disk(folder: &Path) {
             }
             // Of what comes after something that was refused, the place is wrong.
             Err(StoreError::Conflict(_)) if full > 0 => {}
-            Err(StoreError::Full) => full += 1,
+            Err(StoreError::Full(_)) => full += 1,
             Err(other) => panic!("{other:?}"),
         }
     }
     assert!(full > 0 && kept.iter().any(|kept| *kept > 2), "some are kept and some are not");
-    assert!(matches!(step(&store, "i0", kept[0], 500_000).wait(), Err(StoreError::Full)));
+    assert!(matches!(step(&store, "i0", kept[0], 500_000).wait(), Err(StoreError::Full(_))));
     assert_kept(&store, &kept);
     setrlimit(Resource::Fsize, unbounded).unwrap();
     for (n, after) in kept.into_iter().enumerate() {

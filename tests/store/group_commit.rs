@@ -7,12 +7,13 @@ use rusqlite::Connection;
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use store::DataFolder;
 use store::{
-    ActStore as _, Batch, Commit, JournalPosition, JournalStore as _, NewRequest, OverQuota, Precondition,
-    Quotas, ReceiptState, RequestStore as _, Stamp, Store, StoreError, UsageStore as _, Write,
-    WriteStore as _, Written,
+    ActStore as _, Batch, Commit, FolderError, JournalPosition, JournalStore as _, NewRequest, OverQuota,
+    Precondition, Quotas, ReceiptState, RequestStore as _, Stamp, Store, StoreError, UsageStore as _, Write,
+    WriteStore as _, Writer, Written,
 };
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, Manner};
 
@@ -144,7 +145,7 @@ fn whoever_waits_on_a_thread_of_its_own_writes_like_everybody() {
     let place = JournalPosition { key: key("a"), after: 1, at: AT };
     let batches: Vec<_> =
         (0..64).map(|call| Batch { entries: vec![step(call)], ..Batch::default() }).collect();
-    let write = |batch| Write::Append { place: place.clone(), batch };
+    let write = |batch| Write::Append { place: place.clone(), batch, writer: Writer::Driver };
     let answers: Vec<Written> = std::thread::scope(|scope| {
         let (store, write) = (&store, &write);
         let writers: Vec<_> = (0..)
@@ -166,7 +167,7 @@ fn whoever_waits_on_a_thread_of_its_own_writes_like_everybody() {
     std::thread::scope(|scope| {
         let place = JournalPosition { after: 3, ..place.clone() };
         let batch = &batch;
-        let late = scope.spawn(|| store.write_here(Write::Append { place, batch }));
+        let late = scope.spawn(|| store.write_here(Write::Append { place, batch, writer: Writer::Driver }));
         held.let_go().unwrap();
         let late = Commit::ready(late.join().unwrap());
         assert_eq!(index(&store, "a", late), 3, "it waits for its turn");
@@ -281,9 +282,9 @@ fn time_never_runs_backwards_within_a_group_either() {
     held.let_go().unwrap();
     let times = commits.map(|commit| commit.wait().unwrap().unwrap().at.as_millis() - AT.as_millis());
     assert_eq!(times, [50, 50, 50]);
-    assert_eq!(store.latest().wait().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
+    assert_eq!(store.now(AT).wait().unwrap().as_millis(), AT.as_millis() + 50);
     drop(store);
-    assert_eq!(open(folder.path()).latest().wait().unwrap().unwrap().as_millis(), AT.as_millis() + 50);
+    assert_eq!(open(folder.path()).now(AT).wait().unwrap().as_millis(), AT.as_millis() + 50);
 }
 
 #[test]
@@ -292,8 +293,8 @@ fn a_folder_that_is_only_read_takes_no_writes() {
     create(&open(folder.path()), "a").wait().unwrap();
     let store = Sqlite::open(&DataFolder::read(folder.path()).unwrap()).unwrap();
     let output = Write::Output { key: key("a"), text: "x".to_owned(), quotas: Quotas::default() };
-    assert!(matches!(store.write(output).wait(), Err(StoreError::NotOwned)));
-    assert!(matches!(append(&store, "a", 1, step(0)).wait(), Err(StoreError::NotOwned)));
+    assert!(matches!(store.write(output).wait(), Err(StoreError::Folder(FolderError::NotOwned))));
+    assert!(matches!(append(&store, "a", 1, step(0)).wait(), Err(StoreError::Folder(FolderError::NotOwned))));
 }
 
 /// A verdict about a receipt is written only on the state that it was given on.
@@ -331,9 +332,9 @@ fn a_commit_answers_once() {
     let waiting = std::thread::spawn(move || commit.wait());
     promise.answer(Ok(None));
     assert!(waiting.join().unwrap().is_ok());
-    let mut ready = pin!(Commit::ready(Err(StoreError::Full)));
+    let mut ready = pin!(Commit::ready(Err(StoreError::Full(store::Medium::Folder))));
     let polled = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Ready(Err(StoreError::Full))));
+    assert!(matches!(polled, Poll::Ready(Err(StoreError::Full(_)))));
 }
 
 /// What the database says to whoever has nothing but `sqlite3` is what the host reads.

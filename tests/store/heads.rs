@@ -5,11 +5,12 @@ use crate::support::stored::{AT, append, create, key, open, step};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::path::Path;
+use store::DataFolder;
 use store::{
     Batch, InstanceState, JournalPosition, JournalStore as _, NewRequest, Quotas, RequestStore as _,
     ScheduleRow, StoreError, UsageStore as _, Write, WriteStore as _,
 };
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, RequestId};
 

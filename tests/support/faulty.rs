@@ -2,11 +2,13 @@
 
 use receipt::{Digest, Timestamp};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use store::{
-    ActStore, Answer, AskHistory, Commit, Deleted, Deployment, DeploymentPage, DeploymentStore, Fact,
-    FirstEnded, InstanceKey, InstanceSummary, JournalStore, ReceiptStore, RecordedAct, RecordedDeployment,
-    RecordedReceipt, RecordedRequest, RequestFilter, RequestStore, RequestWithJournal, ScheduleStore,
-    Selection, Store, StoreError, StoredReceipt, Usage, UsageStore, Write, WriteStore,
+    ActStore, Answer, AskHistory, ClaimStore, Claims, Commit, Deleted, Deployment, DeploymentPage,
+    DeploymentStore, Fact, FirstEnded, HostInfo, Hosts, InstanceKey, InstanceSummary, JournalStore, Medium,
+    ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter,
+    RequestStore, RequestWithJournal, ScheduleStore, Selection, Store, StoreError, StoredReceipt, Usage,
+    UsageStore, Write, WriteStore,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -38,7 +40,7 @@ impl WriteStore for Faulty {
     fn write(&self, write: Write<'_>) -> Commit {
         let last = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match (last, self.when) {
-            (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full)),
+            (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full(Medium::Folder))),
             (Ok(1), When::After) => {
                 Commit::ready(self.inner.write(write).wait().and(Err(StoreError::Stopped)))
             }
@@ -72,8 +74,16 @@ impl JournalStore for Faulty {
         self.inner.output(key)
     }
 
-    fn latest(&self) -> Answer<Option<Timestamp>> {
-        self.inner.latest()
+    fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
+        self.inner.facts_after(seq, limit)
+    }
+
+    fn last_seq(&self) -> Answer<u64> {
+        self.inner.last_seq()
+    }
+
+    fn now(&self, wall: Timestamp) -> Answer<Timestamp> {
+        self.inner.now(wall)
     }
 }
 
@@ -170,5 +180,23 @@ impl DeploymentStore for Faulty {
 impl UsageStore for Faulty {
     fn usage(&self, tenant: &TenantId) -> Answer<Usage> {
         self.inner.usage(tenant)
+    }
+}
+
+impl ClaimStore for Faulty {
+    fn register(&self, host: &HostInfo) -> Answer<()> {
+        self.inner.register(host)
+    }
+
+    fn renew(&self, ttl: Duration) -> Answer<Claims> {
+        self.inner.renew(ttl)
+    }
+
+    fn release(&self) -> Answer<()> {
+        self.inner.release()
+    }
+
+    fn hosts(&self) -> Answer<Hosts> {
+        self.inner.hosts()
     }
 }

@@ -25,8 +25,9 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use store::DataFolder;
 use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, InstanceKey};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::Entry;
 

@@ -3,8 +3,9 @@
 use receipt::{Digest, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
+use store::DataFolder;
 use store::{Batch, Commit, Create, InstanceKey, JournalPosition, Quotas, Store};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use workflow::{Entry, Manner};
 
 /// When everything happens.

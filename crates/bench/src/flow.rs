@@ -6,8 +6,9 @@ use crate::{Bench, Line, Obstacle, Target, median, quantile};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use store::DataFolder;
 use store::JournalStore as _;
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 
 /// Three steps.
 pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;

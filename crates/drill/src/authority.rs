@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
+use store::DataFolder;
 use store::{ActStore as _, WriteStore as _};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::RequestId;
 

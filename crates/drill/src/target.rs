@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
-use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, StoreError};
-use store_sqlite::{DataFolder, Sqlite};
+use store::DataFolder;
+use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, FolderError, StoreError};
+use store_sqlite::Sqlite;
 use workflow::TenantId;
 
 /// An action as its approver saw it.
@@ -93,11 +94,11 @@ impl State {
 /// Every deployment on record; none where nothing was ever recorded, or the database is not a host's.
 pub(super) fn recorded(data: &Path) -> Result<Vec<Deployment>, Obstacle> {
     let folder = match DataFolder::read(data) {
-        Err(StoreError::NoData(_)) => return Ok(Vec::new()),
+        Err(StoreError::Folder(FolderError::NoData(_))) => return Ok(Vec::new()),
         folder => folder?,
     };
     let store = match Sqlite::open(&folder) {
-        Err(StoreError::Foreign(_)) => return Ok(Vec::new()),
+        Err(StoreError::Folder(FolderError::Foreign(_))) => return Ok(Vec::new()),
         store => store?,
     };
     let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };

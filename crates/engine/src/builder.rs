@@ -20,8 +20,9 @@ use receipt::Scope;
 use sandbox::{Compiler, Sandbox, SandboxLimits};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use store::DataFolder;
 use store::{Fact, InstanceKey, Quotas, Store};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use workflow::Limits;
 
 /// Settings of a host. Every one has a default.

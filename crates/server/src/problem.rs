@@ -166,7 +166,7 @@ fn of_the_store(error: &StoreError) -> Problem {
         StoreError::Spent(_) => (S::CONFLICT, "spent"),
         StoreError::Revoked(_) => (S::CONFLICT, "revoked"),
         StoreError::Quota(_) => (S::TOO_MANY_REQUESTS, "quota"),
-        StoreError::Full => (S::INSUFFICIENT_STORAGE, "full"),
+        StoreError::Full(_) => (S::INSUFFICIENT_STORAGE, "full"),
         other => return Problem::internal(other),
     };
     Problem::new(status, code, error.to_string())

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! sqlite     the store: a writer and readers              journal   entries as rows, their encoding, the end of each journal
+//! claims     which instances the host drives: all
 //! writer     one thread that commits all writes           tables    requests, receipts, schedule, usage, deployments …
-//! file       connections, schema, write-ahead log, copies, the data folder
+//! file       connections, schema, write-ahead log, copies
 //! ```
 
+mod claims;
 mod file;
 mod journal;
 mod sql;
@@ -14,5 +16,4 @@ mod tables;
 mod writer;
 
 pub use file::backup::{Copied, back_up};
-pub use file::folder::DataFolder;
 pub use sqlite::Sqlite;

@@ -3,7 +3,7 @@
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use std::sync::Arc;
-use store::{InstanceKey, StoreError};
+use store::{InstanceKey, Medium, StoreError};
 
 /// The first row, if there is one.
 pub(crate) fn one<T>(
@@ -52,12 +52,14 @@ pub(crate) fn damaged(error: impl std::fmt::Display) -> StoreError {
 
 pub(crate) fn classify(error: rusqlite::Error) -> StoreError {
     match &error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => StoreError::Full,
+        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => {
+            StoreError::Full(Medium::Folder)
+        }
         // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
         rusqlite::Error::SqliteFailure(code, _)
             if [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&code.extended_code) =>
         {
-            StoreError::Full
+            StoreError::Full(Medium::Folder)
         }
         rusqlite::Error::SqliteFailure(code, _)
             if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) =>

@@ -3,6 +3,7 @@
 use crate::file::open;
 use crate::file::readers::Readers;
 use crate::file::wal::Wal;
+use crate::journal;
 use crate::journal::heads;
 use crate::journal::heads::Hint;
 use crate::tables::usage::{Change, usage};
@@ -10,15 +11,16 @@ use crate::tables::{approvals, artifacts, deletions, deployments, query, request
 use crate::writer::Writer;
 use crate::writer::apply::Record;
 use crate::writer::cache::WriterCache;
-use crate::{DataFolder, journal};
 use receipt::{Digest, Timestamp};
 use rusqlite::Connection;
+use std::sync::Mutex;
 use std::{fs, io};
 use store::{
-    ActStore, Answer, AskHistory, Commit, Deleted, Deployment, DeploymentPage, DeploymentStore, Fact,
-    FirstEnded, InstanceKey, InstanceSummary, JournalStore, ReceiptStore, RecordedAct, RecordedDeployment,
-    RecordedReceipt, RecordedRequest, RequestFilter, RequestStore, RequestWithJournal, ScheduleStore,
-    Selection, StoreError, StoredReceipt, Usage, UsageStore, Write, WriteStore, Written,
+    ActStore, Answer, AskHistory, Commit, DataFolder, Deleted, Deployment, DeploymentPage, DeploymentStore,
+    Fact, FirstEnded, FolderError, HostInfo, InstanceKey, InstanceSummary, JournalStore, ReceiptStore,
+    RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter, RequestStore,
+    RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, Usage, UsageStore, Write,
+    WriteStore, Written,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -27,7 +29,9 @@ use workflow::{ReceiptId, RequestId, TenantId};
 pub struct Sqlite {
     readers: Readers,
     /// None where the folder was opened to look.
-    writer: Option<Writer>,
+    pub(crate) writer: Option<Writer>,
+    /// The host that has the folder, where it said who it is.
+    pub(crate) host: Mutex<Option<HostInfo>>,
 }
 
 impl Sqlite {
@@ -42,12 +46,12 @@ impl Sqlite {
             let mut db = open::own(&path)?;
             remove_imported(folder)?;
             let (latest, mark) = (query::latest(&db)?, deletions::mark(&db)?);
-            let failed = |error| StoreError::Folder { path: path.clone(), error };
+            let failed = |error| FolderError::Unusable { path: path.clone(), error };
             let log = Wal::open(&mut db, &path)?;
             let ledger = WriterCache::new(latest, mark);
             writer = Some(Writer::start(db, log, ledger)?.map_err(failed)?);
         }
-        Ok(Self { readers: Readers::open(path)?, writer })
+        Ok(Self { readers: Readers::open(path)?, writer, host: Mutex::default() })
     }
 }
 
@@ -56,28 +60,19 @@ fn remove_imported(folder: &DataFolder) -> Result<(), StoreError> {
     let path = folder.deployments().join("records");
     match fs::remove_dir_all(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound && path.is_dir() => {
-            Err(StoreError::Folder { path, error })
+            Err(FolderError::Unusable { path, error }.into())
         }
         _ => Ok(()),
     }
 }
 
-/// Reads beyond the contract, to follow what happens in all instances.
 impl Sqlite {
-    /// The last fact's place; 0 where there is none.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn last_seq(&self) -> Result<u64, StoreError> {
-        self.readers.read(journal::last)
-    }
-
-    /// The first facts after that place, in order.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn facts_after(&self, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-        self.readers.read(|db| journal::after(db, seq, limit))
+    /// The latest time ever recorded.
+    pub(crate) fn latest(&self) -> Result<Option<Timestamp>, StoreError> {
+        match &self.writer {
+            Some(writer) => Ok(writer.latest()),
+            None => self.readers.read(query::latest),
+        }
     }
 
     /// What is known of the end of an instance's journal. Asked before a transaction begins, it says nothing that is not in there.
@@ -141,7 +136,7 @@ impl WriteStore for Sqlite {
     fn write(&self, write: Write<'_>) -> Commit {
         match (&self.writer, Record::of(write)) {
             (Some(writer), Ok(record)) => writer.hand_over(record),
-            (None, _) => Commit::ready(Err(StoreError::NotOwned)),
+            (None, _) => Commit::ready(Err(FolderError::NotOwned.into())),
             (_, Err(error)) => Commit::ready(Err(error)),
         }
     }
@@ -149,7 +144,7 @@ impl WriteStore for Sqlite {
     fn write_here(&self, write: Write<'_>) -> Written {
         match &self.writer {
             Some(writer) => writer.write_here(Record::of(write)?),
-            None => Err(StoreError::NotOwned),
+            None => Err(FolderError::NotOwned.into()),
         }
     }
 }
@@ -180,11 +175,16 @@ impl JournalStore for Sqlite {
         self.answer(|db| query::output(db, key))
     }
 
-    fn latest(&self) -> Answer<Option<Timestamp>> {
-        match &self.writer {
-            Some(writer) => Answer::ready(Ok(writer.latest())),
-            None => self.answer(query::latest),
-        }
+    fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
+        self.answer(|db| journal::after(db, seq, limit))
+    }
+
+    fn last_seq(&self) -> Answer<u64> {
+        self.answer(journal::last)
+    }
+
+    fn now(&self, wall: Timestamp) -> Answer<Timestamp> {
+        Answer::ready(self.latest().map(|latest| latest.map_or(wall, |latest| latest.max(wall))))
     }
 }
 

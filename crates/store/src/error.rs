@@ -1,6 +1,7 @@
 //! What can be wrong with the durable state, in words that help.
 
 use crate::{InstanceKey, OverQuota};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use workflow::ReceiptId;
@@ -8,9 +9,95 @@ use workflow::ReceiptId;
 /// What is wrong with the durable state.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder.
+    /// The local data folder, or what is in it.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A database that cannot be used as it is: it cannot be reached, has no schema, or a newer one. Says how to mend it.
+    #[error("{0}")]
+    Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// No room.
+    #[error(
+        "{0} cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost"
+    )]
+    Full(Medium),
+    /// Two writers.
+    #[error("another writer changed instance {0} meanwhile: nothing was written; look at it and try again")]
+    Conflict(InstanceKey),
+    /// A driver whose claim is over.
+    #[error("another host drives instance {0} by now: nothing was written")]
+    ClaimLost(InstanceKey),
+    /// An operator's act was recorded meanwhile.
+    #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
+    ActsMoved,
+    /// Something became of a receipt meanwhile.
+    #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
+    FateMoved(ReceiptId),
+    /// Too late to take it back.
+    #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
+    Spent(ReceiptId),
+    /// Taken back before.
+    #[error("receipt {0} is revoked already")]
+    Revoked(ReceiptId),
+    /// A name that is taken.
+    #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
+    Exists(InstanceKey),
+    /// A name that nothing has.
+    #[error(
+        "there is no instance {0} (pp-host instances list shows what there is; another tenant's is named with --tenant)"
+    )]
+    NoInstance(String),
+    /// A tenant has what it may have.
+    #[error(transparent)]
+    Quota(#[from] OverQuota),
+    /// Damage.
+    #[error("the data is damaged: {0}")]
+    Damaged(String),
+    /// The thread that writes has ended.
+    #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
+    Stopped,
+    /// Anything else that the database says.
+    #[error("the database says: {0}")]
+    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// The same once more: what befell a transaction befell everything in it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Full(medium) => Self::Full(*medium),
+            Self::Damaged(what) => Self::Damaged(what.clone()),
+            Self::Unavailable(error) => Self::Unavailable(Arc::clone(error)),
+            Self::Database(error) => Self::Database(Arc::clone(error)),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// What the durable state is kept on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// A data folder of this machine.
+    Folder,
+    /// A database server.
+    Database,
+}
+
+impl fmt::Display for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Folder => "the data folder",
+            Self::Database => "the database",
+        })
+    }
+}
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The system refuses it.
     #[error("cannot use the data folder {}: {error} (name another with --data DIR or PP_HOST_DATA)", path.display())]
-    Folder {
+    Unusable {
         /// Where.
         path: PathBuf,
         /// Why.
@@ -55,60 +142,7 @@ pub enum StoreError {
     /// A database of another program.
     #[error("{} is not a database of pp-host: name another folder with --data DIR", .0.display())]
     Foreign(PathBuf),
-    /// No room.
-    #[error(
-        "the data folder cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost"
-    )]
-    Full,
-    /// Two writers.
-    #[error("another writer changed instance {0} meanwhile: nothing was written; look at it and try again")]
-    Conflict(InstanceKey),
-    /// An operator's act was recorded meanwhile.
-    #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
-    ActsMoved,
-    /// Something became of a receipt meanwhile.
-    #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
-    FateMoved(ReceiptId),
-    /// Too late to take it back.
-    #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
-    Spent(ReceiptId),
-    /// Taken back before.
-    #[error("receipt {0} is revoked already")]
-    Revoked(ReceiptId),
-    /// A name that is taken.
-    #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
-    Exists(InstanceKey),
-    /// A name that nothing has.
-    #[error(
-        "there is no instance {0} (pp-host instances list shows what there is; another tenant's is named with --tenant)"
-    )]
-    NoInstance(String),
-    /// A tenant has what it may have.
-    #[error(transparent)]
-    Quota(#[from] OverQuota),
-    /// Damage.
-    #[error("the data is damaged: {0}")]
-    Damaged(String),
     /// Opened to look.
     #[error("the data folder was opened to read, and cannot be written")]
     NotOwned,
-    /// The thread that writes has ended.
-    #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
-    Stopped,
-    /// Anything else that the database says.
-    #[error("the database says: {0}")]
-    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
-}
-
-impl StoreError {
-    /// The same once more: what befell a transaction befell everything in it.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        match self {
-            Self::Full => Self::Full,
-            Self::Damaged(what) => Self::Damaged(what.clone()),
-            Self::Database(error) => Self::Database(Arc::clone(error)),
-            other => Self::Damaged(other.to_string()),
-        }
-    }
 }

@@ -6,9 +6,12 @@
 
 mod answer;
 mod batch;
+mod blob;
+mod claim;
 mod deployment;
 mod error;
 pub mod files;
+mod folder;
 pub mod ownership;
 mod quota;
 mod record;
@@ -18,8 +21,14 @@ mod write;
 
 pub use answer::{Answer, Promise};
 pub use batch::{Batch, JournalPosition, KeptArtifact, NewRequest, Precondition};
+pub use blob::BlobStore;
+pub use claim::{
+    Claims, HeldShard, HostId, HostInfo, HostRecord, HostSigner, Hosts, PreviousHolder, Replication, SHARDS,
+    Shard, UnknownHostId,
+};
 pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
-pub use error::StoreError;
+pub use error::{FolderError, Medium, StoreError};
+pub use folder::DataFolder;
 pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use record::{
     AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,
@@ -29,7 +38,7 @@ pub use summary::{
     Deleted, FirstEnded, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState,
 };
 pub use traits::{
-    ActStore, DeploymentStore, JournalStore, ReceiptStore, RequestStore, ScheduleStore, Store, UsageStore,
-    WriteStore,
+    ActStore, ClaimStore, DeploymentStore, JournalStore, ReceiptStore, RequestStore, ScheduleStore, Store,
+    UsageStore, WriteStore,
 };
-pub use write::{Commit, Create, Stamp, Write, Written};
+pub use write::{Commit, Create, Stamp, Write, Writer, Written};

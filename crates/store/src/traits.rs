@@ -1,12 +1,13 @@
 //! The contract, by concern. Each read answers like a write: await it, or wait for it on a thread that has nothing else to do.
 
 use crate::{
-    Answer, AskHistory, Batch, Commit, Create, Deleted, Deployment, DeploymentPage, Fact, FirstEnded,
-    InstanceKey, InstanceSummary, JournalPosition, RecordedAct, RecordedDeployment, RecordedReceipt,
-    RecordedRequest, RequestFilter, RequestWithJournal, Selection, StoreError, StoredReceipt, Usage, Write,
-    Written,
+    Answer, AskHistory, Batch, Claims, Commit, Create, Deleted, Deployment, DeploymentPage, Fact, FirstEnded,
+    HostInfo, Hosts, InstanceKey, InstanceSummary, JournalPosition, RecordedAct, RecordedDeployment,
+    RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal, Selection, StoreError,
+    StoredReceipt, Usage, Write, Writer, Written,
 };
 use receipt::{Digest, Timestamp};
+use std::time::Duration;
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// Durable state: everything that an engine has to offer.
@@ -19,6 +20,7 @@ pub trait Store:
     + ScheduleStore
     + DeploymentStore
     + UsageStore
+    + ClaimStore
 {
 }
 
@@ -31,6 +33,7 @@ impl<T> Store for T where
         + ScheduleStore
         + DeploymentStore
         + UsageStore
+        + ClaimStore
 {
 }
 
@@ -55,9 +58,9 @@ pub trait WriteStore: Send + Sync {
         self.write(Write::Create(create))
     }
 
-    /// [`Write::Append`].
+    /// [`Write::Append`] by the instance's driver.
     fn append(&self, place: JournalPosition, batch: &Batch) -> Commit {
-        self.write(Write::Append { place, batch })
+        self.write(Write::Append { place, batch, writer: Writer::Driver })
     }
 
     /// [`Write::Act`]. Its place is the one after `seen`.
@@ -115,11 +118,28 @@ pub trait JournalStore: Send + Sync {
     /// When the state cannot be read.
     fn output(&self, key: &InstanceKey) -> Answer<String>;
 
-    /// The latest time ever recorded.
+    /// The first facts of all instances after that place, in order. A fact that is answered never has one before it that was not there:
+    /// what is still being committed is answered later, with everything that follows it.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn latest(&self) -> Answer<Option<Timestamp>>;
+    fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>>;
+
+    /// The last place that [`facts_after`](Self::facts_after) has something up to; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn last_seq(&self) -> Answer<u64>;
+
+    /// The time to judge and to record by. `wall` is the host's clock: an engine without a clock of its own answers that, and never a time
+    /// before the latest recorded one. An engine that has a clock answers its own, whatever the host's says.
+    ///
+    /// Asked before each entry of a drive. An engine elsewhere answers from its clock as it last saw it and the time since on this
+    /// machine's boot-time clock, without asking again.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn now(&self, wall: Timestamp) -> Answer<Timestamp>;
 }
 
 /// Requests for approval, and how like ones have fared.
@@ -192,7 +212,7 @@ pub trait ActStore: Send + Sync {
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>>;
 }
 
-/// How instances stand, and when they are due.
+/// How instances stand, and when they are due. What is due is answered for the shards that this store holds a claim of, and for no others.
 pub trait ScheduleStore: Send + Sync {
     /// The tenants that have an instance that is due by then. Costs a look-up a tenant.
     ///
@@ -265,4 +285,39 @@ pub trait UsageStore: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn usage(&self, tenant: &TenantId) -> Answer<Usage>;
+}
+
+/// Which instances this host drives, where several share one store.
+///
+/// Each instance belongs to a [`Shard`](crate::Shard). A host drives the instances of the shards that it has claimed. A claim lasts for a
+/// time that the engine's own clock measures; a [driver's append](crate::Writer::Driver) is refused where the claim under which it was
+/// made is over.
+pub trait ClaimStore: Send + Sync {
+    /// Puts a host on record, with its keys. The same host once more replaces what was on record of it.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    fn register(&self, host: &HostInfo) -> Answer<()>;
+
+    /// Says that the [registered](Self::register) host is alive, renews its claims, claims shards that are free or whose claims are over up to
+    /// this host's fair share among the live hosts, and releases what is more than that.
+    ///
+    /// The claims that are answered last for `ttl` from the start of this call. A host that starts again under its id takes its own
+    /// shards over at once: only one process at a time has the folder that the id is kept in.
+    ///
+    /// # Errors
+    /// When the state cannot be written. Claims that were answered before last as long as they did.
+    fn renew(&self, ttl: Duration) -> Answer<Claims>;
+
+    /// Releases all claims: other hosts have them with their next renewal. A host that renews again has claims again.
+    ///
+    /// # Errors
+    /// When the state cannot be written. Then the claims end with their time.
+    fn release(&self) -> Answer<()>;
+
+    /// The hosts on record, those that are gone included, and how commits are replicated.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn hosts(&self) -> Answer<Hosts>;
 }

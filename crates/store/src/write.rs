@@ -16,6 +16,8 @@ pub enum Write<'a> {
         place: JournalPosition,
         /// What is written.
         batch: &'a Batch,
+        /// Who writes.
+        writer: Writer,
     },
     /// Add to what an instance's guest has printed, where the tenant may keep that. The last million characters are kept.
     Output {
@@ -62,6 +64,16 @@ pub enum Write<'a> {
         /// The signed revocation with what opens it, as JSON text.
         body: String,
     },
+}
+
+/// Who appends to a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The instance's driver. Refused with [`StoreError::ClaimLost`] where this store does not hold the claim of the instance's shard any
+    /// more: the transaction that writes is the one that looks.
+    Driver,
+    /// A decision, an event or an operator's word, from any host. Only the number of entries has to be as expected.
+    Outside,
 }
 
 /// An instance to be.

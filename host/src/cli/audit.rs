@@ -11,8 +11,7 @@ use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::num::NonZeroU64;
-use store::{ActStore as _, Deleted, Fact, InstanceKey, JournalStore as _, RecordedAct};
-use store_sqlite::Sqlite;
+use store::{Deleted, Fact, InstanceKey, JournalStore as _, RecordedAct, Store};
 use workflow::{Escaped, Quoted};
 
 /// Show every fact, of one instance or of all, oldest first.
@@ -83,7 +82,7 @@ impl Audit {
     /// Facts after that one, and whether no others follow them.
     fn some(
         &self,
-        store: &Sqlite,
+        store: &dyn Store,
         key: Option<&InstanceKey>,
         after: u64,
     ) -> anyhow::Result<(Vec<Fact>, bool)> {
@@ -91,7 +90,7 @@ impl Audit {
             let all = store.facts(key).wait()?.into_iter();
             return Ok((all.filter(|fact| fact.seq > after).collect(), true));
         }
-        let some = store.facts_after(after, AT_ONCE)?;
+        let some = store.facts_after(after, AT_ONCE).wait()?;
         let is_last = some.len() < AT_ONCE as usize;
         Ok((some, is_last))
     }
@@ -101,8 +100,8 @@ impl Audit {
     }
 
     /// What of it follows the fact to go on after: it stands before the first fact of its time or later.
-    fn beside(&self, store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
-        let before = store.facts_after(self.after.saturating_sub(1), 1)?;
+    fn beside(&self, store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
+        let before = store.facts_after(self.after.saturating_sub(1), 1).wait()?;
         let before = before.first().filter(|fact| fact.seq == self.after).map(|fact| fact.at);
         let mut all = beside(store)?;
         all.retain(|(at, _)| self.is_meant(*at) && before.is_none_or(|before| *at > before));
@@ -137,7 +136,7 @@ struct Beside {
 }
 
 /// What operators said, and what was deleted, in order.
-fn beside(store: &Sqlite) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
+fn beside(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
     let mut all = Vec::new();
     for RecordedAct { at, body, .. } in store.acts(0).wait()? {
         let RecordedTrustAct { by, act } = serde_json::from_str(&body)?;

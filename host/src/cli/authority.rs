@@ -8,8 +8,8 @@ use engine::SystemClock;
 use engine::issuer::IssuerServer;
 use std::io::Write as _;
 use std::path::PathBuf;
-use store::StoreError;
-use store_sqlite::DataFolder;
+use store::DataFolder;
+use store::{FolderError, StoreError};
 
 /// Hold the issuer's keys for hosts in other processes, until stopped.
 ///
@@ -31,8 +31,8 @@ impl Authority {
         let policy = policy_file::load(data)?;
         // A policy in a folder shows that it is the one that is meant; a mistyped folder would be an authority with new keys.
         let is_new = match DataFolder::read(&data.path) {
-            Err(StoreError::NoData(_)) if policy.is_some() => true,
-            Err(error @ StoreError::NoData(_)) => {
+            Err(StoreError::Folder(FolderError::NoData(_))) if policy.is_some() => true,
+            Err(error @ StoreError::Folder(FolderError::NoData(_))) => {
                 return Err(error).context(
                     "an authority's folder begins with its policy, or with pp-host deciders add NAME --role ROLE --key FILE",
                 );

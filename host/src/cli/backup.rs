@@ -6,7 +6,8 @@ use clap::Args;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
-use store_sqlite::{DataFolder, back_up};
+use store::DataFolder;
+use store_sqlite::back_up;
 use workflow::Escaped;
 
 /// Copy the data folder to a new one, while it is in use.

@@ -7,8 +7,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use store::DataFolder;
 use store::{InstanceKey, StoreError};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use workflow::{InstanceId, InvalidId, TenantId};
 
 /// The tenant where none is named.

@@ -9,8 +9,8 @@ use engine::{Clock as _, SystemClock, trust};
 use receipt::Scope;
 use serde_json::json;
 use std::io::Write as _;
-use store::StoreError;
-use store_sqlite::DataFolder;
+use store::DataFolder;
+use store::{FolderError, StoreError};
 
 /// The keys that verify what this host signs.
 #[derive(Debug, Subcommand)]
@@ -63,7 +63,7 @@ fn own(data: &Data) -> anyhow::Result<Option<DataFolder>> {
     }
     match data.own() {
         Ok(folder) => Ok(Some(folder)),
-        Err(StoreError::Locked(_)) => Ok(None),
+        Err(StoreError::Folder(FolderError::Locked(_))) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

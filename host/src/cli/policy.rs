@@ -11,7 +11,7 @@ use serde_json::json;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use store::StoreError;
+use store::{FolderError, StoreError};
 use workflow::{ActorId, Escaped, RequestId, TenantId};
 
 /// What governs here.
@@ -142,7 +142,9 @@ fn warnings(data: &Data, policy: &dyn policy::Policy) -> anyhow::Result<Vec<Stri
     let trust = match trust_on_record::read(data) {
         Ok(trust) => Some(trust),
         // What people there are is known of a folder that exists.
-        Err(error) if matches!(error.downcast_ref(), Some(StoreError::NoData(_))) => None,
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Folder(FolderError::NoData(_)))) => {
+            None
+        }
         Err(error) => return Err(error),
     };
     let own = policy.warnings().iter().map(ToString::to_string);

@@ -12,7 +12,7 @@ use engine::{Builder, Host, ReadOnlyHost};
 use std::cell::OnceCell;
 use std::thread;
 use std::time::{Duration, Instant};
-use store::{Fact, InstanceKey, StoreError};
+use store::{Fact, FolderError, InstanceKey, StoreError};
 
 /// Opens the folder's host, with its settings and its policy. Makes a folder where there is none.
 pub(crate) fn open(
@@ -200,7 +200,7 @@ pub(crate) fn say(data: &Data, act: Act) -> anyhow::Result<()> {
 }
 
 fn is_owned(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(engine::Error::Store(StoreError::Locked(_))))
+    matches!(error.downcast_ref(), Some(engine::Error::Store(StoreError::Folder(FolderError::Locked(_)))))
 }
 
 /// An answer to another question than was asked. The owner of the folder is of another make.

@@ -3,12 +3,12 @@
 use crate::cli::data_dir::Data;
 use engine::trust::Trust;
 use std::io::Write;
-use store::{ActStore as _, StoreError};
+use store::{ActStore as _, FolderError, StoreError};
 
 /// Nobody, in a folder that there is not yet.
 pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
     match error.downcast_ref() {
-        Some(StoreError::NoData(_)) => Ok(Trust::default()),
+        Some(StoreError::Folder(FolderError::NoData(_))) => Ok(Trust::default()),
         _ => Err(error),
     }
 }

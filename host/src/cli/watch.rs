@@ -8,9 +8,7 @@ use engine::history::was_denied;
 use std::io::Write as _;
 use std::time::Duration;
 use std::{io, thread};
-use store::JournalStore as _;
-use store::{Fact, InstanceKey};
-use store_sqlite::Sqlite;
+use store::{Fact, InstanceKey, Store};
 use workflow::Entry;
 
 /// Follow what happens, live, until stopped; one instance from its beginning to its end.
@@ -42,7 +40,7 @@ impl Watch {
         }
     }
 
-    fn follow(&self, store: &Sqlite, key: &InstanceKey) -> anyhow::Result<Exit> {
+    fn follow(&self, store: &dyn Store, key: &InstanceKey) -> anyhow::Result<Exit> {
         let mut seen: Vec<Fact> = Vec::new();
         loop {
             let new = store.facts_from(key, seen.len() as u64, AT_ONCE).wait()?;
@@ -58,10 +56,10 @@ impl Watch {
         }
     }
 
-    fn follow_all(&self, store: &Sqlite) -> anyhow::Result<Exit> {
-        let mut last = store.last_seq()?;
+    fn follow_all(&self, store: &dyn Store) -> anyhow::Result<Exit> {
+        let mut last = store.last_seq().wait()?;
         loop {
-            let new = store.facts_after(last, AT_ONCE)?;
+            let new = store.facts_after(last, AT_ONCE).wait()?;
             new.iter().try_for_each(|fact| self.tell(fact))?;
             match new.last() {
                 _ if !output::is_open() => return Ok(Exit::Done),

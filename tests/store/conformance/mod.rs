@@ -1,5 +1,6 @@
 //! What every store has to do, whichever engine keeps it. A suite for one engine is one line: `conformance!(sqlite, Folder);`.
 
+mod claims;
 mod deployments;
 mod journals;
 mod receipts;
@@ -9,12 +10,18 @@ mod schedule;
 use crate::support::stored::{AT, started};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
-use store::{Batch, Commit, Create, InstanceKey, JournalPosition, Quotas, ScheduleRow, Store, Usage};
-use store_sqlite::{DataFolder, Sqlite};
+use std::time::Duration;
+use store::DataFolder;
+use store::{
+    Batch, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceKey, JournalPosition, Quotas,
+    ScheduleRow, Store, Usage,
+};
+use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, Manner, TenantId};
 
-/// An engine with a place for state. Opened again, it has what was acknowledged before.
+/// An engine with a place for state. Opened again, it has what was acknowledged before. The store that is opened is that of the only host:
+/// it is [registered](host) and has renewed its claims once.
 trait Engine {
     fn new() -> Self;
     fn open(&self) -> Arc<dyn Store>;
@@ -29,7 +36,10 @@ impl Engine for Folder {
     }
 
     fn open(&self) -> Arc<dyn Store> {
-        Arc::new(Sqlite::open(&DataFolder::own(self.0.path()).unwrap()).unwrap())
+        let store = Sqlite::open(&DataFolder::own(self.0.path()).unwrap()).unwrap();
+        store.register(&host("only")).wait().unwrap();
+        store.renew(TTL).wait().unwrap();
+        Arc::new(store)
     }
 }
 
@@ -44,6 +54,8 @@ macro_rules! conformance {
             conformance!(@ $engine; receipts: are_spent_or_taken_back_and_never_both, are_spent_as_the_writer_saw_them,
                 are_precedents_once_spent, acts_have_one_order);
             conformance!(@ $engine; schedule: says_what_is_due, lists_by_state, says_what_has_ended, counts_what_tenants_keep);
+            conformance!(@ $engine; claims: are_all_of_the_only_host, say_what_is_due, are_not_needed_from_outside,
+                are_released_and_taken_again, a_registered_host_is_on_record);
             conformance!(@ $engine; deployments: are_recorded_once, serve_the_later_redeemed, are_read_in_pages);
         }
     };
@@ -61,6 +73,18 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite, Folder);
+
+/// How long claims last.
+const TTL: Duration = Duration::from_secs(60);
+
+fn host(id: &str) -> HostInfo {
+    HostInfo {
+        id: id.parse().unwrap(),
+        name: format!("{id}.example:1"),
+        version: "0.0.0".to_owned(),
+        signer: HostSigner::Own(Digest::of(b"keys")),
+    }
+}
 
 fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()

@@ -11,9 +11,10 @@ use receipt::{KeySet, Scope, Timestamp};
 use std::io::ErrorKind;
 use std::path::Path;
 use store::ActStore as _;
+use store::DataFolder;
 use store::InstanceKey;
 use store::JournalStore as _;
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use workflow::RequestId;
 
 /// A data folder, opened to read.
@@ -132,6 +133,6 @@ impl ReadOnlyHost {
 
     fn now(&self) -> Result<Timestamp, Error> {
         let wall = SystemClock.now();
-        Ok(self.store.latest().wait()?.map_or(wall, |latest| latest.max(wall)))
+        Ok(self.store.now(wall).wait()?)
     }
 }

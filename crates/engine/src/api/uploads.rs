@@ -11,7 +11,7 @@ use sandbox::Inspection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fs, io};
-use store::{StoreError, Usage, files};
+use store::{FolderError, StoreError, Usage, files};
 use workflow::TenantId;
 
 /// The folder's name in the data folder.
@@ -137,5 +137,5 @@ impl Host {
 }
 
 fn failed(path: &std::path::Path, error: io::Error) -> Error {
-    StoreError::Folder { path: path.to_owned(), error }.into()
+    StoreError::from(FolderError::Unusable { path: path.to_owned(), error }).into()
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, io, thread};
-use store::{StoreError, files};
+use store::{FolderError, StoreError, files};
 
 /// Operations at once. More have to come again: each may take a thread and a component's bytes.
 const AT_ONCE: usize = 256;
@@ -37,7 +37,7 @@ impl Host {
     /// When the socket cannot be made.
     pub fn listen(&self) -> Result<Control, Error> {
         let data = self.0.journals.folder.path();
-        let failed = |error| StoreError::Folder { path: data.join(NAME), error };
+        let failed = |error| StoreError::from(FolderError::Unusable { path: data.join(NAME), error });
         Ok(Control::open(self, data).map_err(failed)?)
     }
 }

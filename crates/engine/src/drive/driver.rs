@@ -12,7 +12,7 @@ use receipt::Timestamp;
 use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write};
+use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write, Writer};
 use tokio::sync::Mutex;
 use workflow::{Command, Entry, Failure, Live, Outcome, Replay, Turn};
 
@@ -409,6 +409,7 @@ impl Driver {
         self.inner.write(Write::Append {
             place: JournalPosition { key: self.origin.key.clone(), after, at },
             batch,
+            writer: Writer::Driver,
         })
     }
 

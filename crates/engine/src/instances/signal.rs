@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use store::Signed;
-use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write};
+use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write, Writer};
 use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
 
 /// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
@@ -78,7 +78,7 @@ struct PendingAppend {
 
 impl PendingAppend {
     fn write(&self) -> Write<'_> {
-        Write::Append { place: self.place.clone(), batch: &self.batch }
+        Write::Append { place: self.place.clone(), batch: &self.batch, writer: Writer::Outside }
     }
 }
 

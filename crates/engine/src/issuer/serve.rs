@@ -19,8 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use std::{fs, io};
+use store::DataFolder;
 use store::{ActStore as _, RecordedAct, StoreError, WriteStore as _};
-use store_sqlite::{DataFolder, Sqlite};
+use store_sqlite::Sqlite;
 use workflow::ReceiptId;
 
 /// How long a host may take to send its request, and again to read the answer.

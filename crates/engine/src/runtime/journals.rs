@@ -5,8 +5,8 @@ use crate::runtime::times::Times;
 use crate::{Clock, Error};
 use receipt::{Digest, PersonId, Timestamp};
 use std::sync::Arc;
+use store::DataFolder;
 use store::{Fact, InstanceKey, Stamp, Store};
-use store_sqlite::DataFolder;
 use workflow::{ActorId, Entry, Replay};
 
 /// Called with every fact.
@@ -47,7 +47,7 @@ impl Journals {
     /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         let wall = self.clock.now();
-        Ok(self.store.latest().wait()?.map_or(wall, |latest| latest.max(wall)))
+        Ok(self.store.now(wall).wait()?)
     }
 
     /// Tells whoever wants to know what was recorded: these entries, after so many others of that instance.

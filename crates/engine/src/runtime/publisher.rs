@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use store::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment, Store, StoreError, files};
+use store::{
+    Deployment, DeploymentFilter, DeploymentPage, FolderError, RecordedDeployment, Store, StoreError, files,
+};
 
 /// Rows that are read at once.
 const PAGE: u32 = 256;
@@ -61,7 +63,7 @@ impl Publisher {
         let thread = thread::Builder::new()
             .name("pp-host-publisher".to_owned())
             .spawn(move || publishing.run(&woken))
-            .map_err(|error| StoreError::Folder { path: folder, error })?;
+            .map_err(|error| StoreError::from(FolderError::Unusable { path: folder, error }))?;
         Ok(Self { wake: Some(wake), thread: Some(thread) })
     }
 

@@ -10,8 +10,8 @@ use crate::runtime::journals::Journals;
 use crate::trust::{RecordedTrustAct, Trust};
 use receipt::KeySet;
 use std::sync::Arc;
+use store::DataFolder;
 use store::{RecordedAct, Store, StoreError};
-use store_sqlite::DataFolder;
 
 /// The keys of the authority that answers, if it is the one that this folder belongs to.
 pub(crate) fn join(

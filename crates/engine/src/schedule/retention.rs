@@ -34,7 +34,7 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
         let swept = tokio::task::spawn_blocking(move || sweep(&inner)).await;
         let next = swept.map_err(|error| Error::Internal(format!("retention broke off: {error}")))?;
         let next = next.or_else(|error| match error {
-            Error::Store(StoreError::Full | StoreError::Database(_)) => {
+            Error::Store(StoreError::Full(_) | StoreError::Database(_)) => {
                 Ok(crate::issuer::after(host.0.now()?, STORE_ASIDE))
             }
             error => Err(error),

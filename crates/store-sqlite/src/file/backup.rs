@@ -3,7 +3,6 @@
 //! The journal goes first. What is deployed is deployed before the journal says so, and keys are there before anything is signed with
 //! them: so the copy has everything that its journal speaks of.
 
-use crate::DataFolder;
 use crate::file::open;
 use crate::sql::classify;
 use rusqlite::Connection;
@@ -13,7 +12,7 @@ use std::fs::{DirEntry, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use store::{StoreError, files};
+use store::{DataFolder, FolderError, StoreError, files};
 
 /// What was copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ const UNFINISHED: &str = "new";
 /// When there is something already, the copy cannot be written, or the journal is damaged.
 pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
     folder.check_keys()?;
-    let failed = |problem: String| StoreError::Backup { path: to.to_owned(), problem };
+    let failed = |problem: String| StoreError::from(FolderError::Backup { path: to.to_owned(), problem });
     if fs::symlink_metadata(to).is_ok() {
         return Err(failed("it exists already, and a copy overwrites nothing".to_owned()));
     }
@@ -75,7 +74,7 @@ pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
 }
 
 fn at(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Backup { path: path.to_owned(), problem: error.to_string() }
+    FolderError::Backup { path: path.to_owned(), problem: error.to_string() }.into()
 }
 
 fn fill(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
@@ -98,7 +97,7 @@ fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
         StepResult::Done => {}
         other => {
             let problem = format!("the journal is busy ({other:?}): try again");
-            return Err(StoreError::Backup { path: to.to_owned(), problem });
+            return Err(FolderError::Backup { path: to.to_owned(), problem }.into());
         }
     }
     drop(backup);

@@ -1,8 +1,7 @@
-//! The journal's file: connecting, opening, its schema, its write-ahead log, copies, and the folder around it.
+//! The journal's file: connecting, opening, its schema, its write-ahead log, and copies.
 
 pub(crate) mod backup;
 pub(crate) mod connect;
-pub(crate) mod folder;
 pub(crate) mod open;
 pub(crate) mod readers;
 pub(crate) mod schema;

@@ -12,11 +12,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{StoreError, ownership};
+use store::{FolderError, StoreError, ownership};
 
 /// Opens the journal to write, and makes it, for its owner only: it has what opens the receipts.
 pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
-    let failed = |error| StoreError::Folder { path: path.to_owned(), error };
+    let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
     let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
     ownership::close_to_others(&made.map_err(failed)?).map_err(failed)?;
     // SQLite gives new files beside the journal its mode. A lock on one of them keeps the owner from writing.
@@ -90,10 +90,11 @@ const PAGES: i32 = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DataFolder, Sqlite};
+    use crate::Sqlite;
     use std::fs;
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
+    use store::DataFolder;
     use tempfile::TempDir;
 
     #[test]

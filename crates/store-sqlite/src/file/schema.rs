@@ -6,7 +6,7 @@ use crate::tables::deployments;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
-use store::StoreError;
+use store::{FolderError, StoreError};
 
 /// `PRAGMA application_id`: "PPHS".
 const APPLICATION: i64 = 0x5050_4853;
@@ -237,7 +237,7 @@ pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<(), S
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     let foreign = |error| match error {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::NotADatabase => {
-            StoreError::Foreign(path.to_owned())
+            FolderError::Foreign(path.to_owned()).into()
         }
         other => classify(other),
     };
@@ -247,9 +247,9 @@ pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<(), S
         pragma("user_version").map_err(classify)?,
     );
     match () {
-        () if tables > 0 && application != APPLICATION => Err(StoreError::Foreign(path.to_owned())),
+        () if tables > 0 && application != APPLICATION => Err(FolderError::Foreign(path.to_owned()).into()),
         () if format > FORMAT => {
-            Err(StoreError::Newer { path: path.to_owned(), found: format, known: FORMAT })
+            Err(FolderError::Newer { path: path.to_owned(), found: format, known: FORMAT }.into())
         }
         () => Ok(()),
     }

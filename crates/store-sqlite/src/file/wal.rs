@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::{fs, io};
-use store::StoreError;
 use store::files::count_synchronisation;
+use store::{FolderError, StoreError};
 
 /// Pages in the log before it is moved: 64 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
 /// stays as long as it ever was, and is written again from its beginning.
@@ -74,7 +74,7 @@ impl Wal {
             }
         };
         let thread = std::thread::Builder::new().name("pp-host-log".to_owned()).spawn(work);
-        let thread = thread.map_err(|error| StoreError::Folder { path: database.to_owned(), error })?;
+        let thread = thread.map_err(|error| FolderError::Unusable { path: database.to_owned(), error })?;
         let pages = Arc::<AtomicU32>::default();
         let counted = Arc::clone(&pages);
         let count = move |_: &mut WalHook, pages: i32| {

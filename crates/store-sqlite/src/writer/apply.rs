@@ -69,7 +69,8 @@ impl Record {
                 lines: Lines::of_creation(entries)?,
                 quotas: quotas.clone(),
             },
-            Write::Append { place, batch } => {
+            // The folder's lock is the driver's claim.
+            Write::Append { place, batch, writer: _ } => {
                 let (lines, beside) = (Lines::of(&batch.entries)?, Projections::of(batch)?);
                 Self::Append { place, lines, quotas: batch.quotas.clone(), beside: beside.map(Box::new) }
             }

@@ -1,10 +1,11 @@
 //! The folder that everything is kept in.
 
+use crate::error::{FolderError, StoreError};
+use crate::{files, ownership};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use store::{StoreError, files, ownership};
 
 /// A data folder, with or without the right to write to it.
 ///
@@ -55,7 +56,7 @@ impl DataFolder {
     /// When it cannot be made, another account owns it or can change what is in it, another process has it, or it has data without a
     /// journal.
     pub fn own(path: &Path) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::Folder { path: path.to_owned(), error };
+        let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         Self::take(path)
     }
@@ -70,7 +71,7 @@ impl DataFolder {
     }
 
     fn take(path: &Path) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::Folder { path: path.to_owned(), error };
+        let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
         fs::metadata(path).and_then(|found| ownership::check_own(&found)).map_err(failed)?;
         let lock = File::options()
             .create(true)
@@ -83,7 +84,7 @@ impl DataFolder {
         ownership::close_to_others(&lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(path.to_owned())),
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Locked(path.to_owned()).into()),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         // Only now: another process may have been making it until here.
@@ -101,7 +102,7 @@ impl DataFolder {
     pub fn read(path: &Path) -> Result<Self, StoreError> {
         match (state(path)?, part(path, JOURNAL)?) {
             (state, Part::Whole) => Ok(Self { path: path.to_owned(), state, lock: None }),
-            (_, Part::Missing | Part::Empty) => Err(StoreError::NoData(path.to_owned())),
+            (_, Part::Missing | Part::Empty) => Err(FolderError::NoData(path.to_owned()).into()),
         }
     }
 
@@ -134,7 +135,7 @@ impl DataFolder {
                 files::remove(&making).and_then(|()| files::sync(&self.path))
             }
         };
-        finished.map_err(|error| StoreError::Folder { path: self.path.clone(), error })
+        finished.map_err(|error| FolderError::Unusable { path: self.path.clone(), error }.into())
     }
 
     /// Where it is.
@@ -193,7 +194,7 @@ fn part(folder: &Path, name: &str) -> Result<Part, StoreError> {
         Ok(found) if found.len() == 0 => Ok(Part::Empty),
         Ok(_) => Ok(Part::Whole),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Part::Missing),
-        Err(error) => Err(StoreError::Folder { path: folder.to_owned(), error }),
+        Err(error) => Err(FolderError::Unusable { path: folder.to_owned(), error }.into()),
     }
 }
 
@@ -213,7 +214,7 @@ fn state(folder: &Path) -> Result<FolderState, StoreError> {
 
 fn incomplete(folder: &Path, part: &'static str, lacking: Part) -> StoreError {
     let problem = if lacking == Part::Empty { "empty" } else { "missing" };
-    StoreError::Incomplete { path: folder.to_owned(), part, problem }
+    FolderError::Incomplete { path: folder.to_owned(), part, problem }.into()
 }
 
 /// A process that is just being started has this process's files until it is what it was started as. Closing the file would leave the lock
@@ -267,14 +268,17 @@ mod tests {
     fn a_folder_is_new_until_it_is_finished_and_then_what_is_missing_is_lost() {
         let folder = TempDir::new().unwrap();
         let journal = folder.path().join(JOURNAL);
-        assert!(matches!(DataFolder::own_existing(folder.path()), Err(StoreError::NoData(_))));
+        assert!(matches!(
+            DataFolder::own_existing(folder.path()),
+            Err(StoreError::Folder(FolderError::NoData(_)))
+        ));
         assert!(!folder.path().join("lock").exists(), "nothing is made");
         let owned = DataFolder::own(folder.path()).unwrap();
         assert!(owned.is_new());
         drop(owned);
         // Its maker ended in the middle.
         fs::write(&journal, "").unwrap();
-        assert!(matches!(DataFolder::read(folder.path()), Err(StoreError::NoData(_))));
+        assert!(matches!(DataFolder::read(folder.path()), Err(StoreError::Folder(FolderError::NoData(_)))));
         let owned = DataFolder::own(folder.path()).unwrap();
         owned.check_keys().unwrap();
         fs::write(&journal, "facts").unwrap();
@@ -295,7 +299,10 @@ mod tests {
         lacks(JOURNAL, "empty");
         fs::remove_file(&journal).unwrap();
         lacks(JOURNAL, "missing");
-        assert!(matches!(DataFolder::read(folder.path()), Err(StoreError::Incomplete { .. })));
+        assert!(matches!(
+            DataFolder::read(folder.path()),
+            Err(StoreError::Folder(FolderError::Incomplete { .. }))
+        ));
         assert!(!journal.exists(), "nothing is made in its place");
     }
 
@@ -303,7 +310,7 @@ mod tests {
     fn a_folder_that_was_left_is_free_whoever_has_its_files() {
         let folder = TempDir::new().unwrap();
         let owned = DataFolder::own(folder.path()).unwrap();
-        assert!(matches!(DataFolder::own(folder.path()), Err(StoreError::Locked(_))));
+        assert!(matches!(DataFolder::own(folder.path()), Err(StoreError::Folder(FolderError::Locked(_)))));
         let also = owned.lock.as_ref().unwrap().try_clone().unwrap();
         drop(owned);
         DataFolder::own(folder.path()).unwrap();

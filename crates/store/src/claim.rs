@@ -1,0 +1,214 @@
+//! Shards of instances, the hosts that claim them, and for how long.
+
+use crate::InstanceKey;
+use receipt::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How many shards there are. Fixed: an engine keeps their numbers.
+pub const SHARDS: u16 = 256;
+
+/// A part of all instances, which one host at a time drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shard(u8);
+
+impl Shard {
+    /// The shard of that number.
+    #[must_use]
+    pub fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// All of them, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..=u8::MAX).map(Self)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl InstanceKey {
+    /// The shard that the instance belongs to, for as long as it is there: the first byte of the SHA-256 of its full name, `TENANT/ID` in
+    /// UTF-8.
+    #[must_use]
+    pub fn shard(&self) -> Shard {
+        let [first, ..] = *Digest::of(self.to_string().as_bytes()).as_bytes();
+        Shard(first)
+    }
+}
+
+/// A host's name on record: it stays the same when the host starts again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostId(String);
+
+/// Not a host's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a host: 1 to 64 lowercase letters, digits, - and _ make one")]
+pub struct UnknownHostId;
+
+impl HostId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostId {
+    type Err = UnknownHostId;
+
+    fn from_str(text: &str) -> Result<Self, UnknownHostId> {
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        match (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(UnknownHostId),
+        }
+    }
+}
+
+impl TryFrom<String> for HostId {
+    type Error = UnknownHostId;
+
+    fn try_from(text: String) -> Result<Self, UnknownHostId> {
+        text.parse()
+    }
+}
+
+impl From<HostId> for String {
+    fn from(id: HostId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a host says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInfo {
+    /// Its id.
+    pub id: HostId,
+    /// The machine's name and the number of the process there, for people.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// Who signs for it.
+    pub signer: HostSigner,
+}
+
+/// Who signs receipts for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "keys", rename_all = "kebab-case")]
+pub enum HostSigner {
+    /// The host itself, with keys of the set that has this digest.
+    Own(Digest),
+    /// An authority in another process, with keys of the set that has this digest.
+    Authority(Digest),
+}
+
+/// A host on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRecord {
+    /// What it says of itself.
+    pub host: HostInfo,
+    /// How many shards it holds a claim of that is not over.
+    pub shards: u16,
+    /// When it last renewed its claims or was registered, by the engine's clock.
+    pub last_seen: Timestamp,
+    /// Whether the claims that it asked for then are not over, whether or not it was given any.
+    pub is_alive: bool,
+}
+
+/// The hosts on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts {
+    /// In order of their ids.
+    pub hosts: Vec<HostRecord>,
+    /// How commits are replicated.
+    pub replication: Replication,
+}
+
+/// Where a commit is when it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replication {
+    /// On the disk of one machine, and nowhere else.
+    None,
+    /// On the disk of one machine, and on others some time later: a failover may lose the last commits.
+    Asynchronous,
+    /// On the disks of two machines at least.
+    Synchronous,
+}
+
+/// What a host holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The shards, in order.
+    pub shards: Vec<HeldShard>,
+    /// For how long, from the start of the call that answered this; none for ever.
+    pub valid_for: Option<Duration>,
+}
+
+/// A shard that a host holds a claim of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldShard {
+    /// Which.
+    pub shard: Shard,
+    /// Larger with every claim of the shard. The same for as long as the claim is renewed.
+    pub epoch: u64,
+    /// How the claim before this one ended.
+    pub previous: PreviousHolder,
+}
+
+/// How the claim of a shard ended before the present one. The same in every answer for as long as the present one is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreviousHolder {
+    /// There was none, or its holder released it, or the present holder held it itself: no other process acts under it.
+    Finished,
+    /// Its time was over. Its holder may be in the middle of an action that it began before that.
+    Expired,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Engines keep shards by number: another hash would have two hosts drive one instance.
+    #[test]
+    fn a_shard_is_the_first_byte_of_the_digest_of_the_full_name() {
+        let shard = |tenant: &str, instance: &str| {
+            let key = InstanceKey { tenant: tenant.parse().unwrap(), instance: instance.parse().unwrap() };
+            key.shard().number()
+        };
+        assert_eq!(
+            [shard("acme", "i1"), shard("local", "ci-1"), shard("globex", "wf_01")],
+            [0x0c, 0x10, 0xea]
+        );
+        assert_eq!((Shard::all().count(), Shard::all().last()), (usize::from(SHARDS), Some(Shard::new(255))));
+    }
+
+    #[test]
+    fn an_id_of_a_host_is_a_plain_word() {
+        assert_eq!("host-1_a".parse::<HostId>().unwrap().as_str(), "host-1_a");
+        for bad in ["", "A", "a b", "a/b", &"a".repeat(65)] {
+            assert!(bad.parse::<HostId>().is_err(), "{bad}");
+        }
+    }
+}
