@@ -81,7 +81,8 @@ fn a_run_in_a_frozen_demonstration_waits() {
     let ran = cli::run(data.path(), &["run", cli::GUEST]);
     assert_eq!(ran.code, Some(3), "{}{}", ran.stdout, ran.stderr);
     assert!(
-        ran.stdout.contains("approvals are frozen since") && ran.stdout.contains("pp-host thaw"),
+        ran.stdout.contains("approvals are frozen for every tenant since")
+            && ran.stdout.contains("pp-host thaw"),
         "{}",
         ran.stdout
     );

@@ -1,6 +1,7 @@
 //! The command line as people and programs meet it.
 
 mod approve;
+mod arguments;
 mod asking;
 mod beside_work;
 mod commands;
@@ -11,5 +12,6 @@ mod instances;
 mod openings;
 mod output;
 mod pages;
+mod signals;
 mod verify;
 mod work;

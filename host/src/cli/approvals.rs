@@ -3,7 +3,7 @@
 use crate::cli::data_dir::Data;
 use crate::cli::decisions::so_far;
 use crate::cli::hint::Hint;
-use crate::cli::since::Since;
+use crate::cli::moment::Since;
 use crate::cli::{Exit, complain, hint, json_line, output, session};
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -144,7 +144,7 @@ impl Log {
             tenant: self.tenant.clone(),
             outcome: self.outcome,
             after: self.after.clone(),
-            since: self.since.map(Since::moment),
+            since: self.since.map(Since::at),
             limit: self.limit,
         };
         let View::RequestLog { requests, more } = session::read(data)?.view(&Principal::own(), query)? else {
@@ -170,7 +170,7 @@ impl Log {
             ("--limit", Some(self.limit.to_string())),
             ("--tenant", self.tenant.as_ref().map(ToString::to_string)),
             ("--outcome", self.outcome.map(|outcome| outcome.to_string())),
-            ("--since", self.since.map(|since| since.moment().to_string())),
+            ("--since", self.since.map(|since| since.at().to_string())),
         ];
         let words = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten();
         Hint::new(data, &["approvals", "log"]).with(words).with(self.json.then_some("--json"))

@@ -3,7 +3,7 @@
 use crate::cli::data_dir::{Data, OneOrAll, Which};
 use crate::cli::feed::line;
 use crate::cli::hint::Hint;
-use crate::cli::since::Since;
+use crate::cli::moment::Since;
 use crate::cli::{Exit, complain, hint, json_line, output};
 use clap::Args;
 use engine::trust::RecordedTrustAct;
@@ -96,7 +96,7 @@ impl Audit {
     }
 
     fn is_meant(&self, at: Timestamp) -> bool {
-        self.since.is_none_or(|since| at >= since.moment())
+        self.since.is_none_or(|since| at >= since.at())
     }
 
     /// What of it follows the fact to go on after: it stands before the first fact of its time or later.
@@ -113,7 +113,7 @@ impl Audit {
         let named = [
             ("--after", Some(last.to_string())),
             ("--limit", self.limit.map(|limit| limit.to_string())),
-            ("--since", self.since.map(|since| since.moment().to_string())),
+            ("--since", self.since.map(|since| since.at().to_string())),
         ];
         let words = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten();
         let hint = Hint::new(data, &["audit"]).with(key.map(hint::name)).with(words);

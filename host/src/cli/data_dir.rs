@@ -75,11 +75,15 @@ impl Data {
     }
 }
 
-/// This program, as a compiler: the very file that runs, even where another has been installed in its place since.
+/// This program, as a compiler.
 pub(crate) fn compiler() -> io::Result<Compiler> {
+    Ok(Compiler::Child { program: this_program()? })
+}
+
+/// The very file that runs, even where another has been installed in its place since.
+pub(crate) fn this_program() -> io::Result<PathBuf> {
     let running = Path::new("/proc/self/exe");
-    let program = if running.exists() { running.to_owned() } else { std::env::current_exe()? };
-    Ok(Compiler::Child { program })
+    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
 }
 
 /// An instance as commands print it: `ID`, or `TENANT/ID`.

@@ -1,6 +1,7 @@
 //! `pp-host deciders`: who may decide, and with which keys.
 
 use crate::cli::data_dir::Data;
+use crate::cli::moment::Moment;
 use crate::cli::passkeys;
 use crate::cli::session::Session;
 use crate::cli::trust_on_record::tell_of_the_first;
@@ -10,7 +11,7 @@ use clap::{Args, Subcommand};
 use engine::api::DeciderRow;
 use engine::trust::{Act, Invitation};
 use engine::{Clock as _, SystemClock};
-use receipt::{DeciderKey, Passkey, PersonId, Role, Timestamp};
+use receipt::{DeciderKey, Passkey, PersonId, Role};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
@@ -49,7 +50,7 @@ pub(crate) enum Deciders {
         reason: String,
         /// Since when somebody else may have had it: nothing that it signed since then ever counted.
         #[arg(long, value_name = "TIME")]
-        compromised_since: Option<Timestamp>,
+        compromised_since: Option<Moment>,
     },
     /// Make a key to decide with, in a new file that only you can read, and its public half beside it, with .pub behind the name.
     NewKey {
@@ -76,9 +77,9 @@ pub(crate) struct Add {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
-    /// Until when what that key signs counts.
+    /// Until when what that key signs counts: a time such as 2026-11-24T03:08:55Z, or a day, whose first moment in UTC is meant.
     #[arg(long, value_name = "TIME", requires = "key")]
-    until: Option<Timestamp>,
+    until: Option<Moment>,
 }
 
 impl Deciders {
@@ -98,7 +99,8 @@ impl Deciders {
                 writeln!(output::stdout(), "{decider} decides no more")?;
             }
             Self::RevokeKey { key_id, reason, compromised_since } => {
-                let (key_id, reason, compromised_at) = (key_id.clone(), reason.clone(), *compromised_since);
+                let (key_id, reason, compromised_at) =
+                    (key_id.clone(), reason.clone(), compromised_since.map(Moment::at));
                 let act = Act::KeyRevoked { key_id: key_id.clone(), compromised_at, reason };
                 session::say(data, act)?;
                 writeln!(output::stdout(), "key {key_id} counts no more")?;
@@ -156,7 +158,7 @@ impl Add {
             decider: self.decider.clone(),
             kind: key.scheme().as_str().to_owned(),
             public_key: key.to_base64(),
-            valid_until: self.until,
+            valid_until: self.until.map(Moment::at),
             passkey: None,
         });
         let mut tried = trust.clone();
@@ -200,6 +202,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     for invitation in invitations {
         writeln!(out, "{}", invited(invitation))?;
     }
+    trust_on_record::tell_of_freezes(data, &trust, |_| true);
     Ok(())
 }
 

@@ -23,6 +23,7 @@ mod instances;
 mod keys;
 mod limit;
 mod limits;
+mod moment;
 mod new;
 mod output;
 mod pack;
@@ -35,7 +36,7 @@ mod run;
 mod serve;
 mod session;
 mod shells;
-mod since;
+mod signals;
 mod submit;
 mod tokens;
 mod transcript;
@@ -48,8 +49,10 @@ mod world;
 use clap::{Parser, Subcommand};
 use receipt::Decision;
 use rustix::process::Signal;
-use std::io::Write as _;
-use std::process::ExitCode;
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{self, ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs tenant workflows in a sandbox, and lets nothing consequential happen without a verified receipt.
@@ -172,6 +175,10 @@ pub(crate) fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == sandbox::COMPILE) {
         return sandbox::compile_for_parent();
     }
+    if let Err(error) = without_empty_variables() {
+        complain(&format!("cannot start again without the variables that are empty: {error}"));
+        return Exit::Error.into();
+    }
     let Cli { data, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(error),
@@ -237,11 +244,31 @@ impl Command {
 
 /// A file that may not grow further (`ulimit -f`) is an error of the write, which says so. Without a handler the kernel ends the process
 /// at that write, without a word. That nobody reads a pipe any more is such an error already: the standard library ignores the signal.
-fn outlive_full_files() -> std::io::Result<()> {
+fn outlive_full_files() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _inside = runtime.enter();
     // The handler stays when the runtime and this listener are gone.
     signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// An empty variable of this program counts as one that is not set. The parser would take it for a value, and a process with threads cannot
+/// safely change its environment: it starts again without it.
+fn without_empty_variables() -> io::Result<()> {
+    let ours = |name: &OsStr| name.as_encoded_bytes().starts_with(b"PP_HOST_");
+    let set = std::env::vars_os().filter(|(name, value)| ours(name) && value.is_empty());
+    let empty: Vec<_> = set.map(|(name, _)| name).collect();
+    if empty.is_empty() {
+        return Ok(());
+    }
+    let mut words = std::env::args_os();
+    let mut again = process::Command::new(data_dir::this_program()?);
+    if let Some(name) = words.next() {
+        again.arg0(name);
+    }
+    for name in empty {
+        again.env_remove(name);
+    }
+    Err(again.args(words).exec())
 }
 
 /// One line on standard error. Whatever is in it, a terminal sees text only.

@@ -5,6 +5,7 @@ use crate::cli::data_dir::{Data, Which};
 use crate::cli::decide::Manner;
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
+use crate::cli::signals::LastWords;
 use crate::cli::transcript::Story;
 use crate::cli::{Exit, hint, progress, session};
 use anstyle::Style;
@@ -193,6 +194,9 @@ impl<'a> Session<'a> {
 
     /// Drives the instance, and decides what it waits for, until it ends or nobody decides.
     fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+        let last_words = LastWords::listen()?;
+        last_words
+            .set(format!("{key} was interrupted; what it did is recorded: go on with {}", self.go_on(key)));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
@@ -233,8 +237,8 @@ impl<'a> Session<'a> {
     fn decided(&self, key: &InstanceKey, request: &Request) -> anyhow::Result<bool> {
         show(self.story, self.manner, request);
         let Some(judgement) = self.manner.decide(request)? else {
-            for shortfall in self.host.standing(&request.id)?.shortfalls {
-                self.story.detail("warning", hint::complete(self.data, &shortfall.to_string()));
+            for warning in self.host.standing(&request.id)?.warnings() {
+                self.story.detail("warning", hint::complete(self.data, &warning));
             }
             for (decision, hint) in hint::decide(self.data, self.host.scope()?, key, &request.id) {
                 self.story.detail(decision, hint);

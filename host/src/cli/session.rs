@@ -3,7 +3,7 @@
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{complain, data_dir, hint, policy_file};
+use crate::cli::{complain, data_dir, hint, policy_file, trust_on_record};
 use anyhow::Context as _;
 use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use engine::control::{Control, ControlClient, ControlError};
@@ -56,6 +56,7 @@ fn opened(data: &Data, builder: Builder) -> anyhow::Result<Host> {
         complain(&format!("made a new data folder, {data}"));
     }
     host.note().into_iter().for_each(complain);
+    trust_on_record::tell_of_freezes(data, &*host.trust()?, |_| true);
     Ok(host)
 }
 

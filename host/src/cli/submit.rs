@@ -2,7 +2,7 @@
 
 use crate::cli::args::Workflow;
 use crate::cli::data_dir::Data;
-use crate::cli::{Exit, json_line, output, session};
+use crate::cli::{Exit, json_line, output, session, trust_on_record};
 use clap::Args;
 use engine::api::{Created, Operation, OperationOutcome, Submit as Submitted};
 use serde_json::json;
@@ -50,6 +50,8 @@ impl Submit {
             (false, Created::New) => writeln!(out, "{key}")?,
             (false, Created::Before) => writeln!(out, "{key}  was submitted before, with the same input")?,
         }
+        let trust = trust_on_record::read(data)?;
+        trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
         Ok(Exit::Done)
     }
 }

@@ -1,9 +1,11 @@
 //! Who decides in a folder, as it stands on record.
 
 use crate::cli::data_dir::Data;
+use crate::cli::{complain, hint};
 use engine::trust::Trust;
 use std::io::Write;
 use store::{ActStore as _, FolderError, StoreError};
+use workflow::TenantId;
 
 /// Nobody, in a folder that there is not yet.
 pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
@@ -19,6 +21,12 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let mut trust = Trust::default();
     trust.extend(&store.acts(0).wait()?)?;
     Ok(trust)
+}
+
+/// Says on standard error which freezes hold, of these tenants or of all.
+pub(crate) fn tell_of_freezes(data: &Data, trust: &Trust, concerns: impl Fn(&TenantId) -> bool) {
+    let concerned = trust.freezes().filter(|freeze| freeze.tenant.as_ref().is_none_or(&concerns));
+    concerned.for_each(|freeze| complain(&hint::complete(data, &freeze.to_string())));
 }
 
 /// Says what the first decider changes.

@@ -4,6 +4,7 @@ use crate::cli::data_dir::Data;
 use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
+use crate::cli::signals::StopSignals;
 use crate::cli::{Exit, complain, session};
 use clap::Args;
 use engine::{Host, WorkerOptions};
@@ -11,12 +12,11 @@ use receipt::Scope;
 use server::Server;
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Drive everything that is due, until stopped.
 ///
-/// The data folder is this process's meanwhile; other commands have it do what they are asked to. SIGTERM or ^C stops it: what is under way
+/// The data folder is this process's meanwhile; other commands have it do what they are asked to. SIGTERM, SIGHUP or ^C stops it: what is under way
 /// ends or is put off, and goes on when somebody works here again.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
@@ -79,8 +79,11 @@ impl Working {
             .enable_time()
             .build()?;
         let pace = WorkerOptions { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
-        // From here on a signal is a word to stop, and whoever asks is answered.
-        let stops = Stops::listen(&runtime)?;
+        // From here on a signal stops the work, and other processes get answers.
+        let stops = {
+            let _inside = runtime.enter();
+            Stops(StopSignals::listen()?)
+        };
         let control = host.listen()?;
         if host.scope()? == Scope::Demo {
             let demo = Hint::new(data, &["resume", "INSTANCE", "--approve"]);
@@ -90,7 +93,7 @@ impl Working {
             ));
             complain(&format!("or until a decider is registered: {earnest}"));
         }
-        complain(&format!("working in {data}, until SIGTERM or ^C"));
+        complain(&format!("working in {data}, until SIGTERM, SIGHUP or ^C"));
         if let Some(server) = &server {
             complain(&format!("serving {}", server.url()));
         }
@@ -104,25 +107,17 @@ impl Working {
     }
 }
 
-/// The words to stop.
-struct Stops {
-    term: Signal,
-    interrupt: Signal,
-}
-
 /// How the work came to its end.
 enum Ended {
     InTime,
     AtOnce,
 }
 
-impl Stops {
-    fn listen(runtime: &tokio::runtime::Runtime) -> std::io::Result<Self> {
-        let _context = runtime.enter();
-        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
+/// The signals, heard by the work.
+struct Stops(StopSignals);
 
-    /// Works until the first word. With the second, nothing is waited for any more.
+impl Stops {
+    /// Works until the first signal. At the second, the work ends without its grace.
     async fn work(
         mut self,
         host: &Host,
@@ -132,17 +127,17 @@ impl Stops {
         let (tell, told) = oneshot::channel();
         let (close, closed) = oneshot::channel::<()>();
         let work = host.work(pace, async {
-            // Nobody who tells is no word to stop.
+            // A sender that is gone is no signal.
             if told.await.is_err() {
                 std::future::pending::<()>().await;
             }
         });
         let twice = async {
-            self.word().await;
+            self.0.next().await;
             complain("stopping: what is under way has its time to end; once more, and it has not");
             let _ = tell.send(());
             drop(close);
-            self.word().await;
+            self.0.next().await;
         };
         let served = async {
             if let Some(server) = server
@@ -155,13 +150,6 @@ impl Stops {
         tokio::select! {
             worked = both => worked.map(|()| Ended::InTime),
             () = twice => Ok(Ended::AtOnce),
-        }
-    }
-
-    async fn word(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

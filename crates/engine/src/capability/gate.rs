@@ -218,7 +218,7 @@ fn check_authority(
     opened: &Opened,
     GateContext { scope, trust, policy, known }: GateContext<'_>,
 ) -> Result<Vec<VerifiedDecision>, Refusal> {
-    if let Some(Freeze { since, reason }) = trust.freeze_of(claim.tenant) {
+    if let Some(Freeze { since, reason, .. }) = trust.freeze_of(claim.tenant) {
         return refuse(Check::Freeze, format!("everything is frozen since {since}: {}", Quoted(reason)));
     }
     let subject = Subject::of(opened.request(), known)

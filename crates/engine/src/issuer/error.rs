@@ -2,7 +2,7 @@
 
 use crate::trust::{Freeze, Unclear};
 use receipt::{ApprovalError, MintError, PersonId, Scope, Timestamp};
-use workflow::{Quoted, RequestId, TenantId};
+use workflow::{RequestId, TenantId};
 
 /// Why no receipt was issued. Nothing was signed, and nothing was decided.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum IssueError {
     #[error("there is no active key for {0} receipts: make one with pp-host keys rotate")]
     NoActiveKey(Scope),
     /// Somebody has stopped everything.
-    #[error("approvals are frozen since {}: {}; pp-host thaw --reason WORDS ends it", .0.since, Quoted(&.0.reason))]
+    #[error("{0}")]
     Frozen(Freeze),
     /// Somebody decided alone, and nobody has looked at it.
     #[error(

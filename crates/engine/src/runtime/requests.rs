@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::issuer::{Admitted, JudgingContext, Request, tally};
-use crate::trust::{Count, Judge, Recall, Shortfall, is_own, shortfalls};
+use crate::trust::{Count, Freeze, Judge, Recall, Shortfall, is_own, shortfalls};
 use policy::Answer;
 use receipt::{Envelope, Person, Timestamp};
 use store::{Fact, InstanceKey, RecordedRequest, RequestFilter, RequestWithJournal, Store};
@@ -17,8 +17,17 @@ pub struct Waiting {
     pub request: Request,
     /// What has been signed so far, as far as it counts.
     pub count: Count,
+    /// The freeze that keeps it from being approved.
+    pub frozen: Option<Freeze>,
     /// What the people who may decide about it now cannot meet, however many of them sign. Empty where they can.
     pub shortfalls: Vec<Shortfall>,
+}
+
+impl Waiting {
+    /// What keeps it from being approved at present, in words of one line each.
+    pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+        self.frozen.iter().map(ToString::to_string).chain(self.shortfalls.iter().map(ToString::to_string))
+    }
 }
 
 /// Looks up what is known still of what a request says was known.
@@ -81,7 +90,8 @@ pub(crate) fn standing(
         }
         _ => Vec::new(),
     };
-    Ok(Waiting { key, request, count, shortfalls })
+    let frozen = judge.trust.freeze_of(&request.tenant).cloned();
+    Ok(Waiting { key, request, count, frozen, shortfalls })
 }
 
 /// Everything that people have signed about a request and that was admitted, in order, whether it counts or not.

@@ -7,6 +7,7 @@ mod act;
 mod chain;
 mod count;
 mod error;
+mod freeze;
 mod identity;
 mod invitation;
 mod known;
@@ -18,6 +19,7 @@ mod token;
 pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, can_count, count, key_counts};
 pub use error::ActError;
+pub use freeze::Freeze;
 pub use invitation::{Invitation, InvitationCode, LONGEST_INVITATION_MS, NotACode};
 pub use known::Judge;
 pub(crate) use known::{Recall, signed_approvals, signed_denials};
@@ -52,15 +54,6 @@ pub struct Trust {
     policy: Option<Digest>,
     tokens: BTreeMap<TokenId, Token>,
     invitations: BTreeMap<Digest, Invitation>,
-}
-
-/// A freeze.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Freeze {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why.
-    pub reason: String,
 }
 
 /// A decision that one person took alone, and nobody has looked at since.
@@ -179,6 +172,11 @@ impl Trust {
     #[must_use]
     pub fn freeze_of(&self, tenant: &TenantId) -> Option<&Freeze> {
         self.frozen.as_ref().or_else(|| self.frozen_tenants.get(tenant))
+    }
+
+    /// Every freeze that holds: the one of all tenants first.
+    pub fn freezes(&self) -> impl Iterator<Item = &Freeze> {
+        self.frozen.iter().chain(self.frozen_tenants.values())
     }
 
     /// Whether an operator has named this tenant: in a freeze that holds, or as one that a person decides for.
@@ -356,7 +354,7 @@ impl Trust {
     }
 
     fn freeze(&mut self, tenant: Option<&TenantId>, since: Timestamp, reason: &str) -> Result<(), ActError> {
-        let freeze = Freeze { since, reason: reason.to_owned() };
+        let freeze = Freeze { tenant: tenant.cloned(), since, reason: reason.to_owned() };
         match tenant {
             Some(tenant) if !self.frozen_tenants.contains_key(tenant) => {
                 self.frozen_tenants.insert(tenant.clone(), freeze);

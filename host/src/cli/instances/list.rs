@@ -3,12 +3,13 @@
 use crate::cli::data_dir::{Data, InstanceName};
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::since::Since;
-use crate::cli::{Exit, complain, hint, json_line, output, session};
+use crate::cli::moment::Since;
+use crate::cli::{Exit, complain, hint, json_line, output, session, trust_on_record};
 use clap::Args;
 use engine::api::{ListedInstance, Principal, Query, ReadOnlyHost, View};
 use engine::{Clock as _, SystemClock};
 use receipt::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use store::{InstanceKey, InstanceState};
 use workflow::{Quoted, TenantId};
@@ -48,7 +49,7 @@ impl List {
             tenant: self.tenant.clone(),
             status: self.status,
             after,
-            since: self.since.map(Since::moment),
+            since: self.since.map(Since::at),
             limit: self.limit,
         };
         let settings = LimitArgs::default().settings(data)?;
@@ -66,6 +67,11 @@ impl List {
         if let (true, Some(last)) = (more, instances.last()) {
             complain(&format!("there are more: {}", self.next(data, last)));
         }
+        let waiting = instances.iter().filter(|listed| listed.row.status == InstanceState::Waiting);
+        let tenants: BTreeSet<_> = waiting.map(|listed| &listed.row.tenant).collect();
+        if !tenants.is_empty() {
+            trust_on_record::tell_of_freezes(data, reading.trust(), |tenant| tenants.contains(tenant));
+        }
         tell_of_due(data, &instances);
         Ok(Exit::Done)
     }
@@ -77,7 +83,7 @@ impl List {
         let named = [
             ("--tenant", self.tenant.as_ref().map(ToString::to_string)),
             ("--status", self.status.map(|status| status.to_string())),
-            ("--since", self.since.map(|since| since.moment().to_string())),
+            ("--since", self.since.map(|since| since.at().to_string())),
         ];
         for (name, value) in named {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));

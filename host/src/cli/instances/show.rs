@@ -3,7 +3,7 @@
 use crate::cli::data_dir::{Data, Which};
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, hint, json_line, output};
+use crate::cli::{Exit, hint, json_line, output, trust_on_record};
 use clap::Args;
 use engine::history::{Call, History, was_denied};
 use serde_json::{Value, json};
@@ -37,6 +37,10 @@ impl Show {
         match self.json {
             true => writeln!(out, "{}", json_line(&json(&course, &entered, denied))?)?,
             false => Shown { data, course: &course, entered: &entered, denied }.write(&mut out)?,
+        }
+        if matches!(&course.status, Status::Waiting(wait) if wait.request().is_some()) {
+            let trust = trust_on_record::read(data)?;
+            trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
         }
         Ok(Exit::Done)
     }

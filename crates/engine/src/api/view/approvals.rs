@@ -271,7 +271,7 @@ impl Reader<'_> {
 
 impl Reader<'_> {
     fn row(&self, waiting: &Waiting, alike: usize, again: bool) -> RequestRow {
-        let Waiting { key, request, count, shortfalls } = waiting;
+        let Waiting { key, request, count, .. } = waiting;
         RequestRow {
             lapsed: self.is_over(request.expires_at),
             request: request.id.clone(),
@@ -284,7 +284,7 @@ impl Reader<'_> {
             policy: count.ruling.answer.to_string(),
             approved: count.approved.iter().cloned().collect(),
             denied: count.denied.iter().cloned().collect(),
-            warnings: shortfalls.iter().map(ToString::to_string).collect(),
+            warnings: waiting.warnings().collect(),
             created_at: request.created_at,
             expires_at: request.expires_at,
         }
