@@ -82,7 +82,7 @@ fn a_run_in_a_frozen_demonstration_waits() {
     assert_eq!(ran.code, Some(3), "{}{}", ran.stdout, ran.stderr);
     assert!(
         ran.stdout.contains("approvals are frozen for every tenant since")
-            && ran.stdout.contains("pp-host thaw"),
+            && ran.stdout.contains(" thaw --reason WORDS"),
         "{}",
         ran.stdout
     );

@@ -159,3 +159,17 @@ fn shells_and_the_manual_know_every_command() {
         assert!(!said.contains("compile-for-parent"), "{said}");
     }
 }
+
+/// Its page is compiled with the crate's documentation, where it could name what the crate depends on as well.
+#[test]
+fn an_embedding_program_depends_on_one_crate() {
+    let page = fs::read_to_string(support::root().join("docs/embedding.md")).unwrap();
+    let program = page.split("```rust,no_run\n").nth(1).unwrap().split("```").next().unwrap();
+    let paths = program.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':'));
+    let crates: Vec<_> = paths.filter_map(|path| path.split_once("::").map(|(first, _)| first)).collect();
+    let lower = |name: &&str| name.starts_with(|c: char| c.is_lowercase());
+    assert!(program.contains("fn main()") && crates.len() > 5, "{program}");
+    for name in crates.into_iter().filter(lower) {
+        assert!(["engine", "std"].contains(&name), "{name}");
+    }
+}

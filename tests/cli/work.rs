@@ -318,3 +318,23 @@ fn where_people_decide_nobody_decides_for_show() {
     assert!(said.contains("signed by people"), "{said}");
     assert_eq!(worker.stop().code, Some(0));
 }
+
+/// Another program has the journal locked, longer than a command waits: it is named, once, with what to do.
+#[test]
+fn a_journal_that_another_program_has_locked_names_the_program() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    assert_eq!(run(data, &["run", GUEST]).code, Some(0));
+    let holder = rusqlite::Connection::open(data.join("journal.sqlite")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (id, name) = (std::process::id(), std::fs::read_to_string("/proc/self/comm").unwrap());
+    for words in [&["run", GUEST][..], &["work"]] {
+        let refused = fails(data, words, 1);
+        let holder = format!("the journal is locked by {} (process {id})", name.trim_end());
+        assert_eq!(refused.matches(&holder).count(), 1, "{refused}");
+        assert_eq!(refused.matches("locked").count(), 1, "{refused}");
+        assert!(refused.contains("try again"), "{refused}");
+    }
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(run(data, &["run", GUEST]).code, Some(0));
+}

@@ -1,30 +1,6 @@
 //! Runs tenant workflows durably in a sandbox, and lets nothing consequential happen without a verified receipt.
 //!
-//! ```no_run
-//! use engine::Host;
-//! use engine::Start;
-//! use engine::Status;
-//! use engine::issuer::DemoDecider;
-//! use engine::issuer::Judgement;
-//! use receipt::Decision;
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let host = Host::builder("data").observe(|fact| println!("{}", fact.entry)).open()?;
-//! let workflow = host.load(std::fs::read("guest.wasm")?)?;
-//! let (tenant, actor) = ("acme".parse()?, "agent:builder".parse()?);
-//! let start = Start::new(tenant, actor, "deploy", "{}");
-//! let instance = host.start(&workflow, start)?;
-//!
-//! // The workflow runs until it asks for permission; then it is parked and costs nothing but disk.
-//! while let Status::Waiting(wait) = host.drive(&instance).await? {
-//!     let Some(request) = wait.request() else { continue };
-//!     println!("{}", host.request(request)?);
-//!     let by = DemoDecider::new("operator".parse()?);
-//!     host.decide(request, &Judgement { decision: Decision::Approved, by, reason: None })?;
-//! }
-//! # Ok(())
-//! # }
-//! ```
+//! [`Host`] is the way in; `docs/embedding.md` has a program that uses it.
 //!
 //! Modules, each knowing only those below it:
 //!
@@ -75,3 +51,10 @@ pub use state::Host;
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;
 pub use workflow::Status;
+// What the interface above is made of: an embedding program depends on this crate alone, and has the same versions.
+pub use {policy, receipt, sandbox, store, tokio, workflow};
+
+/// The program in `docs/embedding.md`, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

@@ -10,6 +10,7 @@
 mod claims;
 mod file;
 mod journal;
+mod locked;
 mod sql;
 mod sqlite;
 mod tables;

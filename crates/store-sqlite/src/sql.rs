@@ -1,5 +1,6 @@
 //! The few shapes in which this crate talks to SQLite, and what its errors mean.
 
+use crate::locked::Locked;
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use std::sync::Arc;
@@ -65,6 +66,9 @@ pub(crate) fn classify(error: rusqlite::Error) -> StoreError {
             if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) =>
         {
             StoreError::Damaged(error.to_string())
+        }
+        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DatabaseBusy => {
+            StoreError::Unavailable(Arc::new(Locked::find()))
         }
         _ => StoreError::Database(Arc::new(error)),
     }

@@ -14,7 +14,7 @@ pub enum StoreError {
     Folder(#[from] FolderError),
     /// A database that cannot be used as it is: it cannot be reached, has no schema, or a newer one. Says how to mend it.
     #[error("{0}")]
-    Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Unavailable(Arc<dyn std::error::Error + Send + Sync>),
     /// No room.
     #[error(
         "{0} cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost"
@@ -57,7 +57,7 @@ pub enum StoreError {
     Stopped,
     /// Anything else that the database says.
     #[error("the database says: {0}")]
-    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Database(Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl StoreError {

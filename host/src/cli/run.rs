@@ -247,7 +247,7 @@ impl<'a> Session<'a> {
         };
         match self.host.decide(&request.id, &judgement) {
             Err(Error::Issue(frozen @ IssueError::Frozen(_))) => {
-                self.story.detail("frozen", frozen);
+                self.story.detail("frozen", hint::complete(self.data, &frozen.to_string()));
                 Ok(false)
             }
             decided => self.verified(&decided?).map(|()| true),
