@@ -330,7 +330,7 @@ fn a_journal_that_another_program_has_locked_names_the_program() {
     let (id, name) = (std::process::id(), std::fs::read_to_string("/proc/self/comm").unwrap());
     for words in [&["run", GUEST][..], &["work"]] {
         let refused = fails(data, words, 1);
-        let holder = format!("the journal is locked by {} (process {id})", name.trim_end());
+        let holder = format!("pp-host: the journal is locked by {} (process {id})", name.trim_end());
         assert_eq!(refused.matches(&holder).count(), 1, "{refused}");
         assert_eq!(refused.matches("locked").count(), 1, "{refused}");
         assert!(refused.contains("try again"), "{refused}");
