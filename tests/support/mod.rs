@@ -8,6 +8,7 @@ pub mod faulty;
 pub mod held;
 pub mod http;
 pub mod people;
+pub mod postgres;
 pub mod script;
 pub mod sources;
 pub mod stored;

@@ -1,1 +1,33 @@
-//! The store in PostgreSQL.
+//! The [`Store`](store::Store) in PostgreSQL, for several hosts.
+
+mod artifacts;
+mod blobs;
+mod claims;
+mod clock;
+mod connection;
+mod decide;
+mod delete;
+mod error;
+mod journals;
+mod lines;
+mod load;
+mod location;
+mod needs;
+mod postgres;
+mod readers;
+mod record;
+mod requests;
+mod rows;
+mod save;
+mod schedule;
+mod schema;
+mod server;
+mod shared;
+mod state;
+mod tail;
+mod tls;
+mod usage;
+mod writer;
+
+pub use error::PostgresError;
+pub use postgres::Postgres;

@@ -7,6 +7,7 @@ mod receipts;
 mod requests;
 mod schedule;
 
+use crate::support;
 use crate::support::stored::{AT, started};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
@@ -16,14 +17,16 @@ use store::{
     Batch, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceKey, JournalPosition, Quotas,
     ScheduleRow, Store, Usage,
 };
+use store_postgres::Postgres;
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, Manner, TenantId};
 
 /// An engine with a place for state. Opened again, it has what was acknowledged before. The store that is opened is that of the only host:
 /// it is [registered](host) and has renewed its claims once.
-trait Engine {
-    fn new() -> Self;
+trait Engine: Sized {
+    /// None where the engine is not installed, which has been said.
+    fn new() -> Option<Self>;
     fn open(&self) -> Arc<dyn Store>;
 }
 
@@ -31,12 +34,28 @@ trait Engine {
 struct Folder(TempDir);
 
 impl Engine for Folder {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
+    fn new() -> Option<Self> {
+        Some(Self(TempDir::new().unwrap()))
     }
 
     fn open(&self) -> Arc<dyn Store> {
         let store = Sqlite::open(&DataFolder::own(self.0.path()).unwrap()).unwrap();
+        store.register(&host("only")).wait().unwrap();
+        store.renew(TTL).wait().unwrap();
+        Arc::new(store)
+    }
+}
+
+/// PostgreSQL, a schema a test.
+struct Server(String);
+
+impl Engine for Server {
+    fn new() -> Option<Self> {
+        Some(Self(support::postgres::shared()?.schema()))
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        let store = Postgres::open(&self.0).unwrap();
         store.register(&host("only")).wait().unwrap();
         store.renew(TTL).wait().unwrap();
         Arc::new(store)
@@ -66,13 +85,15 @@ macro_rules! conformance {
 
             $(#[test]
             fn $test() {
-                conformance::$concern::$test(&conformance::$engine::new());
+                let Some(engine) = conformance::$engine::new() else { return };
+                conformance::$concern::$test(&engine);
             })+
         }
     };
 }
 
 conformance!(sqlite, Folder);
+conformance!(postgres, Server);
 
 /// How long claims last.
 const TTL: Duration = Duration::from_secs(60);

@@ -1,0 +1,68 @@
+//! Artifacts, in chunks: read and written with bounded memory on the server, and checked against their digest when they are read.
+
+use crate::connection::{Call, Connection, values};
+use crate::error::{Trouble, damaged};
+use receipt::Digest;
+use store::StoreError;
+
+/// Bytes of one row.
+const CHUNK: usize = 256 << 10;
+
+const KEEP: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, clock_timestamp())
+    ON CONFLICT (sha256) DO UPDATE SET kept = excluded.kept RETURNING (xmax = 0)";
+const CHUNKS: &str =
+    "INSERT INTO blob_chunks (sha256, part, bytes) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])";
+const READ: &str =
+    "SELECT c.bytes FROM blobs b LEFT JOIN blob_chunks c USING (sha256) WHERE b.sha256 = $1 ORDER BY c.part";
+// The row is locked before the next statement looks for holders.
+const OLD: &str =
+    "SELECT 1 FROM blobs WHERE sha256 = $1 AND kept < clock_timestamp() - interval '1 hour' FOR UPDATE";
+const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0)";
+
+/// Keeps bytes under their digest. Those that are kept already are only looked at anew.
+pub(crate) async fn keep(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
+    let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
+    let kept = db.begin("BEGIN", &[Call::new(KEEP, values![name.clone(), size])]).await?;
+    let is_new = kept.first().and_then(|rows| rows.first()).is_some_and(|row| row.get(0));
+    if is_new {
+        // A few chunks an exchange, so that no more than those are in memory twice.
+        for (group, chunks) in bytes.chunks(CHUNK * 8).enumerate() {
+            let chunks: Vec<Vec<u8>> = chunks.chunks(CHUNK).map(<[u8]>::to_vec).collect();
+            let first = group.cast_signed() as i64 * 8;
+            let parts: Vec<i64> = (first..).take(chunks.len()).collect();
+            db.query(CHUNKS, values![name.clone(), parts, chunks]).await?;
+        }
+    }
+    db.run("COMMIT").await
+}
+
+/// The bytes of a digest.
+pub(crate) async fn read(db: &Connection, digest: &Digest) -> Result<Option<Vec<u8>>, Trouble> {
+    let rows = db.query(READ, values![digest.to_string()]).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let bytes: Vec<u8> =
+        rows.iter().filter_map(|row| row.get::<_, Option<&[u8]>>(0)).flatten().copied().collect();
+    match Digest::of(&bytes) == *digest {
+        true => Ok(Some(bytes)),
+        false => {
+            Err(StoreError::Damaged(format!("artifact {digest} has other bytes than it was kept with"))
+                .into())
+        }
+    }
+}
+
+/// The digests that are kept.
+pub(crate) async fn list(db: &Connection) -> Result<Vec<Digest>, Trouble> {
+    let rows = db.query("SELECT sha256 FROM blobs", Vec::new()).await?;
+    Ok(rows.iter().map(|row| row.get::<_, &str>(0).parse().map_err(damaged)).collect::<Result<_, _>>()?)
+}
+
+/// Removes the bytes of a digest that nothing keeps, an hour after they were kept.
+pub(crate) async fn sweep(db: &Connection, digest: &Digest) -> Result<(), Trouble> {
+    let old = db.begin("BEGIN", &[Call::new(OLD, values![digest.to_string()])]).await?;
+    let sweeps = old.first().is_some_and(|rows| !rows.is_empty());
+    let call = sweeps.then(|| Call::new(SWEEP, values![digest.to_string()]));
+    db.commit(call.as_slice()).await.map(drop)
+}

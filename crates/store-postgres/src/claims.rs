@@ -1,0 +1,119 @@
+//! Which shards a host drives: rows that it claims for a time that the server's clock measures.
+//!
+//! ```text
+//!   claims   shard   host   claim (unique, new with each process and each failover)   epoch   until   previous
+//! ```
+//!
+//! A driver's append takes a share lock on its shard's row and compares the claim, in the transaction that writes. Who takes the shard over
+//! changes the row, and therefore waits for that transaction or is waited for. Claims are compared for equality and not by their epochs: a
+//! failover that loses commits can give an epoch out twice.
+
+use crate::connection::{Call, Connection, values};
+use crate::error::{PostgresError, Trouble, damaged};
+use receipt::Timestamp;
+use std::time::Duration;
+use store::{
+    Claims, HeldShard, HostId, HostInfo, HostRecord, Hosts, PreviousHolder, Replication, SHARDS, Shard,
+    StoreError,
+};
+use tokio_postgres::Row;
+
+const REGISTER: &str = "INSERT INTO hosts (id, info, seen) VALUES ($1, $2, clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET info = excluded.info, seen = excluded.seen";
+// The claims that this host may change, locked in one order: its own, those of an earlier process of its own, and those that are over.
+const LOCK: &str = "SELECT shard FROM claims WHERE claim = $1 OR host = $2 OR until IS NULL OR until <= clock_timestamp() ORDER BY shard FOR UPDATE";
+const ALIVE: &str = "UPDATE hosts SET seen = clock_timestamp(), until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1 RETURNING 1";
+const LIVE: &str = "SELECT count(*) FROM hosts WHERE until > clock_timestamp()";
+const RENEW: &str = "UPDATE claims SET until = clock_timestamp() + make_interval(secs => $2) WHERE claim = $1 AND until > clock_timestamp()";
+const OWN_AGAIN: &str = "UPDATE claims SET claim = $1, epoch = epoch + 1, until = clock_timestamp() + make_interval(secs => $3), finished = true
+    WHERE host = $2 AND (claim IS DISTINCT FROM $1 OR until IS NULL OR until <= clock_timestamp())";
+const COUNT: &str = "SELECT count(*) FROM claims WHERE claim = $1";
+const TAKE: &str = "UPDATE claims c SET host = $2, claim = $1, epoch = c.epoch + 1, until = clock_timestamp() + make_interval(secs => $3),
+        finished = c.until IS NULL
+    FROM (SELECT shard FROM claims WHERE until IS NULL OR until <= clock_timestamp() ORDER BY shard LIMIT $4) free
+    WHERE c.shard = free.shard AND (c.until IS NULL OR c.until <= clock_timestamp())";
+// Its holder may be in the middle of an action: who takes the shard waits as after a claim whose time was over.
+const GIVE_BACK: &str = "UPDATE claims c SET until = clock_timestamp(), host = NULL, claim = NULL
+    FROM (SELECT shard FROM claims WHERE claim = $1 ORDER BY shard DESC LIMIT $2) surplus WHERE c.shard = surplus.shard";
+const HELD: &str = "SELECT shard, epoch, finished FROM claims WHERE claim = $1 ORDER BY shard";
+const RELEASE: &str = "UPDATE claims SET until = NULL, host = NULL, claim = NULL WHERE claim = $1";
+const HOSTS: &str = "SELECT h.id, h.info, (SELECT count(*) FROM claims c WHERE c.host = h.id AND c.until > clock_timestamp()),
+        (extract(epoch FROM h.seen) * 1000)::bigint, coalesce(h.until > clock_timestamp(), false)
+    FROM hosts h ORDER BY h.id";
+const REPLICATION: &str = "SELECT current_setting('synchronous_standby_names') <> ''
+        AND current_setting('synchronous_commit') IN ('on', 'remote_apply'), (SELECT count(*) FROM pg_stat_replication)";
+
+/// Puts a host on record.
+pub(crate) async fn register(db: &Connection, host: &HostInfo) -> Result<(), Trouble> {
+    let info = serde_json::to_string(host).map_err(damaged)?;
+    db.query(REGISTER, values![host.id.to_string(), info]).await.map(drop)
+}
+
+/// Renews and takes claims, and gives back what is more than this host's share.
+pub(crate) async fn renew(
+    db: &Connection,
+    host: &HostId,
+    claim: &str,
+    ttl: Duration,
+) -> Result<Claims, Trouble> {
+    let (host, claim, seconds) = (host.to_string(), claim.to_owned(), ttl.as_secs_f64());
+    let calls = [
+        Call::new(ALIVE, values![host.clone(), seconds]),
+        Call::new(LOCK, values![claim.clone(), host.clone()]),
+        Call::new(RENEW, values![claim.clone(), seconds]),
+        Call::new(OWN_AGAIN, values![claim.clone(), host.clone(), seconds]),
+        Call::new(LIVE, Vec::new()),
+        Call::new(COUNT, values![claim.clone()]),
+    ];
+    let answers = db.begin("BEGIN", &calls).await?;
+    if answers.first().is_none_or(Vec::is_empty) {
+        db.run("ROLLBACK").await?;
+        return Err(PostgresError::Server("this host is not registered".to_owned()).into());
+    }
+    let count =
+        |place: usize| answers.get(place).and_then(|rows| rows.first()).map_or(0, |row| row.get::<_, i64>(0));
+    let (live, held) = (count(4).max(1), count(5));
+    let share = (i64::from(SHARDS) + live - 1) / live;
+    let change = match share - held {
+        0 => None,
+        lacking @ 1.. => Some(Call::new(TAKE, values![claim.clone(), host, seconds, lacking])),
+        surplus => Some(Call::new(GIVE_BACK, values![claim.clone(), -surplus])),
+    };
+    let mut calls: Vec<Call> = change.into_iter().collect();
+    calls.push(Call::new(HELD, values![claim]));
+    let rows = db.commit(&calls).await?.pop().unwrap_or_default();
+    Ok(Claims { shards: rows.iter().map(held_shard).collect::<Result<_, _>>()?, valid_for: Some(ttl) })
+}
+
+fn held_shard(row: &Row) -> Result<HeldShard, StoreError> {
+    let number = u8::try_from(row.get::<_, i16>(0)).map_err(damaged)?;
+    let previous = if row.get(2) { PreviousHolder::Finished } else { PreviousHolder::Expired };
+    Ok(HeldShard { shard: Shard::new(number), epoch: row.get::<_, i64>(1).unsigned_abs(), previous })
+}
+
+/// Releases every claim.
+pub(crate) async fn release(db: &Connection, claim: &str) -> Result<(), Trouble> {
+    const MINE: &str = "SELECT shard FROM claims WHERE claim = $1 ORDER BY shard FOR UPDATE";
+    db.begin("BEGIN", &[Call::new(MINE, values![claim.to_owned()])]).await?;
+    db.commit(&[Call::new(RELEASE, values![claim.to_owned()])]).await.map(drop)
+}
+
+/// The hosts on record, and how commits are replicated.
+pub(crate) async fn hosts(db: &Connection) -> Result<Hosts, Trouble> {
+    let answers = db.agreeing(&[Call::new(HOSTS, Vec::new()), Call::new(REPLICATION, Vec::new())]).await?;
+    let [hosts, replication] = &answers[..] else { return Err(StoreError::Stopped.into()) };
+    let hosts = hosts.iter().map(record).collect::<Result<_, _>>()?;
+    let replication = replication.first().map(|row| (row.get::<_, bool>(0), row.get::<_, i64>(1)));
+    let replication = match replication {
+        Some((true, _)) => Replication::Synchronous,
+        Some((false, 1..)) => Replication::Asynchronous,
+        _ => Replication::None,
+    };
+    Ok(Hosts { hosts, replication })
+}
+
+fn record(row: &Row) -> Result<HostRecord, StoreError> {
+    let shards = u16::try_from(row.get::<_, i64>(2)).map_err(damaged)?;
+    let host = serde_json::from_str(row.get(1)).map_err(damaged)?;
+    Ok(HostRecord { host, shards, last_seen: Timestamp::from_millis(row.get(3)), is_alive: row.get(4) })
+}

@@ -1,0 +1,201 @@
+//! One session with the server: statements that are prepared once, and calls that do not wait for each other.
+
+use crate::error::Trouble;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::error::Severity;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+
+/// A value of a statement.
+pub(crate) type Value = Box<dyn ToSql + Sync + Send>;
+
+/// A statement with its values.
+pub(crate) struct Call {
+    statement: &'static str,
+    values: Vec<Value>,
+}
+
+impl Call {
+    pub(crate) fn new(statement: &'static str, values: Vec<Value>) -> Self {
+        Self { statement, values }
+    }
+}
+
+/// The values of a statement, each in a box of its own.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as $crate::connection::Value),*] };
+}
+pub(crate) use values;
+
+/// A session.
+pub(crate) struct Connection {
+    client: Client,
+    prepared: Mutex<HashMap<&'static str, Statement>>,
+    warned: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Serves a connection that was made, on the runtime that this is called on.
+    pub(crate) fn serve<S, T>(client: Client, connection: tokio_postgres::Connection<S, T>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let warned = Arc::new(AtomicBool::new(false));
+        tokio::spawn(attend(connection, Arc::clone(&warned)));
+        Self { client, prepared: Mutex::default(), warned }
+    }
+
+    /// Whether the session has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Whether the server has warned since this was last asked. A commit that comes with a warning is in doubt: the server says so where a wait
+    /// for a standby was cut short.
+    pub(crate) fn take_warning(&self) -> bool {
+        self.warned.swap(false, Ordering::AcqRel)
+    }
+
+    /// The rows of a statement.
+    pub(crate) async fn query(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, Trouble> {
+        let prepared = self.prepare(statement).await?;
+        Ok(self.client.query(&prepared, &references(&values)).await?)
+    }
+
+    /// The first row of a statement, if there is one.
+    pub(crate) async fn one(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, Trouble> {
+        Ok(self.query(statement, values).await?.into_iter().next())
+    }
+
+    /// Statements without values or rows.
+    pub(crate) async fn run(&self, statements: &str) -> Result<(), Trouble> {
+        Ok(self.client.batch_execute(statements).await?)
+    }
+
+    /// Opens a transaction and makes calls in it, without waiting for one before the next is sent.
+    pub(crate) async fn begin(&self, begin: &str, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.pipeline(Some(begin), calls, None).await
+    }
+
+    /// Makes calls and commits, likewise. Where a call fails, the server makes a rollback of the commit.
+    pub(crate) async fn commit(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.pipeline(None, calls, Some("COMMIT")).await
+    }
+
+    /// Makes calls, likewise, each a transaction of its own.
+    pub(crate) async fn calls(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.pipeline(None, calls, None).await
+    }
+
+    /// Reads that agree with each other: all see the database as it was at one moment.
+    pub(crate) async fn agreeing(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.pipeline(Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"), calls, Some("COMMIT")).await
+    }
+
+    async fn pipeline(
+        &self,
+        first: Option<&str>,
+        calls: &[Call],
+        last: Option<&str>,
+    ) -> Result<Vec<Vec<Row>>, Trouble> {
+        let mut statements = Vec::with_capacity(calls.len());
+        for call in calls {
+            statements.push(self.prepare(call.statement).await?);
+        }
+        let mut answers: Vec<
+            Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send + '_>>,
+        > = Vec::with_capacity(calls.len() + 2);
+        let plain =
+            |text| Box::pin(async move { self.client.batch_execute(text).await.map(|()| Vec::new()) });
+        if let Some(text) = first {
+            answers.push(plain(text));
+        }
+        for (call, statement) in calls.iter().zip(&statements) {
+            answers
+                .push(Box::pin(async move { self.client.query(statement, &references(&call.values)).await }));
+        }
+        if let Some(text) = last {
+            answers.push(plain(text));
+        }
+        let mut rows = in_order(answers).await?;
+        if first.is_some() {
+            rows.remove(0);
+        }
+        rows.truncate(calls.len());
+        Ok(rows)
+    }
+
+    async fn prepare(&self, text: &'static str) -> Result<Statement, Trouble> {
+        if let Some(statement) = self.prepared().get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(text).await?;
+        self.prepared().insert(text, statement.clone());
+        Ok(statement)
+    }
+
+    fn prepared(&self) -> MutexGuard<'_, HashMap<&'static str, Statement>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn references(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+}
+
+/// The answers of all. A request is sent when its future is polled for the first time, so that all are sent in this order at once. The first
+/// error is the answer, once every request has one: the errors after it only say that the transaction has failed.
+async fn in_order<T>(
+    mut futures: Vec<Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + '_>>>,
+) -> Result<Vec<T>, tokio_postgres::Error> {
+    let mut answers: Vec<Option<Result<T, tokio_postgres::Error>>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut all = true;
+        for (future, answer) in futures.iter_mut().zip(&mut answers) {
+            if answer.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(ready) => *answer = Some(ready),
+                    Poll::Pending => all = false,
+                }
+            }
+        }
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
+
+/// Moves messages until the session ends, and notes warnings.
+async fn attend<S, T>(mut connection: tokio_postgres::Connection<S, T>, warned: Arc<AtomicBool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                if notice.parsed_severity() == Some(Severity::Warning) {
+                    warned.store(true, Ordering::Release);
+                }
+            }
+            Some(Ok(_)) => {}
+            // The client's next call says so.
+            Some(Err(_)) | None => return,
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! What one write does to rows that are locked and read: pure, and the same whichever other writes share the transaction.
+
+use crate::artifacts::{hold, record_deployment};
+use crate::lines::{Lines, Spot, sum};
+use crate::record::{Beside, Record};
+use crate::state::{EntryRow, Instance, NewReceipt, Request, State};
+use crate::usage::Change;
+use receipt::{Digest, Timestamp};
+use std::sync::Arc;
+use store::{
+    InstanceKey, InstanceState, JournalPosition, KeptArtifact, NewRequest, Precondition, Quotas, RATE_WINDOW,
+    ScheduleRow, Signed, Stamp, StoreError, Writer, Written,
+};
+use workflow::{Entry, ReceiptId, RequestId, TenantId};
+
+/// How many of the last characters of an instance's output are kept.
+const OUTPUT: usize = 1 << 20;
+
+/// Writes a record, whose entries get the places from `seq` on, or refuses it. What it has changed then is for the caller to take back.
+pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
+    match record {
+        Record::Create { place, component, lines, quotas } => {
+            create(state, (place, seq), component, lines, quotas)
+        }
+        Record::Append { place, lines, quotas, beside, writer } => {
+            check_claim(state, place, *writer)?;
+            append(state, (place, seq), lines, quotas.as_ref(), beside.as_deref())
+        }
+        Record::Output { key, text, quotas } => keep_output(state, key, text, quotas).map(|()| None),
+        Record::Postpone { key, until } => {
+            let instance = instance(state, key)?;
+            if instance.due.is_some() {
+                state.instances.set(key.clone(), Instance { due: Some(until.as_millis()), ..instance });
+            }
+            Ok(None)
+        }
+        Record::Act { seen, at, body } => act(state, *seen, *at, body).map(|()| None),
+        Record::Revoke { receipt, at, body, .. } => revoke(state, receipt, *at, body).map(|()| None),
+        // Has a transaction of its own.
+        Record::Delete(deletion) => Err(StoreError::Conflict(deletion.place.key.clone())),
+    }
+}
+
+fn create(
+    state: &mut State,
+    (place, seq): (&JournalPosition, i64),
+    component: &(Digest, Arc<[u8]>),
+    lines: &Lines,
+    quotas: &Quotas,
+) -> Written {
+    let key = &place.key;
+    if state.instances.get(key).is_some() {
+        return Err(StoreError::Exists(key.clone()));
+    }
+    let id = state.ids.pop().ok_or(StoreError::Stopped)?;
+    let (at, queued) = (place.at.as_millis(), number(InstanceState::Queued));
+    let made = Instance { id, next: 0, at, state: queued, due: Some(at), since: at, ended: false };
+    state.instances.set(key.clone(), made.clone());
+    let mut change = Change { instances: 1, ..Change::of_bytes(lines.bytes) };
+    keep_component(state, &key.tenant, component, &mut change);
+    let stamp = add(state, place, (made, seq), lines);
+    charge(state, &key.tenant, change, Some(quotas))?;
+    Ok(stamp)
+}
+
+/// Refuses a driver whose claim is over.
+fn check_claim(state: &State, place: &JournalPosition, writer: Writer) -> Result<(), StoreError> {
+    match writer {
+        Writer::Driver if !state.held.contains(&place.key.shard()) => {
+            Err(StoreError::ClaimLost(place.key.clone()))
+        }
+        Writer::Driver | Writer::Outside => Ok(()),
+    }
+}
+
+fn append(
+    state: &mut State,
+    (place, seq): (&JournalPosition, i64),
+    lines: &Lines,
+    quotas: Option<&Quotas>,
+    beside: Option<&Beside>,
+) -> Written {
+    if let Some(seen) = beside.and_then(|beside| beside.batch.seen.as_deref()) {
+        check_seen(state, seen)?;
+    }
+    let found = instance(state, &place.key)?;
+    if usize::try_from(found.next) != Ok(place.after) {
+        return Err(StoreError::Conflict(place.key.clone()));
+    }
+    let mut change = Change::of_bytes(lines.bytes);
+    if let Some(beside) = beside {
+        prepare(state, place, &found, (beside, quotas), &mut change)?;
+    }
+    let (id, first) = (found.id, seq);
+    let stamp = add(state, place, (found, seq), lines);
+    if let Some(beside) = beside {
+        keep_records(state, (place, id), (stamp, first), beside, &mut change)?;
+        settle(state, (place, first), beside, &mut change)?;
+        if let Some(agenda) = beside.batch.agenda {
+            enter(state, &place.key, agenda, &mut change)?;
+        }
+        for request in &beside.batch.reopened {
+            reopen(state, request, &mut change);
+        }
+    }
+    charge(state, &place.key.tenant, change, quotas)?;
+    Ok(stamp)
+}
+
+/// What comes before the entries: the rate, the component, the artifact.
+fn prepare(
+    state: &mut State,
+    place: &JournalPosition,
+    found: &Instance,
+    (beside, quotas): (&Beside, Option<&Quotas>),
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    let tenant = &place.key.tenant;
+    if let (Some(_), Some(quotas)) = (&beside.batch.request, quotas) {
+        let at = found.at.max(place.at.as_millis());
+        quotas.check_rate(tenant, asked_since(state, tenant, at))?;
+    }
+    if let Some(component) = &beside.batch.component {
+        keep_component(state, tenant, component, change);
+    }
+    if let Some(KeptArtifact { sha256, bytes, quotas }) = beside.batch.artifact.as_deref() {
+        let more = hold(state, tenant, (&sha256.to_string(), *bytes), found.id);
+        let kept = Change { bytes: more, ..Change::default() };
+        quotas.check(tenant, &state.usage_of(tenant), &kept.growth())?;
+        change.bytes = change.bytes.saturating_add(more);
+    }
+    Ok(())
+}
+
+/// Adds entries, as one row.
+fn add(
+    state: &mut State,
+    place: &JournalPosition,
+    (found, seq): (Instance, i64),
+    lines: &Lines,
+) -> Option<Stamp> {
+    let count = i32::try_from(lines.count).unwrap_or(i32::MAX);
+    if count == 0 {
+        return None;
+    }
+    let at = found.at.max(place.at.as_millis());
+    let spot = Spot { seq, index: found.next, at, count };
+    let sum = sum(&lines.text, &place.key, spot);
+    state.entries.push(EntryRow { instance: found.id, spot, sum, text: lines.text.clone() });
+    let next = found.next + i64::from(count);
+    state.instances.set(place.key.clone(), Instance { next, at, ..found });
+    Some(Stamp { seq: seq.unsigned_abs(), at: Timestamp::from_millis(at) })
+}
+
+/// The records that the entries speak of.
+fn keep_records(
+    state: &mut State,
+    (place, id): (&JournalPosition, i64),
+    (stamp, first): (Option<Stamp>, i64),
+    beside: &Beside,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    let (tenant, conflict) = (&place.key.tenant, || StoreError::Conflict(place.key.clone()));
+    if let Some(NewRequest { id: request, capability, resource, body }) = &beside.batch.request {
+        let stamp = stamp.ok_or_else(|| StoreError::Damaged("a request without a fact".to_owned()))?;
+        if state.requests.get(request).is_some() {
+            return Err(conflict());
+        }
+        let fact = beside.batch.entries.iter().position(|entry| is_about(entry, request));
+        let (seq, subject) =
+            (first + fact.unwrap_or(0).cast_signed() as i64, format!("{capability} {resource}"));
+        State::count(&mut state.subjects, (tenant.clone(), subject.clone()));
+        State::count(&mut state.rates, (tenant.clone(), minute(stamp.at.as_millis())));
+        let (tenant, body) = (tenant.clone(), Some(Arc::from(&**body)));
+        let made = Request { instance: id, seq, tenant, subject, open: true, outcome: None, body };
+        change.pending += 1;
+        change.keep(made.body.as_deref().map_or(0, str::len));
+        state.requests.set(request.clone(), made);
+    }
+    if let (Some(receipt), Some(body)) = (&beside.batch.receipt, &beside.receipt) {
+        let is_taken =
+            |(id, known): (&ReceiptId, &NewReceipt)| *id == receipt.id || known.request == receipt.request;
+        if state.receipts.iter().any(is_taken) {
+            return Err(conflict());
+        }
+        state.receipts.set(receipt.id.clone(), NewReceipt::of(receipt, body));
+        change.keep(body.len());
+    }
+    if let Some(deployment) = &beside.batch.deployment {
+        change.bytes = change.bytes.saturating_add(record_deployment(state, deployment, id)?);
+    }
+    Ok(())
+}
+
+/// To the small tables what the entries stand for.
+fn settle(
+    state: &mut State,
+    (place, first): (&JournalPosition, i64),
+    beside: &Beside,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    let signed = beside.batch.signed.as_deref();
+    for (offset, entry) in beside.batch.entries.iter().enumerate() {
+        let seq = first + offset.cast_signed() as i64;
+        match entry {
+            Entry::Decided { request, .. } => close(state, request, change),
+            Entry::Issued { request, decision, .. } => end(state, request, decision.as_str(), signed),
+            Entry::Lapsed { request } => {
+                close(state, request, change);
+                end(state, request, "LAPSED", None);
+            }
+            Entry::Withdrawn { request, .. } => {
+                close(state, request, change);
+                end(state, request, "WITHDRAWN", None);
+            }
+            Entry::Redeemed { receipt, .. } => redeem(state, (place, seq), receipt, signed)?,
+            Entry::Attested { receipt, document, .. } => attest(state, place, receipt, document)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn redeem(
+    state: &mut State,
+    (place, seq): (&JournalPosition, i64),
+    receipt: &ReceiptId,
+    signed: Option<&Signed>,
+) -> Result<(), StoreError> {
+    let mut fate = state.fates.get(receipt).cloned().unwrap_or_default();
+    match (&fate.redeemed, &fate.revoked) {
+        (Some(_), _) => return Err(StoreError::Conflict(place.key.clone())),
+        (None, Some(_)) => return Err(StoreError::FateMoved(receipt.clone())),
+        (None, None) => {}
+    }
+    let at = instance(state, &place.key)?.at;
+    fate.redeemed = Some((Timestamp::from_millis(at), seq.unsigned_abs()));
+    state.fates.set(receipt.clone(), fate);
+    for digest in signed.iter().flat_map(|signed| &signed.digests) {
+        let people = signed.map(|signed| signed.keys.clone()).unwrap_or_default();
+        let key = (place.key.tenant.clone(), (digest.to_string(), people));
+        state.precedents.set(key, (seq, receipt.clone()));
+    }
+    Ok(())
+}
+
+fn attest(
+    state: &mut State,
+    place: &JournalPosition,
+    receipt: &ReceiptId,
+    document: &str,
+) -> Result<(), StoreError> {
+    let mut fate = state.fates.get(receipt).cloned().unwrap_or_default();
+    if fate.attestation.is_some() {
+        return Err(StoreError::Conflict(place.key.clone()));
+    }
+    fate.attestation = Some(document.to_owned());
+    state.fates.set(receipt.clone(), fate);
+    Ok(())
+}
+
+/// A request waits no longer.
+fn close(state: &mut State, id: &RequestId, change: &mut Change) {
+    if let Some(request) = state.requests.get(id).filter(|request| request.open).cloned() {
+        state.requests.set(id.clone(), Request { open: false, ..request });
+        change.pending -= 1;
+    }
+}
+
+/// Records how a request ended, and whose denial that was.
+fn end(state: &mut State, id: &RequestId, outcome: &str, signed: Option<&Signed>) {
+    let Some(request) = state.requests.get(id).cloned() else { return };
+    if let ("DENIED", Some(signed)) = (outcome, signed) {
+        let people = (request.subject.clone(), signed.keys.clone());
+        State::count(&mut state.denials, (request.tenant.clone(), people));
+    }
+    state.requests.set(id.clone(), Request { outcome: Some(outcome.to_owned()), ..request });
+}
+
+/// An undecided request waits again.
+fn reopen(state: &mut State, id: &RequestId, change: &mut Change) {
+    let closed = |request: &&Request| !request.open && request.outcome.is_none();
+    if let Some(request) = state.requests.get(id).filter(closed).cloned() {
+        state.requests.set(id.clone(), Request { open: true, ..request });
+        change.pending += 1;
+    }
+}
+
+/// Enters an instance in the schedule. One that has ended holds no place and waits for no decision.
+fn enter(
+    state: &mut State,
+    key: &InstanceKey,
+    agenda: ScheduleRow,
+    change: &mut Change,
+) -> Result<(), StoreError> {
+    let (found, ended) = (instance(state, key)?, agenda.standing.has_ended());
+    change.instances += i64::from(found.ended) - i64::from(ended);
+    if ended {
+        let is_left = |(_, request): &(&RequestId, &Request)| request.instance == found.id && request.open;
+        let left: Vec<_> = state.requests.iter().filter(is_left).map(|(id, _)| id.clone()).collect();
+        left.iter().for_each(|id| close(state, id, change));
+    }
+    let due = agenda.due.map(Timestamp::as_millis);
+    let entered = Instance { state: number(agenda.standing), due, since: found.at, ended, ..found };
+    state.instances.set(key.clone(), entered);
+    Ok(())
+}
+
+fn keep_component(
+    state: &mut State,
+    tenant: &TenantId,
+    (digest, bytes): &(Digest, Arc<[u8]>),
+    change: &mut Change,
+) {
+    let key = (tenant.clone(), *digest);
+    let instances = state.holdings.get(&key).copied().unwrap_or(0);
+    state.holdings.set(key, instances + 1);
+    if instances == 0 {
+        change.keep(bytes.len());
+        state.components.set(*digest, Arc::clone(bytes));
+    }
+}
+
+fn keep_output(state: &mut State, key: &InstanceKey, text: &str, quotas: &Quotas) -> Result<(), StoreError> {
+    let id = instance(state, key)?.id;
+    let before = state.outputs.get(&id).cloned().unwrap_or_default();
+    let mut kept = format!("{before}{text}");
+    if let Some((start, _)) = kept.char_indices().rev().nth(OUTPUT - 1) {
+        kept.drain(..start);
+    }
+    let change = Change {
+        bytes: kept.len().cast_signed() as i64 - before.len().cast_signed() as i64,
+        ..Change::default()
+    };
+    state.outputs.set(id, Arc::new(kept));
+    charge(state, &key.tenant, change, Some(quotas))
+}
+
+fn act(state: &mut State, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
+    if state.last_act != seen {
+        return Err(StoreError::ActsMoved);
+    }
+    state.last_act = seen + 1;
+    state.acts.set(seen + 1, (at.as_millis(), body.to_owned()));
+    Ok(())
+}
+
+fn revoke(state: &mut State, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError> {
+    let mut fate = state.fates.get(receipt).cloned().unwrap_or_default();
+    match (&fate.redeemed, &fate.revoked) {
+        (Some(_), _) => Err(StoreError::Spent(receipt.clone())),
+        (_, Some(_)) => Err(StoreError::Revoked(receipt.clone())),
+        (None, None) => {
+            fate.revoked = Some((at, body.to_owned()));
+            state.fates.set(receipt.clone(), fate);
+            Ok(())
+        }
+    }
+}
+
+/// Refuses what was decided when things stood differently.
+fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
+    if state.last_act != seen.acts {
+        return Err(StoreError::ActsMoved);
+    }
+    match state.fates.get(&seen.receipt).cloned().unwrap_or_default() == seen.fate {
+        true => Ok(()),
+        false => Err(StoreError::FateMoved(seen.receipt.clone())),
+    }
+}
+
+/// Counts a change, or refuses it because of what the tenant keeps.
+fn charge(
+    state: &mut State,
+    tenant: &TenantId,
+    change: Change,
+    quotas: Option<&Quotas>,
+) -> Result<(), StoreError> {
+    let usage = state.usage_of(tenant);
+    if let Some(quotas) = quotas {
+        quotas.check(tenant, &usage, &change.growth())?;
+    }
+    if change != Change::default() {
+        state.usage.set(tenant.clone(), change.on(usage));
+    }
+    Ok(())
+}
+
+/// How many requests a tenant has made in the window that ends then.
+fn asked_since(state: &State, tenant: &TenantId, at: i64) -> u64 {
+    let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(i64::MAX);
+    let since = minute(at.saturating_sub(window));
+    let before = state.minutes.get(tenant).into_iter().flatten();
+    let before = before.filter(|(minute, _)| *minute >= since).map(|(_, times)| *times);
+    let here = state.rates.iter().filter(|((of, minute), _)| of == tenant && *minute >= since);
+    before.chain(here.map(|(_, times)| times.unsigned_abs())).sum()
+}
+
+pub(crate) fn minute(at: i64) -> i64 {
+    at.div_euclid(60_000)
+}
+
+fn instance(state: &State, key: &InstanceKey) -> Result<Instance, StoreError> {
+    state.instances.get(key).cloned().ok_or_else(|| StoreError::NoInstance(key.to_string()))
+}
+
+/// Whether an entry says that this request was made.
+fn is_about(entry: &Entry, id: &RequestId) -> bool {
+    matches!(entry, Entry::Requested { request, .. } if request == id)
+}
+
+/// A state's number in the database: its index in [`InstanceState::ALL`].
+pub(crate) fn number(state: InstanceState) -> i16 {
+    InstanceState::ALL
+        .iter()
+        .position(|known| *known == state)
+        .and_then(|index| i16::try_from(index).ok())
+        .unwrap_or(-1)
+}

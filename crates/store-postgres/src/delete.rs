@@ -1,0 +1,78 @@
+//! Deleting an instance that has ended, in a transaction of its own: what it asked for and printed goes, what was signed stays.
+
+use crate::connection::{Call, Connection, values};
+use crate::error::Trouble;
+use crate::load::usage;
+use crate::record::Deletion;
+use crate::usage::Change;
+use store::StoreError;
+
+const INSTANCE: &str = "SELECT id, next, ended FROM instances WHERE tenant = $1 AND instance = $2 FOR UPDATE";
+const TENANT: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = $1 FOR UPDATE";
+const PRINTED: &str = "SELECT octet_length(text)::bigint FROM outputs WHERE instance = $1";
+const LET_GO: &str =
+    "UPDATE holdings SET instances = instances - 1 WHERE tenant = $1 AND component = $2 RETURNING instances";
+const NOT_HELD: &str = "DELETE FROM holdings WHERE tenant = $1 AND component = $2 AND instances <= 0";
+// The row is locked before the next statement looks for holdings: who holds the component anew has locked it first.
+const COMPONENT: &str = "SELECT size FROM components WHERE digest = $1 FOR UPDATE";
+const NO_COMPONENT: &str =
+    "DELETE FROM components WHERE digest = $1 AND NOT EXISTS (SELECT 1 FROM holdings WHERE component = $1)";
+const ARTIFACTS: &str = "WITH gone AS (DELETE FROM artifact_holders WHERE holder = $1 RETURNING sha256)
+    UPDATE artifacts a SET holders = holders - 1 FROM gone WHERE a.tenant = $2 AND a.sha256 = gone.sha256
+    RETURNING a.bytes, a.holders";
+const NO_ARTIFACTS: &str = "DELETE FROM artifacts WHERE tenant = $1 AND holders = 0";
+const REMEMBER: &str =
+    "INSERT INTO deletions (at, tenant, instance, deleted_by, facts) VALUES ($1, $2, $3, $4, $5)";
+const ENTRIES: &str = "DELETE FROM entries WHERE instance = $1";
+const REQUESTS: &str = "DELETE FROM requests WHERE instance = $1";
+const OUTPUT: &str = "DELETE FROM outputs WHERE instance = $1";
+const GONE: &str = "DELETE FROM instances WHERE id = $1";
+const USAGE: &str = "UPDATE usage SET bytes = $2 WHERE tenant = $1";
+
+/// Deletes an instance that has ended and is as its deleter has seen it: all but the commit, in the transaction that is open. The calls that
+/// end it; or the refusal.
+pub(crate) async fn delete(
+    db: &Connection,
+    deletion: &Deletion,
+) -> Result<Result<Vec<Call>, StoreError>, Trouble> {
+    let (key, tenant) = (&deletion.place.key, deletion.place.key.tenant.to_string());
+    let Some(row) = db.one(INSTANCE, values![tenant.clone(), key.instance.to_string()]).await? else {
+        return Ok(Err(StoreError::NoInstance(key.to_string())));
+    };
+    let (id, next, ended): (i64, i64, bool) = (row.get(0), row.get(1), row.get(2));
+    if !ended || usize::try_from(next) != Ok(deletion.place.after) {
+        return Ok(Err(StoreError::Conflict(key.clone())));
+    }
+    let before = db.one(TENANT, values![tenant.clone()]).await?.map(|row| usage(&row, 0)).unwrap_or_default();
+    let printed = db.one(PRINTED, values![id]).await?.map_or(0, |row| row.get::<_, i64>(0));
+    let kept = i64::try_from(deletion.bytes).unwrap_or(i64::MAX).saturating_add(printed);
+    let mut change = Change { bytes: -kept, ..Change::default() };
+    for component in &deletion.components {
+        change.bytes -= let_go(db, &tenant, &component.to_string()).await?;
+    }
+    for row in db.query(ARTIFACTS, values![id, tenant.clone()]).await? {
+        let (bytes, holders): (i64, i64) = (row.get(0), row.get(1));
+        change.bytes -= if holders == 0 { bytes } else { 0 };
+    }
+    let left = i64::try_from(change.on(before).stored_bytes).unwrap_or(i64::MAX);
+    let by = deletion.by.clone().into_bytes();
+    let at = deletion.place.at.as_millis();
+    let remember = values![at, tenant.clone(), key.instance.to_string(), by, next];
+    let mut calls = vec![Call::new(NO_ARTIFACTS, values![tenant.clone()]), Call::new(REMEMBER, remember)];
+    calls.extend([ENTRIES, REQUESTS, OUTPUT, GONE].map(|statement| Call::new(statement, values![id])));
+    calls.push(Call::new(USAGE, values![tenant, left]));
+    Ok(Ok(calls))
+}
+
+/// An instance has a component no longer: the bytes that its tenant therefore keeps no longer.
+async fn let_go(db: &Connection, tenant: &str, component: &str) -> Result<i64, Trouble> {
+    let held = || values![tenant.to_owned(), component.to_owned()];
+    let left = db.one(LET_GO, held()).await?.map(|row| row.get::<_, i64>(0));
+    if left != Some(0) {
+        return Ok(0);
+    }
+    db.query(NOT_HELD, held()).await?;
+    let size = db.one(COMPONENT, values![component.to_owned()]).await?.map_or(0, |row| row.get::<_, i64>(0));
+    db.query(NO_COMPONENT, values![component.to_owned()]).await?;
+    Ok(size)
+}

@@ -1,0 +1,174 @@
+//! What PostgreSQL's errors mean.
+
+use std::fmt;
+use std::sync::Arc;
+use store::{Medium, StoreError};
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// What is wrong with a database, or with the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostgresError {
+    /// The URL is none, or says what this client does not do.
+    Url(String),
+    /// The server cannot be reached, or does not let this account in.
+    Connect {
+        /// Where: hosts and database, never a password.
+        place: String,
+        /// Why.
+        problem: String,
+    },
+    /// There is no schema yet.
+    NoSchema {
+        /// Where.
+        place: String,
+    },
+    /// A schema of an older program.
+    OldSchema {
+        /// The version found.
+        found: i32,
+        /// The version known.
+        known: i32,
+    },
+    /// A schema of a newer program.
+    NewSchema {
+        /// The version found.
+        found: i32,
+        /// The version known.
+        known: i32,
+    },
+    /// The server is another one than before, or another history of it.
+    OtherServer {
+        /// What it was.
+        before: String,
+        /// What it is.
+        now: String,
+    },
+    /// The server refused a statement.
+    Server(String),
+}
+
+impl std::error::Error for PostgresError {}
+
+impl fmt::Display for PostgresError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(problem) => {
+                write!(f, "not a URL of a PostgreSQL database: {problem} (postgres://USER@HOST/DATABASE)")
+            }
+            Self::Connect { place, problem } => write!(f, "cannot use the database at {place}: {problem}"),
+            Self::NoSchema { place } => {
+                write!(
+                    f,
+                    "the database at {place} has no schema of pp-host yet: make it with pp-host migrate --store URL"
+                )
+            }
+            Self::OldSchema { found, known } => write!(
+                f,
+                "the database has schema version {found} and this pp-host needs {known}: upgrade it with pp-host migrate --store URL"
+            ),
+            Self::NewSchema { found, known } => write!(
+                f,
+                "the database was made by a newer pp-host (schema version {found}; this one knows {known}): use that version"
+            ),
+            Self::OtherServer { before, now } => write!(
+                f,
+                "the database is {now} and was {before}: after a failover, start pp-host again once the right server is in service"
+            ),
+            Self::Server(problem) => f.write_str(problem),
+        }
+    }
+}
+
+impl From<PostgresError> for StoreError {
+    fn from(error: PostgresError) -> Self {
+        match error {
+            PostgresError::Server(_) => Self::Database(Arc::new(error)),
+            other => Self::Unavailable(Arc::new(other)),
+        }
+    }
+}
+
+/// Why work in the database did not come to an end.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The transaction was rolled back because of another one. It may succeed the next time.
+    Raced(StoreError),
+    /// The connection is gone. Whether a commit that was under way took place is not known.
+    Lost(StoreError),
+    /// It does not succeed the next time either.
+    Refused(StoreError),
+}
+
+impl Trouble {
+    /// What the caller is answered.
+    pub(crate) fn into_error(self) -> StoreError {
+        match self {
+            Self::Raced(error) | Self::Lost(error) | Self::Refused(error) => error,
+        }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<PostgresError> for Trouble {
+    fn from(error: PostgresError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        let meaning = meaning(&error);
+        let Some(code) = error.code() else { return Self::Lost(meaning) };
+        let raced = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::UNIQUE_VIOLATION,
+        ];
+        match code {
+            code if raced.contains(code) => Self::Raced(meaning),
+            code if is_about_the_connection(code) => Self::Lost(meaning),
+            _ => Self::Refused(meaning),
+        }
+    }
+}
+
+/// Classes of codes with which the server ends a session, is about to, or cannot write any more.
+fn is_about_the_connection(code: &SqlState) -> bool {
+    const ENDS: [&str; 7] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "25006"];
+    code.code().starts_with("08") || ENDS.contains(&code.code())
+}
+
+/// The error for a caller of the store.
+pub(crate) fn meaning(error: &Error) -> StoreError {
+    let damaged = [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED];
+    match error.code() {
+        Some(code) if *code == SqlState::DISK_FULL => StoreError::Full(Medium::Database),
+        Some(code) if damaged.contains(code) => StoreError::Damaged(words(error)),
+        _ => PostgresError::Server(words(error)).into(),
+    }
+}
+
+/// The error in words: what the server says, with its code, or what the client and its causes say.
+pub(crate) fn words(error: &Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{} ({})", said.message(), said.code().code());
+    }
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// A row that no version of this program can have written.
+pub(crate) fn damaged(error: impl fmt::Display) -> StoreError {
+    StoreError::Damaged(error.to_string())
+}

@@ -1,0 +1,136 @@
+//! Reading journals, and what instances are loaded with.
+
+use crate::connection::{Call, Connection, values};
+use crate::error::Trouble;
+use crate::lines::read;
+use crate::load::{key, text};
+use receipt::{Digest, Timestamp};
+use store::{Deleted, Fact, InstanceKey, StoreError};
+use tokio_postgres::Row;
+
+const JOURNAL: &str = "SELECT e.seq, e.idx, e.at, e.count, e.sum, e.body
+    FROM instances i LEFT JOIN entries e ON e.instance = i.id WHERE i.tenant = $1 AND i.instance = $2 ORDER BY e.idx";
+const FROM: &str = "SELECT e.seq, e.idx, e.at, e.count, e.sum, e.body
+    FROM instances i LEFT JOIN LATERAL (SELECT * FROM entries n WHERE n.instance = i.id
+        AND n.idx >= coalesce((SELECT max(b.idx) FROM entries b WHERE b.instance = i.id AND b.idx <= $3), 0)
+        ORDER BY n.idx LIMIT $4) e ON true
+    WHERE i.tenant = $1 AND i.instance = $2 ORDER BY e.idx";
+const ALL: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
+    FROM entries e JOIN instances i ON i.id = e.instance ORDER BY e.seq";
+
+/// An instance's journal.
+pub(crate) async fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, Trouble> {
+    Ok(facts(&db.query(JOURNAL, names(key)).await?, key)?)
+}
+
+/// The call for an instance's journal, to be read with others.
+pub(crate) fn journal_call(key: &InstanceKey) -> Call {
+    Call::new(JOURNAL, names(key))
+}
+
+/// The facts of the rows of an instance's whole journal.
+pub(crate) fn facts(rows: &[Row], key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    let mut facts: Vec<Fact> = Vec::new();
+    for row in with_entries(rows, key)? {
+        let read = read(row, 0, key)?;
+        follows(facts.len() as u64, &read, key)?;
+        facts.extend(read);
+    }
+    Ok(facts)
+}
+
+/// The first facts of an instance from that index on.
+pub(crate) async fn from(
+    db: &Connection,
+    key: &InstanceKey,
+    index: u64,
+    limit: u32,
+) -> Result<Vec<Fact>, Trouble> {
+    let mut values = names(key);
+    values.extend(values![index.cast_signed(), i64::from(limit) + 1]);
+    let rows = db.query(FROM, values).await?;
+    let mut facts = Vec::new();
+    for row in with_entries(&rows, key)? {
+        facts.extend(read(row, 0, key)?);
+    }
+    Ok(facts.into_iter().filter(|fact| fact.index >= index).take(limit as usize).collect())
+}
+
+/// Everything, in order.
+pub(crate) async fn all(db: &Connection) -> Result<Vec<Fact>, Trouble> {
+    let mut facts = Vec::new();
+    for row in &db.query(ALL, Vec::new()).await? {
+        facts.extend(read(row, 2, &key(row, 0)?)?);
+    }
+    Ok(facts)
+}
+
+/// The rows that are entries. An instance without any has one row that is none; no row at all is no instance.
+fn with_entries<'a>(rows: &'a [Row], key: &InstanceKey) -> Result<impl Iterator<Item = &'a Row>, StoreError> {
+    match rows.is_empty() {
+        true => Err(StoreError::NoInstance(key.to_string())),
+        false => Ok(rows.iter().filter(|row| row.get::<_, Option<i64>>(0).is_some())),
+    }
+}
+
+/// Refuses a journal in which something is missing, or not in its place.
+fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
+    match row.first() {
+        Some(first) if first.index != expected => Err(StoreError::Damaged(format!(
+            "the journal of instance {key} has entry {} where entry {expected} should be",
+            first.index
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The instances, oldest first.
+pub(crate) async fn instances(db: &Connection) -> Result<Vec<InstanceKey>, Trouble> {
+    let rows = db.query("SELECT tenant, instance FROM instances ORDER BY id", Vec::new()).await?;
+    Ok(rows.iter().map(|row| key(row, 0)).collect::<Result<_, _>>()?)
+}
+
+/// The bytes of a component, as they were stored.
+pub(crate) async fn component(db: &Connection, digest: &Digest) -> Result<Vec<u8>, Trouble> {
+    let row = db.one("SELECT bytes FROM components WHERE digest = $1", values![digest.to_string()]).await?;
+    let row = row.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
+    let bytes: Vec<u8> = row.get(0);
+    match Digest::of(&bytes) == *digest {
+        true => Ok(bytes),
+        false => {
+            Err(StoreError::Damaged(format!("component {digest} has other bytes than it was stored with"))
+                .into())
+        }
+    }
+}
+
+/// What an instance's guest has printed.
+pub(crate) async fn output(db: &Connection, key: &InstanceKey) -> Result<String, Trouble> {
+    const OUTPUT: &str =
+        "SELECT coalesce(o.text, '') FROM instances i LEFT JOIN outputs o ON o.instance = i.id
+        WHERE i.tenant = $1 AND i.instance = $2";
+    let row = db.one(OUTPUT, names(key)).await?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+    Ok(text(&row, 0)?)
+}
+
+/// The instances that were deleted, in order.
+pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> {
+    const DELETIONS: &str = "SELECT tenant, instance, at, deleted_by, facts FROM deletions ORDER BY id";
+    let deleted = |row: &Row| -> Result<Deleted, StoreError> {
+        let (at, facts) = (Timestamp::from_millis(row.get(2)), row.get::<_, i64>(4).unsigned_abs());
+        Ok(Deleted { key: key(row, 0)?, at, by: text(row, 3)?, facts })
+    };
+    Ok(db.query(DELETIONS, Vec::new()).await?.iter().map(deleted).collect::<Result<_, _>>()?)
+}
+
+/// The database's clock, in milliseconds.
+pub(crate) async fn now(db: &Connection) -> Result<Timestamp, Trouble> {
+    const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    let row = db.one(NOW, Vec::new()).await?;
+    Ok(Timestamp::from_millis(row.map_or(0, |row| row.get(0))))
+}
+
+/// An instance's name as two values.
+pub(crate) fn names(key: &InstanceKey) -> Vec<crate::connection::Value> {
+    values![key.tenant.to_string(), key.instance.to_string()]
+}

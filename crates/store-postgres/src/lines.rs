@@ -1,0 +1,80 @@
+//! Entries as rows: what was appended together is one row of JSON texts, with a sum that shows damage.
+
+use crate::error::damaged;
+use receipt::{Digest, Timestamp};
+use store::{Fact, InstanceKey, StoreError};
+use tokio_postgres::Row;
+use workflow::Entry;
+
+/// Between the entries of one row. JSON text has no line ends.
+const NEXT: char = '\n';
+
+/// The text of entries that are appended together.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// How many they are.
+    pub(crate) count: usize,
+    /// The length of all of them as JSON text, which is what counts against a quota.
+    pub(crate) bytes: usize,
+    /// All of them.
+    pub(crate) text: String,
+}
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    /// The place of its first entry among all facts.
+    pub(crate) seq: i64,
+    /// The place of its first entry in its instance's journal.
+    pub(crate) index: i64,
+    /// When it was recorded.
+    pub(crate) at: i64,
+    /// The number of its entries.
+    pub(crate) count: i32,
+}
+
+impl Lines {
+    /// Makes the text.
+    pub(crate) fn of(entries: &[Entry]) -> Result<Self, StoreError> {
+        let texts: Vec<String> =
+            entries.iter().map(serde_json::to_string).collect::<Result<_, _>>().map_err(damaged)?;
+        let (count, bytes) = (texts.len(), texts.iter().map(String::len).sum());
+        Ok(Self { count, bytes, text: texts.join(&NEXT.to_string()) })
+    }
+}
+
+/// A sum of what a row says and of where it stands: it tells damage from what was written, not an adversary from a friend.
+pub(crate) fn sum(text: &str, key: &InstanceKey, Spot { seq, index, at, count }: Spot) -> i64 {
+    let sealed = format!("{key} {seq} {index} {at} {count}{NEXT}{text}");
+    let [a, b, c, d, e, f, g, h, ..] = *Digest::of(sealed.as_bytes()).as_bytes();
+    i64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The facts of a row that has `seq, idx, at, count, sum, body` from that column on.
+pub(crate) fn read(row: &Row, first: usize, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    let spot = Spot {
+        seq: row.get(first),
+        index: row.get(first + 1),
+        at: row.get(first + 2),
+        count: row.get(first + 3),
+    };
+    let text: &str = row.get(first + 5);
+    let failed = |why: String| {
+        StoreError::Damaged(format!("fact {} of instance {key} cannot be read: {why}", spot.seq))
+    };
+    if row.get::<_, i64>(first + 4) != sum(text, key, spot) {
+        return Err(failed("it is not what was written".to_owned()));
+    }
+    let entries: Vec<Entry> = text
+        .split(NEXT)
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .map_err(|error| failed(error.to_string()))?;
+    if entries.len() as i64 != i64::from(spot.count) {
+        return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
+    }
+    let places = (spot.seq.unsigned_abs()..).zip(spot.index.unsigned_abs()..);
+    let at = Timestamp::from_millis(spot.at);
+    let fact = |(entry, (seq, index))| Fact { seq, at, key: key.clone(), index, entry };
+    Ok(entries.into_iter().zip(places).map(fact).collect())
+}

@@ -1,0 +1,357 @@
+//! Locks and reads the rows that a group of writes touches, in one exchange with the server.
+//!
+//! Every program takes locks in this order, and those of one table in the order of their keys: the writer's own row, claims, the last act, instances,
+//! tenants, receipts. Everything else belongs to an instance or a tenant that is locked.
+
+use crate::connection::{Call, Connection, values};
+use crate::error::{Trouble, damaged};
+use crate::needs::{ActsLock, Needs};
+use crate::state::{Held, Instance, Live, NewReceipt, Request, State};
+use receipt::Timestamp;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
+use store::{InstanceKey, ReceiptState, Shard, StoreError, Usage};
+use tokio_postgres::Row;
+use workflow::{ReceiptId, TenantId};
+
+const WRITER: &str = "UPDATE writers SET last = $2, seen = now() WHERE writer = $1 RETURNING 1";
+const CLAIMS: &str = "SELECT c.shard FROM unnest($1::smallint[]) AS k(shard) JOIN claims c USING (shard)
+    WHERE c.claim = $2 AND c.until > clock_timestamp() ORDER BY c.shard FOR SHARE OF c";
+const ACTS_SHARED: &str = "SELECT last FROM acts_head FOR SHARE";
+const ACTS_EXCLUSIVE: &str = "SELECT last FROM acts_head FOR UPDATE";
+const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.state, i.due, i.since, i.ended
+    FROM unnest($1::text[], $2::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance)
+    ORDER BY i.tenant, i.instance FOR UPDATE OF i";
+const NEW_TENANTS: &str =
+    "INSERT INTO usage SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
+const TENANTS: &str = "SELECT u.tenant, u.instances, u.pending, u.bytes
+    FROM unnest($1::text[]) AS k(tenant) JOIN usage u USING (tenant) ORDER BY u.tenant FOR UPDATE OF u";
+const NEW_FATES: &str =
+    "INSERT INTO fates (receipt) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
+const FATES: &str =
+    "SELECT f.receipt, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
+    FROM unnest($1::text[]) AS k(receipt) JOIN fates f USING (receipt) ORDER BY f.receipt FOR UPDATE OF f";
+const REQUESTS: &str = "SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome FROM requests r WHERE r.id = ANY($1::text[])
+    UNION SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome
+    FROM unnest($2::text[], $3::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance) JOIN requests r ON r.instance = i.id
+    WHERE r.open";
+const RECEIPTS: &str = "SELECT id, request FROM receipts WHERE id = ANY($1::text[])
+    UNION SELECT id, request FROM receipts WHERE request = ANY($2::text[])";
+const MINUTES: &str =
+    "SELECT r.tenant, r.minute, r.times FROM unnest($1::text[], $2::bigint[]) AS k(tenant, first)
+    JOIN rates r ON r.tenant = k.tenant AND r.minute >= k.first";
+const HOLDINGS: &str = "SELECT h.tenant, h.component, h.instances
+    FROM unnest($1::text[], $2::text[]) AS k(tenant, component) JOIN holdings h USING (tenant, component)";
+const OUTPUTS: &str = "SELECT o.instance, o.text FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
+    JOIN instances i USING (tenant, instance) JOIN outputs o ON o.instance = i.id";
+const LIVE: &str = "SELECT l.tenant, l.resource, l.place, l.redeemed, d.sha256
+    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource) JOIN deployments d ON d.place = l.place";
+const ARTIFACTS: &str = "SELECT a.tenant, a.sha256, a.bytes, a.holders
+    FROM unnest($1::text[], $2::text[]) AS k(tenant, sha256) JOIN artifacts a USING (tenant, sha256)
+    UNION SELECT a.tenant, a.sha256, a.bytes, a.holders
+    FROM unnest($3::text[], $4::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource)
+    JOIN deployments d ON d.place = l.place JOIN artifacts a ON a.tenant = d.tenant AND a.sha256 = d.sha256";
+const HOLDERS: &str = "SELECT h.holder, h.sha256 FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
+    JOIN instances i USING (tenant, instance) JOIN artifact_holders h ON h.holder = i.id
+    UNION SELECT h.holder, h.sha256 FROM unnest($3::text[], $4::bytea[]) AS k(tenant, resource)
+    JOIN live l USING (tenant, resource) JOIN artifact_holders h ON h.holder = -l.place";
+const DEPLOYMENTS: &str = "SELECT id FROM deployments WHERE id = ANY($1::text[])";
+const FACTS: &str = "SELECT nextval('facts') FROM generate_series(1, $1::bigint)";
+const IDS: &str = "SELECT nextval('instance_ids') FROM generate_series(1, $1::bigint)";
+// Places are given out in the order of commits: a reader that goes on from a place misses none.
+const PLACES: &str = "WITH head AS (UPDATE deployments_head SET last = last + $1::bigint RETURNING last)
+    SELECT head.last - $1 + place FROM head, generate_series(1, $1) AS place ORDER BY 1";
+
+/// Which writer a group is of, and its number.
+pub(crate) struct Group<'a> {
+    pub(crate) writer: &'a str,
+    pub(crate) number: i64,
+    /// The claim that the host's drivers write under.
+    pub(crate) claim: &'a str,
+}
+
+type Take = fn(&mut State, &Row) -> Result<(), StoreError>;
+
+/// Begins a transaction, and locks and reads. With the state, where each write's entries go among all facts.
+pub(crate) async fn load(
+    db: &Connection,
+    group: Group<'_>,
+    needs: &Needs,
+) -> Result<(State, Vec<i64>), Trouble> {
+    let mut plan = locks(needs, group.claim);
+    plan.extend(reads(needs));
+    let entries: usize = needs.entries.iter().sum();
+    let facts = Call::new(FACTS, values![entries.cast_signed() as i64]);
+    let mut calls = vec![Call::new(WRITER, values![group.writer.to_owned(), group.number])];
+    let mut takes: Vec<Take> = Vec::new();
+    for (call, take) in plan {
+        calls.push(call);
+        takes.push(take);
+    }
+    calls.push(facts);
+    let mut answers = db.begin("BEGIN", &calls).await?.into_iter();
+    if answers.next().is_none_or(|rows| rows.is_empty()) {
+        return Err(Trouble::Lost(StoreError::Stopped));
+    }
+    let mut state = State::default();
+    for take in takes {
+        for row in answers.next().unwrap_or_default() {
+            take(&mut state, &row)?;
+        }
+    }
+    // The next one is taken from the end.
+    state.ids.reverse();
+    state.places.reverse();
+    let mut given = numbers(answers.next().unwrap_or_default());
+    loop {
+        if let Some(places) = runs(&given, &needs.entries) {
+            return Ok((state, places));
+        }
+        // Another writer got some of the numbers in between: a write's own are to follow each other.
+        let more = db.query(FACTS, values![entries.cast_signed() as i64]).await?;
+        given.extend(numbers(more));
+    }
+}
+
+fn numbers(rows: Vec<Row>) -> Vec<i64> {
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The first number for each write, so that its numbers follow each other; none where there are too few.
+fn runs(given: &[i64], lengths: &[usize]) -> Option<Vec<i64>> {
+    let (mut at, mut firsts) = (0, Vec::with_capacity(lengths.len()));
+    for length in lengths.iter().copied() {
+        if length == 0 {
+            firsts.push(0);
+            continue;
+        }
+        loop {
+            let (first, last) = (given.get(at)?, given.get(at + length - 1)?);
+            if last - first == length.cast_signed() as i64 - 1 {
+                firsts.push(*first);
+                at += length;
+                break;
+            }
+            at += 1;
+        }
+    }
+    Some(firsts)
+}
+
+fn locks(needs: &Needs, claim: &str) -> Vec<(Call, Take)> {
+    let mut plan: Vec<(Call, Take)> = Vec::new();
+    if !needs.shards.is_empty() {
+        let shards: Vec<i16> = needs.shards.iter().map(|shard| i16::from(shard.number())).collect();
+        plan.push((Call::new(CLAIMS, values![shards, claim.to_owned()]), take_claim));
+    }
+    match needs.acts {
+        ActsLock::None => {}
+        ActsLock::Shared => plan.push((Call::new(ACTS_SHARED, Vec::new()), take_act)),
+        ActsLock::Exclusive => plan.push((Call::new(ACTS_EXCLUSIVE, Vec::new()), take_act)),
+    }
+    if !needs.instances.is_empty() {
+        let (tenants, names) = columns(&needs.instances);
+        plan.push((Call::new(INSTANCES, values![tenants, names]), take_instance));
+    }
+    if !needs.tenants.is_empty() {
+        let tenants: Vec<String> = needs.tenants.iter().map(ToString::to_string).collect();
+        if needs.creations > 0 {
+            plan.push((Call::new(NEW_TENANTS, values![tenants.clone()]), |_, _| Ok(())));
+        }
+        plan.push((Call::new(TENANTS, values![tenants]), take_usage));
+    }
+    if !needs.fates.is_empty() {
+        let receipts: Vec<String> = needs.fates.iter().map(ToString::to_string).collect();
+        plan.push((Call::new(NEW_FATES, values![receipts.clone()]), |_, _| Ok(())));
+        plan.push((Call::new(FATES, values![receipts]), take_fate));
+    }
+    plan
+}
+
+fn reads(needs: &Needs) -> Vec<(Call, Take)> {
+    let mut plan: Vec<(Call, Take)> = Vec::new();
+    if !needs.requests.is_empty() || !needs.ending.is_empty() {
+        let ids: Vec<String> = needs.requests.iter().map(ToString::to_string).collect();
+        let (tenants, names) = columns(&needs.ending);
+        plan.push((Call::new(REQUESTS, values![ids, tenants, names]), take_request));
+    }
+    if !needs.receipts.is_empty() {
+        let ids: Vec<String> = needs.receipts.keys().map(ToString::to_string).collect();
+        let requests: Vec<String> = needs.receipts.values().map(ToString::to_string).collect();
+        plan.push((Call::new(RECEIPTS, values![ids, requests]), take_receipt));
+    }
+    if !needs.minutes.is_empty() {
+        let tenants: Vec<String> = needs.minutes.keys().map(ToString::to_string).collect();
+        let first: Vec<i64> = needs.minutes.values().copied().collect();
+        plan.push((Call::new(MINUTES, values![tenants, first]), take_minute));
+    }
+    if !needs.holdings.is_empty() {
+        let (tenants, digests) =
+            pairs(needs.holdings.iter().map(|(tenant, digest)| (tenant, digest.to_string())));
+        plan.push((Call::new(HOLDINGS, values![tenants, digests]), take_holding));
+    }
+    if !needs.outputs.is_empty() {
+        let (tenants, names) = columns(&needs.outputs);
+        plan.push((Call::new(OUTPUTS, values![tenants, names]), take_output));
+    }
+    if !needs.artifacts.is_empty() {
+        plan.extend(artifacts(needs));
+    }
+    if needs.creations > 0 {
+        let take: Take = |state, row| {
+            state.ids.push(row.get(0));
+            Ok(())
+        };
+        plan.push((Call::new(IDS, values![needs.creations]), take));
+    }
+    plan
+}
+
+fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
+    let (tenants, digests) = pairs(needs.artifacts.iter().map(|(tenant, digest)| (tenant, digest.clone())));
+    let (live_tenants, resources) =
+        pairs(needs.live.iter().map(|(tenant, name)| (tenant, name.clone().into_bytes())));
+    let (holder_tenants, holders) = columns(&needs.holders);
+    let of_live = || (live_tenants.clone(), resources.clone());
+    let ((t1, r1), (t2, r2), (t3, r3)) = (of_live(), of_live(), of_live());
+    let ids: Vec<String> = needs.deployments.iter().cloned().collect();
+    let places = ids.len().cast_signed() as i64;
+    vec![
+        (Call::new(LIVE, values![t1, r1]), take_live),
+        (Call::new(ARTIFACTS, values![tenants, digests, t2, r2]), take_artifact),
+        (Call::new(HOLDERS, values![holder_tenants, holders, t3, r3]), take_holder),
+        (Call::new(DEPLOYMENTS, values![ids]), |state, row| {
+            state.deployments.read(row.get(0), None);
+            Ok(())
+        }),
+        (Call::new(PLACES, values![places]), |state, row| {
+            state.places.push(row.get(0));
+            Ok(())
+        }),
+    ]
+}
+
+fn columns(keys: &BTreeSet<InstanceKey>) -> (Vec<String>, Vec<String>) {
+    keys.iter().map(|key| (key.tenant.to_string(), key.instance.to_string())).unzip()
+}
+
+fn pairs<'a, T>(rows: impl Iterator<Item = (&'a TenantId, T)>) -> (Vec<String>, Vec<T>) {
+    rows.map(|(tenant, value)| (tenant.to_string(), value)).unzip()
+}
+
+/// A name that a row has.
+pub(crate) fn name<T: FromStr<Err: std::fmt::Display>>(row: &Row, column: usize) -> Result<T, StoreError> {
+    row.get::<_, &str>(column).parse().map_err(damaged)
+}
+
+/// A text that is kept as bytes.
+pub(crate) fn text(row: &Row, column: usize) -> Result<String, StoreError> {
+    String::from_utf8(row.get(column)).map_err(damaged)
+}
+
+/// An instance's name, in two columns.
+pub(crate) fn key(row: &Row, column: usize) -> Result<InstanceKey, StoreError> {
+    Ok(InstanceKey { tenant: name(row, column)?, instance: name(row, column + 1)? })
+}
+
+/// What became of a receipt, in five columns.
+pub(crate) fn fate(row: &Row, column: usize) -> ReceiptState {
+    let at = |column| row.get::<_, Option<i64>>(column).map(Timestamp::from_millis);
+    ReceiptState {
+        redeemed: at(column).zip(row.get::<_, Option<i64>>(column + 1).map(i64::unsigned_abs)),
+        attestation: row.get(column + 2),
+        revoked: at(column + 3).zip(row.get(column + 4)),
+    }
+}
+
+fn take_claim(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.held.insert(Shard::new(u8::try_from(row.get::<_, i16>(0)).map_err(damaged)?));
+    Ok(())
+}
+
+fn take_act(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.last_act = row.get::<_, i64>(0).unsigned_abs();
+    Ok(())
+}
+
+fn take_instance(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    let (next, at, since) = (row.get(3), row.get(4), row.get(7));
+    let found =
+        Instance { id: row.get(2), next, at, state: row.get(5), due: row.get(6), since, ended: row.get(8) };
+    state.instances.read(key(row, 0)?, found);
+    Ok(())
+}
+
+fn take_usage(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.usage.read(name(row, 0)?, usage(row, 1));
+    Ok(())
+}
+
+/// What a tenant keeps, in three columns.
+pub(crate) fn usage(row: &Row, column: usize) -> Usage {
+    let count = |column| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
+    Usage { instances: count(column), pending_approvals: count(column + 1), stored_bytes: count(column + 2) }
+}
+
+fn take_fate(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.fates.read(name::<ReceiptId>(row, 0)?, fate(row, 1));
+    Ok(())
+}
+
+fn take_request(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    let (tenant, subject) = (name(row, 3)?, text(row, 4)?);
+    let (instance, seq, open, outcome) = (row.get(1), row.get(2), row.get(5), row.get(6));
+    state.requests.read(name(row, 0)?, Request { instance, seq, tenant, subject, open, outcome, body: None });
+    Ok(())
+}
+
+fn take_receipt(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.receipts.read(name(row, 0)?, NewReceipt { request: name(row, 1)?, body: Arc::from("") });
+    Ok(())
+}
+
+fn take_minute(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    let of = state.minutes.entry(name(row, 0)?).or_default();
+    of.push((row.get(1), row.get::<_, i64>(2).unsigned_abs()));
+    Ok(())
+}
+
+fn take_holding(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.holdings.read((name(row, 0)?, name(row, 1)?), row.get(2));
+    Ok(())
+}
+
+fn take_output(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.outputs.read(row.get(0), Arc::new(text(row, 1)?));
+    Ok(())
+}
+
+fn take_live(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    let live = Live { place: row.get(2), redeemed: row.get(3), sha256: row.get(4) };
+    state.live.read((name(row, 0)?, text(row, 1)?), live);
+    Ok(())
+}
+
+fn take_artifact(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.artifacts.read((name(row, 0)?, row.get(1)), Held { bytes: row.get(2), holders: row.get(3) });
+    Ok(())
+}
+
+fn take_holder(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.holders.read((row.get(0), row.get(1)), true);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_one_write_follow_each_other() {
+        assert_eq!(runs(&[1, 2, 3, 4], &[2, 0, 2]), Some(vec![1, 0, 3]));
+        assert_eq!(runs(&[1, 3, 4], &[2, 1]), None, "one was left out, and one is lacking");
+        assert_eq!(runs(&[1, 3, 4, 7, 8, 9], &[2, 3]), Some(vec![3, 7]));
+        assert_eq!(runs(&[], &[]), Some(Vec::new()));
+    }
+}

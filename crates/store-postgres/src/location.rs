@@ -1,0 +1,250 @@
+//! Where a database is: a URL as libpq reads it, and the password that belongs to it.
+
+use crate::connection::Connection;
+use crate::error::{PostgresError, Trouble, words};
+use crate::tls::{TlsMode, connector};
+use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Config, NoTls};
+
+/// What a session of this program sets. Statements take locks in one order and go by indexes whatever the planner believes of a new table; a
+/// stalled host's open transaction ends soon, so that it blocks no other host.
+const SETTINGS: &str = "-c idle_in_transaction_session_timeout=5000 -c client_min_messages=warning -c timezone=UTC \
+     -c default_transaction_isolation=read\\ committed -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long to wait for a server, where the URL does not say.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long sent data may stay without an acknowledgement, where the URL does not say. Without a bound a cut network is never noticed.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
+/// A place that was parsed. Its `Debug` and `Display` show no password.
+#[derive(Clone)]
+pub(crate) struct Location {
+    config: Config,
+    tls: TlsMode,
+    root: Option<PathBuf>,
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({self})")
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts: Vec<_> = hosts(&self.config).map(|(host, port)| format!("{host}:{port}")).collect();
+        write!(f, "{}/{}", hosts.join(","), database(&self.config))
+    }
+}
+
+impl Location {
+    /// Reads a URL. What is read here and not by the client library: `sslmode`, `sslrootcert`, `passfile`.
+    pub(crate) fn parse(url: &str) -> Result<Self, PostgresError> {
+        let (url, parameters) = split(url)?;
+        let value =
+            |name: &str| parameters.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
+        let tls = value("sslmode").map_or(Ok(TlsMode::Prefer), |mode| TlsMode::parse(mode))?;
+        let root = value("sslrootcert").map(PathBuf::from);
+        let mut config = Config::from_str(&url).map_err(|error| PostgresError::Url(words(&error)))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(PostgresError::Url("it names no host".to_owned()));
+        }
+        if config.get_password().is_none() {
+            let file = value("passfile").map(PathBuf::from).or_else(password_file);
+            if let Some(password) = file.as_deref().and_then(|file| password(file, &config)) {
+                config.password(password);
+            }
+        }
+        prepare(&mut config);
+        Ok(Self { config, tls, root })
+    }
+
+    /// Opens a session.
+    pub(crate) async fn connect(&self) -> Result<Connection, Trouble> {
+        let mut last = None;
+        for mode in self.tls.attempts(&self.config) {
+            match self.attempt(mode).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+        }
+        let problem = last.unwrap_or_else(|| "no way to it was tried".to_owned());
+        Err(Trouble::Lost(PostgresError::Connect { place: self.to_string(), problem }.into()))
+    }
+
+    /// Opens a session, trying again for so long.
+    pub(crate) async fn connect_within(&self, patience: Duration) -> Result<Connection, Trouble> {
+        let end = Instant::now() + patience;
+        loop {
+            match self.connect().await {
+                Ok(connection) => return Ok(connection),
+                Err(trouble) if Instant::now() >= end => return Err(trouble),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn attempt(&self, mode: SslMode) -> Result<Connection, String> {
+        let mut config = self.config.clone();
+        config.ssl_mode(mode);
+        if mode == SslMode::Disable {
+            let (client, connection) = config.connect(NoTls).await.map_err(|error| words(&error))?;
+            return Ok(Connection::serve(client, connection));
+        }
+        let tls = connector(self.tls, self.root.as_deref())?;
+        let (client, connection) = config.connect(tls).await.map_err(|error| words(&error))?;
+        Ok(Connection::serve(client, connection))
+    }
+}
+
+fn prepare(config: &mut Config) {
+    let options = config.get_options().map_or_else(|| SETTINGS.to_owned(), |own| format!("{own} {SETTINGS}"));
+    config.options(options).application_name("pp-host");
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    config.keepalives_idle(UNACKNOWLEDGED).keepalives_interval(Duration::from_secs(1)).keepalives_retries(3);
+}
+
+/// The URL without the parameters that are read here, and those.
+fn split(url: &str) -> Result<(String, Vec<(String, String)>), PostgresError> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(PostgresError::Url("it begins with neither postgres:// nor postgresql://".to_owned()));
+    }
+    let Some((base, query)) = url.split_once('?') else { return Ok((url.to_owned(), Vec::new())) };
+    let (mut rest, mut own) = (Vec::new(), Vec::new());
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some((name @ ("sslmode" | "sslrootcert" | "passfile"), value)) => {
+                own.push((name.to_owned(), decode(value)?))
+            }
+            _ => rest.push(pair),
+        }
+    }
+    let url = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
+    Ok((url, own))
+}
+
+/// A part of a URL without its percent signs.
+fn decode(text: &str) -> Result<String, PostgresError> {
+    let wrong = || PostgresError::Url("a percent sign in it is not followed by two digits".to_owned());
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = rest.get(..2).and_then(|digits| str::from_utf8(digits).ok()).ok_or_else(wrong)?;
+        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
+        rest = &rest[2..];
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+/// The hosts of a place with their ports.
+fn hosts(config: &Config) -> impl Iterator<Item = (String, u16)> + '_ {
+    let ports = config.get_ports();
+    let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+    let name = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    config.get_hosts().iter().enumerate().map(move |(place, host)| (name(host), port(place)))
+}
+
+fn database(config: &Config) -> &str {
+    config.get_dbname().or(config.get_user()).unwrap_or_default()
+}
+
+/// The file of passwords that libpq reads.
+fn password_file() -> Option<PathBuf> {
+    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
+    named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass")))
+}
+
+/// The password of the first line that fits. As in libpq, a file that other accounts can read is left alone.
+fn password(file: &Path, config: &Config) -> Option<String> {
+    let is_private =
+        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o077 == 0);
+    let text = is_private.then(|| std::fs::read_to_string(file).ok()).flatten()?;
+    let (host, port) = hosts(config).next()?;
+    let host = if host.starts_with('/') { "localhost".to_owned() } else { host };
+    let wanted = [&*host, &port.to_string(), database(config), config.get_user().unwrap_or_default()];
+    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let fields = fields(line);
+        let (password, names) = fields.split_last().filter(|(_, names)| names.len() == 4)?;
+        let fits = names.iter().zip(wanted).all(|(name, wanted)| name == "*" || name == wanted);
+        fits.then(|| password.clone())
+    })
+}
+
+/// A line's fields: between colons, with a backslash before a colon or a backslash that is meant.
+fn fields(line: &str) -> Vec<String> {
+    let (mut fields, mut characters) = (vec![String::new()], line.chars());
+    while let Some(character) = characters.next() {
+        let last = fields.len() - 1;
+        match character {
+            ':' if fields.len() < 5 => fields.push(String::new()),
+            '\\' => fields[last].extend(characters.next()),
+            other => fields[last].push(other),
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let location =
+            Location::parse("postgres://ann:s%20ecret@db.example:7000,other/app?sslmode=disable").unwrap();
+        assert_eq!(location.config.get_password(), Some(&b"s ecret"[..]));
+        assert_eq!(location.to_string(), "db.example:7000,other:7000/app");
+        for shown in [format!("{location:?}"), format!("{location}")] {
+            assert!(!shown.contains("ecret"), "{shown}");
+        }
+        for wrong in [
+            "postgres://ann:s3cret@db/app?nonsense=1",
+            "mysql://ann:s3cret@db/app",
+            "postgres://ann:s3cret@db:port/app",
+        ] {
+            let words = Location::parse(wrong).unwrap_err().to_string();
+            assert!(!words.contains("s3cret") && words.contains("postgres://USER@HOST"), "{words}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_read_as_libpq_reads_them() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("pgpass");
+        std::fs::write(&file, "# a comment\nother:*:*:*:wrong\ndb:7000:app:ann:a\\:b\\\\c:d\n*:*:*:*:any\n")
+            .unwrap();
+        let url = |host: &str| format!("postgres://ann@{host}/app?passfile={}", file.display());
+        let read =
+            |host: &str| Location::parse(&url(host)).unwrap().config.get_password().map(<[u8]>::to_vec);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(read("db:7000"), None, "others can read it");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read("db:7000"), Some(b"a:b\\c:d".to_vec()));
+        assert_eq!(read("db:7001"), Some(b"any".to_vec()));
+    }
+}

@@ -1,0 +1,127 @@
+//! What a group of writes has to lock and read before it can be judged.
+
+use crate::decide::minute;
+use crate::record::{Beside, Record};
+use receipt::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{InstanceKey, InstanceState, RATE_WINDOW, Shard, Writer};
+use workflow::{ReceiptId, RequestId, TenantId};
+
+/// How the row of the last act is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum ActsLock {
+    /// No write of the group looks at it.
+    #[default]
+    None,
+    /// A write rests on what operators have said.
+    Shared,
+    /// An operator says something.
+    Exclusive,
+}
+
+/// Names of rows, in the order in which they are locked.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    /// The shards of instances whose drivers append.
+    pub(crate) shards: BTreeSet<Shard>,
+    pub(crate) acts: ActsLock,
+    pub(crate) instances: BTreeSet<InstanceKey>,
+    pub(crate) tenants: BTreeSet<TenantId>,
+    pub(crate) fates: BTreeSet<ReceiptId>,
+    pub(crate) requests: BTreeSet<RequestId>,
+    /// Instances that end, whose open requests are closed.
+    pub(crate) ending: BTreeSet<InstanceKey>,
+    /// Receipts that are made, with their requests.
+    pub(crate) receipts: BTreeMap<ReceiptId, RequestId>,
+    /// Tenants whose rate is judged, from that minute on.
+    pub(crate) minutes: BTreeMap<TenantId, i64>,
+    pub(crate) holdings: BTreeSet<(TenantId, Digest)>,
+    pub(crate) outputs: BTreeSet<InstanceKey>,
+    pub(crate) artifacts: BTreeSet<(TenantId, String)>,
+    /// Instances that hold artifacts.
+    pub(crate) holders: BTreeSet<InstanceKey>,
+    pub(crate) live: BTreeSet<(TenantId, String)>,
+    pub(crate) deployments: BTreeSet<String>,
+    /// The number of instances that are made.
+    pub(crate) creations: i64,
+    /// The numbers of entries of the writes, in order.
+    pub(crate) entries: Vec<usize>,
+}
+
+impl Needs {
+    pub(crate) fn of(group: &[Record]) -> Self {
+        let mut needs = Self::default();
+        group.iter().for_each(|record| needs.add(record));
+        needs
+    }
+
+    fn add(&mut self, record: &Record) {
+        self.entries.push(record.entries());
+        match record {
+            Record::Create { place, component, .. } => {
+                self.keep(&place.key);
+                self.holdings.insert((place.key.tenant.clone(), component.0));
+                self.creations += 1;
+            }
+            Record::Append { place, beside, quotas, writer, .. } => {
+                if *writer == Writer::Driver {
+                    self.shards.insert(place.key.shard());
+                }
+                self.keep(&place.key);
+                if let Some(beside) = beside {
+                    let since = (place.at.as_millis()).saturating_sub(RATE_WINDOW.as_millis() as i64);
+                    self.beside(&place.key, beside);
+                    if beside.batch.request.is_some() && quotas.is_some() {
+                        let first = self.minutes.entry(place.key.tenant.clone()).or_insert(i64::MAX);
+                        *first = minute(since).min(*first);
+                    }
+                }
+            }
+            Record::Output { key, .. } => {
+                self.keep(key);
+                self.outputs.insert(key.clone());
+            }
+            Record::Postpone { key, .. } => drop(self.instances.insert(key.clone())),
+            Record::Act { .. } => self.acts = ActsLock::Exclusive,
+            Record::Revoke { receipt, .. } => drop(self.fates.insert(receipt.clone())),
+            Record::Delete(_) => {}
+        }
+    }
+
+    fn beside(&mut self, key: &InstanceKey, beside: &Beside) {
+        let (batch, tenant) = (&beside.batch, &key.tenant);
+        if let Some(seen) = &batch.seen {
+            self.acts = self.acts.max(ActsLock::Shared);
+            self.fates.insert(seen.receipt.clone());
+        }
+        self.fates.extend(beside.receipts().cloned());
+        self.requests.extend(beside.requests().chain(&batch.reopened).cloned());
+        self.requests.extend(batch.request.iter().map(|request| request.id.clone()));
+        let has_ended = |standing: InstanceState| standing.has_ended();
+        if batch.agenda.is_some_and(|agenda| has_ended(agenda.standing)) {
+            self.ending.insert(key.clone());
+        }
+        if let Some(receipt) = &batch.receipt {
+            self.receipts.insert(receipt.id.clone(), receipt.request.clone());
+        }
+        if let Some((component, _)) = &batch.component {
+            self.holdings.insert((tenant.clone(), *component));
+        }
+        if let Some(artifact) = &batch.artifact {
+            self.artifacts.insert((tenant.clone(), artifact.sha256.to_string()));
+            self.holders.insert(key.clone());
+        }
+        if let Some(deployment) = &batch.deployment {
+            self.tenants.insert(deployment.tenant.clone());
+            self.artifacts.insert((deployment.tenant.clone(), deployment.artifact_sha256.to_string()));
+            self.holders.insert(key.clone());
+            self.live.insert((deployment.tenant.clone(), deployment.resource.clone()));
+            self.deployments.insert(deployment.id.clone());
+        }
+    }
+
+    fn keep(&mut self, key: &InstanceKey) {
+        self.instances.insert(key.clone());
+        self.tenants.insert(key.tenant.clone());
+    }
+}

@@ -1,0 +1,70 @@
+//! Sessions for reading: a few, kept open, each lent to one read at a time.
+
+use crate::connection::Connection;
+use crate::error::Trouble;
+use crate::shared::Shared;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::StoreError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Sessions at once.
+const SESSIONS: usize = 4;
+
+/// How long a server that does not answer is tried again: as long as one takes to start.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The sessions that are not lent.
+pub(crate) struct Readers {
+    shared: Arc<Shared>,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+/// A session that is lent.
+pub(crate) struct Lease {
+    connection: Option<Connection>,
+    readers: Arc<Readers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, idle: Mutex::default(), permits: Arc::new(Semaphore::new(SESSIONS)) }
+    }
+
+    /// Lends a session, and opens one where none is idle.
+    pub(crate) async fn lease(self: Arc<Self>) -> Result<Lease, Trouble> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+        let connection = match self.take() {
+            Some(connection) => connection,
+            None => self.shared.connect(PATIENCE).await?,
+        };
+        Ok(Lease { connection: Some(connection), readers: self, _permit: permit })
+    }
+
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| !connection.is_closed());
+        idle.pop()
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        // Taken by `drop` alone.
+        #[expect(clippy::unwrap_used, reason = "a lease has its session until it is dropped")]
+        self.connection.as_ref().unwrap()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take().filter(|connection| !connection.is_closed()) {
+            self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+}

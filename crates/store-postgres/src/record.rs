@@ -1,0 +1,188 @@
+//! A write whose texts are made: the caller's thread does that work, not the one that writes.
+
+use crate::error::damaged;
+use crate::lines::Lines;
+use receipt::{Digest, Timestamp};
+use std::sync::Arc;
+use store::InstanceKey;
+use store::{Batch, Create, JournalPosition, Quotas, StoreError, Write, Writer};
+use workflow::{Entry, ReceiptId, RequestId};
+
+/// A write.
+pub(crate) enum Record {
+    Create {
+        place: JournalPosition,
+        component: (Digest, Arc<[u8]>),
+        lines: Lines,
+        quotas: Quotas,
+    },
+    Append {
+        place: JournalPosition,
+        lines: Lines,
+        quotas: Option<Quotas>,
+        beside: Option<Box<Beside>>,
+        writer: Writer,
+    },
+    Output {
+        key: InstanceKey,
+        text: String,
+        quotas: Quotas,
+    },
+    Postpone {
+        key: InstanceKey,
+        until: Timestamp,
+    },
+    Delete(Deletion),
+    Act {
+        seen: u64,
+        at: Timestamp,
+        body: String,
+    },
+    Revoke {
+        receipt: ReceiptId,
+        at: Timestamp,
+        body: String,
+        id: Option<String>,
+    },
+}
+
+/// What an append changes beside the journal. A step has none of it.
+pub(crate) struct Beside {
+    pub(crate) batch: Batch,
+    /// The receipt as JSON text.
+    pub(crate) receipt: Option<String>,
+}
+
+/// A deletion.
+pub(crate) struct Deletion {
+    pub(crate) place: JournalPosition,
+    pub(crate) components: Vec<Digest>,
+    pub(crate) bytes: usize,
+    pub(crate) by: String,
+}
+
+impl Record {
+    /// Makes the texts.
+    pub(crate) fn of(write: Write<'_>) -> Result<Self, StoreError> {
+        Ok(match write {
+            Write::Create(Create { key, component, at, entries, quotas }) => Self::Create {
+                place: JournalPosition { key: key.clone(), after: 0, at: *at },
+                component: component.clone(),
+                lines: Lines::of(entries)?,
+                quotas: quotas.clone(),
+            },
+            Write::Append { place, batch, writer } => {
+                let (lines, beside) = (Lines::of(&batch.entries)?, Beside::of(batch)?);
+                Self::Append { place, lines, quotas: batch.quotas.clone(), beside, writer }
+            }
+            Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
+            Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Delete { place, components, bytes, by } => {
+                Self::Delete(Deletion { place, components, bytes, by })
+            }
+            Write::Act { seen, at, body } => Self::Act { seen, at, body: plain(body)? },
+            Write::Revoke { receipt, at, body } => {
+                let read: serde_json::Value = serde_json::from_str(&body).map_err(damaged)?;
+                let id = read["id"].as_str().map(str::to_owned);
+                Self::Revoke { receipt, at, body: plain(body)?, id }
+            }
+        })
+    }
+
+    /// Bytes of text in it.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Create { component, lines, .. } => component.1.len() + lines.bytes,
+            Self::Append { lines, beside, .. } => {
+                lines.bytes + beside.as_ref().map_or(0, |beside| beside.bytes())
+            }
+            Self::Output { text, .. } => text.len(),
+            Self::Postpone { .. } | Self::Delete(_) => 0,
+            Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
+        }
+    }
+
+    /// The number of its entries.
+    pub(crate) fn entries(&self) -> usize {
+        match self {
+            Self::Create { lines, .. } | Self::Append { lines, .. } => lines.count,
+            _ => 0,
+        }
+    }
+}
+
+impl Beside {
+    fn of(batch: &Batch) -> Result<Option<Box<Self>>, StoreError> {
+        let Batch {
+            entries, request, receipt, reopened, component, seen, deployment, artifact, agenda, ..
+        } = batch;
+        let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
+        let no_record = component.is_none() && deployment.is_none() && artifact.is_none();
+        let is_step = none_named && no_record && seen.is_none() && agenda.is_none();
+        if is_step && entries.iter().all(stands_for_nothing_else) {
+            return Ok(None);
+        }
+        if let Some(request) = request {
+            plain(&*request.body)?;
+        }
+        if let Some(deployment) = deployment {
+            plain(&*deployment.id)?;
+            plain(&*deployment.receipt_id)?;
+        }
+        for entry in entries {
+            if let Entry::Attested { document, .. } = entry {
+                plain(&**document)?;
+            }
+        }
+        let receipt = receipt.as_deref().map(serde_json::to_string).transpose().map_err(damaged)?;
+        Ok(Some(Box::new(Self { batch: batch.clone(), receipt })))
+    }
+
+    fn bytes(&self) -> usize {
+        let component = self.batch.component.as_ref().map_or(0, |component| component.1.len());
+        let request = self.batch.request.as_ref().map_or(0, |request| request.body.len());
+        component + request + self.receipt.as_ref().map_or(0, String::len)
+    }
+
+    /// The requests that its entries are about.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &RequestId> {
+        self.batch.entries.iter().filter_map(|entry| match entry {
+            Entry::Decided { request, .. }
+            | Entry::Issued { request, .. }
+            | Entry::Lapsed { request }
+            | Entry::Withdrawn { request, .. } => Some(request),
+            _ => None,
+        })
+    }
+
+    /// The receipts that its entries spend or attest.
+    pub(crate) fn receipts(&self) -> impl Iterator<Item = &ReceiptId> {
+        self.batch.entries.iter().filter_map(|entry| match entry {
+            Entry::Redeemed { receipt, .. } | Entry::Attested { receipt, .. } => Some(receipt),
+            _ => None,
+        })
+    }
+}
+
+/// Entries that change no table but their own.
+fn stands_for_nothing_else(entry: &Entry) -> bool {
+    !matches!(
+        entry,
+        Entry::Decided { .. }
+            | Entry::Issued { .. }
+            | Entry::Lapsed { .. }
+            | Entry::Withdrawn { .. }
+            | Entry::Redeemed { .. }
+            | Entry::Attested { .. }
+    )
+}
+
+/// A text that a column of text can have: one zero character would fail the whole transaction.
+pub(crate) fn plain<T: AsRef<str>>(text: T) -> Result<T, StoreError> {
+    match text.as_ref().contains('\0') {
+        true => {
+            Err(StoreError::Damaged("a text to be written has a zero character, and is no JSON".to_owned()))
+        }
+        false => Ok(text),
+    }
+}

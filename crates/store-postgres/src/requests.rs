@@ -1,0 +1,143 @@
+//! Reading requests, receipts, and what operators said.
+
+use crate::connection::{Call, Connection, values};
+use crate::decide::minute;
+use crate::error::{Trouble, damaged};
+use crate::journals::{facts, journal_call};
+use crate::load::{fate, key, name, text};
+use receipt::{Digest, Timestamp};
+use store::{
+    AskHistory, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal, StoreError,
+    StoredReceipt,
+};
+use tokio_postgres::Row;
+use workflow::{ReceiptId, RequestId, TenantId};
+
+/// Receipts that are looked at for one digest: the latest of so many sets of people.
+const PRECEDENTS: i64 = 16;
+
+macro_rules! requests {
+    ($rest:literal) => {
+        concat!("SELECT i.tenant, i.instance, r.body, r.outcome FROM requests r JOIN instances i ON i.id = r.instance ", $rest)
+    };
+}
+
+const REQUEST: &str = requests!("WHERE r.id = $1");
+
+/// A request as JSON text, and the instance that made it.
+pub(crate) async fn request(db: &Connection, id: &RequestId) -> Result<Option<RecordedRequest>, Trouble> {
+    let row = db.one(REQUEST, values![id.to_string()]).await?;
+    Ok(row.as_ref().map(recorded).transpose()?)
+}
+
+/// The same with that instance's journal, both as they were at one moment.
+pub(crate) async fn with_journal(
+    db: &Connection,
+    id: &RequestId,
+) -> Result<Option<RequestWithJournal>, Trouble> {
+    // Whose it is never changes; where the instance is deleted in between, there is no request.
+    let Some(found) = request(db, id).await? else { return Ok(None) };
+    let calls = [Call::new(REQUEST, values![id.to_string()]), journal_call(&found.key)];
+    let answers = db.agreeing(&calls).await?;
+    let [request, journal] = &answers[..] else { return Ok(None) };
+    let Some(row) = request.first() else { return Ok(None) };
+    let RecordedRequest { key, body, .. } = recorded(row)?;
+    let document = serde_json::from_str(&body).map_err(damaged)?;
+    let facts = facts(journal, &key)?;
+    Ok(Some(RequestWithJournal { key, document, facts }))
+}
+
+/// Requests with whose they are, and how each ended.
+pub(crate) async fn list(db: &Connection, which: &RequestFilter) -> Result<Vec<RecordedRequest>, Trouble> {
+    const WAITING: &str = requests!("WHERE r.open ORDER BY r.seq");
+    const ALL: &str = requests!("ORDER BY r.seq");
+    const LAST: &str = requests!("ORDER BY r.seq DESC LIMIT $1");
+    const BEFORE: &str = requests!(
+        "WHERE r.seq < (SELECT b.seq FROM requests b WHERE b.id = $2) ORDER BY r.seq DESC LIMIT $1"
+    );
+    let rows = match which {
+        RequestFilter::Waiting => db.query(WAITING, Vec::new()).await?,
+        RequestFilter::All => db.query(ALL, Vec::new()).await?,
+        RequestFilter::Before(None, limit) => db.query(LAST, values![i64::from(*limit)]).await?,
+        RequestFilter::Before(Some(id), limit) => {
+            db.query(BEFORE, values![i64::from(*limit), id.to_string()]).await?
+        }
+    };
+    Ok(rows.iter().map(recorded).collect::<Result<_, _>>()?)
+}
+
+fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
+    Ok(RecordedRequest { key: key(row, 0)?, body: row.get(2), outcome: row.get(3) })
+}
+
+/// How requests for this have fared before.
+pub(crate) async fn asked(db: &Connection, tenant: &TenantId, subject: &str) -> Result<AskHistory, Trouble> {
+    const TIMES: &str = "SELECT times FROM subjects WHERE tenant = $1 AND subject = $2";
+    const DENIALS: &str = "SELECT signers, times FROM denials WHERE tenant = $1 AND subject = $2";
+    let values = || values![tenant.to_string(), subject.as_bytes().to_vec()];
+    let answers = db.agreeing(&[Call::new(TIMES, values()), Call::new(DENIALS, values())]).await?;
+    let [times, denials] = &answers[..] else { return Ok(AskHistory::default()) };
+    let times = times.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
+    let denied =
+        |row: &Row| -> Result<_, StoreError> { Ok((text(row, 0)?, row.get::<_, i64>(1).unsigned_abs())) };
+    Ok(AskHistory { times, denials: denials.iter().map(denied).collect::<Result<_, _>>()? })
+}
+
+/// How many requests a tenant has made since the beginning of that minute.
+pub(crate) async fn asked_since(
+    db: &Connection,
+    tenant: &TenantId,
+    since: Timestamp,
+) -> Result<u64, Trouble> {
+    const SUM: &str = "SELECT coalesce(sum(times), 0)::bigint FROM rates WHERE tenant = $1 AND minute >= $2";
+    let row = db.one(SUM, values![tenant.to_string(), minute(since.as_millis())]).await?;
+    Ok(row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
+}
+
+/// A receipt and what became of it.
+pub(crate) async fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, Trouble> {
+    const RECEIPT: &str =
+        "SELECT r.body, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
+        FROM receipts r LEFT JOIN fates f ON f.receipt = r.id WHERE r.id = $1";
+    let Some(row) = db.one(RECEIPT, values![id.to_string()]).await? else { return Ok(None) };
+    Ok(Some(RecordedReceipt { receipt: stored(row.get(0))?, state: fate(&row, 1) }))
+}
+
+/// The signed revocation of that id.
+pub(crate) async fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<StoredReceipt>, Trouble> {
+    const REVOCATION: &str = "SELECT revocation FROM fates WHERE revocation_id = $1";
+    let row = db.one(REVOCATION, values![id.to_string()]).await?;
+    Ok(row.map(|row| stored(row.get(0))).transpose()?)
+}
+
+fn stored(body: &str) -> Result<StoredReceipt, StoreError> {
+    serde_json::from_str(body).map_err(damaged)
+}
+
+/// All receipts, oldest first.
+pub(crate) async fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, Trouble> {
+    let rows = db.query("SELECT id FROM receipts ORDER BY seq", Vec::new()).await?;
+    Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
+}
+
+/// The receipts to look at for whether something is known, the latest first.
+pub(crate) async fn precedents(
+    db: &Connection,
+    tenant: &TenantId,
+    digest: &Digest,
+) -> Result<Vec<ReceiptId>, Trouble> {
+    const SELECT: &str =
+        "SELECT receipt FROM precedents WHERE tenant = $1 AND digest = $2 ORDER BY seq DESC LIMIT $3";
+    let rows = db.query(SELECT, values![tenant.to_string(), digest.to_string(), PRECEDENTS]).await?;
+    Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
+}
+
+/// The acts after that place, in order.
+pub(crate) async fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, Trouble> {
+    const ACTS: &str = "SELECT seq, at, body FROM acts WHERE seq > $1 ORDER BY seq";
+    let act = |row: &Row| {
+        let (seq, at) = (row.get::<_, i64>(0).unsigned_abs(), Timestamp::from_millis(row.get(1)));
+        RecordedAct { seq, at, body: row.get(2) }
+    };
+    Ok(db.query(ACTS, values![after.cast_signed()]).await?.iter().map(act).collect())
+}

@@ -1,0 +1,198 @@
+//! What a group of writes has locked and read, and what it makes of it.
+
+use crate::rows::Rows;
+use receipt::Digest;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use store::{InstanceKey, ReceiptState, Shard, StoredReceipt, Usage};
+use workflow::{ReceiptId, RequestId, TenantId};
+
+/// An instance's row.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    pub(crate) id: i64,
+    /// The number of its entries.
+    pub(crate) next: i64,
+    /// The last time that was recorded.
+    pub(crate) at: i64,
+    pub(crate) state: i16,
+    pub(crate) due: Option<i64>,
+    pub(crate) since: i64,
+    pub(crate) ended: bool,
+}
+
+/// A request's row.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) instance: i64,
+    pub(crate) seq: i64,
+    pub(crate) tenant: TenantId,
+    pub(crate) subject: String,
+    pub(crate) open: bool,
+    pub(crate) outcome: Option<String>,
+    /// Only of one that is made.
+    pub(crate) body: Option<Arc<str>>,
+}
+
+/// A row of entries to insert.
+#[derive(Debug)]
+pub(crate) struct EntryRow {
+    pub(crate) instance: i64,
+    pub(crate) spot: crate::lines::Spot,
+    pub(crate) sum: i64,
+    pub(crate) text: String,
+}
+
+/// What a resource serves.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) place: i64,
+    pub(crate) redeemed: i64,
+    pub(crate) sha256: String,
+}
+
+/// An artifact that a tenant keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) bytes: i64,
+    pub(crate) holders: i64,
+}
+
+/// A receipt to insert.
+#[derive(Debug, Clone)]
+pub(crate) struct NewReceipt {
+    pub(crate) request: RequestId,
+    pub(crate) body: Arc<str>,
+}
+
+/// A deployment to insert, by its id; none for one that is there.
+pub(crate) type NewDeployment = Option<(i64, Arc<store::Deployment>)>;
+
+/// A tenant and something of it.
+pub(crate) type Of<T> = (TenantId, T);
+
+/// Everything that the writes of a group touch.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The shards whose claims this host holds, of those that the group needs.
+    pub(crate) held: HashSet<Shard>,
+    /// The place of the last act.
+    pub(crate) last_act: u64,
+    pub(crate) acts: Rows<u64, (i64, String)>,
+    pub(crate) instances: Rows<InstanceKey, Instance>,
+    pub(crate) entries: Vec<EntryRow>,
+    pub(crate) kept_entries: usize,
+    pub(crate) requests: Rows<RequestId, Request>,
+    pub(crate) receipts: Rows<ReceiptId, NewReceipt>,
+    pub(crate) fates: Rows<ReceiptId, ReceiptState>,
+    pub(crate) usage: Rows<TenantId, Usage>,
+    /// Requests a minute, before this group, of the tenants whose rate is judged.
+    pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
+    /// How many more in this group, of each minute.
+    pub(crate) rates: Rows<Of<i64>, i64>,
+    pub(crate) subjects: Rows<Of<String>, i64>,
+    pub(crate) denials: Rows<Of<(String, String)>, i64>,
+    pub(crate) precedents: Rows<Of<(String, String)>, (i64, ReceiptId)>,
+    pub(crate) holdings: Rows<Of<Digest>, i64>,
+    pub(crate) components: Rows<Digest, Arc<[u8]>>,
+    pub(crate) outputs: Rows<i64, Arc<String>>,
+    pub(crate) artifacts: Rows<Of<String>, Held>,
+    /// Whether that holds this: an instance's id, or a deployment's place, negative.
+    pub(crate) holders: Rows<(i64, String), bool>,
+    pub(crate) live: Rows<Of<String>, Live>,
+    pub(crate) deployments: Rows<String, NewDeployment>,
+    /// Ids and places that were given out for this group, the next one last.
+    pub(crate) ids: Vec<i64>,
+    pub(crate) places: Vec<i64>,
+}
+
+impl State {
+    /// The write at hand stands.
+    pub(crate) fn keep(&mut self) {
+        self.kept_entries = self.entries.len();
+        self.each(|table| table.keep());
+    }
+
+    /// Takes the write at hand back.
+    pub(crate) fn take_back(&mut self) {
+        self.entries.truncate(self.kept_entries);
+        self.each(|table| table.take_back());
+    }
+
+    fn each(&mut self, act: impl Fn(&mut dyn Undo)) {
+        let Self {
+            acts,
+            instances,
+            requests,
+            receipts,
+            fates,
+            usage,
+            rates,
+            subjects,
+            denials,
+            precedents,
+            holdings,
+            components,
+            outputs,
+            artifacts,
+            holders,
+            live,
+            deployments,
+            ..
+        } = self;
+        let tables: [&mut dyn Undo; 17] = [
+            acts,
+            instances,
+            requests,
+            receipts,
+            fates,
+            usage,
+            rates,
+            subjects,
+            denials,
+            precedents,
+            holdings,
+            components,
+            outputs,
+            artifacts,
+            holders,
+            live,
+            deployments,
+        ];
+        tables.into_iter().for_each(act);
+    }
+
+    /// What a tenant keeps, with what the group has changed.
+    pub(crate) fn usage_of(&self, tenant: &TenantId) -> Usage {
+        self.usage.get(tenant).copied().unwrap_or_default()
+    }
+
+    /// Adds to a count that is written as an addition.
+    pub(crate) fn count<K: Clone + Eq + std::hash::Hash + Ord>(rows: &mut Rows<K, i64>, key: K) {
+        let times = rows.get(&key).copied().unwrap_or(0);
+        rows.set(key, times + 1);
+    }
+}
+
+/// The part of a table that does not depend on its types.
+trait Undo {
+    fn keep(&mut self);
+    fn take_back(&mut self);
+}
+
+impl<K: Clone + Eq + std::hash::Hash + Ord, V: Clone> Undo for Rows<K, V> {
+    fn keep(&mut self) {
+        Self::keep(self);
+    }
+
+    fn take_back(&mut self) {
+        Self::take_back(self);
+    }
+}
+
+/// A stored receipt's own part of [`NewReceipt`].
+impl NewReceipt {
+    pub(crate) fn of(receipt: &StoredReceipt, body: &str) -> Self {
+        Self { request: receipt.request.clone(), body: Arc::from(body) }
+    }
+}

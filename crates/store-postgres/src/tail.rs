@@ -1,0 +1,61 @@
+//! The facts of all instances in order, for readers that go on from a place.
+//!
+//! Places are given out by a sequence, and the order of commits is another one: a transaction with smaller places may still be open. A reader is
+//! therefore only answered up to a place below which every transaction has ended.
+
+use crate::connection::{Call, Connection, values};
+use crate::error::Trouble;
+use crate::lines::read;
+use crate::load::key;
+use std::time::Duration;
+use store::Fact;
+use tokio::time::sleep;
+
+// The place is read before the snapshot is taken: who got a place up to it has begun before the snapshot.
+const LAST: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM facts";
+const BOUND: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
+const ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
+const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
+    FROM entries e JOIN instances i ON i.id = e.instance
+    WHERE e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2 ORDER BY e.seq LIMIT $3";
+const LAST_COMMITTED: &str = "SELECT seq + count - 1 FROM entries WHERE seq <= $1 ORDER BY seq DESC LIMIT 1";
+
+/// How often a reader looks whether the open transactions have ended, and how many times.
+const PAUSE: Duration = Duration::from_millis(2);
+const LOOKS: u32 = 250;
+
+/// The last place below which nothing is still to come: at least `known`, one that was found before.
+pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble> {
+    let answers = db.calls(&[Call::new(LAST, Vec::new()), Call::new(BOUND, Vec::new())]).await?;
+    let [last, bound] = &answers[..] else { return Ok(known) };
+    let last = last.first().map_or(0, |row| row.get::<_, i64>(0));
+    let bound: String = bound.first().map_or_else(String::new, |row| row.get(0));
+    if last <= known {
+        return Ok(known);
+    }
+    for _ in 0..LOOKS {
+        let ended = db.one(ENDED, values![bound.clone()]).await?;
+        if ended.is_some_and(|row| row.get(0)) {
+            return Ok(last);
+        }
+        sleep(PAUSE).await;
+    }
+    // What is still open is answered later, with everything that follows it.
+    Ok(known)
+}
+
+/// The first facts after that place, up to the horizon.
+pub(crate) async fn after(db: &Connection, seq: u64, limit: u32, horizon: i64) -> Result<Vec<Fact>, Trouble> {
+    let rows = db.query(AFTER, values![seq.cast_signed(), horizon, i64::from(limit) + 1]).await?;
+    let mut facts = Vec::new();
+    for row in &rows {
+        facts.extend(read(row, 2, &key(row, 0)?)?);
+    }
+    Ok(facts.into_iter().filter(|fact| fact.seq > seq).take(limit as usize).collect())
+}
+
+/// The last place that facts are answered up to.
+pub(crate) async fn last(db: &Connection, horizon: i64) -> Result<u64, Trouble> {
+    let row = db.one(LAST_COMMITTED, values![horizon]).await?;
+    Ok(row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
+}

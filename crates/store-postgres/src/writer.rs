@@ -1,0 +1,261 @@
+//! The one session of a host that writes. Whatever is waiting when it begins is committed together.
+//!
+//! ```text
+//!   write ─Record─► queue ─► [ begin, lock, read ] ─► judge each ─► [ write back, commit ] ─► every promise is answered
+//!                               one exchange            in memory       one exchange
+//! ```
+//!
+//! No write has a savepoint: each is judged on locked rows before anything is written, and one that is refused leaves nothing. A commit whose
+//! answer was lost, or came with a warning, is in doubt: it is looked up by the group's number in the writer's own row. The row stays locked
+//! until the old session's transaction has ended, so that the look-up waits for its end.
+
+use crate::connection::{Connection, values};
+use crate::decide::write;
+use crate::delete::delete;
+use crate::error::{PostgresError, Trouble};
+use crate::load::{Group, load};
+use crate::needs::Needs;
+use crate::record::Record;
+use crate::save::save;
+use crate::shared::Shared;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Promise, Stamp, StoreError, Written};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::sleep;
+
+/// Writes in one transaction, at most.
+const GROUP: usize = 2_048;
+
+/// Bytes in one transaction, about: a group is closed by the write that reaches it.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// How often a group is tried that other hosts' transactions undo.
+const TRIES: u32 = 64;
+
+/// How long a server that does not answer is tried again before writes fail: as long as one takes to start, or to be replaced.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A write, and the promise of its answer.
+pub(crate) struct Job {
+    pub(crate) record: Record,
+    pub(crate) promise: Promise<Option<Stamp>>,
+}
+
+/// The task that writes.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    name: String,
+    /// The number of the last group that was begun.
+    number: i64,
+    db: Option<Connection>,
+}
+
+/// What came of an attempt.
+enum Attempt {
+    Done(Vec<Written>),
+    /// It was begun again, or may be.
+    Again,
+    /// The answer to the commit was lost.
+    InDoubt(Vec<Written>),
+    Failed(StoreError),
+}
+
+impl Writer {
+    /// Registers on a session.
+    pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
+        const NAME: &str =
+            "INSERT INTO writers (writer, last) VALUES (gen_random_uuid()::text, 0) RETURNING writer";
+        const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
+        db.query(LONG_GONE, Vec::new()).await?;
+        let name = db.one(NAME, Vec::new()).await?.map(|row| row.get(0)).ok_or(StoreError::Stopped)?;
+        Ok(Self { shared, name, number: 0, db: Some(db) })
+    }
+
+    /// Writes what is handed over, until no more can be.
+    pub(crate) async fn serve(mut self, mut jobs: UnboundedReceiver<Job>) {
+        let mut next = jobs.recv().await;
+        while let Some(first) = next {
+            let (records, promises, other) = gather(first, &mut jobs);
+            let answers = self.write(&records).await;
+            for (promise, answer) in promises.into_iter().zip(answers) {
+                promise.answer(answer);
+            }
+            next = match other {
+                Some(job) => Some(job),
+                None => jobs.recv().await,
+            };
+        }
+        if let Some(db) = &self.db {
+            // A row that stays is removed when it is old.
+            let _ = db.query("DELETE FROM writers WHERE writer = $1", values![self.name]).await;
+        }
+    }
+
+    /// Writes a group. Where the database refuses it as a whole, each write is tried alone, so that one harms no other.
+    async fn write(&mut self, group: &[Record]) -> Vec<Written> {
+        match self.commit(group).await {
+            Ok(answers) => answers,
+            Err(error @ (StoreError::Stopped | StoreError::Full(_))) => {
+                group.iter().map(|_| Err(error.again())).collect()
+            }
+            Err(error) if group.len() == 1 => vec![Err(error)],
+            Err(_) => {
+                let mut answers = Vec::with_capacity(group.len());
+                for record in group {
+                    let alone = self.commit(std::slice::from_ref(record)).await;
+                    answers.push(
+                        alone.map_or_else(Err, |mut one| one.pop().unwrap_or(Err(StoreError::Stopped))),
+                    );
+                }
+                answers
+            }
+        }
+    }
+
+    async fn commit(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
+        for attempt in 0..TRIES {
+            let in_doubt = match self.attempt(group).await {
+                Attempt::Done(answers) => return Ok(answers),
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Again => None,
+                Attempt::InDoubt(answers) => Some(answers),
+            };
+            if let Some(answers) = in_doubt {
+                // Nothing is assumed: where the server cannot be asked, the caller is told to look.
+                match self.was_committed().await {
+                    Ok(true) => return Ok(answers),
+                    Ok(false) => {}
+                    Err(_) => return Err(StoreError::Stopped),
+                }
+            }
+            // The host that was first is done by then; the jitter is its own time.
+            sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
+        }
+        Err(PostgresError::Server(format!("a transaction was undone {TRIES} times by those of other hosts"))
+            .into())
+    }
+
+    /// Tries once.
+    async fn attempt(&mut self, group: &[Record]) -> Attempt {
+        if let Err(trouble) = self.connect().await {
+            return Attempt::Failed(trouble.into_error());
+        }
+        self.number += 1;
+        let Some(db) = &self.db else { return Attempt::Again };
+        let claim = self.shared.claim();
+        let number = Group { writer: &self.name, number: self.number, claim: &claim };
+        let prepared = prepare(db, number, group).await;
+        let (calls, answers) = match prepared {
+            Ok((Some(calls), answers)) => (calls, answers),
+            Ok((None, answers)) => {
+                return self.roll_back().await.map_or_else(|again| again, |()| Attempt::Done(answers));
+            }
+            Err(trouble) => return self.give_up(trouble).await,
+        };
+        db.take_warning();
+        match db.commit(&calls).await {
+            Ok(_) if db.take_warning() => self.doubt(answers),
+            Ok(_) => Attempt::Done(answers),
+            Err(Trouble::Lost(_)) => self.doubt(answers),
+            Err(Trouble::Raced(_)) => Attempt::Again,
+            Err(Trouble::Refused(error)) => Attempt::Failed(error),
+        }
+    }
+
+    fn doubt(&mut self, answers: Vec<Written>) -> Attempt {
+        self.db = None;
+        Attempt::InDoubt(answers)
+    }
+
+    /// Ends an attempt that has not come to its commit.
+    async fn give_up(&mut self, trouble: Trouble) -> Attempt {
+        match trouble {
+            Trouble::Lost(_) => {
+                self.db = None;
+                Attempt::Again
+            }
+            Trouble::Raced(_) => self.roll_back().await.map_or_else(|again| again, |()| Attempt::Again),
+            Trouble::Refused(error) => {
+                self.roll_back().await.map_or_else(|again| again, |()| Attempt::Failed(error))
+            }
+        }
+    }
+
+    async fn roll_back(&mut self) -> Result<(), Attempt> {
+        let Some(db) = &self.db else { return Ok(()) };
+        if db.run("ROLLBACK").await.is_err() {
+            self.db = None;
+        }
+        Ok(())
+    }
+
+    /// Whether the last group was committed. Waits until the session that may have done it has ended its transaction.
+    async fn was_committed(&mut self) -> Result<bool, Trouble> {
+        const LAST: &str = "SELECT last FROM writers WHERE writer = $1 FOR UPDATE";
+        self.connect().await?;
+        let Some(db) = &self.db else { return Ok(false) };
+        let row = db.one(LAST, values![self.name.clone()]).await?;
+        Ok(row.is_some_and(|row| row.get::<_, i64>(0) == self.number))
+    }
+
+    /// Has a session.
+    async fn connect(&mut self) -> Result<(), Trouble> {
+        const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
+        if self.db.as_ref().is_some_and(|db| !db.is_closed()) {
+            return Ok(());
+        }
+        self.db = None;
+        let db = self.shared.connect(PATIENCE).await?;
+        db.query(AGAIN, values![self.name.clone()]).await?;
+        self.db = Some(db);
+        Ok(())
+    }
+}
+
+/// Everything up to the commit: the calls that end it, where anything is to be written, and the answers.
+async fn prepare(
+    db: &Connection,
+    number: Group<'_>,
+    group: &[Record],
+) -> Result<(Option<Vec<crate::connection::Call>>, Vec<Written>), Trouble> {
+    let (mut state, places) = load(db, number, &Needs::of(group)).await?;
+    if let [Record::Delete(deletion)] = group {
+        return Ok(match delete(db, deletion).await? {
+            Ok(calls) => (Some(calls), vec![Ok(None)]),
+            Err(refused) => (None, vec![Err(refused)]),
+        });
+    }
+    let mut answers = Vec::with_capacity(group.len());
+    for (record, seq) in group.iter().zip(places) {
+        let written = write(&mut state, record, seq);
+        match written {
+            Ok(_) => state.keep(),
+            Err(_) => state.take_back(),
+        }
+        answers.push(written);
+    }
+    let calls = answers.iter().any(Result::is_ok).then(|| save(&state, group));
+    Ok((calls, answers))
+}
+
+type Gathered = (Vec<Record>, Vec<Promise<Option<Stamp>>>, Option<Job>);
+
+/// What is waiting, up to a bound, and the job with which the next group begins. A deletion has a group of its own.
+fn gather(first: Job, jobs: &mut UnboundedReceiver<Job>) -> Gathered {
+    let is_alone = |job: &Job| matches!(job.record, Record::Delete(_));
+    let (mut bytes, alone) = (first.record.bytes(), is_alone(&first));
+    let (mut records, mut promises) = (vec![first.record], vec![first.promise]);
+    while !alone && records.len() < GROUP && bytes < GROUP_BYTES {
+        match jobs.try_recv() {
+            Ok(job) if is_alone(&job) => return (records, promises, Some(job)),
+            Ok(job) => {
+                bytes = bytes.saturating_add(job.record.bytes());
+                records.push(job.record);
+                promises.push(job.promise);
+            }
+            Err(_) => break,
+        }
+    }
+    (records, promises, None)
+}

@@ -1,0 +1,183 @@
+//! A PostgreSQL server of the tests' own: on a Unix socket in a folder of its own, and ended when the test program ends, however it ends.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use store_postgres::Postgres;
+
+/// Where Debian's packages put a version's programs.
+const VERSIONS: &str = "/usr/lib/postgresql";
+
+/// How long a server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ends the server and removes its folder when its input ends: the test program has the other end of the pipe, and loses it with its life.
+const WATCH: &str = r#"
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=on -c max_connections=200 -c shared_buffers=32MB \
+        >"$2/log" 2>&1 </dev/null &
+    server=$!
+    read -r _
+    kill -QUIT $server 2>/dev/null
+    wait $server
+    [ -e "$2/keep" ] || rm -rf "$2"
+"#;
+
+static SHARED: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+
+/// A server.
+pub struct Server {
+    programs: PathBuf,
+    folder: PathBuf,
+    account: Option<(u32, u32)>,
+    watch: Child,
+}
+
+/// The server that all tests of a program share. None, and a word about that, where PostgreSQL is not installed.
+pub fn shared() -> Option<&'static Server> {
+    SHARED.as_ref()
+}
+
+impl Server {
+    /// Starts a server of its own.
+    pub fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            // Past the capture that swallows what a passing test prints.
+            std::io::stderr().write_all(b"NOT RUN: postgresql is not installed\n").unwrap();
+            return None;
+        };
+        let folder = tempfile::Builder::new().prefix("pp-pg").tempdir().unwrap().keep();
+        let account = account();
+        if let Some((user, group)) = account {
+            chown(&folder, Some(user), Some(group)).unwrap();
+        }
+        let data = folder.join("data");
+        let made = as_account(account, Command::new(programs.join("initdb")))
+            .args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"])
+            .arg(&data)
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let watch = watch(&programs, &folder, account);
+        let server = Self { programs, folder, account, watch };
+        server.wait_until_it_answers();
+        Some(server)
+    }
+
+    /// The URL of a new schema in this server, migrated.
+    pub fn schema(&self) -> String {
+        let url = self.empty_schema();
+        Postgres::migrate(&url).unwrap();
+        url
+    }
+
+    /// The URL of a new schema in this server, with nothing in it.
+    pub fn empty_schema(&self) -> String {
+        let name = format!("t{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
+        self.sql(&format!("CREATE SCHEMA {name}"));
+        format!("{}?options=-csearch_path%3D{name}", self.url())
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        let host = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{host}/postgres")
+    }
+
+    /// What a statement answers.
+    pub fn sql(&self, statement: &str) -> String {
+        let ran = self.psql(statement);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    }
+
+    fn psql(&self, statement: &str) -> std::process::Output {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-A", "-t", "-U", "postgres", "-d", "postgres", "-c", statement])
+            .arg("-h")
+            .arg(&self.folder);
+        psql.output().unwrap()
+    }
+
+    /// Kills it with SIGKILL, as a crash of the machine would.
+    pub fn kill(&mut self) {
+        fs::write(self.folder.join("keep"), "").unwrap();
+        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        let pids = children.split_whitespace().chain([&*pid]);
+        let _ = Command::new("kill").arg("-KILL").args(pids).status().unwrap();
+        drop(self.watch.stdin.take());
+        self.watch.wait().unwrap();
+    }
+
+    /// Starts it again.
+    pub fn restart(&mut self) {
+        let _ = fs::remove_file(self.folder.join("keep"));
+        self.watch = watch(&self.programs, &self.folder, self.account);
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&self) {
+        let end = Instant::now() + PATIENCE;
+        while !self.psql("SELECT 1").status.success() {
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < end, "the server does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.folder.join("keep"));
+        drop(self.watch.stdin.take());
+        let _ = self.watch.wait();
+    }
+}
+
+fn watch(programs: &Path, folder: &Path, account: Option<(u32, u32)>) -> Child {
+    let mut watch = as_account(account, Command::new("sh"));
+    watch.args(["-c", WATCH, "sh"]).arg(programs).arg(folder).current_dir(folder);
+    // Of a group of its own: an interrupt at the terminal is for the test program, and ends the server by its pipe.
+    watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
+}
+
+/// The programs of the newest version that is installed.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(VERSIONS).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let mut whole: Vec<_> = versions
+        .filter(|bin| ["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file()))
+        .collect();
+    whole.sort();
+    whole.pop()
+}
+
+/// The server refuses to run as root: another account, where this is root.
+fn account() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let accounts = fs::read_to_string("/etc/passwd").unwrap();
+    let of = |name: &str| {
+        let line = accounts.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut numbers = line.split(':').skip(2).take(2).map(|number| number.parse::<u32>().unwrap());
+        Some((numbers.next()?, numbers.next()?))
+    };
+    Some(of("postgres").or_else(|| of("nobody")).unwrap())
+}
+
+fn as_account(account: Option<(u32, u32)>, mut command: Command) -> Command {
+    if let Some((user, group)) = account {
+        command.uid(user).gid(group);
+    }
+    command
+}
