@@ -1,9 +1,11 @@
 //! A data folder that is not there, or not whole: what makes one, and what refuses to.
 
+use crate::support;
 use crate::support::cli::*;
 use crate::support::commands::{every, stopped};
 use crate::support::worker::{Worker, decider, fails, succeeds};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -109,6 +111,40 @@ fn a_freeze_says_whom_it_is_for_and_a_tenant_that_is_not_there_is_an_error() {
     decider(data.path(), "alice");
     succeeds(data.path(), &["deciders", "add", "alice", "--role", "release", "--tenant", "planned"]);
     freeze(&["--tenant", "planned"]);
+}
+
+#[test]
+fn a_folder_that_is_read_only_can_be_read_and_says_once_why_it_is_not_written() {
+    let here = TempDir::new().unwrap();
+    let (data, guest) = (here.path().join("data"), support::guest_path("tenant-workflow"));
+    let (folder, guest) = (data.display().to_string(), guest.display().to_string());
+    let ordinary = |words: &[&str]| -> Ran {
+        let program = [&[env!("CARGO_BIN_EXE_pp-host"), "--data", &folder], words].concat();
+        support::child::as_ordinary_account(&program).output().unwrap().into()
+    };
+    assert_eq!(ordinary(&["run", &guest]).code, Some(0));
+    fs::set_permissions(&data, Permissions::from_mode(0o555)).unwrap();
+    for words in [&["run", &guest][..], &["work"], &["freeze", "--reason", "r"]] {
+        let refused = ordinary(words);
+        assert_eq!(refused.code, Some(1), "{words:?}");
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+        assert!(refused.stderr.contains("chmod u+w"), "{}", refused.stderr);
+    }
+    for words in [&["instances", "list"][..], &["audit"], &["receipts", "list"], &["deployments"]] {
+        let read = ordinary(words);
+        assert!(read.code == Some(0) && !read.stdout.is_empty(), "{words:?}: {}", read.stderr);
+    }
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(here.path(), Permissions::from_mode(0o555)).unwrap();
+    let elsewhere = here.path().join("new").display().to_string();
+    let program = [env!("CARGO_BIN_EXE_pp-host"), "--data", &elsewhere, "run", &guest];
+    let refused: Ran = support::child::as_ordinary_account(&program).output().unwrap().into();
+    fs::set_permissions(here.path(), Permissions::from_mode(0o700)).unwrap();
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("name another with --data"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -407,6 +407,61 @@ fn the_main_job_is_done_under_low_limits_of_the_process() {
 }
 
 #[test]
+fn the_main_job_is_done_on_one_processor_and_by_an_ordinary_account() {
+    for limited in [support::child::on_one_processor, support::child::as_ordinary_account] {
+        let data = TempDir::new().unwrap();
+        let (program, data) = (env!("CARGO_BIN_EXE_pp-host"), data.path().display().to_string());
+        let guest = support::guest_path("tenant-workflow").display().to_string();
+        let ran: cli::Ran = limited(&[program, "--data", &data, "run", &guest]).output().unwrap().into();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+}
+
+/// The refusal of what only compiling shows is the instance's end: who submits it does not wait for that.
+#[test]
+fn what_is_refused_after_it_was_submitted_is_its_instance_s_end() {
+    let (data, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let guest = folder.path().join("composed.wasm");
+    fs::write(&guest, with_entrypoint(COMPOSED)).unwrap();
+    let submitted = cli::run(data.path(), &["submit", &guest.display().to_string(), "--id", "composed"]);
+    assert_eq!(submitted.code, Some(0), "{}", submitted.stderr);
+    assert_eq!(cli::run(data.path(), &["resume", "composed"]).code, Some(1));
+    let shown = cli::run(data.path(), &["instances", "show", "composed"]).stdout;
+    assert!(shown.contains("errored") && shown.contains("\"refused\""), "{shown}");
+    assert!(shown.contains("no function run"), "why: {shown}");
+}
+
+/// A terminal of util-linux: elsewhere the test says that it did not run.
+#[test]
+fn compiling_is_told_on_a_terminal_and_nowhere_else() {
+    if !support::installed(&["script"]) {
+        return;
+    }
+    let (data, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let guest = folder.path().join("bomb.wasm");
+    fs::write(&guest, bomb()).unwrap();
+    let (data, guest) = (data.path().display().to_string(), guest.display().to_string());
+    let words =
+        [env!("CARGO_BIN_EXE_pp-host"), "--data", &data, "run", &guest, "--limit", "compile-wall-seconds=3"];
+    let typed = words.join(" ");
+    let mut terminal = Command::new("script");
+    let terminal = terminal.args(["--quiet", "--return", "--command", &typed, "/dev/null"]);
+    let shown: cli::Ran = terminal.stdin(std::process::Stdio::null()).output().unwrap().into();
+    assert_eq!(shown.code, Some(1), "{}", shown.stdout);
+    let line = "\r\x1b[Kcompiling 0.3 MB, once for this component: 1 s\r\x1b[K";
+    assert!(shown.stdout.contains(line), "{:?}", shown.stdout);
+    let (_, refused) = shown.stdout.rsplit_once("\x1b[K").unwrap();
+    assert!(refused.starts_with("pp-host: ") && refused.contains("compile-wall-seconds"), "{refused:?}");
+    let piped: cli::Ran = Command::new(words[0]).args(&words[1..]).output().unwrap().into();
+    assert_eq!(
+        (piped.code, piped.stderr.contains("once for this component")),
+        (Some(1), false),
+        "{}",
+        piped.stderr
+    );
+}
+
+#[test]
 fn a_file_that_may_not_grow_is_an_error_in_words() {
     let data = TempDir::new().unwrap();
     let ran: cli::Ran = Command::new("sh")

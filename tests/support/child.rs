@@ -1,6 +1,9 @@
 //! Child processes: this test program, which runs one test there and can be killed; and any program with a limit of its own.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use rustix::thread::{
+    CapabilitySet, CpuSet, remove_capability_from_bounding_set, sched_getaffinity, sched_setaffinity,
+};
 use std::env;
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
@@ -9,6 +12,10 @@ use std::process::Command;
 /// The limit that [`child`] sets, in bytes.
 const FILE_SIZE: &str = "PP_TEST_FILE_SIZE";
 const ADDRESS_SPACE: &str = "PP_TEST_ADDRESS_SPACE";
+
+/// That [`child`] gives up what root may do, or runs on one processor.
+const ORDINARY: &str = "PP_TEST_ORDINARY";
+const ONE_PROCESSOR: &str = "PP_TEST_ONE_PROCESSOR";
 
 /// The program that [`child`] becomes, and its arguments, a line each.
 const PROGRAM: &str = "PP_TEST_PROGRAM";
@@ -42,6 +49,20 @@ pub fn with_address_space(bytes: u64, program: &[&str]) -> Command {
     command
 }
 
+/// A program that may only do what its account may: permissions bind it even where this process is root.
+pub fn as_ordinary_account(program: &[&str]) -> Command {
+    let mut command = of(module_path!());
+    command.env(ORDINARY, "").env(PROGRAM, program.join("\n"));
+    command
+}
+
+/// A program on one processor.
+pub fn on_one_processor(program: &[&str]) -> Command {
+    let mut command = of(module_path!());
+    command.env(ONE_PROCESSOR, "").env(PROGRAM, program.join("\n"));
+    command
+}
+
 fn arguments(module: &str) -> [String; 3] {
     let (_program, module) = module.split_once("::").unwrap();
     ["--exact".to_owned(), "--nocapture".to_owned(), format!("{module}::child")]
@@ -56,6 +77,16 @@ fn child() {
             let limit = Rlimit { current: Some(bytes.parse().unwrap()), ..getrlimit(resource) };
             setrlimit(resource, limit).unwrap();
         }
+    }
+    if env::var_os(ORDINARY).is_some() && geteuid().is_root() {
+        for capability in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+            remove_capability_from_bounding_set(capability).unwrap();
+        }
+    }
+    if env::var_os(ONE_PROCESSOR).is_some() {
+        let (mine, mut one) = (sched_getaffinity(None).unwrap(), CpuSet::new());
+        one.set((0..CpuSet::MAX_CPU).find(|processor| mine.is_set(*processor)).unwrap());
+        sched_setaffinity(None, &one).unwrap();
     }
     let mut words = program.lines().map(OsStr::new);
     let failed = Command::new(words.next().unwrap()).args(words).exec();

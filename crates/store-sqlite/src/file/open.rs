@@ -26,11 +26,31 @@ pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
             opened => opened.and_then(|file| ownership::close_to_others(&file)).map_err(failed)?,
         }
     }
+    migrated(path).map_err(|error| read_only(error, path))
+}
+
+/// Opens a journal of any format that this program knows, in the newest.
+fn migrated(path: &Path) -> Result<Connection, StoreError> {
     check_format(&connect::plain(path)?, path)?;
     wal::check(path)?;
     let mut connection = connect::write(path)?;
     migrate(&mut connection, &deployments_beside(path))?;
     Ok(connection)
+}
+
+/// Where SQLite may write the journal and may make no file beside it, it says that the database is read-only.
+fn read_only(error: StoreError, path: &Path) -> StoreError {
+    match error {
+        StoreError::Database(error)
+            if matches!(code(&error), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) =>
+        {
+            let folder = path.parent().unwrap_or(path).to_owned();
+            let words = "this account may make no file in it: chmod u+w it, or mount it writable";
+            let error = io::Error::new(io::ErrorKind::PermissionDenied, words);
+            FolderError::Unusable { path: folder, error }.into()
+        }
+        other => other,
+    }
 }
 
 /// Opens the journal to read. A write-ahead log wants to be written to even then; where this account may not write, no process of this account writes,
