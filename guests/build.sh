@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the guests that the tests load, and writes down what they were built from. Needs the target wasm32-wasip2 and cargo-component.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 # Panic messages name source files: without the machine's folders.
 export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=registry --remap-path-prefix=$PWD=."

@@ -8,6 +8,9 @@ use engine::Status;
 use receipt::Decision;
 use serde_json::json;
 
+/// The replacements that the drill's attack `script-pollutes` makes.
+const POLLUTES: &str = include_str!("../../crates/drill/src/pollutes.js");
+
 /// Small limits, so that what has no end comes to one.
 fn limits() -> SandboxLimits {
     SandboxLimits { fuel: 3_000_000_000, memory_bytes: 32 << 20, ..SandboxLimits::default() }
@@ -76,21 +79,11 @@ fn endless_recursion_is_an_error_that_can_be_caught() {
 
 #[test]
 fn a_workflow_that_changes_the_built_ins_breaks_its_own_work_at_most() {
-    let body = "
-        const evil = () => { throw new Error('evil'); };
-        for (const [object, names] of [[Map.prototype, ['get', 'set', 'delete', 'forEach', 'has']], [JSON, ['parse', 'stringify']],
-          [Promise.prototype, ['then', 'catch', 'finally']], [Object, ['keys', 'create', 'defineProperty', 'getPrototypeOf']],
-          [String.prototype, ['slice', 'trim', 'toWellFormed']], [RegExp.prototype, ['exec', 'test']], [Array, ['isArray']],
-          [Array.prototype, ['push', 'shift', 'map', 'sort']], [Number, ['isFinite']], [Date.prototype, ['getTime', 'toISOString']]])
-          for (const name of names) object[name] = evil;
-        Array.prototype[Symbol.iterator] = evil;
-        Object.prototype.toJSON = () => 'forged';
-        Array.prototype.toJSON = () => 'forged';
-        Reflect.defineProperty(Array.prototype, 0, { set: evil });
+    let works = "
         const first = await step.do('a', async () => ({ n: [1, 2] }));
         await step.sleep('b', 10);
         return { first, n: await step.do('c', { retries: { limit: 1, delay: 5 } }, async (ctx) => { if (ctx.attempt === 1) throw new TypeError('x'); return 2; }) };";
-    match end(body) {
+    match end(&format!("{POLLUTES}{works}")) {
         Status::Completed(result) => assert_eq!(result, r#"{"first":{"n":[1,2]},"n":2}"#),
         other => panic!("{other:?}"),
     }

@@ -122,7 +122,11 @@ fn built_ins() -> Vec<Attack> {
         script(
             "script-pollutes",
             "Replaces the built-in functions and prototypes that the engine's own code could use.",
-            || POLLUTES.into(),
+            || {
+                let works = "const first = await step.do('a', async () => ({ n: [1, 2] }));
+                    return { first, n: await step.do('c', async () => 2) };";
+                format!("{POLLUTES}{works}")
+            },
             Answers(&[r#"{"first":{"n":[1,2]},"n":2}"#]),
         ),
         script(
@@ -154,19 +158,8 @@ fn built_ins() -> Vec<Attack> {
     ]
 }
 
-/// Everything that the engine's own code might call later.
-const POLLUTES: &str = "
-    const evil = () => { throw new Error('evil'); };
-    for (const [object, names] of [[Map.prototype, ['get', 'set', 'delete', 'forEach', 'has']], [JSON, ['parse', 'stringify']],
-      [Promise.prototype, ['then', 'catch', 'finally']], [Object, ['keys', 'create', 'defineProperty', 'getPrototypeOf']],
-      [String.prototype, ['slice', 'trim', 'toWellFormed']], [RegExp.prototype, ['exec', 'test']], [Array, ['isArray']],
-      [Array.prototype, ['push', 'shift', 'map', 'sort']], [Number, ['isFinite']], [Date.prototype, ['getTime', 'toISOString']]])
-      for (const name of names) object[name] = evil;
-    Array.prototype[Symbol.iterator] = evil;
-    Object.prototype.toJSON = () => 'forged';
-    Array.prototype.toJSON = () => 'forged';
-    const first = await step.do('a', async () => ({ n: [1, 2] }));
-    return { first, n: await step.do('c', async () => 2) };";
+/// Replaces everything that the engine's own code might call later.
+const POLLUTES: &str = include_str!("pollutes.js");
 
 /// Each place at which the engine's own code reads a value of the workflow's.
 const TRAPS: &str = "
