@@ -5,6 +5,8 @@ use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own
 use crate::limits::Settings;
 use crate::runtime::authority::{Authority, Changes};
 use crate::runtime::capabilities::Capabilities;
+use crate::runtime::claims::{BootTime, ClaimTable, TTL};
+use crate::runtime::hosts;
 use crate::runtime::journals::{Journals, Observer};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
@@ -14,20 +16,19 @@ use crate::runtime::remote_authority;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
 use crate::state::{HostState, Troubles};
-use crate::{Clock, Error, Host, SystemClock, ids};
+use crate::{Clock, Error, Host, StoreLocation, SystemClock, ids};
 use policy::Policy;
-use receipt::Scope;
+use receipt::{Digest, Scope};
 use sandbox::{Compiler, Sandbox, SandboxLimits};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use store::DataFolder;
-use store::{Fact, InstanceKey, Quotas, Store};
-use store_sqlite::Sqlite;
+use store::{Fact, HostSigner, InstanceKey, Quotas, Store};
 use workflow::Limits;
 
 /// Settings of a host. Every one has a default.
 pub struct Builder {
     data: PathBuf,
+    location: StoreLocation,
     absent: AbsentFolder,
     scope: Option<Scope>,
     policy: Option<Box<dyn Policy>>,
@@ -66,6 +67,7 @@ impl Builder {
     pub(crate) fn new(data: PathBuf) -> Self {
         Self {
             data,
+            location: StoreLocation::Folder,
             absent: AbsentFolder::Make,
             scope: None,
             policy: None,
@@ -82,6 +84,13 @@ impl Builder {
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
         }
+    }
+
+    /// Where the durable state is. Default: in the data folder.
+    #[must_use]
+    pub fn store(mut self, location: StoreLocation) -> Self {
+        self.location = location;
+        self
     }
 
     /// Refuses a folder that has no data. Default: a folder is made where there is none.
@@ -222,10 +231,10 @@ impl Builder {
     /// When the folder, the journal or the keys cannot be used, or one of them is missing and the others are there.
     pub fn open(self) -> Result<Host, Error> {
         let folder = match self.absent {
-            AbsentFolder::Make => DataFolder::own(&self.data)?,
-            AbsentFolder::Refuse => DataFolder::own_existing(&self.data)?,
+            AbsentFolder::Make => self.location.own_folder(&self.data)?,
+            AbsentFolder::Refuse => self.location.own_existing_folder(&self.data)?,
         };
-        let store: Arc<dyn Store> = Arc::from((self.wrap)(Box::new(Sqlite::open(&folder)?)));
+        let store: Arc<dyn Store> = Arc::from((self.wrap)(self.location.open(&folder)?));
         folder.check_keys()?;
         let (issuer, keys) = match &self.authority {
             Some(socket) => {
@@ -241,6 +250,16 @@ impl Builder {
             }
         };
         folder.finish()?;
+        let signs = match self.authority {
+            Some(_) => HostSigner::Authority,
+            None => HostSigner::Own,
+        };
+        let host = hosts::register(&*store, &folder, signs(Digest::of(keys.to_json().as_bytes())))?;
+        let claims = ClaimTable::new();
+        if self.location == StoreLocation::Folder {
+            // The owner of the folder has them all.
+            claims.renewed(BootTime::now(), &store.renew(TTL).wait()?);
+        }
         let artifacts = Arc::new(Artifacts::new(&folder.deployments()));
         let mut registry = Registry::default();
         built_in(&artifacts).into_iter().chain(self.capabilities).for_each(|one| registry.add(one));
@@ -270,6 +289,8 @@ impl Builder {
             },
             capabilities: Capabilities::new(keys, registry),
             leases: LeaseTable::new(Arc::clone(&wakeups)),
+            claims,
+            host,
             slots: RunSlots::new(),
             wakeups,
             troubles: self.troubles,

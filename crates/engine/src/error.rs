@@ -70,6 +70,16 @@ pub enum Error {
     /// Two drives of one instance.
     #[error("instance {0} is being driven already: wait until that drive ends")]
     Busy(InstanceKey),
+    /// Another host's instance.
+    #[error(
+        "another host drives instance {0}, or none does: it goes on where its host works (pp-host hosts shows which do)"
+    )]
+    DrivenElsewhere(InstanceKey),
+    /// Two hosts with private keys.
+    #[error(
+        "host {0} is on record with other keys, and receipts that one host signs would not count on the other: run pp-host authority and give every host --authority SOCKET, or copy its keys folder here"
+    )]
+    OtherKeys(String),
     /// A receipt or an attestation that could not be signed.
     #[error(transparent)]
     Issue(#[from] IssueError),

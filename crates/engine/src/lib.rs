@@ -12,6 +12,7 @@
 //! state, runtime           what they share
 //! issuer, capability       the private keys; the gate and what is behind it
 //! trust, limits, history   who may decide; every bound; an instance's past for people
+//! storage                  opening the durable state, whichever engine keeps it
 //! access                   who may ask for which operation
 //! ```
 
@@ -34,6 +35,7 @@ mod process;
 mod runtime;
 mod schedule;
 mod state;
+mod storage;
 pub mod trust;
 mod words;
 
@@ -48,6 +50,7 @@ pub use process::forbid_core_dumps;
 pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;
 pub use state::Host;
+pub use storage::{NotAStoreUrl, StoreLocation, StoreUrl};
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;
 pub use workflow::Status;

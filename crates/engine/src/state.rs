@@ -5,6 +5,7 @@ use crate::capability::{Artifacts, Gate};
 use crate::issuer::{DecisionBasis, Issued, Keyring, Request};
 use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
+use crate::runtime::claims::ClaimTable;
 use crate::runtime::journals::{Journals, Loaded, Origin};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
@@ -18,7 +19,7 @@ use crate::trust::{Judge, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
 use sandbox::Program;
 use std::sync::Arc;
-use store::{Commit, InstanceKey, Write};
+use store::{Commit, HostInfo, InstanceKey, Write};
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
@@ -32,6 +33,8 @@ pub struct Host(pub(crate) Arc<HostState>);
 pub(crate) struct HostState {
     /// Ends before the store that it reads.
     pub(crate) publisher: Publisher,
+    /// What this host is to others over the same store.
+    pub(crate) host: HostInfo,
     /// What is deployed, by its content.
     pub(crate) artifacts: Arc<Artifacts>,
     /// Told what keeps the folder of deployments from being as the rows say.
@@ -42,6 +45,7 @@ pub(crate) struct HostState {
     pub(crate) authority: Authority,
     pub(crate) capabilities: Capabilities,
     pub(crate) leases: LeaseTable,
+    pub(crate) claims: ClaimTable,
     pub(crate) slots: RunSlots,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) troubles: Troubles,

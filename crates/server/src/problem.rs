@@ -112,7 +112,7 @@ impl From<Error> for Problem {
             Error::StandsStill(..) | Error::NotStopped(..) | Error::NotEnded { .. } => {
                 (S::CONFLICT, "wrong-state")
             }
-            Error::Acting(_) | Error::Busy(_) => (S::CONFLICT, "busy"),
+            Error::Acting(_) | Error::Busy(_) | Error::DrivenElsewhere(_) => (S::CONFLICT, "busy"),
             Error::OtherInput { .. } => (S::CONFLICT, "other-input"),
             Error::SignedMeanwhile(_) => (S::CONFLICT, "changed-meanwhile"),
             Error::SignedAlready(..) | Error::SignedTooOften(_) => (S::CONFLICT, "signed-already"),

@@ -180,9 +180,10 @@ pub struct HeldShard {
 /// How the claim of a shard ended before the present one. The same in every answer for as long as the present one is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousHolder {
-    /// There was none, or its holder released it, or the present holder held it itself: no other process acts under it.
+    /// There was none, or its holder [released](crate::ClaimStore::release) it, or the present holder held it itself: no other process acts
+    /// under it.
     Finished,
-    /// Its time was over. Its holder may be in the middle of an action that it began before that.
+    /// Its time was over, or a renewal gave it up as surplus. Its holder may be in the middle of an action that it began before that.
     Expired,
 }
 

@@ -1,5 +1,6 @@
 //! The folder that everything is kept in.
 
+use crate::claim::HostId;
 use crate::error::{FolderError, StoreError};
 use crate::{files, ownership};
 use std::fs::{File, TryLockError};
@@ -16,6 +17,7 @@ use std::{fs, io};
 /// cache/           compiled code; may be deleted at any time
 /// control.sock     where the owner listens for other processes
 /// lock             held while a process owns the folder
+/// host             the host's id, where the state is in a database that several hosts share
 /// making           there until the folder is made whole for the first time
 /// ```
 #[derive(Debug)]
@@ -56,8 +58,7 @@ impl DataFolder {
     /// When it cannot be made, another account owns it or can change what is in it, another process has it, or it has data without a
     /// journal.
     pub fn own(path: &Path) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        Self::make(path)?;
         Self::take(path)
     }
 
@@ -70,7 +71,36 @@ impl DataFolder {
         Self::take(path)
     }
 
+    /// Takes the folder of a host whose state is in a database elsewhere, and makes it where there is none: keys, cache, sockets and
+    /// artifacts are in it. A journal that it has besides is not looked at.
+    ///
+    /// # Errors
+    /// As for [`own`](Self::own).
+    pub fn own_without_journal(path: &Path) -> Result<Self, StoreError> {
+        Self::make(path)?;
+        Self::lock(path, |path| match (part(path, MAKING)?, part(path, KEY_SET)?) {
+            (Part::Missing, Part::Missing) => Ok(FolderState::New),
+            (Part::Missing, _) => Ok(FolderState::Used),
+            _ => Ok(FolderState::Unfinished),
+        })
+    }
+
+    /// Looks into the folder of a host whose state is in a database elsewhere, whether or not it is there.
+    #[must_use]
+    pub fn read_without_journal(path: &Path) -> Self {
+        Self { path: path.to_owned(), state: FolderState::Used, lock: None }
+    }
+
+    fn make(path: &Path) -> Result<(), StoreError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        Ok(made.map_err(|error| FolderError::Unusable { path: path.to_owned(), error })?)
+    }
+
     fn take(path: &Path) -> Result<Self, StoreError> {
+        Self::lock(path, state)
+    }
+
+    fn lock(path: &Path, state: impl FnOnce(&Path) -> Result<FolderState, StoreError>) -> Result<Self, StoreError> {
         let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
         fs::metadata(path).and_then(|found| ownership::check_own(&found)).map_err(failed)?;
         let lock = File::options()
@@ -136,6 +166,23 @@ impl DataFolder {
             }
         };
         finished.map_err(|error| FolderError::Unusable { path: self.path.clone(), error }.into())
+    }
+
+    /// The id of the host that has the folder: `made`, and kept from then on, where it has none yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or is no id.
+    pub fn host_id(&self, made: HostId) -> Result<HostId, StoreError> {
+        let path = self.path.join("host");
+        let failed = |error| StoreError::from(FolderError::Unusable { path: path.clone(), error });
+        match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|error| failed(io::Error::other(error))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                files::replace(&path, format!("{made}\n").as_bytes(), 0o600).map_err(failed)?;
+                Ok(made)
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Where it is.

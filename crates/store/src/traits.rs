@@ -300,7 +300,8 @@ pub trait ClaimStore: Send + Sync {
     fn register(&self, host: &HostInfo) -> Answer<()>;
 
     /// Says that the [registered](Self::register) host is alive, renews its claims, claims shards that are free or whose claims are over up to
-    /// this host's fair share among the live hosts, and releases what is more than that.
+    /// this host's fair share among the live hosts, and gives up what is more than that: for the next holder, such a claim
+    /// [expired](crate::PreviousHolder::Expired).
     ///
     /// The claims that are answered last for `ttl` from the start of this call. A host that starts again under its id takes its own
     /// shards over at once: only one process at a time has the folder that the id is kept in.
@@ -309,7 +310,7 @@ pub trait ClaimStore: Send + Sync {
     /// When the state cannot be written. Claims that were answered before last as long as they did.
     fn renew(&self, ttl: Duration) -> Answer<Claims>;
 
-    /// Releases all claims: other hosts have them with their next renewal. A host that renews again has claims again.
+    /// Releases all claims: no action is under way under any of them. Other hosts have them with their next renewal. A host that renews again has claims again.
     ///
     /// # Errors
     /// When the state cannot be written. Then the claims end with their time.

@@ -5,21 +5,17 @@ use crate::issuer::{Keyring, KeyringError, Request};
 use crate::limits::Settings;
 use crate::runtime::requests;
 use crate::trust::{Judge, Recall, Trust};
-use crate::{Clock as _, Error, SystemClock, Waiting};
+use crate::{Clock as _, Error, StoreLocation, SystemClock, Waiting};
 use policy::Policy;
 use receipt::{KeySet, Scope, Timestamp};
 use std::io::ErrorKind;
 use std::path::Path;
-use store::ActStore as _;
-use store::DataFolder;
-use store::InstanceKey;
-use store::JournalStore as _;
-use store_sqlite::Sqlite;
+use store::{InstanceKey, Store};
 use workflow::RequestId;
 
 /// A data folder, opened to read.
 pub struct ReadOnlyHost {
-    store: Sqlite,
+    store: Box<dyn Store>,
     settings: Settings,
     trust: Trust,
     keys: KeySet,
@@ -33,8 +29,20 @@ impl ReadOnlyHost {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
-        let folder = DataFolder::read(data)?;
-        let store = Sqlite::open(&folder)?;
+        Self::open_at(data, &StoreLocation::Folder, policy)
+    }
+
+    /// The same over the state that is there.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn open_at(
+        data: &Path,
+        location: &StoreLocation,
+        policy: Option<Box<dyn Policy>>,
+    ) -> Result<Self, Error> {
+        let folder = location.read_folder(data)?;
+        let store = location.open(&folder)?;
         let keys = match Keyring::public(&folder.keys()) {
             // Where there are no keys there are no receipts that could make anything known.
             Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
@@ -76,8 +84,8 @@ impl ReadOnlyHost {
 
     /// The durable state.
     #[must_use]
-    pub fn store(&self) -> &Sqlite {
-        &self.store
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
     /// What the decisions here count for: a demonstration, as long as no policy and no person decides.
@@ -105,7 +113,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        requests::waiting(&self.store, self.judge()?)
+        requests::waiting(&*self.store, self.judge()?)
     }
 
     /// How a request stands.
@@ -114,17 +122,17 @@ impl ReadOnlyHost {
     /// When there is none of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.asked(id)?;
-        requests::standing(&self.store, self.judge()?, key, request)
+        requests::standing(&*self.store, self.judge()?, key, request)
     }
 
     fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        let (key, mut request) = requests::request(&self.store, id)?;
-        requests::recall(&mut Recall::new(&self.store, self.judge()?), &mut request)?;
+        let (key, mut request) = requests::request(&*self.store, id)?;
+        requests::recall(&mut Recall::new(&*self.store, self.judge()?), &mut request)?;
         Ok((key, request))
     }
 
     pub(super) fn reader(&self) -> Result<Reader<'_>, Error> {
-        Ok(Reader::new(&self.store, &self.settings, self.judge()?))
+        Ok(Reader::new(&*self.store, &self.settings, self.judge()?))
     }
 
     fn judge(&self) -> Result<Judge<'_>, Error> {

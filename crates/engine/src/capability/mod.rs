@@ -21,6 +21,7 @@ pub(crate) use registry::{Registry, built_in};
 
 use receipt::Digest;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use workflow::Artifact;
 
 /// One kind of action, and the code that performs it.
@@ -82,6 +83,19 @@ pub struct Execution {
     pub idempotency_key: Digest,
     /// The redemption's place among all facts: of two actions on one resource, the later redeemed has the larger number.
     pub order: u64,
+    /// Larger for every claim under which the instance is driven: a target that writes on a condition refuses an attempt of a smaller epoch
+    /// than it has seen. Always 0 where one host drives everything.
+    pub epoch: u64,
+    /// How long the action may take, from when it is begun. Another host may take the instance over afterwards, and judge an action whose
+    /// outcome it does not find by [`on_interruption`](Capability::on_interruption). None where there is no other host.
+    pub time: Option<Duration>,
+}
+
+impl Execution {
+    /// One attempt of the redemption at that place, under no claim yet.
+    pub(crate) fn new(idempotency_key: Digest, order: u64) -> Self {
+        Self { idempotency_key, order, epoch: 0, time: None }
+    }
 }
 
 /// What may be done about an interrupted effect.

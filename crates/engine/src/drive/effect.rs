@@ -6,10 +6,12 @@ use crate::capability::{
 };
 use crate::drive::driver::Driver;
 use crate::drive::spent::{SpentReceipt, idempotency_key};
+use crate::runtime::claims::ActionClaim;
 use crate::runtime::journals::Origin;
 use crate::trust::{Known, Trust, scope_of};
 use receipt::{Json, Scope, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Batch, Deployment, KeptArtifact, Precondition, ReceiptState, StoreError, StoredReceipt};
 use workflow::{ArtifactFacts, Asked, Call, Check, Effect, Entry, Invocation, Quoted};
 
@@ -152,7 +154,11 @@ impl Driver {
             ));
         };
         if interrupted && capability.on_interruption() == OnInterruption::ReportUnknown {
+            self.outlast().await?;
             return unknown("the host stopped while it acted; an operator has to look".to_owned());
+        }
+        if interrupted {
+            self.outlast().await?;
         }
         let started_at = self.inner.now()?;
         let permitted = match spent {
@@ -182,6 +188,17 @@ impl Driver {
         Ok((effect, deployment))
     }
 
+    /// Waits until an action that is found begun is not under way any more: the host that had the instance before may be in the middle of it.
+    async fn outlast(&self) -> Result<(), Error> {
+        let claims = &self.inner.claims;
+        loop {
+            match claims.unsettled_for(&self.origin.key)? {
+                Duration::ZERO => return Ok(()),
+                left => tokio::time::sleep(left).await,
+            }
+        }
+    }
+
     /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the
     /// journal has the intent and no outcome, and the next drive takes it for what it is: interrupted. It cannot begin before this has
     /// ended, as the lease are held until then.
@@ -193,15 +210,19 @@ impl Driver {
     ) -> Result<Result<Performed, PerformError>, Error> {
         let (inner, lease) = (Arc::clone(&self.inner), Arc::clone(&self.lease));
         let (call, resource) = (invocation.capability.clone(), invocation.resource.clone());
-        let artifact = invocation.artifact.clone();
+        let (artifact, key) = (invocation.artifact.clone(), self.origin.key.clone());
         let performing = tokio::task::spawn_blocking(move || {
             let _reins = lease;
             let capability = inner.capabilities.registry.called(&call, &resource)?;
-            Some(capability.perform(&permit, &artifact, attempt))
+            // The last moment at which a host that was paused sees that another one may act by now.
+            let begun = inner.claims.action(&key).map(|ActionClaim { epoch, time }| {
+                capability.perform(&permit, &artifact, Execution { epoch, time, ..attempt })
+            });
+            Some(begun)
         });
         let broke_off = |error: String| Error::Internal(format!("an action broke off: {error}"));
         let performed = performing.await.map_err(|error| broke_off(error.to_string()))?;
-        performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))
+        performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))?
     }
 
     /// The permit for a receipt that this call has spent in an earlier drive: verified once more, from what is on disk.
@@ -212,7 +233,7 @@ impl Driver {
             return Err(Error::Internal(format!("receipt {} is not redeemed", invocation.receipt)));
         };
         let receipt = found.as_ref().map(|found| &found.receipt);
-        let attempt = Execution { idempotency_key: idempotency_key(&invocation.receipt), order };
+        let attempt = Execution::new(idempotency_key(&invocation.receipt), order);
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
         let permit = self.inner.gate().check_spent(&self.claim(invocation, at), receipt, scope);

@@ -29,6 +29,7 @@ impl Host {
     /// When the host cannot go on. The journal stands; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
         let lease = self.0.leases.acquire(key)?;
+        self.0.claims.check(key)?;
         let (mut seen, mut writing) = (None, Writing::Patiently);
         loop {
             let (origin, replay, times) = self.0.read(key)?;

@@ -13,7 +13,7 @@ pub(crate) struct SpentReceipt {
 
 impl SpentReceipt {
     pub(super) fn new(receipt: ReceiptId, permit: Permit, order: u64) -> Self {
-        let attempt = Execution { idempotency_key: idempotency_key(&receipt), order };
+        let attempt = Execution::new(idempotency_key(&receipt), order);
         Self { receipt, permit, attempt }
     }
 }

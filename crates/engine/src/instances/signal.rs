@@ -13,6 +13,7 @@ use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 use store::Signed;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write, Writer};
 use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
@@ -78,7 +79,10 @@ struct PendingAppend {
 
 impl PendingAppend {
     fn write(&self) -> Write<'_> {
-        Write::Append { place: self.place.clone(), batch: &self.batch, writer: Writer::Outside }
+        // What says how an action ended is the driver's to say: another host may be in the middle of it.
+        let settles = |entry: &Entry| matches!(entry, Entry::Performed { .. });
+        let writer = if self.batch.entries.iter().any(settles) { Writer::Driver } else { Writer::Outside };
+        Write::Append { place: self.place.clone(), batch: &self.batch, writer }
     }
 }
 
@@ -327,6 +331,10 @@ impl Host {
             let key = &stand.origin.key;
             let taken = self.0.leases.acquire(key).map_err(|_| Error::Acting(key.clone()))?;
             *lease.borrow_mut() = Some(taken);
+            match self.0.claims.unsettled_for(key) {
+                Ok(Duration::ZERO) => {}
+                _ => return Err(Error::Acting(key.clone())),
+            }
             // Read once more, with the lease in hand.
             return Err(StoreError::Conflict(key.clone()).into());
         }

@@ -1,6 +1,7 @@
 //! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
 
 use crate::callers::{Caller, Callers, Deadline};
+use crate::StoreLocation;
 use crate::ids;
 use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
@@ -19,9 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use std::{fs, io};
-use store::DataFolder;
-use store::{ActStore as _, RecordedAct, StoreError, WriteStore as _};
-use store_sqlite::Sqlite;
+use store::{DataFolder, RecordedAct, Store, StoreError};
 use workflow::ReceiptId;
 
 /// How long a host may take to send its request, and again to read the answer.
@@ -79,7 +78,7 @@ impl IssuerServer {
         let keyring = {
             // Held while things are made, and free afterwards: operators say who may decide while this runs.
             let folder = DataFolder::own(data)?;
-            drop(Sqlite::open(&folder)?);
+            drop(StoreLocation::Folder.open(&folder)?);
             folder.check_keys()?;
             let seeds = [crate::random_bytes()?, crate::random_bytes()?];
             let keyring = Keyring::open(&folder.keys(), &seeds, clock.now())?;
@@ -323,15 +322,15 @@ impl IssuerServer {
         Ok(trust)
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Sqlite) -> Result<T, StoreError>) -> Result<T, IssueError> {
+    fn look<T>(&self, look: impl FnOnce(&dyn Store) -> Result<T, StoreError>) -> Result<T, IssueError> {
         let folder = DataFolder::read(&self.data).map_err(refused)?;
-        look(&Sqlite::open(&folder).map_err(refused)?).map_err(refused)
+        look(&*StoreLocation::Folder.open(&folder).map_err(refused)?).map_err(refused)
     }
 
     /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
     fn say(&self, act: Act, at: Timestamp) -> Result<(), IssueError> {
         let folder = DataFolder::own_existing(&self.data).map_err(refused)?;
-        let store = Sqlite::open(&folder).map_err(refused)?;
+        let store = StoreLocation::Folder.open(&folder).map_err(refused)?;
         let mut trust = Trust::default();
         trust.extend(&store.acts(0).wait().map_err(refused)?).map_err(refused)?;
         trust.apply(at, &act).map_err(|error| IssueError::Refused(error.to_string()))?;

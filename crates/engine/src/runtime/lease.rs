@@ -68,6 +68,14 @@ impl LeaseTable {
         }
     }
 
+    /// Has every drive of an instance that is meant unwind its guest.
+    pub(crate) fn interrupt_all(&self, is_meant: impl Fn(&InstanceKey) -> bool) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys: Vec<_> = held.keys().filter(|key| is_meant(key)).cloned().collect();
+        drop(held);
+        keys.iter().for_each(|key| self.interrupt(key));
+    }
+
     /// How many instances are driven.
     pub(crate) fn len(&self) -> usize {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).len()

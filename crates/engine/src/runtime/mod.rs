@@ -2,7 +2,9 @@
 
 pub(crate) mod authority;
 pub(crate) mod capabilities;
+pub(crate) mod claims;
 pub(crate) mod due;
+pub(crate) mod hosts;
 pub(crate) mod journals;
 pub(crate) mod lease;
 pub(crate) mod previews;

@@ -1,7 +1,8 @@
 //! Driving whatever is due, until told to stop.
 //!
 //! What is due is found in the agenda, by index: when the work begins, when the time of the next one comes, and when more was due than
-//! is kept in memory. What becomes due in this process rings the bell. Nothing is polled, and an instance that waits costs nothing here.
+//! is kept in memory. What becomes due in this process rings the bell. In a folder, nothing is polled, and an instance that waits costs
+//! nothing here. Where several hosts share a store, each drives the shards that it has claimed, and looks for what others have appended.
 //!
 //! ```text
 //!   agenda ──refill──► ready: a queue a tenant ──round robin──► drives, so many at once ──► parked, ended, or in trouble
@@ -9,6 +10,7 @@
 //!   ▲ created, decided                                                 └── due again ──► ready
 //! ```
 
+mod claims;
 mod queue;
 mod retention;
 mod worker;
@@ -41,10 +43,14 @@ impl Host {
     /// When the agenda cannot be read. What goes wrong with one instance is told to [`Builder::trouble`](crate::Builder::trouble), and
     /// the instance is tried again later.
     pub async fn work(&self, pace: WorkerOptions, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        claims::begin(self).await?;
         let kept = retention::keep(self);
-        tokio::select! {
+        let worked = tokio::select! {
             worked = Worker::new(self, pace).run(stop) => worked,
             never = kept => never.map(|never| match never {}),
-        }
+            never = claims::renew(self) => match never {},
+        };
+        claims::end(self).await;
+        worked
     }
 }

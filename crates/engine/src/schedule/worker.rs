@@ -1,5 +1,6 @@
 //! One span of work.
 
+use crate::runtime::claims::ClaimTable;
 use crate::runtime::due::agenda;
 use crate::schedule::WorkerOptions;
 use crate::schedule::queue::ReadyQueue;
@@ -17,6 +18,9 @@ const KEPT_READY: u32 = 256;
 
 /// How long an instance in trouble is left alone: doubled each time, between these.
 const ASIDE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// How often it is looked for what other hosts have told this host's instances.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How long nothing is driven when the store does not take writes.
 const STORE_ASIDE: Duration = Duration::from_secs(1);
@@ -72,6 +76,7 @@ impl<'a> Worker<'a> {
                 () = &mut stop => break,
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await?,
                 () = inner.wakeups.notified() => self.take_wakeups()?,
+                () = others_appended(&inner.claims) => self.look_again()?,
                 () = time => {}
             }
             if self.next.is_some_and(|next| self.is_past(next)) {
@@ -128,6 +133,15 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    /// What other hosts have told instances of this host makes them due, and wakes nobody here.
+    fn look_again(&mut self) -> Result<(), Error> {
+        match self.look() {
+            // The database is away. What is begun is not gone on with, and what is due stays due.
+            Err(Error::Store(StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)) => Ok(()),
+            looked => looked,
+        }
+    }
+
     fn take_wakeups(&mut self) -> Result<(), Error> {
         let rung = self.host.0.wakeups.take();
         for key in rung.keys {
@@ -161,6 +175,11 @@ impl<'a> Worker<'a> {
             Err(Error::Busy(_)) => {}
             // Whoever changes it knows more than we do: look again.
             Err(Error::Store(StoreError::Conflict(_))) => self.due(key.clone()),
+            // Its shard is another host's by now, which goes on from the journal.
+            Err(Error::DrivenElsewhere(_) | Error::Store(StoreError::ClaimLost(_))) => {
+                drop(self.troubled.remove(&key));
+                return Ok(());
+            }
             // Deleted while it waited for its turn.
             Err(Error::Store(StoreError::NoInstance(_))) => drop(self.troubled.remove(&key)),
             Err(error) => self.trouble(&key, &error).await,
@@ -230,5 +249,13 @@ impl<'a> Worker<'a> {
         let all = async { while self.drives.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.pace.grace, all).await;
         self.drives.shutdown().await;
+    }
+}
+
+/// Comes back when it is time to look at what other hosts may have appended; never, where there are no others.
+async fn others_appended(claims: &ClaimTable) {
+    match claims.are_shared() {
+        true => tokio::time::sleep(LOOK_AGAIN).await,
+        false => std::future::pending().await,
     }
 }

@@ -1,0 +1,207 @@
+//! The shards that this host drives, and until when: looked at before anything is begun, on this machine's own clock.
+
+use crate::Error;
+use rustix::time::{ClockId, clock_gettime};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::{Claims, HeldShard, InstanceKey, PreviousHolder, Shard, StoreError};
+
+/// How long a claim lasts that is not renewed.
+pub(crate) const TTL: Duration = Duration::from_secs(10);
+
+/// So much of it is not used: this machine's clock and the database's may run at different speeds, and what is looked at is used a moment later.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// How long an action may take that was begun under a claim. A host that takes a shard over waits so long before it judges an action that it
+/// finds begun.
+const ACTION: Duration = Duration::from_secs(10);
+
+/// Time since the machine was started. It goes on while the machine is suspended, and no clock setting moves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BootTime(Duration);
+
+impl BootTime {
+    pub(crate) fn now() -> Self {
+        let now = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0));
+        Self(Duration::new(seconds, nanos))
+    }
+
+    fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(time))
+    }
+
+    fn until(self, later: Self) -> Duration {
+        later.0.saturating_sub(self.0)
+    }
+}
+
+/// The claims of one host.
+#[derive(Debug)]
+pub(crate) struct ClaimTable {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shards: HashMap<Shard, Held>,
+    /// Until when; none for ever.
+    until: Option<BootTime>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    epoch: u64,
+    /// From when on an action that is found begun is not under way any more.
+    settled_at: Option<BootTime>,
+}
+
+/// Under which claim an action is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActionClaim {
+    pub(crate) epoch: u64,
+    /// How long the action may take; none where no other host can take the instance over.
+    pub(crate) time: Option<Duration>,
+}
+
+impl ClaimTable {
+    /// Without a claim.
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::new(State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) }) }
+    }
+
+    /// Takes in what the store answered to a renewal that was begun at `started`. The shards that were held and are not any more.
+    pub(crate) fn renewed(&self, started: BootTime, claims: &Claims) -> Vec<Shard> {
+        let mut state = self.state();
+        let held = |claim: &HeldShard| {
+            let before = state.shards.get(&claim.shard).filter(|before| before.epoch == claim.epoch);
+            let settled_at = match claim.previous {
+                PreviousHolder::Finished => None,
+                PreviousHolder::Expired => Some(BootTime::now().after(ACTION)),
+            };
+            (claim.shard, before.copied().unwrap_or(Held { epoch: claim.epoch, settled_at }))
+        };
+        let shards: HashMap<_, _> = claims.shards.iter().map(held).collect();
+        let lost = state.shards.keys().filter(|shard| !shards.contains_key(shard)).copied().collect();
+        let usable = |valid: Duration| started.after(valid.saturating_sub(MARGIN));
+        *state = State { shards, until: claims.valid_for.map(usable) };
+        lost
+    }
+
+    /// Gives all up.
+    pub(crate) fn clear(&self) {
+        *self.state() = State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) };
+    }
+
+    /// Whether other hosts may drive what this one does not.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.state().until.is_some()
+    }
+
+    /// Whether the claims are over that this host had, so that it drives nothing.
+    pub(crate) fn are_over(&self) -> bool {
+        self.state().until.is_some_and(|until| BootTime::now() >= until)
+    }
+
+    /// How many shards are held.
+    pub(crate) fn len(&self) -> usize {
+        self.state().shards.len()
+    }
+
+    /// Says no where another host may drive the instance.
+    ///
+    /// # Errors
+    /// [`Error::DrivenElsewhere`].
+    pub(crate) fn check(&self, key: &InstanceKey) -> Result<(), Error> {
+        if self.are_shared() { self.held(key).map(drop) } else { Ok(()) }
+    }
+
+    /// Under which claim an action may begin now.
+    ///
+    /// # Errors
+    /// [`StoreError::ClaimLost`] where the claim is over.
+    pub(crate) fn action(&self, key: &InstanceKey) -> Result<ActionClaim, Error> {
+        if !self.are_shared() {
+            return Ok(ActionClaim { epoch: 0, time: None });
+        }
+        let held = self.held(key).map_err(|_| StoreError::ClaimLost(key.clone()))?;
+        Ok(ActionClaim { epoch: held.epoch, time: Some(ACTION) })
+    }
+
+    /// How long an action of the instance that is found begun may still be under way on another host.
+    ///
+    /// # Errors
+    /// [`Error::DrivenElsewhere`] where another host may drive the instance.
+    pub(crate) fn unsettled_for(&self, key: &InstanceKey) -> Result<Duration, Error> {
+        if !self.are_shared() {
+            return Ok(Duration::ZERO);
+        }
+        let settled_at = self.held(key)?.settled_at;
+        Ok(settled_at.map_or(Duration::ZERO, |at| BootTime::now().until(at)))
+    }
+
+    fn held(&self, key: &InstanceKey) -> Result<Held, Error> {
+        let state = self.state();
+        let is_over = state.until.is_some_and(|until| BootTime::now() >= until);
+        let held = state.shards.get(&key.shard()).copied().filter(|_| !is_over);
+        held.ok_or_else(|| Error::DrivenElsewhere(key.clone()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> InstanceKey {
+        InstanceKey { tenant: "acme".parse().unwrap(), instance: "i1".parse().unwrap() }
+    }
+
+    fn claims(epoch: u64, previous: PreviousHolder, valid_for: Option<Duration>) -> Claims {
+        Claims { shards: vec![HeldShard { shard: key().shard(), epoch, previous }], valid_for }
+    }
+
+    #[test]
+    fn a_host_without_a_claim_neither_drives_nor_acts() {
+        let table = ClaimTable::new();
+        assert!(matches!(table.check(&key()), Err(Error::DrivenElsewhere(_))));
+        assert!(matches!(table.action(&key()), Err(Error::Store(StoreError::ClaimLost(_)))));
+        // The claims of a folder are for ever.
+        table.renewed(BootTime::now(), &claims(0, PreviousHolder::Finished, None));
+        table.check(&key()).unwrap();
+        assert_eq!(table.action(&key()).unwrap(), ActionClaim { epoch: 0, time: None });
+    }
+
+    #[test]
+    fn a_claim_is_over_some_time_before_the_database_says_so() {
+        let table = ClaimTable::new();
+        let asked = |valid| table.renewed(BootTime::now(), &claims(7, PreviousHolder::Finished, Some(valid)));
+        asked(TTL);
+        assert_eq!(table.action(&key()).unwrap(), ActionClaim { epoch: 7, time: Some(ACTION) });
+        asked(MARGIN);
+        assert!(table.are_over() && table.check(&key()).is_err() && table.action(&key()).is_err());
+        // The answer of a renewal that was begun long ago says nothing of now.
+        table.renewed(BootTime(Duration::ZERO), &claims(7, PreviousHolder::Finished, Some(MARGIN)));
+        assert!(table.check(&key()).is_err());
+    }
+
+    #[test]
+    fn an_action_found_begun_is_judged_when_it_cannot_be_under_way_any_more() {
+        let table = ClaimTable::new();
+        table.renewed(BootTime::now(), &claims(7, PreviousHolder::Expired, Some(TTL)));
+        let first = table.unsettled_for(&key()).unwrap();
+        assert!(first > Duration::ZERO && first <= ACTION);
+        // A renewal does not begin the time again; another claim does.
+        table.renewed(BootTime::now(), &claims(7, PreviousHolder::Expired, Some(TTL)));
+        assert!(table.unsettled_for(&key()).unwrap() <= first);
+        assert_eq!(table.renewed(BootTime::now(), &claims(8, PreviousHolder::Finished, Some(TTL))), []);
+        assert_eq!(table.unsettled_for(&key()).unwrap(), Duration::ZERO);
+        let none = Claims { shards: Vec::new(), valid_for: Some(TTL) };
+        assert_eq!(table.renewed(BootTime::now(), &none), [key().shard()]);
+        assert!(matches!(table.unsettled_for(&key()), Err(Error::DrivenElsewhere(_))));
+    }
+}

@@ -1,0 +1,74 @@
+//! This host among others over the same store.
+
+use crate::{Error, ids};
+use receipt::Digest;
+use store::{DataFolder, HostId, HostInfo, HostSigner, Hosts, Store};
+
+/// Puts this host on record. Refused where another host has private keys of its own, unless this one has the same.
+pub(crate) fn register(store: &dyn Store, folder: &DataFolder, signer: HostSigner) -> Result<HostInfo, Error> {
+    let id = folder.host_id(fresh()?)?;
+    let host = HostInfo { id, name: name(), version: env!("CARGO_PKG_VERSION").to_owned(), signer };
+    check_keys(&store.hosts().wait()?, &host)?;
+    store.register(&host).wait()?;
+    // Of two that register at the same moment, each sees the other now.
+    check_keys(&store.hosts().wait()?, &host)?;
+    Ok(host)
+}
+
+/// Where hosts have private keys of their own, those are the same: the other gates would not take what one of them signs. The keys of a host
+/// that is gone stand in receipts that are not spent yet. With an authority, only hosts that work now matter: those before it left it theirs.
+fn check_keys(hosts: &Hosts, host: &HostInfo) -> Result<(), Error> {
+    let other = hosts.hosts.iter().filter(|record| record.host.id != host.id).find(|record| {
+        match (host.signer, record.host.signer) {
+            (HostSigner::Own(own), HostSigner::Own(theirs) | HostSigner::Authority(theirs)) => own != theirs,
+            (HostSigner::Authority(own), HostSigner::Own(theirs)) => record.is_alive && own != theirs,
+            // Two authorities have two pasts, which the acts on record show.
+            (HostSigner::Authority(_), HostSigner::Authority(_)) => false,
+        }
+    });
+    other.map_or(Ok(()), |record| Err(Error::OtherKeys(format!("{} ({})", record.host.id, record.host.name))))
+}
+
+fn fresh() -> Result<HostId, Error> {
+    let digest = Digest::of(&ids::random_bytes()?).to_string();
+    let id = digest.get(..16).unwrap_or_default();
+    format!("host-{id}").parse().map_err(|error: store::UnknownHostId| Error::Internal(error.to_string()))
+}
+
+/// The machine's name and this process there.
+fn name() -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let machine = if machine.trim().is_empty() { "localhost" } else { machine.trim() };
+    format!("{machine}:{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use receipt::Timestamp;
+    use store::{HostRecord, Replication};
+
+    fn host(id: &str, signer: HostSigner) -> HostInfo {
+        HostInfo { id: id.parse().unwrap(), name: "a:1".to_owned(), version: String::new(), signer }
+    }
+
+    #[test]
+    fn hosts_that_sign_themselves_have_the_same_keys() {
+        let [a, b] = [Digest::of(b"a"), Digest::of(b"b")];
+        let refused = |other: HostSigner, is_alive, own: HostSigner| {
+            let record =
+                HostRecord { host: host("other", other), shards: 0, last_seen: Timestamp::from_millis(0), is_alive };
+            let hosts = Hosts { hosts: vec![record], replication: Replication::None };
+            check_keys(&hosts, &host("own", own)).is_err()
+        };
+        assert!(refused(HostSigner::Own(a), true, HostSigner::Own(b)));
+        assert!(refused(HostSigner::Own(a), false, HostSigner::Own(b)), "its receipts are still there");
+        assert!(refused(HostSigner::Authority(a), true, HostSigner::Own(b)));
+        assert!(refused(HostSigner::Own(a), true, HostSigner::Authority(b)));
+        assert!(!refused(HostSigner::Own(a), false, HostSigner::Authority(b)));
+        assert!(!refused(HostSigner::Own(a), true, HostSigner::Own(a)));
+        assert!(!refused(HostSigner::Authority(a), true, HostSigner::Authority(b)));
+        let hosts = Hosts { hosts: Vec::new(), replication: Replication::None };
+        check_keys(&hosts, &host("own", HostSigner::Own(a))).unwrap();
+    }
+}

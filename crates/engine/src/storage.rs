@@ -1,0 +1,144 @@
+//! Where the durable state is, and opening it: the one place that names engines.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use store::{DataFolder, Store, StoreError};
+use store_sqlite::Sqlite;
+
+/// Where the durable state is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StoreLocation {
+    /// In the data folder, which one process owns.
+    #[default]
+    Folder,
+    /// In a database that several hosts share. Keys, compiled code, sockets and artifacts are in each host's own folder.
+    Database(StoreUrl),
+}
+
+/// The URL of a database, `postgres://…`. What it displays has no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreUrl(String);
+
+/// Not the URL of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the URL of a database: postgres://USER@HOST/DATABASE is one")]
+pub struct NotAStoreUrl;
+
+impl FromStr for StoreUrl {
+    type Err = NotAStoreUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotAStoreUrl> {
+        let known = ["postgres://", "postgresql://"].into_iter().any(|scheme| text.starts_with(scheme));
+        if known { Ok(Self(text.to_owned())) } else { Err(NotAStoreUrl) }
+    }
+}
+
+impl StoreUrl {
+    /// Whether it has a password in it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.to_string() != self.0
+    }
+
+    /// Makes the tables, or brings them up to date. Hosts of the version before may go on meanwhile or refuse to start again, and say so.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or is of a newer version.
+    pub fn migrate(&self) -> Result<(), StoreError> {
+        Err(unavailable(self))
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (place, options) = self.0.split_once('?').unwrap_or((&self.0, ""));
+        let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+        write!(f, "{scheme}://")?;
+        match rest.rsplit_once('@') {
+            Some((user, host)) => write!(f, "{}@{host}", user.split_once(':').map_or(user, |(user, _)| user))?,
+            None => f.write_str(rest)?,
+        }
+        let options = options.split('&').filter(|option| !option.is_empty() && !option.starts_with("password="));
+        for (number, option) in options.enumerate() {
+            write!(f, "{}{option}", if number == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
+    }
+}
+
+impl StoreLocation {
+    /// Takes a host's folder to write to, and makes it where there is none.
+    pub(crate) fn own_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
+        match self {
+            Self::Folder => DataFolder::own(data),
+            Self::Database(_) => DataFolder::own_without_journal(data),
+        }
+    }
+
+    /// Takes a host's folder to write to, where there is one. Where the state is elsewhere, a folder may begin at any time.
+    pub(crate) fn own_existing_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
+        match self {
+            Self::Folder => DataFolder::own_existing(data),
+            Self::Database(_) => DataFolder::own_without_journal(data),
+        }
+    }
+
+    /// Looks into a host's folder.
+    ///
+    /// # Errors
+    /// When the state is to be in there, and is not.
+    pub fn read_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
+        match self {
+            Self::Folder => DataFolder::read(data),
+            Self::Database(_) => Ok(DataFolder::read_without_journal(data)),
+        }
+    }
+
+    /// Opens the state, to write where the folder is owned or the state is elsewhere.
+    ///
+    /// # Errors
+    /// When it is damaged, foreign, newer than this program, or cannot be reached.
+    pub fn open(&self, folder: &DataFolder) -> Result<Box<dyn Store>, StoreError> {
+        match self {
+            Self::Folder => Ok(Box::new(Sqlite::open(folder)?)),
+            Self::Database(url) => open_database(url),
+        }
+    }
+}
+
+fn unavailable(url: &StoreUrl) -> StoreError {
+    StoreError::Unavailable(Arc::new(std::io::Error::other(format!("{url} cannot be opened by this build"))))
+}
+
+fn open_database(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+    Err(unavailable(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_displayed_of_a_url_has_no_password() {
+        for (url, displayed) in [
+            ("postgres://ann:secret@db:5432/pp?sslmode=require", "postgres://ann@db:5432/pp?sslmode=require"),
+            ("postgres://ann:se@cret@db/pp", "postgres://ann@db/pp"),
+            ("postgresql://db/pp?password=secret&user=ann&host=/run", "postgresql://db/pp?user=ann&host=/run"),
+            ("postgres://db/pp?a=b&password=secret", "postgres://db/pp?a=b"),
+        ] {
+            let parsed: StoreUrl = url.parse().unwrap();
+            assert_eq!(parsed.to_string(), displayed);
+            assert!(parsed.has_password() && !format!("{:?}", StoreLocation::Database(parsed)).contains("secret"));
+        }
+        assert!(!"postgres://ann@db/pp?host=/run".parse::<StoreUrl>().unwrap().has_password());
+        assert_eq!("mysql://db".parse::<StoreUrl>(), Err(NotAStoreUrl));
+    }
+}
