@@ -28,6 +28,7 @@ const WITHOUT: [(&str, &[&str]); 4] = [
             "deciders invite",
             "deciders confirm",
             "keys rotate",
+            "migrate",
             "keys revoke",
             "tokens create",
             "tokens revoke",

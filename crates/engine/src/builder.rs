@@ -254,7 +254,7 @@ impl Builder {
             Some(_) => HostSigner::Authority,
             None => HostSigner::Own,
         };
-        let host = hosts::register(&*store, &folder, signs(Digest::of(keys.to_json().as_bytes())))?;
+        hosts::register(&*store, &folder, signs(Digest::of(keys.to_json().as_bytes())))?;
         let claims = ClaimTable::new();
         if self.location == StoreLocation::Folder {
             // The owner of the folder has them all.
@@ -290,7 +290,6 @@ impl Builder {
             capabilities: Capabilities::new(keys, registry),
             leases: LeaseTable::new(Arc::clone(&wakeups)),
             claims,
-            host,
             slots: RunSlots::new(),
             wakeups,
             troubles: self.troubles,

@@ -19,7 +19,7 @@ use crate::trust::{Judge, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
 use sandbox::Program;
 use std::sync::Arc;
-use store::{Commit, HostInfo, InstanceKey, Write};
+use store::{Commit, InstanceKey, Write};
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
@@ -33,8 +33,6 @@ pub struct Host(pub(crate) Arc<HostState>);
 pub(crate) struct HostState {
     /// Ends before the store that it reads.
     pub(crate) publisher: Publisher,
-    /// What this host is to others over the same store.
-    pub(crate) host: HostInfo,
     /// What is deployed, by its content.
     pub(crate) artifacts: Arc<Artifacts>,
     /// Told what keeps the folder of deployments from being as the rows say.

@@ -57,10 +57,13 @@ impl fmt::Display for StoreUrl {
         let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
         write!(f, "{scheme}://")?;
         match rest.rsplit_once('@') {
-            Some((user, host)) => write!(f, "{}@{host}", user.split_once(':').map_or(user, |(user, _)| user))?,
+            Some((user, host)) => {
+                write!(f, "{}@{host}", user.split_once(':').map_or(user, |(user, _)| user))?
+            }
             None => f.write_str(rest)?,
         }
-        let options = options.split('&').filter(|option| !option.is_empty() && !option.starts_with("password="));
+        let options =
+            options.split('&').filter(|option| !option.is_empty() && !option.starts_with("password="));
         for (number, option) in options.enumerate() {
             write!(f, "{}{option}", if number == 0 { '?' } else { '&' })?;
         }
@@ -131,12 +134,17 @@ mod tests {
         for (url, displayed) in [
             ("postgres://ann:secret@db:5432/pp?sslmode=require", "postgres://ann@db:5432/pp?sslmode=require"),
             ("postgres://ann:se@cret@db/pp", "postgres://ann@db/pp"),
-            ("postgresql://db/pp?password=secret&user=ann&host=/run", "postgresql://db/pp?user=ann&host=/run"),
+            (
+                "postgresql://db/pp?password=secret&user=ann&host=/run",
+                "postgresql://db/pp?user=ann&host=/run",
+            ),
             ("postgres://db/pp?a=b&password=secret", "postgres://db/pp?a=b"),
         ] {
             let parsed: StoreUrl = url.parse().unwrap();
             assert_eq!(parsed.to_string(), displayed);
-            assert!(parsed.has_password() && !format!("{:?}", StoreLocation::Database(parsed)).contains("secret"));
+            assert!(
+                parsed.has_password() && !format!("{:?}", StoreLocation::Database(parsed)).contains("secret")
+            );
         }
         assert!(!"postgres://ann@db/pp?host=/run".parse::<StoreUrl>().unwrap().has_password());
         assert_eq!("mysql://db".parse::<StoreUrl>(), Err(NotAStoreUrl));

@@ -100,7 +100,10 @@ impl DataFolder {
         Self::lock(path, state)
     }
 
-    fn lock(path: &Path, state: impl FnOnce(&Path) -> Result<FolderState, StoreError>) -> Result<Self, StoreError> {
+    fn lock(
+        path: &Path,
+        state: impl FnOnce(&Path) -> Result<FolderState, StoreError>,
+    ) -> Result<Self, StoreError> {
         let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
         fs::metadata(path).and_then(|found| ownership::check_own(&found)).map_err(failed)?;
         let lock = File::options()

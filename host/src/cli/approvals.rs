@@ -12,7 +12,7 @@ use engine::history::RequestOutcome;
 use receipt::Scope;
 use sandbox::script::{Bundle, Kind};
 use std::io::Write;
-use store::{InstanceKey, JournalStore as _};
+use store::InstanceKey;
 use workflow::{Clipped, Escaped, QuotedWhole, RequestId, TenantId};
 
 /// What waits for a decision, and what became of what did.

@@ -11,7 +11,7 @@ use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::num::NonZeroU64;
-use store::{Deleted, Fact, InstanceKey, JournalStore as _, RecordedAct, Store};
+use store::{Deleted, Fact, InstanceKey, RecordedAct, Store};
 use workflow::{Escaped, Quoted};
 
 /// Show every fact, of one instance or of all, oldest first.
@@ -45,7 +45,7 @@ impl Audit {
         let (_folder, store) = data.read()?;
         let key = self.which.key()?;
         let mut beside = match key {
-            None => self.beside(&store)?,
+            None => self.beside(&*store)?,
             Some(_) => Vec::new(),
         }
         .into_iter()
@@ -53,7 +53,7 @@ impl Audit {
         let (mut out, mut shown) = (output::stdout(), 0);
         let mut last = self.after;
         loop {
-            let (some, is_last) = self.some(&store, key.as_ref(), last)?;
+            let (some, is_last) = self.some(&*store, key.as_ref(), last)?;
             for fact in some {
                 if self.limit.is_some_and(|limit| shown == limit.get()) {
                     complain(&format!("there are more: {}", self.next(data, key.as_ref(), last)));

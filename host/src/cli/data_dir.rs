@@ -1,15 +1,15 @@
 //! `--data`, and finding things in there by name.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
+use engine::{StoreLocation, StoreUrl};
 use sandbox::Compiler;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use store::DataFolder;
-use store::{InstanceKey, StoreError};
-use store_sqlite::Sqlite;
+use store::{DataFolder, InstanceKey, Store, StoreError, ownership};
 use workflow::{InstanceId, InvalidId, TenantId};
 
 /// The tenant where none is named.
@@ -34,6 +34,12 @@ pub(crate) struct Data {
     )]
     pub(crate) path: PathBuf,
 
+    /// The database that keeps the state of several hosts, in place of the journal in the data folder: postgres://USER@HOST/DATABASE, or
+    /// @FILE to read that from a file. A password is better in that file, in PGPASSFILE or in this variable: other accounts see a command
+    /// line.
+    #[arg(long, value_name = "URL|@FILE", env = "PP_HOST_STORE", hide_env_values = true, global = true)]
+    pub(crate) store: Option<StoreArg>,
+
     /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
     #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
     pub(crate) authority: Option<PathBuf>,
@@ -53,6 +59,11 @@ impl Data {
         if self.path != Path::new(DATA_DEFAULT) || variable.is_some_and(|value| value != DATA_DEFAULT) {
             option("--data", self.path.clone().into());
         }
+        if let Some(StoreArg(store)) = &self.store
+            && (store.starts_with('@') || store.parse().is_ok_and(|url: StoreUrl| !url.has_password()))
+        {
+            option("--store", store.into());
+        }
         if let Some(socket) = &self.authority {
             option("--authority", socket.clone().into());
         }
@@ -62,16 +73,69 @@ impl Data {
         options
     }
 
-    /// The folder and its journal, to read, while another process may be writing.
-    pub(crate) fn read(&self) -> Result<(DataFolder, Sqlite), StoreError> {
-        let folder = DataFolder::read(&self.path)?;
-        let store = Sqlite::open(&folder)?;
+    /// Where the state is.
+    pub(crate) fn location(&self) -> anyhow::Result<StoreLocation> {
+        Ok(match &self.store {
+            Some(store) => StoreLocation::Database(store.url()?),
+            None => StoreLocation::Folder,
+        })
+    }
+
+    /// Whether other hosts may work on the same state.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The folder, and the state to read, while another process may be writing.
+    pub(crate) fn read(&self) -> anyhow::Result<(DataFolder, Box<dyn Store>)> {
+        let location = self.location()?;
+        let folder = location.read_folder(&self.path)?;
+        let store = location.open(&folder)?;
         Ok((folder, store))
     }
 
     /// The folder, to write to, where there is one.
     pub(crate) fn own(&self) -> Result<DataFolder, StoreError> {
-        DataFolder::own_existing(&self.path)
+        match self.is_shared() {
+            true => DataFolder::own_without_journal(&self.path),
+            false => DataFolder::own_existing(&self.path),
+        }
+    }
+
+    /// The hosts that work on the shared state now.
+    pub(crate) fn has_workers(&self) -> anyhow::Result<bool> {
+        let hosts = self.read()?.1.hosts().wait()?.hosts;
+        Ok(hosts.iter().any(|record| record.is_alive && record.shards > 0))
+    }
+}
+
+/// A database as the command line names it. What it displays for debugging has no password, and neither has what the parser says of it.
+#[derive(Clone)]
+pub(crate) struct StoreArg(String);
+
+impl FromStr for StoreArg {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for StoreArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreArg(..)")
+    }
+}
+
+impl StoreArg {
+    /// The URL: as it stands there, or the first line of the file.
+    pub(crate) fn url(&self) -> anyhow::Result<StoreUrl> {
+        let Some(path) = self.0.strip_prefix('@') else {
+            return self.0.parse().context("--store, or PP_HOST_STORE");
+        };
+        let text =
+            ownership::read_to_string(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
+        text.lines().next().unwrap_or_default().trim().parse().with_context(|| path.to_owned())
     }
 }
 

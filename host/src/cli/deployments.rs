@@ -4,7 +4,7 @@ use crate::cli::data_dir::Data;
 use crate::cli::{Exit, json_line, output};
 use clap::Args;
 use std::io::Write as _;
-use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, RecordedDeployment};
+use store::{DeploymentFilter, DeploymentPage, RecordedDeployment};
 use workflow::Quoted;
 
 /// List deployments.

@@ -18,11 +18,13 @@ mod deployments;
 mod drill;
 mod feed;
 mod hint;
+mod hosts;
 mod inspect;
 mod instances;
 mod keys;
 mod limit;
 mod limits;
+mod migrate;
 mod moment;
 mod new;
 mod output;
@@ -126,6 +128,10 @@ enum Command {
     /// Show the keys that verify what this host signs.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Show the hosts that work on one database.
+    Hosts(hosts::ListHosts),
+    /// Make the tables of a database, or bring them up to date.
+    Migrate(migrate::Migrate),
     /// Copy the data folder to a new one, while it is in use.
     Backup(backup::Backup),
     /// Measure what durability costs on this machine.
@@ -229,6 +235,8 @@ impl Command {
             Self::Deployments(deployments) => deployments.execute(data),
             Self::Limits(limits) => limits.execute(data),
             Self::Keys(keys) => keys.execute(data),
+            Self::Hosts(hosts) => hosts.execute(data),
+            Self::Migrate(migrate) => migrate.execute(data),
             Self::Backup(backup) => backup.execute(data),
             Self::Bench(bench) => bench.execute(data),
             Self::Drill(drill) => drill.execute(),

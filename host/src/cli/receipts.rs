@@ -40,7 +40,7 @@ pub(crate) enum Receipts {
 
 impl Receipts {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let host = ReadOnlyHost::open(&data.path, None)?;
+        let host = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
         let mut out = output::stdout();
         match self {
             Self::List { json } => {

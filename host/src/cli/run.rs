@@ -7,7 +7,7 @@ use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
 use crate::cli::signals::LastWords;
 use crate::cli::transcript::Story;
-use crate::cli::{Exit, hint, progress, session};
+use crate::cli::{Exit, complain, hint, progress, session, watch};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -18,7 +18,7 @@ use engine::{Clock as _, Error, Host, Start, Status, SystemClock, Waiting, histo
 use receipt::Scope;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Fact, InstanceKey, ScheduleStore as _, StoreError, StoredReceipt};
+use store::{Fact, InstanceKey, StoreError, StoredReceipt};
 use workflow::{Quoted, Wait};
 
 /// Run a workflow until it ends or waits.
@@ -114,7 +114,7 @@ impl Resume {
         let key = self.which.key()?;
         data.read()?.1.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         if let Some(manner) = manner
-            && session::works_elsewhere(data)
+            && (data.is_shared() || session::works_elsewhere(data))
         {
             return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
         }
@@ -194,6 +194,9 @@ impl<'a> Session<'a> {
 
     /// Drives the instance, and decides what it waits for, until it ends or nobody decides.
     fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+        if self.data.is_shared() {
+            return self.follow(key);
+        }
         let last_words = LastWords::listen()?;
         last_words
             .set(format!("{key} was interrupted; what it did is recorded: go on with {}", self.go_on(key)));
@@ -231,6 +234,15 @@ impl<'a> Session<'a> {
             format_args!("{} (journal.sqlite, keys/, deployments/)", self.data),
         );
         Ok(exit)
+    }
+
+    /// Follows an instance that another host drives, or will.
+    fn follow(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+        if !self.data.has_workers()? {
+            let work = Hint::new(self.data, &["work"]);
+            complain(&format!("no host works on this database: {key} goes on as soon as one does: {work}"));
+        }
+        watch::follow_one(self.data, key, self.story.json)
     }
 
     /// Shows a request and decides it, if that is for us to do.

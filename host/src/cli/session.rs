@@ -35,6 +35,7 @@ pub(crate) fn open_to_work(
 
 fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
     let mut builder = Host::builder(&data.path)
+        .store(data.location()?)
         .settings(limits.settings(data)?)
         .compiler(data_dir::compiler()?)
         .publishing_problems(complain);
@@ -76,7 +77,7 @@ fn begins(operation: &Operation) -> bool {
 
 /// Looks into the folder, whoever owns it.
 pub(crate) fn read(data: &Data) -> anyhow::Result<ReadOnlyHost> {
-    Ok(ReadOnlyHost::open(&data.path, policy_file::load(data)?)?)
+    Ok(ReadOnlyHost::open_at(&data.path, &data.location()?, policy_file::load(data)?)?)
 }
 
 /// How long somebody else may own the folder who takes no operations: as long as most commands take, or as the owner takes to begin.
@@ -187,6 +188,10 @@ pub(crate) fn works_elsewhere(data: &Data) -> bool {
 /// How an instance goes on that can.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match works_elsewhere(data) {
+        _ if data.is_shared() => match data.has_workers() {
+            Ok(true) => format!("{key} goes on in the host that drives it"),
+            _ => format!("no host works, so {key} stands still until: {}", Hint::new(data, &["work"])),
+        },
         true => format!("{key} goes on in the process that works here"),
         false => format!(
             "no process works here, so {key} stands still until: {}",

@@ -4,7 +4,7 @@ use crate::cli::data_dir::Data;
 use crate::cli::{complain, hint};
 use engine::trust::Trust;
 use std::io::Write;
-use store::{ActStore as _, FolderError, StoreError};
+use store::{FolderError, StoreError};
 use workflow::TenantId;
 
 /// Nobody, in a folder that there is not yet.

@@ -35,47 +35,16 @@ impl Watch {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
         match self.which.key()? {
-            Some(key) => self.follow(&store, &key),
-            None => self.follow_all(&store),
+            Some(key) => follow(&*store, &key, self.json),
+            None => follow_all(&*store, self.json),
         }
     }
+}
 
-    fn follow(&self, store: &dyn Store, key: &InstanceKey) -> anyhow::Result<Exit> {
-        let mut seen: Vec<Fact> = Vec::new();
-        loop {
-            let new = store.facts_from(key, seen.len() as u64, AT_ONCE).wait()?;
-            new.iter().try_for_each(|fact| self.tell(fact))?;
-            let idle = new.is_empty();
-            seen.extend(new);
-            match end(&seen) {
-                Some(exit) if idle => return Ok(exit),
-                None if !output::is_open() => return Ok(Exit::Done),
-                None if idle => thread::sleep(LOOK),
-                _ => {}
-            }
-        }
-    }
-
-    fn follow_all(&self, store: &dyn Store) -> anyhow::Result<Exit> {
-        let mut last = store.last_seq().wait()?;
-        loop {
-            let new = store.facts_after(last, AT_ONCE).wait()?;
-            new.iter().try_for_each(|fact| self.tell(fact))?;
-            match new.last() {
-                _ if !output::is_open() => return Ok(Exit::Done),
-                Some(fact) => last = fact.seq,
-                None => thread::sleep(LOOK),
-            }
-        }
-    }
-
-    fn tell(&self, fact: &Fact) -> io::Result<()> {
-        let mut out = output::stdout();
-        match self.json {
-            true => writeln!(out, "{}", json_line(fact)?),
-            false => writeln!(out, "{}", line(fact)),
-        }
-    }
+/// Follows one instance to its end.
+pub(crate) fn follow_one(data: &Data, key: &InstanceKey, json: bool) -> anyhow::Result<Exit> {
+    let (_folder, store) = data.read()?;
+    follow(&*store, key, json)
 }
 
 /// How an instance ended, if it has.
@@ -86,5 +55,42 @@ fn end(facts: &[Fact]) -> Option<Exit> {
         Entry::Completed { .. } => Some(Exit::Done),
         Entry::Failed { .. } | Entry::Terminated { .. } => Some(Exit::Error),
         _ => None,
+    }
+}
+
+fn follow(store: &dyn Store, key: &InstanceKey, json: bool) -> anyhow::Result<Exit> {
+    let mut seen: Vec<Fact> = Vec::new();
+    loop {
+        let new = store.facts_from(key, seen.len() as u64, AT_ONCE).wait()?;
+        new.iter().try_for_each(|fact| tell(fact, json))?;
+        let idle = new.is_empty();
+        seen.extend(new);
+        match end(&seen) {
+            Some(exit) if idle => return Ok(exit),
+            None if !output::is_open() => return Ok(Exit::Done),
+            None if idle => thread::sleep(LOOK),
+            _ => {}
+        }
+    }
+}
+
+fn follow_all(store: &dyn Store, json: bool) -> anyhow::Result<Exit> {
+    let mut last = store.last_seq().wait()?;
+    loop {
+        let new = store.facts_after(last, AT_ONCE).wait()?;
+        new.iter().try_for_each(|fact| tell(fact, json))?;
+        match new.last() {
+            _ if !output::is_open() => return Ok(Exit::Done),
+            Some(fact) => last = fact.seq,
+            None => thread::sleep(LOOK),
+        }
+    }
+}
+
+fn tell(fact: &Fact, json: bool) -> io::Result<()> {
+    let mut out = output::stdout();
+    match json {
+        true => writeln!(out, "{}", json_line(fact)?),
+        false => writeln!(out, "{}", line(fact)),
     }
 }

@@ -1,7 +1,7 @@
 //! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
 
-use crate::callers::{Caller, Callers, Deadline};
 use crate::StoreLocation;
+use crate::callers::{Caller, Callers, Deadline};
 use crate::ids;
 use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};

@@ -24,7 +24,8 @@ pub(crate) struct BootTime(Duration);
 impl BootTime {
     pub(crate) fn now() -> Self {
         let now = clock_gettime(ClockId::Boottime);
-        let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0));
+        let (seconds, nanos) =
+            (u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0));
         Self(Duration::new(seconds, nanos))
     }
 
@@ -102,11 +103,6 @@ impl ClaimTable {
     /// Whether the claims are over that this host had, so that it drives nothing.
     pub(crate) fn are_over(&self) -> bool {
         self.state().until.is_some_and(|until| BootTime::now() >= until)
-    }
-
-    /// How many shards are held.
-    pub(crate) fn len(&self) -> usize {
-        self.state().shards.len()
     }
 
     /// Says no where another host may drive the instance.

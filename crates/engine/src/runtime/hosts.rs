@@ -5,7 +5,11 @@ use receipt::Digest;
 use store::{DataFolder, HostId, HostInfo, HostSigner, Hosts, Store};
 
 /// Puts this host on record. Refused where another host has private keys of its own, unless this one has the same.
-pub(crate) fn register(store: &dyn Store, folder: &DataFolder, signer: HostSigner) -> Result<HostInfo, Error> {
+pub(crate) fn register(
+    store: &dyn Store,
+    folder: &DataFolder,
+    signer: HostSigner,
+) -> Result<HostInfo, Error> {
     let id = folder.host_id(fresh()?)?;
     let host = HostInfo { id, name: name(), version: env!("CARGO_PKG_VERSION").to_owned(), signer };
     check_keys(&store.hosts().wait()?, &host)?;
@@ -56,8 +60,12 @@ mod tests {
     fn hosts_that_sign_themselves_have_the_same_keys() {
         let [a, b] = [Digest::of(b"a"), Digest::of(b"b")];
         let refused = |other: HostSigner, is_alive, own: HostSigner| {
-            let record =
-                HostRecord { host: host("other", other), shards: 0, last_seen: Timestamp::from_millis(0), is_alive };
+            let record = HostRecord {
+                host: host("other", other),
+                shards: 0,
+                last_seen: Timestamp::from_millis(0),
+                is_alive,
+            };
             let hosts = Hosts { hosts: vec![record], replication: Replication::None };
             check_keys(&hosts, &host("own", own)).is_err()
         };

@@ -137,7 +137,9 @@ impl<'a> Worker<'a> {
     fn look_again(&mut self) -> Result<(), Error> {
         match self.look() {
             // The database is away. What is begun is not gone on with, and what is due stays due.
-            Err(Error::Store(StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)) => Ok(()),
+            Err(Error::Store(StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)) => {
+                Ok(())
+            }
             looked => looked,
         }
     }
@@ -177,7 +179,7 @@ impl<'a> Worker<'a> {
             Err(Error::Store(StoreError::Conflict(_))) => self.due(key.clone()),
             // Its shard is another host's by now, which goes on from the journal.
             Err(Error::DrivenElsewhere(_) | Error::Store(StoreError::ClaimLost(_))) => {
-                drop(self.troubled.remove(&key));
+                self.troubled.remove(&key);
                 return Ok(());
             }
             // Deleted while it waited for its turn.

@@ -53,7 +53,7 @@ impl List {
             limit: self.limit,
         };
         let settings = LimitArgs::default().settings(data)?;
-        let reading = ReadOnlyHost::open(&data.path, None)?.settings(settings);
+        let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?.settings(settings);
         let View::Instances { instances, more } = reading.view(&Principal::own(), query)? else {
             anyhow::bail!("the host answered another question");
         };

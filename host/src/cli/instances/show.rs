@@ -8,7 +8,7 @@ use clap::Args;
 use engine::history::{Call, History, was_denied};
 use serde_json::{Value, json};
 use std::io::Write;
-use store::{InstanceSummary, JournalStore as _, ScheduleStore as _, StoreError};
+use store::{InstanceSummary, StoreError};
 use workflow::{Clipped, Escaped, Pending, Quoted, Status, Wait};
 
 /// Show one instance: how it stands, what it waits for, and everything it has asked for.
