@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The modules of the engine from the ground up. A module may know those before it in the list, and none after it.
-const ENGINE: [&str; 21] = [
+const ENGINE: [&str; 22] = [
+    "storage",
     "clock",
     "ids",
     "words",
@@ -32,7 +33,9 @@ const ENGINE: [&str; 21] = [
 ];
 
 /// The module behind a name that the engine's root gives out.
-const ROOT: [(&str, &str); 12] = [
+const ROOT: [(&str, &str); 14] = [
+    ("StoreLocation", "storage"),
+    ("StoreUrl", "storage"),
     ("Error", "error"),
     ("Host", "state"),
     ("Builder", "builder"),

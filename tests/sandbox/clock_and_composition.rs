@@ -8,7 +8,7 @@ use std::fs;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use store::{InstanceKey, JournalStore as _};
+use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Command, Failure, Outcome};
 

@@ -18,11 +18,11 @@ use crate::runtime::wakeups::Wakeups;
 use crate::state::{HostState, Troubles};
 use crate::{Clock, Error, Host, StoreLocation, SystemClock, ids};
 use policy::Policy;
-use receipt::{Digest, Scope};
+use receipt::{Digest, KeySet, Scope};
 use sandbox::{Compiler, Sandbox, SandboxLimits};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use store::{Fact, HostSigner, InstanceKey, Quotas, Store};
+use store::{DataFolder, Fact, HostSigner, InstanceKey, Quotas, Store};
 use workflow::Limits;
 
 /// Settings of a host. Every one has a default.
@@ -229,37 +229,17 @@ impl Builder {
     ///
     /// # Errors
     /// When the folder, the journal or the keys cannot be used, or one of them is missing and the others are there.
-    pub fn open(self) -> Result<Host, Error> {
+    pub fn open(mut self) -> Result<Host, Error> {
         let folder = match self.absent {
             AbsentFolder::Make => self.location.own_folder(&self.data)?,
             AbsentFolder::Refuse => self.location.own_existing_folder(&self.data)?,
         };
-        let store: Arc<dyn Store> = Arc::from((self.wrap)(self.location.open(&folder)?));
+        let wrap = std::mem::replace(&mut self.wrap, Box::new(|store| store));
+        let store: Arc<dyn Store> = Arc::from(wrap(self.location.open(&folder)?));
         folder.check_keys()?;
-        let (issuer, keys) = match &self.authority {
-            Some(socket) => {
-                let remote = RemoteIssuer::at(socket, self.authority_account);
-                let keys = remote_authority::join(&remote, &folder, &*store, &self.changes)?;
-                (Box::new(remote) as Box<dyn Issuer>, keys)
-            }
-            None => {
-                let seeds = [ids::random_bytes()?, ids::random_bytes()?];
-                let keyring = Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
-                let keys = keyring.keys.clone();
-                (Box::new(LocalIssuer::with(keyring)) as Box<dyn Issuer>, keys)
-            }
-        };
+        let (issuer, keys) = self.issuer(&folder, &*store)?;
         folder.finish()?;
-        let signs = match self.authority {
-            Some(_) => HostSigner::Authority,
-            None => HostSigner::Own,
-        };
-        hosts::register(&*store, &folder, signs(Digest::of(keys.to_json().as_bytes())))?;
-        let claims = ClaimTable::new();
-        if self.location == StoreLocation::Folder {
-            // The owner of the folder has them all.
-            claims.renewed(BootTime::now(), &store.renew(TTL).wait()?);
-        }
+        let claims = self.claims(&folder, &*store, &keys)?;
         let artifacts = Arc::new(Artifacts::new(&folder.deployments()));
         let mut registry = Registry::default();
         built_in(&artifacts).into_iter().chain(self.capabilities).for_each(|one| registry.add(one));
@@ -303,5 +283,29 @@ impl Builder {
         };
         state.authority.adopt_policy(&state.journals)?;
         Ok(Host(Arc::new(state)))
+    }
+    /// What signs, and the keys that verify it.
+    fn issuer(&self, folder: &DataFolder, store: &dyn Store) -> Result<(Box<dyn Issuer>, KeySet), Error> {
+        if let Some(socket) = &self.authority {
+            let remote = RemoteIssuer::at(socket, self.authority_account);
+            let keys = remote_authority::join(&remote, folder, store, &self.changes)?;
+            return Ok((Box::new(remote), keys));
+        }
+        let seeds = [ids::random_bytes()?, ids::random_bytes()?];
+        let keyring = Keyring::open(&folder.keys(), &seeds, self.clock.now())?;
+        let keys = keyring.keys.clone();
+        Ok((Box::new(LocalIssuer::with(keyring)), keys))
+    }
+
+    /// The claims that this host begins with: all for ever in a folder, none where it shares the state with other hosts.
+    fn claims(&self, folder: &DataFolder, store: &dyn Store, keys: &KeySet) -> Result<ClaimTable, Error> {
+        let claims = ClaimTable::new();
+        if self.location == StoreLocation::Folder {
+            claims.renewed(BootTime::now(), &store.renew(TTL).wait()?);
+            return Ok(claims);
+        }
+        let signs = if self.authority.is_some() { HostSigner::Authority } else { HostSigner::Own };
+        hosts::register(store, folder, signs(Digest::of(keys.to_json().as_bytes())))?;
+        Ok(claims)
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 use store::{DataFolder, Store, StoreError};
+use store_postgres::Postgres;
 use store_sqlite::Sqlite;
 
 /// Where the durable state is.
@@ -47,7 +47,7 @@ impl StoreUrl {
     /// # Errors
     /// When the database cannot be reached, or is of a newer version.
     pub fn migrate(&self) -> Result<(), StoreError> {
-        Err(unavailable(self))
+        Postgres::migrate(&self.0)
     }
 }
 
@@ -112,17 +112,9 @@ impl StoreLocation {
     pub fn open(&self, folder: &DataFolder) -> Result<Box<dyn Store>, StoreError> {
         match self {
             Self::Folder => Ok(Box::new(Sqlite::open(folder)?)),
-            Self::Database(url) => open_database(url),
+            Self::Database(url) => Ok(Box::new(Postgres::open(&url.0)?)),
         }
     }
-}
-
-fn unavailable(url: &StoreUrl) -> StoreError {
-    StoreError::Unavailable(Arc::new(std::io::Error::other(format!("{url} cannot be opened by this build"))))
-}
-
-fn open_database(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
-    Err(unavailable(url))
 }
 
 #[cfg(test)]
