@@ -151,7 +151,7 @@ impl Policy for AsksFor {
 }
 
 #[test]
-fn nobody_is_asked_where_more_people_have_to_agree_than_a_receipt_commits_to() {
+fn no_person_is_asked_where_more_people_have_to_agree_than_a_receipt_commits_to() {
     let folder = TempDir::new().unwrap();
     let host = Host::builder(folder.path()).policy(Box::new(AsksFor(33))).open().unwrap();
     let told = refused(&host, &json!({ "attack": "asks" }));

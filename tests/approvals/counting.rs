@@ -58,7 +58,7 @@ fn a_statement_in_a_role_that_is_not_asked_for_is_refused() {
     assert!(why.contains("sign with --role release"), "{why}");
     for decision in [Decision::Approved, Decision::Denied] {
         let why = refusal(place.host.sign(&request, &signed(&place, &request, ("gail", "qa", 5), decision)));
-        assert!(why.contains("gail decides as qa; nothing was recorded, and somebody else has to"), "{why}");
+        assert!(why.contains("gail decides as qa; nothing was recorded, and another person has to"), "{why}");
     }
     assert_eq!(kept(&place, &key), 0, "nothing was recorded");
     let release = signed(&place, &request, ("dora", "release", 4), Decision::Approved);
@@ -68,7 +68,7 @@ fn a_statement_in_a_role_that_is_not_asked_for_is_refused() {
 }
 
 #[test]
-fn nobody_is_asked_to_sign_what_cannot_count() {
+fn no_person_is_asked_to_sign_what_cannot_count() {
     let place = place(RELEASE);
     place.add("hugo", &["break-glass"], 6);
     let (_, request) = place.asked();
@@ -161,7 +161,7 @@ fn one_person_in_two_roles_that_are_asked_for_is_enough() {
 
 /// `keyid` is beside what is signed: whoever delivers an envelope can put anything there.
 #[test]
-fn what_nobody_signed_is_not_kept() {
+fn what_is_not_signed_is_not_kept() {
     let place = place(RELEASE);
     let (key, request) = place.asked();
     let envelope = place.envelope(&request, ("alice", 1), Decision::Approved);

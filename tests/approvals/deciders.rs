@@ -39,7 +39,7 @@ fn said(result: Result<Recorded, Error>) -> String {
 }
 
 #[test]
-fn a_person_approves_with_their_key_and_anybody_can_see_who() {
+fn a_person_approves_with_their_key_and_the_receipt_names_them() {
     let place = Place::new(None);
     let (key, request) = place.asked();
     let stored = issued(place.approve(&request, ALICE));
@@ -75,7 +75,7 @@ fn t10_a_quorum_is_of_different_people() {
 }
 
 #[test]
-fn t11_nobody_decides_about_their_own() {
+fn t11_no_person_decides_about_their_own_request() {
     let place = Place::new(None);
     let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
     let start = engine::Start {
@@ -87,14 +87,14 @@ fn t11_nobody_decides_about_their_own() {
     let request = place.waits(&key);
     for own in ["alice", "bob"] {
         let statement = place.host.statement(&request, &own.parse().unwrap(), None, Decision::Approved, None);
-        assert!(statement.unwrap_err().to_string().contains("somebody else has to"), "{own}");
+        assert!(statement.unwrap_err().to_string().contains("another person has to"), "{own}");
     }
     // Nor with a statement that was drawn up for somebody else.
     let by = "carol".parse().unwrap();
     let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
     let own = DecisionStatement { decider: "alice".parse().unwrap(), ..statement };
     let envelope = receipt::sign_decision(&own, &hand(1)).unwrap();
-    assert!(said(place.host.sign(&request, &envelope)).contains("somebody else has to"));
+    assert!(said(place.host.sign(&request, &envelope)).contains("another person has to"));
     issued(place.approve(&request, CAROL));
 }
 
@@ -332,7 +332,7 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
             place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
         place.host.review(&burning, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
     };
-    assert!(review("dora", 4).unwrap_err().to_string().contains("somebody else"));
+    assert!(review("dora", 4).unwrap_err().to_string().contains("another person"));
     review("alice", 1).unwrap();
     issued(place.approve(&waiting, BOB));
 }
@@ -611,7 +611,7 @@ fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
 }
 
 #[test]
-fn a_folder_that_was_in_earnest_is_no_demonstration_again() {
+fn a_folder_with_deciders_is_no_demonstration_again() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
     let policy = || Box::new(policy::Toml::parse(TWO).unwrap());
     drop(engine::Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap());

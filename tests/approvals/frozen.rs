@@ -53,7 +53,7 @@ fn a_policy_that_allows_approves_nothing() {
 }
 
 #[test]
-fn an_authority_signs_no_approval_whoever_asks() {
+fn an_authority_signs_no_approval_for_any_account() {
     use engine::issuer::{DecisionBasis, IssueOrder, Issuer as _, JudgingContext};
     let place = Place::new(Some("[[rule]]\nid = \"r\"\nthen = \"ask\"\n"));
     let (_, request) = place.asked();
@@ -91,7 +91,7 @@ fn a_run_in_a_frozen_demonstration_waits() {
 }
 
 #[test]
-fn nobody_decides_about_their_own_however_they_are_spelled() {
+fn no_person_decides_about_their_own_request_however_they_are_spelled() {
     let (_folder, host) = new_host();
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let start = Start {

@@ -181,7 +181,7 @@ fn another_tenant_s_approvals_make_nothing_known() {
 }
 
 #[test]
-fn what_somebody_decided_alone_makes_nothing_known() {
+fn a_break_glass_decision_makes_nothing_known() {
     let place = Place::new(Some(KNOWN));
     place.add("dora", &["break-glass"], 4);
     let (key, request) = place.asked_with(&on("a"));
@@ -357,7 +357,7 @@ fn a_review_with_a_key_that_others_had_is_none() {
     review(ALICE).unwrap();
     assert_eq!(unreviewed(), 0);
     place.say(key_revoked(1, Some(noon()))).unwrap();
-    assert_eq!(unreviewed(), 1, "somebody else may have written alice's review");
+    assert_eq!(unreviewed(), 1, "another person may have written alice's review");
     review(BOB).unwrap();
     assert_eq!(unreviewed(), 0);
     // What was reviewed before others had the key, and by who has left since, stays reviewed.

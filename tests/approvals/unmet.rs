@@ -49,7 +49,7 @@ fn a_request_that_the_people_here_cannot_decide_says_so() {
 }
 
 #[test]
-fn whoever_may_not_decide_about_their_own_is_not_counted() {
+fn a_person_who_may_not_decide_about_their_own_request_is_not_counted() {
     let place = Place::new(Some(THREE));
     let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
     let start = engine::Start {
@@ -63,7 +63,7 @@ fn whoever_may_not_decide_about_their_own_is_not_counted() {
 }
 
 #[test]
-fn a_demonstration_has_nobody_to_miss() {
+fn a_demonstration_misses_no_decider() {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
     let host = Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
     assert!(warnings(&Place { folder, host, clock }).is_empty());

@@ -286,7 +286,7 @@ fn an_operator_invites_and_confirms_a_passkey() {
         host.register_passkey(&code, &dora.create(&code.challenge())).unwrap().key_id().to_string()
     };
     assert!(succeeds(here, &["deciders", "list"]).contains("does not count yet"));
-    fails(&["deciders", "confirm", "dora", &key], "somebody else used the invitation");
+    fails(&["deciders", "confirm", "dora", &key], "another person used the invitation");
     assert!(succeeds(here, &["deciders", "confirm", "dora", &id]).contains("from now on people decide here"));
     let listed = succeeds(here, &["deciders", "list"]);
     assert!(
@@ -302,7 +302,7 @@ fn an_operator_invites_and_confirms_a_passkey() {
 }
 
 #[test]
-fn a_key_that_does_not_sign_for_somebody_is_named_as_what_it_is() {
+fn a_key_that_is_not_the_decider_s_is_named_as_what_it_is() {
     let data = TempDir::new().unwrap();
     let here = data.path();
     let keys = ["alice", "bob", "carol"].map(|name| decider(here, name));

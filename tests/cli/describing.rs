@@ -51,7 +51,7 @@ fn whatever_prints_data_prints_it_as_json() {
 }
 
 #[test]
-fn an_action_that_nobody_asked_for_is_explained() {
+fn an_action_that_was_not_requested_is_explained() {
     let data = TempDir::new().unwrap();
     let explain = |more: &[&str]| {
         let words =

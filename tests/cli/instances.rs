@@ -123,7 +123,7 @@ fn both_ways(check: fn(&Drives<'_>)) {
 const GO: &str = r#"{"event":{"name":"go","ms":3600000}}"#;
 
 #[test]
-fn an_event_reaches_whoever_waits_for_it() {
+fn an_event_reaches_the_wait_for_it() {
     both_ways(|here| {
         let id = here.submit(GO);
         here.until(&id, "wait-started");
@@ -317,7 +317,7 @@ impl Capability for Lost {
 }
 
 #[test]
-fn what_nobody_knows_is_shown_until_somebody_says_what_they_found() {
+fn an_unknown_outcome_is_shown_until_a_finding_is_recorded() {
     both_ways(|here| {
         let data = here.data();
         let id = match here {
@@ -343,7 +343,7 @@ fn what_nobody_knows_is_shown_until_somebody_says_what_they_found() {
         assert!(told.contains(&how), "{told}");
         assert_eq!(unknown["finding"], Value::Null);
         let kept = here.refused("delete", id, &[]);
-        assert!(kept.contains("nobody knows yet") && kept.contains(receipt), "{kept}");
+        assert!(kept.contains("it is unknown whether") && kept.contains(receipt), "{kept}");
         let other = ["--receipt", "rcpt_none", "--finding", "happened", "--reason", "r"];
         here.refused("resolve", id, &other);
         let found =

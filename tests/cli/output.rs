@@ -20,7 +20,7 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("authority", "prints one line when it begins, and serves until it is stopped"),
     (
         "instances resolve",
-        "takes an action of which nobody knows the end; prints through the function of the others",
+        "takes an action whose outcome is unknown; prints through the function of the others",
     ),
 ];
 
@@ -52,7 +52,7 @@ impl Tried {
         if plain.code != Some(0) {
             assert_eq!(full.code, plain.code, "{arguments:?}: a verdict stays what it is");
         }
-        let closed = onto_nobody(data, arguments);
+        let closed = onto_a_closed_pipe(data, arguments);
         assert_eq!((closed.code, &closed.stderr), (plain.code, &plain.stderr), "{arguments:?}");
     }
 }
@@ -62,7 +62,7 @@ fn onto_full(data: &Path, arguments: &[&str]) -> Ran {
     command(data, arguments).stdout(full).stderr(Stdio::piped()).output().unwrap().into()
 }
 
-fn onto_nobody(data: &Path, arguments: &[&str]) -> Ran {
+fn onto_a_closed_pipe(data: &Path, arguments: &[&str]) -> Ran {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     command(data, arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap().into()
@@ -147,7 +147,7 @@ fn those_that_look(tried: &mut Tried) {
             // Another on every run: names, times.
             "run" | "inspect" => {
                 let plain = run(data, arguments).code;
-                assert_eq!(onto_nobody(data, arguments).code, plain, "{arguments:?}");
+                assert_eq!(onto_a_closed_pipe(data, arguments).code, plain, "{arguments:?}");
                 tried.full(data, arguments);
             }
             _ => tried.both(data, arguments),
@@ -214,7 +214,7 @@ fn those_that_change(tried: &mut Tried) {
 }
 
 #[test]
-fn work_goes_on_where_nobody_can_be_told_and_says_so_at_its_end() {
+fn work_goes_on_when_its_output_is_closed_and_says_so_at_its_end() {
     let data = TempDir::new().unwrap();
     let worker = Worker::begin_onto(data.path(), fs::File::options().write(true).open("/dev/full").unwrap());
     assert_eq!(run(data.path(), &["submit", GUEST, "--id", "n"]).code, Some(0));

@@ -23,7 +23,7 @@ fn approve(data: &Path, request: &Value, key: &str) -> String {
 }
 
 #[test]
-fn what_is_submitted_waits_for_somebody_who_works() {
+fn what_is_submitted_waits_for_a_server() {
     let (data, key) = office();
     let data = data.path();
     let instance = submit(data, "tenant-workflow", &["--id", "nightly-1"]);
@@ -76,7 +76,7 @@ fn the_same_submitted_again_is_said_to_be_there_and_another_input_is_refused() {
 
 /// Whoever only looks needs nobody's leave.
 #[test]
-fn everything_can_be_looked_at_while_somebody_works() {
+fn everything_can_be_looked_at_while_a_server_runs() {
     let (data, key) = office();
     let data = data.path();
     let instance = submit(data, "tenant-workflow", &[]);
@@ -104,7 +104,7 @@ fn everything_can_be_looked_at_while_somebody_works() {
 }
 
 #[test]
-fn killed_at_any_moment_whoever_works_next_loses_nothing() {
+fn killed_at_any_moment_the_next_server_loses_nothing() {
     let (data, key) = office();
     let data = data.path();
     let names: Vec<String> = (0..8).map(|n| format!("i{n}")).collect();
@@ -148,7 +148,7 @@ fn a_drive_that_does_not_end_is_put_off() {
 }
 
 #[test]
-fn a_second_word_to_stop_waits_for_nobody() {
+fn a_second_signal_to_stop_waits_for_nothing() {
     let data = TempDir::new().unwrap();
     let data = data.path();
     submit(data, "hostile", &["--id", "spins", "--params", r#"{"attack":"spin"}"#]);
@@ -163,7 +163,7 @@ fn a_second_word_to_stop_waits_for_nobody() {
 }
 
 #[test]
-fn nobody_works_where_somebody_works() {
+fn a_second_server_is_refused_in_the_same_folder() {
     let data = TempDir::new().unwrap();
     let worker = Worker::begin(data.path());
     let second = fails(data.path(), &["work"], 1);
@@ -290,7 +290,7 @@ fn the_benchmark_measures_what_it_is_asked_to() {
 }
 
 #[test]
-fn where_nobody_decides_in_earnest_somebody_decides_for_show() {
+fn without_deciders_the_demo_decider_decides() {
     let data = TempDir::new().unwrap();
     let data = data.path();
     let worker = Worker::begin(data);
@@ -308,7 +308,7 @@ fn where_nobody_decides_in_earnest_somebody_decides_for_show() {
 }
 
 #[test]
-fn where_people_decide_nobody_decides_for_show() {
+fn where_people_decide_there_are_no_demo_decisions() {
     let (data, _key) = office();
     let data = data.path();
     let worker = Worker::begin(data);

@@ -68,7 +68,7 @@ fn the_first_wins_a_race() {
 
 /// What the guest was told stays, though what it was not told would have come first by now.
 #[test]
-fn who_won_a_race_has_won_it_for_good() {
+fn the_winner_of_a_race_stays_the_winner() {
     let desk = Desk::new();
     let racers = json!([{ "sleep": 100 }, { "event": { "name": "go", "ms": 1_000 } }]);
     let key = desk.program(&json!([{ "race": racers }, { "sleep": 50 }, { "once": { "name": "a" } }]));
@@ -155,7 +155,7 @@ fn a_request_beside_other_work_ends_in_each_of_its_ways() {
 }
 
 #[test]
-fn a_request_that_nobody_decides_lapses_in_its_own_time() {
+fn an_undecided_request_lapses_in_its_own_time() {
     let desk = Desk::new();
     let key = desk.program(&json!([{ "deploy": "app" }]));
     desk.until_due(&key);

@@ -211,7 +211,7 @@ fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
 }
 
 #[test]
-fn an_interrupted_effect_is_settled_by_whoever_ends_the_instance() {
+fn an_interrupted_effect_is_settled_when_an_operator_ends_the_instance() {
     let folder = TempDir::new().unwrap();
     run_child_until(folder.path(), "before the effect");
     let host = Host::builder(folder.path()).open().unwrap();

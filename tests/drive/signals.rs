@@ -118,7 +118,7 @@ fn an_instance_that_is_paused_in_the_middle_of_an_action_stops_after_it() {
 }
 
 #[test]
-fn nobody_ends_an_instance_in_the_middle_of_an_action() {
+fn no_operator_ends_an_instance_in_the_middle_of_an_action() {
     let acting = Acting::new();
     let refused = acting.host.terminate(&acting.key, "ops", None);
     assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");

@@ -252,7 +252,7 @@ fn a_tenant_has_no_more_drives_at_once_than_it_may() {
 }
 
 #[test]
-fn a_guest_that_never_ends_delays_nobody() {
+fn a_guest_that_never_ends_delays_no_other() {
     let sandbox =
         SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
     let floor = Floor::with(|builder| builder.sandbox(sandbox));
@@ -268,7 +268,7 @@ fn a_guest_that_never_ends_delays_nobody() {
 
 /// More of them than drives go on at once, each with some steps behind it. Whoever comes after them has many steps to do.
 #[test]
-fn guests_that_never_end_delay_nobody_however_many_they_are() {
+fn guests_that_never_end_delay_no_other_however_many_they_are() {
     const SPINNING: usize = 150;
     let sandbox =
         SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
@@ -294,7 +294,7 @@ fn guests_that_never_end_delay_nobody_however_many_they_are() {
 
 /// More actions that take long than drives go on at once, each with some steps behind it.
 #[test]
-fn actions_that_take_long_delay_nobody_however_many_they_are() {
+fn actions_that_take_long_delay_no_other_however_many_they_are() {
     const ACTING: usize = 250;
     let folder = TempDir::new().unwrap();
     let (held, _has_entered, let_go) = Held::in_folder(folder.path());

@@ -145,7 +145,7 @@ fn says(folder: &Path, words: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn whoever_talks_nonsense_gets_nothing_done_and_harms_nobody() {
+fn nonsense_on_the_socket_does_nothing_and_harms_no_other_client() {
     let (folder, host) = new_host();
     let _control = host.listen().unwrap();
     let framed = |text: &[u8]| {

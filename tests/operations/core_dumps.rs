@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use tempfile::TempDir;
 
 #[test]
-fn core_dumps_are_forbidden_for_good() {
+fn core_dumps_are_forbidden_permanently() {
     engine::forbid_core_dumps().unwrap();
     let limit = getrlimit(Resource::Core);
     assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));

@@ -75,7 +75,7 @@ fn the_command_prints_a_line_an_attack_and_nothing_that_a_terminal_obeys() {
 }
 
 #[test]
-fn an_attack_that_nobody_knows_is_an_error() {
+fn an_unknown_attack_is_an_error() {
     let data = TempDir::new().unwrap();
     let ran = cli::run(data.path(), &["drill", "no-such-attack"]);
     assert_eq!(ran.code, Some(1));

@@ -199,7 +199,7 @@ fn what_was_refused_is_refused_again_and_not_compiled_again() {
 }
 
 #[test]
-fn a_slow_component_keeps_nobody_from_another() {
+fn a_slow_component_delays_no_other() {
     let (data, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let [started, go] = ["started", "go"].map(|name| folder.path().join(name));
     for pipe in [&started, &go] {

@@ -134,7 +134,7 @@ fn a_forged_receipt_or_event_opens_nothing() {
 }
 
 #[test]
-fn nobody_outside_can_send_an_approval() {
+fn no_event_from_outside_is_an_approval() {
     let desk = script::desk();
     let body = "return (await step.waitForEvent('a', { type: 'go' })).payload;";
     let key = script::start(&desk.host, &script::workflow(body), &json!({}));

@@ -12,7 +12,7 @@ fn check(body: &str, name: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_step_that_nobody_awaits_is_an_error() {
+fn a_step_that_is_not_awaited_is_an_error() {
     check(
         "step.do('forgotten', async () => 1); return 'done';",
         "NeverAwaitedError",
@@ -31,7 +31,7 @@ fn a_step_that_nobody_awaits_is_an_error() {
 }
 
 #[test]
-fn a_rejection_that_nobody_handles_is_an_error() {
+fn an_unhandled_rejection_is_an_error() {
     check(
         "const lost = (async () => { throw new RangeError('lost'); })(); return 1;",
         "RangeError",

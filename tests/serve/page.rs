@@ -105,7 +105,7 @@ fn where_people_decide_the_page_takes_a_sign_in_and_demo_decisions_are_refused()
 }
 
 #[test]
-fn a_page_behind_a_proxy_is_nobody_s_demonstration() {
+fn a_page_behind_a_proxy_is_no_demonstration() {
     let url = "https://approve.example.com".parse().unwrap();
     let served = Served::begin_with(
         tempfile::TempDir::new().unwrap(),

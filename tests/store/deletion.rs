@@ -55,7 +55,7 @@ fn everything_but_receipts_goes_and_is_given_back() {
 }
 
 #[test]
-fn a_component_stays_as_long_as_somebody_has_it() {
+fn a_component_stays_as_long_as_an_instance_has_it() {
     let (folder, host) = new_host();
     let mine = start_for(&host, "acme", "paces", "{}");
     let theirs = start_for(&host, "globex", "paces", r#"{"steps":1}"#);
@@ -96,7 +96,7 @@ fn no_place_is_given_out_twice_and_no_time_runs_backwards() {
 }
 
 #[test]
-fn what_was_decided_alone_stays_until_somebody_has_looked_at_it() {
+fn a_break_glass_decision_stays_until_it_is_reviewed() {
     let place = Place::new(None);
     place.add("dora", &["break-glass"], 4);
     let (key, request) = place.asked();
@@ -234,7 +234,7 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
 
 /// Whoever works when its time comes does not have to begin anew.
 #[test]
-fn what_becomes_old_enough_while_somebody_works_goes_then() {
+fn what_becomes_old_enough_while_a_server_runs_is_deleted_then() {
     let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
     let (folder, clock) = (TempDir::new().unwrap(), Hands(hands));
     let settings = Settings::parse(Path::new("pp-host.toml"), "[limits]\nretention = \"1d\"\n").unwrap();

@@ -138,7 +138,7 @@ fn of_two_writers_at_one_place_in_one_group_one_wins() {
 
 /// Some lend their threads and some hand over: whoever is first writes, and one of them wins.
 #[test]
-fn whoever_waits_on_a_thread_of_its_own_writes_like_everybody() {
+fn a_writer_that_waits_on_its_own_thread_writes_like_all_others() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     create(&store, "a").wait().unwrap();

@@ -30,11 +30,16 @@ fn asking() -> Vec<Attack> {
             "it still waits",
             undecided,
         ),
-        shared("invented-request", "Approves a request that nobody made.", "there is no request", |ground| {
-            Ok(Ending::of(
-                ground.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id),
-            ))
-        }),
+        shared(
+            "invented-request",
+            "Approves a request that was never made.",
+            "there is no request",
+            |ground| {
+                Ok(Ending::of(
+                    ground.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id),
+                ))
+            },
+        ),
         shared(
             "decided-twice",
             "Approves what has been denied.",

@@ -124,7 +124,7 @@ impl fmt::Display for Refusal {
             Self::Words(words) => write!(f, "“{words}”"),
             Self::Ends(name, words) => write!(f, "the instance is ended, `{name}`: “{words}”"),
             Self::Gate(check) => write!(f, "by the gate's {check} check"),
-            Self::Answers(words) => write!(f, "the workflow goes on, and is told `{}`", words.join("`, `")),
+            Self::Answers(words) => write!(f, "the workflow goes on, and gets `{}`", words.join("`, `")),
         }
     }
 }

@@ -158,7 +158,7 @@ fn sizes() -> Vec<Attack> {
         guest("deep-evidence", "Evidence nested 20 000 deep.", Ends("invalid", "the evidence is not JSON")),
         with(
             "evidence-as-deep-as-a-receipt",
-            "Evidence that is read by itself, and with a request around it no more: nobody could decide about it.",
+            "Evidence that is within the bounds alone and beyond them inside a request, which could not be decided.",
             Some(r#"{"attack":"asks","levels":126}"#),
             Answers(&["nested deeper than the 125 levels that a receipt has room for"]),
         ),

@@ -46,7 +46,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         folder(
             "readable-key",
-            "Lets everybody read the issuer's key.",
+            "Lets every account read the issuer's key.",
             Refusal::Words("so others can read it"),
             |ground| {
                 reopened(ground, |data| {
@@ -96,7 +96,7 @@ fn more_attacks() -> Vec<Attack> {
         ),
         folder(
             "writable-folder",
-            "Lets everybody put files into the data folder.",
+            "Lets every account put files into the data folder.",
             Refusal::Words("lets other accounts change it"),
             |ground| {
                 reopened(ground, |data| Ok(fs::set_permissions(data, fs::Permissions::from_mode(0o777))?))
@@ -104,7 +104,7 @@ fn more_attacks() -> Vec<Attack> {
         ),
         folder(
             "writable-keys",
-            "Lets everybody put keys into the folder of the keys.",
+            "Lets every account put keys into the folder of the keys.",
             Refusal::Words("lets other accounts change it"),
             |ground| {
                 reopened(ground, |data| {

@@ -42,7 +42,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         where_people_decide(
             "endless-words",
-            "Gives a megabyte as the reason of a withdrawal, to be kept for good.",
+            "Gives a megabyte as the reason of a withdrawal, to be kept permanently.",
             "at most 4096 are kept",
             |ground| {
                 let (_, request) = ground.victim()?;

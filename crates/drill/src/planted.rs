@@ -43,14 +43,14 @@ fn forged() -> Vec<Attack> {
             refusal: Refusal::Words("is damaged"),
             ..planted(
                 "invented-decision",
-                "A decision that nobody made, put into the journal for the host to sign.",
+                "A decision that no person made, put into the journal for the host to sign.",
                 Check::Verification,
                 |ground| invented(ground, 1),
             )
         },
         planted(
             "invented-receipt",
-            "A decision and a receipt that nobody made, put into the journal.",
+            "A decision and a receipt that were never made, put into the journal.",
             Check::Verification,
             |ground| invented(ground, 2),
         ),

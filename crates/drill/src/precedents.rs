@@ -89,7 +89,7 @@ fn permission(ground: Fixture) -> Result<Ending, Obstacle> {
 
 fn ended(ground: &Fixture) -> Result<Ending, Obstacle> {
     match goes_ahead(ground, OTHER)? {
-        true => Ok(Ending::Through("it was deployed, and nobody was asked".to_owned())),
+        true => Ok(Ending::Through("it was deployed, and no person was asked".to_owned())),
         false => Ok(Ending::Refused("it waits for people".to_owned())),
     }
 }

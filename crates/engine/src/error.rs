@@ -39,7 +39,7 @@ pub enum Error {
     #[error("instance {0} is {1} already: it stands still until it is resumed")]
     StandsStill(InstanceKey, String),
     /// Nothing to resume.
-    #[error("instance {0} is {1}, and nobody has stopped it: there is nothing to resume")]
+    #[error("instance {0} is {1}, and not stopped: there is nothing to resume")]
     NotStopped(InstanceKey, String),
     /// In the middle of an action.
     #[error(
@@ -112,7 +112,7 @@ pub enum Error {
         state: String,
     },
     /// A decision about one's own request.
-    #[error("{0} acts in request {1} and cannot decide about it: somebody else has to")]
+    #[error("{0} acts in request {1} and cannot decide about it: another person has to")]
     SelfApproval(String, RequestId),
     /// A demo decision where people decide.
     #[error(
@@ -184,7 +184,7 @@ pub enum Error {
         "{decider}'s decision cannot count: the policy says {asked}, and {decider} decides as {}{}",
         listed(roles),
         better.as_ref().map_or_else(
-            || "; nothing was recorded, and somebody else has to decide".to_owned(),
+            || "; nothing was recorded, and another person has to decide".to_owned(),
             |role| format!("; nothing was recorded, sign with --role {role}")
         )
     )]
@@ -212,7 +212,9 @@ pub enum Error {
     #[error(transparent)]
     TooLong(#[from] TooLong),
     /// Two at the same moment.
-    #[error("somebody else has signed about {0} meanwhile: nothing was recorded; look at it and try again")]
+    #[error(
+        "another signature about {0} came first: nothing was recorded; look at the request and try again"
+    )]
     SignedMeanwhile(RequestId),
     /// More statements than are kept.
     #[error(
@@ -238,7 +240,7 @@ pub enum Error {
     },
     /// An action of which its outcome is unknown.
     #[error(
-        "nobody knows yet whether what receipt {receipt} permitted was done: look, and say so first (pp-host instances resolve {key} --receipt {receipt} --finding FINDING --reason WORDS)"
+        "it is unknown whether what receipt {receipt} permitted was done: look at the target, and record the finding first (pp-host instances resolve {key} --receipt {receipt} --finding FINDING --reason WORDS)"
     )]
     Unresolved {
         /// The instance.

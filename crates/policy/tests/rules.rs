@@ -177,7 +177,7 @@ fn what_is_allowed_and_probably_not_meant_is_warned_of() {
     for (text, warning) in [
         (
             "[default]\nthen = \"allow\"",
-            "line 1: every action that no rule matches is allowed, and nobody is asked",
+            "line 1: every action that no rule matches is allowed, and no person is asked",
         ),
         (
             "[[rule]]\nid = \"a\"\nthen = \"allow\"\n[[rule]]\nid = \"b\"\ntenant = \"acme\"\nthen = \"ask\"",

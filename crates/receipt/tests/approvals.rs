@@ -64,7 +64,7 @@ fn envelopes(statements: &[&VerifiedDecision]) -> Option<Json> {
 }
 
 #[test]
-fn whoever_opens_a_receipt_reverifies_the_person() {
+fn opening_a_receipt_verifies_the_person_again() {
     let opened = open(&draft());
     let approvals = opened.approvals().unwrap();
     assert_eq!(approvals, [sign_decision(&good(), &alice()).unwrap()]);
@@ -314,7 +314,7 @@ fn an_auditor_asks_about_then_and_a_gate_about_now() {
 }
 
 #[test]
-fn a_policys_receipt_needs_nobody_and_proves_nobody() {
+fn a_policys_receipt_needs_no_person_and_proves_none() {
     let opened = open(&by_policy(draft()));
     assert_eq!(verify_approvals(&opened, &DeciderSet::new(), Judged::AsIssued), Ok(vec![]));
     assert_eq!(opened.approvals(), Ok(vec![]));
@@ -486,7 +486,7 @@ fn a_decision_is_made_while_its_request_is_open_as_the_request_says() {
 }
 
 #[test]
-fn whoever_opens_a_receipt_sees_that_a_decision_is_older_than_its_request() {
+fn opening_a_receipt_shows_that_a_decision_is_older_than_its_request() {
     let asked = open_between("2026-11-23T08:59:31.000Z", "2026-11-23T09:59:30.000Z");
     let backdated = signed(&statement(&asked, Decision::Approved));
     let bound =

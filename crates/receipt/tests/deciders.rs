@@ -224,7 +224,7 @@ fn what_is_withdrawn_later_counted_then_and_does_not_count_now() {
 }
 
 #[test]
-fn nobodys_key_does_not_count() {
+fn a_key_of_no_person_does_not_count() {
     let id = key(8).key_id();
     assert_eq!(set().standing_as_decided(id, at(DECIDED)), Err(NotCounted::UnknownKey(id)));
     assert!(set().key(id).is_none());

@@ -123,7 +123,7 @@ fn other_roles_and_other_requests_do_not_count() {
 }
 
 #[test]
-fn enough_denials_deny_whoever_approves() {
+fn enough_denials_deny_despite_approvals() {
     let approvals = [says(0, 0, true), says(1, 0, true)];
     let with = |denials: &[usize]| {
         let denials = denials.iter().map(|person| says(*person, 0, false));
@@ -134,7 +134,7 @@ fn enough_denials_deny_whoever_approves() {
 }
 
 #[test]
-fn whoever_approved_and_denied_has_denied() {
+fn a_person_who_approved_and_denied_has_denied() {
     for said in [[says(0, 0, true), says(0, 1, false)], [says(0, 1, false), says(0, 0, true)]] {
         assert_eq!(tally(&quorum(1, 2, &[]), &said), waiting(0, 1));
         assert_eq!(tally(&quorum(1, 1, &[]), &said), Tally::Denied(people(&[0])));

@@ -128,7 +128,7 @@ fn a_number_that_is_not_one_is_refused() {
 }
 
 #[test]
-fn a_request_that_nobody_could_decide_about_is_refused() {
+fn a_request_that_cannot_be_decided_is_refused() {
     for (path, value) in [
         ("action.parameters.resource", Json::from("r".repeat(receipt::MAX_RESOURCE_LEN + 1))),
         ("action.parameters.requestId", Json::from("")),

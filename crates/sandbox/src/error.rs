@@ -14,7 +14,7 @@ pub enum LoadError {
     Runtime(String),
     /// The size.
     #[error(
-        "the component has {bytes} bytes; limit {name} is {limit} (an operator raises it with --limit {name}=N, or for good in pp-host.toml)", name = names::COMPONENT_BYTES
+        "the component has {bytes} bytes; limit {name} is {limit} (an operator raises it with --limit {name}=N, or permanently in pp-host.toml)", name = names::COMPONENT_BYTES
     )]
     TooLarge {
         /// Its size.

@@ -138,7 +138,7 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
 
 fn over(name: &str, limit: impl std::fmt::Display, what: &str) -> Failure {
     let message = format!(
-        "limit {name} reached: at most {limit} {what} a drive; an operator raises it with --limit {name}=N, or for good in pp-host.toml"
+        "limit {name} reached: at most {limit} {what} a drive; an operator raises it with --limit {name}=N, or permanently in pp-host.toml"
     );
     failure("limit-exceeded", message)
 }

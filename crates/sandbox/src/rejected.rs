@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobody_s_fault_is_not_remembered() {
+    fn a_failure_of_the_machine_is_not_remembered() {
         let refusals = RejectedComponents::default();
         let slow = LoadError::CompileBound { limit: "compile-wall-seconds", bound: 1 };
         for reason in

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_waited_longest_is_next() {
+    async fn the_longest_waiting_instance_is_next() {
         let (lane, time) = (CpuThrottle(Arc::new(Semaphore::new(1))), HostTime::default());
         let turns = [(); 3].map(|()| ThrottlePermit::default());
         let mut waits = turns.clone().map(|turn| lane.next_turn(&turn, &time));

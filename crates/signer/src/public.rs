@@ -40,7 +40,7 @@ pub enum PublicKeyError {
     Unsupported(#[from] Unsupported),
     /// The secret half.
     #[error(
-        "this is a private key, and the public one is needed: OpenSSH keeps it beside it, with .pub; openssl pkey -pubout writes it"
+        "this is a private key, and the public one is needed: OpenSSH keeps it in the same folder, with .pub; openssl pkey -pubout writes it"
     )]
     Private,
     /// The right size, and yet a key that verifies what no one signed, or that has a second name.

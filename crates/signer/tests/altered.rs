@@ -109,7 +109,7 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[test]
-fn work_without_a_bound_is_refused_and_nobody_is_asked() {
+fn work_without_a_bound_is_refused_and_no_passphrase_is_asked_for() {
     let key = OpenSsh::read("openssh-one-round");
     assert_eq!(key.open().unwrap().public_key(), alice());
     let with_rounds = |rounds: u32| {

@@ -71,7 +71,7 @@ fn keys_open_as_people_have_them() {
 }
 
 #[test]
-fn a_public_key_is_named_as_one_whoever_may_read_it() {
+fn a_public_key_is_named_as_one_whatever_its_mode() {
     let folder = folder();
     for form in [alice().to_openssh(), alice().to_pem(), format!("\u{feff}{}\n", alice().to_openssh())] {
         let path = place(&folder, "alice.pub", form);
@@ -132,7 +132,7 @@ fn a_key_that_others_can_get_at_is_refused() {
 }
 
 #[test]
-fn a_key_of_somebody_else_is_refused() {
+fn a_key_of_another_person_is_refused() {
     let folder = folder();
     let path = place(&folder, "key", fixture("openssh"));
     // Only root may give a file away, and to everybody else a file of root is somebody else's.
@@ -180,7 +180,7 @@ fn a_giant_is_not_read() {
 }
 
 #[test]
-fn other_kinds_are_named_and_nobody_is_asked() {
+fn other_kinds_are_named_and_no_passphrase_is_asked_for() {
     for (name, kind) in [
         ("openssh-rsa", Kind::Rsa),
         ("openssh-ecdsa", Kind::Ecdsa),
@@ -200,7 +200,7 @@ fn other_kinds_are_named_and_nobody_is_asked() {
 }
 
 #[test]
-fn encryption_that_is_not_known_is_named_and_nobody_is_asked() {
+fn encryption_that_is_not_known_is_named_and_no_passphrase_is_asked_for() {
     for (name, algorithm) in [
         ("openssh-gcm", "aes256-gcm@openssh.com and bcrypt"),
         ("pkcs8-pbes1.pem", "1.2.840.113549.1.12.1.3"),

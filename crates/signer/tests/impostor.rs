@@ -236,7 +236,7 @@ fn a_byte_now_and_then_does_not_buy_time() {
 }
 
 #[test]
-fn one_that_never_takes_a_connection_does_not_hold_anybody() {
+fn one_that_never_takes_a_connection_blocks_no_client() {
     let folder = folder();
     let socket = folder.path().join("socket");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -265,7 +265,7 @@ fn fill(socket: &std::path::Path) -> Vec<rustix::fd::OwnedFd> {
 }
 
 #[test]
-fn one_that_reads_nothing_does_not_hold_anybody() {
+fn one_that_reads_nothing_blocks_no_client() {
     let folder = folder();
     let socket = folder.path().join("socket");
     let listener = UnixListener::bind(&socket).unwrap();

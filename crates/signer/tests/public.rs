@@ -47,7 +47,7 @@ fn a_line_may_stand_among_comments() {
 }
 
 #[test]
-fn a_file_is_read_whoever_may_write_it() {
+fn a_file_is_read_whichever_account_may_write_it() {
     let folder = folder();
     let path = place(&folder, "alice.pub", fixture("openssh.pub"));
     crate::common::set_mode(&path, 0o666);

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_left_is_free_whoever_has_its_files() {
+    fn a_folder_that_was_left_is_free_though_its_files_are_open() {
         let folder = TempDir::new().unwrap();
         let owned = DataFolder::own(folder.path()).unwrap();
         assert!(matches!(DataFolder::own(folder.path()), Err(StoreError::Folder(FolderError::Locked(_)))));

@@ -68,7 +68,7 @@ pub struct Usage {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "limit {name} reached: tenant {tenant} may have {limit} {what}, and with this it would have {asked}; nothing was written. \
-     Make room, or have an operator raise it with --limit {name}=N, or for good in pp-host.toml"
+     Make room, or have an operator raise it with --limit {name}=N, or permanently in pp-host.toml"
 )]
 pub struct OverQuota {
     /// The limit.

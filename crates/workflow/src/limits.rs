@@ -366,6 +366,6 @@ fn check_capability(capability: &str) -> Result<(), String> {
 /// The words for a limit that was hit: its name, its value, what was asked, and how to raise it.
 fn over(name: &str, what: &str, limit: impl std::fmt::Display, asked: impl std::fmt::Display) -> String {
     format!(
-        "limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N, or for good in pp-host.toml"
+        "limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N, or permanently in pp-host.toml"
     )
 }

@@ -67,7 +67,7 @@ impl Replay {
             recorded.asked == asked && (rejected || recorded.manner == manner)
         };
         let Some((call, recorded)) = recorded.filter(same) else {
-            let beside = if manner == Manner::Beside { ", to go on beside it" } else { "" };
+            let beside = if manner == Manner::Beside { ", as a started call" } else { "" };
             return Err(self.diverged(mark, format!("asked for {asked}{beside}")));
         };
         let (answered, begun) = (recorded.answered, recorded.begun);

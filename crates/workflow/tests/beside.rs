@@ -60,7 +60,7 @@ fn what_was_told_is_told_in_the_same_order_at_any_later_time() {
 }
 
 #[test]
-fn a_step_that_waits_for_its_next_attempt_holds_nobody_up() {
+fn a_step_that_waits_for_its_next_attempt_delays_no_other() {
     let program = Program(vec![Op::Race(vec![tried(vec![Try::Fails; 6], vec![]), Beside::Sleep(5)])]);
     let straight = run_straight(&program);
     let attempts =

@@ -35,7 +35,7 @@ fn a_status_is_one_word() {
 
 /// An instance that stands still takes what comes from outside and the end of what it was doing, and nothing else.
 #[test]
-fn a_pause_keeps_the_workflow_and_nobody_else() {
+fn a_pause_stops_the_workflow_and_nothing_else() {
     let (request, receipt) = (request_id(0), receipt_id(0));
     for hold in [about::paused(), about::diverged()] {
         let mut replay = after(&[about::requested(0), hold.clone()]);

@@ -131,7 +131,7 @@ fn a_guest_sees_how_everything_ended() {
 
 /// How things ended that went on beside the guest, by their place among those that were begun with them.
 #[test]
-fn a_guest_sees_how_everything_beside_it_ended() {
+fn a_guest_sees_how_each_started_call_ended() {
     let seen = run_straight(&everything()).end.unwrap();
     let ended: Vec<_> = seen
         .into_iter()

@@ -105,7 +105,7 @@ fn an_event_that_came_before_its_wait_is_there() {
 }
 
 #[test]
-fn an_event_wakes_who_waits_for_its_type_and_nobody_else() {
+fn an_event_wakes_the_waits_for_its_type_and_no_others() {
     let command = Command::WaitForEvent(payment(500));
     let mut replay = fold(&origin());
     record(&mut replay, &command, at(0));
@@ -137,7 +137,7 @@ fn a_wait_that_is_over_does_not_eat_the_next_event() {
 
 /// Whoever lost a race and was never asked again takes nothing.
 #[test]
-fn a_wait_that_nobody_is_in_any_more_does_not_eat_the_next_event() {
+fn an_abandoned_wait_does_not_take_the_next_event() {
     let mut replay = fold(&origin());
     told(&mut replay, &Command::Start(Start::WaitForEvent(payment(1 << 30))), at(0));
     told(&mut replay, &Command::Start(Start::Sleep(nap(Alarm::In(5)))), at(0));
@@ -317,7 +317,7 @@ proptest! {
 }
 
 #[test]
-fn an_event_beyond_a_bound_is_refused_to_whoever_sends_it() {
+fn an_event_beyond_a_bound_is_refused_to_its_sender() {
     let limits = Limits { event_bytes: 8, events: 2, journal_bytes: 20, ..Limits::default() };
     let send = |entries: &[Entry], payload: &str| {
         let replay = Replay::fold(&[origin(), entries.to_vec()].concat(), limits.clone()).unwrap();

@@ -30,9 +30,9 @@ impl Manner {
         match self {
             Self::Wait => Ok(None),
             Self::Approve => {
-                automatic(Decision::Approved, "approved by the demo decider; nobody looked at it")
+                automatic(Decision::Approved, "approved by the demo decider; no person looked at it")
             }
-            Self::Deny => automatic(Decision::Denied, "denied by the demo decider; nobody looked at it"),
+            Self::Deny => automatic(Decision::Denied, "denied by the demo decider; no person looked at it"),
             Self::Ask => ask(request),
         }
     }

@@ -151,7 +151,7 @@ impl Add {
         // Before anything is said: a person without a key could not decide, and would stand there.
         if let Some(taken) = key.as_ref().and_then(|key| trust.deciders().key(key.key_id())) {
             let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
-            anyhow::bail!("key {key_id} is {owner}'s already: one key is one person's, for good");
+            anyhow::bail!("key {key_id} is {owner}'s already: a key belongs to one person, permanently");
         }
         let added = Act::DeciderAdded { decider: self.decider.clone(), roles, tenants };
         let given = key.as_ref().map(|key| Act::KeyAdded {

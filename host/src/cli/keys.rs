@@ -25,7 +25,7 @@ pub(crate) enum Keys {
     },
     /// Make new keys the ones that sign. What the old ones signed stays good.
     Rotate,
-    /// Revoke a key: nothing that it ever signed verifies from now on. Hand the new key set to everybody who pinned the old one.
+    /// Revoke a key: nothing that it ever signed verifies from now on. Give the new key set to every party that pinned the old one.
     Revoke {
         /// The key's id.
         key_id: String,

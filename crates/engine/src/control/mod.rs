@@ -40,7 +40,7 @@ enum Reply {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error("nobody listens on {}: {error}", path.display())]
+    #[error("no process listens on {}: {error}", path.display())]
     Unreachable {
         /// The socket.
         path: PathBuf,

@@ -32,7 +32,7 @@ pub enum IssueError {
     Frozen(Freeze),
     /// Somebody decided alone, and nobody has looked at it.
     #[error(
-        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until somebody else has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
+        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until another person has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
     )]
     Unreviewed {
         /// Whose.

@@ -132,7 +132,7 @@ pub(crate) fn review(
     at: Timestamp,
 ) -> Result<Act, IssueError> {
     let (_, alone) = grounds.trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
-        IssueError::Undecided(format!("nobody decided {} alone, or it was reviewed", request.id))
+        IssueError::Undecided(format!("no person decided {} alone, or it was reviewed", request.id))
     })?;
     // What was signed before there was anything to look at is no review.
     let decision = admit(request, envelope, Purpose::Review(alone.at), grounds, at)?;
@@ -209,7 +209,7 @@ pub(super) fn by_people(
     check_borne_out(&approvals, count.verdict, grounds, (document, &order.request.known))?;
     let last = approvals.iter().max_by_key(|decision| decision.statement().decided_at);
     let Some(last) = last.cloned() else {
-        return Err(IssueError::Undecided("nobody's signature bears it out".to_owned()));
+        return Err(IssueError::Undecided("no signature supports it".to_owned()));
     };
     let stand_until = approvals.iter().map(|decision| decision.statement().expires_at).min();
     let expires_at = after(order.at, RECEIPT_LIFETIME);

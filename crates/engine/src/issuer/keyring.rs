@@ -44,7 +44,7 @@ pub enum KeyringError {
         error: io::Error,
     },
     /// Others can read the private key.
-    #[error("the private key {} has mode {mode:04o}, so others can read it: chmod 600 it, and replace the key if somebody may have read it", path.display())]
+    #[error("the private key {} has mode {mode:04o}, so others can read it: chmod 600 it, and replace the key if another account may have read it", path.display())]
     Mode {
         /// Which file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum KeyringError {
         error: KeySetError,
     },
     /// The key set and the private key do not belong together.
-    #[error("the private key in {} is not the {key_id} of the key set beside it: restore the pair from the same backup", path.display())]
+    #[error("the private key in {} is not the {key_id} of the key set in the same folder: restore the pair from the same backup", path.display())]
     OtherKey {
         /// The private key's file.
         path: PathBuf,

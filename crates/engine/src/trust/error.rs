@@ -63,6 +63,6 @@ pub enum ActError {
     #[error("token {0} is revoked already")]
     TokenRevoked(TokenId),
     /// A review of one's own decision.
-    #[error("{0} decided this alone: somebody else has to look at it")]
+    #[error("{0} decided this alone: another person has to review it")]
     OwnReview(PersonId),
 }

@@ -200,7 +200,7 @@ fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
     });
     let open = default.line.filter(|_| default.verdict == Verdict::Allow).map(|line| Warning {
         line,
-        message: "every action that no rule matches is allowed, and nobody is asked".to_owned(),
+        message: "every action that no rule matches is allowed, and no person is asked".to_owned(),
     });
     unreachable.chain(open).collect()
 }

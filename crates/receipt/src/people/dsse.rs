@@ -211,7 +211,7 @@ pub enum EnvelopeError {
     #[error("a keyid of {0} bytes, more than the {MAX_KEYID_LEN} that a signature may name")]
     KeyId(usize),
     /// None of the signatures is by the key that was asked for.
-    #[error("no signature in the envelope is by key {0}: it was changed, or somebody else signed it")]
+    #[error("no signature in the envelope is by key {0}: it was changed, or another key signed it")]
     NotSigned(KeyId),
 }
 

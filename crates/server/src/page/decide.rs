@@ -152,7 +152,7 @@ fn draw_up(
 }
 
 fn reason_needed() -> Problem {
-    let detail = "a denial needs a reason: the workflow and whoever reads the audit hear it";
+    let detail = "a denial needs a reason: the workflow and the audit show it";
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "reason-needed", detail)
 }
 

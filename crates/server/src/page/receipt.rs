@@ -83,7 +83,7 @@ fn facts(row: &ReceiptRow, receipt: &VerifiedReceipt) -> Markup {
                 @if opened { span class="pill yes" { "commitment opened" } }
             }
             dt { "Decided by" }
-            dd { @if let Some(decider) = receipt.decider() { (Escaped(&decider.id)) } @else { "nobody named" } }
+            dd { @if let Some(decider) = receipt.decider() { (Escaped(&decider.id)) } @else { "no person named" } }
             dt { "For" } dd { (Escaped(receipt.agent_id())) }
             dt { "Key" } dd { code { (Escaped(receipt.key_id())) } }
             dt { "Issued" } dd { (time(receipt.created_at())) }
@@ -138,7 +138,7 @@ pub(crate) fn deciders(asked: &Asked) -> Page {
     let content = html! {
         h1 { "Deciders" }
         p.lead { "Who may decide, as operators of this host have recorded it." }
-        @if people.is_empty() { p.empty { "Nobody yet: this is a demonstration." } }
+        @if people.is_empty() { p.empty { "No deciders yet: this is a demonstration." } }
         ul.rows { @for person in people { li {
             div.head {
                 strong { (person.id) }

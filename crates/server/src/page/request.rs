@@ -193,7 +193,7 @@ fn end_of(asked: &Asked, detail: &RequestDetail) -> Result<Option<Markup>, Probl
             })
         }
         Entry::Lapsed { request } if *request == made.id => {
-            Some(html! { div.sheet { p { "Nobody decided in time: it lapsed " (time(fact.at)) "." } } })
+            Some(html! { div.sheet { p { "No decision in time: it lapsed " (time(fact.at)) "." } } })
         }
         Entry::Withdrawn { request, by, .. } if *request == made.id => {
             Some(html! { div.sheet { p { "Withdrawn by " (by) ", " (time(fact.at)) "." } } })

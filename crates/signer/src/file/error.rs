@@ -58,7 +58,7 @@ pub enum Problem {
     NotAKey,
     /// The public half.
     #[error(
-        "it is a public key, and signing takes the private half: OpenSSH keeps that beside it, under the same name without .pub"
+        "it is a public key, and signing takes the private half: OpenSSH keeps it in the same folder, under the same name without .pub"
     )]
     NotPrivate,
     /// Of a kind that does not sign here.

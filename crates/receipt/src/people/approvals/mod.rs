@@ -189,7 +189,7 @@ pub enum ApprovalError {
     #[error("a key id of {0} bytes, more than the {max} that a decision has room for", max = MAX_KEY_ID_LEN)]
     KeyId(usize),
     /// No key of the set signed it.
-    #[error("the signature is by no key of the pinned deciders: it was changed, or somebody else signed it")]
+    #[error("the signature is by no key of the pinned deciders: it was changed, or another key signed it")]
     NotSigned,
     /// The assertion of the passkey that it names is not good.
     #[error("the passkey's signature does not count: {0}")]
