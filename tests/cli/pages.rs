@@ -72,6 +72,41 @@ fn what_requests_came_to_is_in_the_log() {
 }
 
 #[test]
+fn a_request_that_has_lapsed_is_shown_so_at_once() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let data = folder.path();
+    let policy = "[[rule]]\nid = \"soon\"\nthen = \"ask\"\nexpires = \"1s\"\n";
+    write(data, "policy.toml", policy);
+    let parked = run(data, &["run", GUEST, "--wait"]);
+    assert_eq!(parked.code, Some(3), "{}", parked.stderr);
+    // The instance is not driven: what is shown follows from the time alone.
+    while run(data, &["approvals", "log", "--outcome", "lapsed"]).stdout.is_empty() {}
+    let listed = run(data, &["approvals"]).stdout;
+    assert!(listed.ends_with(": it can be decided no more\n"), "{listed}");
+    let logged = lines(&run(data, &["approvals", "log", "--json"]).stdout);
+    let request = logged[0]["request"].as_str().unwrap();
+    let late = run(data, &["withdraw", request]);
+    assert!(late.code == Some(1) && late.stderr.contains("lapsed"), "{}", late.stderr);
+}
+
+#[test]
+fn a_deleted_instance_leaves_how_it_ended() {
+    let folder = folder();
+    let data = folder.path();
+    let denied = lines(&run(data, &["instances", "list", "--json"]).stdout);
+    for row in &denied {
+        let name = row["instance"].as_str().unwrap();
+        assert_eq!(run(data, &["instances", "delete", name]).code, Some(0));
+        let told = run(data, &["audit"]).stdout;
+        let line = told.lines().find(|line| line.contains(name)).unwrap();
+        let (state, since) = (row["status"].as_str().unwrap(), row["since"].as_str().unwrap());
+        assert!(line.ends_with(&format!("facts, {state} since {since}")), "{line}");
+    }
+    let json = lines(&run(data, &["audit", "--json"]).stdout);
+    assert!(json.iter().all(|row| row["state"].is_string() && row["ended_at"].is_string()), "{json:?}");
+}
+
+#[test]
 fn every_name_that_is_printed_is_taken() {
     let folder = folder();
     let data = folder.path();

@@ -7,7 +7,8 @@ use crate::record::Deletion;
 use crate::usage::Change;
 use store::StoreError;
 
-const INSTANCE: &str = "SELECT id, next, ended FROM instances WHERE tenant = $1 AND instance = $2 FOR UPDATE";
+const INSTANCE: &str =
+    "SELECT id, next, ended, state, since FROM instances WHERE tenant = $1 AND instance = $2 FOR UPDATE";
 const TENANT: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = $1 FOR UPDATE";
 const PRINTED: &str = "SELECT octet_length(text)::bigint FROM outputs WHERE instance = $1";
 const LET_GO: &str =
@@ -21,8 +22,7 @@ const ARTIFACTS: &str = "WITH gone AS (DELETE FROM artifact_holders WHERE holder
     UPDATE artifacts a SET holders = holders - 1 FROM gone WHERE a.tenant = $2 AND a.sha256 = gone.sha256
     RETURNING a.bytes, a.holders";
 const NO_ARTIFACTS: &str = "DELETE FROM artifacts WHERE tenant = $1 AND holders = 0";
-const REMEMBER: &str =
-    "INSERT INTO deletions (at, tenant, instance, deleted_by, facts) VALUES ($1, $2, $3, $4, $5)";
+const REMEMBER: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, state, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const ENTRIES: &str = "DELETE FROM entries WHERE instance = $1";
 const REQUESTS: &str = "DELETE FROM requests WHERE instance = $1";
 const OUTPUT: &str = "DELETE FROM outputs WHERE instance = $1";
@@ -57,7 +57,8 @@ pub(crate) async fn delete(
     let left = i64::try_from(change.on(before).stored_bytes).unwrap_or(i64::MAX);
     let by = deletion.by.clone().into_bytes();
     let at = deletion.place.at.as_millis();
-    let remember = values![at, tenant.clone(), key.instance.to_string(), by, next];
+    let (state, ended_at): (i16, i64) = (row.get(3), row.get(4));
+    let remember = values![at, tenant.clone(), key.instance.to_string(), by, next, state, ended_at];
     let mut calls = vec![Call::new(NO_ARTIFACTS, values![tenant.clone()]), Call::new(REMEMBER, remember)];
     calls.extend([ENTRIES, REQUESTS, OUTPUT, GONE].map(|statement| Call::new(statement, values![id])));
     calls.push(Call::new(USAGE, values![tenant, left]));

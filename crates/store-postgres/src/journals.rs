@@ -3,9 +3,9 @@
 use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
 use crate::lines::read;
-use crate::load::{key, text};
+use crate::load::{key, state, text};
 use receipt::{Digest, Timestamp};
-use store::{Deleted, Fact, InstanceKey, StoreError};
+use store::{Deleted, EndState, Fact, InstanceKey, StoreError};
 use tokio_postgres::Row;
 
 const JOURNAL: &str = "SELECT e.seq, e.idx, e.at, e.count, e.sum, e.body
@@ -115,10 +115,12 @@ pub(crate) async fn output(db: &Connection, key: &InstanceKey) -> Result<String,
 
 /// The instances that were deleted, in order.
 pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> {
-    const DELETIONS: &str = "SELECT tenant, instance, at, deleted_by, facts FROM deletions ORDER BY id";
+    const DELETIONS: &str =
+        "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions ORDER BY id";
     let deleted = |row: &Row| -> Result<Deleted, StoreError> {
         let (at, facts) = (Timestamp::from_millis(row.get(2)), row.get::<_, i64>(4).unsigned_abs());
-        Ok(Deleted { key: key(row, 0)?, at, by: text(row, 3)?, facts })
+        let end = EndState { state: state(row.get(5))?, at: Timestamp::from_millis(row.get(6)) };
+        Ok(Deleted { key: key(row, 0)?, at, by: text(row, 3)?, facts, end: Some(end) })
     };
     Ok(db.query(DELETIONS, Vec::new()).await?.iter().map(deleted).collect::<Result<_, _>>()?)
 }

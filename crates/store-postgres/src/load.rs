@@ -11,7 +11,7 @@ use receipt::Timestamp;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
-use store::{InstanceKey, ReceiptState, Shard, StoreError, Usage};
+use store::{InstanceKey, InstanceState, ReceiptState, Shard, StoreError, Usage};
 use tokio_postgres::Row;
 use workflow::{ReceiptId, TenantId};
 
@@ -354,4 +354,9 @@ mod tests {
         assert_eq!(runs(&[1, 3, 4, 7, 8, 9], &[2, 3]), Some(vec![3, 7]));
         assert_eq!(runs(&[], &[]), Some(Vec::new()));
     }
+}
+
+pub(crate) fn state(number: i16) -> Result<InstanceState, StoreError> {
+    let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
+    known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
 }

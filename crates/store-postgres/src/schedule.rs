@@ -4,10 +4,10 @@ use crate::connection::{Connection, Value, values};
 use crate::decide::number;
 use crate::error::{Trouble, damaged};
 use crate::journals::names;
-use crate::load::{key, name, text, usage};
+use crate::load::{key, name, state, text, usage};
 use receipt::{Digest, Timestamp};
 use store::{
-    Deployment, DeploymentFilter, DeploymentPage, FirstEnded, InstanceKey, InstanceState, InstanceSummary,
+    Deployment, DeploymentFilter, DeploymentPage, FirstEnded, InstanceKey, InstanceSummary,
     RecordedDeployment, ScheduleRow, Selection, StoreError, Usage,
 };
 use tokio_postgres::Row;
@@ -157,11 +157,6 @@ fn summary(row: &Row) -> Result<InstanceSummary, StoreError> {
     let due: Option<i64> = row.get(3);
     let agenda = ScheduleRow { standing: state(row.get(2))?, due: due.map(Timestamp::from_millis) };
     Ok(InstanceSummary { key: key(row, 0)?, agenda, since: Timestamp::from_millis(row.get(4)) })
-}
-
-fn state(number: i16) -> Result<InstanceState, StoreError> {
-    let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
-    known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
 }
 
 /// What a tenant keeps: nothing, for one that has never been here.

@@ -35,7 +35,7 @@ pub use record::{
     RequestFilter, RequestWithJournal, Signed, StoredReceipt,
 };
 pub use summary::{
-    Deleted, FirstEnded, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState,
+    Deleted, EndState, FirstEnded, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState,
 };
 pub use traits::{
     ActStore, ClaimStore, DeploymentStore, JournalStore, ReceiptStore, RequestStore, ScheduleStore, Store,

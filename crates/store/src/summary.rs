@@ -133,4 +133,15 @@ pub struct Deleted {
     pub by: String,
     /// How many facts there were about it.
     pub facts: u64,
+    /// How it had ended, and when. Earlier formats did not keep it.
+    pub end: Option<EndState>,
+}
+
+/// How an instance ended, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndState {
+    /// How.
+    pub state: InstanceState,
+    /// When.
+    pub at: Timestamp,
 }

@@ -143,10 +143,12 @@ fn beside(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
         let words = format!("{at}  {}  {act}", Escaped(&by));
         all.push((at, Beside { words, json: json!({ "at": at, "by": by, "act": act }) }));
     }
-    for Deleted { key, at, by, facts } in store.deletions().wait()? {
-        let words = format!("{at}  {key}  deleted     by {}, {facts} facts", Quoted(&by));
+    for Deleted { key, at, by, facts, end } in store.deletions().wait()? {
+        let ended = end.map_or_else(String::new, |end| format!(", {} since {}", end.state, end.at));
+        let words = format!("{at}  {key}  deleted     by {}, {facts} facts{ended}", Quoted(&by));
         let json = json!({
             "at": at, "tenant": key.tenant, "instance": key.instance, "deleted": facts, "by": by,
+            "state": end.map(|end| end.state), "ended_at": end.map(|end| end.at),
         });
         all.push((at, Beside { words, json }));
     }

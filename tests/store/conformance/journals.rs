@@ -136,6 +136,7 @@ pub(super) fn is_deleted_when_it_has_ended(engine: &impl Engine) {
     store.component(&Digest::of(b"component")).wait().unwrap();
     let [deleted] = store.deletions().wait().unwrap().try_into().unwrap();
     assert_eq!((deleted.key, deleted.by.as_str(), deleted.facts), (key("a"), "ops", 3));
+    assert_eq!(deleted.end.unwrap().state, InstanceState::Complete);
     delete(&*store, &key("b"), 3).unwrap();
     store.component(&Digest::of(b"component")).wait().unwrap_err();
     assert_eq!(usage(&*store), Usage::default(), "nothing is left of them");

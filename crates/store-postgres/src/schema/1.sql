@@ -80,7 +80,7 @@ CREATE TABLE usage (
 
 CREATE TABLE deletions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at bigint NOT NULL, tenant text COLLATE "C" NOT NULL,
-    instance text COLLATE "C" NOT NULL, deleted_by bytea NOT NULL, facts bigint NOT NULL
+    instance text COLLATE "C" NOT NULL, deleted_by bytea NOT NULL, facts bigint NOT NULL, state smallint NOT NULL, ended_at bigint NOT NULL
 );
 
 CREATE TABLE deployments (

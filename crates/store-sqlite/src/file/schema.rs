@@ -12,7 +12,7 @@ use store::{FolderError, StoreError};
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 10;
+const FORMAT: i64 = 11;
 
 /// Of the database, kept in memory by the one that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
 /// that with more of it commits take longer.
@@ -33,6 +33,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || PRECEDENTS.to_owned(),
     || DEPLOYMENTS.to_owned(),
     || ARTIFACTS.to_owned(),
+    || ENDS.to_owned(),
 ];
 
 /// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
@@ -209,6 +210,12 @@ const DEPLOYMENTS: &str = "
     CREATE TABLE deployments (place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, resource TEXT NOT NULL, artifact TEXT NOT NULL,
         sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, location TEXT NOT NULL, receipt TEXT NOT NULL, redeemed INTEGER NOT NULL, approved_at INTEGER NOT NULL) STRICT;
     CREATE TABLE live (tenant TEXT NOT NULL, resource TEXT NOT NULL, place INTEGER NOT NULL, redeemed INTEGER NOT NULL, PRIMARY KEY (tenant, resource)) STRICT, WITHOUT ROWID;
+";
+
+/// Format 11 keeps how a deleted instance had ended, and when.
+const ENDS: &str = "
+    ALTER TABLE deletions ADD COLUMN state INTEGER;
+    ALTER TABLE deletions ADD COLUMN ended_at INTEGER;
 ";
 
 /// Format 10 says which artifacts are kept, and for whom ([`artifacts`](crate::tables::artifacts)): those that instances which are there have acted

@@ -1,9 +1,10 @@
 //! The record of deletions: which instances were deleted, and where the journal stood then.
 
 use crate::sql::{cell, every, key_at, one};
+use crate::tables::schedule::of_number;
 use receipt::Timestamp;
 use rusqlite::Connection;
-use store::{Deleted, StoreError};
+use store::{Deleted, EndState, StoreError};
 
 /// Where the journal had got to at the last deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,14 @@ pub(crate) fn mark(db: &Connection) -> Result<Option<Mark>, StoreError> {
 
 /// Every deletion, in order.
 pub(crate) fn all(db: &Connection) -> Result<Vec<Deleted>, StoreError> {
-    const SELECT: &str = "SELECT tenant, instance, at, deleted_by, facts FROM deletions ORDER BY id";
+    const SELECT: &str =
+        "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions ORDER BY id";
     every(db, SELECT, [], |row| {
         let (at, facts) = (Timestamp::from_millis(cell(row, 2)?), cell::<i64>(row, 4)?.unsigned_abs());
-        Ok(Deleted { key: key_at(row, 0)?, at, by: cell(row, 3)?, facts })
+        let end = cell::<Option<i64>>(row, 5)?.zip(cell::<Option<i64>>(row, 6)?);
+        let end = end.map(|(state, at)| {
+            Ok::<_, StoreError>(EndState { state: of_number(state)?, at: Timestamp::from_millis(at) })
+        });
+        Ok(Deleted { key: key_at(row, 0)?, at, by: cell(row, 3)?, facts, end: end.transpose()? })
     })
 }

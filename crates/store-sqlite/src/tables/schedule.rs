@@ -141,7 +141,7 @@ pub(crate) fn number(state: InstanceState) -> i64 {
     InstanceState::ALL.iter().position(|known| *known == state).map_or(-1, |index| index as i64)
 }
 
-fn of_number(number: i64) -> Result<InstanceState, StoreError> {
+pub(crate) fn of_number(number: i64) -> Result<InstanceState, StoreError> {
     let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
     known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
 }

@@ -38,7 +38,7 @@ pub(crate) fn delete(
         change.bytes -= let_go(db, tenant, component)?;
     }
     change.bytes -= artifacts::let_go(db, tenant, row)?;
-    remember(db, ledger, place, by)?;
+    remember(db, ledger, place, row, by)?;
     let mut next = last;
     while let Some(seq) = next {
         next = one(db, "DELETE FROM entries WHERE seq = ?1 RETURNING prev", [seq], cell_0)?.flatten();
@@ -81,14 +81,17 @@ fn remember(
     db: &Connection,
     ledger: &mut WriterCache,
     place: &JournalPosition,
+    row: i64,
     by: &str,
 ) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    const INSERT: &str =
+        "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last, state, ended_at)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, state, since FROM instances WHERE id = ?7";
     let (at, InstanceKey { tenant, instance }) = (ledger.time(place.at), &place.key);
     let (facts, last) = (place.after as u64, journal::last(db)?.cast_signed());
     let mark = Mark { seq: ledger.floor().max(last), at };
     let values =
-        params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq];
+        params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq, row];
     run(db, INSERT, values)?;
     ledger.raise(mark);
     Ok(())

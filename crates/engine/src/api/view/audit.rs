@@ -6,7 +6,7 @@ use crate::api::view::Reader;
 use crate::trust::{Act, RecordedTrustAct};
 use receipt::Timestamp;
 use serde::Serialize;
-use store::{Deleted, Fact, RecordedAct};
+use store::{Deleted, Fact, InstanceState, RecordedAct};
 use workflow::{InstanceId, TenantId};
 
 /// One record.
@@ -36,6 +36,10 @@ pub enum AuditRecord {
         deleted: u64,
         /// By whom.
         by: String,
+        /// How it had ended; null where an earlier format did not keep it.
+        state: Option<InstanceState>,
+        /// When it had ended; null likewise.
+        ended_at: Option<Timestamp>,
     },
 }
 
@@ -68,12 +72,14 @@ impl Reader<'_> {
         };
         let deletions =
             self.store.deletions().wait()?.into_iter().filter(|deleted| whole(&deleted.key.tenant));
-        records.extend(deletions.map(|Deleted { key, at, by, facts }| AuditRecord::Deletion {
+        records.extend(deletions.map(|Deleted { key, at, by, facts, end }| AuditRecord::Deletion {
             at,
             tenant: key.tenant,
             instance: key.instance,
             deleted: facts,
             by,
+            state: end.map(|end| end.state),
+            ended_at: end.map(|end| end.at),
         }));
         let facts = self.store.facts(key).wait()?.into_iter();
         let facts = facts.filter(|fact| key.is_some() || whole(&fact.key.tenant));
