@@ -1,4 +1,4 @@
-//! The store: what every engine has to do, and SQLite's commits, failing disks, backup and deletion.
+//! The store: what every engine has to do; SQLite's commits, failing disks, backup and deletion; PostgreSQL's hosts and servers.
 
 mod artifacts;
 mod backup;
@@ -8,3 +8,4 @@ mod deployments;
 mod disk_faults;
 mod group_commit;
 mod heads;
+mod postgres;

@@ -1,8 +1,9 @@
 //! A PostgreSQL server of the tests' own: on a Unix socket in a folder of its own, and ended when the test program ends, however it ends.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::chown;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,16 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends the server and removes its folder when its input ends: the test program has the other end of the pipe, and loses it with its life.
 const WATCH: &str = r#"
-    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=on -c max_connections=200 -c shared_buffers=32MB \
-        >"$2/log" 2>&1 </dev/null &
+    programs=$1 folder=$2
+    shift 2
+    "$programs/postgres" -D "$folder/data" -k "$folder" -c fsync=on -c max_connections=200 -c shared_buffers=32MB "$@" \
+        >"$folder/log" 2>&1 </dev/null &
     server=$!
     read -r _
     kill -QUIT $server 2>/dev/null
     wait $server
-    [ -e "$2/keep" ] || rm -rf "$2"
+    [ -e "$folder/keep" ] || rm -rf "$folder"
 "#;
 
-static SHARED: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+static SHARED: LazyLock<Option<Server>> = LazyLock::new(|| Server::start_with(&[]));
 static SCHEMAS: AtomicU32 = AtomicU32::new(0);
 
 /// A server.
@@ -36,6 +39,8 @@ pub struct Server {
     programs: PathBuf,
     folder: PathBuf,
     account: Option<(u32, u32)>,
+    settings: Vec<String>,
+    port: u16,
     watch: Child,
 }
 
@@ -45,8 +50,40 @@ pub fn shared() -> Option<&'static Server> {
 }
 
 impl Server {
-    /// Starts a server of its own.
-    pub fn start() -> Option<Self> {
+    /// Starts a server of its own with these settings, on a Unix socket only.
+    pub fn start_with(settings: &[&str]) -> Option<Self> {
+        Self::begin(
+            |_, _| settings.iter().map(ToString::to_string).chain(["listen_addresses=".to_owned()]).collect(),
+            5432,
+        )
+    }
+
+    /// Starts a server of its own that encrypts what goes by the loopback.
+    pub fn with_tls(certificate: &Path, key: &Path) -> Option<Self> {
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let settings = |folder: &Path, account: Option<(u32, u32)>| {
+            for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+                let to = folder.join(name);
+                fs::copy(from, &to).unwrap();
+                fs::set_permissions(&to, Permissions::from_mode(0o600)).unwrap();
+                if let Some((user, group)) = account {
+                    chown(&to, Some(user), Some(group)).unwrap();
+                }
+            }
+            let file = |name: &str| folder.join(name).display().to_string();
+            let (certificate, key) = (file("server.crt"), file("server.key"));
+            vec![
+                "listen_addresses=127.0.0.1".to_owned(),
+                format!("port={free}"),
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={certificate}"),
+                format!("ssl_key_file={key}"),
+            ]
+        };
+        Self::begin(settings, free)
+    }
+
+    fn begin(settings: impl FnOnce(&Path, Option<(u32, u32)>) -> Vec<String>, port: u16) -> Option<Self> {
         let Some(programs) = programs() else {
             // Past the capture that swallows what a passing test prints.
             std::io::stderr().write_all(b"NOT RUN: postgresql is not installed\n").unwrap();
@@ -57,16 +94,16 @@ impl Server {
         if let Some((user, group)) = account {
             chown(&folder, Some(user), Some(group)).unwrap();
         }
-        let data = folder.join("data");
         let made = as_account(account, Command::new(programs.join("initdb")))
             .args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"])
-            .arg(&data)
+            .arg(folder.join("data"))
             .current_dir(&folder)
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let watch = watch(&programs, &folder, account);
-        let server = Self { programs, folder, account, watch };
+        let settings = settings(&folder, account);
+        let watch = watch(&programs, &folder, account, &settings);
+        let server = Self { programs, folder, account, settings, port, watch };
         server.wait_until_it_answers();
         Some(server)
     }
@@ -91,6 +128,11 @@ impl Server {
         format!("postgres://postgres@{host}/postgres")
     }
 
+    /// The same by TCP, where it listens.
+    pub fn tcp_url(&self, host: &str, options: &str) -> String {
+        format!("postgres://postgres@{host}:{}/postgres?{options}", self.port)
+    }
+
     /// What a statement answers.
     pub fn sql(&self, statement: &str) -> String {
         let ran = self.psql(statement);
@@ -102,7 +144,8 @@ impl Server {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-A", "-t", "-U", "postgres", "-d", "postgres", "-c", statement])
             .arg("-h")
-            .arg(&self.folder);
+            .arg(&self.folder)
+            .args(["-p", &self.port.to_string()]);
         psql.output().unwrap()
     }
 
@@ -114,7 +157,7 @@ impl Server {
         let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
         let pids = children.split_whitespace().chain([&*pid]);
-        let _ = Command::new("kill").arg("-KILL").args(pids).status().unwrap();
+        let _ = Command::new("kill").arg("-KILL").args(pids).stderr(Stdio::null()).status().unwrap();
         drop(self.watch.stdin.take());
         self.watch.wait().unwrap();
     }
@@ -122,7 +165,7 @@ impl Server {
     /// Starts it again.
     pub fn restart(&mut self) {
         let _ = fs::remove_file(self.folder.join("keep"));
-        self.watch = watch(&self.programs, &self.folder, self.account);
+        self.watch = watch(&self.programs, &self.folder, self.account, &self.settings);
         self.wait_until_it_answers();
     }
 
@@ -144,9 +187,10 @@ impl Drop for Server {
     }
 }
 
-fn watch(programs: &Path, folder: &Path, account: Option<(u32, u32)>) -> Child {
+fn watch(programs: &Path, folder: &Path, account: Option<(u32, u32)>, settings: &[String]) -> Child {
     let mut watch = as_account(account, Command::new("sh"));
     watch.args(["-c", WATCH, "sh"]).arg(programs).arg(folder).current_dir(folder);
+    watch.args(settings.iter().flat_map(|setting| ["-c", setting]));
     // Of a group of its own: an interrupt at the terminal is for the test program, and ends the server by its pipe.
     watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
 }

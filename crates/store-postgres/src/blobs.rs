@@ -33,7 +33,7 @@ pub(crate) async fn keep(db: &Connection, digest: &Digest, bytes: &[u8]) -> Resu
             db.query(CHUNKS, values![name.clone(), parts, chunks]).await?;
         }
     }
-    db.run("COMMIT").await
+    db.commit(&[]).await.map(drop)
 }
 
 /// The bytes of a digest.

@@ -4,8 +4,8 @@
 //!   claims   shard   host   claim (unique, new with each process and each failover)   epoch   until   previous
 //! ```
 //!
-//! A driver's append takes a share lock on its shard's row and compares the claim, in the transaction that writes. Who takes the shard over
-//! changes the row, and therefore waits for that transaction or is waited for. Claims are compared for equality and not by their epochs: a
+//! A driver's append takes a share lock on its shard's row and compares the claim, in the transaction that writes. A host that takes the shard
+//! over changes the row: of the two transactions, one waits for the other. Claims are compared for equality and not by their epochs, because a
 //! failover that loses commits can give an epoch out twice.
 
 use crate::connection::{Call, Connection, values};
@@ -32,7 +32,7 @@ const TAKE: &str = "UPDATE claims c SET host = $2, claim = $1, epoch = c.epoch +
         finished = c.until IS NULL
     FROM (SELECT shard FROM claims WHERE until IS NULL OR until <= clock_timestamp() ORDER BY shard LIMIT $4) free
     WHERE c.shard = free.shard AND (c.until IS NULL OR c.until <= clock_timestamp())";
-// Its holder may be in the middle of an action: who takes the shard waits as after a claim whose time was over.
+// The holder may be in the middle of an action: the next host waits as after a claim whose time was over.
 const GIVE_BACK: &str = "UPDATE claims c SET until = clock_timestamp(), host = NULL, claim = NULL
     FROM (SELECT shard FROM claims WHERE claim = $1 ORDER BY shard DESC LIMIT $2) surplus WHERE c.shard = surplus.shard";
 const HELD: &str = "SELECT shard, epoch, finished FROM claims WHERE claim = $1 ORDER BY shard";

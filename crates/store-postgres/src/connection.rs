@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     client: Client,
     prepared: Mutex<HashMap<&'static str, Statement>>,
     warned: Arc<AtomicBool>,
+    /// A transaction was begun, and neither committed nor rolled back.
+    is_open: AtomicBool,
 }
 
 impl Connection {
@@ -49,7 +51,12 @@ impl Connection {
     {
         let warned = Arc::new(AtomicBool::new(false));
         tokio::spawn(attend(connection, Arc::clone(&warned)));
-        Self { client, prepared: Mutex::default(), warned }
+        Self { client, prepared: Mutex::default(), warned, is_open: AtomicBool::new(false) }
+    }
+
+    /// Whether the session can be lent again: it goes on, and no transaction is left open in it.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.is_closed() && !self.is_open.load(Ordering::Acquire)
     }
 
     /// Whether the session has ended.
@@ -89,12 +96,15 @@ impl Connection {
 
     /// Opens a transaction and makes calls in it, without waiting for one before the next is sent.
     pub(crate) async fn begin(&self, begin: &str, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.is_open.store(true, Ordering::Release);
         self.pipeline(Some(begin), calls, None).await
     }
 
     /// Makes calls and commits, likewise. Where a call fails, the server makes a rollback of the commit.
     pub(crate) async fn commit(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
-        self.pipeline(None, calls, Some("COMMIT")).await
+        let answers = self.pipeline(None, calls, Some("COMMIT")).await?;
+        self.is_open.store(false, Ordering::Release);
+        Ok(answers)
     }
 
     /// Makes calls, likewise, each a transaction of its own.

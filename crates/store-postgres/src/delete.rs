@@ -14,7 +14,7 @@ const PRINTED: &str = "SELECT octet_length(text)::bigint FROM outputs WHERE inst
 const LET_GO: &str =
     "UPDATE holdings SET instances = instances - 1 WHERE tenant = $1 AND component = $2 RETURNING instances";
 const NOT_HELD: &str = "DELETE FROM holdings WHERE tenant = $1 AND component = $2 AND instances <= 0";
-// The row is locked before the next statement looks for holdings: who holds the component anew has locked it first.
+// The row is locked before the next statement looks for holdings: a transaction that holds the component anew has locked it first.
 const COMPONENT: &str = "SELECT size FROM components WHERE digest = $1 FOR UPDATE";
 const NO_COMPONENT: &str =
     "DELETE FROM components WHERE digest = $1 AND NOT EXISTS (SELECT 1 FROM holdings WHERE component = $1)";

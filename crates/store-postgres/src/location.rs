@@ -72,7 +72,7 @@ impl Location {
     /// Opens a session.
     pub(crate) async fn connect(&self) -> Result<Connection, Trouble> {
         let mut last = None;
-        for mode in self.tls.attempts(&self.config) {
+        for mode in self.tls.attempts(&self.config).iter().copied() {
             match self.attempt(mode).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => last = Some(error),

@@ -63,7 +63,7 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take().filter(|connection| !connection.is_closed()) {
+        if let Some(connection) = self.connection.take().filter(Connection::is_idle) {
             self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use store::Fact;
 use tokio::time::sleep;
 
-// The place is read before the snapshot is taken: who got a place up to it has begun before the snapshot.
+// The place is read before the snapshot is taken: each transaction with a place up to it began before the snapshot.
 const LAST: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM facts";
 const BOUND: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
 const ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";

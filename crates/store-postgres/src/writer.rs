@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Promise, Stamp, StoreError, Written};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Writes in one transaction, at most.
 const GROUP: usize = 2_048;
@@ -149,7 +149,8 @@ impl Writer {
         let (calls, answers) = match prepared {
             Ok((Some(calls), answers)) => (calls, answers),
             Ok((None, answers)) => {
-                return self.roll_back().await.map_or_else(|again| again, |()| Attempt::Done(answers));
+                self.roll_back().await;
+                return Attempt::Done(answers);
             }
             Err(trouble) => return self.give_up(trouble).await,
         };
@@ -170,46 +171,64 @@ impl Writer {
 
     /// Ends an attempt that has not come to its commit.
     async fn give_up(&mut self, trouble: Trouble) -> Attempt {
+        if let Trouble::Lost(_) = trouble {
+            self.db = None;
+            return Attempt::Again;
+        }
+        self.roll_back().await;
         match trouble {
-            Trouble::Lost(_) => {
-                self.db = None;
-                Attempt::Again
-            }
-            Trouble::Raced(_) => self.roll_back().await.map_or_else(|again| again, |()| Attempt::Again),
-            Trouble::Refused(error) => {
-                self.roll_back().await.map_or_else(|again| again, |()| Attempt::Failed(error))
-            }
+            Trouble::Refused(error) => Attempt::Failed(error),
+            Trouble::Raced(_) | Trouble::Lost(_) => Attempt::Again,
         }
     }
 
-    async fn roll_back(&mut self) -> Result<(), Attempt> {
-        let Some(db) = &self.db else { return Ok(()) };
-        if db.run("ROLLBACK").await.is_err() {
+    async fn roll_back(&mut self) {
+        if let Some(db) = &self.db
+            && db.run("ROLLBACK").await.is_err()
+        {
             self.db = None;
         }
-        Ok(())
     }
 
     /// Whether the last group was committed. Waits until the session that may have done it has ended its transaction.
     async fn was_committed(&mut self) -> Result<bool, Trouble> {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1 FOR UPDATE";
-        self.connect().await?;
-        let Some(db) = &self.db else { return Ok(false) };
-        let row = db.one(LAST, values![self.name.clone()]).await?;
-        Ok(row.is_some_and(|row| row.get::<_, i64>(0) == self.number))
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.connect().await?;
+            let Some(db) = &self.db else { return Ok(false) };
+            match db.one(LAST, values![self.name.clone()]).await {
+                Ok(row) => return Ok(row.is_some_and(|row| row.get::<_, i64>(0) == self.number)),
+                Err(Trouble::Lost(_)) if Instant::now() < end => self.db = None,
+                Err(trouble) => return Err(trouble),
+            }
+        }
     }
 
-    /// Has a session.
+    /// Has a session. One that is lost while it is prepared is replaced.
     async fn connect(&mut self) -> Result<(), Trouble> {
-        const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
         if self.db.as_ref().is_some_and(|db| !db.is_closed()) {
             return Ok(());
         }
         self.db = None;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.open().await {
+                Ok(db) => {
+                    self.db = Some(db);
+                    return Ok(());
+                }
+                Err(Trouble::Lost(_)) if Instant::now() < end => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, Trouble> {
+        const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
         let db = self.shared.connect(PATIENCE).await?;
         db.query(AGAIN, values![self.name.clone()]).await?;
-        self.db = Some(db);
-        Ok(())
+        Ok(db)
     }
 }
 

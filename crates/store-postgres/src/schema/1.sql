@@ -70,7 +70,7 @@ CREATE TABLE precedents (
 CREATE INDEX precedents_by_seq ON precedents (tenant, digest, seq);
 
 CREATE TABLE acts (seq bigint PRIMARY KEY, at bigint NOT NULL, body text NOT NULL);
--- The last act: shared by those who act on it, exclusive to an operator.
+-- The last act: locked by a redemption in share mode, by an operator's act exclusively.
 CREATE TABLE acts_head (one boolean PRIMARY KEY DEFAULT true CHECK (one), last bigint NOT NULL);
 INSERT INTO acts_head (last) VALUES (0);
 
@@ -88,7 +88,7 @@ CREATE TABLE deployments (
     artifact bytea NOT NULL, sha256 text COLLATE "C" NOT NULL, bytes bigint NOT NULL, location bytea NOT NULL,
     receipt text COLLATE "C" NOT NULL, redeemed bigint NOT NULL, approved_at bigint NOT NULL
 );
--- The last place that was given out: who records a deployment holds it until the commit, so that places have the order of commits.
+-- The last place that was given out: locked until the commit, so that places have the order of commits.
 CREATE TABLE deployments_head (one boolean PRIMARY KEY DEFAULT true CHECK (one), last bigint NOT NULL);
 INSERT INTO deployments_head (last) VALUES (0);
 CREATE TABLE live (
