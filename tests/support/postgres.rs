@@ -1,12 +1,12 @@
 //! A PostgreSQL server of the tests' own: on a Unix socket in a folder of its own, and ended when the test program ends, however it ends.
 
 use std::fs::{self, Permissions};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -133,6 +133,19 @@ impl Server {
         format!("postgres://postgres@{host}:{}/postgres?{options}", self.port)
     }
 
+    /// The path of its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(format!(".s.PGSQL.{}", self.port))
+    }
+
+    /// A session that does what it is told, line by line.
+    pub fn session(&self) -> Session {
+        let mut psql = self.client();
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Session { child, input, output }
+    }
+
     /// What a statement answers.
     pub fn sql(&self, statement: &str) -> String {
         let ran = self.psql(statement);
@@ -141,12 +154,14 @@ impl Server {
     }
 
     fn psql(&self, statement: &str) -> std::process::Output {
+        self.client().args(["-c", statement]).output().unwrap()
+    }
+
+    fn client(&self) -> Command {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-A", "-t", "-U", "postgres", "-d", "postgres", "-c", statement])
-            .arg("-h")
-            .arg(&self.folder)
-            .args(["-p", &self.port.to_string()]);
-        psql.output().unwrap()
+        psql.args(["-X", "-q", "-A", "-t", "-U", "postgres", "-d", "postgres"]).arg("-h").arg(&self.folder);
+        psql.args(["-p", &self.port.to_string()]);
+        psql
     }
 
     /// Kills it with SIGKILL, as a crash of the machine would.
@@ -176,6 +191,30 @@ impl Server {
             assert!(Instant::now() < end, "the server does not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A session of another program.
+pub struct Session {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// Runs statements, the last of which answers one row.
+    pub fn run(&mut self, statements: &str) -> String {
+        writeln!(self.input, "{statements}").unwrap();
+        let mut row = String::new();
+        self.output.read_line(&mut row).unwrap();
+        row.trim().to_owned()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
