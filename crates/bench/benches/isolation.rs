@@ -62,7 +62,7 @@ const LONG_TEXT: &str =
 /// Neighbours at once, each driving one instance after the other.
 const NEIGHBOURS: usize = 2;
 
-/// Drives of neighbours while nobody attacks, and during each attack, on a runtime of two threads.
+/// Drives of neighbours without an attack and during each attack, on a runtime of two threads.
 fn neighbours() {
     println!(
         "drives of a neighbour (to the first request for permission, recorded in memory), two at a time, two threads"

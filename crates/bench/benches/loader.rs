@@ -46,7 +46,7 @@ fn set_up() -> Sandbox {
     sandbox(SandboxLimits::default())
 }
 
-/// Bytes that nobody has seen: check, compile in this process, seal, write.
+/// New bytes: check, compile in this process, seal, write.
 #[divan::bench(sample_count = 20)]
 fn load_cold(bencher: Bencher) {
     let folder = TempDir::new().expect("a folder");

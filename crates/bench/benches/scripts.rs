@@ -100,7 +100,7 @@ export class W extends WorkflowEntrypoint {
   async run(event, step) { for (let n = 0; n < 100; n += 1) await step.do(`step ${n}`, async () => n); }
 }";
 
-/// Answers from memory, until somebody asks for an approval.
+/// Answers from memory, until the guest asks for an approval.
 fn answers() -> impl FnMut(Command) -> Result<Outcome, Halt> {
     let (mut next, mut ended) = (0, HashMap::<Call, String>::new());
     move |command| match command {

@@ -138,7 +138,7 @@ fn latencies(bench: &Bench, ground: &Fixture, told: &mut dyn FnMut(Line)) -> Res
     Ok(())
 }
 
-/// How long it takes to read an instance's journal for whoever does not write, and so has to look through the tail for its end: over as
+/// How long a reader, which has to look through the tail for a journal's end, takes to read an instance's journal: over as
 /// many entries as bring the tail from its beginning to its end and further.
 fn looks(ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     const STEPS: &str = r#"{"steps":100,"result":"done"}"#;

@@ -184,7 +184,7 @@ fn people(ends: i64) -> [(Person, &'static str, Option<Timestamp>); 3] {
     [(ENDING, "release", ends), (LASTING, "release", None), (ALONE, "break-glass", None)]
 }
 
-/// What an operator says so that somebody decides.
+/// The operator's act that adds a decider.
 fn added((name, seed): (&str, u8), role: &str, valid_until: Option<Timestamp>) -> Result<[Act; 2], Obstacle> {
     let (decider, key) = (name.parse::<PersonId>()?, hand(seed)?.public_key());
     let (roles, tenants) = ([role.parse()?].into(), [].into());
@@ -300,7 +300,7 @@ impl Elsewhere {
 impl Drop for Elsewhere {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        // Somebody has to knock for the other side to look up. Where that fails it has gone.
+        // A connection wakes the other side. Where it fails, that side has gone.
         let knocked = UnixStream::connect(self.socket());
         if let (Ok(_), Some(thread)) = (knocked, self.thread.take()) {
             let _ = thread.join();

@@ -6,7 +6,7 @@ use receipt::Decision;
 use std::fmt;
 use workflow::{Check, Entry};
 
-/// How an attack ended, whoever ended it.
+/// How an attack ended.
 #[derive(Debug)]
 pub(super) enum Ending {
     /// A call was refused, or a check of the drill came out well, with these words.
@@ -15,7 +15,7 @@ pub(super) enum Ending {
     Through(String),
     /// An instance ran until it ended or waited, and left this journal.
     Ran(Status, Vec<Entry>),
-    /// Somebody else suffered, whatever became of the attack itself.
+    /// A neighbour was harmed, whatever became of the attack itself.
     Harm(String),
 }
 

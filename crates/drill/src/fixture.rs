@@ -34,7 +34,7 @@ pub(super) struct Terms {
     pub(super) sandbox: SandboxLimits,
     pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
-    /// Under which decisions are taken in earnest; a demonstration where there is none.
+    /// The policy under which people decide; a demonstration where there is none.
     pub(super) policy: Option<&'static str>,
     /// The socket of its authority, where that is elsewhere.
     pub(super) authority: Option<PathBuf>,
@@ -234,7 +234,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// The folder and what is recorded there, for as long as somebody looks at them.
+    /// The folder and what is recorded there, for as long as a test reads them.
     pub(super) fn scene(&self) -> (Arc<TempDir>, Arc<Target>) {
         (Arc::clone(&self.folder), Arc::clone(&self.target))
     }
@@ -292,7 +292,7 @@ pub(super) fn ahead_of_the_machine(ahead: &AtomicI64) -> Timestamp {
     Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
 }
 
-/// What whoever decides says.
+/// The decider's words.
 pub(super) fn judgement(decision: Decision) -> Result<Judgement, Error> {
     Ok(Judgement { decision, by: DemoDecider::new("operator".parse()?), reason: None })
 }

@@ -1,4 +1,4 @@
-//! The attack suite: what a hostile tenant, a hostile approval side and somebody with the data folder try, and how each is refused.
+//! The attack suite: what a hostile tenant, a hostile approval side and an attacker with the data folder try, and how each is refused.
 //!
 //! It ships with the host, so that an operator can see it hold on the machine that counts (`pp-host drill`). Every attack is tried on
 //! a real [`Host`](engine::Host) in a temporary folder, with limits small enough that the whole suite takes seconds. Wherever an
@@ -61,9 +61,9 @@ pub struct Attack {
 pub enum By {
     /// A tenant, with the component that it hands in.
     Guest,
-    /// Whoever can reach the side that decides, or what it decides about.
+    /// An attacker who reaches the deciding side, or its input.
     Approval,
-    /// Whoever can reach the data folder, or the machine's clock.
+    /// An attacker who reaches the data folder, or the machine's clock.
     Operator,
 }
 
@@ -138,7 +138,7 @@ impl Attack {
 }
 
 impl Verdict {
-    /// Whether the attack met with the expected refusal, and nobody else was harmed.
+    /// Whether the attack met with the expected refusal, and no neighbour was harmed.
     #[must_use]
     pub fn held(&self) -> bool {
         self.held

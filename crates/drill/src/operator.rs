@@ -1,4 +1,4 @@
-//! Somebody with the data folder in hand, or the machine's clock.
+//! An attacker with the data folder, or with the machine's clock.
 
 use crate::fixture::{Fixture, Terms, VICTIM};
 use crate::target;

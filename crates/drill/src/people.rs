@@ -1,4 +1,4 @@
-//! The approval side where people decide: what they sign, in which role, about whose request, and what is beside it.
+//! The approval side where people decide: what they sign, in which role, about whose request, and what is unsigned.
 
 use crate::fixture::{Fixture, Terms};
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
@@ -14,7 +14,7 @@ use workflow::{Entry, RequestId};
 /// Where two of the role `release` are asked, and one of them may say no.
 const RELEASE: &str = "[[rule]]\nid = \"release\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 2\n";
 
-/// Where nobody is asked.
+/// Where no person is asked.
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
 const NO_APPROVAL: &str = "no approval was issued";
@@ -109,7 +109,7 @@ fn for_show(
     }
 }
 
-/// Somebody who releases and owns, with this key.
+/// A person with the roles `release` and `owner`, with this key.
 fn decider(host: &Host) -> Result<Ed25519StatementSigner, Obstacle> {
     let key = Ed25519StatementSigner::from_seed(&engine::random_bytes()?)?;
     let (decider, roles) = ("alice".parse()?, ["release".parse()?, "owner".parse()?].into());

@@ -1,4 +1,4 @@
-//! The approval side through its back door: receipts, decisions and requests that somebody with write access puts into the store.
+//! Receipts, decisions and requests that an attacker with write access puts into the store.
 
 use crate::fixture::{ATTACKER, Fixture, HONEST, HOSTILE, VICTIM, judgement};
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way, loading, tamper};

@@ -1,4 +1,4 @@
-//! What is known of code, where nobody's approval that counts bears it out.
+//! Code that is taken as known without an approval that counts.
 
 use crate::fixture::{Fixture, HONEST, Terms, VICTIM};
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
@@ -28,7 +28,7 @@ role = "release"
 
 /// Where people approve.
 const FIRST: &str = "cloudflare://workers/first";
-/// Where nobody does.
+/// Where no person decides.
 const OTHER: &str = "cloudflare://workers/payroll";
 /// Where the policy allows everything.
 const OPEN: &str = "cloudflare://workers/open";

@@ -96,7 +96,7 @@ fn faults() -> Vec<Attack> {
     ]
 }
 
-/// Whoever asks early waits like everybody else: `parked` says so, or that it does not.
+/// A guest that asks early waits like any other: `parked` says whether it does.
 fn start_asks() -> Attack {
     const TEXT: &str = include_str!("../../../guests/hostile/raw/start-asks.wat");
     let way = Way::Shared(|ground| {

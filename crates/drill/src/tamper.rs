@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, params};
 use std::time::Duration;
 use store::InstanceKey;
 
-/// Changes rows of the drill's own temporary database, as somebody with write access to a data folder could. An attack that changes
+/// Changes rows of the drill's own temporary database, as an attacker with write access to a data folder could. An attack that changes
 /// nothing was not tried.
 pub(super) fn rewrite(ground: &Fixture, statement: &str, params: impl Params) -> Result<(), Obstacle> {
     let database = Connection::open(ground.data().join("journal.sqlite"))?;
@@ -25,7 +25,7 @@ pub(super) fn add_fact(ground: &Fixture, key: &InstanceKey, body: &str) -> Resul
     rewrite(ground, statement, params![body, key.instance.as_str()])
 }
 
-/// Replaces a text in every fact of an instance that has it. Whoever does that leaves no sum that would show it.
+/// Replaces a text in every fact of an instance that has it. Such an attacker also leaves no checksum that would show it.
 pub(super) fn rewrite_journal(
     ground: &Fixture,
     key: &InstanceKey,

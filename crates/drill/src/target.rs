@@ -43,7 +43,7 @@ impl Target {
         Self { data, state: Mutex::default() }
     }
 
-    /// Notes what somebody approved, before anything can be done with it.
+    /// Notes an approval before it can be used.
     pub(super) fn approve(&self, receipt: &str, action: Approved) {
         self.state().approved.insert(receipt.to_owned(), action);
     }

@@ -196,7 +196,7 @@ impl Builder {
         self
     }
 
-    /// Called with whatever goes wrong with an instance while nobody waits for it: in [`Host::work`].
+    /// Called with each error of an instance that no caller waits for: in [`Host::work`].
     #[must_use]
     pub fn trouble(mut self, troubles: impl Fn(&InstanceKey, &Error) + Send + Sync + 'static) -> Self {
         self.troubles = Box::new(troubles);

@@ -18,7 +18,7 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// How long nobody looks at the clock, at most.
+/// The longest time between two looks at the clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The system's clock.

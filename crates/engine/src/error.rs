@@ -100,7 +100,7 @@ pub enum Error {
     /// Not parameters.
     #[error("the parameters cannot be used: {}", .0.message)]
     Params(Failure),
-    /// A request that nobody made.
+    /// There is no such request.
     #[error("there is no request {0}")]
     NoRequest(RequestId),
     /// A decision that comes too late.
@@ -124,7 +124,7 @@ pub enum Error {
         "the authority that answers has not on record what operators said before, as this data folder has it: another authority answers, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
     )]
     OtherAuthority,
-    /// An act that nobody may simply say.
+    /// An act that an operator cannot enter by hand.
     #[error("an operator cannot record this: it follows from a signed decision")]
     NotSayable,
     /// An act that belongs into the authority's folder.
@@ -148,7 +148,7 @@ pub enum Error {
     /// A statement that cannot be signed.
     #[error("this cannot be signed: {0}")]
     Statement(String),
-    /// Somebody who is not a decider.
+    /// A person who is not a decider.
     #[error("{0} is no decider here (pp-host deciders list shows who is)")]
     NotADecider(PersonId),
     /// An assertion or a registration that is not good.
@@ -162,7 +162,7 @@ pub enum Error {
         /// Which pages.
         origin: String,
     },
-    /// Nobody's passkey.
+    /// An unknown passkey.
     #[error("that passkey is no decider's here")]
     UnknownPasskey,
     /// A person who decides no more.
@@ -224,7 +224,7 @@ pub enum Error {
     /// A second statement to the same effect.
     #[error("{0} has signed that about {1} already: one person counts once")]
     SignedAlready(PersonId, RequestId),
-    /// A receipt that nobody issued.
+    /// There is no such receipt.
     #[error("there is no receipt {0} (pp-host receipts list shows what there is)")]
     NoReceipt(ReceiptId),
     /// A receipt that permits nothing.
@@ -248,7 +248,7 @@ pub enum Error {
         /// The receipt that is spent.
         receipt: ReceiptId,
     },
-    /// A decision that somebody took alone.
+    /// A break-glass decision.
     #[error(
         "request {request} of instance {key} was decided by one person alone: have it reviewed first (pp-host review {request} --as NAME --key FILE --reason WORDS)"
     )]

@@ -1,4 +1,4 @@
-//! Names and secrets that nobody can guess.
+//! Names and secrets that cannot be guessed.
 
 use receipt::Timestamp;
 use std::fmt::Write as _;

@@ -126,7 +126,7 @@ impl HostState {
         self.authority.attested(&self.journals, call, receipt, scope, effect)
     }
 
-    /// Writes for a drive. Where it is the only one, nobody is kept from anything by waiting on this thread, which is sooner done.
+    /// Writes for a drive. A drive that is alone waits on this thread: that delays no other, and is faster.
     pub(crate) fn write(&self, write: Write<'_>) -> Commit {
         let alone = self.leases.len() <= 1;
         match alone {

@@ -1,4 +1,4 @@
-//! Bounds on what people say for the record. A host keeps it for good, and shows it to others.
+//! Bounds on people's words. A host keeps them permanently, and shows them to others.
 
 /// Words for the record that are longer than is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,13 +12,13 @@ pub struct TooLong {
     pub most: usize,
 }
 
-/// The longest name of whoever says something, in bytes.
+/// The longest name of the person or account that acts, in bytes.
 const NAME: usize = 128;
 
 /// The longest reason, in bytes: as long as in a signed statement.
 const REASON: usize = receipt::MAX_REASON_LEN;
 
-/// The name of whoever has something done, and why.
+/// The name of the account that acts, and its reason.
 pub(crate) fn check(by: &str, reason: Option<&str>) -> Result<(), TooLong> {
     bounded("name of who does this", by, NAME)?;
     reason.map_or(Ok(()), |reason| bounded("reason", reason, REASON))

@@ -124,7 +124,7 @@ pub enum Problem {
         /// The other.
         other: String,
     },
-    /// More rules than anybody reads.
+    /// More rules than a person reads.
     #[error("there are {0} rules; a policy has at most {1}")]
     TooMany(usize, usize),
     /// A policy that is nested deeper than could be read, or might be.

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-/// The public key in these bytes, when it is one that means something: a weak key verifies signatures that nobody made, and
+/// The public key in these bytes, when it is one that means something: a weak key verifies signatures that no holder made, and
 /// a second encoding would give one key two names.
 pub(crate) fn read_point(bytes: &[u8; 32]) -> Option<VerifyingKey> {
     let point = VerifyingKey::from_bytes(bytes).ok()?;

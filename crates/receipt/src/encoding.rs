@@ -1,7 +1,7 @@
 //! Hexadecimal and base64, in their one canonical spelling.
 //!
 //! Base64 is the standard alphabet with padding and with zero trailing bits; anything else is refused. A decoder that
-//! skips what it does not know gives one receipt many spellings, and nobody issues those.
+//! skips what it does not know gives one receipt many spellings, and no issuer writes those.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -79,7 +79,7 @@ vocabulary! {
         SessionReauth = "session_reauth",
         /// A machine credential.
         ApiKey = "api_key",
-        /// Nobody in particular: the public demonstration.
+        /// The public demonstration: no particular person.
         AnonymousDemo = "anonymous_demo",
         /// A policy engine.
         Policy = "policy",

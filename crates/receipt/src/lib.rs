@@ -128,7 +128,7 @@
 //! };
 //! let Minted { artifact, opening } = mint(&draft, &signer)?; // publish the one, guard the other
 //!
-//! // Whoever opens the receipt re-verifies Alice, not only the issuer.
+//! // A verifier that opens the receipt verifies Alice again, not only the issuer.
 //! # let mut keys = KeySet::new("https://issuer.example");
 //! # let (key_id, public_key) = ("issuer-key-1".into(), signer.public_key());
 //! # keys.insert(Key { key_id, public_key, status: KeyStatus::Active, created_at: now, revoked_at: None })?;

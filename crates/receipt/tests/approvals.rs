@@ -1,4 +1,4 @@
-//! Approvals in receipts: what a receipt can be minted with, and what whoever opens it can check.
+//! Approvals in receipts: what a receipt can be minted with, and what a verifier that opens it can check.
 
 use crate::common::{
     alice, approved, at, by_policy, deciders, demo, draft, json, keys, minted, person, request, signed,
@@ -154,7 +154,7 @@ fn no_receipt_is_minted_on_approvals_of_something_else() {
     let mut other = good();
     other.matter.request = Digest::of(b"another request");
     assert!(matches!(mismatch(&other), Mismatch::Request(_)));
-    // The digest is right, and the words beside it are not.
+    // The digest is right, and the words are not.
     let mut other = good();
     other.matter.resource = "worker/harmless".to_owned();
     assert!(matches!(mismatch(&other), Mismatch::Resource(_)));
@@ -187,7 +187,7 @@ fn several_people_stand_in_one_receipt_and_each_counts_once() {
     let verified = verify_approvals(&opened, &both(), Judged::AsIssued).unwrap();
     let people: Vec<_> = verified.iter().map(|decision| decision.person().as_str()).collect();
     assert_eq!(people, ["alice", "bob"]);
-    // Whoever pins one of them only does not take the other's word.
+    // A verifier that pins one of them does not accept the other.
     assert_eq!(verify_approvals(&opened, &deciders(), Judged::AsIssued), Err(ApprovalError::NotSigned));
 }
 
@@ -407,7 +407,7 @@ fn revocations_need_no_approvals_and_name_what_they_revoke() {
     // Its projection names the receipt, and keeps the reason.
     let projection = r#"{"intent":{"name":"authorization_revocation"},"metadata":{"revokedReceiptId":"rcpt_0001"},"projection":"revocation/v1"}"#;
     assert_eq!(revoked.projection().unwrap().canonical(), projection);
-    // Nobody in particular revokes nothing in particular.
+    // A revocation without an agent and without a receipt.
     let anonymous = issue(&revocation(Scope::Demo, demo()));
     assert_eq!(anonymous.revokes(), Some("rcpt_0001"));
     assert!(!approval.is_revoked_by(&anonymous));
@@ -433,7 +433,7 @@ fn the_published_revocation_is_recognised() {
     assert_eq!(receipt.revokes(), Some("rcpt_dg_vec07v3privaterepo000001"));
 }
 
-/// Names to show, from envelopes whose signatures nobody has checked: they say what they say, and count for nothing.
+/// Names to show, from envelopes whose signatures are not checked: they say what they say, and count for nothing.
 #[test]
 fn what_the_envelopes_claim_can_be_shown_without_the_deciders() {
     let statements = [good(), bobs(good())];

@@ -173,7 +173,7 @@ fn a_key_id_is_a_hint_and_decides_nothing() {
         relabelled(String::new())
     );
     assert_eq!(good.verify(&bob.public_key()), Err(EnvelopeError::NotSigned(bob.public_key().key_id())));
-    // It is not signed, so anybody can put anything there: not much of it.
+    // It is not signed, so any text can stand there, up to a bound.
     let signature =
         |length: usize| EnvelopeSignature { key_id: "k".repeat(length), ..good.signatures()[0].clone() };
     let labelled = |length| Envelope::new(PAYLOAD_TYPE, b"", vec![signature(length)]);
@@ -294,7 +294,7 @@ proptest! {
     }
 }
 
-/// What nobody in particular could read stays readable: the texts that are no envelopes at all.
+/// Texts that are no envelopes are refused with a reason.
 #[test]
 fn what_is_no_envelope_is_refused() {
     for text in ["", "{", "null", "[]", "{}", "\"x\"", "\u{feff}{}", "{\"payload\":\"\"}"] {

@@ -54,7 +54,7 @@ fn odd_key_sets_are_refused() {
         parse(vec![entry.clone(), entry.clone()]).unwrap_err(),
         KeySetError::DuplicateKeyId(KEY_ID.to_owned())
     );
-    // The neutral element verifies signatures that nobody made, 0xFF… is a second encoding of another point, and the rest
+    // The neutral element verifies signatures that were never made, 0xFF… is a second encoding of another point, and the rest
     // are no keys at all.
     let mut neutral = [0; 32];
     neutral[0] = 1;

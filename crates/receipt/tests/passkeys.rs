@@ -287,7 +287,7 @@ fn the_extension_is_there_and_is_nothing_else() {
     assert_eq!(refused(decided(&set, &enveloped(&browser.public_key(), signed))), PasskeyError::Extension);
 }
 
-/// (r, s) and (r, n − s) are both good; the decision is the same one, and nothing is told apart by the signature.
+/// (r, s) and (r, n − s) are both good; the decision is the same one, and no decision is distinguished by its signature.
 #[test]
 fn the_other_form_of_a_signature_is_the_same_decision() {
     let browser = Browser::es256(SEED);
@@ -449,7 +449,7 @@ fn a_set_with_passkeys_survives_being_written() {
     }
 }
 
-/// The least that a person's decision is about is the same whoever signs: what can be asked for has room for passkeys.
+/// The least that a person's decision is about is the same for every signer: what can be asked for has room for passkeys.
 #[test]
 fn the_largest_assertions_fit_into_a_receipt() {
     let registered = Browser::es256(SEED);

@@ -33,7 +33,7 @@ static DECIDERS: LazyLock<DeciderSet> = LazyLock::new(|| {
 /// Who, with which key, whether they approve, in the role that counts, about the request that counts.
 type Says = (usize, u8, bool, bool, bool);
 
-/// Everything that anybody can say about two requests, signed and verified once.
+/// Every statement about two requests, signed and verified once.
 static SAID: LazyLock<BTreeMap<Says, VerifiedDecision>> = LazyLock::new(|| {
     let bools = [false, true];
     let mut said = BTreeMap::new();
@@ -141,7 +141,7 @@ fn a_person_who_approved_and_denied_has_denied() {
     }
 }
 
-/// Any decisions by anybody, about either request, in either role.
+/// Any decisions by any person, about either request, in either role.
 fn said() -> impl Strategy<Value = Vec<VerifiedDecision>> {
     let one = (0..PEOPLE.len(), 0_u8..2, any::<bool>(), prop::bool::weighted(0.8), prop::bool::weighted(0.8));
     prop::collection::vec(one.prop_map(|key| SAID[&key].clone()), 0..10)

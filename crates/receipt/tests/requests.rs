@@ -27,7 +27,7 @@ fn nested(levels: usize) -> Json {
     json(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)))
 }
 
-/// Longer names than anybody's, and the longest reason in the characters that take most.
+/// Names that are longer than any real one, and the longest reason in the characters that take most.
 fn everybody(request: &Json, at: Timestamp) -> Vec<VerifiedDecision> {
     let matter = Matter::of(request, Digest::of(b"view"), Digest::of(b"policy")).unwrap();
     let deciders: Vec<_> = (0..MAX_APPROVALS)

@@ -340,7 +340,7 @@ fn a_decision_that_cannot_be_signed_does_not_exist() {
     discarded(Odd(|_| alice().sign(b"something else")));
     discarded(Odd(|message| receipt::Ed25519StatementSigner::from_seed(&[1; 32]).unwrap().sign(message)));
     discarded(Odd(|_| Ok(RawSignature { bytes: vec![], extension: None })));
-    // Nobody is asked to sign what could not be read.
+    // The signer is not asked to sign what could not be read.
     let nameless = DecisionStatement { reason: Some(String::new()), ..good() };
     let never = Odd(|_| panic!("asked"));
     assert!(matches!(sign_decision(&nameless, &never), Err(SignDecisionError::Statement(_))));

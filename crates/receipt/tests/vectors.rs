@@ -111,7 +111,7 @@ fn read_opening(folder: &Path, case: &Json) -> Opening {
 }
 
 /// The verdict stated for a case is that of the opening step alone. A receipt whose projection is not allowed is refused
-/// before anybody can open it, so for those two the verdict of the whole procedure is an earlier one.
+/// before it can be opened, so for those two the verdict of the whole procedure is an earlier one.
 #[test]
 fn every_opening_gives_its_stated_verdict() {
     let Some(folder) = vectors() else { return };

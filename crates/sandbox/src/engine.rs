@@ -48,7 +48,7 @@ impl Addressing {
         }
     }
 
-    /// As it is told to the compiler's process.
+    /// As the compiler's process gets it.
     pub(crate) fn number(self) -> u64 {
         match self {
             Self::Reserved => 0,
@@ -145,7 +145,7 @@ fn config(addressing: Addressing) -> Config {
 }
 
 /// Room for every instance that may live at once, so that no guest can take another's. An instance has at most so many
-/// parts of each kind. Memories are counted by whoever starts an instance, as each reserves 4 GiB of address space; what of them an instance may
+/// parts of each kind. Memories are counted when an instance starts, as each reserves 4 GiB of address space; what of them an instance may
 /// use is its own limit's business.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);

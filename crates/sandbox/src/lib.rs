@@ -74,7 +74,7 @@ pub enum HandlerAnswer<'a> {
     Later(Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>),
 }
 
-/// Whoever answers a guest's commands.
+/// The side that answers a guest's commands.
 pub trait Handler: Send {
     /// Answers one command, or halts the drive: an error unwinds the guest and comes out of [`Sandbox::run`].
     fn handle(&mut self, command: Command) -> HandlerAnswer<'_>;
@@ -97,7 +97,7 @@ impl<F: FnMut(Command) -> Result<Outcome, Halt> + Send> Handler for F {
     }
 }
 
-/// What a guest is told of its start.
+/// The event with which a guest starts.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// The parameters, as JSON text.

@@ -77,45 +77,45 @@ pub struct SandboxLimits {
 
 /// What the bounds are called: in errors, in settings, on a command line.
 pub mod names {
-    /// Of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
+    /// The name of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
     pub const COMPONENT_BYTES: &str = "component-bytes";
-    /// Of [`SandboxLimits::memory_bytes`](super::SandboxLimits::memory_bytes).
+    /// The name of [`SandboxLimits::memory_bytes`](super::SandboxLimits::memory_bytes).
     pub const MEMORY_BYTES: &str = "memory-bytes";
-    /// Of [`SandboxLimits::fuel`](super::SandboxLimits::fuel).
+    /// The name of [`SandboxLimits::fuel`](super::SandboxLimits::fuel).
     pub const FUEL: &str = "fuel";
-    /// Of [`SandboxLimits::wall_clock`](super::SandboxLimits::wall_clock).
+    /// The name of [`SandboxLimits::wall_clock`](super::SandboxLimits::wall_clock).
     pub const WALL_CLOCK_SECONDS: &str = "wall-clock-seconds";
-    /// Of [`SandboxLimits::table_elements`](super::SandboxLimits::table_elements).
+    /// The name of [`SandboxLimits::table_elements`](super::SandboxLimits::table_elements).
     pub const TABLE_ELEMENTS: &str = "table-elements";
-    /// Of [`SandboxLimits::handles`](super::SandboxLimits::handles).
+    /// The name of [`SandboxLimits::handles`](super::SandboxLimits::handles).
     pub const HANDLES: &str = "handles";
-    /// Of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
+    /// The name of [`SandboxLimits::call_bytes`](super::SandboxLimits::call_bytes).
     pub const CALL_BYTES: &str = "call-bytes";
-    /// Of [`SandboxLimits::text_bytes`](super::SandboxLimits::text_bytes).
+    /// The name of [`SandboxLimits::text_bytes`](super::SandboxLimits::text_bytes).
     pub const TEXT_BYTES: &str = "text-bytes";
-    /// Of [`SandboxLimits::bytes_in_hand`](super::SandboxLimits::bytes_in_hand).
+    /// The name of [`SandboxLimits::bytes_in_hand`](super::SandboxLimits::bytes_in_hand).
     pub const BYTES_IN_HAND: &str = "bytes-in-hand";
-    /// Of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
+    /// The name of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
     pub const LOG_BYTES: &str = "log-bytes";
-    /// Of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
+    /// The name of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
     pub const LIVE_INSTANCES: &str = "live-instances";
-    /// Of [`SandboxLimits::parts`](super::SandboxLimits::parts).
+    /// The name of [`SandboxLimits::parts`](super::SandboxLimits::parts).
     pub const PARTS: &str = "parts";
-    /// Of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
+    /// The name of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
     pub const STACK_BYTES: &str = "stack-bytes";
-    /// Of [`LoadLimits::functions`](super::LoadLimits::functions).
+    /// The name of [`LoadLimits::functions`](super::LoadLimits::functions).
     pub const FUNCTIONS: &str = "functions";
-    /// Of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
+    /// The name of [`LoadLimits::function_bytes`](super::LoadLimits::function_bytes).
     pub const FUNCTION_BYTES: &str = "function-bytes";
-    /// Of [`LoadLimits::compile_cpu`](super::LoadLimits::compile_cpu).
+    /// The name of [`LoadLimits::compile_cpu`](super::LoadLimits::compile_cpu).
     pub const COMPILE_CPU_SECONDS: &str = "compile-cpu-seconds";
-    /// Of [`LoadLimits::compile_wall`](super::LoadLimits::compile_wall).
+    /// The name of [`LoadLimits::compile_wall`](super::LoadLimits::compile_wall).
     pub const COMPILE_WALL_SECONDS: &str = "compile-wall-seconds";
-    /// Of [`LoadLimits::compile_memory_bytes`](super::LoadLimits::compile_memory_bytes).
+    /// The name of [`LoadLimits::compile_memory_bytes`](super::LoadLimits::compile_memory_bytes).
     pub const COMPILE_MEMORY_BYTES: &str = "compile-memory-bytes";
-    /// Of [`LoadLimits::cache_bytes`](super::LoadLimits::cache_bytes).
+    /// The name of [`LoadLimits::cache_bytes`](super::LoadLimits::cache_bytes).
     pub const CACHE_BYTES: &str = "cache-bytes";
-    /// Of [`LoadLimits::programs`](super::LoadLimits::programs).
+    /// The name of [`LoadLimits::programs`](super::LoadLimits::programs).
     pub const PROGRAMS: &str = "programs";
 }
 

@@ -1,4 +1,4 @@
-//! Components that were refused, by their digest: whoever sends one again does not have it compiled again.
+//! Components that were refused, by their digest: the same component is not compiled again.
 
 use crate::LoadError;
 use receipt::Digest;

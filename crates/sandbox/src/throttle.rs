@@ -49,7 +49,7 @@ impl CpuThrottle {
         Self(Arc::new(Semaphore::new((processors / 2).max(1))))
     }
 
-    /// Gives the guest's turn to whoever has waited longest, and comes back when it is the guest's again. The wait is not the guest's time.
+    /// Gives the turn to the guest that has waited longest, and returns when it is this guest's turn again. The wait does not count as its time.
     pub(crate) fn next_turn(
         &self,
         turn: &ThrottlePermit,
@@ -58,7 +58,7 @@ impl CpuThrottle {
         turn.lock().permit = None;
         let (lane, turn, host_time) = (Arc::clone(&self.0), turn.clone(), host_time.clone());
         Box::pin(async move {
-            // Those who are quick come first, even where nobody waits in this lane.
+            // Quick guests come first, even when this queue is empty.
             tokio::task::yield_now().await;
             // The lane is never closed.
             if let Ok(permit) = host_time.during(lane.acquire_owned()).await {

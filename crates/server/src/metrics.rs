@@ -79,7 +79,7 @@ impl Metrics {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Everything that is counted here, and what is given beside it.
+    /// Every counter, and the values that the caller gives.
     pub(crate) fn text(&self, facts: &Facts, waiting: u64) -> String {
         let mut out = String::new();
         let load = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);

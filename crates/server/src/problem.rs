@@ -48,7 +48,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    /// What the caller can do nothing about. What it was is told where the server runs.
+    /// A fault that the caller cannot mend. The server's standard error has its cause.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         eprintln!("pp-host: http: {}", workflow::Escaped(&error.to_string()));
         Self::new(

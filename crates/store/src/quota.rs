@@ -17,23 +17,23 @@ pub struct Quotas {
     pub stored_bytes: u64,
     /// Instances that are driven at once. Default 16.
     pub drives: u64,
-    /// How long an instance is kept that has ended. Default: for good.
+    /// How long an ended instance is kept. Default: without end.
     pub retention: Duration,
 }
 
 /// What the bounds are called: in errors, in settings, on a command line.
 pub mod quota_names {
-    /// Of [`Quotas::instances`](super::Quotas::instances).
+    /// The name of [`Quotas::instances`](super::Quotas::instances).
     pub const INSTANCES: &str = "instances";
-    /// Of [`Quotas::pending_approvals`](super::Quotas::pending_approvals).
+    /// The name of [`Quotas::pending_approvals`](super::Quotas::pending_approvals).
     pub const PENDING_APPROVALS: &str = "pending-approvals";
-    /// Of [`Quotas::requests_per_hour`](super::Quotas::requests_per_hour).
+    /// The name of [`Quotas::requests_per_hour`](super::Quotas::requests_per_hour).
     pub const REQUESTS_PER_HOUR: &str = "requests-per-hour";
-    /// Of [`Quotas::stored_bytes`](super::Quotas::stored_bytes).
+    /// The name of [`Quotas::stored_bytes`](super::Quotas::stored_bytes).
     pub const STORED_BYTES: &str = "stored-bytes";
-    /// Of [`Quotas::drives`](super::Quotas::drives).
+    /// The name of [`Quotas::drives`](super::Quotas::drives).
     pub const DRIVES: &str = "drives";
-    /// Of [`Quotas::retention`](super::Quotas::retention).
+    /// The name of [`Quotas::retention`](super::Quotas::retention).
     pub const RETENTION: &str = "retention";
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Recorded {
     pub(crate) trail: TrailId,
     /// The index of the entry that gave it this state.
     pub(crate) answered: usize,
-    /// The index of the entry after which a guest goes on beside it.
+    /// The index of the entry after which a guest goes on without waiting for it.
     pub(crate) begun: usize,
     /// The guest was told of its end.
     pub(crate) told: bool,

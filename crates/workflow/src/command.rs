@@ -42,7 +42,7 @@ pub enum Command {
     RequireApproval(Action),
     /// Perform an action on a receipt.
     Perform(Invocation),
-    /// Begin something, and go on beside it.
+    /// Start an operation, and go on without waiting.
     Start(Start),
     /// Hear of the first end among things that were begun so, or that a step among them is to be tried now.
     Await {

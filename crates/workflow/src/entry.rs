@@ -222,7 +222,7 @@ pub enum Entry {
         /// The request.
         request: RequestId,
     },
-    /// A request was taken back before anybody had decided it.
+    /// A request was withdrawn before a decision.
     Withdrawn {
         /// The request.
         request: RequestId,

@@ -61,31 +61,31 @@ impl Default for Limits {
 
 /// What the bounds are called: in errors, in settings, on a command line.
 pub mod names {
-    /// Of [`Limits::calls`](super::Limits::calls).
+    /// The name of [`Limits::calls`](super::Limits::calls).
     pub const CALLS: &str = "calls";
-    /// Of [`Limits::beside`](super::Limits::beside).
+    /// The name of [`Limits::beside`](super::Limits::beside).
     pub const BESIDE: &str = "beside";
-    /// Of [`Limits::retries`](super::Limits::retries).
+    /// The name of [`Limits::retries`](super::Limits::retries).
     pub const RETRIES: &str = "retries";
-    /// Of [`Limits::sleep`](super::Limits::sleep).
+    /// The name of [`Limits::sleep`](super::Limits::sleep).
     pub const SLEEP_SECONDS: &str = "sleep-seconds";
-    /// Of [`Limits::event_bytes`](super::Limits::event_bytes).
+    /// The name of [`Limits::event_bytes`](super::Limits::event_bytes).
     pub const EVENT_BYTES: &str = "event-bytes";
-    /// Of [`Limits::events`](super::Limits::events).
+    /// The name of [`Limits::events`](super::Limits::events).
     pub const EVENTS: &str = "events";
-    /// Of [`Limits::step_name_chars`](super::Limits::step_name_chars).
+    /// The name of [`Limits::step_name_chars`](super::Limits::step_name_chars).
     pub const STEP_NAME_CHARS: &str = "step-name-chars";
-    /// Of [`Limits::result_bytes`](super::Limits::result_bytes).
+    /// The name of [`Limits::result_bytes`](super::Limits::result_bytes).
     pub const RESULT_BYTES: &str = "result-bytes";
-    /// Of [`Limits::journal_bytes`](super::Limits::journal_bytes).
+    /// The name of [`Limits::journal_bytes`](super::Limits::journal_bytes).
     pub const JOURNAL_BYTES: &str = "journal-bytes";
-    /// Of [`Limits::evidence_bytes`](super::Limits::evidence_bytes).
+    /// The name of [`Limits::evidence_bytes`](super::Limits::evidence_bytes).
     pub const EVIDENCE_BYTES: &str = "evidence-bytes";
-    /// Of [`Limits::reason_bytes`](super::Limits::reason_bytes).
+    /// The name of [`Limits::reason_bytes`](super::Limits::reason_bytes).
     pub const REASON_BYTES: &str = "reason-bytes";
-    /// Of [`Limits::resource_bytes`](super::Limits::resource_bytes).
+    /// The name of [`Limits::resource_bytes`](super::Limits::resource_bytes).
     pub const RESOURCE_BYTES: &str = "resource-bytes";
-    /// Of [`Limits::artifact_bytes`](super::Limits::artifact_bytes).
+    /// The name of [`Limits::artifact_bytes`](super::Limits::artifact_bytes).
     pub const ARTIFACT_BYTES: &str = "artifact-bytes";
 }
 

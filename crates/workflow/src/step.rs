@@ -40,7 +40,7 @@ pub enum Retry {
     Configured,
     /// It is tried again after so many milliseconds, if an attempt is left.
     After(u64),
-    /// It has failed for good: to try again would not help.
+    /// It has failed permanently: a retry would not help.
     Never,
 }
 

@@ -101,7 +101,7 @@ pub enum Begun {
     Failed(Failure),
 }
 
-/// What a workflow that waited is told.
+/// The answer to a workflow that waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ready {
     /// The next attempt of a step is to be made now: run it, and end it with the call.

@@ -13,7 +13,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// Whether a workflow waits for the end of what it asked for, or goes on beside it and asks for the end later.
+/// Whether a workflow waits for the end of an operation, or goes on and asks for the end later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Manner {

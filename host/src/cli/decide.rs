@@ -37,7 +37,7 @@ impl Manner {
         }
     }
 
-    /// Whether anybody is asked.
+    /// Whether a person is asked.
     pub(crate) fn attended(self) -> Attended {
         if self == Self::Ask { Attended::InPerson } else { Attended::Automatic }
     }

@@ -48,11 +48,11 @@ pub(crate) enum Deciders {
         /// Why.
         #[arg(long)]
         reason: String,
-        /// Since when somebody else may have had it: nothing that it signed since then ever counted.
+        /// The time since which another person may have had it: signatures since then do not count.
         #[arg(long, value_name = "TIME")]
         compromised_since: Option<Moment>,
     },
-    /// Make a key to decide with, in a new file that only you can read, and its public half beside it, with .pub behind the name.
+    /// Make a key to decide with, in a new file that only you can read, and its public half in a file with .pub behind the name.
     NewKey {
         /// Where to.
         file: PathBuf,
@@ -131,7 +131,7 @@ impl Add {
             }
             None => None,
         };
-        // Before there is anything there is nobody: the folder is made by whoever says something first.
+        // Before there is a folder there are no deciders: the first act makes the folder.
         let trust = trust_on_record::read(data).or_else(trust_on_record::none_yet)?;
         let known = trust.deciders().person(&self.decider);
         if key.is_none() && known.is_none() {

@@ -80,7 +80,7 @@ pub(crate) struct Review {
     #[arg(long)]
     reason: String,
 
-    /// You do not agree with it. It is reviewed all the same.
+    /// You do not agree with it. It counts as reviewed.
     #[arg(long)]
     disagree: bool,
 }
@@ -110,7 +110,7 @@ pub(crate) struct Revoke {
 /// Approve nothing and do nothing, until thawed.
 #[derive(Debug, Args)]
 pub(crate) struct Freeze {
-    /// For one tenant. Default: for everybody.
+    /// For one tenant. Default: for all.
     #[arg(long)]
     tenant: Option<TenantId>,
 
@@ -141,7 +141,7 @@ impl Decide {
         let mut out = output::stdout();
         let envelope = envelope.to_json().canonical();
         let outcome = session.operate(Operation::Sign { request: self.request.clone(), envelope })?;
-        // Nobody has the folder any more when the hint is printed.
+        // The folder has no owner any more when the hint is printed.
         drop(session);
         match outcome {
             OperationOutcome::Kept { approved, denied, ruling } => {
@@ -179,7 +179,7 @@ impl Decide {
     }
 }
 
-/// Who has decided how until now; nothing where nobody has.
+/// The decisions so far; nothing where there are none.
 pub(crate) fn so_far<'a>(
     approved: impl IntoIterator<Item = &'a PersonId>,
     denied: impl IntoIterator<Item = &'a PersonId>,

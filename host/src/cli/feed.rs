@@ -1,4 +1,4 @@
-//! What happens to many instances, a line a fact, told without keeping anybody waiting who drives them.
+//! The facts of many instances, a line each, printed without delaying their drivers.
 
 use crate::cli::{json_line, output};
 use std::io::Write as _;
@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use store::Fact;
 use workflow::Entry;
 
-/// Lines that wait to be printed. Whoever reads them may stop reading, and nobody waits for that.
+/// Lines that wait to be printed. A reader may stop reading; no driver waits for it.
 const WAITING: usize = 4_096;
 
-/// What is told, and how.
+/// What is printed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feed {
     /// What is of note, for people.
@@ -37,7 +37,7 @@ pub(crate) struct Bulletin {
 pub(crate) struct Printer(JoinHandle<()>);
 
 impl Bulletin {
-    /// A bulletin and whoever prints it.
+    /// A bulletin and the thread that prints it.
     pub(crate) fn open(telling: Feed) -> std::io::Result<(Self, Printer)> {
         let (lines, waiting) = sync_channel(WAITING);
         let left_out = Arc::<AtomicU64>::default();

@@ -1,4 +1,4 @@
-//! `pp-host new`: a workflow that builds and runs as it stands, with everything that it is built from beside it.
+//! `pp-host new`: a workflow that builds and runs as it stands, with all its sources.
 
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
@@ -174,7 +174,7 @@ impl New {
             );
         }
         let folder = self.path.display().to_string();
-        // Never into a folder that is there: what is in it is somebody's work.
+        // Never into an existing folder: it may have the user's work.
         fs::create_dir(&self.path).with_context(|| format!("cannot make the folder {folder}"))?;
         let template = match self.lang {
             Language::Ts => TS,

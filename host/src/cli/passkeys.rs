@@ -27,7 +27,7 @@ pub(crate) struct Invite {
     #[arg(long, requires = "role")]
     tenant: Vec<TenantId>,
 
-    /// The page on which the passkey will sign, as pp-host serve --url has it. It is part of the key for good.
+    /// The page on which the passkey will sign, as pp-host serve --url has it. It is a permanent part of the key.
     #[arg(long, value_name = "URL", env = "PP_HOST_URL", default_value = "http://localhost:8787")]
     url: String,
 

@@ -31,11 +31,11 @@ pub(crate) enum Policy {
         #[arg(long)]
         json: bool,
     },
-    /// Say what the policy answers to a request, or to an action that nobody has asked for yet, and why.
+    /// Say what the policy answers to a request, or to an action that was not requested yet, and why.
     Explain(Explain),
 }
 
-/// Say what the policy answers to a request, or to an action that nobody has asked for yet, and why.
+/// Say what the policy answers to a request, or to an action that was not requested yet, and why.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// The request.
@@ -240,7 +240,7 @@ impl Explain {
         Ok(Exit::Done)
     }
 
-    /// An action that nobody has asked for. A policy sees of digests only whether they are known.
+    /// An action that was not requested. A policy sees of digests only whether they are known.
     fn action(&self) -> Subject {
         let sha256 = Digest::of(&[]);
         Subject {

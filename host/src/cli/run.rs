@@ -150,7 +150,7 @@ fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner
     }
 }
 
-/// A host, somebody who decides, and a way of telling what happens.
+/// A host, a decider, and the output.
 struct Session<'a> {
     host: Host,
     /// Others may tell the instance something meanwhile, where the folder can have a socket.
@@ -163,7 +163,7 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Where people decide, nobody decides here for show.
+    /// Where people decide, there are no demo decisions.
     fn open(
         data: &'a Data,
         common: &'a Common,
@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
         Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data, limits: &common.limits })
     }
 
-    /// Drives the instance, and decides what it waits for, until it ends or nobody decides.
+    /// Drives the instance, and decides what it waits for, until it ends or no decision comes.
     fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
         if self.data.is_shared() {
             return self.follow(key);
@@ -266,7 +266,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits until time alone lets the instance go on, or somebody has told it something.
+    /// Waits until time alone lets the instance go on, or a signal arrives.
     fn pass_time(&self, key: &InstanceKey, wait: Wait) -> anyhow::Result<()> {
         let heard = self.heard.so_far();
         self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
@@ -277,7 +277,7 @@ impl<'a> Session<'a> {
             self.story.detail("stop", "^C is safe: everything so far is recorded");
             self.story.detail("go on", self.go_on(key));
         }
-        // It may have been told before anybody listened.
+        // The signal may have arrived before this process listened.
         if self.host.status(key)? == Status::Waiting(wait) {
             self.heard.more_than(heard, left);
         }
@@ -310,7 +310,7 @@ fn show(story: Story, manner: Manner, request: &Request) {
 /// What a person waits for without wondering.
 const LONG: Duration = Duration::from_secs(5);
 
-/// How many facts were recorded, for whoever waits for the next.
+/// How many facts were recorded, to wait for the next.
 #[derive(Clone, Default)]
 struct Heard(Arc<(Mutex<u64>, Condvar)>);
 

@@ -89,7 +89,7 @@ impl Serve {
 }
 
 impl Serve {
-    /// Who decides first is invited by the account that starts the host, where nobody decides yet.
+    /// Where there are no deciders, the account that starts the host invites the first one.
     fn invite_first(&self, host: &Host, url: &SiteUrl) -> anyhow::Result<()> {
         let decider = match &self.first_decider {
             Some(named) => named.clone(),

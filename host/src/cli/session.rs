@@ -23,7 +23,7 @@ pub(crate) fn open(
     opened(data, builder(data, limits)?.observe(observe))
 }
 
-/// The same to drive whatever is due, when nobody waits for it: what goes wrong is told on standard error.
+/// The same to drive due instances in the background: errors are printed on standard error.
 pub(crate) fn open_to_work(
     data: &Data,
     limits: &LimitArgs,
@@ -75,7 +75,7 @@ fn begins(operation: &Operation) -> bool {
     )
 }
 
-/// Looks into the folder, whoever owns it.
+/// Looks into the folder, with or without an owner.
 pub(crate) fn read(data: &Data) -> anyhow::Result<ReadOnlyHost> {
     Ok(ReadOnlyHost::open_at(&data.path, &data.location()?, policy_file::load(data)?)?)
 }

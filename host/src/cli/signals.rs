@@ -45,7 +45,7 @@ impl StopSignals {
     }
 }
 
-/// Whether whoever started this process has it ignore SIGHUP. A handler would undo that.
+/// Whether the parent process has this one ignore SIGHUP. A handler would undo that.
 fn hangup_is_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

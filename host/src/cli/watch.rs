@@ -25,7 +25,7 @@ pub(crate) struct Watch {
     json: bool,
 }
 
-/// How often it is looked: whoever watches notices no difference, and a look that finds nothing costs some microseconds.
+/// How often the journal is read: a person notices no delay, and a read that finds nothing costs some microseconds.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Facts that are read at once.

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 /// Drive everything that is due, until stopped.
 ///
 /// The data folder is this process's meanwhile; other commands have it do what they are asked to. SIGTERM, SIGHUP or ^C stops it: what is under way
-/// ends or is put off, and goes on when somebody works here again.
+/// ends or is put off, and goes on when a server runs here again.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
     #[command(flatten)]
@@ -61,7 +61,7 @@ impl Work {
 }
 
 impl Working {
-    /// What is told of facts.
+    /// How much is printed of facts.
     pub(crate) fn telling(&self) -> Feed {
         match (self.json, self.verbose) {
             (true, _) => Feed::Json,

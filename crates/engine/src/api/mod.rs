@@ -39,7 +39,7 @@ use workflow::{InvalidId, ReceiptId, RequestId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Operation {
-    /// Create an instance, to be driven by whoever works here.
+    /// Create an instance, for the server to drive.
     Submit(Submit),
     /// Do something to an instance.
     Handle {
@@ -55,12 +55,12 @@ pub enum Operation {
         /// The decision.
         #[serde(with = "spelling")]
         decision: Decision,
-        /// Whether anybody looks at it.
+        /// Whether a person looks at it.
         attended: Attended,
         /// Why, in their words.
         reason: Option<String>,
     },
-    /// Draw up what somebody would sign to decide a request.
+    /// Draw up the statement that a decider would sign about a request.
     DrawUp {
         /// The request.
         request: RequestId,
@@ -81,7 +81,7 @@ pub enum Operation {
         /// The signed statement in its envelope, as JSON text.
         envelope: String,
     },
-    /// Draw up what somebody would sign to say that they have looked at what another decided alone.
+    /// Draw up the statement with which a decider would review a break-glass decision.
     DrawUpReview {
         /// The request.
         request: RequestId,
@@ -128,13 +128,13 @@ pub enum Operation {
     },
 }
 
-/// Whether anybody looks at what is decided for show.
+/// Whether a person looks at a demo decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attended {
     /// The decision was made before there was a request.
     Automatic,
-    /// Somebody is asked. The account that operates the host stands in the receipt, which says that it proves nothing.
+    /// A person is asked. The account that operates the host stands in the receipt, which says that it proves nothing.
     InPerson,
 }
 
@@ -226,7 +226,7 @@ impl Operation {
         }
     }
 
-    /// The component that travels beside it; nothing, for most.
+    /// The component that travels with it; none, for most.
     pub(crate) fn component(&self) -> &[u8] {
         match self {
             Self::Submit(submit) => &submit.component,
@@ -235,7 +235,7 @@ impl Operation {
         }
     }
 
-    /// The operation with the component that travelled beside it.
+    /// The operation with the component that travelled with it.
     pub(crate) fn with_component(mut self, component: Vec<u8>) -> Self {
         match &mut self {
             Self::Submit(submit) => submit.component = component.into(),

@@ -129,7 +129,7 @@ impl Host {
     /// # Errors
     /// When the request does not wait for a decision, or the statement does not count: it then says why, and nothing was recorded.
     pub fn sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
-        // Somebody else signed at the same moment: count again, with theirs. Nobody loses that often.
+        // Another signature came first: count again, with it. No signer loses that often.
         for _ in 0..AT_THE_SAME_MOMENT {
             match self.try_sign(id, envelope) {
                 Err(Error::SignedMeanwhile(_)) => {}
@@ -221,7 +221,7 @@ impl Host {
         Ok(revocation)
     }
 
-    /// Takes in the statement of a second person about what somebody decided alone. It is about the same request; whichever way it
+    /// Takes in a second person's statement about a break-glass decision. It is about the same request; whichever way it
     /// decides, the decision has been looked at.
     ///
     /// # Errors
@@ -237,7 +237,7 @@ impl Host {
         self.0.authority.record_act(&self.0.journals, "review", act)
     }
 
-    /// What `by` would sign to say that they have looked at what somebody decided alone.
+    /// The statement with which `by` would review a break-glass decision.
     ///
     /// # Errors
     /// When there is nothing to review, or `by` may not.
@@ -320,7 +320,7 @@ impl Host {
         }
     }
 
-    /// What the policy says to a request that nobody has approved.
+    /// The policy's answer to a request without approvals.
     fn asked(&self, request: &Request) -> Result<Answer, Error> {
         let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
         let subject =
@@ -328,7 +328,7 @@ impl Host {
         Ok(self.0.authority.policy.rule(&subject.question(&[])).answer)
     }
 
-    /// The role in which somebody signs: the one that is named, or else one of theirs in which it counts. A key is not asked to sign what cannot count.
+    /// The role in which a decider signs: the one that is named, or else one of theirs in which it counts. A key is not asked to sign what cannot count.
     fn role_of(
         &self,
         trust: &Trust,
@@ -385,7 +385,7 @@ fn cannot_count(person: &Person, decision: Decision, role: Option<&Role>, asked:
     }
 }
 
-/// How many may sign one request at the same moment before one of them is told to come again.
+/// How many may sign one request at the same moment before one of them has to try again.
 const AT_THE_SAME_MOMENT: usize = 1_000;
 
 /// How many statements about one request are kept: twice as many as a receipt commits to, so that an authority elsewhere can be sent

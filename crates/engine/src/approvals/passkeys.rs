@@ -21,11 +21,11 @@ const BY_INVITATION: &str = "invitation";
 pub struct Invite {
     /// Who.
     pub decider: PersonId,
-    /// In which roles they will decide. Empty for somebody who decides already, and keeps their roles.
+    /// Their roles. Empty for a person who is a decider already and keeps their roles.
     pub roles: BTreeSet<Role>,
     /// For which tenants, with those roles; for all where there are none.
     pub tenants: BTreeSet<TenantId>,
-    /// Who may ask the passkey to sign: part of the key's record, for good.
+    /// The origins that may ask the passkey to sign: a permanent part of the key's record.
     pub relying_party: RelyingParty,
     /// How long the invitation stays open: a day at most.
     pub lifetime: Duration,
@@ -75,7 +75,7 @@ impl Host {
         Ok(code)
     }
 
-    /// The invitation for whoever decides first, where nobody does; none where somebody does. A new one replaces the one before it.
+    /// The invitation for the first decider; none where there are deciders. A new one replaces the one before it.
     ///
     /// # Errors
     /// As for [`invite`](Self::invite).

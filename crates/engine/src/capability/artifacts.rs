@@ -32,7 +32,7 @@ pub(crate) struct Artifacts {
 struct State {
     /// Artifacts that this process has seen whole and durable.
     durable: HashSet<Digest>,
-    /// Artifacts that are being written or removed. Whoever comes second to the same bytes waits for the first; others do not.
+    /// Artifacts that are being written or removed. A second writer of the same bytes waits for the first; others do not wait.
     in_progress: HashMap<Digest, Arc<Mutex<()>>>,
 }
 
@@ -87,7 +87,7 @@ impl Artifacts {
         swept
     }
 
-    /// Does something to an artifact that nobody else does anything to meanwhile.
+    /// Works on an artifact under its lock.
     fn in_turn<T>(&self, digest: Digest, act: impl FnOnce() -> T) -> T {
         let turn = Arc::clone(self.state().in_progress.entry(digest).or_default());
         let acted = {
@@ -225,14 +225,14 @@ mod tests {
         artifacts.sweep(None, |digest| Ok::<_, io::Error>(*digest == held)).unwrap();
         assert!(path.join(held.to_string()).exists() && path.join("README").exists());
         assert!(!path.join(other.to_string()).exists() && !half_written.exists());
-        // It is written again by whoever needs it.
+        // The next drive that needs it writes it again.
         artifacts.keep(other, b"drop").unwrap();
         assert!(path.join(other.to_string()).exists());
         artifacts.sweep(Some(&HashSet::from([held])), |_| Ok::<_, io::Error>(false)).unwrap();
         assert!(!path.join(held.to_string()).exists() && path.join(other.to_string()).exists());
     }
 
-    /// Whoever holds an artifact before keeping it has it afterwards, however much is swept meanwhile.
+    /// A caller that holds an artifact before keeping it has it afterwards, whatever is swept meanwhile.
     #[test]
     fn what_is_held_is_there_however_much_is_swept() {
         let folder = TempDir::new().unwrap();

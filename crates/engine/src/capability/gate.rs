@@ -10,7 +10,7 @@ use store::Signed;
 use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, Quoted, ReceiptId, TenantId};
 
-/// Verifies receipts under a pinned key set. Has no private key and asks nobody.
+/// Verifies receipts under a pinned key set. It has no private key and asks no person.
 #[derive(Debug, Clone)]
 pub struct Gate {
     keys: KeySet,

@@ -16,7 +16,7 @@ impl ControlClient {
     /// The host that owns this data folder.
     ///
     /// # Errors
-    /// When nobody listens there, or somebody else's process does.
+    /// When no process listens there, or one of another account does.
     pub fn connect(data: &Path) -> Result<Self, ControlError> {
         let unreachable = |error| ControlError::Unreachable { path: data.join(super::NAME), error };
         let folder = File::open(data).map_err(unreachable)?;

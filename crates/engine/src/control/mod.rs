@@ -39,7 +39,7 @@ enum Reply {
 /// Why nothing came of an operation in another process.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody listens.
+    /// No process listens.
     #[error("no process listens on {}: {error}", path.display())]
     Unreachable {
         /// The socket.
@@ -47,7 +47,7 @@ pub enum ControlError {
         /// Why.
         error: io::Error,
     },
-    /// Somebody else's process.
+    /// A process of another account.
     #[error("the process that listens on the control socket is not yours but user {0}'s")]
     Stranger(u32),
     /// Another pp-host.

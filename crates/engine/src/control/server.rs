@@ -22,7 +22,7 @@ const AT_ONCE: usize = 256;
 /// How long a caller may take to send its request, and again to read the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A control socket that is listened on. Nobody listens any more when it is dropped.
+/// A control socket that is listened on. Dropping it ends that.
 #[derive(Debug)]
 pub struct Control {
     folder: File,
@@ -43,7 +43,7 @@ impl Host {
 }
 
 impl Control {
-    /// Whoever owns the folder may take the name: what has it is left from one who does not live any more.
+    /// The owner of the folder may take the name: a socket that is there is left from an owner that has ended.
     fn open(host: &Host, data: &Path) -> io::Result<Self> {
         let folder = File::open(data)?;
         files::remove(&data.join(NAME))?;
@@ -61,7 +61,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        // Somebody has to knock for the other side to look up. Where that fails it has gone.
+        // A connection wakes the other side. Where it fails, that side has gone.
         let knocked = UnixStream::connect(short_path(&self.folder));
         if let (Ok(_), Some(thread)) = (knocked, self.thread.take()) {
             let _ = thread.join();
@@ -80,7 +80,7 @@ fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
                 return;
             }
             let Ok(stream) = stream else {
-                // Out of descriptors, most likely: whoever holds them needs a moment to be done.
+                // Out of descriptors, most likely: wait until some are closed.
                 thread::sleep(Duration::from_millis(10));
                 continue;
             };

@@ -33,11 +33,11 @@ pub(crate) struct Driver {
     slice: RunSlot,
     /// The receipt that was spent last, for what it permits.
     pub(crate) spent: Option<SpentReceipt>,
-    /// Nobody else drives this instance while this driver, or an effect that it began, is there.
+    /// The exclusive right to drive this instance, for as long as this driver, or an effect that it began, exists.
     pub(crate) lease: Arc<Lease>,
 }
 
-/// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for whoever watches.
+/// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for a person who watches.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How many of them wait at most.
@@ -62,7 +62,7 @@ pub(crate) enum Stop {
     /// The guest broke a rule: end it.
     #[error("the workflow broke a rule: {0}")]
     Broke(Failure),
-    /// The guest took another path than before: it stands still until somebody looks at it.
+    /// The guest took another path than before: the instance is stopped until an operator acts.
     #[error(transparent)]
     Diverged(#[from] workflow::Divergence),
     /// The host cannot go on.
@@ -70,7 +70,7 @@ pub(crate) enum Stop {
     Error(#[from] Error),
 }
 
-/// How far a command gets as long as nobody has to be waited for.
+/// How far a command gets without waiting.
 enum Progress {
     /// To its answer.
     Answered(Outcome),
@@ -101,7 +101,7 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
     }
 }
 
-/// A driver, shared between the guest's store and whoever waits for the drive to end.
+/// A driver, shared between the guest's store and the caller that waits for the drive to end.
 pub(crate) struct Shared {
     driver: Arc<Mutex<Driver>>,
     place: GuestPosition,
@@ -194,10 +194,10 @@ impl Driver {
         }
     }
 
-    /// Gets as far as nobody has to be waited for.
+    /// Gets as far as possible without waiting.
     fn advance(&mut self, command: &Command) -> Result<Progress, Stop> {
         let now = self.inner.now()?;
-        // Somebody may have paused or ended it while it did what it was asked for last.
+        // An operator may have paused or ended the instance during its last call.
         while !self.replay.stands_still() {
             match self.replay.next(command, now)? {
                 Turn::Return(outcome) => return Ok(Progress::Answered(outcome)),
@@ -304,7 +304,7 @@ impl Driver {
         }
     }
 
-    /// Somebody has told the instance something: takes it in, as if it had come before what is not on disk yet. That is what waits to be
+    /// A signal has arrived: rebases on it, as if it had come before the entries that are not on disk yet: those that wait to be
     /// written, and `applied`.
     pub(crate) fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
         let key = &self.origin.key;

@@ -38,9 +38,9 @@ impl Driver {
             let seen = Some(Box::new(seen));
             let batch = Batch { entries: vec![entry], seen, signed, artifact, ..Batch::default() };
             match self.write(batch).await {
-                // Somebody was removed, everything was frozen, or the receipt was taken back, since we looked.
+                // A decider was removed, a freeze began, or the receipt was revoked since the gate looked.
                 Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
-                // Somebody told the instance something. It is looked at again, unless that was to stop.
+                // A signal arrived. The gate looks again, unless the signal stops the instance.
                 Err(Error::Store(StoreError::Conflict(_))) => {
                     self.catch_up(&[])?;
                     if self.replay.stands_still() {
@@ -258,7 +258,7 @@ fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, refusal: Opt
     }
 }
 
-/// What the guest is told of an action that took place, and what the attestation has the digest of.
+/// The result of an action that took place: the guest gets it, and the attestation has its digest.
 fn output(performed: &Performed, invocation: &Invocation) -> String {
     let text = |text: &str| Json::from(text);
     let members = [

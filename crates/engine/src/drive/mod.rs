@@ -37,7 +37,7 @@ impl Host {
             if !self.gets_further(&status)? {
                 return Ok(status);
             }
-            // Once more only where somebody told it something meanwhile.
+            // Again only where a signal arrived meanwhile.
             if seen == length {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
@@ -102,7 +102,7 @@ impl Host {
                 driver.lock().await.cut_off().await?;
                 None
             }
-            // What it was told has it stand still, end, or go back. Whoever acts has the driver: an action comes to its end.
+            // A signal pauses, ends or restarts the instance. A running effect holds the driver: an action comes to its end.
             () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
         };
         let kept = self.keep_output(&key, &printed.text()).await;

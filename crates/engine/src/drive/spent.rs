@@ -4,7 +4,7 @@ use crate::capability::{Execution, Permit};
 use receipt::Digest;
 use workflow::ReceiptId;
 
-/// A receipt that this drive has spent, and that nobody has acted on yet.
+/// A receipt that this drive has spent, and whose action has not begun.
 pub(crate) struct SpentReceipt {
     pub(super) receipt: ReceiptId,
     pub(super) permit: Permit,

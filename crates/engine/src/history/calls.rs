@@ -41,7 +41,7 @@ pub enum Stage {
     },
     /// A step completed, with a result of so many bytes.
     Completed(usize),
-    /// A step failed for good.
+    /// A step failed permanently.
     Failed(Failure),
     /// A sleep or a wait that lasts until then at most.
     Until(Timestamp),
@@ -85,7 +85,7 @@ pub enum Stage {
         effect: Effect,
         /// The outcome is signed.
         attested: bool,
-        /// What a person found out, where nobody knew.
+        /// A person's finding about an unknown outcome.
         finding: Option<Finding>,
     },
     /// The gate said no.

@@ -38,7 +38,7 @@ pub struct History {
     pub calls: Vec<Call>,
     /// Events that were sent to it, and of those, how many it was told of.
     pub events: Events,
-    /// The actions of which nobody knew how they ended, and what was found out since.
+    /// The actions whose outcome was unknown, and the findings about them.
     pub unknown: Vec<Unknown>,
 }
 

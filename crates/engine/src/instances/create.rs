@@ -65,7 +65,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// An instance that nobody in particular answers for.
+    /// An instance without a responsible person.
     #[must_use]
     pub fn new(tenant: TenantId, actor: ActorId, name: impl Into<String>, params: impl Into<String>) -> Self {
         Self { tenant, actor, operator: None, submitter: None, name: name.into(), params: params.into() }

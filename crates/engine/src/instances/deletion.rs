@@ -15,7 +15,7 @@ impl Host {
     /// that had it; artifacts that it deployed, where no other instance did and no resource serves them. Its receipts stay, with what became of them, and it is recorded that it was deleted.
     ///
     /// # Errors
-    /// When there is no such instance, it has not ended, or somebody has to look at it first. Nothing is deleted then.
+    /// When there is no such instance, it has not ended, or it needs a review first. Nothing is deleted then.
     pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
         let Deletion { lease: _lease, commit, artifacts } = delete(&self.0, key, by)?;
@@ -29,7 +29,7 @@ impl Host {
 
 /// A deletion that is under way.
 pub(crate) struct Deletion {
-    /// Until it is on disk, nobody else drives the instance.
+    /// Until it is on disk, the instance is not driven.
     pub(crate) lease: Arc<Lease>,
     pub(crate) commit: Commit,
     /// What may be swept once it is on disk.
@@ -56,7 +56,7 @@ pub(crate) fn delete(inner: &Arc<HostState>, key: &InstanceKey, by: &str) -> Res
     Ok(Deletion { lease, commit: inner.journals.store.write(delete), artifacts: artifacts(&facts) })
 }
 
-/// What somebody decided alone has to be looked at by another, who needs the request for that.
+/// A break-glass decision has to be reviewed by a second person, who needs the request for that.
 fn check_reviewed(inner: &HostState, key: &InstanceKey, facts: &[Fact]) -> Result<(), Error> {
     let trust = inner.trust()?;
     let alone: BTreeSet<_> = trust.unreviewed().map(|(request, _)| request).collect();

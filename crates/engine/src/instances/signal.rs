@@ -1,4 +1,4 @@
-//! Telling an instance something from outside: a decision, an event, an operator's word. Whoever drives it meanwhile takes it in.
+//! Signals: a decision, an event or an operator's command is appended to an instance's journal. A driver that runs meanwhile rebases on it.
 //!
 //! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
 //! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
@@ -18,7 +18,7 @@ use store::Signed;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write, Writer};
 use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
 
-/// How often somebody else may be faster before it is reported. Each time, somebody else has got further.
+/// How often another writer may be faster before it is reported. Each time, another writer has made progress.
 const ATTEMPTS: usize = 1_000;
 
 /// How far a workflow goes back.
@@ -38,7 +38,7 @@ pub enum Back {
     Nowhere,
 }
 
-/// How an instance stands, for whoever tells it something.
+/// The state of an instance, for a signal.
 pub(crate) struct Snapshot<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) replay: &'a Replay,
@@ -63,7 +63,7 @@ pub(crate) struct Update {
     pub(crate) counts: Counts,
 }
 
-/// Whether what is told may be refused for what the tenant keeps.
+/// Whether a signal may be refused because of the tenant's quotas.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Counts {
     #[default]
@@ -93,7 +93,7 @@ impl Update {
 }
 
 impl HostState {
-    /// Records what somebody says, judged by how the instance stands then.
+    /// Records a signal, judged by the instance's state at that moment.
     pub(crate) fn signal(
         &self,
         key: &InstanceKey,
@@ -102,7 +102,7 @@ impl HostState {
         self.signal_from(key, self.load(key)?, say)
     }
 
-    /// The same for whoever has looked already.
+    /// The same for a caller that has read the state already.
     pub(crate) fn signal_from(
         &self,
         key: &InstanceKey,
@@ -123,7 +123,7 @@ impl HostState {
         Err(StoreError::Conflict(key.clone()).into())
     }
 
-    /// The same for whoever has other things to do meanwhile.
+    /// The same for a caller that does not wait.
     pub(crate) async fn signal_from_async(
         &self,
         key: &InstanceKey,
@@ -146,7 +146,7 @@ impl HostState {
         Err(StoreError::Conflict(key.clone()).into())
     }
 
-    /// What is to be written where somebody says that.
+    /// The entries that a signal writes.
     fn prepare(
         &self,
         key: &InstanceKey,
@@ -166,7 +166,7 @@ impl HostState {
         Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
     }
 
-    /// It is on disk: others hear of it, and whoever works here, where the instance may go on now.
+    /// The signal is on disk: tells observers, and wakes the worker where the instance may go on now.
     fn signalled(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
         self.journals.observe(stamp, &place.key, place.after, &batch.entries);
         if batch.agenda.is_some() {
@@ -175,7 +175,7 @@ impl HostState {
     }
 }
 
-/// The type of event that tells a script of an approval. It comes from the receipt itself, and from nobody outside.
+/// The type of event that tells a script of an approval. It comes from the receipt itself, and never from outside.
 const RESERVED: &str = "pp-approval";
 
 impl Host {
@@ -215,7 +215,7 @@ impl Host {
             acts.set(!stand.replay.unsettled().is_empty());
             Ok(Update::of([Entry::Paused { by: by.to_owned() }]))
         })?;
-        // Whoever drives it stops after the action.
+        // The driver stops after the action.
         if !acts.get() {
             self.0.leases.interrupt(key);
         }
@@ -225,7 +225,7 @@ impl Host {
     /// Lets an instance go on that was paused, or that took another path than before.
     ///
     /// # Errors
-    /// When it has ended, or nobody and nothing has stopped it.
+    /// When it has ended, or is not stopped.
     pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
         self.0.signal(key, |stand| {
@@ -255,7 +255,7 @@ impl Host {
     }
 
     /// Has a workflow go back. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
-    /// are withdrawn. One that has ended goes on from there. Given other code, it goes on with that, for good.
+    /// are withdrawn. One that has ended goes on from there. Given other code, it goes on with that from then on.
     ///
     /// # Errors
     /// When it never came to that place, or an action of it is under way.
@@ -321,7 +321,7 @@ impl Host {
         })
     }
 
-    /// What has to be signed before an instance ends or goes back. Where that is anything, nobody may drive it meanwhile.
+    /// The outcomes that have to be signed before an instance ends or goes back. Where there are any, the lease is held meanwhile.
     fn settled(
         &self,
         stand: &Snapshot<'_>,
@@ -362,7 +362,7 @@ struct Regarded {
 fn regarded(stand: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
     let mut after = stand.replay.clone();
     if settlement.iter().chain([restarted]).any(|entry| after.apply(entry).is_err()) {
-        // It is refused all the same, with the reason.
+        // It is refused anyway, with the reason.
         return Regarded::default();
     }
     let mut regarded = Regarded::default();

@@ -17,7 +17,7 @@ pub struct Judgement {
     pub reason: Option<String>,
 }
 
-/// Somebody at this machine's terminal, or nobody at all.
+/// The demo decider: a person at this machine's terminal, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoDecider(ActorId);
 
@@ -61,7 +61,7 @@ pub(super) fn verdict(judgement: &Judgement, order: &IssueOrder<'_>, policy: &dy
     }
 }
 
-/// Whoever runs this host, as far as the system knows: an account's name, joined to the receipt and not proven.
+/// The operator of this host, as far as the system knows: an account's name, joined to the receipt and not proven.
 pub(super) fn operator(scope: Scope, account: &str) -> Decider {
     match scope {
         Scope::Demo => anonymous(format!("demo:{account}"), account.to_owned()),

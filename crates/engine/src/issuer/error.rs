@@ -13,7 +13,7 @@ pub enum IssueError {
     /// The request does not say what it is about.
     #[error(transparent)]
     Unclear(#[from] Unclear),
-    /// Nobody decided in time.
+    /// There was no decision in time.
     #[error("request {request} lapsed at {at}")]
     Lapsed {
         /// The request.
@@ -27,10 +27,10 @@ pub enum IssueError {
     /// Nothing to sign with.
     #[error("there is no active key for {0} receipts: make one with pp-host keys rotate")]
     NoActiveKey(Scope),
-    /// Somebody has stopped everything.
+    /// An operator has frozen the tenant, or all tenants.
     #[error("{0}")]
     Frozen(Freeze),
-    /// Somebody decided alone, and nobody has looked at it.
+    /// A break-glass decision is not reviewed yet.
     #[error(
         "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until another person has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
     )]

@@ -1,4 +1,4 @@
-//! Judging a request: what its signatures and the policy come to, whoever says that they agree.
+//! Judging a request by its signatures and the policy, from what the issuer verifies itself.
 
 use crate::issuer::{IssueError, IssueOrder, JudgingContext, RECEIPT_LIFETIME, Request, after};
 use crate::trust::Known;
@@ -108,7 +108,7 @@ pub fn tally(
     Ok((count(grounds.policy, &Subject::of(&document, &request.known)?, &decisions), decisions))
 }
 
-/// The act that goes before a decision which somebody takes alone, unless it was said before.
+/// The act that precedes a break-glass decision, unless it is recorded already.
 pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> Option<Act> {
     let decision = count.statements.last().filter(|_| count.verdict == CountVerdict::Alone)?;
     let said =
@@ -119,7 +119,7 @@ pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> O
         decider: decision.person().clone(),
         reason: decision.statement().reason.clone().unwrap_or_default(),
     };
-    // Nobody has to review what can never be signed.
+    // A decision that can never be signed needs no review.
     (request.check().is_ok() && !trust.unreviewed().any(said)).then_some(act)
 }
 
@@ -165,7 +165,7 @@ fn expected<'a>(request: &Request, matter: &'a Matter, at: Timestamp) -> Expecte
     }
 }
 
-/// The policy alone decides: it asks nobody, or forbids whoever is asked. A freeze is a no.
+/// The policy alone decides: it allows without asking, or denies. A freeze is a denial.
 pub(super) fn by_policy(
     order: &IssueOrder<'_>,
     grounds: JudgingContext<'_>,
@@ -224,7 +224,7 @@ pub(super) fn by_people(
     })
 }
 
-/// Nothing is approved while it is frozen, nor while somebody's lone decision waits to be looked at.
+/// Nothing is approved while the tenant is frozen, nor while a break-glass decision waits for its review.
 pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust) -> Result<(), IssueError> {
     if !matches!(verdict, CountVerdict::Approved | CountVerdict::Alone) {
         return Ok(());
@@ -240,7 +240,7 @@ pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust
     }
 }
 
-/// Nothing is approved while it is frozen, by anybody.
+/// No decider approves anything while the tenant is frozen.
 pub(super) fn check_not_frozen(request: &Request, trust: &Trust) -> Result<(), IssueError> {
     match trust.freeze_of(&request.tenant) {
         Some(freeze) => Err(IssueError::Frozen(freeze.clone())),

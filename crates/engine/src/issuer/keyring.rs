@@ -26,7 +26,7 @@ const ISSUER: &str = "pp-host";
 pub struct Keyring {
     /// Signs decisions of scope demo, and what became of them. None where the set has no active key for them.
     pub demo: Option<Ed25519Signer>,
-    /// Signs decisions in earnest, and what became of them. None where the set has no active key for them.
+    /// Signs production receipts and their attestations. None where the set has no active key for them.
     pub production: Option<Ed25519Signer>,
     /// What verifies them. The gate trusts these keys and no others.
     pub keys: KeySet,
@@ -217,7 +217,7 @@ impl Keyring {
 
 const SCOPES: [Scope; 2] = [Scope::Demo, Scope::Production];
 
-/// Keys are trusted by their path: nobody else may be able to put others there.
+/// Keys are trusted by their path: no other account may be able to replace them.
 fn check_folder(folder: &Path) -> Result<(), KeyringError> {
     match fs::metadata(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -29,7 +29,7 @@ pub(super) enum Name {
     Receipt(ReceiptId),
 }
 
-/// Something that is kept for good.
+/// A record that is kept permanently.
 pub(super) trait Record: Serialize + DeserializeOwned {
     /// What it is about.
     fn names(&self) -> Vec<Name>;
@@ -93,7 +93,7 @@ impl<T: Record> IssuedLog<T> {
         places.into_iter().map(|place| self.read(place)).collect()
     }
 
-    /// Keeps a record: on disk before anybody hears of it.
+    /// Keeps a record: it is on disk before a caller gets it.
     pub(super) fn keep(&mut self, record: &T) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');

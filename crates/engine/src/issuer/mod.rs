@@ -38,7 +38,7 @@ use workflow::{Effect, Entry, ReceiptId, RequestId};
 /// How long a receipt can be redeemed. The specification's 15 minutes for an authorisation that is signed before it is used.
 pub const RECEIPT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// What a host asks of whoever holds the issuer's keys.
+/// The holder of the issuer's keys, as a host uses it.
 pub trait Issuer: Send + Sync {
     /// Judges, and signs what comes of it: a receipt for exactly this request, APPROVED or DENIED.
     ///
@@ -46,7 +46,7 @@ pub trait Issuer: Send + Sync {
     /// When there is no decision, or it cannot be signed. There is then no decision either.
     fn issue(&self, order: &IssueOrder<'_>, grounds: JudgingContext<'_>) -> Result<Issued, IssueError>;
 
-    /// Takes a receipt back: a signed revocation of its scope, on the word of whoever runs this host.
+    /// Takes a receipt back: a signed revocation of its scope, at the request of this host's operator.
     ///
     /// # Errors
     /// When it cannot be signed.
@@ -128,7 +128,7 @@ pub struct IssueOrder<'a> {
 pub enum DecisionBasis<'a> {
     /// A demo decider's word. Of scope demo, and good for nothing else.
     Demo(&'a Judgement),
-    /// The policy alone, which asks nobody.
+    /// The policy alone, which asks no person.
     Policy,
     /// People's signed statements.
     People(&'a [Admitted]),

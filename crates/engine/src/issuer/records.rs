@@ -42,7 +42,7 @@ impl Records {
         Ok(self.signed.find(&Name::Request(request.clone())).map_err(unread)?.pop())
     }
 
-    /// Keeps what was signed, before anybody hears of it.
+    /// Keeps what was signed, before a caller gets it.
     pub(super) fn keep(&mut self, decision: &SignedDecision) -> Result<(), IssueError> {
         self.signed.keep(decision).map_err(unread)
     }

@@ -65,7 +65,7 @@ impl RemoteIssuer {
         }
     }
 
-    /// A connection to the process of the account that is expected: whoever can make the socket's name anew can listen there.
+    /// A connection to the process of the account that is expected: any account that can create the socket's name again can listen there.
     fn connect(&self) -> Result<UnixStream, IssueError> {
         let connected = || {
             let stream = UnixStream::connect(&self.socket)?;

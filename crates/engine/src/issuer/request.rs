@@ -22,7 +22,7 @@ pub struct Request {
     pub call: Call,
     /// On whose behalf.
     pub actor: ActorId,
-    /// Who answers for the actor, where the operator named somebody. Never decides about this.
+    /// The person who is responsible for the actor, if the operator named one. That person never decides about this.
     #[serde(default)]
     pub operator: Option<PersonId>,
     /// Who submitted the instance, where that is known. Never decides about this.
@@ -68,7 +68,7 @@ pub struct Request {
     pub form: Form,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it lapses if nobody decides.
+    /// The time at which it lapses without a decision.
     pub expires_at: Timestamp,
 }
 
@@ -187,7 +187,7 @@ impl Default for Governed {
     }
 }
 
-/// Why nobody can be asked about a request: what they decide could not be signed as it was shown.
+/// Why no person can be asked about a request: a decision could not be signed as it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unaskable {
     /// The evidence is not read again as it would be signed.
@@ -344,7 +344,7 @@ fn hash_of(hashable: &Json) -> String {
     Digest::of(hashable.canonical().as_bytes()).tagged()
 }
 
-/// A number that a reader of JSON can hold; nobody asks more often.
+/// A number that a reader of JSON can hold; no tenant asks more often.
 fn count(count: u64) -> Json {
     Json::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -107,7 +107,7 @@ impl IssuerServer {
         Ok(())
     }
 
-    /// Answers hosts of these accounts until somebody connects after `closing` was set, and all of them are answered.
+    /// Answers hosts of these accounts until a connection comes after `closing` was set, and all of them are answered.
     pub fn serve_on(&self, listener: &UnixListener, accounts: &[u32], closing: &AtomicBool) {
         let callers = Callers::new(AT_ONCE);
         std::thread::scope(|scope| {
@@ -131,7 +131,7 @@ impl IssuerServer {
         });
     }
 
-    /// A host that hangs up gets no answer. One that says what is not understood is told so.
+    /// A host that hangs up gets no answer. An unknown message gets an error.
     fn attend(&self, caller: &Caller) {
         let asked = wire::hear(&mut BufReader::new(Deadline::new(caller.stream(), PATIENCE)));
         if caller.begin_answer().is_err() {
@@ -206,7 +206,7 @@ impl IssuerServer {
         Ok(IssuerReply::Done)
     }
 
-    /// A request is decided once: whoever asks again is given what was signed.
+    /// A request is decided once: a host that asks again gets the same receipt.
     fn issue(&self, request: &Request, envelopes: Option<Vec<String>>) -> Result<IssuerReply, IssueError> {
         let mut records = self.records();
         if let Some(before) = records.signed_about(&request.id)? {
@@ -243,7 +243,7 @@ impl IssuerServer {
         Ok(IssuerReply::Issued(Box::new(decision)))
     }
 
-    /// What people decided, signed. Where somebody decides alone, that is said before anything is signed.
+    /// Signs what people decided. A break-glass decision is recorded before anything is signed.
     fn decided(
         &self,
         request: &Request,
@@ -364,7 +364,7 @@ fn is_allowed(stream: &UnixStream, accounts: &[u32]) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| accounts.contains(&peer.uid.as_raw()))
 }
 
-/// A name and a salt that nobody else has chosen.
+/// A name and a salt that this process has drawn itself.
 fn fresh(prefix: &str, at: Timestamp) -> Result<(ReceiptId, Salt), IssueError> {
     let failed = |error: ids::IdError| IssueError::Refused(error.to_string());
     let salt = ids::random_bytes().map_err(|error| failed(error.into()))?;

@@ -42,7 +42,7 @@ pub(super) enum IssuerRequest {
     Revoke { receipt: ReceiptId, by: String, reason: Option<String> },
     /// Sign how an action ended.
     Attest { receipt: ReceiptId, effect: Effect },
-    /// Take in a second person's statement about what somebody decided alone.
+    /// Take in a second person's statement about a break-glass decision.
     Review {
         request: Box<Request>,
         envelope: String,

@@ -200,7 +200,7 @@ fn number(limit: &Limit, value: &DeValue<'_>) -> Result<u64, InvalidValue> {
     }
 }
 
-/// A key as it is shown: whoever wrote a longer one knows it by its beginning.
+/// A key as it is shown: the beginning of a longer one.
 fn clip(key: &str) -> String {
     key.chars().take(64).collect()
 }

@@ -25,21 +25,21 @@ pub struct HttpLimits {
 
 /// What the bounds are called: in errors, in settings, on a command line.
 pub mod http_names {
-    /// Of [`HttpLimits::connections`](super::HttpLimits::connections).
+    /// The name of [`HttpLimits::connections`](super::HttpLimits::connections).
     pub const CONNECTIONS: &str = "http-connections";
-    /// Of [`HttpLimits::requests`](super::HttpLimits::requests).
+    /// The name of [`HttpLimits::requests`](super::HttpLimits::requests).
     pub const REQUESTS: &str = "http-requests";
-    /// Of [`HttpLimits::followers`](super::HttpLimits::followers).
+    /// The name of [`HttpLimits::followers`](super::HttpLimits::followers).
     pub const FOLLOWERS: &str = "http-followers";
-    /// Of [`HttpLimits::head_bytes`](super::HttpLimits::head_bytes).
+    /// The name of [`HttpLimits::head_bytes`](super::HttpLimits::head_bytes).
     pub const HEAD_BYTES: &str = "http-head-bytes";
-    /// Of [`HttpLimits::head_time`](super::HttpLimits::head_time).
+    /// The name of [`HttpLimits::head_time`](super::HttpLimits::head_time).
     pub const HEAD_SECONDS: &str = "http-head-seconds";
-    /// Of [`HttpLimits::body_bytes`](super::HttpLimits::body_bytes).
+    /// The name of [`HttpLimits::body_bytes`](super::HttpLimits::body_bytes).
     pub const BODY_BYTES: &str = "http-body-bytes";
-    /// Of [`HttpLimits::time`](super::HttpLimits::time).
+    /// The name of [`HttpLimits::time`](super::HttpLimits::time).
     pub const SECONDS: &str = "http-seconds";
-    /// Of [`HttpLimits::follow_time`](super::HttpLimits::follow_time).
+    /// The name of [`HttpLimits::follow_time`](super::HttpLimits::follow_time).
     pub const FOLLOW_SECONDS: &str = "http-follow-seconds";
 }
 

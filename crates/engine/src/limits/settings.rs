@@ -109,7 +109,7 @@ impl Settings {
         self.limits(Some(tenant))
     }
 
-    /// The largest value that each limit has for anybody: what the host has to be able to carry.
+    /// The largest value of each limit over all tenants: the host has to be able to carry it.
     #[must_use]
     pub fn largest(&self) -> Limits {
         let mut largest = self.limits(None);

@@ -68,7 +68,7 @@ impl Limit {
         if OF_THE_HOST.contains(&self.name) { Reach::Host } else { Reach::Tenant }
     }
 
-    /// Its value where nobody says otherwise.
+    /// Its default.
     #[must_use]
     pub fn default(&self) -> u64 {
         self.get(&Limits::default())

@@ -16,7 +16,7 @@ pub enum Unit {
     Seconds,
     /// Units of fuel, about one a WebAssembly instruction.
     Fuel,
-    /// How old something may become: seconds, or `"30d"`, or `"for good"`.
+    /// An age: seconds, or `"30d"`, or `"for good"`.
     Age,
 }
 

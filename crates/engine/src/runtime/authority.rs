@@ -56,9 +56,9 @@ impl Authority {
         Ok(self.issuer.issue(&order, JudgingContext { trust: &trust, policy: &*self.policy })?)
     }
 
-    /// Which receipts count here. Where nobody has said, those that people sign as soon as there are people.
+    /// The scope of receipts that count here. By default, `production` as soon as there are deciders.
     pub(crate) fn scope(&self, trust: &Trust) -> Scope {
-        // Once it was in earnest, it stays so: a policy file that is gone does not make it a demonstration.
+        // A folder where people decided stays so: a missing policy file does not make it a demonstration.
         let earnest = self.governed || trust.is_earnest();
         self.required_scope.unwrap_or(if earnest { Scope::Production } else { Scope::Demo })
     }
@@ -79,7 +79,7 @@ impl Authority {
     /// Records that another policy governs than the last one.
     pub(crate) fn adopt_policy(&self, journals: &Journals) -> Result<(), Error> {
         let policy = self.policy.digest();
-        // The one that holds where nobody wrote one goes without saying, until somebody has.
+        // The default policy is recorded only after another one was in force.
         let before = self.trust(journals)?.policy();
         match before.map_or(!self.governed, |before| before == policy) || self.issuer.is_elsewhere() {
             true => Ok(()),

@@ -50,7 +50,7 @@ impl Journals {
         Ok(self.store.now(wall).wait()?)
     }
 
-    /// Tells whoever wants to know what was recorded: these entries, after so many others of that instance.
+    /// Tells observers what was recorded: these entries, after so many others of that instance.
     pub(crate) fn observe(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
         if let (Some(observer), Some(stamp)) = (&self.observer, stamp) {
             stamp.facts(key, after, entries).for_each(|fact| observer(&fact));

@@ -58,7 +58,7 @@ impl Authority {
         Arc::make_mut(trust).extend(&kept)?;
         let Some(since) = self.issuer.acts(trust.seq()).transpose()? else { return Ok(()) };
         check_continues(trust, &since)?;
-        // Before any of it is kept: an act that makes no sense would spoil the copy for good.
+        // Before any of it is kept: an invalid act would make the copy unusable.
         let mut next = (**trust).clone();
         next.extend(&since.acts)?;
         for act in since.acts {
@@ -70,7 +70,7 @@ impl Authority {
         Ok(())
     }
 
-    /// Keeps a copy of what was said elsewhere. Another process of this host may have been first; somebody else's words are another matter.
+    /// Keeps a copy of the authority's acts. Another process of this host may have been first; acts of another authority are refused.
     fn copy_act(journals: &Journals, RecordedAct { seq, at, body }: RecordedAct) -> Result<(), Error> {
         let seen = seq.saturating_sub(1);
         match journals.store.act(seen, at, body.clone()) {

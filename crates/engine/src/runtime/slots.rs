@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// slower, by `cargo bench -p host --bench engine entries`.
 const MAX_RUNNING: usize = 128;
 
-/// Steps until a slot is somebody else's, where somebody waits for it.
+/// Steps after which a drive gives its slot to a waiting one.
 const SLICE: u32 = 32;
 
 /// Steps that a drive does before it needs a slot.
@@ -55,7 +55,7 @@ impl RunSlot {
         }
     }
 
-    /// The drive is about to take long, or does: somebody else may go on.
+    /// The drive is about to take long, or does: it gives up its slot.
     pub(crate) fn release(&mut self) {
         self.slot = None;
     }

@@ -1,10 +1,10 @@
-//! Who has become due, from whoever made it so to whoever works.
+//! Wake-ups: the notice that an instance has become due, for the worker.
 
 use std::sync::{Mutex, PoisonError};
 use store::InstanceKey;
 use tokio::sync::Notify;
 
-/// Names that are kept while nobody listens. What is beyond is found in the agenda.
+/// Names that are kept while no worker listens. The schedule has the others.
 const NAMES: usize = 4_096;
 
 /// Rung for every instance that has become due.
@@ -14,7 +14,7 @@ pub(crate) struct Wakeups {
     notify: Notify,
 }
 
-/// What was woken for since somebody listened.
+/// The instances that became due since the worker listened last.
 #[derive(Debug, Default)]
 pub(crate) struct Woken {
     /// The instances.

@@ -15,10 +15,10 @@ use workflow::TenantId;
 /// What deletes in an operator's name, as it is recorded.
 const BY: &str = "retention";
 
-/// Instances that are deleted in one transaction: some milliseconds in which nobody else writes.
+/// Instances that are deleted in one transaction: it keeps other writers waiting for some milliseconds.
 const BATCH: u32 = 64;
 
-/// How long nobody looks. Whatever ends meanwhile is kept for longer than that, see [`SHORTEST`].
+/// The time between two sweeps. An instance that ends meanwhile is kept for longer than that, see [`SHORTEST`].
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest time that anything is kept, also where an embedder sets less.
@@ -62,7 +62,7 @@ fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
     Ok(next)
 }
 
-/// A tenant's. What somebody has to look at first stays, and is passed over.
+/// A tenant's. An instance that needs a review first is passed over.
 fn sweep_of(inner: &Arc<HostState>, tenant: &TenantId, by: Timestamp) -> Result<(), Error> {
     let mut stay = 0;
     loop {

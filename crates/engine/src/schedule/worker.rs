@@ -115,7 +115,7 @@ impl<'a> Worker<'a> {
         tenants.into_iter().try_for_each(|tenant| self.refill(&tenant, now))
     }
 
-    /// Makes a tenant's instances ready: those that have been due longest, and that nobody drives.
+    /// Makes a tenant's instances ready: those that have been due longest, and that are not driven.
     fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
         let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
         let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);

@@ -77,7 +77,7 @@ pub enum Act {
     KeyRevoked {
         /// The key.
         key_id: String,
-        /// Since when somebody else may have had it: what it signed since then never counted.
+        /// The time since which another person may have had it: signatures since then do not count.
         compromised_at: Option<Timestamp>,
         /// Why.
         reason: String,
@@ -91,14 +91,14 @@ pub enum Act {
     },
     /// Nothing is approved or done until it is thawed.
     Frozen {
-        /// For whom; for everybody where there is none.
+        /// The tenant; all tenants where there is none.
         tenant: Option<TenantId>,
         /// Why.
         reason: String,
     },
     /// A freeze is over.
     Thawed {
-        /// For whom; the one for everybody where there is none.
+        /// The tenant; the freeze of all tenants where there is none.
         tenant: Option<TenantId>,
         /// Why.
         reason: String,
@@ -128,7 +128,7 @@ pub enum Act {
         /// The digest of its text.
         policy: Digest,
     },
-    /// Somebody is about to decide a request alone. Recorded before the receipt is signed.
+    /// A person is about to decide a request alone. Recorded before the receipt is signed.
     GlassBroken {
         /// Whose request.
         tenant: TenantId,
@@ -139,7 +139,7 @@ pub enum Act {
         /// Why.
         reason: String,
     },
-    /// A second person has looked at what somebody decided alone.
+    /// A second person has reviewed a break-glass decision.
     Reviewed {
         /// Which request.
         request: RequestId,

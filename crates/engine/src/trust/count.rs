@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What signed decisions come to.
 #[derive(Debug, Clone)]
 pub struct Count {
-    /// What the policy says to the action with everybody's approval that counts.
+    /// The policy's answer to the action with all approvals that count.
     pub ruling: Ruling,
     /// What they come to.
     pub verdict: CountVerdict,
@@ -28,24 +28,24 @@ pub struct Count {
 pub enum CountVerdict {
     /// Not enough of them yet.
     Waiting,
-    /// Enough approve, or the policy asks nobody.
+    /// Enough approve, or the policy asks no person.
     Approved,
-    /// Somebody approves alone, who may.
+    /// A person with the break-glass role approves alone.
     Alone,
     /// Enough deny.
     Denied,
-    /// The policy says no, whoever approves.
+    /// The policy denies, whatever the approvals.
     Forbidden,
 }
 
 /// Whether a decision in this role can count, whatever others sign. A denial counts in the roles in which an approval does; who may decide
-/// alone may approve so, and denies like everybody else.
+/// alone may approve so, and denies like any other decider.
 #[must_use]
 pub fn can_count(asked: &Answer, decision: Decision, role: &Role) -> bool {
     match asked {
         Answer::Ask(_) if decision == Decision::Approved && role.is_break_glass() => true,
         Answer::Ask(ask) => ask.counts(&[role.clone()].into()),
-        // Nobody in particular is asked.
+        // No particular role is asked.
         Answer::Allow | Answer::Deny => true,
     }
 }
@@ -64,7 +64,7 @@ pub fn key_counts(asked: &Answer, decision: &VerifiedDecision) -> bool {
     }
 }
 
-/// Counts people, not signatures, in whatever order they come. Whoever both approved and denied has denied. The operator of the actor
+/// Counts people, not signatures, in any order. A person who approved and denied has denied. The operator of the actor
 /// and the submitter do not count. A statement counts in its own role and in no other that its signer may have.
 #[must_use]
 pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecision]) -> Count {
@@ -78,7 +78,7 @@ pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecisi
     let verdict = match (&asked, &ruling.answer) {
         (_, Answer::Deny) | (Answer::Deny, _) => CountVerdict::Forbidden,
         (Answer::Ask(ask), _) if reaches(denied.len(), ask.denials) => CountVerdict::Denied,
-        // A policy that asks nobody any more still hears a no.
+        // A denial counts even when the policy does not ask any more.
         (Answer::Allow, _) if !denied.is_empty() => CountVerdict::Denied,
         (_, Answer::Allow) => CountVerdict::Approved,
         (_, Answer::Ask(_)) if !alone.is_empty() => CountVerdict::Alone,
@@ -96,7 +96,7 @@ struct Chosen<'a> {
 
 impl<'a> Chosen<'a> {
     fn of(asked: &Answer, decisions: &[&'a VerifiedDecision]) -> Self {
-        // Whoever has said no has not approved, whether that no can count or not.
+        // A person who denied has not approved, whether the denial can count or not.
         let refusing: BTreeSet<_> = decisions
             .iter()
             .filter(|decision| decision.decision() == Decision::Denied)

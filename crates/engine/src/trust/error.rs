@@ -7,15 +7,15 @@ use workflow::{Quoted, RequestId};
 /// An act that makes no sense as things stand. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActError {
-    /// Nobody of that name.
+    /// There is no decider of that name.
     #[error("there is no decider {0}: add one with pp-host deciders add {0} --role ROLE --key FILE")]
     NoDecider(PersonId),
-    /// Somebody who was removed.
+    /// A decider who was removed.
     #[error(
         "decider {0} was removed; a name is not used twice, so that old receipts keep their meaning: add them under another"
     )]
     Removed(PersonId),
-    /// Somebody without a role.
+    /// A person without a role.
     #[error("a decider needs a role: --role ROLE")]
     NoRole,
     /// A key that cannot be used.

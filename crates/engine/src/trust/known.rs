@@ -63,7 +63,7 @@ impl Judge<'_> {
 }
 
 /// Whether these people's approvals allow the action where nothing is known of it: what is known is never a reason why it is known. What
-/// somebody approves alone and a policy's own permission make nothing known.
+/// a break-glass decision and a policy's own permission make nothing known.
 fn suffices(policy: &dyn Policy, unknown: &Subject, decisions: &[VerifiedDecision]) -> bool {
     let count = count(policy, unknown, decisions);
     count.verdict == CountVerdict::Approved && !count.approved.is_empty()

@@ -56,7 +56,7 @@ pub struct Trust {
     invitations: BTreeMap<Digest, Invitation>,
 }
 
-/// A decision that one person took alone, and nobody has looked at since.
+/// A break-glass decision that is not reviewed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakGlassUse {
     /// Whose request.
@@ -69,7 +69,7 @@ pub struct BreakGlassUse {
     pub reason: String,
 }
 
-/// A review of a lone decision, kept for when it turns out that somebody else had the reviewer's key.
+/// A review of a break-glass decision, kept in case the reviewer's key turns out to be compromised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Reviewed {
     alone: BreakGlassUse,
@@ -186,7 +186,7 @@ impl Trust {
             || people.any(|person| person.tenants.iter().any(|named| named == tenant.as_str()))
     }
 
-    /// Decisions that one person took alone and nobody has looked at.
+    /// Break-glass decisions that are not reviewed yet.
     pub fn unreviewed(&self) -> impl Iterator<Item = (&RequestId, &BreakGlassUse)> {
         self.unreviewed.iter()
     }
@@ -322,7 +322,7 @@ impl Trust {
         Ok(())
     }
 
-    /// What a person has reviewed since somebody else had a key of theirs is to be reviewed again.
+    /// Reviews that a person made since another person had their key have to be repeated.
     fn reopen(&mut self, person: Option<&PersonId>, since: Timestamp) {
         let void = |_: &RequestId, review: &mut Reviewed| Some(&review.by) == person && review.at >= since;
         let again = self.reviewed.extract_if(.., void);

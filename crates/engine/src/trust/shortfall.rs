@@ -72,7 +72,7 @@ pub fn shortfalls(
     missing
 }
 
-/// Whoever may only decide alone is not one of several.
+/// A person who may only decide alone does not count among several.
 fn has(person: &Person, need: &Need) -> bool {
     match &need.role {
         Some(role) => person.has_role(role),

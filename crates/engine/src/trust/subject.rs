@@ -99,7 +99,7 @@ impl Subject {
     }
 }
 
-/// Whether a name is that of who acts, or of somebody who answers for it.
+/// Whether a name is that of the actor, or of a person who is responsible for it.
 pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], name: &str) -> bool {
     let answering = answering.into_iter().flatten().map(PersonId::as_str);
     answering.chain([actor.as_str()]).any(|own| is_same(own, name))

@@ -15,10 +15,10 @@ use miette::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-/// The most policies. More than anybody reads.
+/// The most policies: more than a person reads.
 const MOST_POLICIES: usize = 2_000;
 
-/// The most operators and opening brackets in a policy. More than anybody writes, and what is nested no deeper fits on the stack.
+/// The most operators and opening brackets in a policy. More than a person writes, and such nesting fits on the stack.
 const MOST_SIGNS: usize = 256;
 
 const ANNOTATIONS: &[&str] = &["id", "denials", "expires", "message"];

@@ -17,7 +17,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use workflow::{ActorId, TenantId};
 
-/// The most rules. More than anybody reads; looking for those that never decide compares each with each.
+/// The most rules: more than a person reads. The search for rules that never decide compares each with each.
 const MOST_RULES: usize = 2_000;
 
 const ROOT: &[&str] = &["rule", "default"];

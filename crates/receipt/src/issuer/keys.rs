@@ -1,6 +1,6 @@
-//! Published key sets, pinned by whoever verifies.
+//! Published key sets, pinned by the verifier.
 //!
-//! A key set that arrived together with a receipt proves nothing: whoever forged the one made the other. Obtain it
+//! A key set that arrived together with a receipt proves nothing: a forger makes both. Obtain it
 //! from the issuer once, read it, and keep your copy.
 
 use alloc::borrow::ToOwned;

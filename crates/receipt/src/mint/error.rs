@@ -55,7 +55,7 @@ pub enum MintError {
     /// A person's decision without that person's signature, or with other people's.
     #[error("the decision is not borne out by its approvals: {0}")]
     Approvals(#[from] ApprovalError),
-    /// The signer's own key is none that anybody could pin.
+    /// The signer's own key cannot be pinned.
     #[error("the signer's key is unusable: {0}")]
     SignerKey(KeySetError),
     /// The signer failed.

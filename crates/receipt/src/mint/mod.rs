@@ -1,6 +1,6 @@
 //! Minting: from a decision to a signed `jcs_v3` receipt and its opening.
 //!
-//! Fail closed: whatever leaves [`mint`] has been verified and opened like anybody else's receipt. If signing fails, or
+//! Fail closed: whatever leaves [`mint`] has been verified and opened like any other receipt. If signing fails, or
 //! the result does not verify, there is no receipt.
 
 pub(crate) mod error;
@@ -159,7 +159,7 @@ fn check_draft(draft: &Draft, key_id: &str) -> Result<(), MintError> {
     }
 }
 
-/// A person's decision rests on that person's signature. A revocation may, and need not: nobody should have to wait for one.
+/// A person's decision rests on that person's signature. A revocation may, and need not: a revocation should wait for no person.
 fn check_approvals(draft: &Draft) -> Result<(), MintError> {
     if draft.projection == Projection::RevocationV1 && revocation::named(&draft.request).is_none() {
         return Err(MintError::Contradiction("a revocation that names no receipt"));

@@ -7,7 +7,7 @@ use crate::format::projection::Projection;
 use crate::json::{Json, Object};
 use crate::verify::verified::VerifiedReceipt;
 
-/// The acting agent of every revocation, by the specification: nobody acts.
+/// The acting agent of every revocation, by the specification: no agent acts.
 pub const REVOCATION_AGENT: &str = "permission-protocol";
 
 const INTENT: &str = "authorization_revocation";

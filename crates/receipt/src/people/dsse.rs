@@ -129,7 +129,7 @@ impl Envelope {
         &self.signatures
     }
 
-    /// The envelope with the id of the key that verified its one signature: `keyid` is not signed, and anybody can have put anything there.
+    /// The envelope with the id of the key that verified its one signature: `keyid` is not signed, so any text can stand there.
     pub(crate) fn naming(mut self, key_id: KeyId) -> Self {
         for signature in &mut self.signatures {
             signature.key_id = format!("{key_id}");

@@ -151,7 +151,7 @@ pub(crate) enum NotVerified {
     Passkey(PasskeyError),
 }
 
-/// Of everything that is compared with an assertion, and of where the key came from: whoever confirms the id confirms all of it.
+/// The id covers everything that is compared with an assertion, and the key's origin: an operator who confirms the id confirms all of it.
 fn passkey_key_id(passkey: &Passkey) -> KeyId {
     let mut keyval = passkey.record().to_json();
     if let Json::Object(members) = &mut keyval {
@@ -172,7 +172,7 @@ fn ed25519_key_id(bytes: &[u8; 32]) -> KeyId {
     KeyId::of(&described)
 }
 
-/// The 44 bytes of the structure fit on one line of base64, and nobody writes them on two.
+/// The 44 bytes of the structure fit on one line of base64, and no tool writes them on two.
 fn ed25519_from_pem(pem: &str) -> Option<[u8; 32]> {
     let mut lines = pem.trim_end().lines();
     let (Some(PEM_BEGIN), Some(body), Some(PEM_END), None) =

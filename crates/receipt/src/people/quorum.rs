@@ -9,7 +9,7 @@ use crate::fields::Decision;
 use crate::names::{PersonId, Role};
 use crate::people::approvals::VerifiedDecision;
 
-/// Who has to agree. Nothing is approved, or denied, by nobody: the numbers are not zero.
+/// The people who have to agree. The numbers are not zero: every decision has a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quorum {
     /// The role that counts.
@@ -18,7 +18,7 @@ pub struct Quorum {
     pub approvals: NonZeroUsize,
     /// How many people's denials deny.
     pub denials: NonZeroUsize,
-    /// Who never counts: whoever submitted the request, and whoever operates the agent that acts.
+    /// The people who never count: the submitter of the request, and the operator of the agent that acts.
     pub excluded: BTreeSet<PersonId>,
 }
 
@@ -41,7 +41,7 @@ pub enum Tally {
 impl Quorum {
     /// Counts people, not signatures, in whatever order the decisions come.
     ///
-    /// What counts is about `request`, in the quorum's role, and by somebody who is not excluded. Whoever approved *and*
+    /// A decision counts when it is about `request`, in the quorum's role, and by a person who is not excluded. A person who approved *and*
     /// denied has denied: the safe side, and so it does not matter which came first. Denials are looked at first.
     pub fn tally<'d>(
         &self,

@@ -52,7 +52,7 @@ impl FromStr for KeyId {
     }
 }
 
-/// A text that is no public key of the scheme, or is one that would verify what nobody signed.
+/// A text that is no public key of the scheme, or is a weak key, which verifies signatures that were never made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublicKeyError {

@@ -193,7 +193,7 @@ impl<'r> Approved<'r> {
 }
 
 impl Artifact {
-    /// The convenience copies that contradict the signed payload of `receipt`. Worth a warning: somebody edited them.
+    /// The convenience copies that contradict the signed payload of `receipt`. Worth a warning: they were edited.
     pub fn disagreements(&self, receipt: &VerifiedReceipt) -> Vec<&'static str> {
         let version = receipt.canonicalization();
         let differs =

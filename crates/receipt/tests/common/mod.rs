@@ -53,7 +53,7 @@ pub(crate) fn alice() -> Ed25519StatementSigner {
     Ed25519StatementSigner::from_seed(&[0xA1; 32]).unwrap()
 }
 
-/// Somebody who releases for all tenants, with that one key.
+/// A person who releases for all tenants, with that one key.
 pub(crate) fn person(id: &str, key: &dyn StatementSigner) -> Person {
     Person {
         id: id.parse().unwrap(),
@@ -102,7 +102,7 @@ pub(crate) fn approved(draft: Draft) -> Draft {
     Draft { approvals: vec![approval], ..draft }
 }
 
-/// The draft as the policy's decision, which nobody signs.
+/// The draft as the policy's decision, which no person signs.
 pub(crate) fn by_policy(draft: Draft) -> Draft {
     Draft { approvals: vec![], decider: Decider::policy_engine(), ..draft }
 }

@@ -140,7 +140,7 @@ fn files(folder: &Path) -> io::Result<Vec<Entry>> {
     for entry in fs::read_dir(folder)? {
         let (path, facts) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
             Ok(entry) => entry,
-            // Somebody else has deleted it.
+            // Another process has deleted it.
             Err(_) => continue,
         };
         if path != folder.join(KEY) && !facts.is_dir() {
@@ -152,7 +152,7 @@ fn files(folder: &Path) -> io::Result<Vec<Entry>> {
 
 const KEY: &str = "key";
 
-/// The key, if nobody else can have read it or put it there.
+/// The key, if no other account can have read or written it.
 fn private_key(folder: &Path) -> io::Result<Option<[u8; 32]>> {
     let us = rustix::process::geteuid().as_raw();
     let about = fs::symlink_metadata(folder)?;

@@ -41,13 +41,13 @@ const BROKEN: u8 = 74;
 /// The most that is kept of what a child complains about.
 const COMPLAINT_BYTES: u64 = 4 << 10;
 
-/// The child's end: reads a component from standard input and writes its code to standard output, within the limits that it is told.
+/// The child's end: reads a component from standard input and writes its code to standard output, within the limits of its arguments.
 ///
 /// A program that names itself in [`Compiler::Child`](crate::Compiler::Child) calls this, and nothing else, when its only
 /// argument is [`COMPILE`].
 #[must_use]
 pub fn compile_for_parent() -> ExitCode {
-    // What is said of a crash goes to whoever handed in the component: no place in the sources, no path of the build.
+    // The tenant that handed in the component sees the message of a crash: it has no place in the sources and no path of the build.
     panic::set_hook(Box::new(|_| ()));
     let (words, code) = match panic::catch_unwind(answer) {
         Ok(Ok(())) => return ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! The one place in this workspace with `unsafe` code.
 //!
-//! Compiled code is machine code: whoever chooses its bytes runs as this process. So the function that loads it takes no bytes, only
+//! Compiled code is machine code: a party that chooses its bytes runs code as this process. So the function that loads it takes no bytes, only
 //! [`Trusted`] ones, and there are two ways to come by those: to have had a component compiled just now, or to have verified a file of
 //! the cache under its key.
 
@@ -100,10 +100,10 @@ impl Trusted {
         reason = "the runtime cannot check compiled code; this type does, by where it comes from"
     )]
     pub(crate) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: `deserialize` wants bytes that `Engine::precompile_component` has made and nobody has changed. Both constructors
+        // SAFETY: `deserialize` wants unchanged bytes of `Engine::precompile_component`. Both constructors
         // of this type see to that: the compiler's output as it came, or bytes under a MAC that was made over such output with a
-        // key that only this program and whoever may run as its user can read. The bytes were read into memory of our own before
-        // they were verified, so nobody can change them in between. That they fit this engine is checked by `deserialize` itself.
+        // key that only processes of this account can read. The bytes were read into memory of our own before
+        // they were verified, so they cannot change in between. That they fit this engine is checked by `deserialize` itself.
         unsafe { Component::deserialize(engine, self.code()) }
     }
 }

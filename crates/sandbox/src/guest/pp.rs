@@ -6,7 +6,7 @@ use crate::guest::bindings::permission_protocol::tenant::pp;
 use wasmtime::component::Resource;
 use workflow::{Action, Approval, Command, Outcome};
 
-/// What a guest is told of the end of a request.
+/// The end of a request, as the guest gets it.
 pub(super) type Answer = Result<Resource<ReceiptHandle>, pp::Refusal>;
 
 impl Guest {
@@ -19,7 +19,7 @@ impl Guest {
         }
     }
 
-    /// The end of a request, as the guest is told it.
+    /// Translates the end of a request for the guest.
     pub(super) fn answer(&mut self, approval: Approval) -> wasmtime::Result<Answer> {
         Ok(Err(match approval {
             Approval::Granted { receipt, document } => {

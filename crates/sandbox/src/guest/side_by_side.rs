@@ -9,7 +9,7 @@ use workflow::{Call, Command, Outcome, Ready};
 
 impl wit::Host for Guest {
     async fn first(&mut self, pending: Vec<Resource<PendingHandle>>) -> wasmtime::Result<wit::Woken> {
-        // Whoever names more than there can be names some of them again and again.
+        // A list that is longer than the number of handles repeats some of them.
         if pending.len() > self.handles {
             return Err(ResourceTableError::Full.into());
         }

@@ -104,7 +104,7 @@ impl From<new::Failure> for old::Failure {
     }
 }
 
-/// It had no word for a request that was taken back; to the guest it came to the same as one that nobody decided.
+/// That version has no word for a withdrawn request; the guest gets the same answer as for a lapsed one.
 impl From<pp::Refusal> for old_pp::Refusal {
     fn from(refusal: pp::Refusal) -> Self {
         match refusal {

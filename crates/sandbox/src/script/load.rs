@@ -98,7 +98,7 @@ impl Scripts {
     }
 
     fn engine(&self, id: EngineId, means: Means<'_>) -> Result<Arc<Loaded>, LoadError> {
-        // Held while one is loaded: whoever wants the same one waits for it, and the others are in memory soon enough.
+        // Held while one is loaded: a second caller for the same bundle waits, and the others are in memory soon enough.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = loaded.get(&id) {
             return Ok(Arc::clone(engine));

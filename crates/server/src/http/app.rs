@@ -52,7 +52,7 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
 
 async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) -> Response {
     let begun = Instant::now();
-    // The page's script asks for JSON, and is told in JSON.
+    // The page's script asks for JSON, and gets problems in JSON.
     let is_script = route.body == BodyKind::Json || accepts_json(request.headers());
     let response = match answer(&state, route, request).await {
         Ok(response) => response,

@@ -23,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
 }
 
-/// Whom a route is for: how a problem is told.
+/// The callers of a route: decides how a problem is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
     Programs,

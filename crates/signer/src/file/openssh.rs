@@ -27,7 +27,7 @@ pub(super) fn parse(
     unlock: impl FnOnce() -> Result<Passphrase, Problem>,
 ) -> Result<SigningKey, Problem> {
     let outer = Outer::read(bytes)?;
-    // Before anybody is asked for a passphrase: the public half is not encrypted.
+    // Before the user is asked for a passphrase: the public half is not encrypted.
     let public = PublicKey::from_blob(outer.public).map_err(|error| match error {
         PublicKeyError::Unsupported(unsupported) => Problem::Unsupported(unsupported),
         _ => Problem::Damaged("its public half is no Ed25519 key"),

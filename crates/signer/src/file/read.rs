@@ -21,14 +21,14 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let guarded = check_guarded(&metadata);
     let text = read(file, Problem::NotAKey);
     match (guarded, text) {
-        // The public half is for everybody to read: that is not what is wrong with it.
+        // The public half may be readable to all: its mode is not the fault.
         (Err(_), Ok(text)) if super::is_public(&text) => Err(Problem::NotPrivate),
         (Err(problem), _) => Err(problem),
         (Ok(()), text) => text,
     }
 }
 
-/// A private key is the user's own, and nobody else's to read.
+/// A private key belongs to its user, and no other account may read it.
 fn check_guarded(metadata: &Metadata) -> Result<(), Problem> {
     let user = rustix::process::geteuid().as_raw();
     if metadata.uid() != user {

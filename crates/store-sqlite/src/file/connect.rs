@@ -24,7 +24,7 @@ pub(crate) fn plain(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the file alone, without the files beside it.
+/// Opens the file alone, without its log files.
 pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
     let uri = format!("file:{}?immutable=1", percent_encoded(path));
     let flags =

@@ -38,7 +38,7 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Where SQLite may write the journal and may make no file beside it, it says that the database is read-only.
+/// SQLite reports a read-only database where it may write the journal but may not create files in its folder.
 fn read_only(error: StoreError, path: &Path) -> StoreError {
     match error {
         StoreError::Database(error)

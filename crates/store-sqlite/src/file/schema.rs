@@ -77,7 +77,7 @@ const COUNTERS: &str = "
     DROP TABLE facts;
 ";
 
-/// Format 3 is for decisions in earnest: what operators said (`acts`), receipts that were taken back, and what is asked of every request:
+/// Format 3 is for decisions by people: operators' acts (`acts`), receipts that were taken back, and what is asked of every request:
 /// how often this was asked and refused before, and whether its code and its artifact were ever approved (`known`).
 const APPROVALS: &str = "
     CREATE TABLE acts (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;

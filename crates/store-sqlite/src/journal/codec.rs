@@ -125,7 +125,7 @@ const WORDS: [&str; 88] = [
     r#","component":"new","denied":0},"created_at":""#,
 ];
 
-/// The words by their first byte, the longest first, each with its second byte: most texts are told from most words by that.
+/// The words by their first byte, the longest first, each with its second byte: two bytes distinguish most texts from most words.
 static BY_BYTE: LazyLock<Vec<Vec<(u8, usize)>>> = LazyLock::new(|| {
     let mut by_byte = vec![Vec::new(); 256];
     for (place, word) in WORDS.iter().enumerate() {

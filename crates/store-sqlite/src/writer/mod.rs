@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the
-//! commit itself fails, nothing of the group is there, and each of it is told so.
+//! commit itself fails, nothing of the group is stored, and each write gets that error.
 //!
 //! Where many write at once, a moment's wait before a commit makes for fewer of them, and leaves the processors to those who compute.
 

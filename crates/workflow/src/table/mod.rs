@@ -202,7 +202,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The guest is told of the end of something that it began here.
+    /// The guest gets the end of an operation that it started here.
     fn tell(&mut self, index: usize, call: Call) -> Result<(), &'static str> {
         let ended = self.get(call).is_some_and(Recorded::has_ended);
         if !ended || !self.may_be_told(call) {
@@ -212,7 +212,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The guest is told of an event.
+    /// The guest gets an event.
     fn take(&mut self, index: usize, call: Call, event: u32) -> Result<(), &'static str> {
         if self.matching(call).is_none_or(|(first, _)| first != event) {
             return Err("it is not the event that this call is to be told of");

@@ -22,7 +22,7 @@ pub(crate) struct Plain {
     how: How,
 }
 
-/// How what came of it is told.
+/// How the result is printed.
 #[derive(Debug, Args)]
 struct How {
     /// One JSON object.
@@ -65,7 +65,7 @@ pub(crate) struct Restart {
     #[arg(long, conflicts_with = "from", requires = "component")]
     here: bool,
 
-    /// Other code to go on with, for good. Default: the component that it was loaded with.
+    /// Other code to go on with from now on. Default: the component that it was loaded with.
     #[arg(long, value_name = "GUEST")]
     component: Option<PathBuf>,
 

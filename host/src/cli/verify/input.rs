@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The most that is read of one file. A receipt is at most [`MAX_LEN`] bytes; a committed request may be longer than what this program
-/// parses, and its commitment is checked all the same.
+/// parses, and its commitment is checked anyway.
 const LARGEST: u64 = 16 << 20;
 
 /// A file's text, or why it is none. A file that is there and cannot be a receipt is malformed; one that is not there is no verdict.

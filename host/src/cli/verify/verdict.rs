@@ -188,7 +188,7 @@ impl Receipt {
         if self.unmet.is_empty() { ("VERIFIED", 0) } else { ("REQUIREMENT_NOT_MET", NOT_MET) }
     }
 
-    /// What nobody has checked, in one word for programs and in words for people.
+    /// What was not checked, in one word for programs and in words for people.
     pub(super) fn not_checked(&self) -> Vec<(&'static str, &'static str)> {
         let mut not_checked = Vec::new();
         if self.verified.request_commitment().is_some() && self.opened.is_none() {
@@ -207,7 +207,7 @@ impl Receipt {
 
     fn names_a_person(&self) -> bool {
         let engine = |id: &str| id.starts_with("system/") || id.starts_with("demo:");
-        // A revocation needs nobody's signature but the issuer's.
+        // A revocation needs only the issuer's signature.
         let revokes = self.verified.revokes().is_some();
         !revokes && self.verified.decider().is_some_and(|decider| !engine(&decider.id))
     }

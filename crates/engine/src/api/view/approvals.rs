@@ -43,7 +43,7 @@ pub struct RequestRow {
     pub created_at: Timestamp,
     /// When it lapses.
     pub expires_at: Timestamp,
-    /// That time is over: it can be decided no more, and its instance is told when it is driven.
+    /// That time is over: it cannot be decided any more, and its instance gets the lapse when it is driven.
     pub lapsed: bool,
 }
 

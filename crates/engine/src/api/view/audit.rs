@@ -1,4 +1,4 @@
-//! Every record: facts of instances, and what happened beside them.
+//! Every record: the facts of instances, deletions, and operators' acts.
 
 use crate::Error;
 use crate::api::AuditScope;

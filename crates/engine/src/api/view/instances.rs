@@ -75,7 +75,7 @@ pub struct InstanceDetail {
     pub events: EventCount,
     /// What it asked for, in order.
     pub calls: Vec<CallRow>,
-    /// Actions of which nobody knew how they ended.
+    /// Actions whose outcome was unknown.
     pub unknown: Vec<OpenAction>,
     /// What its state says beside its word.
     #[serde(flatten)]

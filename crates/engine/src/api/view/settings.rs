@@ -37,7 +37,7 @@ pub struct DeciderKeyRow {
     pub valid_until: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// Since when somebody else may have had it.
+    /// The time since which another person may have had it.
     pub compromised_at: Option<Timestamp>,
 }
 
@@ -52,7 +52,7 @@ pub struct LimitRow {
     pub value: u64,
     /// In which unit.
     pub unit: String,
-    /// The value where nobody says otherwise.
+    /// The default.
     pub default: u64,
     /// Where the value comes from: `default`, `file` or `command-line`.
     pub from: &'static str,

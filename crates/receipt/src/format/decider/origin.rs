@@ -10,7 +10,7 @@ const MAX_LEN: usize = 2048;
 /// default port, nothing behind.
 ///
 /// Internationalised labels are accepted in their ASCII form (`xn--…`) without decoding them: the tables for that are
-/// larger than this crate, and a label that decodes to nothing is no host that anybody can stand on.
+/// larger than this crate, and a label that decodes to nothing is no usable host.
 pub(crate) fn is_canonical(text: &str) -> bool {
     let (rest, default_port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => (rest, 443),

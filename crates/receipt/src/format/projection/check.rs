@@ -1,4 +1,4 @@
-//! The check that anybody can run: could the build rule have produced this projection?
+//! The check that needs no secret: could the build rule have produced this projection?
 
 use alloc::format;
 use core::fmt;

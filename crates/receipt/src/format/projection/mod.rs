@@ -1,7 +1,7 @@
-//! The public projection: the part of a committed request that everybody may see.
+//! The public projection: the part of a committed request that is public.
 //!
-//! A tag names a frozen allowlist of paths. The issuer copies what is on it and signs the copy; anybody checks that the
-//! copy could have come from that tag's rule ([`check`]); whoever holds the request checks that it did ([`build`]).
+//! A tag names a frozen allowlist of paths. The issuer copies what is on it and signs the copy; any reader checks that the
+//! copy could have come from that tag's rule ([`check`]); the holder of the request checks that it did ([`build`]).
 
 mod allowlist;
 mod build;

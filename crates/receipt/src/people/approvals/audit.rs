@@ -34,7 +34,7 @@ pub enum Judged {
 /// Each is signed by a key of `deciders` that counts, states this request in every part (the view and the policy are the
 /// statement's own: compare them where you have them), decides as the receipt does, and outlasts it. The receipt's decider is
 /// among the people. Hands back one decision for each person and role: a second one of the same person in the same role adds
-/// nothing. Whoever counts people counts [`VerifiedDecision::person`], not decisions.
+/// nothing. To count people, count [`VerifiedDecision::person`], not decisions.
 ///
 /// A receipt by a policy carries none, and gives none. A receipt by a person that carries none is an error.
 pub fn verify_approvals(
@@ -114,8 +114,8 @@ fn check_proof<'d>(
     }
 }
 
-/// Whether nobody has to have signed: an engine decided, or a demonstration, or something is withdrawn, which nobody should
-/// have to wait for.
+/// Whether no person's signature is needed: an engine decided, or a demonstration, or it is a revocation, for which no operator should
+/// have to wait.
 fn needs_none(said: &Said) -> bool {
     let engine = said.decider.as_deref().is_some_and(|decider| decider.starts_with("system/"));
     engine || said.scope == Some(Scope::Demo) || said.tag == Projection::RevocationV1

@@ -137,7 +137,7 @@ impl DeciderSet {
         Err(ApprovalError::OtherPerson { signer: signer.person.id.clone(), named: statement.decider })
     }
 
-    /// Why a signature is nobody's: what is wrong with the assertion, where the passkey that it names is known.
+    /// Why a signature is by no known key: the fault of the assertion, where the passkey that it names is known.
     fn not_signed(&self, envelope: &Envelope, signature: &EnvelopeSignature) -> ApprovalError {
         let named = signature.key_id.parse().ok().and_then(|id| self.key(id));
         let message = envelope.message();
@@ -230,7 +230,7 @@ pub enum ApprovalError {
     /// A leaf is not the expected one.
     #[error("another decision was signed: {0}")]
     Mismatch(#[from] Mismatch),
-    /// The request has no matter that anybody could have decided about.
+    /// The request has no matter to decide about.
     #[error("the request is not one that people decide about: {0}")]
     Request(#[from] ShapeError),
     /// A human decided, and no approval is there to show it.

@@ -1,6 +1,6 @@
-//! The people who decide, and their keys: pinned by whoever verifies, like an issuer's key set.
+//! The people who decide, and their keys: pinned by the verifier, like an issuer's key set.
 //!
-//! A set that came along with a receipt proves nothing. Nobody is ever taken out of a set: a person is removed, and a key
+//! A set that came along with a receipt proves nothing. No entry is ever taken out of a set: a person is removed, and a key
 //! revoked, *at a time*, so that what was decided before can still be verified.
 
 mod text;
@@ -25,7 +25,7 @@ pub const MAX_KEYS: usize = 1024;
 /// The most roles a person has.
 pub const MAX_ROLES: usize = 32;
 
-/// The most tenants a person is confined to. Whoever decides for more decides for all.
+/// The most tenants a person is confined to. A person who decides for more tenants decides for all.
 pub const MAX_TENANTS: usize = 1024;
 
 /// The people who decide.
@@ -35,7 +35,7 @@ pub struct DeciderSet {
     people: Vec<Person>,
 }
 
-/// Somebody who decides.
+/// A person who decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// Who it is.
@@ -61,7 +61,7 @@ pub struct DeciderKey {
     pub valid_until: Option<Timestamp>,
     /// When it was withdrawn. Before it is used, an approval by it lapses at that moment.
     pub revoked_at: Option<Timestamp>,
-    /// Since when somebody else may have had it.
+    /// The time since which another person may have had it.
     pub compromised_at: Option<Timestamp>,
 }
 
@@ -94,7 +94,7 @@ impl DeciderKey {
 }
 
 impl DeciderSet {
-    /// Nobody.
+    /// An empty set.
     pub const fn new() -> Self {
         Self { people: Vec::new() }
     }
@@ -154,7 +154,7 @@ impl DeciderSet {
         Ok(())
     }
 
-    /// Says that somebody else may have had a key since `at`. A second time keeps the earlier moment.
+    /// Records that another person may have had a key since `at`. A second time keeps the earlier moment.
     pub fn mark_compromised(&mut self, id: KeyId, at: Timestamp) -> Result<(), DeciderSetError> {
         earlier(&mut self.key_mut(id)?.compromised_at, at);
         Ok(())
@@ -255,7 +255,7 @@ impl DeciderSet {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotCounted {
-    /// Nobody's key.
+    /// No known key.
     #[error("key {0} belongs to no pinned decider")]
     UnknownKey(KeyId),
     /// Signed before the key was valid.
@@ -267,7 +267,7 @@ pub enum NotCounted {
     /// The key was withdrawn.
     #[error("the key was revoked at {0}")]
     Revoked(Timestamp),
-    /// Somebody else may have had the key.
+    /// Another person may have had the key.
     #[error("the key may have been in other hands since {0}")]
     Compromised(Timestamp),
     /// The person no longer decides.
@@ -296,7 +296,7 @@ pub enum DeciderSetError {
     /// Two people of one name.
     #[error("{0} occurs twice; a person has one entry, with all roles and keys")]
     DuplicatePerson(PersonId),
-    /// A key that somebody has already.
+    /// A key that another person has already.
     #[error("key {key} belongs to {person} already; a key is one person's, once")]
     DuplicateKey {
         /// The key.

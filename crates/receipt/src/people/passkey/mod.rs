@@ -185,7 +185,7 @@ pub enum PasskeyError {
     /// The authenticator signed for another relying party.
     #[error("the assertion is for another relying party than {0}")]
     RelyingParty(String),
-    /// Nobody touched the authenticator.
+    /// No person touched the authenticator.
     #[error("the authenticator reports no user presence")]
     Presence,
     /// The authenticator did not check who uses it.

@@ -123,7 +123,7 @@ pub enum Mismatch {
     /// Another reason.
     #[error("reason: {0}")]
     Reason(Differs),
-    /// Somebody else's.
+    /// Another one.
     #[error("decider: {0}")]
     Decider(Differs),
     /// In another role.

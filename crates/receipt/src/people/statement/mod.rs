@@ -1,7 +1,7 @@
 //! The decision statement: what a person signs.
 //!
 //! An in-toto Statement v1 whose subject is the request. Everything that the decision depends on stands in the signed bytes,
-//! and nothing beside them counts. In-toto lets readers ignore members that they do not know; this predicate does not: one
+//! and nothing outside them counts. In-toto lets readers ignore members that they do not know; this predicate does not: one
 //! that is unknown, missing or repeated is an error, and a statement has one spelling, its canonical one.
 
 mod check;
@@ -80,7 +80,7 @@ pub struct DecisionStatement {
     pub decider: PersonId,
     /// In which role.
     pub role: Role,
-    /// When, by the clock of whoever decided.
+    /// When, by the decider's clock.
     pub decided_at: Timestamp,
     /// Until when the decision may be used.
     pub expires_at: Timestamp,

@@ -57,7 +57,7 @@ impl Envelope {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignDecisionError {
-    /// There is something wrong with the statement; nobody was asked to sign it.
+    /// The statement is not valid; the signer was not asked.
     #[error("this cannot be signed: {0}")]
     Statement(#[from] StatementError),
     /// The signer failed.
