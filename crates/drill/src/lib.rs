@@ -56,7 +56,7 @@ pub struct Attack {
     way: Way,
 }
 
-/// Who tries it.
+/// The attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A tenant, with the component that it hands in.
@@ -124,7 +124,7 @@ impl Attack {
         self.tries
     }
 
-    /// Who tries it.
+    /// The attacker.
     #[must_use]
     pub fn by(&self) -> By {
         self.by

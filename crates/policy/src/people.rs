@@ -1,4 +1,4 @@
-//! Who has approved, and how many of them count.
+//! The people who have approved, and how many of them count.
 
 use crate::{PersonId, Role};
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,7 +13,7 @@ use workflow::{ActorId, TenantId};
 /// reason or its evidence, is in here.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Whose workflow asks.
+    /// The tenant whose workflow asks.
     pub tenant: &'a TenantId,
     /// On whose behalf.
     pub actor: &'a ActorId,

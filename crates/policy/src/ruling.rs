@@ -95,7 +95,7 @@ impl fmt::Display for Says {
     }
 }
 
-/// Whose approval is asked for. It says all that is needed, not what is still missing, so it stays the same while approvals come in.
+/// The approvals that are asked for. They are all that is needed, not only what is still missing, so they stay the same while approvals come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// What is enough: any one of these. Never empty.

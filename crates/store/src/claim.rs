@@ -113,7 +113,7 @@ pub struct HostInfo {
     pub signer: HostSigner,
 }
 
-/// Who signs receipts for a host.
+/// The issuer of a host's receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "keys", rename_all = "kebab-case")]
 pub enum HostSigner {

@@ -8,7 +8,7 @@ use workflow::{Entry, InstanceId, ReceiptId, RequestId, TenantId};
 /// An instance's full name. An instance id means nothing without its tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InstanceKey {
-    /// Whom it belongs to.
+    /// The tenant that owns it.
     pub tenant: TenantId,
     /// Its name there.
     pub instance: InstanceId,
@@ -27,7 +27,7 @@ pub struct Fact {
     pub seq: u64,
     /// When it was recorded.
     pub at: Timestamp,
-    /// Whose fact it is.
+    /// The instance of the fact.
     #[serde(flatten)]
     pub key: InstanceKey,
     /// Its place in its instance's journal, from 0.

@@ -101,7 +101,7 @@ pub struct InstanceSummary {
 /// Which instances.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Of this tenant only.
+    /// Only those of this tenant.
     pub tenant: Option<TenantId>,
     /// That stand so.
     pub standing: Option<InstanceState>,
@@ -129,7 +129,7 @@ pub struct Deleted {
     pub key: InstanceKey,
     /// When.
     pub at: Timestamp,
-    /// Who did it: an account, or `retention`.
+    /// The account that did it, or `retention`.
     pub by: String,
     /// How many facts there were about it.
     pub facts: u64,

@@ -16,7 +16,7 @@ pub enum Write<'a> {
         place: JournalPosition,
         /// What is written.
         batch: &'a Batch,
-        /// Who writes.
+        /// The writer.
         writer: Writer,
     },
     /// Add to what an instance's guest has printed, where the tenant may keep that. The last million characters are kept.
@@ -43,7 +43,7 @@ pub enum Write<'a> {
         components: Vec<Digest>,
         /// What was counted for its entries and its requests.
         bytes: usize,
-        /// Who deletes it.
+        /// The account that deletes it.
         by: String,
     },
     /// Record an act of an operator, if the last one is still `seen`.
@@ -66,7 +66,7 @@ pub enum Write<'a> {
     },
 }
 
-/// Who appends to a journal.
+/// The writer of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
     /// The instance's driver. Refused with [`StoreError::ClaimLost`] where this store does not hold the claim of the instance's shard any

@@ -24,7 +24,7 @@ pub enum Entry {
     },
     /// The instance was created.
     Started {
-        /// Whom it belongs to.
+        /// The tenant that owns it.
         tenant: TenantId,
         /// On whose behalf it acts.
         actor: ActorId,
@@ -196,7 +196,7 @@ pub enum Entry {
         /// The decision.
         #[serde(with = "signed_spelling")]
         decision: Decision,
-        /// Who decided.
+        /// The decider.
         decider: String,
         /// The decider's words.
         reason: Option<String>,
@@ -226,7 +226,7 @@ pub enum Entry {
     Withdrawn {
         /// The request.
         request: RequestId,
-        /// Who took it back.
+        /// The account that withdrew it.
         by: String,
         /// Why, in their words.
         reason: Option<String>,

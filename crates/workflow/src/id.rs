@@ -65,7 +65,7 @@ macro_rules! id {
 
 // The bound of 100 and the alphabet are those of Cloudflare Workflows' instance ids, so that ids can move between the two.
 id!(
-    /// Whom the guest's code belongs to.
+    /// The tenant that owns the guest's code.
     TenantId, "a tenant id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
 );
 id!(

@@ -140,7 +140,7 @@ pub enum Approval {
         request: RequestId,
         /// The signed denial.
         receipt: ReceiptId,
-        /// Who decided.
+        /// The decider.
         decider: String,
         /// The decider's words.
         reason: Option<String>,

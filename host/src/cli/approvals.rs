@@ -61,7 +61,7 @@ enum What {
 /// List all requests and how each ended, newest first.
 #[derive(Debug, Args)]
 struct Log {
-    /// Of this tenant only.
+    /// Only those of this tenant.
     #[arg(long)]
     tenant: Option<TenantId>,
 

@@ -47,7 +47,7 @@ pub(crate) struct Workflow {
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
     pub(crate) params: Json,
 
-    /// Whom the workflow belongs to.
+    /// The tenant that owns the workflow.
     #[arg(long, default_value = TENANT)]
     pub(crate) tenant: TenantId,
 

@@ -1,4 +1,4 @@
-//! Who decides on this command line.
+//! The decider that a command line chooses.
 
 use crate::cli::ask;
 use anyhow::bail;

@@ -54,7 +54,7 @@ pub(crate) struct Explain {
     #[arg(long = "by", value_name = "ACTOR", default_value = "agent:local", requires = "capability")]
     actor: ActorId,
 
-    /// Whose workflow would ask.
+    /// The tenant whose workflow would ask.
     #[arg(long, default_value = TENANT, requires = "capability")]
     tenant: TenantId,
 

@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Who may decide.
+    /// The people who may decide.
     pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
         Ok(match self.own.get() {
             Some(owned) => owned.host.trust()?.as_ref().clone(),

@@ -1,4 +1,4 @@
-//! Who decides in a folder, as it stands on record.
+//! The deciders of a folder, as recorded.
 
 use crate::cli::data_dir::Data;
 use crate::cli::{complain, hint};
@@ -15,7 +15,7 @@ pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
     }
 }
 
-/// Who decides, as it was last recorded.
+/// The deciders, as last recorded.
 pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     let (_folder, store) = data.read()?;
     let mut trust = Trust::default();

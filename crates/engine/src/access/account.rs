@@ -1,4 +1,4 @@
-//! Who has a host do something: an account of this machine, as the system knows it and not as it calls itself.
+//! The account of this machine that operates a host, as the system knows it and not as it calls itself.
 
 use std::{fmt, fs};
 

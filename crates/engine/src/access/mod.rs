@@ -1,4 +1,4 @@
-//! Who may do what: one table of rights, and one function that reads it.
+//! Access: one table of rights, and one function that reads it.
 
 mod account;
 mod principal;

@@ -1,4 +1,4 @@
-//! Who asks for an operation or a query, and what a token may be good for.
+//! Principals: the callers of operations and queries, and the scopes of tokens.
 
 use crate::access::Account;
 use receipt::PersonId;
@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use workflow::TenantId;
 
-/// Who asks. No principal can make a decision: a decision is a person's signature, and any principal that may carry it carries it.
+/// The caller. No principal can make a decision: a decision is a person's signature, and any principal that may carry it carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     /// An account of this machine: in the process that owns the folder, or on its control socket. Operates every tenant.

@@ -64,7 +64,7 @@ pub enum Operation {
     DrawUp {
         /// The request.
         request: RequestId,
-        /// Who would sign.
+        /// The decider who would sign.
         by: PersonId,
         /// In which role; in the one that the policy asks for where none is named.
         role: Option<Role>,
@@ -85,7 +85,7 @@ pub enum Operation {
     DrawUpReview {
         /// The request.
         request: RequestId,
-        /// Who would sign.
+        /// The decider who would sign.
         by: PersonId,
         /// Whether they agree.
         #[serde(with = "spelling")]
@@ -175,9 +175,9 @@ pub enum OperationOutcome {
     },
     /// A signature is kept, and there are not enough of them yet.
     Kept {
-        /// Who has approved and counts.
+        /// The people whose approvals count.
         approved: Vec<PersonId>,
-        /// Who has denied and counts.
+        /// The people whose denials count.
         denied: Vec<PersonId>,
         /// What the policy says to the action with their approval, in words.
         ruling: String,
@@ -257,7 +257,7 @@ impl Host {
         self.operate_as(&Principal::own(), operation)
     }
 
-    /// Who shows a token.
+    /// The sender of a token.
     ///
     /// # Errors
     /// When the token is good for nothing, or the state cannot be read.

@@ -13,7 +13,7 @@ use workflow::{ReceiptId, RequestId, TenantId};
 pub enum Query {
     /// Instances and their states, newest first. Answered with `View::Instances`.
     Instances {
-        /// Of this tenant only.
+        /// Only those of this tenant.
         tenant: Option<TenantId>,
         /// In this state only.
         status: Option<InstanceState>,
@@ -36,7 +36,7 @@ pub enum Query {
     },
     /// Every record, oldest first. Answered with `View::Audit`.
     Audit {
-        /// Whose records.
+        /// The records to show.
         of: AuditScope,
     },
     /// The first facts of an instance from an index on: to follow it. Answered with `View::Facts`.
@@ -50,12 +50,12 @@ pub enum Query {
     },
     /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with `View::Requests`.
     Requests {
-        /// Of this tenant only.
+        /// Only those of this tenant.
         tenant: Option<TenantId>,
     },
     /// Requests with how each ended, newest first. Answered with `View::RequestLog`.
     RequestLog {
-        /// Of this tenant only.
+        /// Only those of this tenant.
         tenant: Option<TenantId>,
         /// That ended so; all, those that wait among them, where it is not named.
         outcome: Option<RequestOutcome>,
@@ -80,7 +80,7 @@ pub enum Query {
     },
     /// All receipts and revocations, by the time of issue. Answered with `View::Receipts`.
     Receipts {
-        /// Of this tenant only.
+        /// Only those of this tenant.
         tenant: Option<TenantId>,
     },
     /// One receipt or revocation. Answered with `View::Receipt`.
@@ -97,7 +97,7 @@ pub enum Query {
     },
     /// What was deployed, in the order in which it was. Answered with `View::Deployments`.
     Deployments {
-        /// Of this tenant only.
+        /// Only those of this tenant.
         tenant: Option<TenantId>,
     },
     /// Who may decide, and with which keys. Answered with `View::Deciders`.
@@ -116,7 +116,7 @@ pub enum Query {
     },
 }
 
-/// Whose records an audit shows.
+/// The records that an audit shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditScope {

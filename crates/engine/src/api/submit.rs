@@ -14,13 +14,13 @@ use workflow::{ActorId, Entry, InstanceId, TenantId};
 pub struct Submit {
     /// Its name; a new one where there is none.
     pub id: Option<InstanceId>,
-    /// Whom it belongs to.
+    /// The tenant that owns it.
     pub tenant: TenantId,
     /// On whose behalf it acts.
     pub actor: ActorId,
-    /// Who answers for the actor.
+    /// The person who is responsible for the actor.
     pub operator: Option<PersonId>,
-    /// Who submits it.
+    /// The submitter.
     pub submitter: Option<PersonId>,
     /// The workflow's name.
     pub name: String,

@@ -21,7 +21,7 @@ pub struct Gate {
 pub struct GateContext<'a> {
     /// Which receipts count.
     pub scope: Scope,
-    /// Who may decide, and what is frozen.
+    /// The people who may decide, and the freezes.
     pub trust: &'a Trust,
     /// What has to allow the action with the approvals in the receipt.
     pub policy: &'a dyn Policy,
@@ -32,7 +32,7 @@ pub struct GateContext<'a> {
 /// What is about to be done, as the host itself knows it. Nothing in here comes from the receipt.
 #[derive(Debug, Clone)]
 pub struct Claim<'a> {
-    /// Whose workflow acts.
+    /// The tenant whose workflow acts.
     pub tenant: &'a TenantId,
     /// Which run of it.
     pub instance: &'a InstanceId,

@@ -55,7 +55,7 @@ pub enum Stage {
     Asks {
         /// The request.
         request: RequestId,
-        /// Who has approved so far, in their order.
+        /// The people who have approved so far, in order.
         signed: Vec<String>,
         /// When it lapses.
         expires_at: Timestamp,
@@ -66,7 +66,7 @@ pub enum Stage {
         request: RequestId,
         /// The decision.
         decision: Decision,
-        /// Who decided.
+        /// The decider.
         decider: String,
         /// The receipt.
         receipt: Option<ReceiptId>,

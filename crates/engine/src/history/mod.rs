@@ -20,9 +20,9 @@ pub struct History {
     pub workflow: String,
     /// On whose behalf it acts.
     pub actor: ActorId,
-    /// Who answers for the actor.
+    /// The person who is responsible for the actor.
     pub operator: Option<PersonId>,
-    /// Who submitted it.
+    /// The submitter.
     pub submitter: Option<PersonId>,
     /// The component that it runs.
     pub component: Digest,

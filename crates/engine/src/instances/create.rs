@@ -50,13 +50,13 @@ impl Code {
 /// What an instance is started with.
 #[derive(Debug, Clone)]
 pub struct Start {
-    /// Whom it belongs to.
+    /// The tenant that owns it.
     pub tenant: TenantId,
     /// On whose behalf it acts.
     pub actor: ActorId,
-    /// Who answers for the actor. Never decides about its requests.
+    /// The person who is responsible for the actor, and never decides about its requests.
     pub operator: Option<PersonId>,
-    /// Who submits it. Never decides about its requests.
+    /// The submitter, who never decides about its requests.
     pub submitter: Option<PersonId>,
     /// The workflow's name.
     pub name: String,

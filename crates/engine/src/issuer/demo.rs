@@ -11,7 +11,7 @@ use workflow::ActorId;
 pub struct Judgement {
     /// What was decided.
     pub decision: Decision,
-    /// Who decided.
+    /// The decider.
     pub by: DemoDecider,
     /// In the decider's words.
     pub reason: Option<String>,

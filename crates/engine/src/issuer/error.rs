@@ -60,9 +60,9 @@ pub enum IssueError {
     Stranger {
         /// Where.
         socket: std::path::PathBuf,
-        /// Whose process it is.
+        /// The account of the process.
         found: u32,
-        /// Whose it should be.
+        /// The expected account.
         expected: u32,
     },
     /// The authority's own process says no.

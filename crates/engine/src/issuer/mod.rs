@@ -137,7 +137,7 @@ pub enum DecisionBasis<'a> {
 /// By whom and by what an authority judges.
 #[derive(Clone, Copy)]
 pub struct JudgingContext<'a> {
-    /// Who may decide.
+    /// The people who may decide.
     pub trust: &'a Trust,
     /// What the policy is.
     pub policy: &'a dyn Policy,

@@ -14,7 +14,7 @@ use workflow::{ActorId, ArtifactFacts, Call, InstanceId, RequestId, TenantId};
 pub struct Request {
     /// The request's name.
     pub id: RequestId,
-    /// Whose workflow asks.
+    /// The tenant whose workflow asks.
     pub tenant: TenantId,
     /// Which run of it.
     pub instance: InstanceId,
@@ -25,7 +25,7 @@ pub struct Request {
     /// The person who is responsible for the actor, if the operator named one. That person never decides about this.
     #[serde(default)]
     pub operator: Option<PersonId>,
-    /// Who submitted the instance, where that is known. Never decides about this.
+    /// The submitter of the instance, if known. That person never decides about this.
     #[serde(default)]
     pub submitter: Option<PersonId>,
     /// The workflow's name.
@@ -272,7 +272,7 @@ impl Request {
         said.into_iter().flatten().filter(|(before, _)| *before == Novelty::Known).map(|(_, digest)| digest)
     }
 
-    /// Who acts, and who answers for it.
+    /// The actor, and the person who is responsible for it.
     fn acting(&self) -> Json {
         let people = [("operator", &self.operator), ("submitter", &self.submitter)];
         let named =

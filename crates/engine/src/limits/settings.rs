@@ -1,4 +1,4 @@
-//! Who has which limits, and where that was said.
+//! The limits of each tenant, and the setting that each comes from.
 
 use crate::limits::{ALL, Limit, Limits};
 use std::collections::BTreeMap;

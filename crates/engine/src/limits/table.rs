@@ -8,7 +8,7 @@ use std::fmt;
 use store::quota_names as quota;
 use workflow::limit_names as workflow;
 
-/// Whose a bound is.
+/// Whether a bound is a tenant's or the host's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Each tenant may have another.

@@ -11,7 +11,7 @@ use workflow::{Entry, RequestId};
 /// A request that waits, and how it stands.
 #[derive(Debug, Clone)]
 pub struct Waiting {
-    /// Whose it is.
+    /// The instance.
     pub key: InstanceKey,
     /// The request.
     pub request: Request,

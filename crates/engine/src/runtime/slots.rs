@@ -1,4 +1,4 @@
-//! Whose steps are done next, where very many instances are driven at once.
+//! Run slots: how many drives run steps at a time, where very many instances are driven at once.
 //!
 //! What a drive touches for a step is some tens of KiB. Of several hundred drives each finds nothing of it in the processor's caches when
 //! its commit is there, and a step takes twice as long to compute. So not more than [`MAX_RUNNING`] go on at once, some steps each; then the

@@ -130,7 +130,7 @@ pub enum Act {
     },
     /// A person is about to decide a request alone. Recorded before the receipt is signed.
     GlassBroken {
-        /// Whose request.
+        /// The request's tenant.
         tenant: TenantId,
         /// Which request.
         request: RequestId,
@@ -143,7 +143,7 @@ pub enum Act {
     Reviewed {
         /// Which request.
         request: RequestId,
-        /// Who looked.
+        /// The reviewer.
         decider: PersonId,
         /// The signed statement in its envelope, as JSON text.
         envelope: String,

@@ -12,11 +12,11 @@ pub struct Count {
     pub ruling: Ruling,
     /// What they come to.
     pub verdict: CountVerdict,
-    /// Who has approved and counts.
+    /// The people whose approvals count.
     pub approved: BTreeSet<PersonId>,
-    /// Who has denied and counts.
+    /// The people whose denials count.
     pub denied: BTreeSet<PersonId>,
-    /// Who would decide alone, and may.
+    /// The people who would decide alone, and may.
     pub alone: BTreeSet<PersonId>,
     /// The statements that bear the verdict out: what a receipt has to commit to. One for each person and role, none where nothing is decided or the
     /// policy forbids it.

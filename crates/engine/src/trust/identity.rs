@@ -1,4 +1,4 @@
-//! Who a name stands for. Every comparison of people and actors that decides who may decide is this one.
+//! Identity: the person or actor that a name stands for. Every comparison that decides who may decide is this one.
 
 /// What receipts and the demonstration put in front of a person's name.
 const PREFIXES: [&str; 2] = ["user:", "demo:"];

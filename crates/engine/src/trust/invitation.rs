@@ -79,7 +79,7 @@ pub struct NotACode;
 /// An invitation that is open, or was used and not confirmed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
-    /// Who is invited.
+    /// The invited person.
     pub decider: PersonId,
     /// The roles that they get with the key. Empty where they keep their own.
     pub roles: BTreeSet<Role>,

@@ -19,7 +19,7 @@ const LONGEST: usize = 256 << 10;
 pub struct Judge<'a> {
     /// The issuer's public keys.
     pub keys: &'a KeySet,
-    /// Who may decide.
+    /// The people who may decide.
     pub trust: &'a Trust,
     /// What the policy is.
     pub policy: &'a dyn Policy,

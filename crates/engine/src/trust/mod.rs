@@ -1,4 +1,4 @@
-//! Whom this host trusts to decide: people, their public keys, and what operators have said about them since. Nothing private is in here.
+//! Trust: the people who may decide, their public keys, and operators' acts about them. Nothing private is in here.
 //!
 //! The state is a fold of [`Act`]s, as an instance is a fold of entries: what may follow what is one table, illegal by default, that guards
 //! recording and loading alike.
@@ -59,9 +59,9 @@ pub struct Trust {
 /// A break-glass decision that is not reviewed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakGlassUse {
-    /// Whose request.
+    /// The request's tenant.
     pub tenant: TenantId,
-    /// Who decided.
+    /// The decider.
     pub decider: PersonId,
     /// When.
     pub at: Timestamp,

@@ -9,13 +9,13 @@ use workflow::{ActorId, TenantId};
 /// One action, as its request document states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// Whose workflow asks.
+    /// The tenant whose workflow asks.
     pub tenant: TenantId,
     /// On whose behalf.
     pub actor: ActorId,
-    /// Who answers for the actor.
+    /// The person who is responsible for the actor.
     pub operator: Option<PersonId>,
-    /// Who submitted the instance.
+    /// The submitter of the instance.
     pub submitter: Option<PersonId>,
     /// What is to be done.
     pub capability: String,

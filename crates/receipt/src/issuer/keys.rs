@@ -80,7 +80,7 @@ impl KeySet {
         Ok(set)
     }
 
-    /// Who issues with these keys.
+    /// The issuer with these keys.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }

@@ -1,4 +1,4 @@
-//! Who holds a private key, and how a digest gets signed.
+//! Signers: the holder of a private key signs a digest.
 
 use alloc::string::String;
 use core::fmt;

@@ -53,7 +53,7 @@ pub struct Draft {
     pub summary: Option<String>,
     /// What was decided.
     pub decision: Decision,
-    /// Who decided.
+    /// The decider.
     pub decider: Decider,
     /// Production or demo.
     pub scope: Scope,

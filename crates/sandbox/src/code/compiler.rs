@@ -1,4 +1,4 @@
-//! Who compiles, and how many at once.
+//! Compilers: this process or a child, and how many at once.
 
 use crate::LoadError;
 use crate::code::Origin;

@@ -38,7 +38,7 @@ pub enum Provenance {
     Replaced,
 }
 
-/// Whose component is compiled.
+/// The tenant whose component is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A tenant's: it has to be a workflow, and that is checked before it is compiled.

@@ -17,7 +17,7 @@ use workflow::{RequestId, TenantId};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draft {
-    /// Who would sign.
+    /// The decider who would sign.
     #[serde(rename = "as")]
     #[schema(value_type = String)]
     by: PersonId,
@@ -51,9 +51,9 @@ pub(crate) struct Signed {
 pub(crate) struct Decided {
     /// `kept` while there are not enough signatures, `issued` when the request is decided, `withdrawn`.
     pub(crate) outcome: &'static str,
-    /// Who has approved and counts.
+    /// The people whose approvals count.
     pub(crate) approved: Vec<String>,
-    /// Who has denied and counts.
+    /// The people whose denials count.
     pub(crate) denied: Vec<String>,
     /// What the policy says to it now.
     pub(crate) ruling: Option<String>,

@@ -47,7 +47,7 @@ pub(crate) struct NewInstance {
 /// An instance that there is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedInstance {
-    /// Whose it is.
+    /// The tenant.
     tenant: String,
     /// Its id.
     instance: String,
@@ -104,7 +104,7 @@ pub(crate) struct Resolution {
 /// How an instance stands after something was done to it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Standing {
-    /// Whose it is.
+    /// The tenant.
     tenant: String,
     /// Its id.
     instance: String,

@@ -64,7 +64,7 @@ pub(crate) static ROUTES: [Route; 23] = [
     get("/favicon.ico", "No picture.", assets::nothing).for_people(),
 ];
 
-/// Who looks at a page.
+/// The viewer of a page.
 #[derive(Debug, Clone)]
 pub(crate) enum Viewer {
     /// A person who is signed in.

@@ -1,4 +1,4 @@
-//! Who asks: a program with a token, a person in a session, or an anonymous caller.
+//! The caller: a program with a token, a person in a session, or an anonymous caller.
 
 use crate::problem::Problem;
 use crate::request::Asked;

@@ -37,9 +37,9 @@ pub enum AgentError {
     Stranger {
         /// Where it was sought.
         socket: PathBuf,
-        /// Whose process listens there.
+        /// The account of the process that listens there.
         account: u32,
-        /// Whose it should be.
+        /// The expected account.
         user: u32,
     },
     /// It holds other keys.

@@ -14,7 +14,7 @@ const APPLICATION: i64 = 0x5050_4853;
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
 const FORMAT: i64 = 11;
 
-/// Of the database, kept in memory by the one that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
+/// The size of the cache of the connection that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
 /// that with more of it commits take longer.
 const CACHE_KIB: i64 = 8 << 10;
 

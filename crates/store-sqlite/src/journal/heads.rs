@@ -192,7 +192,7 @@ impl Hint {
         self.upto <= seq.cast_signed()
     }
 
-    /// Of a process that knows the whole tail.
+    /// The hint of a process that knows the whole tail.
     pub(crate) fn of_all(last: Option<i64>) -> Self {
         Self { upto: i64::MAX, last }
     }

@@ -17,7 +17,7 @@ use workflow::{Quoted, TenantId};
 /// List instances, newest first: how each stands, its workflow, and what it waits for.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Of this tenant only.
+    /// Only those of this tenant.
     #[arg(long)]
     tenant: Option<TenantId>,
 

@@ -36,7 +36,7 @@ pub(crate) struct Receipt {
     pub(super) bad_revocation: Option<VerifyError>,
     /// What takes it back, from the same file or another one at hand.
     pub(super) revoked_by: Option<VerifiedReceipt>,
-    /// Whose signed decisions it rests on, where the deciders are pinned.
+    /// The people whose signed decisions it rests on, where the deciders are pinned.
     pub(super) people: Option<Result<Vec<VerifiedDecision>, ApprovalError>>,
     /// The convenience copies in the envelope that contradict what was signed.
     pub(super) edited: Vec<&'static str>,

@@ -19,7 +19,7 @@ use workflow::{Entry, InstanceId, RequestId, TenantId};
 pub struct RequestRow {
     /// Its id.
     pub request: RequestId,
-    /// Whose workflow asks.
+    /// The tenant whose workflow asks.
     pub tenant: TenantId,
     /// Which instance.
     pub instance: InstanceId,
@@ -33,9 +33,9 @@ pub struct RequestRow {
     pub again: bool,
     /// What the policy says to it now, in words.
     pub policy: String,
-    /// Who has approved and counts.
+    /// The people whose approvals count.
     pub approved: Vec<PersonId>,
-    /// Who has denied and counts.
+    /// The people whose denials count.
     pub denied: Vec<PersonId>,
     /// What keeps people from deciding it, as things stand.
     pub warnings: Vec<String>,
@@ -52,7 +52,7 @@ pub struct RequestRow {
 pub struct LoggedRequest {
     /// Its id.
     pub request: RequestId,
-    /// Whose workflow asked.
+    /// The tenant whose workflow asked.
     pub tenant: TenantId,
     /// Which instance.
     pub instance: InstanceId,

@@ -28,7 +28,7 @@ pub enum AuditRecord {
     Deletion {
         /// When.
         at: Timestamp,
-        /// Whose it was.
+        /// The tenant.
         tenant: TenantId,
         /// Its id there.
         instance: InstanceId,

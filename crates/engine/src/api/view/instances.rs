@@ -18,7 +18,7 @@ use workflow::{
 /// An instance in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InstanceRow {
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// Its id there.
     pub instance: InstanceId,
@@ -59,9 +59,9 @@ pub struct InstanceDetail {
     pub workflow: String,
     /// On whose behalf it acts.
     pub actor: ActorId,
-    /// Who answers for the actor.
+    /// The person who is responsible for the actor.
     pub operator: Option<String>,
-    /// Who submitted it.
+    /// The submitter.
     pub submitter: Option<String>,
     /// SHA-256 of the code that it runs.
     pub component: Digest,

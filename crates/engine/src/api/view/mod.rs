@@ -89,7 +89,7 @@ pub enum View {
         /// A row each.
         deployments: Vec<DeploymentRow>,
     },
-    /// Who may decide.
+    /// The people who may decide.
     Deciders {
         /// A row each.
         deciders: Vec<DeciderRow>,

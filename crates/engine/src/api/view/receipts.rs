@@ -16,7 +16,7 @@ pub struct ReceiptRow {
     pub receipt_id: ReceiptId,
     /// The request that it decides.
     pub request_id: RequestId,
-    /// Whose it is.
+    /// The tenant.
     pub tenant: String,
     /// What it states: APPROVED, DENIED or REVOKED.
     pub status: String,

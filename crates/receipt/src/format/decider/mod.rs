@@ -1,4 +1,4 @@
-//! Who decided, and the signed evidence that it was them.
+//! The decider of a receipt, and the signed evidence of a step-up.
 
 use alloc::format;
 use alloc::string::String;
@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 
 pub(crate) mod origin;
 
-/// Who decided.
+/// The decider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decider {
     /// Stable id: `user:<id>`, `api_key:<id>`, `demo:<id>`, or one of the fixed `system/…` and `role/…` names.

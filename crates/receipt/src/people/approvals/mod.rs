@@ -40,7 +40,7 @@ pub struct VerifiedDecision {
 }
 
 impl VerifiedDecision {
-    /// Who decided.
+    /// The decider.
     pub fn person(&self) -> &PersonId {
         &self.statement.decider
     }
@@ -200,9 +200,9 @@ pub enum ApprovalError {
     /// One person signed and another is named.
     #[error("{signer} signed a decision that names {named} as its decider")]
     OtherPerson {
-        /// Whose key signed.
+        /// The person whose key signed.
         signer: PersonId,
-        /// Whom the statement names.
+        /// The person whom the statement names.
         named: PersonId,
     },
     /// The key or its person does not count.
@@ -245,7 +245,7 @@ pub enum ApprovalError {
     /// The receipt can be redeemed for longer than a decision stands.
     #[error("the receipt is good until {receipt}, and the decision of {person} only until {decision}")]
     Outlived {
-        /// Whose decision.
+        /// The person who decided.
         person: PersonId,
         /// Until when it stands.
         decision: Timestamp,

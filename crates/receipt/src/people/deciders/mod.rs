@@ -68,7 +68,7 @@ pub struct DeciderKey {
 /// A key that counts, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing<'s> {
-    /// Whose key it is.
+    /// The person whose key it is.
     pub person: &'s Person,
     /// The key.
     pub key: &'s DeciderKey,
@@ -120,7 +120,7 @@ impl DeciderSet {
         self.people.iter().find(|person| person.id == *id)
     }
 
-    /// Whose key that is, and the key.
+    /// The person whose key that is, and the key.
     pub fn key(&self, id: KeyId) -> Option<Standing<'_>> {
         self.keys().find(|standing| standing.key.key.key_id() == id)
     }
@@ -307,7 +307,7 @@ pub enum DeciderSetError {
     /// A role or a tenant occurs twice.
     #[error("{person}: `{name}` occurs twice")]
     Repeated {
-        /// Whose entry.
+        /// The person of the entry.
         person: PersonId,
         /// What occurs twice.
         name: String,
@@ -318,7 +318,7 @@ pub enum DeciderSetError {
     /// Not a public key.
     #[error("{person}: {error}")]
     PublicKey {
-        /// Whose entry.
+        /// The person of the entry.
         person: PersonId,
         /// What is wrong.
         error: PublicKeyError,

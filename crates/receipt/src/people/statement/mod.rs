@@ -49,7 +49,7 @@ pub struct Matter {
     pub request: Digest,
     /// The request's name.
     pub request_id: String,
-    /// Whose workflow asks.
+    /// The tenant whose workflow asks.
     pub tenant: String,
     /// Which run of it.
     pub instance: String,
@@ -76,7 +76,7 @@ pub struct DecisionStatement {
     pub decision: Decision,
     /// In the decider's words.
     pub reason: Option<String>,
-    /// Who decides.
+    /// The decider.
     pub decider: PersonId,
     /// In which role.
     pub role: Role,
