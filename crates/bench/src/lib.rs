@@ -1,4 +1,4 @@
-//! What durability costs on this machine: the same figures from `pp-host bench` and from `cargo bench`. Nothing here asserts; a figure
+//! Benchmarks: the cost of durability on this machine, the same figures from `pp-host bench` and from `cargo bench`. Nothing here asserts; a figure
 //! that has a target is printed with it.
 //!
 //! Whatever is compared is measured in turns in one run: absolute figures move with the machine, ratios much less.

@@ -1,4 +1,4 @@
-//! What the hostile guest tries with things side by side, with sleeps, waits and tries (`tests/guests/hostile/src/beside.rs`).
+//! The hostile guest's attacks with started calls, sleeps, waits and retries (`tests/guests/hostile/src/beside.rs`).
 
 use crate::Attack;
 use crate::Refusal::{Answers, Ends};

@@ -1,4 +1,4 @@
-//! What the hostile guest tries (`tests/guests/hostile/src`): a program in Rust, on the world's own bindings.
+//! The hostile guest's attacks (`tests/guests/hostile/src`): a program in Rust, on the world's own bindings.
 
 use crate::Refusal::{Answers, Ends, Gate};
 use crate::fixture::Fixture;

@@ -1,4 +1,4 @@
-//! What a tenant tries against its quotas: to be faster than they are counted, and to keep what is not counted.
+//! A tenant's attacks on its quotas: to be faster than they are counted, and to keep data that is not counted.
 
 use crate::fixture::{ATTACKER, Fixture, HOSTILE, Terms};
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way};

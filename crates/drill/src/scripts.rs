@@ -1,4 +1,4 @@
-//! What source text tries on the engine that runs it: to use it up, to break it, to get around it, and to be other code than was approved.
+//! Attacks by source text on the engine that runs it: to exhaust, break or bypass it, and to run other code than was approved.
 
 use crate::Refusal::{Answers, Ends, Words};
 use crate::fixture::{ATTACKER, Fixture, Terms};

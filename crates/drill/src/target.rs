@@ -1,4 +1,4 @@
-//! What the target itself has recorded, compared with what was approved. The journal says what the host believes; this is what happened.
+//! The target's own record of deployments, compared with the approvals. The journal is the host's view; this is the target's.
 
 use crate::Obstacle;
 use engine::capability::Deployment;

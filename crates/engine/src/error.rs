@@ -1,4 +1,4 @@
-//! What can go wrong in the host, as opposed to in a workflow.
+//! Errors of the host, as opposed to failures of a workflow.
 
 use crate::access::AccessError;
 use crate::ids::{IdError, NoEntropy};

@@ -1,4 +1,4 @@
-//! What a process that holds private keys gives up.
+//! A process that holds private keys gives up core dumps and debuggers.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use std::io;

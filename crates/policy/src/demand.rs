@@ -1,4 +1,4 @@
-//! What a policy wants of the place where it governs: people to ask, and capabilities to be about.
+//! The demands of a policy on its host: people to ask, and capabilities that exist.
 
 use crate::{Ask, Pattern, RuleId};
 use workflow::TenantId;

@@ -1,4 +1,4 @@
-//! What is wrong with a policy's text, and where.
+//! Errors in a policy's text, with their lines.
 
 use crate::{InvalidName, InvalidValue, MOST_MESSAGE, MOST_TEXT, Says};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a policy is asked.
+//! The question to a policy.
 
 use crate::Approver;
 use receipt::Digest;

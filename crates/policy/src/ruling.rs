@@ -1,4 +1,4 @@
-//! What a policy answers.
+//! A policy's answer.
 
 use crate::people::Tally;
 use crate::value;

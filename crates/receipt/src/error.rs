@@ -1,4 +1,4 @@
-//! What can go wrong, one variant a code of the specification.
+//! Errors of verification, one variant for each code of the specification.
 
 use alloc::borrow::Cow;
 use alloc::string::String;

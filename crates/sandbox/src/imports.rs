@@ -1,4 +1,4 @@
-//! What a component may import. Everything else is refused by name when it is loaded.
+//! The imports that a component may have. Any other is refused by name when it is loaded.
 
 use crate::{ENTRYPOINT, LoadError};
 

@@ -1,4 +1,4 @@
-//! What a component is, before anything of it runs.
+//! Inspection of a component, before anything of it runs.
 
 use crate::bundle::Script;
 use crate::code::Outline;

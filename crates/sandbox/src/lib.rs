@@ -6,7 +6,7 @@
 //!                    the store is dropped whatever the end
 //! ```
 //!
-//! What a guest asks for goes to a [`Handler`]; this room decides nothing. When the handler answers with an error, the error unwinds
+//! A guest's commands go to a [`Handler`]; the sandbox decides nothing. When the handler answers with an error, the error unwinds
 //! the guest and comes out as [`End::Halted`]: that is how an instance is parked.
 
 mod bundle;

@@ -1,4 +1,4 @@
-//! What a guest writes to its standard output and error: kept up to a bound, the rest counted.
+//! A guest's standard output and error: kept up to a bound, the rest counted.
 
 use crate::limits::names::LOG_BYTES;
 use bytes::Bytes;

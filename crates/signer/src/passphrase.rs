@@ -1,4 +1,4 @@
-//! What opens an encrypted key.
+//! The passphrase of an encrypted key.
 
 use std::{fmt, io};
 

@@ -1,4 +1,4 @@
-//! What one append writes, and on what condition.
+//! A batch: the content of one append, and its precondition.
 
 use crate::{Deployment, InstanceKey, Quotas, ReceiptState, ScheduleRow, Signed, StoredReceipt};
 use receipt::{Digest, Timestamp};

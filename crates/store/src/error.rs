@@ -1,4 +1,4 @@
-//! What can be wrong with the durable state, in words that help.
+//! Errors of the durable state, with hints.
 
 use crate::{InstanceKey, OverQuota};
 use std::fmt;

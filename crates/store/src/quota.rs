@@ -1,4 +1,4 @@
-//! What a tenant may keep here, and what it keeps.
+//! A tenant's quotas, and its usage.
 
 use std::time::Duration;
 use workflow::TenantId;

@@ -1,4 +1,4 @@
-//! What is kept: facts, receipts and what became of them, requests, acts.
+//! The records of a store: facts, receipts and their fates, requests, acts.
 
 use receipt::{Artifact, Digest, Opening, Salt, Stated, StatedBinding, Timestamp};
 use serde::{Deserialize, Serialize};

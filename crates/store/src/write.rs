@@ -1,4 +1,4 @@
-//! What is handed over to be written, and the answer that comes when it is on disk.
+//! Writes, and the answer that comes when one is on disk.
 
 use crate::{Answer, Batch, Fact, InstanceKey, JournalPosition, Quotas, StoreError};
 use receipt::{Digest, Timestamp};

@@ -1,4 +1,4 @@
-//! What a guest asks for.
+//! Commands: a guest's calls.
 
 use crate::step::later;
 use crate::{Failure, ReceiptId, Retry, StepConfig};

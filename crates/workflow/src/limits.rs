@@ -1,4 +1,4 @@
-//! What a guest may ask for. Every bound has a name, a value and a reason.
+//! The bounds on a guest's calls. Each has a name, a value and a reason.
 
 use crate::step::later;
 use crate::{

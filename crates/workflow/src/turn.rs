@@ -1,4 +1,4 @@
-//! What the core answers.
+//! Turns: the core's answers to commands.
 
 use crate::{
     Action, Asked, Call, Check, Effect, Entry, Event, Failure, Invocation, Manner, ReceiptId, RequestId, Wait,

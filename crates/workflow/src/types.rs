@@ -1,4 +1,4 @@
-//! What entries are made of.
+//! The types that entries consist of.
 
 use receipt::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What an instance waits for.
+//! Waits: an instance's reasons to be parked.
 
 use crate::{Call, Entry, EventType, Quoted, RequestId};
 use receipt::Timestamp;

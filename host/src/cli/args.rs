@@ -1,4 +1,4 @@
-//! What a workflow is given on the command line: its component, JSON, and on whose behalf it acts.
+//! A workflow's arguments on the command line: its component, parameters, tenant and actor.
 
 use crate::cli::data_dir::{Data, TENANT};
 use crate::cli::pack;

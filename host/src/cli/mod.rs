@@ -1,6 +1,6 @@
 //! The command line: one file a subcommand.
 //!
-//! What a program reads goes to standard output, what a person reads too, unless `--json` claims it. Exit codes are in [`Exit`];
+//! Output for programs and for people goes to standard output; with `--json`, text for people goes to standard error. Exit codes are in [`Exit`];
 //! `verify` has those of the receipt specification instead.
 
 mod approvals;

@@ -1,4 +1,4 @@
-//! What a request would change, in bytes: the artifact that is asked about, and the one that its resource serves.
+//! The change that a request asks for, in bytes: its artifact, and the one that its resource serves.
 
 use crate::access::{About, Principal, Right};
 use crate::api::guard::check;

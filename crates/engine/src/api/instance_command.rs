@@ -1,4 +1,4 @@
-//! What an operator does to one instance.
+//! An operator's commands to one instance.
 
 use crate::api::submit::nothing;
 use crate::api::{OperationOutcome, Right};

@@ -1,4 +1,4 @@
-//! What can be asked of a host from outside, one value each: an [`Operation`] changes something, a [`Query`] is answered with a [`View`].
+//! Operations and queries, the interface of a host, one value each: an [`Operation`] changes something, a [`Query`] is answered with a [`View`].
 //! The command line, the control socket and any other way in translate to these, and say which [`Principal`] asks. One table
 //! ([`Right`]) says who may do what.
 

@@ -1,4 +1,4 @@
-//! What can be looked up in a host, one value each, and who may look.
+//! Queries: the read-only questions to a host, one value each.
 
 use crate::access::{About, Right};
 use crate::history::RequestOutcome;

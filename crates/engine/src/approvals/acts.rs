@@ -1,4 +1,4 @@
-//! What operators say about who may decide, and what governs.
+//! Operators' acts about deciders, and the policy in force.
 
 use crate::trust::{Act, Trust};
 use crate::{Error, Host, issuer};

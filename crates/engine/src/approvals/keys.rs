@@ -1,4 +1,4 @@
-//! What operators do to the issuer's keys while a host runs.
+//! Operators' commands to the issuer's keys while a host runs.
 
 use crate::issuer::{Keyring, KeyringError};
 use crate::{Error, Host, ids};

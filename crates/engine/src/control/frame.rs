@@ -1,4 +1,4 @@
-//! What goes through the socket: bounded before anything is kept of it.
+//! Frames of the control socket: bounded before anything of them is kept.
 
 use crate::control::VERSION;
 use std::io;

@@ -1,4 +1,4 @@
-//! What an instance has done so far, for people and programs: its journal, folded by what it asked for.
+//! An instance's history for people and programs: its journal, folded by calls.
 
 mod calls;
 mod ending;

@@ -1,4 +1,4 @@
-//! What is done to an instance from outside: created, signalled, deleted.
+//! Actions on an instance from outside: create, signal, delete.
 
 mod create;
 mod deletion;

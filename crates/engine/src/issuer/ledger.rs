@@ -1,4 +1,4 @@
-//! What an authority of its own process keeps, one JSON text a line, found again by what it is about.
+//! The records of an authority in its own process: one JSON text a line, found by key.
 
 use crate::issuer::wire::SignedDecision;
 use receipt::Timestamp;

@@ -1,4 +1,4 @@
-//! What an authority of its own process knows by itself, whatever a host says: what it signed, and which statements it admitted.
+//! The memory of an authority in its own process, independent of any host: what it signed, and which statements it admitted.
 
 use crate::issuer::ledger::{AdmittedStatement, IssuedLog, Name, Record};
 use crate::issuer::wire::SignedDecision;

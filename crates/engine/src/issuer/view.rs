@@ -1,4 +1,4 @@
-//! What an approver sees: a pure function of the request, and of what is known still of its code and bytes.
+//! The approver's text: a pure function of the request, and of what is still known of its code and bytes.
 //!
 //! The host's own facts come first. The workflow's words stand below them, each in quotation marks, escaped and cut, and under a line
 //! that says whose words they are. A workflow never writes a headline. What is acted on, and with what, is never cut.

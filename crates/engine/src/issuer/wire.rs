@@ -1,4 +1,4 @@
-//! What a host and an authority of its own process say to each other: one JSON text a line, each way, over a Unix socket.
+//! The protocol between a host and an authority in its own process: one JSON text a line, each way, over a Unix socket.
 
 use crate::issuer::Request;
 use crate::trust::Precedent;

@@ -1,4 +1,4 @@
-//! What HTTP callers may use. The engine serves no HTTP itself; the bounds stand here with all others, so that one table has them all.
+//! The limits of HTTP callers. The engine serves no HTTP itself; the bounds stand here with all others, so that one table has them all.
 
 use std::time::Duration;
 

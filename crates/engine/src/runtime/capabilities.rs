@@ -1,4 +1,4 @@
-//! What a host can do in the world: the gate, and the capabilities behind it.
+//! The host's actions: the gate, and the capabilities behind it.
 
 use crate::capability::{Gate, Registry};
 use receipt::KeySet;

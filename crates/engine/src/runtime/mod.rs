@@ -1,4 +1,4 @@
-//! What running instances share in memory, and how a journal is read: the ground that every other module of the engine stands on.
+//! The state that running instances share in memory, and reading a journal: every other module of the engine uses it.
 
 pub(crate) mod authority;
 pub(crate) mod capabilities;

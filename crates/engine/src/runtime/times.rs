@@ -1,4 +1,4 @@
-//! What time it is for a guest at each place of its journal.
+//! The time that a guest sees at each place of its journal.
 
 use receipt::Timestamp;
 use store::{Fact, Stamp};

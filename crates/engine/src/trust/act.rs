@@ -1,4 +1,4 @@
-//! What operators say about who may decide. Each is recorded once, in order, and never changed.
+//! Operators' acts about deciders, keys and freezes. Each is recorded once, in order, and never changed.
 
 use crate::access::TokenScope;
 use crate::trust::TokenId;

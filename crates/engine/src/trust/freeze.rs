@@ -1,4 +1,4 @@
-//! What stops approvals and actions.
+//! Freezes: they stop approvals and actions.
 
 use receipt::Timestamp;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What is known of code and bytes: people have approved them, the approval was acted on, and it still counts.
+//! Known code and bytes: people approved them, the approval was acted on, and it still counts.
 //!
 //! Nothing of this is kept as a fact. The store has where to look ([`Store::precedents`]), and each look verifies again what it finds there.
 

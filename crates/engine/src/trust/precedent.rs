@@ -1,4 +1,4 @@
-//! What makes code and bytes known: receipts that people signed and that were acted on.
+//! Precedents: receipts that people signed and that were acted on make code and bytes known.
 
 use policy::Novelty;
 use receipt::Digest;

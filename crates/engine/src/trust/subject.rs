@@ -1,4 +1,4 @@
-//! What a policy is asked about, read from the request document that is signed: what is judged is what was signed.
+//! The subject of a policy's question, read from the signed request document: the policy judges what was signed.
 
 use crate::trust::identity::is_same;
 use crate::trust::precedent::Known;

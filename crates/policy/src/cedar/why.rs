@@ -1,4 +1,4 @@
-//! What became of each policy.
+//! The reason why each policy did or did not decide.
 
 use super::facts::Facts;
 use super::lattice::Point;

@@ -1,4 +1,4 @@
-//! What a rule can want of an action.
+//! Matchers: the conditions of a rule.
 
 use crate::value::show_size;
 use crate::{Environment, Mismatch, Novelty, Pattern, Question};

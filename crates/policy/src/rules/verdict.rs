@@ -1,4 +1,4 @@
-//! What a rule has the answer be.
+//! Verdicts: the answer of a rule.
 
 use crate::{Answer, Ask, KeyClass, Need, PolicyError, Problem, Question, Quorum, Role, Says};
 use std::time::Duration;

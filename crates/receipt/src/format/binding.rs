@@ -1,4 +1,4 @@
-//! What ties a receipt to its workspace and request, and what is said about it before a commitment is opened.
+//! The binding of a receipt to its workspace and request, and the values that a holder states before opening the commitment.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

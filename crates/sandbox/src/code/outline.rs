@@ -1,4 +1,4 @@
-//! What can be said of a component before anything is compiled, in one pass over its bytes.
+//! The outline of a component, read in one pass over its bytes before anything is compiled.
 //!
 //! Compiling costs at least as much as there are functions, and more than linearly in the length of one function. What will be refused
 //! anyway, for its imports or its parts, is refused here: compiling it first would take a minute.

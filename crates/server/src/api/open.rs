@@ -1,4 +1,4 @@
-//! What anyone may ask: whether the server lives, how much it does, which keys sign, and whether a receipt verifies.
+//! Routes for any caller: health, metrics, the key set, and the verification of a receipt.
 
 use crate::problem::Problem;
 use crate::request::Asked;

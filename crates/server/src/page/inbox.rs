@@ -1,4 +1,4 @@
-//! What waits for the person: first what they can decide, then what waits for others.
+//! The inbox: first the requests that the person can decide, then those that wait for others.
 
 use crate::page::layout::{Place, countdown, page};
 use crate::page::{Page, Viewer, go};

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use crate::ServerOptions;
 use crate::feed::Feed;

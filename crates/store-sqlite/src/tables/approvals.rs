@@ -1,4 +1,4 @@
-//! What is asked of requests and receipts by those who decide: acts of operators, what was asked before, what was taken back.
+//! The tables behind decisions: operators' acts, earlier requests for the same action, revocations.
 
 use crate::sql::{cell, cell_0, damaged, every, one, run};
 use crate::tables::query::fate;

@@ -1,4 +1,4 @@
-//! What is to be done next, and when: one row an instance, found by an index and never by a walk.
+//! The schedule: one row for each instance with its state and due time, found by an index.
 
 use crate::sql::{cell, cell_0, damaged, every, key_at, one, run};
 use crate::tables::usage::{Change, changed};

@@ -1,4 +1,4 @@
-//! What each tenant keeps: one row a tenant, changed in the transaction that changes what it counts.
+//! Each tenant's usage: one row a tenant, changed in the transaction that changes what it counts.
 
 use crate::sql::{cell, cell_0, classify, one};
 use receipt::Digest;

@@ -1,4 +1,4 @@
-//! What one write does inside its transaction.
+//! Applies one write inside its transaction.
 
 use crate::journal::Lines;
 use crate::sql::{cell, classify, is_constraint, one, run};

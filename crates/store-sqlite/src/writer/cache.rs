@@ -1,4 +1,4 @@
-//! What the writer knows without asking the database, and what a transaction changes at its end.
+//! The writer's cache: journals' ends, texts and usage, and the changes that a transaction writes at its end.
 
 use crate::journal;
 use crate::journal::heads;

@@ -1,4 +1,4 @@
-//! What is written with entries beside their journal: the records that they speak of, and what they stand for in other tables.
+//! Projections: the rows of other tables that are written with entries.
 //!
 //! A step has nothing of it, and there are so many steps that it is kept apart from what they do have.
 

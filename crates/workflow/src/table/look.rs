@@ -1,4 +1,4 @@
-//! What the calls say.
+//! Questions to the table of calls.
 
 use crate::call::{Recorded, State};
 use crate::event::Mailbox;

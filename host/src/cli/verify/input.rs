@@ -1,4 +1,4 @@
-//! What the command line gives: files, and what is stated about a receipt.
+//! The input of the command line: files, and statements about a receipt.
 
 use anyhow::{Context as _, bail};
 use receipt::json::MAX_LEN;

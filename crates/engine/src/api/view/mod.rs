@@ -1,4 +1,4 @@
-//! What is answered to a query: values with one JSON shape, whichever way they are asked for.
+//! Views: the answers to queries, values with one JSON shape for every caller.
 
 mod approvals;
 mod audit;

@@ -1,4 +1,4 @@
-//! What holds here for everything: who decides, which keys verify, which limits there are.
+//! Views of the host's settings: deciders, keys, limits.
 
 use crate::Error;
 use crate::api::view::Reader;
