@@ -191,7 +191,7 @@ pub enum Error {
     CannotCount {
         /// Who.
         decider: PersonId,
-        /// What the policy answers, in words.
+        /// The policy's answer, in words.
         asked: String,
         /// The role that was named, or all that they have.
         roles: Vec<Role>,
@@ -205,7 +205,7 @@ pub enum Error {
     KeyCannotCount {
         /// Who.
         decider: PersonId,
-        /// What the policy answers, in words.
+        /// The policy's answer, in words.
         asked: String,
     },
     /// Words that are longer than is kept.

@@ -4,17 +4,17 @@ use crate::{InvalidName, InvalidValue, MOST_MESSAGE, MOST_TEXT, Says};
 use std::fmt;
 use workflow::{Clipped, InvalidId, Quoted};
 
-/// What is wrong with a policy's text, and where.
+/// A fault in a policy's text, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{problem}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct PolicyError {
     /// The line, from 1; none where it is the whole text.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
 }
 
-/// What is wrong.
+/// The fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// Too much of it.
@@ -26,9 +26,9 @@ pub enum Problem {
     /// Not TOML, or not Cedar.
     #[error("not {language}: {}", Clipped(message))]
     Syntax {
-        /// What was expected.
+        /// The expected language.
         language: &'static str,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
     /// A key that means nothing there.
@@ -38,7 +38,7 @@ pub enum Problem {
         key: String,
         /// Where it stands.
         place: &'static str,
-        /// What was probably meant.
+        /// The name that was probably meant.
         known: Suggestion,
     },
     /// A word that means nothing there.
@@ -48,7 +48,7 @@ pub enum Problem {
         key: &'static str,
         /// The word.
         word: String,
-        /// What was probably meant.
+        /// The name that was probably meant.
         known: Suggestion,
     },
     /// A value of another type.
@@ -56,9 +56,9 @@ pub enum Problem {
     WrongType {
         /// The key.
         key: &'static str,
-        /// What stands there.
+        /// The value found.
         found: &'static str,
-        /// What belongs there.
+        /// The expected value.
         wanted: &'static str,
     },
     /// A key that has to be there.
@@ -84,7 +84,7 @@ pub enum Problem {
         key: &'static str,
         /// The value, as it is written.
         value: String,
-        /// What is expected.
+        /// The expected value.
         invalid: InvalidValue,
     },
     /// A star where it means nothing.
@@ -113,7 +113,7 @@ pub enum Problem {
         key: &'static str,
         /// What it goes with.
         goes_with: Says,
-        /// What stands there.
+        /// The value found.
         says: Says,
     },
     /// Two matchers that no action fits both of.
@@ -151,7 +151,7 @@ pub enum Problem {
     Cedar {
         /// Which policy.
         subject: String,
-        /// What is wrong with it.
+        /// The fault.
         message: String,
     },
 }

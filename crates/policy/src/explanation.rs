@@ -36,11 +36,11 @@ pub struct Considered {
     pub line: Option<usize>,
     /// What it would have the answer be. In Cedar, `permit` says allow and `forbid` says deny.
     pub says: Says,
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
 }
 
-/// What became of a rule.
+/// The outcome of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It determines the answer.
@@ -64,16 +64,16 @@ impl fmt::Display for Fate {
     }
 }
 
-/// What does not fit.
+/// The mismatch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
     /// A matcher: what the rule wants, and what is asked about. Both are ready to be shown.
     Matcher {
         /// The key in the rule.
         key: &'static str,
-        /// What the rule wants.
+        /// The value that the rule wants.
         wanted: String,
-        /// What the question has.
+        /// The value of the question.
         found: String,
     },
     /// A condition of a Cedar policy that is not true, or an exception that is.

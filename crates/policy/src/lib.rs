@@ -85,7 +85,7 @@ pub const MOST_TEXT: usize = 1 << 20;
 /// The longest message of a denial, in bytes: it stands in a receipt as the reason.
 pub const MOST_MESSAGE: usize = receipt::MAX_REASON_LEN;
 
-/// What decides whether an action may go ahead.
+/// A policy: it decides whether an action may go ahead.
 pub trait Policy: Send + Sync {
     /// Answers the question.
     fn rule(&self, question: &Question<'_>) -> Ruling;

@@ -17,7 +17,7 @@ pub struct Question<'a> {
     pub tenant: &'a TenantId,
     /// On whose behalf.
     pub actor: &'a ActorId,
-    /// What is to be done, dotted.
+    /// The capability, a dotted name.
     pub capability: &'a str,
     /// What it is done to, exactly as the capability will act on it. Policies normalise nothing.
     pub resource: &'a str,

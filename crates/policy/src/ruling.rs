@@ -216,7 +216,7 @@ impl fmt::Display for Ask {
 /// a role says how many in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quorum {
-    /// What is needed.
+    /// The approvals that are needed.
     pub needs: Vec<Need>,
 }
 

@@ -6,7 +6,7 @@ use alloc::string::String;
 use crate::fields::Scope;
 use crate::json::JsonError;
 
-/// What exactly was wrong, for people.
+/// The exact fault, in words for people.
 pub type Reason = Cow<'static, str>;
 
 /// Why something did not verify. [`code`](Self::code) and [`exit_code`](Self::exit_code) are the specification's, the
@@ -170,9 +170,9 @@ pub enum NotApproved {
     /// The receipt is of another scope.
     #[error("the receipt is of scope `{found}`, and `{wanted}` is asked for here")]
     OtherScope {
-        /// What the receipt signs.
+        /// The signed scope.
         found: Scope,
-        /// What was asked for.
+        /// The expected one.
         wanted: Scope,
     },
     /// The receipt is older than the scope field.

@@ -107,7 +107,7 @@ pub enum LoadError {
         line: u32,
         /// From 1.
         column: u32,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
     /// Source text that a parser has not enough stack for.

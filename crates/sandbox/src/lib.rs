@@ -66,7 +66,7 @@ pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
 /// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a handler answers with.
+/// A handler's answer.
 pub enum HandlerAnswer<'a> {
     /// It is there already.
     Here(Result<Outcome, Halt>),
@@ -119,7 +119,7 @@ pub struct Event {
 pub struct Drive {
     /// How it ended.
     pub end: End,
-    /// What the guest printed in this drive, bounded.
+    /// The guest's output in this drive, bounded.
     pub output: String,
     /// The fuel used. The same component with the same journal always uses the same.
     pub fuel: u64,
@@ -360,7 +360,7 @@ async fn within<T>(
     }
 }
 
-/// What a workflow returns.
+/// A workflow's result.
 type Returned = Result<String, entrypoint::Failure>;
 
 async fn call(store: &mut Store<Guest>, program: &Program, event: Event) -> wasmtime::Result<Returned> {

@@ -75,7 +75,7 @@ pub struct SandboxLimits {
     pub load: LoadLimits,
 }
 
-/// What the bounds are called: in errors, in settings, on a command line.
+/// The names of the bounds in errors, settings and on the command line.
 pub mod names {
     /// The name of [`SandboxLimits::component_bytes`](super::SandboxLimits::component_bytes).
     pub const COMPONENT_BYTES: &str = "component-bytes";

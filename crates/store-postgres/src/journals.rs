@@ -104,7 +104,7 @@ pub(crate) async fn component(db: &Connection, digest: &Digest) -> Result<Vec<u8
     }
 }
 
-/// What an instance's guest has printed.
+/// The output of an instance's guest.
 pub(crate) async fn output(db: &Connection, key: &InstanceKey) -> Result<String, Trouble> {
     const OUTPUT: &str =
         "SELECT coalesce(o.text, '') FROM instances i LEFT JOIN outputs o ON o.instance = i.id

@@ -199,7 +199,7 @@ pub(crate) async fn deployments(
     Ok(rows.iter().map(recorded).collect::<Result<_, _>>()?)
 }
 
-/// What a resource serves now.
+/// The deployment that a resource serves now.
 pub(crate) async fn live(
     db: &Connection,
     tenant: &TenantId,

@@ -5,7 +5,7 @@ use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId, RequestId};
 
-/// What is written at once.
+/// The content of one append.
 #[derive(Debug, Default, Clone)]
 pub struct Batch {
     /// The facts.

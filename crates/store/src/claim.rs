@@ -100,7 +100,7 @@ impl fmt::Display for HostId {
     }
 }
 
-/// What a host says of itself.
+/// A host's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostInfo {
     /// Its id.
@@ -126,7 +126,7 @@ pub enum HostSigner {
 /// A host on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRecord {
-    /// What it says of itself.
+    /// Its description of itself.
     pub host: HostInfo,
     /// How many shards it holds a claim of that is not over.
     pub shards: u16,
@@ -157,7 +157,7 @@ pub enum Replication {
     Synchronous,
 }
 
-/// What a host holds.
+/// The shards of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The shards, in order.

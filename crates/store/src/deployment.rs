@@ -35,7 +35,7 @@ pub struct Deployment {
 pub struct RecordedDeployment {
     /// Its place among all deployments, in the order in which they were recorded. Later is larger.
     pub place: u64,
-    /// What was deployed.
+    /// The deployment.
     pub deployment: Deployment,
     /// Whether its resource serves it now. Of two deployments to one resource, the one whose receipt was redeemed later is live.
     pub is_live: bool,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use workflow::ReceiptId;
 
-/// What is wrong with the durable state.
+/// A fault of the durable state.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The local data folder, or what is in it.

@@ -21,7 +21,7 @@ pub struct Quotas {
     pub retention: Duration,
 }
 
-/// What the bounds are called: in errors, in settings, on a command line.
+/// The names of the bounds in errors, settings and on the command line.
 pub mod quota_names {
     /// The name of [`Quotas::instances`](super::Quotas::instances).
     pub const INSTANCES: &str = "instances";

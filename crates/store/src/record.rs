@@ -32,7 +32,7 @@ pub struct Fact {
     pub key: InstanceKey,
     /// Its place in its instance's journal, from 0.
     pub index: u64,
-    /// What happened.
+    /// The entry.
     #[serde(flatten)]
     pub entry: Entry,
 }
@@ -83,7 +83,7 @@ impl StoredReceipt {
     }
 }
 
-/// What became of a receipt.
+/// The fate of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceiptState {
     /// When it was spent, and the fact that says so.
@@ -99,7 +99,7 @@ pub struct ReceiptState {
 pub struct RecordedReceipt {
     /// The receipt.
     pub receipt: StoredReceipt,
-    /// What became of it.
+    /// Its fate.
     pub state: ReceiptState,
 }
 
@@ -125,7 +125,7 @@ pub struct RequestWithJournal {
     pub facts: Vec<Fact>,
 }
 
-/// What an operator said, as it is recorded.
+/// An operator's act, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAct {
     /// Its place among all acts. Later is larger.

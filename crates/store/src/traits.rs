@@ -112,7 +112,7 @@ pub trait JournalStore: Send + Sync {
     /// When the state cannot be read, or does not have it.
     fn component(&self, digest: &Digest) -> Answer<Vec<u8>>;
 
-    /// What an instance's guest has printed.
+    /// The output of an instance's guest.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -203,7 +203,7 @@ pub trait ReceiptStore: Send + Sync {
     fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>>;
 }
 
-/// What operators said.
+/// Operators' acts.
 pub trait ActStore: Send + Sync {
     /// The acts after that place, in order.
     ///
@@ -265,7 +265,7 @@ pub trait DeploymentStore: Send + Sync {
     /// When the state cannot be read.
     fn deployments(&self, page: DeploymentPage) -> Answer<Vec<RecordedDeployment>>;
 
-    /// What a resource serves now.
+    /// The deployment that a resource serves now.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -278,9 +278,9 @@ pub trait DeploymentStore: Send + Sync {
     fn keeps_artifact(&self, sha256: &Digest) -> Answer<bool>;
 }
 
-/// What tenants keep.
+/// Tenants' usage.
 pub trait UsageStore: Send + Sync {
-    /// What a tenant keeps. Costs one row.
+    /// A tenant's usage, read from one row.
     ///
     /// # Errors
     /// When the state cannot be read.

@@ -14,7 +14,7 @@ pub enum Write<'a> {
     Append {
         /// Where it goes.
         place: JournalPosition,
-        /// What is written.
+        /// The batch.
         batch: &'a Batch,
         /// The writer.
         writer: Writer,
@@ -23,9 +23,9 @@ pub enum Write<'a> {
     Output {
         /// The instance.
         key: InstanceKey,
-        /// What it printed.
+        /// The output.
         text: String,
-        /// What the tenant may keep.
+        /// The tenant's quotas.
         quotas: Quotas,
     },
     /// Leave an instance alone until then, if it is due at any time at all.
@@ -87,7 +87,7 @@ pub struct Create {
     pub at: Timestamp,
     /// The first entries: what it is loaded with, and as what it is started. None that stands for something in another table.
     pub entries: Vec<Entry>,
-    /// What the tenant may keep.
+    /// The tenant's quotas.
     pub quotas: Quotas,
 }
 

@@ -116,9 +116,9 @@ impl Expectation {
 /// A risky action in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// What is to be done, dotted.
+    /// The capability, a dotted name.
     pub capability: String,
-    /// What it is done to.
+    /// The resource.
     pub resource: String,
     /// Why, in the workflow's words.
     pub reason: String,
@@ -255,7 +255,7 @@ impl ArtifactFacts {
 pub struct Invocation {
     /// Which capability.
     pub capability: String,
-    /// What it is to act on.
+    /// The artifact.
     pub resource: String,
     /// The bytes to act with.
     pub artifact: Artifact,

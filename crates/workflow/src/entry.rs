@@ -90,7 +90,7 @@ pub enum Entry {
     Rejected {
         /// The call.
         call: Call,
-        /// What was asked.
+        /// The call.
         asked: Asked,
         /// What was wrong with it.
         message: String,
@@ -140,9 +140,9 @@ pub enum Entry {
     },
     /// An event came. It is kept until the workflow asks for its type.
     EventReceived {
-        /// What kind of event.
+        /// The event's type.
         event_type: EventType,
-        /// What was sent with it, as JSON text.
+        /// The event's payload, as JSON text.
         payload: String,
         /// When it came.
         at: Timestamp,
@@ -163,7 +163,7 @@ pub enum Entry {
         call: Call,
         /// The request.
         request: RequestId,
-        /// What was asked.
+        /// The call.
         asked: Asked,
         /// The artifact, where the action is about one.
         artifact: Option<ArtifactFacts>,
@@ -179,7 +179,7 @@ pub enum Entry {
     Signed {
         /// The request.
         request: RequestId,
-        /// What they decided.
+        /// Their decision.
         #[serde(with = "signed_spelling")]
         decision: Decision,
         /// Who: a decider's name.
@@ -250,7 +250,7 @@ pub enum Entry {
         asked: Asked,
         /// The check that failed.
         check: Check,
-        /// What did not agree.
+        /// The value that did not agree.
         message: String,
     },
     /// How the effect ended, as far as is known.
@@ -277,7 +277,7 @@ pub enum Entry {
     Resolved {
         /// The call that acted.
         call: Call,
-        /// What they found.
+        /// Their finding.
         finding: Finding,
         /// Who.
         by: String,

@@ -12,7 +12,7 @@ pub type EventNumber = u32;
 pub struct Event {
     /// What kind of thing.
     pub event_type: EventType,
-    /// What was sent with it, as JSON text.
+    /// The event's payload, as JSON text.
     pub payload: String,
     /// When it came.
     pub at: Timestamp,

@@ -59,7 +59,7 @@ impl Default for Limits {
     }
 }
 
-/// What the bounds are called: in errors, in settings, on a command line.
+/// The names of the bounds in errors, settings and on the command line.
 pub mod names {
     /// The name of [`Limits::calls`](super::Limits::calls).
     pub const CALLS: &str = "calls";

@@ -27,7 +27,7 @@ pub enum Live {
     Request {
         /// The call.
         call: Call,
-        /// What was asked.
+        /// The call.
         asked: Asked,
         /// The action.
         action: Action,
@@ -38,16 +38,16 @@ pub enum Live {
     Redeem {
         /// The call.
         call: Call,
-        /// What was asked.
+        /// The call.
         asked: Asked,
-        /// What is to be done.
+        /// The capability.
         invocation: Invocation,
     },
     /// Act; append [`Performed`](crate::Entry::Performed).
     Effect {
         /// The call.
         call: Call,
-        /// What is to be done.
+        /// The capability.
         invocation: Invocation,
         /// The intent was already in the journal when it was loaded: an earlier drive may have acted, wholly or in part.
         interrupted: bool,
@@ -168,7 +168,7 @@ pub enum Performance {
     Refused {
         /// The check that failed.
         check: Check,
-        /// What did not agree.
+        /// The value that did not agree.
         message: String,
     },
     /// The receipt is spent and nothing was done.

@@ -206,7 +206,7 @@ pub enum AccessError {
     /// The token is not good for it.
     #[error("only a token with the scope {scope} may {}", right.words())]
     MissingScope {
-        /// What was asked for.
+        /// The expected one.
         right: Right,
         /// What the token would need.
         scope: TokenScope,

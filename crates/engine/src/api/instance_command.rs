@@ -9,15 +9,15 @@ use std::sync::Arc;
 use store::{InstanceKey, InstanceState};
 use workflow::{EventType, Finding, ReceiptId};
 
-/// What is done to an instance.
+/// A command to an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InstanceCommand {
     /// Send it an event.
     SendEvent {
-        /// What kind of event.
+        /// The event's type.
         event_type: EventType,
-        /// What is sent with it, as JSON text.
+        /// The event's payload, as JSON text.
         payload: String,
     },
     /// Have it stand still.
@@ -41,7 +41,7 @@ pub enum InstanceCommand {
     Resolve {
         /// The receipt that the action spent.
         receipt: ReceiptId,
-        /// What was found out.
+        /// The finding.
         finding: Finding,
         /// Who found it out, where that is somebody else than who records it. Their word for it is not here.
         found_by: Option<String>,

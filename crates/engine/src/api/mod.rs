@@ -68,7 +68,7 @@ pub enum Operation {
         by: PersonId,
         /// In which role; in the one that the policy asks for where none is named.
         role: Option<Role>,
-        /// What they would decide.
+        /// The decision that they would sign.
         #[serde(with = "spelling")]
         decision: Decision,
         /// Why, in their words.
@@ -90,7 +90,7 @@ pub enum Operation {
         /// Whether they agree.
         #[serde(with = "spelling")]
         decision: Decision,
-        /// What they found.
+        /// Their finding.
         reason: String,
     },
     /// Take in a signed review.
@@ -152,7 +152,7 @@ impl Attended {
     }
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OperationOutcome {

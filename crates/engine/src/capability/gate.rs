@@ -40,7 +40,7 @@ pub struct Claim<'a> {
     pub component: &'a Digest,
     /// The capability that is called.
     pub capability: &'a str,
-    /// What it is to act on.
+    /// The artifact.
     pub resource: &'a str,
     /// The bytes in hand, measured.
     pub artifact: &'a ArtifactFacts,
@@ -65,7 +65,7 @@ pub struct Permit {
 pub struct Refusal {
     /// Which check.
     pub check: Check,
-    /// What did not agree.
+    /// The value that did not agree.
     pub message: String,
 }
 
@@ -88,7 +88,7 @@ impl Permit {
         self.signed.as_ref()
     }
 
-    /// What may be acted on.
+    /// The permitted artifact.
     #[must_use]
     pub fn resource(&self) -> &str {
         &self.resource

@@ -50,7 +50,7 @@ pub trait Capability: Send + Sync {
         false
     }
 
-    /// What to do when an effect was begun and its outcome is unknown.
+    /// The recovery when an effect was begun and its outcome is unknown.
     fn on_interruption(&self) -> OnInterruption;
 
     /// Performs the action once. The receipt has been verified and spent, and that is on disk.
@@ -68,7 +68,7 @@ pub trait Capability: Send + Sync {
 /// An action that took place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Performed {
-    /// What the target calls it.
+    /// The target's name for it.
     pub id: String,
     /// Where its result is, in words that a tenant may read.
     pub location: String,
@@ -98,7 +98,7 @@ impl Execution {
     }
 }
 
-/// What may be done about an interrupted effect.
+/// The recovery of an interrupted effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnInterruption {
     /// The target honours the idempotency key: perform again under the same key.

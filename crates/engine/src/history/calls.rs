@@ -13,7 +13,7 @@ use workflow::{
 pub struct Call {
     /// Its number.
     pub number: workflow::Call,
-    /// What was asked.
+    /// The call.
     pub asked: Asked,
     /// When.
     pub began: Timestamp,
@@ -92,7 +92,7 @@ pub enum Stage {
     Refused {
         /// The check.
         check: Check,
-        /// What did not agree.
+        /// The value that did not agree.
         message: String,
     },
     /// It was not acceptable in itself.

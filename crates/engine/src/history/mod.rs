@@ -26,7 +26,7 @@ pub struct History {
     pub submitter: Option<PersonId>,
     /// The component that it runs.
     pub component: Digest,
-    /// What it was started with, as JSON text.
+    /// The parameters, as JSON text.
     pub params: String,
     /// When it was created.
     pub started_at: Timestamp,

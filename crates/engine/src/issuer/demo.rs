@@ -9,7 +9,7 @@ use workflow::ActorId;
 /// A demo decider's word about one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// The decider.
     pub by: DemoDecider,

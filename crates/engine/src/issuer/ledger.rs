@@ -31,7 +31,7 @@ pub(super) enum Name {
 
 /// A record that is kept permanently.
 pub(super) trait Record: Serialize + DeserializeOwned {
-    /// What it is about.
+    /// The matter.
     fn names(&self) -> Vec<Name>;
 
     /// When it was recorded, by the clock of the authority.

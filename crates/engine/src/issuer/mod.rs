@@ -146,7 +146,7 @@ pub struct JudgingContext<'a> {
 /// A signed decision.
 #[derive(Debug, Clone)]
 pub struct Issued {
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// Who decided, as it stands in the receipt.
     pub decider: String,

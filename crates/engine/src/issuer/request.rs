@@ -37,9 +37,9 @@ pub struct Request {
     /// What the code is made of, where it is source text and not a component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptFacts>,
-    /// What is to be done, dotted.
+    /// The capability, a dotted name.
     pub capability: String,
-    /// What it is done to.
+    /// The resource.
     pub resource: String,
     /// The bytes that it is about.
     pub artifact: Option<ArtifactFacts>,

@@ -16,11 +16,11 @@ pub struct SettingsError {
     pub file: PathBuf,
     /// The line, from 1; none where the file cannot be read at all.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
 }
 
-/// What is wrong.
+/// The fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The file.
@@ -44,7 +44,7 @@ pub enum Problem {
     NotATable {
         /// The key.
         key: String,
-        /// What stands there.
+        /// The value found.
         found: &'static str,
         /// The heading that belongs there.
         shape: &'static str,
@@ -65,7 +65,7 @@ pub enum Problem {
         limit: &'static str,
         /// The value, as it is written.
         value: String,
-        /// What is expected.
+        /// The expected value.
         invalid: InvalidValue,
     },
 }

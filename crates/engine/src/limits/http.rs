@@ -23,7 +23,7 @@ pub struct HttpLimits {
     pub follow_time: Duration,
 }
 
-/// What the bounds are called: in errors, in settings, on a command line.
+/// The names of the bounds in errors, settings and on the command line.
 pub mod http_names {
     /// The name of [`HttpLimits::connections`](super::HttpLimits::connections).
     pub const CONNECTIONS: &str = "http-connections";

@@ -33,7 +33,7 @@ pub struct Limit {
     pub name: &'static str,
     /// What it counts in.
     pub unit: Unit,
-    /// What it bounds.
+    /// The thing that it bounds.
     pub what: &'static str,
     /// Why its default is what it is.
     pub reason: &'static str,

@@ -35,7 +35,7 @@ pub enum Act {
     KeyAdded {
         /// Whose.
         decider: PersonId,
-        /// What kind of key.
+        /// The key's kind.
         kind: String,
         /// The public key, in base64; a passkey's SubjectPublicKeyInfo.
         public_key: String,
@@ -66,7 +66,7 @@ pub enum Act {
     PasskeyRegistered {
         /// The digest of the invitation's code.
         code: Digest,
-        /// What kind of key.
+        /// The key's kind.
         kind: String,
         /// The public key, a SubjectPublicKeyInfo in base64.
         public_key: String,

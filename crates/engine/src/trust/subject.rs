@@ -17,9 +17,9 @@ pub struct Subject {
     pub operator: Option<PersonId>,
     /// The submitter of the instance.
     pub submitter: Option<PersonId>,
-    /// What is to be done.
+    /// The capability.
     pub capability: String,
-    /// What it is done to.
+    /// The resource.
     pub resource: String,
     /// Where it would act.
     pub environment: Environment,

@@ -132,7 +132,7 @@ impl Matcher {
 }
 
 impl fmt::Display for Matcher {
-    /// What is wanted.
+    /// The condition, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(_, any_of) => write_any(f, any_of),

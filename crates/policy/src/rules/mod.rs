@@ -13,7 +13,7 @@ use receipt::Digest;
 use std::collections::BTreeSet;
 use verdict::Verdict;
 
-/// What holds without a policy file.
+/// The policy without a policy file.
 const ASK_ONE: &str = "# Every action asks one person.\n[default]\nthen = \"ask\"\n";
 
 /// A policy that is a list of rules. `docs/policy.md` is its manual.
@@ -38,7 +38,7 @@ struct Rule {
     verdict: Verdict,
 }
 
-/// What holds where no rule matches.
+/// The answer where no rule matches.
 #[derive(Debug)]
 struct Fallback {
     line: Option<usize>,

@@ -19,7 +19,7 @@ use crate::timestamp::Timestamp;
 pub const DEMO_KEY_ID: &str = "pp-demo-k1";
 
 vocabulary! {
-    /// What a key may still be used for.
+    /// The status of a key: the uses that it still has.
     KeyStatus {
         /// Signs new receipts.
         Active = "active",
@@ -37,7 +37,7 @@ pub struct Key {
     pub key_id: String,
     /// The raw Ed25519 public key.
     pub public_key: [u8; 32],
-    /// What it may be used for.
+    /// Its status: the uses that it still has.
     pub status: KeyStatus,
     /// When it was made.
     pub created_at: Timestamp,

@@ -26,9 +26,9 @@ pub enum MintError {
         "the request takes {len} bytes in a receipt's export with everything that may be added to it, more than {most}"
     )]
     TooLong {
-        /// What it takes.
+        /// The length in bytes.
         len: usize,
-        /// What there is.
+        /// The bound in bytes.
         most: usize,
     },
     /// Its own text is not read.

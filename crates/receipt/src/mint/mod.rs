@@ -51,7 +51,7 @@ pub struct Draft {
     pub binding: Binding,
     /// The stated reason. Committed, never public.
     pub summary: Option<String>,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// The decider.
     pub decider: Decider,

@@ -43,7 +43,7 @@ pub struct EnvelopeSignature {
     pub signature: RawSignature,
 }
 
-/// What was signed. Only a verified envelope has one.
+/// The signed payload. Only a verified envelope has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload<'e> {
     payload_type: &'e str,
@@ -137,7 +137,7 @@ impl Envelope {
         self
     }
 
-    /// What its signatures sign.
+    /// The bytes that its signatures sign.
     pub(crate) fn message(&self) -> Vec<u8> {
         pae(&self.payload_type, &self.payload)
     }

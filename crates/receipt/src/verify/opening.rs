@@ -144,7 +144,7 @@ pub(crate) struct Said {
     pub(crate) proof: Option<DeciderProof>,
 }
 
-/// What was committed to.
+/// The committed content.
 #[derive(Clone, Debug, PartialEq)]
 struct Committed {
     request: Json,

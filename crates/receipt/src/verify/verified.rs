@@ -61,7 +61,7 @@ impl VerifiedReceipt {
         &self.payload.id
     }
 
-    /// What was decided.
+    /// The decision.
     pub fn decision(&self) -> Decision {
         self.payload.decision
     }

@@ -59,7 +59,7 @@ pub(crate) struct CreatedInstance {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEvent {
-    /// What kind of event.
+    /// The event's type.
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     event_type: EventType,

@@ -38,7 +38,7 @@ pub struct Unknown {
     pub call: Call,
     /// The receipt.
     pub receipt: ReceiptId,
-    /// What a person found out since.
+    /// A person's finding since.
     pub finding: Option<Finding>,
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct SendEvent {
     #[command(flatten)]
     which: Which,
 
-    /// What kind of event.
+    /// The event's type.
     #[arg(value_name = "TYPE")]
     event_type: EventType,
 
@@ -101,7 +101,7 @@ pub(crate) struct Resolve {
     #[arg(long)]
     receipt: ReceiptId,
 
-    /// What was found out.
+    /// The finding.
     #[arg(long)]
     finding: Finding,
 

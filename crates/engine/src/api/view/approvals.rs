@@ -23,7 +23,7 @@ pub struct RequestRow {
     pub tenant: TenantId,
     /// Which instance.
     pub instance: InstanceId,
-    /// What is to be done.
+    /// The capability.
     pub capability: String,
     /// To what.
     pub resource: String,
@@ -31,7 +31,7 @@ pub struct RequestRow {
     pub alike: usize,
     /// It is not the first of those in the list.
     pub again: bool,
-    /// What the policy says to it now, in words.
+    /// The policy's answer to it now, in words.
     pub policy: String,
     /// The people whose approvals count.
     pub approved: Vec<PersonId>,
@@ -56,7 +56,7 @@ pub struct LoggedRequest {
     pub tenant: TenantId,
     /// Which instance.
     pub instance: InstanceId,
-    /// What was to be done.
+    /// The capability.
     pub capability: String,
     /// To what.
     pub resource: String,
@@ -96,7 +96,7 @@ pub struct RequestDetail {
     pub request_sha256: Digest,
     /// The policy that governs now.
     pub policy_sha256: Digest,
-    /// What the policy says now and why, in words.
+    /// The policy's answer now and its reasons, in words.
     pub ruling: String,
     /// How it ended; nothing while it waits.
     pub end: Option<RequestEnd>,

@@ -15,7 +15,7 @@ use workflow::{InstanceId, TenantId};
 pub enum AuditRecord {
     /// A fact of an instance.
     Fact(Box<Fact>),
-    /// What an operator said about who may decide.
+    /// An operator's act.
     Act {
         /// When.
         at: Timestamp,

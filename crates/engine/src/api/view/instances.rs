@@ -65,7 +65,7 @@ pub struct InstanceDetail {
     pub submitter: Option<String>,
     /// SHA-256 of the code that it runs.
     pub component: Digest,
-    /// What it was started with, as JSON text.
+    /// The parameters, as JSON text.
     pub params: String,
     /// When it was created.
     pub started_at: Timestamp,
@@ -73,7 +73,7 @@ pub struct InstanceDetail {
     pub changed_at: Timestamp,
     /// Events that were sent to it.
     pub events: EventCount,
-    /// What it asked for, in order.
+    /// Its calls, in order.
     pub calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     pub unknown: Vec<OpenAction>,
@@ -99,7 +99,7 @@ pub struct EventCount {
 pub struct CallRow {
     /// Its number, from 0.
     pub call: workflow::Call,
-    /// What was asked.
+    /// The call.
     pub asked: Asked,
     /// When it began.
     pub began_at: Timestamp,
@@ -126,7 +126,7 @@ pub struct OpenAction {
     pub call: workflow::Call,
     /// The receipt that it spent.
     pub receipt: ReceiptId,
-    /// What a person found out since.
+    /// A person's finding since.
     pub finding: Option<Finding>,
 }
 

@@ -36,7 +36,7 @@ pub enum View {
     },
     /// One instance.
     Instance(Box<InstanceDetail>),
-    /// What a guest has printed.
+    /// A guest's output.
     Output {
         /// Its text, as the guest wrote it: escape it before a person sees it.
         text: String,
@@ -67,7 +67,7 @@ pub enum View {
     Request(Box<RequestDetail>),
     /// How requests have been decided.
     RequestStatistics(RequestStatistics),
-    /// What the policy answers, and why.
+    /// The policy's answer, and its reasons.
     Explanation {
         /// In words, several lines.
         text: String,
@@ -84,7 +84,7 @@ pub enum View {
         /// The document.
         document: serde_json::Value,
     },
-    /// What was deployed.
+    /// The deployments.
     Deployments {
         /// A row each.
         deployments: Vec<DeploymentRow>,
@@ -104,11 +104,11 @@ pub enum View {
         /// A row each.
         limits: Vec<LimitRow>,
     },
-    /// What a tenant keeps.
+    /// A tenant's usage.
     Usage(UsageRow),
 }
 
-/// What answers queries: the state of one host as it is now.
+/// The state of one host as it is now, which answers queries.
 pub(super) struct Reader<'a> {
     pub(super) store: &'a dyn Store,
     settings: &'a Settings,

@@ -59,7 +59,7 @@ pub enum ReceiptFate {
 pub struct KeptReceipt {
     /// The receipt with what opens it.
     pub receipt: StoredReceipt,
-    /// What became of it.
+    /// Its fate.
     pub state: Option<ReceiptState>,
 }
 

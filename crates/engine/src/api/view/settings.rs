@@ -60,13 +60,13 @@ pub struct LimitRow {
     pub file: Option<String>,
     /// The line in it.
     pub line: Option<usize>,
-    /// What it bounds.
+    /// The thing that it bounds.
     pub what: &'static str,
     /// Why it is what it is.
     pub reason: &'static str,
 }
 
-/// What a tenant keeps, in the measures of its quotas.
+/// A tenant's usage, in the measures of its quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct UsageRow {
     /// Instances that have not ended.

@@ -12,7 +12,7 @@ pub(super) struct Field {
     mark: Mark,
 }
 
-/// What a path may hold.
+/// The values that a path may hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
     /// A scalar or an array of scalars.

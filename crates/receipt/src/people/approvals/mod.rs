@@ -45,7 +45,7 @@ impl VerifiedDecision {
         &self.statement.decider
     }
 
-    /// What they decided.
+    /// Their decision.
     pub fn decision(&self) -> Decision {
         self.statement.decision
     }

@@ -40,13 +40,13 @@ pub struct DeciderSet {
 pub struct Person {
     /// Who it is.
     pub id: PersonId,
-    /// What they may decide about.
+    /// Their roles.
     pub roles: Vec<Role>,
     /// For whom; for all tenants when this is empty.
     pub tenants: Vec<String>,
     /// From when on nothing of theirs counts.
     pub removed_at: Option<Timestamp>,
-    /// What they sign with.
+    /// Their keys.
     pub keys: Vec<DeciderKey>,
 }
 
@@ -309,7 +309,7 @@ pub enum DeciderSetError {
     Repeated {
         /// The person of the entry.
         person: PersonId,
-        /// What occurs twice.
+        /// The repeated name.
         name: String,
     },
     /// The key's id is not the one that follows from the key.
@@ -320,7 +320,7 @@ pub enum DeciderSetError {
     PublicKey {
         /// The person of the entry.
         person: PersonId,
-        /// What is wrong.
+        /// The fault.
         error: PublicKeyError,
     },
     /// It ends before it begins.

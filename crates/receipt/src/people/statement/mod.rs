@@ -55,9 +55,9 @@ pub struct Matter {
     pub instance: String,
     /// The SHA-256 of the code that asks.
     pub component: Digest,
-    /// What is to be done.
+    /// The capability.
     pub capability: String,
-    /// What it is done to.
+    /// The resource.
     pub resource: String,
     /// The SHA-256 of the bytes that it is done with, where there are any.
     pub artifact: Option<Digest>,
@@ -70,7 +70,7 @@ pub struct Matter {
 /// One person's decision about one matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecisionStatement {
-    /// What it is about.
+    /// The matter.
     pub matter: Matter,
     /// Approved or denied.
     pub decision: Decision,
@@ -127,7 +127,7 @@ impl Matter {
 }
 
 impl DecisionStatement {
-    /// What a verified envelope states.
+    /// Reads the statement of a verified envelope.
     pub fn read(payload: &Payload<'_>) -> Result<Self, StatementError> {
         if payload.payload_type() != PAYLOAD_TYPE {
             return Err(StatementError::PayloadType);
