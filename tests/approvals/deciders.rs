@@ -303,7 +303,7 @@ fn a_freeze_stops_approving_and_doing() {
     issued(place.approve(&approved, ALICE));
     place.say(freeze(Some("acme"))).unwrap();
     assert!(place.say(freeze(Some("acme"))).is_err(), "it is frozen already");
-    assert!(said(place.approve(&waiting, ALICE)).contains("frozen since"));
+    assert!(said(place.approve(&waiting, ALICE)).contains("frozen for tenant acme since"));
     assert_eq!(refused_by(&place, &key), Check::Freeze);
     issued(place.deny(&waiting, ALICE));
     place.say(Act::Thawed { tenant: Some("acme".parse().unwrap()), reason: "over".to_owned() }).unwrap();

@@ -1,2 +1,2 @@
-;; Wants an interface of somebody else's host.
+;; Wants an interface of another host.
 (component (import "acme:bank/transfer@1.0.0" (instance)))

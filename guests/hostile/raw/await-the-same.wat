@@ -1,4 +1,4 @@
-;; Waits for the first of a hundred thousand things that are all the same.
+;; Waits for the first of a hundred thousand handles of one operation.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
