@@ -9,6 +9,7 @@ mod fuzzing;
 mod operations;
 mod promises;
 mod sandbox;
+mod scale;
 mod scripts;
 mod serve;
 mod store;

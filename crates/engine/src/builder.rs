@@ -240,7 +240,8 @@ impl Builder {
         let (issuer, keys) = self.issuer(&folder, &*store)?;
         folder.finish()?;
         let claims = self.claims(&folder, &*store, &keys)?;
-        let artifacts = Arc::new(Artifacts::new(&folder.deployments()));
+        let artifacts = Artifacts::new(&folder.deployments()).shared_in(self.location.blobs()?);
+        let artifacts = Arc::new(artifacts);
         let mut registry = Registry::default();
         built_in(&artifacts).into_iter().chain(self.capabilities).for_each(|one| registry.add(one));
         let largest = self.settings.largest().sandbox;
@@ -252,6 +253,7 @@ impl Builder {
             publisher: Publisher::start(
                 Arc::clone(&store),
                 &folder.deployments(),
+                Arc::clone(&artifacts),
                 Arc::clone(&self.publishing),
             )?,
             artifacts,

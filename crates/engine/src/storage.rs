@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
-use store::{DataFolder, Store, StoreError};
+use std::sync::Arc;
+use store::{BlobStore, DataFolder, Store, StoreError};
 use store_postgres::Postgres;
 use store_sqlite::Sqlite;
 
@@ -113,6 +114,16 @@ impl StoreLocation {
         match self {
             Self::Folder => Ok(Box::new(Sqlite::open(folder)?)),
             Self::Database(url) => Ok(Box::new(Postgres::open(&url.0)?)),
+        }
+    }
+}
+
+impl StoreLocation {
+    /// Where all hosts keep the artifacts that they act with, over connections of its own; none where one host keeps them in its folder.
+    pub(crate) fn blobs(&self) -> Result<Option<Arc<dyn BlobStore>>, StoreError> {
+        match self {
+            Self::Folder => Ok(None),
+            Self::Database(url) => Ok(Some(Arc::new(Postgres::open(&url.0)?))),
         }
     }
 }

@@ -3,11 +3,12 @@
 
 use receipt::Digest;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::files;
+use store::{BlobStore, StoreError, files};
 
 /// The mode of an artifact: readable by the accounts that serve it, if the folder above lets them in.
 const FILE: u32 = 0o644;
@@ -22,10 +23,17 @@ const UNFINISHED: &str = "new";
 const CHUNK: usize = 64 << 10;
 
 /// The folder of artifacts.
-#[derive(Debug)]
 pub(crate) struct Artifacts {
     folder: PathBuf,
+    /// Where other hosts find them.
+    shared: Option<Arc<dyn BlobStore>>,
     state: Mutex<State>,
+}
+
+impl fmt::Debug for Artifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Artifacts").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,11 +47,44 @@ struct State {
 impl Artifacts {
     /// Those below the folder of deployments.
     pub(crate) fn new(deployments: &Path) -> Self {
-        Self { folder: deployments.join("artifacts"), state: Mutex::default() }
+        Self { folder: deployments.join("artifacts"), shared: None, state: Mutex::default() }
+    }
+
+    /// The same, shared with other hosts.
+    pub(crate) fn shared_in(self, shared: Option<Arc<dyn BlobStore>>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// Brings an artifact that another host keeps to this disk. Where nothing is shared, it is there already.
+    pub(crate) fn fetch(&self, digest: Digest) -> io::Result<()> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        self.in_turn(digest, || {
+            if self.path(&digest).exists() {
+                return Ok(());
+            }
+            let bytes = shared.blob(&digest).wait().map_err(io::Error::other)?;
+            let lacking = || io::Error::other(format!("artifact {digest} is not in the database"));
+            self.write(&self.path(&digest), &bytes.ok_or_else(lacking)?)
+        })
+    }
+
+    /// Removes artifacts that nothing holds from where hosts share them.
+    pub(crate) fn sweep_shared(&self) -> Result<(), StoreError> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        shared.blobs().wait()?.iter().try_for_each(|digest| shared.sweep_blob(digest).wait())
     }
 
     /// Returns once the bytes are on disk under their digest.
     pub(crate) fn keep(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
+        self.keep_here(digest, bytes)?;
+        match &self.shared {
+            // Each time: another host may have removed what nothing held until now.
+            Some(shared) => shared.keep_blob(&digest, Arc::from(bytes)).wait().map_err(io::Error::other),
+            None => Ok(()),
+        }
+    }
+
+    fn keep_here(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
         if self.state().durable.contains(&digest) {
             return Ok(());
         }

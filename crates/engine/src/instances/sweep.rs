@@ -20,6 +20,11 @@ pub(crate) fn sweep_artifacts(inner: &HostState, only: Option<&HashSet<Digest>>)
         };
         Ok::<_, Problem>(served.contains(digest))
     });
+    // The database looks itself for who holds them, and does so only now and then.
+    let swept = match only {
+        None => swept.and(inner.artifacts.sweep_shared().map_err(Problem::from)),
+        Some(_) => swept,
+    };
     if let Err(problem) = swept {
         (inner.problems)(&format!(
             "cannot remove artifacts that nothing names any more: {problem} (it is tried again within an hour)"

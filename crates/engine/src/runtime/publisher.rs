@@ -8,6 +8,7 @@
 //! The rows are the truth. A file lags behind its row by milliseconds; after a crash, the files since the last recorded place are written
 //! again. Where the folder does not fit the rows, as after a restored backup, all files are written and the others are removed.
 
+use crate::capability::Artifacts;
 use receipt::Digest;
 use rustix::fs::syncfs;
 use std::collections::HashSet;
@@ -55,11 +56,12 @@ impl Publisher {
     pub(crate) fn start(
         store: Arc<dyn Store>,
         deployments: &Path,
+        artifacts: Arc<Artifacts>,
         problems: Problems,
     ) -> Result<Self, StoreError> {
         let (wake, woken) = sync_channel(1);
         let folder = deployments.join("current");
-        let mut publishing = Publishing { store, folder: folder.clone(), problems, state: None };
+        let mut publishing = Publishing { store, folder: folder.clone(), artifacts, problems, state: None };
         let thread = thread::Builder::new()
             .name("pp-host-publisher".to_owned())
             .spawn(move || publishing.run(&woken))
@@ -89,6 +91,7 @@ impl Drop for Publisher {
 struct Publishing {
     store: Arc<dyn Store>,
     folder: PathBuf,
+    artifacts: Arc<Artifacts>,
     problems: Problems,
     /// None until what is there has been compared with the rows.
     state: Option<State>,
@@ -151,6 +154,7 @@ impl Publishing {
             let Some(state) = &mut self.state else { return Ok(()) };
             let page = page(&*self.store, state.last.place)?;
             for row in &page {
+                self.artifacts.fetch(row.deployment.artifact_sha256)?;
                 write(&self.folder, &row.deployment)?;
                 state.last = Place::of(row);
             }
@@ -187,6 +191,7 @@ impl Publishing {
         loop {
             let page = page(&*self.store, last.place)?;
             for row in &page {
+                self.artifacts.fetch(row.deployment.artifact_sha256)?;
                 written.insert(write(&self.folder, &row.deployment)?);
                 last = Place::of(row);
             }

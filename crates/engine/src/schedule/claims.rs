@@ -40,6 +40,8 @@ pub(super) async fn renew(host: &Host) -> Infallible {
             // Another host may have taken the instances over: what is driven here cannot be written any more.
             inner.leases.interrupt_all(|_| true);
         }
+        // What other hosts have deployed is served here too.
+        inner.publisher.wake();
         tokio::time::sleep(if is_told { RETRY } else { RENEW }).await;
     }
 }

@@ -1,0 +1,185 @@
+//! Hosts in processes of their own over one database, with one authority.
+
+use crate::support::cli::{GUEST, Ran, command, lines, run, write};
+use crate::support::postgres::Server;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long anything may take that needs a takeover, on a machine that does other things besides.
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A server, an authority, and folders of hosts.
+pub(super) struct Cluster {
+    pub(super) server: Server,
+    url: String,
+    folder: TempDir,
+    authority: Option<Child>,
+}
+
+/// A host that works.
+pub(super) struct Working {
+    name: String,
+    child: Child,
+}
+
+impl Cluster {
+    /// None, and a word about that, where PostgreSQL is not installed.
+    pub(super) fn start(policy: Option<&str>) -> Option<Self> {
+        let server = Server::start()?;
+        let url = server.schema();
+        let mut cluster = Self { server, url, folder: TempDir::new().unwrap(), authority: None };
+        let [key, public] = ["alice", "alice.pub"].map(|name| cluster.path(name).display().to_string());
+        let office = cluster.path("authority");
+        assert_eq!(run(&office, &["deciders", "new-key", &key]).code, Some(0));
+        let added = run(&office, &["deciders", "add", "alice", "--role", "release", "--key", &public]);
+        assert_eq!(added.code, Some(0), "{}", added.stderr);
+        for name in ["authority", "a", "b", "c", "desk"] {
+            fs::create_dir_all(cluster.path(name)).unwrap();
+            if let Some(policy) = policy {
+                write(&cluster.path(name), "policy.toml", policy);
+            }
+        }
+        let socket = cluster.socket();
+        let child = command(&office, &["authority", "--socket", &socket]).stdout(Stdio::null()).spawn();
+        cluster.authority = Some(child.unwrap());
+        until("the authority listens", || PathBuf::from(&socket).exists());
+        Some(cluster)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn socket(&self) -> String {
+        self.path("socket").display().to_string()
+    }
+
+    /// A command in that host's folder, over the database.
+    pub(super) fn command(&self, host: &str, arguments: &[&str]) -> Command {
+        let mut command = command(&self.path(host), arguments);
+        command.env("PP_HOST_STORE", &self.url).env("PP_HOST_AUTHORITY", self.socket());
+        command
+    }
+
+    /// What a command on a host that does not work prints.
+    pub(super) fn run(&self, arguments: &[&str]) -> String {
+        let ran: Ran = self.command("desk", arguments).output().unwrap().into();
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    pub(super) fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        lines(&self.run(&[arguments, &["--json"]].concat()))
+    }
+
+    /// A host that works from now on. Every fact that it records is in its log.
+    pub(super) fn work(&self, name: &str) -> Working {
+        let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
+        let mut command = self.command(name, &["work", "--json"]);
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        Working { name: name.to_owned(), child }
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}.log"))
+    }
+
+    /// The facts of that kind that a host has recorded.
+    pub(super) fn recorded(&self, name: &str, kind: &str) -> usize {
+        let log = fs::read_to_string(self.log(name)).unwrap_or_default();
+        let facts = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        facts.filter(|fact| fact["fact"] == kind).count()
+    }
+
+    /// Submits the demo workflow.
+    pub(super) fn submit(&self) -> String {
+        self.run(&["submit", GUEST]).trim().to_owned()
+    }
+
+    pub(super) fn approve(&self, request: &str) {
+        let key = self.path("alice").display().to_string();
+        self.run(&["approve", request, "--as", "alice", "--key", &key]);
+    }
+
+    /// The requests that wait.
+    pub(super) fn requests(&self) -> Vec<String> {
+        let listed = self.json(&["approvals", "list"]);
+        listed.iter().map(|request| request["request"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// How many instances stand so.
+    pub(super) fn count(&self, status: &str) -> usize {
+        self.json(&["instances", "list"]).iter().filter(|instance| instance["status"] == status).count()
+    }
+
+    /// The shards of each host that is alive.
+    pub(super) fn shares(&self) -> Vec<u64> {
+        let hosts = self.json(&["hosts"]);
+        let alive = hosts.iter().filter(|host| host["alive"] == true);
+        alive.map(|host| host["shards"].as_u64().unwrap()).filter(|shards| *shards > 0).collect()
+    }
+
+    /// Each of so many instances is complete, and has acted once: by its own journal, and by the deployments.
+    pub(super) fn check_once_each(&self, instances: usize) {
+        assert_eq!(self.count("complete"), instances);
+        let deployments = self.json(&["deployments"]);
+        let mut receipts: Vec<_> = deployments.iter().map(|deployment| &deployment["receipt_id"]).collect();
+        receipts.sort_by_key(|receipt| receipt.to_string());
+        receipts.dedup();
+        assert_eq!((deployments.len(), receipts.len()), (instances, instances), "one action an approval");
+        let audit = self.run(&["audit", "--json"]);
+        for kind in ["redeemed", "performed", "attested"] {
+            let found = lines(&audit).iter().filter(|fact| fact["fact"] == kind).count();
+            assert_eq!(found, instances, "{kind}");
+        }
+    }
+}
+
+impl Working {
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it as a crash would.
+    pub(super) fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::take(&mut self.name)
+    }
+
+    /// Ends it in order.
+    pub(super) fn stop(mut self) {
+        self.signal(Signal::TERM);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(authority) = &mut self.authority {
+            let _ = authority.kill();
+            let _ = authority.wait();
+        }
+    }
+}
+
+/// Waits until that is so.
+pub(super) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,61 @@
+//! Hosts that are killed or stopped in the middle of their work, and a server that is.
+
+use super::cluster::{Cluster, Working, until};
+use rustix::process::Signal;
+use std::time::Duration;
+
+const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
+
+/// Workflows of which each asks for one action.
+const LOAD: usize = 24;
+
+/// The next of a sequence that looks random and is the same each time.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap()
+}
+
+#[test]
+fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
+    let Some(mut cluster) = Cluster::start(Some(ALLOW)) else { return };
+    let mut hosts: Vec<Working> = ["a", "b", "c"].iter().map(|name| cluster.work(name)).collect();
+    until("each has a share", || cluster.shares().len() == 3);
+    let mut random = 7;
+    for round in 0..LOAD {
+        cluster.submit();
+        if round % 3 == 0 {
+            let name = hosts.swap_remove(next(&mut random) % hosts.len()).kill();
+            hosts.push(cluster.work(&name));
+        }
+        if round % 10 == 5 {
+            cluster.server.kill();
+            cluster.server.restart();
+        }
+    }
+    // One is gone for good: the others take over what it had.
+    hosts.pop().unwrap().kill();
+    until("all are complete", || cluster.count("complete") == LOAD);
+    cluster.check_once_each(LOAD);
+}
+
+#[test]
+fn a_host_that_was_stopped_beyond_its_claims_neither_acts_nor_appends() {
+    let Some(cluster) = Cluster::start(None) else { return };
+    let stopped = cluster.work("a");
+    until("it has all", || cluster.shares() == [256]);
+    (0..4).for_each(|_| drop(cluster.submit()));
+    until("all ask", || cluster.requests().len() == 4);
+    stopped.signal(Signal::STOP);
+    let other = cluster.work("b");
+    until("the other has all", || cluster.shares() == [256]);
+    cluster.requests().iter().for_each(|request| cluster.approve(request));
+    until("all are complete", || cluster.count("complete") == 4);
+    assert_eq!(cluster.recorded("a", "performed"), 0);
+    stopped.signal(Signal::CONT);
+    until("they share again", || cluster.shares() == [128, 128]);
+    // Long enough for whatever it was about to do.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(cluster.recorded("a", "redeemed") + cluster.recorded("a", "performed"), 0);
+    cluster.check_once_each(4);
+    drop(other);
+}

@@ -1,0 +1,74 @@
+//! What several hosts are to each other when nothing fails.
+
+use super::cluster::{Cluster, until};
+use crate::support::cli::{GUEST, run};
+use crate::support::postgres;
+
+#[test]
+fn hosts_share_the_work_and_a_third_one_submits_and_approves() {
+    let Some(cluster) = Cluster::start(None) else { return };
+    let [a, b] = ["a", "b"].map(|name| cluster.work(name));
+    until("each has half", || cluster.shares() == [128, 128]);
+    (0..8).for_each(|_| drop(cluster.submit()));
+    until("all ask", || cluster.requests().len() == 8);
+    cluster.requests().iter().for_each(|request| cluster.approve(request));
+    until("all are complete", || cluster.count("complete") == 8);
+    cluster.check_once_each(8);
+    let shares = ["a", "b"].map(|name| cluster.recorded(name, "performed"));
+    assert!(shares.iter().sum::<usize>() == 8 && !shares.contains(&8), "{shares:?}");
+    // What one has deployed, the other serves.
+    for host in ["a", "b"] {
+        let artifacts = cluster.path(host).join("deployments/artifacts");
+        until("it is served", || artifacts.read_dir().is_ok_and(|found| found.count() > 0));
+    }
+    // One that ends in order leaves the other its work at once.
+    a.stop();
+    until("all is the other's", || cluster.shares() == [256]);
+    b.stop();
+}
+
+#[test]
+fn run_follows_what_another_host_drives() {
+    let Some(cluster) = Cluster::start(Some("[[rule]]\nid = \"all\"\nthen = \"allow\"\n")) else { return };
+    let a = cluster.work("a");
+    let printed = cluster.run(&["run", GUEST]);
+    assert!(printed.contains("completed"), "{printed}");
+    cluster.check_once_each(1);
+    a.stop();
+}
+
+#[test]
+fn hosts_with_keys_of_their_own_are_refused() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let folder = tempfile::TempDir::new().unwrap();
+    let submit = |name: &str| run(&folder.path().join(name), &["--store", &url, "submit", GUEST]);
+    assert_eq!(submit("a").code, Some(0), "{}", submit("a").stderr);
+    let refused = submit("b");
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("other keys") && refused.stderr.contains("authority"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_database_is_migrated_first_and_no_password_is_shown() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let tell = |url: &str, arguments: &[&str]| run(folder.path(), &[&["--store", url], arguments].concat());
+    for url in ["postgres://ann:hunter2@127.0.0.1:1/none", "mysql://ann:hunter2@127.0.0.1/none"] {
+        let ran = tell(url, &["instances", "list"]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+    let Some(server) = postgres::shared() else { return };
+    let url = server.empty_schema();
+    let refused = tell(&url, &["instances", "list"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("migrate"), "{}", refused.stderr);
+    assert_eq!(tell(&url, &["migrate"]).code, Some(0));
+    assert_eq!(tell(&url, &["instances", "list"]).code, Some(0));
+    let file = crate::support::cli::write(folder.path(), "store", &url);
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(tell(&format!("@{file}"), &["instances", "list"]).code, Some(0));
+}
