@@ -30,7 +30,7 @@ pub(super) struct Working {
 impl Cluster {
     /// None, and a word about that, where PostgreSQL is not installed.
     pub(super) fn start(policy: Option<&str>) -> Option<Self> {
-        let server = Server::start()?;
+        let server = Server::start_with(&[])?;
         let url = server.schema();
         let mut cluster = Self { server, url, folder: TempDir::new().unwrap(), authority: None };
         let [key, public] = ["alice", "alice.pub"].map(|name| cluster.path(name).display().to_string());
