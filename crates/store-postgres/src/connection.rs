@@ -33,6 +33,9 @@ macro_rules! values {
 }
 pub(crate) use values;
 
+/// An answer of the server that may be under way.
+type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a>>;
+
 /// A session.
 pub(crate) struct Connection {
     client: Client,
@@ -127,9 +130,7 @@ impl Connection {
         for call in calls {
             statements.push(self.prepare(call.statement).await?);
         }
-        let mut answers: Vec<
-            Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send + '_>>,
-        > = Vec::with_capacity(calls.len() + 2);
+        let mut answers: Vec<Reply<'_, Vec<Row>>> = Vec::with_capacity(calls.len() + 2);
         let plain =
             |text| Box::pin(async move { self.client.batch_execute(text).await.map(|()| Vec::new()) });
         if let Some(text) = first {
@@ -170,9 +171,7 @@ fn references(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 
 /// The answers of all. A request is sent when its future is polled for the first time, so that all are sent in this order at once. The first
 /// error is the answer, once every request has one: the errors after it only say that the transaction has failed.
-async fn in_order<T>(
-    mut futures: Vec<Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + '_>>>,
-) -> Result<Vec<T>, tokio_postgres::Error> {
+async fn in_order<T>(mut futures: Vec<Reply<'_, T>>) -> Result<Vec<T>, tokio_postgres::Error> {
     let mut answers: Vec<Option<Result<T, tokio_postgres::Error>>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
         let mut all = true;

@@ -343,6 +343,12 @@ fn take_holder(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How an instance stands, from its number.
+pub(crate) fn state(number: i16) -> Result<InstanceState, StoreError> {
+    let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
+    known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,9 +360,4 @@ mod tests {
         assert_eq!(runs(&[1, 3, 4, 7, 8, 9], &[2, 3]), Some(vec![3, 7]));
         assert_eq!(runs(&[], &[]), Some(Vec::new()));
     }
-}
-
-pub(crate) fn state(number: i16) -> Result<InstanceState, StoreError> {
-    let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
-    known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))
 }
