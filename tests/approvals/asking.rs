@@ -115,7 +115,7 @@ fn what_a_raised_limit_lets_in_is_still_measured_as_a_whole() {
     assert!(matches!(support::finish(&host, &key, Decision::Approved), Status::Completed(_)));
 }
 
-/// A policy of an embedding program, which nobody has checked.
+/// An unchecked policy of an embedding program.
 struct AsksFor(u32);
 
 impl Policy for AsksFor {

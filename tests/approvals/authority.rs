@@ -239,7 +239,7 @@ fn the_authority_admits_each_statement_when_it_is_made() {
     assert!(refusal(&both).contains("the key was valid until"), "{both}");
 }
 
-/// A host that forgets a denial has it counted all the same.
+/// The authority counts a denial that a host forgets.
 #[test]
 fn the_authority_counts_what_it_has_admitted_itself() {
     let two = Two::new(ONE);
@@ -274,7 +274,7 @@ fn a_host_chooses_no_name_no_salt_and_no_age() {
     assert!(aged(-20, -10).contains("lapsed at"));
     assert!(aged(2, 10).contains("compare the clocks"));
     assert!(aged(0, 366 * 24 * 60).contains("longer than a year"));
-    // Another age is another request: nobody has signed that one.
+    // Another age is another request, which is not signed.
     let older = Request { created_at: Timestamp::from_millis(NOON - 60_000), ..request };
     assert!(refusal(&two.issue(&older, &[&two.envelope(&id, ALICE)])).contains("digest of the request"));
 }
@@ -447,7 +447,7 @@ fn slow_callers_keep_no_host_from_the_authority() {
     drop(slow);
 }
 
-/// Copies what is named from a folder that nobody writes to.
+/// Copies the named files from a folder without writers.
 fn copy(from: &Path, to: &Path, names: &[&str]) {
     if names.contains(&"journal.sqlite") {
         let all = to.with_extension("all");

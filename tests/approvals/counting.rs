@@ -1,4 +1,4 @@
-//! What is counted is what is committed: by person and role, and the same selection for the receipt, the gate and whoever verifies.
+//! What is counted is what is committed: by person and role, and the same selection for the receipt, the gate and a verifier.
 
 use crate::support;
 use crate::support::people::{Place, hand, issued};
@@ -24,7 +24,7 @@ fn place(policy: &str) -> Place {
     place
 }
 
-/// What somebody signs in a role that the host would not have chosen.
+/// A signature in a role that the host would not have chosen.
 fn signed(
     place: &Place,
     id: &RequestId,
@@ -159,7 +159,7 @@ fn one_person_in_two_roles_that_are_asked_for_is_enough() {
     assert_eq!(result(&place.ends(&key))["status"], "deployed");
 }
 
-/// `keyid` is beside what is signed: whoever delivers an envelope can put anything there.
+/// `keyid` is not signed: the deliverer of an envelope can put any text there.
 #[test]
 fn what_is_not_signed_is_not_kept() {
     let place = place(RELEASE);

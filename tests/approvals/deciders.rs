@@ -89,7 +89,7 @@ fn t11_no_person_decides_about_their_own_request() {
         let statement = place.host.statement(&request, &own.parse().unwrap(), None, Decision::Approved, None);
         assert!(statement.unwrap_err().to_string().contains("another person has to"), "{own}");
     }
-    // Nor with a statement that was drawn up for somebody else.
+    // Nor with a statement that was drawn up for another person.
     let by = "carol".parse().unwrap();
     let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
     let own = DecisionStatement { decider: "alice".parse().unwrap(), ..statement };
@@ -484,7 +484,7 @@ fn t31_what_a_key_signed_before_it_ended_counts() {
     assert_eq!(result(&place.ends(&key))["status"], "deployed");
 }
 
-/// What people sign says when it was asked: nobody can have decided before, whatever a host says of it.
+/// The signed text says when the request was made: no decision can be earlier, whatever a host claims.
 #[test]
 fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
     let place = Place::new(None);

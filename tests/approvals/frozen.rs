@@ -1,4 +1,4 @@
-//! While it is frozen nothing is approved, by anybody; and nobody decides about their own, however they spell themselves.
+//! While a tenant is frozen no decider approves anything; and no person decides about their own request, however they spell their name.
 
 use crate::support;
 use crate::support::people::{Hands, Place, issued};

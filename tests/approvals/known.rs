@@ -84,7 +84,7 @@ fn run(place: &Place, resource: &str) -> (InstanceKey, Status) {
     (key, status)
 }
 
-/// Whether the guest goes ahead on that resource without anybody being asked.
+/// Whether the guest goes ahead on that resource without a question to people.
 fn goes_ahead(place: &Place, resource: &str) -> bool {
     match run(place, resource).1 {
         Status::Completed(output) => output.contains("deployed"),
@@ -144,7 +144,7 @@ fn what_people_approved_and_was_done_is_known_for_as_long_as_they_count() {
         assert!(!goes_ahead(&place, "c"), "{told}");
         let (_, request) = place.asked_with(&on("c"));
         assert_eq!(shown(&place, &request).matches("not approved before").count(), 2, "{told}");
-        // Somebody else approves it, and it is known again.
+        // Another person approves it, and it is known again.
         deployed(&place, "c", &[BOB]);
         assert!(goes_ahead(&place, "d"), "{told}");
     }
@@ -403,7 +403,7 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
     assert!(!goes_ahead(&place, "c"));
 }
 
-/// An authority in its own process judges the receipts itself, and takes nobody's word for what is known.
+/// An authority in its own process judges the receipts itself, and trusts no host's claim that code is known.
 #[test]
 fn an_authority_knows_nothing_that_it_is_not_shown() {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::new());

@@ -1,4 +1,4 @@
-//! Decisions by passkey: how a key comes to be somebody's, what counts, and what does not, each with its own refusal.
+//! Decisions by passkey: how a key is registered, what counts, and what does not, each with its own refusal.
 
 use crate::support::people::*;
 use drill::authenticator::{PasskeySigner, SoftwareAuthenticator};
@@ -74,7 +74,7 @@ fn a_person_is_invited_registers_a_passkey_and_decides_with_it() {
     let stored = issued(answered(&place, &id, &request, &dora));
     place.ends(&instance);
     assert_eq!(place.deployments(), 1, "the gate counted it");
-    // The receipt carries the specification's proof, and the decision itself, for whoever pins the deciders.
+    // The receipt carries the specification's proof, and the decision itself, for a verifier that pins the deciders.
     let keys = place.host.keys();
     let receipt = receipt::verify(&stored.artifact, &keys).unwrap();
     let decider = receipt.decider().unwrap();
@@ -227,7 +227,7 @@ fn an_invitation_is_used_once_and_in_time() {
     let late = Invite { lifetime: Duration::from_secs(25 * 3600), ..invite("dora", &["release"]) };
     assert!(host.invite("operator", late).unwrap_err().to_string().contains("a day at most"));
     assert!(host.invite("operator", invite("dora", &[])).unwrap_err().to_string().contains("role"));
-    // A key that somebody has, under whatever record, is registered by nobody else.
+    // A registered key, under any record, cannot be registered for another person.
     given(&place, "dora", &["release"], &dora);
     let code = host.invite("operator", invite("erin", &["release"])).unwrap();
     assert!(register(&code, &dora).unwrap_err().to_string().contains("dora already"));
@@ -301,7 +301,7 @@ fn a_policy_may_ask_for_passkeys_that_stay_in_one_device() {
     let (mut synced, bound) = (authenticator(9), authenticator(10));
     synced.is_synced = true;
     let (instance, id) = place.asked();
-    // Nobody has such a key yet, and whoever looks is told.
+    // No decider has such a key yet, and the output says so.
     assert!(!place.host.standing(&id).unwrap().shortfalls.is_empty());
     given(&place, "dora", &["release"], &synced);
     given(&place, "erin", &["release"], &bound);

@@ -431,7 +431,7 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     assert_eq!(run(data.path(), &["deployments", "--json"]).stdout.lines().count(), 1);
 }
 
-/// Whoever can write to them decides what is allowed.
+/// An account that can write to them decides what is allowed.
 #[test]
 fn a_policy_that_others_can_write_is_refused() {
     for (name, text) in [("policy.toml", ""), ("pp-host.toml", "[limits]\ninstances = 5\n")] {
@@ -446,7 +446,7 @@ fn a_policy_that_others_can_write_is_refused() {
     }
 }
 
-/// A command line may be put together by a script, out of what somebody else has said.
+/// A command line may be put together by a script, from untrusted text.
 #[test]
 fn a_usage_error_shows_what_was_typed_and_no_terminal_obeys_it() {
     let data = TempDir::new().unwrap();

@@ -74,7 +74,7 @@ fn what_a_guest_says_is_only_words() {
 
 /// Who drives what is due, so that an instance gets where a test wants it.
 enum Drives<'a> {
-    /// Nobody but the test, in between.
+    /// Only the test, in between.
     Nobody(&'a Path),
     Worker(&'a Path),
 }
@@ -110,7 +110,7 @@ impl Drives<'_> {
     }
 }
 
-/// The same alone, and while somebody works.
+/// The same alone, and while a server runs.
 fn both_ways(check: fn(&Drives<'_>)) {
     let data = TempDir::new().unwrap();
     check(&Drives::Nobody(data.path()));
@@ -212,7 +212,7 @@ fn a_workflow_goes_back_to_where_it_is_sent() {
     });
 }
 
-/// Approvals were given for other code: whoever changes it asks again.
+/// Approvals were given for other code: changed code asks again.
 #[test]
 fn a_workflow_goes_on_with_other_code_where_it_is_given_some() {
     let data = TempDir::new().unwrap();
@@ -324,7 +324,7 @@ fn an_unknown_outcome_is_shown_until_a_finding_is_recorded() {
             Drives::Nobody(_) => "alone",
             Drives::Worker(_) => "served",
         };
-        // Both were made before anybody works: the one who works has no such capability.
+        // Both were made before a server runs: that server has no such capability.
         if let Drives::Nobody(_) = here {
             for id in ["alone", "served"] {
                 submit(data, "tenant-workflow", &["--id", id]);

@@ -64,7 +64,7 @@ fn what_requests_came_to_is_in_the_log() {
     assert!(of("denied").contains(&receipt_id(data, "DENIED")), "{}", of("denied"));
     assert!(of("withdrawn").contains("\"too early\""), "{}", of("withdrawn"));
     assert_eq!(of("lapsed"), "");
-    // And whoever comes late is told.
+    // And a late request gets an error.
     let late = run(data, &["withdraw", request]);
     assert!(late.stderr.contains("does not wait for a decision: withdrawn by"), "{}", late.stderr);
     let shown = run(data, &["approvals", "show", request]).stdout;

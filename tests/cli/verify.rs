@@ -192,7 +192,7 @@ fn a_stranger_s_verifier_accepts_what_this_host_issues() {
     }
 }
 
-/// The envelope around the signed bytes is anybody's to edit. What is shown is what was signed, and the edit is said.
+/// Any holder can edit the envelope around the signed bytes. The output shows the signed values and reports the edit.
 #[test]
 fn an_edited_envelope_is_shown_as_it_was_signed() {
     let data = folder();

@@ -74,7 +74,7 @@ fn the_same_submitted_again_is_said_to_be_there_and_another_input_is_refused() {
     fails(data, &["submit", guest, "--id", "not a name"], 2);
 }
 
-/// Whoever only looks needs nobody's leave.
+/// Commands that only look need no owner.
 #[test]
 fn everything_can_be_looked_at_while_a_server_runs() {
     let (data, key) = office();
@@ -258,7 +258,7 @@ fn of_many_decisions_at_once_one_counts_and_the_others_are_told_so() {
     assert_eq!(worker.stop().code, Some(0));
 }
 
-/// Somebody who runs a workflow at a terminal has the folder, and others can still tell it something.
+/// `run` at a terminal owns the folder, and other commands can still send signals to the instance.
 #[test]
 fn a_workflow_that_is_run_hears_what_it_is_told() {
     let data = TempDir::new().unwrap();

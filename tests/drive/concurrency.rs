@@ -132,7 +132,7 @@ fn answer(desk: &Desk, key: &InstanceKey) -> Value {
     desk.result(key)
 }
 
-/// A decision, a withdrawal, nobody in time: each is told as what it is.
+/// A decision, a withdrawal, a lapse: each is delivered as what it is.
 #[test]
 fn a_request_beside_other_work_ends_in_each_of_its_ways() {
     let desk = Desk::new();

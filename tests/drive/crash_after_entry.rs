@@ -15,7 +15,7 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::Entry;
 
-/// How often each type of event is sent where somebody waits for it.
+/// How often each type of event is sent where a wait exists.
 pub(crate) const SENT: &[(&str, usize)] = &[("go", 2), ("stop", 1)];
 
 /// What is to be the same at the end, whatever happened on the way.

@@ -1,6 +1,6 @@
 //! The process dies at the worst moment. Afterwards there is one receipt, one redemption, one deployment: never two, never none.
 //!
-//! Each case is a real process: the test program runs itself, and the child aborts where it is told to.
+//! Each case is a real process: the test program runs itself, and the child aborts at the given place.
 
 use crate::support;
 use crate::support::held::Held;
@@ -193,7 +193,7 @@ fn an_interrupted_effect_whose_repetition_fails_is_unknown() {
     assert!(message.starts_with("unknown whether deployed"), "{message}");
 }
 
-/// The workflow never comes back to the action that was interrupted: the instance still does not end with an outcome that nobody signed.
+/// The workflow never comes back to the action that was interrupted: the instance still does not end with an unsigned outcome.
 #[test]
 fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
     let folder = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Events: kept until somebody asks, told in their order, each once, and given up in time.
+//! Events: kept until a wait asks, delivered in order, each once, and waits that time out.
 
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk};
@@ -42,7 +42,7 @@ fn a_wait_is_given_up_in_time() {
     assert_eq!(desk.result(&key), json!({ "paid": null }));
 }
 
-/// Where nobody says how long, it is a day.
+/// The default timeout is a day.
 #[test]
 fn what_an_event_carries_is_what_is_expected_or_an_error() {
     let desk = Desk::new();

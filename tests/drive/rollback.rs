@@ -38,7 +38,7 @@ fn steps_are_undone_the_last_first_and_the_failure_stays() {
     assert_eq!(desk.printed(&key)[3..], undone);
 }
 
-/// Not the order in which they ended, and whether somebody waited for it or not.
+/// Not the order in which they ended, whether the workflow waited for them or not.
 #[test]
 fn what_was_started_side_by_side_is_undone_in_the_order_of_its_beginning() {
     let desk = Desk::new();

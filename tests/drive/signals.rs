@@ -1,4 +1,4 @@
-//! What an instance is told from outside reaches it whoever drives it meanwhile, and costs it nothing.
+//! A signal reaches an instance while any driver runs, and loses nothing of the drive.
 
 use crate::support;
 use crate::support::held::Held;
@@ -69,7 +69,7 @@ fn an_event_in_the_middle_of_an_action_costs_it_nothing() {
     assert_eq!(count(&entries(&host, &key), "event-received"), 3);
 }
 
-/// What observers are told is what is on record: which place, which index, when, and each fact once.
+/// Observers get what is on record: which place, which index, when, and each fact once.
 #[test]
 fn observers_are_told_what_is_on_record() {
     let folder = TempDir::new().unwrap();
@@ -165,7 +165,7 @@ fn a_guest_that_never_ends_is_ended() {
     assert_eq!(host.status(&key).unwrap(), ended);
 }
 
-/// What is told from outside unwinds a guest that computes. What it had printed until then is kept.
+/// A signal unwinds a guest that computes. What it had printed until then is kept.
 #[test]
 fn what_a_guest_printed_before_it_was_unwound_is_kept() {
     let (_folder, host) = patient_host();
@@ -308,7 +308,7 @@ fn a_request_waits_again_where_its_instance_goes_on() {
     assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
 }
 
-/// Cancelled before its turn came, and deleted: nobody else waits for it.
+/// Cancelled before its turn came, and deleted: no other waits for it.
 #[test]
 fn work_goes_on_past_an_instance_that_is_gone() {
     let (_folder, host) = support::new_host();

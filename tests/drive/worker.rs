@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use workflow::Entry;
 
-/// A clock that stands still until it is moved, and then wakes whoever waits for it.
+/// A clock that stands still until it is moved, and then wakes the waiting threads.
 #[derive(Clone)]
 struct Hands(Arc<(AtomicI64, Notify)>);
 
@@ -121,7 +121,7 @@ impl Floor {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
         let works = self.works(pace, enough);
         let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), works).await });
-        // Where something is still held, nobody waits for it.
+        // Where something is still held, no drive waits for it.
         runtime.shutdown_background();
         worked.is_ok()
     }
@@ -172,7 +172,7 @@ fn everything_that_is_due_is_driven_to_its_end() {
     assert_eq!(*floor.troubles.lock().unwrap(), Vec::<String>::new());
 }
 
-/// Nobody rings a bell for what an earlier process left behind, nor for more than fits in memory.
+/// No wake-up comes for what an earlier process left behind, nor for more than fits in memory.
 #[test]
 fn what_was_left_behind_is_found_however_much_it_is() {
     let floor = Floor::new();
@@ -266,7 +266,7 @@ fn a_guest_that_never_ends_delays_no_other() {
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
 
-/// More of them than drives go on at once, each with some steps behind it. Whoever comes after them has many steps to do.
+/// More of them than drives go on at once, each with some steps behind it. Each later one has many steps to do.
 #[test]
 fn guests_that_never_end_delay_no_other_however_many_they_are() {
     const SPINNING: usize = 150;

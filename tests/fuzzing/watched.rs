@@ -1,4 +1,4 @@
-//! A program that runs twice, with somebody writing down what it asks for.
+//! A program that runs twice, with a record of its calls.
 
 use super::ground;
 use super::ground::block_on;

@@ -1,4 +1,4 @@
-//! A process with private keys keeps them to itself, and what is recorded as done by somebody is done by an account that the system named.
+//! A process with private keys keeps them to itself, and each recorded act is by an account that the system named.
 
 use crate::support;
 use crate::support::worker::Worker;

@@ -103,7 +103,7 @@ fn a_request_too_many_is_a_refusal_that_the_guest_hears_and_the_journal_has_once
     assert!(message.contains("limit pending-approvals reached: tenant acme may have 1"), "{message}");
     let entries = support::entries(&host, &second);
     assert_eq!((count(&entries, "rejected"), count(&entries, "requested")), (1, 0));
-    // Somebody else's requests are somebody else's.
+    // Another tenant's requests do not count.
     let other = support::start_for(&host, "globex", "tenant-workflow", "{}");
     assert!(matches!(support::block_on(host.drive(&other)).unwrap(), Status::Waiting(_)));
     // Once the first is decided there is room.

@@ -72,7 +72,7 @@ fn is_over(result: &Result<(), Error>, limit: &str) -> bool {
     matches!(result, Err(Error::Store(StoreError::Quota(over))) if over.name == limit)
 }
 
-/// Everybody else is told, and goes on with it.
+/// Every other instance gets the refusal, and goes on with it.
 fn assert_others_heard(race: &Race, limit: &str) {
     let statuses = race.drive_all();
     let told = statuses.iter().filter(|status| match status {

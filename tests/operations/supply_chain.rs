@@ -79,7 +79,7 @@ fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
 }
 
 /// What signs, hashes and draws random numbers is here once. Cranelift names the entries of its incremental cache, which is not used,
-/// with the hash's previous release, and nobody else may.
+/// with the hash's previous release, and no other may.
 #[test]
 fn what_signs_and_hashes_is_here_once() {
     const ONCE: [&str; 13] = [
@@ -250,7 +250,7 @@ fn one_file_has_unsafe_code() {
     assert_eq!(found, [support::root().join("crates/sandbox/src/code/trusted.rs")]);
 }
 
-/// Whoever adds such code to one of these is told by the compiler, whatever a lint table says.
+/// The compiler refuses such code in these crates, whatever a lint table says.
 #[test]
 fn whole_crates_forbid_unsafe_code() {
     for root in ["crates/receipt/src/lib.rs", "crates/workflow/src/lib.rs", "host/src/main.rs"] {

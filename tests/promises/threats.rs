@@ -1,4 +1,4 @@
-//! The six threats of the original design: which attacks of the suite answer each, and what is to be seen beside them.
+//! The six threats of the original design: which attacks of the suite answer each, and what else has to hold.
 
 use crate::promises::suite::held;
 use crate::support;

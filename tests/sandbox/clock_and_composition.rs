@@ -209,7 +209,7 @@ fn the_guest_s_clock_shows_that_time_passed_and_shows_the_same_on_every_run() {
     };
     assert!(matches!(drive_at(0), Status::Waiting(_)));
     assert!(matches!(drive_at(3_700), Status::Waiting(_)));
-    // A later run is told what it was told before.
+    // A later run gets the same answers.
     let Status::Completed(looked) = drive_at(100_000) else { panic!("it sleeps on") };
     assert_eq!(looked, (BEGIN + 3_700).to_string());
 }

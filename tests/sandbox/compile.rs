@@ -1,4 +1,4 @@
-//! Compiling is bounded, in this process and in a child, and one hostile component keeps nobody from another.
+//! Compiling is bounded, in this process and in a child, and one hostile component delays no other.
 
 use crate::support;
 use crate::support::cli;
@@ -346,7 +346,7 @@ fn a_child_takes_the_lower_of_two_limits() {
     drop(stdin);
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    // As the superuser it could have raised its limit, and then compiles; as anybody else it ended with 74.
+    // As the superuser it could have raised its limit, and then compiles; as another account it ended with 74.
     let out_of_memory = ended.status.code() == Some(71) || said.contains("memory allocation of");
     assert!(out_of_memory, "{:?} {said}", ended.status);
 }

@@ -99,7 +99,7 @@ fn what_is_not_a_file_is_not_read() {
     std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
     assert_eq!(load(&sandbox, &demo()).provenance(), Provenance::Compiled);
     assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
-    // To open a pipe that nobody writes to would be to wait for ever.
+    // Opening a pipe without a writer would wait for ever.
     fs::remove_file(&path).unwrap();
     support::make_pipe(&path);
     assert_eq!(load(&sandbox, &demo()).provenance(), Provenance::Compiled);
@@ -150,7 +150,7 @@ fn the_least_recently_used_goes_first() {
     assert_eq!(load(&sandbox, &components[0]).provenance(), Provenance::Cached);
     load(&sandbox, &components[2]);
     assert_eq!(paths.each_ref().map(|path| path.exists()), [true, false, true]);
-    // A lower bound is kept from the start, and what fits under no bound runs all the same.
+    // A lower bound is kept from the start, and a component that fits under no bound runs anyway.
     let tight = bounded(folder.path(), 1000);
     assert_eq!(paths.each_ref().map(|path| path.exists()), [false; 3]);
     assert_eq!(load(&tight, &components[0]).provenance(), Provenance::Compiled);
@@ -177,7 +177,7 @@ fn one_at_a_time() -> (TempDir, Host) {
     (folder, host)
 }
 
-/// The pool has one place, so whoever comes next gets the memory, the tables and the stack that the last one had.
+/// The pool has one place, so the next instance gets the memory, the tables and the stack that the last one had.
 #[test]
 fn nothing_of_one_instance_is_left_for_the_next() {
     let hostile = support::guest("hostile");

@@ -1,5 +1,5 @@
 //! The upstream example, byte for byte as it was published: examples/tenant-workflow.ts of permission-protocol/pp-cloudflare-dynamic-authority
-//! at commit 60e86f9, under the licence beside it.
+//! at commit 60e86f9, under the licence in the same folder.
 
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};

@@ -79,7 +79,7 @@ fn a_workflow_is_uploaded_run_followed_and_its_receipt_verified() {
     assert!(on_terminal.contains(shown["text_sha256"].as_str().unwrap()));
     assert!(on_terminal.contains(shown["request_sha256"].as_str().unwrap()));
 
-    // Nobody decides over HTTP: for show, an operator does on the machine.
+    // The API makes no decisions: an operator makes the demo decision on the machine.
     served
         .host
         .decide(&request.parse().unwrap(), &crate::support::judgement(receipt::Decision::Approved))

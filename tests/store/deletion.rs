@@ -68,7 +68,7 @@ fn a_component_stays_as_long_as_an_instance_has_it() {
     assert_eq!(usage(&host, "globex"), recount(folder.path(), "globex"));
 }
 
-/// Whoever follows by places sees everything once, and nothing is dated before what was.
+/// A follower by places sees everything once, and no time runs backwards.
 #[test]
 fn no_place_is_given_out_twice_and_no_time_runs_backwards() {
     let folder = TempDir::new().unwrap();
@@ -128,7 +128,7 @@ fn a_folder_of_an_older_format_gives_back_what_its_instances_kept() {
     assert_eq!(count(folder.path(), "components"), 0);
 }
 
-/// A clock that stands still until it is moved, and then wakes whoever waits for it.
+/// A clock that stands still until it is moved, and then wakes the waiting threads.
 #[derive(Clone)]
 struct Hands(Arc<(AtomicI64, Notify)>);
 
@@ -232,7 +232,7 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     assert_eq!(by, "retention");
 }
 
-/// Whoever works when its time comes does not have to begin anew.
+/// A server that runs when the time comes need not restart.
 #[test]
 fn what_becomes_old_enough_while_a_server_runs_is_deleted_then() {
     let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));

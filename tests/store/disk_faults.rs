@@ -1,5 +1,5 @@
 //! The disk fails, fills up, or says something else than what was written. Nothing that was acknowledged is lost, nothing that was refused
-//! is there, and whoever is not concerned goes on.
+//! is there, and instances that are not concerned go on.
 //!
 //! Where a process has to die or to have limits of its own, the test program runs itself.
 
@@ -321,7 +321,7 @@ fn damage_is_said_and_is_that_of_one_instance() {
     damages(&format!("UPDATE entries SET body = substr(body, 2) WHERE {HIT} AND idx = 2"));
     damages(&format!("UPDATE entries SET body = '' WHERE {HIT} AND idx = 2"));
     damages(&format!("UPDATE entries SET count = 1 WHERE {HIT} AND idx = 4"));
-    // A row that is missing, in the middle and at the beginning; rows in each other's place; somebody else's row.
+    // A row that is missing, in the middle and at the beginning; rows in each other's place; another instance's row.
     damages(&format!("DELETE FROM entries WHERE {HIT} AND idx = 4"));
     damages(&format!("DELETE FROM entries WHERE {HIT} AND idx = 0"));
     damages(&format!("UPDATE entries SET idx = -idx WHERE {HIT} AND idx IN (2, 4)"));
@@ -436,7 +436,7 @@ fn a_copy_of_one_time_is_as_the_folder_was() {
     assert_eq!(open(to.path()).facts(Some(&key("a"))).wait().unwrap().len(), 42);
 }
 
-/// A copy that is made while somebody writes is a moment of what was written, and no earlier one than when it was begun; or it is refused.
+/// A copy that is made during writes is a moment of what was written, and no earlier one than when it was begun; or it is refused.
 #[test]
 fn a_copy_that_is_made_meanwhile_is_a_moment_or_refused() {
     let folder = TempDir::new().unwrap();

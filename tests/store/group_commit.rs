@@ -36,7 +36,7 @@ impl Held {
     }
 }
 
-/// An append by somebody who has seen this of a receipt that nothing became of.
+/// An append by a writer that has seen this of an unspent receipt.
 fn append_seeing(store: &dyn Store, name: &str, fate: ReceiptState) -> Commit {
     let seen = Some(Box::new(Precondition { receipt: "rcpt_none".parse().unwrap(), fate, acts: 0 }));
     let batch = Batch { entries: vec![step(0)], seen, ..Batch::default() };
@@ -136,7 +136,7 @@ fn of_two_writers_at_one_place_in_one_group_one_wins() {
     assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 2);
 }
 
-/// Some lend their threads and some hand over: whoever is first writes, and one of them wins.
+/// Some lend their threads and some hand over: the first one writes, and one of them wins.
 #[test]
 fn a_writer_that_waits_on_its_own_thread_writes_like_all_others() {
     let folder = TempDir::new().unwrap();
@@ -210,7 +210,7 @@ fn what_was_handed_over_is_on_disk_when_the_store_is_closed() {
     assert!(commits.into_iter().all(|commit| commit.wait().is_ok()));
 }
 
-/// The database refuses to begin: everybody is told, nothing is there, and the next write finds the store as it was.
+/// The database refuses to begin: every writer gets the error, nothing is stored, and the next write finds the store as it was.
 #[test]
 fn when_the_transaction_fails_so_does_everything_in_it() {
     let folder = TempDir::new().unwrap();
@@ -319,7 +319,7 @@ fn what_was_decided_on_another_state_is_not_written() {
     assert_eq!(index(&store, "a", append(&store, "a", 1, step(0))), 1);
 }
 
-/// A commit can be waited for on a thread and by a future; it answers when the disk has it, and says so when nobody is left to.
+/// A commit can be waited for on a thread and by a future; it answers when the disk has it, and reports when no writer is left.
 #[test]
 fn a_commit_answers_once() {
     let (promise, commit) = Commit::promised();
@@ -337,7 +337,7 @@ fn a_commit_answers_once() {
     assert!(matches!(polled, Poll::Ready(Err(StoreError::Full(_)))));
 }
 
-/// What the database says to whoever has nothing but `sqlite3` is what the host reads.
+/// A reader with only `sqlite3` sees what the host reads.
 #[test]
 fn the_views_say_what_the_host_reads() {
     let (folder, host) = support::new_host();

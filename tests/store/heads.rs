@@ -1,4 +1,4 @@
-//! Where journals end: a step moves no row but its own, and whoever looks finds it all the same.
+//! Where journals end: a step moves no row but its own, and a reader finds the end anyway.
 
 use crate::support;
 use crate::support::stored::{AT, append, create, key, open, step};
@@ -172,7 +172,7 @@ fn a_long_tail_is_settled() {
     check(folder.path(), &open(folder.path()), lengths, bytes);
 }
 
-/// Steps of an instance that has ended, which nobody has entered in the agenda, go with it, and what counted for them too.
+/// Steps of an instance that has ended, which no schedule row names, are deleted with it, and what counted for them too.
 #[test]
 fn what_is_in_the_tail_is_deleted_with_its_instance() {
     let folder = TempDir::new().unwrap();

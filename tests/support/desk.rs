@@ -1,4 +1,4 @@
-//! A host whose clock stands still until somebody moves it, and everybody outside it: who decides, who sends events, who waits.
+//! A host whose clock stands still until the test moves it, and the parties outside it: deciders, senders of events, waiting callers.
 
 use crate::support;
 use engine::{Builder, Host, Status};

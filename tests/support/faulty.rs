@@ -17,7 +17,7 @@ use workflow::{ReceiptId, RequestId, TenantId};
 pub enum When {
     /// Before anything of it is on disk.
     Before,
-    /// After all of it is, and nobody hears of that.
+    /// After all of it is written, and no caller learns of it.
     After,
 }
 

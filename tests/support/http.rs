@@ -107,7 +107,7 @@ impl Served {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
         let mut answer = Vec::new();
-        // Whoever is cut off has heard what there was to hear.
+        // A client that is cut off has received everything until then.
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
@@ -140,7 +140,7 @@ impl Served {
         self.send("POST", path, &headers, body.to_string().as_bytes())
     }
 
-    /// Runs a command beside it, through its control socket.
+    /// Runs a command while it serves, through its control socket.
     pub fn cli(&self, arguments: &[&str]) -> cli::Ran {
         let ran = cli::run(self.path(), arguments);
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);

@@ -100,7 +100,7 @@ impl Place {
         super::block_on(self.host.drive(key)).unwrap()
     }
 
-    /// What somebody signs with the key of that seed.
+    /// A person's signature with the key of that seed.
     pub fn envelope(&self, id: &RequestId, (name, seed): (&str, u8), decision: Decision) -> Envelope {
         let by = name.parse().unwrap();
         let statement = self.host.statement(id, &by, None, decision, Some("seen")).unwrap();

@@ -90,7 +90,7 @@ pub fn fails(data: &Path, arguments: &[&str], code: i32) -> String {
     ran.stderr
 }
 
-/// Has somebody decide there from now on, with a key in a file, and gives back the file.
+/// Adds a decider with a key in a file, and returns the file.
 pub fn decider(data: &Path, name: &str) -> String {
     let key = data.join(format!("{name}.pem")).display().to_string();
     succeeds(data, &["deciders", "new-key", &key]);
@@ -110,7 +110,7 @@ pub fn shown(data: &Path, instance: &str) -> Value {
     lines(&succeeds(data, &["instances", "show", instance, "--json"])).remove(0)
 }
 
-/// Comes back when an instance of tenant `local` stands so: told by somebody who watches it.
+/// Comes back when an instance of tenant `local` has that state, as `watch` reports it.
 pub fn until(data: &Path, instance: &str, fact: &str) -> Value {
     let mut watch = command(data, &["watch", instance, "--json"]);
     let mut child = watch.stdout(Stdio::piped()).spawn().unwrap();

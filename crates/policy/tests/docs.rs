@@ -1,4 +1,4 @@
-//! `docs/policy.md`: each policy on the page is read, and each question beside it is asked.
+//! `docs/policy.md`: each policy on the page is read, and each question of its table is asked.
 
 use crate::common::{Asked, approver, artifact, asked, rules};
 use policy::{Artifact, Novelty, Policy};

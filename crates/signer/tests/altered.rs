@@ -1,4 +1,4 @@
-//! Private keys that somebody has been at: cut anywhere, one byte another, parameters that ask for too much.
+//! Private keys that were altered: cut anywhere, one byte another, parameters that ask for too much.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

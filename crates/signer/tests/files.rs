@@ -135,7 +135,7 @@ fn a_key_that_others_can_get_at_is_refused() {
 fn a_key_of_another_person_is_refused() {
     let folder = folder();
     let path = place(&folder, "key", fixture("openssh"));
-    // Only root may give a file away, and to everybody else a file of root is somebody else's.
+    // Only root may give a file away, and to any other account a file of root is another account's.
     let path = match chown(&path, Some(rustix::process::geteuid().as_raw() + 1), None) {
         Ok(()) => path.as_path(),
         Err(_) => Path::new("/etc/passwd"),

@@ -326,7 +326,7 @@ fn no_answer_makes_it_panic_or_sign() {
     outcome.unwrap();
 }
 
-/// Only root can have somebody else listen. The system notes the account of the thread that does.
+/// Only root can have another account listen. The system notes the account of the thread that does.
 #[test]
 fn another_account_s_process_is_asked_nothing() {
     use std::os::unix::fs::PermissionsExt as _;

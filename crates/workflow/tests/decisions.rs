@@ -1,4 +1,4 @@
-//! A decision counts with its signed receipt or not at all: nobody gets one signed by writing it into a journal.
+//! A decision counts with its signed receipt or not at all: writing a decision into a journal does not get it signed.
 
 use crate::common::program::Program;
 use crate::common::shell::run_straight;

@@ -1,4 +1,4 @@
-//! A guest that goes another way than before is told where, nothing is done, and nothing is lost.
+//! A guest that takes another path than before gets the place of the divergence, nothing is done, and nothing is lost.
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Stop, drive, run, run_straight};

@@ -1,4 +1,4 @@
-//! Every bound at its value and one above. What hits one is told its name, its value, and how to raise it.
+//! Every bound at its value and one above. The error names the bound, its value, and how to raise it.
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Stop, drive};

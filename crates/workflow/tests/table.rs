@@ -189,7 +189,7 @@ fn actions() -> Vec<Case> {
         running("resolved", &unknown, &[]),
         running("refused", &[about::refused(0, receipt_id(0))], &[]),
     ];
-    // Nobody goes back from an action whose outcome is not signed.
+    // No restart goes back over an action whose outcome is not signed.
     for case in &mut cases[..2] {
         case.allowed.retain(|name| *name != "sent back");
     }

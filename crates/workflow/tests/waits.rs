@@ -30,7 +30,7 @@ pub(crate) fn record(replay: &mut Replay, command: &Command, now: Timestamp) -> 
     }
 }
 
-/// What the guest is told, after everything that the core wants recorded for it.
+/// The guest's answer, after everything that the core wants recorded for it.
 pub(crate) fn told(replay: &mut Replay, command: &Command, now: Timestamp) -> Outcome {
     loop {
         match replay.next(command, now) {
@@ -118,7 +118,7 @@ fn an_event_wakes_the_waits_for_its_type_and_no_others() {
     assert_eq!(event, Event { event_type: "paid".parse().unwrap(), payload: "20".to_owned(), at: at(20) });
 }
 
-/// The event came when the wait was over, though nobody had looked yet: it is kept for the next one.
+/// The event came when the wait was over, though not yet looked at: it is kept for the next one.
 #[test]
 fn a_wait_that_is_over_does_not_eat_the_next_event() {
     let command = Command::WaitForEvent(payment(500));
@@ -135,7 +135,7 @@ fn a_wait_that_is_over_does_not_eat_the_next_event() {
     assert!(matches!(ready(told(&mut replay, &command, at(100_000))), Ready::Event(_)), "it came in time");
 }
 
-/// Whoever lost a race and was never asked again takes nothing.
+/// A wait that lost a race and was never asked again takes nothing.
 #[test]
 fn an_abandoned_wait_does_not_take_the_next_event() {
     let mut replay = fold(&origin());

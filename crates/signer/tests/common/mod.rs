@@ -44,7 +44,7 @@ pub(crate) fn open(path: &Path) -> Result<KeyFile, Problem> {
     problem(KeyFile::open(path, |prompt| panic!("asked for a {prompt}")), path)
 }
 
-/// Opens a key that is encrypted: whether anybody was asked is part of it.
+/// Opens an encrypted key, and reports whether it asked for a passphrase.
 pub(crate) fn open_with(path: &Path, passphrase: &str) -> Result<KeyFile, Problem> {
     let mut asked = None;
     let opened = KeyFile::open(path, |prompt| {
@@ -59,7 +59,7 @@ pub(crate) fn open_with(path: &Path, passphrase: &str) -> Result<KeyFile, Proble
     problem(opened, path)
 }
 
-/// Opens a key where there is nobody to ask.
+/// Opens a key without a way to ask for a passphrase.
 pub(crate) fn open_alone(path: &Path) -> Result<KeyFile, Problem> {
     problem(KeyFile::open(path, |_| Err(io::ErrorKind::NotFound.into())), path)
 }

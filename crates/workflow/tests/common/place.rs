@@ -61,7 +61,7 @@ fn wakes(entry: &Entry, woken: Call, ready: &Ready) -> bool {
     }
 }
 
-/// The guest goes on beside it: it was begun, or its first attempt ended.
+/// The guest goes on without waiting: the call was started, or its first attempt ended.
 fn begins(entry: &Entry, started: Call) -> bool {
     match entry {
         Entry::SleepStarted { call, .. }

@@ -20,7 +20,7 @@ pub(crate) enum Op {
     Step { name: String, body: Vec<Op>, fails: Option<Failure> },
     /// Asks for permission and, where it is given, acts on it so many times.
     Act { action: Action, times: usize },
-    /// Acts on a receipt that somebody made up.
+    /// Acts on an invented receipt.
     Forge { action: Action },
     /// Begins a step inside a step and ends the outer one first.
     Tangle,

@@ -38,7 +38,7 @@ pub(crate) struct Shell {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Around {
     Nothing,
-    /// Before everything that is written, somebody was faster.
+    /// Before every write, another writer was faster.
     News,
 }
 
@@ -170,14 +170,14 @@ fn wait(now: Timestamp, journal: &mut Vec<Entry>) -> Timestamp {
     wait.due().unwrap()
 }
 
-/// The type of events that nobody waits for.
+/// The type of events without a wait.
 const NEWS: &str = "news";
 
 fn later(than: Timestamp, ms: u64) -> Timestamp {
     Timestamp::from_millis(than.as_millis() + i64::try_from(ms).unwrap())
 }
 
-/// Somebody decides about a request, and the decision is signed at once.
+/// A decision about a request, signed at once.
 fn decide(journal: &mut Vec<Entry>, request: RequestId) {
     let decision = match word(journal, &request, 0).as_str() {
         // Two have to agree.
