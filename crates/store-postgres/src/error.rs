@@ -60,12 +60,12 @@ impl fmt::Display for PostgresError {
             Self::NoSchema { place } => {
                 write!(
                     f,
-                    "the database at {place} has no schema of pp-host yet: make it with pp-host migrate --store URL"
+                    "the database at {place} has no schema of pp-host yet: make it with pp-host migrate"
                 )
             }
             Self::OldSchema { found, known } => write!(
                 f,
-                "the database has schema version {found} and this pp-host needs {known}: upgrade it with pp-host migrate --store URL"
+                "the database has schema version {found} and this pp-host needs {known}: upgrade it with pp-host migrate"
             ),
             Self::NewSchema { found, known } => write!(
                 f,

@@ -180,20 +180,23 @@ pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// Whether another process works in the folder, and takes operations.
+/// Whether another process works in the folder and takes operations, or another host on the shared state.
 pub(crate) fn works_elsewhere(data: &Data) -> bool {
-    ControlClient::connect(&data.path).is_ok()
+    match data.is_shared() {
+        true => data.has_workers().unwrap_or(false),
+        false => ControlClient::connect(&data.path).is_ok(),
+    }
 }
 
 /// How an instance goes on that can.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
-    match works_elsewhere(data) {
-        _ if data.is_shared() => match data.has_workers() {
-            Ok(true) => format!("{key} goes on in the host that drives it"),
-            _ => format!("no host works, so {key} stands still until: {}", Hint::new(data, &["work"])),
-        },
-        true => format!("{key} goes on in the process that works here"),
-        false => format!(
+    match (works_elsewhere(data), data.is_shared()) {
+        (true, true) => format!("{key} goes on in the host that drives it"),
+        (false, true) => {
+            format!("no host works, so {key} stands still until: {}", Hint::new(data, &["work"]))
+        }
+        (true, false) => format!("{key} goes on in the process that works here"),
+        (false, false) => format!(
             "no process works here, so {key} stands still until: {}",
             Hint::new(data, &["resume", &hint::name(key)])
         ),
