@@ -7,13 +7,15 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use store::{
     Batch, BlobStore as _, ClaimStore as _, Commit, Create, HostInfo, HostSigner, JournalPosition,
-    JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Shard, StoreError, Write,
-    WriteStore as _, Writer,
+    JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Replication, Shard, StoreError,
+    Write, WriteStore as _, Writer,
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
@@ -288,6 +290,50 @@ fn an_answer_that_is_lost_is_looked_up() {
     lossy.loses.store(false, Ordering::Release);
     assert_eq!(length(&store, "one"), 201);
     assert!(lossy.commits.load(Ordering::Acquire) > 200, "some were lost");
+}
+
+/// Waits until that many sessions of hosts wait for a standby.
+fn wait_for_sessions_at_the_standby(server: &Server, count: u32) {
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'";
+    let end = Instant::now() + PATIENCE;
+    while server.sql(waiting).parse::<u32>().unwrap() != count {
+        assert!(Instant::now() < end, "{count} sessions do not wait for a standby");
+    }
+}
+
+/// A commit's wait for a standby is cut short. The server answers with a warning, and the writer does not take that for an answer: it looks the
+/// commit up, which waits for the standby as well.
+#[test]
+fn a_commit_that_comes_with_a_warning_is_looked_up() {
+    let Some(server) = Server::start_with(&[]) else { return };
+    let url = server.url();
+    Postgres::migrate(&url).unwrap();
+    let store = holder(&url);
+    create(&store, "one");
+    assert_eq!(store.hosts().wait().unwrap().replication, Replication::None);
+    let demand = |standby: &str| {
+        let mut session = server.session();
+        session.run(&format!(
+            "ALTER SYSTEM SET synchronous_standby_names = '{standby}'; SELECT pg_reload_conf();"
+        ));
+    };
+    demand("none_is_there");
+    let mut commit = append(&store, "one", 1, &steps([0]), Writer::Driver);
+    wait_for_sessions_at_the_standby(&server, 1);
+    assert_eq!(store.hosts().wait().unwrap().replication, Replication::Synchronous);
+    server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'");
+    let shows_a_second_session =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'
+        AND query NOT LIKE 'COMMIT%'";
+    let end = Instant::now() + PATIENCE;
+    while server.sql(shows_a_second_session) != "1" {
+        assert!(Instant::now() < end, "the commit is not looked up");
+    }
+    assert!(pin!(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    demand("");
+    commit.wait().unwrap();
+    assert_eq!(length(&store, "one"), 2);
 }
 
 /// Sessions are ended by the server at any moment.
