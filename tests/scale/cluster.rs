@@ -85,6 +85,15 @@ impl Cluster {
         Working { name: name.to_owned(), child }
     }
 
+    /// The same, once it works: a host cannot begin while the database is away.
+    pub(super) fn work_begun(&self, name: &str) -> Working {
+        let begun = || fs::read_to_string(self.log(name)).unwrap_or_default().matches("working in").count();
+        let before = begun();
+        let host = self.work(name);
+        until("the host works", || begun() > before);
+        host
+    }
+
     fn log(&self, name: &str) -> PathBuf {
         self.path(&format!("{name}.log"))
     }
@@ -143,6 +152,11 @@ impl Cluster {
 impl Working {
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_there(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Ends it as a crash would.

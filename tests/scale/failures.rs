@@ -25,13 +25,14 @@ fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
         cluster.submit();
         if round % 3 == 0 {
             let name = hosts.swap_remove(next(&mut random) % hosts.len()).kill();
-            hosts.push(cluster.work(&name));
+            hosts.push(cluster.work_begun(&name));
         }
         if round % 10 == 5 {
             cluster.server.kill();
             cluster.server.restart();
         }
     }
+    assert!(hosts.iter_mut().all(Working::is_there), "a host that works outlives its database");
     // One is gone for good: the others take over what it had.
     hosts.pop().unwrap().kill();
     until("all are complete", || cluster.count("complete") == LOAD);

@@ -3,6 +3,7 @@
 
 use crate::instances::{Deletion, delete, sweep_artifacts};
 use crate::limits::SHORTEST_RETENTION;
+use crate::schedule::worker::is_away;
 use crate::state::HostState;
 use crate::{Error, Host};
 use receipt::Timestamp;
@@ -33,12 +34,16 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
         let inner = Arc::clone(&host.0);
         let swept = tokio::task::spawn_blocking(move || sweep(&inner)).await;
         let next = swept.map_err(|error| Error::Internal(format!("retention broke off: {error}")))?;
-        let next = next.or_else(|error| match error {
-            Error::Store(StoreError::Full(_) | StoreError::Database(_)) => {
-                Ok(crate::issuer::after(host.0.now()?, STORE_ASIDE))
+        let next = match next {
+            Err(Error::Store(error)) if host.0.claims.are_shared() && is_away(&error) => {
+                tokio::time::sleep(STORE_ASIDE).await;
+                continue;
             }
-            error => Err(error),
-        })?;
+            Err(Error::Store(StoreError::Full(_) | StoreError::Database(_))) => {
+                crate::issuer::after(host.0.now()?, STORE_ASIDE)
+            }
+            next => next?,
+        };
         while host.0.now()? < next {
             host.0.journals.clock.until(next).await;
         }

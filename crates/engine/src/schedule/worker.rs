@@ -72,16 +72,18 @@ impl<'a> Worker<'a> {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let turned = tokio::select! {
                 () = &mut stop => break,
-                Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await?,
-                () = inner.wakeups.notified() => self.take_wakeups()?,
-                () = others_appended(&inner.claims) => self.look_again()?,
-                () = time => {}
-            }
-            if self.next.is_some_and(|next| self.is_past(next)) {
-                self.look()?;
-            }
+                Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
+                () = inner.wakeups.notified() => self.take_wakeups(),
+                () = others_appended(&inner.claims) => self.look(),
+                () = time => Ok(()),
+            };
+            let turned = turned.and_then(|()| match self.next.is_some_and(|next| self.is_past(next)) {
+                true => self.look(),
+                false => Ok(()),
+            });
+            self.outlast(turned).await?;
         }
         self.finish().await;
         Ok(())
@@ -133,14 +135,14 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// What other hosts have told instances of this host makes them due, and wakes nobody here.
-    fn look_again(&mut self) -> Result<(), Error> {
-        match self.look() {
-            // The database is away. What is begun is not gone on with, and what is due stays due.
-            Err(Error::Store(StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)) => {
+    /// A database that is away is no reason to end: what is due stays due, and is found when the database is back.
+    async fn outlast(&mut self, turned: Result<(), Error>) -> Result<(), Error> {
+        match turned {
+            Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
+                tokio::time::sleep(STORE_ASIDE).await;
                 Ok(())
             }
-            looked => looked,
+            turned => turned,
         }
     }
 
@@ -252,6 +254,11 @@ impl<'a> Worker<'a> {
         let _ = tokio::time::timeout(self.pace.grace, all).await;
         self.drives.shutdown().await;
     }
+}
+
+/// Whether the database cannot be reached, or its answer was lost.
+pub(super) fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)
 }
 
 /// Comes back when it is time to look at what other hosts may have appended; never, where there are no others.
