@@ -184,6 +184,10 @@ impl<'a> Worker<'a> {
                 self.troubled.remove(&key);
                 return Ok(());
             }
+            // Not the instance's trouble: it is due as soon as the database is back.
+            Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
+                return Err(error.into());
+            }
             // Deleted while it waited for its turn.
             Err(Error::Store(StoreError::NoInstance(_))) => drop(self.troubled.remove(&key)),
             Err(error) => self.trouble(&key, &error).await,
