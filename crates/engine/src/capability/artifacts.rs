@@ -19,6 +19,10 @@ const REMEMBERED: usize = 65_536;
 /// What a file is called before it is whole.
 const UNFINISHED: &str = "new";
 
+/// How often it is tried to share an artifact, and how long after a try that failed.
+const KEEPS: u32 = 6;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Bytes that are compared at once.
 const CHUNK: usize = 64 << 10;
 
@@ -79,7 +83,17 @@ impl Artifacts {
         self.keep_here(digest, bytes)?;
         match &self.shared {
             // Each time: another host may have removed what nothing held until now.
-            Some(shared) => shared.keep_blob(&digest, Arc::from(bytes)).wait().map_err(io::Error::other),
+            Some(shared) => {
+                let keep = || shared.keep_blob(&digest, Arc::from(bytes)).wait();
+                // A server that was started again has closed the connection: the next try makes another.
+                let again = |_| {
+                    (1..KEEPS).find_map(|_| {
+                        std::thread::sleep(PAUSE);
+                        keep().ok()
+                    })
+                };
+                keep().or_else(|error| again(()).ok_or(error)).map_err(io::Error::other)
+            }
             None => Ok(()),
         }
     }
