@@ -54,7 +54,7 @@ fn moment(text: &str) -> Option<Timestamp> {
     }
     let (local, offset) = split_offset(text)?;
     let (seconds, fraction) = match local.split_once('.') {
-        Some((seconds, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((seconds, digits)) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             (seconds, digits.get(..3).unwrap_or(digits))
         }
         Some(_) => return None,
