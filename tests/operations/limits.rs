@@ -236,7 +236,7 @@ fn a_database_goes_on(fixture: &str) {
     }
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let format: i64 = journal.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(format, 10);
+    assert_eq!(format, 11);
     drop(host);
     Host::builder(folder.path()).open().unwrap();
     let after = cli::run(folder.path(), &["audit"]);
