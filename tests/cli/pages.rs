@@ -75,7 +75,7 @@ fn what_requests_came_to_is_in_the_log() {
 fn a_request_that_has_lapsed_is_shown_so_at_once() {
     let folder = tempfile::TempDir::new().unwrap();
     let data = folder.path();
-    let policy = "[[rule]]\nid = \"soon\"\nthen = \"ask\"\nexpires = \"1s\"\n";
+    let policy = "[[rule]]\nid = \"soon\"\nthen = \"ask\"\nexpires = \"3s\"\n";
     write(data, "policy.toml", policy);
     let parked = run(data, &["run", GUEST, "--wait"]);
     assert_eq!(parked.code, Some(3), "{}", parked.stderr);
