@@ -38,6 +38,17 @@ fn the_rest_meets_no_lock(data: &Path, instance: &str, mut tried: BTreeSet<Strin
     }
 }
 
+/// The commands that end keys and deciders.
+fn keys_end(here: &Path, works: &mut impl FnMut(&str, &[&str]) -> String) {
+    let bob = lines(&succeeds(here, &["deciders", "list", "--json"]));
+    let bob = bob.iter().find(|person| person["decider"] == "bob").unwrap()["keys"][0]["key_id"].clone();
+    works("deciders revoke-key", &[bob.as_str().unwrap(), "--reason", "lost"]);
+    works("deciders remove", &["bob", "--reason", "left"]);
+    let rotated = lines(&succeeds(here, &["keys", "list", "--json"]));
+    let rotated = rotated.iter().find(|key| key["status"] == "rotated").unwrap()["key_id"].clone();
+    works("keys revoke", &[rotated.as_str().unwrap()]);
+}
+
 #[test]
 fn every_command_works_beside_it() {
     let data = TempDir::new().unwrap();
@@ -105,13 +116,7 @@ fn every_command_works_beside_it() {
     works("revoke", &[unspent["receipt_id"].as_str().unwrap()]);
     works("instances terminate", &[&three]);
     works("submit", &[GUEST]);
-    let bob = lines(&succeeds(here, &["deciders", "list", "--json"]));
-    let bob = bob.iter().find(|person| person["decider"] == "bob").unwrap()["keys"][0]["key_id"].clone();
-    works("deciders revoke-key", &[bob.as_str().unwrap(), "--reason", "lost"]);
-    works("deciders remove", &["bob", "--reason", "left"]);
-    let rotated = lines(&succeeds(here, &["keys", "list", "--json"]));
-    let rotated = rotated.iter().find(|key| key["status"] == "rotated").unwrap()["key_id"].clone();
-    works("keys revoke", &[rotated.as_str().unwrap()]);
+    keys_end(here, &mut works);
     the_rest_meets_no_lock(here, &two, tried);
     let ended = worker.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

@@ -58,6 +58,28 @@ fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
     assert!(verified.stdout.contains("commitment   not opened"));
 }
 
+/// What opens a receipt: request, summary and binding.
+fn openings_have_theirs(here: &Path, owner: &Value, verify: &dyn Fn(&[&str]) -> Option<i32>) {
+    let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
+    let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
+    let summary =
+        write(here, "summary.txt", &format!("{}\n", owner["artifact"]["summary"].as_str().unwrap()));
+    let binding = write(
+        here,
+        "binding.json",
+        &serde_json::json!({ "companyId": owner["artifact"]["company_id"], "idemKey": owner["artifact"]["idem_key"] })
+            .to_string(),
+    );
+    let open = ["--request", &request, "--salt", salt];
+    assert_eq!(verify(&open), Some(0));
+    assert_eq!(verify(&[&open[..], &["--summary", &summary, "--binding", &binding]].concat()), Some(0));
+    let reformatted =
+        write(here, "reformatted.json", &format!("{} ", owner["artifact"]["request_json"].as_str().unwrap()));
+    assert_eq!(verify(&["--request", &reformatted, "--salt", salt]), Some(10));
+    let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
+    assert_eq!(verify(&[&open[..], &["--binding", &elsewhere]].concat()), Some(10));
+}
+
 #[test]
 fn verify_has_the_specification_s_exit_codes() {
     let data = folder();
@@ -98,34 +120,7 @@ fn verify_has_the_specification_s_exit_codes() {
     assert_eq!(verify(&artifact_file, "/nowhere", &[]), Some(64));
     assert_eq!(run(here, &["verify", &artifact_file]).code, Some(64), "no keys are trusted by default");
 
-    let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
-    let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
-    let summary =
-        write(here, "summary.txt", &format!("{}\n", owner["artifact"]["summary"].as_str().unwrap()));
-    let binding = write(
-        here,
-        "binding.json",
-        &serde_json::json!({ "companyId": owner["artifact"]["company_id"], "idemKey": owner["artifact"]["idem_key"] })
-            .to_string(),
-    );
-    let open = ["--request", &request, "--salt", salt];
-    assert_eq!(verify(&artifact_file, &keys_file, &open), Some(0));
-    assert_eq!(
-        verify(
-            &artifact_file,
-            &keys_file,
-            &[&open[..], &["--summary", &summary, "--binding", &binding]].concat()
-        ),
-        Some(0)
-    );
-    let reformatted =
-        write(here, "reformatted.json", &format!("{} ", owner["artifact"]["request_json"].as_str().unwrap()));
-    assert_eq!(verify(&artifact_file, &keys_file, &["--request", &reformatted, "--salt", salt]), Some(10));
-    let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
-    assert_eq!(
-        verify(&artifact_file, &keys_file, &[&open[..], &["--binding", &elsewhere]].concat()),
-        Some(10)
-    );
+    openings_have_theirs(here, &owner, &|more| verify(&artifact_file, &keys_file, more));
 
     let attestation = write(
         here,

@@ -98,71 +98,75 @@ fn every_verified_vector_is_inside_its_schema() {
     assert_eq!(count, 14);
 }
 
+/// What each field is changed to, as JSON.
+const VALUES: [&str; 37] = [
+    "null",
+    "1",
+    "3",
+    "true",
+    "{}",
+    "[]",
+    r#""""#,
+    r#""x""#,
+    r#""DENIED""#,
+    r#""APPROVED""#,
+    r#""production""#,
+    r#""demo""#,
+    r#""user:x""#,
+    r#""user:""#,
+    r#""user:a\nb""#,
+    r#""api_key:k""#,
+    r#""demo:x""#,
+    r#""system/pp-engine""#,
+    r#""role/founder""#,
+    r#""session""#,
+    r#""policy""#,
+    r#""anonymous_demo""#,
+    r#""allow_once""#,
+    r#""allow_always""#,
+    r#""deny""#,
+    r#""heuristic""#,
+    r#""credentialed""#,
+    r#""unattributed""#,
+    r#""A_READONLY""#,
+    r#""B_DRAFT""#,
+    r#""D_PROHIBITED""#,
+    r#""ed25519""#,
+    r#""2026-11-23T09:00:00.000Z""#,
+    r#""2026-11-23T09:00:00Z""#,
+    r#""+012026-11-23T09:00:00.000Z""#,
+    r#""[]""#,
+    r#""[\"A\"]""#,
+];
+
+/// The fields that are changed.
+const FIELDS: [&str; 16] = [
+    "agentId",
+    "attributionConfidence",
+    "createdAt",
+    "deciderAuthMethod",
+    "deciderDisplay",
+    "deciderId",
+    "expiresAt",
+    "id",
+    "policyVersion",
+    "reasonCodes",
+    "resolutionType",
+    "riskTier",
+    "runId",
+    "scope",
+    "signatureAlg",
+    "status",
+];
+
 /// Changes one field at a time, signs the result, and asks both: the schema and `verify` agree on what is a receipt.
 #[test]
 fn the_schema_and_this_crate_draw_the_same_line() {
     let Some(schema) = schema("receipt-v3.json") else { return };
-    let values = [
-        "null",
-        "1",
-        "3",
-        "true",
-        "{}",
-        "[]",
-        r#""""#,
-        r#""x""#,
-        r#""DENIED""#,
-        r#""APPROVED""#,
-        r#""production""#,
-        r#""demo""#,
-        r#""user:x""#,
-        r#""user:""#,
-        r#""user:a\nb""#,
-        r#""api_key:k""#,
-        r#""demo:x""#,
-        r#""system/pp-engine""#,
-        r#""role/founder""#,
-        r#""session""#,
-        r#""policy""#,
-        r#""anonymous_demo""#,
-        r#""allow_once""#,
-        r#""allow_always""#,
-        r#""deny""#,
-        r#""heuristic""#,
-        r#""credentialed""#,
-        r#""unattributed""#,
-        r#""A_READONLY""#,
-        r#""B_DRAFT""#,
-        r#""D_PROHIBITED""#,
-        r#""ed25519""#,
-        r#""2026-11-23T09:00:00.000Z""#,
-        r#""2026-11-23T09:00:00Z""#,
-        r#""+012026-11-23T09:00:00.000Z""#,
-        r#""[]""#,
-        r#""[\"A\"]""#,
-    ];
-    let fields = [
-        "agentId",
-        "attributionConfidence",
-        "createdAt",
-        "deciderAuthMethod",
-        "deciderDisplay",
-        "deciderId",
-        "expiresAt",
-        "id",
-        "policyVersion",
-        "reasonCodes",
-        "resolutionType",
-        "riskTier",
-        "runId",
-        "scope",
-        "signatureAlg",
-        "status",
-    ];
     let mut inside = 0;
-    for field in fields {
+    for field in FIELDS {
         let absent = with(&payload(), field, None);
-        let changed = values.iter().map(|value| with(&payload(), field, Some(json(value))));
+        let changed = VALUES.iter().map(|value| with(&payload(), field, Some(json(value))));
         for payload in changed.chain([absent]) {
             let ours = verify(&seal(&payload.canonical(), &signer()), &keys());
             let theirs = is_valid(&schema, &payload.canonical());

@@ -4,12 +4,11 @@ use crate::artifacts::{hold, record_deployment};
 use crate::lines::{Lines, Spot, sum};
 use crate::record::{Beside, Record};
 use crate::state::{EntryRow, Instance, NewReceipt, Request, State};
-use crate::usage::Change;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
     InstanceKey, InstanceState, JournalPosition, KeptArtifact, NewRequest, Precondition, Quotas, RATE_WINDOW,
-    ScheduleRow, Signed, Stamp, StoreError, Writer, Written,
+    ScheduleRow, Signed, Stamp, StoreError, UsageChange, Writer, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
@@ -56,7 +55,7 @@ fn create(
     let (at, queued) = (place.at.as_millis(), number(InstanceState::Queued));
     let made = Instance { id, next: 0, at, state: queued, due: Some(at), since: at, ended: false };
     state.instances.set(key.clone(), made.clone());
-    let mut change = Change { instances: 1, ..Change::of_bytes(lines.bytes) };
+    let mut change = UsageChange { instances: 1, ..UsageChange::of_bytes(lines.bytes) };
     keep_component(state, &key.tenant, component, &mut change);
     let stamp = add(state, place, (made, seq), lines);
     charge(state, &key.tenant, change, Some(quotas))?;
@@ -87,7 +86,7 @@ fn append(
     if usize::try_from(found.next) != Ok(place.after) {
         return Err(StoreError::Conflict(place.key.clone()));
     }
-    let mut change = Change::of_bytes(lines.bytes);
+    let mut change = UsageChange::of_bytes(lines.bytes);
     if let Some(beside) = beside {
         prepare(state, place, &found, (beside, quotas), &mut change)?;
     }
@@ -113,7 +112,7 @@ fn prepare(
     place: &JournalPosition,
     found: &Instance,
     (beside, quotas): (&Beside, Option<&Quotas>),
-    change: &mut Change,
+    change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     let tenant = &place.key.tenant;
     if let (Some(_), Some(quotas)) = (&beside.batch.request, quotas) {
@@ -125,7 +124,7 @@ fn prepare(
     }
     if let Some(KeptArtifact { sha256, bytes, quotas }) = beside.batch.artifact.as_deref() {
         let more = hold(state, tenant, (&sha256.to_string(), *bytes), found.id);
-        let kept = Change { bytes: more, ..Change::default() };
+        let kept = UsageChange { bytes: more, ..UsageChange::default() };
         quotas.check(tenant, &state.usage_of(tenant), &kept.growth())?;
         change.bytes = change.bytes.saturating_add(more);
     }
@@ -158,7 +157,7 @@ fn keep_records(
     (place, id): (&JournalPosition, i64),
     (stamp, first): (Option<Stamp>, i64),
     beside: &Beside,
-    change: &mut Change,
+    change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     let (tenant, conflict) = (&place.key.tenant, || StoreError::Conflict(place.key.clone()));
     if let Some(NewRequest { id: request, capability, resource, body }) = &beside.batch.request {
@@ -197,7 +196,7 @@ fn settle(
     state: &mut State,
     (place, first): (&JournalPosition, i64),
     beside: &Beside,
-    change: &mut Change,
+    change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     let signed = beside.batch.signed.as_deref();
     for (offset, entry) in beside.batch.entries.iter().enumerate() {
@@ -260,7 +259,7 @@ fn attest(
 }
 
 /// A request waits no longer.
-fn close(state: &mut State, id: &RequestId, change: &mut Change) {
+fn close(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     if let Some(request) = state.requests.get(id).filter(|request| request.open).cloned() {
         state.requests.set(id.clone(), Request { open: false, ..request });
         change.pending -= 1;
@@ -278,7 +277,7 @@ fn end(state: &mut State, id: &RequestId, outcome: &str, signed: Option<&Signed>
 }
 
 /// An undecided request waits again.
-fn reopen(state: &mut State, id: &RequestId, change: &mut Change) {
+fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     let closed = |request: &&Request| !request.open && request.outcome.is_none();
     if let Some(request) = state.requests.get(id).filter(closed).cloned() {
         state.requests.set(id.clone(), Request { open: true, ..request });
@@ -291,7 +290,7 @@ fn enter(
     state: &mut State,
     key: &InstanceKey,
     agenda: ScheduleRow,
-    change: &mut Change,
+    change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     let (found, ended) = (instance(state, key)?, agenda.standing.has_ended());
     change.instances += i64::from(found.ended) - i64::from(ended);
@@ -310,7 +309,7 @@ fn keep_component(
     state: &mut State,
     tenant: &TenantId,
     (digest, bytes): &(Digest, Arc<[u8]>),
-    change: &mut Change,
+    change: &mut UsageChange,
 ) {
     let key = (tenant.clone(), *digest);
     let instances = state.holdings.get(&key).copied().unwrap_or(0);
@@ -328,9 +327,9 @@ fn keep_output(state: &mut State, key: &InstanceKey, text: &str, quotas: &Quotas
     if let Some((start, _)) = kept.char_indices().rev().nth(OUTPUT - 1) {
         kept.drain(..start);
     }
-    let change = Change {
+    let change = UsageChange {
         bytes: kept.len().cast_signed() as i64 - before.len().cast_signed() as i64,
-        ..Change::default()
+        ..UsageChange::default()
     };
     state.outputs.set(id, Arc::new(kept));
     charge(state, &key.tenant, change, Some(quotas))
@@ -373,14 +372,14 @@ fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
 fn charge(
     state: &mut State,
     tenant: &TenantId,
-    change: Change,
+    change: UsageChange,
     quotas: Option<&Quotas>,
 ) -> Result<(), StoreError> {
     let usage = state.usage_of(tenant);
     if let Some(quotas) = quotas {
         quotas.check(tenant, &usage, &change.growth())?;
     }
-    if change != Change::default() {
+    if change != UsageChange::default() {
         state.usage.set(tenant.clone(), change.on(usage));
     }
     Ok(())

@@ -4,8 +4,7 @@ use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
 use crate::load::usage;
 use crate::record::Deletion;
-use crate::usage::Change;
-use store::StoreError;
+use store::{StoreError, UsageChange};
 
 const INSTANCE: &str =
     "SELECT id, next, ended, state, since FROM instances WHERE tenant = $1 AND instance = $2 FOR UPDATE";
@@ -46,7 +45,7 @@ pub(crate) async fn delete(
     let before = db.one(TENANT, values![tenant.clone()]).await?.map(|row| usage(&row, 0)).unwrap_or_default();
     let printed = db.one(PRINTED, values![id]).await?.map_or(0, |row| row.get::<_, i64>(0));
     let kept = i64::try_from(deletion.bytes).unwrap_or(i64::MAX).saturating_add(printed);
-    let mut change = Change { bytes: -kept, ..Change::default() };
+    let mut change = UsageChange { bytes: -kept, ..UsageChange::default() };
     for component in &deletion.components {
         change.bytes -= let_go(db, &tenant, &component.to_string()).await?;
     }

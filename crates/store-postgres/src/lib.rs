@@ -26,7 +26,6 @@ mod shared;
 mod state;
 mod tail;
 mod tls;
-mod usage;
 mod writer;
 
 pub use error::PostgresError;

@@ -6,7 +6,7 @@ use crate::file::wal::Wal;
 use crate::journal;
 use crate::journal::heads;
 use crate::journal::heads::Hint;
-use crate::tables::usage::{Change, usage};
+use crate::tables::usage::usage;
 use crate::tables::{approvals, artifacts, deletions, deployments, query, requests, schedule};
 use crate::writer::Writer;
 use crate::writer::apply::Record;
@@ -19,8 +19,8 @@ use store::{
     ActStore, Answer, AskHistory, Commit, DataFolder, Deleted, Deployment, DeploymentPage, DeploymentStore,
     Fact, FirstEnded, FolderError, HostInfo, InstanceKey, InstanceSummary, JournalStore, ReceiptStore,
     RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter, RequestStore,
-    RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, Usage, UsageStore, Write,
-    WriteStore, Written,
+    RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, Usage, UsageChange, UsageStore,
+    Write, WriteStore, Written,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -128,7 +128,7 @@ impl Sqlite {
             Some(writer) => writer.bytes_in_tail(tenant),
             None => self.readers.read(|db| heads::bytes(db, tenant))?,
         };
-        Ok(Change { bytes, ..Change::default() }.on(settled))
+        Ok(UsageChange { bytes, ..UsageChange::default() }.on(settled))
     }
 }
 

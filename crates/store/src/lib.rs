@@ -17,6 +17,7 @@ mod quota;
 mod record;
 mod summary;
 mod traits;
+mod usage;
 mod write;
 
 pub use answer::{Answer, Promise};
@@ -41,4 +42,5 @@ pub use traits::{
     ActStore, ClaimStore, DeploymentStore, JournalStore, ReceiptStore, RequestStore, ScheduleStore, Store,
     UsageStore, WriteStore,
 };
+pub use usage::UsageChange;
 pub use write::{Commit, Create, Stamp, Write, Writer, Written};

@@ -102,7 +102,7 @@ impl Host {
                 driver.lock().await.cut_off().await?;
                 None
             }
-            // A signal pauses, ends or restarts the instance. A running effect holds the driver: an action comes to its end.
+            // A signal pauses, ends or restarts the instance. An action that runs holds the driver, so the signal waits until the action has ended.
             () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
         };
         let kept = self.keep_output(&key, &printed.text()).await;

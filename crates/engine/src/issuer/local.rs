@@ -15,7 +15,7 @@ use store::StoredReceipt;
 use workflow::{Effect, ReceiptId};
 
 /// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the deciders' signatures
-/// and asks the policy, whoever says that they agree.
+/// and asks the policy. It believes no caller that says the quorum is met.
 pub struct LocalIssuer {
     /// Others from the moment on at which the keys are rotated or revoked.
     signers: RwLock<Signers>,

@@ -1,10 +1,12 @@
 //! The schedule: one row for each instance with its state and due time, found by an index.
 
 use crate::sql::{cell, cell_0, damaged, every, key_at, one, run};
-use crate::tables::usage::{Change, changed};
+use crate::tables::usage::changed;
 use receipt::Timestamp;
 use rusqlite::{Connection, Row, params};
-use store::{FirstEnded, InstanceKey, InstanceState, InstanceSummary, ScheduleRow, Selection, StoreError};
+use store::{
+    FirstEnded, InstanceKey, InstanceState, InstanceSummary, ScheduleRow, Selection, StoreError, UsageChange,
+};
 use workflow::TenantId;
 
 /// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
@@ -13,7 +15,7 @@ pub(crate) fn enter(
     (row, last): (i64, Option<i64>),
     agenda: ScheduleRow,
     since: Timestamp,
-    change: &mut Change,
+    change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     const LEFT: &str = "UPDATE requests SET open = 0 WHERE instance = ?1 AND open = 1";
     const UPDATE: &str =

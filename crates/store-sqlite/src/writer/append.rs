@@ -2,12 +2,12 @@
 
 use crate::journal::{Lines, Spot};
 use crate::sql::{conflict, run};
-use crate::tables::usage::Change;
+use crate::tables::usage::hold;
 use crate::writer::cache::{Journal, WriterCache};
 use receipt::Digest;
 use rusqlite::{Connection, params};
 use std::sync::Arc;
-use store::{JournalPosition, Stamp, StoreError, Written};
+use store::{JournalPosition, Stamp, StoreError, UsageChange, Written};
 use workflow::TenantId;
 
 /// Adds entries, as one row.
@@ -36,9 +36,9 @@ pub(crate) fn keep_component(
     db: &Connection,
     tenant: &TenantId,
     (digest, bytes): &(Digest, Arc<[u8]>),
-    change: &mut Change,
+    change: &mut UsageChange,
 ) -> Result<(), StoreError> {
-    if change.hold(db, tenant, (digest, bytes))? {
+    if hold(db, tenant, (digest, bytes), change)? {
         run(db, "INSERT OR IGNORE INTO components VALUES (?1, ?2)", params![digest.to_string(), &**bytes])?;
     }
     Ok(())

@@ -2,7 +2,6 @@
 
 use crate::journal::Lines;
 use crate::sql::{cell, classify, is_constraint, one, run};
-use crate::tables::usage::Change;
 use crate::tables::{approvals, schedule};
 use crate::writer::append::{add, keep_component};
 use crate::writer::cache::WriterCache;
@@ -11,7 +10,9 @@ use crate::writer::projections::Projections;
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
-use store::{Create, InstanceKey, InstanceState, JournalPosition, Quotas, StoreError, Write, Written};
+use store::{
+    Create, InstanceKey, InstanceState, JournalPosition, Quotas, StoreError, UsageChange, Write, Written,
+};
 use workflow::ReceiptId;
 
 /// How many of the last characters of an instance's output are kept.
@@ -108,7 +109,7 @@ impl Record {
             }
             Self::Append { place, lines, quotas, beside: None } => {
                 let journal = ledger.journal_at(db, place)?;
-                ledger.check(db, &place.key.tenant, Change::of_bytes(lines.bytes), quotas.as_ref())?;
+                ledger.check(db, &place.key.tenant, UsageChange::of_bytes(lines.bytes), quotas.as_ref())?;
                 add(db, ledger, place, journal, lines)
             }
             Self::Append { place, lines, quotas, beside: Some(beside) } => {
@@ -142,7 +143,7 @@ fn create(
     quotas: &Quotas,
 ) -> Written {
     let key = &place.key;
-    let mut change = Change { instances: 1, ..Change::default() };
+    let mut change = UsageChange { instances: 1, ..UsageChange::default() };
     keep_component(db, &key.tenant, component, &mut change)?;
     let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, first, last) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?6)";
@@ -176,7 +177,7 @@ fn keep_output(
     let before = length()?;
     let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
     run(db, append, params![row, text, OUTPUT])?;
-    let change = Change { bytes: length()? - before, ..Change::default() };
+    let change = UsageChange { bytes: length()? - before, ..UsageChange::default() };
     ledger.charge(db, &key.tenant, change, Some(quotas))?;
     Ok(None)
 }

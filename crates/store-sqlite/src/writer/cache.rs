@@ -5,11 +5,11 @@ use crate::journal::heads;
 use crate::journal::heads::{Heads, Hint, Seen};
 use crate::sql::{cell_0, one, run};
 use crate::tables::deletions::Mark;
-use crate::tables::usage::{Change, keep_usage, usage};
+use crate::tables::usage::{keep_usage, usage};
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::collections::HashMap;
-use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage};
+use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage, UsageChange};
 use workflow::TenantId;
 
 /// How many journals are remembered: some 20 MiB.
@@ -35,7 +35,7 @@ pub(crate) struct WriterCache {
     next: Option<i64>,
     /// What the database says of itself as long as no other process writes to it.
     version: i64,
-    changes: HashMap<TenantId, Change>,
+    changes: HashMap<TenantId, UsageChange>,
     /// What tenants kept before this transaction, those that were asked about.
     usages: HashMap<TenantId, Usage>,
     tail: Heads,
@@ -207,7 +207,7 @@ impl WriterCache {
         &mut self,
         db: &Connection,
         tenant: &TenantId,
-        change: Change,
+        change: UsageChange,
         quotas: Option<&Quotas>,
     ) -> Result<(), StoreError> {
         self.check(db, tenant, change, quotas)?;
@@ -220,19 +220,19 @@ impl WriterCache {
         &mut self,
         db: &Connection,
         tenant: &TenantId,
-        change: Change,
+        change: UsageChange,
         quotas: Option<&Quotas>,
     ) -> Result<(), StoreError> {
         let Some(quotas) = quotas else { return Ok(()) };
         let (before, growth) = self.tail.bytes(tenant);
         let mut granted = self.changes.get(tenant).copied().unwrap_or_default();
         granted.bytes = granted.bytes.saturating_add(before);
-        let grown = Change { bytes: change.bytes.saturating_add(growth), ..change };
+        let grown = UsageChange { bytes: change.bytes.saturating_add(growth), ..change };
         Ok(quotas.check(tenant, &granted.on(self.usage(db, tenant)?), &grown.growth())?)
     }
 
-    fn change(&mut self, tenant: &TenantId, change: Change) {
-        if change == Change::default() {
+    fn change(&mut self, tenant: &TenantId, change: UsageChange) {
+        if change == UsageChange::default() {
             return;
         }
         match self.changes.get_mut(tenant) {
@@ -258,7 +258,7 @@ impl WriterCache {
     pub(crate) fn finish(&mut self, db: &Connection) -> Result<(), StoreError> {
         if let Some(next) = self.next {
             for (tenant, bytes) in self.tail.shorten(db, next - 1)? {
-                self.change(&tenant, Change { bytes, ..Change::default() });
+                self.change(&tenant, UsageChange { bytes, ..UsageChange::default() });
             }
         }
         for (tenant, change) in self.changes.drain() {

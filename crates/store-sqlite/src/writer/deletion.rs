@@ -12,11 +12,10 @@ use crate::journal;
 use crate::sql::{cell_0, one, run};
 use crate::tables::artifacts;
 use crate::tables::deletions::Mark;
-use crate::tables::usage::Change;
 use crate::writer::cache::{Journal, WriterCache};
 use receipt::Digest;
 use rusqlite::{Connection, params};
-use store::{InstanceKey, JournalPosition, StoreError, Written};
+use store::{InstanceKey, JournalPosition, StoreError, UsageChange, Written};
 use workflow::TenantId;
 
 /// Deletes an instance that has ended and is as its deleter has seen it.
@@ -33,7 +32,7 @@ pub(crate) fn delete(
         return Err(StoreError::Conflict(place.key.clone()));
     }
     let kept = i64::try_from(bytes).unwrap_or(i64::MAX) + printed(db, row)?;
-    let mut change = Change { bytes: -kept, ..Change::default() };
+    let mut change = UsageChange { bytes: -kept, ..UsageChange::default() };
     for component in components {
         change.bytes -= let_go(db, tenant, component)?;
     }

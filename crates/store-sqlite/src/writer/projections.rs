@@ -6,7 +6,7 @@ use crate::journal::Lines;
 use crate::sql::{conflict, damaged, unique};
 use crate::tables::requests::{Particulars, is_about};
 use crate::tables::schedule::enter;
-use crate::tables::usage::{Change, reopen, settle};
+use crate::tables::usage::{reopen, settle};
 use crate::tables::{approvals, artifacts, deployments, query};
 use crate::writer::append::{add, keep_component};
 use crate::writer::cache::WriterCache;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use store::{
     Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow, Signed,
-    Stamp, StoreError, StoredReceipt, Written,
+    Stamp, StoreError, StoredReceipt, UsageChange, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId};
 
@@ -105,7 +105,7 @@ impl Projections {
         quotas: Option<&Quotas>,
     ) -> Written {
         self.seen.as_ref().map_or(Ok(()), |seen| check_seen(db, seen))?;
-        let (journal, mut change) = (ledger.journal_at(db, place)?, Change::default());
+        let (journal, mut change) = (ledger.journal_at(db, place)?, UsageChange::default());
         if let (Some(_), Some(quotas)) = (&self.request, quotas) {
             approvals::check_rate(db, &place.key.tenant, ledger.time(place.at), quotas)?;
         }
@@ -114,7 +114,7 @@ impl Projections {
         }
         if let Some(KeptArtifact { sha256, bytes, quotas }) = self.artifact.as_deref() {
             let bytes = artifacts::hold(db, &place.key.tenant, (sha256, *bytes), journal.row)?;
-            let kept = Change { bytes, ..Change::default() };
+            let kept = UsageChange { bytes, ..UsageChange::default() };
             ledger.check(db, &place.key.tenant, kept, Some(quotas))?;
             change.add(kept);
         }
@@ -139,7 +139,7 @@ impl Projections {
         db: &Connection,
         place: &JournalPosition,
         stamp: Stamp,
-        change: &mut Change,
+        change: &mut UsageChange,
     ) -> Result<(), StoreError> {
         for (offset, entry) in &self.entries {
             settle(db, entry, change)?;
@@ -157,7 +157,7 @@ impl Projections {
         ledger: &mut WriterCache,
         place: &JournalPosition,
         (row, stamp): (i64, Option<Stamp>),
-        change: &mut Change,
+        change: &mut UsageChange,
     ) -> Result<(), StoreError> {
         if let Some(request) = &self.request {
             let stamp = stamp.ok_or_else(|| damaged("a request without a fact"))?;

@@ -1,27 +1,40 @@
 //! What a write adds to a tenant's usage, and takes from it.
 
-use store::Usage;
+use crate::Usage;
 
+/// What a write, or several, adds to a tenant's usage, and takes from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) instances: i64,
-    pub(crate) pending: i64,
-    pub(crate) bytes: i64,
+pub struct UsageChange {
+    /// Instances that have not ended.
+    pub instances: i64,
+    /// Requests that wait for a decision.
+    pub pending: i64,
+    /// Bytes kept.
+    pub bytes: i64,
 }
 
-impl Change {
+impl UsageChange {
     /// So many bytes more.
-    pub(crate) fn of_bytes(length: usize) -> Self {
+    #[must_use]
+    pub fn of_bytes(length: usize) -> Self {
         Self { bytes: i64::try_from(length).unwrap_or(i64::MAX), ..Self::default() }
     }
 
     /// A text that is kept.
-    pub(crate) fn keep(&mut self, length: usize) {
+    pub fn keep(&mut self, length: usize) {
         self.bytes = self.bytes.saturating_add(length.cast_signed() as i64);
     }
 
+    /// This change and another.
+    pub fn add(&mut self, other: Self) {
+        self.instances += other.instances;
+        self.pending += other.pending;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
     /// What a tenant keeps after the change.
-    pub(crate) fn on(self, usage: Usage) -> Usage {
+    #[must_use]
+    pub fn on(self, usage: Usage) -> Usage {
         Usage {
             instances: usage.instances.saturating_add_signed(self.instances),
             pending_approvals: usage.pending_approvals.saturating_add_signed(self.pending),
@@ -30,7 +43,8 @@ impl Change {
     }
 
     /// What it adds, where it adds something.
-    pub(crate) fn growth(self) -> Usage {
+    #[must_use]
+    pub fn growth(self) -> Usage {
         let up = |change: i64| u64::try_from(change).unwrap_or(0);
         Usage {
             instances: up(self.instances),
