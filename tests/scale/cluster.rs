@@ -16,6 +16,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 /// A server, an authority, and folders of hosts.
 pub(super) struct Cluster {
     pub(super) server: Server,
+    /// The name of the schema.
+    pub(super) schema: String,
     url: String,
     folder: TempDir,
     authority: Option<Child>,
@@ -32,7 +34,8 @@ impl Cluster {
     pub(super) fn start(policy: Option<&str>) -> Option<Self> {
         let server = Server::start_with(&[])?;
         let url = server.schema();
-        let mut cluster = Self { server, url, folder: TempDir::new().unwrap(), authority: None };
+        let schema = url.rsplit("%3D").next().unwrap_or_default().to_owned();
+        let mut cluster = Self { server, schema, url, folder: TempDir::new().unwrap(), authority: None };
         let [key, public] = ["alice", "alice.pub"].map(|name| cluster.path(name).display().to_string());
         let office = cluster.path("authority");
         assert_eq!(run(&office, &["deciders", "new-key", &key]).code, Some(0));
@@ -92,6 +95,11 @@ impl Cluster {
         let host = self.work(name);
         until("the host works", || begun() > before);
         host
+    }
+
+    /// Whether a host has printed these words.
+    pub(super) fn has_said(&self, name: &str, words: &str) -> bool {
+        fs::read_to_string(self.log(name)).unwrap_or_default().contains(words)
     }
 
     fn log(&self, name: &str) -> PathBuf {

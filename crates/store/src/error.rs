@@ -66,6 +66,7 @@ impl StoreError {
     pub fn again(&self) -> Self {
         match self {
             Self::Full(medium) => Self::Full(*medium),
+            Self::Stopped => Self::Stopped,
             Self::Damaged(what) => Self::Damaged(what.clone()),
             Self::Unavailable(error) => Self::Unavailable(Arc::clone(error)),
             Self::Database(error) => Self::Database(Arc::clone(error)),

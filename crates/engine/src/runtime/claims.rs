@@ -90,6 +90,11 @@ impl ClaimTable {
         lost
     }
 
+    /// How many shards are held.
+    pub(crate) fn count(&self) -> usize {
+        self.state().shards.len()
+    }
+
     /// Gives all up.
     pub(crate) fn clear(&self) {
         *self.state() = State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) };

@@ -36,6 +36,12 @@ impl Wakeups {
         self.notify.notify_one();
     }
 
+    /// Instances may be due whose names are not known here.
+    pub(crate) fn notify_all(&self) {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).and_more = true;
+        self.notify.notify_one();
+    }
+
     /// Comes back when it was woken.
     pub(crate) async fn notified(&self) {
         self.notify.notified().await;

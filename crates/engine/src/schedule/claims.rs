@@ -1,8 +1,8 @@
 //! Claiming shards for as long as this host works, where it shares the store with others.
 
+use crate::Host;
 use crate::runtime::claims::{BootTime, TTL};
 use crate::state::HostState;
-use crate::{Error, Host};
 use std::convert::Infallible;
 use std::time::Duration;
 use store::{Shard, StoreError};
@@ -16,12 +16,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How often it is looked whether what this host drives has ended, when claims are given back.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Claims what is this host's share.
-pub(super) async fn begin(host: &Host) -> Result<(), Error> {
-    if host.0.claims.are_shared() { Ok(renew_once(&host.0).await?) } else { Ok(()) }
-}
-
-/// Renews for as long as it is polled.
+/// Claims this host's share of the shards, and renews for as long as it is polled. Where the database is away, this goes on trying.
 pub(super) async fn renew(host: &Host) -> Infallible {
     let inner = &host.0;
     if !inner.claims.are_shared() {
@@ -67,7 +62,12 @@ pub(super) async fn end(host: &Host) {
 async fn renew_once(inner: &HostState) -> Result<(), StoreError> {
     let started = BootTime::now();
     let claims = inner.journals.store.renew(TTL).await?;
+    let held = inner.claims.count();
     let lost: Vec<Shard> = inner.claims.renewed(started, &claims);
+    if inner.claims.count() > held {
+        // What is due in a shard that is new here is due for the worker.
+        inner.wakeups.notify_all();
+    }
     if !lost.is_empty() {
         inner.leases.interrupt_all(|key| lost.contains(&key.shard()));
     }

@@ -43,7 +43,6 @@ impl Host {
     /// When the agenda cannot be read. What goes wrong with one instance is told to [`Builder::trouble`](crate::Builder::trouble), and
     /// the instance is tried again later.
     pub async fn work(&self, pace: WorkerOptions, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        claims::begin(self).await?;
         let kept = retention::keep(self);
         let worked = tokio::select! {
             worked = Worker::new(self, pace).run(stop) => worked,

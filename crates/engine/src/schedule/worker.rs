@@ -61,7 +61,8 @@ impl<'a> Worker<'a> {
 
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let mut stop = pin!(stop);
-        self.look()?;
+        let looked = self.look().await;
+        self.outlast(looked).await?;
         loop {
             self.begin();
             let inner = &self.host.0;
@@ -75,14 +76,14 @@ impl<'a> Worker<'a> {
             let turned = tokio::select! {
                 () = &mut stop => break,
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
-                () = inner.wakeups.notified() => self.take_wakeups(),
-                () = others_appended(&inner.claims) => self.look(),
+                () = inner.wakeups.notified() => self.take_wakeups().await,
+                () = others_appended(&inner.claims) => self.look().await,
                 () = time => Ok(()),
             };
-            let turned = turned.and_then(|()| match self.next.is_some_and(|next| self.is_past(next)) {
-                true => self.look(),
-                false => Ok(()),
-            });
+            let turned = match self.next.is_some_and(|next| self.is_past(next)) {
+                true if turned.is_ok() => self.look().await,
+                _ => turned,
+            };
             self.outlast(turned).await?;
         }
         self.finish().await;
@@ -108,21 +109,24 @@ impl<'a> Worker<'a> {
     }
 
     /// Looks into the agenda for everything that is due.
-    fn look(&mut self) -> Result<(), Error> {
+    async fn look(&mut self) -> Result<(), Error> {
         // Whatever it was rung for until now is in there.
         drop(self.host.0.wakeups.take());
         let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
-        let tenants = store.due_tenants(now).wait()?;
-        self.next = store.next_due(now).wait()?;
-        tenants.into_iter().try_for_each(|tenant| self.refill(&tenant, now))
+        let tenants = store.due_tenants(now).await?;
+        self.next = store.next_due(now).await?;
+        for tenant in tenants {
+            self.refill(&tenant, now).await?;
+        }
+        Ok(())
     }
 
     /// Makes a tenant's instances ready: those that have been due longest, and that are not driven.
-    fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
+    async fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
         let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
         let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);
         let limit = KEPT_READY.saturating_add(known);
-        let due = self.host.0.journals.store.due(tenant, now, limit).wait()?;
+        let due = self.host.0.journals.store.due(tenant, now, limit).await?;
         match due.len() < limit as usize {
             true => self.more.remove(tenant),
             false => self.more.insert(tenant.clone()),
@@ -146,12 +150,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn take_wakeups(&mut self) -> Result<(), Error> {
+    async fn take_wakeups(&mut self) -> Result<(), Error> {
         let rung = self.host.0.wakeups.take();
         for key in rung.keys {
             self.due(key);
         }
-        if rung.and_more { self.look() } else { Ok(()) }
+        if rung.and_more { self.look().await } else { Ok(()) }
     }
 
     /// An instance is due: now, or as soon as the drive of it ends that knows nothing of it.
@@ -196,7 +200,7 @@ impl<'a> Worker<'a> {
             self.due(key.clone());
         }
         if self.more.contains(&key.tenant) && self.ready.of(&key.tenant) == 0 {
-            self.refill(&key.tenant, self.host.0.now()?)?;
+            self.refill(&key.tenant, self.host.0.now()?).await?;
         }
         Ok(())
     }
