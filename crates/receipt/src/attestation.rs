@@ -1,4 +1,4 @@
-//! Execution attestations: what became of an approved action, as the issuer saw it.
+//! Execution attestations: the outcome of an approved action, as the issuer observed it.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -20,10 +20,10 @@ use crate::verify::{check_signature, resolve};
 
 const CANONICALIZATION: &str = "attest_v1";
 
-/// The length of an instant whose year has four digits, as the published schema has all of them.
+/// The length of an instant with a four-digit year, the only form that the published schema allows.
 const INSTANT_LEN: usize = "2026-01-01T00:00:00.000Z".len();
 
-/// How the execution of an approved action ended.
+/// The outcome of an approved action's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionOutcome {
     /// The action's adapter returned.
@@ -32,7 +32,7 @@ pub enum ExecutionOutcome {
         started_at: Timestamp,
         /// When it returned.
         finished_at: Timestamp,
-        /// Digest of the canonical JSON of what it returned. Unsalted: it confirms a guessed output.
+        /// Digest of the canonical JSON of the adapter's output. Unsalted: it confirms a guessed output.
         output_hash: Option<Digest>,
     },
     /// The action's adapter reported failure.
@@ -41,10 +41,10 @@ pub enum ExecutionOutcome {
         started_at: Timestamp,
         /// When it failed.
         finished_at: Timestamp,
-        /// Digest of the canonical JSON of what it returned.
+        /// Digest of the canonical JSON of the adapter's output.
         output_hash: Option<Digest>,
     },
-    /// Whether the action took effect is not known, and will not be tried again to find out.
+    /// It is not known whether the action took effect, and the host does not try it again to find out.
     Unknown {
         /// When the action was started, where that is known.
         started_at: Option<Timestamp>,
@@ -56,7 +56,7 @@ pub enum ExecutionOutcome {
 pub struct AttestationDraft {
     /// The approved receipt that was acted on.
     pub receipt_id: String,
-    /// How it ended.
+    /// The outcome.
     pub outcome: ExecutionOutcome,
     /// The adapter's own id of the call.
     pub tool_call_id: Option<String>,
@@ -77,7 +77,8 @@ enum Kind {
     Unsigned,
     /// Signed, and not shown here.
     Withheld,
-    /// A member is missing or of the wrong type. Judged after the receipt, as the procedure has it.
+    /// A member is missing or of the wrong type. Reported after the receipt's own faults, in the order of the
+    /// procedure.
     Malformed(VerifyError),
     Signed(SignedEnvelope),
 }
@@ -162,7 +163,7 @@ impl AttestationArtifact {
         Ok(Self { approval_receipt_id, kind })
     }
 
-    /// The receipt it says it is of. Not authenticated.
+    /// The id of the receipt that the attestation claims to belong to. Not authenticated.
     pub fn approval_receipt_id(&self) -> &str {
         &self.approval_receipt_id
     }
@@ -187,7 +188,7 @@ impl AttestationArtifact {
         Some(Json::object([("attestation_artifact", Json::Object(object))]).canonical())
     }
 
-    /// Everything but the receipt: the specification's steps 2 to 6.
+    /// The specification's steps 2 to 6: all checks that do not need the receipt.
     fn verify_alone(&self, keys: &KeySet) -> Result<VerifiedAttestation, VerifyError> {
         let signed = match &self.kind {
             Kind::Unsigned => return Err(VerifyError::AttestationUnsigned),
@@ -221,7 +222,7 @@ impl VerifiedAttestation {
         &self.receipt_id
     }
 
-    /// How it ended.
+    /// The outcome.
     pub fn outcome(&self) -> ExecutionOutcome {
         self.outcome
     }
@@ -337,7 +338,7 @@ fn read_claims(unsealed: Unsealed) -> Result<VerifiedAttestation, VerifyError> {
 struct Claims<'a>(&'a Object);
 
 impl<'a> Claims<'a> {
-    /// What the schema asks for and section 9.2 does not speak of.
+    /// The constraints of the schema that section 9.2 does not mention.
     fn check_schema(&self) -> Result<(), Reason> {
         if self.0.get("attestationVersion") != Some(&Json::from(1_u32)) {
             return Err("attestationVersion is not 1".into());

@@ -1,4 +1,4 @@
-//! SHA-256 digests, and the salts that hide what a digest is of.
+//! SHA-256 digests, and the salts that keep a digest from confirming a guess.
 
 use alloc::format;
 use alloc::string::String;
@@ -51,7 +51,7 @@ impl Digest {
 pub struct Digester(Sha256);
 
 impl Digester {
-    /// Takes in what comes next.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

@@ -1,9 +1,9 @@
-//! Ed25519, strictly: a key and a signature each have one encoding, and weak keys are none.
+//! Strict Ed25519: a key and a signature each have exactly one encoding, and weak keys are refused.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-/// The public key in these bytes, when it is one that means something: a weak key verifies signatures that no holder made, and
-/// a second encoding would give one key two names.
+/// The public key in `bytes`, unless it is weak or not canonical: a weak key verifies signatures that no holder made,
+/// and a second encoding would give one key two names.
 pub(crate) fn read_point(bytes: &[u8; 32]) -> Option<VerifyingKey> {
     let point = VerifyingKey::from_bytes(bytes).ok()?;
     (is_canonical_point(bytes) && !point.is_weak()).then_some(point)

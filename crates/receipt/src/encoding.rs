@@ -1,7 +1,7 @@
 //! Hexadecimal and base64, in their one canonical spelling.
 //!
-//! Base64 is the standard alphabet with padding and with zero trailing bits; anything else is refused. A decoder that
-//! skips what it does not know gives one receipt many spellings, and no issuer writes those.
+//! Base64 is the standard alphabet with padding and zero trailing bits; anything else is refused. A decoder that skips
+//! unknown characters gives one receipt many spellings, and no issuer writes those.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,7 +27,8 @@ pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// Either alphabet, which DSSE wants to be accepted; never a mixture, and padded and canonical as ever.
+/// Accepts the standard or the URL-safe alphabet, as DSSE requires, but no mixture; padding and canonical form are
+/// required.
 pub(crate) fn from_either_base64(text: &str) -> Option<Vec<u8>> {
     if text.contains(['-', '_']) { URL_SAFE.decode(text).ok() } else { from_base64(text) }
 }
@@ -43,7 +44,7 @@ pub(crate) fn write_hex<const N: usize>(f: &mut fmt::Formatter<'_>, bytes: &[u8;
     f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
 }
 
-/// `N` bytes from twice as many lowercase hexadecimal digits.
+/// `N` bytes from `2 * N` lowercase hexadecimal digits.
 pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {

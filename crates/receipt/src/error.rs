@@ -9,8 +9,8 @@ use crate::json::JsonError;
 /// The exact fault, in words for people.
 pub type Reason = Cow<'static, str>;
 
-/// Why something did not verify. [`code`](Self::code) and [`exit_code`](Self::exit_code) are the specification's, the
-/// text is for people.
+/// Why a verification failed. [`code`](Self::code) and [`exit_code`](Self::exit_code) are the specification's; the text
+/// is for people.
 ///
 /// Three groups must not be confused. A signature that fails is *tampering or forgery*. A version that is not known here
 /// is *unverifiable here*, and may be fine. A policy failure is a genuine signature over something that the issuer's own
@@ -40,7 +40,7 @@ pub enum VerifyError {
         "canonicalization `{0}` is not known here; the signature verifies: unverifiable here, not tampered"
     )]
     CanonicalizationUnsupported(String),
-    /// The bytes are not the canonical form of what they say.
+    /// The bytes are not the canonical form of their content.
     #[error("the payload is not in the canonical form of its own version")]
     CanonicalMismatch,
     /// The signed commitment is missing or has another form than `sha256:` and 64 digits.
@@ -74,8 +74,8 @@ pub enum VerifyError {
         "commitment not opened: this request and salt are not the committed ones; the text must be byte for byte"
     )]
     RequestCommitmentMismatch,
-    /// The request is the committed one, and this crate does not read it: a duplicate key, too deep, too long, or a text
-    /// that is no Unicode. The code is this crate's own.
+    /// The request is the committed one, but this crate does not read it: a duplicate key, too deep, too long, or not
+    /// valid Unicode. The code is this crate's own.
     #[error(
         "the request and salt are the committed ones, and the request cannot be read here: {0}; unverifiable here, not tampered"
     )]
@@ -161,7 +161,7 @@ impl From<JsonError> for VerifyError {
     }
 }
 
-/// Why a verified receipt is no approval here.
+/// Why a verified receipt does not approve the action here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotApproved {
     /// The decision was a denial.
@@ -178,7 +178,7 @@ pub enum NotApproved {
     /// The receipt is older than the scope field.
     #[error("a jcs_v1 receipt signs no scope, so it opens nothing here")]
     ScopeNotSigned,
-    /// Signed under the public demonstration's key, whatever it says about itself.
+    /// Signed under the public demonstration's key, regardless of its other claims.
     #[error("the receipt is signed under the demo key")]
     DemoKey,
 }

@@ -35,7 +35,7 @@ macro_rules! vocabulary {
 pub(crate) use vocabulary;
 
 vocabulary! {
-    /// What was decided. There is no third value: a hold, an expiry or an error is never signed.
+    /// The decision. There is no third value: a hold, an expiry or an error is never signed.
     Decision {
         /// The action was authorised.
         Approved = "APPROVED",
@@ -45,7 +45,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// Which world a receipt belongs to.
+    /// The environment that a receipt belongs to.
     Scope {
         /// Real decisions by accountable deciders.
         Production = "production",

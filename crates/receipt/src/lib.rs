@@ -10,9 +10,9 @@
 //!
 //! # What the types promise
 //!
-//! - A [`VerifiedReceipt`] comes from [`verify`] and from nowhere else. It may be a denial.
-//! - An [`Approved`] comes from [`VerifiedReceipt::approved`], which is asked for a [`Scope`]: a denial or a demo decision
-//!   never passes where a production approval is wanted.
+//! - A [`VerifiedReceipt`] comes only from [`verify`]. It may be a denial.
+//! - An [`Approved`] comes from [`VerifiedReceipt::approved`] for one [`Scope`]: a denial or a demo decision never
+//!   passes where a production approval is required.
 //! - An [`Opened`] comes from [`VerifiedReceipt::open`]: the request in it is the one that was committed to.
 //! - A [`Payload`] comes from [`Envelope::verify`], and a [`VerifiedDecision`] from [`DeciderSet::verify`]. It may be a denial.
 //! - What leaves [`mint`] and [`attest`] has been verified. An approval that cannot be signed does not exist.
@@ -51,7 +51,7 @@
 //! let opened = receipt.open(&opening)?;
 //! assert_eq!(opened.request().pointer(["action", "parameters", "to"]).and_then(|to| to.as_str()), Some("edge"));
 //!
-//! // A denial, or a demo decision, is genuine too. It is no approval.
+//! // A denial or a demo decision is genuine too, but not an approval.
 //! let approved = receipt.approved(Scope::Production)?;
 //! assert_eq!(approved.receipt().id(), "rcpt_0001");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -165,7 +165,7 @@
 //! - The order of the checks is the specification's, and the first failure is the one reported: [`VerifyError::code`].
 //! - An unknown version or projection tag is unverifiable here, never tampered, and only once its signature verifies.
 //! - Ed25519 is verified strictly. Receipts and attestations sign the 32 bytes of a SHA-256, people the DSSE encoding itself.
-//! - A person's decision in production has that person's signature in the committed request. Minting sees to it.
+//! - A production decision by a person has that person's signature in the committed request. [`mint`] ensures it.
 //! - A duplicate key is refused wherever it occurs. No two readers see two documents.
 //!
 //! # Modules

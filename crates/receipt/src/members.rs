@@ -67,7 +67,7 @@ impl<'a> Members<'a> {
         Err(ShapeError::new(name, if text.is_empty() { "is empty" } else { "is longer than it may be" }))
     }
 
-    /// A string that is read into a type; `problem` says what it is when it cannot be.
+    /// A string parsed into a type; `problem` is the error's text when it does not parse.
     pub(crate) fn read<T: FromStr>(self, name: &str, problem: &'static str) -> Result<T, ShapeError> {
         self.str(name)?.parse().map_err(|_| ShapeError::new(name, problem))
     }

@@ -77,11 +77,11 @@ macro_rules! name {
 
 // Lowercase ASCII only, so that no two people have names that a reader takes for one.
 name!(
-    /// Who a person is, for a whole set of deciders: `alice`, `alice@acme.example`.
+    /// A person's identifier, unique in a set of deciders: `alice`, `alice@acme.example`.
     PersonId, "person's id", b"._@-", "a-z 0-9 . _ @ -"
 );
 name!(
-    /// What a person may decide about: `release`, or `break-glass`.
+    /// A role in which a person decides: `release`, or `break-glass`.
     Role, "role", b"._-", "a-z 0-9 . _ -"
 );
 
@@ -89,7 +89,7 @@ impl Role {
     /// The role for decisions that cannot wait. Its statements have rules of their own.
     pub const BREAK_GLASS: &'static str = "break-glass";
 
-    /// Whether this is that role.
+    /// Whether this is the break-glass role.
     pub fn is_break_glass(&self) -> bool {
         self.0 == Self::BREAK_GLASS
     }

@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A text that is not an instant in the one accepted form.
+/// A text that is not an instant in the accepted form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an instant: expected `YYYY-MM-DDTHH:mm:ss.sssZ`, a real date in UTC")]
 pub struct ParseTimestampError;

@@ -14,8 +14,8 @@ use crate::json::{Json, Object};
 
 /// The envelope's inner object, with its published names.
 ///
-/// Only `payload_bytes_b64` and `signature_b64` are authenticated. Everything else is a convenience copy that nothing
-/// may be decided from; [`verify`](crate::verify) hands out what the signed bytes say instead.
+/// Only `payload_bytes_b64` and `signature_b64` are authenticated. Everything else is a convenience copy; no decision
+/// may rest on it. [`verify`](crate::verify) returns the content of the signed bytes instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// The receipt's id.
@@ -29,7 +29,7 @@ pub struct Artifact {
     /// Convenience copy of the canonicalization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canonicalization: Option<String>,
-    /// Which key signed.
+    /// The id of the key that signed.
     pub key_id: String,
     /// Always `ed25519`.
     pub alg: String,
@@ -51,7 +51,7 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// Reads `{ "artifact": { … } }`. Members that are not listed above are passed over; duplicate keys are refused.
+    /// Reads `{ "artifact": { … } }`. Members that are not listed above are ignored; duplicate keys are refused.
     pub fn parse(text: &str) -> Result<Self, VerifyError> {
         let json = Json::parse(text)?;
         let Some(artifact) = json.get("artifact").and_then(Json::as_object) else {

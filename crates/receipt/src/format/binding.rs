@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use crate::json::Text;
 
-/// What ties a receipt to its workspace and to the request it answers. Committed to, never public in `jcs_v3`.
+/// Ties a receipt to its workspace and to the request that it answers. Committed, never public in `jcs_v3`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Binding {
     /// The issuer's id of the workspace.
@@ -16,19 +16,19 @@ pub struct Binding {
     pub input_hash: Option<String>,
 }
 
-/// What is said about a committed value before the commitment is opened. Saying that there is none is a claim too.
+/// The caller's claim about a committed value, before the commitment is opened. "There is none" is a claim too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stated {
-    /// Nothing is said; nothing is compared.
+    /// No claim: not compared.
     #[default]
     Nothing,
-    /// It is said that there is none.
+    /// The claim that there is no value.
     Absent,
-    /// It is said to be this.
+    /// The claim that the value is this text.
     Value(String),
 }
 
-/// What is said about each part of the binding.
+/// The caller's claim about each part of the binding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatedBinding {
     /// About the workspace.
@@ -40,7 +40,7 @@ pub struct StatedBinding {
 }
 
 impl Stated {
-    /// States what a record holds: a value, or that there is none.
+    /// The claim that matches a stored record: its value, or that there is none.
     pub fn from_record(value: Option<&str>) -> Self {
         value.map_or(Self::Absent, |value| Self::Value(value.to_owned()))
     }
@@ -53,7 +53,7 @@ impl Stated {
         }
     }
 
-    /// Whether it holds of a committed text. None that is stated equals one with a lone surrogate.
+    /// Whether the claim is true of the committed text. No claim matches a text with a lone surrogate.
     pub(crate) fn holds_of(&self, committed: Option<&Text>) -> bool {
         match committed.map(Text::as_str) {
             Some(None) => *self == Self::Nothing,

@@ -1,4 +1,4 @@
-//! Which fields each version signs, and the bytes they make.
+//! The fields that each version signs, and the bytes they make.
 //!
 //! A canonicalization is frozen the moment a receipt is signed under it. The lists below never change; a new signed
 //! field is a new list under a new name.
@@ -13,7 +13,7 @@ vocabulary! {
         JcsV1 = "jcs_v1",
         /// The decider is signed, and the request itself.
         JcsV2 = "jcs_v2",
-        /// The request is committed to; a projection of it is public.
+        /// The request is committed; a projection of it is public.
         JcsV3 = "jcs_v3",
     }
 }
@@ -127,7 +127,7 @@ pub(crate) const ATTEST_V1: [&str; 11] = [
 ];
 
 /// Whether `text` is exactly the canonical form of `payload` under `fields`: the listed fields, none of them null, and
-/// nothing else.
+/// no others.
 ///
 /// This is the same as rebuilding the bytes and comparing: skipping an unlisted or null member would change the text.
 pub(crate) fn is_canonical(payload: &Object, fields: &[&str], text: &str) -> bool {

@@ -14,7 +14,7 @@ use crate::format::decider::{Decider, DeciderProof};
 use crate::json::{Json, JsonError, Object};
 use crate::timestamp::Timestamp;
 
-/// Everything a payload says, typed.
+/// The content of a payload, typed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Payload {
     pub(crate) id: String,
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
         self.0.get(name).map(|_| self.word(name, read)).transpose()
     }
 
-    /// An instant with a year of four digits, as the schema has it.
+    /// An instant with a four-digit year, as the schema requires.
     fn instant(&self, name: &'static str) -> Result<Timestamp, VerifyError> {
         self.word(name, |text| if text.len() == 24 { text.parse().ok() } else { None })
     }
@@ -178,7 +178,7 @@ fn is_decider_id(id: &str) -> bool {
 fn check_request_json(text: &str) -> Result<(), VerifyError> {
     let request = match Json::parse(text) {
         Ok(request) => request,
-        // Deeper than this crate reads. The text is signed as it stands; nothing is taken from it.
+        // Deeper than this crate reads. The text remains signed; no value is read from it.
         Err(JsonError::TooDeep { .. }) => return Ok(()),
         Err(error) => return Err(VerifyError::SchemaMismatch(format!("requestJson: {error}").into())),
     };

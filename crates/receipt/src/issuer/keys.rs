@@ -15,7 +15,7 @@ use crate::fields::vocabulary;
 use crate::json::{Json, JsonError, Object};
 use crate::timestamp::Timestamp;
 
-/// The key id under which the hosted service's public demonstration signs. Its presence is itself the demo marker.
+/// The key id under which the hosted service's public demonstration signs. A receipt under this key is a demo receipt.
 pub const DEMO_KEY_ID: &str = "pp-demo-k1";
 
 vocabulary! {
@@ -23,9 +23,9 @@ vocabulary! {
     KeyStatus {
         /// Signs new receipts.
         Active = "active",
-        /// Signs nothing any more; what it signed stays good.
+        /// Signs no new receipts; those it signed remain valid.
         Rotated = "rotated",
-        /// Nothing it ever signed is accepted.
+        /// No signature of this key is accepted.
         Revoked = "revoked",
     }
 }
@@ -66,8 +66,8 @@ impl KeySet {
         Self { issuer: issuer.to_owned(), keys: Vec::new() }
     }
 
-    /// Reads a published key set. Keys of another algorithm than Ed25519 are left out, so a receipt that names one
-    /// finds no key; anything else that is odd is an error, because a half-read key set is worse than none.
+    /// Reads a published key set. Keys of an algorithm other than Ed25519 are left out, so a receipt that names one
+    /// finds no key. Any other unexpected content is an error: a key set that is read in part is worse than none.
     pub fn parse(text: &str) -> Result<Self, KeySetError> {
         let json = Json::parse(text)?;
         let issuer = json.get("issuer").and_then(Json::as_str).ok_or(KeySetError::Shape("issuer"))?;
@@ -173,7 +173,7 @@ pub enum KeySetError {
     Status {
         /// The key.
         key_id: String,
-        /// What the set says about it.
+        /// The status that the set states.
         status: String,
     },
     /// It carries a revocation time and is not marked revoked.

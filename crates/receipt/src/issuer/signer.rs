@@ -7,7 +7,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::digest::Digest;
 
-/// Something that signs digests with one Ed25519 key: a file today; an agent, a hardware key or a key service tomorrow.
+/// Signs digests with one Ed25519 key, which may be in a file, an agent, a hardware key or a key service.
 pub trait Signer {
     /// The id under which the public key is published.
     fn key_id(&self) -> &str;
@@ -19,7 +19,7 @@ pub trait Signer {
     fn sign(&self, digest: &Digest) -> Result<[u8; 64], SignError>;
 }
 
-/// A signer could not sign. What it was going to sign then does not exist.
+/// A signer could not sign. The receipt or attestation does not exist then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the signer failed: {0}")]
 pub struct SignError(pub String);

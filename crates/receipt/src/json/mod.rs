@@ -11,9 +11,9 @@
 //! Three things are stricter than JavaScript, so that no two readers can see two different documents: a duplicate
 //! key is refused, nesting is bounded by [`MAX_DEPTH`], and a text by [`MAX_LEN`].
 //!
-//! One known difference in order: a JavaScript object lists keys that look like array indices (`"9"`, `"10"`) first
-//! and by value, whatever the order of insertion. The specification says sorted keys, so here they sort as text. No
-//! key of a signed payload or of a projection is such a key.
+//! One known difference in order: a JavaScript object lists keys that look like array indices (`"9"`, `"10"`) first and
+//! by value, regardless of insertion order. The specification says sorted keys, so here they sort as text. No key of a
+//! signed payload or of a projection is such a key.
 
 mod clipped;
 mod number;
@@ -30,8 +30,8 @@ use number::Numbers;
 pub use object::Object;
 pub use text::Text;
 
-/// How deep arrays and objects may nest. A committed request is a handful of levels; 128 leaves room for whatever an
-/// agent puts into its parameters and keeps the recursive parser far from the end of any stack.
+/// The greatest nesting of arrays and objects. A committed request has a handful of levels; 128 leaves room for an
+/// agent's parameters and keeps the recursive parser far from the end of any stack.
 pub const MAX_DEPTH: usize = 128;
 
 /// The longest text that is parsed, in bytes (4 MiB). A receipt is a few kilobytes; a request with 64 KiB of evidence
@@ -67,7 +67,7 @@ pub enum JsonError {
     Syntax {
         /// Offset of the offending byte.
         at: usize,
-        /// What the grammar wanted there.
+        /// What the grammar expects at that offset.
         expected: &'static str,
     },
     /// An object names a key twice, so two readers could see two documents.
@@ -81,7 +81,7 @@ pub enum JsonError {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH} levels at byte {at}")]
     TooDeep {
-        /// Offset of the bracket that went too deep.
+        /// Offset of the bracket that exceeds the depth.
         at: usize,
     },
     /// Longer than [`MAX_LEN`].
@@ -97,7 +97,7 @@ pub enum JsonError {
     Inexact {
         /// The number as it is written, escaped and cut.
         number: String,
-        /// What the nearest float is written as.
+        /// The text of the nearest float.
         kept: String,
         /// Offset of its first byte.
         at: usize,
@@ -136,8 +136,8 @@ impl Json {
         write::to_text(|out| write::value(out, self))
     }
 
-    /// The canonical text over several lines, two blanks a level: for people. Strings and numbers stand as in
-    /// [`canonical`](Self::canonical).
+    /// The canonical text over several lines, indented by two spaces a level: for people. Strings and numbers are
+    /// written as in [`canonical`](Self::canonical).
     pub fn indented(&self) -> String {
         write::to_text(|out| write::indented(out, self, 0))
     }
@@ -147,7 +147,7 @@ impl Json {
         write::writes(text, |out| write::value(out, self))
     }
 
-    /// Whether a key anywhere in this looks like an array index: the keys that JavaScript puts in an order of its own.
+    /// Whether any key in this value looks like an array index. JavaScript orders those keys differently.
     pub(crate) fn has_index_keys(&self) -> bool {
         let is_index = |key: &Text| {
             let index = key.as_str().and_then(|text| text.parse::<u32>().ok().map(|index| (text, index)));

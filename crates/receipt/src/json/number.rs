@@ -1,9 +1,9 @@
-//! Whether a number comes back from JSON as the value that was written.
+//! Checks that a number is read back from JSON as the value that was written.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
-/// What becomes of a number that no 64-bit float is equal to.
+/// The treatment of a number that no 64-bit float equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
     /// It becomes the nearest float, as in JavaScript.
@@ -12,7 +12,8 @@ pub(super) enum Numbers {
     Exact,
 }
 
-/// Whether `number`, read from `written`, is written back as the same value. If not, what is written back.
+/// Checks that `number`, read from `written`, is written back as the same value. The error is the text that would be
+/// written.
 pub(super) fn written_back(written: &str, number: f64) -> Result<(), String> {
     if !number.is_finite() {
         return Err("null".to_owned());
@@ -35,7 +36,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// Reads what the grammar of JSON calls a number. `None` is an exponent beyond 64 bits, which no float has.
+    /// Parses a JSON number. `None` for an exponent beyond 64 bits, which no float has.
     fn of(text: &str) -> Option<Self> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

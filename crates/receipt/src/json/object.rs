@@ -15,9 +15,9 @@ impl Object {
         Self(Vec::new())
     }
 
-    /// Members in the order they were read; hands back a key that occurs twice.
+    /// Members in the order they were read. The error is a key that occurs twice.
     pub(super) fn from_members(mut members: Vec<(Text, Json)>) -> Result<Self, Text> {
-        // Canonical text arrives sorted, and then this is the whole work.
+        // Canonical text is sorted already, so this check is all that runs for it.
         if !members.is_sorted_by(|a, b| a.0 < b.0) {
             members.sort_by(|a, b| a.0.cmp(&b.0));
             if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -33,7 +33,7 @@ impl Object {
         self.0.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value)
     }
 
-    /// Sets `key`, and hands back the value it had.
+    /// Sets `key`, and returns its previous value.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Json>) -> Option<Json> {
         let (key, value) = (key.into(), value.into());
         match self.0.binary_search_by(|(name, _)| name.cmp(&key)) {
@@ -50,12 +50,12 @@ impl Object {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
-    /// How many members there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

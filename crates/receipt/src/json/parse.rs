@@ -157,7 +157,7 @@ impl<'a> Parser<'a> {
         if self.eat(b'"') {
             return Ok(run.into());
         }
-        // Where there is one escape there are usually many: JSON inside JSON.
+        // A string with one escape usually has many: JSON inside JSON.
         let mut builder = TextBuilder { unicode: String::with_capacity(run.len() + 64), units: None };
         builder.push_str(run);
         loop {

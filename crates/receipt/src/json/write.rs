@@ -18,7 +18,7 @@ impl Object {
     }
 }
 
-/// The canonical text of whatever `write` writes.
+/// The text that `write` produces.
 pub(crate) fn to_text(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -26,13 +26,13 @@ pub(crate) fn to_text(write: impl FnOnce(&mut String) -> fmt::Result) -> String 
     out
 }
 
-/// Whether `write` writes exactly `text`. Compares piece by piece, so that nothing has to be written out.
+/// Whether `write` produces exactly `text`. Compares piece by piece, without allocating the whole text.
 pub(crate) fn writes(text: &str, write: impl FnOnce(&mut Expected<'_>) -> fmt::Result) -> bool {
     let mut expected = Expected(text);
     write(&mut expected).is_ok() && expected.0.is_empty()
 }
 
-/// What is still to come. Writing anything else fails.
+/// The part of the expected text that has not been written yet. Writing anything else fails.
 pub(crate) struct Expected<'a>(&'a str);
 
 impl Write for Expected<'_> {
@@ -153,7 +153,7 @@ fn escape(out: &mut impl Write, text: &str) -> fmt::Result {
     }
 }
 
-/// How many bytes from the start can stand in a string literal as they are: up to the first quote, backslash or C0
+/// The number of bytes from the start that a string literal can hold unescaped: up to the first quote, backslash or C0
 /// control. The same bytes end a plain run when reading.
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
     let (words, _) = bytes.as_chunks::<8>();

@@ -1,4 +1,4 @@
-//! Why nothing was minted.
+//! Why minting failed.
 
 use crate::error::VerifyError;
 use crate::issuer::keys::KeySetError;
@@ -8,7 +8,7 @@ use crate::members::ShapeError;
 use crate::people::approvals::ApprovalError;
 use crate::people::statement::MAX_REASON_LEN;
 
-/// Why nothing was minted. Nothing that failed here has been signed and handed out.
+/// Why minting failed. No signed receipt leaves [`mint`](crate::mint) in this case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MintError {
@@ -18,10 +18,10 @@ pub enum MintError {
     /// The request already carries a key that only minting sets.
     #[error("the request carries the reserved key `{0}`; leave it out, minting adds it")]
     RequestReservedKey(&'static str),
-    /// It does not say what people would decide about.
+    /// The request does not say what people would decide about.
     #[error("the request is not one that people decide about: {0}")]
     Undecidable(ShapeError),
-    /// It is longer than what is read, or would be with what minting adds.
+    /// The request is longer than readers accept, or would be with the members that minting adds.
     #[error(
         "the request takes {len} bytes in a receipt's export with everything that may be added to it, more than {most}"
     )]
@@ -43,7 +43,7 @@ pub enum MintError {
     /// This crate verifies that projection and does not issue it.
     #[error("receipts under `{0}` are verified here, not issued; use execute/v1 or revocation/v1")]
     ProjectionNotIssued(&'static str),
-    /// A field that must say something is empty.
+    /// A field that must not be empty is empty.
     #[error("`{0}` is empty")]
     EmptyField(&'static str),
     /// The decision and another field contradict each other.

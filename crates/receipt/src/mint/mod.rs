@@ -1,7 +1,7 @@
 //! Minting: from a decision to a signed `jcs_v3` receipt and its opening.
 //!
-//! Fail closed: whatever leaves [`mint`] has been verified and opened like any other receipt. If signing fails, or
-//! the result does not verify, there is no receipt.
+//! Fail closed: every receipt that [`mint`] returns has been verified and opened like any other receipt. If signing
+//! fails, or the result does not verify, there is no receipt.
 
 pub(crate) mod error;
 pub(crate) mod revocation;
@@ -44,10 +44,10 @@ pub struct Draft {
     pub run_id: Option<String>,
     /// The request, an object, without the reserved keys `receiptBinding`, `receiptSummary` and `approvals`.
     pub request: Json,
-    /// The signed decisions that the receipt rests on. Committed, never public. Whoever decides in production and is no
-    /// engine has to be among them.
+    /// The signed decisions that the receipt rests on. Committed, never public. In production, the decider must be
+    /// among them unless it is an engine.
     pub approvals: Vec<VerifiedDecision>,
-    /// What the receipt is bound to. Committed, never public.
+    /// The workspace and request that the receipt is bound to. Committed, never public.
     pub binding: Binding,
     /// The stated reason. Committed, never public.
     pub summary: Option<String>,
@@ -57,13 +57,13 @@ pub struct Draft {
     pub decider: Decider,
     /// Production or demo.
     pub scope: Scope,
-    /// How dangerous the action is.
+    /// The action's risk tier.
     pub risk_tier: Option<RiskTier>,
     /// The policy that governed.
     pub policy_version: Option<String>,
-    /// Why, in codes. Public; none are signed when this is empty.
+    /// Reason codes. Public; not signed when empty.
     pub reason_codes: Vec<String>,
-    /// Which part of the request is public. [`Projection::ExecuteV1`] or [`Projection::RevocationV1`].
+    /// The allowlist of the public projection: [`Projection::ExecuteV1`] or [`Projection::RevocationV1`].
     pub projection: Projection,
     /// When the decision was made.
     pub created_at: Timestamp,
@@ -78,7 +78,7 @@ pub struct Draft {
 pub struct Minted {
     /// Public.
     pub artifact: Artifact,
-    /// Confidential: the committed request, its salt, and what was committed with it.
+    /// Confidential: the committed request, its salt, and the values committed with it.
     pub opening: Opening,
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn key_set_of(signer: &dyn Signer, created_at: Timestamp) -> Result<K
     Ok(keys)
 }
 
-/// What the published schema cannot say. The rest is caught by verifying the result.
+/// Checks the rules that the published schema cannot express. Verifying the result catches the others.
 fn check_draft(draft: &Draft, key_id: &str) -> Result<(), MintError> {
     match draft.projection {
         Projection::ExecuteV1 => {}

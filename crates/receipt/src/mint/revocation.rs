@@ -1,4 +1,4 @@
-//! Revocations: a receipt of its own, DENIED, that withdraws an approval which was not used yet.
+//! Revocations: separate DENIED receipts that withdraw an approval that has not been used.
 
 use alloc::format;
 
@@ -36,15 +36,15 @@ pub(crate) fn named(document: &Json) -> Option<&str> {
 impl VerifiedReceipt {
     /// The id of the receipt that this one revokes; `None` when it is no revocation.
     ///
-    /// It stands in the signed projection, so the commitment need not be opened.
+    /// The id is part of the signed projection, so the commitment need not be opened.
     pub fn revokes(&self) -> Option<&str> {
         let revocation =
             self.projection_tag() == Some(Projection::RevocationV1) && self.decision() == Decision::Denied;
         if revocation { named(self.projection()?) } else { None }
     }
 
-    /// Whether `other`, verified under the same pinned keys, revokes this receipt: it names it and is of the same scope. A
-    /// demo decision withdraws nothing in production.
+    /// Whether `other`, verified under the same pinned keys, revokes this receipt: it names this receipt and has the
+    /// same scope. A demo decision withdraws nothing in production.
     pub fn is_revoked_by(&self, other: &VerifiedReceipt) -> bool {
         other.revokes() == Some(self.id()) && other.scope() == self.scope()
     }

@@ -1,7 +1,7 @@
-//! Whether a request can be committed, whatever people decide about it.
+//! Checks that a request can be committed with any decisions that people may take about it.
 //!
-//! A part that is within its own bound may still make a whole that no reader takes. So the whole is measured: when a request is
-//! made, with room for the most that can be added to it, and again when it is committed.
+//! Parts that are each within their bound may add up to a document that no reader accepts. So the whole is measured:
+//! when a request is made, with room for the most that can be added to it, and again when it is committed.
 
 use alloc::string::String;
 
@@ -17,16 +17,17 @@ use crate::people::passkey::longest_signature;
 use crate::people::statement::{DecisionStatement, MAX_REASON_LEN, Matter, Nonce, PAYLOAD_TYPE};
 use crate::timestamp::Timestamp;
 
-/// What stands beside the committed request in an owner's export: the signed artifact, the salt, the summary, the attestation.
-const BESIDE: usize = 64 * 1024;
+/// Room for the other members of an owner's export: the signed artifact, the salt, the summary, the attestation.
+const EXPORT_ROOM: usize = 64 * 1024;
 
-/// What minting adds besides decisions and a summary: the binding, and the names of the members.
+/// Room for what minting adds apart from decisions and a summary: the binding, and the members' names.
 const BINDING: usize = 4 * 1024;
 
-/// Whether a receipt can commit to this request with any decisions that people may take about it.
+/// Checks that a receipt can commit to this request with any decisions that people may take about it.
 ///
-/// Ask when a request is made. What passes here comes back from a receipt exactly as it is, with [`MAX_APPROVALS`] decisions of
-/// the largest size and a reason of [`MAX_REASON_LEN`] bytes, also as a string in an owner's export.
+/// Call this when a request is made. A request that passes is read back from a receipt unchanged, with
+/// [`MAX_APPROVALS`] decisions of the largest size and a reason of [`MAX_REASON_LEN`] bytes, also as a string in an
+/// owner's export.
 pub fn check_request(request: &Json) -> Result<(), MintError> {
     let object = request.as_object().ok_or(MintError::RequestNotObject)?;
     if let Some(key) =
@@ -41,13 +42,13 @@ pub fn check_request(request: &Json) -> Result<(), MintError> {
     check_text(request, &request.canonical(), MAX_APPROVALS * longest_decision(&matter) + summary + BINDING)
 }
 
-/// Whether `text`, the canonical text of a request that is about to be committed, is read again as what it is.
+/// Checks that `text`, the canonical text of a request that is about to be committed, is read back as the same value.
 pub(crate) fn check_committed(request: &Json, text: &str) -> Result<(), MintError> {
     check_text(request, text, 0)
 }
 
 fn check_text(request: &Json, text: &str, room: usize) -> Result<(), MintError> {
-    let (len, most) = (exported_len(text).saturating_add(room), MAX_LEN - BESIDE);
+    let (len, most) = (exported_len(text).saturating_add(room), MAX_LEN - EXPORT_ROOM);
     if len > most {
         return Err(MintError::TooLong { len, most });
     }
@@ -57,8 +58,8 @@ fn check_text(request: &Json, text: &str, room: usize) -> Result<(), MintError> 
     }
 }
 
-/// The longest that a text can become as a string in an export, which may write any character as an escape that does not stand
-/// for itself on every terminal.
+/// The greatest length of a text as a string in an export. An export may escape every character that a terminal could
+/// render differently.
 fn exported_len(text: &str) -> usize {
     let len = |c: char| match c {
         '"' | '\\' => 2,
@@ -68,9 +69,9 @@ fn exported_len(text: &str) -> usize {
     text.chars().map(len).sum()
 }
 
-/// The longest decision about this matter, as it stands in a request, in an export.
+/// The greatest length, in an export, of a decision about this matter inside a request.
 ///
-/// Counted, not written: a reason of control characters becomes six bytes for each, and the payload stands in base64.
+/// Counted, not written: each control character of a reason becomes six bytes, and the payload is base64.
 fn longest_decision(matter: &Matter) -> usize {
     let text = decision(matter, String::new()).canonical().len() + 6 * MAX_REASON_LEN;
     let key_id = "\u{1}".repeat(MAX_KEY_ID_LEN);

@@ -37,7 +37,7 @@ pub struct Envelope {
 /// One signature of an envelope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnvelopeSignature {
-    /// Says which key to try first. Not signed, decides nothing; empty when there is none.
+    /// The key to try first; may be empty. Not signed, and no decision rests on it.
     pub key_id: String,
     /// The signature itself.
     pub signature: RawSignature,
@@ -50,7 +50,7 @@ pub struct Payload<'e> {
     bytes: &'e [u8],
 }
 
-/// A payload, and by which key it is signed.
+/// A payload, and the key that signed it.
 pub(crate) struct Signed<'e, K> {
     pub(crate) by: K,
     /// The assertion, where the key is a passkey.
@@ -119,7 +119,7 @@ impl Envelope {
         &self.payload_type
     }
 
-    /// The payload before anything was verified: to show what is claimed, not to decide by it.
+    /// The payload without verification: for display, never for deciding.
     pub(crate) fn claimed_payload(&self) -> Payload<'_> {
         Payload { payload_type: &self.payload_type, bytes: &self.payload }
     }
@@ -129,7 +129,8 @@ impl Envelope {
         &self.signatures
     }
 
-    /// The envelope with the id of the key that verified its one signature: `keyid` is not signed, so any text can stand there.
+    /// The envelope with the id of the key that verified its one signature, because the unsigned `keyid` could hold any
+    /// text.
     pub(crate) fn naming(mut self, key_id: KeyId) -> Self {
         for signature in &mut self.signatures {
             signature.key_id = format!("{key_id}");
@@ -183,7 +184,7 @@ impl Envelope {
 }
 
 impl fmt::Debug for Envelope {
-    /// Leaves the payload out: what is not verified is not shown.
+    /// Leaves out the payload, because it is not verified.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Envelope");
         out.field("payload_type", &self.payload_type).field("signatures", &self.signatures);
@@ -210,7 +211,7 @@ pub enum EnvelopeError {
     /// A `keyid` longer than [`MAX_KEYID_LEN`].
     #[error("a keyid of {0} bytes, more than the {MAX_KEYID_LEN} that a signature may name")]
     KeyId(usize),
-    /// None of the signatures is by the key that was asked for.
+    /// None of the signatures is by the required key.
     #[error("no signature in the envelope is by key {0}: it was changed, or another key signed it")]
     NotSigned(KeyId),
 }

@@ -14,10 +14,10 @@ use crate::people::passkey::{Assertion, Passkey, PasskeyError, PasskeyRecord};
 use crate::people::scheme::{KeyId, PublicKeyError, Scheme};
 use crate::people::signature::RawSignature;
 
-/// What stands in front of the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo.
+/// The bytes before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
 const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
-/// How many characters of base64 stand on a line.
+/// Base64 characters in a line.
 const PEM_LINE: usize = 64;
 const PEM_END: &str = "-----END PUBLIC KEY-----";
 
@@ -28,7 +28,7 @@ pub struct PublicKey {
     material: Material,
 }
 
-/// One variant a scheme, with whatever that scheme verifies by.
+/// One variant for each scheme, with the material that it verifies with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Material {
     Ed25519(VerifyingKey),
@@ -36,7 +36,7 @@ enum Material {
 }
 
 impl PublicKey {
-    /// An Ed25519 key. Weak points and second encodings of a point are none.
+    /// An Ed25519 key. Weak points and non-canonical encodings are refused.
     pub fn ed25519(bytes: &[u8; 32]) -> Result<Self, PublicKeyError> {
         let point = read_point(bytes).ok_or(PublicKeyError::Ed25519)?;
         Ok(Self { key_id: ed25519_key_id(bytes), material: Material::Ed25519(point) })
@@ -47,8 +47,8 @@ impl PublicKey {
         Self { key_id: passkey_key_id(&passkey), material: Material::Passkey(Arc::new(passkey)) }
     }
 
-    /// Reads the key of a scheme. An Ed25519 key: the base64 of its bytes, or a PEM block `PUBLIC KEY`. A passkey: the base64 of its
-    /// SubjectPublicKeyInfo, and its record, which goes with a passkey and with nothing else.
+    /// Reads the key of a scheme. For Ed25519: the base64 of its bytes, or a PEM block `PUBLIC KEY`. For a passkey: the
+    /// base64 of its SubjectPublicKeyInfo, and its record, which no other scheme has.
     pub fn parse(scheme: Scheme, text: &str, record: Option<&PasskeyRecord>) -> Result<Self, PublicKeyError> {
         match (scheme, record) {
             (Scheme::Ed25519, None) => {
@@ -65,7 +65,7 @@ impl PublicKey {
         }
     }
 
-    /// How it signs.
+    /// The signature scheme.
     pub fn scheme(&self) -> Scheme {
         match &self.material {
             Material::Ed25519(_) => Scheme::Ed25519,
@@ -110,7 +110,7 @@ impl PublicKey {
         pem + "\n" + PEM_END + "\n"
     }
 
-    /// Whether both are the same key, whatever their records say: the holder of the one can sign as the other.
+    /// Whether both are the same key, ignoring their records: the holder of one can sign as the other.
     pub(crate) fn is_same_key(&self, other: &Self) -> bool {
         self.point() == other.point()
     }
@@ -144,14 +144,15 @@ impl PublicKey {
 /// A good signature, and the assertion that it is where a passkey made it.
 pub(crate) type Verified = Option<Assertion>;
 
-/// Why a signature is not a key's.
+/// Why a signature does not verify under a key.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NotVerified {
     Signature,
     Passkey(PasskeyError),
 }
 
-/// The id covers everything that is compared with an assertion, and the key's origin: an operator who confirms the id confirms all of it.
+/// The id covers everything that is compared with an assertion, and the key's origin: an operator who confirms the id
+/// confirms all of it.
 fn passkey_key_id(passkey: &Passkey) -> KeyId {
     let mut keyval = passkey.record().to_json();
     if let Json::Object(members) = &mut keyval {

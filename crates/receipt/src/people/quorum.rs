@@ -14,22 +14,22 @@ use crate::people::approvals::VerifiedDecision;
 pub struct Quorum {
     /// The role that counts.
     pub role: Role,
-    /// How many people have to approve.
+    /// The number of people who have to approve.
     pub approvals: NonZeroUsize,
-    /// How many people's denials deny.
+    /// The number of people whose denials deny.
     pub denials: NonZeroUsize,
     /// The people who never count: the submitter of the request, and the operator of the agent that acts.
     pub excluded: BTreeSet<PersonId>,
 }
 
-/// How things stand.
+/// The state of the count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tally {
     /// Not decided.
     Waiting {
-        /// How many people have approved.
+        /// The number of people who have approved.
         have: usize,
-        /// How many have to.
+        /// The number of people who have to.
         need: usize,
     },
     /// Approved, by these people.
@@ -39,7 +39,7 @@ pub enum Tally {
 }
 
 impl Quorum {
-    /// Counts people, not signatures, in whatever order the decisions come.
+    /// Counts people, not signatures. The order of the decisions does not matter.
     ///
     /// A decision counts when it is about `request`, in the quorum's role, and by a person who is not excluded. A person who approved *and*
     /// denied has denied: the safe side, and so it does not matter which came first. Denials are looked at first.

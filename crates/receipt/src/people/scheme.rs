@@ -1,4 +1,4 @@
-//! How keys sign, how they are named, and why a text is no key.
+//! Signature schemes, key ids, and why a text is not a key.
 
 use core::fmt;
 use core::str::FromStr;
@@ -7,9 +7,9 @@ use crate::digest::{Digest, ParseDigestError};
 use crate::fields::vocabulary;
 
 vocabulary! {
-    /// How a key signs.
+    /// A key's signature scheme.
     ///
-    /// Passkeys sign something derived from the message. What they sign besides comes in their signatures' extension.
+    /// Passkeys sign a value derived from the message. Their signatures' extension carries the rest of the signed data.
     #[non_exhaustive]
     Scheme {
         /// Ed25519 over the message itself, without an extension.

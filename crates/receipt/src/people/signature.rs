@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::json::Object;
 
-/// What DSSE signs: the type and the payload, each with its length, so that no two pairs give the same bytes.
+/// The bytes that DSSE signs: the type and the payload, each with its length, so that no two pairs give the same bytes.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let (type_len, payload_len) = (payload_type.len(), payload.len());
     let mut bytes = format!("DSSEv1 {type_len} {payload_type} {payload_len} ").into_bytes();
@@ -17,18 +17,18 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 /// A signature as a signer makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawSignature {
-    /// The signature's bytes, whatever its scheme makes of them.
+    /// The signature's bytes, in the form of its scheme.
     pub bytes: Vec<u8>,
-    /// What a scheme that does not sign the message itself needs for checking it.
+    /// Data that a scheme needs for verification when it does not sign the message itself.
     pub extension: Option<Extension>,
 }
 
-/// What goes with a signature, for schemes that sign something derived from the message: a security key, a passkey.
+/// Data that accompany a signature in schemes that sign a value derived from the message: a security key, a passkey.
 ///
 /// A key whose scheme does not know `kind` does not accept the signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extension {
-    /// How to read `ext`.
+    /// The format of `ext`.
     pub kind: String,
     /// As the scheme defines it.
     pub ext: Object,

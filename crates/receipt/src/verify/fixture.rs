@@ -1,8 +1,8 @@
 //! The frozen `jcs_v1` fixtures: not receipts, but often met.
 //!
-//! They were made to the letter of the first text of the format: one flat object with the signature inside, the request
-//! as an object, and the signature over the raw canonical bytes. No issued receipt is like that, so nothing here leads to
-//! a [`VerifiedReceipt`](crate::VerifiedReceipt).
+//! They follow the first text of the format literally: one flat object with the signature inside, the request as an
+//! object, and the signature over the raw canonical bytes. No issued receipt has this form, so nothing here leads to a
+//! [`VerifiedReceipt`](crate::VerifiedReceipt).
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -43,7 +43,7 @@ impl Fixture {
         Ok(Self { key_id, signature_b64, text: payload.canonical() })
     }
 
-    /// The canonical text, which is what the signature is over.
+    /// The canonical text, which the signature covers.
     pub fn canonical(&self) -> &str {
         &self.text
     }
@@ -54,7 +54,7 @@ impl Fixture {
     }
 }
 
-/// Checks a fixture's signature over its raw bytes. A success says that the fixture is intact, and authorises nothing.
+/// Checks a fixture's signature over its raw bytes. Success means that the fixture is intact; it authorises nothing.
 pub fn verify_fixture(fixture: &Fixture, keys: &KeySet) -> Result<(), VerifyError> {
     let key = resolve(&fixture.key_id, keys)?;
     let signature = read_signature(&fixture.signature_b64)?;

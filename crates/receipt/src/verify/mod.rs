@@ -1,7 +1,7 @@
 //! The verify procedure of the specification, step by step.
 //!
-//! The order is part of it. The key and the signature come before anything that depends on what the bytes claim to be,
-//! so a forged payload that names an unknown version is a bad signature, and only a genuine one is "unverifiable here".
+//! The order matters. The key and the signature come before any check that depends on the payload's claims, so a forged
+//! payload that names an unknown version is a bad signature, and only a genuine one is "unverifiable here".
 
 pub(crate) mod fixture;
 pub(crate) mod opening;
@@ -25,8 +25,8 @@ use crate::verify::verified::{Commitment, VerifiedReceipt};
 /// Verifies a receipt against pinned keys.
 ///
 /// Success means that the holder of the named key signed exactly these bytes. It does not mean that the action was
-/// approved (ask [`VerifiedReceipt::approved`]), that the approval is unexpired or unspent, or that it covers the action
-/// at hand.
+/// approved (call [`VerifiedReceipt::approved`]), that the approval is unexpired or unspent, or that it covers a
+/// particular action.
 pub fn verify(artifact: &Artifact, keys: &KeySet) -> Result<VerifiedReceipt, VerifyError> {
     let unsealed = artifact.sealed().unseal()?;
     let key = resolve(&artifact.key_id, keys)?;

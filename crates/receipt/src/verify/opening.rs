@@ -1,4 +1,4 @@
-//! Opening a commitment: showing that this request is the one the issuer committed to.
+//! Opening a commitment: proving that a request is the one that the issuer committed to.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -16,16 +16,16 @@ use crate::json::{Json, JsonError, Object, Text};
 use crate::timestamp::Timestamp;
 use crate::verify::verified::{Commitment, VerifiedReceipt};
 
-/// What the holder of a request brings to open a commitment. As sensitive as the request itself.
+/// The data with which the holder of a request opens a commitment. As sensitive as the request itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The exact committed text. A reformatted copy does not open anything.
     pub request_json: String,
     /// The receipt's salt.
     pub salt: Salt,
-    /// What is said about the summary.
+    /// The caller's claim about the summary.
     pub summary: Stated,
-    /// What is said about the binding.
+    /// The caller's claim about the binding.
     pub binding: StatedBinding,
 }
 
@@ -36,10 +36,11 @@ impl Opening {
         Self { request_json: request_json.into(), salt, summary, binding }
     }
 
-    /// The opening that an owner's document carries; `None` when it carries no request or no salt, and so asks for none.
+    /// The opening in an owner's document; `None` when the document has neither a request nor a salt.
     ///
-    /// The published schema has the owner fields inside `artifact`. Documents that this project exported earlier have them
-    /// next to it, and are read too. Fields in both places must be the same, so that no two readers open two requests.
+    /// The published schema has the owner fields inside `artifact`. Documents that this project exported earlier have
+    /// them next to it, and are read too. Fields in both places must be equal, so that no two readers open two
+    /// requests.
     pub fn from_document(document: &Json) -> Result<Option<Self>, VerifyError> {
         let nothing = Json::Null;
         let inside = document.get("artifact").unwrap_or(&nothing);
@@ -58,7 +59,8 @@ impl Opening {
     }
 
     /// Reads the owner fields `request_json`, `request_commitment_salt_b64`, `summary`, `company_id`, `idem_key` and
-    /// `input_hash` from the object that has them. A missing field states nothing, a null one states that there is none.
+    /// `input_hash` from the object that has them. A missing field makes no claim; a null field claims that there is no
+    /// value.
     pub fn from_owner_fields(fields: &Json) -> Result<Self, VerifyError> {
         let unavailable = |what: &'static str| VerifyError::RequestCommitmentUnavailable(what.into());
         let request = fields.get("request_json").and_then(Json::as_str);
@@ -86,7 +88,7 @@ impl Opening {
         })
     }
 
-    /// The owner fields, for keeping beside the receipt.
+    /// The owner fields, to store with the receipt.
     pub fn to_owner_fields(&self) -> Json {
         let mut fields = Object::new();
         fields.insert("request_json", self.request_json.as_str());
@@ -112,7 +114,7 @@ impl Opening {
 const OWNER_FIELDS: [&str; 6] =
     ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"];
 
-/// Whether an object has both fields that an opening needs. Null is absent.
+/// Whether an object has both fields that an opening needs. Null counts as absent.
 fn carries_opening(fields: &Json) -> Result<bool, VerifyError> {
     let has = |name: &'static str| match fields.get(name) {
         None | Some(Json::Null) => Ok(false),
@@ -129,7 +131,7 @@ pub struct Opened {
     said: Said,
 }
 
-/// What a receipt says, and its approvals have to bear out.
+/// The claims of a receipt that its approvals have to support.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Said {
     pub(crate) tag: Projection,
@@ -173,7 +175,7 @@ impl Opened {
         Rule::of_request(&self.committed.request)
     }
 
-    /// What the receipt says that its approvals have to bear out.
+    /// The receipt's claims that its approvals have to support.
     pub(crate) fn said(&self) -> &Said {
         &self.said
     }
@@ -203,7 +205,7 @@ impl VerifiedReceipt {
 
 /// The opening step alone, for an issuer that compares its stored record with a payload before it resolves a key.
 ///
-/// Says nothing about who signed the payload, and so hands nothing out.
+/// It does not check the payload's signature, and therefore returns no content.
 pub fn check_stored(payload_json: &str, opening: &Opening) -> Result<(), VerifyError> {
     let payload = Json::parse(payload_json)?;
     let digest = read_commitment(payload.get("requestCommitment"))?;

@@ -1,4 +1,4 @@
-//! Which Ed25519 this crate means: the strict one, pinned by other people's cases.
+//! Pins the strict variant of Ed25519 to independent test cases.
 //!
 //! Wycheproof alone cannot tell strict from loose verification, so the twelve cases of `ed25519-speccheck` run too. They
 //! come from <https://github.com/novifinancial/ed25519-speccheck> (Apache-2.0), the companion of "Taming the many EdDSAs"
@@ -10,7 +10,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::is_signed;
 
-/// What is odd, message, public key, signature.
+/// The oddity, message, public key, signature.
 const SPECCHECK: [(&str, &str, &str, &str); 12] = [
     (
         "small A and R",

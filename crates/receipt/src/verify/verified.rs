@@ -30,7 +30,7 @@ pub struct VerifiedReceipt {
     pub(crate) digest: Digest,
 }
 
-/// What `jcs_v3` signs in the place of the request.
+/// The members that `jcs_v3` signs in place of the request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Commitment {
     pub(crate) digest: Digest,
@@ -39,9 +39,9 @@ pub(crate) struct Commitment {
 }
 
 impl VerifiedReceipt {
-    /// The only way to an [`Approved`]: the decision is an approval, and of the scope that is asked for.
+    /// The only way to an [`Approved`]: the decision is an approval, of the scope that the caller requires.
     ///
-    /// Expiry and redemption are not judged here: this crate has no clock and no memory.
+    /// Does not judge expiry and redemption: this crate has no clock and no memory.
     pub fn approved(&self, scope: Scope) -> Result<Approved<'_>, NotApproved> {
         if self.payload.decision == Decision::Denied {
             return Err(NotApproved::Denied);
@@ -66,12 +66,12 @@ impl VerifiedReceipt {
         self.payload.decision
     }
 
-    /// Production or demo. `jcs_v1` does not say.
+    /// The scope: production or demo. `None` for `jcs_v1`.
     pub fn scope(&self) -> Option<Scope> {
         self.payload.scope
     }
 
-    /// Who decided. `jcs_v1` does not say.
+    /// The decider. `None` for `jcs_v1`.
     pub fn decider(&self) -> Option<&Decider> {
         self.payload.decider.as_ref()
     }
@@ -91,7 +91,7 @@ impl VerifiedReceipt {
         self.payload.run_id.as_deref()
     }
 
-    /// How dangerous the action was judged to be.
+    /// The action's risk tier.
     pub fn risk_tier(&self) -> Option<RiskTier> {
         self.payload.risk_tier
     }
@@ -101,7 +101,7 @@ impl VerifiedReceipt {
         self.payload.policy_version.as_deref()
     }
 
-    /// Why, in codes, in the order they were given.
+    /// The reason codes, in the order they were given.
     pub fn reason_codes(&self) -> &[String] {
         &self.payload.reason_codes
     }
@@ -116,7 +116,7 @@ impl VerifiedReceipt {
         self.payload.expires_at
     }
 
-    /// Whether the time for redeeming is over at `at`.
+    /// Whether the receipt can no longer be redeemed at `at`.
     pub fn is_expired(&self, at: Timestamp) -> bool {
         self.payload.expires_at < at
     }
@@ -136,7 +136,7 @@ impl VerifiedReceipt {
         Some(&self.commitment.as_ref()?.projection)
     }
 
-    /// The rule by which the projection was built. `jcs_v3` only.
+    /// The tag of the rule that built the projection. `jcs_v3` only.
     pub fn projection_tag(&self) -> Option<Projection> {
         Some(self.commitment.as_ref()?.tag)
     }
@@ -179,7 +179,7 @@ impl VerifiedReceipt {
     }
 }
 
-/// A genuine approval of the scope that was asked for. Only [`VerifiedReceipt::approved`] makes one.
+/// A genuine approval of the required scope. Only [`VerifiedReceipt::approved`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Approved<'r> {
     receipt: &'r VerifiedReceipt,

@@ -19,11 +19,11 @@ pub struct Decider {
     pub id: String,
     /// For people.
     pub display: String,
-    /// How they were authenticated, where that was recorded.
+    /// The decider's authentication, where it was recorded.
     pub auth_method: Option<AuthMethod>,
-    /// How they resolved the hold. A policy engine resolves none.
+    /// How the decider resolved the hold. `None` for a policy engine.
     pub resolution: Option<Resolution>,
-    /// How firmly the decision is tied to them.
+    /// How firmly the decision is tied to the decider.
     pub attribution: Attribution,
     /// The evidence of a step-up. Present exactly when the authentication method is a step-up. `jcs_v3` only.
     pub proof: Option<DeciderProof>,
@@ -64,7 +64,7 @@ pub struct Webauthn {
 pub struct Reauth {
     /// When the decider signed in.
     pub auth_time: Timestamp,
-    /// How old the sign-in may be, in milliseconds: 1 to 2^53 − 1.
+    /// The greatest age of the sign-in, in milliseconds: 1 to 2^53 − 1.
     pub max_age_ms: u64,
     /// When the issuer accepted it.
     pub verified_at: Timestamp,
@@ -139,7 +139,7 @@ impl DeciderProof {
         object.into()
     }
 
-    /// Reads a signed proof: one of the two frozen shapes, every rule of it, and no other key.
+    /// Reads a signed proof: one of the two frozen shapes, with every rule checked and no additional key.
     pub fn from_json(json: &Json) -> Result<Self, Reason> {
         let object = json.as_object().ok_or("not an object")?;
         let shape = Shape(object);
@@ -230,7 +230,7 @@ impl Shape<'_> {
         Ok(proof)
     }
 
-    /// All required keys are there by now, so one more than `count` is a key outside the shape.
+    /// All required keys have been read, so any key beyond `count` is outside the shape.
     fn has_only(&self, count: usize) -> Result<(), Reason> {
         if self.0.len() == count { Ok(()) } else { Err("it carries a key outside its frozen shape".into()) }
     }

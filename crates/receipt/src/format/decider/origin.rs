@@ -7,7 +7,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 const MAX_LEN: usize = 2048;
 
 /// Whether `text` is an `http` or `https` origin that equals its own serialization: lowercase scheme and host, no
-/// default port, nothing behind.
+/// default port, nothing after the port.
 ///
 /// Internationalised labels are accepted in their ASCII form (`xn--…`) without decoding them: the tables for that are
 /// larger than this crate, and a label that decodes to nothing is no usable host.

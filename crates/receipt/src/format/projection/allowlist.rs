@@ -23,7 +23,7 @@ pub(super) enum Slot {
     OneOf(&'static [&'static str]),
 }
 
-/// What a path gives away, when the repository is not public.
+/// What a path reveals when the repository is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     None,
@@ -38,7 +38,7 @@ const VISIBILITY: Slot = Slot::OneOf(&["public", "private"]);
 const ENVIRONMENT: Slot = Slot::OneOf(&["development", "staging", "production"]);
 
 impl Projection {
-    /// The allowlist. Paths with a common beginning stand together.
+    /// The allowlist. Paths with a common prefix are adjacent.
     pub(super) fn allowlist(self) -> &'static [Field] {
         match self {
             Self::DeployGateV1 | Self::DeployGateV2 => &DEPLOY_GATE,
@@ -47,7 +47,7 @@ impl Projection {
         }
     }
 
-    /// What `field` gives away under this tag, in the specification's words; `None` when it may always be shown.
+    /// What `field` reveals under this tag, in the specification's words; `None` when it may always be shown.
     pub(super) fn confidential(self, field: &Field) -> Option<&'static str> {
         match field.mark {
             Mark::Repository => Some("repository identity"),
@@ -66,7 +66,7 @@ impl Field {
 
     /// Whether the segment at `depth` names an array.
     pub(super) fn is_each(&self, depth: usize) -> bool {
-        // One byte tells; keys have no brackets. This is asked for every member of every projection.
+        // The last byte is enough, because keys contain no brackets. This runs for every member of every projection.
         self.path[depth].as_bytes().last() == Some(&b']')
     }
 
@@ -77,7 +77,7 @@ impl Field {
 }
 
 impl Slot {
-    /// Whether `value` may stand here.
+    /// Whether `value` is allowed here.
     pub(super) fn admits(self, value: &Json) -> bool {
         match self {
             Self::Value => value.as_array().map_or(value.is_scalar(), |all| all.iter().all(Json::is_scalar)),
@@ -115,7 +115,7 @@ static EXECUTE: [Field; 6] = [
     field(&["context", "reversibility"], REVERSIBILITY),
 ];
 
-/// `revocation/v1`: what was withdrawn, and the scope of what it had allowed.
+/// `revocation/v1`: the receipt that was revoked, and the scope of what it had allowed.
 static REVOCATION: [Field; 11] = [
     field(&["intent", "name"], Slot::Value),
     field(&["metadata", "revokedReceiptId"], Slot::Value),

@@ -30,7 +30,7 @@ impl BuildRule {
             .collect()
     }
 
-    /// What is copied of one member; `None` when it received nothing.
+    /// The published copy of one member; `None` when nothing of it is published.
     fn member(&self, run: &[Field], depth: usize, value: &Json) -> Option<Json> {
         let field = &run[0];
         if field.is_leaf(depth) {
@@ -38,7 +38,7 @@ impl BuildRule {
             return (shown && field.slot.admits(value)).then(|| value.clone());
         }
         if field.is_each(depth) {
-            // Elements that receive nothing keep their places, unless all of them do.
+            // Elements with nothing published keep their places, unless that is true of all of them.
             let element = |json: &Json| json.as_object().map(|object| self.object(run, depth + 1, object));
             let elements: Vec<_> =
                 value.as_array()?.iter().map(|json| element(json).unwrap_or_default()).collect();

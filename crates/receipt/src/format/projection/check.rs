@@ -8,7 +8,7 @@ use super::{Projection, TAG_KEY, is_public};
 use crate::error::{Reason, VerifyError, malformed};
 use crate::json::{Json, Object, Text};
 
-/// Checks a signed projection text and hands back its tag and content.
+/// Checks a signed projection text and returns its tag and content.
 pub(crate) fn check(text: &str) -> Result<(Projection, Json), VerifyError> {
     let (tag, projection) = read(text)?;
     if !projection.is_canonical(text) {
@@ -38,7 +38,7 @@ struct Allowed {
     public: bool,
 }
 
-/// Where the walk is. Spelled out only when something is wrong there.
+/// The position of the walk. Formatted only for an error.
 #[derive(Clone, Copy)]
 enum Path<'a> {
     Root,
@@ -58,8 +58,8 @@ impl fmt::Display for Path<'_> {
 }
 
 impl Allowed {
-    /// Every member of `object` must lie on one of `fields`, all of which lead to `object` by their first `depth`
-    /// segments.
+    /// Checks that every member of `object` lies on one of `fields`. The first `depth` segments of each field lead to
+    /// `object`.
     fn members(&self, fields: &[Field], depth: usize, object: &Object, at: &Path<'_>) -> Result<(), Reason> {
         for (key, value) in object.iter() {
             let name = key.as_str();
@@ -71,7 +71,7 @@ impl Allowed {
             let Some(start) = fields.iter().position(is_listed) else {
                 return Err(format!("{path} is not in the allowlist").into());
             };
-            // Paths with a common beginning stand together.
+            // Paths with a common prefix are adjacent.
             let run = &fields[start..];
             let len = run.iter().position(|field| !is_listed(field)).unwrap_or(run.len());
             self.member(&run[..len], depth, value, &path)?;

@@ -1,7 +1,8 @@
 //! The public projection: the part of a committed request that is public.
 //!
-//! A tag names a frozen allowlist of paths. The issuer copies what is on it and signs the copy; any reader checks that the
-//! copy could have come from that tag's rule ([`check`]); the holder of the request checks that it did ([`build`]).
+//! A tag names a frozen allowlist of paths. The issuer copies the members on the list and signs the copy. Any reader
+//! checks that the copy could have come from that tag's rule ([`check`]); the holder of the request checks that it did
+//! ([`build`]).
 
 mod allowlist;
 mod build;
@@ -17,7 +18,7 @@ pub(crate) use build::build;
 pub(crate) use check::{check, read};
 
 vocabulary! {
-    /// Which allowlist a projection was built under.
+    /// The allowlist that a projection was built under.
     Projection {
         /// Pull requests and deployments; the matched rule is always public.
         DeployGateV1 = "deploy_gate/v1",
@@ -30,14 +31,14 @@ vocabulary! {
     }
 }
 
-/// What a receipt says about the policy rule that matched.
+/// The policy rule that matched, as far as the receipt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// This rule: the decision's with its version, else the override's, else the denial's.
     Named(String),
     /// A rule of a private repository, kept behind the commitment. Never put the policy version in its place.
     Withheld {
-        /// Whether the request records a visibility at all; without one the repository counts as private.
+        /// Whether the request records a visibility; without one the repository counts as private.
         visibility_recorded: bool,
     },
     /// No rule is recorded.
@@ -77,7 +78,7 @@ impl Rule {
     }
 }
 
-/// Whether repository and rule identity may be shown: `scope.visibility` is exactly `public`.
+/// Whether the repository and the rule may be shown: `scope.visibility` is exactly `public`.
 fn is_public(request: &Json) -> bool {
     request.pointer(["scope", "visibility"]).and_then(Json::as_str) == Some("public")
 }

@@ -1,4 +1,4 @@
-//! Do a receipt's approvals carry what it says?
+//! Checks that a receipt's approvals support its claims.
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
@@ -15,28 +15,28 @@ use crate::people::statement::{Expected, Matter};
 use crate::timestamp::Timestamp;
 use crate::verify::opening::{Opened, Said};
 
-/// What is taken to be known of keys and people.
+/// The time whose knowledge of keys and people applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// What was known when the receipt was issued: an auditor's question. A key that was withdrawn later does not undo what
-    /// was decided with it before.
+    /// What was known when the receipt was issued: an auditor's question. A key that was withdrawn later does not
+    /// invalidate earlier decisions.
     AsIssued,
-    /// What is known at this time: the question before acting. A key that has been withdrawn by now counts no longer, nor
-    /// does a decision that has expired.
+    /// What is known at this time: the question before acting. Decisions by keys that have been withdrawn by this time
+    /// do not count, nor do expired decisions.
     Now(Timestamp),
-    /// What is known at this time about a receipt that was acted on in the past. A key that has been withdrawn by now counts
-    /// no longer. A decision only has to have been in force when the receipt was issued.
+    /// What is known at this time about a receipt that was acted on in the past. Decisions by keys that have been
+    /// withdrawn by this time do not count. A decision only has to have been in force when the receipt was issued.
     InRetrospect(Timestamp),
 }
 
 /// Verifies the decisions that an opened receipt commits to.
 ///
-/// Each is signed by a key of `deciders` that counts, states this request in every part (the view and the policy are the
-/// statement's own: compare them where you have them), decides as the receipt does, and outlasts it. The receipt's decider is
-/// among the people. Hands back one decision for each person and role: a second one of the same person in the same role adds
-/// nothing. To count people, count [`VerifiedDecision::person`], not decisions.
+/// Each is signed by a key of `deciders` that counts, states this request in every part (the view and the policy are
+/// the statement's own: compare them where you have them), decides as the receipt does, and does not expire before it.
+/// The receipt's decider is among the people. Returns one decision for each person and role: a second one by the same
+/// person in the same role adds nothing. To count people, count [`VerifiedDecision::person`], not decisions.
 ///
-/// A receipt by a policy carries none, and gives none. A receipt by a person that carries none is an error.
+/// A receipt by a policy has no decisions, so the result is empty. A receipt by a person without decisions is an error.
 pub fn verify_approvals(
     opened: &Opened,
     deciders: &DeciderSet,
@@ -66,7 +66,7 @@ pub fn verify_approvals(
     Ok(verified)
 }
 
-/// Whether these decisions are about this request and bear out what the receipt says.
+/// Whether these decisions are about this request and support the receipt's claims.
 pub(crate) fn agree(
     request: &Json,
     said: &Said,
@@ -98,7 +98,8 @@ pub(crate) fn agree(
     check_proof(said, own)
 }
 
-/// A proof of the decider's passkey is the one of an assertion that the receipt commits to, where it commits to any.
+/// Checks that a proof of the decider's passkey matches an assertion that the receipt commits to, where it commits to
+/// any.
 fn check_proof<'d>(
     said: &Said,
     own: impl Iterator<Item = &'d VerifiedDecision>,
@@ -114,8 +115,8 @@ fn check_proof<'d>(
     }
 }
 
-/// Whether no person's signature is needed: an engine decided, or a demonstration, or it is a revocation, for which no operator should
-/// have to wait.
+/// Whether no person's signature is required: an engine decided, the scope is demo, or the receipt is a revocation,
+/// which must not wait for an approver.
 fn needs_none(said: &Said) -> bool {
     let engine = said.decider.as_deref().is_some_and(|decider| decider.starts_with("system/"));
     engine || said.scope == Some(Scope::Demo) || said.tag == Projection::RevocationV1
@@ -128,7 +129,7 @@ fn verify_one(
     (at, known): (Timestamp, Timestamp),
 ) -> Result<VerifiedDecision, ApprovalError> {
     let authentic = deciders.authenticate(envelope)?;
-    // What was shown, and under which policy, is not in the request. All the rest is, and is compared with it.
+    // The request does not contain the view or the policy. Everything else is compared with it.
     let Matter { view, policy, .. } = authentic.statement.matter;
     let matter = Matter::of(request, view, policy)?;
     deciders.judge(envelope, authentic, &Expected::about(&matter, at).open_for(request)?, known)

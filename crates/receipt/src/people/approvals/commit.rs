@@ -34,8 +34,8 @@ impl Opened {
         entries.iter().map(|entry| Envelope::from_json(entry).map_err(Into::into)).collect()
     }
 
-    /// What the envelopes say, in their order, with no signature checked: the issuer's record of who decided. To show, not to
-    /// decide by; see [`verify_approvals`](crate::verify_approvals).
+    /// The envelopes' statements, in order, with no signature checked: the issuer's record of who decided. For display,
+    /// never for deciding; see [`verify_approvals`](crate::verify_approvals).
     pub fn claimed_decisions(&self) -> Result<Vec<DecisionStatement>, ApprovalError> {
         let envelopes = self.approvals()?;
         let statement = |envelope: &Envelope| Ok(DecisionStatement::read(&envelope.claimed_payload())?);

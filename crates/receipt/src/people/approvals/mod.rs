@@ -28,7 +28,7 @@ pub(crate) use commit::insert;
 /// The longest key id in a decision's envelope, in bytes: twice the ids of this crate.
 pub(crate) const MAX_KEY_ID_LEN: usize = 128;
 
-/// A person's decision whose signature, signer, statement and standing were all checked. It may be a denial.
+/// A person's decision with verified signature, signer, statement and key status. It may be a denial.
 ///
 /// Only [`DeciderSet::verify`] makes one.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +55,7 @@ impl VerifiedDecision {
         &self.statement.role
     }
 
-    /// All that was signed.
+    /// The signed statement.
     pub fn statement(&self) -> &DecisionStatement {
         &self.statement
     }
@@ -70,7 +70,7 @@ impl VerifiedDecision {
         self.assertion.as_ref()
     }
 
-    /// The envelope that it came in, for keeping. Its `keyid`, which is not signed, is [`key_id`](Self::key_id) whatever it came with.
+    /// The envelope, for storage. Its unsigned `keyid` is replaced with [`key_id`](Self::key_id).
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
@@ -92,8 +92,8 @@ impl Decider {
 }
 
 impl DeciderSet {
-    /// Verifies one person's decision: signed by a key of this set, stating that key's person, in a role and for a tenant
-    /// that they have, by a key that counts at [`Expected::at`], and saying in every leaf what is expected.
+    /// Verifies one person's decision: signed by a key of this set that counts at [`Expected::at`], naming that key's
+    /// person in a role and for a tenant that the person has, and equal to the expectation in every leaf.
     pub fn verify(
         &self,
         envelope: &Envelope,
@@ -102,11 +102,12 @@ impl DeciderSet {
         self.judge(envelope, self.authenticate(envelope)?, expected, expected.at)
     }
 
-    /// Takes in a decision that arrives at [`Expected::at`]: verifies it, and refuses a key that may not sign at that time.
+    /// Admits a decision that arrives at [`Expected::at`]: verifies it, and refuses a key that may not sign at that
+    /// time.
     ///
-    /// The time in a statement is the signer's own word. A key that has ended could still sign one with an earlier time, so the
-    /// key is judged by the clock of the party that takes the decision in. [`verify`](Self::verify) is for decisions that were
-    /// taken in before.
+    /// The time in a statement is only the signer's claim. An expired key could still sign a statement with an earlier
+    /// time, so the key is judged by the clock of the party that admits the decision. [`verify`](Self::verify) is for
+    /// decisions that were admitted before.
     pub fn admit(
         &self,
         envelope: &Envelope,
@@ -117,13 +118,13 @@ impl DeciderSet {
         Ok(decision)
     }
 
-    /// Whose key signed which statement. Not yet whether it counts.
+    /// Finds the key that signed, and the statement. Does not judge whether the decision counts.
     fn authenticate(&self, envelope: &Envelope) -> Result<Authentic<'_>, ApprovalError> {
-        // One, so that there is no question whose decision it is.
+        // Exactly one, so that the signer is unambiguous.
         let [signature] = envelope.signatures() else {
             return Err(ApprovalError::Signatures(envelope.signatures().len()));
         };
-        // It is not signed, and a receipt has room for so much of it.
+        // The key id is not signed, and a receipt has limited room for it.
         if signature.key_id.len() > MAX_KEY_ID_LEN {
             return Err(ApprovalError::KeyId(signature.key_id.len()));
         }
@@ -137,7 +138,7 @@ impl DeciderSet {
         Err(ApprovalError::OtherPerson { signer: signer.person.id.clone(), named: statement.decider })
     }
 
-    /// Why a signature is by no known key: the fault of the assertion, where the passkey that it names is known.
+    /// The error for a signature by no known key: the assertion's own fault, where the passkey that it names is known.
     fn not_signed(&self, envelope: &Envelope, signature: &EnvelopeSignature) -> ApprovalError {
         let named = signature.key_id.parse().ok().and_then(|id| self.key(id));
         let message = envelope.message();
@@ -147,7 +148,7 @@ impl DeciderSet {
         }
     }
 
-    /// The rest: whether it counts by what is known of keys and people at `known`, and is what is expected.
+    /// Judges the remaining rules: the decision counts by the keys and people known at `known`, and matches `expected`.
     fn judge(
         &self,
         envelope: &Envelope,
@@ -197,7 +198,7 @@ pub enum ApprovalError {
     /// Not a decision statement.
     #[error(transparent)]
     Statement(#[from] StatementError),
-    /// One person signed and another is named.
+    /// The statement names a person other than the signer.
     #[error("{signer} signed a decision that names {named} as its decider")]
     OtherPerson {
         /// The person whose key signed.
@@ -214,7 +215,7 @@ pub enum ApprovalError {
     /// The person does not have the role.
     #[error("{person} does not have the role `{role}`")]
     Role {
-        /// Who.
+        /// The person.
         person: PersonId,
         /// The role that they decided in.
         role: Role,
@@ -222,7 +223,7 @@ pub enum ApprovalError {
     /// The person does not decide for the tenant.
     #[error("{person} does not decide for tenant `{tenant}`")]
     Tenant {
-        /// Who.
+        /// The person.
         person: PersonId,
         /// The tenant that they decided for.
         tenant: String,
@@ -242,12 +243,12 @@ pub enum ApprovalError {
     /// More than are ever committed.
     #[error("{0} approvals, more than the {MAX_APPROVALS} that a receipt commits to")]
     TooMany(usize),
-    /// The receipt can be redeemed for longer than a decision stands.
+    /// The receipt can be redeemed after the decision has expired.
     #[error("the receipt is good until {receipt}, and the decision of {person} only until {decision}")]
     Outlived {
         /// The person who decided.
         person: PersonId,
-        /// Until when it stands.
+        /// The decision's expiry.
         decision: Timestamp,
         /// Until when the receipt can be redeemed.
         receipt: Timestamp,

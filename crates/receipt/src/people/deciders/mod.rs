@@ -1,7 +1,7 @@
 //! The people who decide, and their keys: pinned by the verifier, like an issuer's key set.
 //!
-//! A set that came along with a receipt proves nothing. No entry is ever taken out of a set: a person is removed, and a key
-//! revoked, *at a time*, so that what was decided before can still be verified.
+//! A set that came along with a receipt proves nothing. No entry is ever deleted from a set: a person is removed, and a
+//! key revoked, *at a time*, so that earlier decisions can still be verified.
 
 mod text;
 
@@ -38,26 +38,26 @@ pub struct DeciderSet {
 /// A person who decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Who it is.
+    /// The person's identifier.
     pub id: PersonId,
     /// Their roles.
     pub roles: Vec<Role>,
     /// For whom; for all tenants when this is empty.
     pub tenants: Vec<String>,
-    /// From when on nothing of theirs counts.
+    /// The time from which the person's signatures do not count.
     pub removed_at: Option<Timestamp>,
     /// Their keys.
     pub keys: Vec<DeciderKey>,
 }
 
-/// A person's key, and when what it signs counts.
+/// A person's key, and the time in which its signatures count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeciderKey {
     /// The key.
     pub key: PublicKey,
     /// The first moment at which it may sign.
     pub valid_from: Timestamp,
-    /// The first moment at which it may no longer sign. What it signed before stays good.
+    /// The first moment at which the key may no longer sign. Earlier signatures remain valid.
     pub valid_until: Option<Timestamp>,
     /// When it was withdrawn. Before it is used, an approval by it lapses at that moment.
     pub revoked_at: Option<Timestamp>,
@@ -75,12 +75,12 @@ pub struct Standing<'s> {
 }
 
 impl Person {
-    /// Whether they have this role.
+    /// Whether the person has this role.
     pub fn has_role(&self, role: &Role) -> bool {
         self.roles.contains(role)
     }
 
-    /// Whether they decide for this tenant.
+    /// Whether the person decides for this tenant.
     pub fn decides_for(&self, tenant: &str) -> bool {
         self.tenants.is_empty() || self.tenants.iter().any(|own| own == tenant)
     }
@@ -110,7 +110,7 @@ impl DeciderSet {
         text::write(self)
     }
 
-    /// The people, in the order they were added; removed ones too.
+    /// The people, in the order they were added, including removed ones.
     pub fn people(&self) -> &[Person] {
         &self.people
     }
@@ -160,20 +160,21 @@ impl DeciderSet {
         Ok(())
     }
 
-    /// Removes a person: from `at` on nothing of theirs counts. A second time keeps the earlier moment.
+    /// Removes a person: signatures from `at` on do not count. A second removal keeps the earlier time.
     pub fn remove(&mut self, id: &PersonId, at: Timestamp) -> Result<(), DeciderSetError> {
         earlier(&mut self.person_mut(id)?.removed_at, at);
         Ok(())
     }
 
-    /// **As it was decided**: whether what a key signed at `decided_at` counted at that moment. What became of the key or
-    /// the person later is left aside; the auditor's question about the past.
+    /// **As it was decided**: whether a signature that a key made at `decided_at` counted at that moment. Ignores what
+    /// happened to the key or the person later: the auditor's question about the past.
     pub fn standing_as_decided(&self, id: KeyId, decided_at: Timestamp) -> Result<Standing<'_>, NotCounted> {
         self.standing_as_known(id, decided_at, decided_at)
     }
 
-    /// **As it is known now**: whether what a key signed at `decided_at` still counts at `now`. A key that has been revoked
-    /// or compromised by `now`, or whose person has been removed by then, counts no longer, whatever it signed before.
+    /// **As it is known now**: whether a signature that a key made at `decided_at` still counts at `now`. Signatures of
+    /// a key that has been revoked or compromised by `now`, or whose person has been removed, do not count, whenever
+    /// they were made.
     pub fn standing_as_known(
         &self,
         id: KeyId,
@@ -201,12 +202,12 @@ impl DeciderSet {
         }
     }
 
-    /// Which key of the set signed an envelope, whatever its standing, and what was signed.
+    /// The key of the set that signed an envelope, whatever its status, and the signed payload.
     pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<Signed<'e, Standing<'_>>> {
         envelope.signer(self.keys().map(|standing| (standing, &standing.key.key)))
     }
 
-    /// Who holds that key, with whatever record: revoked ones too.
+    /// The person with that key, including revoked keys.
     pub fn holder(&self, key: &PublicKey) -> Option<Standing<'_>> {
         self.keys().find(|standing| standing.key.key.is_same_key(key))
     }
@@ -273,7 +274,7 @@ pub enum NotCounted {
     /// The person no longer decides.
     #[error("{person} was removed from the deciders at {at}")]
     Removed {
-        /// Who.
+        /// The person.
         person: PersonId,
         /// When.
         at: Timestamp,
@@ -301,7 +302,7 @@ pub enum DeciderSetError {
     DuplicateKey {
         /// The key.
         key: KeyId,
-        /// Whose it is.
+        /// The person who has the key.
         person: PersonId,
     },
     /// A role or a tenant occurs twice.

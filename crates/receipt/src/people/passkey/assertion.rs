@@ -24,7 +24,7 @@ const CLIENT_DATA: &str = "clientDataJSON";
 /// The longest signature: a P-256 signature in DER has up to 72 bytes.
 const MAX_SIGNATURE_LEN: usize = 72;
 
-/// What a browser hands out for `navigator.credentials.get`: the bytes of the response's three members.
+/// The result of `navigator.credentials.get` in a browser: the bytes of the response's three members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssertionResponse {
     /// `authenticatorData`.
@@ -35,7 +35,7 @@ pub struct AssertionResponse {
     pub signature: Vec<u8>,
 }
 
-/// An assertion that was verified: what is signed in it, for the record.
+/// The signed content of a verified assertion, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assertion {
     /// The digest of the credential's id.
@@ -50,7 +50,7 @@ pub struct Assertion {
     pub origin: String,
     /// Whether the key may be copied to other devices.
     pub backup_eligible: bool,
-    /// Whether it was, by then.
+    /// Whether the key had been copied when it signed.
     pub backed_up: bool,
     /// The authenticator's own count of signatures, which is not enforced.
     pub sign_count: u32,
@@ -101,7 +101,7 @@ impl Passkey {
         })
     }
 
-    /// The same for a signature of an envelope, over what the envelope signs.
+    /// [`Self::verify`] for a signature of an envelope.
     pub(crate) fn verify_signature(
         &self,
         message: &[u8],

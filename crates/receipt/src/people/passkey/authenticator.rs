@@ -11,10 +11,11 @@ use super::{Passkey, PasskeyError};
 use crate::digest::{Digest, ParseDigestError};
 use crate::encoding;
 
-/// The longest authenticator data that are read, in bytes. An assertion's are 37 and what extensions put out, and none is asked for.
+/// The greatest length of an assertion's authenticator data, in bytes. They take 37 bytes plus extensions, and the host
+/// requests none.
 pub const MAX_AUTHENTICATOR_DATA_LEN: usize = 512;
 
-/// The same at a registration, where they hold the credential's id and its public key besides.
+/// The greatest length at a registration, where the data also contain the credential's id and its public key.
 const MAX_REGISTRATION_LEN: usize = 2048;
 
 const USER_PRESENT: u8 = 1 << 0;
@@ -34,7 +35,7 @@ pub(super) struct AuthenticatorData<'a> {
 }
 
 impl<'a> AuthenticatorData<'a> {
-    /// Those of an assertion: no credential inside, and bytes at the end only where the flags say so.
+    /// Reads an assertion's data: no credential inside, and extension bytes at the end only where the flags say so.
     pub(super) fn of_assertion(bytes: &'a [u8]) -> Result<Self, PasskeyError> {
         let data = Self::read(bytes, MAX_AUTHENTICATOR_DATA_LEN)?;
         if data.has(ATTESTED) {
@@ -46,7 +47,7 @@ impl<'a> AuthenticatorData<'a> {
         Ok(data)
     }
 
-    /// Those of a registration.
+    /// Reads a registration's data.
     pub(super) fn of_registration(bytes: &'a [u8]) -> Result<Self, PasskeyError> {
         let data = Self::read(bytes, MAX_REGISTRATION_LEN)?;
         if !data.has(ATTESTED) {
@@ -65,7 +66,7 @@ impl<'a> AuthenticatorData<'a> {
         Ok(Self { rp_id_hash, flags: *flags, sign_count: u32::from_be_bytes(*count), rest })
     }
 
-    /// What every ceremony requires: this relying party, a person present, and that the authenticator has verified the person.
+    /// Checks the rules of every ceremony: the relying party, user presence, and user verification.
     pub(super) fn check(&self, rp_id: &str) -> Result<(), PasskeyError> {
         if self.rp_id_hash != Digest::of(rp_id.as_bytes()).as_bytes() {
             return Err(PasskeyError::RelyingParty(rp_id.into()));
@@ -82,7 +83,7 @@ impl<'a> AuthenticatorData<'a> {
         Ok(())
     }
 
-    /// Whether they agree with what was registered.
+    /// Checks that the data agree with the registration.
     pub(super) fn check_same(&self, passkey: &Passkey) -> Result<(), PasskeyError> {
         match self.is_backup_eligible() == passkey.backup_eligible {
             true => Ok(()),
@@ -98,8 +99,8 @@ impl<'a> AuthenticatorData<'a> {
         self.has(BACKED_UP)
     }
 
-    /// The credential of a registration: the authenticator's model, the credential's id, and the public key that has to follow. Behind it are
-    /// extensions, where the flags say so, and nothing otherwise.
+    /// The credential of a registration: the authenticator's model and the credential's id. `cose` is the public key
+    /// that must follow. After it come extensions where the flags say so, and otherwise no bytes.
     pub(super) fn credential(&self, cose: &[u8]) -> Result<(Aaguid, &'a [u8]), PasskeyError> {
         let short = PasskeyError::AuthenticatorData("the credential in them is cut short");
         let (aaguid, rest) = self.rest.split_first_chunk::<16>().ok_or(short.clone())?;
@@ -119,7 +120,7 @@ impl<'a> AuthenticatorData<'a> {
     }
 }
 
-/// The model of an authenticator, as it says itself. Prints and parses as a UUID.
+/// The model of an authenticator, as the authenticator states it. Prints and parses as a UUID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Aaguid([u8; 16]);
 
@@ -151,7 +152,7 @@ impl FromStr for Aaguid {
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         let aaguid = encoding::from_hex(&digits).map(Self).ok_or(ParseDigestError)?;
-        // One spelling.
+        // Only one spelling is accepted.
         if format!("{aaguid}") == text { Ok(aaguid) } else { Err(ParseDigestError) }
     }
 }

@@ -1,4 +1,4 @@
-//! Client data: what a browser says of the page that asked, and of what it was asked for.
+//! Client data: the browser's statement of which page asked, and for what.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -29,10 +29,10 @@ impl Ceremony {
     }
 }
 
-/// Checks client data, and hands back the origin that they name.
+/// Checks client data, and returns the origin that they name.
 ///
-/// They are the one text in this crate that may have members it does not know, because WebAuthn says so. A repeated key is
-/// still refused: no two readers see two documents.
+/// This is the only text that this crate reads with unknown members allowed, because WebAuthn requires it. A repeated
+/// key is still refused, so that no two readers see two documents.
 pub(super) fn check(
     bytes: &[u8],
     ceremony: Ceremony,

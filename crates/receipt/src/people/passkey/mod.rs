@@ -1,11 +1,13 @@
 //! Passkeys: a WebAuthn assertion as a person's signature.
 //!
-//! An authenticator signs its own data and a digest of what the browser says, never a message. The browser says which challenge it
-//! was given; the challenge is the SHA-256 of the message ([`challenge`]), so the assertion is a signature over the message. Everything
-//! that makes an assertion good stands in the key's record: the public key, the credential, the relying party and the origins from which
-//! the browser may ask. Nothing depends on the server that asked for it.
+//! An authenticator signs its own data and a digest of the browser's client data, never a message. The client data
+//! contain the challenge that the browser was given. The challenge is the SHA-256 of the message ([`challenge`]), so
+//! the assertion is a signature over the message. Everything that is needed to verify an assertion is in the key's
+//! record: the public key, the credential, the relying party and the origins from which the browser may ask. Nothing
+//! depends on the server that asked for it.
 //!
-//! User presence and user verification are always required. The signature counter is not looked at: synchronised passkeys leave it at zero.
+//! User presence and user verification are always required. The signature counter is ignored, because synchronised
+//! passkeys leave it at zero.
 
 mod assertion;
 mod authenticator;
@@ -42,10 +44,9 @@ pub const MAX_ORIGINS: usize = 8;
 /// The longest origin, in bytes: a scheme, a host name and a port.
 pub const MAX_ORIGIN_LEN: usize = 272;
 
-/// The challenge for a signature over a payload of some type: the SHA-256 of what DSSE signs.
+/// The challenge for a signature over a payload of some type: the SHA-256 of the DSSE encoding.
 ///
-/// The challenge of a sign-in, of a registration and of a decision are of different types, so that no assertion for the one is good for the
-/// other.
+/// Sign-in, registration and decision have different types, so that an assertion for one is not valid for another.
 pub fn challenge(payload_type: &str, payload: &[u8]) -> Digest {
     Digest::of(&pae(payload_type, payload))
 }
@@ -85,7 +86,7 @@ impl Passkey {
         })
     }
 
-    /// How it signs.
+    /// The signature scheme.
     pub fn scheme(&self) -> Scheme {
         self.point.scheme()
     }
@@ -105,22 +106,23 @@ impl Passkey {
         self.relying_party.origins()
     }
 
-    /// The model of the authenticator, as it says itself.
+    /// The authenticator's model, as the authenticator states it.
     pub fn aaguid(&self) -> Aaguid {
         self.aaguid
     }
 
-    /// Whether the key stays in one device. Otherwise it may be copied to others of the same account, by the account's provider.
+    /// Whether the key cannot leave one device. Otherwise the account's provider may copy it to other devices of the
+    /// same account.
     pub fn is_device_bound(&self) -> bool {
         !self.backup_eligible
     }
 
-    /// Whether a copy existed when it was registered.
+    /// Whether a copy existed at registration.
     pub fn was_backed_up(&self) -> bool {
         self.backed_up
     }
 
-    /// All of its record but the public key, as text.
+    /// The record, without the public key, as text.
     pub fn record(&self) -> PasskeyRecord {
         PasskeyRecord {
             credential_id: encoding::base64url(&self.credential_id),
@@ -137,7 +139,7 @@ impl Passkey {
     }
 }
 
-/// A host, and whether it may stand in an origin of a relying party of that id.
+/// Whether the host of `origin` is `rp_id` or below it.
 fn belongs(origin: &str, rp_id: &str) -> bool {
     let Some(host) = origin::host(origin) else { return false };
     let inside = host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -145,11 +147,11 @@ fn belongs(origin: &str, rp_id: &str) -> bool {
     inside && (origin.starts_with("https://") || local)
 }
 
-/// Why an assertion is no signature of a passkey, or a registration no passkey.
+/// Why an assertion is not a valid signature of a passkey, or a registration not a valid passkey.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasskeyError {
-    /// The signature does not carry what a passkey's needs.
+    /// The signature lacks the extension that a passkey's signature has.
     #[error(
         "the signature carries no passkey assertion: an extension of kind {EXTENSION_KIND} with authenticatorData and clientDataJSON is needed, and nothing else"
     )]
@@ -157,14 +159,14 @@ pub enum PasskeyError {
     /// Longer than is read.
     #[error("{what} of {len} bytes, more than the {most} that are read")]
     TooLong {
-        /// Which part.
+        /// The part's name.
         what: &'static str,
-        /// How long it is.
+        /// Its length in bytes.
         len: usize,
         /// The bound.
         most: usize,
     },
-    /// The client data is not what a browser writes.
+    /// The client data do not have the form that browsers write.
     #[error("the client data is refused: {0}")]
     ClientData(String),
     /// The client data is of another ceremony.
@@ -197,7 +199,7 @@ pub enum PasskeyError {
     /// The signature is not this key's.
     #[error("the assertion is not signed by this key, or was changed")]
     Signature,
-    /// The registration names a key that is none.
+    /// The registration contains an invalid public key.
     #[error(transparent)]
     Key(#[from] PublicKeyError),
     /// The registration's parts do not agree.

@@ -1,4 +1,4 @@
-//! The public keys of passkeys, and what they verify.
+//! The public keys of passkeys, and signature verification.
 
 use alloc::vec::Vec;
 
@@ -9,13 +9,13 @@ use p256::ecdsa::{DerSignature, VerifyingKey as EsKey};
 use crate::ed25519::{is_signed, read_point};
 use crate::people::scheme::Scheme;
 
-/// What stands in front of the 65 bytes of an uncompressed P-256 point in a SubjectPublicKeyInfo.
+/// The bytes before the 65 bytes of an uncompressed P-256 point in a SubjectPublicKeyInfo.
 const P256_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08, 0x2A, 0x86,
     0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
-/// What stands in front of the 32 bytes of an Ed25519 key.
+/// The bytes before the 32 bytes of an Ed25519 key.
 const ED25519_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// The public key of a credential.
@@ -26,7 +26,8 @@ pub(crate) enum Point {
 }
 
 impl Point {
-    /// Reads the one DER form that browsers hand out. A compressed point is another spelling of the same key, and none here.
+    /// Reads the one DER form that browsers return. A compressed point is another spelling of the same key, and is
+    /// refused.
     pub(crate) fn from_spki(der: &[u8]) -> Option<Self> {
         if let Some(point) = der.strip_prefix(&P256_PREFIX) {
             let uncompressed = point.len() == 65 && point.first() == Some(&4);
@@ -51,7 +52,7 @@ impl Point {
         }
     }
 
-    /// The key as attested credential data have it: COSE in CTAP2's canonical CBOR, which is one spelling.
+    /// The key in the form of attested credential data: COSE in CTAP2's canonical CBOR, which has one spelling.
     pub(super) fn to_cose(self) -> Vec<u8> {
         let bytes = self.bytes();
         match self {
@@ -73,8 +74,8 @@ impl Point {
         }
     }
 
-    /// Whether `signature` is this key's over `message`. ECDSA signatures have two good forms, (r, s) and (r, n − s), and authenticators make
-    /// both: nothing may tell decisions apart by their signatures.
+    /// Whether `signature` is this key's over `message`. ECDSA signatures have two valid forms, (r, s) and (r, n − s),
+    /// and authenticators make both: no code may compare decisions by their signatures.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Es256(key) => DerSignature::from_bytes(signature)

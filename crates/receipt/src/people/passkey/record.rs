@@ -1,4 +1,4 @@
-//! A passkey's record in text, beside its public key.
+//! A passkey's record as text, without its public key.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -9,7 +9,8 @@ use super::Aaguid;
 use crate::json::Json;
 use crate::members::{Members, ShapeError};
 
-/// What is recorded of a passkey, beside its public key: all that an assertion is compared with, and where the key came from.
+/// The record of a passkey apart from its public key: everything that an assertion is compared with, and the key's
+/// origin.
 ///
 /// [`Passkey::read`](super::Passkey::read) checks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +22,11 @@ pub struct PasskeyRecord {
     pub rp_id: String,
     /// The origins of pages that may ask for a signature: `https://approvals.example.com`.
     pub origins: BTreeSet<String>,
-    /// The model of the authenticator, as it says itself; all zeros where it does not say.
+    /// The authenticator's model, as the authenticator states it; all zeros where it does not.
     pub aaguid: Aaguid,
     /// Whether the key may be copied to other devices.
     pub backup_eligible: bool,
-    /// Whether a copy existed when it was registered.
+    /// Whether a copy existed at registration.
     pub backed_up: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Registrations: how a passkey comes to be known.
+//! Registrations: the ceremony that creates a passkey.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::format::decider::{is_host_name, origin};
 use crate::people::scheme::PublicKeyError;
 
-/// Who may ask a passkey to sign: a host name, and the origins of pages on it or below it.
+/// The party that may ask a passkey to sign: a host name, and the origins of pages on it or below it.
 // INVARIANT: 1 to MAX_ORIGINS origins, each written as the URL standard writes it, on the host or below it, and `https` but on localhost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelyingParty {
@@ -21,7 +21,7 @@ pub struct RelyingParty {
 }
 
 impl RelyingParty {
-    /// A relying party. Browsers ask for more: a host name that is a public suffix gets no passkeys from them.
+    /// A relying party. Browsers are stricter: they create no passkeys for a host name that is a public suffix.
     pub fn new(rp_id: &str, origins: impl IntoIterator<Item = String>) -> Result<Self, PublicKeyError> {
         let labels = || rp_id.split('.');
         let is_lowercase = !rp_id.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -65,7 +65,7 @@ impl RelyingParty {
     }
 }
 
-/// What a browser hands out for `navigator.credentials.create`: the bytes of what the response's methods and members give.
+/// The result of `navigator.credentials.create` in a browser: the bytes that the response's methods and members return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationResponse {
     /// `getPublicKey()`: a SubjectPublicKeyInfo.
@@ -77,8 +77,8 @@ pub struct RegistrationResponse {
 }
 
 impl Passkey {
-    /// Checks a registration that was asked for with that challenge. Nothing attests the authenticator: an operator compares the key's id
-    /// with what the person sees, and confirms it.
+    /// Checks a registration for that challenge. The authenticator is not attested: an operator compares the key's id
+    /// with the one that the person sees, and confirms it.
     pub fn register(
         response: &RegistrationResponse,
         relying_party: &RelyingParty,

@@ -1,4 +1,4 @@
-//! Comparing what was signed with what is known, leaf by leaf.
+//! Compares a signed statement with the expected one, leaf by leaf.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,36 +13,36 @@ use crate::members::{ShapeError, instant};
 use crate::names::{PersonId, Role};
 use crate::timestamp::Timestamp;
 
-/// How far a decider's clock may be ahead: a minute. Nothing is allowed on an expiry.
+/// The greatest lead of a decider's clock: a minute. There is no tolerance for an expiry.
 pub const CLOCK_SKEW_MS: i64 = 60_000;
 
-/// Where a request says when it was made: the earliest moment at which a decision about it can have been made.
+/// The member of a request with the time at which it was made: no decision about it can be earlier.
 pub const REQUESTED_AT: [&str; 2] = ["context", "requestedAt"];
 
-/// Where a request says when it lapses: the latest moment until which a decision about it may stand.
+/// The member of a request with the time at which it lapses: no decision about it may be valid for longer.
 pub const LAPSES_AT: [&str; 2] = ["context", "lapsesAt"];
 
-/// What is known about a decision before its statement is looked at. Nothing in here comes from the statement.
+/// The expected content of a decision. None of it comes from the statement itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected<'a> {
-    /// What it has to be about, compared in every part.
+    /// The expected matter, compared in every part.
     pub matter: &'a Matter,
-    /// The time by which it is judged: it was made by then, has not expired by then, and what is known of keys and people
-    /// is what was known by then.
+    /// The time by which the decision is judged: it was made before, has not expired, and the keys and people are those
+    /// known at this time.
     pub at: Timestamp,
     /// The earliest moment at which it can have been made.
     pub decided_from: Option<Timestamp>,
-    /// The latest moment until which it may stand.
+    /// The latest allowed expiry of the decision.
     pub expires_by: Option<Timestamp>,
-    /// Which decision, where only one will do.
+    /// The expected decision, where only one is accepted.
     pub decision: Option<Decision>,
-    /// Which reason.
+    /// The expected reason.
     pub reason: Stated,
-    /// Whose decision, where only one person's will do.
+    /// The expected decider, where only one person is accepted.
     pub decider: Option<&'a PersonId>,
     /// In which role, where only one will do.
     pub role: Option<&'a Role>,
-    /// Which nonce, where it was handed out.
+    /// The expected nonce, where the caller issued one.
     pub nonce: Option<Nonce>,
 }
 
@@ -62,8 +62,8 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// The same, made while the request was open: not before it was made, and not to stand after it lapses, as far as the
-    /// request says. Requests of earlier versions do not say.
+    /// The same expectation for a decision made while the request was open: not before it was made, and not valid after
+    /// it lapses, as far as the request states these times. Requests of earlier versions do not.
     pub fn open_for(self, request: &Json) -> Result<Self, ShapeError> {
         Ok(Self {
             decided_from: instant_of(request, REQUESTED_AT)?.or(self.decided_from),
@@ -73,13 +73,13 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// Something was signed, and something else is expected.
+/// A signed value that differs from the expected one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{signed}` was signed, and `{expected}` is expected")]
 pub struct Differs {
-    /// What the statement says, escaped and cut.
+    /// The signed value, escaped and shortened.
     pub signed: String,
-    /// What is expected, escaped and cut.
+    /// The expected value, escaped and shortened.
     pub expected: String,
 }
 
@@ -102,7 +102,7 @@ pub enum Mismatch {
     /// Other code asked.
     #[error("digest of the component: {0}")]
     Component(Differs),
-    /// Something else was to be done.
+    /// Another action.
     #[error("capability: {0}")]
     Capability(Differs),
     /// It was to be done to something else.
@@ -117,7 +117,7 @@ pub enum Mismatch {
     /// Another policy asked.
     #[error("digest of the policy: {0}")]
     Policy(Differs),
-    /// The other decision.
+    /// Another decision.
     #[error("decision: {0}")]
     Decision(Differs),
     /// Another reason.
@@ -129,10 +129,10 @@ pub enum Mismatch {
     /// In another role.
     #[error("role: {0}")]
     Role(Differs),
-    /// Made too early, or in the future.
+    /// Decided too early, or in the future.
     #[error("time of the decision: {0}")]
     DecidedAt(Differs),
-    /// No longer in force, or in force for too long.
+    /// Expired, or valid for too long.
     #[error("expiry of the decision: {0}")]
     ExpiresAt(Differs),
     /// Another nonce.
@@ -141,7 +141,7 @@ pub enum Mismatch {
 }
 
 impl DecisionStatement {
-    /// Compares every leaf with what is known.
+    /// Compares every leaf with the expectation.
     pub fn check(&self, expected: &Expected<'_>) -> Result<(), Mismatch> {
         self.matter.check(expected.matter)?;
         if let Some(decision) = &expected.decision {
@@ -193,7 +193,7 @@ impl DecisionStatement {
 }
 
 impl Matter {
-    /// Compares every part with what is known.
+    /// Compares every part with the expectation.
     pub fn check(&self, expected: &Matter) -> Result<(), Mismatch> {
         same(&self.request, &expected.request, Mismatch::Request)?;
         same(&self.request_id, &expected.request_id, Mismatch::RequestId)?;
@@ -212,7 +212,7 @@ impl Matter {
     }
 }
 
-/// An instant of a request; none where it does not say.
+/// An instant of a request; `None` where the request does not have it.
 fn instant_of(request: &Json, path: [&'static str; 2]) -> Result<Option<Timestamp>, ShapeError> {
     request.pointer(path).map(|json| instant(path[1], json)).transpose()
 }

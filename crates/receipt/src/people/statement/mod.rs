@@ -1,8 +1,8 @@
 //! The decision statement: what a person signs.
 //!
-//! An in-toto Statement v1 whose subject is the request. Everything that the decision depends on stands in the signed bytes,
-//! and nothing outside them counts. In-toto lets readers ignore members that they do not know; this predicate does not: one
-//! that is unknown, missing or repeated is an error, and a statement has one spelling, its canonical one.
+//! An in-toto Statement v1 whose subject is the request. The signed bytes contain everything that the decision depends
+//! on; nothing outside them counts. In-toto lets readers ignore unknown members. This predicate does not: a member that
+//! is unknown, missing or repeated is an error, and a statement has one spelling, its canonical one.
 
 mod check;
 mod sign;
@@ -30,19 +30,19 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The in-toto statement, version 1.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
-/// What kind of statement it is. This names a type and is never fetched; a `urn:` claims no domain.
+/// The statement's predicate type. It names a type and is never fetched; a `urn:` claims no domain.
 pub const PREDICATE_TYPE: &str = "urn:permission-protocol:decision:v1";
 
-/// The longest resource, in bytes: sixteen times what a workflow may name unless its operator says otherwise.
+/// The longest resource, in bytes: sixteen times the default limit of a workflow's resources.
 pub const MAX_RESOURCE_LEN: usize = 16 * 1024;
 
 /// The longest reason of a decider, in bytes: some 600 words.
 pub const MAX_REASON_LEN: usize = 4 * 1024;
 
-/// How long a break-glass decision may stand: 15 minutes.
+/// The longest validity of a break-glass decision, in milliseconds: 15 minutes.
 pub const BREAK_GLASS_MS: i64 = 15 * 60 * 1000;
 
-/// What is decided about: one request, and what was known of it when it was shown.
+/// The subject of a decision: one request, and the view and policy under which it was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matter {
     /// The digest of the request, as [`request_digest`](crate::request_digest) computes it.
@@ -51,7 +51,7 @@ pub struct Matter {
     pub request_id: String,
     /// The tenant whose workflow asks.
     pub tenant: String,
-    /// Which run of it.
+    /// The instance that asks.
     pub instance: String,
     /// The SHA-256 of the code that asks.
     pub component: Digest,
@@ -120,7 +120,7 @@ impl FromStr for Nonce {
 }
 
 impl Matter {
-    /// What a request of an execute lane is about: its members, its digest, and what was shown under which policy.
+    /// Reads the matter of an execute lane's request: its members, its digest, the view that was shown and the policy.
     pub fn of(request: &Json, view: Digest, policy: Digest) -> Result<Self, ShapeError> {
         text::matter_of(request, view, policy)
     }
@@ -135,7 +135,7 @@ impl DecisionStatement {
         Self::parse(core::str::from_utf8(payload.bytes()).map_err(|_| StatementError::NotUtf8)?)
     }
 
-    /// Reads a statement's text. Says nothing about who signed it.
+    /// Reads a statement's text. Does not verify a signature.
     pub fn parse(text: &str) -> Result<Self, StatementError> {
         text::parse(text)
     }
@@ -145,7 +145,7 @@ impl DecisionStatement {
         text::write(self).canonical()
     }
 
-    /// What a shape cannot say: bounds, times, and the rules of the break-glass role.
+    /// Checks the rules that the shape does not: bounds, times, and the break-glass role.
     pub fn validate(&self) -> Result<(), StatementError> {
         text::check_bounds(self)?;
         let standing_ms = self.expires_at.as_millis() - self.decided_at.as_millis();
@@ -165,7 +165,7 @@ impl DecisionStatement {
     }
 }
 
-/// Why a text is no decision statement.
+/// Why a text is not a decision statement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatementError {
@@ -190,7 +190,7 @@ pub enum StatementError {
     /// The subject and the predicate are about different requests.
     #[error("the subject's name is not the predicate's requestId")]
     Subject,
-    /// It says the right things in other bytes.
+    /// The content is valid but the bytes are not canonical.
     #[error("the statement is not in its canonical form")]
     NotCanonical,
     /// It ends before it begins.

@@ -16,8 +16,8 @@ use crate::people::signature::{RawSignature, pae};
 
 /// A person's key: in an agent, in a file, on a token.
 ///
-/// Not the issuer's [`Signer`](crate::Signer). That one signs 32-byte digests of receipts, this one whole messages that begin
-/// with `DSSEv1`: no signature of the one can be taken for one of the other.
+/// Not the issuer's [`Signer`](crate::Signer): that one signs 32-byte digests of receipts, this one whole messages that
+/// begin with `DSSEv1`, so no signature of one kind is valid as the other.
 pub trait StatementSigner {
     /// The key that its signatures verify under.
     fn public_key(&self) -> PublicKey;
@@ -26,7 +26,7 @@ pub trait StatementSigner {
     fn sign(&self, message: &[u8]) -> Result<RawSignature, SignError>;
 }
 
-/// Signs a decision. What comes out has been verified and read again; if anything fails there is no envelope.
+/// Signs a decision. The returned envelope has been verified and read again; on any failure there is no envelope.
 pub fn sign_decision(
     statement: &DecisionStatement,
     signer: &dyn StatementSigner,
@@ -45,8 +45,8 @@ pub fn sign_decision(
 }
 
 impl Envelope {
-    /// The envelope of a decision that a passkey signed: the statement as it was asked about, and the browser's answer. Nothing of it is
-    /// checked here.
+    /// The envelope of a decision that a passkey signed: the statement as the page showed it, and the browser's
+    /// response. This function does not verify it.
     pub fn asserted(statement: &str, key: KeyId, response: AssertionResponse) -> Result<Self, EnvelopeError> {
         let signature = EnvelopeSignature { key_id: format!("{key}"), signature: response.into() };
         Self::new(PAYLOAD_TYPE, statement.as_bytes(), vec![signature])
@@ -63,7 +63,7 @@ pub enum SignDecisionError {
     /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The signer's signature is none.
+    /// The signer returned an invalid signature.
     #[error("the signer's signature was discarded: {0}")]
     Envelope(#[from] EnvelopeError),
 }

@@ -92,7 +92,7 @@ pub(super) fn parse(text: &str) -> Result<DecisionStatement, StatementError> {
     Ok(statement)
 }
 
-/// The one subject: its name and its one digest.
+/// The statement's one subject: its name and its one digest.
 fn read_subject(top: Members<'_>) -> Result<(&str, Digest), ShapeError> {
     let [subject] = top.array("subject")? else {
         return Err(ShapeError::new("subject", "is not exactly one"));
@@ -132,7 +132,7 @@ fn read_predicate(predicate: Members<'_>, request: Digest) -> Result<DecisionSta
     })
 }
 
-/// What reading checks of every text and instant, for a statement that was put together here.
+/// Checks the bounds of every text and instant, as reading does, for a statement that was built in memory.
 pub(super) fn check_bounds(statement: &DecisionStatement) -> Result<(), ShapeError> {
     let matter = &statement.matter;
     let texts = [
