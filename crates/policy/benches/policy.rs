@@ -1,4 +1,4 @@
-//! What a ruling costs. Run with `cargo bench -p policy`, and with `--features cedar` for Cedar too.
+//! The cost of a ruling. Run with `cargo bench -p policy`, and with `--features cedar` for Cedar too.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark of something broken is none")]
 
@@ -14,7 +14,7 @@ fn main() {
     divan::main();
 }
 
-/// A policy of so many rules, of which the last matches.
+/// A policy of `count` rules, of which the last matches.
 fn rules(count: usize) -> String {
     let rule = |index| {
         let (tenant, then) =
@@ -60,7 +60,7 @@ mod cedar {
     use super::*;
     use policy::Cedar;
 
-    /// A policy of so many rules, of which the last permits with two approvals.
+    /// A policy of `count` rules, of which the last permits with two approvals.
     fn policies(count: usize) -> String {
         let policy = |index| {
             let tenant = if index + 1 == count { "acme".to_owned() } else { format!("t{index}") };

@@ -3,8 +3,8 @@
 use crate::{Ask, Pattern, RuleId};
 use workflow::TenantId;
 
-/// What one rule wants. It is there to be compared with what exists: a rule that no one can satisfy, or that is for nothing here, is
-/// probably a mistake.
+/// What one rule requires, to compare with the existing people and capabilities: a rule that no person can satisfy, or
+/// that matches no capability, is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
     /// The rule. None where it follows from several together.
@@ -19,7 +19,7 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Whether it can be about an action of this capability.
+    /// Whether the rule can match an action of this capability.
     #[must_use]
     pub fn fits(&self, capability: &str) -> bool {
         self.capabilities.is_empty() || self.capabilities.iter().any(|pattern| pattern.fits(capability))

@@ -8,7 +8,7 @@ use workflow::{Clipped, InvalidId, Quoted};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{problem}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct PolicyError {
-    /// The line, from 1; none where it is the whole text.
+    /// The line, from 1; `None` for the whole text.
     pub line: Option<usize>,
     /// The fault.
     pub problem: Problem,
@@ -17,10 +17,10 @@ pub struct PolicyError {
 /// The fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Too much of it.
+    /// The text is longer than this many bytes allow.
     #[error("the text has {0} bytes; a policy has at most {MOST_TEXT}")]
     TooLong(usize),
-    /// A refusal that says more than a receipt commits to.
+    /// A denial's message is longer than a receipt commits to.
     #[error("the message has {0} bytes; a receipt commits to at most {MOST_MESSAGE}")]
     LongMessage(usize),
     /// Not TOML, or not Cedar.
@@ -36,12 +36,12 @@ pub enum Problem {
     UnknownKey {
         /// The key.
         key: String,
-        /// Where it stands.
+        /// The place of the fault.
         place: &'static str,
         /// The name that was probably meant.
         known: Suggestion,
     },
-    /// A word that means nothing there.
+    /// An unknown word.
     #[error("{key} cannot be {}; {known}", Quoted(word))]
     UnknownWord {
         /// The key.
@@ -64,11 +64,11 @@ pub enum Problem {
     /// A key that has to be there.
     #[error("{place} needs {key}, such as {example}")]
     Missing {
-        /// What it is missing in.
+        /// The place that lacks it.
         place: &'static str,
         /// The key.
         key: &'static str,
-        /// What could be written.
+        /// An example of a valid value.
         example: &'static str,
     },
     /// A name that cannot be.
@@ -98,7 +98,7 @@ pub enum Problem {
         /// The pattern.
         pattern: String,
     },
-    /// Nothing where something is expected.
+    /// An empty value.
     #[error("{key} is empty: write what it has to be, or leave it out where it may be anything")]
     Empty {
         /// The key.
@@ -111,7 +111,7 @@ pub enum Problem {
     Misplaced {
         /// The key.
         key: &'static str,
-        /// What it goes with.
+        /// The answer that the key belongs to.
         goes_with: Says,
         /// The value found.
         says: Says,
@@ -119,9 +119,9 @@ pub enum Problem {
     /// Two matchers that no action fits both of.
     #[error("no action can fit both {one} and {other}: this rule never matches")]
     Contradiction {
-        /// The one.
+        /// The first.
         one: String,
-        /// The other.
+        /// The second.
         other: String,
     },
     /// More rules than a person reads.
@@ -138,25 +138,25 @@ pub enum Problem {
         /// The line of the first.
         first: usize,
     },
-    /// An annotation of a Cedar policy that goes with the other effect.
+    /// An annotation of a Cedar policy that belongs to the other effect.
     #[error("{key} goes with a {}: move it there or remove it", if *goes_with == Says::Deny { "forbid" } else { "permit" })]
     Annotation {
         /// The annotation.
         key: &'static str,
-        /// What it goes with: a permit says allow, a forbid says deny.
+        /// The effect that it belongs to: a permit says allow, a forbid says deny.
         goes_with: Says,
     },
-    /// What Cedar's validator, or this crate's bounds on Cedar, do not accept.
+    /// Refused by Cedar's validator, or by this crate's bounds on Cedar.
     #[error("{subject}: {}", Clipped(message))]
     Cedar {
-        /// Which policy.
+        /// The policy.
         subject: String,
         /// The fault.
         message: String,
     },
 }
 
-/// What was probably meant, or all that could be.
+/// The word that was probably meant, or all words that are valid there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     nearest: Option<&'static str>,
@@ -164,7 +164,7 @@ pub struct Suggestion {
 }
 
 impl Suggestion {
-    /// What in `known` is most like `word`, if anything is.
+    /// The word in `known` that is most similar to `word`, if any is.
     #[must_use]
     pub fn of(word: &str, known: &'static [&'static str]) -> Self {
         // A longer word is not a mistyped key.
@@ -184,12 +184,12 @@ impl fmt::Display for Suggestion {
     }
 }
 
-/// Something in a policy that is allowed and probably not meant.
+/// A part of a policy that is valid and probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The line, from 1.
     pub line: usize,
-    /// What it is.
+    /// The warning's text.
     pub message: String,
 }
 
@@ -199,7 +199,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Where the lines of a text begin.
+/// The offsets of a text's lines.
 pub(crate) struct Lines(Vec<usize>);
 
 impl Lines {

@@ -1,10 +1,10 @@
-//! Why a ruling is what it is.
+//! The explanation of a ruling.
 
 use crate::{RuleId, Ruling, Says};
 use std::fmt;
 use workflow::Quoted;
 
-/// A ruling, and what became of each rule.
+/// A ruling, and the part of each rule in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// The ruling: what [`crate::Policy::rule`] answers to the same question.
@@ -27,14 +27,14 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// A rule, and what became of it.
+/// A rule, and its part in the ruling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Considered {
-    /// Which rule.
+    /// The rule.
     pub rule: RuleId,
     /// Its line in the text, from 1. None: the default, where the text does not mention it.
     pub line: Option<usize>,
-    /// What it would have the answer be. In Cedar, `permit` says allow and `forbid` says deny.
+    /// The rule's answer. In Cedar, `permit` says allow and `forbid` says deny.
     pub says: Says,
     /// Its fate.
     pub fate: Fate,
@@ -47,7 +47,7 @@ pub enum Fate {
     Decides,
     /// It matches, and another rule goes before it.
     Overruled(RuleId),
-    /// Whether it holds depends on approvals that are not there yet.
+    /// Whether it holds depends on missing approvals.
     Waits,
     /// It does not match. This is the first thing that does not fit.
     Fails(Mismatch),
@@ -67,11 +67,11 @@ impl fmt::Display for Fate {
 /// The mismatch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
-    /// A matcher: what the rule wants, and what is asked about. Both are ready to be shown.
+    /// A matcher: the value that the rule requires, and the value of the question. Both are escaped for display.
     Matcher {
         /// The key in the rule.
         key: &'static str,
-        /// The value that the rule wants.
+        /// The value that the rule requires.
         wanted: String,
         /// The value of the question.
         found: String,

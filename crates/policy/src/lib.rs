@@ -1,9 +1,9 @@
 //! Policies: a question about one action in, a ruling out.
 //!
-//! Before a risky action a policy is asked whether it may go ahead, has to be approved by people first, or may not happen at all.
-//! The [`Question`] holds what the host measured, and nothing that a workflow says about itself; the [`Ruling`] holds the answer and
-//! the rules that led to it. The same question is asked twice: when the action is requested, without any approval, and when its
-//! receipt is spent, with the approvals that were verified by then.
+//! A policy decides whether a risky action is allowed, needs people's approval first, or is denied. The [`Question`]
+//! has the facts that the host measured, and none of the workflow's claims; the [`Ruling`] has the answer and the rules
+//! that led to it. The same question is asked twice: when the action is requested, without any approval, and when its
+//! receipt is spent, with the approvals that have been verified.
 //!
 //! ```
 //! use policy::{Answer, Component, Environment, Novelty, Policy, Question, Toml};
@@ -39,13 +39,13 @@
 //!
 //! Both engines are held to these by one test suite.
 //!
-//! 1. *Pure.* The ruling depends on the policy's text and the question: no clock, no IO, no state.
-//! 2. *Monotone.* An approval more never turns `allow` into anything else, and never turns `ask` into `deny`.
-//! 3. *What is asked for is what is enough.* An `ask` becomes `allow` exactly when one of its quorums is met.
-//! 4. *People are counted, not entries.* The order of approvals does not matter; one person twice is one person; who lacks the role
-//!    does not count for it.
+//! 1. *Pure.* The ruling depends only on the policy's text and the question: no clock, no IO, no state.
+//! 2. *Monotone.* An additional approval never turns `allow` into another answer, and never turns `ask` into `deny`.
+//! 3. *Sufficient.* An `ask` becomes `allow` exactly when one of its quorums is met.
+//! 4. *People are counted, not entries.* The order of approvals does not matter, one person twice is one person, and a
+//!    person counts only for the roles that the person has.
 //! 5. *Deny wins.* No rule overrules one that denies.
-//! 6. *Nothing is guessed.* A text that is not understood in full is no policy. A policy that fails at a question denies.
+//! 6. *No guessing.* A text that is not understood in full is refused. A policy whose evaluation fails denies.
 
 #[cfg(feature = "cedar")]
 mod cedar;
@@ -82,7 +82,7 @@ use std::collections::BTreeSet;
 /// The longest text of a policy, in bytes. A thousand rules take a tenth of it.
 pub const MOST_TEXT: usize = 1 << 20;
 
-/// The longest message of a denial, in bytes: it stands in a receipt as the reason.
+/// The longest message of a denial, in bytes: the receipt has it as the reason.
 pub const MOST_MESSAGE: usize = receipt::MAX_REASON_LEN;
 
 /// A policy: it decides whether an action may go ahead.
@@ -90,22 +90,22 @@ pub trait Policy: Send + Sync {
     /// Answers the question.
     fn rule(&self, question: &Question<'_>) -> Ruling;
 
-    /// Answers the question, and says of each rule why it did or did not decide.
+    /// Answers the question, with each rule's part in the answer.
     fn explain(&self, question: &Question<'_>) -> Explanation;
 
     /// SHA-256 of the policy's exact text.
     fn digest(&self) -> Digest;
 
-    /// What stands in a receipt as the policy's version: the engine, and the first 16 hexadecimal digits of the text's digest.
+    /// The policy version that receipts have: the engine, and the first 16 hexadecimal digits of the text's digest.
     fn version(&self) -> String;
 
-    /// Every role that the policy asks for, so that a role without holders can be reported.
+    /// Every role that the policy asks for, so that roles without holders can be reported.
     fn roles(&self) -> BTreeSet<Role>;
 
-    /// What its rules want of the place where it governs, so that what cannot be met there can be reported.
+    /// The requirements of its rules, so that those that cannot be met can be reported.
     fn demands(&self) -> Vec<Demand>;
 
-    /// What in the text is allowed and probably not meant.
+    /// Parts of the text that are valid and probably mistakes.
     fn warnings(&self) -> &[Warning];
 }
 

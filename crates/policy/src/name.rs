@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use workflow::Quoted;
 
-/// A text that is not a name of the kind asked for.
+/// A text that is not a name of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not a {kind}: {rule}", Quoted(text))]
 pub struct InvalidName {
@@ -82,7 +82,7 @@ impl RuleId {
     }
 }
 
-/// A role as a policy names it. "anyone" is no role: every decider is meant.
+/// A role in a policy. "anyone" is not a role: it means every decider.
 pub(crate) fn role(text: &str) -> Result<Role, InvalidName> {
     let rule = "1 to 64 characters of a-z 0-9 . _ -, the first a letter or a digit, and not \"anyone\"";
     let invalid = || InvalidName { kind: "role", text: text.chars().take(128).collect(), rule };

@@ -25,7 +25,7 @@ impl Pattern {
         if stem.contains('*') { Err(StarInside) } else { Ok(pattern(stem.to_owned())) }
     }
 
-    /// What stands before the star, or the whole.
+    /// The text before the star, or the whole text without one.
     pub(crate) fn stem(&self) -> &str {
         let (Self::Exact(stem) | Self::Beginning(stem)) = self;
         stem
@@ -38,7 +38,7 @@ impl Pattern {
         }
     }
 
-    /// Whether every text that fits the other fits this one.
+    /// Whether this pattern matches every text that the other matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match self {
             Self::Exact(_) => self == other,

@@ -7,10 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 use workflow::{ActorId, TenantId};
 
-/// One action, as the host knows it, and who has approved it so far.
+/// One action as the host measured it, and the people who have approved it so far.
 ///
-/// The workflow chose the capability, the resource and the artifact, and they are what it will act on. Nothing that it only says, its
-/// reason or its evidence, is in here.
+/// The workflow chose the capability, the resource and the artifact, and it will act on exactly these. Its mere claims,
+/// the reason and the evidence, are not part of the question.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The tenant whose workflow asks.
@@ -19,9 +19,9 @@ pub struct Question<'a> {
     pub actor: &'a ActorId,
     /// The capability, a dotted name.
     pub capability: &'a str,
-    /// What it is done to, exactly as the capability will act on it. Policies normalise nothing.
+    /// The resource, exactly as the capability will act on it. Policies normalise nothing.
     pub resource: &'a str,
-    /// Where it would act.
+    /// The environment in which it would act.
     pub environment: Environment,
     /// The bytes that it is about.
     pub artifact: Option<Artifact>,
@@ -51,7 +51,7 @@ pub struct Component {
     pub novelty: Novelty,
 }
 
-/// Whether something is known: people approved it, and their approval counts now. The host judges that.
+/// Whether code or bytes are known: people approved them, and that approval counts now. The host judges that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Novelty {
@@ -62,7 +62,7 @@ pub enum Novelty {
 }
 
 impl Novelty {
-    /// How a policy spells it.
+    /// The spelling in a policy.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl fmt::Display for Novelty {
     }
 }
 
-/// Where an action takes effect. The vocabulary of the receipt format.
+/// The environment of an action. The vocabulary of the receipt format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
@@ -91,7 +91,7 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// All of them.
+    /// Every environment.
     pub const ALL: [Self; 3] = [Self::Development, Self::Staging, Self::Production];
 
     /// The spelling in a receipt and in a policy.

@@ -9,14 +9,14 @@ use std::fmt;
 use std::time::Duration;
 use workflow::Quoted;
 
-/// An answer, and what led to it.
+/// An answer, and the rules that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruling {
     /// The answer.
     pub answer: Answer,
     /// The rules that determine it, in the order of the text. `default` where no rule matches.
     pub rules: Vec<RuleId>,
-    /// Why not, in the policy's words. With a denial only.
+    /// The reason of a denial, in the policy's words. `None` for other answers.
     pub message: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Ruling {
 pub enum Answer {
     /// It may.
     Allow,
-    /// It may when enough people have approved it, and they have not yet.
+    /// It may when enough people have approved it, which is not the case yet.
     Ask(Ask),
     /// It may not, and no approval changes that.
     Deny,
@@ -75,10 +75,10 @@ pub enum Says {
 }
 
 impl Says {
-    /// All of them.
+    /// Every answer.
     pub const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Deny];
 
-    /// How a policy spells it.
+    /// The spelling in a policy.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,20 +95,21 @@ impl fmt::Display for Says {
     }
 }
 
-/// The approvals that are asked for. They are all that is needed, not only what is still missing, so they stay the same while approvals come in.
+/// The approvals that are asked for: all that are needed, not only the missing ones, so that they stay the same while
+/// approvals arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// What is enough: any one of these. Never empty.
+    /// Sufficient: any one of these. Never empty.
     pub quorums: Vec<Quorum>,
-    /// How many people's refusals end the request.
+    /// The number of people whose refusals end the request.
     pub denials: u32,
-    /// How long the request waits.
+    /// The time for which the request waits.
     pub expires: Duration,
-    /// Which keys count. The host leaves approvals by others out before it asks a policy.
+    /// The class of keys that count. The host leaves out approvals by other keys before it asks a policy.
     pub keys: KeyClass,
 }
 
-/// Which keys an approval counts with. Each class is in the one before it.
+/// The class of keys whose approvals count. Each class is a subset of the one before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyClass {
     /// Any key of a decider.
@@ -121,7 +122,7 @@ pub enum KeyClass {
 }
 
 impl KeyClass {
-    /// All of them, by how a policy spells them.
+    /// Every class, with its spelling in a policy.
     pub const NAMES: [(&'static str, Self); 3] =
         [("any", Self::Any), ("passkey", Self::Passkey), ("device-bound", Self::DeviceBound)];
 
@@ -133,16 +134,16 @@ impl KeyClass {
 }
 
 impl Ask {
-    /// How many refusals end a request where the policy does not say.
+    /// The default number of refusals that end a request.
     pub const DENIALS: u32 = 1;
-    /// How long a request waits where the policy does not say.
+    /// The default time for which a request waits.
     pub const EXPIRES: Duration = Duration::from_secs(24 * 60 * 60);
     /// The longest that a request waits: a year, as long as Cloudflare's longest sleep.
     pub const LONGEST: Duration = value::LONGEST;
-    /// The most people that can be asked for: a receipt commits to no more decisions than these.
+    /// The most people that can be asked for: the number of decisions that a receipt commits to.
     pub const MOST: u32 = receipt::MAX_APPROVALS as u32;
 
-    /// One approval, by anyone.
+    /// One approval by any decider.
     #[must_use]
     pub fn one() -> Self {
         let need = Need { role: None, approvals: 1 };
@@ -154,7 +155,7 @@ impl Ask {
         }
     }
 
-    /// Whether a receipt can commit to the decisions of all people who are asked, whichever way they decide.
+    /// Whether a receipt can commit to the decisions of all people who are asked, whether they approve or refuse.
     ///
     /// # Errors
     /// When it asks for more people than [`Ask::MOST`], in one quorum or to refuse.
@@ -168,7 +169,7 @@ impl Ask {
         }
     }
 
-    /// Whether these approvals are enough.
+    /// Whether these approvals are sufficient.
     #[must_use]
     pub fn met_by(&self, approvals: &[Approver]) -> bool {
         let tally = Tally::of(approvals);
@@ -176,7 +177,7 @@ impl Ask {
         self.quorums.iter().any(|quorum| quorum.needs.iter().all(met))
     }
 
-    /// Every role that is asked for by its name.
+    /// Every role that is named.
     pub fn roles(&self) -> impl Iterator<Item = &Role> {
         self.quorums.iter().flat_map(|quorum| &quorum.needs).filter_map(|need| need.role.as_ref())
     }
@@ -210,10 +211,10 @@ impl fmt::Display for Ask {
     }
 }
 
-/// Approvals that are enough together: all of the needs. Never empty.
+/// Approvals that are sufficient together: all of the needs. Never empty.
 ///
-/// The needs are counted each for itself, so a person with two roles counts for both. Where different people are wanted, a need without
-/// a role says how many in all.
+/// The needs are counted separately, so a person with two roles counts for both. Where different people are required, a
+/// need without a role has the total.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quorum {
     /// The approvals that are needed.
@@ -221,7 +222,7 @@ pub struct Quorum {
 }
 
 impl Quorum {
-    /// How many different people it can take: it may be that no person has two of the roles.
+    /// The greatest number of different people that it can take: perhaps no person has two of the roles.
     #[must_use]
     pub fn people(&self) -> u32 {
         let count = |anyone: bool| {
@@ -232,7 +233,7 @@ impl Quorum {
     }
 }
 
-/// More people are asked for than a receipt can commit to.
+/// The policy asks for more people than a receipt can commit to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the policy asks for {people} people ({asked}), and a receipt commits to the decisions of {most} at most: it has to ask for fewer",
@@ -252,12 +253,12 @@ impl fmt::Display for Quorum {
     }
 }
 
-/// So many different people with a role.
+/// A number of different people with a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// The role. None: anyone who may decide about this tenant's requests.
+    /// The role. `None`: any decider of this tenant's requests.
     pub role: Option<Role>,
-    /// How many people. At least 1.
+    /// The number of people. At least 1.
     pub approvals: u32,
 }
 

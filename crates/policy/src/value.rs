@@ -1,4 +1,4 @@
-//! How sizes and durations are written. Sizes are spelled as in the host's settings.
+//! The spelling of sizes and durations. Sizes are spelled as in the host's settings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub enum InvalidValue {
     /// Not a duration.
     #[error("a duration is expected: a whole number with s, m, h or d, such as \"15m\" or \"24h\"")]
     NotADuration,
-    /// Not so many people.
+    /// Outside the allowed number of people.
     #[error("a whole number from {0} to {1} is expected")]
     NotACount(u32, u32),
     /// A duration of nothing, or of more than is kept.
@@ -27,10 +27,10 @@ pub enum InvalidValue {
 /// The longest duration that a policy may name: a year, as long as Cloudflare's longest sleep.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
-/// What 1 024 of the one before are called.
+/// The units of size, each with the power of two that it stands for.
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
-/// What each unit of time has in seconds, the longest first.
+/// The units of time in seconds, the longest first.
 const TIMES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// Reads a size as people write it.
@@ -72,7 +72,8 @@ pub fn show_duration(duration: Duration) -> String {
     TIMES.iter().find_map(fits).unwrap_or_else(|| format!("{seconds}s"))
 }
 
-/// A text of digits alone: its number, or none where that is too large.
+/// The number that a text of digits spells: `Some(None)` where it is too large, `None` where the text has other
+/// characters.
 pub(crate) fn whole(text: &str) -> Option<Option<u64>> {
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok())

@@ -4,7 +4,8 @@ use crate::strategies;
 use policy::{Cedar, Policy, Ruling, Says, Toml};
 use proptest::prelude::*;
 
-/// Whether two rulings say the same. In Cedar every rule that denies is named, in TOML the first; and there the default has a name.
+/// Whether two rulings agree. In Cedar every rule that denies is named, in TOML the first; and in Cedar the default has
+/// a name.
 fn agree(toml: &Ruling, cedar: &Ruling) -> bool {
     let (one, other) = (toml.rules.first().map(AsRef::as_ref), cedar.rules.first().map(AsRef::as_ref));
     let named = one == other || (one, other) == (Some("default"), Some("otherwise"));

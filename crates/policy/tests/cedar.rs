@@ -1,4 +1,4 @@
-//! What policies in Cedar mean.
+//! The meaning of policies in Cedar.
 
 use crate::common::{Asked, artifact, asked, rules};
 use policy::{Cedar, Novelty, Policy};

@@ -1,4 +1,4 @@
-//! Why a ruling is what it is.
+//! Explanations of rulings.
 
 use crate::common::{asked, toml};
 use policy::Policy;

@@ -1,4 +1,4 @@
-//! What holds of every policy, whichever engine it is for.
+//! Laws that hold for every policy, in both engines.
 
 use crate::common::Asked;
 use crate::strategies;
@@ -26,7 +26,7 @@ const CEDAR: Engine = Engine {
     freeze: "\n@id(\"frozen\") forbid (principal, action, resource);\n",
 };
 
-/// All laws, of one policy and one question, with these approvals and one more.
+/// Checks all laws for one policy and one question, with these approvals and one more.
 fn holds(engine: &Engine, text: &str, asked: &Asked, people: &[Approver], more: &Approver) {
     let parse = |text: &str| (engine.parse)(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let policy = parse(text);
@@ -138,7 +138,8 @@ proptest! {
         people in strategies::people(),
         more in strategies::person(),
     ) {
-        // What could take back with an approval what it allows without is refused when it is read, and so is too much to try.
+        // A text in which an approval could take away what is allowed is refused, and so is one with too many
+        // combinations.
         if policy::Cedar::parse(&text).is_ok() {
             holds(&CEDAR, &text, &asked, &people, &more);
         }

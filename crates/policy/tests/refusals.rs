@@ -190,7 +190,7 @@ fn a_message_is_no_longer_than_a_receipt_commits_to() {
     assert_eq!(denying(policy::MOST_MESSAGE + 1), Err(expected.to_owned()));
 }
 
-/// An embedding program may have a policy of its own, and Cedar adds up what several conditions ask for.
+/// An embedding program may have a policy of its own, and Cedar adds up the approvals of several conditions.
 #[test]
 fn an_answer_asks_for_no_more_people_than_a_receipt_commits_to() {
     let need =

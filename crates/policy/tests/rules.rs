@@ -1,4 +1,4 @@
-//! What rules in TOML mean.
+//! The meaning of rules in TOML.
 
 use crate::common::{artifact, asked, rules, toml};
 use policy::{Environment, Novelty, Policy, ask_one};
@@ -43,7 +43,7 @@ fn the_first_rule_that_matches_decides() {
     assert_eq!(roles, ["release"]);
 }
 
-/// What `pp-host policy check` compares with the people and the capabilities that there are.
+/// The demands that `pp-host policy check` compares with the existing people and capabilities.
 #[test]
 fn a_policy_says_what_it_wants_of_the_place_where_it_governs() {
     let policy = toml(

@@ -1,4 +1,4 @@
-//! A key, wherever it lives.
+//! A decider's key, in a file or in an agent.
 
 use crate::agent::{AgentError, AgentKey};
 use crate::file::KeyFile;
@@ -13,7 +13,7 @@ pub enum DeciderKey {
     Agent(AgentKey),
 }
 
-/// Nothing was signed.
+/// Signing failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {

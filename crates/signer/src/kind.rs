@@ -1,4 +1,4 @@
-//! Kinds of keys: the one that signs here, and those that can be named when they are refused.
+//! Kinds of keys: the one that can sign, and those that errors name.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use pkcs8::ObjectIdentifier;
 
 use crate::printable::printable;
 
-/// What kind of key something is.
+/// The kind of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -28,7 +28,7 @@ pub enum Kind {
     X25519,
     /// An OpenSSH certificate of a key.
     Certificate,
-    /// Something else, by the name it gives itself.
+    /// Another kind, by the name in the key.
     Other(String),
 }
 
@@ -36,7 +36,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key is {kind}, {}", self.advice())]
 pub struct Unsupported {
-    /// Which kind it is.
+    /// The kind.
     pub kind: Kind,
 }
 

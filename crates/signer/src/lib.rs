@@ -1,8 +1,8 @@
-//! Where an approver's key lives, and how it signs.
+//! An approver's key: where it is, and how it signs.
 //!
-//! An approver signs with an Ed25519 key of their own that the host does not have: in a file, or in `ssh-agent`. This crate finds that
-//! key and signs bytes with it. It does not know what the bytes say. The caller gives messages that no other protocol could take for
-//! its own: the agent signs what it is given, and the same key may log in somewhere.
+//! An approver signs with an Ed25519 key of their own that the host does not have: in a file, or in `ssh-agent`. This
+//! crate finds that key and signs bytes with it, without interpreting them. The caller must pass only messages that no
+//! other protocol could accept: the agent signs every message, and the same key may log in to servers.
 //!
 //! # Public keys
 //!
@@ -10,8 +10,9 @@
 //!
 //! # A key in a file
 //!
-//! [`KeyFile::open`] reads PKCS#8 in PEM and OpenSSH's own form, plain or encrypted. It refuses a file that others can read or that is
-//! another account's, asks for a passphrase through a closure, and bounds the work that a file may demand for one.
+//! [`KeyFile::open`] reads PKCS#8 in PEM and OpenSSH's own form, plain or encrypted. It refuses a file that other
+//! accounts can read or own, asks for a passphrase through a closure, and bounds the work that a file may demand for
+//! one.
 //!
 //! ```
 //! use signer::{DeciderKey, KeyFile, PublicKey, ask_on_terminal};
@@ -29,8 +30,8 @@
 //!
 //! # A key in ssh-agent
 //!
-//! [`Agent::key`] finds out whether the agent holds a key; [`AgentKey::sign`] has it sign. What the agent answers is bounded in time and
-//! size, and a signature comes out only after it was verified.
+//! [`Agent::key`] finds a key in the agent; [`AgentKey::sign`] signs with it. The agent's answer is bounded in time and
+//! size, and a signature is verified before it is returned.
 //!
 //! ```no_run
 //! use signer::{Agent, DeciderKey, PublicKey};
@@ -44,23 +45,24 @@
 //!
 //! # Invariants
 //!
-//! - Nothing but Ed25519 signs. Other kinds are named when they are refused. A FIDO key signs more than the message and takes another
-//!   verifier; [`Kind`], [`DeciderKey`] and every error have room for it.
-//! - The user is not asked for the passphrase of a key that could not be used, as far as that shows without it: PKCS#8 encrypts the kind as
-//!   well.
+//! - Only Ed25519 signs. Errors name other kinds. A FIDO key signs more than the message and needs another verifier;
+//!   [`Kind`], [`DeciderKey`] and every error have room for it.
+//! - The user is not asked for the passphrase of an unusable key, as far as that shows without it: PKCS#8 encrypts the
+//!   kind as well.
 //! - No file, agent or passphrase makes this crate wait, allocate or compute without a bound.
-//! - Private keys, passphrases and what is decrypted are wiped when they are dropped, and no `Debug` shows them. What the libraries keep
-//!   on their stacks while they derive a key from a passphrase is beyond that.
+//! - Private keys, passphrases and decrypted bytes are wiped when they are dropped, and no `Debug` shows them. Copies
+//!   that the libraries keep on their stacks while they derive a key from a passphrase are not wiped.
 //!
-//! # Choices of others' code
+//! # Choice of libraries
 //!
-//! - PKCS#8 is the `pkcs8` crate's. Its encryption stands on the same `sha2` and `der` that are here anyway.
-//! - OpenSSH's private keys are read here, on `bcrypt-pbkdf`, `aes` and `ctr`. The one crate for them, `ssh-key`, is a release candidate
-//!   (0.7.0-rc.11) on these versions of the cryptography. It does as much work for a passphrase as the file demands, does not say of
-//!   which kind a key is that it refuses, and brings ciphers that `ssh-keygen` writes only when told to. The format is some fields
-//!   behind their lengths, and the agent's answers need a reader for those anyway.
-//! - The agent's protocol is two messages, written out here. The crates for it stand on `ssh-key` 0.6, and so on a second copy of Ed25519 and
-//!   SHA-2.
+//! - The `pkcs8` crate reads PKCS#8. Its encryption uses the same `sha2` and `der` that are dependencies anyway.
+//! - OpenSSH's private keys are read here, with `bcrypt-pbkdf`, `aes` and `ctr`. The one crate for them, `ssh-key`, is
+//!   a release candidate (0.7.0-rc.11) on these versions of the cryptography. It does as much work for a passphrase as
+//!   the file demands, does not name the kind of a key that it refuses, and brings ciphers that `ssh-keygen` does not
+//!   write by default. The format is a few length-prefixed fields, and the agent's answers need a reader for those
+//!   anyway.
+//! - The agent's protocol is two messages, written out here. The crates for it depend on `ssh-key` 0.6, and so on a
+//!   second copy of Ed25519 and SHA-2.
 
 mod agent;
 mod file;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {
-    /// Takes over what was typed.
+    /// Takes ownership of the typed text.
     pub fn new(typed: String) -> Self {
         Self(Zeroizing::new(typed))
     }
@@ -24,10 +24,10 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// Asks on the terminal, whatever standard input is, and does not show what is typed.
+/// Asks on the terminal, even if standard input is redirected, without echo.
 ///
 /// # Errors
-/// When there is no terminal, or nothing comes from it.
+/// When there is no terminal, or reading from it fails.
 pub fn ask_on_terminal(prompt: &str) -> io::Result<Passphrase> {
     rpassword::prompt_password(prompt).map(Passphrase::new)
 }

@@ -1,9 +1,9 @@
 //! Words of others, for terminals.
 
-/// A comment is a name and a host: that much is enough.
+/// A comment is usually a name and a host, which fit.
 const CHARS_MAX: usize = 64;
 
-/// Foreign text as ASCII that moves no cursor and hides nothing: the rest is escaped, and what is too long is cut.
+/// Foreign text as printable ASCII: other characters are escaped, and a long text is cut.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::new();

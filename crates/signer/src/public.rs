@@ -14,22 +14,23 @@ use crate::kind::{Kind, Unsupported};
 use crate::pem;
 use crate::wire::{Reader, put_string};
 
-/// What OpenSSH calls Ed25519.
+/// OpenSSH's name of Ed25519.
 pub(crate) const SSH_ED25519: &[u8] = b"ssh-ed25519";
 
 /// An Ed25519 public key.
-// INVARIANT: the canonical encoding of a point that is not of small order, so one key has one name and verifies only what was signed.
+// INVARIANT: the canonical encoding of a point that is not of small order, so one key has one name and verifies only
+// its holder's signatures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
-/// Why a text is no public key of an approver.
+/// Why a text is not an approver's public key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublicKeyError {
     /// Neither form.
     #[error("not a public key: it takes one line `ssh-ed25519 AAAA... comment`, or a PEM block `PUBLIC KEY`")]
     NotAKey,
-    /// It begins like one and does not go on so.
+    /// It begins like a key, and the rest is not valid.
     #[error("the public key is damaged: copy it again, whole")]
     Damaged,
     /// More keys than one.
@@ -43,7 +44,7 @@ pub enum PublicKeyError {
         "this is a private key, and the public one is needed: OpenSSH keeps it in the same folder, with .pub; openssl pkey -pubout writes it"
     )]
     Private,
-    /// The right size, and yet a key that verifies what no one signed, or that has a second name.
+    /// The right size, but weak or not canonical: it would verify signatures that no holder made, or has a second name.
     #[error("the 32 bytes are no Ed25519 public key that anything could be verified with")]
     Weak,
 }
@@ -52,7 +53,7 @@ impl PublicKey {
     /// Checks the 32 bytes of RFC 8032.
     ///
     /// # Errors
-    /// When they encode no point, or a weak one, or not in the one canonical way.
+    /// When they encode no point, a weak one, or one in a non-canonical way.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, PublicKeyError> {
         match VerifyingKey::from_bytes(bytes) {
             Ok(key) if !key.is_weak() && key.to_edwards().compress().as_bytes() == bytes => Ok(Self(key)),
@@ -95,7 +96,7 @@ impl PublicKey {
         fingerprint(&self.to_blob())
     }
 
-    /// Whether `signature` is this key's, over `message`. Strictly: what one verifier accepts, all accept.
+    /// Whether `signature` is this key's over `message`, by strict verification: all strict verifiers agree.
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
@@ -166,7 +167,7 @@ fn from_line(line: &str) -> Result<PublicKey, PublicKeyError> {
     PublicKey::from_blob(&blob.ok_or(PublicKeyError::Damaged)?)
 }
 
-/// Whether the first word is the name of an algorithm, and so what follows is a key.
+/// Whether the first word names an algorithm, so that the rest of the line is a key.
 pub(crate) fn looks_like_a_key(line: &str) -> bool {
     let name = line.split_ascii_whitespace().next().unwrap_or_default();
     ["ssh-", "ecdsa-sha2-", "sk-"].iter().any(|prefix| name.starts_with(prefix))

@@ -1,6 +1,6 @@
-//! How SSH writes things down: numbers in 32 bits, big-endian, and everything else behind its length.
+//! SSH's encoding: numbers as 32 bits, big-endian, and all other fields after their length.
 
-/// Takes things from the front of a text in that form. `None` is a text that is cut or says more than it has.
+/// Reads fields from the front of such a text. `None` where the text is too short or its lengths exceed it.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -32,12 +32,12 @@ impl<'a> Reader<'a> {
         self.string()?.try_into().ok()
     }
 
-    /// What has not been taken.
+    /// The remaining bytes.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }
 
-    /// Whether everything has been taken.
+    /// `Some` when no bytes remain.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
 
 /// Appends `bytes` behind their length.
 pub(crate) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Saturating: what is longer than 4 GiB has long been refused by the bounds on messages.
+    // Saturating: the bounds on messages have refused longer ones than 4 GiB.
     out.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend(bytes);
 }

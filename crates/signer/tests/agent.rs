@@ -19,7 +19,7 @@ struct RealAgent {
 }
 
 impl RealAgent {
-    /// Starts one that asks its owner by running `answer`; `None`, said aloud, where there is no OpenSSH.
+    /// Starts an agent that asks its owner by running `answer`. `None` where there is no OpenSSH; a message says so.
     fn start(answer: &str) -> Option<Self> {
         if !have(&["ssh-agent", "ssh-add"]) {
             return None;
@@ -85,7 +85,7 @@ fn an_agent_signs_and_others_verify() {
             assert!(openssl::verifies(&alice(), message, &signature));
             assert!(!openssl::verifies(&alice(), b"another message", &signature));
         }
-        // Ed25519 has one signature for a key and a message, wherever the key lives.
+        // Ed25519 has one signature for a key and a message, whichever program signs.
         let folder = folder();
         let file = DeciderKey::File(open(&place(&folder, "key", fixture("openssh"))).unwrap());
         assert_eq!(file.sign(message).unwrap(), signature);

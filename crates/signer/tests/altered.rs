@@ -1,4 +1,4 @@
-//! Private keys that were altered: cut anywhere, one byte another, parameters that ask for too much.
+//! Altered private keys: cut anywhere, one byte changed, parameters that ask for too much.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -52,7 +52,7 @@ fn check(label: &str, name: &str) -> Vec<PublicKey> {
 
 #[test]
 fn an_altered_openssh_key_opens_as_itself_or_not_at_all() {
-    // Nothing covers the comment and the two numbers.
+    // No checksum covers the comment and the two numbers.
     let opened = check("OPENSSH PRIVATE KEY", "openssh");
     assert!(!opened.is_empty() && opened.iter().all(|key| *key == alice()));
 }

@@ -1,4 +1,4 @@
-//! Something else than an agent behind the socket. Whatever it answers: an error, in bounded time, and never a signature.
+//! Another program behind the agent's socket. Whatever it answers: an error, in bounded time, and never a signature.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -58,7 +58,7 @@ fn signature(algorithm: &[u8], bytes: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Answers each connection in turn with one of `answers`, bytes as they stand, and hangs up.
+/// Answers each connection in turn with one of `answers`, as raw bytes, and hangs up.
 struct Impostor {
     folder: TempDir,
     thread: Option<JoinHandle<Vec<Vec<u8>>>>,
@@ -67,7 +67,7 @@ struct Impostor {
 impl Impostor {
     fn answering(answers: Vec<Vec<u8>>) -> Self {
         Self::doing(answers.len(), move |stream, turn| {
-            // The other side may have hung up already: that is what is tested.
+            // The client may have hung up already, which is the case under test.
             let _ = stream.write_all(&answers[turn]);
         })
     }
@@ -103,12 +103,12 @@ impl Impostor {
     }
 }
 
-/// What comes of listing, when this is answered.
+/// The result of listing keys when this is the answer.
 fn listed(answer: Vec<u8>) -> Result<Vec<Identity>, AgentError> {
     Impostor::answering(vec![answer]).agent(LONG).identities()
 }
 
-/// What comes of signing, when this is answered to a request to sign.
+/// The result of signing when this is the answer to the request.
 fn signed(answer: Vec<u8>) -> Result<[u8; 64], AgentError> {
     let impostor = Impostor::answering(vec![frame(&our_key()), answer]);
     impostor.agent(LONG).key(&public()).unwrap().sign(b"message")
@@ -226,7 +226,7 @@ fn a_byte_now_and_then_does_not_buy_time() {
     let (hang_up, wait) = mpsc::channel::<()>();
     let impostor = Impostor::doing(1, move |stream, _| {
         let _ = stream.write_all(&(256 * 1024_u32).to_be_bytes());
-        // The pace, not a wait for anything: at this one the whole would take twenty minutes.
+        // The sending rate, not a wait for an event: at this rate the whole would take twenty minutes.
         let pause = || wait.recv_timeout(Duration::from_millis(5)) == Err(mpsc::RecvTimeoutError::Timeout);
         while pause() && stream.write_all(&[12]).is_ok() {}
     });
@@ -248,7 +248,7 @@ fn one_that_never_takes_a_connection_blocks_no_client() {
     assert!(matches!(error, AgentError::TimedOut { .. }), "{} in the queue: {error}", waiting.len());
 }
 
-/// Connections until the queue takes no more.
+/// Connects until the queue is full.
 fn fill(socket: &std::path::Path) -> Vec<rustix::fd::OwnedFd> {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
     let address = SocketAddrUnix::new(socket).unwrap();

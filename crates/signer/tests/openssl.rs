@@ -1,4 +1,4 @@
-//! openssl reads what is written here, and the reverse.
+//! openssl reads this crate's output, and the reverse.
 
 use std::process::Command;
 

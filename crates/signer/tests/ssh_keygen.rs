@@ -1,4 +1,4 @@
-//! ssh-keygen reads what is written here, and the reverse.
+//! ssh-keygen reads this crate's output, and the reverse.
 
 use std::fs;
 use std::process::Command;
@@ -39,7 +39,7 @@ fn ssh_keygen_reads_both_forms_and_agrees_on_the_fingerprint() {
     let listed = run(Command::new("ssh-keygen").args(["-l", "-f"]).arg(&line));
     assert!(listed.contains(&public.fingerprint()), "{listed}");
     let pem = place(&folder, "key.pub.pem", public.to_pem());
-    // OpenSSH reads Ed25519 in SPKI since 9.6; before that it says so, and the line above is what it reads.
+    // OpenSSH reads Ed25519 in SPKI since 9.6; older versions report an error, and read only the line above.
     let converted = Command::new("ssh-keygen").args(["-i", "-m", "PKCS8", "-f"]).arg(&pem).output().unwrap();
     if converted.status.success() {
         assert_eq!(String::from_utf8_lossy(&converted.stdout).trim_end(), public.to_openssh());

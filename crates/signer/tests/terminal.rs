@@ -1,4 +1,4 @@
-//! The passphrase, asked for on a real terminal.
+//! The passphrase prompt on a real terminal.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::common::{PASSPHRASE, alice, fixture, folder, have, place};
 /// Names the key file to [`child`].
 const KEY: &str = "SIGNER_TEST_KEY";
 
-/// What the other tests here run in a process of its own: opens a key and says how that went.
+/// Runs in a process of its own, started by the other tests: opens a key and prints the result.
 #[test]
 fn child() {
     let Some(path) = std::env::var_os(KEY) else { return };
@@ -53,7 +53,7 @@ fn a_passphrase_is_read_from_the_terminal() {
     }
 }
 
-/// Reads until `wanted` has come.
+/// Reads until `wanted` has arrived.
 fn until(stream: &mut impl std::io::Read, shown: &mut Vec<u8>, wanted: &str) {
     let mut byte = [0];
     while !String::from_utf8_lossy(shown).contains(wanted) {

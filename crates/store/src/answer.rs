@@ -1,11 +1,11 @@
-//! An answer of the store: there at once, or when the engine has it.
+//! An answer of the store: available at once, or when the engine has it.
 
 use crate::StoreError;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// An answer that may be under way: a future, and for a thread with nothing else to do something to [wait](Self::wait) for.
+/// An answer that may be pending: a future. A thread without an executor calls [`wait`](Self::wait).
 #[derive(Debug)]
 #[must_use = "the store may have refused"]
 pub struct Answer<T>(Inner<T>);
@@ -17,7 +17,7 @@ enum Inner<T> {
     Promised(Arc<Slot<T>>),
 }
 
-/// The other end of a promised [`Answer`]. Dropped without an answer, it answers that the store has stopped.
+/// The other end of a promised [`Answer`]. Dropping it answers that the store has stopped.
 #[derive(Debug)]
 pub struct Promise<T>(Option<Arc<Slot<T>>>);
 
@@ -36,14 +36,14 @@ struct State<T> {
 }
 
 impl<T> Answer<T> {
-    /// One that is promised, and the promise.
+    /// A pending answer, and its promise.
     pub fn promised() -> (Promise<T>, Self) {
         let state = Mutex::new(State { answer: None, waker: None, blocks: false });
         let slot = Arc::new(Slot { state, answered: Condvar::new() });
         (Promise(Some(Arc::clone(&slot))), Self(Inner::Promised(slot)))
     }
 
-    /// One that is there.
+    /// An available answer.
     pub fn ready(answer: Result<T, StoreError>) -> Self {
         Self(Inner::Ready(Some(answer)))
     }
@@ -51,7 +51,7 @@ impl<T> Answer<T> {
     /// Blocks this thread until the answer is there.
     ///
     /// # Errors
-    /// What the store refused.
+    /// The store's refusal.
     pub fn wait(self) -> Result<T, StoreError> {
         let slot = match self.0 {
             Inner::Ready(answer) => return answer.unwrap_or(Err(StoreError::Stopped)),
@@ -70,7 +70,7 @@ impl<T> Answer<T> {
     }
 }
 
-/// Nothing in it is pinned.
+/// No field is pinned.
 impl<T> Unpin for Answer<T> {}
 
 impl<T> Future for Answer<T> {

@@ -10,17 +10,17 @@ use workflow::{Entry, ReceiptId, RequestId};
 pub struct Batch {
     /// The facts.
     pub entries: Vec<Entry>,
-    /// A request that they speak of.
+    /// A request that the entries refer to.
     pub request: Option<NewRequest>,
-    /// A receipt that they speak of.
+    /// A receipt that the entries refer to.
     pub receipt: Option<Box<StoredReceipt>>,
     /// Requests that wait again: their instance had ended and continues.
     pub reopened: Vec<RequestId>,
     /// A component that the instance is loaded with anew.
     pub component: Option<(Digest, Arc<[u8]>)>,
-    /// What the tenant may keep; none for what has to be recorded whatever it keeps already.
+    /// The tenant's quotas; `None` for entries that must be recorded even beyond them.
     pub quotas: Option<Quotas>,
-    /// What has to be as it was; none for what holds whatever happened to other things meanwhile.
+    /// The required state of other records; `None` for entries that hold in any state.
     pub seen: Option<Box<Precondition>>,
     /// The people whose denial is issued with it, or whose approval is spent.
     pub signed: Option<Box<Signed>>,
@@ -29,7 +29,7 @@ pub struct Batch {
     /// An artifact that is kept from then on, for as long as the instance is. Where its bytes are more than the tenant may keep, nothing is
     /// written.
     pub artifact: Option<Box<KeptArtifact>>,
-    /// How the instance stands with them, where that is another way than before.
+    /// The instance's new schedule row, where it changes.
     pub agenda: Option<ScheduleRow>,
 }
 
@@ -40,37 +40,37 @@ pub struct KeptArtifact {
     pub sha256: Digest,
     /// Its size in bytes.
     pub bytes: u64,
-    /// What the tenant may keep. Of the batch, only these bytes are judged by it.
+    /// The tenant's quotas. Only these bytes of the batch are judged by them.
     pub quotas: Quotas,
 }
 
-/// A request, with what it will be found by.
+/// A request, with the fields that it is found by.
 #[derive(Debug, Clone)]
 pub struct NewRequest {
     /// Its name.
     pub id: RequestId,
-    /// What is asked for.
+    /// The capability.
     pub capability: String,
     /// To what.
     pub resource: String,
-    /// The request, as JSON text. What it says of its instance and of the fact that it was made is what the journal says, and is kept
-    /// there and not once more.
+    /// The request, as JSON text, without the fields that the journal already has: its instance and the entry that
+    /// records it.
     pub body: String,
 }
 
-/// What a writer has seen of a receipt and of those who decide. Where it is not so any more, nothing is written: a verdict is only worth
-/// something about the state that it was given on.
+/// The state of a receipt and of the deciders that a writer has seen. If it has changed, nothing is written, because a
+/// verdict holds only for the state that it was given on.
 #[derive(Debug, Clone)]
 pub struct Precondition {
     /// The receipt.
     pub receipt: ReceiptId,
-    /// What had become of it.
+    /// The receipt's state.
     pub fate: ReceiptState,
     /// The place of the last act of an operator.
     pub acts: u64,
 }
 
-/// Where an append goes.
+/// The place of an append.
 #[derive(Debug, Clone)]
 pub struct JournalPosition {
     /// The instance.

@@ -4,7 +4,7 @@ use crate::Answer;
 use receipt::Digest;
 use std::sync::Arc;
 
-/// A store of artifacts. What is read has the digest that it was asked for by.
+/// A store of artifacts. The bytes that it reads have the requested digest.
 pub trait BlobStore: Send + Sync {
     /// Keeps bytes under their digest. The answer comes when they are durable. Bytes that are kept already are not written again.
     ///
@@ -24,8 +24,9 @@ pub trait BlobStore: Send + Sync {
     /// When they cannot be read.
     fn blobs(&self) -> Answer<Vec<Digest>>;
 
-    /// Removes the bytes of a digest, unless an instance or a resource [keeps](crate::DeploymentStore::keeps_artifact) the artifact at the
-    /// moment of the removal, or they were kept less than an hour ago: a host may be about to record that it needs them.
+    /// Removes the bytes of a digest, unless an instance or a resource [keeps](crate::DeploymentStore::keeps_artifact)
+    /// the artifact at the moment of the removal, or they were written less than an hour ago: a host may be about to
+    /// record that it needs them.
     ///
     /// # Errors
     /// When they cannot be removed.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How many shards there are. Fixed: an engine keeps their numbers.
+/// The number of shards. Fixed: an engine stores shard numbers.
 pub const SHARDS: u16 = 256;
 
 /// A part of all instances, which one host at a time drives.
@@ -27,7 +27,7 @@ impl Shard {
         self.0
     }
 
-    /// All of them, in order.
+    /// Every shard, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..=u8::MAX).map(Self)
     }
@@ -109,7 +109,7 @@ pub struct HostInfo {
     pub name: String,
     /// The version of the program.
     pub version: String,
-    /// Who signs for it.
+    /// The host's signer.
     pub signer: HostSigner,
 }
 
@@ -128,11 +128,11 @@ pub enum HostSigner {
 pub struct HostRecord {
     /// Its description of itself.
     pub host: HostInfo,
-    /// How many shards it holds a claim of that is not over.
+    /// The number of shards of which it holds a valid claim.
     pub shards: u16,
     /// When it last renewed its claims or was registered, by the engine's clock.
     pub last_seen: Timestamp,
-    /// Whether the claims that it asked for then are not over, whether or not it was given any.
+    /// Whether the claims of its last renewal are still valid, even if it was given none.
     pub is_alive: bool,
 }
 
@@ -141,7 +141,7 @@ pub struct HostRecord {
 pub struct Hosts {
     /// In order of their ids.
     pub hosts: Vec<HostRecord>,
-    /// How commits are replicated.
+    /// The replication of commits.
     pub replication: Replication,
 }
 
@@ -162,26 +162,26 @@ pub enum Replication {
 pub struct Claims {
     /// The shards, in order.
     pub shards: Vec<HeldShard>,
-    /// For how long, from the start of the call that answered this; none for ever.
+    /// The validity from the start of the call that returned it; `None` means forever.
     pub valid_for: Option<Duration>,
 }
 
 /// A shard that a host holds a claim of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldShard {
-    /// Which.
+    /// The shard.
     pub shard: Shard,
-    /// Larger with every claim of the shard. The same for as long as the claim is renewed.
+    /// Grows with every claim of the shard. Unchanged while the claim is renewed.
     pub epoch: u64,
     /// How the claim before this one ended.
     pub previous: PreviousHolder,
 }
 
-/// How the claim of a shard ended before the present one. The same in every answer for as long as the present one is renewed.
+/// How the claim of a shard before the present one ended. The same in every answer while the present one is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousHolder {
-    /// There was none, or its holder [released](crate::ClaimStore::release) it, or the present holder held it itself: no other process acts
-    /// under it.
+    /// There was none, its holder [released](crate::ClaimStore::release) it, or the present holder held it itself: no
+    /// other process acts under it.
     Finished,
     /// Its time was over, or a renewal gave it up as surplus. Its holder may be in the middle of an action that it began before that.
     Expired,

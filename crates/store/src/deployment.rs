@@ -1,4 +1,4 @@
-//! Deployments: what was deployed under which receipt, and what each resource serves.
+//! Deployments: the artifact deployed under each receipt, and the live one of each resource.
 
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct Deployment {
     pub artifact_sha256: Digest,
     /// The artifact's size in bytes.
     pub artifact_bytes: u64,
-    /// The file that has the artifact, relative to the data folder. Tenants read it, so it names nothing else of this machine.
+    /// The artifact's file, relative to the data folder. Tenants read it, so it names no other path of this machine.
     pub location: String,
     /// The receipt that it rests on.
     pub receipt_id: String,
@@ -37,22 +37,23 @@ pub struct RecordedDeployment {
     pub place: u64,
     /// The deployment.
     pub deployment: Deployment,
-    /// Whether its resource serves it now. Of two deployments to one resource, the one whose receipt was redeemed later is live.
+    /// Whether its resource serves it now. Of two deployments to one resource, the one whose receipt was redeemed later
+    /// is live.
     pub is_live: bool,
 }
 
-/// Which deployments to read.
+/// A selection of deployments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeploymentPage {
-    /// Those recorded after this place; 0 for all.
+    /// Only those recorded after this place; 0 for all.
     pub after: u64,
-    /// At most so many.
+    /// The most deployments to return.
     pub limit: u32,
-    /// Which of them.
+    /// The filter.
     pub filter: DeploymentFilter,
 }
 
-/// Which deployments.
+/// A filter of deployments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeploymentFilter {
     /// Every deployment.

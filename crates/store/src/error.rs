@@ -9,10 +9,11 @@ use workflow::ReceiptId;
 /// A fault of the durable state.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The local data folder, or what is in it.
+    /// The local data folder or its content.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A database that cannot be used as it is: it cannot be reached, has no schema, or a newer one. Says how to mend it.
+    /// A database that cannot be used: unreachable, without a schema, or with a newer one. The message says how to mend
+    /// it.
     #[error("{0}")]
     Unavailable(Arc<dyn std::error::Error + Send + Sync>),
     /// No room.
@@ -29,10 +30,10 @@ pub enum StoreError {
     /// An operator's act was recorded meanwhile.
     #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
     ActsMoved,
-    /// Something became of a receipt meanwhile.
+    /// The state of a receipt has changed meanwhile.
     #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
     FateMoved(ReceiptId),
-    /// Too late to take it back.
+    /// The receipt is spent and cannot be revoked.
     #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
     Spent(ReceiptId),
     /// Taken back before.
@@ -46,7 +47,7 @@ pub enum StoreError {
         "there is no instance {0} (pp-host instances list shows what there is; another tenant's is named with --tenant)"
     )]
     NoInstance(String),
-    /// A tenant has what it may have.
+    /// The tenant has reached a quota.
     #[error(transparent)]
     Quota(#[from] OverQuota),
     /// Damage.
@@ -55,13 +56,13 @@ pub enum StoreError {
     /// The thread that writes has ended.
     #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
     Stopped,
-    /// Anything else that the database says.
+    /// Any other error of the database.
     #[error("the database says: {0}")]
     Database(Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl StoreError {
-    /// The same once more: what befell a transaction befell everything in it.
+    /// A copy of the error, for every write of a failed transaction.
     #[must_use]
     pub fn again(&self) -> Self {
         match self {
@@ -75,7 +76,7 @@ impl StoreError {
     }
 }
 
-/// What the durable state is kept on.
+/// The medium of the durable state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
     /// A data folder of this machine.
@@ -99,20 +100,20 @@ pub enum FolderError {
     /// The system refuses it.
     #[error("cannot use the data folder {}: {error} (name another with --data DIR or PP_HOST_DATA)", path.display())]
     Unusable {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: std::io::Error,
     },
     /// A copy that cannot be made.
     #[error("cannot copy to {}: {problem}", path.display())]
     Backup {
-        /// Where to, or the file of the copy that is the matter.
+        /// The destination, or the faulty file of the copy.
         path: PathBuf,
-        /// Why.
+        /// The problem.
         problem: String,
     },
-    /// Nothing there yet.
+    /// The folder has no data yet.
     #[error("there is no data in {} yet, and this command makes none: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]
     NoData(PathBuf),
     /// A part is gone.
@@ -120,11 +121,11 @@ pub enum FolderError {
         "the data folder {} is not whole: {part} is {problem}, and the rest is there; nothing was made in its place: restore the whole folder from a copy that pp-host backup made, or name another with --data DIR", path.display()
     )]
     Incomplete {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What is lacking, by its name in the folder.
+        /// The missing part, by its name in the folder.
         part: &'static str,
-        /// Whether it is missing or empty.
+        /// "missing" or "empty".
         problem: &'static str,
     },
     /// In use.
@@ -133,7 +134,7 @@ pub enum FolderError {
     /// From the future.
     #[error("the data folder {} was written by a newer pp-host (format {found}; this one knows {known}): use that version", path.display())]
     Newer {
-        /// Where.
+        /// The path.
         path: PathBuf,
         /// The format found.
         found: i64,

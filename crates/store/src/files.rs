@@ -1,4 +1,4 @@
-//! Files that are whole or not there, and stay when the power fails.
+//! Files that are written atomically and durably.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,21 +7,21 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io};
 
-/// Synchronisations of the disk that this process has asked for, by way of this module and [`count_synchronisation`].
+/// Disk synchronisations that this process has requested, through this module and [`count_synchronisation`].
 static SYNCHRONISATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// How many synchronisations of the disk this process has asked for. For measurements.
+/// The number of disk synchronisations that this process has requested. For measurements.
 #[must_use]
 pub fn synchronisations() -> u64 {
     SYNCHRONISATIONS.load(Ordering::Relaxed)
 }
 
-/// Counts one that the caller has asked for by other means.
+/// Counts a synchronisation that the caller has requested by other means.
 pub fn count_synchronisation() {
     SYNCHRONISATIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Puts a file in its place whole or not at all: the bytes are on disk before the name, and the name before this returns.
+/// Replaces a file atomically: the bytes are on disk before the name, and the name before this returns.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     make_folder(folder)?;

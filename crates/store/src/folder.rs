@@ -15,10 +15,10 @@ use std::{fs, io};
 /// keys/            the issuer's private key (0600) and the public key set
 /// deployments/     artifacts by content, and what each resource serves as files
 /// cache/           compiled code; may be deleted at any time
-/// control.sock     where the owner listens for other processes
+/// control.sock     the owner's socket for other processes
 /// lock             held while a process owns the folder
 /// host             the host's id, where the state is in a database that several hosts share
-/// making           there until the folder is made whole for the first time
+/// making           present until the folder is complete for the first time
 /// ```
 #[derive(Debug)]
 pub struct DataFolder {
@@ -31,11 +31,11 @@ pub struct DataFolder {
 /// Whether a folder has its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FolderState {
-    /// It had none: what is missing in it may be made.
+    /// It had none: missing parts may be made.
     New,
-    /// A process ended while it made the folder: no caller has used it, and what is missing in it may be made.
+    /// A process ended while it made the folder: no caller has used it, and missing parts may be made.
     Unfinished,
-    /// It has data, so what is missing in it is lost.
+    /// It has data, so a missing part is lost.
     Used,
 }
 
@@ -48,15 +48,15 @@ const KEY_SET: &str = "keys/keys.json";
 /// A file that is there until a new folder has everything that it has to have.
 const MAKING: &str = "making";
 
-/// What only a folder with data has.
+/// The parts that only a folder with data has.
 const DATA: [&str; 5] = [JOURNAL, "keys", "deployments", "signed.jsonl", "statements.jsonl"];
 
 impl DataFolder {
     /// Takes a folder for writing, and makes it where there is none. One process at a time.
     ///
     /// # Errors
-    /// When it cannot be made, another account owns it or can change what is in it, another process has it, or it has data without a
-    /// journal.
+    /// When it cannot be made, another account owns it or can change its content, another process has it, or
+    /// it has data without a journal.
     pub fn own(path: &Path) -> Result<Self, StoreError> {
         Self::make(path)?;
         Self::take(path)
@@ -71,8 +71,8 @@ impl DataFolder {
         Self::take(path)
     }
 
-    /// Takes the folder of a host whose state is in a database elsewhere, and makes it where there is none: keys, cache, sockets and
-    /// artifacts are in it. A journal that it has besides is not looked at.
+    /// Takes the folder of a host whose state is in a database elsewhere, and makes it where there is none: it has
+    /// keys, cache, sockets and artifacts. A journal in it is ignored.
     ///
     /// # Errors
     /// As for [`own`](Self::own).
@@ -128,7 +128,7 @@ impl DataFolder {
         Ok(Self { path: path.to_owned(), state, lock: Some(lock) })
     }
 
-    /// Looks into a folder, which another process may own.
+    /// Opens a folder for reading. Another process may own it.
     ///
     /// # Errors
     /// When there is none.
@@ -156,7 +156,7 @@ impl DataFolder {
         }
     }
 
-    /// Says that the folder has everything that it has to have: from now on, what is missing is lost.
+    /// Marks the folder as complete: from now on, a missing part is lost.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -171,10 +171,10 @@ impl DataFolder {
         finished.map_err(|error| FolderError::Unusable { path: self.path.clone(), error }.into())
     }
 
-    /// The id of the host that has the folder: `made`, and kept from then on, where it has none yet.
+    /// The id of the host that has the folder. Where it has none yet, stores `made`.
     ///
     /// # Errors
-    /// When it cannot be read or written, or is no id.
+    /// When it cannot be read or written, or is not a valid id.
     pub fn host_id(&self, made: HostId) -> Result<HostId, StoreError> {
         let path = self.path.join("host");
         let failed = |error| StoreError::from(FolderError::Unusable { path: path.clone(), error });
@@ -188,7 +188,7 @@ impl DataFolder {
         }
     }
 
-    /// Where it is.
+    /// The folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -231,7 +231,7 @@ impl DataFolder {
     }
 }
 
-/// How a part of a folder stands.
+/// The state of a part of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Missing,
@@ -248,7 +248,7 @@ fn part(folder: &Path, name: &str) -> Result<Part, StoreError> {
     }
 }
 
-/// How a folder stands. One that has data and no journal is refused.
+/// The state of a folder. One that has data and no journal is refused.
 fn state(folder: &Path) -> Result<FolderState, StoreError> {
     if part(folder, MAKING)? != Part::Missing {
         return Ok(FolderState::Unfinished);
@@ -267,12 +267,11 @@ fn incomplete(folder: &Path, part: &'static str, lacking: Part) -> StoreError {
     FolderError::Incomplete { path: folder.to_owned(), part, problem }.into()
 }
 
-/// A process that is just being started has this process's files until it is what it was started as. Closing the file would leave the lock
-/// to it for so long.
+/// A child process has this process's open files until its `exec`. Closing the file would leave it locked until then.
 impl Drop for DataFolder {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            // Where this fails, the lock goes with the last who has the file.
+            // Where this fails, the lock ends with the last process that has the file open.
             let _ = lock.unlock();
         }
     }

@@ -1,8 +1,9 @@
 //! Durable state: the contract between the engine and the database that keeps it.
 //!
-//! There is one way to write: a [`Write`] is handed over, and the [`Commit`] that stands for it is answered when it is on disk. Facts and
-//! the records that they speak of are committed together or not at all, and only at the place in the journal that the writer expects:
-//! two drivers of one instance can never both win. Many writes share one synchronisation of the disk, and none knows of another.
+//! There is one way to write: the caller passes a [`Write`], and its [`Commit`] is answered when the write is on disk.
+//! Facts and the records that they refer to are committed together or not at all, and only at the place in the journal
+//! that the writer expects, so that of two drivers of one instance only one can win. Many writes share one disk
+//! synchronisation, and are independent of each other.
 
 mod answer;
 mod batch;

@@ -1,6 +1,6 @@
 //! Files and folders that are trusted by their path: only the account of this process, or root, may be able to change them.
 //!
-//! What is judged is the open file, not the path, so that what was judged is what is read.
+//! The open file is checked, not the path, so that the checked file is the one that is read.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::Read as _;
@@ -14,12 +14,12 @@ const OTHERS_WRITE: u32 = 0o022;
 /// Every permission of the group and of others.
 const OTHERS: u32 = 0o077;
 
-/// Why what a path leads to cannot be trusted.
+/// Why the file at a path cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exposed {
     /// Another account owns it.
     Owner { owner: u32, account: u32 },
-    /// Other accounts may write to it.
+    /// Other accounts may write to it, by this mode.
     Mode(u32),
 }
 
@@ -69,7 +69,8 @@ pub fn check_own(found: &Metadata) -> io::Result<()> {
     check_mode(found)
 }
 
-/// Takes every permission of other accounts away from a file of this account. Who can open a file can lock it, too.
+/// Removes every permission of other accounts from a file of this account. An account that can open a file can lock it,
+/// too.
 pub fn close_to_others(file: &File) -> io::Result<()> {
     let found = file.metadata()?;
     check_owner(&found)?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 use workflow::TenantId;
 
-/// The bounds on what one tenant's instances hold together. One tenant's appetite is not another's shortage. The store judges them in the
-/// transaction that changes what they count.
+/// The bounds on what one tenant's instances hold together, so that one tenant cannot use up the others' resources. The
+/// store checks them in the transaction that changes the counted amounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
     /// Instances that have not ended. Default 1 000.
@@ -53,7 +53,7 @@ impl Default for Quotas {
     }
 }
 
-/// What a tenant keeps, in the measures of [`Quotas`]; or by how much it grows.
+/// A tenant's usage, in the units of [`Quotas`]; or its growth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Instances that have not ended.
@@ -75,16 +75,16 @@ pub struct OverQuota {
     pub name: &'static str,
     /// Of what.
     what: &'static str,
-    /// Whose.
+    /// The tenant.
     pub tenant: TenantId,
     /// Its value.
     pub limit: u64,
-    /// What there would have been.
+    /// The usage that the write would have led to.
     pub asked: u64,
 }
 
 impl Quotas {
-    /// Whether a tenant that has made `asked` requests in the last hour may make another.
+    /// Checks that a tenant that has made `asked` requests in the last hour may make another.
     ///
     /// # Errors
     /// When it may not.
@@ -98,8 +98,8 @@ impl Quotas {
         }
     }
 
-    /// Whether a tenant that keeps `usage` may grow by `growth`. What does not grow is not looked at: a quota that was lowered stops
-    /// nobody from finishing.
+    /// Checks that a tenant with this `usage` may grow by `growth`. Amounts that do not grow are not checked: a lowered
+    /// quota does not stop existing instances from finishing.
     ///
     /// # Errors
     /// With the first quota that would be exceeded.

@@ -20,7 +20,7 @@ impl fmt::Display for InstanceKey {
     }
 }
 
-/// One entry of a journal, with its place in the world.
+/// One entry of a journal, with its place and time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fact {
     /// Its place among all facts of this data folder. Later is larger.
@@ -67,7 +67,7 @@ impl StoredReceipt {
         Some(self.input_hash.as_str()).filter(|digest| !digest.is_empty())
     }
 
-    /// What opens the receipt's commitment; nothing when the salt is damaged.
+    /// The opening of the receipt's commitment; `None` when the salt is damaged.
     #[must_use]
     pub fn opening(&self) -> Option<Opening> {
         let salt = Salt::from_base64(&self.request_commitment_salt_b64)?;
@@ -86,7 +86,7 @@ impl StoredReceipt {
 /// The fate of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceiptState {
-    /// When it was spent, and the fact that says so.
+    /// The time of redemption, and the place of the entry that records it.
     pub redeemed: Option<(Timestamp, u64)>,
     /// The signed outcome in its portable form, as JSON text.
     pub attestation: Option<String>,
@@ -94,7 +94,7 @@ pub struct ReceiptState {
     pub revoked: Option<(Timestamp, String)>,
 }
 
-/// A receipt, and what became of it.
+/// A receipt, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedReceipt {
     /// The receipt.
@@ -110,7 +110,7 @@ pub struct RecordedRequest {
     pub key: InstanceKey,
     /// The request.
     pub body: String,
-    /// How it ended, in a word (`APPROVED`, `DENIED`, `LAPSED`); none while it waits.
+    /// The outcome in a word (`APPROVED`, `DENIED`, `LAPSED`); `None` while it waits.
     pub outcome: Option<String>,
 }
 
@@ -132,16 +132,17 @@ pub struct RecordedAct {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
-    /// What, as JSON text.
+    /// The act, as JSON text.
     pub body: String,
 }
 
-/// How requests for one thing have fared before, in one tenant.
+/// The history of requests for the same capability and resource, in one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AskHistory {
-    /// How often it was asked for.
+    /// The number of requests.
     pub times: u64,
-    /// Whose denials there were, by the ids of their keys with blanks between, and how often. No ids where they were not recorded.
+    /// The deciders who denied, as the ids of their keys separated by blanks, and how often. Empty ids where they were
+    /// not recorded.
     pub denials: Vec<(String, u64)>,
 }
 
@@ -150,17 +151,17 @@ pub struct AskHistory {
 pub struct Signed {
     /// Their keys' ids in order, with blanks between.
     pub keys: String,
-    /// What an approval makes known when it is acted on. None for a denial.
+    /// The digests that an approval makes known when it is redeemed. Empty for a denial.
     pub digests: Vec<Digest>,
 }
 
-/// Which requests.
+/// A filter of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFilter {
     /// Those that wait for a decision, oldest first.
     Waiting,
-    /// All that there ever were, oldest first.
+    /// Every request, oldest first.
     All,
-    /// So many of those made before that one, or of all, newest first.
+    /// At most so many, made before that one (or of all, for `None`), newest first.
     Before(Option<RequestId>, u32),
 }

@@ -1,4 +1,4 @@
-//! How an instance stands, and which instances are listed.
+//! An instance's state in short, and the listing of instances.
 
 use crate::InstanceKey;
 use receipt::Timestamp;
@@ -7,11 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 use workflow::TenantId;
 
-/// How an instance stands, in a word. What it waits for and how it ended is in its journal.
+/// The state of an instance. Its journal has what it waits for and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceState {
-    /// It was created, and nothing has been asked for in it.
+    /// Created; the workflow has made no call.
     Queued,
     /// It has something to do.
     Running,
@@ -19,7 +19,7 @@ pub enum InstanceState {
     Waiting,
     /// An operator paused it.
     Paused,
-    /// It took another path than the one in its journal, and stands still.
+    /// The workflow made another call than the one in its journal. It stops until an operator acts.
     Diverged,
     /// It ended badly.
     Errored,
@@ -30,7 +30,7 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// All of them, in a fixed order: an engine may store a state as its index here. New states go to the end.
+    /// Every state, in a fixed order: an engine may store a state as its index here. New states go to the end.
     pub const ALL: [Self; 8] = [
         Self::Queued,
         Self::Running,
@@ -65,7 +65,7 @@ impl fmt::Display for InstanceState {
     }
 }
 
-/// A word that is none of these.
+/// A word that is not a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a status: queued, running, waiting, paused, diverged, errored, complete and terminated are")]
 pub struct UnknownState;
@@ -81,7 +81,7 @@ impl FromStr for InstanceState {
 /// An instance's line in the agenda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleRow {
-    /// How it stands.
+    /// Its state.
     pub standing: InstanceState,
     /// When it is to be driven next; never, for as long as nothing happens outside, where there is no time.
     pub due: Option<Timestamp>,
@@ -94,22 +94,22 @@ pub struct InstanceSummary {
     pub key: InstanceKey,
     /// Its line.
     pub agenda: ScheduleRow,
-    /// Since when it stands so.
+    /// Since when it is in that state.
     pub since: Timestamp,
 }
 
-/// Which instances.
+/// A selection of instances.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     /// Only those of this tenant.
     pub tenant: Option<TenantId>,
-    /// That stand so.
+    /// Only those in this state.
     pub standing: Option<InstanceState>,
-    /// Those that follow this one in the list. Where there is no such instance, none do.
+    /// Only those that follow this one in the list; none where there is no such instance.
     pub after: Option<InstanceKey>,
-    /// That stand so since then or later.
+    /// Only those in their state since then or later.
     pub since: Option<Timestamp>,
-    /// As many as that.
+    /// The most instances to return.
     pub limit: Option<u32>,
 }
 
@@ -125,22 +125,22 @@ pub struct FirstEnded {
 /// An instance that was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
-    /// Its name. Another may have it by now.
+    /// Its name. A newer instance may have it.
     pub key: InstanceKey,
     /// When.
     pub at: Timestamp,
     /// The account that did it, or `retention`.
     pub by: String,
-    /// How many facts there were about it.
+    /// The number of its facts.
     pub facts: u64,
-    /// How it had ended, and when. Earlier formats did not keep it.
+    /// How it had ended, and when. `None` for records of earlier formats.
     pub end: Option<EndState>,
 }
 
 /// How an instance ended, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndState {
-    /// How.
+    /// The state.
     pub state: InstanceState,
     /// When.
     pub at: Timestamp,

@@ -1,4 +1,5 @@
-//! The contract, by concern. Each read answers like a write: await it, or wait for it on a thread that has nothing else to do.
+//! The contract, by concern. Each read is answered like a write: await it, or wait for it on a thread without an
+//! executor.
 
 use crate::{
     Answer, AskHistory, Batch, Claims, Commit, Create, Deleted, Deployment, DeploymentPage, Fact, FirstEnded,
@@ -39,10 +40,11 @@ impl<T> Store for T where
 
 /// Writing: the one way in.
 pub trait WriteStore: Send + Sync {
-    /// Hands over a write. The answer comes when it is on disk, or has been refused: then nothing of it is.
+    /// Submits a write. The answer comes when it is on disk, or when it has been refused without any effect.
     ///
-    /// The store refuses a write at a place that is taken ([`StoreError::Conflict`]), one that exists ([`StoreError::Exists`]), and one that
-    /// goes beyond a quota ([`StoreError::Quota`]). No refusal touches another write.
+    /// The store refuses a write at a place that is taken ([`StoreError::Conflict`]), one that exists
+    /// ([`StoreError::Exists`]), and one that exceeds a quota ([`StoreError::Quota`]). A refusal does not affect other
+    /// writes.
     fn write(&self, write: Write<'_>) -> Commit;
 
     /// The same, blocking: the caller's thread waits for the answer, and the store may use the thread to write.
@@ -63,7 +65,7 @@ pub trait WriteStore: Send + Sync {
         self.write(Write::Append { place, batch, writer: Writer::Driver })
     }
 
-    /// [`Write::Act`]. Its place is the one after `seen`.
+    /// Writes a [`Write::Act`] at the place after `seen`.
     ///
     /// # Errors
     /// [`StoreError::ActsMoved`] when another act is the last, or the state cannot be written.
@@ -80,7 +82,7 @@ pub trait WriteStore: Send + Sync {
     }
 }
 
-/// Journals: what happened to each instance, and what it is loaded with.
+/// Journals: the entries of each instance, and the code that it runs.
 pub trait JournalStore: Send + Sync {
     /// The facts, in order: of one instance, or of all.
     ///
@@ -118,24 +120,25 @@ pub trait JournalStore: Send + Sync {
     /// When the state cannot be read.
     fn output(&self, key: &InstanceKey) -> Answer<String>;
 
-    /// The first facts of all instances after that place, in order. A fact that is answered never has one before it that was not there:
-    /// what is still being committed is answered later, with everything that follows it.
+    /// The first facts of all instances after that place, in order. No fact appears later before one that was answered:
+    /// a fact that is still being committed is answered later, with everything that follows it.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>>;
 
-    /// The last place that [`facts_after`](Self::facts_after) has something up to; 0 where there is none.
+    /// The last place up to which [`facts_after`](Self::facts_after) has facts; 0 where there are none.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn last_seq(&self) -> Answer<u64>;
 
-    /// The time to judge and to record by. `wall` is the host's clock: an engine without a clock of its own answers that, and never a time
-    /// before the latest recorded one. An engine that has a clock answers its own, whatever the host's says.
+    /// The time to judge and to record by. `wall` is the host's clock: an engine without a clock of its own answers
+    /// that time, or the latest recorded one if that is later. An engine with a clock answers its own time and ignores
+    /// the host's.
     ///
-    /// Asked before each entry of a drive. An engine elsewhere answers from its clock as it last saw it and the time since on this
-    /// machine's boot-time clock, without asking again.
+    /// Called before each entry of a drive. An engine on another machine answers from its last reading of that clock
+    /// plus the time since on this machine's boot-time clock, without a round trip.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -162,22 +165,22 @@ pub trait RequestStore: Send + Sync {
     /// When the state cannot be read.
     fn requests(&self, which: RequestFilter) -> Answer<Vec<RecordedRequest>>;
 
-    /// How requests for this have fared before.
+    /// The history of requests for this capability and resource.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Answer<AskHistory>;
 
-    /// How many requests a tenant has made since the beginning of that minute.
+    /// The number of requests that a tenant has made since the beginning of that minute.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Answer<u64>;
 }
 
-/// Receipts and what became of them.
+/// Receipts and their state.
 pub trait ReceiptStore: Send + Sync {
-    /// A receipt and what became of it.
+    /// A receipt and its state.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -195,8 +198,8 @@ pub trait ReceiptStore: Send + Sync {
     /// When the state cannot be read.
     fn receipts(&self) -> Answer<Vec<ReceiptId>>;
 
-    /// Where to look for whether a component or an artifact of that digest is known: a bounded number of receipts that were spent, the latest
-    /// first. Whether they count is for the caller to judge. Costs a look-up.
+    /// Receipts that may make a component or an artifact of that digest known: a bounded number of spent receipts, the
+    /// latest first. The caller judges whether they count. Costs one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -212,15 +215,16 @@ pub trait ActStore: Send + Sync {
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>>;
 }
 
-/// How instances stand, and when they are due. What is due is answered for the shards that this store holds a claim of, and for no others.
+/// The states of instances, and when they are due. Due instances are answered only for the shards of which this store
+/// holds a claim.
 pub trait ScheduleStore: Send + Sync {
-    /// The tenants that have an instance that is due by then. Costs a look-up a tenant.
+    /// The tenants that have an instance that is due by then. Costs one look-up per tenant.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn due_tenants(&self, by: Timestamp) -> Answer<Vec<TenantId>>;
 
-    /// A tenant's instances that are due by then, the longest due first. Costs a look-up.
+    /// A tenant's instances that are due by then, the longest due first. Costs one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -232,13 +236,13 @@ pub trait ScheduleStore: Send + Sync {
     /// When the state cannot be read.
     fn next_due(&self, after: Timestamp) -> Answer<Option<Timestamp>>;
 
-    /// How an instance stands, from its line in the agenda.
+    /// The state of an instance, from its schedule row.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn entered(&self, key: &InstanceKey) -> Answer<Option<InstanceSummary>>;
 
-    /// Instances and how they stand, newest first.
+    /// Instances and their states, newest first.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -250,7 +254,8 @@ pub trait ScheduleStore: Send + Sync {
     /// When the state cannot be read.
     fn first_ended(&self) -> Answer<Vec<FirstEnded>>;
 
-    /// A tenant's instances that had ended by then, the longest ended first, without the first `skip` of them. Costs a look-up.
+    /// A tenant's instances that had ended by then, the longest ended first, without the first `skip` of them. Costs
+    /// one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -271,7 +276,8 @@ pub trait DeploymentStore: Send + Sync {
     /// When the state cannot be read.
     fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>>;
 
-    /// Whether an artifact is kept: a resource serves it, or an instance that is there has acted with it. Costs a look-up.
+    /// Whether an artifact is still needed: a resource serves it, or an existing instance has acted with it. Costs one
+    /// look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -289,34 +295,35 @@ pub trait UsageStore: Send + Sync {
 
 /// Which instances this host drives, where several share one store.
 ///
-/// Each instance belongs to a [`Shard`](crate::Shard). A host drives the instances of the shards that it has claimed. A claim lasts for a
-/// time that the engine's own clock measures; a [driver's append](crate::Writer::Driver) is refused where the claim under which it was
-/// made is over.
+/// Each instance belongs to a [`Shard`](crate::Shard). A host drives the instances of the shards that it has claimed. A
+/// claim is valid for a time that the engine's own clock measures; a [driver's append](crate::Writer::Driver) is
+/// refused where the claim under which it was made is over.
 pub trait ClaimStore: Send + Sync {
-    /// Puts a host on record, with its keys. The same host once more replaces what was on record of it.
+    /// Records a host with its keys. Registering the same host again replaces its record.
     ///
     /// # Errors
     /// When the state cannot be written.
     fn register(&self, host: &HostInfo) -> Answer<()>;
 
-    /// Says that the [registered](Self::register) host is alive, renews its claims, claims shards that are free or whose claims are over up to
-    /// this host's fair share among the live hosts, and gives up what is more than that: for the next holder, such a claim
-    /// [expired](crate::PreviousHolder::Expired).
+    /// Records that the [registered](Self::register) host is alive, renews its claims, claims shards that are free or
+    /// whose claims are over, up to this host's fair share among the live hosts, and gives up the shards above that
+    /// share: for the next holder, such a claim [expired](crate::PreviousHolder::Expired).
     ///
-    /// The claims that are answered last for `ttl` from the start of this call. A host that starts again under its id takes its own
-    /// shards over at once: only one process at a time has the folder that the id is kept in.
+    /// The returned claims are valid for `ttl` from the start of this call. A host that starts again under its id takes
+    /// over its own shards at once: only one process at a time has the folder with that id.
     ///
     /// # Errors
-    /// When the state cannot be written. Claims that were answered before last as long as they did.
+    /// When the state cannot be written. Claims that were returned before stay valid for their time.
     fn renew(&self, ttl: Duration) -> Answer<Claims>;
 
-    /// Releases all claims: no action is under way under any of them. Other hosts have them with their next renewal. A host that renews again has claims again.
+    /// Releases all claims: no action is under way under any of them. Other hosts can claim them at their next renewal.
+    /// A host that renews again has claims again.
     ///
     /// # Errors
     /// When the state cannot be written. Then the claims end with their time.
     fn release(&self) -> Answer<()>;
 
-    /// The hosts on record, those that are gone included, and how commits are replicated.
+    /// The hosts on record, including those that are gone, and the replication of commits.
     ///
     /// # Errors
     /// When the state cannot be read.

@@ -1,8 +1,8 @@
-//! What a write adds to a tenant's usage, and takes from it.
+//! The change of a tenant's usage by a write.
 
 use crate::Usage;
 
-/// What a write, or several, adds to a tenant's usage, and takes from it.
+/// What one or several writes add to a tenant's usage, and take from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageChange {
     /// Instances that have not ended.
@@ -14,7 +14,7 @@ pub struct UsageChange {
 }
 
 impl UsageChange {
-    /// So many bytes more.
+    /// A growth by `length` bytes.
     #[must_use]
     pub fn of_bytes(length: usize) -> Self {
         Self { bytes: i64::try_from(length).unwrap_or(i64::MAX), ..Self::default() }
@@ -32,7 +32,7 @@ impl UsageChange {
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
-    /// What a tenant keeps after the change.
+    /// A tenant's usage after the change.
     #[must_use]
     pub fn on(self, usage: Usage) -> Usage {
         Usage {
@@ -42,7 +42,7 @@ impl UsageChange {
         }
     }
 
-    /// What it adds, where it adds something.
+    /// The additions, without the reductions.
     #[must_use]
     pub fn growth(self) -> Usage {
         let up = |change: i64| u64::try_from(change).unwrap_or(0);

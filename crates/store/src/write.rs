@@ -5,14 +5,14 @@ use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId};
 
-/// One change of the durable state. It takes place whole or not at all, whatever else is committed with it.
+/// One change of the durable state. It is atomic, and independent of the other writes in the same commit.
 #[derive(Debug)]
 pub enum Write<'a> {
     /// Create an instance with its first entries, and keep its component.
     Create(&'a Create),
     /// Write a batch at its place.
     Append {
-        /// Where it goes.
+        /// The place of the append.
         place: JournalPosition,
         /// The batch.
         batch: &'a Batch,
@@ -35,13 +35,13 @@ pub enum Write<'a> {
         /// Until when.
         until: Timestamp,
     },
-    /// Delete an instance that has ended, if it has as many entries as `place` says.
+    /// Delete an ended instance, if it has as many entries as `place` says.
     Delete {
         /// The instance, as its deleter has seen it.
         place: JournalPosition,
         /// The components that it was loaded with.
         components: Vec<Digest>,
-        /// What was counted for its entries and its requests.
+        /// The bytes counted for its entries and its requests.
         bytes: usize,
         /// The account that deletes it.
         by: String,
@@ -52,7 +52,7 @@ pub enum Write<'a> {
         seen: u64,
         /// When.
         at: Timestamp,
-        /// What, as JSON text.
+        /// The act, as JSON text.
         body: String,
     },
     /// Take a receipt back, unless it is spent or was taken back before.
@@ -69,8 +69,8 @@ pub enum Write<'a> {
 /// The writer of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The instance's driver. Refused with [`StoreError::ClaimLost`] where this store does not hold the claim of the instance's shard any
-    /// more: the transaction that writes is the one that looks.
+    /// The instance's driver. Refused with [`StoreError::ClaimLost`] where this store no longer holds the claim of the
+    /// instance's shard; the writing transaction itself checks that.
     Driver,
     /// A decision, an event or an operator's word, from any host. Only the number of entries has to be as expected.
     Outside,
@@ -85,16 +85,16 @@ pub struct Create {
     pub component: (Digest, Arc<[u8]>),
     /// The time to record.
     pub at: Timestamp,
-    /// The first entries: what it is loaded with, and as what it is started. None that stands for something in another table.
+    /// The first entries: the code and the start. None of them refers to a record of another table.
     pub entries: Vec<Entry>,
     /// The tenant's quotas.
     pub quotas: Quotas,
 }
 
-/// Where the entries of one write were recorded, and when.
+/// The places and the time of one write's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// The place of the first of them among all facts. The others follow.
+    /// The place of the first entry among all facts. The others follow.
     pub seq: u64,
     /// The time that was recorded.
     pub at: Timestamp,
@@ -120,7 +120,7 @@ impl Stamp {
     }
 }
 
-/// What a write is answered with: where its entries are, where it adds any to a journal.
+/// The answer to a write: the stamp of its entries, or `None` where it adds none to a journal.
 pub type Written = Result<Option<Stamp>, StoreError>;
 
 /// The answer to a write. The write takes place whether or not its caller waits for the answer.

@@ -1,11 +1,11 @@
-//! Questions as they stand in the journal.
+//! Commands in the form that the journal records.
 
 use crate::{Action, ArtifactFacts, Command, Expectation, Invocation, Manner, ReceiptId, Sleep, Start};
 use receipt::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What is recorded of a question: enough to recognise it, and to tell two apart in words.
+/// The journal's record of a command: enough to recognise it on replay, and to describe a difference in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Asked {
@@ -55,7 +55,7 @@ impl Asked {
         Self::Step { name: brief(name) }
     }
 
-    /// What the workflow calls it.
+    /// The name that the workflow gave the call.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -66,7 +66,7 @@ impl Asked {
 }
 
 impl Command {
-    /// What is asked for, as it stands in the journal; none for what only speaks of an earlier call.
+    /// The recorded form of the command; `None` for a command that refers to an earlier call.
     pub(crate) fn question(&self) -> Option<(Asked, Manner)> {
         let at_once = |asked| Some((asked, Manner::AtOnce));
         match self {
@@ -128,8 +128,8 @@ impl From<&Invocation> for Asked {
     }
 }
 
-/// A text of a guest as it stands in the journal: whole where it is acceptable, and its beginning and digest where it is longer than
-/// anything acceptable is. What is rejected is recorded too, and must not fill the disk.
+/// A guest's text in the form that the journal records: complete where its length is acceptable, otherwise its
+/// beginning and its digest. Rejected texts are recorded too, and must not fill the disk.
 fn brief(text: &str) -> String {
     const LONGEST: usize = 4 << 10;
     if text.len() <= LONGEST {

@@ -6,7 +6,7 @@ use crate::respond::opened;
 use crate::{Call, Divergence, Entry, Failure, Outcome, Replay, Retry, StepConfig, Turn};
 use receipt::Timestamp;
 
-/// An attempt that has come to its end.
+/// An attempt that has ended.
 struct Attempt {
     call: Call,
     number: u32,
@@ -42,7 +42,8 @@ impl Replay {
         Ok(Turn::Record(self.end_of(&attempt, result, retry)))
     }
 
-    /// The end of an attempt that is in the journal. Reported once more, it does not take the guest back.
+    /// Answers the report of an attempt's end that is in the journal already. A repeated report does not move the
+    /// guest's position back.
     fn ended(
         &mut self,
         call: Call,
@@ -50,7 +51,7 @@ impl Replay {
         result: &Result<String, Failure>,
     ) -> Result<Turn, Divergence> {
         let recorded = self.calls.get(call);
-        // What is kept of this very step does not count against it when it is asked about again.
+        // The recorded bytes of this step do not count against it when it is reported again.
         let kept = recorded.map_or(0, |recorded| self.calls.kept().saturating_sub(recorded.state.kept()));
         let late = recorded.and_then(|recorded| recorded.config.as_ref()).map(StepConfig::timeout);
         let failed_so = |before: &Failure| {
@@ -82,7 +83,7 @@ impl Replay {
         self.overdue(now).is_some()
     }
 
-    /// The entries that end what has taken too long: the outermost such attempt, and before it the steps that are under way inside it. None
+    /// The entries that end an overdue attempt: the outermost such attempt, preceded by the open steps inside it. Empty
     /// where there is no such attempt.
     #[must_use]
     pub fn cut_off(&self, now: Timestamp) -> Vec<Entry> {
@@ -96,12 +97,12 @@ impl Replay {
         };
         let mut entries: Vec<_> = open.map(end_of_all).collect();
         let late = Failure { name: "timeout".to_owned(), message: String::new() };
-        // It is over, so it ends with its own timeout, whatever is said here.
+        // The attempt is overdue, so `end_of` records its own timeout in place of this failure.
         entries.push(self.end_of(&attempt, &Err(late), Retry::Configured));
         entries
     }
 
-    /// The outermost attempt that has taken too long, and its frame.
+    /// The outermost overdue attempt, and the depth of its frame.
     fn overdue(&self, now: Timestamp) -> Option<(usize, Attempt)> {
         self.frames.iter().enumerate().find_map(|(depth, frame)| {
             let (call, began) = frame.attempt?;
@@ -119,7 +120,7 @@ impl Replay {
         steps.find(|recorded| opened(recorded).is_some())
     }
 
-    /// How an attempt that ends now is recorded.
+    /// The entry that records the end of an attempt that ends now.
     fn end_of(&self, attempt: &Attempt, result: &Result<String, Failure>, retry: Retry) -> Entry {
         let Attempt { call, number, began, ended } = *attempt;
         let config = self.calls.get(call).and_then(|recorded| recorded.config.as_ref());
@@ -127,7 +128,7 @@ impl Replay {
         let (failure, retry) = match (late, self.limits.step_end(self.calls.kept(), result)) {
             (Some(late), _) => (late, Retry::Configured),
             (None, Ok(output)) => return Entry::StepCompleted { call, output },
-            // What cannot be kept now cannot be kept the next time.
+            // A result that does not fit now would not fit at the next attempt either.
             (None, Err(failure)) if result.is_ok() => (failure, Retry::Never),
             (None, Err(failure)) => (failure, retry),
         };

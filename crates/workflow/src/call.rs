@@ -1,4 +1,4 @@
-//! One call of a guest, and how it stands.
+//! One call of a guest, and its state.
 
 use crate::order::{ROOT, TrailId};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use receipt::{Decision, Timestamp};
 
-/// One call: what was asked, and how it stands.
+/// One call: the recorded command and its state.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recorded {
     pub(crate) asked: Asked,
@@ -15,21 +15,21 @@ pub(crate) struct Recorded {
     pub(crate) state: State,
     /// The request that it made, where it made one.
     pub(crate) request: Option<RequestId>,
-    /// How the step is tried, where it is one that may be tried again.
+    /// The step's retry configuration; `None` for a step without one.
     pub(crate) config: Option<StepConfig>,
-    /// Where it stands among the others.
+    /// The trail that the call is in.
     pub(crate) trail: TrailId,
     /// The index of the entry that gave it this state.
     pub(crate) answered: usize,
-    /// The index of the entry after which a guest goes on without waiting for it.
+    /// The index of the entry after which a guest continues without waiting for the call.
     pub(crate) begun: usize,
-    /// The guest was told of its end.
+    /// Whether the guest has been told of the call's end.
     pub(crate) told: bool,
     /// The workflow went back to before it.
     pub(crate) void: bool,
 }
 
-/// How a call stands.
+/// The state of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum State {
     /// An attempt was begun and has not ended.
@@ -37,7 +37,7 @@ pub(crate) enum State {
         attempt: u32,
         trail: TrailId,
     },
-    /// An attempt failed, with this, and the one of that number is to follow.
+    /// An attempt failed with `failure`, and the attempt of number `attempt` follows.
     StepDue {
         attempt: u32,
         at: Timestamp,
@@ -95,7 +95,7 @@ impl Recorded {
             && matches!(&self.asked, Asked::Perform { receipt: spent, .. } if spent == receipt)
     }
 
-    /// What it waits for, if that is not there yet.
+    /// The pending wait, unless the call has ended.
     pub(crate) fn pending(&self, call: Call) -> Option<Pending> {
         let name = || self.asked.name().unwrap_or_default().to_owned();
         match &self.state {
@@ -113,7 +113,7 @@ impl Recorded {
         }
     }
 
-    /// It has come to its end.
+    /// Whether the call has ended.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(
             self.state,
@@ -179,7 +179,7 @@ impl State {
 
     fn after_request(&self, entry: &Entry) -> Option<Self> {
         match (self, entry) {
-            // One decider of several. Who has signed what is for the host to count.
+            // One of several signatures. The host counts the signatures.
             (Self::Pending { .. }, Entry::Signed { .. }) => Some(self.clone()),
             (Self::Pending { request, .. }, Entry::Decided { decision, decider, reason, .. }) => {
                 Some(Self::Decided {
@@ -243,7 +243,7 @@ pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
     let (call, asked, state) = match entry {
         Entry::StepStarted { call, name, config: tried, manner: asked_for } => {
             (config, manner) = (tried.clone(), *asked_for);
-            // Which trail it is, the table says.
+            // The table assigns the trail.
             (call, Asked::step(name), State::StepOpen { attempt: 1, trail: ROOT })
         }
         Entry::SleepStarted { call, name, until, manner: asked_for } => {

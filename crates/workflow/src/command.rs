@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// The number of a call within its instance: 0 for the first thing a guest asks for, and so on.
+/// The number of a call within its instance, from 0 in the order in which the guest makes them.
 pub type Call = u32;
 
-/// What a guest asks for, as it said it. Nothing in here has been checked.
+/// A guest's command, exactly as the guest made it. Not validated yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Begin the step of this name, or hear how it ended.
+    /// Begin the step of this name, or get its recorded end.
     BeginStep {
         /// The step's name.
         name: String,
@@ -25,40 +25,40 @@ pub enum Command {
         /// The result as JSON text, or the failure.
         result: Result<String, Failure>,
     },
-    /// Record that the attempt under way of the step that was begun with `call` failed, and what is to become of the step.
+    /// Record that the current attempt of the step `call` failed, and whether the step is retried.
     FailStep {
         /// The call that began the step.
         call: Call,
         /// The failure.
         failure: Failure,
-        /// What is to become of the step.
+        /// Whether the step is retried.
         retry: Retry,
     },
-    /// Sleep, and hear when it is over.
+    /// Sleep until the alarm.
     Sleep(Sleep),
-    /// Wait for an event, and hear of it.
+    /// Wait for an event.
     WaitForEvent(Expectation),
     /// Ask for permission to perform an action.
     RequireApproval(Action),
     /// Perform an action on a receipt.
     Perform(Invocation),
-    /// Start an operation, and go on without waiting.
+    /// Start an operation, and continue without waiting.
     Start(Start),
-    /// Hear of the first end among things that were begun so, or that a step among them is to be tried now.
+    /// Wait for the first end among started calls, or for the next attempt of a step among them.
     Await {
         /// The calls that began them.
         calls: Vec<Call>,
     },
 }
 
-/// What can be begun and go on beside others. Its end is heard of through [`Command::Await`], once.
+/// An operation that can be started and runs concurrently with the workflow. [`Command::Await`] delivers its end, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// A step that is tried as `config` says. Its first attempt is made at once.
+    /// A step that is retried as `config` says. Its first attempt is made at once.
     Step {
         /// The step's name.
         name: String,
-        /// How it is tried, if this is the first time that it is begun.
+        /// The retry configuration. Applies only when the step is first begun.
         config: StepConfig,
     },
     /// A sleep.
@@ -74,14 +74,14 @@ pub enum Start {
 pub struct Sleep {
     /// The name.
     pub name: String,
-    /// How long, if this is the first time that it is asked for.
+    /// The length of the sleep. Applies only when the sleep is first begun.
     pub alarm: Alarm,
 }
 
 /// When a sleep is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alarm {
-    /// So many milliseconds after it began.
+    /// Milliseconds from its beginning.
     In(u64),
     /// Then.
     At(Timestamp),
@@ -104,12 +104,12 @@ pub struct Expectation {
     pub name: String,
     /// The type of event.
     pub event_type: String,
-    /// Milliseconds after which it is given up, if this is the first time that it is asked for.
+    /// Milliseconds after which the wait times out. Applies only when the wait is first begun.
     pub timeout_ms: u64,
 }
 
 impl Expectation {
-    /// How long a wait for an event lasts by default: 24 hours, as on Cloudflare Workflows.
+    /// The default timeout of a wait for an event, in milliseconds: 24 hours, as on Cloudflare Workflows.
     pub const TIMEOUT_MS: u64 = 86_400_000;
 }
 
@@ -120,18 +120,18 @@ pub struct Action {
     pub capability: String,
     /// The resource.
     pub resource: String,
-    /// Why, in the workflow's words.
+    /// The reason, in the workflow's words.
     pub reason: String,
-    /// What the workflow offers for judging it, as JSON text.
+    /// The workflow's evidence for the decision, as JSON text.
     pub evidence: String,
     /// The bytes that the action is about.
     pub artifact: Option<Artifact>,
 }
 
 impl Action {
-    /// A digest that changes with any part of the action: replay recognises the action by it.
+    /// A digest that changes with any part of the action. Replay recognises the action by it.
     ///
-    /// The evidence counts as text, so that an action whose evidence is not JSON has a digest too.
+    /// The evidence is hashed as text, so that an action with invalid evidence has a digest too.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let artifact = self.artifact.as_ref().map_or(Json::Null, |artifact| artifact.facts.to_json());
@@ -146,7 +146,7 @@ impl Action {
     }
 }
 
-/// Bytes with a name. The facts are computed from the bytes and from nothing else.
+/// Bytes with a name. The facts are computed from the bytes alone.
 #[derive(Clone)]
 pub struct Artifact {
     facts: ArtifactFacts,
@@ -162,14 +162,14 @@ impl Artifact {
         Self { facts: measure.facts(), bytes: Arc::new(bytes) }
     }
 
-    /// Bytes that were measured while they were copied: the caller sees to it that `measure` took in exactly these. A request for permission
-    /// needs no more than what was measured, and has no bytes.
+    /// An artifact that was measured while it was copied. The caller must ensure that `measure` has read exactly
+    /// `bytes`. A request for approval needs only the measure, and passes no bytes.
     #[must_use]
     pub fn measured(measure: Measure, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
         Self { facts: measure.facts(), bytes: Arc::new(bytes) }
     }
 
-    /// What was measured.
+    /// The measured facts.
     #[must_use]
     pub fn facts(&self) -> &ArtifactFacts {
         &self.facts
@@ -182,7 +182,7 @@ impl Artifact {
     }
 }
 
-/// The facts say it all: two contents with one digest are one content.
+/// The facts are sufficient: equal digests mean equal bytes.
 impl PartialEq for Artifact {
     fn eq(&self, other: &Self) -> bool {
         self.facts == other.facts
@@ -212,13 +212,13 @@ impl Measure {
         Self { name, digester: Digester::default(), bytes: 0 }
     }
 
-    /// Takes in what comes next.
+    /// Adds the next bytes.
     pub fn take(&mut self, bytes: &[u8]) {
         self.digester.update(bytes);
         self.bytes += bytes.len() as u64;
     }
 
-    /// What was measured.
+    /// The measured facts.
     #[must_use]
     pub fn facts(self) -> ArtifactFacts {
         let Self { name, digester, bytes } = self;
@@ -226,7 +226,7 @@ impl Measure {
     }
 }
 
-/// What is recorded of an artifact.
+/// The facts of an artifact that the journal records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactFacts {
@@ -239,7 +239,7 @@ pub struct ArtifactFacts {
 }
 
 impl ArtifactFacts {
-    /// The form that stands in a request and under a receipt's commitment.
+    /// The form that a request has, and that a receipt commits to.
     #[must_use]
     pub fn to_json(&self) -> Json {
         Json::object([
@@ -253,7 +253,7 @@ impl ArtifactFacts {
 /// The call of a capability.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// Which capability.
+    /// The capability's name.
     pub capability: String,
     /// The artifact.
     pub resource: String,

@@ -1,4 +1,4 @@
-//! Entries as lines for people: one line each, whatever a guest has written into it.
+//! Entries as text for people: one line each, whatever text a guest has put into them.
 
 use crate::{Check, Clipped, Effect, Entry, Escaped, Failure, Finding, Quoted};
 use std::fmt;

@@ -7,9 +7,9 @@ use crate::{
 use receipt::{Decision, Digest, PersonId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// One fact. An intent is written before its effect, so that a journal never knows less than the world does.
+/// One fact. An intent is written before its effect, so that no effect exists that the journal does not know of.
 ///
-/// Nothing in here is secret: what opens a receipt's commitment is kept beside the journal, not in it.
+/// No entry contains a secret: the data that open a receipt's commitment are stored in a table of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Entry {
@@ -19,7 +19,7 @@ pub enum Entry {
         component: Digest,
         /// Its size in bytes.
         bytes: u64,
-        /// Everything it imports, sorted.
+        /// All imports, sorted.
         imports: Vec<String>,
     },
     /// The instance was created.
@@ -32,7 +32,7 @@ pub enum Entry {
         workflow: String,
         /// The parameters, as JSON text.
         params: String,
-        /// What the guest's random numbers are derived from.
+        /// The seed of the guest's random numbers.
         seed: Digest,
         /// The person who answers for the actor, where the operator named one. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,10 +47,10 @@ pub enum Entry {
         call: Call,
         /// Its name.
         name: String,
-        /// How it is tried; none for a step that is tried once, for as long as it takes.
+        /// The retry configuration; `None` for a step that is tried once, without a timeout.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         config: Option<StepConfig>,
-        /// Whether the workflow waits for its end at once.
+        /// Whether the workflow waits for the end at once.
         #[serde(default, skip_serializing_if = "Manner::is_at_once")]
         manner: Manner,
     },
@@ -60,7 +60,7 @@ pub enum Entry {
         call: Call,
         /// The attempt's number, from 1.
         attempt: u32,
-        /// What the workflow said of it, or that it took too long.
+        /// The workflow's failure, or that the attempt took too long.
         failure: Failure,
         /// When the next one is due.
         retry_at: Timestamp,
@@ -83,62 +83,62 @@ pub enum Entry {
     StepFailed {
         /// The call that began it.
         call: Call,
-        /// What the workflow said of it.
+        /// The workflow's failure.
         failure: Failure,
     },
-    /// A call was not acceptable in itself; the guest was told.
+    /// A call was not acceptable in itself; the guest got the message.
     Rejected {
         /// The call.
         call: Call,
         /// The call.
         asked: Asked,
-        /// What was wrong with it.
+        /// What was wrong with the call.
         message: String,
     },
     /// A sleep began.
     SleepStarted {
-        /// The call that asked for it.
+        /// The call that asked for the sleep.
         call: Call,
         /// Its name.
         name: String,
         /// When it is over.
         until: Timestamp,
-        /// Whether the workflow waits for its end at once.
+        /// Whether the workflow waits for the end at once.
         #[serde(default, skip_serializing_if = "Manner::is_at_once")]
         manner: Manner,
     },
     /// A sleep was over, and the workflow was told.
     SleepEnded {
-        /// The call that asked for it.
+        /// The call that asked for the sleep.
         call: Call,
     },
     /// A wait for an event began.
     WaitStarted {
-        /// The call that asked for it.
+        /// The call that waits.
         call: Call,
         /// Its name.
         name: String,
         /// The type of event.
         event_type: EventType,
-        /// When it is given up.
+        /// When the wait times out.
         until: Timestamp,
-        /// Whether the workflow waits for its end at once.
+        /// Whether the workflow waits for the end at once.
         #[serde(default, skip_serializing_if = "Manner::is_at_once")]
         manner: Manner,
     },
-    /// The event that was waited for was there, and the workflow has it. No other wait gets it.
+    /// The expected event was delivered to the workflow. No other wait gets it.
     WaitMatched {
         /// The call that waited.
         call: Call,
         /// The event.
         event: EventNumber,
     },
-    /// No event of that type came in time, and the workflow was told.
+    /// The wait timed out without such an event, and the workflow was told.
     WaitTimedOut {
         /// The call that waited.
         call: Call,
     },
-    /// An event came. It is kept until the workflow asks for its type.
+    /// An event arrived. It is kept until the workflow asks for its type.
     EventReceived {
         /// The event's type.
         event_type: EventType,
@@ -147,12 +147,12 @@ pub enum Entry {
         /// When it came.
         at: Timestamp,
     },
-    /// The workflow waits for whichever of these ends first.
+    /// The workflow waits for the first end among these calls.
     Awaiting {
         /// The calls that began them.
         calls: Vec<Call>,
     },
-    /// Of several things that it had begun, the workflow was told of this end.
+    /// The workflow was told of the end of this call, one of several that it had started.
     Told {
         /// The call that began it.
         call: Call,
@@ -167,7 +167,7 @@ pub enum Entry {
         asked: Asked,
         /// The artifact, where the action is about one.
         artifact: Option<ArtifactFacts>,
-        /// Digest of the canonical hashable request, as it stands in the receipt's binding.
+        /// Digest of the canonical hashable request, as in the receipt's binding.
         input_hash: String,
         /// When the request lapses without a decision.
         expires_at: Timestamp,
@@ -175,14 +175,14 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Manner::is_at_once")]
         manner: Manner,
     },
-    /// A person signed a decision about a request. The policy says how many such decisions decide it.
+    /// A person signed a decision about a request. The policy says how many such decisions are required.
     Signed {
         /// The request.
         request: RequestId,
         /// Their decision.
         #[serde(with = "signed_spelling")]
         decision: Decision,
-        /// Who: a decider's name.
+        /// The decider's name.
         decider: String,
         /// The key that signed.
         key_id: String,
@@ -228,32 +228,32 @@ pub enum Entry {
         request: RequestId,
         /// The account that withdrew it.
         by: String,
-        /// Why, in their words.
+        /// The decider's reason.
         reason: Option<String>,
     },
     /// A receipt was verified and spent: the intent to act. It comes before the effect.
     Redeemed {
         /// The call that acts.
         call: Call,
-        /// What was asked, receipt included.
+        /// The recorded command, including the receipt.
         asked: Asked,
         /// The receipt.
         receipt: ReceiptId,
-        /// The key under which a target may recognise a repetition.
+        /// The key by which a target recognises a repetition.
         idempotency_key: Digest,
     },
     /// The gate refused a receipt. Nothing was done.
     Refused {
         /// The call that was refused.
         call: Call,
-        /// What was asked, receipt included.
+        /// The recorded command, including the receipt.
         asked: Asked,
         /// The check that failed.
         check: Check,
         /// The value that did not agree.
         message: String,
     },
-    /// How the effect ended, as far as is known.
+    /// The outcome of the effect, as far as it is known.
     Performed {
         /// The call that acted.
         call: Call,
@@ -273,47 +273,47 @@ pub enum Entry {
         /// The attestation in its portable form, as JSON text.
         document: String,
     },
-    /// A person found out how an effect ended that was unknown. The attestation stands as it was signed.
+    /// A person found out how an effect ended whose outcome was unknown. The signed attestation is not changed.
     Resolved {
         /// The call that acted.
         call: Call,
         /// Their finding.
         finding: Finding,
-        /// Who.
+        /// The person.
         by: String,
-        /// How they know, in their words.
+        /// How the person knows it.
         reason: Option<String>,
     },
     /// An operator paused the instance.
     Paused {
-        /// Who.
+        /// The operator.
         by: String,
     },
     /// An operator resumed the instance, after a pause or a divergence.
     Resumed {
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// The workflow asked for something else than it did before. The instance stands still until an operator acts on it.
+    /// The workflow made another call than on its earlier run. The instance stops until an operator acts on it.
     Diverged {
         /// The call at which it did.
         call: Call,
-        /// What was recorded, and what it did now.
+        /// The recorded call, and the one that the workflow made now.
         message: String,
     },
-    /// An operator restarted the workflow from a call: of what it asked for itself, that call and all that came after it count no longer. What was
-    /// decided, spent and done stays so.
+    /// An operator restarted the workflow from a call. That call and all later calls of the workflow no longer count;
+    /// decisions, redemptions and effects do.
     Restarted {
-        /// The first call that counts no longer; the number of the next one, where all of them count on.
+        /// The first call that no longer counts; the number of the next call, where all calls still count.
         from: Call,
-        /// Who.
+        /// The operator.
         by: String,
     },
     /// An operator ended the instance.
     Terminated {
-        /// Who.
+        /// The operator.
         by: String,
-        /// Why, in their words.
+        /// The operator's reason.
         reason: Option<String>,
     },
     /// The workflow returned.
@@ -323,7 +323,7 @@ pub enum Entry {
     },
     /// The workflow reported a failure, or was ended.
     Failed {
-        /// Why.
+        /// The failure.
         failure: Failure,
     },
 }

@@ -1,8 +1,9 @@
-//! Text from a guest, made safe to show.
+//! Escapes a guest's text for display.
 //!
-//! Three things keep a guest's words apart from the host's. They stand in quotation marks, in which a quotation mark and a backslash are
-//! escaped. A character that cannot be seen for what it is stands as an escape. And of several blanks in a row only the first is one, so
-//! that no line, however it is wrapped, begins like a line of the host's: those have a margin or a label, and two blanks at least.
+//! Three rules keep a guest's words apart from the host's. A guest's words are in quotation marks, in which a quotation
+//! mark and a backslash are escaped. A character that is invisible or ambiguous is escaped. And of several consecutive
+//! blanks only the first is kept as a blank, so that no line, however it is wrapped, begins like a line of the host's:
+//! those have a margin or a label, and at least two blanks.
 
 use icu_properties::props::{
     BidiControl, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, WhiteSpace,
@@ -12,11 +13,12 @@ use std::fmt;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthChar as _;
 
-/// How many characters of a text are shown. More would let a long benign text push the line that matters out of sight.
+/// The number of characters of a text that are shown. More would let a long harmless text push the line that matters
+/// out of sight.
 const SHOWN: usize = 512;
 
-/// A text of the host's, which may have a guest's words in it, quoted: every character can be seen for what it is, and it is one line,
-/// however long. Its blanks are the host's, and stay.
+/// A text of the host that may contain a guest's words, escaped: every character is visible, and the text is one line
+/// of any length. Its blanks are the host's, and are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(pub &'a str);
 
@@ -37,7 +39,7 @@ impl fmt::Display for Clipped<'_> {
             write_apart(f, before, character)?;
             before = character;
         }
-        // A blank of the text's is one before the mark too.
+        // A blank at the end of the text counts as the one before the mark.
         let hidden = Hidden(self.0).to_string();
         f.write_str(if before == ' ' { hidden.trim_start() } else { &hidden })
     }
@@ -54,7 +56,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A guest's words in quotation marks, all of them: what is acted on, and with what.
+/// A guest's words in quotation marks, without shortening: for the parameters of an action.
 #[derive(Debug, Clone, Copy)]
 pub struct QuotedWhole<'a>(pub &'a str);
 
@@ -107,10 +109,11 @@ fn write_visibly(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     }
 }
 
-/// Whether a character, by itself, shows as what it is: it takes a place on the screen, marks it, and does nothing to its neighbours.
+/// Whether a character is displayed as itself: it takes a place on the screen, marks it, and does not affect its
+/// neighbours.
 ///
-/// A character that combines with the one before it does not, whatever that is: on a letter it makes another letter, on a quotation mark
-/// or a blank it hides where the words begin.
+/// A combining character does not: after a letter it makes another letter, and after a quotation mark or a blank it
+/// hides where the words begin.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     if character.is_ascii() {
@@ -145,7 +148,7 @@ mod tests {
         '\0'..=char::MAX
     }
 
-    /// What was quoted.
+    /// The text inside the quotation marks.
     fn unquoted(shown: &str) -> Option<String> {
         let mut rest = shown.strip_prefix('"')?.strip_suffix('"')?.chars();
         let mut text = String::new();
@@ -258,7 +261,7 @@ mod tests {
         assert_eq!(QuotedWhole(&"x".repeat(1_000_000)).to_string().len(), 1_000_002);
     }
 
-    /// Words that are made of what hides and of what stands in the host's own lines.
+    /// Words that consist of invisible characters and of fragments of the host's own lines.
     fn words() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             any::<char>().prop_map(String::from),
@@ -283,7 +286,7 @@ mod tests {
         fn no_line_of_words_looks_like_one_of_the_hosts(text in words(), before in 0..200_usize) {
             for shown in [Quoted(&text).to_string(), QuotedWhole(&text).to_string(), Clipped(&text).to_string()] {
                 prop_assert!(shown.chars().all(is_visible));
-                // Wherever on a line they begin, and however wide the screen is.
+                // At every column, for every width of the screen.
                 let shown = format!("{}{shown}", "x".repeat(before));
                 for width in 40..=200 {
                     for (_, line) in wrapped(&shown, width) {

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The number of an event within its instance: 0 for the first that came.
 pub type EventNumber = u32;
 
-/// Something that was sent to an instance.
+/// An event that was sent to an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What kind of thing.
+    /// The event's type.
     pub event_type: EventType,
     /// The event's payload, as JSON text.
     pub payload: String,
@@ -23,7 +23,7 @@ pub struct Event {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mailbox {
     received: Vec<Received>,
-    /// The numbers of those that no wait got, by type.
+    /// The numbers of the events that no wait has got, by type.
     kept: BTreeMap<EventType, BTreeSet<EventNumber>>,
     waiting: usize,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Clone)]
 struct Received {
     event: Event,
-    /// The entry that says so.
+    /// The index of the entry that records it.
     index: usize,
     taken: Option<Call>,
 }
@@ -44,12 +44,13 @@ impl Mailbox {
         self.received.push(Received { event, index, taken: None });
     }
 
-    /// How many no wait got.
+    /// The number of events that no wait has got.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// The event that a wait until then is to be told of: the oldest of its type, if it came in time. And the index of its entry.
+    /// The event for a wait that lasts until then: the oldest of its type, if it arrived in time. With the index of its
+    /// entry.
     pub(crate) fn first(&self, event_type: &EventType, until: Timestamp) -> Option<(EventNumber, usize)> {
         let number = *self.kept.get(event_type)?.first()?;
         let received = self.received.get(number as usize)?;
@@ -60,7 +61,7 @@ impl Mailbox {
         self.received.get(number as usize).map(|received| &received.event)
     }
 
-    /// `call` was told of it.
+    /// Delivers the event to `call`.
     pub(crate) fn take(&mut self, number: EventNumber, call: Call) {
         let Some(received) = self.received.get_mut(number as usize) else { return };
         received.taken = Some(call);
@@ -71,7 +72,7 @@ impl Mailbox {
         }
     }
 
-    /// These calls count no longer: what they were told of is there again, in its old place.
+    /// These calls no longer count: the events delivered to them are available again, in their old order.
     pub(crate) fn give_back(&mut self, is_void: impl Fn(Call) -> bool) {
         for (number, received) in (0..).zip(&mut self.received) {
             if received.taken.is_some_and(&is_void) {

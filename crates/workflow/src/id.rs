@@ -1,4 +1,4 @@
-//! Identifiers, parsed once at the edge. A copy of one is no more than a count.
+//! Identifiers, parsed once at the edge. A clone shares the text.
 
 use crate::Quoted;
 use serde::{Deserialize, Serialize, Serializer};
@@ -81,7 +81,7 @@ id!(
     ReceiptId, "a receipt id", 100, b"_-", "1 to 100 characters of A-Z a-z 0-9 _ -"
 );
 id!(
-    /// What kind of event an event is.
+    /// The type of an event.
     EventType, "an event type", 100, b"_-.:", "1 to 100 characters of A-Z a-z 0-9 _ - . :"
 );
 id!(

@@ -1,12 +1,12 @@
 //! The durable core: journal entries in, the next turn out.
 //!
-//! A guest asks for things ([`Command`]); the core answers from the journal where it can, and otherwise says what has to be done
-//! ([`Turn`]). The shell around it does exactly that, appends the [`Entry`] that says so and asks again:
+//! A guest sends commands ([`Command`]); the core answers from the journal where it can, and otherwise names the next
+//! action ([`Turn`]). The shell around it performs that action, appends the [`Entry`] that records it, and asks again:
 //!
 //! ```text
 //!   entries ──fold──► Replay ◄──apply── entry ◄── the shell did it
 //!                       │                            ▲
-//!   command, now ─next─► Turn::Return(outcome)       │   already in the journal: hand it back
+//!   command, now ─next─► Turn::Return(outcome)       │   already in the journal
 //!                      Turn::Wait(what)              │   park: the guest is unwound
 //!                      Turn::Record(entry) ──────────┤   append, apply, ask again
 //!                      Turn::Do(live) ───────────────┘   perform, append, apply, ask again
@@ -21,10 +21,10 @@
 //!
 //! ### Invariants
 //!
-//! 1. *One table.* [`Replay::apply`] decides which entry may follow which; it guards appending and loading alike, and what it does
-//!    not know is illegal.
+//! 1. *One table.* [`Replay::apply`] decides which entry may follow which. It guards appending and loading alike, and
+//!    an entry that it does not know is illegal.
 //! 2. *Intent before effect.* [`Live::Effect`] is only ever answered after [`Entry::Redeemed`] has been applied.
-//! 3. *A completed call never runs again.* [`Replay::next`] hands back what is recorded, or reports a [`Divergence`].
+//! 3. *A completed call never runs again.* [`Replay::next`] returns the recorded result, or reports a [`Divergence`].
 
 #![forbid(unsafe_code)]
 

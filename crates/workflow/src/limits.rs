@@ -8,26 +8,27 @@ use crate::{
 use receipt::{Json, JsonError, Timestamp};
 use std::time::Duration;
 
-/// The bounds on what one instance asks for and records. The defaults start from those of Cloudflare Workflows.
+/// The bounds on one instance's calls and records. The defaults start from those of Cloudflare Workflows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Calls an instance: steps, sleeps, waits, approvals and actions together. Default 10 000, as on Cloudflare.
     pub calls: u32,
-    /// Things that may be going on beside a workflow at a time. Default 1 000: one look at all of them is a few kilobytes of journal.
+    /// Started calls of a workflow that have not ended. Default 1 000: one wait for all of them is a few kilobytes of
+    /// journal.
     pub beside: u32,
-    /// How often a step may be tried again. Default 10 000, as on Cloudflare.
+    /// Retries of a step. Default 10 000, as on Cloudflare.
     pub retries: u32,
-    /// How long a sleep, a wait, an attempt or the delay before one may take. Default 365 days, as on Cloudflare.
+    /// The longest sleep, wait, attempt or retry delay. Default 365 days, as on Cloudflare.
     pub sleep: Duration,
     /// Bytes in an event's payload. Default 1 MiB, as on Cloudflare.
     pub event_bytes: usize,
-    /// Events that no wait has asked for. Default 1 000: more of them is a workflow that does not listen.
+    /// Events that no wait has asked for. Default 1 000: a workflow with more does not read its events.
     pub events: usize,
     /// Characters in the name of a step, a sleep or a wait. Default 256, as on Cloudflare.
     pub step_name_chars: usize,
     /// Bytes in a step's or a workflow's result, and in the parameters. Default 1 MiB, as on Cloudflare.
     pub result_bytes: usize,
-    /// Bytes in all step results and events of an instance together. Default 64 MiB: they are read whole whenever the instance goes on.
+    /// Bytes in all step results and events of an instance together. Default 64 MiB: every drive reads them all.
     pub journal_bytes: usize,
     /// Bytes in an action's evidence. Default 64 KiB: more than an approver reads.
     pub evidence_bytes: usize,
@@ -89,7 +90,7 @@ pub mod names {
     pub const ARTIFACT_BYTES: &str = "artifact-bytes";
 }
 
-/// Why a command is not carried out.
+/// Why a command is refused.
 pub(crate) enum Problem {
     /// The journal is as long as it may be.
     TooManyCalls(String),
@@ -98,7 +99,7 @@ pub(crate) enum Problem {
 }
 
 impl Limits {
-    /// Checks a command that is not in the journal, with so many things going on beside the workflow.
+    /// Checks a command that is not in the journal; `started` is the number of started calls that have not ended.
     pub(crate) fn check(
         &self,
         call: Call,
@@ -121,7 +122,8 @@ impl Limits {
         .map_err(Problem::Unacceptable)
     }
 
-    /// Checks an event, beside those that wait and the bytes that are kept already.
+    /// Checks an event; `waiting` is the number of undelivered events, `kept` the bytes that the instance keeps
+    /// already.
     pub(crate) fn check_event(&self, payload: &str, waiting: usize, kept: usize) -> Result<(), Failure> {
         let refused = |message| Err(Failure { name: "invalid-event".to_owned(), message });
         let total = kept.saturating_add(payload.len());
@@ -140,7 +142,7 @@ impl Limits {
         }
     }
 
-    /// When an attempt follows one that failed with this; never, when no more of an instance can be kept.
+    /// When the next attempt follows one that failed with this; `None` when the instance may keep no more bytes.
     pub(crate) fn retry_at(
         &self,
         kept: usize,
@@ -152,7 +154,7 @@ impl Limits {
         (total <= self.journal_bytes).then(|| later(now, delay.min(self.sleep_ms())))
     }
 
-    /// A step's end as it is recorded, beside the bytes that are kept already: a result that cannot be kept is a failure.
+    /// The recorded end of a step. A result that does not fit with the `kept` bytes is a failure.
     pub(crate) fn step_end(&self, kept: usize, result: &Result<String, Failure>) -> Result<String, Failure> {
         let output = self.end("step result", result)?;
         match kept.saturating_add(output.len()) {
@@ -172,7 +174,7 @@ impl Limits {
     /// Checks the parameters that an instance is started with.
     ///
     /// # Errors
-    /// When they are not JSON, or too large; the message says which.
+    /// When they are not JSON, or too large; the message says which of the two.
     pub fn check_params(&self, params: &str) -> Result<(), Failure> {
         self.check_json("parameters", params)
     }
@@ -287,7 +289,7 @@ impl Limits {
                 action.evidence.len(),
             ));
         }
-        // What is approved is what was written: its numbers too.
+        // Numbers must read back exactly as written, because people approve the written text.
         Json::parse_exact(&action.evidence).map_err(|error| match error {
             JsonError::Inexact { .. } => format!("the evidence cannot be signed as it is written: {error}"),
             _ => format!("the evidence is not JSON: {error}"),
@@ -352,7 +354,8 @@ fn invalid(message: String) -> Failure {
     Failure { name: "invalid-result".to_owned(), message }
 }
 
-/// A capability is a dotted name with at least one dot: what stands before the last one is the tool, what follows it the operation.
+/// A capability is a dotted name with at least one dot: the part before the last dot is the tool, the rest the
+/// operation.
 fn check_capability(capability: &str) -> Result<(), String> {
     let segment = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
@@ -363,7 +366,7 @@ fn check_capability(capability: &str) -> Result<(), String> {
     fits.then_some(()).ok_or_else(|| rule.to_owned())
 }
 
-/// The words for a limit that was hit: its name, its value, what was asked, and how to raise it.
+/// The message for an exceeded limit: its name, its value, the requested amount, and how to raise it.
 fn over(name: &str, what: &str, limit: impl std::fmt::Display, asked: impl std::fmt::Display) -> String {
     format!(
         "limit {name} reached: at most {limit} {what}, and {asked} were asked for; an operator raises it with --limit {name}=N, or permanently in pp-host.toml"

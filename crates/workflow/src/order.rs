@@ -1,31 +1,31 @@
-//! The order in which a guest did things: in the workflow itself, and in each attempt of each step.
+//! The order of a guest's calls: in the workflow itself, and in each attempt of each step.
 //!
-//! Between the beginning of an attempt and its end everything that is asked for is asked for inside it, so attempts nest, and what was
-//! asked for inside one stands together. A guest that is handed a step's result does not run its attempts again; it goes on in the
-//! trail that it is in, and the trails of the attempts are left alone.
+//! All calls between the beginning and the end of an attempt are inside it, so attempts nest, and the calls inside one
+//! attempt form a *trail*. A guest that gets a step's recorded result does not run its attempts again: it continues in
+//! its current trail, and the trails of the attempts are skipped.
 
 use crate::Call;
 use receipt::Timestamp;
 
-/// Where a trail stands in [`Trails`].
+/// The index of a trail in [`Trails`].
 pub(crate) type TrailId = usize;
 
 /// The workflow's own trail.
 pub(crate) const ROOT: TrailId = 0;
 
-/// One thing that a guest did, and that it does again at the same place on every run.
+/// One action of a guest, which the guest repeats at the same place on every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// It made this call.
     Call(Call),
-    /// It was told, by the entry of that index, of the end of what this call began.
+    /// The entry of that index told it the end of this started call.
     Told { call: Call, index: usize },
     /// It was given the next attempt of a step to make, by the entry of that index. When the attempt has ended, a guest is not given it
     /// again, and the mark is passed by.
     Attempt { call: Call, trail: TrailId, index: usize },
 }
 
-/// Where a guest is: in a trail, before the mark of that number.
+/// A guest's position: in a trail, before the mark of that number.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     pub(crate) trail: TrailId,

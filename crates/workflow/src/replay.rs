@@ -8,24 +8,25 @@ use receipt::Timestamp;
 
 /// A journal as a state machine.
 ///
-/// What a guest asks for is in the same order on every run. [`Replay::next`] compares each thing with what the journal has in its
-/// place.
+/// A guest makes its calls in the same order on every run. [`Replay::next`] compares each with the journal's record of
+/// the same number.
 #[derive(Debug, Clone)]
 pub struct Replay {
     pub(crate) calls: Calls,
     entries: usize,
     origin: Origin,
-    /// What keeps it from going on: a pause or a divergence.
+    /// The reason why the instance does not continue: a pause or a divergence.
     hold: Option<Status>,
     end: Option<Status>,
-    /// Where the guest is in this run: in the workflow itself, and in the attempts that it is making, the innermost last.
+    /// The guest's position in this run: in the workflow itself, and in the attempts that it is making, the innermost
+    /// last.
     pub(crate) frames: Vec<Frame>,
     /// The index of the entry that answered the guest last.
     pub(crate) position: usize,
     pub(crate) limits: Limits,
 }
 
-/// How far an instance's creation has come.
+/// The progress of an instance's creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Nothing,
@@ -39,20 +40,21 @@ impl Replay {
     /// Folds a journal as it was loaded.
     ///
     /// # Errors
-    /// When an entry cannot stand where it stands.
+    /// When an entry is not allowed in its place.
     pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, limits: Limits) -> Result<Self, Illegal> {
         let mut replay = Self::whole(entries, limits)?;
         replay.calls.mark_interrupted();
         Ok(replay)
     }
 
-    /// The same run of the same guest over a journal in which something was recorded from outside, before the last entries of this one.
-    /// `journal` is all that is on disk; `unwritten` are those last entries, which are not. None where the run cannot go on: what was
-    /// recorded stops it, takes it back, or leaves no place for them, or the guest was told of one of them already, in the place that it had.
-    /// Begin another then.
+    /// Rebases this run on a journal to which other writers have appended entries from outside, before the unwritten
+    /// entries of this run. `journal` is the whole journal on disk; `unwritten` are this run's last entries, which are
+    /// not on disk. `None` where the run cannot continue: a new entry stops the instance, restarts it or leaves no
+    /// place for the unwritten entries, or the guest has already been told of an unwritten entry at its old place. The
+    /// caller then begins another run.
     ///
     /// # Errors
-    /// When the journal on disk makes no sense.
+    /// When the journal on disk is illegal.
     pub fn caught_up<'a, J>(&self, journal: J, unwritten: &[Entry]) -> Result<Option<Self>, Illegal>
     where
         J: IntoIterator<Item = &'a Entry>,
@@ -61,11 +63,12 @@ impl Replay {
         self.continued(journal.into_iter(), unwritten, self.entries - unwritten.len())
     }
 
-    /// The same run without its last `refused` entries, which the disk did not take and the guest has not heard of. `unwritten` are those
-    /// before them that are not on disk. None where the run cannot go on, as for [`caught_up`](Self::caught_up).
+    /// This run without its last `refused` entries, which the store refused and of which the guest has not been told.
+    /// `unwritten` are the entries before them that are not on disk. `None` where the run cannot continue, as for
+    /// [`caught_up`](Self::caught_up).
     ///
     /// # Errors
-    /// When the journal on disk makes no sense.
+    /// When the journal on disk is illegal.
     pub fn taken_back<'a, J>(
         &self,
         journal: J,
@@ -89,7 +92,7 @@ impl Replay {
             return Ok(None);
         }
         let mut replay = Self::whole(journal, self.limits.clone())?;
-        // The guest has heard of something that is not written: its clock and its random numbers follow from the place that it had.
+        // The guest has been told of an unwritten entry: its clock and its random numbers depend on that entry's place.
         if self.position >= seen && replay.entries > seen {
             return Ok(None);
         }
@@ -128,7 +131,7 @@ impl Replay {
     /// Applies one entry: the table that guards loading and appending alike.
     ///
     /// # Errors
-    /// When the entry cannot follow the ones before it; the state is then as it was.
+    /// When the entry cannot follow the ones before it; the state is then unchanged.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
         let applied = self.may_follow(entry).and_then(|()| self.follow(entry));
         applied.map_err(|reason| Illegal { index: self.entries, entry: entry.to_string(), reason })?;
@@ -136,7 +139,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether an entry of this kind has a place here at all.
+    /// Whether the instance's state allows an entry of this kind.
     fn may_follow(&self, entry: &Entry) -> Result<(), &'static str> {
         let stays = matches!(entry, Entry::Restarted { .. } | Entry::Resolved { .. });
         match entry {
@@ -203,7 +206,7 @@ impl Replay {
         self.entries == 0
     }
 
-    /// How the instance stands.
+    /// The instance's state.
     #[must_use]
     pub fn status(&self) -> Status {
         self.end.as_ref().or(self.hold.as_ref()).cloned().unwrap_or_else(|| self.calls.status())
@@ -215,8 +218,8 @@ impl Replay {
         self.end.is_some() || self.hold.is_some()
     }
 
-    /// The index of the entry that answered the guest last. On every run it is the same at the same place between two calls, and it only
-    /// grows: what has to look the same to the guest every time, its clock and its random numbers, is derived from it.
+    /// The index of the entry that last answered the guest. It is the same at the same place of every run, and it only
+    /// grows. The guest's clock and random numbers are derived from it, so that they are the same on every run.
     #[must_use]
     pub fn position(&self) -> usize {
         self.position
@@ -228,7 +231,7 @@ impl Replay {
         self.calls.unsettled()
     }
 
-    /// The actions whose attested outcome is unknown, and what was found out since.
+    /// The actions whose attested outcome is unknown, and what people have found out since.
     #[must_use]
     pub fn unknown(&self) -> Vec<Unknown> {
         self.calls.unknown()
@@ -243,7 +246,7 @@ impl Replay {
     /// The entry for an event that is sent now.
     ///
     /// # Errors
-    /// When the instance has ended, or the event is more than may be kept; the message says which.
+    /// When the instance has ended, or the event exceeds a limit; the message says which of the two.
     pub fn receive(&self, event_type: EventType, payload: String, now: Timestamp) -> Result<Entry, Failure> {
         if let Some(end) = &self.end {
             let message = format!("the instance is {end}, and no event reaches it any more");
@@ -253,8 +256,8 @@ impl Replay {
         Ok(Entry::EventReceived { event_type, payload, at: now })
     }
 
-    /// The call, among those that the workflow made itself and that count, that began the step, sleep or wait of this name: the `nth` of
-    /// them, from 0. From there the workflow can be sent back.
+    /// The call of the workflow itself that began the step, sleep or wait of this name: the `nth` that counts, from 0.
+    /// An operator can restart the workflow from it.
     #[must_use]
     pub fn named(&self, name: &str, nth: usize) -> Option<Call> {
         let calls = self.calls.marks(ROOT).iter().filter_map(|mark| match mark {
@@ -270,15 +273,15 @@ impl Replay {
         calls.filter(has_name).nth(nth)
     }
 
-    /// The number that the next call will have. From there on nothing has been asked for.
+    /// The number of the next call.
     #[must_use]
     pub fn next_call(&self) -> Call {
         self.calls.next()
     }
 }
 
-/// Whether an entry says that the workflow has got further, and so has no place while the instance stands still. What comes from outside,
-/// and how something ended that was begun, does.
+/// Whether an entry records progress of the workflow, which is not allowed while the instance is stopped. Entries from
+/// outside, and the ends of operations that had begun, are allowed.
 fn is_progress(entry: &Entry) -> bool {
     !matches!(
         entry,
@@ -297,7 +300,7 @@ fn is_progress(entry: &Entry) -> bool {
     )
 }
 
-/// Whether an entry comes from outside, and leaves the workflow where it is.
+/// Whether an entry comes from outside, and does not move the workflow.
 fn is_from_outside(entry: &Entry) -> bool {
     matches!(
         entry,

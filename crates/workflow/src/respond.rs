@@ -9,7 +9,7 @@ use crate::{
 };
 use receipt::Timestamp;
 
-/// The guest asked for something else than it did before.
+/// The guest's command differs from the recorded one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the workflow took another path than the one in its journal, at call #{call}: recorded is {recorded}, now it {now}; \
@@ -19,18 +19,18 @@ use receipt::Timestamp;
 pub struct Divergence {
     /// The call.
     pub call: Call,
-    /// What the journal has there.
+    /// The recorded command.
     pub recorded: String,
-    /// What the guest does now.
+    /// The guest's command now.
     pub now: String,
 }
 
 impl Replay {
-    /// What to do about `command` at the time `now`. Ask again with the same command after each [`Turn::Record`]
-    /// and [`Turn::Do`] has been done and applied.
+    /// The next turn for `command` at the time `now`. Call it again with the same command after each [`Turn::Record`]
+    /// and [`Turn::Do`] has been performed and applied.
     ///
     /// # Errors
-    /// When the journal has something else at this place.
+    /// When the journal has another command at this place.
     pub fn next(&mut self, command: &Command, now: Timestamp) -> Result<Turn, Divergence> {
         match command {
             Command::EndStep { call, result } => self.end_step(*call, result, Retry::Configured, now),
@@ -53,9 +53,9 @@ impl Replay {
         }
     }
 
-    /// Something that has a place of its own in the journal.
+    /// Answers a command that has a call number of its own.
     fn ask(&mut self, command: &Command, now: Timestamp) -> Result<Turn, Divergence> {
-        // `next` has sent those that have none elsewhere.
+        // `next` handles the commands without a call number.
         let Some((asked, manner)) = command.question() else { return Ok(no_answer("it asks for nothing")) };
         let Some((place, mark)) = self.ahead() else { return Ok(self.live(asked, command, now)) };
         let recorded = match mark {
@@ -147,7 +147,8 @@ impl Replay {
             (State::Sleeping { .. } | State::Expecting { .. } | State::Pending { .. }, _) => {
                 self.wait_for(&[call], now)
             }
-            // `fold` does not leave a decision without its receipt, and `apply` lets nothing else follow one.
+            // `fold` does not accept a decision without its receipt at the end, and `apply` allows no other entry after
+            // a decision.
             (State::Decided { .. }, _) => no_answer("not signed"),
             (State::Resolved(approval), _) => Turn::Return(Outcome::Approval(approval.clone())),
             (State::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
@@ -166,7 +167,7 @@ impl Replay {
         }
     }
 
-    /// The first end among things that were begun beside the guest.
+    /// Answers with the first end among started calls.
     fn await_first(&mut self, calls: &[Call], now: Timestamp) -> Result<Turn, Divergence> {
         let Some((place, mark)) = self.ahead() else { return Ok(self.await_live(calls, now)) };
         match mark {
@@ -190,7 +191,7 @@ impl Replay {
         }
     }
 
-    /// The guest has come to the end of the journal, and waits.
+    /// The guest has reached the end of the journal, and waits.
     fn await_live(&self, calls: &[Call], now: Timestamp) -> Turn {
         let mut sorted = calls.to_vec();
         sorted.sort_unstable();
@@ -208,13 +209,13 @@ impl Replay {
         self.wait_for(&sorted, now)
     }
 
-    /// It was begun beside the guest, where the guest is.
+    /// Whether the call was started in the guest's current trail.
     fn is_here(&self, call: Call) -> bool {
         self.frames.last().is_some_and(|frame| frame.trail == self.calls.innermost())
             && self.calls.may_be_told(call)
     }
 
-    /// What the journal has had come first, then what the time has.
+    /// Ends that are in the journal come first, then those that time alone has reached.
     fn wait_for(&self, calls: &[Call], now: Timestamp) -> Turn {
         let ended = calls.iter().filter_map(|call| self.there(*call)).min_by_key(|(index, _)| *index);
         if let Some((_, entry)) = ended {
@@ -234,7 +235,7 @@ impl Replay {
         }
     }
 
-    /// The index of the entry by which something has come to its end that the guest waits for, and the entry that tells the guest.
+    /// The index of the entry that ended the call, and the entry that tells the guest.
     fn there(&self, call: Call) -> Option<(usize, Entry)> {
         if let Some((event, index)) = self.calls.matching(call) {
             return Some((index, Entry::WaitMatched { call, event }));
@@ -243,7 +244,7 @@ impl Replay {
         Some((recorded.answered, Entry::Told { call }))
     }
 
-    /// How something stands that the guest was told the end of.
+    /// The end of a call, as the guest is told it.
     fn ready(&self, call: Call) -> Ready {
         match self.calls.get(call).map(|recorded| &recorded.state) {
             Some(State::StepDone(output)) => Ready::Step(Ok(output.clone())),
@@ -253,13 +254,13 @@ impl Replay {
             Some(State::Received(event)) => {
                 self.calls.mailbox().get(*event).map_or(Ready::Slept, |event| Ready::Event(event.clone()))
             }
-            // The table gives out no end of what has not ended.
+            // Not reached: the table offers only calls that have ended.
             _ => Ready::Slept,
         }
     }
 
-    /// What the journal has next where the guest is, and its place in the trail. An attempt that has ended is passed by: the guest is told
-    /// of the end and does not make it again.
+    /// The journal's next mark at the guest's position, and its place in the trail. An attempt that has ended is
+    /// skipped: the guest is told of its end and does not make it again.
     pub(crate) fn ahead(&self) -> Option<(usize, Mark)> {
         let frame = self.frames.last()?;
         let marks = self.calls.marks(frame.trail).iter().enumerate().skip(frame.next);
@@ -314,12 +315,12 @@ fn woken(call: Call, ready: Ready) -> Turn {
     Turn::Return(Outcome::Woken { call, ready })
 }
 
-/// What is said where nothing can be: the table does not let it come about.
+/// The answer in states that the table excludes.
 fn no_answer(why: &str) -> Turn {
     Turn::Return(Outcome::Rejected(why.to_owned()))
 }
 
-/// At most a line of them.
+/// The numbers, shortened to a line.
 fn numbers(calls: &[Call]) -> String {
     let shown: Vec<_> = calls.iter().take(16).map(|call| format!("#{call}")).collect();
     shown.join(" ")

@@ -1,14 +1,14 @@
-//! How an instance stands.
+//! The state of an instance.
 
 use crate::order::Mark;
 use crate::table::Calls;
 use crate::{Call, Failure, Manner, Pending, RequestId, Wait};
 use std::fmt;
 
-/// How an instance stands.
+/// The state of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// It was created, and nothing has been asked for in it.
+    /// Created; the workflow has made no call.
     Queued,
     /// It has something to do.
     Running,
@@ -16,14 +16,15 @@ pub enum Status {
     Waiting(Wait),
     /// An operator paused it.
     Paused {
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// It took another path than the one in its journal. It stands still until an operator resumes, restarts or ends it.
+    /// The workflow made another call than the one in its journal. It stops until an operator resumes, restarts or ends
+    /// it.
     Diverged {
         /// The call at which it did.
         call: Call,
-        /// What was recorded, and what it did then.
+        /// The recorded call, and the one that it made then.
         message: String,
     },
     /// It ended well, with this result as JSON text.
@@ -32,9 +33,9 @@ pub enum Status {
     Failed(Failure),
     /// An operator ended it.
     Terminated {
-        /// Who.
+        /// The operator.
         by: String,
-        /// Why, in their words.
+        /// The operator's reason.
         reason: Option<String>,
     },
 }
@@ -46,7 +47,7 @@ impl Status {
         matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Terminated { .. })
     }
 
-    /// The request that it waits for a decision about, where it does. It may wait for other things too.
+    /// The request whose decision it waits for, if any. It may wait for other calls too.
     #[must_use]
     pub fn request(&self) -> Option<&RequestId> {
         match self {
@@ -55,7 +56,7 @@ impl Status {
         }
     }
 
-    /// The workflow would get further if it were run, whatever the time.
+    /// Whether the workflow would progress if it were driven now, at any time of the clock.
     #[must_use]
     pub fn can_run(&self) -> bool {
         matches!(self, Self::Queued | Self::Running)
@@ -77,9 +78,9 @@ impl fmt::Display for Status {
     }
 }
 
-/// What the calls alone say.
+/// The state according to the calls alone.
 impl Calls {
-    /// How an instance stands that has not ended and is neither paused nor diverged.
+    /// The state of an instance that has not ended and is neither paused nor diverged.
     pub(crate) fn status(&self) -> Status {
         if self.next() == 0 {
             return Status::Queued;
@@ -90,8 +91,8 @@ impl Calls {
         }
     }
 
-    /// What the guest is known to wait for, unless some of it is there already. One that began something beside it and did not say yet
-    /// that it waits has more to do.
+    /// What the guest is known to wait for, unless one of the ends has arrived already. A guest with started calls that
+    /// has not yet said that it waits has more to do.
     fn awaited(&self) -> Option<Vec<Pending>> {
         if let Some(calls) = self.awaiting() {
             return calls.iter().map(|call| self.still_pending(*call)).collect();

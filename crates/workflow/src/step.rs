@@ -1,27 +1,27 @@
-//! How a step is tried, and tried again.
+//! The attempts and retries of a step.
 
 use crate::Failure;
 use receipt::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How often a step is tried and how long it may take. What a step was first begun with stays with it: a later run of the workflow that
-/// asks for something else is handed the same step.
+/// The retries and timeouts of a step. The configuration with which a step was first begun stays in force, even if a
+/// later run of the workflow passes another one.
 ///
 /// The defaults are those of Cloudflare Workflows, as documented.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepConfig {
-    /// How often it is tried *again*: one less than the attempts that it can have. Default 5.
+    /// The number of *retries*: one less than the number of attempts. Default 5.
     pub retries: u32,
     /// Milliseconds between the first attempt's end and the second attempt. Default 10 seconds.
     pub delay_ms: u64,
-    /// How the delay grows from attempt to attempt. Default exponential.
+    /// How the delay grows with each attempt. Default exponential.
     pub backoff: Backoff,
-    /// Milliseconds that one attempt may take. One that took longer has failed, whatever it made. Default 10 minutes.
+    /// Milliseconds for one attempt. An attempt that takes longer has failed, whatever its result. Default 10 minutes.
     pub timeout_ms: u64,
 }
 
-/// How the delay before the next attempt grows with the attempts that have failed. No chance comes into it.
+/// How the retry delay grows with the number of failed attempts. Without randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backoff {
@@ -33,12 +33,12 @@ pub enum Backoff {
     Exponential,
 }
 
-/// What becomes of a step whose attempt has failed.
+/// Whether a step is retried after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// It is tried again as it was configured.
     Configured,
-    /// It is tried again after so many milliseconds, if an attempt is left.
+    /// It is retried after so many milliseconds, if an attempt is left.
     After(u64),
     /// It has failed permanently: a retry would not help.
     Never,
@@ -51,7 +51,7 @@ impl Default for StepConfig {
 }
 
 impl StepConfig {
-    /// Milliseconds until the next attempt after so many have failed, or none when there is no next one.
+    /// Milliseconds until the next attempt after `failed` attempts; `None` when there is no next attempt.
     #[must_use]
     pub fn delay_after(&self, failed: u32, retry: Retry) -> Option<u64> {
         if failed > self.retries {
@@ -72,7 +72,7 @@ impl StepConfig {
         }
     }
 
-    /// An attempt that began and ended then took too long.
+    /// Whether an attempt that began and ended then took too long.
     pub(crate) fn is_over(&self, began: Timestamp, ended: Timestamp) -> bool {
         let took = ended.as_millis().saturating_sub(began.as_millis());
         u64::try_from(took).is_ok_and(|took| took > self.timeout_ms)
@@ -85,7 +85,7 @@ impl StepConfig {
     }
 }
 
-/// So many milliseconds later.
+/// The instant `ms` milliseconds after `than`.
 pub(crate) fn later(than: Timestamp, ms: u64) -> Timestamp {
     Timestamp::from_millis(than.as_millis().saturating_add_unsigned(ms))
 }

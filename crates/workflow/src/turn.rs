@@ -10,17 +10,17 @@ use receipt::Timestamp;
 pub enum Turn {
     /// It is in the journal: hand this back to the guest.
     Return(Outcome),
-    /// Nothing can be done until something happens outside: park the guest.
+    /// Park the guest until an input from outside or a due time.
     Wait(Wait),
     /// Append this entry, apply it, and ask again with the same command.
     Record(Entry),
-    /// Do this, append the entry that says so, apply it, and ask again with the same command.
+    /// Perform this, append the entry that records it, apply it, and ask again with the same command.
     Do(Live),
     /// The guest broke a rule on which its journal rests, or has no calls left: end the instance with this failure.
     Break(Failure),
 }
 
-/// What has to be done, and the entry that records it.
+/// An action of the shell, and the entry that records it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Live {
     /// Make a request; append [`Requested`](crate::Entry::Requested).
@@ -63,24 +63,24 @@ pub enum Live {
     },
 }
 
-/// What the guest gets.
+/// The guest's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// To [`BeginStep`](crate::Command::BeginStep), and to [`Start`](crate::Command::Start) for a step.
     Begun(Begun),
-    /// To [`EndStep`](crate::Command::EndStep) and [`FailStep`](crate::Command::FailStep): recorded, or the failure that was recorded;
-    /// whether another attempt follows is heard of by awaiting the step.
+    /// To [`EndStep`](crate::Command::EndStep) and [`FailStep`](crate::Command::FailStep): recorded, or the failure
+    /// that was recorded. Awaiting the step says whether another attempt follows.
     Ended(Result<(), Failure>),
-    /// To [`Sleep`](crate::Command::Sleep), [`WaitForEvent`](crate::Command::WaitForEvent) and [`Await`](crate::Command::Await): what
-    /// the workflow waited for.
+    /// To [`Sleep`](crate::Command::Sleep), [`WaitForEvent`](crate::Command::WaitForEvent) and
+    /// [`Await`](crate::Command::Await): the end that the workflow waited for.
     Woken {
         /// The call that began it.
         call: Call,
-        /// How it stands.
+        /// The end.
         ready: Ready,
     },
-    /// To [`Start`](crate::Command::Start): it goes on beside the workflow, under this call. A step whose first attempt is to be made now
-    /// is answered with [`Begun::Run`] instead.
+    /// To [`Start`](crate::Command::Start): the started call. A step whose first attempt is to be made now is answered
+    /// with [`Begun::Run`] instead.
     Started(Call),
     /// To [`RequireApproval`](crate::Command::RequireApproval).
     Approval(Approval),
@@ -90,7 +90,7 @@ pub enum Outcome {
     Rejected(String),
 }
 
-/// How a step stands.
+/// The state of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// Run it; end it with this call.
@@ -124,7 +124,7 @@ pub enum Ready {
     Approval(Approval),
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Approval {
     /// Permission, in the form of a receipt.
@@ -149,7 +149,7 @@ pub enum Approval {
     Withdrawn {
         /// The request.
         request: RequestId,
-        /// Why, in the words of the operator who took it back.
+        /// The reason of the operator who withdrew it.
         reason: Option<String>,
     },
     /// No decision in time.
@@ -159,10 +159,10 @@ pub enum Approval {
     },
 }
 
-/// How an action ended.
+/// The end of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Performance {
-    /// It took place; what the capability returned, as JSON text.
+    /// It took place; the capability's output, as JSON text.
     Done(String),
     /// The gate refused. Nothing was done.
     Refused {

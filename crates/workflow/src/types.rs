@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 pub struct Failure {
     /// A short name for the kind of failure.
     pub name: String,
-    /// What went wrong.
+    /// The message for people.
     pub message: String,
 }
 
-/// Whether a workflow waits for the end of an operation, or goes on and asks for the end later.
+/// Whether a workflow waits for the end of a call at once, or starts the call and asks for the end later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Manner {
     /// It waits.
     #[default]
     AtOnce,
-    /// It goes on.
+    /// The workflow started the call, and continues.
     Beside,
 }
 
@@ -31,7 +31,7 @@ impl Manner {
     }
 }
 
-/// What a person found out about an effect that was unknown.
+/// A person's finding about an effect whose outcome was unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
@@ -41,13 +41,13 @@ pub enum Finding {
     Failed,
 }
 
-/// How an effect ended.
+/// The outcome of an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Effect {
     /// It took place.
     Succeeded {
-        /// What the capability returned, as canonical JSON text.
+        /// The capability's output, as canonical JSON text.
         output: String,
         /// When it began.
         started_at: Timestamp,
@@ -56,7 +56,7 @@ pub enum Effect {
     },
     /// It did not take place.
     Failed {
-        /// Why.
+        /// The failure's message.
         message: String,
         /// When it began.
         started_at: Timestamp,
@@ -65,7 +65,7 @@ pub enum Effect {
     },
     /// It was interrupted, and its outcome is unknown. Never repeated by itself.
     Unknown {
-        /// What is known.
+        /// What is known about the effect.
         message: String,
     },
 }
@@ -98,7 +98,7 @@ pub enum Check {
     Redemption,
     /// Not revoked.
     Revocation,
-    /// The deciders whose signatures are in the receipt still count, and are as many as it takes.
+    /// The deciders whose signatures are in the receipt still count, and are enough for the policy.
     Approvals,
     /// The policy in force allows the action with them.
     Policy,

@@ -4,14 +4,14 @@ use crate::{Call, Entry, EventType, Quoted, RequestId};
 use receipt::Timestamp;
 use std::fmt;
 
-/// What an instance waits for: any one of these lets it go on.
+/// What an instance waits for: any one of these lets it continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// In the order in which the workflow asked for them. At least one.
+    /// In the order of the workflow's calls. At least one.
     pub on: Vec<Pending>,
 }
 
-/// One thing that an instance waits for. Each comes to an end by time alone, if by nothing else.
+/// One pending end. Time alone ends each of them at the latest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pending {
     /// A decision.
@@ -27,18 +27,18 @@ pub enum Pending {
     Event {
         /// The call that asked for it.
         call: Call,
-        /// What the workflow calls this wait.
+        /// The name that the workflow gave the wait.
         name: String,
         /// The type of event.
         event_type: EventType,
-        /// When it is given up.
+        /// When the wait times out.
         until: Timestamp,
     },
     /// Time.
     Sleep {
         /// The call that asked for it.
         call: Call,
-        /// What the workflow calls this sleep.
+        /// The name that the workflow gave the sleep.
         name: String,
         /// When it is over.
         until: Timestamp,
@@ -57,7 +57,7 @@ pub enum Pending {
 }
 
 impl Wait {
-    /// When time alone lets the instance go on.
+    /// When time alone lets the instance continue.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         self.on.iter().map(Pending::due).min()
@@ -77,7 +77,7 @@ impl Wait {
         self.requests().next()
     }
 
-    /// The types of event that would let the instance go on.
+    /// The types of event that would let the instance continue.
     pub fn event_types(&self) -> impl Iterator<Item = &EventType> {
         self.on.iter().filter_map(|pending| match pending {
             Pending::Event { event_type, .. } => Some(event_type),
@@ -111,7 +111,7 @@ impl Pending {
 }
 
 impl Pending {
-    /// The entry that says that time alone has ended it.
+    /// The entry that records that time alone has ended it.
     pub(crate) fn elapse(&self) -> Entry {
         match self {
             Self::Approval { request, .. } => Entry::Lapsed { request: request.clone() },

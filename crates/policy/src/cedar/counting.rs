@@ -1,23 +1,24 @@
-//! How a policy may speak of approvals, and of anything else.
+//! The conditions that a policy may have, on approvals and on everything else.
 //!
-//! An approval more must never take away what was allowed. So a `permit` may only have conditions that more approvals can make true, and
-//! a `forbid` only such as they can make false. That is seen from the text: a count of approvals stands in a comparison with a whole
-//! number and nowhere else, and every other operator either keeps the direction, turns it round, or has no approvals inside.
+//! An additional approval must never take away what was allowed. So a `permit` may only have conditions that more
+//! approvals can make true, and a `forbid` only conditions that they can make false. The text shows it: a count of
+//! approvals occurs only in a comparison with a whole number, and every other operator keeps the direction, reverses
+//! it, or has no approvals inside.
 //!
-//! What is left out besides are the things that can fail when a policy is asked: sums that overflow, attributes of entities that are
-//! not there. A policy that passes here and Cedar's validator has an answer to every question.
+//! Operations that can fail during evaluation are also refused: sums that overflow, attributes of missing entities. A
+//! policy that passes here and Cedar's validator has an answer to every question.
 
 use crate::{Ask, Role};
 use cedar_policy::pst::{BinaryOp, Clause, Effect, Expr, Literal, Template, UnaryOp, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many people are compared with, for each role; none is anyone.
+/// The numbers of people that the policies compare with, for each role; the role `None` counts any decider.
 pub(super) type Thresholds = BTreeMap<Option<Role>, BTreeSet<u32>>;
 
-/// What becomes of a condition when approvals are added.
+/// How a condition's value can change when approvals are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Course {
-    /// Nothing: they are not in it.
+    /// Not at all: no approvals occur in it.
     Still,
     /// It may become true.
     Rising,
@@ -64,7 +65,8 @@ pub(super) enum Refused {
     Unavailable(String),
 }
 
-/// Checks a policy's conditions, and notes the numbers of approvals that they speak of. Returns how deep they are nested.
+/// Checks a policy's conditions, and collects the numbers of approvals that they compare with. Returns the nesting
+/// depth.
 pub(super) fn read(policy: &Template, thresholds: &mut Thresholds) -> Result<usize, Refused> {
     let mut reader = Reader { thresholds, deepest: 0 };
     for clause in policy.clauses() {
@@ -176,10 +178,10 @@ impl Reader<'_> {
     }
 }
 
-/// What stands in place of a role where any decider will do.
+/// Stands in place of a role where any decider counts.
 pub(super) const ANYONE: &str = "anyone";
 
-/// What approvals are called in the context.
+/// The name of the approvals in the context.
 pub(super) const APPROVALS: &str = "approvals";
 
 /// `context.approvals.ROLE`.

@@ -1,4 +1,4 @@
-//! A question in Cedar's terms, and the schema that says which terms there are.
+//! A question in Cedar's terms, and the schema that declares the terms.
 
 use super::counting::{ANYONE, APPROVALS};
 use super::lattice::{Lattice, Point};
@@ -9,7 +9,7 @@ use cedar_policy::{
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 
-/// What can be asked about, whatever the policies say.
+/// The part of the schema that does not depend on the policies.
 const SCHEMA: &str = "\
 entity Agent { name: String };
 entity Resource { name: String };
@@ -26,7 +26,7 @@ type Facts = {
 };
 ";
 
-/// Stands for every capability that the policies do not name.
+/// Represents every capability that the policies do not name.
 const OTHER: &str = "every other capability";
 
 /// The schema that policies with these capabilities and roles are checked against.
@@ -82,7 +82,7 @@ impl<'a> Facts<'a> {
         Ok(Self { lattice, principal, action, resource, context: context(question), entities })
     }
 
-    /// The request, with so many approvals.
+    /// The request, with the approvals of that point.
     pub(super) fn request(&self, point: &Point) -> Result<Request, String> {
         let counts = self.lattice.roles().zip(point);
         let count = |(role, count): (Option<&Role>, &u32)| {
@@ -126,9 +126,9 @@ fn named(uid: &EntityUid, name: &str) -> Result<Entity, String> {
     Entity::new(uid.clone(), HashMap::from([("name".to_owned(), name)]), HashSet::new()).map_err(failed)
 }
 
-/// What a capability is in: `a.b.c` is in `a` and in `a.b`.
+/// The ancestors of a capability: `a.b.c` is in `a` and in `a.b`.
 fn beginnings(types: &Types, capability: &str) -> HashSet<EntityUid> {
-    // A workflow may ask for anything; a capability has a handful of dots.
+    // A workflow may ask for any capability name; real ones have a handful of dots.
     const MOST: usize = 16;
     let dots = capability.match_indices('.').take(MOST);
     dots.filter_map(|(dot, _)| Some(uid(&types.action, capability.get(..dot)?))).collect()

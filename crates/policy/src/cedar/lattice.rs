@@ -4,14 +4,14 @@ use super::counting::Thresholds;
 use crate::people::Tally;
 use crate::{Need, Quorum, Role};
 
-/// The most combinations of approvals that a policy may tell apart: each is tried when approvals are asked for.
+/// The most combinations of approvals that a policy may distinguish: each is tried when approvals are asked for.
 const MOST_POINTS: usize = 256;
 
-/// How many approvals of each axis' role.
+/// The number of approvals for each axis' role.
 pub(super) type Point = Vec<u32>;
 
-/// Every combination of approvals that a policy can tell apart. It compares counts with numbers and does nothing else with them, so
-/// what holds at these points is all that can hold.
+/// Every combination of approvals that a policy can distinguish. A policy only compares counts with numbers, so these
+/// points are representative of all combinations.
 #[derive(Debug)]
 pub(super) struct Lattice {
     axes: Vec<Axis>,
@@ -19,13 +19,13 @@ pub(super) struct Lattice {
 
 #[derive(Debug)]
 struct Axis {
-    /// None is anyone.
+    /// `None` counts any decider.
     role: Option<Role>,
     /// 0, and every count from which on something changes, ascending.
     counts: Vec<u32>,
 }
 
-/// A policy that tells too many combinations apart.
+/// A policy that distinguishes too many combinations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the policies tell {0} combinations of approvals apart, and at most {MOST_POINTS} are tried: ask for fewer roles or numbers"
@@ -36,7 +36,7 @@ impl Lattice {
     pub(super) fn of(thresholds: Thresholds) -> Result<Self, TooManyPoints> {
         let axis = |(role, thresholds)| Axis { role, counts: [0].into_iter().chain(thresholds).collect() };
         let mut axes: Vec<_> = thresholds.into_iter().map(axis).collect();
-        // Anyone comes last: it says how many in all.
+        // The axis of any decider comes last: it has the total.
         axes.sort_by_key(|axis| axis.role.is_none());
         let points = axes.iter().fold(1, |points: usize, axis| points.saturating_mul(axis.counts.len()));
         if points > MOST_POINTS { Err(TooManyPoints(points)) } else { Ok(Self { axes }) }
@@ -55,12 +55,12 @@ impl Lattice {
         self.axes.iter().flat_map(counted)
     }
 
-    /// Where these approvals are.
+    /// The point of these approvals.
     pub(super) fn at(&self, tally: &Tally<'_>) -> Point {
         self.roles().map(|role| tally.count(role)).collect()
     }
 
-    /// As many approvals as can make a difference.
+    /// The point with the most approvals that can make a difference.
     pub(super) fn top(&self) -> Point {
         self.implied(&self.axes.iter().map(|axis| axis.counts.last().copied().unwrap_or(0)).collect())
     }
@@ -76,7 +76,7 @@ impl Lattice {
         })
     }
 
-    /// What stands at a point at least: a person with a role is a person.
+    /// The least counts that a point implies: a person with a role also counts as any decider.
     pub(super) fn implied(&self, point: &Point) -> Point {
         let people = point.iter().copied().max().unwrap_or(0);
         let count = |(axis, count): (&Axis, &u32)| if axis.role.is_none() { people } else { *count };
@@ -102,7 +102,7 @@ impl Lattice {
     }
 }
 
-/// Whether a point has all that the other has.
+/// Whether a point has at least the approvals of the other.
 fn reaches(point: &Point, other: &Point) -> bool {
     point.iter().zip(other).all(|(count, other)| count >= other)
 }

@@ -22,10 +22,10 @@ use std::time::Duration;
 
 /// A policy in the Cedar language. `docs/policy.md` is its manual, with the schema.
 ///
-/// Cedar answers yes or no and knows no third answer. So it is asked more than once: with the approvals that are there, and with as many
-/// as could make a difference. Yes to the first allows; no to the second denies; otherwise people are asked, and what is enough is
-/// found by trying every number of approvals that the policies compare with. That is exact because of what a text has to be like to be
-/// accepted: see `counting`.
+/// Cedar answers only yes or no. So it is evaluated more than once: with the present approvals, and with as many as
+/// could make a difference. Yes to the first allows; no to the second denies; otherwise people are asked, and the
+/// sufficient quorums are found by trying every number of approvals that the policies compare with. This is exact
+/// because of the restrictions on the text: see `counting`.
 #[derive(Debug)]
 pub struct Cedar {
     policies: PolicySet,
@@ -48,24 +48,25 @@ struct Rule {
     policy: cedar_policy::Policy,
 }
 
-/// The stack that the largest policy is read on: without optimisation it takes a third of it.
+/// The stack for reading the largest policy; without optimisation it takes a third of it.
 const STACK_TO_READ: usize = 64 << 20;
 
-/// The stack that the flattest policy is asked on, and what each level of nesting adds: twice what it takes without optimisation.
+/// The stack for evaluating the flattest policy, and the addition for each level of nesting: twice what they take
+/// without optimisation.
 const STACK_TO_ASK: usize = 256 << 10;
 const STACK_A_LEVEL: usize = 96 << 10;
 
-/// What the policies say to so many approvals, and the rules that determine it. None of them: nothing permits it.
+/// The policies' answer for some approvals, and the rules that determine it. `None`: no policy permits it.
 enum Held {
     Permitted(Vec<RuleId>),
     Refused(Vec<RuleId>),
 }
 
 impl Cedar {
-    /// Understands policies.
+    /// Parses policies.
     ///
     /// # Errors
-    /// When the text is not Cedar, does not fit the schema, or could take back with an approval what it allows without.
+    /// When the text is not Cedar, does not fit the schema, or an additional approval could take away what it allows.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let read = stacker::grow(STACK_TO_READ, || read::read(text))?;
         Ok(Self::of(read, Digest::of(text.as_bytes())))
@@ -76,8 +77,8 @@ impl Cedar {
         Self { policies, rules, lattice, depth, types, digest, warnings }
     }
 
-    /// Does work that recurses as deep as the policies are nested, on a stack that is large enough for it. Without, Cedar gives up
-    /// where little stack is left, and the answer would depend on who asks.
+    /// Runs recursive work on a stack that is large enough for the policies' nesting. Otherwise Cedar stops when little
+    /// stack is left, and the answer would depend on the caller's stack.
     fn with_stack<T>(&self, work: impl FnOnce() -> T) -> T {
         let stack = STACK_TO_ASK + self.depth * STACK_A_LEVEL;
         stacker::maybe_grow(stack, stack, work)
@@ -174,7 +175,7 @@ impl Policy for Cedar {
     fn demands(&self) -> Vec<Demand> {
         let asked = |need: Need| {
             let ask = Ask { quorums: vec![Quorum { needs: vec![need] }], ..Ask::one() };
-            // Which rules count so far is not in the text of one of them alone.
+            // The text of one policy does not determine which policies hold together.
             Demand { rule: None, line: None, tenants: Vec::new(), ask: Some(ask), capabilities: Vec::new() }
         };
         self.rules.iter().map(Rule::demand).chain(self.lattice.needs().map(asked)).collect()

@@ -3,12 +3,12 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-/// A policy in a text: what stands up to a semicolon.
+/// One policy of a text: the part up to a semicolon.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Statement {
-    /// Where it begins.
+    /// Its offset in bytes.
     pub(super) start: usize,
-    /// How many operators and opening brackets it has. It is nested no deeper.
+    /// The number of operators and opening brackets: an upper bound of the nesting.
     pub(super) signs: usize,
 }
 
@@ -41,7 +41,7 @@ fn skip_comment(rest: &mut Peekable<CharIndices<'_>>) {
     while rest.next_if(|(_, character)| *character != '\n').is_some() {}
 }
 
-/// Goes on behind the quotation mark that ends a string.
+/// Skips to the character after the quotation mark that ends a string.
 fn skip_string(rest: &mut Peekable<CharIndices<'_>>) {
     while let Some((_, character)) = rest.next() {
         match character {
@@ -60,7 +60,7 @@ fn word<'t>(text: &'t str, start: usize, rest: &mut Peekable<CharIndices<'_>>) -
     text.get(start..end).unwrap_or_default()
 }
 
-/// Whether an operator or an opening bracket begins here; what is left of it is skipped.
+/// Whether an operator or an opening bracket begins here. Skips the rest of it.
 fn is_sign(character: char, rest: &mut Peekable<CharIndices<'_>>) -> bool {
     let is_sign = "([{.!-+*%&|<>=".contains(character);
     if "&|<>=!".contains(character) {

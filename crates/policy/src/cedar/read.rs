@@ -23,18 +23,18 @@ const MOST_SIGNS: usize = 256;
 
 const ANNOTATIONS: &[&str] = &["id", "denials", "expires", "message"];
 
-/// What is read from a text.
+/// The result of reading a text.
 pub(super) struct Read {
     pub(super) policies: PolicySet,
     pub(super) rules: Vec<Rule>,
     pub(super) lattice: Lattice,
-    /// How deep the deepest condition is nested.
+    /// The depth of the deepest condition.
     pub(super) depth: usize,
     pub(super) types: Types,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Reads policies, and sees to it that they have an answer to every question.
+/// Reads policies, and ensures that they have an answer to every question.
 pub(super) fn read(text: &str) -> Result<Read, PolicyError> {
     if text.len() > MOST_TEXT {
         return Err(PolicyError { line: None, problem: Problem::TooLong(text.len()) });
@@ -70,7 +70,7 @@ impl Reader<'_> {
         Ok(policies)
     }
 
-    /// Bounds what the parser is given: it recurses.
+    /// Bounds the input of the parser, which is recursive.
     fn is_parseable(&self) -> Result<(), PolicyError> {
         let count = self.statements.len();
         if count > MOST_POLICIES {
@@ -103,8 +103,8 @@ impl Reader<'_> {
         Ok(rules)
     }
 
-    /// Sees that approvals can only help, and which numbers of them make a difference.
-    /// And how deep the deepest condition is nested.
+    /// Checks that approvals can only help, and finds the numbers of approvals that make a difference and the depth of
+    /// the deepest condition.
     fn lattice(&self, rules: &[Rule]) -> Result<(Lattice, usize), PolicyError> {
         let (mut thresholds, mut deepest) = (Thresholds::new(), 0);
         for rule in rules {
@@ -155,7 +155,7 @@ impl Reader<'_> {
     }
 }
 
-/// A policy under its own id, with what its annotations say.
+/// A policy under its own id, with its annotations.
 fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
     let example = "@id(\"small-changes\")";
     let missing = Problem::Missing { place: "a policy", key: "@id", example };

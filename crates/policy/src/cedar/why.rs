@@ -13,7 +13,7 @@ use cedar_policy::{Authorizer, Decision, PolicySet};
 use workflow::Quoted;
 
 impl Cedar {
-    /// What became of each policy, where the answer is this.
+    /// The part of each policy in the answer.
     pub(super) fn considered(
         &self,
         question: &Question<'_>,
@@ -40,7 +40,7 @@ fn first(ruling: &Ruling) -> RuleId {
     ruling.rules.first().cloned().unwrap_or_else(RuleId::of_default)
 }
 
-/// A question with the approvals that are there, and with as many as could make a difference.
+/// A question with the present approvals, and with as many as could make a difference.
 struct Places<'a> {
     facts: Facts<'a>,
     question: &'a Question<'a>,
@@ -67,7 +67,7 @@ impl Places<'_> {
         use ActionConstraint as Action;
         use PrincipalConstraint as Principal;
         use ResourceConstraint as Resource;
-        // Where it would hold if anywhere: approvals make a permit hold, and a forbid not.
+        // The most favourable point: approvals can only make a permit hold, and a forbid not hold.
         let place = if policy.effect == Effect::Permit { &self.top } else { &self.here };
         let Question { actor, capability, resource, .. } = self.question;
         let scope = [
@@ -104,7 +104,7 @@ impl Places<'_> {
         Err("every part of a policy holds, and the whole does not".to_owned())
     }
 
-    /// Whether a policy by itself, permit or forbid, applies with so many approvals.
+    /// Whether a policy by itself, permit or forbid, applies with these approvals.
     fn holds(&self, mut policy: Template, point: &Point) -> Result<bool, String> {
         policy.effect = Effect::Permit;
         let policy = StaticPolicy::try_from(policy).map_err(|error| error.to_string())?;
@@ -117,7 +117,7 @@ impl Places<'_> {
     }
 }
 
-/// A policy of nothing but a scope.
+/// A policy that consists of a scope only.
 fn part(principal: PrincipalConstraint, action: ActionConstraint, resource: ResourceConstraint) -> Template {
     Template::new(PolicyID("part".into()), Effect::Permit, principal, action, resource)
 }

@@ -5,16 +5,16 @@ use crate::{Environment, Mismatch, Novelty, Pattern, Question};
 use std::fmt;
 use workflow::Quoted;
 
-/// One thing that a rule wants.
+/// One requirement of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Matcher {
     /// A text fits one of these.
     Text(Field, Vec<Pattern>),
     /// It is one of these.
     Environment(Vec<Environment>),
-    /// There is an artifact that is known or not, or there is none.
+    /// The artifact is known or new; `None`: there is no artifact.
     Artifact(Option<Novelty>),
-    /// There is an artifact of so many bytes or fewer.
+    /// The artifact has at most this many bytes.
     BytesAtMost(u64),
     /// There is an artifact of more bytes.
     BytesOver(u64),
@@ -87,7 +87,7 @@ impl Matcher {
         }
     }
 
-    /// Why it does not fit, for people.
+    /// Why it does not match, for people.
     pub(super) fn mismatch(&self, question: &Question<'_>) -> Mismatch {
         Mismatch::Matcher { key: self.key(), wanted: self.to_string(), found: self.found(question) }
     }
@@ -105,7 +105,7 @@ impl Matcher {
         }
     }
 
-    /// Whether every question that fits the other fits this one.
+    /// Whether this matcher matches every question that the other matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(field, any_of), Self::Text(of, others)) => {
@@ -121,7 +121,7 @@ impl Matcher {
         }
     }
 
-    /// Whether no question fits both.
+    /// Whether no question matches both.
     pub(super) fn contradicts(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::BytesAtMost(most), Self::BytesOver(least)) => least >= most,

@@ -18,9 +18,9 @@ const ASK_ONE: &str = "# Every action asks one person.\n[default]\nthen = \"ask\
 
 /// A policy that is a list of rules. `docs/policy.md` is its manual.
 ///
-/// A rule matches when all its matchers fit. **A rule that denies decides wherever it stands; otherwise the first rule that matches
-/// does; where none matches, the default does.** So a `deny` can be added anywhere and holds, no reader needs the rest to be sure of
-/// it, and among the others the text reads from top to bottom, the particular before the general.
+/// A rule matches when all its matchers match. **A matching rule that denies decides, at any position; otherwise the
+/// first rule that matches decides; where none matches, the default decides.** So a `deny` can be added anywhere, and
+/// holds whatever the other rules are. The others are read from top to bottom, the particular before the general.
 #[derive(Debug)]
 pub struct Toml {
     rules: Vec<Rule>,
@@ -33,7 +33,7 @@ pub struct Toml {
 struct Rule {
     id: RuleId,
     line: usize,
-    /// All of these have to fit, in the order of [`Matcher::rank`].
+    /// All of these have to match, in the order of [`Matcher::rank`].
     matchers: Vec<Matcher>,
     verdict: Verdict,
 }
@@ -48,7 +48,7 @@ struct Fallback {
 /// The policy that holds without a policy file: every action asks one person, any decider.
 #[must_use]
 pub fn ask_one() -> Toml {
-    // Written out, so that nothing here can fail; a test sees to it that the text says the same.
+    // Written out, because parsing could fail; a test checks that it equals the text.
     Toml {
         rules: Vec::new(),
         default: Fallback { line: Some(2), verdict: Verdict::Ask(Ask::one()) },
@@ -58,10 +58,10 @@ pub fn ask_one() -> Toml {
 }
 
 impl Toml {
-    /// Understands a policy's text.
+    /// Parses a policy's text.
     ///
     /// # Errors
-    /// When the text says anything that is not understood, or that contradicts itself. The first such thing is named with its line.
+    /// When the text has an unknown part or contradicts itself. The error names the first such part with its line.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let (rules, default) = read::read(text)?;
         let warnings = warnings(&rules, &default);
@@ -90,7 +90,7 @@ impl Toml {
         }
     }
 
-    /// What became of the default.
+    /// The default's part in the ruling.
     fn default_considered(&self, decisive: Option<&Rule>) -> Considered {
         Considered {
             rule: RuleId::of_default(),
@@ -170,7 +170,7 @@ impl Rule {
         }
     }
 
-    /// Whether every question that fits the other fits this one.
+    /// Whether this rule matches every question that the other matches.
     fn covers(&self, other: &Self) -> bool {
         let needed = |matcher: &Matcher| other.matchers.iter().any(|theirs| matcher.covers(theirs));
         self.matchers.iter().all(needed)
@@ -187,7 +187,7 @@ impl Rule {
     }
 }
 
-/// Rules that can never decide, and a default that asks no one.
+/// Warns of rules that can never decide, and of a default that asks for no approval.
 fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
     let unreachable = rules.iter().enumerate().filter_map(|(place, rule)| {
         let (Rule { id, line, .. }, by) = (rule, shadow(rules, place)?);
@@ -205,7 +205,7 @@ fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
     unreachable.chain(open).collect()
 }
 
-/// The rule that goes before the one at `place` whenever that matches.
+/// The rule that decides before the one at `place` whenever that one matches.
 fn shadow(rules: &[Rule], place: usize) -> Option<&Rule> {
     let rule = rules.get(place)?;
     let goes_before = |(index, other): &(usize, &Rule)| {

@@ -215,7 +215,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One, or a list of at least one.
+    /// One value, or a list of at least one.
     fn each<'v, 'i, T>(
         &self,
         key: &'static str,
@@ -263,7 +263,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What a refusal says. It stands in a receipt.
+    /// The message of a refusal. Receipts have it.
     fn message(&self, value: &Value<'_>) -> Result<String, PolicyError> {
         let message = self.text("message", value)?;
         match message.len() <= MOST_MESSAGE {

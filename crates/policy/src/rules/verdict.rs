@@ -3,7 +3,7 @@
 use crate::{Answer, Ask, KeyClass, Need, PolicyError, Problem, Question, Quorum, Role, Says};
 use std::time::Duration;
 
-/// What a rule has the answer be.
+/// A rule's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     Allow,
@@ -20,7 +20,7 @@ impl Verdict {
         }
     }
 
-    /// The answer to a question that the rule decides: with enough approvals, what is asked for is allowed.
+    /// The answer to a question that the rule decides. With enough approvals, an ask becomes allow.
     pub(super) fn answer(&self, question: &Question<'_>) -> Answer {
         match self {
             Self::Allow => Answer::Allow,
@@ -65,7 +65,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The verdict. `place` and `line` say where its table stands.
+    /// The verdict. `place` and `line` locate its table.
     pub(super) fn finish(self, place: &'static str, line: usize) -> Result<Verdict, PolicyError> {
         let missing = Problem::Missing { place, key: "then", example: "then = \"ask\"" };
         let says = self.then.ok_or(PolicyError { line: Some(line), problem: missing })?;

@@ -70,7 +70,7 @@ fn like(what: &str, pattern: &str) -> String {
     }
 }
 
-/// Any policies, nearly always such as are accepted: in one of them an approval might take something away.
+/// Any policies, most of them accepted: in the others an approval might take something away.
 pub(crate) fn policies() -> impl Strategy<Value = String> {
     let policy = (select(vec!["permit", "permit", "forbid"]), select(vec!["when", "unless"]), condition());
     vec(policy, 1..5).prop_map(|policies| {
@@ -84,7 +84,7 @@ pub(crate) fn policies() -> impl Strategy<Value = String> {
     })
 }
 
-/// What more approvals make of a condition.
+/// How a condition's value can change with more approvals.
 #[derive(Clone, Copy)]
 enum Course {
     Rising,

@@ -79,7 +79,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     let facts = (option::weighted(0.3, environment()), artifact, at_most, option::weighted(0.2, novelty()));
     (tenant, capability, resource, facts, then()).prop_map(|(tenant, capability, resource, facts, then)| {
         let (environment, artifact, at_most, component) = facts;
-        // Nothing that contradicts itself: such a rule is refused.
+        // Never self-contradictory: such a rule is refused.
         let at_most = at_most.filter(|_| artifact != Some(None));
         Rule { tenant, capability, resource, environment, artifact, at_most, component, then }
     })

@@ -1,4 +1,4 @@
-//! One request and one answer over a Unix socket, within a time and a size.
+//! One request and one answer over a Unix socket, bounded in time and size.
 
 use std::io;
 use std::io::{Read as _, Write as _};
@@ -35,7 +35,7 @@ pub(super) fn exchange(socket: &Path, request: &[u8], patience: Duration) -> Res
     Ok(answer)
 }
 
-/// One for the whole exchange: an agent that sends a byte now and then does not move it.
+/// One deadline for the whole exchange: an agent that sends a byte now and then does not extend it.
 #[derive(Clone, Copy)]
 struct Deadline {
     at: Instant,
@@ -61,7 +61,7 @@ impl Deadline {
     }
 }
 
-/// Connecting waits as well, when the agent does not accept and its queue is full; the time to send bounds that too.
+/// Connecting also waits, when the agent does not accept and its queue is full; the deadline bounds that too.
 fn connect(socket: &Path, deadline: Deadline) -> Result<UnixStream, AgentError> {
     let attempt = || {
         let address = SocketAddrUnix::new(socket)?;
@@ -76,7 +76,7 @@ fn connect(socket: &Path, deadline: Deadline) -> Result<UnixStream, AgentError> 
         error => AgentError::Connect { socket: socket.to_owned(), error: error.into() },
     })?;
     let user = rustix::process::geteuid();
-    // The socket is found by a path in a variable: who listens there is for the system to say.
+    // A path in a variable leads to the socket, so the system is asked which account listens there.
     match peer == user || peer.is_root() {
         true => Ok(stream),
         false => Err(AgentError::Stranger {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Identity;
 use crate::public::PublicKey;
 
-/// More keys than that tell a reader of the error nothing more.
+/// More keys would not help a reader of the error.
 const SHOWN_MAX: usize = 8;
 
 /// Why an agent did not sign.
@@ -25,9 +25,9 @@ pub enum AgentError {
         "no ssh-agent answers at {}: {error}; if it has ended, start one with eval \"$(ssh-agent)\", then ssh-add the key", socket.display()
     )]
     Connect {
-        /// Where it was sought.
+        /// The path of the socket.
         socket: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
     /// Another account's process.
@@ -35,7 +35,7 @@ pub enum AgentError {
         "the process that listens at {} is account {account}'s, and not yours ({user}): nothing was asked of it; SSH_AUTH_SOCK names the socket", socket.display()
     )]
     Stranger {
-        /// Where it was sought.
+        /// The path of the socket.
         socket: PathBuf,
         /// The account of the process that listens there.
         account: u32,
@@ -47,24 +47,24 @@ pub enum AgentError {
     KeyNotThere {
         /// The key that is to sign.
         wanted: PublicKey,
-        /// What it holds.
+        /// The keys that it holds.
         present: Vec<Identity>,
     },
-    /// It said no.
+    /// It refused to sign.
     #[error(
         "ssh-agent refused: its user declined (ssh-add -c), it is locked (ssh-add -X unlocks it), or it has lost the key"
     )]
     Refused,
-    /// It took too long.
+    /// It did not answer in time.
     #[error("ssh-agent did not answer within {after:?}: does it ask for a confirmation somewhere?")]
     TimedOut {
-        /// How long it had.
+        /// The time that it had.
         after: Duration,
     },
     /// It would not take so much.
     #[error("{bytes} bytes are to be signed, and ssh-agent takes {limit} at most: sign with a key file")]
     TooLong {
-        /// How long the request is.
+        /// The length of the request in bytes.
         bytes: usize,
         /// The longest that there may be.
         limit: usize,
@@ -75,12 +75,12 @@ pub enum AgentError {
     /// The connection broke.
     #[error("the connection to ssh-agent broke: {0}")]
     Io(#[source] io::Error),
-    /// It wants to send more than any agent does.
+    /// It announces a longer answer than any agent sends.
     #[error(
         "what answers is no ssh-agent: it announces {bytes} bytes, and {limit} is the most that one sends"
     )]
     TooLarge {
-        /// What it announces.
+        /// The announced length in bytes.
         bytes: usize,
         /// The most that is read.
         limit: usize,

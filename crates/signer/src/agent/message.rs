@@ -1,4 +1,4 @@
-//! Requests to an agent, and what its answers say.
+//! Requests to an agent, and the parsing of its answers.
 
 use super::Identity;
 use super::error::AgentError;
@@ -13,12 +13,12 @@ const IDENTITIES_ANSWER: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
 
-/// Asks for the keys.
+/// A request for the list of keys.
 pub(super) fn list() -> Vec<u8> {
     vec![REQUEST_IDENTITIES]
 }
 
-/// Asks for a signature. The flags are for RSA; Ed25519 has none.
+/// A request for a signature. The flags are for RSA; Ed25519 has none.
 pub(super) fn sign(key: &PublicKey, message: &[u8]) -> Vec<u8> {
     let mut request = vec![SIGN_REQUEST];
     put_string(&mut request, &key.to_blob());
@@ -32,7 +32,7 @@ pub(super) fn identities(answer: &[u8]) -> Result<Vec<Identity>, AgentError> {
     let mut reader = expect(answer, IDENTITIES_ANSWER)?;
     let mut identities = || {
         let count = reader.number()?;
-        // Collected one by one: a count that the bytes do not bear out reserves nothing.
+        // Collected one by one: a count that exceeds the bytes reserves no memory.
         (0..count).map(|_| identity(&mut reader)).collect::<Option<Vec<_>>>()
     };
     let identities = identities().ok_or(AgentError::Malformed("a list of keys that is cut"))?;

@@ -13,7 +13,7 @@ use crate::public::PublicKey;
 
 pub use error::AgentError;
 
-/// Where an agent is found, as all that speak to one agree.
+/// The variable with the path of the agent's socket, by convention of all its clients.
 const SOCKET_VARIABLE: &str = "SSH_AUTH_SOCK";
 
 /// An agent behind a socket. Each question is a connection of its own.
@@ -23,7 +23,7 @@ pub struct Agent {
     patience: Patience,
 }
 
-/// How long an agent may take, from the connection to the last byte of the answer.
+/// The time that an agent may take, from the connection to the last byte of the answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// To list its keys.
@@ -49,24 +49,24 @@ impl Agent {
         }
     }
 
-    /// The agent behind this socket. Nothing is said to it yet.
+    /// The agent behind this socket. Does not connect yet.
     pub fn at(socket: &Path, patience: Patience) -> Self {
         Self { socket: socket.to_owned(), patience }
     }
 
-    /// The keys that it holds, of whatever kind.
+    /// The keys that it holds, of every kind.
     ///
     /// # Errors
-    /// When it does not answer, or not as it should.
+    /// When it does not answer, or answers incorrectly.
     pub fn identities(&self) -> Result<Vec<Identity>, AgentError> {
         let answer = self.ask(&message::list(), self.patience.list)?;
         message::identities(&answer)
     }
 
-    /// The private half of `key`, as far as the agent lends it.
+    /// The private half of `key`, which stays in the agent.
     ///
     /// # Errors
-    /// When it does not hold it; the error says what it holds.
+    /// When the agent does not hold it; the error lists the keys that it holds.
     pub fn key(&self, key: &PublicKey) -> Result<AgentKey, AgentError> {
         let present = self.identities()?;
         match present.iter().any(|identity| identity.key == Some(*key)) {
@@ -83,13 +83,13 @@ impl Agent {
 /// A key that an agent holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Of which kind it is.
+    /// The kind of the key.
     pub kind: Kind,
     /// The key, when it is one that signs here.
     pub key: Option<PublicKey>,
-    /// What `ssh-add -l` shows.
+    /// The fingerprint, as `ssh-add -l` shows it.
     pub fingerprint: String,
-    /// What its owner calls it, fit for a terminal.
+    /// The owner's comment, escaped for a terminal.
     pub comment: String,
 }
 
@@ -113,10 +113,10 @@ impl AgentKey {
         self.key
     }
 
-    /// The Ed25519 signature over `message`, which was verified: whatever an agent answers, no other comes out of here.
+    /// The agent's Ed25519 signature over `message`. It is verified before it is returned.
     ///
     /// # Errors
-    /// When the agent refuses, does not answer in time, or answers something else.
+    /// When the agent refuses, does not answer in time, or returns anything but a valid signature.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], AgentError> {
         let answer = self.agent.ask(&message::sign(&self.key, message), self.agent.patience.sign)?;
         let signature = message::signature(&answer)?;

@@ -10,13 +10,13 @@ use crate::public::PublicKeyError;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the key file {}: {problem}", path.display())]
 pub struct FileError {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// What about it.
+    /// The problem.
     pub problem: Problem,
 }
 
-/// What is wrong with a key file.
+/// The problem of a key file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -46,9 +46,9 @@ pub enum Problem {
     /// Another account owns it.
     #[error("it belongs to user {owner}, and you are user {user}: use a key of your own")]
     Owner {
-        /// Whose it is.
+        /// The owner's user id.
         owner: u32,
-        /// Who asks.
+        /// This process's user id.
         user: u32,
     },
     /// No form of private key that is known here.
@@ -64,7 +64,7 @@ pub enum Problem {
     /// Of a kind that does not sign here.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// It begins like a key and does not go on so.
+    /// It begins like a key, and the rest is not valid.
     #[error("it is damaged: {0}; restore it from a backup")]
     Damaged(&'static str),
     /// Encrypted in a way that is not known here.
@@ -77,25 +77,25 @@ pub enum Problem {
         "it asks for {asked} {unit} to try a passphrase, and {limit} is the most that is done here: encrypt it anew with less"
     )]
     Work {
-        /// What it asks for.
+        /// The work that it demands.
         asked: u64,
         /// The most that is done.
         limit: u64,
         /// Of what.
         unit: &'static str,
     },
-    /// There was no one to ask.
+    /// The passphrase could not be asked for.
     #[error(
         "it is encrypted, and the passphrase cannot be asked for: {0}; without a terminal, ssh-add the key and sign with ssh-agent"
     )]
     Prompt(#[source] io::Error),
-    /// Nothing was typed.
+    /// The passphrase is empty.
     #[error("it is encrypted, and the passphrase was left empty")]
     NoPassphrase,
-    /// Something else was typed.
+    /// The passphrase is wrong.
     #[error("the passphrase is wrong")]
     WrongPassphrase,
-    /// A public key was wanted.
+    /// The public key is invalid.
     #[error(transparent)]
     Public(PublicKeyError),
     /// A new key would have taken the place of something.

@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 use super::error::{FileError, Problem};
 use crate::public::PublicKey;
 
-/// Makes a new key and writes it to `path`: PKCS#8 in PEM, not encrypted, readable by its owner only. Its public half.
+/// Makes a new key and writes it to `path`: PKCS#8 in PEM, not encrypted, readable by its owner only. Returns its
+/// public half.
 ///
-/// The file is there whole or not at all, and on disk when this returns.
+/// The file is complete or absent, and on disk when this returns.
 ///
 /// # Errors
-/// When it cannot be written, or something has that name already, even a dangling link.
+/// When it cannot be written, or the path exists already, even as a dangling link.
 pub fn generate(path: &Path) -> Result<PublicKey, FileError> {
     make(path).map_err(|problem| FileError { path: path.to_owned(), problem })
 }

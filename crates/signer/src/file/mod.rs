@@ -34,11 +34,11 @@ impl PublicKey {
 pub struct KeyFile(SigningKey);
 
 impl KeyFile {
-    /// Reads a private key: PKCS#8 in PEM, or OpenSSH's form. `ask` is called with a prompt when the key is encrypted, and only after
-    /// all that is not encrypted was found good; [`ask_on_terminal`](crate::ask_on_terminal) is what a command line gives.
+    /// Reads a private key: PKCS#8 in PEM, or OpenSSH's form. Calls `ask` with a prompt when the key is encrypted, and
+    /// only after every unencrypted part is valid. A command line passes [`ask_on_terminal`](crate::ask_on_terminal).
     ///
-    /// An altered PKCS#8 key may open as another key: compare [`public_key`](Self::public_key) with the one that is to
-    /// sign. A symbolic link is followed; what counts is the file at its end, which only the caller's account may be able to read.
+    /// An altered PKCS#8 key may open as another key: compare [`public_key`](Self::public_key) with the expected one. A
+    /// symbolic link is followed; the file at its end must be readable by the caller's account only.
     ///
     /// # Errors
     /// When the file cannot be read, others can read it, it is no Ed25519 key, or the passphrase is wrong.

@@ -14,7 +14,7 @@ use crate::wire::Reader;
 
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// Some ten seconds of bcrypt. ssh-keygen asks for 16 or 24 rounds unless told otherwise (`-a`).
+/// About ten seconds of bcrypt. ssh-keygen uses 16 or 24 rounds by default (`-a`).
 const ROUNDS_MAX: u32 = 1024;
 
 /// An encrypted section fills whole blocks of AES. A plain one fills whole blocks of eight.
@@ -27,7 +27,7 @@ pub(super) fn parse(
     unlock: impl FnOnce() -> Result<Passphrase, Problem>,
 ) -> Result<SigningKey, Problem> {
     let outer = Outer::read(bytes)?;
-    // Before the user is asked for a passphrase: the public half is not encrypted.
+    // The public half is not encrypted, so it is checked before the user is asked for a passphrase.
     let public = PublicKey::from_blob(outer.public).map_err(|error| match error {
         PublicKeyError::Unsupported(unsupported) => Problem::Unsupported(unsupported),
         _ => Problem::Damaged("its public half is no Ed25519 key"),
@@ -45,7 +45,7 @@ pub(super) fn parse(
     }
 }
 
-/// What is not encrypted.
+/// The unencrypted part.
 struct Outer<'a> {
     cipher: &'a [u8],
     kdf: &'a [u8],
@@ -62,7 +62,7 @@ impl<'a> Outer<'a> {
 
     fn fields(mut reader: Reader<'a>) -> Option<Self> {
         let (cipher, kdf, kdf_options) = (reader.string()?, reader.string()?, reader.string()?);
-        // OpenSSH itself writes and reads one key a file, whatever the format could do.
+        // OpenSSH itself writes and reads one key per file, although the format allows more.
         let count = reader.number()?;
         let outer = Self { cipher, kdf, kdf_options, public: reader.string()?, private: reader.string()? };
         // A cipher that authenticates puts its tag behind all; it is refused by its name.
@@ -71,7 +71,7 @@ impl<'a> Outer<'a> {
     }
 }
 
-/// How the private section is encrypted.
+/// The encryption of the private section.
 enum Lock<'a> {
     None,
     Bcrypt { salt: &'a [u8], rounds: u32 },

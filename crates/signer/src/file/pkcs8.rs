@@ -12,10 +12,10 @@ use super::error::Problem;
 use crate::kind::Kind;
 use crate::passphrase::Passphrase;
 
-/// Some seconds of PBKDF2. openssl asks for 2048 unless told otherwise; the advice for passwords at rest is 600 000.
+/// Some seconds of PBKDF2. openssl uses 2048 iterations by default; the advice for passwords at rest is 600 000.
 const ITERATIONS_MAX: u64 = 10_000_000;
 
-/// Memory of scrypt, `128 · N · r`, times its lanes. openssl asks for 16 MiB.
+/// Memory of scrypt, `128 · N · r`, times its lanes. openssl uses 16 MiB.
 const SCRYPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A plain key.
@@ -33,7 +33,7 @@ pub(super) fn decrypt(
     bound(&info.encryption_algorithm)?;
     let passphrase = unlock()?;
     let plain = info.decrypt(passphrase.as_bytes()).map_err(undecryptable)?;
-    // One wrong passphrase in 256 decrypts to something that ends as it should, and is no key.
+    // One wrong passphrase in 256 decrypts to bytes with valid padding that are not a key.
     let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Problem::WrongPassphrase)?;
     key(info)
 }
@@ -43,7 +43,7 @@ fn key(info: PrivateKeyInfoRef<'_>) -> Result<SigningKey, Problem> {
     SigningKey::try_from(info).map_err(|_| Problem::Damaged("its halves do not belong together"))
 }
 
-/// The file says how much work a passphrase is. That is not for the file to decide alone.
+/// The file states the work for a passphrase. This function bounds it.
 fn bound(encryption: &EncryptionScheme) -> Result<(), Problem> {
     let EncryptionScheme::Pbes2(parameters) = encryption else {
         return Err(Problem::Encryption(encryption.oid().to_string()));

@@ -10,14 +10,14 @@ use zeroize::Zeroizing;
 
 use super::error::Problem;
 
-/// The largest key file that is read. An Ed25519 key takes half a kilobyte, an RSA key of 16384 bits 13 KiB: large enough to say of what
-/// kind it is.
+/// The largest key file that is read. An Ed25519 key takes half a kilobyte. An RSA key of 16384 bits takes 13 KiB, so
+/// its kind can still be named in the error.
 const BYTES_MAX: u64 = 16 * 1024;
 
 /// The text of a private key's file, which only the user's account may be able to read.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let (file, metadata) = open(path)?;
-    // Of the open file, not of the path: what is judged is what is read.
+    // Of the open file, not of the path, so that the checked file is the one that is read.
     let guarded = check_guarded(&metadata);
     let text = read(file, Problem::NotAKey);
     match (guarded, text) {
@@ -46,7 +46,7 @@ pub(super) fn read_public(path: &Path) -> Result<Zeroizing<String>, Problem> {
 }
 
 fn open(path: &Path) -> Result<(File, Metadata), Problem> {
-    // Without waiting: a pipe in the place of a key would wait for a writer for ever.
+    // Without waiting: a pipe in place of a key would wait for a writer forever.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?);
     let metadata = file.metadata()?;

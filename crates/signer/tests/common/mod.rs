@@ -74,7 +74,8 @@ fn problem(opened: Result<KeyFile, FileError>, path: &Path) -> Result<KeyFile, P
     })
 }
 
-/// Whether these programs are here; says so when not, past the capture that swallows what a passing test prints.
+/// Whether these programs are installed. If not, prints so on the terminal itself, because the test harness captures
+/// the output of passing tests.
 pub(crate) fn have(programs: &[&str]) -> bool {
     use std::io::Write as _;
     let on_path = |program: &&&str| {
@@ -89,7 +90,7 @@ pub(crate) fn have(programs: &[&str]) -> bool {
     missing.is_none()
 }
 
-/// Runs a program that has to succeed. What it says.
+/// Runs a program that has to succeed. Returns its output.
 pub(crate) fn run(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));

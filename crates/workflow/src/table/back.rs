@@ -1,4 +1,4 @@
-//! Going back: what was asked for from there on counts no longer.
+//! Restarting: calls from some mark on no longer count.
 
 use crate::call::{Recorded, State};
 use crate::order::{Mark, ROOT, TrailId};
@@ -26,8 +26,8 @@ impl Calls {
         Ok(())
     }
 
-    /// What these marks speak of counts no longer: the calls with all that was asked for inside them, the attempts, and that the
-    /// workflow was told of an end.
+    /// Marks everything in `dropped` as void: the calls with all calls inside them, the attempts, and the ends that the
+    /// workflow was told of.
     fn void(&mut self, dropped: &[Mark]) {
         let (mut calls, mut trails) = (BTreeSet::new(), BTreeSet::new());
         for mark in dropped {
@@ -40,7 +40,7 @@ impl Calls {
                 }
             }
         }
-        // A call comes after the one that it was made inside.
+        // A call comes after the call that it was made inside.
         for call in 0..self.next() {
             let Some(recorded) = self.get(call) else { break };
             let inside = self.trails.owner(recorded.trail).and_then(|owner| self.get(owner));

@@ -26,7 +26,7 @@ impl Calls {
         self.kept
     }
 
-    /// Things that were begun beside the guest and of whose end it was not told.
+    /// The number of started calls whose end the guest has not been told.
     pub(crate) fn beside(&self) -> usize {
         self.beside
     }
@@ -39,12 +39,12 @@ impl Calls {
         self.awaiting.as_deref()
     }
 
-    /// A decision that stands here without its receipt. The two are written together.
+    /// Whether there is a decision without its receipt. The two are written together.
     pub(crate) fn unissued(&self) -> bool {
         self.unissued
     }
 
-    /// The trail in which a guest goes on that has done all that is recorded.
+    /// The trail of a guest that has done everything in the journal.
     pub(crate) fn innermost(&self) -> TrailId {
         match self.open.last().and_then(|call| self.get(*call)).map(|recorded| &recorded.state) {
             Some(State::StepOpen { trail, .. }) => *trail,
@@ -52,7 +52,7 @@ impl Calls {
         }
     }
 
-    /// It was begun beside the workflow, where the workflow is now, and its end has not been told.
+    /// Whether the call was started in the workflow's current trail, and its end has not been told.
     pub(crate) fn may_be_told(&self, call: Call) -> bool {
         self.get(call).is_some_and(|recorded| {
             recorded.manner == Manner::Beside
@@ -62,7 +62,7 @@ impl Calls {
         })
     }
 
-    /// The event that a call is to be told of, where it waits for one and there is one; and the index of its entry.
+    /// The event for a call that waits for one, if it has arrived; with the index of its entry.
     pub(crate) fn matching(&self, call: Call) -> Option<(u32, usize)> {
         let recorded = self.get(call).filter(|recorded| !recorded.void)?;
         let State::Expecting { event_type, until } = &recorded.state else { return None };
@@ -111,7 +111,7 @@ impl Calls {
         }
     }
 
-    /// Marks those that are marked there.
+    /// Copies the interruption marks of `other`.
     pub(crate) fn mark_interrupted_as(&mut self, other: &Self) {
         for (recorded, before) in self.calls.iter_mut().zip(&other.calls) {
             if let (State::Redeemed { interrupted, .. }, State::Redeemed { interrupted: before, .. }) =

@@ -1,4 +1,4 @@
-//! State × event: which entry may follow which. What the table does not name is illegal.
+//! State × event: which entry may follow which. Combinations that the table does not name are illegal.
 
 mod back;
 mod look;
@@ -8,7 +8,7 @@ use crate::event::Mailbox;
 use crate::order::{Mark, Trails};
 use crate::{Asked, Call, Effect, Entry, Event, Finding, Manner, ReceiptId, RequestId};
 
-/// An entry that cannot stand where it stands. The journal is damaged, or two programs wrote it.
+/// An entry that is not allowed in its place. The journal is damaged, or two programs wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {index} ({entry}) cannot follow the entries before it: {reason}")]
 pub struct Illegal {
@@ -16,7 +16,7 @@ pub struct Illegal {
     pub index: usize,
     /// The entry, in words.
     pub entry: String,
-    /// What forbids it.
+    /// The rule that forbids it.
     pub reason: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub struct Unknown {
     pub finding: Option<Finding>,
 }
 
-/// All calls of an instance, by number, in the order in which the guest made them, and what came from outside.
+/// All calls of an instance, by number, in the order in which the guest made them, and the inputs from outside.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls {
     calls: Vec<Recorded>,
@@ -50,18 +50,18 @@ pub(crate) struct Calls {
     /// The steps with an attempt under way, the outermost first.
     open: Vec<Call>,
     mailbox: Mailbox,
-    /// What the guest waits for, where it said so.
+    /// The calls that the guest waits for, where it said so.
     awaiting: Option<Vec<Call>>,
     /// Bytes in the results of all steps and in all events.
     kept: usize,
-    /// Things that were begun beside the guest and of whose end it was not told.
+    /// The number of started calls whose end the guest has not been told.
     beside: usize,
-    /// A decision is recorded and its receipt is not, yet.
+    /// Whether a decision is recorded without its receipt.
     unissued: bool,
 }
 
 impl Calls {
-    /// Applies one entry about what the guest asked for, the entry of that index.
+    /// Applies an entry about a call; `index` is the entry's place in the journal.
     pub(crate) fn apply(&mut self, index: usize, entry: &Entry) -> Result<(), &'static str> {
         match entry {
             Entry::EventReceived { event_type, payload, at } => {
@@ -100,7 +100,8 @@ impl Calls {
         Ok(())
     }
 
-    /// Whether a call may begin so: with an answer to what was asked, a request of its own, a receipt that is not spent.
+    /// Checks that a call may begin in this state: its answer fits its command, its request id is new, and its receipt
+    /// is unspent.
     fn admit(&self, new: &Recorded) -> Result<(), &'static str> {
         match (&new.state, &new.asked) {
             (State::Pending { .. }, Asked::Approval { .. }) => {
@@ -119,7 +120,7 @@ impl Calls {
         }
     }
 
-    /// A call goes on, or comes to its end.
+    /// Changes the state of a call, or ends it.
     fn change(&mut self, index: usize, entry: &Entry) -> Result<(), &'static str> {
         let call = self.addressed_by(entry).ok_or("it speaks of a call or request that is not there")?;
         let ends_attempt = matches!(
@@ -143,7 +144,7 @@ impl Calls {
         let first = matches!(recorded.state, State::StepOpen { attempt: 1, .. });
         self.kept = self.kept.saturating_add(state.kept());
         recorded.state = state;
-        // What is found out later is no new answer.
+        // A later finding or a signature is not a new answer.
         if !matches!(entry, Entry::Resolved { .. } | Entry::Signed { .. }) {
             recorded.answered = index;
         }
@@ -161,7 +162,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The call that an entry speaks of.
+    /// The call that an entry refers to.
     fn addressed_by(&self, entry: &Entry) -> Option<Call> {
         let call = match entry {
             Entry::StepCompleted { call, .. }
@@ -171,7 +172,7 @@ impl Calls {
             | Entry::WaitTimedOut { call }
             | Entry::Performed { call, .. }
             | Entry::Attested { call, .. } => *call,
-            // What was done stays done, whether the workflow goes back to before it or not.
+            // The effect took place, even if the workflow is restarted from before it.
             Entry::Resolved { call, .. } => return Some(*call).filter(|call| self.get(*call).is_some()),
             Entry::Signed { request, .. }
             | Entry::Decided { request, .. }
@@ -228,7 +229,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The guest was told by the entry of that index.
+    /// Records that the entry of that index told the guest the call's end.
     fn woke(&mut self, index: usize, call: Call) {
         self.awaiting = None;
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
