@@ -1,16 +1,16 @@
-//! What durability costs on this machine. Prints; asserts nothing.
+//! The cost of durability on this machine. Prints; asserts nothing.
 //!
 //! `cargo bench -p host --bench engine [-- [--quick] [SECTION…]]`
 
 use bench::{Bench, Extent, Section};
 use std::process::ExitCode;
 
-/// The one that `pp-host` has.
+/// The allocator of `pp-host`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Cargo adds a word of its own.
+    // Cargo adds an argument of its own.
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let extent = if words.iter().any(|word| word == "--quick") { Extent::Quick } else { Extent::Whole };
     let bench = Bench { folder: std::env::temp_dir(), extent };

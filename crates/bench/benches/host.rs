@@ -1,4 +1,4 @@
-//! What things cost. Prints; asserts nothing.
+//! The cost of the engine's operations. Prints; asserts nothing.
 //!
 //! `cargo bench -p host`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
@@ -59,7 +59,7 @@ fn instantiate_and_halt(bencher: Bencher) {
     });
 }
 
-/// The same, with one recorded step handed back before it stops.
+/// The same, with one recorded step replayed before it stops.
 #[divan::bench]
 fn instantiate_and_replay_one_step(bencher: Bencher) {
     let ((sandbox, program), runtime) = (sandbox(), runtime());
@@ -152,14 +152,14 @@ fn run_approved_by_a_person(bencher: Bencher) {
     });
 }
 
-/// The signature in a decision: a receipt minted for the demo's request, and verified before it is handed out.
+/// The signature of a decision: a receipt minted for the demo's request, and verified before it is returned.
 #[divan::bench]
 fn mint_receipt(bencher: Bencher) {
     let bench = Decided::new();
     bencher.bench_local(|| bench.mint());
 }
 
-/// What the gate does of cryptography: verify, and open the commitment.
+/// The gate's cryptography: verify, and open the commitment.
 #[divan::bench]
 fn verify_receipt(bencher: Bencher) {
     let bench = Decided::new();

@@ -1,4 +1,4 @@
-//! What neighbours notice of an attack, and what a thousand live instances take. Prints; asserts nothing.
+//! The effect of an attack on neighbours, and the cost of a thousand live instances. Prints; asserts nothing.
 //!
 //! `cargo bench -p host --bench isolation`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
@@ -27,14 +27,15 @@ fn guest(name: &str) -> Vec<u8> {
     fs::read(Path::new(guests).join(name)).expect("the prebuilt guest")
 }
 
-/// How long each attack lasts.
+/// The duration of each attack.
 const PHASE: Duration = Duration::from_secs(8);
 
-/// Attackers at once: one for each thread of the runtime, and as many again; and many.
+/// Concurrent attackers: one for each thread of the runtime, and as many again; and many.
 const FEW: usize = 4;
 const MANY: usize = 16;
 
-/// A core module that hands 64 MiB to the host in each of a loop of calls, all of them refused: as an artifact, or as a step's name.
+/// A core module that passes 64 MiB to the host in each of a loop of calls, all of them refused: as an artifact, or as
+/// a step's name.
 fn handing_over(call: &str) -> Vec<u8> {
     let frame = include_str!("../../../guests/hostile/frame.wat");
     let module = format!(
@@ -59,7 +60,7 @@ const NAME: &str = "(call $begin (local.get $step) (i32.const 131072) (i32.const
 const LONG_TEXT: &str =
     "(call $begin (local.get $step) (i32.const 131072) (i32.const 4000000) (i32.const 2048))";
 
-/// Neighbours at once, each driving one instance after the other.
+/// Concurrent neighbours, each of which drives one instance after the other.
 const NEIGHBOURS: usize = 2;
 
 /// Drives of neighbours without an attack and during each attack, on a runtime of two threads.
@@ -98,7 +99,7 @@ fn neighbours() {
     }
 }
 
-/// How long each drive took.
+/// The duration of each drive.
 fn phase(attackers: usize, component: Vec<u8>, attack: &'static str) -> Vec<Duration> {
     // The most that is resident is counted anew.
     let _ = fs::write("/proc/self/clear_refs", "5");
@@ -150,7 +151,7 @@ impl Ground {
         self.host.start(workflow, start).expect("an instance")
     }
 
-    /// Attacks without end: whatever is ended by a limit begins again.
+    /// Attacks without end: an attack that a limit ends begins again.
     async fn attack(self, attack: &str) {
         loop {
             let key = self.start("mallory", &self.hostile, &format!(r#"{{"attack":"{attack}"}}"#));
@@ -162,7 +163,7 @@ impl Ground {
         }
     }
 
-    /// Drives one instance after the other until `end`. Decides about each, so that there is room for the next.
+    /// Drives one instance after the other until `end`. Decides each, so that there is room for the next.
     async fn live(self, end: Instant) -> Vec<Duration> {
         let mut took = Vec::new();
         while Instant::now() < end {
@@ -181,7 +182,7 @@ impl Ground {
     }
 }
 
-/// How many instances are live at once.
+/// Live instances at once.
 const LIVE: usize = 1_000;
 
 /// A thousand instances in the middle of their work. Each computes until the runtime takes the thread back from it, and is left there.
@@ -219,7 +220,7 @@ fn event() -> Event {
     }
 }
 
-/// What this process takes of the machine.
+/// This process's use of the machine.
 struct Taken {
     /// KiB that no other process shares.
     private: u64,

@@ -1,4 +1,5 @@
-//! What loading, starting and bounding a guest costs, beside a bare runtime in the same run. Prints; asserts nothing.
+//! The cost of loading, starting and bounding a guest, compared with a bare runtime in the same run. Prints; asserts
+//! nothing.
 //!
 //! `cargo bench -p host --bench loader`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
@@ -86,7 +87,7 @@ fn instantiate_and_halt_from_the_pool(bencher: Bencher) {
     instantiate_and_halt(bencher, &sandbox(SandboxLimits::default()));
 }
 
-/// The same where there is no address space for a pool: so many instances are more than any machine has.
+/// The same without address space for a pool: more instances than any machine has room for.
 #[divan::bench]
 fn instantiate_and_halt_on_demand(bencher: Bencher) {
     let limits = SandboxLimits { live_instances: 1_000_000, ..SandboxLimits::default() };
@@ -155,7 +156,7 @@ fn thousand_host_calls(bencher: Bencher) {
     });
 }
 
-/// What a bound on computing costs a guest that only computes.
+/// The cost of a bound on computing for a guest that only computes.
 #[divan::bench(args = ["neither", "fuel", "epochs", "both"], sample_count = 20)]
 fn compute(bencher: Bencher, bounds: &str) {
     let mut config = Config::new();
@@ -173,7 +174,7 @@ fn compute(bencher: Bencher, bounds: &str) {
     });
 }
 
-/// Shuffles 64 KiB of memory, so many times.
+/// Shuffles 64 KiB of memory `$rounds` times.
 const COMPUTE: &str = r#"(module (memory 1) (func (export "run") (param $rounds i32) (result i64)
     (local $at i32) (local $sum i64)
     (loop $round

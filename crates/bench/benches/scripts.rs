@@ -1,4 +1,5 @@
-//! What source text costs: to load it unseen and from the sealed cache, to come to a parked approval, and a step. Prints; asserts nothing.
+//! The cost of source text: loading it for the first time and from the sealed cache, reaching a parked approval, and a
+//! step. Prints; asserts nothing.
 //!
 //! `cargo bench -p bench --bench scripts`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]

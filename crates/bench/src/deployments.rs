@@ -22,7 +22,7 @@ const COMMITS: u32 = 100;
 /// Deployments behind the rate at the end.
 const BEHIND: u64 = 100_000;
 
-/// What one measurement of a rate gives.
+/// The result of one measurement of a rate.
 struct Rate {
     per_second: f64,
     /// Processor time a workflow, of all threads, in milliseconds.
@@ -86,7 +86,7 @@ fn with_target(line: Line, at_once: u32, number: usize, commit: f64) -> Line {
     }
 }
 
-/// The rate with many finished deployments behind it, beside that of a new folder, in turns.
+/// The rate with many finished deployments in the folder, compared with a new folder's, in turns.
 fn behind(bench: &Bench, old: &Arc<Fixture>, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let count = bench.extent.of(1_000, BEHIND);
     let done = AtomicU64::new(0);
@@ -112,7 +112,7 @@ fn behind(bench: &Bench, old: &Arc<Fixture>, told: &mut dyn FnMut(Line)) -> Resu
     Ok(())
 }
 
-/// Whole workflows, when each that ends is followed by another.
+/// Whole workflows, each followed by another.
 async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rate, Obstacle> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (began, processor, syncs) = (Instant::now(), processor_time(), synchronisations());

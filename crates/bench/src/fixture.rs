@@ -1,4 +1,4 @@
-//! Where it is measured: a host in a folder of its own, with limits that no measurement reaches.
+//! The place of a measurement: a host in a folder of its own, with limits that no measurement reaches.
 
 use crate::Obstacle;
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
@@ -19,13 +19,13 @@ const DEMO: &[u8] = include_bytes!("../../../tests/guests/tenant-workflow.wasm")
 /// The workflow that is measured.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Guest {
-    /// As many steps as its parameters say, then perhaps an approval and an action.
+    /// As many steps as its parameters say, then an optional approval and action.
     Paces,
     /// The demo workflow: a step, an approval, a deployment in a step.
     Demo,
 }
 
-/// What an approved action does.
+/// The effect of an approved action.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
     /// It deploys.

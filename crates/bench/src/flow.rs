@@ -1,4 +1,4 @@
-//! Rates: entries and whole instances a second, with few and with many in flight; and how long one of them takes.
+//! Rates: entries and whole instances per second, with few and with many in flight; and the latency of one.
 
 use crate::fixture::{Fixture, IN_FLIGHT_MAX};
 use crate::steps::micros;
@@ -16,7 +16,7 @@ pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;
 /// Three steps, an approval, and a deployment.
 pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"deploy":true}"#;
 
-/// Steps of an instance whose entries are counted, however many of them are in flight.
+/// Steps of an instance whose entries are counted, for any number in flight.
 const STEPS: u32 = 100;
 
 pub(super) fn entries(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
@@ -81,7 +81,7 @@ pub(super) fn instances(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(),
     looks(&ground, told)
 }
 
-/// Whole instances a second, when each that ends is followed by another.
+/// Whole instances per second, each followed by another.
 pub(super) async fn instance_rate(
     ground: &Arc<Fixture>,
     params: &'static str,
@@ -138,8 +138,8 @@ fn latencies(bench: &Bench, ground: &Fixture, told: &mut dyn FnMut(Line)) -> Res
     Ok(())
 }
 
-/// How long a reader, which has to look through the tail for a journal's end, takes to read an instance's journal: over as
-/// many entries as bring the tail from its beginning to its end and further.
+/// The time that a reader without the writer's cache takes to read an instance's journal: it scans the tail for the
+/// journal's end. Measured over enough entries to take the tail from its beginning past its greatest length.
 fn looks(ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     const STEPS: &str = r#"{"steps":100,"result":"done"}"#;
     let store = Sqlite::open(&DataFolder::read(ground.folder.path())?)?;

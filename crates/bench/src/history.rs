@@ -1,4 +1,4 @@
-//! The rate of a host with many finished instances behind it, beside one that begins.
+//! The rate of a host with many finished instances, compared with a new one.
 
 use crate::fixture::Fixture;
 use crate::flow::{PLAIN, instance_rate};

@@ -1,7 +1,7 @@
-//! Benchmarks: the cost of durability on this machine, the same figures from `pp-host bench` and from `cargo bench`. Nothing here asserts; a figure
-//! that has a target is printed with it.
+//! Benchmarks: the cost of durability on this machine, the same figures from `pp-host bench` and from `cargo bench`.
+//! Nothing here asserts; a figure that has a target is printed with it.
 //!
-//! Whatever is compared is measured in turns in one run: absolute figures move with the machine, ratios much less.
+//! Alternatives are measured in turns in one run: absolute figures vary with the machine, ratios much less.
 
 mod deployments;
 mod fixture;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 type Obstacle = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long it may take.
+/// The extent of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// Some seconds a section: to see that it works.
@@ -34,14 +34,14 @@ impl Extent {
     }
 }
 
-/// What is measured.
+/// A group of measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// A durable step beside a bare commit of the same bytes.
+    /// A durable step compared with a bare commit of the same bytes.
     Steps,
     /// Entries recorded a second, with few and many instances in flight.
     Entries,
-    /// Whole instances a second, and how long it takes to park and to go on.
+    /// Whole instances per second, and the time to park and to resume.
     Instances,
     /// The real flow: workflows that are approved and deploy, with processor time and synchronisations.
     Deployments,
@@ -52,7 +52,7 @@ pub enum Section {
 }
 
 impl Section {
-    /// All of them, in order.
+    /// Every section, in order.
     pub const ALL: [Self; 6] =
         [Self::Steps, Self::Entries, Self::Instances, Self::Deployments, Self::History, Self::Parked];
 
@@ -70,12 +70,12 @@ impl Section {
     }
 }
 
-/// Where and how it is measured.
+/// The place and extent of the measurements.
 #[derive(Debug, Clone)]
 pub struct Bench {
     /// Temporary data folders are made in here: the disk counts.
     pub folder: PathBuf,
-    /// How long it may take.
+    /// The extent.
     pub extent: Extent,
 }
 
@@ -88,16 +88,16 @@ pub struct Line {
     pub figure: f64,
     /// Its unit.
     pub unit: &'static str,
-    /// What it should be.
+    /// The target, if it has one.
     pub target: Option<Target>,
 }
 
-/// What a figure should be.
+/// A figure's target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
-    /// That, or less.
+    /// At most this.
     AtMost(f64),
-    /// That, or more.
+    /// At least this.
     AtLeast(f64),
 }
 
@@ -128,7 +128,7 @@ impl Line {
         self
     }
 
-    /// Whether the figure is what it should be.
+    /// Whether the figure meets its target; `None` without one.
     #[must_use]
     pub fn is_met(&self) -> Option<bool> {
         self.target.map(|target| match target {
@@ -163,7 +163,7 @@ fn median(figures: &mut [f64]) -> f64 {
     quantile(figures, 0.5)
 }
 
-/// The figure that this part of them does not exceed.
+/// The figure that the fraction `part` of them does not exceed.
 fn quantile(figures: &mut [f64], part: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
     #[expect(

@@ -1,4 +1,4 @@
-//! A durable step beside a bare, synchronised commit of the same bytes to the same disk.
+//! A durable step compared with a bare, synchronised commit of the same bytes to the same disk.
 
 use crate::fixture::Fixture;
 use crate::{Bench, Line, Obstacle, Target, median, quantile};
@@ -63,7 +63,7 @@ fn bodies_of_a_step(ground: &Fixture, params: &str) -> Result<Vec<String>, Obsta
     Ok(entries.map(serde_json::to_string).collect::<Result<_, _>>()?)
 }
 
-/// A table that is only ever added to, and nothing else.
+/// A table that is only appended to.
 pub(super) struct Bare(Connection);
 
 impl Bare {

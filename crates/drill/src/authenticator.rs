@@ -1,4 +1,5 @@
-//! A passkey authenticator in software, and the browser in front of it, for attacks and tests: each part of what it says can be changed.
+//! A passkey authenticator in software, and the browser in front of it, for attacks and tests. Each part of their
+//! output can be changed.
 
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
@@ -12,13 +13,13 @@ const VERIFIED: u8 = 1 << 2;
 const BACKUP_ELIGIBLE: u8 = 1 << 3;
 const ATTESTED: u8 = 1 << 6;
 
-/// What stands in front of a P-256 point in a SubjectPublicKeyInfo.
+/// The bytes before a P-256 point in a SubjectPublicKeyInfo.
 const SPKI: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08, 0x2A, 0x86,
     0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
-/// What stands in front of the two coordinates of a P-256 point in a COSE key.
+/// The bytes before the two coordinates of a P-256 point in a COSE key.
 const COSE_X: [u8; 10] = [0xA5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20];
 const COSE_Y: [u8; 3] = [0x22, 0x58, 0x20];
 
@@ -32,7 +33,7 @@ pub struct SoftwareAuthenticator {
     pub rp_id: String,
     /// The page that asks.
     pub origin: String,
-    /// Whether it checks who uses it.
+    /// Whether it verifies its user.
     pub verifies_user: bool,
     /// Whether its key is copied to other devices.
     pub is_synced: bool,
@@ -89,7 +90,7 @@ impl SoftwareAuthenticator {
     /// The passkey as it is registered.
     ///
     /// # Errors
-    /// When it says something that no registration may say.
+    /// When a field has a value that no registration may have.
     pub fn passkey(&self) -> Result<Passkey, receipt::PasskeyError> {
         let challenge = Digest::of(b"registration");
         let honest = Self {

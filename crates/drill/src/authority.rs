@@ -222,7 +222,7 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// One whose clock is so many milliseconds ahead.
+    /// An authority whose clock is so many milliseconds ahead.
     fn new(ahead: &Arc<AtomicI64>) -> Result<Self, Obstacle> {
         let folder = TempDir::with_prefix("pp-host-drill-")?;
         let ahead = Arc::clone(ahead);
@@ -253,7 +253,7 @@ impl Elsewhere {
         Ok(())
     }
 
-    /// What a host hears that says what it likes.
+    /// The authority's answer to any question. Lets an attack send what a host would not.
     fn answer(&self, question: &Value) -> Result<Value, Obstacle> {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.write_all(format!("{question}\n").as_bytes())?;

@@ -1,4 +1,4 @@
-//! How an attack ended, and which end is the right one.
+//! How an attack ended, and the end that is expected.
 
 use crate::target::Target;
 use engine::Status;
@@ -15,11 +15,11 @@ pub(super) enum Ending {
     Through(String),
     /// An instance ran until it ended or waited, and left this journal.
     Ran(Status, Vec<Entry>),
-    /// A neighbour was harmed, whatever became of the attack itself.
+    /// A neighbour was harmed, regardless of the attack's own end.
     Harm(String),
 }
 
-/// The end that an attack has to come to.
+/// The expected end of an attack.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Refusal {
     /// The host refuses, in these words.
@@ -28,12 +28,12 @@ pub(super) enum Refusal {
     Ends(&'static str, &'static str),
     /// The gate refuses, by this check. Nothing was done at all.
     Gate(Check),
-    /// The workflow goes on with an answer in which all of this stands. Nothing was done without a decision.
+    /// The workflow continues with an answer that contains all of these texts. No action took place without a decision.
     Answers(&'static [&'static str]),
 }
 
 impl Ending {
-    /// The end of a call of the embedding API. `Ok` says what went through.
+    /// The end of a call of the embedding API. `Ok` describes what succeeded.
     pub(super) fn of<T: fmt::Display>(result: Result<T, engine::Error>) -> Self {
         match result {
             Ok(through) => Self::Through(through.to_string()),
@@ -48,7 +48,7 @@ impl Ending {
 }
 
 impl Refusal {
-    /// Whether an attack ended as it had to.
+    /// Whether an attack ended as expected.
     pub(super) fn is_met_by(&self, ending: &Ending) -> bool {
         match (self, ending) {
             (Self::Words(words), Ending::Refused(said)) => said.contains(words),
@@ -66,8 +66,8 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// Whether the target did no more on the receipts of this journal than the journal says was spent. A receipt may be genuine, and the
-    /// gate has to refuse it still.
+    /// Whether the target performed, on this journal's receipts, at most what the journal records as spent. A receipt
+    /// may be genuine, and the gate must still refuse it.
     pub(super) fn allows(&self, ending: &Ending, target: &Target) -> bool {
         let (Self::Gate(_), Ending::Ran(_, entries)) = (self, ending) else { return true };
         let receipts = entries.iter().filter_map(|entry| match entry {
@@ -78,7 +78,7 @@ impl Refusal {
     }
 }
 
-/// Whether no more was done than was approved.
+/// Whether only approved actions took place.
 fn only_approved(entries: &[Entry]) -> bool {
     let approved =
         entries.iter().filter(|entry| matches!(entry, Entry::Issued { decision: Decision::Approved, .. }));
@@ -100,7 +100,7 @@ fn refusal_in(entries: &[Entry]) -> Option<(Check, &str)> {
     })
 }
 
-/// What was said, for people. It may have an attacker's words in it.
+/// The message, for people. It may contain an attacker's words.
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

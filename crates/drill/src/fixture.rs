@@ -1,4 +1,4 @@
-//! Where attacks take place: a host in a temporary folder.
+//! The place of an attack: a host in a temporary folder.
 
 use crate::target::{Approved, Target};
 use crate::{Ending, Obstacle};
@@ -27,14 +27,14 @@ pub(super) const ATTACKER: &str = "mallory";
 /// The tenant that is attacked, or only lives next door.
 pub(super) const VICTIM: &str = "acme";
 
-/// How a host is set up.
+/// The configuration of a host.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) sandbox: SandboxLimits,
     pub(super) quotas: Quotas,
     pub(super) compiler: Compiler,
-    /// The policy under which people decide; a demonstration where there is none.
+    /// The policy under which people decide; `None` for demo decisions.
     pub(super) policy: Option<&'static str>,
     /// The socket of its authority, where that is elsewhere.
     pub(super) authority: Option<PathBuf>,
@@ -69,7 +69,7 @@ impl Terms {
         }
     }
 
-    /// Nothing but the clock ends a guest. Two seconds, because a neighbour has to be done in them on a busy machine.
+    /// Only the clock ends a guest. Two seconds, because a neighbour must finish within them on a busy machine.
     pub(super) fn clock() -> Self {
         let tight = Self::tight();
         let (fuel, wall_clock) = (u64::MAX, Duration::from_secs(2));
@@ -97,7 +97,7 @@ impl Fixture {
         Ok(Self { host, terms, folder, target })
     }
 
-    /// Closes the host, lets something happen to its folder, and opens it again.
+    /// Closes the host, changes its folder, and opens it again.
     pub(super) fn reopened(
         self,
         meanwhile: impl FnOnce(&Path) -> Result<(), Obstacle>,
@@ -117,7 +117,7 @@ impl Fixture {
         self.reopened(|_| Ok(()))
     }
 
-    /// Closes the host. The folder is there as long as what is returned.
+    /// Closes the host. The folder exists as long as the returned value.
     pub(super) fn closed(self) -> Arc<TempDir> {
         let Self { host, folder, .. } = self;
         drop(host);
@@ -138,7 +138,7 @@ impl Fixture {
         self.terms.ahead.fetch_add(minutes * 60_000, Ordering::Relaxed);
     }
 
-    /// What its clock says.
+    /// The time of its clock.
     pub(super) fn now(&self) -> Timestamp {
         ahead_of_the_machine(&self.terms.ahead)
     }
@@ -162,7 +162,7 @@ impl Fixture {
         runtime.block_on(self.host.drive(key))
     }
 
-    /// Drives an instance to its end, deciding whatever it waits for.
+    /// Drives an instance to its end, and decides every request that it waits for.
     pub(super) fn finish(&self, key: &InstanceKey, decision: Decision) -> Result<Status, Error> {
         loop {
             match self.drive(key)? {
@@ -176,7 +176,7 @@ impl Fixture {
         }
     }
 
-    /// Drives an instance to its end with everything approved, and says how that was.
+    /// Drives an instance to its end with everything approved, and describes the end.
     pub(super) fn ran(&self, key: &InstanceKey) -> Result<Ending, Obstacle> {
         match self.finish(key, Decision::Approved) {
             Ok(status) => Ok(Ending::Ran(status, self.entries(key)?)),
@@ -204,7 +204,7 @@ impl Fixture {
         self.parked(VICTIM, HONEST, "{}")
     }
 
-    /// The victim's workflow with its approval, which it has not used yet.
+    /// The victim's workflow with an approval that it has not used yet.
     pub(super) fn approved(&self, tenant: &str) -> Result<(InstanceKey, StoredReceipt), Obstacle> {
         let (key, request) = self.parked(tenant, HONEST, "{}")?;
         Ok((key, self.decide(&request, Decision::Approved)?))
@@ -234,7 +234,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// The folder and what is recorded there, for as long as a test reads them.
+    /// The folder and its records, for as long as a test reads them.
     pub(super) fn scene(&self) -> (Arc<TempDir>, Arc<Target>) {
         (Arc::clone(&self.folder), Arc::clone(&self.target))
     }
@@ -267,7 +267,7 @@ fn data(folder: &TempDir) -> PathBuf {
     folder.path().join("data")
 }
 
-/// The one place where the drill makes a host.
+/// The only place where the drill makes a host.
 fn open(data: &Path, terms: &Terms) -> Result<Host, Error> {
     let ahead = Arc::clone(&terms.ahead);
     let mut builder = Host::builder(data)
@@ -287,7 +287,7 @@ fn open(data: &Path, terms: &Terms) -> Result<Host, Error> {
     .open()
 }
 
-/// The machine's time, and so many milliseconds more.
+/// The machine's time plus so many milliseconds.
 pub(super) fn ahead_of_the_machine(ahead: &AtomicI64) -> Timestamp {
     Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(ahead.load(Ordering::Relaxed)))
 }

@@ -1,8 +1,10 @@
-//! The attack suite: what a hostile tenant, a hostile approval side and an attacker with the data folder try, and how each is refused.
+//! The attack suite: attacks by a hostile tenant, by a hostile approval side and on the data folder, and the expected
+//! refusal of each.
 //!
-//! It ships with the host, so that an operator can see it hold on the machine that counts (`pp-host drill`). Every attack is tried on
-//! a real [`Host`](engine::Host) in a temporary folder, with limits small enough that the whole suite takes seconds. Wherever an
-//! attacker's code runs, a neighbour of another tenant runs on the same host at the same time, and has to get its work done.
+//! It ships with the host, so that an operator can run it on the production machine (`pp-host drill`). Every attack
+//! runs on a real [`Host`](engine::Host) in a temporary folder, with limits small enough that the whole suite takes
+//! seconds. Wherever an attacker's code runs, a neighbour of another tenant runs on the same host at the same time, and
+//! must finish its work.
 //!
 //! ```no_run
 //! let drill = drill::Drill::new();
@@ -43,7 +45,7 @@ use std::sync::{Arc, OnceLock};
 use target::Target;
 use tempfile::TempDir;
 
-/// Why an attack could not be tried. That is no refusal: the attack counts as one that was not held.
+/// Why an attack could not be tried. That is not a refusal: the attack counts as one that was not held.
 type Obstacle = Box<dyn std::error::Error + Send + Sync>;
 
 /// One attack.
@@ -67,18 +69,18 @@ pub enum By {
     Operator,
 }
 
-/// How it is tried.
+/// The way to try it.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     /// These bytes are handed to the loader.
     Load(fn() -> Result<Vec<u8>, Obstacle>),
-    /// The hostile guest runs with these parameters; with its own name as the attack where there are none.
+    /// The hostile guest runs with these parameters; without them, with its own name as the attack.
     Hostile(Bounds, Option<&'static str>),
     /// A workflow in JavaScript whose `run` has this body.
     Script(fn() -> String),
     /// A core module runs inside `frame.wat`.
     Raw(Bounds, &'static str),
-    /// On a host that others use too: the attack touches only what is its own.
+    /// On a host that other attacks use too: the attack touches only its own data.
     Shared(fn(&Fixture) -> Result<Ending, Obstacle>),
     /// On hosts that it makes itself.
     Apart(fn() -> Result<Ending, Obstacle>),
@@ -86,16 +88,16 @@ enum Way {
     Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, Obstacle>),
 }
 
-/// Which limits a guest is to run into.
+/// The limits that a guest is expected to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bounds {
     /// Few of everything.
     Tight,
-    /// All the fuel there is, and two seconds to burn it.
+    /// Unlimited fuel, and two seconds of time.
     Clock,
 }
 
-/// What became of an attack.
+/// The result of an attack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     held: bool,
@@ -103,7 +105,7 @@ pub struct Verdict {
     unapproved: Vec<Deployment>,
 }
 
-/// What there is to judge an attack by.
+/// The evidence to judge an attack by.
 struct Tried {
     ending: Ending,
     /// The target of the host that was attacked.
@@ -118,7 +120,7 @@ impl Attack {
         self.name
     }
 
-    /// What it tries, in one line.
+    /// The attack in one line.
     #[must_use]
     pub fn tries(&self) -> &'static str {
         self.tries
@@ -138,7 +140,7 @@ impl Attack {
 }
 
 impl Verdict {
-    /// Whether the attack met with the expected refusal, and no neighbour was harmed.
+    /// Whether the attack met the expected refusal, and no neighbour was harmed.
     #[must_use]
     pub fn held(&self) -> bool {
         self.held
@@ -150,7 +152,8 @@ impl Verdict {
         &self.unapproved
     }
 
-    /// What the host said, or what went through. It may repeat an attacker's words: show it with [`workflow::Escaped`].
+    /// The host's message, or a description of what succeeded. It may repeat an attacker's words: show it with
+    /// [`workflow::Escaped`].
     #[must_use]
     pub fn said(&self) -> &str {
         &self.said
@@ -164,7 +167,7 @@ impl Verdict {
 }
 
 impl Tried {
-    /// How it ended, and what the target has recorded by then. The folder is there until that has been read.
+    /// The end, and the target's records at that time. The folder exists until they have been read.
     fn after(
         (_folder, target): (Arc<TempDir>, Arc<Target>),
         ending: Result<Ending, Obstacle>,
@@ -214,7 +217,7 @@ pub fn attacks() -> Vec<Attack> {
     .concat()
 }
 
-/// All attacks as a Markdown table, for `docs/threat-model.md`.
+/// Every attack as a Markdown table, for `docs/threat-model.md`.
 #[must_use]
 pub fn table() -> String {
     let mut table = "| Attack | By | Tries | Refused |\n| --- | --- | --- | --- |\n".to_owned();
@@ -241,7 +244,7 @@ impl Drill {
         Self::default()
     }
 
-    /// Where its hosts compile. Default: in this process.
+    /// The process in which its hosts compile. Default: this process.
     #[must_use]
     pub fn compiled_by(mut self, compiler: Compiler) -> Self {
         self.compiler = compiler;

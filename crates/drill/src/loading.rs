@@ -1,4 +1,4 @@
-//! Components that the loader has to refuse: `tests/guests/hostile/load/*.wat`, and what no text can say.
+//! Components that the loader has to refuse: `tests/guests/hostile/load/*.wat`, and others that have no text form.
 
 use crate::fixture::HONEST;
 use crate::raw::first_line;
@@ -9,7 +9,7 @@ const NO_WORKFLOW: &str = "is not a workflow";
 const OTHER_WORLD: &str = "built against another version of wit/tenant.wit";
 const INVALID: &str = "not a valid component";
 
-/// An attack in a file of its name; its first line says what it tries.
+/// An attack in a file of its name; the file's first line describes it.
 macro_rules! load {
     ($name:literal, $words:expr) => {{
         const TEXT: &str = include_str!(concat!("../../../guests/hostile/load/", $name, ".wat"));
@@ -93,7 +93,7 @@ fn attack(
     Attack { name, tries, by: By::Guest, refusal: Refusal::Words(words), way: Way::Load(bytes) }
 }
 
-/// How a component begins.
+/// The first bytes of a component.
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A workflow with a custom section behind it: other bytes, the same behaviour.

@@ -66,7 +66,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     .collect()
 }
 
-/// On what is beside the keys and the journal, or in their place.
+/// On the folder's other files, or on replacements of the keys and the journal.
 fn more_attacks() -> Vec<Attack> {
     vec![
         folder(
@@ -130,7 +130,7 @@ fn folder(
     Attack { name, tries, by: By::Operator, refusal, way: Way::Alone(Terms::tight, way) }
 }
 
-/// Whether a host opens again after something was done to its folder.
+/// Whether a host opens again after its folder was changed.
 fn reopened(ground: Fixture, meanwhile: fn(&Path) -> Result<(), Obstacle>) -> Result<Ending, Obstacle> {
     Ok(Ending::of(ground.reopened(meanwhile)?.map(|_| "the host opened again")))
 }
@@ -148,13 +148,13 @@ fn revoked_key(ground: Fixture) -> Result<Ending, Obstacle> {
 fn clock_set_back(ground: Fixture) -> Result<Ending, Obstacle> {
     let (key, _) = ground.approved(VICTIM)?;
     ground.move_clock(16);
-    // Something is recorded sixteen minutes later.
+    // An entry is recorded sixteen minutes later.
     ground.victim()?;
     ground.move_clock(-60);
     ground.ran(&key)
 }
 
-/// Everything that the journal knows of the deployment is removed: the record of deployments still knows it.
+/// All entries about the deployment are removed from the journal; the record of deployments still has it.
 fn rewound(ground: Fixture) -> Result<Ending, Obstacle> {
     let (key, receipt) = ground.approved(VICTIM)?;
     ground.finish(&key, Decision::Approved)?;

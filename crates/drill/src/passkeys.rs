@@ -9,7 +9,7 @@ use receipt::{Decision, Envelope, EnvelopeSignature, KeyId, PAYLOAD_TYPE, RawSig
 use std::time::Duration;
 use workflow::{Check, RequestId};
 
-/// Where one of the role `release` is asked.
+/// One person of the role `release` has to approve.
 const RELEASE: &str = "[[rule]]\nid = \"release\"\nthen = \"ask\"\nrole = \"release\"\n";
 
 const ORIGIN: &str = "https://approvals.example";

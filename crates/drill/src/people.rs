@@ -1,4 +1,5 @@
-//! The approval side where people decide: what they sign, in which role, about whose request, and what is unsigned.
+//! The approval side where people decide: what they sign, in which role, about whose request, and which parts are
+//! unsigned.
 
 use crate::fixture::{Fixture, Terms};
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
@@ -11,10 +12,10 @@ use receipt::{
 };
 use workflow::{Entry, RequestId};
 
-/// Where two of the role `release` are asked, and one of them may say no.
+/// Two people of the role `release` have to approve, and one can deny.
 const RELEASE: &str = "[[rule]]\nid = \"release\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 2\n";
 
-/// Where no person is asked.
+/// No approval is asked for.
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
 const NO_APPROVAL: &str = "no approval was issued";
@@ -122,7 +123,7 @@ fn decider(host: &Host) -> Result<Ed25519StatementSigner, Obstacle> {
     Ok(key)
 }
 
-/// What that person signs, in whatever role.
+/// A decision signed by that person, in any role.
 fn signed(
     host: &Host,
     request: &RequestId,

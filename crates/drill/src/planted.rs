@@ -215,7 +215,7 @@ fn denied(ground: &Fixture) -> Result<Ending, Obstacle> {
     ground.ran(&key)
 }
 
-/// What a spoofed resume amounts to here: the first one or both of the two facts that an approval would have left.
+/// A spoofed resume: the first or both of the two facts that an approval would have left.
 fn invented(ground: &Fixture, facts: usize) -> Result<Ending, Obstacle> {
     let (key, request) = ground.victim()?;
     let at = ground.host().request(&request)?.expires_at;
@@ -236,7 +236,7 @@ fn invented(ground: &Fixture, facts: usize) -> Result<Ending, Obstacle> {
     ground.ran(&key)
 }
 
-/// An instance of `tenant` whose journal says that the victim's receipt is its own.
+/// An instance of `tenant` whose journal claims the victim's receipt.
 fn borrowed(ground: &Fixture, tenant: &str) -> Result<Ending, Obstacle> {
     let ((_, genuine), (key, own)) = (ground.approved(VICTIM)?, ground.approved(tenant)?);
     tamper::rewrite_journal(ground, &key, own.id.as_str(), genuine.id.as_str())?;

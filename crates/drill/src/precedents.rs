@@ -26,11 +26,11 @@ then = "ask"
 role = "release"
 "#;
 
-/// Where people approve.
+/// The resource for which people approve.
 const FIRST: &str = "cloudflare://workers/first";
-/// Where no person decides.
+/// The resource for which no person decides.
 const OTHER: &str = "cloudflare://workers/payroll";
-/// Where the policy allows everything.
+/// The resource for which the policy allows everything.
 const OPEN: &str = "cloudflare://workers/open";
 
 const WAITS: Refusal = Refusal::Words("it waits for people");
@@ -94,14 +94,14 @@ fn ended(ground: &Fixture) -> Result<Ending, Obstacle> {
     }
 }
 
-/// The same where the policy is right to let it: its receipts are on the list of what was approved.
+/// Whether the policy lets it proceed, and rightly: its receipts are on the list of what was approved.
 fn goes_ahead_rightly(ground: &Fixture, resource: &str) -> Result<bool, Obstacle> {
     let goes_ahead = goes_ahead(ground, resource)?;
     ground.note_receipts()?;
     Ok(goes_ahead)
 }
 
-/// Whether the workflow deploys to a resource without a person being asked.
+/// Whether the workflow deploys to a resource without asking a person.
 fn goes_ahead(ground: &Fixture, resource: &str) -> Result<bool, Obstacle> {
     let key = ground.start(VICTIM, HONEST, &params(resource))?;
     match ground.drive(&key)? {

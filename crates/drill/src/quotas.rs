@@ -25,7 +25,7 @@ pub(super) fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// One byte is missing. Nothing may be on disk, and the receipt has to be as good as before.
+/// One byte is missing. Nothing may be on disk, and the receipt must remain usable.
 fn without_room(ground: Fixture) -> Result<Ending, Obstacle> {
     let (key, receipt) = ground.approved(ATTACKER)?;
     let artifact = ground.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;

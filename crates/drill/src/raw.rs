@@ -1,5 +1,5 @@
-//! Attacks below what a language's bindings allow: core modules that break the component model's rules by hand, and modules that use
-//! up what there is. `tests/guests/hostile/raw/*.wat`, each inside `frame.wat`.
+//! Attacks below the level of a language's bindings: core modules that break the component model's rules by hand, and
+//! modules that use up resources. `tests/guests/hostile/raw/*.wat`, each inside `frame.wat`.
 
 use crate::fixture::ATTACKER;
 use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way};
@@ -10,7 +10,7 @@ const FRAME: &str = include_str!("../../../guests/hostile/frame.wat");
 /// The line of the frame that the module takes the place of.
 const PLACE: &str = "  ;; ATTACK";
 
-/// An attack in a file of its name; its first line says what it tries.
+/// An attack in a file of its name; the file's first line describes it.
 macro_rules! raw {
     ($name:literal, $bounds:ident, $refusal:expr) => {{
         const TEXT: &str = include_str!(concat!("../../../guests/hostile/raw/", $name, ".wat"));
@@ -33,7 +33,7 @@ pub(super) fn component(module: &str) -> Result<Vec<u8>, Obstacle> {
     Ok(wat::parse_str(FRAME.replacen(PLACE, module, 1))?)
 }
 
-/// What the first line of a text, a comment, says.
+/// The first line of a text, which is a comment.
 pub(super) fn first_line(text: &'static str) -> &'static str {
     text.lines().next().unwrap_or_default().trim_start_matches(";; ")
 }
@@ -96,7 +96,7 @@ fn faults() -> Vec<Attack> {
     ]
 }
 
-/// A guest that asks early waits like any other: `parked` says whether it does.
+/// A guest that asks during instantiation waits like any other: `parked` reports whether it does.
 fn start_asks() -> Attack {
     const TEXT: &str = include_str!("../../../guests/hostile/raw/start-asks.wat");
     let way = Way::Shared(|ground| {

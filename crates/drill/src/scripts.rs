@@ -303,7 +303,8 @@ fn approved_by_an_event(ground: &Fixture) -> Result<Ending, Obstacle> {
     Ok(Ending::of(sent.map(|()| "the event was sent")))
 }
 
-/// Both are prepared, and one takes the other's place. A process that begins after that loads what was approved.
+/// Both bundles are prepared, and one takes the other's place. A process that begins after that loads what was
+/// approved.
 fn forged_code(ground: &Fixture) -> Result<Ending, Obstacle> {
     let [approved, forged] =
         ["return 'the approved workflow ran';", "return 'the forged one ran';"].map(workflow);

@@ -1,4 +1,4 @@
-//! The drill's hand inside a database. Nothing else in the host writes to it except through [`Store`](store::Store).
+//! Alters a database directly. The host itself writes to it only through [`Store`](store::Store).
 
 use crate::Obstacle;
 use crate::fixture::Fixture;
@@ -25,7 +25,8 @@ pub(super) fn add_fact(ground: &Fixture, key: &InstanceKey, body: &str) -> Resul
     rewrite(ground, statement, params![body, key.instance.as_str()])
 }
 
-/// Replaces a text in every fact of an instance that has it. Such an attacker also leaves no checksum that would show it.
+/// Replaces a text in every fact of an instance that has it. Such an attacker also removes the checksums that would
+/// show it.
 pub(super) fn rewrite_journal(
     ground: &Fixture,
     key: &InstanceKey,

@@ -32,9 +32,9 @@ pub(super) struct Target {
 struct State {
     /// By receipt.
     approved: BTreeMap<String, Approved>,
-    /// How many deployments rest on a receipt.
+    /// The number of deployments that rest on each receipt.
     used: BTreeMap<String, usize>,
-    /// The deployments that have been looked at.
+    /// The deployments that have been checked.
     seen: BTreeSet<String>,
 }
 
@@ -48,7 +48,7 @@ impl Target {
         self.state().approved.insert(receipt.to_owned(), action);
     }
 
-    /// How many deployments rest on these receipts.
+    /// The number of deployments that rest on these receipts.
     pub(super) fn used<'a>(&self, receipts: impl Iterator<Item = &'a str>) -> usize {
         let state = self.state();
         let receipts: BTreeSet<_> = receipts.collect();
@@ -58,7 +58,7 @@ impl Target {
     /// The deployments since the last look that no approval covers: of something else, without a receipt, or on one that was used before.
     pub(super) fn unapproved(&self) -> Result<Vec<Deployment>, Obstacle> {
         let mut deployments = recorded(&self.data)?;
-        // What is served is published behind the records: nothing may be served that is not on record.
+        // Files are published after the records: no file may be served that is not on record.
         for tenant in listed(&self.data.join("deployments").join("current"))? {
             for file in json_files(&tenant)? {
                 deployments.push(serde_json::from_slice(&fs::read(file)?)?);
@@ -73,7 +73,7 @@ impl Target {
 }
 
 impl State {
-    /// Those that have not been looked at and that no approval covers.
+    /// The deployments that have not been checked and that no approval covers.
     fn unapproved(&mut self, mut deployments: Vec<Deployment>) -> Vec<Deployment> {
         deployments.retain(|deployment| self.seen.insert(deployment.id.clone()) && !self.covers(deployment));
         deployments
@@ -111,7 +111,7 @@ fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(listed(folder)?.into_iter().filter(is_json).collect())
 }
 
-/// What is in a folder; nothing where there is none.
+/// The entries of a folder; none where the folder does not exist.
 fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// What is unapproved of these deployments after `rcpt_1` was given for that artifact.
+    /// The unapproved ones among these deployments, after `rcpt_1` was given for that artifact.
     fn unapproved(recorded: &[Deployment]) -> Vec<String> {
         let target = Target::new(PathBuf::new());
         let (tenant, artifact) = ("acme".parse().unwrap(), Some(Digest::of(b"good")));

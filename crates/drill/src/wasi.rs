@@ -6,7 +6,7 @@ use crate::guests::guest;
 use crate::{Attack, Ending, Obstacle, Refusal, Way, fixture};
 use serde_json::Value;
 
-/// A call on a file, by its name. There is no file, so the handle is made up.
+/// A call on a file, by its name. There is no file, so the handle is invalid.
 macro_rules! file {
     ($call:literal, $tries:literal) => {
         guest(concat!("wasi-file-", $call), $tries, Ends("boundary", "unknown handle"))

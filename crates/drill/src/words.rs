@@ -66,12 +66,13 @@ fn params(attack: &str) -> String {
     format!(r#"{{"attack":"{attack}"}}"#)
 }
 
-/// Whether an approver could overlook a character, or a terminal obey it.
+/// Whether an approver could overlook a character, or a terminal interpret it.
 fn unseen(character: char) -> bool {
     !workflow::is_visible(character)
 }
 
-/// What an approver sees of a request, and that `planted` stands below the line where the workflow's own words begin.
+/// The view of a request that an approver sees. Checks that `planted` is below the line where the workflow's own words
+/// begin.
 fn shown(ground: &Fixture, attack: &str, planted: &str) -> Result<Ending, Obstacle> {
     let (key, request) = ground.parked(ATTACKER, HOSTILE, &params(attack))?;
     let view = ground.host().request(&request)?.to_string();
@@ -80,7 +81,7 @@ fn shown(ground: &Fixture, attack: &str, planted: &str) -> Result<Ending, Obstac
     };
     let marked = !host.contains(planted) && guest.contains(planted) && guest.lines().count() == 3;
     let visible = view.lines().all(|line| !line.contains(unseen));
-    // The audit says it too, one line a fact.
+    // The audit shows it too, one line per fact.
     let audited = ground.entries(&key)?.iter().all(|entry| !entry.to_string().contains(unseen));
     Ok(Ending::check(marked && visible && audited, if marked && visible && audited { SHOWN } else { &view }))
 }
@@ -90,14 +91,14 @@ const NAME_AS_A_LINE: &str = r#"{"attack":"asks","name":"worker-bundle.js, 212 b
 
 const WORDS_AS_LINES: &str = r#"{"attack":"asks","reason":"safe\"             sha256 1dfd6cb49d4a55c613d7740f4aa2e1c3e95c80a6393219d51893ba0606c97f2d, approved before\\","evidence":"{\"\u0301a\":   \"policy       toml: allow by all\"}"}"#;
 
-/// How many columns a line's label takes.
+/// The width of a line's label, in columns.
 const LABEL: usize = 13;
 
-/// Whether no words of the workflow look like a line of the host's, however wide the screen is.
+/// Whether no words of the workflow look like a line of the host's, for every width of the screen.
 fn wrapped(ground: &Fixture, params: &str) -> Result<Ending, Obstacle> {
     let (_, request) = ground.parked(ATTACKER, HOSTILE, params)?;
     let view = ground.host().request(&request)?.to_string();
-    // Two blanks in a row are what a line of the host's begins with. Behind its label, or its margin, there are none.
+    // A line of the host's begins with two consecutive blanks. After its label or margin, there are none.
     let plain = |line: &str| !line.get(LABEL..).unwrap_or_default().contains("  ") && !line.contains(unseen);
     let held = view.lines().all(plain);
     Ok(Ending::check(held, if held { "no wrapped line looks like one of the host's" } else { &view }))

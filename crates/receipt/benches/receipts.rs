@@ -1,7 +1,7 @@
-//! What a receipt costs. Run with `cargo bench -p receipt`.
+//! The cost of a receipt. Run with `cargo bench -p receipt`.
 //!
-//! The first lines compare `verify` with the least that any verifier must do, one strict signature check and one
-//! SHA-256 of the payload, taking turns in the same run.
+//! The first lines compare `verify` with the minimum for any verifier, one strict signature check and one SHA-256 of
+//! the payload, in turns in the same run.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark of something broken is none")]
 
@@ -30,8 +30,8 @@ fn main() {
     divan::main();
 }
 
-/// Prints the cost of `verify` and of the bare minimum, and their ratio. The cost is the tenth percentile: on a machine
-/// that does other things too, the median is theirs.
+/// Prints the cost of `verify` and of the bare minimum, and their ratio. The cost is the tenth percentile: on a shared
+/// machine the median depends on the other programs.
 fn compare(name: &str, artifact: &Artifact, keys: &KeySet) {
     let bare = Bare::of(artifact, keys);
     let (mut bare_times, mut verify_times) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ fn undisturbed(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 10]
 }
 
-/// One strict signature check and one SHA-256, on values that are decoded already.
+/// One strict signature check and one SHA-256, on decoded values.
 struct Bare {
     key: VerifyingKey,
     signature: Signature,

@@ -1,4 +1,4 @@
-//! Approvals in receipts: what a receipt can be minted with, and what a verifier that opens it can check.
+//! Approvals in receipts: which receipts can be minted, and what a verifier that opens one can check.
 
 use crate::common::{
     alice, approved, at, by_policy, deciders, demo, draft, json, keys, minted, person, request, signed,
@@ -76,14 +76,14 @@ fn opening_a_receipt_verifies_the_person_again() {
         assert_eq!(alices.key_id(), alice().public_key().key_id());
         assert_eq!(alices.envelope(), &approvals[0]);
     }
-    // None of it is public.
+    // No approval is public.
     let artifact = minted().artifact;
     let receipt = verify(&artifact, &keys()).unwrap();
     assert!(
         !receipt.payload_json().contains("payloadType")
             && receipt.projection().unwrap().get("approvals").is_none()
     );
-    // What the request's hash is over knows nothing of approvals.
+    // The request's hash does not cover the approvals.
     assert_eq!(opened.request().pointer(["hashes", "inputHash"]), request().pointer(["hashes", "inputHash"]));
     assert_eq!(request_digest(opened.request()), good().matter.request);
 }
@@ -92,7 +92,7 @@ fn opening_a_receipt_verifies_the_person_again() {
 fn denials_are_signed_and_committed_too() {
     let mut denial = Draft { decision: Decision::Denied, ..draft() };
     denial.decider.resolution = Some(Resolution::Deny);
-    // It may be kept for longer than the decision stands: it permits nothing.
+    // A denial may outlive its decision, because it permits nothing.
     denial.expires_at = at("2027-11-23T09:15:00.000Z");
     let opened = open(&approved(denial.clone()));
     let verified = verify_approvals(&opened, &deciders(), Judged::AsIssued).unwrap();
@@ -187,11 +187,11 @@ fn several_people_stand_in_one_receipt_and_each_counts_once() {
     let verified = verify_approvals(&opened, &both(), Judged::AsIssued).unwrap();
     let people: Vec<_> = verified.iter().map(|decision| decision.person().as_str()).collect();
     assert_eq!(people, ["alice", "bob"]);
-    // A verifier that pins one of them does not accept the other.
+    // A verifier that pins one of them refuses the other.
     assert_eq!(verify_approvals(&opened, &deciders(), Judged::AsIssued), Err(ApprovalError::NotSigned));
 }
 
-/// What an issuer can write that has people's keys in no hand of its own.
+/// What an issuer without any person's key can write.
 #[test]
 fn an_issuer_alone_cannot_make_up_a_persons_approval() {
     let mallory = Ed25519StatementSigner::from_seed(&[0xFF; 32]).unwrap();
@@ -211,7 +211,7 @@ fn an_issuer_alone_cannot_make_up_a_persons_approval() {
     let other =
         ApprovalError::OtherPerson { signer: "bob".parse().unwrap(), named: "alice".parse().unwrap() };
     assert_eq!(refused(named), other);
-    // Bob's approval of this, for a receipt that says Alice decided.
+    // Bob's approval, for a receipt that says Alice decided.
     let bobs = decide(&bobs(good()), &bob());
     assert_eq!(refused(envelopes(&[&bobs])), ApprovalError::DeciderNotAmong("user:alice".to_owned()));
     // Alice's approval of something else.
@@ -346,7 +346,7 @@ fn a_second_key_is_the_same_person() {
     assert_eq!(verify_approvals(&opened, &deciders, Judged::AsIssued).unwrap().len(), 1);
 }
 
-/// A policy may ask for two roles, and one person may have both: each statement then bears out something that the other does not.
+/// A policy may ask for two roles, and one person may have both: each of the two statements supports a different claim.
 #[test]
 fn a_person_who_decides_in_two_roles_is_found_in_both() {
     let mut people = DeciderSet::new();
@@ -364,7 +364,7 @@ fn a_person_who_decides_in_two_roles_is_found_in_both() {
     assert_eq!(found, [("alice", "owner"), ("alice", "release")]);
 }
 
-/// `keyid` is not signed. What is kept and committed names the key that verified, whatever came.
+/// `keyid` is not signed. The stored and committed envelope names the key that verified, whatever the original said.
 #[test]
 fn what_is_kept_of_an_envelope_names_the_key_that_signed() {
     let signed = sign_decision(&good(), &alice()).unwrap();
@@ -433,7 +433,7 @@ fn the_published_revocation_is_recognised() {
     assert_eq!(receipt.revokes(), Some("rcpt_dg_vec07v3privaterepo000001"));
 }
 
-/// Names to show, from envelopes whose signatures are not checked: they say what they say, and count for nothing.
+/// Names for display, from envelopes whose signatures are not checked: they show claims, and count for nothing.
 #[test]
 fn what_the_envelopes_claim_can_be_shown_without_the_deciders() {
     let statements = [good(), bobs(good())];
@@ -448,7 +448,7 @@ fn what_the_envelopes_claim_can_be_shown_without_the_deciders() {
     ));
 }
 
-/// A request that says when it was made and when it lapses, under a digest that people sign.
+/// A request with the times at which it was made and lapses, under a digest that people sign.
 fn open_between(from: &str, until: &str) -> Json {
     let times = [("requestedAt", from), ("lapsesAt", until)];
     let times = times.map(|(name, at)| (name, Json::from(at)));
@@ -517,6 +517,6 @@ fn a_key_that_has_ended_takes_part_no_more_whatever_time_it_writes() {
         taken_in(ended).unwrap_err(),
         ApprovalError::NotCounted(NotCounted::NoLongerValid(until)) if until == ended
     ));
-    // What was taken in before stays good.
+    // A decision that was admitted before remains valid.
     assert!(set.verify(&envelope, &Expected::about(&good.matter, at("2026-11-23T09:10:00.000Z"))).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Execution attestations: what is signed, and what a verifier makes of it.
+//! Execution attestations: their signed content, and its verification.
 
 use crate::common;
 use crate::common::{KEY_ID, Liar, Offline, at, draft, json, keys, minted, signer, with};

@@ -1,7 +1,7 @@
-//! The build rule once more, written the other way round: path by path, as the specification tells it.
+//! The build rule a second time, written in the other direction: path by path, as the specification describes it.
 //!
-//! The tables are a second transcription of the specification's; random requests along their paths must be projected the
-//! same by both, and everything that is built must be allowed.
+//! The tables are a second transcription of the specification's. Both must project random requests along their paths in
+//! the same way, and every projection must pass the check.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ fn table(tag: &str) -> Vec<(Vec<String>, String, char)> {
     text.split('|').map(row).collect()
 }
 
-/// What the build makes while it goes: a tree whose inner nodes know that they were created.
+/// The tree under construction: its inner nodes record that they were created.
 enum Node {
     Leaf(Json),
     Object(BTreeMap<String, Node>),
@@ -116,7 +116,7 @@ fn fits(value: &Json, slot: &str) -> bool {
     }
 }
 
-/// Removes what was created and received nothing; elements of an array keep their places while one of them has something.
+/// Removes created nodes without content; elements of an array keep their places while one of them has content.
 fn prune(node: Node) -> Option<Json> {
     match node {
         Node::Leaf(json) => Some(json),

@@ -82,7 +82,7 @@ fn anything_odd_in_a_set_is_an_error() {
     for (from, to) in cases {
         assert!(text.contains(from), "{from}");
         let result = DeciderSet::parse(&text.replacen(from, to, 1));
-        // One of the cases is an ordinary set, so that the way of changing is known to work.
+        // One of the cases is a valid set, which shows that the substitution works.
         assert_eq!(result.is_ok(), to == r#""tenants":["acme"]"#, "{from} {to}: {result:?}");
     }
     let entry = json(&text).get("deciders").unwrap().as_array().unwrap()[0].clone();
@@ -200,7 +200,7 @@ fn a_key_signs_while_it_is_valid() {
     assert_eq!(standing(until, AFTER), (None, None), "what it signed before stays good");
 }
 
-/// The two questions differ in what happened after the decision, and in nothing else.
+/// The two questions differ only in what happened after the decision.
 #[test]
 fn what_is_withdrawn_later_counted_then_and_does_not_count_now() {
     let cases: [(Change, Reason); 3] = [

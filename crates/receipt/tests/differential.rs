@@ -1,4 +1,4 @@
-//! Canonicalization against JavaScript itself, over random values. Says so when there is no `node` to ask.
+//! Canonicalization compared with JavaScript itself, over random values. Reports a skip when there is no `node`.
 
 use crate::strategies;
 use std::io::Write;
@@ -10,7 +10,7 @@ use receipt::Json;
 
 const COUNT: usize = 4_000;
 
-/// What `node` writes for each line; `None` when there is none.
+/// The output of `node` for each line; `None` without `node`.
 fn javascript(lines: &[String]) -> Option<Vec<String>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/canonicalize.mjs");
     let node = Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();

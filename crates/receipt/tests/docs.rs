@@ -1,4 +1,4 @@
-//! The scripts of `docs/receipts.md`, run as they stand there on a receipt from this crate.
+//! The scripts of `docs/receipts.md`, run exactly as printed on a receipt from this crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ fn the_opening_script_prints_the_commitment_twice() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{commitment}\n{commitment}\n"));
 }
 
-/// The good request, or one that says something else than what was signed about it.
+/// The valid request, or one that differs from what was signed about it.
 fn request(folder: &Path, change: fn(&Json) -> Json) -> String {
     let request = change(&json(&minted().opening.request_json)).canonical();
     fs::write(folder.join("request.json"), &request).unwrap();
@@ -184,7 +184,7 @@ fn the_approvals_verify_with_securesystemslib() {
     }
 }
 
-/// The statement is one to in-toto's own library too.
+/// in-toto's own library accepts the statement too.
 #[test]
 fn the_statement_is_valid_in_toto() {
     let script = "import sys

@@ -1,4 +1,4 @@
-//! Envelopes: the published encoding, strict reading, and nothing but the signed payload ever verifies.
+//! Envelopes: the published encoding, strict reading, and no payload verifies except the signed one.
 
 use crate::common;
 use crate::common::{alice, base64, json, request, statement, with};
@@ -173,7 +173,7 @@ fn a_key_id_is_a_hint_and_decides_nothing() {
         relabelled(String::new())
     );
     assert_eq!(good.verify(&bob.public_key()), Err(EnvelopeError::NotSigned(bob.public_key().key_id())));
-    // It is not signed, so any text can stand there, up to a bound.
+    // The key id is not signed, so it may be any text up to a bound.
     let signature =
         |length: usize| EnvelopeSignature { key_id: "k".repeat(length), ..good.signatures()[0].clone() };
     let labelled = |length| Envelope::new(PAYLOAD_TYPE, b"", vec![signature(length)]);
@@ -202,7 +202,7 @@ fn the_right_signature_is_found_among_wrong_ones() {
     }
 }
 
-/// An extension says that the signature has to be checked in some other way. A key that does not know it does not guess.
+/// An extension says that the signature is checked in another way. A key that does not know the extension refuses it.
 #[test]
 fn an_unknown_extension_fails_closed() {
     let good = good();
@@ -225,7 +225,8 @@ fn the_type_is_signed_along() {
     assert!(Envelope::parse(&retyped).unwrap().verify(&key()).is_err());
 }
 
-/// A single-bit change either fails or leaves the payload as it is. What is left over is the key id, a hint.
+/// A single-bit change either fails or leaves the payload unchanged. The unchanged cases are in the key id, which is a
+/// hint.
 #[test]
 fn no_bit_can_be_flipped_into_another_payload() {
     let good = good();

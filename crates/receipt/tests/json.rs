@@ -1,4 +1,4 @@
-//! JSON as JavaScript has it, and the three things that are stricter.
+//! JSON as JavaScript has it, and the three stricter rules.
 
 use crate::strategies;
 use proptest::prelude::*;
@@ -213,7 +213,7 @@ fn depth_and_length_are_bounded() {
         assert!(Json::parse(&nested(MAX_DEPTH)).is_ok());
         assert!(matches!(Json::parse(&nested(MAX_DEPTH + 1)), Err(JsonError::TooDeep { .. })));
     }
-    // Depth counts what is open, not what was.
+    // Depth counts the open brackets only.
     assert!(Json::parse(&format!("[{}]", vec!["[[]]"; 500].join(","))).is_ok());
     let text = format!("\"{}\"", "a".repeat(MAX_LEN - 2));
     assert!(Json::parse(&text).is_ok());
@@ -266,7 +266,7 @@ fn integers_are_exact_or_refused() {
 }
 
 proptest! {
-    /// What is written is read back as the same value, and is canonical already.
+    /// A written text reads back as the same value, and is canonical.
     #[test]
     fn writing_and_reading_agree(json in strategies::json()) {
         let text = json.canonical();
@@ -274,7 +274,7 @@ proptest! {
         prop_assert_eq!(read.canonical(), text);
     }
 
-    /// Whatever is accepted has a canonical form that is a fixed point, and nothing panics.
+    /// Every accepted text has a canonical form that is a fixed point, and no text causes a panic.
     #[test]
     fn any_text_is_refused_or_has_a_fixed_point(text in "[\\[\\]{}\",:0-9eE+\\-. \\\\utrnfalsd\u{0}-\u{1f}é😀]{0,40}") {
         if let Ok(json) = Json::parse(&text) {

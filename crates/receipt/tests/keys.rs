@@ -1,4 +1,4 @@
-//! Key sets: what is read, what is refused, how keys come and go.
+//! Key sets: accepted and refused texts, added and retired keys.
 
 use crate::common;
 use crate::common::{KEY_ID, at, json, key, keys, signer, with};

@@ -1,4 +1,4 @@
-//! Minting and attesting: what comes out verifies, and what must not come out does not.
+//! Minting and attesting: every result verifies, and what must not be minted is refused.
 
 use crate::common;
 use crate::common::{Liar, Offline, at, demo, draft, json, key, keys, minted, signer, stepped_up, with};
@@ -164,7 +164,7 @@ fn step_up_evidence_is_signed_with_the_decision() {
         let decider = stepped_up(proof);
         let minted = mint(&Draft { decider: decider.clone(), ..draft() }, &signer()).unwrap();
         assert_eq!(verify(&minted.artifact, &keys()).unwrap().decider(), Some(&decider));
-        // Either half alone is refused by verifying what was minted.
+        // Verifying the minted receipt refuses either half alone.
         let code = |decider: Decider| match refused(|draft| draft.decider = decider) {
             MintError::SelfCheck(error) => error.code(),
             other => panic!("{other}"),

@@ -1,4 +1,4 @@
-//! Opening commitments: what must match, and what is refused.
+//! Opening commitments: the values that must match, and the refusals.
 
 use crate::common;
 use crate::common::{draft, json, keys, minted, signer, with};
@@ -82,7 +82,7 @@ fn the_opening_step_alone_reads_a_payload_by_itself() {
     assert_eq!(check_stored("{", &minted.opening).unwrap_err().code(), "MALFORMED");
 }
 
-/// The code of opening a receipt that commits to `request` as it stands.
+/// The code of opening a receipt that commits to exactly `request`.
 fn committed(request: &str) -> &'static str {
     let salt = Salt::from_bytes([3; 32]);
     let mut bytes = salt.as_bytes().to_vec();
@@ -144,7 +144,7 @@ fn a_committed_request_that_is_not_read_here_is_no_mismatch() {
     assert_eq!(VerifyError::RequestUnreadable("x".into()).exit_code(), 8);
 }
 
-/// What is stated is never a text with a lone surrogate, so a statement about one does not hold.
+/// A claim is never a text with a lone surrogate, so no claim about such a text holds.
 #[test]
 fn nothing_that_is_stated_equals_a_text_that_is_not_unicode() {
     let request =

@@ -34,7 +34,7 @@ fn decided(deciders: &DeciderSet, envelope: &Envelope) -> Result<VerifiedDecisio
     deciders.verify(envelope, &Expected::about(&statement.matter, statement.decided_at))
 }
 
-/// What becomes of Alice's approval when her browser or her authenticator does something else.
+/// The result of verifying Alice's approval when her browser or her authenticator deviates.
 fn with_browser(registered: &Browser, signing: &Browser) -> Result<VerifiedDecision, ApprovalError> {
     let key = registered.public_key();
     let text = statement(&request(), Decision::Approved).canonical();
@@ -63,7 +63,7 @@ fn an_assertion_over_the_statement_s_digest_is_the_decider_s_signature() {
         assert_eq!(assertion.authenticator_data_hash, Digest::of(&data));
         assert_eq!((assertion.rp_id.as_str(), assertion.origin.as_str()), (RP_ID, ORIGIN));
         assert_eq!((assertion.backup_eligible, assertion.backed_up, assertion.sign_count), (false, false, 7));
-        // What is kept is read again as what it is.
+        // The stored envelope reads back as itself.
         let kept = Envelope::parse(&decision.envelope().to_json().canonical()).unwrap();
         assert_eq!(decided(&deciders(&browser), &kept).unwrap(), decision);
     }
@@ -108,7 +108,7 @@ fn each_rule_has_its_own_refusal() {
         change(&mut signing);
         assert_eq!(refused(with_browser(&good, &signing)), error);
     }
-    // Where there is no such member at all, as older browsers write it.
+    // Without that member, as older browsers write it.
     let old = Browser { more: String::new(), ..good.clone() };
     assert!(with_browser(&good, &old).is_ok());
     // Another credential, for the same key: which one signed is not in the assertion, and the key decides.
@@ -154,7 +154,7 @@ fn an_assertion_for_another_statement_or_ceremony_is_none() {
     assert_eq!(refused_with(browser.seal(data, client_data)), PasskeyError::Challenge);
 }
 
-/// Signed client data that two readers could read as two documents, or that are not what a browser writes.
+/// Signed client data that two readers could read differently, or that no browser writes.
 #[test]
 fn client_data_are_read_strictly() {
     let browser = Browser::es256(SEED);
@@ -318,7 +318,8 @@ fn opened_with(browser: &Browser, approvals: Vec<VerifiedDecision>) -> receipt::
     receipt.open(&minted.opening).unwrap()
 }
 
-/// The specification's proof stands in a receipt exactly where its method says so, and is the one of the assertion that is committed to.
+/// A receipt has the specification's proof exactly where its method says so, and it is the proof of the committed
+/// assertion.
 #[test]
 fn a_receipt_proves_the_assertion_that_it_commits_to() {
     let browser = Browser::es256(SEED);
@@ -354,7 +355,7 @@ fn a_registration_is_checked() {
         let synced = Browser { flags: PRESENT | VERIFIED | ELIGIBLE | BACKED_UP, ..browser.clone() };
         let synced = register(&synced).unwrap();
         assert!(!synced.is_device_bound() && synced.was_backed_up());
-        // What is written down is the same passkey, and everything in the record is in the key's id.
+        // The written record is the same passkey, and the key's id covers everything in the record.
         let (key, record) = (PublicKey::passkey(passkey.clone()), passkey.record());
         let read = PublicKey::parse(key.scheme(), &key.to_base64(), Some(&record)).unwrap();
         assert_eq!((read.key_id(), read.as_passkey()), (key.key_id(), Some(&passkey)));
@@ -449,7 +450,7 @@ fn a_set_with_passkeys_survives_being_written() {
     }
 }
 
-/// The least that a person's decision is about is the same for every signer: what can be asked for has room for passkeys.
+/// The smallest matter of a decision is the same for every signer: every request has room for passkeys.
 #[test]
 fn the_largest_assertions_fit_into_a_receipt() {
     let registered = Browser::es256(SEED);

@@ -1,4 +1,4 @@
-//! The build rule and the check, from outside: what is signed, what is refused, and in which words.
+//! The build rule and the check, from outside: signed projections, refusals, and their messages.
 
 use crate::common;
 use crate::common::{by_policy, draft, json, keys, payload, seal, signer, with};
@@ -182,7 +182,7 @@ fn the_text_is_canonical() {
     assert_eq!(refusal(r#"{"projection":"execute/v1","projection":"execute/v1"}"#).unwrap(), "MALFORMED");
 }
 
-/// What minting projects of a request.
+/// The projection that minting makes of a request.
 fn projected(request: &str) -> Json {
     let draft = common::by_policy(receipt::Draft { request: json(request), ..common::draft() });
     let minted = receipt::mint(&draft, &signer()).unwrap();

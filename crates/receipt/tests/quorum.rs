@@ -30,7 +30,7 @@ static DECIDERS: LazyLock<DeciderSet> = LazyLock::new(|| {
     deciders
 });
 
-/// Who, with which key, whether they approve, in the role that counts, about the request that counts.
+/// Person, key, whether they approve, in the role that counts, about the request that counts.
 type Says = (usize, u8, bool, bool, bool);
 
 /// Every statement about two requests, signed and verified once.
@@ -152,7 +152,7 @@ fn any_quorum() -> impl Strategy<Value = Quorum> {
     (1_usize..4, 1_usize..4, excluded).prop_map(|(m, d, excluded)| quorum(m, d, &excluded))
 }
 
-/// The rule, said in another way: each person's one word, then a count.
+/// The rule in another form: each person's decision, then a count.
 fn by_hand(quorum: &Quorum, said: &[VerifiedDecision]) -> Tally {
     let counted = |person: &str, decision: Decision| {
         said.iter().any(|one| {
@@ -193,7 +193,7 @@ proptest! {
         prop_assert_eq!(&tally, &self::tally(&quorum, &twice));
     }
 
-    /// One more approval never takes an approval away, and one more denial never gives one.
+    /// One more approval never takes an approval away, and one more denial never adds one.
     #[test]
     fn decisions_are_monotone(quorum in any_quorum(), said in said(), person in 0..PEOPLE.len(), approve: bool) {
         let before = tally(&quorum, &said);

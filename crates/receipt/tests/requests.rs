@@ -1,4 +1,5 @@
-//! A request that passes when it is made can be committed, whatever is decided about it; one that cannot be does not pass.
+//! A request that passes the check when it is made can be committed with any decisions; one that cannot be committed
+//! does not pass.
 
 use crate::common::{by_policy, draft, json, keys, request, signer, with};
 use proptest::prelude::*;
@@ -60,7 +61,7 @@ fn everybody(request: &Json, at: Timestamp) -> Vec<VerifiedDecision> {
     deciders.iter().map(signed).collect()
 }
 
-/// Mints a receipt with as many and as long decisions as there can be, and reads its export as an auditor does.
+/// Mints a receipt with the most and the longest decisions, and reads its export as an auditor does.
 fn committed_by_everybody(request: &Json) -> Result<(), MintError> {
     let now = draft().created_at;
     let approvals = everybody(request, now);

@@ -432,7 +432,8 @@ fn older_versions_sign_their_request_in_the_open() {
     }
 }
 
-/// Section 6.3: the request that `jcs_v2` signs is an object, in its canonical text. Nothing of the kind is said of `jcs_v1`.
+/// Section 6.3: the request that `jcs_v2` signs is an object, in its canonical text. There is no such rule for
+/// `jcs_v1`.
 #[test]
 fn the_request_that_jcs_v2_signs_is_its_own_canonical_text() {
     let request =
@@ -446,7 +447,7 @@ fn the_request_that_jcs_v2_signs_is_its_own_canonical_text() {
     // JavaScript orders keys that look like array indices in its own way. Either order is what an issuer writes.
     assert_eq!(request(2, r#"{"9":1,"10":2}"#), "verified");
     assert_eq!(request(2, r#"{"a":1,"b":{"c":[1,2]}}"#), "verified");
-    // Deeper than this crate reads: it is signed as it stands, and nothing is taken from it.
+    // Deeper than this crate reads: the text is signed, and no value is read from it.
     let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
     assert_eq!(request(2, &deep), "verified");
 }

@@ -1,4 +1,4 @@
-//! The published JSON schemas, when they are there: what is issued is inside, what is refused is outside.
+//! The published JSON schemas, when they are available: issued receipts are valid, refused ones are not.
 
 use crate::common;
 use std::path::Path;
@@ -98,7 +98,7 @@ fn every_verified_vector_is_inside_its_schema() {
     assert_eq!(count, 14);
 }
 
-/// What each field is changed to, as JSON.
+/// The JSON values that each field is changed to.
 const VALUES: [&str; 37] = [
     "null",
     "1",
@@ -159,7 +159,7 @@ const FIELDS: [&str; 16] = [
     "status",
 ];
 
-/// Changes one field at a time, signs the result, and asks both: the schema and `verify` agree on what is a receipt.
+/// Changes one field at a time, signs the result, and compares the schema with `verify`: they accept the same receipts.
 #[test]
 fn the_schema_and_this_crate_draw_the_same_line() {
     let Some(schema) = schema("receipt-v3.json") else { return };
@@ -170,7 +170,7 @@ fn the_schema_and_this_crate_draw_the_same_line() {
         for payload in changed.chain([absent]) {
             let ours = verify(&seal(&payload.canonical(), &signer()), &keys());
             let theirs = is_valid(&schema, &payload.canonical());
-            // Beyond the schema: reasonCodes must be what it says it is, a JSON array of strings.
+            // Beyond the schema: reasonCodes must be a JSON array of strings.
             let codes = payload.get("reasonCodes").and_then(Json::as_str);
             let beyond = codes.is_some_and(|text| {
                 Json::parse(text).is_ok_and(|json| json.as_array().is_none()) || Json::parse(text).is_err()

@@ -19,7 +19,7 @@ fn signed(text: &str) -> Envelope {
     Envelope::new(PAYLOAD_TYPE, text.as_bytes(), vec![signature]).unwrap()
 }
 
-/// Everything about the good statement, as a host that kept every part of it knows it.
+/// The complete expectation of a host that kept every part of the good statement.
 fn expected<'a>(good: &'a DecisionStatement, matter: &'a Matter) -> Expected<'a> {
     Expected {
         decided_from: Some(good.decided_at),
@@ -74,7 +74,7 @@ fn changed(json: &Json, path: &[String], change: &dyn Fn(&Json) -> Json) -> Json
     }
 }
 
-/// Another value of the same form: a digest stays one, an instant too.
+/// Another value of the same form: a digest for a digest, an instant for an instant.
 fn another(value: &Json) -> Json {
     let text = value.as_str().unwrap();
     match text {
@@ -97,12 +97,12 @@ fn variant(error: &ApprovalError) -> String {
     shown.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()
 }
 
-/// What each leaf is called when it is not the expected one.
+/// The name of each leaf in a mismatch.
 const NAMES: [(&str, &str); 20] = [
     ("_type", "StatementType"),
     ("predicateType", "PredicateType"),
     ("subject.0.digest.sha256", "Request"),
-    // Both say which request it is, so one alone contradicts the other.
+    // Both name the request, so a change of one contradicts the other.
     ("subject.0.name", "Subject"),
     ("predicate.requestId", "Subject"),
     ("predicate.artifactSha256", "Artifact"),
@@ -433,7 +433,7 @@ prop_compose! {
 }
 
 proptest! {
-    /// Whatever is written is read back as itself, through text and through an envelope, and has one spelling.
+    /// Every written statement reads back as itself, through text and through an envelope, and has one spelling.
     #[test]
     fn statements_survive_being_written(statement in any_statement()) {
         prop_assert_eq!(DecisionStatement::parse(&statement.canonical()), Ok(statement.clone()));

@@ -1,4 +1,4 @@
-//! Every bit and every length of a good receipt: nothing but its own payload ever verifies.
+//! Every bit and every length of a valid receipt: no payload verifies except its own.
 
 use crate::common;
 use crate::common::{keys, minted, signer};
@@ -25,7 +25,7 @@ fn no_bit_of_the_envelope_can_be_flipped_into_another_payload() {
             unauthenticated += 1;
         }
     }
-    // What remains are the convenience copies, a fifth of the envelope.
+    // The rest are the convenience copies, a fifth of the envelope.
     assert!(
         unauthenticated > 0 && unauthenticated < text.len() * 2,
         "{unauthenticated} of {} bits",

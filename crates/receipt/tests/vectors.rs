@@ -1,6 +1,6 @@
-//! The published vectors, read from `../shared/receipt-spec` beside the workspace when they are there.
+//! The published vectors, read from `../shared/receipt-spec` next to the workspace when they are there.
 //!
-//! A clone without them runs the tests on this crate's own vectors instead, and says so.
+//! A clone without them runs the tests on this crate's own vectors instead, and reports it.
 
 use std::path::{Path, PathBuf};
 
@@ -110,8 +110,8 @@ fn read_opening(folder: &Path, case: &Json) -> Opening {
     }
 }
 
-/// The verdict stated for a case is that of the opening step alone. A receipt whose projection is not allowed is refused
-/// before it can be opened, so for those two the verdict of the whole procedure is an earlier one.
+/// The stated verdict of a case is that of the opening step alone. A receipt whose projection is not allowed is refused
+/// before it can be opened, so for those two the whole procedure has an earlier verdict.
 #[test]
 fn every_opening_gives_its_stated_verdict() {
     let Some(folder) = vectors() else { return };

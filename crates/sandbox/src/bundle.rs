@@ -1,19 +1,20 @@
-//! The form of a bundle: source text, and the engine that it runs on, in one document with one digest.
+//! The form of a bundle: source text and the digests of its engine, in one document with one digest.
 //!
 //! ```text
 //! {"bundle":1,"class":"Deploy","engine":"…","main":"src/index.ts","modules":{"src/index.ts":{"ts":"…"}},"prepare":"…"}
 //! ```
 //!
-//! It is canonical JSON: sorted keys, no white space, one way to write each text. Bytes that say the same in another way are no bundle, so that
-//! a workflow has one digest. `engine` and `prepare` are the SHA-256 of the two components that make the source text into something that
-//! runs: other ones would be another workflow, and are another digest. `class` may be missing.
+//! It is canonical JSON: sorted keys, no white space, one spelling of each text. Bytes with the same content in another
+//! spelling are not a bundle, so that a workflow has one digest. `engine` and `prepare` are the SHA-256 digests of the
+//! two components that turn the source text into running code: other components make another workflow with another
+//! digest. `class` may be missing.
 
 use receipt::Digest;
 use receipt::Json;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What every bundle begins with.
+/// The first bytes of every bundle.
 const BEGINNING: &[u8] = br#"{"bundle":1,"#;
 
 /// Modules in a bundle. Bundlers make one or a few; folders of people have dozens.
@@ -25,11 +26,11 @@ const NAME: usize = 256;
 /// A bundle, loaded.
 #[derive(Debug)]
 pub struct Script {
-    /// What the engine is given.
+    /// The engine's input.
     pub(crate) prepared: Vec<u8>,
     /// The class to run, where the bundle names one.
     pub class: Option<String>,
-    /// What it runs on.
+    /// The engine that it runs on.
     pub engine: EngineId,
     /// The name of the main module.
     pub main: String,
@@ -37,7 +38,7 @@ pub struct Script {
     pub modules: Vec<(String, Digest, u64)>,
 }
 
-/// What kind of module.
+/// The kind of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// JavaScript.
@@ -84,7 +85,7 @@ impl Kind {
 /// A module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// What kind.
+    /// The kind.
     pub kind: Kind,
     /// Its content. UTF-8 for all kinds but [`Kind::Data`].
     pub content: Vec<u8>,
@@ -101,16 +102,16 @@ impl Module {
 /// The components that a bundle runs on, by their SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EngineId {
-    /// What runs it.
+    /// The digest of the component that runs it.
     pub engine: Digest,
-    /// What prepares its source text.
+    /// The digest of the component that prepares its source text.
     pub prepare: Digest,
 }
 
 /// A workflow as source text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// What it runs on.
+    /// The engine that it runs on.
     pub engine: EngineId,
     /// The name of the main module.
     pub main: String,
@@ -139,7 +140,7 @@ pub enum BundleError {
     /// The main module.
     #[error("the bundle's main module {0} is not JavaScript or TypeScript that is in it")]
     Main(String),
-    /// Too many.
+    /// The number of modules exceeds the bound.
     #[error(
         "the bundle has {0} modules, and may have {MODULES}: bundle them into one: esbuild --bundle --format=esm --external:cloudflare:*"
     )]
@@ -147,7 +148,7 @@ pub enum BundleError {
 }
 
 impl Bundle {
-    /// Whether bytes are meant as a bundle. Nothing else that can be run begins like this.
+    /// Whether bytes are meant as a bundle. No other runnable file begins like this.
     #[must_use]
     pub fn is_meant(bytes: &[u8]) -> bool {
         bytes.starts_with(BEGINNING)
@@ -187,7 +188,7 @@ impl Bundle {
         })
     }
 
-    /// Checks what the form alone does not say.
+    /// Checks the rules beyond the form.
     ///
     /// # Errors
     /// When a name is not acceptable, the main module is missing, or there are too many modules.

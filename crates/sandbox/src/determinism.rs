@@ -1,9 +1,9 @@
-//! Time and chance as a guest sees them: a function of where it stands in its journal, and of nothing else.
+//! A guest's clock and random numbers: a function of its position in its journal alone.
 //!
-//! A workflow is run again from its first line, and the bodies of completed steps are then left out. A stream of random numbers that
-//! ran on from draw to draw, or a clock that ticked, would stand elsewhere after a step whose body is left out than after the same step
-//! when it ran; the workflow could take another path. So both begin anew at every answer of the host, from the position of that answer
-//! in the journal and the time that is recorded there, which are the same on every run.
+//! Replay runs a workflow again from its first line, and skips the bodies of completed steps. A random stream that
+//! continued from draw to draw, or a clock that ticked, would differ after a skipped body from the first run, and the
+//! workflow could take another path. So both start anew at every answer of the host, from the position of that answer
+//! in the journal and the time recorded there, which are the same on every run.
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{SeedableRng as _, TryRng};
@@ -15,11 +15,11 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable};
 use wasmtime_wasi::{ResourceTable, async_trait};
 
-/// How far the monotonic clock moves on with each entry of the journal, beside the time that has passed: longer than a guest can wait
-/// between two entries without asking the host, so that it never runs backwards. A day.
+/// The monotonic clock's advance with each entry of the journal, in addition to the elapsed time: longer than a guest
+/// can wait between two entries without asking the host, so that the clock never runs backwards. A day, in nanoseconds.
 const ENTRY: u64 = 86_400_000_000_000;
 
-/// Where a guest stands.
+/// A guest's position and time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VirtualTime(Arc<Mutex<Stand>>);
 
@@ -27,7 +27,7 @@ pub(crate) struct VirtualTime(Arc<Mutex<Stand>>);
 struct Stand {
     /// The position of the last answer.
     position: u64,
-    /// How many answers there were, so that a stream notices a new one.
+    /// The number of answers, so that a stream notices a new one.
     answers: u64,
     /// Nanoseconds since that answer.
     ticks: u64,
@@ -44,7 +44,7 @@ impl Default for Stand {
 }
 
 impl Stand {
-    /// What the monotonic clock says at the last answer: the recorded time that has passed, and a day for each entry.
+    /// The monotonic clock at the last answer: the elapsed recorded time, and a day for each entry.
     fn base(&self) -> u64 {
         let passed = self.wall.as_millis().saturating_sub(self.started_at.as_millis());
         let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000);
@@ -81,7 +81,7 @@ impl VirtualTime {
         stand.base().saturating_add(stand.ticks)
     }
 
-    /// Nothing takes time in here: to wait is to be there.
+    /// No time passes in a guest, so waiting moves the clock to that instant.
     fn wait_until(&self, instant: u64) {
         let mut stand = self.lock();
         let ticks = instant.saturating_sub(stand.base());
@@ -141,13 +141,14 @@ impl TryRng for SeededRandom {
     }
 }
 
-/// `wasi:clocks/monotonic-clock` over a moment. The runtime's own would let real time in through its timers.
+/// `wasi:clocks/monotonic-clock` over the virtual time. The runtime's own implementation would expose real time through
+/// its timers.
 pub(crate) struct Clock<'a> {
     pub(crate) moment: &'a VirtualTime,
     pub(crate) table: &'a mut ResourceTable,
 }
 
-/// Says which part of a store's state the clock works on.
+/// Selects the part of a store's state that the clock works on.
 pub(crate) struct HasClock;
 
 impl HasData for HasClock {

@@ -1,4 +1,4 @@
-//! How the runtime is set up: what compiled code looks like, and where instances get their memory.
+//! The runtime's configuration: the form of compiled code, and the memory of instances.
 
 use crate::SandboxLimits;
 use receipt::Digest;
@@ -10,17 +10,18 @@ use wasmtime::{
     Strategy,
 };
 
-/// The runtime's exact version. A patch release of it may mend its code generator, so code that another one made is not used.
+/// The runtime's exact version. A patch release may fix its code generator, so code of another version is not used.
 pub(crate) const RUNTIME: &str = "48.0.8";
 
-/// How often a running guest gives way to others, and its time is looked at.
+/// The interval at which a running guest yields to others, and its time is checked.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
 
-/// How much of a memory or a table is cleaned in place when its instance ends. The rest is given back to the system, which hands out
-/// zeroed pages. Where the kernel can say which pages were written, only those are cleaned.
+/// The bytes of a memory or a table that are cleared in place when its instance ends. The rest is returned to the
+/// system, which provides zeroed pages. Where the kernel can report which pages were written, only those are cleared.
 const CLEANED_IN_PLACE: usize = 1 << 20;
 
-/// The same for the stack that a guest and its host calls run on. No guest can read it; it is cleaned in case one ever can.
+/// The bytes cleared in place of the stack of a guest and its host calls. No guest can read it; clearing it is a second
+/// line of defence.
 const STACK_CLEANED_IN_PLACE: usize = 64 << 10;
 
 /// The engine that guests run on, and why it has no pool, if it has none.
@@ -30,7 +31,7 @@ pub(crate) struct Running {
     pub(crate) note: Option<String>,
 }
 
-/// What keeps a guest inside its memory. Code is compiled for one of the two.
+/// How memory accesses are confined. Code is compiled for one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Addressing {
     /// Address space for everything that a 32-bit index reaches: 4 GiB a memory.
@@ -40,7 +41,7 @@ pub(crate) enum Addressing {
 }
 
 impl Addressing {
-    /// What this process has room for.
+    /// The addressing that this process has address space for.
     fn of_this_process() -> Self {
         match getrlimit(Resource::As).current {
             Some(_) => Self::Checked,
@@ -91,14 +92,14 @@ pub(crate) fn compiling(addressing: Addressing) -> wasmtime::Result<Engine> {
     Engine::new(&config(addressing))
 }
 
-/// Everything that changes compiled code: target, features of the processor, settings, the runtime's version, this program's.
+/// Everything that affects compiled code: target, processor features, settings, the runtime's version, this program's.
 pub(crate) fn config_digest(engine: &Engine) -> Digest {
     let mut seen = Seen(env!("CARGO_PKG_VERSION").as_bytes().to_vec());
     engine.precompile_compatibility_hash().hash(&mut seen);
     Digest::of(&seen.0)
 }
 
-/// Collects what is hashed, for a digest that is the same in every process.
+/// Collects the hashed bytes, for a digest that is the same in every process.
 struct Seen(Vec<u8>);
 
 impl Hasher for Seen {
@@ -145,8 +146,8 @@ fn config(addressing: Addressing) -> Config {
 }
 
 /// Room for every instance that may live at once, so that no guest can take another's. An instance has at most so many
-/// parts of each kind. Memories are counted when an instance starts, as each reserves 4 GiB of address space; what of them an instance may
-/// use is its own limit's business.
+/// parts of each kind. Memories are counted when an instance starts, because each reserves 4 GiB of address space; a
+/// separate limit bounds the memory that an instance may use.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);
     let (parts, all_parts) = (limits.parts.max(1), live.saturating_mul(limits.parts.max(1)));

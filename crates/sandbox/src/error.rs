@@ -22,7 +22,7 @@ pub enum LoadError {
         /// The bound.
         limit: usize,
     },
-    /// Something else altogether.
+    /// Another kind of file.
     #[error(
         "not a WebAssembly file: it does not begin with the bytes \\0asm (build a component with `cargo component build`)"
     )]
@@ -46,12 +46,12 @@ pub enum LoadError {
     TooComplex {
         /// The bound's name.
         limit: &'static str,
-        /// What there is too much of.
+        /// The kind of part.
         what: &'static str,
         /// The bound.
         bound: u64,
     },
-    /// Compiling takes too much.
+    /// Compiling exceeds a bound.
     #[error(
         "compiling the component was stopped: limit {limit} is {bound} ({}an operator raises it with --limit {limit}=N)",
         if *.limit == names::COMPILE_WALL_SECONDS { "on a busy machine try again; " } else { "" }
@@ -71,9 +71,9 @@ pub enum LoadError {
     /// The folder of compiled code.
     #[error("the cache of compiled code in {} cannot be used: {error} (mend it, or delete the folder: it is made again)", .folder.display())]
     Cache {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// Why not.
+        /// The system's error.
         error: Arc<std::io::Error>,
     },
     /// Imports outside the world.
@@ -86,7 +86,7 @@ pub enum LoadError {
         crate::ENTRYPOINT
     )]
     NoEntrypoint {
-        /// What it exports.
+        /// The component's exports.
         exports: Vec<String>,
     },
     /// Not a bundle.
@@ -135,7 +135,7 @@ impl LoadError {
         ))
     }
 
-    /// The same with an end. What a component says of itself may be as long as the component.
+    /// The error with bounded texts. A component's own names may be as long as the component.
     pub(crate) fn bounded(self) -> Self {
         match self {
             Self::Invalid(why) => Self::Invalid(beginning(&why)),
@@ -150,7 +150,7 @@ impl LoadError {
         }
     }
 
-    /// Whether the same bytes will always be refused so, under the same limits.
+    /// Whether the same bytes are always refused with this error, under the same limits.
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Runtime(_)
@@ -158,7 +158,7 @@ impl LoadError {
             | Self::Compiler(_)
             | Self::Cache { .. }
             | Self::NoEngine(_) => false,
-            // How long it took on the wall says as much about the machine's other work as about the component.
+            // The time on the wall depends on the machine's other work as much as on the component.
             Self::CompileBound { limit, .. } => *limit != names::COMPILE_WALL_SECONDS,
             Self::NotWasm
             | Self::CoreModule
@@ -177,7 +177,7 @@ impl LoadError {
     }
 }
 
-/// A message and the place that it speaks of.
+/// A message and the position that it refers to.
 fn at(module: &str, line: u32, column: u32, message: &str) -> String {
     let (module, message) = (workflow::Escaped(module), workflow::Escaped(message));
     match line {
@@ -234,7 +234,7 @@ pub(crate) fn check_size(bytes: usize, limit: usize) -> Result<(), LoadError> {
     if bytes > limit { Err(LoadError::TooLarge { bytes, limit }) } else { Ok(()) }
 }
 
-/// Tells apart what people confuse, before the compiler sees anything.
+/// Recognises commonly confused file types, before the compiler runs.
 pub(crate) fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     const MODULE: &[u8] = &[1, 0, 0, 0];
     match bytes.strip_prefix(b"\0asm") {

@@ -1,4 +1,4 @@
-//! How a drive ended, in words that help.
+//! The end of a drive, with a message that helps.
 
 use crate::guest::bindings::exports::permission_protocol::tenant::entrypoint;
 use crate::limits::{Refused, names};
@@ -110,7 +110,7 @@ fn trapped(trap: Trap, limits: &SandboxLimits, output: &Output) -> Failure {
     }
 }
 
-/// Neither a trap nor the handler's error: the runtime refuses what the guest did at the boundary.
+/// Neither a trap nor the handler's error: the runtime refuses the guest's call at the component boundary.
 fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return failure(
@@ -129,7 +129,7 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     if cause.contains("fuel allocated for hostcalls") {
         return over(names::CALL_BYTES, limits.call_bytes, "bytes in one call to the host");
     }
-    // Where there is no pool, which would have refused to load it.
+    // Only without a pool, which would have refused to load it.
     if cause.contains("count too high") {
         return over(names::PARTS, limits.parts, "core instances, memories or tables");
     }

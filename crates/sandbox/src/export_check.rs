@@ -1,10 +1,11 @@
-//! Whether a component's `run` is the world's, before anything of the component runs.
+//! Checks that a component's `run` has the world's type, before any of its code runs.
 
 use crate::guest::{Guest, StepHandle};
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Record, Type};
 use wasmtime::component::{Component, ComponentExportIndex, Linker, ResourceType};
 
-/// Checks that the entry point's `run` takes an event and a step of this host, and returns what a workflow returns. The reason, if not.
+/// Checks that the entry point's `run` takes an event and a step of this host, and returns a workflow's result. The
+/// error is the reason.
 pub(crate) fn check(
     component: &Component,
     linker: &Linker<Guest>,

@@ -2,7 +2,8 @@
 
 use crate::{ENTRYPOINT, LoadError};
 
-/// The interfaces of the world in `wit/`, and of the one before it: an instance keeps the code that it started with.
+/// The interfaces of the world in `wit/`, and of the version before it: an instance keeps the code that it started
+/// with.
 const WORLD: [&str; 7] = [
     "permission-protocol:tenant/deploy@0.1.0",
     "permission-protocol:tenant/deploy@0.2.0",
@@ -19,19 +20,20 @@ pub(crate) struct GatedCall {
     pub(crate) interface: &'static str,
     /// The function.
     pub(crate) function: &'static str,
-    /// The name under which the host is asked to act.
+    /// The name under which a guest calls the capability.
     pub(crate) call: &'static str,
 }
 
-/// All of them. Another is a line here and its interface in [`WORLD`].
+/// Every gated call. To add one, add a line here and its interface to [`WORLD`].
 pub(crate) const GATED: [GatedCall; 1] =
     [GatedCall { interface: "permission-protocol:tenant/deploy", function: "deploy", call: crate::DEPLOY }];
 
-/// The interface that asks for approvals.
+/// The interface for requesting approvals.
 const ASK_INTERFACE: &str = "permission-protocol:tenant/pp@";
 
-/// What standard libraries pull in without being asked. The answers are inert: no environment, no arguments, no directories, an
-/// empty input; clocks and random numbers fixed for the instance. `wasi:sockets` and `wasi:http` are not here.
+/// The interfaces that standard libraries import by themselves. The answers are inert: no environment, no arguments, no
+/// directories, an empty input; clocks and random numbers that are fixed for the instance. `wasi:sockets` and
+/// `wasi:http` are not among them.
 const INERT: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -83,7 +85,7 @@ pub(crate) fn gated(imports: &[String]) -> Vec<&'static str> {
     GATED.iter().filter(imports_it).map(|gated| gated.call).collect()
 }
 
-/// Whether an import of the world's is the one that asks for approvals.
+/// Whether an import of the world is the interface for requesting approvals.
 pub(crate) fn asks(name: &str) -> bool {
     name.starts_with(ASK_INTERFACE)
 }
@@ -101,7 +103,8 @@ pub(crate) fn is_allowed(name: &str) -> bool {
     WORLD.contains(&name) || is_wasi(name)
 }
 
-/// Whether `name` belongs to the inert part of WASI. Any 0.2 release will do: they are compatible with each other.
+/// Whether `name` belongs to the inert part of WASI. Every 0.2 release is accepted: they are compatible with each
+/// other.
 pub(crate) fn is_wasi(name: &str) -> bool {
     name.split_once('@').is_some_and(|(interface, version)| {
         INERT.contains(&interface) && (version == "0.2" || version.starts_with("0.2."))

@@ -10,31 +10,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Linker;
 
-/// What is known of a component.
+/// The properties of a component.
 #[derive(Debug)]
 pub struct Inspection {
     /// SHA-256 of its bytes.
     pub digest: Digest,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Whether it is a workflow, and why not.
+    /// Whether it is a workflow; the error is the reason if it is not.
     pub verdict: Result<(), LoadError>,
-    /// Where its code came from. None where it was refused before it was compiled.
+    /// The origin of its code. `None` where it was refused before it was compiled.
     pub code: Option<Provenance>,
-    /// How long it took to find or compile the code.
+    /// The time to find or compile the code.
     pub took: Duration,
-    /// Everything it imports, sorted.
+    /// All imports, sorted.
     pub imports: Vec<String>,
-    /// Everything it exports.
+    /// All exports.
     pub exports: Vec<String>,
-    /// What it consists of, where it is a bundle of source text.
+    /// The content of a bundle of source text; `None` for a component.
     pub script: Option<Arc<Script>>,
-    /// The workflows that the main module of a bundle exports, as far as its text says so.
+    /// The workflows that the main module of a bundle exports, as far as its text shows them.
     pub workflows: Vec<String>,
 }
 
 impl Inspection {
-    /// What the bytes say by themselves.
+    /// The properties that the bytes show without compiling.
     pub(crate) fn before_compiling(digest: Digest, bytes: u64, took: Duration, outline: Outline) -> Self {
         let Outline { imports, exports, .. } = outline;
         Self {
@@ -50,7 +50,7 @@ impl Inspection {
         }
     }
 
-    /// The same with what was found out by compiling, or why it was not compiled.
+    /// Adds the result of compiling.
     pub(crate) fn with(self, examined: Result<Examined, LoadError>, linker: &Linker<Guest>) -> Self {
         match examined {
             Err(error) => Self { verdict: Err(error.bounded()), ..self },

@@ -3,11 +3,11 @@
 //! ```text
 //!   bytes ──load──► Program (compiled, its imports known, its sha256)
 //!   Program ──run──► one store, one drive: guest import ──► Command ──► Handler ──► Outcome ──► guest
-//!                    the store is dropped whatever the end
+//!                    the store is dropped at any end
 //! ```
 //!
-//! A guest's commands go to a [`Handler`]; the sandbox decides nothing. When the handler answers with an error, the error unwinds
-//! the guest and comes out as [`End::Halted`]: that is how an instance is parked.
+//! A guest's commands go to a [`Handler`]; the sandbox decides nothing. When the handler answers with an error, the
+//! error unwinds the guest and is returned as [`End::Halted`]: that is how an instance is parked.
 
 mod bundle;
 mod code;
@@ -63,7 +63,7 @@ pub(crate) const ENTRYPOINT: &str = "permission-protocol:tenant/entrypoint@0.2.0
 /// The name of a guest's call `deploy`, and of the capability that every host has for it.
 pub const DEPLOY: &str = "cloudflare.dynamic-worker.deploy";
 
-/// Why a handler does not answer. It unwinds the guest and is handed back whole by [`Sandbox::run`].
+/// Why a handler does not answer. It unwinds the guest, and [`Sandbox::run`] returns it unchanged.
 pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
 /// A handler's answer.
@@ -84,7 +84,8 @@ pub trait Handler: Send {
         0
     }
 
-    /// When the last answer was recorded. The guest's clock follows from it; without any it stands still at the instance's start.
+    /// The recorded time of the last answer. The guest's clock derives from it; with `None` the clock stays at the
+    /// instance's start.
     fn time(&self) -> Option<Timestamp> {
         None
     }
@@ -104,7 +105,7 @@ pub struct Event {
     pub payload: String,
     /// When the instance was started. The guest's clock begins there.
     pub started_at: Timestamp,
-    /// What the guest's random numbers follow from.
+    /// The seed of the guest's random numbers.
     pub seed: Digest,
     /// The instance's id.
     pub instance: String,
@@ -114,10 +115,10 @@ pub struct Event {
     pub tenant: String,
 }
 
-/// One drive, ended.
+/// The result of one drive.
 #[derive(Debug)]
 pub struct Drive {
-    /// How it ended.
+    /// The end.
     pub end: End,
     /// The guest's output in this drive, bounded.
     pub output: String,
@@ -182,7 +183,7 @@ impl Sandbox {
         self
     }
 
-    /// What an operator should know of how this runtime had to be set up. Nothing, if all is well.
+    /// A note for the operator on how this runtime had to be configured. `None` if there is none.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
@@ -196,7 +197,8 @@ impl Sandbox {
         self.load_as(Digest::of(bytes), bytes)
     }
 
-    /// The same for bytes whose digest is known. What was refused is refused again without a look at it.
+    /// [`Self::load`] for bytes whose digest is known. A component that was refused is refused again without reading
+    /// it.
     pub fn load_as(&self, digest: Digest, bytes: &[u8]) -> Result<Program, LoadError> {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
@@ -211,7 +213,8 @@ impl Sandbox {
         loaded.map_err(LoadError::bounded).inspect_err(|refusal| self.refusals.keep(digest, refusal))
     }
 
-    /// What a component imports, without compiling it; or why it is refused, as far as that can be told at sight or is known.
+    /// The imports of a component, without compiling it; or why it is refused, as far as that is known without
+    /// compiling.
     pub fn imports_of(&self, digest: Digest, bytes: &[u8]) -> Result<Vec<String>, LoadError> {
         if let Some(refusal) = self.refusals.find(&digest) {
             return Err(refusal);
@@ -226,7 +229,7 @@ impl Sandbox {
         Ok(outline.imports)
     }
 
-    /// What a component is, without running anything of it. Not being a workflow is an answer, not an error.
+    /// The properties of a component, without running any of its code. Not being a workflow is an answer, not an error.
     #[must_use]
     pub fn inspect(&self, bytes: &[u8]) -> Inspection {
         let (digest, started) = (Digest::of(bytes), Instant::now());
@@ -244,10 +247,10 @@ impl Sandbox {
         known.with(examined, &self.linker)
     }
 
-    /// What a module of source text imports and exports, as the current engine reads it. It is read in an instance of its own.
+    /// The imports and exports of a module of source text, as the current engine parses it, in an instance of its own.
     ///
     /// # Errors
-    /// When it cannot be read: what is wrong, and where.
+    /// When it cannot be parsed: the fault and its position.
     pub fn examine_module(&self, name: &str, module: &script::Module) -> Result<script::Summary, LoadError> {
         self.scripts.examine(name, module, self.means()).map_err(LoadError::bounded)
     }
@@ -284,7 +287,7 @@ impl Sandbox {
         Drive { end, output: output.text(), fuel }
     }
 
-    /// The same, for a caller who wants what the guest has printed even where the drive is dropped before its end.
+    /// [`Self::run`] for a caller that needs the guest's output even where the drive is dropped before its end.
     pub async fn run_into(
         &self,
         output: &Output,
@@ -351,7 +354,8 @@ async fn within<T>(
     let mut end = began + limit;
     loop {
         match tokio::time::timeout_at(end.into(), &mut drive).await {
-            // A host that takes a little of each moment would grant another moment for ever: what counts is whether there is any left.
+            // A host that takes a little of each moment would grant another moment forever, so the check is whether any
+            // time is left.
             Err(_) if began + limit + host_time.total() > Instant::now() => {
                 end = began + limit + host_time.total()
             }

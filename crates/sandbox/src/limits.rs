@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
 
-/// What loading a component may cost. A component that hits a bound is refused with an error that names it.
+/// The bounds on loading a component. A component that exceeds one is refused with an error that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadLimits {
     /// Functions in a component, with the adapters between its parts. Default 100 000: a JavaScript engine has some 10 000.
@@ -38,7 +38,7 @@ impl Default for LoadLimits {
     }
 }
 
-/// What one drive of a guest may use. A guest that hits a bound is ended with a failure that names it.
+/// The bounds on one drive of a guest. A guest that exceeds one is ended with a failure that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxLimits {
     /// Bytes in a component. Default 16 MiB.
@@ -48,11 +48,11 @@ pub struct SandboxLimits {
     /// Units of fuel, about one a WebAssembly instruction. Default 300 000 000 000: some 30 s of an empty loop on one core of a
     /// current server, Cloudflare's bound on CPU time. Counted, not timed: the same guest always stops at the same instruction.
     pub fuel: u64,
-    /// Time on the wall, less what the host took to answer. Default 60 s.
+    /// Wall time without the host's time to answer. Default 60 s.
     pub wall_clock: Duration,
     /// Elements in a table. Default 100 000.
     pub table_elements: usize,
-    /// Handles that a guest may hold at once. Default 3 000: what goes on beside a workflow counts twice while it is waited for.
+    /// Handles that a guest may hold at once. Default 3 000: a started call counts twice while it is waited for.
     pub handles: usize,
     /// Bytes that one call may hand to the host. Default 72 MiB: the largest artifact, and its evidence.
     pub call_bytes: usize,
@@ -65,13 +65,14 @@ pub struct SandboxLimits {
     /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
     /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
     pub live_instances: u32,
-    /// Core instances, memories and tables that one instance may consist of, so many of each. Default 16: a component is several core
-    /// instances (the adapters of its toolchain among them), and this is far more than any needs.
+    /// Core instances, memories and tables of one instance, each. Default 16: a component is several core instances
+    /// (including the adapters of its toolchain), and this is far more than any needs.
     pub parts: u32,
-    /// Bytes of the machine's own stack that a guest's calls may take. Default 1.5 MiB: endless recursion in a script fills it some twenty
-    /// times as fast as the 64 KiB by which the script's engine counts, and the engine's error, which the script can catch, is to come first.
+    /// Bytes of the machine's own stack for a guest's calls. Default 1.5 MiB. Endless recursion in a script fills it
+    /// about twenty times as fast as the 64 KiB that the script's engine counts, and the engine's error, which the
+    /// script can catch, must come first.
     pub stack_bytes: usize,
-    /// What loading may cost.
+    /// The bounds on loading.
     pub load: LoadLimits,
 }
 
@@ -175,7 +176,7 @@ impl HostTime {
         now
     }
 
-    /// All of it until now, with the call that is being answered.
+    /// The total until now, including the call that is being answered.
     pub(crate) fn total(&self) -> Duration {
         let spent = self.lock();
         spent.answered + spent.since.map_or(Duration::ZERO, |since| since.elapsed())
@@ -186,9 +187,10 @@ impl HostTime {
     }
 }
 
-/// Says no to growth beyond the bounds, and remembers that it did.
+/// Refuses growth beyond the bounds, and remembers the refusal.
 ///
-/// A guest sees a refused growth as a failed allocation and usually aborts; without this memory its end would look like any other trap.
+/// A guest sees a refused growth as a failed allocation and usually aborts; without the record its end would look like
+/// any other trap.
 #[derive(Debug)]
 pub(crate) struct Meter {
     memory_left: usize,
@@ -197,7 +199,7 @@ pub(crate) struct Meter {
     refused: Option<Refused>,
 }
 
-/// What was refused.
+/// The refused resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Memory,

@@ -20,7 +20,7 @@ pub struct Program {
     imports: Vec<String>,
     provenance: Provenance,
     memories: u32,
-    /// What the engine runs, where this is a bundle.
+    /// The engine's script, where this is a bundle.
     pub(crate) script: Option<Arc<Script>>,
 }
 
@@ -48,25 +48,25 @@ impl Program {
         self.bytes
     }
 
-    /// Everything it imports, sorted.
+    /// All imports, sorted.
     #[must_use]
     pub fn imports(&self) -> &[String] {
         &self.imports
     }
 
-    /// What it consists of, where it is source text.
+    /// The content of a bundle of source text; `None` for a component.
     #[must_use]
     pub fn script(&self) -> Option<&Script> {
         self.script.as_deref()
     }
 
-    /// Where its code came from.
+    /// The origin of its code.
     #[must_use]
     pub fn provenance(&self) -> Provenance {
         self.provenance
     }
 
-    /// How many memories an instance of it has; at least one, as everything counts for something.
+    /// The number of memories of an instance; at least one, because every instance has to count.
     pub(crate) fn memories(&self) -> u32 {
         self.memories
     }
@@ -77,7 +77,7 @@ impl Program {
     }
 }
 
-/// A component with its code, of which nothing is known yet but its shape.
+/// A component with its code, of which only the outline is known.
 pub(crate) struct Examined {
     component: Component,
     provenance: Provenance,
@@ -129,7 +129,7 @@ impl Examined {
 }
 
 impl SandboxLimits {
-    /// Says no to a component of more bytes than these limits allow.
+    /// Refuses a component with more bytes than these limits allow.
     pub fn check_component(&self, bytes: usize) -> Result<(), LoadError> {
         check_size(bytes, self.component_bytes)
     }

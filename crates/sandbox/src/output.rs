@@ -8,7 +8,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// A sink that never fills up and never fails: a guest that prints too much is not broken, only not heard.
+/// A sink that never blocks and never fails: the excess output of a guest is dropped.
 #[derive(Debug, Clone)]
 pub struct Output(Arc<Mutex<Kept>>);
 
@@ -26,7 +26,7 @@ impl Output {
         Self(Arc::new(Mutex::new(Kept { text: Vec::new(), bound, dropped: 0 })))
     }
 
-    /// What was kept, with a last line that counts what was not.
+    /// The kept output, with a last line that counts the dropped bytes.
     #[must_use]
     pub fn text(&self) -> String {
         let kept = self.lock();
@@ -59,7 +59,7 @@ impl IsTerminal for Output {
 
 impl StdoutStream for Output {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        // Only WASI 0.3 asks for this form, and 0.3 is not linked.
+        // Only WASI 0.3 uses this form, and 0.3 is not linked.
         Box::new(tokio::io::sink())
     }
 

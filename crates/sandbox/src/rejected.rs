@@ -5,7 +5,7 @@ use receipt::Digest;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many are remembered. With their reasons, which are bounded, that is some megabytes at most.
+/// The number of remembered refusals. With their bounded reasons, a few megabytes at most.
 const REMEMBERED: usize = 1_024;
 
 /// The latest refusals. They are forgotten with the process: another may have other limits.
@@ -19,12 +19,12 @@ struct Latest {
 }
 
 impl RejectedComponents {
-    /// Why a component was refused, if it was.
+    /// The reason why a component was refused, if it was.
     pub(crate) fn find(&self, component: &Digest) -> Option<LoadError> {
         self.lock().reasons.get(component).cloned()
     }
 
-    /// Remembers a refusal that the component is the reason for. A disk that is full is none.
+    /// Remembers a refusal that the component itself causes. A full disk is not one.
     pub(crate) fn keep(&self, component: Digest, reason: &LoadError) {
         if !reason.is_lasting() {
             return;

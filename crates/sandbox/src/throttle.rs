@@ -3,8 +3,9 @@
 //! A guest computes for one tick at once. A guest that has not called the host by then is throttled: few throttled guests compute at a
 //! time, a tick each, the one that has waited longest first. Half of the processors stay free for the others.
 //!
-//! Nothing can take the thread back in the middle of a host call, such as one that hands over megabytes. A guest that kept a thread for
-//! longer than it may owes that time: until it has made up for it, it is throttled, host calls included.
+//! The host cannot take the thread back in the middle of a host call, such as one that passes megabytes. A guest that
+//! kept a thread for longer than its tick owes the excess: until that time has passed, it is throttled, including in
+//! host calls.
 
 use crate::engine::TICK;
 use crate::limits::HostTime;
@@ -18,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug, Clone)]
 pub(crate) struct CpuThrottle(Arc<Semaphore>);
 
-/// A guest's turn in it, while it has one, and what it owes.
+/// A guest's turn under the throttle, while it has one, and the time that it owes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ThrottlePermit(Arc<Mutex<Stretch>>);
 
@@ -43,7 +44,7 @@ impl Default for Stretch {
 const MOST_OWED: Duration = Duration::from_secs(1);
 
 impl CpuThrottle {
-    /// One of half as many places as there are processors.
+    /// A throttle with half as many places as there are processors.
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self(Arc::new(Semaphore::new((processors / 2).max(1))))
@@ -69,7 +70,7 @@ impl CpuThrottle {
 }
 
 impl ThrottlePermit {
-    /// Lets others compute for a moment, without the lane.
+    /// Yields to others for a moment, without a turn.
     pub(crate) fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let turn = self.clone();
         Box::pin(async move {
@@ -89,7 +90,7 @@ impl ThrottlePermit {
         self.lock().since.elapsed() >= TICK
     }
 
-    /// The guest waits for the host: others may compute. What it took of its thread beyond its due, it owes.
+    /// The guest waits for the host: others may compute. Its excess time becomes its debt.
     pub(crate) fn waits(&self) {
         let mut stretch = self.lock();
         let took = stretch.since.elapsed();
@@ -100,7 +101,7 @@ impl ThrottlePermit {
         stretch.permit = None;
     }
 
-    /// The host has answered. Whether the guest may go on at once.
+    /// The host has answered. Returns whether the guest may continue at once.
     pub(crate) fn answered(&self, now: Instant) -> bool {
         let mut stretch = self.lock();
         (stretch.since, stretch.unasked) = (now, now);

@@ -1,4 +1,4 @@
-//! Errors with which a host function unwinds a guest, told apart from those of the runtime.
+//! Errors with which a host function unwinds a guest, as types of their own.
 
 use crate::Halt;
 
@@ -7,7 +7,7 @@ use crate::Halt;
 #[error("the drive was halted: {0}")]
 pub(crate) struct Marked(pub(crate) Halt);
 
-/// A call that handed over more text than it may.
+/// A call with more text than its limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the call hands over too much text")]
 pub(crate) struct TooMuchText;

@@ -40,7 +40,7 @@ impl ClaimStore for Sqlite {
 }
 
 impl Sqlite {
-    /// Whether this process has the folder.
+    /// Fails unless this process owns the folder.
     fn hold(&self) -> Result<(), FolderError> {
         if self.writer.is_some() { Ok(()) } else { Err(FolderError::NotOwned) }
     }

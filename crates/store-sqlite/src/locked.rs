@@ -1,4 +1,4 @@
-//! Which program keeps the journal locked.
+//! Finds the program that keeps the journal locked.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,7 +7,7 @@ use std::{fmt, fs};
 /// The journal is locked by another program, for longer than this process waits.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Locked {
-    /// The processes that hold a lock, as far as the system says: id and name.
+    /// The processes that hold a lock, according to the system: id and name.
     holders: BTreeSet<(u32, String)>,
 }
 

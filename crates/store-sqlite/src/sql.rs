@@ -56,7 +56,7 @@ pub(crate) fn classify(error: rusqlite::Error) -> StoreError {
         rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => {
             StoreError::Full(Medium::Folder)
         }
-        // A file that the system does not let grow: a quota or a size limit, which SQLite does not tell from a broken disk.
+        // The system does not let the file grow: a quota or a size limit, which SQLite reports like a broken disk.
         rusqlite::Error::SqliteFailure(code, _)
             if [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&code.extended_code) =>
         {

@@ -1,4 +1,4 @@
-//! The store in one SQLite file: readers beside one writer.
+//! The store in one SQLite file: many readers and one writer.
 
 use crate::file::open;
 use crate::file::readers::Readers;
@@ -30,7 +30,7 @@ pub struct Sqlite {
     readers: Readers,
     /// None where the folder was opened to look.
     pub(crate) writer: Option<Writer>,
-    /// The host that has the folder, where it said who it is.
+    /// The host that has the folder, if it has registered.
     pub(crate) host: Mutex<Option<HostInfo>>,
 }
 
@@ -55,7 +55,7 @@ impl Sqlite {
     }
 }
 
-/// Format 8 kept a file a deployment. Each is a row by now, and what is kept twice can differ.
+/// Format 8 stored each deployment as a file. They are rows now; the files are removed because two copies can differ.
 fn remove_imported(folder: &DataFolder) -> Result<(), StoreError> {
     let path = folder.deployments().join("records");
     match fs::remove_dir_all(&path) {
@@ -75,7 +75,8 @@ impl Sqlite {
         }
     }
 
-    /// What is known of the end of an instance's journal. Asked before a transaction begins, it says nothing that is not in there.
+    /// The known end of an instance's journal. A hint from before a transaction refers only to entries that the
+    /// transaction sees.
     fn hint(&self, key: &InstanceKey) -> Option<Hint> {
         self.writer.as_ref().map(|writer| writer.hint(key))
     }
@@ -110,7 +111,7 @@ impl Sqlite {
         let found = self.readers.read(|db| {
             let Some(kept) = requests::kept(db, id)? else { return Ok(None) };
             let hint = self.hint(&kept.key);
-            // Asked within a transaction, it may speak of what was committed since that began.
+            // A hint from within a transaction may refer to entries that were committed after it began.
             let is_seen = hint.is_none_or(|hint| journal::last(db).is_ok_and(|last| hint.is_seen_at(last)));
             let facts = is_seen.then(|| kept.journal(db, hint)).transpose()?;
             Ok(Some((kept, facts)))
@@ -123,7 +124,8 @@ impl Sqlite {
 
     fn read_usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
         let settled = self.readers.read(|db| usage(db, tenant))?;
-        // Asked afterwards: what is settled in between is not counted twice. The process that writes counts exactly.
+        // Asked after the read, so that entries that were settled in between are not counted twice. The writing process
+        // counts exactly.
         let bytes = match &self.writer {
             Some(writer) => writer.bytes_in_tail(tenant),
             None => self.readers.read(|db| heads::bytes(db, tenant))?,

@@ -11,7 +11,7 @@ use receipt::{
     SignError, Signer, StatementSigner, Timestamp, VerifiedDecision, Webauthn, mint, sign_decision,
 };
 
-/// Says that something was not tested, past the capture that swallows what a passing test prints.
+/// Reports a skipped test on the terminal itself, because the test harness captures the output of passing tests.
 pub(crate) fn not_run(what: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "NOT RUN: {what}");
@@ -48,7 +48,7 @@ pub(crate) fn json(text: &str) -> Json {
     Json::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Alice's key. Its seed is public too.
+/// Alice's key. Its seed is public.
 pub(crate) fn alice() -> Ed25519StatementSigner {
     Ed25519StatementSigner::from_seed(&[0xA1; 32]).unwrap()
 }
@@ -71,7 +71,7 @@ pub(crate) fn deciders() -> DeciderSet {
     deciders
 }
 
-/// What is decided about `request`.
+/// The matter of a decision about `request`.
 pub(crate) fn matter(request: &Json) -> Matter {
     Matter::of(request, Digest::of(b"what was shown"), Digest::of(b"the policy")).unwrap()
 }
@@ -96,7 +96,7 @@ pub(crate) fn signed(statement: &DecisionStatement) -> VerifiedDecision {
     deciders().verify(&envelope, &Expected::about(&statement.matter, statement.decided_at)).unwrap()
 }
 
-/// The draft with Alice's signature under exactly what it says.
+/// The draft with Alice's signature under its exact content.
 pub(crate) fn approved(draft: Draft) -> Draft {
     let approval = signed(&statement(&draft.request, draft.decision));
     Draft { approvals: vec![approval], ..draft }
@@ -107,7 +107,7 @@ pub(crate) fn by_policy(draft: Draft) -> Draft {
     Draft { approvals: vec![], decider: Decider::policy_engine(), ..draft }
 }
 
-/// A deployment, as the host asks for one.
+/// A deployment request, in the host's form.
 pub(crate) fn request() -> Json {
     json(
         r#"{
@@ -270,7 +270,7 @@ pub(crate) fn with(object: &Json, key: &str, value: Option<Json>) -> Json {
     Json::object(kept.chain(value.map(|value| (key.into(), value))))
 }
 
-/// Signs something, but not what it was given.
+/// A signer that signs another digest than the given one.
 pub(crate) struct Liar(pub(crate) Ed25519Signer);
 
 impl Signer for Liar {

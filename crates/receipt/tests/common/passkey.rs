@@ -1,4 +1,4 @@
-//! A software authenticator, and a browser that asks it. What they sign is put together here, byte by byte, and by nothing of the crate.
+//! A software authenticator and its browser. Their signed bytes are built here, byte by byte, without the crate's code.
 
 use ed25519_dalek::{Signer as _, SigningKey as EdKey};
 use p256::ecdsa::{DerSignature, SigningKey as EsKey};
@@ -23,7 +23,7 @@ pub(crate) enum Secret {
     EdDsa(Box<EdKey>),
 }
 
-/// A person at a browser with an authenticator. Each part of what it says can be changed.
+/// A person at a browser with an authenticator. Each part of the output can be changed.
 #[derive(Clone)]
 pub(crate) struct Browser {
     pub(crate) secret: Secret,
@@ -31,7 +31,7 @@ pub(crate) struct Browser {
     pub(crate) rp_id: String,
     pub(crate) origin: String,
     pub(crate) flags: u8,
-    /// What follows the client data's usual members.
+    /// Text after the client data's usual members.
     pub(crate) more: String,
 }
 
@@ -67,7 +67,7 @@ impl Browser {
         [hash.as_bytes().as_slice(), &[flags], &7_u32.to_be_bytes()].concat()
     }
 
-    /// Signs these parts, whatever they say.
+    /// Signs these parts, valid or not.
     pub(crate) fn seal(&self, authenticator_data: Vec<u8>, client_data_json: Vec<u8>) -> AssertionResponse {
         let message = [&authenticator_data, Digest::of(&client_data_json).as_bytes().as_slice()].concat();
         let signature = match &self.secret {

@@ -1,4 +1,4 @@
-//! What must hold for any input at all. Shared by the fuzz targets and by the smoke run on stable.
+//! Properties that hold for every input. Shared by the fuzz targets and by the smoke run on stable.
 
 use receipt::{
     ApprovalError, Artifact, AttestationArtifact, DeciderSet, Decision, DecisionStatement, Digest, Draft,
@@ -8,7 +8,7 @@ use receipt::{
 
 use crate::common::{alice, by_policy, deciders, draft, keys, payload, request, seal, signer, with};
 
-/// Nothing panics on any text, and what is JSON has a canonical form that reads back as itself.
+/// No text causes a panic, and JSON text has a canonical form that reads back as itself.
 pub(crate) fn parse(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Ok(json) = Json::parse(text) {
@@ -25,7 +25,7 @@ pub(crate) fn parse(input: &[u8]) {
     let _ = (AttestationArtifact::parse(text), Fixture::parse(text));
 }
 
-/// A payload that verifies is canonical, carries no other version's fields, and is handed out as it was signed.
+/// A payload that verifies is canonical, has no other version's fields, and is returned as it was signed.
 pub(crate) fn signed(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let Ok(receipt) = verify(&seal(text, &signer()), &keys()) else { return };
@@ -46,7 +46,8 @@ pub(crate) fn projection(input: &[u8]) {
     assert_eq!(tag, receipt.projection_tag());
 }
 
-/// Whatever Alice's key is made to sign: what is read of it is what was written, and nothing that is refused is half accepted.
+/// For every text that Alice's key signs: a statement that is read equals the one that was written, and a refused one
+/// is refused as a whole.
 pub(crate) fn statement(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Ok(envelope) = Envelope::parse(text) {
@@ -74,7 +75,7 @@ pub(crate) fn statement(input: &[u8]) {
     }
 }
 
-/// Whatever request is minted, its own projection is allowed and its own opening opens; no other salt does.
+/// For every request that is minted, its own projection is allowed and its own opening opens; no other salt does.
 pub(crate) fn opening(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let Ok(request) = Json::parse(text) else { return };
@@ -85,7 +86,7 @@ pub(crate) fn opening(input: &[u8]) {
             assert_eq!(receipt.open(&other).unwrap_err().code(), "REQUEST_COMMITMENT_MISMATCH");
         }
         Err(MintError::RequestNotObject | MintError::RequestReservedKey(_)) => {}
-        // Adding the binding may go one level or a few bytes beyond what is read back.
+        // With the binding added, the request may be one level too deep or a few bytes too long to read back.
         Err(MintError::SelfCheck(error)) => assert_eq!(error.code(), "RECEIPT_BINDING_MISMATCH"),
         Err(other) => panic!("{other}"),
     }

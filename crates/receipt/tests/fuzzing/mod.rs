@@ -7,7 +7,7 @@ use crate::common::{minted, payload, request};
 /// Inputs a body gets. In a debug build this is a second or two for each.
 const RUNS: usize = 1_500;
 
-/// What mutations are glued from: structure, and the values that the format gives a meaning.
+/// The fragments of mutations: structure, and the values that the format gives a meaning.
 const SCRAPS: [&str; 24] = [
     "{",
     "}",

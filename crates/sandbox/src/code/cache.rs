@@ -1,12 +1,13 @@
-//! Compiled code on disk: a folder of sealed files, one a component, the least recently used ones deleted when they are too many.
+//! Compiled code on disk: a folder of sealed files, one per component. When they exceed the bound, the least recently
+//! used are deleted.
 //!
 //! ```text
 //! cache/key               32 random bytes, 0600: seals the files
 //! cache/<sha256>.cwasm    seal ‖ compiled code
 //! ```
 //!
-//! Nothing in here has to be there: what is missing, damaged or not ours is compiled again and replaced. So nothing in here fails
-//! after the cache has been opened.
+//! Every file may be missing: one that is missing, damaged or not sealed here is compiled again and replaced. So no
+//! operation fails after the cache has been opened.
 
 use crate::LoadError;
 use crate::code::trusted::{Key, Label, Trusted};
@@ -26,20 +27,20 @@ pub(crate) struct Cache {
     bound: u64,
 }
 
-/// What the cache has of a component.
+/// The result of a look-up.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// Code that was sealed here, for this component, this runtime and these settings.
     Code(Trusted),
-    /// A file that was not, or is not what it was.
+    /// The file is missing, or its seal does not open.
     Unsealed,
     /// No file.
     Nothing,
 }
 
 impl Cache {
-    /// Opens a cache and makes what is missing. Where others could have read the key or put in one of their own, the key is replaced
-    /// and the cache emptied.
+    /// Opens a cache and makes missing parts. Where other accounts could have read or replaced the key, the key is
+    /// replaced and the cache emptied.
     pub(crate) fn open(folder: &Path, bound: u64) -> Result<Self, LoadError> {
         let failed = |error| LoadError::Cache { folder: folder.to_owned(), error: Arc::new(error) };
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
@@ -69,17 +70,17 @@ impl Cache {
         }
     }
 
-    /// Keeps a component's code, in the place of whatever was there.
+    /// Stores a component's code, replacing the previous file.
     pub(crate) fn keep(&self, label: Label<'_>, code: &Trusted) {
         let sealed = self.key.seal(label, code);
         if sealed.len() as u64 <= self.bound {
-            // A full disk is no reason not to run what has been compiled.
+            // A full disk does not keep compiled code from running.
             let _ = write(&self.path(label.component), &sealed);
         }
         self.evict();
     }
 
-    /// What was prepared of a bundle. What was not sealed here, for this label, counts as not being there.
+    /// The prepared form of a bundle. A file that was not sealed here for this label counts as missing.
     pub(crate) fn find_prepared(&self, label: Label<'_>) -> Option<Vec<u8>> {
         let (file, content) = read(&self.prepared_path(label.component), self.bound)?;
         let prepared = self.key.open_bytes(label, &content)?;
@@ -87,7 +88,7 @@ impl Cache {
         Some(prepared)
     }
 
-    /// Keeps what was prepared of a bundle, in the place of whatever was there.
+    /// Stores the prepared form of a bundle, replacing the previous file.
     pub(crate) fn keep_prepared(&self, label: Label<'_>, prepared: &[u8]) {
         let sealed = self.key.seal_bytes(label, prepared);
         if sealed.len() as u64 <= self.bound {
@@ -104,7 +105,7 @@ impl Cache {
         self.folder.join(format!("{bundle}.prepared"))
     }
 
-    /// Deletes what was used longest ago until the rest is within the bound.
+    /// Deletes the least recently used files until the rest is within the bound.
     fn evict(&self) {
         let Ok(mut files) = files(&self.folder) else { return };
         files.sort_by_key(|file| std::cmp::Reverse(file.used));
@@ -118,7 +119,7 @@ impl Cache {
     }
 }
 
-/// A plain file of a bounded size: opening a pipe would wait for ever.
+/// A plain file of a bounded size: opening a pipe would wait forever.
 fn read(path: &Path, bound: u64) -> Option<(File, Vec<u8>)> {
     let facts = fs::symlink_metadata(path).ok()?;
     let fits = facts.is_file() && facts.len() <= bound;
@@ -134,7 +135,7 @@ struct Entry {
     used: SystemTime,
 }
 
-/// Everything in the folder but the key.
+/// All files in the folder except the key.
 fn files(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -195,7 +196,7 @@ fn make_key(folder: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
-/// Replaces a file in one piece. Not synced: what a crash leaves half written does not open.
+/// Replaces a file atomically. Not synced: the seal of a file that a crash leaves half written does not open.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();

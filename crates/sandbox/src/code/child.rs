@@ -5,7 +5,7 @@
 //!   parent ◄─ stdout ─ config digest (32) ‖ length (u64) ‖ compiled code
 //! ```
 //!
-//! The child has no environment of its own, no files and no key. What it returns is taken for code because this process started it.
+//! The child has no environment, no files and no key. Its output is trusted as code because this process started it.
 
 use crate::code::Target;
 use crate::engine::Addressing;
@@ -26,25 +26,26 @@ use std::{io, panic, thread};
 /// The only argument of a program that compiles for its parent.
 pub const COMPILE: &str = "compile-for-parent";
 
-/// How a child says that the component, not the compiling, is at fault.
+/// The child's exit status when the component is at fault.
 const INVALID: u8 = 65;
 
-/// How a child says that it ran out of memory.
+/// The child's exit status when it ran out of memory.
 const NO_MEMORY: u8 = 71;
 
-/// How a child says that the compiler in it crashed.
+/// The child's exit status when the compiler crashed.
 const CRASHED: u8 = 70;
 
-/// How a child says that it could not read, write or confine itself.
+/// The child's exit status when it could not read, write or confine itself.
 const BROKEN: u8 = 74;
 
-/// The most that is kept of what a child complains about.
+/// The most bytes of a child's standard error that are kept.
 const COMPLAINT_BYTES: u64 = 4 << 10;
 
-/// The child's end: reads a component from standard input and writes its code to standard output, within the limits of its arguments.
+/// The child's side: reads a component from standard input and writes its code to standard output, within the limits in
+/// its input.
 ///
-/// A program that names itself in [`Compiler::Child`](crate::Compiler::Child) calls this, and nothing else, when its only
-/// argument is [`COMPILE`].
+/// A program that names itself in [`Compiler::Child`](crate::Compiler::Child) must call this, and nothing else, when
+/// its only argument is [`COMPILE`].
 #[must_use]
 pub fn compile_for_parent() -> ExitCode {
     // The tenant that handed in the component sees the message of a crash: it has no place in the sources and no path of the build.
@@ -58,7 +59,7 @@ pub fn compile_for_parent() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What a panic says.
+/// A panic's message.
 pub(super) fn words_of(panicked: &(dyn Any + Send)) -> String {
     let text = panicked.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panicked.downcast_ref::<&str>().copied()).unwrap_or("nothing").to_owned()
@@ -74,7 +75,7 @@ fn fault(error: &wasmtime::Error) -> u8 {
 }
 
 fn answer() -> wasmtime::Result<()> {
-    // Where the parent ends without ending its child, the kernel does. A parent that has ended already leaves a pipe without a header.
+    // If the parent ends without ending its child, the kernel does. If it has ended already, the pipe has no header.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut stdin = io::stdin().lock();
     let (cpu, memory) = (read_u64(&mut stdin)?, read_u64(&mut stdin)?);
@@ -98,7 +99,8 @@ fn read_u64(input: &mut impl Read) -> io::Result<u64> {
     Ok(u64::from_be_bytes(bytes))
 }
 
-/// Gives up what the rest of this process does not need: time, memory, further processes, files and core dumps.
+/// Gives up the rights and resources that compiling does not need: time, memory, further processes, files and core
+/// dumps.
 fn confine(cpu_seconds: u64, memory_bytes: u64) -> io::Result<()> {
     let bounds = [
         (Resource::As, memory_bytes),
@@ -110,11 +112,11 @@ fn confine(cpu_seconds: u64, memory_bytes: u64) -> io::Result<()> {
     for (resource, most) in bounds {
         lower(resource, most, most)?;
     }
-    // At the first of the two the kernel ends a process with a signal that says why.
+    // At the soft limit the kernel ends the process with a signal that names the reason.
     lower(Resource::Cpu, cpu_seconds, cpu_seconds.saturating_add(1))
 }
 
-/// Sets a limit to so much, or to what this process has already where that is less: only the superuser may raise one.
+/// Lowers a limit to this value, or keeps a lower one: only the superuser may raise a limit.
 fn lower(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
     let had = getrlimit(resource);
     let least = |ours: u64, theirs: Option<u64>| Some(theirs.map_or(ours, |theirs| theirs.min(ours)));
@@ -159,7 +161,7 @@ fn spawn(program: &Path) -> io::Result<Child> {
         .spawn()
 }
 
-/// What a child has said before it ended or its time was over.
+/// The output of a child before it ended or its time was over.
 struct Heard {
     output: Option<Vec<u8>>,
     complaint: String,
@@ -171,13 +173,13 @@ fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits, target: &T
     let header = [limits.compile_cpu.as_secs(), limits.compile_memory_bytes, target.addressing.number()];
     let group = Pid::from_child(child);
     thread::scope(|scope| {
-        // A child that does not read to its end says why in its status.
+        // A child that does not read to the end gives the reason in its status.
         scope.spawn(move || stdin.map(|stdin| feed(stdin, header, component)));
         let (sender, receiver) = mpsc::channel();
         scope.spawn(move || sender.send(listen(stdout, limits.compile_memory_bytes)));
         let complaint = scope.spawn(move || listen(stderr, COMPLAINT_BYTES));
         let output = receiver.recv_timeout(limits.compile_wall).ok();
-        // Ends a child that hangs, and whatever it may have started. One that has ended keeps its status.
+        // Ends a child that hangs, and all processes that it may have started. One that has ended keeps its status.
         let _ = kill_process_group(group, Signal::KILL);
         let complaint = complaint.join().unwrap_or_default();
         Heard { output, complaint: String::from_utf8_lossy(&complaint).into_owned() }
@@ -201,7 +203,7 @@ fn listen(source: Option<impl Read>, keep: u64) -> Vec<u8> {
     kept
 }
 
-/// What is not code.
+/// An answer that is not code.
 enum Answered {
     Nothing,
     ByAnother,
@@ -223,7 +225,7 @@ fn code(mut output: Vec<u8>, config: &Digest) -> Result<Vec<u8>, Answered> {
 
 fn diagnose(status: ExitStatus, complaint: &str, limits: &LoadLimits) -> LoadError {
     let aborted = status.signal() == Some(Signal::ABORT.as_raw());
-    // What the standard library says before it aborts. It has no other way of saying it.
+    // The standard library's message before it aborts, which is the only sign of this case.
     let no_memory = aborted && complaint.contains("memory allocation of");
     match (status.code(), status.signal()) {
         (Some(code), _) if code == i32::from(INVALID) => LoadError::Invalid(complaint.to_owned()),
@@ -237,7 +239,7 @@ fn diagnose(status: ExitStatus, complaint: &str, limits: &LoadLimits) -> LoadErr
     }
 }
 
-/// The child had the lower of two bounds: the limit, and what this process has itself.
+/// The child had the lower of two bounds: the limit, and this process's own.
 fn out_of_memory(limits: &LoadLimits) -> LoadError {
     let (ours, own) = (limits.compile_memory_bytes, getrlimit(Resource::As));
     match own.current.into_iter().chain(own.maximum).min() {

@@ -13,7 +13,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use wasmtime::Engine;
 
-/// Where components are compiled.
+/// The process that compiles components.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Compiler {
     /// In this process. Size, number and length of functions are bounded; time and memory are not.
@@ -27,7 +27,7 @@ pub enum Compiler {
     },
 }
 
-/// Compiles, a few at a time: what is bounded for one must not be unbounded for many.
+/// Compiles a few components at a time, so that the bound for one also bounds the total.
 pub(crate) struct Workshop {
     compiler: Compiler,
     free: Mutex<usize>,

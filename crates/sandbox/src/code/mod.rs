@@ -1,4 +1,4 @@
-//! From a component's bytes to code that may run: out of the cache, or compiled.
+//! From a component's bytes to code that may run: from the cache, or compiled.
 //!
 //! ```text
 //!   bytes, sha256 ─► cache ── sealed here, for this ──► Trusted ─► load
@@ -27,7 +27,7 @@ use trusted::Label;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Where a program's code came from.
+/// The origin of a program's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
     /// From the cache.
@@ -43,11 +43,11 @@ pub enum Provenance {
 pub(crate) enum Origin {
     /// A tenant's: it has to be a workflow, and that is checked before it is compiled.
     Tenant,
-    /// This program's own, for scripts. What it imports is checked when it is linked.
+    /// This program's own engine for scripts. Linking checks its imports.
     Engine,
 }
 
-/// What stands in a label in the place of the runtime's version, where a file is no machine code but what an engine prepared.
+/// Replaces the runtime's version in the label of a file that is not machine code but an engine's prepared input.
 const PREPARED: &str = "prepared/v1";
 
 /// The digest of both components that prepared source text depends on.
@@ -55,9 +55,9 @@ fn prepared_by(EngineId { engine, prepare }: &EngineId) -> Digest {
     Digest::of(format!("{engine}\0{prepare}").as_bytes())
 }
 
-/// What code is compiled for.
+/// The target of compiled code.
 pub(crate) struct Target {
-    /// Everything that changes compiled code.
+    /// A digest of everything that affects compiled code.
     config: Digest,
     addressing: Addressing,
 }
@@ -85,13 +85,13 @@ impl Loader {
         Ok(())
     }
 
-    /// What was prepared of a bundle, if it was sealed here for that engine.
+    /// The prepared form of a bundle, if it was sealed here for that engine.
     pub(crate) fn prepared(&self, engine: &EngineId, bundle: &Digest) -> Option<Vec<u8>> {
         let (cache, config) = (self.cache.as_ref()?, prepared_by(engine));
         cache.find_prepared(Label { runtime: PREPARED, config: &config, component: bundle })
     }
 
-    /// Keeps what was prepared of a bundle just now, in a sandbox of this host.
+    /// Stores the prepared form of a bundle that a sandbox of this host has just made.
     pub(crate) fn keep_prepared(&self, engine: &EngineId, bundle: &Digest, prepared: &[u8]) {
         let config = prepared_by(engine);
         if let Some(cache) = &self.cache {

@@ -1,7 +1,7 @@
 //! The outline of a component, read in one pass over its bytes before anything is compiled.
 //!
-//! Compiling costs at least as much as there are functions, and more than linearly in the length of one function. What will be refused
-//! anyway, for its imports or its parts, is refused here: compiling it first would take a minute.
+//! Compiling costs at least as much as there are functions, and more than linearly in the length of one function. A
+//! component whose imports or parts will be refused is refused here: compiling it first would take a minute.
 
 use crate::code::Origin;
 use crate::limits::{SandboxLimits, names};
@@ -11,21 +11,21 @@ use wasmparser::{
     ComponentTypeRef, Encoding, Instance, Parser, Payload, TypeRef,
 };
 
-/// Components inside components. Toolchains make two or three; what a compiler takes grows faster than their number.
+/// Nesting of components. Toolchains make two or three; a compiler's time grows faster than their number.
 const NESTED: usize = 100;
 
-/// What a component says of itself.
+/// A component's declarations.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outline {
-    /// Everything it imports, sorted.
+    /// All imports, sorted.
     pub(crate) imports: Vec<String>,
-    /// Everything it exports.
+    /// All exports.
     pub(crate) exports: Vec<String>,
     parts: Parts,
 }
 
-/// What an instance consists of, as far as it can be counted without the runtime: instances of imported code, and the adapters that the
-/// runtime makes itself, come on top.
+/// The parts of an instance, as far as they can be counted without the runtime. Instances of imported code and the
+/// adapters that the runtime makes are additional.
 #[derive(Debug, Clone, Copy, Default)]
 struct Parts {
     instances: u64,
@@ -70,7 +70,7 @@ fn at_most(limit: &'static str, what: &'static str, found: u64, bound: u64) -> R
 /// A component or module whose end has not come.
 enum Frame {
     Component(Definitions),
-    /// A core module: what an instance of it consists of, and the memories that it sees, imported ones among them.
+    /// A core module: the parts of an instance of it, and the memories that it sees, including imported ones.
     Module {
         parts: Parts,
         visible_memories: u64,
@@ -104,7 +104,8 @@ impl Reader<'_> {
                 at_most(names::FUNCTION_BYTES, "bytes in one function", length, bound)?;
                 self.count_functions(1)?;
             }
-            // Code is compiled for more than bodies: lifting, lowering and adapting a function makes functions too.
+            // Compiling makes more functions than there are bodies: lifting, lowering and adapting a function make one
+            // each.
             Payload::ComponentCanonicalSection(section) => self.count_functions(section.count())?,
             Payload::InstanceSection(section) => self.count_functions(section.count())?,
             Payload::ComponentInstanceSection(section) => self.count_functions(section.count())?,
@@ -260,7 +261,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What an instance of that entry consists of. An index that is out of bounds is for the validator to refuse.
+    /// The parts of an instance of that entry. The validator refuses an index that is out of bounds.
     fn parts_of(&self, space: Space, outer: u32, index: u32) -> Parts {
         let frame = self.frames.len().checked_sub(1 + outer as usize).and_then(|at| self.frames.get(at));
         match frame {

@@ -1,8 +1,8 @@
 //! The one place in this workspace with `unsafe` code.
 //!
-//! Compiled code is machine code: a party that chooses its bytes runs code as this process. So the function that loads it takes no bytes, only
-//! [`Trusted`] ones, and there are two ways to come by those: to have had a component compiled just now, or to have verified a file of
-//! the cache under its key.
+//! Compiled code is machine code: a party that chooses its bytes runs code as this process. So the function that loads
+//! it accepts only [`Trusted`] bytes, which have two sources: the compiler, which has just compiled a component, or a
+//! file of the cache that was verified under its key.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use receipt::Digest;
@@ -10,7 +10,7 @@ use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// What the code in a file is for. All of it is under the file's MAC, so a file under another name is a forgery.
+/// The identity of the code in a file. The file's MAC covers all of it, so a file under another name is a forgery.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Label<'a> {
     /// The runtime's version.
@@ -47,7 +47,8 @@ impl Key {
         self.seal_bytes(label, code.code())
     }
 
-    /// The same for what is not machine code. Its label says so, and what is sealed under it is never loaded as code.
+    /// [`Self::seal`] for bytes that are not machine code. Their label says so, and sealed bytes of such a label are
+    /// never loaded as code.
     pub(crate) fn seal_bytes(&self, label: Label<'_>, bytes: &[u8]) -> Vec<u8> {
         let seal = self.mac(label, bytes).finalize().into_bytes();
         [&*seal, bytes].concat()
@@ -85,7 +86,7 @@ impl Key {
 }
 
 impl Trusted {
-    /// Vouches for what the compiler has just returned, in this process or in a child that this process started.
+    /// Vouches for code that the compiler has just returned, in this process or in a child that this process started.
     pub(crate) fn compiled_just_now(code: Vec<u8>) -> Self {
         Self { sealed: code, start: 0 }
     }
@@ -100,10 +101,10 @@ impl Trusted {
         reason = "the runtime cannot check compiled code; this type does, by where it comes from"
     )]
     pub(crate) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: `deserialize` wants unchanged bytes of `Engine::precompile_component`. Both constructors
-        // of this type see to that: the compiler's output as it came, or bytes under a MAC that was made over such output with a
-        // key that only processes of this account can read. The bytes were read into memory of our own before
-        // they were verified, so they cannot change in between. That they fit this engine is checked by `deserialize` itself.
+        // SAFETY: `deserialize` requires unchanged bytes of `Engine::precompile_component`. Both constructors of this
+        // type ensure that: the compiler's output as it came, or bytes under a MAC that was made over such output with
+        // a key that only processes of this account can read. The bytes were read into memory of our own before they
+        // were verified, so they cannot change in between. `deserialize` itself checks that they fit this engine.
         unsafe { Component::deserialize(engine, self.code()) }
     }
 }

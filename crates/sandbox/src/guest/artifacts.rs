@@ -1,4 +1,4 @@
-//! The functions that take an artifact: its bytes are read where they are, and copied only to be acted with.
+//! The functions that take an artifact: its bytes are read in the guest's memory, and copied only for an action.
 //!
 //! ```text
 //!   guest's memory ─ a slice at a time, throttled, for fuel ─► digest            to ask for permission
@@ -17,7 +17,7 @@ use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList};
 use wasmtime::{StoreContextMut, Trap};
 use workflow::{Action, Artifact, Measure};
 
-/// How much is read at a time: a fraction of a tick.
+/// The bytes that are read at a time: a fraction of a tick.
 const SLICE: usize = 256 << 10;
 
 /// Fuel for a byte, which costs some nanoseconds to digest.
@@ -26,7 +26,7 @@ const FUEL: u64 = 4;
 /// The longest artifact of a request whose bytes are copied. It is held until the request is recorded.
 const LOOKED_AT: usize = 128 << 10;
 
-/// What is in hand is counted in such units.
+/// The unit in which copied bytes are counted.
 const UNIT: usize = 1 << 10;
 
 /// An artifact that has not been read.
@@ -53,12 +53,12 @@ pub(crate) fn in_hand(bytes: u64) -> Semaphore {
     Semaphore::new(units(bytes) as usize)
 }
 
-/// How many permits that are: at least one.
+/// The number of permits for these bytes: at least one.
 pub(crate) fn units(bytes: u64) -> u32 {
     u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 1)
 }
 
-/// Puts the functions in the place of those that copy.
+/// Replaces the functions that would copy.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut world = linker.instance("permission-protocol:tenant/pp@0.2.0")?;
@@ -122,7 +122,7 @@ impl Asked {
         let Self { capability, resource, reason, evidence, artifact } = self;
         let artifact = match artifact {
             Some(unread) => {
-                // People look at a short one before they decide. Of a longer one there is only the digest.
+                // People look at a short artifact before they decide. Of a longer one there is only the digest.
                 let short = unread.bytes.len() <= LOOKED_AT;
                 let mut bytes = Vec::new();
                 let keep = |slice: &[u8]| bytes.extend_from_slice(if short { slice } else { &[] });
@@ -144,7 +144,7 @@ impl Unread {
         Ok(Artifact::measured(measure, InHand { bytes, _permit: permit }))
     }
 
-    /// Reads all of it, and gives the thread back whenever a tick is over.
+    /// Reads all of it, and yields the thread after each tick.
     async fn read(
         self,
         store: &mut StoreContextMut<'_, Guest>,
@@ -189,7 +189,7 @@ impl AsRef<[u8]> for InHand {
 }
 
 impl Guest {
-    /// Waits until so many bytes more may be in hand. One call gets through whatever the bound is.
+    /// Waits until this many more bytes may be copied. A single call proceeds with any bound.
     async fn take_in_hand(&mut self, bytes: usize) -> wasmtime::Result<OwnedSemaphorePermit> {
         let all = self.in_hand_units;
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(all);

@@ -47,7 +47,7 @@ impl Guest {
     }
 }
 
-/// What the deploy capability returns, as this interface needs it.
+/// The deploy capability's output, in this interface's form.
 #[derive(Deserialize)]
 struct Deployment {
     id: String,

@@ -23,22 +23,23 @@ use workflow::{Action, Call, Command, Expectation, Outcome, ReceiptId, Start};
 
 pub(crate) use artifacts::{add_to_linker, in_hand, units};
 
-/// What stands behind a guest's `step` handle: nothing. Holding the handle is all there is to it.
+/// The host's side of a guest's `step` handle: empty, because only holding the handle matters.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct StepHandle;
 
-/// What stands behind a guest's `attempt` handle.
+/// The host's side of a guest's `attempt` handle.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct AttemptHandle(Call);
 
-/// What stands behind a guest's `pending` handle.
+/// The host's side of a guest's `pending` handle.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct PendingHandle(Call);
 
-/// What stands behind a guest's `receipt` handle. It has no authority of its own: the gate verifies the receipt of that id.
+/// The host's side of a guest's `receipt` handle. It has no authority of its own: the gate verifies the receipt of that
+/// id.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct ReceiptHandle {
@@ -55,14 +56,14 @@ pub(crate) struct Guest {
     pub(crate) moment: VirtualTime,
     pub(crate) lane: CpuThrottle,
     pub(crate) turn: ThrottlePermit,
-    /// For what is in the host's hands, a permit a kibibyte.
+    /// Bounds the bytes of artifacts that the host has copied; one permit per KiB.
     pub(crate) in_hand: Arc<Semaphore>,
     pub(crate) in_hand_units: u32,
     pub(crate) text_bytes: usize,
     pub(crate) handles: usize,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
-    /// What the engine runs, where this is a bundle.
+    /// The engine's script, where this is a bundle.
     pub(crate) script: Option<Arc<Script>>,
     pub(crate) tenant: String,
     pub(crate) started_at: Timestamp,
@@ -95,7 +96,7 @@ impl Guest {
     }
 }
 
-/// Bytes of text in what a guest asks for.
+/// The bytes of text in a command.
 fn text_in(command: &Command) -> usize {
     let action = |Action { capability, resource, reason, evidence, artifact }: &Action| {
         let name = artifact.as_ref().map_or(0, |artifact| artifact.facts().name.len());
@@ -116,7 +117,7 @@ fn text_in(command: &Command) -> usize {
     }
 }
 
-/// Says which part of a store's state the imports work on: all of it.
+/// Selects the part of a store's state that the imports work on: all of it.
 pub(crate) struct HasGuest;
 
 impl HasData for HasGuest {
@@ -129,7 +130,7 @@ impl WasiView for Guest {
     }
 }
 
-/// For the bindings of functions that copy what they are handed: others are linked in their place.
+/// For the bindings of functions that copy their arguments: others are linked in their place.
 fn linked_elsewhere<T>() -> wasmtime::Result<T> {
     Err(wasmtime::Error::new(Marked("this function has to be linked otherwise".into())))
 }

@@ -10,7 +10,7 @@ use workflow::{Action, Approval, Command, Outcome};
 pub(super) type Answer = Result<Resource<ReceiptHandle>, pp::Refusal>;
 
 impl Guest {
-    /// Asks for permission, and waits.
+    /// Asks for approval, and waits.
     pub(super) async fn ask_permission(&mut self, action: Action) -> wasmtime::Result<Answer> {
         match self.ask(Command::RequireApproval(action)).await? {
             Outcome::Approval(approval) => self.answer(approval),

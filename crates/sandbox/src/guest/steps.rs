@@ -9,11 +9,11 @@ use workflow::{
     StepConfig,
 };
 
-/// What starts and is no step: the handle by which its end is heard of, or why it is not acceptable.
+/// The handle of a started call that is not a step, or why the call is not acceptable.
 pub(super) type Started = Result<Resource<PendingHandle>, String>;
 
 impl Guest {
-    /// Begins something that goes on beside the workflow, and is no step.
+    /// Starts a call that is not a step.
     pub(super) async fn start_beside(&mut self, start: Start) -> wasmtime::Result<Started> {
         match self.ask(Command::Start(start)).await? {
             Outcome::Started(call) => Ok(Ok(self.table.push(PendingHandle(call))?)),
@@ -161,7 +161,7 @@ impl wit::HostPending for Guest {
     }
 }
 
-/// What is left out has the core's default.
+/// A missing option has the core's default.
 impl From<wit::StepOptions> for StepConfig {
     fn from(options: wit::StepOptions) -> Self {
         let default = Self::default();
@@ -197,7 +197,7 @@ impl From<wit::Alarm> for Alarm {
     fn from(alarm: wit::Alarm) -> Self {
         match alarm {
             wit::Alarm::After(ms) => Self::In(ms),
-            // The last moment there is lies beyond every limit, as what was asked for does.
+            // The greatest instant exceeds every limit, like the requested one.
             wit::Alarm::At(ms) => Self::At(Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))),
         }
     }

@@ -1,7 +1,8 @@
 //! The engines that bundles run on.
 //!
-//! An instance keeps the code that it was started with, and of a bundle the engine is part of the code. So an engine has to be found for as long
-//! as instances live on it: those that this program brings are in it, and each that was used in a data folder is kept there.
+//! An instance keeps the code that it was started with, and the engine is part of a bundle's code. So an engine has to
+//! be available as long as instances need it: this program contains its own engines, and each engine that a data folder
+//! has used is stored there.
 
 use crate::bundle::EngineId;
 use receipt::Digest;
@@ -26,19 +27,19 @@ pub fn current_engine() -> EngineId {
     EngineId { engine, prepare }
 }
 
-/// Where engines are found.
+/// The sources of engines.
 #[derive(Debug, Default)]
 pub(crate) struct Engines {
     folder: Option<PathBuf>,
 }
 
 impl Engines {
-    /// Those of this program, and those that are kept in a folder.
+    /// The engines of this program, and those that are stored in a folder.
     pub(crate) fn kept_in(folder: &Path) -> Self {
         Self { folder: Some(folder.to_owned()) }
     }
 
-    /// The component of that digest. What is in the folder is what it is called, or is not there.
+    /// The component of that digest. A file in the folder counts only if its bytes have the digest.
     pub(crate) fn find(&self, digest: &Digest) -> Option<Cow<'static, [u8]>> {
         if let Some(place) = DIGESTS.iter().position(|brought| brought == digest) {
             return BROUGHT.get(place).map(|bytes| Cow::Borrowed(*bytes));

@@ -24,7 +24,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use wasmtime::component::Linker;
 
-/// Engines that are in memory. An engine is some megabytes of code, and a host has the one or two that its instances live on.
+/// Engines that are kept in memory. An engine is some megabytes of code, and a host has the one or two that its
+/// instances use.
 const IN_MEMORY: usize = 8;
 
 /// The engines that are in memory, and where others are found.
@@ -41,7 +42,7 @@ struct Loaded {
     preparer: Preparer,
 }
 
-/// What loading takes from the sandbox.
+/// The parts of the sandbox that loading uses.
 #[derive(Clone, Copy)]
 pub(crate) struct Means<'a> {
     pub(crate) loader: &'a Loader,
@@ -53,7 +54,7 @@ impl Scripts {
         Self { linker, engines: Engines::default(), loaded: Mutex::default() }
     }
 
-    /// Finds engines in this folder too, and keeps there what is used.
+    /// Also finds engines in this folder, and stores used engines there.
     pub(crate) fn keep_engines(&mut self, engines: Engines) {
         self.engines = engines;
     }
@@ -80,7 +81,7 @@ impl Scripts {
         Ok(engine.program.running(Arc::new(script), digest, bytes.len() as u64, provenance))
     }
 
-    /// What a module says of itself, as the current engine reads it.
+    /// A module's imports and exports, as the current engine parses it.
     pub(crate) fn examine(
         &self,
         name: &str,

@@ -7,15 +7,16 @@
 //!   a drive: the engine's instance asks for what was prepared         (source)
 //! ```
 //!
-//! The engine has the tenant's world and one interface more. That interface is linked for bundles alone: a component that imports it is refused
-//! like one that imports anything else, because only the loader of bundles has a linker with it.
+//! The engine has the tenant's world and one more interface. That interface is linked for bundles alone: a component
+//! that imports it is refused like one with any other unknown import, because only the loader of bundles has a linker
+//! with it.
 
 mod engines;
 mod load;
 mod prepare;
 mod source;
 
-/// The rule by which the engine finds modules, from where the engine is built.
+/// The engine's rule for resolving modules, included from the engine's sources.
 #[path = "../../../../guests/js-engine/prepared/src/paths.rs"]
 mod paths;
 
@@ -32,7 +33,7 @@ pub(crate) use source::add_to_linker;
 
 use receipt::Digest;
 
-/// What runs when a workflow runs, by its bytes. Everything that compares code compares [`Code::digest`].
+/// A workflow's code, by its bytes. All comparisons of code compare [`Code::digest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// A component.
@@ -42,7 +43,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// What these bytes are.
+    /// Classifies the bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let digest = Digest::of(bytes);

@@ -34,7 +34,7 @@ use bindings::Prepare;
 use bindings::PreparePre;
 use bindings::exports::permission_protocol::script::preparing;
 
-/// What a module says of itself.
+/// A module's imports and exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The modules that it imports, as it names them.
@@ -56,7 +56,7 @@ impl Preparer {
         Ok(Self { pre: pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))? })
     }
 
-    /// What a module imports and exports.
+    /// Parses a module for its imports and exports.
     pub(crate) fn examine(
         &self,
         name: &str,
@@ -73,7 +73,7 @@ impl Preparer {
         Ok(Summary { imports, workflows })
     }
 
-    /// What the engine runs, of a whole bundle.
+    /// Prepares a whole bundle for the engine.
     pub(crate) fn prepare(&self, bundle: &Bundle, limits: &SandboxLimits) -> Result<Vec<u8>, LoadError> {
         let mut store = self.store(limits)?;
         let modules: Vec<_> = bundle.modules.iter().map(|(name, module)| given(name, module)).collect();
@@ -109,7 +109,7 @@ fn given(name: &str, Module { kind, content }: &Module) -> preparing::Module {
     preparing::Module { name: name.to_owned(), kind, content: content.clone() }
 }
 
-/// What came of it: the result, what is wrong with the source, or why the instance was ended.
+/// The result of the instance: its value, the fault in the source, or why it was ended.
 fn ended<T>(
     ended: wasmtime::Result<Result<T, preparing::Diagnostic>>,
     limits: &SandboxLimits,
@@ -130,7 +130,7 @@ fn ended<T>(
     }
 }
 
-/// Runs to the end on this thread. The guest runs on a stack of its own, whatever thread this is.
+/// Runs a future to its end on this thread. The guest has a stack of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

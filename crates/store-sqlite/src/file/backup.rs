@@ -1,7 +1,7 @@
-//! A copy of a data folder while it is in use: the journal at one moment, and everything else as it is right after.
+//! A copy of a data folder while it is in use: the journal at one moment, and the other files right after it.
 //!
-//! The journal goes first. What is deployed is deployed before the journal says so, and keys are there before anything is signed with
-//! them: so the copy has everything that its journal speaks of.
+//! The journal is copied first. Artifacts are on disk before the journal records their deployment, and keys before
+//! anything is signed with them, so the copy has everything that its journal refers to.
 
 use crate::file::open;
 use crate::sql::classify;
@@ -14,31 +14,31 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use store::{DataFolder, FolderError, StoreError, files};
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Files.
     pub files: u64,
     /// Bytes in them.
     pub bytes: u64,
-    /// What was left out, by its name in the folder.
+    /// The files that were left out, by their names in the folder.
     pub left_out: Vec<PathBuf>,
 }
 
-/// What belongs to the process that owns the folder, or is made anew when it is opened.
+/// Files that belong to the owning process, or are made again when the folder is opened.
 const LEFT_OUT: [&str; 3] = ["cache", "control.sock", "lock"];
 
-/// The journal's name, and what belongs to it while it is open.
+/// The journal's name.
 const JOURNAL: &str = "journal.sqlite";
 const BESIDE_JOURNAL: [&str; 2] = ["journal.sqlite-wal", "journal.sqlite-shm"];
 
-/// What a file is called before it is whole.
+/// The name of a file that is not complete.
 const UNFINISHED: &str = "new";
 
-/// Copies a folder to a new one, which is there whole or not at all.
+/// Copies a folder to a new one, atomically.
 ///
 /// # Errors
-/// When there is something already, the copy cannot be written, or the journal is damaged.
+/// When the destination exists, the copy cannot be written, or the journal is damaged.
 pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
     folder.check_keys()?;
     let failed = |problem: String| StoreError::from(FolderError::Backup { path: to.to_owned(), problem });
@@ -67,7 +67,7 @@ pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
         Ok(copied)
     });
     if copied.is_err() {
-        // What is left of it says by its name that it is not whole.
+        // The name of the rest shows that it is not complete.
         let _ = fs::remove_dir_all(&partial);
     }
     copied
@@ -92,7 +92,7 @@ fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
     made.map_err(|error| at(to, &error))?;
     let mut copy = Connection::open(to).map_err(classify)?;
     let backup = Backup::new(&journal, &mut copy).map_err(classify)?;
-    // All pages in one step: the moment is the same for all of them, and no writer has to wait.
+    // All pages in one step: they are of the same moment, and no writer has to wait.
     match backup.step(-1).map_err(classify)? {
         StepResult::Done => {}
         other => {
@@ -109,7 +109,7 @@ fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 impl Copied {
-    /// Copies what is in a folder below the data folder; `within` is its name there.
+    /// Copies the content of a folder below the data folder; `within` is its name there.
     fn copy_folder(&mut self, root: &Path, within: &Path, to: &Path) -> Result<(), StoreError> {
         let from = root.join(within);
         let failed = |error: &io::Error| at(&from, error);
@@ -152,7 +152,7 @@ fn order(entry: &DirEntry) -> u8 {
     u8::from(entry.file_name() != "keys.json")
 }
 
-/// What is done with what lies in a folder.
+/// The treatment of an entry of a folder.
 enum Kind {
     /// Copied already.
     Journal,
@@ -171,7 +171,7 @@ impl Kind {
                 Self::LeftOut
             }
             () if kind.is_dir() => Self::Folder,
-            // A file that stands elsewhere, such as a policy, is copied to where its name stands.
+            // A symbolic link to a file, such as a policy, is copied as a file in the place of the link.
             () if kind.is_file() || fs::metadata(entry.path()).is_ok_and(|found| found.is_file()) => {
                 Self::File
             }

@@ -1,4 +1,4 @@
-//! The ways to connect to a journal's file, without a look at what is in it.
+//! The ways to connect to a journal's file, without reading its content.
 
 use crate::file::schema::prepare;
 use crate::sql::classify;

@@ -19,7 +19,7 @@ pub(crate) fn own(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error| StoreError::from(FolderError::Unusable { path: path.to_owned(), error });
     let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
     ownership::close_to_others(&made.map_err(failed)?).map_err(failed)?;
-    // SQLite gives new files beside the journal its mode. A lock on one of them keeps the owner from writing.
+    // SQLite gives the journal's other files its mode. A lock on one of them would keep the owner from writing.
     for beside in ["-wal", "-shm"].map(|ending| with_ending(path, ending)) {
         match File::options().write(true).open(&beside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -53,13 +53,13 @@ fn read_only(error: StoreError, path: &Path) -> StoreError {
     }
 }
 
-/// Opens the journal to read. A write-ahead log wants to be written to even then; where this account may not write, no process of this account writes,
-/// as far as this user goes, and the file is read as it lies.
+/// Opens the journal for reading. Even then SQLite has to write to the write-ahead log. Where this account may not
+/// write, no process of this account is writing, and the file is read without the log.
 pub(crate) fn read(path: &Path) -> Result<Connection, StoreError> {
     read_as_it_is(path).and_then(|connection| ready(connection, path))
 }
 
-/// The same, of whatever format it is.
+/// Opens a journal of any format for reading.
 pub(crate) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
@@ -131,7 +131,7 @@ mod tests {
         let reader = {
             let store = Sqlite::open(&data).unwrap();
             assert_eq!(modes(), [0o600; 3]);
-            // As long as a reader is open, the files beside the journal stay.
+            // SQLite keeps the journal's other files while a reader is open.
             let reader = read(&files[0]).unwrap();
             drop(store);
             reader

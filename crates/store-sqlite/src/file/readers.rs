@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::StoreError;
 
-/// How many idle connections are kept open: to open one costs as much as twenty reads.
+/// The most idle connections that are kept open: opening one costs as much as twenty reads.
 const IDLE: usize = 32;
 
 /// Connections that are free.
@@ -24,7 +24,7 @@ impl Readers {
         Ok(Self { path, idle: Mutex::new(vec![first]) })
     }
 
-    /// Reads what is committed, all of it as it was at one moment.
+    /// Reads the committed state of one moment.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,

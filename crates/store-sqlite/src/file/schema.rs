@@ -14,14 +14,15 @@ const APPLICATION: i64 = 0x5050_4853;
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
 const FORMAT: i64 = 11;
 
-/// The size of the cache of the connection that writes: 8 MiB. SQLite goes through all of it at the end of a transaction that has divided pages, so
-/// that with more of it commits take longer.
+/// The cache of the writing connection, in KiB: 8 MiB. SQLite scans all of it at the end of a transaction that has
+/// split pages, so a larger cache makes commits slower.
 const CACHE_KIB: i64 = 8 << 10;
 
-/// All statements there are, and some.
+/// More than the number of statements.
 const STATEMENTS: usize = 64;
 
-/// From each format to the next; a new database takes all the steps. What was released is never edited, only followed by another.
+/// The steps from each format to the next; a new database runs all of them. A released step is never edited, only
+/// followed by another.
 const STEPS: [fn() -> String; FORMAT as usize] = [
     || EVERYTHING.to_owned(),
     || COUNTERS.to_owned(),
@@ -36,8 +37,8 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || ENDS.to_owned(),
 ];
 
-/// Format 1. Entries are only ever added at the end, in the order of their `seq`. What has to be found by another name is in a small
-/// table beside them, written in the same transaction.
+/// Format 1. Entries are only appended, in the order of their `seq`. Records that are found by another name have a
+/// small table each, written in the same transaction.
 const EVERYTHING: &str = "
     CREATE TABLE components (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
     CREATE TABLE instances (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, instance TEXT NOT NULL, UNIQUE (tenant, instance)) STRICT;
@@ -50,8 +51,8 @@ const EVERYTHING: &str = "
     CREATE TABLE outputs (instance INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 ";
 
-/// Format 2 counts what each tenant keeps, so that a quota costs one row and not a walk through everything. `usage` is what a count
-/// of the other tables gives; `ended` and `open` are there so that nothing is counted down twice.
+/// Format 2 counts each tenant's usage, so that a quota check reads one row instead of scanning the tables. `usage`
+/// equals a count over the other tables; `ended` and `open` ensure that each is counted down once.
 const COUNTERS: &str = "
     CREATE TABLE usage (tenant TEXT PRIMARY KEY, instances INTEGER NOT NULL, pending INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
     CREATE TABLE holdings (tenant TEXT NOT NULL, component TEXT NOT NULL, PRIMARY KEY (tenant, component)) STRICT, WITHOUT ROWID;
@@ -77,8 +78,9 @@ const COUNTERS: &str = "
     DROP TABLE facts;
 ";
 
-/// Format 3 is for decisions by people: operators' acts (`acts`), receipts that were taken back, and what is asked of every request:
-/// how often this was asked and refused before, and whether its code and its artifact were ever approved (`known`).
+/// Format 3 has decisions by people: operators' acts (`acts`), revocations, and the history that is shown with every
+/// request: how often the same was asked and refused, and whether its code and its artifact were ever approved
+/// (`known`).
 const APPROVALS: &str = "
     CREATE TABLE acts (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE TABLE revocations (receipt TEXT PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
@@ -102,9 +104,9 @@ const APPROVALS: &str = "
     CREATE INDEX requests_by_time ON requests (tenant, at);
 ";
 
-/// Format 4 has the agenda: how each instance stands, as a number of [`Standing`](store::InstanceState), and when it is due. What an
-/// instance waited for until now was a decision, and time ends that too. `subjects` counts requests by what they are for, which was a
-/// walk through all of them.
+/// Format 4 has the schedule: each instance's state, as the number of its [`InstanceState`](store::InstanceState), and
+/// when it is due. Until then instances only waited for decisions, which lapse at a time too. `subjects` counts
+/// requests by capability and resource, which was a scan.
 const AGENDA: &str = "
     ALTER TABLE instances ADD COLUMN state INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE instances ADD COLUMN due INTEGER;
@@ -125,9 +127,9 @@ const AGENDA: &str = "
     DROP INDEX requests_by_subject;
 ";
 
-/// Format 5 is for instances that are deleted: which were (`deletions`, with the last place among all facts that had been given out, which
-/// no other fact gets), which have ended and since when, and how many instances of a tenant have each component, so that the last one
-/// takes it along.
+/// Format 5 has deletions: the deleted instances (`deletions`, with the last place among all facts that had been given
+/// out, which is not given out again), the ended instances and since when, and how many instances of a tenant have each
+/// component, so that the last one deletes it.
 const DELETIONS: &str = "
     CREATE TABLE deletions (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tenant TEXT NOT NULL, instance TEXT NOT NULL, deleted_by TEXT NOT NULL, facts INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
     CREATE INDEX ended ON instances (tenant, since) WHERE ended = 1;
@@ -139,9 +141,11 @@ const DELETIONS: &str = "
     CREATE INDEX holders ON holdings (component);
 ";
 
-/// Format 6 is for very many instances that wait. What is appended together is one row, in shorthand, with a sum that shows damage; what
-/// many rows have in common is in `texts`; `length` says how many entries there were at least when an instance was last entered in the agenda; a request does not say again what the journal says; `rates` counts a tenant's requests by
-/// the minute, which was an index; and `log` is [`log`](crate::file::wal)'s. Rows that are there already say the same in format 6 as in format 5.
+/// Format 6 is for very many waiting instances. Entries that are appended together are one row, encoded, with a
+/// checksum. `texts` has texts that many rows share. `length` is the number of entries when the instance's row was last
+/// written. A request does not repeat the journal's content. `rates` counts a tenant's requests by the minute, which
+/// was an index. `log` is described in [`wal`](crate::file::wal). Existing rows mean the same in format 6 as in format
+/// 5.
 const DENSITY: &str = "
     CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), opened INTEGER NOT NULL, closed INTEGER NOT NULL) STRICT;
     INSERT INTO log VALUES (1, 0, 0);
@@ -169,8 +173,9 @@ const DENSITY: &str = "
     CREATE INDEX open_requests ON requests (instance) WHERE open = 1;
 ";
 
-/// Format 7 has no index of entries, which was a page more in each commit: an entry names the one before it (`prev`), an instance its
-/// `first` and its `last`, as of when it was entered in the agenda, and `settled` says up to where that holds for all ([`tail`](crate::journal::heads)).
+/// Format 7 has no index of entries, which cost a page in each commit. An entry names the one before it (`prev`), an
+/// instance names its `first` and `last` entry as of its last schedule row, and `settled` is the place up to which that
+/// holds for all instances ([`heads`](crate::journal::heads)).
 const TAIL: &str = "
     DROP VIEW asked;
     DROP VIEW facts;
@@ -186,8 +191,9 @@ const TAIL: &str = "
     INSERT INTO settled VALUES (1, coalesce((SELECT max(seq + count - 1) FROM entries), 0));
 ";
 
-/// Format 8 has no list of what is known, which was never taken back: `precedents` says which receipt to judge again, the latest for each
-/// set of people who signed (`signers`, their keys), and `denials` whose denials there were. Of those from before it is not known whose.
+/// Format 8 has no list of known code, which was never corrected. `precedents` names the receipt to judge again, the
+/// latest for each set of people who signed (`signers`, their keys), and `denials` the people who denied. For older
+/// denials the people are not known.
 const PRECEDENTS: &str = "
     DROP TABLE known;
     CREATE TABLE precedents (tenant TEXT NOT NULL, digest TEXT NOT NULL, signers TEXT NOT NULL, seq INTEGER NOT NULL, receipt TEXT NOT NULL, PRIMARY KEY (tenant, digest, signers)) STRICT, WITHOUT ROWID;
@@ -204,8 +210,8 @@ const PRECEDENTS: &str = "
     ALTER TABLE subjects DROP COLUMN denied;
 ";
 
-/// Format 9 has deployments and what each resource serves as rows, committed with the outcome. Format 8 kept them as files, which are
-/// taken over once ([`import`](crate::tables::deployments::import)).
+/// Format 9 has deployments and live pointers as rows, committed with the outcome. Format 8 had them as files, which
+/// are imported once ([`import`](crate::tables::deployments::import)).
 const DEPLOYMENTS: &str = "
     CREATE TABLE deployments (place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, resource TEXT NOT NULL, artifact TEXT NOT NULL,
         sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, location TEXT NOT NULL, receipt TEXT NOT NULL, redeemed INTEGER NOT NULL, approved_at INTEGER NOT NULL) STRICT;
@@ -218,8 +224,8 @@ const ENDS: &str = "
     ALTER TABLE deletions ADD COLUMN ended_at INTEGER;
 ";
 
-/// Format 10 says which artifacts are kept, and for whom ([`artifacts`](crate::tables::artifacts)): those that instances which are there have acted
-/// with, and those that are served. [`COUNT_ARTIFACTS`] counts them.
+/// Format 10 has the artifacts that are needed, and their holders ([`artifacts`](crate::tables::artifacts)): existing
+/// instances that acted with them, and resources that serve them. [`COUNT_ARTIFACTS`] counts them.
 const ARTIFACTS: &str = "
     CREATE TABLE artifacts (sha256 TEXT NOT NULL, tenant TEXT NOT NULL, holder INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (sha256, tenant, holder)) STRICT, WITHOUT ROWID;
     CREATE INDEX artifacts_by_holder ON artifacts (holder);
@@ -232,13 +238,13 @@ const ARTIFACTS: &str = "
     INSERT OR IGNORE INTO artifacts SELECT d.sha256, d.tenant, -d.place, d.bytes FROM live l JOIN deployments d ON d.place = l.place;
 ";
 
-/// What artifacts add to what tenants keep.
+/// Adds artifacts to tenants' usage.
 const COUNT_ARTIFACTS: &str = "
     INSERT INTO usage SELECT tenant, 0, 0, sum(bytes) FROM (SELECT tenant, max(bytes) AS bytes FROM artifacts GROUP BY tenant, sha256)
         WHERE true GROUP BY tenant ON CONFLICT (tenant) DO UPDATE SET bytes = bytes + excluded.bytes;
 ";
 
-/// Says no to a file that is not ours, or not ours yet.
+/// Refuses a file that is not a journal, or has a newer format.
 pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
@@ -262,7 +268,7 @@ pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<(), S
     }
 }
 
-/// Whether a journal is of an older format than this.
+/// Whether a journal has an older format than this.
 pub(crate) fn is_older(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(format(connection)? < FORMAT)
 }
@@ -284,7 +290,7 @@ pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     prepare_once(connection)
 }
 
-/// Has statements prepared once. Without the guarantee a statement is planned anew whenever something else is bound to it.
+/// Makes SQLite plan each statement once. Otherwise it plans a statement again when other values are bound.
 pub(crate) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

@@ -1,6 +1,6 @@
-//! For readers with `sqlite3` only: the words of the [shorthand](crate::journal::codec), and views that spell everything out.
+//! For readers with `sqlite3` only: the words of the [codec](crate::journal::codec), and views that decode everything.
 //!
-//! The host itself reads neither. They are slow, and right: a test compares them with what the host reads.
+//! The host itself reads neither. They are slow; a test compares them with the host's own reading.
 
 use crate::journal::codec::words;
 
@@ -34,7 +34,7 @@ fn facts() -> String {
     )
 }
 
-/// Every request, with what the journal says of it.
+/// Every request, completed from the journal.
 fn asked() -> String {
     let (whole, rest) = (spelt("r.body", "r.bytes"), spelt("substr(r.body, 2)", "r.bytes"));
     format!(
@@ -56,7 +56,7 @@ fn asked() -> String {
     )
 }
 
-/// What the two columns of a row say: first the digits are put back, then the words, one after the other.
+/// The decoded text of a row's two columns: first the digits, then each word in turn.
 fn spelt(text: &str, bytes: &str) -> String {
     format!(
         "(WITH RECURSIVE

@@ -1,11 +1,12 @@
-//! The write-ahead log: when it is moved into the database, and whether the two belong together.
+//! The write-ahead log: when its pages are moved into the database, and whether log and database belong together.
 //!
-//! A second thread moves the bulk of the log; the thread that writes only finishes what is left, so no write waits for the bulk. A log that is moved
-//! wholly begins anew, and then the database without it says nothing. So both say where they stand, in the table `log`:
+//! A second thread moves most of the log; the writing thread only moves the rest, so no write waits for the bulk. After
+//! all pages have been moved, SQLite starts the log over, and neither file alone shows whether it belongs to the other.
+//! So both record their state in the table `log`:
 //!
 //! ```text
-//!   closed   counted up before each end of a log: what was moved into the database with it is all that there was until then
-//!   opened   what `closed` was when the log began: the database has to have got that far for the two to belong together
+//!   closed   incremented before each end of a log, and moved into the database with it
+//!   opened   the value of `closed` when the log began: the database must have reached it for the two to belong together
 //! ```
 //!
 //! A folder that was copied while a process wrote to it can have a database and a log of different times. It is refused.
@@ -25,28 +26,28 @@ use std::{fs, io};
 use store::files::count_synchronisation;
 use store::{FolderError, StoreError};
 
-/// Pages in the log before it is moved: 64 MiB, so that a page that is written over and over is moved once. The file says nothing of it: it
-/// stays as long as it ever was, and is written again from its beginning.
+/// Pages in the log before they are moved: 64 MiB, so that a page that is written repeatedly is moved once. The file's
+/// size does not show it: the file keeps its greatest size, and is written again from its beginning.
 const LONG: u32 = 16_384;
 
 /// A log's header: with nothing after it there is nothing in the log.
 const HEADER: u64 = 32;
 
-/// A page in the log: 4 KiB and what it is.
+/// The size of a page in the log: 4 KiB and its header.
 const FRAME: u64 = 4_096 + 24;
 
 /// Pages in the log before room is made for more: a process that writes a little and ends needs none.
 const FEW: u32 = 16;
 
-/// How much room is made at once, and how much of it may be left before there is more. To write where there is something already takes
-/// less time than to have the file grow with each commit.
+/// The log grows by this many bytes at once. Writing to existing space takes less time than growing the file with each
+/// commit.
 const ROOM: usize = 1 << 20;
 const LEFT: u64 = 64 << 10;
 
 /// The writer's side.
 #[derive(Debug)]
 pub(crate) struct Wal {
-    /// How many pages the last commit left in it.
+    /// The pages in the log after the last commit.
     pages: Arc<AtomicU32>,
     /// The next transaction begins a log.
     begins: bool,
@@ -68,7 +69,7 @@ impl Wal {
         let done = Arc::clone(&moved);
         let work = move || {
             while signals.recv().is_ok() {
-                // Where it fails the writer moves everything itself, and says what is wrong.
+                // Where it fails, the writer moves all pages itself and reports the error.
                 let _ = checkpoint(&other);
                 done.store(true, Ordering::Release);
             }
@@ -91,7 +92,7 @@ impl Wal {
     /// Within a transaction: records that a log begins with it, where one does.
     pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
         if self.needs_room() {
-            // Where there can be none, the log grows by itself, or says what is in the way.
+            // Where it fails, the log grows by itself, or reports the error.
             let _ = self.make_room();
         }
         match self.begins {
@@ -110,7 +111,7 @@ impl Wal {
         match () {
             () if self.moving && self.moved.swap(false, Ordering::Acquire) => {
                 self.moving = false;
-                // What cannot be moved now stays in the log, and is moved with the next.
+                // Pages that cannot be moved now are moved with the next log.
                 let _ = self.end(db);
             }
             () if !self.moving && self.is_long() => {
@@ -120,7 +121,7 @@ impl Wal {
         }
     }
 
-    /// Ends the log: moves what is left in it. While a reader needs pages that only the log has, the log continues.
+    /// Ends the log: moves its remaining pages. While a reader needs pages that only the log has, the log continues.
     fn end(&mut self, db: &Connection) -> Result<(), StoreError> {
         run(db, "UPDATE log SET closed = closed + 1", [])?;
         self.begins = checkpoint(db)?;
@@ -131,7 +132,7 @@ impl Wal {
     pub(crate) fn close(mut self, db: &Connection) {
         if let Some((signal, thread)) = self.mover.take() {
             drop(signal);
-            // A panic of it has moved nothing, which the log survives.
+            // A panic there has moved no page, which the log survives.
             let _ = thread.join();
         }
         let _ = self.end(db);
@@ -158,7 +159,7 @@ impl Wal {
     }
 }
 
-/// Moves every page that no reader needs. Returns whether that was all of them.
+/// Moves every page that no reader needs. Returns whether all pages were moved.
 fn checkpoint(db: &Connection) -> Result<bool, StoreError> {
     // One of the log before, one of the database after.
     count_synchronisation();
@@ -169,7 +170,7 @@ fn checkpoint(db: &Connection) -> Result<bool, StoreError> {
     Ok(counts.is_some_and(|(busy, log, moved)| busy == 0 && log == moved))
 }
 
-/// How far a database says that it is.
+/// The progress that a database records.
 #[derive(Debug, Clone, Copy)]
 struct Marks {
     opened: i64,
@@ -180,13 +181,13 @@ struct Marks {
 pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
     let has_log = fs::metadata(log_of(database)).is_ok_and(|log| log.len() > HEADER);
     let alone = connect::immutable(database).and_then(|db| marks(&db));
-    // A journal of an older format says nothing.
+    // A journal of an older format has no marks.
     let Ok(together) = connect::plain(database).and_then(|db| marks(&db)) else { return Ok(()) };
     let fits = match (has_log, alone) {
         (true, Ok(alone)) => alone.closed >= together.opened && together.closed >= alone.closed,
         // Until the first log is moved there is nothing in the database.
         (true, Err(StoreError::Database(_))) => together.opened <= 1,
-        // The last owner died while it moved a log, which is there and says everything.
+        // The last owner died while it moved a log, which is still there and complete.
         (true, Err(_)) => true,
         // A log was begun and is gone: another program has moved it, or a copy left it behind.
         (false, _) => together.closed > together.opened || is_sound(database)?,
@@ -207,7 +208,7 @@ fn marks(db: &Connection) -> Result<Marks, StoreError> {
     found.ok_or_else(|| StoreError::Damaged("the table log is empty".to_owned()))
 }
 
-/// Whether every page and every index of a database agrees with every other. Reads all of it.
+/// Whether all pages and indexes of a database are consistent. Reads all of it.
 fn is_sound(database: &Path) -> Result<bool, StoreError> {
     let said =
         one(&connect::plain(database)?, "PRAGMA integrity_check(1)", [], |row| cell::<String>(row, 0))?;

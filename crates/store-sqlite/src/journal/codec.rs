@@ -1,15 +1,15 @@
-//! How texts are kept: the words that every journal is full of as one or two characters, and names and digests as their bytes.
+//! The encoding of texts: frequent words as one or two characters, and names and digests as bytes.
 //!
-//! JSON text has no control characters, so that each of them can stand for something; a text without any stands for itself. Nothing is
-//! squeezed beyond that: what a workflow said can be read in the database as it stands, and the table `words` and the view `facts` say
-//! the rest to a reader with `sqlite3` only.
+//! JSON text has no control characters, so each of them can represent a word; a text without any represents itself.
+//! There is no further compression: a workflow's own texts are readable in the database, and the table `words` and the
+//! view `facts` decode the rest for a reader with `sqlite3` only.
 
 use std::sync::LazyLock;
 
-/// A digest: 64 digits, of which the bytes are kept beside the text.
+/// A digest: 64 digits, whose bytes are stored in a second column.
 const DIGEST: u8 = 0x01;
 
-/// The random part of a name: 24 digits, likewise.
+/// The random part of a name: 24 digits, stored in the same way.
 const NAME: u8 = 0x02;
 
 /// The text of what an instance was loaded from, which all instances of one component have in common.
@@ -18,22 +18,22 @@ pub(crate) const LOADED: char = '\u{3}';
 /// Between the entries of one row.
 pub(crate) const NEXT: char = '\u{4}';
 
-/// Before a request of which the journal says the rest.
+/// Marks a request that is completed from the journal.
 pub(crate) const REST: char = '\u{5}';
 
-/// Each stands for the word of its place.
+/// Each represents the word at its place.
 const SINGLE: [u8; 22] = [
     0x06, 0x07, 0x08, 0x0b, 0x0c, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19,
     0x1a, 0x1b, 0x1c, 0x1d, 0x1e,
 ];
 
-/// Before a letter that stands for a word, from `0` for the first after those that have a character of their own.
+/// Comes before a letter that represents a word, from `0` for the first word without a character of its own.
 const LETTER: u8 = 0x1f;
 
 /// Texts longer than this are kept as they are: there is little to gain, and they are read as fast as they lie there.
 const LONGEST: usize = 1_024;
 
-/// What was released is never edited nor moved. More words are another format.
+/// A released word is never edited or moved. More words need another format.
 const WORDS: [&str; 88] = [
     r#"{"fact":"step-started","call":"#,
     r#"{"fact":"step-completed","call":"#,
@@ -138,7 +138,7 @@ static BY_BYTE: LazyLock<Vec<Vec<(u8, usize)>>> = LazyLock::new(|| {
     by_byte
 });
 
-/// Whether a byte is a digit or the first of a word: of what a workflow said, most are neither.
+/// Whether a byte is a digit or begins a word. Most bytes of workflows' texts are neither.
 static BEGINS: [bool; 256] = {
     let (mut begins, mut at) = ([false; 256], 0);
     while at < WORDS.len() {
@@ -189,7 +189,7 @@ impl Encoded {
     }
 
     fn push(&mut self, text: &str, names: &mut Vec<u8>) {
-        // Up to `at` everything is looked at, and from `kept` on nothing of that is written.
+        // The text up to `at` has been scanned; from `kept` on it has not been written.
         let (mut kept, mut at) = (0, 0);
         while at < text.len() {
             let rest = &text.as_bytes()[at..];
@@ -224,15 +224,15 @@ impl Encoded {
     }
 }
 
-/// What there is shorthand for.
+/// A part of a text that has an encoding.
 enum Found<'a> {
-    /// So many digits, the mark that stands for them, and where their bytes go.
+    /// The mark, the number of digits, and the destination of their bytes.
     Digits(u8, usize, &'a mut Vec<u8>),
     /// The word of that place.
     Word(usize),
 }
 
-/// What a text in shorthand says. [`NEXT`] is left in it. None where it says nothing.
+/// The decoded text. [`NEXT`] is left in it. `None` where the text is not a valid encoding.
 pub(crate) fn expand(text: &str, bytes: &[u8], loaded: Option<&str>) -> Option<String> {
     let digests = text.bytes().filter(|byte| *byte == DIGEST).count();
     let (mut digests, mut names) = bytes.split_at_checked(digests * 32)?;
@@ -258,7 +258,8 @@ pub(crate) fn expand(text: &str, bytes: &[u8], loaded: Option<&str>) -> Option<S
     (digests.is_empty() && names.is_empty()).then_some(out)
 }
 
-/// The length of a row's entries as JSON text. Reading the row reports damage; here a damaged row counts as it stands.
+/// The length of a row's entries as JSON text. A damaged row counts with its encoded length; reading the row reports
+/// the damage.
 pub(crate) fn expanded_length(text: &str, bytes: &[u8]) -> usize {
     match expand(text, bytes, None) {
         Some(expanded) => expanded.bytes().filter(|byte| *byte != NEXT as u8).count(),
@@ -266,12 +267,12 @@ pub(crate) fn expanded_length(text: &str, bytes: &[u8]) -> usize {
     }
 }
 
-/// The words, each with what stands for it.
+/// The words, each with its code.
 pub(crate) fn words() -> impl Iterator<Item = (String, &'static str)> {
     WORDS.into_iter().enumerate().map(|(place, word)| (code(place), word))
 }
 
-/// How many digits of a hexadecimal number a text begins with, as far as it matters.
+/// The number of hexadecimal digits that a text begins with, up to the longest that is encoded.
 fn digits(text: &[u8]) -> usize {
     text.iter().take(65).take_while(|byte| is_digit(**byte)).count()
 }

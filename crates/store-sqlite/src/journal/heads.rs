@@ -1,4 +1,4 @@
-//! The end of every journal, without a row on disk that moves with each entry.
+//! The head of every journal, without a row on disk that changes with each entry.
 //!
 //! ```text
 //!   entries     1 ……………………………… settled ……………………… upto …… the last
@@ -7,10 +7,11 @@
 //!                                           └── the tail ──────────────────────────────┘
 //! ```
 //!
-//! An entry names the one before it in its instance's journal, so that the last one leads to all of them. Which is the last is in the
-//! instance's row as of when it was last entered in the agenda. A step in between changes nothing but the table of entries: its row is in the tail,
-//! which is never longer than [`LONGEST`] and is in memory in the process that writes. An instance's entries count against its tenant's quota
-//! with the row that says which is the last; those in the tail are counted beside.
+//! An entry names the one before it in its instance's journal, so that the last one leads to all of them. The
+//! instance's row names the last entry as of its last schedule change. A step in between changes only the table of
+//! entries: its row is in the *tail*, which is at most [`LONGEST`] places long and is in memory in the writing process.
+//! An instance's entries count against its tenant's quota when its row names the last of them; those in the tail are
+//! counted separately.
 
 use crate::journal::codec::expanded_length;
 use crate::sql::{cell, cell_0, every, key_at, one, run};
@@ -19,45 +20,46 @@ use std::collections::{HashMap, hash_map};
 use store::{InstanceKey, StoreError};
 use workflow::TenantId;
 
-/// Places in the tail, at most, before every instance's row says again which its last entry is: a look through so many takes a few milliseconds.
+/// The most places in the tail, before every instance's row is updated with its last entry: scanning so many takes a
+/// few milliseconds.
 const LONGEST: i64 = 8_192;
 
-/// What the tail has of an instance.
+/// An instance's part of the tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct End {
     /// The row of the instance.
     row: i64,
     /// Its last entries.
     last: i64,
-    /// The bytes of its entries that are not counted yet.
+    /// The bytes of its entries that are not yet counted.
     bytes: i64,
 }
 
-/// The tail, as the one who writes has it.
+/// The writer's view of the tail.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
-    /// Up to there, every instance's row says which its last entry is. None where that has to be looked up.
+    /// Up to this place, every instance's row names its last entry. `None` where it has to be looked up.
     settled: Option<i64>,
     ends: HashMap<InstanceKey, End>,
     bytes: HashMap<TenantId, i64>,
-    /// Whose end this transaction has moved, and whether it was looked up whole.
+    /// The instances whose last entry this transaction has changed, and whether it was looked up completely.
     moved: Vec<InstanceKey>,
     is_new: bool,
-    /// What the write at hand has changed: the end as it was before, and by how much the bytes grew.
+    /// The changes of the current write: the previous end, and the growth in bytes.
     before: Option<(InstanceKey, Option<End>)>,
     growth: i64,
 }
 
-/// What readers may know of it.
+/// The readers' view of the tail.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Up to there it is whole.
+    /// It is complete up to this place.
     upto: i64,
     ends: HashMap<InstanceKey, i64>,
     bytes: HashMap<TenantId, i64>,
 }
 
-/// What is known of one journal's end.
+/// The known end of one journal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hint {
     upto: i64,
@@ -65,7 +67,7 @@ pub(crate) struct Hint {
 }
 
 impl Heads {
-    /// Forgets what it knows: it is looked up again.
+    /// Forgets the tail, so that it is looked up again.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -115,7 +117,8 @@ impl Heads {
         self.change(key, before, bytes);
     }
 
-    /// An instance's row says which its last entries are, or will be gone. The bytes that are counted with that.
+    /// Records that an instance's row names its last entry now, or is about to be deleted. Returns the bytes that are
+    /// counted with that.
     pub(crate) fn settle(&mut self, key: &InstanceKey) -> i64 {
         let Some(end) = self.ends.remove(key) else { return 0 };
         self.change(key, Some(end), -end.bytes);
@@ -141,12 +144,13 @@ impl Heads {
         self.ends.get(key).map(|end| end.last)
     }
 
-    /// A tenant's bytes in the tail before the write at hand, and by how much it makes them grow.
+    /// A tenant's bytes in the tail before the current write, and its growth by the write.
     pub(crate) fn bytes(&self, tenant: &TenantId) -> (i64, i64) {
         (self.bytes.get(tenant).copied().unwrap_or(0) - self.growth, self.growth)
     }
 
-    /// Settles everything where the tail has become long; `last` is the last place of all. What each tenant has more by that.
+    /// Updates all rows when the tail has become long; `last` is the last place of all. Returns the bytes that each
+    /// tenant's count grows by.
     pub(crate) fn shorten(&mut self, db: &Connection, last: i64) -> Result<Vec<(TenantId, i64)>, StoreError> {
         if self.settled.is_none_or(|settled| last - settled < LONGEST) {
             return Ok(Vec::new());
@@ -160,7 +164,7 @@ impl Heads {
         Ok(self.bytes.drain().collect())
     }
 
-    /// Publishes what has been committed: up to `upto`, if anything was.
+    /// Publishes the committed state: up to `upto`, if anything was committed.
     pub(crate) fn publish(&mut self, seen: &mut Seen, upto: Option<i64>) {
         if std::mem::take(&mut self.is_new) {
             *seen = Seen { upto: seen.upto, ..Seen::default() };
@@ -187,7 +191,7 @@ impl Heads {
 }
 
 impl Hint {
-    /// Whether a reader that sees the facts up to that place sees everything that this speaks of.
+    /// Whether a reader that sees the facts up to that place sees every entry of this hint.
     pub(crate) fn is_seen_at(self, seq: u64) -> bool {
         self.upto <= seq.cast_signed()
     }
@@ -199,7 +203,7 @@ impl Hint {
 }
 
 impl Seen {
-    /// What is known of an instance's end. It holds for reads that begin afterwards.
+    /// The known end of an instance's journal. Valid for reads that begin afterwards.
     pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
         Hint { upto: self.upto, last: self.ends.get(key).copied() }
     }
@@ -229,7 +233,7 @@ pub(crate) fn last(db: &Connection, row: i64, hint: Option<Hint>) -> Result<Opti
     Ok(kept.flatten().max(since(db, row, hint)?))
 }
 
-/// The last of what was written since an instance's row was, where anything was.
+/// The last entry written since the instance's row was written, if any.
 fn since(db: &Connection, row: i64, hint: Option<Hint>) -> Result<Option<i64>, StoreError> {
     const NEWER: &str = "SELECT seq FROM entries WHERE seq > ?1 AND instance = ?2 ORDER BY seq DESC LIMIT 1";
     let (upto, known) = match hint {

@@ -1,4 +1,4 @@
-//! Entries as rows: what was appended together is one row, in shorthand, with a sum that shows damage.
+//! Entries as rows: entries that are appended together are one row, encoded, with a checksum.
 
 pub(crate) mod codec;
 pub(crate) mod heads;
@@ -12,14 +12,14 @@ use std::collections::HashMap;
 use store::{Fact, InstanceKey, StoreError};
 use workflow::Entry;
 
-/// The text of entries that are appended together. The caller's thread makes it, not the one thread that writes.
+/// The encoded text of entries that are appended together. The caller's thread encodes it, not the writing thread.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    /// How many they are.
+    /// The number of entries.
     pub(crate) count: usize,
-    /// The length of all of them as JSON text, which is what counts against a quota.
+    /// The length of the entries as JSON text, which counts against a quota.
     pub(crate) bytes: usize,
-    /// What the first of them says, where many instances have it in common.
+    /// The first entry's part that many instances share.
     pub(crate) loaded: Option<String>,
     short: Encoded,
     sum: Sum,
@@ -28,7 +28,7 @@ pub(crate) struct Lines {
 /// Bytes of text in most rows, and a few more.
 const TYPICAL: usize = 512;
 
-/// Where a row is.
+/// The position of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spot {
     /// The place of its first entry among all facts.
@@ -52,7 +52,7 @@ impl Lines {
         Ok(Self::made(entries, &text, Encoded::of(&text).ok_or_else(unwritable)?))
     }
 
-    /// The same for an instance's first entries, of which the very first is kept once for all instances of a component.
+    /// [`Self::of`] for an instance's first entries. The very first is stored once for all instances of a component.
     pub(crate) fn of_creation(entries: &[Entry]) -> Result<Self, StoreError> {
         let [Entry::Loaded { .. }, ..] = entries else { return Self::of(entries) };
         let text = text(entries)?;
@@ -110,12 +110,12 @@ fn text(entries: &[Entry]) -> Result<String, StoreError> {
     String::from_utf8(text).map_err(damaged)
 }
 
-/// Something that is no JSON: nothing in here makes it.
+/// A text that is not JSON, which this crate never writes.
 fn unwritable() -> StoreError {
     StoreError::Damaged("a text to be written has control characters, and is no JSON".to_owned())
 }
 
-/// A sum of what a row says and of where it stands: it tells damage from what was written, not an adversary from a friend.
+/// A checksum of a row's content and position. It detects damage, not forgery.
 #[derive(Debug, Clone)]
 struct Sum(crc32fast::Hasher);
 
@@ -138,7 +138,8 @@ impl Sum {
     }
 }
 
-/// The rows of the journal as [`read`] wants them: the entries `e`, their instance `i`, and what that was loaded from.
+/// The rows of the journal in the form that [`read`] expects: the entries `e`, their instance `i`, and the shared text
+/// of its first entry.
 macro_rules! rows {
     ($rest:literal) => {
         concat!(
@@ -172,14 +173,14 @@ pub(crate) fn journal_of(
     Ok(facts)
 }
 
-/// An instance's rows in order, from the one that has the entry of that index on. Each names the one before it.
+/// An instance's rows in order, from the one with the entry of that index. Each names the one before it.
 fn walk(
     db: &Connection,
     key: &InstanceKey,
     (instance, last): (i64, Option<i64>),
     index: i64,
 ) -> Result<Vec<Vec<Fact>>, StoreError> {
-    // What the instance was loaded from is said in its first row alone.
+    // Only the first row of an instance has its code.
     const SELECT: &str = "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum,
         CASE e.idx WHEN 0 THEN (SELECT t.body FROM instances i JOIN texts t ON t.id = i.loaded WHERE i.id = e.instance) END
         FROM entries e WHERE e.seq = ?1";
@@ -251,7 +252,7 @@ pub(crate) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result
     const SELECT: &str = rows!("WHERE e.seq = (SELECT first FROM instances WHERE id = ?1)");
     const NEXT: &str = rows!("WHERE e.seq = ?1 AND e.instance = ?2");
     let Some(mut facts) = one(db, SELECT, [instance], |row| read(row, key))? else { return Ok(Vec::new()) };
-    // A journal of an older format has them in two rows, one behind the other.
+    // A journal of an older format has them in two consecutive rows.
     if let [Fact { seq, .. }] = facts[..] {
         facts.extend(
             one(db, NEXT, [seq.cast_signed() + 1, instance], |row| read(row, key))?.unwrap_or_default(),
@@ -260,7 +261,7 @@ pub(crate) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result
     Ok(facts)
 }
 
-/// Everything, in order.
+/// All facts, in order.
 pub(crate) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
     const SELECT: &str = rows!("ORDER BY e.seq");
     let (mut facts, mut lengths) = (Vec::new(), HashMap::new());
@@ -292,7 +293,7 @@ pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
     let body = text(6)?.unwrap_or_default();
     let expanded = expand(body, bytes.unwrap_or_default(), text(9)?);
     let expanded = expanded.ok_or_else(|| failed("its shorthand is not understood".to_owned()))?;
-    // What was written by older versions has no sum.
+    // Rows of older formats have no checksum.
     let sum: Option<i32> = cell(row, 8)?;
     if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot, key)) {
         return Err(failed("it is not what was written".to_owned()));

@@ -13,7 +13,7 @@ use store::{
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
-/// Receipts that are looked at for one digest: the latest of so many sets of people.
+/// The receipts that are kept for one digest: the latest of this many sets of people.
 const PRECEDENTS: u32 = 16;
 
 /// Adds an act, if nothing was added since its writer looked. Its place is the next.
@@ -67,7 +67,7 @@ pub(crate) fn settle(
     }
 }
 
-/// Counts a denial of what a request is for.
+/// Counts a denial of a request's subject.
 fn deny(db: &Connection, request: &RequestId, signed: &Signed) -> Result<(), StoreError> {
     const DENY: &str =
         "INSERT INTO denials VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET times = times + 1";
@@ -77,7 +77,7 @@ fn deny(db: &Connection, request: &RequestId, signed: &Signed) -> Result<(), Sto
     run(db, DENY, [key.tenant.as_str(), &subject, &signed.keys])
 }
 
-/// Remembers which receipt to look at for what was approved and acted on.
+/// Records the receipt that makes the approved code and artifact known.
 fn set_precedent(
     db: &Connection,
     seq: u64,
@@ -131,7 +131,7 @@ pub(crate) fn count(
     run(db, LONG_AGO, params![tenant.as_str(), minute(at)])
 }
 
-/// Refuses one more request of a tenant that has made as many as it may in an hour.
+/// Refuses another request of a tenant that has reached its hourly quota.
 pub(crate) fn check_rate(
     db: &Connection,
     tenant: &TenantId,
@@ -143,7 +143,7 @@ pub(crate) fn check_rate(
     Ok(quotas.check_rate(tenant, asked_since(db, tenant, since)?)?)
 }
 
-/// How many requests a tenant has made since the beginning of that minute. Costs a row a minute.
+/// The number of requests that a tenant has made since the beginning of that minute. Reads a row per minute.
 pub(crate) fn asked_since(db: &Connection, tenant: &TenantId, since: Timestamp) -> Result<u64, StoreError> {
     let select = "SELECT coalesce(sum(times), 0) FROM rates WHERE tenant = ?1 AND minute >= ?2";
     let found = one(db, select, params![tenant.as_str(), minute(since)], cell_0::<i64>)?;
@@ -154,7 +154,7 @@ fn minute(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(60_000)
 }
 
-/// The receipts to look at for whether something is known, the latest first.
+/// The receipts that may make a digest known, the latest first.
 pub(crate) fn precedents(
     db: &Connection,
     tenant: &TenantId,
@@ -167,7 +167,7 @@ pub(crate) fn precedents(
     })
 }
 
-/// Requests as JSON text with whose they are, and how each ended: those that wait, or all, oldest first.
+/// Requests as JSON text with their instances and outcomes: those that wait, or all, oldest first.
 pub(crate) fn requests(db: &Connection, which: RequestFilter) -> Result<Vec<RecordedRequest>, StoreError> {
     const WAITING: &str = requests!("WHERE r.open = 1 ORDER BY r.seq");
     const ALL: &str = requests!("ORDER BY r.seq");

@@ -1,8 +1,8 @@
-//! Which artifacts are kept, and for whom: each counts once a tenant, for as long as anything holds it.
+//! The artifacts that are needed, and their holders: each counts once per tenant while it has a holder.
 //!
 //! ```text
-//!   holder   > 0: the row of an instance that has acted with it, until that is deleted
-//!            < 0: the place of a deployment, as long as its resource serves it
+//!   holder   > 0: the row of an instance that has acted with it, until the instance is deleted
+//!            < 0: the place of a deployment, while its resource serves it
 //! ```
 
 use crate::sql::{cell, every, one, run};
@@ -26,7 +26,7 @@ pub(crate) fn hold(
     Ok(if is_new { bytes } else { 0 })
 }
 
-/// Lets go of everything that this holds. The bytes that its tenant keeps no longer.
+/// Removes everything that this holder holds. Returns the bytes that its tenant no longer keeps.
 pub(crate) fn let_go(db: &Connection, tenant: &TenantId, holder: i64) -> Result<i64, StoreError> {
     const LET_GO: &str = "DELETE FROM artifacts WHERE holder = ?1 RETURNING sha256, bytes";
     let held = every(db, LET_GO, [holder], |row| Ok((cell::<String>(row, 0)?, cell::<i64>(row, 1)?)))?;
@@ -39,7 +39,7 @@ pub(crate) fn let_go(db: &Connection, tenant: &TenantId, holder: i64) -> Result<
     Ok(freed)
 }
 
-/// Whether anything of any tenant holds it.
+/// Whether it has a holder in any tenant.
 pub(crate) fn is_held(db: &Connection, digest: &Digest) -> Result<bool, StoreError> {
     const HELD: &str = "SELECT 1 FROM artifacts WHERE sha256 = ?1 LIMIT 1";
     Ok(one(db, HELD, [digest.to_string()], |_| Ok(()))?.is_some())

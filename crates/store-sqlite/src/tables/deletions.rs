@@ -1,4 +1,4 @@
-//! The record of deletions: which instances were deleted, and where the journal stood then.
+//! The record of deletions: the deleted instances, and the journal's last place at the time.
 
 use crate::sql::{cell, every, key_at, one};
 use crate::tables::schedule::of_number;
@@ -6,7 +6,7 @@ use receipt::Timestamp;
 use rusqlite::Connection;
 use store::{Deleted, EndState, StoreError};
 
-/// Where the journal had got to at the last deletion.
+/// The journal's last place and time at the last deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The last place that was given out.
@@ -15,7 +15,7 @@ pub(crate) struct Mark {
     pub(crate) at: Timestamp,
 }
 
-/// Where the journal had got to at the last deletion, if there was one.
+/// The mark of the last deletion, if there was one.
 pub(crate) fn mark(db: &Connection) -> Result<Option<Mark>, StoreError> {
     one(db, "SELECT last, at FROM deletions ORDER BY id DESC LIMIT 1", [], |row| {
         Ok(Mark { seq: cell(row, 0)?, at: Timestamp::from_millis(cell(row, 1)?) })

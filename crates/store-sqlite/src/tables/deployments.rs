@@ -1,4 +1,4 @@
-//! Deployments and live pointers as rows, committed with the outcome that the journal has of them.
+//! Deployments and live pointers as rows, committed with the outcome in the journal.
 
 use crate::sql::{cell, cell_0, classify, damaged, every, one};
 use crate::tables::artifacts;

@@ -1,4 +1,4 @@
-//! The tables beside the entries: what is found by name, what is counted, what is due.
+//! The tables other than entries: records found by name, counts, the schedule.
 
 pub(crate) mod approvals;
 pub(crate) mod artifacts;

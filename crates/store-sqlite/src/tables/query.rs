@@ -1,4 +1,4 @@
-//! Reading: what the tables say, as it was committed.
+//! Queries over the committed state.
 
 use crate::sql::{cell, cell_0, damaged, every, key_at, one};
 use crate::tables::deletions;
@@ -28,7 +28,7 @@ pub(crate) fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<Store
     body.map(|body| from_json(&body)).transpose()
 }
 
-/// What became of a receipt: nothing yet, if there is none of that name.
+/// A receipt's state; the initial state, if there is no such receipt.
 pub(crate) fn fate(db: &Connection, id: &ReceiptId) -> Result<ReceiptState, StoreError> {
     const SELECT: &str = "SELECT s.at, s.seq, a.body, v.at, v.body FROM (SELECT ?1 AS id) r
         LEFT JOIN redemptions s ON s.receipt = r.id LEFT JOIN attestations a ON a.receipt = r.id

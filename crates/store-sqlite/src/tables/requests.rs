@@ -1,4 +1,4 @@
-//! Requests as rows: what the journal says of one is not said again.
+//! Requests as rows, without the content that the journal has already.
 
 use crate::journal;
 use crate::journal::codec::{Encoded, REST, expand};
@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use store::{Fact, InstanceKey, NewRequest, RecordedRequest, StoreError};
 use workflow::{Entry, RequestId};
 
-/// What very many requests have in common: what asks, and what the policy said.
+/// The members that very many requests share: the code that asks, and the policy.
 const COMMON: [&str; 3] = ["component", "imports", "governed"];
 
-/// Where the journal says what a request says too: the member, and its place in the entry.
+/// Members of a request that the journal has too, with their place in the entry.
 const STARTED: [(&str, &str); 5] = [
     ("tenant", "/tenant"),
     ("actor", "/actor"),
@@ -35,19 +35,19 @@ const INSTANCE: &str = "instance";
 /// A request's text, made on the caller's thread.
 #[derive(Debug)]
 pub(crate) struct Particulars {
-    /// What names it, and the length of its text.
+    /// The request's id.
     pub(crate) id: RequestId,
-    /// What it is for.
+    /// The capability and the resource.
     pub(crate) subject: String,
-    /// The length of the whole text, which is what counts against a quota.
+    /// The length of the complete text, which counts against a quota.
     pub(crate) length: usize,
-    /// What it has in common with many others, where that is kept apart.
+    /// The part that many requests share, where it is stored separately.
     pub(crate) common: Option<String>,
     short: Encoded,
 }
 
 impl Particulars {
-    /// Leaves out what the journal says, where the text is that of a whole request and `entries` have the fact that it was made.
+    /// Leaves out the journal's content, if the text is a complete request and `entries` contain its creation.
     pub(crate) fn of(request: &NewRequest, entries: &[Entry]) -> Result<Self, StoreError> {
         let NewRequest { id, capability, resource, body } = request;
         let mut members: Map<String, Value> = serde_json::from_str(body).map_err(damaged)?;
@@ -84,7 +84,7 @@ impl Particulars {
     }
 }
 
-/// Whether an entry says that this request was made.
+/// Whether an entry records the creation of this request.
 pub(crate) fn is_about(entry: &Entry, id: &RequestId) -> bool {
     matches!(entry, Entry::Requested { request, .. } if request == id)
 }
@@ -98,12 +98,12 @@ fn is_whole(members: &Map<String, Value>) -> bool {
     COMMON.into_iter().chain(of_the_journal()).all(|member| members.contains_key(member))
 }
 
-/// Whether a request says what the fact says that it was made.
+/// Whether a request agrees with the fact of its creation.
 fn agrees(members: &Map<String, Value>, requested: &Value) -> bool {
     REQUESTED.iter().all(|(member, place)| members.get(*member) == requested.pointer(place))
 }
 
-/// The columns that [`read`] wants.
+/// The columns that [`read`] expects.
 macro_rules! requests {
     ($rest:literal) => {
         concat!(
@@ -121,13 +121,13 @@ pub(crate) fn request(db: &Connection, id: &RequestId) -> Result<Option<Recorded
     one(db, SELECT, [id.as_str()], |row| read(db, row))
 }
 
-/// A request that is still to be made whole with the journal of its instance, which says most of it.
+/// A request that has yet to be completed from its instance's journal.
 pub(crate) fn kept(db: &Connection, id: &RequestId) -> Result<Option<Kept>, StoreError> {
     const SELECT: &str = requests!("WHERE r.id = ?1");
     one(db, SELECT, [id.as_str()], Kept::of)
 }
 
-/// One of the rows of [`requests`], made whole.
+/// Reads a row of [`requests`] and completes it.
 pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, StoreError> {
     let kept = Kept::of(row)?;
     let document = kept.document(|kept| {
@@ -168,12 +168,12 @@ impl Kept {
         journal::journal_of(db, &self.key, (self.instance, heads::last(db, self.instance, hint)?))
     }
 
-    /// The whole request, from the whole journal.
+    /// The complete request, from the whole journal.
     pub(crate) fn of_journal(&self, facts: &[Fact]) -> Result<Value, StoreError> {
         self.document(|_| Ok((Cow::Borrowed(facts), Cow::Borrowed(facts))))
     }
 
-    /// The whole request. `facts` are its instance's first, and those around the fact that it was made.
+    /// The complete request. `facts` are its instance's first facts, and those around its creation.
     fn document<'a>(
         &self,
         facts: impl FnOnce(&Self) -> Result<(Cow<'a, [Fact]>, Cow<'a, [Fact]>), StoreError>,
@@ -196,7 +196,7 @@ impl Kept {
     }
 }
 
-/// Adds what the journal says.
+/// Adds the journal's content.
 fn complete(
     members: &mut Map<String, Value>,
     key: &InstanceKey,

@@ -43,7 +43,7 @@ macro_rules! tenants {
     };
 }
 
-/// The tenants that have something to do by then.
+/// The tenants that have an instance that is due by then.
 pub(crate) fn due_tenants(db: &Connection, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
     const SELECT: &str = tenants!(
         "SELECT tenant FROM next WHERE tenant IS NOT NULL
@@ -81,7 +81,7 @@ pub(crate) fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<Insta
     one(db, SELECT, [key.tenant.as_str(), key.instance.as_str()], line)
 }
 
-/// The newest instances of a kind. A tenant's are found by its name, and no other's are looked at.
+/// The newest instances of a selection. A tenant's are found by its name, without reading other tenants'.
 pub(crate) fn list(db: &Connection, selection: &Selection) -> Result<Vec<InstanceSummary>, StoreError> {
     macro_rules! select {
         ($whose:literal) => {
@@ -120,7 +120,7 @@ pub(crate) fn first_ended(db: &Connection) -> Result<Vec<FirstEnded>, StoreError
     })
 }
 
-/// A tenant's instances that had ended by then, the longest ended first: so many of them, without the first so many.
+/// A tenant's instances that had ended by then, the longest ended first: at most `limit`, without the first `skip`.
 pub(crate) fn ended(
     db: &Connection,
     tenant: &TenantId,

@@ -23,7 +23,7 @@ pub(crate) fn hold(
     Ok(new)
 }
 
-/// What an entry ends: a request's wait.
+/// Ends a request's wait, if the entry decides it.
 pub(crate) fn settle(db: &Connection, entry: &Entry, change: &mut UsageChange) -> Result<(), StoreError> {
     const DECIDED: &str = "UPDATE requests SET open = 0 WHERE id = ?1 AND open = 1";
     match entry {
@@ -46,7 +46,7 @@ pub(crate) fn reopen(
     Ok(())
 }
 
-/// How many rows a statement changes.
+/// The number of rows that a statement changes.
 pub(crate) fn changed(
     db: &Connection,
     statement: &str,
@@ -56,7 +56,7 @@ pub(crate) fn changed(
     Ok(statement.execute(values).map_err(classify)?.cast_signed() as i64)
 }
 
-/// Writes a change of what a tenant keeps.
+/// Writes a change of a tenant's usage.
 pub(crate) fn keep_usage(db: &Connection, tenant: &TenantId, change: UsageChange) -> Result<(), StoreError> {
     let update = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant) DO UPDATE SET
         instances = instances + ?2, pending = pending + ?3, bytes = bytes + ?4";
@@ -65,7 +65,7 @@ pub(crate) fn keep_usage(db: &Connection, tenant: &TenantId, change: UsageChange
     update.execute(values).map(drop).map_err(classify)
 }
 
-/// What a tenant keeps but for the entries in the [tail](crate::journal::heads): nothing, for one that has never been here.
+/// A tenant's usage without the entries in the [tail](crate::journal::heads): zero for an unknown tenant.
 pub(crate) fn usage(db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
     const SELECT: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = ?1";
     let found = one(db, SELECT, [tenant.as_str()], |row| {

@@ -15,10 +15,10 @@ use store::{
 };
 use workflow::ReceiptId;
 
-/// How many of the last characters of an instance's output are kept.
+/// The greatest length of an instance's output; only the last characters are kept.
 const OUTPUT: i64 = 1 << 20;
 
-/// A write whose texts are made: the caller's thread does that work, not the one thread that writes.
+/// A write with encoded texts. The caller's thread encodes them, not the writing thread.
 pub(crate) enum Record {
     Create {
         place: JournalPosition,
@@ -30,7 +30,7 @@ pub(crate) enum Record {
         place: JournalPosition,
         lines: Lines,
         quotas: Option<Quotas>,
-        /// None for a step: there are so many of them that what is never in one is kept apart.
+        /// `None` for a step: steps are frequent, so the fields that they never have are stored apart.
         beside: Option<Box<Projections>>,
     },
     Output {
@@ -96,12 +96,13 @@ impl Record {
         }
     }
 
-    /// Whether it is one row and nothing else, as a step is. Then it is refused before anything is written, and leaves nothing to undo.
+    /// Whether it is one row only, like a step. Such a write is refused before anything is written, and leaves nothing
+    /// to undo.
     pub(crate) fn is_one_row(&self) -> bool {
         matches!(self, Self::Append { beside: None, .. })
     }
 
-    /// Writes it. Whatever comes of an error, it is not kept.
+    /// Writes it. After an error the caller undoes the write.
     pub(crate) fn write(&self, db: &Connection, ledger: &mut WriterCache) -> Written {
         match self {
             Self::Create { place, component, lines, quotas } => {

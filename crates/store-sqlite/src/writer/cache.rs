@@ -12,43 +12,44 @@ use std::collections::HashMap;
 use store::{InstanceKey, JournalPosition, Quotas, StoreError, Usage, UsageChange};
 use workflow::TenantId;
 
-/// How many journals are remembered: some 20 MiB.
+/// The number of cached journals: about 20 MiB.
 const JOURNALS: usize = 100_000;
 
-/// How many texts that rows have in common are remembered.
+/// The number of cached texts that rows share.
 const TEXTS: usize = 256;
 
-/// How many tenants' usage is remembered.
+/// The number of tenants with cached usage.
 const TENANTS: usize = 10_000;
 
-/// Beside the database: journals and texts that were looked up, the latest time, and what each tenant's usage changes by in this transaction.
+/// The writer's cache: journals and texts that were looked up, the latest time, and each tenant's change of usage in
+/// this transaction.
 #[derive(Debug)]
 pub(crate) struct WriterCache {
     latest: Timestamp,
     /// The last place among all facts that a deletion has left free.
     floor: i64,
     journals: HashMap<InstanceKey, Journal>,
-    /// Whose journal the write at hand has added to.
+    /// The instance to whose journal the current write has added.
     added: Option<InstanceKey>,
     texts: HashMap<String, i64>,
     /// The place of the next fact, where it is known.
     next: Option<i64>,
-    /// What the database says of itself as long as no other process writes to it.
+    /// SQLite's data version, which changes when another process writes.
     version: i64,
     changes: HashMap<TenantId, UsageChange>,
-    /// What tenants kept before this transaction, those that were asked about.
+    /// The usage of tenants before this transaction, for those that were asked about.
     usages: HashMap<TenantId, Usage>,
     tail: Heads,
 }
 
-/// Where an instance's journal is, and how long it is.
+/// The position and length of an instance's journal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Journal {
     /// The instance's row.
     pub(crate) row: i64,
     /// The number of its entries.
     pub(crate) length: u64,
-    /// The row of the last of them.
+    /// The last row.
     pub(crate) last: Option<i64>,
 }
 
@@ -72,17 +73,17 @@ impl WriterCache {
         self.latest
     }
 
-    /// The place among all facts after which the next one comes, whatever was deleted.
+    /// The last place among all facts, including those of deleted instances.
     pub(crate) fn floor(&self) -> i64 {
         self.floor
     }
 
-    /// Something was deleted. Should that be undone, a place is left out and nothing is lost.
+    /// Raises the floor after a deletion. If the deletion is undone, a place is left out, which does no harm.
     pub(crate) fn raise(&mut self, mark: Mark) {
         self.floor = self.floor.max(mark.seq);
     }
 
-    /// There is no such instance any more. The bytes of its entries that were not counted yet.
+    /// Removes a deleted instance. Returns the bytes of its entries that were not yet counted.
     pub(crate) fn strike(&mut self, key: &InstanceKey) -> i64 {
         self.journals.remove(key);
         self.tail.settle(key)
@@ -99,7 +100,7 @@ impl WriterCache {
         Ok(journal)
     }
 
-    /// The same for a write that expects its end to be there.
+    /// [`Self::journal`] for a write that expects the journal's end at `place`.
     pub(crate) fn journal_at(
         &mut self,
         db: &Connection,
@@ -112,7 +113,7 @@ impl WriterCache {
         }
     }
 
-    /// The write at hand has made an instance.
+    /// Adds an instance that the current write has made.
     pub(crate) fn begun(&mut self, key: &InstanceKey, row: i64) -> Journal {
         let journal = Journal { row, length: 0, last: None };
         self.remember(key, journal);
@@ -120,14 +121,14 @@ impl WriterCache {
         journal
     }
 
-    /// Remembers what the write at hand has made of a journal: its new last row, and the bytes of that.
+    /// Updates a journal after the current write: its new last row, and the bytes of that row.
     pub(crate) fn add(&mut self, key: &InstanceKey, journal: Journal, (last, bytes): (i64, usize)) {
         self.remember(key, Journal { last: Some(last), ..journal });
         self.added = Some(key.clone());
         self.tail.push(key, journal.row, last, i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// An instance's row says now which its last entries are. The bytes of those that were not counted yet.
+    /// Records that an instance's row names its last entry now. Returns the bytes of those that were not yet counted.
     pub(crate) fn settle(&mut self, key: &InstanceKey) -> i64 {
         self.tail.settle(key)
     }
@@ -154,7 +155,7 @@ impl WriterCache {
         Ok(next)
     }
 
-    /// The places of so many facts.
+    /// Reserves places for this many facts.
     pub(crate) fn take(&mut self, db: &Connection, count: i64) -> Result<i64, StoreError> {
         let next = self.next(db)?;
         self.next = Some(next + count);
@@ -175,7 +176,7 @@ impl WriterCache {
         Ok(row)
     }
 
-    /// Begins a transaction: what is remembered does not hold where another process has written since the last one.
+    /// Begins a transaction. Drops the cached state if another process has written since the last one.
     pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
         let version = one(db, "PRAGMA data_version", [], cell_0)?.unwrap_or_default();
         if self.version != version {
@@ -185,7 +186,7 @@ impl WriterCache {
         self.tail.look(db)
     }
 
-    /// Where things stand before a write that may be refused.
+    /// The state before a write that may be refused.
     pub(crate) fn mark(&mut self) -> Option<i64> {
         self.added = None;
         self.tail.mark();
@@ -215,7 +216,7 @@ impl WriterCache {
         Ok(())
     }
 
-    /// Refuses a change because of what the tenant keeps, and what it has been granted in this transaction.
+    /// Refuses a change that exceeds the tenant's quota, including its growth in this transaction.
     pub(crate) fn check(
         &mut self,
         db: &Connection,
@@ -241,7 +242,7 @@ impl WriterCache {
         }
     }
 
-    /// What a tenant kept before this transaction.
+    /// A tenant's usage before this transaction.
     fn usage(&mut self, db: &Connection, tenant: &TenantId) -> Result<Usage, StoreError> {
         if let Some(usage) = self.usages.get(tenant) {
             return Ok(*usage);
@@ -254,7 +255,7 @@ impl WriterCache {
         Ok(usage)
     }
 
-    /// Writes what the transaction has changed beside its rows: one row a tenant, however much was written for it.
+    /// Writes the accumulated changes: one row per tenant, however many writes it had.
     pub(crate) fn finish(&mut self, db: &Connection) -> Result<(), StoreError> {
         if let Some(next) = self.next {
             for (tenant, bytes) in self.tail.shorten(db, next - 1)? {
@@ -270,7 +271,7 @@ impl WriterCache {
         Ok(())
     }
 
-    /// Publishes what has been committed.
+    /// Publishes the committed state.
     pub(crate) fn publish(&mut self, seen: &mut Seen) {
         self.tail.publish(seen, self.next.map(|next| next - 1));
     }

@@ -1,12 +1,13 @@
-//! Deleting an instance that has ended: what it asked for and printed goes, what was signed stays.
+//! Deleting an ended instance: its entries and output are deleted, signed records stay.
 //!
 //! ```text
-//!   goes    entries, requests, output; its component where no other instance has it
-//!           its hold on the artifacts that it acted with
-//!   stays   receipts, redemptions, attestations, revocations, and that it was deleted: when, and by whom
+//!   deleted   entries, requests, output; its component where no other instance has it
+//!             its hold on the artifacts that it acted with
+//!   kept      receipts, redemptions, attestations, revocations, and the deletion itself: when, and by whom
 //! ```
 //!
-//! What was counted for the receipts stays counted. No place among all facts is given out twice, and no time runs backwards: the last deletion remembers both.
+//! The bytes counted for the receipts stay counted. No place among all facts is given out twice, and no time runs
+//! backwards: the last deletion records both.
 
 use crate::journal;
 use crate::sql::{cell_0, one, run};

@@ -1,14 +1,15 @@
-//! The one thread that writes. Whatever is waiting when it begins is committed together, and synchronised to disk once.
+//! The writing thread. All waiting writes are committed together, with one disk synchronisation.
 //!
 //! ```text
 //!   write ─Record─► queue ─► [ begin │ savepoint, write, release │ … │ commit ] ─► every promise is answered
-//!              └─ no write is under way or waits, and the caller blocks: the same on the caller's thread ─┘
+//!              └─ no write runs or waits, and the caller blocks: the same on the caller's thread ─┘
 //! ```
 //!
-//! Each write has a savepoint, but for steps, which are refused before they are written: one that is refused is undone alone. When the
-//! commit itself fails, nothing of the group is stored, and each write gets that error.
+//! Each write except a step has a savepoint, so that a refused write is undone alone; a step is refused before it is
+//! written. When the commit itself fails, nothing of the group is stored, and each write gets that error.
 //!
-//! Where many write at once, a moment's wait before a commit makes for fewer of them, and leaves the processors to those who compute.
+//! Where many callers write at once, a short wait before a commit makes fewer commits, and leaves the processors to the
+//! callers.
 
 pub(crate) mod append;
 pub(crate) mod apply;
@@ -33,17 +34,17 @@ use store::files::count_synchronisation;
 use store::{Commit, InstanceKey, Promise, Stamp, StoreError, Written};
 use workflow::TenantId;
 
-/// Writes in one transaction, at most: a write waits for no more than some milliseconds of other writes.
+/// The most writes in one transaction, so that a write waits only a few milliseconds for others.
 const GROUP: usize = 2_048;
 
 /// Bytes in one transaction, about: a group is closed by the write that reaches it.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// From so many writes in a group on, the next group waits for its like: those who were answered are about to hand over more, and a commit
-/// costs the same for all of them.
+/// After a group of this many writes, the next group waits a moment: the answered callers are about to submit more, and
+/// a commit costs the same for all of them.
 const MANY: usize = 8;
 
-/// How long it waits, about.
+/// The approximate length of that wait.
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// A write, and the promise of its answer.
@@ -52,7 +53,7 @@ struct Job {
     promise: Promise<Option<Stamp>>,
 }
 
-/// The way to the thread that writes. Dropped, it waits until everything that was handed over is on disk.
+/// The handle of the writing thread. Dropping it waits until all submitted writes are on disk.
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Option<Sender<Job>>,
@@ -61,16 +62,16 @@ pub(crate) struct Writer {
     known: Arc<Known>,
 }
 
-/// What readers may know without asking the database.
+/// State that readers may use without querying the database.
 #[derive(Debug)]
 struct Known {
     /// The latest time ever recorded.
     latest: AtomicI64,
     /// The place of the last act of an operator; [`UNKNOWN`] where that has to be asked.
     acts: AtomicU64,
-    /// Writes that are handed over and not begun.
+    /// Writes that are submitted and have not begun.
     queued: AtomicUsize,
-    /// Where journals end.
+    /// The heads of journals.
     tail: Mutex<Seen>,
 }
 
@@ -108,7 +109,7 @@ impl Writer {
         let (promise, commit) = Commit::promised();
         if let Some(queue) = &self.queue {
             self.known.queued.fetch_add(1, Ordering::AcqRel);
-            // When the thread is gone the promise comes back and is dropped, which says so.
+            // When the thread is gone, the promise is returned and dropped, which answers the caller with an error.
             drop(queue.send(Job { record, promise }));
         }
         commit
@@ -130,12 +131,12 @@ impl Writer {
         (latest > i64::MIN).then(|| Timestamp::from_millis(latest))
     }
 
-    /// Whether there is no act after that place, as far as is known.
+    /// Whether there is no act after that place, as far as this process knows.
     pub(crate) fn has_no_act_after(&self, seq: u64) -> bool {
         self.known.acts.load(Ordering::Acquire) <= seq
     }
 
-    /// What is known of the end of an instance's journal, for reads that begin afterwards.
+    /// The known end of an instance's journal, for reads that begin afterwards.
     pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
         self.known.tail().hint(key)
     }
@@ -162,7 +163,7 @@ impl Drop for Writer {
     }
 }
 
-/// What the writing thread needs, behind a lock.
+/// The writing thread's state, behind a lock.
 #[derive(Debug)]
 struct Desk {
     db: Connection,
@@ -236,7 +237,7 @@ impl Desk {
             [record] => {
                 let mark = self.ledger.mark();
                 let written = record.write(&self.db, &mut self.ledger);
-                // One that is refused takes the transaction with it.
+                // A refused write rolls back the transaction.
                 if written.is_err() {
                     self.ledger.take_back(mark);
                     self.roll_back();
@@ -263,12 +264,12 @@ impl Desk {
 
     fn roll_back(&self) {
         if !self.db.is_autocommit() {
-            // Where this fails too there is no transaction to be rid of.
+            // Where this fails too, there is no transaction to roll back.
             let _ = self.db.execute_batch("ROLLBACK");
         }
     }
 
-    /// One write of a group, undone if it is refused. The outer error is that of the transaction.
+    /// One write of a group, undone if it is refused. The outer error is the transaction's.
     fn attempt(&mut self, record: &Record) -> Result<Written, StoreError> {
         if record.is_one_row() {
             let mark = self.ledger.mark();
@@ -302,7 +303,7 @@ impl Desk {
     }
 }
 
-/// What is waiting, up to a bound.
+/// Collects the waiting writes, up to a bound.
 fn gather(
     first: Job,
     jobs: &Receiver<Job>,

@@ -1,6 +1,6 @@
 //! Projections: the rows of other tables that are written with entries.
 //!
-//! A step has nothing of it, and there are so many steps that it is kept apart from what they do have.
+//! A step has none, and steps are frequent, so a write without projections has none of these fields.
 
 use crate::journal::Lines;
 use crate::sql::{conflict, damaged, unique};
@@ -20,9 +20,9 @@ use store::{
 };
 use workflow::{Entry, ReceiptId, RequestId};
 
-/// What an append changes beside the journal.
+/// An append's changes of other tables.
 pub(crate) struct Projections {
-    /// The entries that stand for something in another table, and their places in the batch.
+    /// The entries that have a row in another table, with their places in the batch.
     entries: Vec<(usize, Entry)>,
     request: Option<Particulars>,
     receipt: Option<Kept>,
@@ -43,7 +43,7 @@ struct Kept {
 }
 
 impl Projections {
-    /// None where there is nothing beside the journal.
+    /// `None` where only the journal changes.
     pub(crate) fn of(batch: &Batch) -> Result<Option<Self>, StoreError> {
         let Batch {
             entries,
@@ -133,7 +133,7 @@ impl Projections {
         Ok(stamp)
     }
 
-    /// To the small tables what the entries stand for.
+    /// Updates the small tables for the entries.
     fn settle(
         &self,
         db: &Connection,
@@ -150,7 +150,7 @@ impl Projections {
         Ok(())
     }
 
-    /// The records that the entries speak of.
+    /// Writes the records that the entries refer to.
     fn keep_records(
         &self,
         db: &Connection,
@@ -188,7 +188,7 @@ impl Kept {
     }
 }
 
-/// Refuses what was decided when things stood differently.
+/// Refuses a write whose precondition no longer holds.
 fn check_seen(db: &Connection, seen: &Precondition) -> Result<(), StoreError> {
     approvals::check_acts(db, seen.acts)?;
     match query::fate(db, &seen.receipt)? == seen.fate {
@@ -197,7 +197,7 @@ fn check_seen(db: &Connection, seen: &Precondition) -> Result<(), StoreError> {
     }
 }
 
-/// Entries that change no table but their own: those of steps, as there are so many of them.
+/// Whether an entry changes only the table of entries, as all entries of steps do.
 fn stands_for_nothing_else(entry: &Entry) -> bool {
     matches!(
         entry,
@@ -210,7 +210,7 @@ fn stands_for_nothing_else(entry: &Entry) -> bool {
     )
 }
 
-/// What has to be found by another name than its place.
+/// Writes the records that are found by another name than their place.
 fn stand_for(
     db: &Connection,
     entry: &Entry,
