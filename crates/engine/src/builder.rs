@@ -46,7 +46,7 @@ pub struct Builder {
     wrap: Wrap,
 }
 
-/// What becomes of a data folder that is not there.
+/// The treatment of a missing data folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AbsentFolder {
     Make,
@@ -86,29 +86,28 @@ impl Builder {
         }
     }
 
-    /// Where the durable state is. Default: in the data folder.
+    /// The location of the durable state. Default: in the data folder.
     #[must_use]
     pub fn store(mut self, location: StoreLocation) -> Self {
         self.location = location;
         self
     }
 
-    /// Refuses a folder that has no data. Default: a folder is made where there is none.
+    /// Refuses a folder that has no data. Default: a missing folder is made.
     #[must_use]
     pub fn existing(mut self) -> Self {
         self.absent = AbsentFolder::Refuse;
         self
     }
 
-    /// Which receipts count. Default: those that people and a policy sign, where there are people or a policy; demo receipts where there
-    /// is neither.
+    /// The scope of receipts that count. Default: production where there are people or a policy, otherwise demo.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self
     }
 
-    /// What says whether an action is allowed, asked about, or forbidden. Default: every action asks one person.
+    /// The policy that allows, asks about or denies actions. Default: every action asks one person.
     #[must_use]
     pub fn policy(mut self, policy: Box<dyn Policy>) -> Self {
         self.policy = Some(policy);
@@ -123,58 +122,60 @@ impl Builder {
         self
     }
 
-    /// The account, by its number, under which that process runs. Another account's process on the socket is refused. Default: the account of
-    /// this process.
+    /// The account, by its number, under which that process runs. Another account's process on the socket is refused.
+    /// Default: the account of this process.
     #[must_use]
     pub fn authority_account(mut self, account: u32) -> Self {
         self.authority_account = account;
         self
     }
 
-    /// Called with every change at that authority, in words of one line: its keys, and what operators say there about who may decide.
+    /// Called with every change at that authority, as a line of text: its keys, and its operators' acts about who may
+    /// decide.
     #[must_use]
     pub fn authority_changes(mut self, changes: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.changes = Box::new(changes);
         self
     }
 
-    /// Where actions take effect, as requests and receipts state it. Default: development.
+    /// The environment in which actions take effect, for requests and receipts. Default: development.
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Every tenant's limits, as a settings file or a command line states them. Whatever they leave open is as
-    /// [`limits`](Self::limits), [`sandbox`](Self::sandbox) and [`quotas`](Self::quotas) say after this.
+    /// Every tenant's limits, from a settings file or a command line. Limits that they do not set are those of
+    /// [`limits`](Self::limits), [`sandbox`](Self::sandbox) and [`quotas`](Self::quotas).
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// What a workflow may ask for.
+    /// The bounds on a workflow's calls and records.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.base().workflow = limits;
         self
     }
 
-    /// What a drive may use.
+    /// The bounds on a drive.
     #[must_use]
     pub fn sandbox(mut self, limits: SandboxLimits) -> Self {
         self.settings.base().sandbox = limits;
         self
     }
 
-    /// What a tenant may keep.
+    /// The bounds on what a tenant keeps.
     #[must_use]
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.settings.base().quotas = quotas;
         self
     }
 
-    /// Where components are compiled. Default: in this process, whose time and memory are then at a hostile component's disposal.
+    /// The process that compiles components. Default: this process, which a hostile component can then exhaust in time
+    /// and memory.
     #[must_use]
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.compiler = compiler;
@@ -188,8 +189,8 @@ impl Builder {
         self
     }
 
-    /// Called with every fact, after it is on disk and before anything else happens. One that is being written while its instance is
-    /// unwound from outside is on disk without a call: the record is [`Host::audit`].
+    /// Called with every fact, after it is on disk and before any further step. A fact that is being written while its
+    /// instance is unwound from outside is on disk without a call: the complete record is [`Host::audit`].
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -203,8 +204,8 @@ impl Builder {
         self
     }
 
-    /// Called with what keeps the files that say what resources serve from being written, and artifacts that nothing names from being removed,
-    /// in words of one line. Both are tried again until they succeed.
+    /// Called when the files of live deployments cannot be written, or unneeded artifacts cannot be removed, with a
+    /// line of text. Both are retried until they succeed.
     #[must_use]
     pub fn publishing_problems(mut self, problems: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.publishing = Arc::new(problems);
@@ -218,14 +219,14 @@ impl Builder {
         self
     }
 
-    /// Puts something between the host and its store: a test double that fails when told to.
+    /// Wraps the host's store, for example in a test double that fails on demand.
     #[must_use]
     pub fn wrap_store(mut self, wrap: impl FnOnce(Box<dyn Store>) -> Box<dyn Store> + 'static) -> Self {
         self.wrap = Box::new(wrap);
         self
     }
 
-    /// Opens the data folder, and makes a new one where there is none. In a folder that has data, nothing that is missing is made anew.
+    /// Opens the data folder, or makes a new one. In a folder that has data, no missing part is made again.
     ///
     /// # Errors
     /// When the folder, the journal or the keys cannot be used, or one of them is missing and the others are there.
@@ -286,7 +287,7 @@ impl Builder {
         state.authority.adopt_policy(&state.journals)?;
         Ok(Host(Arc::new(state)))
     }
-    /// What signs, and the keys that verify it.
+    /// The signer, and the keys that verify its signatures.
     fn issuer(&self, folder: &DataFolder, store: &dyn Store) -> Result<(Box<dyn Issuer>, KeySet), Error> {
         if let Some(socket) = &self.authority {
             let remote = RemoteIssuer::at(socket, self.authority_account);
@@ -299,7 +300,7 @@ impl Builder {
         Ok((Box::new(LocalIssuer::with(keyring)), keys))
     }
 
-    /// The claims that this host begins with: all for ever in a folder, none where it shares the state with other hosts.
+    /// The initial claims of this host: all, forever, for a folder; none where it shares the state with other hosts.
     fn claims(&self, folder: &DataFolder, store: &dyn Store, keys: &KeySet) -> Result<ClaimTable, Error> {
         let claims = ClaimTable::new();
         if self.location == StoreLocation::Folder {

@@ -1,7 +1,9 @@
-//! The connections of a socket server: how many are served at once, and how long a caller may take to send its request.
+//! The connections of a socket server: the most that are served at once, and the time in which a caller must send its
+//! request.
 //!
-//! A caller has one deadline for its whole request, however it spreads the bytes. When all places are taken, the server closes the
-//! connection of the caller that has been sending or reading for the longest: slow callers do not keep other callers out.
+//! A caller has one deadline for its whole request, at any rate of sending. When all places are taken, the server
+//! closes the connection of the caller that has been sending or reading for the longest: slow callers do not keep other
+//! callers out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

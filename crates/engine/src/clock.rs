@@ -1,15 +1,15 @@
-//! Where the time comes from.
+//! The source of time.
 
 use receipt::Timestamp;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A clock on the wall. The host never lets recorded time run backwards, whatever this says.
+/// A wall clock. The host never lets recorded time run backwards, even if this clock does.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// Comes back when it is that late, or earlier: whoever waits looks at the clock again. Somebody may move it meanwhile, so that this
+    /// Returns at that time, or earlier: the caller must read the clock again. The clock may be set meanwhile, so this
     /// never waits for very long.
     fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let left = then.as_millis().saturating_sub(self.now().as_millis());
@@ -18,7 +18,7 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// The longest time between two looks at the clock.
+/// The longest time between two readings of the clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The system's clock.

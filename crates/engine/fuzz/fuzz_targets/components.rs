@@ -1,4 +1,4 @@
-//! See `fuzzing::components`. An input is a module where it is one, and otherwise what a module is generated from.
+//! See `fuzzing::components`. An input that is a module is used as it is; from any other input a module is generated.
 #![no_main]
 
 #[path = "../../../../tests/fuzzing/mod.rs"]
@@ -25,7 +25,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What the host's runtime allows, and no more of anything than its bounds here.
+/// The features that the host's runtime allows, bounded as here.
 fn config(disallow_traps: bool) -> Config {
     Config {
         module_shape: Some(SHAPE.clone()),

@@ -33,7 +33,7 @@ impl fmt::Display for Account {
     }
 }
 
-/// The first account of that number whose name can stand in a record.
+/// The first account of that number whose name is valid in a record.
 fn named(listed: &str, uid: u32) -> Option<&str> {
     let plain = |name: &str| {
         (1..=64).contains(&name.len())

@@ -9,7 +9,7 @@ pub use principal::{DeciderSession, Principal, TokenGrant, TokenScope, UnknownSc
 use receipt::PersonId;
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// What an operation or a query needs: a row of the table.
+/// The right that an operation or a query needs: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
     /// Create an instance.
@@ -18,13 +18,13 @@ pub enum Right {
     SendEvent,
     /// Pause, resume, restart, terminate or delete an instance.
     Control,
-    /// Record what was found out about an action.
+    /// Record a finding about an action.
     Resolve,
     /// Decide as the demo decider.
     DecideAsDemo,
-    /// Draw up what a person would sign.
+    /// Draw up the statement that a person would sign.
     DrawUp,
-    /// Carry what a person has signed.
+    /// Submit a person's signed statement.
     Carry,
     /// Take a request back.
     Withdraw,
@@ -34,7 +34,7 @@ pub enum Right {
     Say,
     /// See instances, their journals, output and deployments.
     SeeInstances,
-    /// See requests, and how decisions about them stand.
+    /// See requests, and the state of decisions about them.
     SeeRequests,
     /// See receipts, with what opens them.
     SeeReceipts,
@@ -44,13 +44,13 @@ pub enum Right {
     SeeDeciders,
     /// See the keys that verify receipts.
     SeeKeys,
-    /// See limits, and what of them is used.
+    /// See limits and their usage.
     SeeLimits,
-    /// See what every tenant does, and what operators have said.
+    /// See all tenants' activity, and the operators' acts.
     SeeHost,
 }
 
-/// Who has a right, beside operators, who have every right.
+/// The principals that have a right, in addition to operators, who have every right.
 struct Row {
     /// A token that has this scope, in its own tenant.
     token: Option<TokenScope>,
@@ -60,7 +60,7 @@ struct Row {
     anonymous: bool,
 }
 
-/// What deciders in a session may do.
+/// The rights of deciders in a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deciders {
     No,
@@ -72,12 +72,12 @@ enum Deciders {
     Anywhere,
 }
 
-/// How far a right reaches.
+/// The reach of a right.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// It is good for every tenant.
     ToNone,
-    /// It is good for what is one of the principal's tenants'.
+    /// It covers objects of the principal's tenants.
     ToTenants,
 }
 
@@ -133,7 +133,7 @@ impl Right {
         }
     }
 
-    /// Whether a principal has the right at all. What comes back says whether it is bound to the principal's tenants.
+    /// Whether a principal has the right. The result says whether it is bound to the principal's tenants.
     pub(crate) fn is_open_to(self, principal: &Principal, about: About<'_>) -> Result<Bound, AccessError> {
         let row = self.row();
         match principal {
@@ -156,7 +156,7 @@ impl Right {
         }
     }
 
-    /// What the right lets a principal do, in words that follow "may".
+    /// The right in words that follow "may".
     fn words(self) -> &'static str {
         match self {
             Self::Submit => "create instances",
@@ -180,24 +180,24 @@ impl Right {
     }
 }
 
-/// What an operation or a query is about.
+/// The object of an operation or a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About<'a> {
     /// The host, and no tenant in particular.
     Host,
-    /// That tenant's.
+    /// An object of that tenant.
     Tenant(&'a TenantId),
     /// That request, whose tenant the store knows.
     Request(&'a RequestId),
     /// That receipt or revocation, whose tenant the store knows.
     Receipt(&'a ReceiptId),
-    /// That request, and what this person would sign about it.
+    /// That request, and the statement that this person would sign about it.
     Statement(&'a RequestId, &'a PersonId),
-    /// Whatever of it is of the principal's tenants.
+    /// The objects of the principal's own tenants.
     Own,
 }
 
-/// Why a principal may not do what it asks for.
+/// Why a principal may not do this.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
     /// The caller is unknown.
@@ -208,7 +208,7 @@ pub enum AccessError {
     MissingScope {
         /// The expected one.
         right: Right,
-        /// What the token would need.
+        /// The scope that the token would need.
         scope: TokenScope,
     },
     /// An operator's, on the machine itself.
@@ -220,7 +220,7 @@ pub enum AccessError {
     /// There is no such thing, or it is another tenant's: the caller does not learn which.
     #[error("there is no such instance, request or receipt in a tenant of yours")]
     NotFound,
-    /// A decider of several tenants asks for one tenant's list and names none.
+    /// A decider of several tenants asks for one tenant's list without naming the tenant.
     #[error("name the tenant whose instances are meant: one that you decide for")]
     TenantNeeded,
 }

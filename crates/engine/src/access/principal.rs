@@ -21,14 +21,14 @@ pub enum Principal {
     Anonymous,
 }
 
-/// What a token grants.
+/// The rights of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenGrant {
     /// The token's public id, as records name it.
     pub id: String,
     /// The only tenant that it is good for.
     pub tenant: TenantId,
-    /// What it is good for there.
+    /// The token's scopes in that tenant.
     pub scopes: BTreeSet<TokenScope>,
 }
 
@@ -37,11 +37,11 @@ pub struct TokenGrant {
 pub struct DeciderSession {
     /// The decider.
     pub person: PersonId,
-    /// The tenants that they decide for; every tenant where there are none.
+    /// The tenants that they decide for; empty means every tenant.
     pub tenants: BTreeSet<TenantId>,
 }
 
-/// One thing that a token is good for.
+/// One right of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TokenScope {
     /// See instances: their state, journal, output, code and deployments.
@@ -53,7 +53,7 @@ pub enum TokenScope {
     /// Send events to instances.
     #[serde(rename = "events:send")]
     EventsSend,
-    /// See requests, and how decisions about them stand.
+    /// See requests, and the state of decisions about them.
     #[serde(rename = "approvals:read")]
     ApprovalsRead,
     /// Withdraw requests, and carry what deciders have signed.
@@ -62,13 +62,13 @@ pub enum TokenScope {
     /// See receipts, with what opens them.
     #[serde(rename = "receipts:read")]
     ReceiptsRead,
-    /// Revoke receipts, and record what was found out about interrupted actions.
+    /// Revoke receipts, and record findings about interrupted actions.
     #[serde(rename = "operate")]
     Operate,
 }
 
 impl TokenScope {
-    /// All scopes, in the order of the documentation.
+    /// Every scope, in the order of the documentation.
     pub const ALL: [Self; 7] = [
         Self::InstancesRead,
         Self::InstancesWrite,

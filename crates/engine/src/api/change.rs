@@ -1,4 +1,4 @@
-//! The change that a request asks for, in bytes: its artifact, and the one that its resource serves.
+//! The change that a request would make, in bytes: its artifact, and the one that its resource serves now.
 
 use crate::access::{About, Principal, Right};
 use crate::api::guard::check;
@@ -9,10 +9,11 @@ use std::io::Read as _;
 use std::sync::Arc;
 use workflow::RequestId;
 
-/// The longest artifact that is read to be looked at.
+/// The longest artifact that is read for display, in bytes.
 const LONGEST: u64 = 128 << 10;
 
-/// Two artifacts. Either may be missing: too long, or not at hand any more. Then its digest is what there is to compare.
+/// Two artifacts. Either may be missing, because it is too long or no longer stored. Then only its digest can be
+/// compared.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// The bytes that are asked about.
@@ -25,7 +26,7 @@ impl Host {
     /// The bytes of a request's artifact, and of the deployed artifact with that digest.
     ///
     /// # Errors
-    /// When the principal may not see the request, or there is none.
+    /// When the principal may not see the request, or it does not exist.
     pub fn change_of(
         &self,
         principal: &Principal,
@@ -41,7 +42,7 @@ impl Host {
         })
     }
 
-    /// The bytes of a deployed artifact, where they are what their name says.
+    /// The bytes of a deployed artifact, if they match their digest.
     fn deployed(&self, digest: &Digest) -> Option<Vec<u8>> {
         let path = self.0.journals.folder.deployments().join("artifacts").join(digest.to_string());
         let mut bytes = Vec::new();

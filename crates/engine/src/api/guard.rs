@@ -4,11 +4,11 @@ use crate::Error;
 use crate::access::{About, AccessError, Bound, Principal, Right};
 use store::Store;
 
-/// Whether a principal has a right to what it asks for.
+/// Checks that a principal has the right to an operation or a query.
 ///
 /// # Errors
-/// [`Error::Access`] when it has not. A caller without the right hears so before anything is looked up, and one with the right does not
-/// learn whether another tenant has what it names.
+/// [`Error::Access`] when it has not. A caller without the right is refused before any look-up, and a caller with the
+/// right does not learn whether another tenant has an object of that name.
 pub(super) fn check(
     store: &dyn Store,
     principal: &Principal,

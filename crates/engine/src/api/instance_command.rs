@@ -20,32 +20,32 @@ pub enum InstanceCommand {
         /// The event's payload, as JSON text.
         payload: String,
     },
-    /// Have it stand still.
+    /// Pause the instance.
     Pause,
-    /// Let it go on that stands still.
+    /// Resume a paused or diverged instance.
     Resume,
     /// End it.
     Terminate {
-        /// Why.
+        /// The reason.
         reason: Option<String>,
     },
     /// Have its workflow go back.
     Restart {
-        /// How far.
+        /// The place to restart from.
         back: Back,
-        /// Other code for it; empty where it keeps its own. Between processes it travels beside the operation.
+        /// Other code for it; empty to keep its own. Between processes it is sent after the operation.
         #[serde(skip, default = "nothing")]
         component: Arc<[u8]>,
     },
-    /// Record what was found out about an action whose outcome was unknown.
+    /// Record a finding about an action whose outcome was unknown.
     Resolve {
         /// The receipt that the action spent.
         receipt: ReceiptId,
         /// The finding.
         finding: Finding,
-        /// Who found it out, where that is somebody else than who records it. Their word for it is not here.
+        /// The person who found it out, if it is not the one who records it. Not verified.
         found_by: Option<String>,
-        /// How it is known.
+        /// How that person knows it.
         reason: String,
     },
     /// Delete it.

@@ -1,6 +1,6 @@
-//! Operations and queries, the interface of a host, one value each: an [`Operation`] changes something, a [`Query`] is answered with a [`View`].
-//! The command line, the control socket and any other way in translate to these, and say which [`Principal`] asks. One table
-//! ([`Right`]) says who may do what.
+//! Operations and queries, the interface of a host, one value each: an [`Operation`] changes the state, a [`Query`] is
+//! answered with a [`View`]. The command line, the control socket and HTTP translate to these, and name the
+//! [`Principal`] that asks. One table ([`Right`]) holds the access rules.
 
 mod answer;
 mod change;
@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState, StoredReceipt};
 use workflow::{InvalidId, ReceiptId, RequestId};
 
-/// Something that a host is to do.
+/// A change that a host performs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Operation {
@@ -45,7 +45,7 @@ pub enum Operation {
     Handle {
         /// The instance.
         key: InstanceKey,
-        /// What.
+        /// The command.
         handling: InstanceCommand,
     },
     /// Decide a request as a demonstration, where no decider is registered.
@@ -55,9 +55,9 @@ pub enum Operation {
         /// The decision.
         #[serde(with = "spelling")]
         decision: Decision,
-        /// Whether a person looks at it.
+        /// Whether a person looks at the request.
         attended: Attended,
-        /// Why, in their words.
+        /// The decider's reason.
         reason: Option<String>,
     },
     /// Draw up the statement that a decider would sign about a request.
@@ -66,15 +66,15 @@ pub enum Operation {
         request: RequestId,
         /// The decider who would sign.
         by: PersonId,
-        /// In which role; in the one that the policy asks for where none is named.
+        /// The role; where none is named, the one that the policy asks for.
         role: Option<Role>,
         /// The decision that they would sign.
         #[serde(with = "spelling")]
         decision: Decision,
-        /// Why, in their words.
+        /// The decider's reason.
         reason: Option<String>,
     },
-    /// Take in a signed decision about a request.
+    /// Submit a signed decision about a request.
     Sign {
         /// The request.
         request: RequestId,
@@ -87,13 +87,13 @@ pub enum Operation {
         request: RequestId,
         /// The decider who would sign.
         by: PersonId,
-        /// Whether they agree.
+        /// Whether the reviewer agrees.
         #[serde(with = "spelling")]
         decision: Decision,
         /// Their finding.
         reason: String,
     },
-    /// Take in a signed review.
+    /// Submit a signed review.
     Review {
         /// The request.
         request: RequestId,
@@ -104,14 +104,14 @@ pub enum Operation {
     Withdraw {
         /// The request.
         request: RequestId,
-        /// Why.
+        /// The reason.
         reason: Option<String>,
     },
     /// Take a receipt back before it is spent.
     Revoke {
         /// The receipt.
         receipt: ReceiptId,
-        /// Why.
+        /// The reason.
         reason: Option<String>,
     },
     /// Make new keys the ones that sign.
@@ -121,9 +121,9 @@ pub enum Operation {
         /// The key's id.
         key_id: String,
     },
-    /// Record what an operator says about who may decide.
+    /// Record an operator's act about who may decide.
     Say {
-        /// What.
+        /// The act.
         act: Act,
     },
 }
@@ -134,15 +134,15 @@ pub enum Operation {
 pub enum Attended {
     /// The decision was made before there was a request.
     Automatic,
-    /// A person is asked. The account that operates the host stands in the receipt, which says that it proves nothing.
+    /// A person is asked. The receipt names the account that operates the host, and states that it proves nothing.
     InPerson,
 }
 
 impl Attended {
-    /// Who decides for show.
+    /// The decider of a demo decision.
     ///
     /// # Errors
-    /// When `by` is no name of a decider. Every account's is.
+    /// When `by` is not a valid name of a decider. Every account's name is.
     pub fn decider(self, by: &str) -> Result<DemoDecider, InvalidId> {
         let name = match self {
             Self::Automatic => "automatic",
@@ -163,9 +163,9 @@ pub enum OperationOutcome {
         /// Whether it is new.
         created: Created,
     },
-    /// An instance stands so now.
+    /// The state of an instance after the command.
     Stands {
-        /// How.
+        /// The state.
         standing: InstanceState,
     },
     /// This would be signed.
@@ -173,13 +173,13 @@ pub enum OperationOutcome {
         /// The statement in its canonical form.
         statement: String,
     },
-    /// A signature is kept, and there are not enough of them yet.
+    /// The signature is stored; more are needed.
     Kept {
         /// The people whose approvals count.
         approved: Vec<PersonId>,
         /// The people whose denials count.
         denied: Vec<PersonId>,
-        /// What the policy says to the action with their approval, in words.
+        /// The policy's ruling with their approval, in words.
         ruling: String,
     },
     /// A request is decided.
@@ -203,12 +203,12 @@ pub enum OperationOutcome {
         /// Their ids.
         keys: Vec<String>,
     },
-    /// It is done, and there is nothing more to say.
+    /// It is done; there is no further result.
     Done,
 }
 
 impl Operation {
-    /// The right that it takes, and what it is about.
+    /// The right that it needs, and its object.
     fn needs(&self) -> (Right, About<'_>) {
         match self {
             Self::Submit(submit) => (Right::Submit, About::Tenant(&submit.tenant)),
@@ -249,10 +249,10 @@ impl Operation {
 }
 
 impl Host {
-    /// Does what an operation says, for the account that this process runs under.
+    /// Performs an operation for the account that this process runs under.
     ///
     /// # Errors
-    /// Whatever keeps it from being done. Nothing has been done then.
+    /// When it cannot be performed. It has had no effect then.
     pub fn operate(&self, operation: Operation) -> Result<OperationOutcome, Error> {
         self.operate_as(&Principal::own(), operation)
     }
@@ -266,10 +266,10 @@ impl Host {
         Ok(Principal::Token(trust.admit(token, at)?))
     }
 
-    /// Does what an operation says for a principal, whose name is in what is recorded.
+    /// Performs an operation for a principal, and records the principal's name.
     ///
     /// # Errors
-    /// When the principal may not, or whatever keeps it from being done. Nothing has been done then.
+    /// When the principal may not, or it cannot be performed. It has had no effect then.
     pub fn operate_as(&self, principal: &Principal, operation: Operation) -> Result<OperationOutcome, Error> {
         let (right, about) = operation.needs();
         guard::check(&*self.0.journals.store, principal, right, about)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState};
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// Something to look up. Changes nothing.
+/// A look-up. Changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "query", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Query {
@@ -17,19 +17,19 @@ pub enum Query {
         tenant: Option<TenantId>,
         /// In this state only.
         status: Option<InstanceState>,
-        /// Those that follow this one in the list: older ones.
+        /// Only those that follow this one in the list: older ones.
         after: Option<InstanceKey>,
         /// In their state since then or later.
         since: Option<Timestamp>,
-        /// At most so many.
+        /// The most to return.
         limit: u32,
     },
-    /// One instance with everything it has asked for. Answered with `View::Instance`.
+    /// One instance with all its calls. Answered with `View::Instance`.
     Instance {
         /// The instance.
         key: InstanceKey,
     },
-    /// What an instance's guest has printed. Answered with `View::Output`.
+    /// The output of an instance's guest. Answered with `View::Output`.
     Output {
         /// The instance.
         key: InstanceKey,
@@ -45,7 +45,7 @@ pub enum Query {
         key: InstanceKey,
         /// The index in the instance's journal, from 0.
         from: u64,
-        /// At most so many.
+        /// The most to return.
         limit: u32,
     },
     /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with `View::Requests`.
@@ -57,23 +57,23 @@ pub enum Query {
     RequestLog {
         /// Only those of this tenant.
         tenant: Option<TenantId>,
-        /// That ended so; all, those that wait among them, where it is not named.
+        /// Only those with this outcome; `None` for all, including those that wait.
         outcome: Option<RequestOutcome>,
-        /// Those that follow this one in the list: older ones.
+        /// Only those that follow this one in the list: older ones.
         after: Option<RequestId>,
         /// Made then or later.
         since: Option<Timestamp>,
-        /// At most so many.
+        /// The most to return.
         limit: u32,
     },
-    /// One request: what would be signed, and how decisions about it stand. Answered with `View::Request`.
+    /// One request: the content to be signed, and the state of decisions about it. Answered with `View::Request`.
     Request {
         /// The request.
         request: RequestId,
     },
-    /// How requests have been decided: how many, how fast, by whom. Answered with `View::RequestStatistics`.
+    /// Statistics of decided requests: number, speed, deciders. Answered with `View::RequestStatistics`.
     RequestStatistics,
-    /// What the policy answers to a request, and why. Answered with `View::Explanation`.
+    /// The policy's answer to a request, and why. Answered with `View::Explanation`.
     Explain {
         /// The request.
         request: RequestId,
@@ -92,24 +92,24 @@ pub enum Query {
     Export {
         /// The receipt.
         receipt: ReceiptId,
-        /// With what, beside what is signed.
+        /// The unsigned parts to include.
         extent: Extent,
     },
-    /// What was deployed, in the order in which it was. Answered with `View::Deployments`.
+    /// Deployments, in their order. Answered with `View::Deployments`.
     Deployments {
         /// Only those of this tenant.
         tenant: Option<TenantId>,
     },
-    /// Who may decide, and with which keys. Answered with `View::Deciders`.
+    /// The deciders and their keys. Answered with `View::Deciders`.
     Deciders,
     /// The keys that verify receipts, in the published form. Answered with `View::Keys`.
     Keys,
     /// Every limit, its value, and where that comes from. Answered with `View::Limits`.
     Limits {
-        /// The tenant; a tenant that the settings do not name, where there is none.
+        /// The tenant; `None` for a tenant that the settings do not name.
         tenant: Option<TenantId>,
     },
-    /// What a tenant keeps. Answered with `View::Usage`.
+    /// A tenant's usage. Answered with `View::Usage`.
     Usage {
         /// The tenant.
         tenant: TenantId,
@@ -124,22 +124,22 @@ pub enum AuditScope {
     Host,
     /// A tenant's.
     Tenant(TenantId),
-    /// One instance's.
+    /// The records of one instance.
     Instance(InstanceKey),
 }
 
-/// What an exported receipt has beside what is signed.
+/// The unsigned parts of an exported receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Extent {
-    /// What opens its commitment: the request, its salt, summary and binding. For the owner.
+    /// The opening of its commitment: the request, its salt, summary and binding. For the owner.
     Owner,
-    /// Nothing.
+    /// None.
     Public,
 }
 
 impl Query {
-    /// The right that it takes, and what it is about.
+    /// The right that it needs, and its object.
     pub(super) fn needs(&self) -> (Right, About<'_>) {
         match self {
             Self::Instances { tenant, .. } | Self::Deployments { tenant } => {

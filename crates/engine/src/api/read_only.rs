@@ -1,4 +1,5 @@
-//! A data folder opened to read, while another process may own it: the requests that wait, and how decisions about them stand.
+//! A data folder opened for reading, while another process may own it: the waiting requests, and the state of decisions
+//! about them.
 
 use crate::api::view::Reader;
 use crate::issuer::{Keyring, KeyringError, Request};
@@ -24,18 +25,18 @@ pub struct ReadOnlyHost {
 }
 
 impl ReadOnlyHost {
-    /// Opens a folder under the policy that governs it; none where there is no policy file.
+    /// Opens a folder under its policy; `None` where there is no policy file.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When the folder does not exist, or cannot be read.
     pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
         Self::open_at(data, &StoreLocation::Folder, policy)
     }
 
-    /// The same over the state that is there.
+    /// Opens the state at `location`.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When it does not exist, or cannot be read.
     pub fn open_at(
         data: &Path,
         location: &StoreLocation,
@@ -44,7 +45,7 @@ impl ReadOnlyHost {
         let folder = location.read_folder(data)?;
         let store = location.open(&folder)?;
         let keys = match Keyring::public(&folder.keys()) {
-            // Where there are no keys there are no receipts that could make anything known.
+            // Without keys there are no receipts that could make anything known.
             Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
                 KeySet::new("none")
             }
@@ -70,7 +71,7 @@ impl ReadOnlyHost {
         self
     }
 
-    /// Who may decide, as operators have said it until this was opened.
+    /// The deciders, according to the operators' acts when this was opened.
     #[must_use]
     pub fn trust(&self) -> &Trust {
         &self.trust
@@ -88,7 +89,7 @@ impl ReadOnlyHost {
         &*self.store
     }
 
-    /// What the decisions here count for: a demonstration, as long as no policy and no person decides.
+    /// The scope of decisions here: demo, as long as there is neither a policy nor a decider.
     #[must_use]
     pub fn scope(&self) -> Scope {
         if self.governed || self.trust.is_earnest() { Scope::Production } else { Scope::Demo }
@@ -103,7 +104,7 @@ impl ReadOnlyHost {
     /// A request, as an approver sees it.
     ///
     /// # Errors
-    /// When there is none of that id.
+    /// When there is no request of that id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
         self.asked(id).map(|(_, request)| request)
     }
@@ -116,10 +117,10 @@ impl ReadOnlyHost {
         requests::waiting(&*self.store, self.judge()?)
     }
 
-    /// How a request stands.
+    /// The state of a waiting request.
     ///
     /// # Errors
-    /// When there is none of that id.
+    /// When there is no request of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.asked(id)?;
         requests::standing(&*self.store, self.judge()?, key, request)

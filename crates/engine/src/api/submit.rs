@@ -12,7 +12,7 @@ use workflow::{ActorId, Entry, InstanceId, TenantId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
-    /// Its name; a new one where there is none.
+    /// Its name; `None` for a new one.
     pub id: Option<InstanceId>,
     /// The tenant that owns it.
     pub tenant: TenantId,
@@ -26,7 +26,7 @@ pub struct Submit {
     pub name: String,
     /// The parameters, as JSON text.
     pub params: String,
-    /// The component. Between processes it travels beside the operation.
+    /// The component. Between processes it is sent after the operation.
     #[serde(skip, default = "nothing")]
     pub component: Arc<[u8]>,
 }
@@ -35,7 +35,7 @@ pub(super) fn nothing() -> Arc<[u8]> {
     Arc::from([])
 }
 
-/// Whether an instance was there before.
+/// Whether the instance is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Created {
@@ -68,11 +68,11 @@ impl Host {
         Ok(OperationOutcome::Submitted { key, created })
     }
 
-    /// Whether the instance of that name was given the same to do.
+    /// Checks that the existing instance of that name was started with the same input.
     fn check_same(&self, key: &InstanceKey, component: Digest, start: &Start) -> Result<(), Error> {
         let facts = self.0.journals.store.facts(Some(key)).wait()?;
         let (origin, _) = self.0.journals.fold(key, &facts)?;
-        // What it was submitted with, whatever it was given since.
+        // The input of its submission, whatever code it was given since.
         let first = facts.first().map(|fact| &fact.entry);
         let submitted =
             matches!(first, Some(Entry::Loaded { component: submitted, .. }) if *submitted == component);
@@ -91,8 +91,8 @@ impl Host {
     }
 }
 
-/// Whether two texts are the same JSON value: blanks, the order of members and how a number is written make no difference. Texts that no
-/// number of JavaScript holds exactly are the same only letter by letter.
+/// Whether two texts are the same JSON value: white space, the order of members and the spelling of numbers make no
+/// difference. Texts with numbers that JavaScript cannot represent exactly are compared as text.
 fn is_same_json(one: &str, other: &str) -> bool {
     let canonical = |text| Json::parse_exact(text).map(|value| value.canonical()).ok();
     one == other || canonical(one).is_some_and(|one| Some(one) == canonical(other))

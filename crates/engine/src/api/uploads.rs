@@ -1,7 +1,7 @@
-//! Workflows that a tenant has uploaded, and has or will have instances of: by content, in a folder of the tenant's own.
+//! Workflows that a tenant has uploaded: by content, in a folder of the tenant's own.
 //!
-//! What stands there counts to the tenant's `stored-bytes`. An instance keeps its component in the journal: a backup of that is whole without
-//! the uploads.
+//! Uploads count against the tenant's `stored-bytes`. An instance stores its component in the journal, so a backup of
+//! the journal is complete without the uploads.
 
 use crate::access::{About, Principal, Right};
 use crate::api::guard::check;
@@ -17,14 +17,14 @@ use workflow::TenantId;
 /// The folder's name in the data folder.
 const FOLDER: &str = "uploads";
 
-/// Uploads of a tenant. More are of a program that uploads instead of naming what it has.
+/// The most uploads of a tenant. A program with more uploads each time instead of referring to its upload.
 const MOST: u64 = 1_000;
 
 impl Host {
-    /// Keeps a workflow for a tenant, and says what it is. The same again is the same.
+    /// Stores a workflow for a tenant, and returns its description. Uploading the same bytes again has the same result.
     ///
     /// # Errors
-    /// When the principal may not, it is no workflow, or there is no room for it.
+    /// When the principal may not, it is not a workflow, or there is no room for it.
     pub fn upload_as(
         &self,
         principal: &Principal,
@@ -56,7 +56,7 @@ impl Host {
     /// A workflow that a tenant has uploaded.
     ///
     /// # Errors
-    /// When the principal may not create instances of it, or there is none.
+    /// When the principal may not create instances of it, or it does not exist.
     pub fn uploaded_as(
         &self,
         principal: &Principal,
@@ -84,10 +84,10 @@ impl Host {
         self.uploads(tenant)
     }
 
-    /// Forgets an upload. Instances that were created with it go on.
+    /// Deletes an upload. Instances that were created with it continue.
     ///
     /// # Errors
-    /// When the principal may not, or there is none.
+    /// When the principal may not, or it does not exist.
     pub fn forget_upload_as(
         &self,
         principal: &Principal,
@@ -99,10 +99,10 @@ impl Host {
         files::remove(&path).map_err(|error| failed(&path, error))
     }
 
-    /// What a component is and what it could reach, without running it.
+    /// Describes a component and its imports, without running it.
     ///
     /// # Errors
-    /// When it is larger than the tenant may have, or no workflow.
+    /// When it is larger than the tenant may have, or not a workflow.
     pub fn inspect_for(&self, tenant: &TenantId, component: &[u8]) -> Result<Inspection, Error> {
         self.limits(tenant).sandbox.check_component(component.len())?;
         let mut inspection = self.0.programs.sandbox.inspect(component);

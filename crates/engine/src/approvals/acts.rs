@@ -9,7 +9,7 @@ use store::Selection;
 use workflow::TenantId;
 
 impl Host {
-    /// Whom this host trusts to decide, and what operators have said.
+    /// The deciders that this host trusts, according to the operators' acts.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -23,13 +23,13 @@ impl Host {
         &*self.0.authority.policy
     }
 
-    /// The keys that verify what this host signs.
+    /// The keys that verify this host's signatures.
     #[must_use]
     pub fn keys(&self) -> KeySet {
         self.0.gate().keys().clone()
     }
 
-    /// Which receipts count here now.
+    /// The scope of receipts that count here now.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -37,10 +37,10 @@ impl Host {
         Ok(self.0.authority.scope(&*self.0.trust()?))
     }
 
-    /// Records what an operator says, if it makes sense as things stand.
+    /// Records an operator's act, if it is valid in the present state.
     ///
     /// # Errors
-    /// When it does not, or cannot be written.
+    /// When it is not valid, or cannot be written.
     pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
         if let Act::Frozen { tenant: Some(tenant), .. } = &act {
             self.check_tenant(tenant)?;

@@ -14,10 +14,10 @@ use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Ro
 use store::{InstanceKey, Signed, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
 
-/// What came of a signed statement.
+/// The result of a signed statement.
 #[derive(Debug, Clone)]
 pub enum Recorded {
-    /// It is kept, and there are not enough of them yet.
+    /// It is stored; more are needed.
     Waiting(Count),
     /// It decided the request.
     Issued(Box<StoredReceipt>),
@@ -27,7 +27,7 @@ impl Host {
     /// A request, as an approver sees it.
     ///
     /// # Errors
-    /// When there is none of that id.
+    /// When there is no request of that id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
         self.0.request(id).map(|(_, request)| request)
     }
@@ -42,10 +42,10 @@ impl Host {
         requests::waiting(&*self.0.journals.store, self.0.judge(&gate, &trust, at))
     }
 
-    /// How a request that waits stands.
+    /// The state of a waiting request.
     ///
     /// # Errors
-    /// When there is none of that id.
+    /// When there is no request of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.0.request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
@@ -56,8 +56,8 @@ impl Host {
     /// Decides a request as a demo decider: signs the receipt and records both. Drive the instance afterwards.
     ///
     /// # Errors
-    /// When the request does not wait for a decision, the decider may not decide it, decisions here have to be signed by people, or the
-    /// receipt cannot be signed. Nothing has been decided then.
+    /// When the request does not wait for a decision, the decider may not decide it, decisions here require people's
+    /// signatures, or the receipt cannot be signed. The request is undecided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, look, issued) = self.decided(id, judgement)?;
         self.0.signal_from(&key, look, says(id, None, issued.entries(id).into(), Some((&issued, None))))?;
@@ -87,7 +87,7 @@ impl Host {
         Ok((key, look, issued))
     }
 
-    /// What `by` would sign to decide a request: exactly these words, and no others count.
+    /// The statement that `by` would sign to decide a request. Only these exact bytes count.
     ///
     /// # Errors
     /// When the request does not wait for a decision, or `by` may not decide it.
@@ -124,10 +124,11 @@ impl Host {
         Ok(statement)
     }
 
-    /// Takes in a signed statement about a request. The one that completes the quorum issues the receipt, once.
+    /// Admits a signed statement about a request. The one that completes the quorum issues the receipt, once.
     ///
     /// # Errors
-    /// When the request does not wait for a decision, or the statement does not count: it then says why, and nothing was recorded.
+    /// When the request does not wait for a decision, or the statement does not count, with the reason. Nothing is
+    /// recorded then.
     pub fn sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
         // Another signature came first: count again, with it. No signer loses that often.
         for _ in 0..AT_THE_SAME_MOMENT {
@@ -150,7 +151,7 @@ impl Host {
         }
         self.check_counts(&request, &decision, &admitted)?;
         let before = Some(admitted.len());
-        // What is kept has no member that is not signed.
+        // The stored envelope has no unsigned members.
         admitted.push(Admitted { envelope: decision.envelope().clone(), at });
         let signed = Entry::Signed {
             request: id.clone(),
@@ -162,19 +163,20 @@ impl Host {
         let (count, decisions) = issuer::tally(&request, &admitted, grounds, at)?;
         issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
-            // An authority elsewhere learns of it now, while the key may sign: it admits by its own clock.
+            // An authority elsewhere is told now, while the key may sign: it admits by its own clock.
             self.0.authority.issuer.admit(&request, envelope).transpose()?;
             self.0.signal_from(&key, look, says(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
-        // Said before anything is signed, so that it is known even if that fails. An authority elsewhere says it there.
+        // Recorded before anything is signed, so that it is on record even if signing fails. An authority elsewhere
+        // records it there.
         if let Some(act) = issuer::glass_broken(&request, &count, &trust)
             && !self.0.authority.issuer.is_elsewhere()
         {
             self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
         }
         let issued = self.0.issue(&request, DecisionBasis::People(&admitted))?;
-        // An authority elsewhere may have decided before, and its answer was lost on the way: then this signature came too late.
+        // An authority elsewhere may have decided before and its answer was lost: then this signature is too late.
         let expected = match count.verdict {
             CountVerdict::Denied | CountVerdict::Forbidden => Decision::Denied,
             _ => Decision::Approved,
@@ -221,8 +223,8 @@ impl Host {
         Ok(revocation)
     }
 
-    /// Takes in a second person's statement about a break-glass decision. It is about the same request; whichever way it
-    /// decides, the decision has been looked at.
+    /// Admits a second person's statement about a break-glass decision. It is about the same request; whether it agrees
+    /// or not, the decision has then been reviewed.
     ///
     /// # Errors
     /// When the statement does not count, or there is nothing to review.
@@ -240,7 +242,7 @@ impl Host {
     /// The statement with which `by` would review a break-glass decision.
     ///
     /// # Errors
-    /// When there is nothing to review, or `by` may not.
+    /// When there is nothing to review, or `by` may not review it.
     pub fn review_statement(
         &self,
         id: &RequestId,
@@ -252,7 +254,7 @@ impl Host {
         let (trust, at) = (self.0.trust()?, self.0.now()?);
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
-        // To look at something takes any role.
+        // A review may be in any role.
         check_own(&request, by.as_str())?;
         let person = decider(&trust, &request, by)?;
         let ordinary = person.roles.iter().find(|role| !role.is_break_glass());
@@ -272,7 +274,7 @@ impl Host {
         Ok(statement)
     }
 
-    /// A request that waits for a decision, and the journal that says so.
+    /// A request that waits for a decision, and its instance's journal.
     fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Loaded), Error> {
         let (key, mut request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
@@ -289,7 +291,8 @@ impl Host {
         Ok((key, request, look))
     }
 
-    /// Refuses what would not help: one's own request, a role that the policy does not ask for, a second statement to the same effect.
+    /// Refuses a decision that would not help: on one's own request, in a role that the policy does not ask for, or a
+    /// second one to the same effect.
     fn check_counts(
         &self,
         request: &Request,
@@ -328,7 +331,8 @@ impl Host {
         Ok(self.0.authority.policy.rule(&subject.question(&[])).answer)
     }
 
-    /// The role in which a decider signs: the one that is named, or else one of theirs in which it counts. A key is not asked to sign what cannot count.
+    /// The role in which a decider signs: the named one, or else one of theirs in which the decision counts. No key is
+    /// asked to sign a decision that cannot count.
     fn role_of(
         &self,
         trust: &Trust,
@@ -352,7 +356,7 @@ impl Host {
     }
 }
 
-/// A role that the policy asks for by its name, or else an ordinary one. To decide alone is said so.
+/// A role that the policy names, or else an ordinary one. Break-glass is only used when named.
 fn best_role<'a>(person: &'a Person, asked: &Answer) -> Option<&'a Role> {
     let wanted = |role: &&Role| match asked {
         Answer::Ask(ask) => ask.roles().any(|wanted| wanted == *role),
@@ -374,7 +378,7 @@ fn decider<'a>(trust: &'a Trust, request: &Request, by: &PersonId) -> Result<&'a
     }
 }
 
-/// Why a decision would change nothing, and what would.
+/// Why a decision would change nothing, and which one would.
 fn cannot_count(person: &Person, decision: Decision, role: Option<&Role>, asked: &Answer) -> Error {
     let better = person.roles.iter().find(|role| !role.is_break_glass() && can_count(asked, decision, role));
     Error::CannotCount {
@@ -385,18 +389,19 @@ fn cannot_count(person: &Person, decision: Decision, role: Option<&Role>, asked:
     }
 }
 
-/// How many may sign one request at the same moment before one of them has to try again.
+/// The most concurrent signatures of one request before one of the signers has to try again.
 const AT_THE_SAME_MOMENT: usize = 1_000;
 
-/// How many statements about one request are kept: twice as many as a receipt commits to, so that an authority elsewhere can be sent
-/// them all.
+/// The most statements about one request that are stored: twice as many as a receipt commits to, so that all of them
+/// can be sent to an authority elsewhere.
 const MOST_SIGNED: usize = 2 * receipt::MAX_APPROVALS;
 
-/// A decision taken alone stands for this long. The format's bound.
+/// The validity of a decision taken alone. The format's bound.
 const BREAK_GLASS: std::time::Duration =
     std::time::Duration::from_millis(receipt::BREAK_GLASS_MS.unsigned_abs());
 
-/// What is recorded about a request, if that still waits. Whoever saw `signed` signatures before has to look again where there are others now.
+/// The update for a request, if it still waits. A caller that has seen `signed` signatures has to retry where there are
+/// others now.
 fn says<'a>(
     id: &'a RequestId,
     signed: Option<usize>,

@@ -5,7 +5,7 @@ use crate::{Error, Host, ids};
 use receipt::Scope;
 
 impl Host {
-    /// Makes new keys the ones that sign, at once. What the old ones signed stays good. The new keys' ids.
+    /// Makes new keys the signing keys, at once. Signatures of the old ones remain valid. Returns the new keys' ids.
     ///
     /// # Errors
     /// When the keys are in another process, or cannot be written.
@@ -30,7 +30,7 @@ impl Host {
         self.change_keys(|folder| Ok(Keyring::revoke(folder, key_id, now)?))
     }
 
-    /// Changes the folder's keys, and takes up what came of it: the gate and the issuer change together.
+    /// Changes the folder's keys, and reloads them: the gate and the issuer change together.
     fn change_keys(&self, change: impl FnOnce(&std::path::Path) -> Result<(), Error>) -> Result<(), Error> {
         let state = &*self.0;
         if state.authority.issuer.is_elsewhere() {
@@ -38,7 +38,7 @@ impl Host {
         }
         let folder = state.journals.folder.keys();
         state.capabilities.change_keys(|_| {
-            // Also where it failed half way: the file says what holds.
+            // Reloaded even after a failure half way: the file is authoritative.
             let changed = change(&folder);
             let taken_up = Keyring::read(&folder).map(|keyring| {
                 let keys = keyring.keys.clone();

@@ -1,4 +1,4 @@
-//! Decisions: requests that wait, signed statements about them, and the operators' acts that say who may decide.
+//! Decisions: waiting requests, signed statements about them, and the operators' acts about who may decide.
 
 mod acts;
 mod decide;

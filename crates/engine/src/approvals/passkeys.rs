@@ -10,20 +10,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use workflow::{RequestId, TenantId};
 
-/// What sets the challenge of a sign-in apart from every other: no assertion for the one is good for another.
+/// Separates the challenge of a sign-in from all others: no assertion for one is valid for another.
 const SIGN_IN: &str = "application/vnd.permission-protocol.sign-in";
 
 /// In whose name a registration is recorded. The person is known by the invitation.
 const BY_INVITATION: &str = "invitation";
 
-/// Who is invited to register a passkey, and for which pages.
+/// An invitation to register a passkey: for whom, and for which pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
-    /// Who.
+    /// The decider.
     pub decider: PersonId,
     /// Their roles. Empty for a person who is a decider already and keeps their roles.
     pub roles: BTreeSet<Role>,
-    /// For which tenants, with those roles; for all where there are none.
+    /// The tenants in which they have those roles; empty means all.
     pub tenants: BTreeSet<TenantId>,
     /// The origins that may ask the passkey to sign: a permanent part of the key's record.
     pub relying_party: RelyingParty,
@@ -32,10 +32,10 @@ pub struct Invite {
 }
 
 impl Invite {
-    /// The act that an operator says, and the code that the person is given. The code is nowhere else.
+    /// The operator's act, and the person's code. The code is not stored.
     ///
     /// # Errors
-    /// When the system gives no random numbers.
+    /// When the system provides no random numbers.
     pub fn act(self, at: Timestamp) -> Result<(Act, InvitationCode), Error> {
         let Self { decider, roles, tenants, relying_party, lifetime } = self;
         let code = InvitationCode::draw()?;
@@ -52,11 +52,11 @@ impl Invite {
     }
 }
 
-/// What a browser is asked, so that a person decides with a passkey: `navigator.credentials.get` with this challenge, one of these
-/// credentials, and `userVerification: "required"`.
+/// The input of `navigator.credentials.get` for a decision with a passkey: this challenge, one of these credentials,
+/// and `userVerification: "required"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertionRequest {
-    /// The statement in its canonical form: the bytes that the challenge stands for.
+    /// The statement in its canonical form: the bytes that the challenge is computed from.
     pub statement: String,
     /// The challenge: 32 bytes.
     pub challenge: Digest,
@@ -75,7 +75,7 @@ impl Host {
         Ok(code)
     }
 
-    /// The invitation for the first decider; none where there are deciders. A new one replaces the one before it.
+    /// The invitation for the first decider; `None` where there are deciders. A new one replaces the previous one.
     ///
     /// # Errors
     /// As for [`invite`](Self::invite).
@@ -134,10 +134,11 @@ impl Host {
         Ok(person.keys.iter().filter(usable).map(|key| key.key.clone()).collect())
     }
 
-    /// What a browser is asked, so that a person decides a request with a passkey.
+    /// The browser's input for a person's decision about a request with a passkey.
     ///
     /// # Errors
-    /// When the request does not wait for a decision, the person may not decide it, or has no passkey for pages of that origin.
+    /// When the request does not wait for a decision, the person may not decide it, or has no passkey for pages of that
+    /// origin.
     pub fn assertion_request(
         &self,
         id: &RequestId,
@@ -155,8 +156,8 @@ impl Host {
         Ok(AssertionRequest { statement, challenge, keys })
     }
 
-    /// Takes in a decision that a passkey signed: the statement as it was asked, and the browser's answer. The envelope that they come to is
-    /// judged like any other.
+    /// Admits a decision that a passkey signed: the statement that was shown, and the browser's response. The resulting
+    /// envelope is judged like any other.
     ///
     /// # Errors
     /// As for [`sign`](Self::sign).
@@ -178,10 +179,10 @@ impl Host {
         receipt::challenge(SIGN_IN, nonce)
     }
 
-    /// Who signs in with a passkey. It says who looks, and decides nothing.
+    /// The person who signs in with a passkey. A sign-in shows pages, and decides nothing.
     ///
     /// # Errors
-    /// When no key that counts now has that credential, or the assertion is not good.
+    /// When no key that counts now has that credential, or the assertion is not valid.
     pub fn signed_in(
         &self,
         nonce: &[u8; 32],
@@ -192,7 +193,7 @@ impl Host {
         let keys = trust.deciders().people().iter().flat_map(|person| &person.keys);
         let keys = keys.filter_map(|key| Some((key.key.key_id(), key.key.as_passkey()?)));
         let challenge = self.sign_in_challenge(nonce);
-        // A credential's id is what its authenticator says: two may say the same, and one of them signed.
+        // The authenticator chooses the credential's id: two may have the same, and one of them signed.
         let mut refusal = Error::UnknownPasskey;
         let mut signer = None;
         for (key_id, passkey) in keys.filter(|(_, passkey)| passkey.credential_id() == credential_id) {

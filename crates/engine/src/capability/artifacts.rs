@@ -13,13 +13,14 @@ use store::{BlobStore, StoreError, files};
 /// The mode of an artifact: readable by the accounts that serve it, if the folder above lets them in.
 const FILE: u32 = 0o644;
 
-/// So many digests are remembered as durable. Beyond, all are forgotten: each then costs one comparison again.
+/// The digests that are remembered as durable. When they are more, all are forgotten: each then costs one comparison
+/// again.
 const REMEMBERED: usize = 65_536;
 
-/// What a file is called before it is whole.
+/// The name of a file that is not complete.
 const UNFINISHED: &str = "new";
 
-/// How often it is tried to share an artifact, and how long after a try that failed.
+/// The attempts to share an artifact, and the delay after a failed one.
 const KEEPS: u32 = 6;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -42,14 +43,14 @@ impl fmt::Debug for Artifacts {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Artifacts that this process has seen whole and durable.
+    /// Artifacts that this process has seen complete and durable.
     durable: HashSet<Digest>,
     /// Artifacts that are being written or removed. A second writer of the same bytes waits for the first; others do not wait.
     in_progress: HashMap<Digest, Arc<Mutex<()>>>,
 }
 
 impl Artifacts {
-    /// Those below the folder of deployments.
+    /// The artifacts below the folder of deployments.
     pub(crate) fn new(deployments: &Path) -> Self {
         Self { folder: deployments.join("artifacts"), shared: None, state: Mutex::default() }
     }
@@ -112,11 +113,11 @@ impl Artifacts {
         })
     }
 
-    /// Removes those of `only`, or of all, that are not held, and what a crash has left half written. An artifact that is kept meanwhile is
-    /// held first, and so either seen to be held or written again.
+    /// Removes those of `only`, or of all, that have no holder, and files that a crash has left incomplete. An artifact
+    /// that is stored meanwhile has a holder first, and so is either seen to have one or written again.
     ///
     /// # Errors
-    /// The first that cannot be removed, or whether it is held cannot be found out. The others are removed.
+    /// The first artifact that cannot be removed, or whose holders cannot be determined. The others are removed.
     pub(crate) fn sweep<E: From<io::Error>>(
         &self,
         only: Option<&HashSet<Digest>>,
@@ -129,7 +130,8 @@ impl Artifacts {
         let mut swept = Ok(());
         for digest in digests {
             let removed = self.in_turn(digest, || {
-                // Before it is asked who holds it: whoever finds it durable after that has been seen to hold it.
+                // Before the holders are looked up: a caller that finds it durable after that has been seen as a
+                // holder.
                 self.state().durable.remove(&digest);
                 if !is_held(&digest)? {
                     files::remove(&self.path(&digest))?;
@@ -151,7 +153,7 @@ impl Artifacts {
         };
         let mut state = self.state();
         drop(turn);
-        // The last that waited for it. A new lock beside this one would keep nobody from the file.
+        // Only the last caller removes it: a second lock would not exclude callers that wait for this one.
         if state.in_progress.get(&digest).is_some_and(|turn| Arc::strong_count(turn) == 1) {
             state.in_progress.remove(&digest);
         }
@@ -162,7 +164,7 @@ impl Artifacts {
         self.folder.join(digest.to_string())
     }
 
-    /// The artifacts of which there is a file, whole or not.
+    /// The artifacts that have a file, complete or not.
     fn listed(&self) -> io::Result<HashSet<Digest>> {
         let files = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
@@ -198,7 +200,7 @@ impl State {
     }
 }
 
-/// Whether a file is there and has exactly these bytes.
+/// Whether a file exists and has exactly these bytes.
 fn has_bytes(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -287,7 +289,7 @@ mod tests {
         assert!(!path.join(held.to_string()).exists() && path.join(other.to_string()).exists());
     }
 
-    /// A caller that holds an artifact before keeping it has it afterwards, whatever is swept meanwhile.
+    /// A caller that holds an artifact before storing it has it afterwards, during any sweep.
     #[test]
     fn what_is_held_is_there_however_much_is_swept() {
         let folder = TempDir::new().unwrap();

@@ -1,14 +1,14 @@
-//! `cloudflare.dynamic-worker.deploy`, on one's own disk: artifacts by content; the record of a deployment and what a resource serves are
-//! rows of the store.
+//! `cloudflare.dynamic-worker.deploy` on a local disk: artifacts are files named by content; deployments and the live
+//! one of each resource are rows of the store.
 //!
 //! ```text
-//! deployments/artifacts/<sha256>             the bytes, named by what they are
-//! deployments/current/<tenant>/<resource>    what a resource serves, for programs that serve it: written behind the rows
+//! deployments/artifacts/<sha256>             the bytes, named by their digest
+//! deployments/current/<tenant>/<resource>    the live deployment, for programs that serve it: written after the rows
 //! ```
 //!
-//! Performing only brings the artifact to disk. The deployment takes place when its row is committed, in one transaction with the outcome in the
-//! journal, so the journal and the deployments never disagree. The idempotency key names the row, so a deployment that is performed again
-//! under the same key finds itself done.
+//! Performing only writes the artifact to disk. The deployment takes place when its row is committed, in one
+//! transaction with the outcome in the journal, so the journal and the deployments never disagree. The idempotency key
+//! names the row, so an action that is performed again under the same key finds its deployment.
 
 use crate::capability::artifacts::Artifacts;
 use crate::capability::{
@@ -32,7 +32,7 @@ impl Deploy {
         Self::over(Arc::new(Artifacts::new(root.as_ref())))
     }
 
-    /// Deploys into a folder of artifacts that others use too.
+    /// Deploys into a shared folder of artifacts.
     pub(crate) fn over(artifacts: Arc<Artifacts>) -> Self {
         Self { artifacts }
     }

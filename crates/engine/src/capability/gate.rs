@@ -16,25 +16,25 @@ pub struct Gate {
     keys: KeySet,
 }
 
-/// What a receipt is judged by, beside the keys: which kind is wanted, who may decide, and what the policy is. All of it public.
+/// The inputs by which the gate judges a receipt, in addition to the keys. All of them public.
 #[derive(Clone, Copy)]
 pub struct GateContext<'a> {
-    /// Which receipts count.
+    /// The scope of receipts that count.
     pub scope: Scope,
     /// The people who may decide, and the freezes.
     pub trust: &'a Trust,
-    /// What has to allow the action with the approvals in the receipt.
+    /// The policy, which has to allow the action with the approvals in the receipt.
     pub policy: &'a dyn Policy,
-    /// What is known of the code and the bytes. What the request said of them counts where this bears it out.
+    /// The code and bytes that are known. A request's statement about them counts only if this confirms it.
     pub known: &'a Known,
 }
 
-/// What is about to be done, as the host itself knows it. Nothing in here comes from the receipt.
+/// The action that is about to be performed, as the host itself knows it. No part of it comes from the receipt.
 #[derive(Debug, Clone)]
 pub struct Claim<'a> {
     /// The tenant whose workflow acts.
     pub tenant: &'a TenantId,
-    /// Which run of it.
+    /// The instance.
     pub instance: &'a InstanceId,
     /// SHA-256 of the component that runs.
     pub component: &'a Digest,
@@ -63,7 +63,7 @@ pub struct Permit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("refused by the {check} check: {message}")]
 pub struct Refusal {
-    /// Which check.
+    /// The check that failed.
     pub check: Check,
     /// The value that did not agree.
     pub message: String,
@@ -76,13 +76,13 @@ impl Permit {
         &self.receipt
     }
 
-    /// Whose action it is.
+    /// The action's tenant.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// Whose approvals it rests on, where they make anything known.
+    /// The people whose approvals it rests on, where they make anything known.
     #[must_use]
     pub fn signed(&self) -> Option<&Signed> {
         self.signed.as_ref()
@@ -111,7 +111,7 @@ impl Gate {
     /// All checks of a receipt that is about to be spent.
     ///
     /// # Errors
-    /// The first check that does not pass.
+    /// The first check that fails.
     pub fn check(
         &self,
         claim: &Claim<'_>,
@@ -135,11 +135,11 @@ impl Gate {
         }
     }
 
-    /// What a receipt says by itself, for one that this very claim has spent: `claim.at` is then the time of the redemption. Who may
-    /// decide, and whether it was spent, was judged then.
+    /// The checks of a receipt that this very claim has spent: `claim.at` is then the time of the redemption. The
+    /// deciders, and whether it was spent, were checked then.
     ///
     /// # Errors
-    /// The first check that does not pass.
+    /// The first check that fails.
     pub fn check_spent(
         &self,
         claim: &Claim<'_>,
@@ -199,7 +199,7 @@ impl Gate {
     }
 }
 
-/// An approval, of the scope that is wanted, under a key of that scope.
+/// Checks that it is an approval, of the required scope, under a key of that scope.
 fn check_decision(verified: &VerifiedReceipt, scope: Scope) -> Result<(), Refusal> {
     match verified.approved(scope) {
         Ok(_) if scope_of(verified.key_id()) != scope => {
@@ -211,7 +211,8 @@ fn check_decision(verified: &VerifiedReceipt, scope: Scope) -> Result<(), Refusa
     }
 }
 
-/// Whether those who decided may decide still, and what the policy says now to the action with their approvals. Hands back those.
+/// Checks that the deciders still count and that the policy still allows the action with their approvals. Returns
+/// these.
 fn check_authority(
     claim: &Claim<'_>,
     verified: &VerifiedReceipt,
@@ -245,7 +246,7 @@ fn check_authority(
     }
 }
 
-/// Compares what is about to be done with what was approved, part by part.
+/// Compares the action that is about to be performed with the approved one, part by part.
 fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) -> Result<(), Refusal> {
     let request = opened.request();
     let approved = |path: &[&'static str]| {

@@ -1,4 +1,4 @@
-//! Enforcement points: what the host can do in the world, and the gate in front of it.
+//! Enforcement points: the host's actions on the outside world, and the gate in front of them.
 //!
 //! ```text
 //!   receipt ──Gate::check──► Permit ──► redemption committed ──► Capability::perform(&Permit, …)
@@ -26,26 +26,26 @@ use workflow::Artifact;
 
 /// One kind of action, and the code that performs it.
 pub trait Capability: Send + Sync {
-    /// Its dotted name, as it stands in receipts.
+    /// Its dotted name, as in receipts.
     fn name(&self) -> &str;
 
-    /// The call of the guest's world that asks for it. Of the capabilities that one call asks for, the resource decides:
-    /// see [`acts_on`](Self::acts_on).
+    /// The call of the guest's world that asks for it. Where several capabilities take the same call, the resource
+    /// decides: see [`acts_on`](Self::acts_on).
     fn call(&self) -> &str {
         crate::DEPLOY
     }
 
-    /// Whether it acts on a resource of that name at all. An approver is warned where it does not. A capability beside `deploy` that the
-    /// same call asks for names its own resources here.
+    /// Whether it acts on resources of that name. Approvers are warned where it does not. A capability that takes the
+    /// same call as `deploy` names its own resources here.
     fn acts_on(&self, _resource: &str) -> bool {
         true
     }
 
-    /// Whether what it does can be undone.
+    /// Whether its effect can be undone.
     fn reversibility(&self) -> Reversibility;
 
-    /// Whether this host keeps the artifacts that it acts with. Then they count for what a tenant keeps, and one that does not fit is not
-    /// acted with.
+    /// Whether this host stores the artifacts that it acts with. Then they count against the tenant's quotas, and it
+    /// does not act with one that does not fit.
     fn keeps_artifacts(&self) -> bool {
         false
     }
@@ -70,29 +70,31 @@ pub trait Capability: Send + Sync {
 pub struct Performed {
     /// The target's name for it.
     pub id: String,
-    /// Where its result is, in words that a tenant may read.
+    /// The location of its result, in words that a tenant may read.
     pub location: String,
-    /// What the host's own store records of it, in one transaction with the outcome. None for a target that keeps its own records.
+    /// The host's own record of it, committed in one transaction with the outcome. `None` for a target that keeps its
+    /// own records.
     pub deployment: Option<Box<Deployment>>,
 }
 
-/// How a target recognises an action that it has seen before.
+/// Identifies an action to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execution {
-    /// The same for every attempt of one redemption, and for no other.
+    /// The same for every attempt of one redemption, and different for every other.
     pub idempotency_key: Digest,
     /// The redemption's place among all facts: of two actions on one resource, the later redeemed has the larger number.
     pub order: u64,
-    /// Larger for every claim under which the instance is driven: a target that writes on a condition refuses an attempt of a smaller epoch
-    /// than it has seen. Always 0 where one host drives everything.
+    /// Grows with every claim under which the instance is driven: a target with conditional writes refuses an attempt
+    /// with a smaller epoch than it has seen. Always 0 where one host drives everything.
     pub epoch: u64,
-    /// How long the action may take, from when it is begun. Another host may take the instance over afterwards, and judge an action whose
-    /// outcome it does not find by [`on_interruption`](Capability::on_interruption). None where there is no other host.
+    /// The longest time that the action may take, from its beginning. After that, another host may take over the
+    /// instance, and judge an action whose outcome it does not find by
+    /// [`on_interruption`](Capability::on_interruption). `None` where there is no other host.
     pub time: Option<Duration>,
 }
 
 impl Execution {
-    /// One attempt of the redemption at that place, under no claim yet.
+    /// One attempt of the redemption at that place, not yet under a claim.
     pub(crate) fn new(idempotency_key: Digest, order: u64) -> Self {
         Self { idempotency_key, order, epoch: 0, time: None }
     }
@@ -107,7 +109,7 @@ pub enum OnInterruption {
     ReportUnknown,
 }
 
-/// How an action did not succeed.
+/// Why an action did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum PerformError {
     /// This attempt certainly changed nothing.

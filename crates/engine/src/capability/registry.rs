@@ -1,4 +1,4 @@
-//! The capabilities of a host, and which of them performs what a guest asks for.
+//! The capabilities of a host, and the choice of the one that performs a guest's call.
 
 use crate::capability::{Artifacts, Capability, Deploy};
 use std::path::Path;
@@ -32,8 +32,9 @@ impl Registry {
         self.find(|capability| capability.name() == name)
     }
 
-    /// The capability that performs a guest's call on a resource: the one added last that takes the call and acts on the resource, or else
-    /// the one with the call's own name. The guest chooses neither: the gate compares the receipt with the capability that is found here.
+    /// The capability that performs a guest's call on a resource: the last one added that takes the call and acts on
+    /// the resource, or else the one with the call's own name. The guest does not choose it: the gate compares the
+    /// receipt with the capability that is found here.
     pub(crate) fn called(&self, call: &str, resource: &str) -> Option<&dyn Capability> {
         self.find(|capability| capability.call() == call && capability.acts_on(resource))
             .or_else(|| self.named(call))

@@ -28,10 +28,10 @@ impl ControlClient {
         }
     }
 
-    /// Has it done.
+    /// Sends an operation.
     ///
     /// # Errors
-    /// What the host says, or that it did not answer.
+    /// The host's refusal, or that it did not answer.
     pub fn operate(mut self, operation: &Operation) -> Result<OperationOutcome, ControlError> {
         match self.exchange(operation) {
             Ok(reply) => reply,

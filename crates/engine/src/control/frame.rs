@@ -1,4 +1,4 @@
-//! Frames of the control socket: bounded before anything of them is kept.
+//! Frames of the control socket: bounded before any byte is stored.
 
 use crate::control::VERSION;
 use std::io;
@@ -7,12 +7,12 @@ use std::io::{Read, Write};
 /// An operation or an answer, without the component: the largest parameters, several times.
 pub(super) const TEXT_BYTES_MAX: u32 = 8 << 20;
 
-/// A greeting: what the other side speaks.
+/// A greeting: this side's protocol version.
 pub(super) fn greet(stream: &mut impl Write) -> io::Result<()> {
     stream.write_all(&VERSION.to_be_bytes())
 }
 
-/// What the other side says that it speaks.
+/// The other side's protocol version.
 pub(super) fn greeting(stream: &mut impl Read) -> io::Result<u16> {
     let mut version = [0; 2];
     stream.read_exact(&mut version)?;

@@ -1,8 +1,8 @@
-//! The control socket: while a process owns a data folder, others have it operate for them.
+//! The control socket: while a process owns a data folder, other processes operate it through this socket.
 //!
-//! `control.sock` in the data folder, mode 0600. Who connects has to be the user that owns the process, or root; what is recorded as done by
-//! somebody names the account that the system says is at the other end. An owner that does not know an operation refuses it, and does
-//! nothing: a new operation needs no new version. A connection carries one operation and one answer:
+//! `control.sock` in the data folder, mode 0600. The other end must be the user that owns the process, or root; records
+//! name the account that the system reports for the other end. An owner refuses an operation that it does not know,
+//! without any effect, so a new operation needs no new version. A connection carries one operation and one answer:
 //!
 //! ```text
 //!   ─► version u16 │ length u32 │ operation, JSON │ length u32 │ component, bytes
@@ -22,13 +22,13 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
-/// What is spoken. Two that speak differently do not misunderstand each other, they say so.
+/// The protocol's version. Two sides of different versions report it.
 const VERSION: u16 = 2;
 
 /// The socket's name in the data folder.
 const NAME: &str = "control.sock";
 
-/// What comes back.
+/// The reply.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Reply {
@@ -36,7 +36,7 @@ enum Reply {
     Refused(String),
 }
 
-/// Why nothing came of an operation in another process.
+/// Why an operation in another process failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No process listens.
@@ -44,7 +44,7 @@ pub enum ControlError {
     Unreachable {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
     /// A process of another account.
@@ -55,7 +55,7 @@ pub enum ControlError {
         "the pp-host that owns the folder is another version (it speaks {found}, this one {VERSION}): use the same"
     )]
     Version {
-        /// What it speaks.
+        /// The other side's version.
         found: u16,
     },
     /// Broken off. Whether it was done has to be looked up.
@@ -63,12 +63,13 @@ pub enum ControlError {
         "the pp-host that owns the folder did not answer ({0}): look whether it was done before trying again"
     )]
     BrokenOff(io::Error),
-    /// It said no.
+    /// It refused the operation.
     #[error("{0}")]
     Refused(String),
 }
 
-/// A path to the socket that is short enough for a socket's address, whatever the folder's own is, as long as the folder is kept open.
+/// A path to the socket that is short enough for a socket's address, for any length of the folder's path, as long as
+/// the folder is kept open.
 fn short_path(folder: &std::fs::File) -> PathBuf {
     Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(NAME)
 }

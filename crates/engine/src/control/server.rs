@@ -19,7 +19,7 @@ use store::{FolderError, StoreError, files};
 /// Operations at once. More have to come again: each may take a thread and a component's bytes.
 const AT_ONCE: usize = 256;
 
-/// How long a caller may take to send its request, and again to read the answer.
+/// The time in which a caller must send its request, and again the time to read the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A control socket that is listened on. Dropping it ends that.
@@ -31,7 +31,7 @@ pub struct Control {
 }
 
 impl Host {
-    /// Listens on the data folder's control socket, for as long as what is returned is kept.
+    /// Listens on the data folder's control socket, until the returned value is dropped.
     ///
     /// # Errors
     /// When the socket cannot be made.
@@ -70,7 +70,7 @@ impl Drop for Control {
     }
 }
 
-/// Takes operations until it is closed, and does not end before all of them are answered.
+/// Accepts operations until it is closed, and ends when all of them are answered.
 fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
     let callers = Callers::new(AT_ONCE);
     thread::scope(|scope| {

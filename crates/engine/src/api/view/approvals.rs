@@ -21,29 +21,29 @@ pub struct RequestRow {
     pub request: RequestId,
     /// The tenant whose workflow asks.
     pub tenant: TenantId,
-    /// Which instance.
+    /// The instance.
     pub instance: InstanceId,
     /// The capability.
     pub capability: String,
     /// To what.
     pub resource: String,
-    /// How many requests wait that ask for the same by the same code, this one among them.
+    /// The number of waiting requests for the same action by the same code, including this one.
     pub alike: usize,
     /// It is not the first of those in the list.
     pub again: bool,
-    /// The policy's answer to it now, in words.
+    /// The policy's present answer to it, in words.
     pub policy: String,
     /// The people whose approvals count.
     pub approved: Vec<PersonId>,
     /// The people whose denials count.
     pub denied: Vec<PersonId>,
-    /// What keeps people from deciding it, as things stand.
+    /// The obstacles to a decision by people, at present.
     pub warnings: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it lapses.
     pub expires_at: Timestamp,
-    /// That time is over: it cannot be decided any more, and its instance gets the lapse when it is driven.
+    /// Whether the request has lapsed: it cannot be decided any more, and its instance is told at its next drive.
     pub lapsed: bool,
 }
 
@@ -54,7 +54,7 @@ pub struct LoggedRequest {
     pub request: RequestId,
     /// The tenant whose workflow asked.
     pub tenant: TenantId,
-    /// Which instance.
+    /// The instance.
     pub instance: InstanceId,
     /// The capability.
     pub capability: String,
@@ -66,11 +66,11 @@ pub struct LoggedRequest {
     pub expires_at: Timestamp,
     /// It waits for a decision.
     pub waiting: bool,
-    /// How it ended; nothing while it waits, and where its instance ended before.
+    /// The end; `None` while it waits, and where its instance ended before.
     pub end: Option<RequestEnd>,
 }
 
-/// Which requests of the log.
+/// A page of the request log.
 pub(super) struct LogPage {
     pub(super) tenant: Option<TenantId>,
     pub(super) outcome: Option<RequestOutcome>,
@@ -82,7 +82,7 @@ pub(super) struct LogPage {
 /// Requests of the log that are read at once.
 const AT_ONCE: u32 = 256;
 
-/// One request: what is signed with a decision about it, and how it stands.
+/// One request: the content that is signed with a decision about it, and its state.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestDetail {
     /// As in a list.
@@ -98,30 +98,30 @@ pub struct RequestDetail {
     pub policy_sha256: Digest,
     /// The policy's answer now and its reasons, in words.
     pub ruling: String,
-    /// How it ended; nothing while it waits.
+    /// The end; `None` while it waits.
     pub end: Option<RequestEnd>,
     /// The request as a value of the engine.
     #[serde(skip)]
     pub made: Request,
 }
 
-/// How requests have been decided. Times run from the request to its end.
+/// Statistics of decided requests. Times are from the request to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct RequestStatistics {
     /// Requests that wait.
     pub waiting: usize,
-    /// How many ended how: APPROVED, DENIED, LAPSED, WITHDRAWN.
+    /// Ends by kind: APPROVED, DENIED, LAPSED, WITHDRAWN.
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// Half of them were decided within so many seconds.
+    /// The median time to a decision, in seconds.
     pub median_seconds: Option<i64>,
-    /// The slowest took so many seconds.
+    /// The longest time to a decision, in seconds.
     pub slowest_seconds: Option<i64>,
     /// By whom, and how often.
     pub decided_by: BTreeMap<String, u64>,
 }
 
 impl Reader<'_> {
-    /// Requests for the same thing by the same code stand together: they are one question, asked several times.
+    /// Requests for the same action by the same code are adjacent: they are one question, asked several times.
     pub(super) fn requests(
         &self,
         principal: &Principal,
@@ -212,7 +212,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One whose time is over has lapsed, whether its instance was told or not.
+    /// The end. A request whose time is over has lapsed, even if its instance was not yet told.
     fn end(&self, key: &InstanceKey, made: &Request) -> Result<Option<RequestEnd>, Error> {
         let found = RequestEnd::of(&self.store.facts(Some(key)).wait()?, &made.id);
         Ok(found.or_else(|| self.is_over(made.expires_at).then(|| RequestEnd::lapsed(made.expires_at))))
@@ -247,7 +247,7 @@ impl Reader<'_> {
                 Entry::Requested { request, .. } => drop(made.insert(request.clone(), fact.at)),
                 Entry::Decided { request, decision, decider, .. } => {
                     *statistics.outcomes.entry(decision.as_str()).or_default() += 1;
-                    // People are counted by what they signed.
+                    // People are counted by their signed decisions.
                     if !decider.starts_with("user:") {
                         *statistics.decided_by.entry(decider.clone()).or_default() += 1;
                     }
@@ -291,7 +291,7 @@ impl Reader<'_> {
     }
 }
 
-/// What makes two requests the same question: whose, on whose behalf, what, to what, with which bytes, by which code.
+/// The fields that make two requests the same question: tenant, actor, capability, resource, artifact, code.
 fn question(request: &Request) -> (String, String, String, String, Option<String>, String) {
     (
         request.tenant.to_string(),

@@ -19,9 +19,9 @@ pub enum AuditRecord {
     Act {
         /// When.
         at: Timestamp,
-        /// Who.
+        /// The operator.
         by: String,
-        /// What.
+        /// The act.
         act: Act,
     },
     /// An instance was deleted.
@@ -32,13 +32,13 @@ pub enum AuditRecord {
         tenant: TenantId,
         /// Its id there.
         instance: InstanceId,
-        /// How many facts were deleted.
+        /// The number of deleted facts.
         deleted: u64,
         /// By whom.
         by: String,
-        /// How it had ended; null where an earlier format did not keep it.
+        /// The state in which it had ended; null for records of an earlier format.
         state: Option<InstanceState>,
-        /// When it had ended; null likewise.
+        /// The time at which it had ended; null for records of an earlier format.
         ended_at: Option<Timestamp>,
     },
 }
@@ -55,7 +55,7 @@ impl AuditRecord {
 }
 
 impl Reader<'_> {
-    /// In order of time; of one time, what happened beside the instances first.
+    /// In order of time; of records of the same time, facts of instances come last.
     pub(super) fn audit(&self, of: &AuditScope) -> Result<Vec<AuditRecord>, Error> {
         let key = match of {
             AuditScope::Instance(key) => Some(key),
@@ -84,7 +84,7 @@ impl Reader<'_> {
         let facts = self.store.facts(key).wait()?.into_iter();
         let facts = facts.filter(|fact| key.is_some() || whole(&fact.key.tenant));
         records.extend(facts.map(|fact| AuditRecord::Fact(Box::new(fact))));
-        // The sort keeps the order of what has one time.
+        // The sort is stable, so records of the same time keep their order.
         records.sort_by_key(AuditRecord::at);
         Ok(records)
     }

@@ -26,11 +26,11 @@ pub struct InstanceRow {
     pub status: InstanceState,
     /// Since when.
     pub since: Timestamp,
-    /// When it goes on by itself, where that is known.
+    /// The time at which it continues by itself, where that is known.
     pub due: Option<Timestamp>,
 }
 
-/// An instance in a list, with what its journal says at a glance.
+/// An instance in a list, with a summary of its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedInstance {
     /// Its state.
@@ -40,7 +40,7 @@ pub struct ListedInstance {
     pub workflow: Option<String>,
     /// On whose behalf it acts.
     pub actor: Option<ActorId>,
-    /// What it waits for, the first of these; nothing where it does not wait.
+    /// The first of its waits; empty where it does not wait.
     pub waits_for: Vec<WaitsFor>,
     /// The same as a value of the engine.
     #[serde(skip)]
@@ -77,7 +77,7 @@ pub struct InstanceDetail {
     pub calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     pub unknown: Vec<OpenAction>,
-    /// What its state says beside its word.
+    /// The details of its state.
     #[serde(flatten)]
     pub detail: StateDetail,
     /// The same as a value of the engine.
@@ -90,11 +90,11 @@ pub struct InstanceDetail {
 pub struct EventCount {
     /// All that were sent.
     pub received: u64,
-    /// Those that the workflow was told of.
+    /// Those that were delivered to the workflow.
     pub taken: u64,
 }
 
-/// One thing that a workflow asked for.
+/// One call of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CallRow {
     /// Its number, from 0.
@@ -119,7 +119,7 @@ pub struct CallRow {
     pub void: bool,
 }
 
-/// An action of which the host does not know how it ended.
+/// An action whose outcome the host does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenAction {
     /// The call that asked for it.
@@ -130,7 +130,7 @@ pub struct OpenAction {
     pub finding: Option<Finding>,
 }
 
-/// What a state says beside its word.
+/// The details of a state.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum StateDetail {
@@ -150,7 +150,7 @@ pub enum StateDetail {
     Diverged {
         /// The call that differs.
         diverged_at: workflow::Call,
-        /// How.
+        /// The message.
         message: String,
     },
     /// Complete.
@@ -160,19 +160,19 @@ pub enum StateDetail {
     },
     /// Errored.
     Failed {
-        /// Why.
+        /// The failure.
         failure: Failure,
     },
     /// Terminated.
     Terminated {
         /// By whom.
         by: String,
-        /// Why, where it was said.
+        /// The reason, where one was given.
         reason: Option<String>,
     },
 }
 
-/// Something that an instance waits for.
+/// One wait of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "for", rename_all = "kebab-case")]
 pub enum WaitsFor {
@@ -212,7 +212,7 @@ pub enum WaitsFor {
         call: workflow::Call,
         /// The step's name.
         name: String,
-        /// Which attempt.
+        /// The number of the attempt.
         attempt: u32,
         /// When it is made.
         until: Timestamp,
@@ -251,7 +251,7 @@ impl Reader<'_> {
         Ok(View::Instances { instances: instances.collect::<Result<_, _>>()?, more })
     }
 
-    /// One damaged journal does not keep the others from being listed.
+    /// A damaged journal is reported for its instance alone.
     fn listed(&self, found: InstanceSummary) -> Result<ListedInstance, Error> {
         let facts = self.store.facts(Some(&found.key)).wait()?;
         let history = History::of(&facts, self.settings.of(&found.key.tenant).workflow).ok();

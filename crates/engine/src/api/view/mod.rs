@@ -31,7 +31,7 @@ pub enum View {
     Instances {
         /// A row each.
         instances: Vec<ListedInstance>,
-        /// There are more than were asked for.
+        /// Whether there are more than were returned.
         more: bool,
     },
     /// One instance.
@@ -60,12 +60,12 @@ pub enum View {
     RequestLog {
         /// A row each.
         requests: Vec<LoggedRequest>,
-        /// There are more than were asked for.
+        /// Whether there are more than were returned.
         more: bool,
     },
     /// One request.
     Request(Box<RequestDetail>),
-    /// How requests have been decided.
+    /// Statistics of decided requests.
     RequestStatistics(RequestStatistics),
     /// The policy's answer, and its reasons.
     Explanation {

@@ -18,7 +18,7 @@ pub struct ReceiptRow {
     pub request_id: RequestId,
     /// The tenant.
     pub tenant: String,
-    /// What it states: APPROVED, DENIED or REVOKED.
+    /// The decision: APPROVED, DENIED or REVOKED.
     pub status: String,
     /// The key that signed it.
     pub key_id: String,
@@ -26,15 +26,15 @@ pub struct ReceiptRow {
     pub issued_at: Option<String>,
     /// Until when it can be redeemed.
     pub expires_at: Option<String>,
-    /// What became of it, or what it takes back.
+    /// The state of a receipt, or the receipt that a revocation revokes.
     #[serde(flatten)]
     pub fate: ReceiptFate,
-    /// What is kept of it.
+    /// The stored record.
     #[serde(skip)]
     pub kept: KeptReceipt,
 }
 
-/// What became of a receipt, or what a revocation takes back.
+/// The state of a receipt, or the receipt that a revocation revokes.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum ReceiptFate {
@@ -49,12 +49,12 @@ pub enum ReceiptFate {
     },
     /// It takes a receipt back.
     Revocation {
-        /// Which.
+        /// The revoked receipt.
         revokes: String,
     },
 }
 
-/// A receipt as it is kept, with what became of it; nothing of the latter where it is a revocation.
+/// A stored receipt with its state; `None` as the state of a revocation.
 #[derive(Debug, Clone)]
 pub struct KeptReceipt {
     /// The receipt with what opens it.
@@ -64,10 +64,10 @@ pub struct KeptReceipt {
 }
 
 impl KeptReceipt {
-    /// What takes this receipt back.
+    /// The revocation of this receipt.
     ///
     /// # Errors
-    /// When what is kept is damaged.
+    /// When the stored record is damaged.
     pub fn revocation(&self) -> Result<Option<Self>, Error> {
         let Some((_, body)) = self.state.as_ref().and_then(|state| state.revoked.as_ref()) else {
             return Ok(None);
@@ -77,7 +77,8 @@ impl KeptReceipt {
         Ok(Some(Self { receipt, state: None }))
     }
 
-    /// The published envelope: the owner's fields stand inside `artifact`. `revocation_artifact` is this project's own member.
+    /// The published envelope: the owner's fields are inside `artifact`. `revocation_artifact` is this project's own
+    /// member.
     fn export(&self, extent: Extent) -> Result<Value, Error> {
         let mut export = json!({ "artifact": self.artifact(extent)? });
         let Some(state) = &self.state else { return Ok(export) };
@@ -114,7 +115,7 @@ impl From<KeptReceipt> for ReceiptRow {
                 attested: state.attestation.is_some(),
                 revoked_at: state.revoked.as_ref().map(|(at, _)| *at),
             },
-            // The binding of a revocation names what it revokes; its projection says the same, signed.
+            // The binding of a revocation names the receipt that it revokes; its signed projection names it too.
             None => ReceiptFate::Revocation {
                 revokes: receipt.idem_key.strip_prefix("revocation:").unwrap_or_default().to_owned(),
             },
@@ -165,7 +166,7 @@ impl Reader<'_> {
                 rows.extend(revocation.into_iter().chain([kept]).map(ReceiptRow::from));
             }
         }
-        // All instants have one form, whose order is that of time.
+        // All instants have the same form, whose text order is the order of time.
         rows.sort_by(|a, b| a.issued_at.cmp(&b.issued_at));
         Ok(rows)
     }

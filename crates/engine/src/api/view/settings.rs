@@ -14,9 +14,9 @@ pub struct DeciderRow {
     pub decider: String,
     /// Their roles.
     pub roles: Vec<String>,
-    /// The tenants that they decide for; every tenant where there are none.
+    /// The tenants that they decide for; empty means every tenant.
     pub tenants: Vec<String>,
-    /// Since when they decide no more.
+    /// Since when they no longer decide.
     pub removed_at: Option<Timestamp>,
     /// Their keys.
     pub keys: Vec<DeciderKeyRow>,
@@ -27,11 +27,11 @@ pub struct DeciderRow {
 pub struct DeciderKeyRow {
     /// The key's id.
     pub key_id: String,
-    /// What kind of key: `ed25519`, or a passkey's `webauthn-es256` or `webauthn-eddsa`.
+    /// The kind of key: `ed25519`, or a passkey's `webauthn-es256` or `webauthn-eddsa`.
     pub kind: &'static str,
     /// A passkey's record: the credential, and the pages that may ask it to sign.
     pub passkey: Option<PasskeyRecord>,
-    /// Since when what it signs counts.
+    /// Since when its signatures count.
     pub valid_from: Timestamp,
     /// Until when.
     pub valid_until: Option<Timestamp>,
@@ -46,7 +46,7 @@ pub struct DeciderKeyRow {
 pub struct LimitRow {
     /// Its name.
     pub limit: &'static str,
-    /// What it is a limit of: a tenant, an instance, the host.
+    /// The object that it limits: a tenant, an instance, the host.
     pub of: String,
     /// Its value.
     pub value: u64,
@@ -54,15 +54,15 @@ pub struct LimitRow {
     pub unit: String,
     /// The default.
     pub default: u64,
-    /// Where the value comes from: `default`, `file` or `command-line`.
+    /// The origin of the value: `default`, `file` or `command-line`.
     pub from: &'static str,
-    /// The file that says so.
+    /// The file that sets it.
     pub file: Option<String>,
     /// The line in it.
     pub line: Option<usize>,
     /// The thing that it bounds.
     pub what: &'static str,
-    /// Why it is what it is.
+    /// The reason for its default.
     pub reason: &'static str,
 }
 
