@@ -10,7 +10,7 @@ use sandbox::LoadError;
 use store::{InstanceKey, StoreError};
 use workflow::{Failure, Illegal, InvalidId, ReceiptId, RequestId, TenantId};
 
-/// Why the host did not do what it was asked to do. Nothing is lost: what is in the journal stands, and the call can be made again.
+/// Why the host did not perform a call. No state is lost: the journal is intact, and the call can be made again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The component.
@@ -25,12 +25,12 @@ pub enum Error {
     /// A journal that makes no sense.
     #[error("the journal of instance {key} is damaged: {illegal}")]
     Journal {
-        /// Whose journal.
+        /// The instance.
         key: InstanceKey,
         /// The first entry that does not fit.
         illegal: Illegal,
     },
-    /// Too late.
+    /// The instance has ended.
     #[error(
         "instance {0} is {1}: nothing reaches it any more (pp-host instances restart {0} lets it go back)"
     )]
@@ -38,7 +38,7 @@ pub enum Error {
     /// Stopped before.
     #[error("instance {0} is {1} already: it stands still until it is resumed")]
     StandsStill(InstanceKey, String),
-    /// Nothing to resume.
+    /// The instance is not stopped.
     #[error("instance {0} is {1}, and not stopped: there is nothing to resume")]
     NotStopped(InstanceKey, String),
     /// In the middle of an action.
@@ -46,12 +46,12 @@ pub enum Error {
         "an action of instance {0} is under way, and how it ends has to be recorded first: try again when it has ended"
     )]
     Acting(InstanceKey),
-    /// A place that it never came to.
+    /// The workflow has no such place.
     #[error(
         "instance {0} has not come to {1:?} (time {2}) outside its steps: pp-host audit {0} shows where it has been"
     )]
     NoPlace(InstanceKey, String, usize),
-    /// Nothing to find out.
+    /// The instance has no such action with an unknown outcome.
     #[error(
         "instance {0} has no action on receipt {1} whose outcome is unknown (pp-host instances show {0} lists those)"
     )]
@@ -62,9 +62,9 @@ pub enum Error {
     /// An event that cannot be kept.
     #[error("instance {key} cannot take the event: {}", failure.message)]
     Event {
-        /// Which instance.
+        /// The instance.
         key: InstanceKey,
-        /// Why.
+        /// The failure.
         failure: Failure,
     },
     /// Two drives of one instance.
@@ -86,12 +86,12 @@ pub enum Error {
     /// No random numbers.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    /// A name that stands for something else.
+    /// A name of an instance with other input.
     #[error("instance {key} exists, with {what}: the same name stands for the same input, so use another")]
     OtherInput {
         /// The instance.
         key: InstanceKey,
-        /// What differs, in words.
+        /// The difference, in words.
         what: &'static str,
     },
     /// Not a name.
@@ -103,12 +103,12 @@ pub enum Error {
     /// There is no such request.
     #[error("there is no request {0}")]
     NoRequest(RequestId),
-    /// A decision that comes too late.
+    /// The request is no longer waiting.
     #[error("request {request} does not wait for a decision: {state}")]
     NotWaiting {
-        /// Which request.
+        /// The request.
         request: RequestId,
-        /// What it is instead.
+        /// Its present state.
         state: String,
     },
     /// A decision about one's own request.
@@ -157,15 +157,15 @@ pub enum Error {
     /// A decider who cannot sign here.
     #[error("{decider} has no passkey for {origin} that counts: pp-host deciders invite {decider}")]
     NoPasskey {
-        /// Who.
+        /// The decider.
         decider: PersonId,
-        /// Which pages.
+        /// The pages' origin.
         origin: String,
     },
     /// An unknown passkey.
     #[error("that passkey is no decider's here")]
     UnknownPasskey,
-    /// A person who decides no more.
+    /// A person who no longer decides.
     #[error("{0} was removed at {1}, and decides nothing any more (pp-host deciders list shows who does)")]
     RemovedDecider(PersonId, Timestamp),
     /// A decider of other tenants.
@@ -174,9 +174,9 @@ pub enum Error {
     /// A decider without that role.
     #[error("{decider} does not have {}", role.as_ref().map_or_else(|| "a role to decide in".to_owned(), |role| format!("the role {role}")))]
     NoRole {
-        /// Who.
+        /// The decider.
         decider: PersonId,
-        /// Which, where one was named.
+        /// The role, where one was named.
         role: Option<Role>,
     },
     /// A decision in a role that the policy does not ask for.
@@ -189,21 +189,21 @@ pub enum Error {
         )
     )]
     CannotCount {
-        /// Who.
+        /// The decider.
         decider: PersonId,
         /// The policy's answer, in words.
         asked: String,
         /// The role that was named, or all that they have.
         roles: Vec<Role>,
-        /// One of theirs in which it would count.
+        /// A role of the decider in which it would count.
         better: Option<Role>,
     },
-    /// An approval with a key of another class than the policy asks for.
+    /// An approval with a key of another class than the policy requires.
     #[error(
         "{decider}'s approval cannot count with that key: the policy says {asked}; nothing was recorded, sign with such a key (pp-host deciders list shows which are)"
     )]
     KeyCannotCount {
-        /// Who.
+        /// The decider.
         decider: PersonId,
         /// The policy's answer, in words.
         asked: String,
@@ -230,15 +230,15 @@ pub enum Error {
     /// A receipt that permits nothing.
     #[error("receipt {0} is a denial: there is nothing to take back")]
     NothingToRevoke(ReceiptId),
-    /// An instance that goes on.
+    /// The instance has not ended.
     #[error("instance {key} is {status} and has not ended: end it first (pp-host instances terminate {key})")]
     NotEnded {
-        /// Which.
+        /// The instance.
         key: InstanceKey,
-        /// How it stands, in a word.
+        /// Its state, in a word.
         status: String,
     },
-    /// An action of which its outcome is unknown.
+    /// An action with an unknown outcome.
     #[error(
         "it is unknown whether what receipt {receipt} permitted was done: look at the target, and record the finding first (pp-host instances resolve {key} --receipt {receipt} --finding FINDING --reason WORDS)"
     )]

@@ -31,10 +31,11 @@ pub fn random_bytes() -> Result<[u8; 32], NoEntropy> {
     Ok(bytes)
 }
 
-/// A fresh identifier: the prefix, the time in steps of four milliseconds, and 56 random bits, so that no two ever meet. What is named later
-/// comes later in an index too, where its neighbours are written at about the same time; at random places, each would change a page of its own.
+/// A new identifier: the prefix, the time in steps of four milliseconds, and 56 random bits against collisions.
+/// Identifiers sort by time, so that rows written at about the same time are neighbours in an index; at random places,
+/// each would change a page of its own.
 pub fn id<T: FromStr<Err = InvalidId>>(prefix: &str, at: Timestamp) -> Result<T, IdError> {
-    // Forty bits of it: that is until the year 2109.
+    // Forty bits, which last until the year 2109.
     let steps = at.as_millis().max(0) >> 2 & 0xff_ffff_ffff;
     let mut text = format!("{prefix}{steps:010x}");
     for byte in &random_bytes()?[..7] {

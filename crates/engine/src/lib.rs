@@ -1,8 +1,8 @@
-//! Runs tenant workflows durably in a sandbox, and lets nothing consequential happen without a verified receipt.
+//! Runs tenant workflows durably in a sandbox, and performs no consequential action without a verified receipt.
 //!
-//! [`Host`] is the way in; `docs/embedding.md` has a program that uses it.
+//! [`Host`] is the entry point; `docs/embedding.md` has a program that uses it.
 //!
-//! Modules, each knowing only those below it:
+//! Modules; each may use only those below it:
 //!
 //! ```text
 //! control                  the socket through which other processes operate a host
@@ -54,7 +54,8 @@ pub use storage::{NotAStoreUrl, StoreLocation, StoreUrl};
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;
 pub use workflow::Status;
-// What the interface above is made of: an embedding program depends on this crate alone, and has the same versions.
+// The crates of the interface above, so that an embedding program depends on this crate alone, and has the same
+// versions.
 pub use {policy, receipt, sandbox, store, tokio, workflow};
 
 /// The program in `docs/embedding.md`, compiled.

@@ -3,11 +3,11 @@
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use std::io;
 
-/// Has this process never write its memory to disk, nor show it to another process of its account: no core dump, and no debugger without the
-/// rights of root. Child processes write no core dump either. It cannot be taken back.
+/// Keeps this process from writing its memory to disk, and from showing it to another process of its account: no core
+/// dump, and no debugger without root's rights. Child processes write no core dump either. This cannot be undone.
 ///
-/// A program that opens a [`Host`](crate::Host) has private keys in its memory, unless the authority is elsewhere. `pp-host` calls this before it
-/// does anything else; a library cannot decide that for the program that it is part of.
+/// A program that opens a [`Host`](crate::Host) has private keys in its memory, unless the authority is elsewhere.
+/// `pp-host` calls this first; a library cannot decide it for the program.
 ///
 /// # Errors
 /// When the system refuses.

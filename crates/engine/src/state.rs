@@ -29,13 +29,13 @@ pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
 #[derive(Clone)]
 pub struct Host(pub(crate) Arc<HostState>);
 
-/// What all handles of one host share.
+/// The shared state of all handles of one host.
 pub(crate) struct HostState {
     /// Ends before the store that it reads.
     pub(crate) publisher: Publisher,
-    /// What is deployed, by its content.
+    /// The stored artifacts, by content.
     pub(crate) artifacts: Arc<Artifacts>,
-    /// Told what keeps the folder of deployments from being as the rows say.
+    /// Called when the folder of deployments cannot be made to match the rows.
     pub(crate) problems: Problems,
     pub(crate) journals: Journals,
     pub(crate) programs: Programs,
@@ -55,7 +55,7 @@ impl HostState {
         self.journals.now()
     }
 
-    /// The operators' acts, all of them: another process may have recorded one since the last look.
+    /// All operators' acts: another process may have recorded one since the last look.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
         let trust = self.authority.trust(&self.journals)?;
         self.pin_keys()?;
@@ -80,7 +80,7 @@ impl HostState {
         })
     }
 
-    /// A request, and the instance that made it, with what is known now of what it says was known.
+    /// A request, and the instance that made it, with the digests of its code and bytes that are still known.
     pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
         let (trust, at) = (self.trust()?, self.now()?);
         let (key, mut request) = requests::request(&*self.journals.store, id)?;
@@ -90,7 +90,7 @@ impl HostState {
         Ok((key, request))
     }
 
-    /// By what a receipt that was spent is judged.
+    /// The judge of spent receipts.
     pub(crate) fn judge<'a>(&'a self, gate: &'a Gate, trust: &'a Trust, at: Timestamp) -> Judge<'a> {
         Judge { keys: gate.keys(), trust, policy: &*self.authority.policy, at }
     }
@@ -105,7 +105,7 @@ impl HostState {
         self.journals.read(key)
     }
 
-    /// An instance's journal, and what it says.
+    /// An instance's journal, and the state that it folds to.
     pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
         self.journals.load(key)
     }
@@ -139,8 +139,8 @@ impl HostState {
         (self.troubles)(key, error);
     }
 
-    /// What has to be recorded before an instance ends or goes back: no action may be left whose outcome nobody has signed. One that was
-    /// interrupted and not taken up again is unknown.
+    /// The entries to record before an instance ends or restarts, so that no action is left without a signed outcome.
+    /// An action that was interrupted and not resumed is unknown.
     pub(crate) fn settlement(&self, replay: &Replay) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
         for Unsettled { call, receipt, effect } in replay.unsettled() {

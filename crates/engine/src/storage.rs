@@ -1,4 +1,4 @@
-//! Where the durable state is, and opening it: the one place that names engines.
+//! The location of the durable state, and opening it: the only module that names engines.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use store::{BlobStore, DataFolder, Store, StoreError};
 use store_postgres::Postgres;
 use store_sqlite::Sqlite;
 
-/// Where the durable state is.
+/// The location of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StoreLocation {
     /// In the data folder, which one process owns.
@@ -18,7 +18,7 @@ pub enum StoreLocation {
     Database(StoreUrl),
 }
 
-/// The URL of a database, `postgres://…`. What it displays has no password.
+/// The URL of a database, `postgres://…`. Its `Display` has no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(String);
 
@@ -37,16 +37,17 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
-    /// Whether it has a password in it.
+    /// Whether it contains a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.to_string() != self.0
     }
 
-    /// Makes the tables, or brings them up to date. Hosts of the version before may go on meanwhile or refuse to start again, and say so.
+    /// Makes or migrates the tables. Hosts of the previous version may continue meanwhile or refuse to start again,
+    /// with a message.
     ///
     /// # Errors
-    /// When the database cannot be reached, or is of a newer version.
+    /// When the database cannot be reached, or has a newer version.
     pub fn migrate(&self) -> Result<(), StoreError> {
         Postgres::migrate(&self.0)
     }
@@ -79,7 +80,7 @@ impl fmt::Debug for StoreUrl {
 }
 
 impl StoreLocation {
-    /// Takes a host's folder to write to, and makes it where there is none.
+    /// Takes a host's folder for writing, and makes it where there is none.
     pub(crate) fn own_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
         match self {
             Self::Folder => DataFolder::own(data),
@@ -119,7 +120,8 @@ impl StoreLocation {
 }
 
 impl StoreLocation {
-    /// Where all hosts keep the artifacts that they act with, over connections of its own; none where one host keeps them in its folder.
+    /// The store in which all hosts keep their artifacts, over connections of its own; `None` where one host keeps them
+    /// in its folder.
     pub(crate) fn blobs(&self) -> Result<Option<Arc<dyn BlobStore>>, StoreError> {
         match self {
             Self::Folder => Ok(None),

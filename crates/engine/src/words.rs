@@ -4,11 +4,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} has {bytes} bytes, and at most {most} are kept: say it shorter")]
 pub struct TooLong {
-    /// Which words.
+    /// The name of the text.
     pub what: &'static str,
-    /// How long they are.
+    /// Its length in bytes.
     pub bytes: usize,
-    /// How long they may be.
+    /// The greatest length in bytes.
     pub most: usize,
 }
 

@@ -1,4 +1,4 @@
-//! One drive of one instance: the shell that does what the core says.
+//! One drive of one instance: the shell that performs the core's turns.
 
 use crate::Error;
 use crate::drive::spent::SpentReceipt;
@@ -23,33 +23,36 @@ pub(crate) struct Driver {
     pub(crate) replay: Replay,
     times: Times,
     pub(crate) quotas: Quotas,
-    /// What is in the table and not on disk yet: beginnings of steps that wait for whatever comes next, and that.
+    /// Entries that have been applied and are not on disk: beginnings of steps that wait for the next entry, and that
+    /// entry.
     unwritten: Vec<Entry>,
-    /// Its line in the agenda, as it is on disk. None while it is being written, and where that came to no end: then it is written again.
+    /// The instance's schedule row on disk. `None` while it is being written, and after a failed write: then it is
+    /// written again.
     line: Option<ScheduleRow>,
     writing: Writing,
     /// Since when the first of them waits.
     since: Instant,
     slice: RunSlot,
-    /// The receipt that was spent last, for what it permits.
+    /// The receipt that was spent last, for its permit.
     pub(crate) spent: Option<SpentReceipt>,
     /// The exclusive right to drive this instance, for as long as this driver, or an effect that it began, exists.
     pub(crate) lease: Arc<Lease>,
 }
 
-/// How long the beginning of a step waits for its end, or the next entry: long enough for most, and short enough for a person who watches.
+/// How long the beginning of a step waits for its end, or the next entry: long enough for most steps, and short enough
+/// for a person who watches.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How many of them wait at most.
+/// The most waiting entries.
 const UNWRITTEN: usize = 16;
 
 /// When the beginnings of steps are written. An event or an operator's command that arrives before that discards them, so with many arrivals
 /// no step would ever begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writing {
-    /// With whatever comes next, or after a while.
+    /// With the next entry, or after a while.
     Patiently,
-    /// Before the guest hears of them.
+    /// Before the guest is told of them.
     AtOnce,
 }
 
@@ -65,16 +68,16 @@ pub(crate) enum Stop {
     /// The guest took another path than before: the instance is stopped until an operator acts.
     #[error(transparent)]
     Diverged(#[from] workflow::Divergence),
-    /// The host cannot go on.
+    /// An error of the host.
     #[error(transparent)]
     Error(#[from] Error),
 }
 
-/// How far a command gets without waiting.
+/// The progress of a command without waiting.
 enum Progress {
     /// To its answer.
     Answered(Outcome),
-    /// What it recorded has to be written first.
+    /// The recorded entries have to be written first.
     Write,
     /// This has to be done first.
     Do(Box<Live>),
@@ -113,7 +116,7 @@ impl Shared {
     }
 }
 
-/// Where the guest was answered last: in its journal, and in time.
+/// The guest's last answer: its place in the journal, and its time.
 #[derive(Clone, Copy, Default)]
 struct GuestPosition {
     position: usize,
@@ -170,7 +173,7 @@ impl Driver {
         GuestPosition { position, time: self.times.at(position) }
     }
 
-    /// Goes on from there until the command is answered; `place` is where the guest is then.
+    /// Continues from there until the command is answered; `place` is the guest's position then.
     async fn answer(
         &mut self,
         command: &Command,
@@ -239,15 +242,15 @@ impl Driver {
         self.append([Entry::Diverged { call, message }]).await
     }
 
-    /// Writes what the guest did, and comes back when it is this drive's turn again.
+    /// Writes the guest's entries, and returns when it is this drive's turn again.
     async fn record(&mut self) -> Result<(), Error> {
         self.append_batch(Batch::default()).await?;
         self.slice.step().await;
         Ok(())
     }
 
-    /// The one place where the host does anything. It is called by way of the heap, so that a step, which there are so many of, does not
-    /// carry the weight of an action.
+    /// The only place where the host acts. Boxed, so that the frequent future of a step does not have the size of an
+    /// action's.
     async fn carry_out(&mut self, live: Box<Live>) -> Result<(), Error> {
         self.slice.release();
         match *live {
@@ -304,8 +307,8 @@ impl Driver {
         }
     }
 
-    /// A signal has arrived: rebases on it, as if it had come before the entries that are not on disk yet: those that wait to be
-    /// written, and `applied`.
+    /// A signal has arrived: rebases on it, as if it had come before the entries that are not on disk: the waiting
+    /// ones, and `applied`.
     pub(crate) fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
         let key = &self.origin.key;
         let facts = self.inner.journals.store.facts(Some(key)).wait()?;
@@ -315,7 +318,7 @@ impl Driver {
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
         match caught_up.map_err(|illegal| self.illegal(illegal))? {
             Some(replay) if moved_on => self.replay = replay,
-            // What it was about to write has no place any more. The journal says where it stands.
+            // The unwritten entries have no place any more. The journal has the state.
             _ => return Err(StoreError::Conflict(key.clone()).into()),
         }
         self.times = Times::of(&facts);
@@ -323,8 +326,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes back the last entries of a batch that the store refused: the guest has not heard of them, and goes on without them. What waited
-    /// to be written before them still waits.
+    /// Removes the last entries of a batch that the store refused: the guest has not been told of them, and continues
+    /// without them. The waiting entries before them still wait.
     pub(crate) fn take_back(&mut self, refused: usize) -> Result<(), Error> {
         self.unwritten.truncate(self.unwritten.len().saturating_sub(refused));
         let facts = self.inner.journals.store.facts(Some(&self.origin.key)).wait()?;
@@ -338,7 +341,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether one more entry may wait for the next.
+    /// Whether another entry may wait for the next.
     fn is_patient(&self) -> bool {
         self.writing == Writing::Patiently && self.unwritten.len() + 1 < UNWRITTEN
     }
@@ -361,7 +364,7 @@ impl Driver {
         self.append_batch(Batch::default()).await
     }
 
-    /// Parks the instance: everything is on disk, and the agenda says what it waits for.
+    /// Parks the instance: all entries are on disk, and the schedule row has its due time.
     pub(crate) async fn park(&mut self) -> Result<(), Error> {
         self.flush().await?;
         match self.is_moved(agenda(&self.replay.status(), self.inner.now()?)) {
@@ -370,12 +373,13 @@ impl Driver {
         }
     }
 
-    /// Whether the agenda does not have this line yet.
+    /// Whether the schedule has another row than this.
     fn is_moved(&self, line: ScheduleRow) -> bool {
         self.line.is_none_or(|before| differs(before, line))
     }
 
-    /// Writes entries that are not in the table yet, and takes them in when they are on disk. The place of the last of them among all facts.
+    /// Writes entries that are not in the table yet, and applies them when they are on disk. Returns the place of the
+    /// last of them among all facts.
     pub(crate) async fn write(&mut self, mut batch: Batch) -> Result<u64, Error> {
         let (after, now) = (self.replay.len() - self.unwritten.len(), self.inner.now()?);
         let waited = self.put_before(&mut batch);
@@ -394,8 +398,8 @@ impl Driver {
         }
     }
 
-    /// What waits to be written goes before everything else, and waits no longer: a drive that is dropped meanwhile has handed it over all
-    /// the same. How much it was.
+    /// Puts the waiting entries before the batch's own, so that a drive that is dropped during the write has submitted
+    /// them. Returns their number.
     fn put_before(&mut self, batch: &mut Batch) -> usize {
         let mut entries = std::mem::take(&mut self.unwritten);
         let waited = entries.len();
@@ -425,8 +429,8 @@ impl Driver {
     }
 }
 
-/// Whether an entry is there because the guest wanted it, and so counts against the tenant's quotas. What was decided, spent, done and
-/// signed is recorded whatever the tenant keeps already: no quota may make the journal know less than the world does.
+/// Whether the guest caused an entry, so that it counts against the tenant's quotas. Decisions, redemptions, effects
+/// and signatures are recorded regardless of quotas: otherwise the journal could lack an effect that took place.
 fn is_of_the_guest(entry: &Entry) -> bool {
     matches!(
         entry,

@@ -16,8 +16,8 @@ use store::{Batch, Deployment, KeptArtifact, Precondition, ReceiptState, StoreEr
 use workflow::{ArtifactFacts, Asked, Call, Check, Effect, Entry, Invocation, Quoted};
 
 impl Driver {
-    /// Checks the receipt, spends it and records the intent: nothing has happened in the world yet. The verdict is written only where
-    /// everything that it was given on still is as it was.
+    /// Checks the receipt, spends it and records the intent. No effect has taken place yet. The verdict is written only
+    /// if the state that it was given on is unchanged.
     pub(crate) async fn redeem(
         &mut self,
         call: Call,
@@ -65,7 +65,7 @@ impl Driver {
         capability.keeps_artifacts().then(|| Box::new(kept))
     }
 
-    /// What the gate says to an action, and whether this host knows how to do it.
+    /// The gate's verdict on an action, and whether this host has the capability.
     fn verdict(
         &self,
         invocation: &Invocation,
@@ -94,7 +94,7 @@ impl Driver {
         self.inner.capabilities.registry.called(&invocation.capability, &invocation.resource)
     }
 
-    /// What is about to be done, as the host knows it: the capability is the one that would do it.
+    /// The action that is about to be performed, as the host knows it. The capability is the one that would perform it.
     fn claim<'a>(&'a self, invocation: &'a Invocation, at: Timestamp) -> Claim<'a> {
         let origin: &Origin = &self.origin;
         Claim {
@@ -117,7 +117,7 @@ impl Driver {
         interrupted: bool,
     ) -> Result<(), Error> {
         let receipt = invocation.receipt.clone();
-        // Spent in another drive, it is read and verified once more.
+        // A receipt that another drive has spent is read and verified again.
         let spent = self.spent.take().filter(|spent| spent.receipt == receipt);
         let scope = match &spent {
             Some(SpentReceipt { permit, .. }) => scope_of(permit.receipt().key_id()),
@@ -126,7 +126,7 @@ impl Driver {
         let (effect, deployment) = self.effect(invocation, spent, interrupted).await?;
         let attested = self.inner.attested(call, &receipt, scope, &effect);
         let performed = Entry::Performed { call, receipt, effect };
-        // What happened is recorded even where it cannot be signed; the next drive signs it.
+        // The outcome is recorded even where it cannot be signed; the next drive signs it.
         let (entries, signed) = match attested {
             Ok(attested) => (vec![performed, attested], Ok(())),
             Err(error) => (vec![performed], Err(error)),
@@ -139,7 +139,7 @@ impl Driver {
         signed
     }
 
-    /// How the action ended, and what the store is to record of it.
+    /// The outcome of the action, and the store's record of it.
     async fn effect(
         &self,
         invocation: &Invocation,
@@ -188,7 +188,8 @@ impl Driver {
         Ok((effect, deployment))
     }
 
-    /// Waits until an action that is found begun is not under way any more: the host that had the instance before may be in the middle of it.
+    /// Waits until an action that was found begun is certainly over: the instance's previous host may be in the middle
+    /// of it.
     async fn outlast(&self) -> Result<(), Error> {
         let claims = &self.inner.claims;
         loop {
@@ -199,9 +200,9 @@ impl Driver {
         }
     }
 
-    /// On a thread of its own: it may take long, and others are driven on this one. When it breaks off, or this future is dropped, the
-    /// journal has the intent and no outcome, and the next drive takes it for what it is: interrupted. It cannot begin before this has
-    /// ended, as the lease are held until then.
+    /// Runs on a thread of its own: the action may take long, and this thread drives other instances. If it panics, or
+    /// this future is dropped, the journal has the intent and no outcome, and the next drive treats the action as
+    /// interrupted. That drive cannot begin before this thread has ended, because the thread holds the lease.
     async fn perform(
         &self,
         permit: Permit,
@@ -225,7 +226,7 @@ impl Driver {
         performed.ok_or_else(|| broke_off("the capability is gone".to_owned()))?
     }
 
-    /// The permit for a receipt that this call has spent in an earlier drive: verified once more, from what is on disk.
+    /// The permit for a receipt that this call has spent in an earlier drive, verified again from the stored record.
     fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Execution), String>, Error> {
         let found = self.inner.journals.store.receipt(&invocation.receipt).wait()?;
         let redeemed = found.as_ref().and_then(|found| found.state.redeemed);

@@ -19,14 +19,14 @@ use store::{InstanceKey, StoreError, Write};
 use tokio::sync::Mutex;
 use workflow::{Failure, Replay, Status};
 
-/// How many entries an instance has that was created and has not run.
+/// The number of entries of an instance that was created and has not run.
 const CREATED: usize = 2;
 
 impl Host {
     /// Runs an instance until it ends or waits. A first run, a resume and the recovery after a crash are this one call.
     ///
     /// # Errors
-    /// When the host cannot go on. The journal stands; drive again.
+    /// When the host cannot continue. The journal is intact; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
         let lease = self.0.leases.acquire(key)?;
         self.0.claims.check(key)?;
@@ -52,7 +52,7 @@ impl Host {
         }
     }
 
-    /// Whether anything that the guest could do would change something.
+    /// Whether the workflow could progress if it were driven.
     fn gets_further(&self, status: &Status) -> Result<bool, Error> {
         Ok(match status {
             Status::Waiting(wait) => wait.due() <= Some(self.0.now()?),
@@ -84,7 +84,7 @@ impl Host {
         let driver = Arc::new(Mutex::new(driver));
         let program = match self.program_of(component).await {
             Ok(program) => program,
-            // One that was submitted before it was compiled. An instance that has begun keeps waiting for its code.
+            // It was submitted before it was compiled. An instance that has begun keeps waiting for its code.
             Err(Error::Load(refusal)) if is_new && refusal.is_lasting() => {
                 let mut driver = driver.lock().await;
                 let failure = Failure { name: "refused".to_owned(), message: refusal.to_string() };
@@ -120,7 +120,7 @@ impl Host {
         let text = format!("[drive of {}]\n{}\n", self.0.now()?, printed.trim_end());
         let quotas = self.0.journals.settings.of(&key.tenant).quotas;
         match self.0.write(Write::Output { key: key.clone(), text, quotas }).await {
-            // What a tenant has no room for is not kept, and nothing depends on it.
+            // Output beyond the tenant's quota is dropped; no state depends on it.
             Err(StoreError::Quota(_)) => Ok(()),
             kept => Ok(kept.map(drop)?),
         }
@@ -152,7 +152,7 @@ async fn ended(driver: &mut Driver, end: End) -> Result<(), Error> {
         Err(Stop::Diverged(divergence)) => driver.diverge(divergence).await,
         Err(Stop::Broke(failure)) => match driver.finish(Err(failure)).await {
             Err(Stop::Error(error)) => Err(error),
-            // Nothing is compared with the journal where the workflow did not return.
+            // The comparison with the journal is only for workflows that returned.
             _ => Ok(()),
         },
         Err(Stop::Error(error)) => Err(error),

@@ -77,8 +77,8 @@ impl Driver {
         }
     }
 
-    /// Whether the tenant asks more often than people can be expected to answer. It spares the authority a signature that would come to
-    /// nothing: the store judges it again, in the transaction that has the request.
+    /// Whether the tenant exceeds its hourly quota of requests. This saves the authority a signature: the store checks
+    /// it again, in the transaction that records the request.
     fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
         let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(0);
         let since = Timestamp::from_millis(now.as_millis() - window);
@@ -86,7 +86,7 @@ impl Driver {
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }
 
-    /// Everything about an action that the host knows by itself, but for the policy.
+    /// Everything that the host itself knows about an action, without the policy's ruling.
     fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
         let origin = &self.origin;
         let capability = self.inner.capabilities.registry.named(&action.capability);
@@ -111,7 +111,7 @@ impl Driver {
             imports: origin.imports.clone(),
             script: self.inner.program_of(&origin.component)?.script().map(facts_of),
             artifact,
-            // What the host cannot perform itself it cannot undo either.
+            // The host cannot undo an action that it cannot perform.
             reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),
             performer: match capability {
                 None => Performer::NoCapability,
@@ -124,7 +124,7 @@ impl Driver {
             capability: action.capability,
             resource: action.resource,
             reason: action.reason,
-            // As it is committed: what is kept and shown is what is signed.
+            // In its committed form: the stored and shown text is the signed one.
             evidence: Json::parse(&action.evidence).map_or(action.evidence, |evidence| evidence.canonical()),
             environment: self.inner.authority.environment,
             form: Form::Dated,
@@ -133,7 +133,7 @@ impl Driver {
         })
     }
 
-    /// What is known of the code that runs here, and of bytes, as people's approvals count now.
+    /// The code and bytes that are known, by the approvals that count now.
     pub(crate) fn known(
         &self,
         artifact: Option<&Digest>,
@@ -163,7 +163,7 @@ impl Driver {
         })
     }
 
-    /// The request with what the policy says to it, and until when it therefore waits; or why nobody can be asked.
+    /// The request with the policy's ruling and its expiry; or why people cannot be asked.
     fn judged(&self, mut request: Request) -> Result<Result<(Request, Ruling), Unaskable>, Error> {
         let policy = &self.inner.authority.policy;
         let document = match request.document() {

@@ -18,7 +18,7 @@ impl SpentReceipt {
     }
 }
 
-/// A receipt is redeemed once, so its name tells one redemption from every other.
+/// A receipt is redeemed once, so its id distinguishes one redemption from all others.
 pub(super) fn idempotency_key(receipt: &ReceiptId) -> Digest {
     Digest::of(format!("pp-host redemption\0{receipt}").as_bytes())
 }

@@ -1,4 +1,4 @@
-//! One thing after another that a workflow asked for, and what became of each.
+//! The calls of a workflow in order, and the stage of each.
 
 use receipt::{Decision, Timestamp};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use workflow::{
     Asked, Check, Clipped, Effect, Entry, EventNumber, Failure, Finding, Quoted, ReceiptId, RequestId,
 };
 
-/// One thing that a workflow asked for.
+/// One call of a workflow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// Its number.
@@ -19,22 +19,22 @@ pub struct Call {
     pub began: Timestamp,
     /// When its stage last changed.
     pub changed: Timestamp,
-    /// How often it was tried, where it is a step.
+    /// The number of attempts of a step.
     pub attempts: u32,
-    /// How far it is.
+    /// Its stage.
     pub stage: Stage,
     /// The workflow went back to before it: it counts no longer.
     pub void: bool,
 }
 
-/// How far it is.
+/// The stage of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     /// A step's attempt was begun and has not ended.
     Underway,
     /// An attempt failed, and there will be another.
     Again {
-        /// Why it failed.
+        /// The failure.
         failure: Failure,
         /// When it is tried again.
         at: Timestamp,
@@ -81,14 +81,14 @@ pub enum Stage {
     Ended {
         /// The receipt that permitted it.
         receipt: ReceiptId,
-        /// How.
+        /// The outcome.
         effect: Effect,
         /// The outcome is signed.
         attested: bool,
         /// A person's finding about an unknown outcome.
         finding: Option<Finding>,
     },
-    /// The gate said no.
+    /// The gate refused it.
     Refused {
         /// The check.
         check: Check,
@@ -209,7 +209,7 @@ fn change(call: &mut Call, entry: &Entry) {
     }
 }
 
-/// What an entry adds to a stage that stays what it is.
+/// Adds an entry's details to a stage that remains the same.
 fn add(stage: &mut Stage, entry: &Entry) {
     match (stage, entry) {
         (Stage::Asks { signed, .. }, Entry::Signed { decider, decision: Decision::Approved, .. }) => {

@@ -1,4 +1,4 @@
-//! How requests ended: in which way, by whom, and with which receipt.
+//! The ends of requests: the outcome, the deciders, and the receipt.
 
 use receipt::{Decision, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,16 +28,17 @@ pub struct RequestEnd {
     pub outcome: RequestOutcome,
     /// When.
     pub at: Timestamp,
-    /// Who decided it or took it back: `user:` and a decider's id, `demo:`, `policy:`, or an account. Nobody where it lapsed.
+    /// The people who decided or withdrew it: `user:` and a decider's id, `demo:`, `policy:`, or an account. Empty
+    /// where it lapsed.
     pub by: Vec<String>,
-    /// Why, in their words.
+    /// The reason.
     pub reason: Option<String>,
     /// The receipt of the decision.
     pub receipt: Option<ReceiptId>,
 }
 
 impl RequestEnd {
-    /// That of a request whose time was over then.
+    /// The end of a request that had lapsed by then.
     #[must_use]
     pub fn lapsed(at: Timestamp) -> Self {
         Self { outcome: RequestOutcome::Lapsed, at, by: Vec::new(), reason: None, receipt: None }
@@ -66,7 +67,7 @@ impl RequestEnd {
     }
 }
 
-/// All who signed that decision; where it was taken without signatures, who took it.
+/// Everyone who signed that decision; where it was taken without signatures, the decider.
 fn deciders(facts: &[Fact], id: &RequestId, made: Decision, decider: &str) -> Vec<String> {
     let mut all = Vec::new();
     for fact in facts {
@@ -88,7 +89,7 @@ fn receipt(facts: &[Fact], id: &RequestId) -> Option<ReceiptId> {
     })
 }
 
-/// A word that is no outcome.
+/// A word that is not an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an outcome: approved, denied, lapsed and withdrawn are")]
 pub struct UnknownOutcome;

@@ -32,22 +32,22 @@ pub struct History {
     pub started_at: Timestamp,
     /// When anything was recorded last.
     pub changed_at: Timestamp,
-    /// How it stands.
+    /// Its state.
     pub status: Status,
-    /// What it asked for, in the order in which it did.
+    /// Its calls, in order.
     pub calls: Vec<Call>,
-    /// Events that were sent to it, and of those, how many it was told of.
+    /// The number of events that were sent to it, and of those that it was told of.
     pub events: Events,
     /// The actions whose outcome was unknown, and the findings about them.
     pub unknown: Vec<Unknown>,
 }
 
-/// How many events came, and how many the workflow has taken.
+/// The numbers of events: sent, and delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Events {
     /// All that were sent.
     pub received: u64,
-    /// Those that the workflow was told of.
+    /// Those that were delivered to the workflow.
     pub taken: u64,
 }
 

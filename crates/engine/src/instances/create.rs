@@ -16,13 +16,13 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// What is known of it: digest, size, imports.
+    /// Its digest, size and imports.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// The entry that says that an instance runs it.
+    /// The entry that records that an instance runs it.
     pub(crate) fn loaded(&self) -> Entry {
         self.code().loaded()
     }
@@ -33,7 +33,7 @@ impl Workflow {
     }
 }
 
-/// What is recorded of a component, whether it has been compiled or not.
+/// The recorded properties of a component, compiled or not.
 pub(crate) struct Code {
     pub(crate) digest: Digest,
     imports: Vec<String>,
@@ -47,7 +47,7 @@ impl Code {
     }
 }
 
-/// What an instance is started with.
+/// The input of a new instance.
 #[derive(Debug, Clone)]
 pub struct Start {
     /// The tenant that owns it.
@@ -73,8 +73,9 @@ impl Start {
 }
 
 impl Host {
-    /// Checks and compiles a component, or finds it compiled. Blocks for as long as that takes. Its size is judged by the largest `component-bytes` of any tenant here, and by the tenant's own
-    /// in [`load_for`](Self::load_for) and [`start`](Self::start).
+    /// Checks and compiles a component, or finds it compiled. Blocks meanwhile. Its size is judged by the largest
+    /// `component-bytes` of any tenant here, and by the tenant's own in [`load_for`](Self::load_for) and
+    /// [`start`](Self::start).
     ///
     /// # Errors
     /// When it is not a workflow, or imports what a workflow may not have.
@@ -92,7 +93,8 @@ impl Host {
         self.load(bytes)
     }
 
-    /// A component that is not compiled yet: what can be refused at sight is refused, the rest when the instance is driven.
+    /// A component that is not compiled yet: it is refused now where that needs no compiling, otherwise when the
+    /// instance is driven.
     pub(crate) fn code_for(&self, tenant: &TenantId, bytes: Arc<[u8]>) -> Result<Code, Error> {
         self.0.journals.settings.of(tenant).sandbox.check_component(bytes.len())?;
         let digest = Digest::of(&bytes);
@@ -106,7 +108,7 @@ impl Host {
     /// Creates an instance. It runs when it is driven.
     ///
     /// # Errors
-    /// When the parameters are not JSON, the tenant has what it may have, or the instance cannot be written.
+    /// When the parameters are not JSON, the tenant has reached a quota, or the instance cannot be written.
     pub fn start(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
         let instance = ids::id("wf_", self.0.now()?)?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance };
@@ -163,13 +165,13 @@ impl Host {
         self.0.journals.folder.is_new()
     }
 
-    /// What an operator should know of how this host had to be set up. Nothing, if all is well.
+    /// A note for the operator on how this host had to be configured. `None` if there is none.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.0.programs.sandbox.note()
     }
 
-    /// How an instance stands, without driving it.
+    /// The state of an instance, without driving it.
     ///
     /// # Errors
     /// When there is no such instance, or its journal is damaged.

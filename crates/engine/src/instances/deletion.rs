@@ -1,4 +1,4 @@
-//! Deleting instances that have ended. What was decided and done in them stays: receipts, and the outcomes that were signed.
+//! Deleting instances that have ended. Receipts and signed outcomes are kept.
 
 use crate::instances::sweep::sweep_artifacts;
 use crate::runtime::lease::Lease;
@@ -11,11 +11,12 @@ use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
 use workflow::{Asked, Entry, Replay};
 
 impl Host {
-    /// Deletes an instance that has ended: its journal, its requests and its output, and its component where it was the last of its tenant
-    /// that had it; artifacts that it deployed, where no other instance did and no resource serves them. Its receipts stay, with what became of them, and it is recorded that it was deleted.
+    /// Deletes an ended instance: its journal, its requests and its output; its component where no other instance of
+    /// its tenant has it; and artifacts that it deployed, where no other instance did and no resource serves them. Its
+    /// receipts are kept, with their state, and the deletion is recorded.
     ///
     /// # Errors
-    /// When there is no such instance, it has not ended, or it needs a review first. Nothing is deleted then.
+    /// When there is no such instance, it has not ended, or it needs a review first. It is not deleted then.
     pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
         let Deletion { lease: _lease, commit, artifacts } = delete(&self.0, key, by)?;
@@ -32,7 +33,7 @@ pub(crate) struct Deletion {
     /// Until it is on disk, the instance is not driven.
     pub(crate) lease: Arc<Lease>,
     pub(crate) commit: Commit,
-    /// What may be swept once it is on disk.
+    /// The artifacts that may be unneeded once the deletion is on disk.
     pub(crate) artifacts: HashSet<Digest>,
 }
 
@@ -70,7 +71,7 @@ fn check_reviewed(inner: &HostState, key: &InstanceKey, facts: &[Fact]) -> Resul
     }
 }
 
-/// What was counted for its entries and its requests when they were written: their lengths as JSON text.
+/// The bytes that were counted for its entries and its requests: their lengths as JSON text.
 fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
     let mut bytes = 0;
     for Fact { entry, .. } in facts {

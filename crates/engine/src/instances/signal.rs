@@ -1,7 +1,8 @@
 //! Signals: a decision, an event or an operator's command is appended to an instance's journal. A driver that runs meanwhile rebases on it.
 //!
-//! It is written as soon as it comes, at the end of the journal as it is then. A driver that finds something there which it did not
-//! write takes that in and goes on ([`Driver`](crate::drive::driver::Driver)); it loses nothing of its own, an outcome least of all.
+//! A signal is written when it arrives, at the end of the journal at that moment. A driver that finds an entry there
+//! which it did not write rebases on it ([`Driver`](crate::drive::driver::Driver)) and keeps all of its own entries,
+//! outcomes in particular.
 
 use crate::runtime::due::moved;
 use crate::runtime::journals::Loaded;
@@ -18,20 +19,20 @@ use store::Signed;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write, Writer};
 use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
 
-/// How often another writer may be faster before it is reported. Each time, another writer has made progress.
+/// The most conflicts with other writers before one is reported. With each, another writer has made progress.
 const ATTEMPTS: usize = 1_000;
 
-/// How far a workflow goes back.
+/// The place that a workflow restarts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Back {
     /// To where it began.
     Beginning,
-    /// To before something that it asked for itself, and not inside a step.
+    /// A call of the workflow itself, not inside a step.
     Before {
         /// The name of the step, the sleep or the wait.
         name: String,
-        /// Which of that name, from 0.
+        /// The index among the calls of that name, from 0.
         nth: usize,
     },
     /// Not at all: everything counts on, and other code takes it up.
@@ -47,13 +48,13 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// What is recorded.
+/// The entries and records of a signal.
 #[derive(Default)]
 pub(crate) struct Update {
     pub(crate) entries: Vec<Entry>,
-    /// The receipt that they speak of.
+    /// The receipt that the entries refer to.
     pub(crate) receipt: Option<Box<StoredReceipt>>,
-    /// Whose denial that receipt is.
+    /// The deciders whose denial that receipt is.
     pub(crate) signed: Option<Box<Signed>>,
     /// A component that the instance is given.
     pub(crate) component: Option<(Digest, Arc<[u8]>)>,
@@ -71,7 +72,7 @@ pub(crate) enum Counts {
     Yes,
 }
 
-/// What is written for that, at the end of a journal.
+/// The write of a signal at the end of a journal.
 struct PendingAppend {
     place: JournalPosition,
     batch: Batch,
@@ -79,7 +80,7 @@ struct PendingAppend {
 
 impl PendingAppend {
     fn write(&self) -> Write<'_> {
-        // What says how an action ended is the driver's to say: another host may be in the middle of it.
+        // Only the driver records outcomes: another host may be in the middle of the action.
         let settles = |entry: &Entry| matches!(entry, Entry::Performed { .. });
         let writer = if self.batch.entries.iter().any(settles) { Writer::Driver } else { Writer::Outside };
         Write::Append { place: self.place.clone(), batch: &self.batch, writer }
@@ -102,7 +103,7 @@ impl HostState {
         self.signal_from(key, self.load(key)?, say)
     }
 
-    /// The same for a caller that has read the state already.
+    /// [`Self::signal`] for a caller that has read the state already.
     pub(crate) fn signal_from(
         &self,
         key: &InstanceKey,
@@ -123,7 +124,7 @@ impl HostState {
         Err(StoreError::Conflict(key.clone()).into())
     }
 
-    /// The same for a caller that does not wait.
+    /// [`Self::signal_from`] without blocking.
     pub(crate) async fn signal_from_async(
         &self,
         key: &InstanceKey,
@@ -166,7 +167,7 @@ impl HostState {
         Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
     }
 
-    /// The signal is on disk: tells observers, and wakes the worker where the instance may go on now.
+    /// The signal is on disk: calls the observers, and wakes the worker if the instance can continue now.
     fn signalled(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
         self.journals.observe(stamp, &place.key, place.after, &batch.entries);
         if batch.agenda.is_some() {
@@ -175,15 +176,15 @@ impl HostState {
     }
 }
 
-/// The type of event that tells a script of an approval. It comes from the receipt itself, and never from outside.
+/// The type of the event that tells a script of an approval. The receipt causes it; it cannot be sent from outside.
 const RESERVED: &str = "pp-approval";
 
 impl Host {
-    /// Sends an instance an event: JSON text of a type. One that waits for it goes on; one that does not yet finds it when it does.
-    /// Events of a type are taken in the order in which they were sent.
+    /// Sends an instance an event: JSON text of a type. A wait for that type gets it now, or finds it later. Events of
+    /// a type are delivered in the order in which they were sent.
     ///
     /// # Errors
-    /// When there is no such instance, it has ended, the event is more than it may keep, or its type is reserved.
+    /// When there is no such instance, it has ended, a limit on its events is reached, or the type is reserved.
     pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
         if event_type.to_string() == RESERVED {
             let message = format!(
@@ -200,10 +201,10 @@ impl Host {
         })
     }
 
-    /// Has an instance stand still until it is [resumed](Self::resume). An action that is under way comes to its end.
+    /// Pauses an instance until it is [resumed](Self::resume). An action that is under way is completed.
     ///
     /// # Errors
-    /// When it has ended, or stands still already.
+    /// When it has ended, or is stopped already.
     pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
         let acts = Cell::new(false);
@@ -222,7 +223,7 @@ impl Host {
         Ok(())
     }
 
-    /// Lets an instance go on that was paused, or that took another path than before.
+    /// Resumes an instance that was paused, or has diverged.
     ///
     /// # Errors
     /// When it has ended, or is not stopped.
@@ -237,7 +238,7 @@ impl Host {
         })
     }
 
-    /// Ends an instance, wherever it is. An action that a crash interrupted is unknown from then on.
+    /// Ends an instance in any state. An action that a crash interrupted becomes unknown.
     ///
     /// # Errors
     /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
@@ -254,11 +255,12 @@ impl Host {
         Ok(())
     }
 
-    /// Has a workflow go back. What was asked for from there on counts no longer; what was decided, spent and done stays so, and requests that wait
-    /// are withdrawn. One that has ended goes on from there. Given other code, it goes on with that from then on.
+    /// Restarts a workflow from a call. Calls from there on no longer count. Decisions, redemptions and effects still
+    /// do, and waiting requests are withdrawn. An ended instance continues from there. Given other code, it continues
+    /// with that code.
     ///
     /// # Errors
-    /// When it never came to that place, or an action of it is under way.
+    /// When it has no such call, or an action of it is under way.
     pub fn restart(
         &self,
         key: &InstanceKey,
@@ -286,7 +288,7 @@ impl Host {
             entries.push(restarted);
             entries.extend(with.map(Workflow::loaded));
             let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
-            // One that had ended takes up a place again, and its requests wait again.
+            // An ended instance counts against the quotas again, and its requests wait again.
             let grows = with.is_some() || stand.replay.status().has_ended();
             let counts = if grows { Counts::Yes } else { Counts::No };
             Ok(Update { component, counts, reopened, ..Update::of(entries) })
@@ -295,10 +297,10 @@ impl Host {
         Ok(())
     }
 
-    /// Records what a person found out about an action of which it is signed that its outcome is unknown.
+    /// Records a person's finding about an action whose signed outcome is unknown.
     ///
     /// # Errors
-    /// When the instance has no such action on that receipt, or it was found out before.
+    /// When the instance has no such action on that receipt, or a finding was recorded before.
     pub fn resolve(
         &self,
         key: &InstanceKey,
@@ -335,7 +337,7 @@ impl Host {
                 Ok(Duration::ZERO) => {}
                 _ => return Err(Error::Acting(key.clone())),
             }
-            // Read once more, with the lease in hand.
+            // Retried by the caller, now with the lease held.
             return Err(StoreError::Conflict(key.clone()).into());
         }
         self.0.settlement(stand.replay)
@@ -350,19 +352,19 @@ fn check_lives(key: &InstanceKey, stand: &Snapshot<'_>) -> Result<(), Error> {
     }
 }
 
-/// What becomes of requests when a workflow goes back.
+/// The requests that a restart affects.
 #[derive(Default)]
 struct Regarded {
-    /// Those that wait, and would not any more.
+    /// Waiting requests that would be dropped.
     dropped: Vec<RequestId>,
-    /// Those that wait again, because the instance had ended.
+    /// Requests that wait again, because the instance had ended.
     reopened: Vec<RequestId>,
 }
 
 fn regarded(stand: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
     let mut after = stand.replay.clone();
     if settlement.iter().chain([restarted]).any(|entry| after.apply(entry).is_err()) {
-        // It is refused anyway, with the reason.
+        // The restart is refused below, with the reason.
         return Regarded::default();
     }
     let mut regarded = Regarded::default();

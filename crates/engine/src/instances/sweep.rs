@@ -5,8 +5,8 @@ use crate::state::HostState;
 use receipt::Digest;
 use std::collections::HashSet;
 
-/// Removes artifacts that no instance has acted with that is there, and that no resource serves: those of `only`, or of all. What cannot be
-/// removed is told, and is removed by a later sweep.
+/// Removes artifacts of `only`, or of all, that no existing instance has acted with and no resource serves. Failures
+/// are reported, and a later sweep tries again.
 pub(crate) fn sweep_artifacts(inner: &HostState, only: Option<&HashSet<Digest>>) {
     let mut served = None;
     let swept = inner.artifacts.sweep(only, |digest| {

@@ -34,14 +34,14 @@ impl DemoDecider {
         &self.0
     }
 
-    /// The decider as it stands in the receipt.
+    /// The decider as the receipt names it.
     #[must_use]
     pub fn id(&self) -> String {
         format!("demo:{}", self.0)
     }
 }
 
-/// What a receipt says of a demo decision.
+/// The content of a demo decision's receipt.
 pub(super) fn verdict(judgement: &Judgement, order: &IssueOrder<'_>, policy: &dyn Policy) -> Judged {
     let (code, resolution) = match judgement.decision {
         Decision::Approved => ("APPROVAL_GRANTED", Resolution::AllowOnce),

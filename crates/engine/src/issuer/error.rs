@@ -1,16 +1,16 @@
-//! Why an issuer signs nothing.
+//! Why an issuer signs no receipt.
 
 use crate::trust::{Freeze, Unclear};
 use receipt::{ApprovalError, MintError, PersonId, Scope, Timestamp};
 use workflow::{RequestId, TenantId};
 
-/// Why no receipt was issued. Nothing was signed, and nothing was decided.
+/// Why no receipt was issued. The request is then undecided.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// The request cannot stand in a receipt.
+    /// The request cannot be part of a receipt.
     #[error("the request cannot be put into a receipt: {0}")]
     Request(String),
-    /// The request does not say what it is about.
+    /// The request does not state its subject.
     #[error(transparent)]
     Unclear(#[from] Unclear),
     /// There was no decision in time.
@@ -24,7 +24,7 @@ pub enum IssueError {
     /// A signed statement that does not count.
     #[error("the signed decision does not count: {0}")]
     Approval(#[from] ApprovalError),
-    /// Nothing to sign with.
+    /// There is no active key to sign with.
     #[error("there is no active key for {0} receipts: make one with pp-host keys rotate")]
     NoActiveKey(Scope),
     /// An operator has frozen the tenant, or all tenants.
@@ -35,11 +35,11 @@ pub enum IssueError {
         "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until another person has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
     )]
     Unreviewed {
-        /// Whose.
+        /// The tenant.
         tenant: TenantId,
-        /// Which request.
+        /// The request.
         request: RequestId,
-        /// Who decided it.
+        /// The decider.
         decider: PersonId,
     },
     /// Not enough people.
@@ -48,9 +48,9 @@ pub enum IssueError {
     /// The authority's own process does not answer.
     #[error("the authority at {} does not answer: {why} (is pp-host authority running there?)", socket.display())]
     Unreachable {
-        /// Where.
+        /// The path of the socket.
         socket: std::path::PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// Another account's process listens there.
@@ -58,14 +58,14 @@ pub enum IssueError {
         "the process that listens on {} is account {found}'s, and the authority is expected to be account {expected}'s: nothing was asked of it (--authority-account names the account of the authority)", socket.display()
     )]
     Stranger {
-        /// Where.
+        /// The path of the socket.
         socket: std::path::PathBuf,
         /// The account of the process.
         found: u32,
         /// The expected account.
         expected: u32,
     },
-    /// The authority's own process says no.
+    /// The authority's own process refused.
     #[error("the authority refuses: {0}")]
     Refused(String),
     /// The receipt could not be signed, or did not verify afterwards.

@@ -9,7 +9,7 @@ use receipt::{
 };
 use workflow::RequestId;
 
-/// What a receipt says beside the request: who decided what, how, and until when.
+/// The content of a receipt in addition to the request: the decision, the decider, the basis, and the expiry.
 pub(super) struct Judged {
     pub(super) decision: Decision,
     pub(super) decider: Decider,
@@ -29,19 +29,20 @@ pub struct Admitted {
     pub at: Timestamp,
 }
 
-/// What a signed statement is taken in as.
+/// The purpose of a signed statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A decision about a request that waits.
     Decision,
-    /// A second person's look at a decision that was taken alone at this time.
+    /// A second person's review of a decision that was taken alone at this time.
     Review(Timestamp),
 }
 
-/// Takes in a signed statement that arrives at `at`: the only way in, for decisions and reviews, in a host and in an authority.
+/// Admits a signed statement that arrives at `at`. This is the only entrance for decisions and reviews, in a host and
+/// in an authority.
 ///
-/// `at` is the clock of the process that admits. The times in the statement are the signer's own word, so the key has to be one that may
-/// sign at `at`, and the statement cannot be older than what it is about.
+/// `at` is the clock of the process that admits. The times in the statement are only the signer's claims, so the key
+/// must be one that may sign at `at`, and the statement cannot be older than its subject.
 ///
 /// # Errors
 /// Why it does not count.
@@ -83,7 +84,7 @@ pub(super) fn check_age(request: &Request, at: Timestamp) -> Result<(), IssueErr
     }
 }
 
-/// What people's admitted statements about a request come to, as far as they still count at `at`.
+/// The count of people's admitted statements about a request that still count at `at`.
 ///
 /// # Errors
 /// When the request cannot be judged.
@@ -96,7 +97,7 @@ pub fn tally(
     let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
     let matter = matter(request, grounds.policy)?;
     let expected = expected(request, &matter, at);
-    // What counted when it was recorded may not count any more: a key was revoked, the policy changed.
+    // A statement that counted when it was recorded may no longer count: a key was revoked, the policy changed.
     let deciders = grounds.trust.deciders();
     let counting = admitted.iter().filter_map(|Admitted { envelope, at: admitted_at }| {
         let decision = deciders.verify(envelope, &expected).ok()?;
@@ -123,8 +124,8 @@ pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> O
     (request.check().is_ok() && !trust.unreviewed().any(said)).then_some(act)
 }
 
-/// The act that a second person's statement about a lone decision comes to. It comes after the request has ended, so only what it is about is
-/// compared.
+/// The act that records a second person's review of a break-glass decision. The request has ended, so only the
+/// statement's subject is compared.
 pub(crate) fn review(
     request: &Request,
     envelope: &Envelope,
@@ -134,7 +135,7 @@ pub(crate) fn review(
     let (_, alone) = grounds.trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
         IssueError::Undecided(format!("no person decided {} alone, or it was reviewed", request.id))
     })?;
-    // What was signed before there was anything to look at is no review.
+    // A statement that was signed before the decision is not a review of it.
     let decision = admit(request, envelope, Purpose::Review(alone.at), grounds, at)?;
     let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
     if Subject::of(&document, &request.known)?.is_own(decision.person()) {
@@ -147,7 +148,7 @@ pub(crate) fn review(
     })
 }
 
-/// What a statement about this request has to be about.
+/// The expected matter of a statement about this request.
 ///
 /// # Errors
 /// When the request cannot be judged.
@@ -224,7 +225,7 @@ pub(super) fn by_people(
     })
 }
 
-/// Nothing is approved while the tenant is frozen, nor while a break-glass decision waits for its review.
+/// Approves no request while the tenant is frozen, or while a break-glass decision waits for its review.
 pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust) -> Result<(), IssueError> {
     if !matches!(verdict, CountVerdict::Approved | CountVerdict::Alone) {
         return Ok(());
@@ -248,7 +249,8 @@ pub(super) fn check_not_frozen(request: &Request, trust: &Trust) -> Result<(), I
     }
 }
 
-/// Counts once more, over exactly what is about to be committed: it is all that the gate and an auditor will have.
+/// Counts again, over exactly the statements that are about to be committed: the gate and an auditor will have no
+/// others.
 fn check_borne_out(
     statements: &[VerifiedDecision],
     verdict: CountVerdict,

@@ -24,11 +24,11 @@ const ISSUER: &str = "pp-host";
 
 /// The keys of a data folder.
 pub struct Keyring {
-    /// Signs decisions of scope demo, and what became of them. None where the set has no active key for them.
+    /// Signs demo decisions and their outcomes. `None` where the set has no active demo key.
     pub demo: Option<Ed25519Signer>,
     /// Signs production receipts and their attestations. None where the set has no active key for them.
     pub production: Option<Ed25519Signer>,
-    /// What verifies them. The gate trusts these keys and no others.
+    /// The verification keys. The gate trusts these keys and no others.
     pub keys: KeySet,
 }
 
@@ -38,15 +38,15 @@ pub enum KeyringError {
     /// Reading or writing.
     #[error("cannot use {}: {error}", path.display())]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
     /// Others can read the private key.
     #[error("the private key {} has mode {mode:04o}, so others can read it: chmod 600 it, and replace the key if another account may have read it", path.display())]
     Mode {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its mode.
         mode: u32,
@@ -59,15 +59,15 @@ pub enum KeyringError {
     NoPrivateKey {
         /// Its file.
         path: PathBuf,
-        /// Whether it is missing or empty.
+        /// "missing" or "empty".
         problem: &'static str,
     },
     /// Not a key set.
     #[error("{} is not a key set: {error}", path.display())]
     KeySet {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: KeySetError,
     },
     /// The key set and the private key do not belong together.
@@ -86,17 +86,17 @@ pub enum KeyringError {
         "the authority {problem} key {key_id}, which is pinned in {}: another authority answers, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)", path.display()
     )]
     Pinned {
-        /// Where it is pinned.
+        /// The file with the pinned keys.
         path: PathBuf,
-        /// Which key.
+        /// The key's id.
         key_id: String,
-        /// What the authority does with it.
+        /// The difference in the authority's key set.
         problem: &'static str,
     },
 }
 
 impl Keyring {
-    /// Reads the keys, and makes them where there are none. `seed` is used only then.
+    /// Reads the keys, and makes them where there are none. `seeds` is used only then.
     ///
     /// # Errors
     /// When they cannot be read, are not safe, or do not belong together.
@@ -136,11 +136,12 @@ impl Keyring {
         Ok(Self { demo: demo?, production: production?, keys })
     }
 
-    /// Pins the public keys of an authority in another process, or compares them with those that are pinned: none may be missing or differ,
-    /// and what was given up stays so. What is new is taken over; what changed is handed back, to be said.
+    /// Pins the public keys of an authority in another process, or compares them with the pinned ones: none may be
+    /// missing or differ, and retired ones must stay retired. New keys are added. Returns the changes, to be reported.
     ///
     /// # Errors
-    /// When they are not those of the authority whose keys are pinned, or cannot be written. What is pinned stays pinned then.
+    /// When they are not those of the authority whose keys are pinned, or cannot be written. The pinned keys are
+    /// unchanged then.
     pub fn pin(folder: &Path, keys: &KeySet) -> Result<Vec<KeyChange>, KeyringError> {
         check_folder(folder)?;
         let own = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -169,18 +170,18 @@ impl Keyring {
     /// Reads the public key set alone.
     ///
     /// # Errors
-    /// When there is none, or it is not one.
+    /// When it is missing or not valid.
     pub fn public(folder: &Path) -> Result<KeySet, KeyringError> {
         let path = folder.join(PUBLIC);
         let text = ownership::read_to_string(&path).map_err(|error| file(&path, error))?;
         KeySet::parse(&text).map_err(|error| KeyringError::KeySet { path, error })
     }
 
-    /// Makes a new key from `seed` the one that signs receipts of that scope. What the old one signed stays good; its private half is
-    /// removed. The new key's id.
+    /// Makes a new key from `seed` the one that signs receipts of that scope. Signatures of the old one remain valid;
+    /// its private half is deleted. Returns the new key's id.
     ///
     /// # Errors
-    /// When the keys cannot be read or written. The old key is then still the one that signs.
+    /// When the keys cannot be read or written. The old key still signs then.
     pub fn rotate(
         folder: &Path,
         scope: Scope,
@@ -250,7 +251,7 @@ fn private(folder: &Path, key_id: &str) -> PathBuf {
 fn make(folder: &Path, scope: Scope, seed: &[u8; 32], now: Timestamp) -> Result<Key, KeyringError> {
     let key = SigningKey::from_bytes(seed);
     let public_key = key.verifying_key().to_bytes();
-    // A demo key says so in its id, as the specification's does.
+    // A demo key is recognised by its id, as in the specification.
     let kind = match scope {
         Scope::Demo => "pp_demo",
         Scope::Production => "pp",
@@ -267,7 +268,7 @@ fn save(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
 }
 
 fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
-    // Of the open file: what is judged is what is read.
+    // Of the open file, so that the checked file is the one that is read.
     let lacks = |problem| KeyringError::NoPrivateKey { path: path.to_owned(), problem };
     let mut opened = fs::File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => lacks("missing"),

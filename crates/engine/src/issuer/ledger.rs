@@ -13,7 +13,7 @@ use std::path::Path;
 use store::ownership;
 use workflow::{ReceiptId, RequestId};
 
-/// A file of records, and where in it the records about each thing stand.
+/// A file of records, with an index from each name to its records.
 pub(super) struct IssuedLog<T> {
     file: File,
     end: u64,
@@ -22,7 +22,7 @@ pub(super) struct IssuedLog<T> {
     kind: std::marker::PhantomData<T>,
 }
 
-/// What a record is about.
+/// The name that a record is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Name {
     Request(RequestId),
@@ -73,7 +73,7 @@ impl<T: Record> IssuedLog<T> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         ownership::close_to_others(&file)?;
-        // Two authorities on one folder would each overwrite what the other recorded.
+        // Two authorities on one folder would overwrite each other's records.
         file.try_lock().map_err(io::Error::from)?;
         let mut ledger =
             Self { file, end: 0, places: HashMap::new(), latest: None, kind: std::marker::PhantomData };

@@ -14,21 +14,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 use store::StoredReceipt;
 use workflow::{Effect, ReceiptId};
 
-/// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the deciders' signatures
-/// and asks the policy. It believes no caller that says the quorum is met.
+/// Issues receipts and attestations. Holds the issuer's keys, and signs only what it has judged itself: it counts the
+/// deciders' signatures and asks the policy. It does not rely on a caller's claim that the quorum is met.
 pub struct LocalIssuer {
     /// Others from the moment on at which the keys are rotated or revoked.
     signers: RwLock<Signers>,
 }
 
-/// What signs receipts of each scope. None where the key set has no active key of that scope.
+/// The signer of each scope. `None` where the key set has no active key of that scope.
 struct Signers {
     demo: Option<Arc<dyn Signer + Send + Sync>>,
     production: Option<Arc<dyn Signer + Send + Sync>>,
 }
 
 impl LocalIssuer {
-    /// An authority that signs demo decisions with the one key, and people's decisions with the other.
+    /// An authority that signs demo decisions with one key, and people's decisions with the other.
     #[must_use]
     pub fn new(demo: Box<dyn Signer + Send + Sync>, production: Box<dyn Signer + Send + Sync>) -> Self {
         let signers = Signers { demo: Some(demo.into()), production: Some(production.into()) };
@@ -125,7 +125,7 @@ impl Issuer for LocalIssuer {
                 (Scope::Production, by_people(order, grounds, &document, admitted)?)
             }
         };
-        // Whichever way the decision was made.
+        // Both for approvals and for denials.
         if said.decision == Decision::Approved {
             check_not_frozen(order.request, grounds.trust)?;
         }

@@ -35,15 +35,16 @@ use std::time::Duration;
 use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, Entry, ReceiptId, RequestId};
 
-/// How long a receipt can be redeemed. The specification's 15 minutes for an authorisation that is signed before it is used.
+/// The time in which a receipt can be redeemed: the specification's 15 minutes for an authorisation that is signed
+/// before it is used.
 pub const RECEIPT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// The holder of the issuer's keys, as a host uses it.
 pub trait Issuer: Send + Sync {
-    /// Judges, and signs what comes of it: a receipt for exactly this request, APPROVED or DENIED.
+    /// Judges a request, and signs the result: a receipt for exactly this request, APPROVED or DENIED.
     ///
     /// # Errors
-    /// When there is no decision, or it cannot be signed. There is then no decision either.
+    /// When there is no decision, or it cannot be signed. The request is undecided then.
     fn issue(&self, order: &IssueOrder<'_>, grounds: JudgingContext<'_>) -> Result<Issued, IssueError>;
 
     /// Takes a receipt back: a signed revocation of its scope, at the request of this host's operator.
@@ -71,12 +72,12 @@ pub trait Issuer: Send + Sync {
         at: Timestamp,
     ) -> Result<(String, String), IssueError>;
 
-    /// Whether the keys, and with them what operators say, are in another process.
+    /// Whether the keys, and with them the operators' acts, are in another process.
     fn is_elsewhere(&self) -> bool {
         false
     }
 
-    /// The public keys that verify what it signs, where the keys are in another process: they may change there at any time.
+    /// The public keys that verify its signatures, where the keys are in another process and may change at any time.
     fn published_keys(&self) -> Option<Result<KeySet, IssueError>> {
         None
     }
@@ -84,36 +85,37 @@ pub trait Issuer: Send + Sync {
     /// Signs with these keys from now on. An issuer in another process has keys of its own.
     fn take_up(&self, _keys: Keyring) {}
 
-    /// What operators have said after that act, where they say it elsewhere than in the host's own folder.
+    /// The operators' acts after that one, where they are recorded elsewhere than in the host's own folder.
     fn acts(&self, _after: u64) -> Option<Result<ActsSince, IssueError>> {
         None
     }
 
-    /// Takes in a statement that is not enough by itself, where signed statements are judged elsewhere too: by the clock there.
+    /// Submits a statement that is not enough by itself, where an authority elsewhere judges statements by its own
+    /// clock.
     fn admit(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
         None
     }
 
-    /// Takes in a review, where what operators say is kept elsewhere.
+    /// Submits a review, where the operators' acts are kept elsewhere.
     fn review(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
         None
     }
 }
 
-/// What operators said at an authority in another process.
+/// The operators' acts at an authority in another process.
 #[derive(Debug, Clone)]
 pub struct ActsSince {
-    /// The [digest](Trust::digest) of everything that was said there up to the act after which was asked.
+    /// The [digest](Trust::digest) of all acts up to the requested one.
     pub before: Digest,
-    /// What was said since, in order.
+    /// The acts since then, in order.
     pub acts: Vec<RecordedAct>,
 }
 
-/// What an authority is asked to decide about, and what it is told by those who judge.
+/// The input of an authority's decision.
 pub struct IssueOrder<'a> {
     /// The request.
     pub request: &'a Request,
-    /// On what the decision rests.
+    /// The basis of the decision.
     pub basis: DecisionBasis<'a>,
     /// The receipt's name, where it is issued in this process. An authority in another process names its receipts itself.
     pub id: ReceiptId,
@@ -123,10 +125,10 @@ pub struct IssueOrder<'a> {
     pub at: Timestamp,
 }
 
-/// On what a decision rests.
+/// The basis of a decision.
 #[derive(Debug, Clone, Copy)]
 pub enum DecisionBasis<'a> {
-    /// A demo decider's word. Of scope demo, and good for nothing else.
+    /// A demo decider's judgement. Of scope demo only.
     Demo(&'a Judgement),
     /// The policy alone, which asks no person.
     Policy,
@@ -139,7 +141,7 @@ pub enum DecisionBasis<'a> {
 pub struct JudgingContext<'a> {
     /// The people who may decide.
     pub trust: &'a Trust,
-    /// What the policy is.
+    /// The policy.
     pub policy: &'a dyn Policy,
 }
 
@@ -148,7 +150,7 @@ pub struct JudgingContext<'a> {
 pub struct Issued {
     /// The decision.
     pub decision: Decision,
-    /// Who decided, as it stands in the receipt.
+    /// The decider, as the receipt names it.
     pub decider: String,
     /// In the decider's words.
     pub reason: Option<String>,
@@ -161,7 +163,7 @@ pub struct Issued {
 }
 
 impl Issued {
-    /// The two facts that it comes to, which are recorded together.
+    /// The two facts of the decision, which are recorded together.
     #[must_use]
     pub fn entries(&self, request: &RequestId) -> [Entry; 2] {
         [

@@ -1,4 +1,5 @@
-//! The memory of an authority in its own process, independent of any host: what it signed, and which statements it admitted.
+//! The records of an authority in its own process, independent of any host: what it signed, and the statements that it
+//! admitted.
 
 use crate::issuer::ledger::{AdmittedStatement, IssuedLog, Name, Record};
 use crate::issuer::wire::SignedDecision;
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 use store::StoredReceipt;
 use workflow::{ReceiptId, RequestId};
 
-/// The copy of what was signed.
+/// The file of signed decisions.
 const SIGNED: &str = "signed.jsonl";
 
-/// Whether a folder is an authority's for hosts in other processes.
+/// Whether a folder belongs to an authority that serves other processes.
 pub(crate) fn serves_hosts(data: &Path) -> bool {
     data.join(SIGNED).exists()
 }
@@ -24,7 +25,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Opens them, and makes what is missing. The error is of the file that it names.
+    /// Opens them, and makes missing files. The error is of the file that it names.
     pub(super) fn open(data: &Path) -> Result<Self, (PathBuf, io::Error)> {
         fn ledger<T: Record>(path: PathBuf) -> Result<IssuedLog<T>, (PathBuf, io::Error)> {
             IssuedLog::open(&path).map_err(|error| (path, error))
@@ -37,17 +38,17 @@ impl Records {
         self.signed.latest().max(self.statements.latest())
     }
 
-    /// What was signed about a request.
+    /// The signed decision about a request.
     pub(super) fn signed_about(&mut self, request: &RequestId) -> Result<Option<SignedDecision>, IssueError> {
         Ok(self.signed.find(&Name::Request(request.clone())).map_err(unread)?.pop())
     }
 
-    /// Keeps what was signed, before a caller gets it.
+    /// Records a signed decision, before a caller gets it.
     pub(super) fn keep(&mut self, decision: &SignedDecision) -> Result<(), IssueError> {
         self.signed.keep(decision).map_err(unread)
     }
 
-    /// Admits what was not admitted before. Everything that was, and why the first of the others was not.
+    /// Admits new statements. Returns all admitted ones, and why the first of the others was refused.
     pub(super) fn take_in(
         &mut self,
         request: &Request,

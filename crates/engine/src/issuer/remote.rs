@@ -14,7 +14,7 @@ use std::time::Duration;
 use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, ReceiptId};
 
-/// How long an authority may take to answer. It reads a few rows and signs.
+/// The time in which an authority must answer. It reads a few rows and signs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The authority that listens on a socket.
@@ -25,16 +25,16 @@ pub struct RemoteIssuer {
 }
 
 impl RemoteIssuer {
-    /// The process of that account on that socket. Nothing is asked yet.
+    /// The process of that account on that socket. Does not connect yet.
     #[must_use]
     pub fn at(socket: &Path, account: u32) -> Self {
         Self { socket: socket.to_owned(), account }
     }
 
-    /// The public keys that verify what it signs.
+    /// The public keys that verify its signatures.
     ///
     /// # Errors
-    /// When it cannot be reached, or answers something else.
+    /// When it cannot be reached, or does not answer with keys.
     pub fn keys(&self) -> Result<KeySet, IssueError> {
         match self.ask(&IssuerRequest::Keys)? {
             IssuerReply::Keys { keys } => KeySet::parse(&keys).map_err(|error| self.odd(&error.to_string())),
@@ -42,7 +42,7 @@ impl RemoteIssuer {
         }
     }
 
-    /// Asks for something that has no answer but that it is done.
+    /// Sends a request whose only result is that it is done.
     fn done(&self, ask: &IssuerRequest) -> Result<(), IssueError> {
         match self.ask(ask)? {
             IssuerReply::Done => Ok(()),
@@ -50,7 +50,7 @@ impl RemoteIssuer {
         }
     }
 
-    /// One question, one answer, one connection: there is nothing to keep in step.
+    /// One question, one answer, one connection: no state between questions.
     fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
         let stream = self.connect()?;
         let talk = || {

@@ -7,7 +7,7 @@ use receipt::{Digest, Json, JsonError, LAPSES_AT, MintError, PersonId, REQUESTED
 use serde::{Deserialize, Serialize};
 use workflow::{ActorId, ArtifactFacts, Call, InstanceId, RequestId, TenantId};
 
-/// Everything that a decision is about. The host measured it or knows it, but for `reason` and `evidence`, which are the
+/// The subject of a decision. The host measured or knows all of it, except for `reason` and `evidence`, which are the
 /// workflow's own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,9 +16,9 @@ pub struct Request {
     pub id: RequestId,
     /// The tenant whose workflow asks.
     pub tenant: TenantId,
-    /// Which run of it.
+    /// The instance.
     pub instance: InstanceId,
-    /// Which call of that run.
+    /// The call in that instance.
     pub call: Call,
     /// On whose behalf.
     pub actor: ActorId,
@@ -32,9 +32,9 @@ pub struct Request {
     pub workflow: String,
     /// SHA-256 of the component that asks.
     pub component: Digest,
-    /// Everything that the component imports, sorted.
+    /// All imports of the component, sorted.
     pub imports: Vec<String>,
-    /// What the code is made of, where it is source text and not a component.
+    /// The parts of the code, where it is source text and not a component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptFacts>,
     /// The capability, a dotted name.
@@ -43,27 +43,27 @@ pub struct Request {
     pub resource: String,
     /// The bytes that it is about.
     pub artifact: Option<ArtifactFacts>,
-    /// Why, in the workflow's words.
+    /// The reason, in the workflow's words.
     pub reason: String,
-    /// What the workflow offers for judging it, as JSON text.
+    /// The workflow's evidence for the decision, as JSON text.
     pub evidence: String,
-    /// Where it would act.
+    /// The environment in which it would act.
     pub environment: Environment,
     /// Whether it can be undone.
     pub reversibility: Reversibility,
-    /// Whether there is code here that performs it.
+    /// Whether a host here has code that performs it.
     #[serde(default)]
     pub performer: Performer,
-    /// What was known of it before.
+    /// What was known before the request was made.
     #[serde(default)]
     pub before: Before,
-    /// What of that is known still. It is looked up each time that the request is read, and is no part of it.
+    /// The part of that which is still known. Looked up at each reading of the request, and not part of it.
     #[serde(skip)]
     pub known: Known,
-    /// What the policy said to it when it was made.
+    /// The policy's ruling when it was made.
     #[serde(default)]
     pub governed: Governed,
-    /// What its document says.
+    /// The form of its document.
     #[serde(default)]
     pub form: Form,
     /// When it was made.
@@ -72,14 +72,15 @@ pub struct Request {
     pub expires_at: Timestamp,
 }
 
-/// What a request's document says. People may have signed the digest of an older document, so a request keeps the form that it was made in.
+/// The form of a request's document. People may have signed the digest of an older document, so a request keeps the
+/// form that it was made in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// Not when the request was made, nor when it lapses. The form of the first versions.
     #[default]
     Undated,
-    /// Both: what people sign says which decisions are too early, and which stand for too long.
+    /// With both times: the signed document shows which decisions are too early, and which are valid for too long.
     Dated,
 }
 
@@ -87,7 +88,7 @@ pub enum Form {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Performer {
-    /// It has. Requests of versions that did not look say so, too.
+    /// It has. Requests of versions that did not check have this value too.
     #[default]
     Here,
     /// It has none for the capability.
@@ -96,7 +97,7 @@ pub enum Performer {
     NoTarget,
 }
 
-/// What a workflow that is source text is made of.
+/// The parts of a workflow that is source text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptFacts {
@@ -144,25 +145,25 @@ impl ScriptFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Before {
-    /// Whether people had approved something that this code asked for, and their approval counted when the request was made.
+    /// Whether people had approved an action of this code, and their approval counted when the request was made.
     pub component: Novelty,
     /// Whether they had approved these bytes.
     pub artifact: Novelty,
-    /// How often the tenant has asked for this on this resource.
+    /// The number of the tenant's earlier requests for this capability and resource.
     pub asked: u64,
-    /// How often people had denied it whose decisions counted when the request was made.
+    /// The number of denials by people whose decisions counted when the request was made.
     pub denied: u64,
 }
 
-/// What a policy said.
+/// A policy's ruling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Governed {
-    /// The policy's version, as it stands in receipts.
+    /// The policy's version, as in receipts.
     pub version: String,
     /// The digest of its text.
     pub sha256: Digest,
-    /// What it answered, in words: `ask 2 of release`.
+    /// Its answer, in words: `ask 2 of release`.
     pub answer: String,
     /// The rules that led to it.
     pub rules: Vec<String>,
@@ -175,7 +176,7 @@ impl Default for Before {
 }
 
 impl Default for Governed {
-    /// What governed the requests of the first versions, which did not say.
+    /// The ruling of requests of the first versions, which did not record it.
     fn default() -> Self {
         let ask_one = policy::ask_one();
         Self {
@@ -187,7 +188,7 @@ impl Default for Governed {
     }
 }
 
-/// Why no person can be asked about a request: a decision could not be signed as it was shown.
+/// Why people cannot be asked about a request: a decision could not be signed as it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unaskable {
     /// The evidence is not read again as it would be signed.
@@ -196,12 +197,12 @@ pub enum Unaskable {
     /// More people have to decide than a receipt commits to.
     #[error(transparent)]
     People(#[from] TooManyPeople),
-    /// The evidence is too deep to be read from a receipt.
+    /// The evidence is nested too deep to be read from a receipt.
     #[error(
         "the evidence is nested deeper than the {DEEPEST} levels that a receipt has room for: make it flatter"
     )]
     TooDeep,
-    /// The whole is too long.
+    /// The whole request is too long.
     #[error("{0}: make the evidence, the reason or the resource shorter")]
     TooLong(MintError),
     /// No receipt can commit to it.
@@ -209,14 +210,14 @@ pub enum Unaskable {
     Uncommittable(MintError),
 }
 
-/// How many levels of a request may be evidence: the rest stands around it.
+/// The levels of a request that the evidence may have: the other levels are around it.
 const DEEPEST: usize = receipt::json::MAX_DEPTH - 3;
 
 impl Request {
-    /// Whether a receipt can commit to it exactly as it is, whatever is decided about it and by however many people.
+    /// Checks that a receipt can commit to it exactly as it is, with any decisions by any number of people.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it cannot.
     pub fn check(&self) -> Result<(), Unaskable> {
         receipt::check_request(&self.document()?).map_err(|error| match error {
             MintError::Unreadable(JsonError::TooDeep { .. }) => Unaskable::TooDeep,
@@ -225,7 +226,7 @@ impl Request {
         })
     }
 
-    /// The request as it stands under a receipt's commitment: the shape of the specification's execute lane.
+    /// The request's document, which a receipt commits to: the shape of the specification's execute lane.
     ///
     /// # Errors
     /// When the evidence is not JSON.
@@ -233,7 +234,7 @@ impl Request {
         self.hashed().map(|(document, _)| document)
     }
 
-    /// `sha256:` and the digest of what is asked: it changes with any leaf of the action.
+    /// `sha256:` and the digest of the hashed part of the request: it changes with every leaf of the action.
     ///
     /// # Errors
     /// When the evidence is not JSON.
@@ -265,7 +266,7 @@ impl Request {
         self.capability.rsplit_once('.').unwrap_or(("", &self.capability))
     }
 
-    /// What it says that was known: the tenant's digests that [`known`](Self::known) is to be looked up for.
+    /// The digests that the document says were known: [`known`](Self::known) is looked up for these.
     pub(crate) fn said_known(&self) -> impl Iterator<Item = Digest> + use<> {
         let artifact = self.artifact.as_ref().map(|artifact| (self.before.artifact, artifact.sha256));
         let said = [Some((self.before.component, self.component)), artifact];
@@ -281,7 +282,7 @@ impl Request {
         Json::object(acting.into_iter().chain(named))
     }
 
-    /// Where it would act, what was known before, and when a decision about it can be made.
+    /// The environment, what was known before, and the times between which a decision can be made.
     fn context(&self) -> Json {
         let asked =
             Json::object([("denied", count(self.before.denied)), ("times", count(self.before.asked))]);

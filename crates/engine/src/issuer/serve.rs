@@ -1,4 +1,5 @@
-//! The authority's own process: it alone has the issuer's private keys, and judges for itself whatever a host says.
+//! The authority's own process: it alone has the issuer's private keys, and judges for itself, without relying on a
+//! host's claims.
 
 use crate::StoreLocation;
 use crate::callers::{Caller, Callers, Deadline};
@@ -23,13 +24,13 @@ use std::{fs, io};
 use store::{DataFolder, RecordedAct, Store, StoreError};
 use workflow::ReceiptId;
 
-/// How long a host may take to send its request, and again to read the answer.
+/// The time in which a host must send its request, and again the time to read the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Hosts that are answered at once. Each takes a thread.
 const AT_ONCE: usize = 64;
 
-/// How long to wait where there is nothing to give.
+/// The pause where there is no connection to accept.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// An authority in a data folder of its own: keys, deciders, and a copy of everything that it admitted and signed. No workflow runs there.
@@ -55,18 +56,18 @@ pub enum IssuerServerError {
     /// No random numbers.
     #[error(transparent)]
     Entropy(#[from] crate::NoEntropy),
-    /// The socket, or the copy of what was signed.
+    /// The socket, or the file of signed decisions.
     #[error("cannot use {}: {error}", path.display())]
     File {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
 }
 
 impl IssuerServer {
-    /// Opens the folder, and makes a new one where there is none.
+    /// Opens the folder, or makes a new one.
     ///
     /// # Errors
     /// When it cannot be used, or a part of it is missing.
@@ -76,7 +77,7 @@ impl IssuerServer {
         clock: Box<dyn crate::Clock>,
     ) -> Result<Self, IssuerServerError> {
         let keyring = {
-            // Held while things are made, and free afterwards: operators say who may decide while this runs.
+            // Locked only while missing parts are made: operators record acts while this process runs.
             let folder = DataFolder::own(data)?;
             drop(StoreLocation::Folder.open(&folder)?);
             folder.check_keys()?;
@@ -181,7 +182,7 @@ impl IssuerServer {
         }
     }
 
-    /// A host that has a copy compares what it has with what was said here up to there.
+    /// The acts after that one, with the digest of those before, which a host compares with its copy.
     fn acts(&self, after: u64) -> Result<IssuerReply, IssueError> {
         let all = self.look(|store| store.acts(0).wait())?;
         let (known, new) = all.split_at(all.partition_point(|act| act.seq <= after));
@@ -225,7 +226,7 @@ impl IssuerServer {
             Some(envelopes) => {
                 let (admitted, refused) = records.take_in(request, &envelopes, grounds, at)?;
                 let counted = self.decided(request, &admitted, grounds, at);
-                // What was not admitted is why it is not enough.
+                // A statement that was not admitted is the reason why the others are not enough.
                 counted.map_err(|error| match (error, refused) {
                     (IssueError::Undecided(_), Some(refused)) => refused,
                     (error, _) => error,
@@ -271,7 +272,7 @@ impl IssuerServer {
         self.authority.issue(&IssueOrder { request, basis, id, salt, at }, grounds)
     }
 
-    /// Takes back what was signed here, and nothing else.
+    /// Revokes a receipt that was signed here, and no other.
     fn revoke(&self, receipt: &ReceiptId, by: &str, reason: Option<&str>) -> Result<IssuerReply, IssueError> {
         let mut records = self.records();
         let revoked = records.approved(receipt)?;
@@ -287,7 +288,7 @@ impl IssuerServer {
         recorded.into_iter().flatten().fold(self.clock.now(), Timestamp::max)
     }
 
-    /// The public keys as they are in the folder now. What changed there is taken up before anything is signed.
+    /// The folder's present public keys. Changes are loaded before the next signature.
     fn keys(&self) -> Result<Arc<KeySet>, IssueError> {
         let folder = self.data.join("keys");
         let unread = |error: KeyringError| IssueError::Refused(error.to_string());
@@ -307,7 +308,8 @@ impl IssuerServer {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a request's code and bytes: what the host shows receipts for that count here. Its word alone makes nothing known.
+    /// The code and bytes of a request that are known: those for which the host sends receipts that count here. The
+    /// host's claim alone makes nothing known.
     fn known(&self, request: &Request, precedents: Vec<Precedent>) -> Result<Known, IssueError> {
         let (trust, at) = (self.trust()?, self.clock.now());
         let keys = self.keys()?;
@@ -346,8 +348,8 @@ pub fn own_account() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A socket whose reach is its owner's, or everybody's where other accounts are named: who is answered, the system says. One that nobody
-/// listens on any more is replaced.
+/// A socket that its owner can reach, or every account where other accounts are named; the server then checks the
+/// caller's account. A socket without a listener is replaced.
 fn listen(socket: &Path, accounts: &[u32]) -> io::Result<UnixListener> {
     let is_socket = fs::symlink_metadata(socket).is_ok_and(|found| found.file_type().is_socket());
     if is_socket && UnixStream::connect(socket).is_err() {
@@ -359,7 +361,7 @@ fn listen(socket: &Path, accounts: &[u32]) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Whether the process at the other end is one of these accounts', as the system says.
+/// Whether the process at the other end belongs to one of these accounts, according to the system.
 fn is_allowed(stream: &UnixStream, accounts: &[u32]) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| accounts.contains(&peer.uid.as_raw()))
 }

@@ -1,11 +1,12 @@
-//! The approver's text: a pure function of the request, and of what is still known of its code and bytes.
+//! The approver's text: a pure function of the request, and of the part of its code and bytes that is still known.
 //!
-//! The host's own facts come first. The workflow's words stand below them, each in quotation marks, escaped and cut, and under a line
-//! that says whose words they are. A workflow never writes a headline. What is acted on, and with what, is never cut.
+//! The host's own facts come first. The workflow's words come after them, each in quotation marks, escaped and
+//! shortened, under a line that says that they are the workflow's. A workflow cannot write a headline. The resource and
+//! the parameters of the action are never shortened.
 //!
-//! A line of the host's begins with a label of up to twelve characters and at least one blank, or with a margin, and so has two blanks
-//! in a row within its first fourteen columns. No words of a workflow have two blanks in a row. So no screen can wrap them into a line
-//! that looks like one of the host's.
+//! A line of the host's begins with a label of up to twelve characters and at least one blank, or with a margin, and so
+//! has two consecutive blanks within its first fourteen columns. No words of a workflow have two consecutive blanks. So
+//! no screen can wrap them into a line that looks like one of the host's.
 
 use crate::issuer::{Before, Governed, Performer, Request, ScriptFacts};
 use policy::Novelty;
@@ -68,13 +69,13 @@ impl fmt::Display for Request {
 }
 
 impl Request {
-    /// The digest of the exact text that an approver sees. It stands in what they sign.
+    /// The digest of the exact text that an approver sees. Signed statements contain it.
     #[must_use]
     pub fn view_digest(&self) -> Digest {
         Digest::of(self.to_string().as_bytes())
     }
 
-    /// Whether code or bytes were approved before, as it was when the request was made and as it is now.
+    /// Whether code or bytes were approved before, when the request was made and now.
     fn approved(&self, before: Novelty, digest: &Digest) -> &'static str {
         match (before, self.known.novelty_of(digest)) {
             (Novelty::New, _) => ", not approved before",
@@ -83,7 +84,7 @@ impl Request {
         }
     }
 
-    /// What the code is made of, where it is source text.
+    /// The parts of the code, where it is source text.
     fn write_script(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(ScriptFacts { engine, main, modules, .. }) = &self.script else { return Ok(()) };
         let count = match modules.len() {
@@ -99,7 +100,7 @@ impl Request {
         Ok(())
     }
 
-    /// Whether the artifact is nothing but the evidence: the workflow named one and had no bytes of it.
+    /// Whether there is only evidence and no artifact: the workflow named one without its bytes.
     fn is_described_only(&self, artifact: &Digest) -> bool {
         let evidence = Json::parse(&self.evidence);
         evidence.is_ok_and(|evidence| Digest::of(evidence.canonical().as_bytes()) == *artifact)
@@ -114,8 +115,8 @@ impl Request {
         }
     }
 
-    /// What an approval would be good for, and what deceives. Letters of several scripts in one word are how one name is made to look like
-    /// another.
+    /// Warns of what an approval would allow, and of deceptive text: letters of several scripts in one word make one
+    /// name look like another.
     fn write_warnings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.performer {
             Performer::Here => {}

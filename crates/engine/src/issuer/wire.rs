@@ -10,22 +10,22 @@ use std::io::{BufRead, Read as _, Write};
 use store::StoredReceipt;
 use workflow::{Effect, ReceiptId};
 
-/// The longest line, in bytes. A request with the evidence and the signatures that its bounds allow is a fraction of it.
+/// The longest line, in bytes. The largest request with its evidence and signatures takes a fraction of it.
 const LONGEST: u64 = 8 << 20;
 
-/// What a host asks for.
+/// A host's request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum IssuerRequest {
     /// The public keys.
     Keys,
-    /// What operators have said after that act.
+    /// The operators' acts after that one.
     Acts { after: u64 },
-    /// Take in a signed statement that is not enough by itself.
+    /// Admit a signed statement that is not enough by itself.
     Admit {
         request: Box<Request>,
         envelope: String,
-        /// What makes the request's code and bytes known, to be judged.
+        /// The receipts that may make the request's code and bytes known, to be judged.
         #[serde(default)]
         precedents: Vec<Precedent>,
     },
@@ -34,7 +34,7 @@ pub(super) enum IssuerRequest {
     Issue {
         request: Box<Request>,
         envelopes: Option<Vec<String>>,
-        /// What makes the request's code and bytes known, to be judged.
+        /// The receipts that may make the request's code and bytes known, to be judged.
         #[serde(default)]
         precedents: Vec<Precedent>,
     },
@@ -42,7 +42,7 @@ pub(super) enum IssuerRequest {
     Revoke { receipt: ReceiptId, by: String, reason: Option<String> },
     /// Sign how an action ended.
     Attest { receipt: ReceiptId, effect: Effect },
-    /// Take in a second person's statement about a break-glass decision.
+    /// Record a second person's review of a break-glass decision.
     Review {
         request: Box<Request>,
         envelope: String,
@@ -51,13 +51,13 @@ pub(super) enum IssuerRequest {
     },
 }
 
-/// What an authority answers.
+/// An authority's answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum IssuerReply {
     /// The public key set.
     Keys { keys: String },
-    /// The digest of the acts up to the one that was named, and those after it, in order.
+    /// The digest of the acts up to the requested one, and those after it, in order.
     Acts { before: Digest, acts: Vec<Recorded> },
     /// A signed decision.
     Issued(Box<SignedDecision>),
@@ -80,7 +80,7 @@ pub(super) struct Recorded {
     pub(super) body: String,
 }
 
-/// A signed decision. What was decided stands in the receipt.
+/// A signed decision. Its receipt has the content.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignedDecision {
@@ -99,7 +99,7 @@ pub(super) fn say(to: &mut impl Write, what: &impl Serialize) -> io::Result<()> 
     to.flush()
 }
 
-/// Reads one line; nothing where the other side has hung up.
+/// Reads one line; `None` where the other side has hung up.
 pub(super) fn hear<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     from.take(LONGEST).read_until(b'\n', &mut line)?;

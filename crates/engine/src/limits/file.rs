@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use workflow::{Clipped, InvalidId, Quoted, TenantId};
 
-/// What is wrong with a settings file, and where.
+/// The fault of a settings file, and its place.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{}: {problem}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct SettingsError {
@@ -34,12 +34,12 @@ pub enum Problem {
     UnknownKey {
         /// The key.
         key: String,
-        /// Where it stands.
+        /// The table that has it.
         place: &'static str,
         /// The known key that is most like it.
         nearest: String,
     },
-    /// Something else where a table belongs.
+    /// Another value in the place of a table.
     #[error("{} is {found}, and a table is expected: [{shape}] on a line of its own", Quoted(key))]
     NotATable {
         /// The key.
@@ -74,7 +74,7 @@ impl Settings {
     /// Reads a settings file.
     ///
     /// # Errors
-    /// When it cannot be read, or says anything that is not understood.
+    /// When it cannot be read, or has an unknown or invalid part.
     pub fn read(file: &Path) -> Result<Self, SettingsError> {
         let text = ownership::read_to_string(file).map_err(|error| SettingsError {
             file: file.to_owned(),
@@ -84,10 +84,10 @@ impl Settings {
         Self::parse(file, &text)
     }
 
-    /// Understands a settings file's text. The file's name is for errors and origins.
+    /// Parses a settings file's text. The file's name is for errors and origins.
     ///
     /// # Errors
-    /// When the text says anything that is not understood.
+    /// When the text has an unknown or invalid part.
     pub fn parse(file: &Path, text: &str) -> Result<Self, SettingsError> {
         let mut reader = Reader { file, text, settings: Settings::default() };
         reader.root()?;
@@ -185,7 +185,7 @@ impl Reader<'_> {
 }
 
 fn number(limit: &Limit, value: &DeValue<'_>) -> Result<u64, InvalidValue> {
-    // What is not a number or a text is shown as it stands, and said to be neither.
+    // A value that is neither a number nor a text is shown unchanged, with an error that says so.
     let expected = || limit.unit.parse("").map(drop).err().unwrap_or(InvalidValue::NotANumber);
     if let Some(text) = value.as_str() {
         return limit.parse(text);

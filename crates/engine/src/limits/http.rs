@@ -1,4 +1,5 @@
-//! The limits of HTTP callers. The engine serves no HTTP itself; the bounds stand here with all others, so that one table has them all.
+//! The limits of HTTP callers. The engine itself serves no HTTP; these bounds are here so that one table has all of
+//! them.
 
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ pub struct HttpLimits {
     pub head_time: Duration,
     /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
     pub body_bytes: u64,
-    /// Time to send a body, to answer, and to take in a piece of the answer. Default 30 s.
+    /// Time to send a body, to answer, and to read a piece of the answer. Default 30 s.
     pub time: Duration,
-    /// How long an event stream stays open. Default one hour.
+    /// The longest time of an event stream. Default one hour.
     pub follow_time: Duration,
 }
 

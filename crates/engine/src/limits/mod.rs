@@ -1,4 +1,5 @@
-//! Every bound by its name: what it bounds, why it has its value, who has which, and where that was said.
+//! Every bound by its name: what it bounds, the reason for its default, each tenant's value, and the origin of the
+//! value.
 //!
 //! ```text
 //!   ALL: name ─► what, reason, default, how to read and set it      the one table; help, files, errors and listings use it
@@ -21,15 +22,16 @@ pub use value::{InvalidValue, Unit};
 use sandbox::SandboxLimits;
 use store::Quotas;
 
-/// All bounds of one tenant: what its workflows may ask for, what a drive may use, what may be kept. HTTP has one set for all tenants.
+/// All bounds of one tenant: on its workflows' calls, on a drive, and on what is kept. HTTP has one set for all
+/// tenants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// What one instance asks for and records.
+    /// The bounds on one instance's calls and records.
     pub workflow: workflow::Limits,
-    /// What one drive uses.
+    /// The bounds on one drive.
     pub sandbox: SandboxLimits,
-    /// What all instances together keep.
+    /// The bounds on all instances together.
     pub quotas: Quotas,
-    /// What HTTP callers use.
+    /// The bounds on HTTP callers.
     pub http: HttpLimits,
 }

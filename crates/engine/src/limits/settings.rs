@@ -6,14 +6,14 @@ use std::fmt;
 use std::path::PathBuf;
 use workflow::TenantId;
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The program: the default, unless an embedding program has set another.
     Default,
     /// A settings file.
     File {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -35,18 +35,19 @@ impl fmt::Display for Origin {
 /// One limit of a tenant.
 #[derive(Debug, Clone)]
 pub struct Resolved {
-    /// Which.
+    /// The limit.
     pub limit: &'static Limit,
     /// Its value.
     pub value: u64,
-    /// Where that comes from.
+    /// The origin of its value.
     pub origin: Origin,
 }
 
-/// Values by the names of their limits. All of them fit: they were checked when they came in.
+/// Values by the names of their limits. All of them are in range: they were checked when they were read.
 type Layer = BTreeMap<&'static str, (u64, Origin)>;
 
-/// The limits of every tenant: what is said of one tenant counts more than what is said of all, and the command line most.
+/// The limits of every tenant. A tenant's own settings take precedence over those for all tenants, and the command line
+/// over both.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     base: Limits,
@@ -56,12 +57,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What everything else changes. Default: the defaults.
+    /// The limits that settings change. Default: the defaults.
     pub fn base(&mut self) -> &mut Limits {
         &mut self.base
     }
 
-    /// Sets a limit over everything that files say.
+    /// Sets a limit with precedence over all files.
     ///
     /// # Errors
     /// When the value is too large to be stored.
@@ -85,7 +86,7 @@ impl Settings {
         layer.insert(limit.name, (value, origin));
     }
 
-    /// Every limit of a tenant, or of one that nothing particular is said of.
+    /// Every limit of a tenant, or of a tenant without its own settings.
     #[must_use]
     pub fn resolve(&self, tenant: Option<&TenantId>) -> Vec<Resolved> {
         let own = tenant.and_then(|tenant| self.tenants.get(tenant));
@@ -128,7 +129,7 @@ impl Settings {
     fn limits(&self, tenant: Option<&TenantId>) -> Limits {
         let mut limits = self.base.clone();
         for Resolved { limit, value, origin } in self.resolve(tenant) {
-            // The base may have what a whole number cannot say: half a second.
+            // The base may have a value that the limit's unit cannot express, such as half a second.
             if origin != Origin::Default {
                 set(limit, &mut limits, value);
             }

@@ -29,15 +29,15 @@ impl fmt::Display for Reach {
 /// One bound.
 #[derive(Debug)]
 pub struct Limit {
-    /// Its name, wherever it is spoken of.
+    /// Its name in settings, errors and listings.
     pub name: &'static str,
-    /// What it counts in.
+    /// The unit of its value.
     pub unit: Unit,
     /// The thing that it bounds.
     pub what: &'static str,
-    /// Why its default is what it is.
+    /// The reason for its default.
     pub reason: &'static str,
-    /// The least value that it can have: with less, nothing would ever go on, or more would be deleted than is counted.
+    /// The least value: with less, no instance would progress, or more would be deleted than is counted.
     pub least: u64,
     get: fn(&Limits) -> u64,
     /// Gives back the largest value that fits where this one does not.
@@ -51,7 +51,7 @@ impl Limit {
         (self.get)(limits)
     }
 
-    /// Sets it there.
+    /// Sets it in `limits`.
     ///
     /// # Errors
     /// When the value is too large to be stored, or less than the least.
@@ -62,7 +62,7 @@ impl Limit {
         (self.set)(limits, value).map_err(InvalidValue::TooLarge)
     }
 
-    /// Whose it is: one tenant's, or the whole host's.
+    /// Whether it is one tenant's or the whole host's.
     #[must_use]
     pub fn reach(&self) -> Reach {
         if OF_THE_HOST.contains(&self.name) { Reach::Host } else { Reach::Tenant }
@@ -83,7 +83,7 @@ impl Limit {
         self.check(value)
     }
 
-    /// Makes sure that a value fits.
+    /// Checks that a value is in range.
     ///
     /// # Errors
     /// When it is too large to be stored, or less than the least.
@@ -131,7 +131,7 @@ pub struct UnknownLimit {
 /// The limit of that name.
 ///
 /// # Errors
-/// When there is none; with the name that is most like it.
+/// When there is none; with the most similar name.
 pub fn find(name: &str) -> Result<&'static Limit, UnknownLimit> {
     let unknown = || UnknownLimit {
         name: name.chars().take(64).collect(),
@@ -140,9 +140,9 @@ pub fn find(name: &str) -> Result<&'static Limit, UnknownLimit> {
     ALL.iter().find(|limit| limit.name == name).ok_or_else(unknown)
 }
 
-/// Of the names that are known, the one that is most like `name`: a few letters away, or beginning alike.
+/// The known name that is most similar to `name`: a few letters away, or with the same beginning.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are some 20 characters; whatever follows in a longer one does not make it more like any of them.
+    // Names are about 20 characters long; the rest of a longer one does not make it more similar to any of them.
     let name: String = name.chars().take(64).flat_map(char::to_lowercase).collect();
     let score = |known: &str| strsim::jaro_winkler(&name, known);
     known.max_by(|a, b| score(a).total_cmp(&score(b)))
@@ -173,7 +173,7 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 /// The shortest time that anything is kept, in seconds: requests are counted for an hour.
 pub(crate) const SHORTEST_RETENTION: u64 = 60 * 60;
 
-/// Every limit: first what an instance asks for, then what a drive uses, then what a tenant keeps, then what HTTP callers use.
+/// Every limit: first those on an instance's calls, then on a drive, then on what a tenant keeps, then on HTTP callers.
 #[rustfmt::skip]
 pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,

@@ -1,9 +1,9 @@
-//! How a limit's value is written, and how it is stored.
+//! The text form of a limit's value.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What a limit counts.
+/// The unit of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Things.
@@ -57,13 +57,13 @@ pub enum InvalidValue {
     TooLarge(u64),
 }
 
-/// Seconds in what they are called, the longest first.
+/// The units of time in seconds, the longest first.
 const AGES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
-/// What never gets too old.
+/// The text of an age without end.
 const FOR_GOOD: &str = "for good";
 
-/// What 1 024 of the one before are called.
+/// The units of size, each with the power of two that it stands for.
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
 impl Unit {

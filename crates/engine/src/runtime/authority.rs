@@ -1,4 +1,4 @@
-//! By what a host decides: the issuer, the policy, and the operators' acts, which say who may decide.
+//! The host's authority: the issuer, the policy, and the operators' acts, which say who may decide.
 
 use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::StoreError;
 use workflow::{Call, Effect, Entry, ReceiptId};
 
-/// Told of what changes at an authority in another process, in one line each.
+/// Called with each change at an authority in another process, as a line of text.
 pub(crate) type Changes = Box<dyn Fn(&str) + Send + Sync>;
 
-/// The issuer, and what it judges by.
+/// The issuer, and the inputs of its judgement.
 pub(crate) struct Authority {
     pub(crate) issuer: Box<dyn Issuer>,
     pub(crate) policy: Box<dyn Policy>,
     /// There is a policy that an operator wrote.
     pub(crate) governed: bool,
-    /// Which receipts count, where the settings say so.
+    /// The required scope of receipts, where the settings state it.
     pub(crate) required_scope: Option<Scope>,
     pub(crate) environment: Environment,
     pub(crate) trust: Mutex<Arc<Trust>>,
@@ -28,10 +28,11 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// What operators have said, all of it: another process may have recorded something since the last look.
+    /// All operators' acts: another process may have recorded one since the last look.
     pub(crate) fn trust(&self, journals: &Journals) -> Result<Arc<Trust>, Error> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where operators say it elsewhere, this folder has a copy, act by act: redeeming checks that nothing was said since.
+        // Where the authority is elsewhere, this folder has a copy of its acts. Redeeming checks that there is no later
+        // act.
         if self.issuer.is_elsewhere() {
             self.copy_acts(journals, &mut trust)?;
         }
@@ -42,7 +43,7 @@ impl Authority {
         Ok(Arc::clone(&trust))
     }
 
-    /// Has a request judged, and what comes of it signed.
+    /// Has a request judged, and the result signed.
     pub(crate) fn issue(
         &self,
         journals: &Journals,
@@ -106,7 +107,7 @@ impl Authority {
     }
 }
 
-/// Everything in an act that is no name or time of its own kind is bounded before it is kept.
+/// Bounds the free text of an act before it is stored. Names and times are bounded by their types.
 fn check_words(by: &str, act: &Act) -> Result<(), Error> {
     let reason = match act {
         Act::KeyRevoked { reason, .. }

@@ -1,4 +1,5 @@
-//! The shards that this host drives, and until when: looked at before anything is begun, on this machine's own clock.
+//! The shards that this host may drive, and until when, on this machine's own clock. Checked before a drive or an
+//! action begins.
 
 use crate::Error;
 use rustix::time::{ClockId, clock_gettime};
@@ -7,17 +8,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Claims, HeldShard, InstanceKey, PreviousHolder, Shard, StoreError};
 
-/// How long a claim lasts that is not renewed.
+/// The validity of a claim that is not renewed.
 pub(crate) const TTL: Duration = Duration::from_secs(10);
 
-/// So much of it is not used: this machine's clock and the database's may run at different speeds, and what is looked at is used a moment later.
+/// The part of the validity that is not used: this machine's clock and the database's may run at different speeds, and
+/// the result of a check is used a moment later.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// How long an action may take that was begun under a claim. A host that takes a shard over waits so long before it judges an action that it
+/// The longest time of an action that was begun under a claim. A host that takes over a shard waits that long before it
+/// judges an action that it finds begun.
 /// finds begun.
 const ACTION: Duration = Duration::from_secs(10);
 
-/// Time since the machine was started. It goes on while the machine is suspended, and no clock setting moves it.
+/// Time since the machine was started. It continues while the machine is suspended, and setting the clock does not
+/// change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BootTime(Duration);
 
@@ -47,7 +51,7 @@ pub(crate) struct ClaimTable {
 #[derive(Debug, Default)]
 struct State {
     shards: HashMap<Shard, Held>,
-    /// Until when; none for ever.
+    /// Until when; `None` means forever.
     until: Option<BootTime>,
 }
 
@@ -58,11 +62,11 @@ struct Held {
     settled_at: Option<BootTime>,
 }
 
-/// Under which claim an action is begun.
+/// The claim under which an action begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActionClaim {
     pub(crate) epoch: u64,
-    /// How long the action may take; none where no other host can take the instance over.
+    /// The longest time of the action; `None` where no other host can take over the instance.
     pub(crate) time: Option<Duration>,
 }
 
@@ -72,7 +76,8 @@ impl ClaimTable {
         Self { state: Mutex::new(State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) }) }
     }
 
-    /// Takes in what the store answered to a renewal that was begun at `started`. The shards that were held and are not any more.
+    /// Applies the store's answer to a renewal that was begun at `started`. Returns the shards that were held before
+    /// and are lost.
     pub(crate) fn renewed(&self, started: BootTime, claims: &Claims) -> Vec<Shard> {
         let mut state = self.state();
         let held = |claim: &HeldShard| {
@@ -90,7 +95,7 @@ impl ClaimTable {
         lost
     }
 
-    /// How many shards are held.
+    /// The number of held shards.
     pub(crate) fn count(&self) -> usize {
         self.state().shards.len()
     }
@@ -100,17 +105,17 @@ impl ClaimTable {
         *self.state() = State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) };
     }
 
-    /// Whether other hosts may drive what this one does not.
+    /// Whether other hosts may drive the instances that this one does not.
     pub(crate) fn are_shared(&self) -> bool {
         self.state().until.is_some()
     }
 
-    /// Whether the claims are over that this host had, so that it drives nothing.
+    /// Whether this host's claims are over, so that it drives no instance.
     pub(crate) fn are_over(&self) -> bool {
         self.state().until.is_some_and(|until| BootTime::now() >= until)
     }
 
-    /// Says no where another host may drive the instance.
+    /// Fails where another host may drive the instance.
     ///
     /// # Errors
     /// [`Error::DrivenElsewhere`].
@@ -118,7 +123,7 @@ impl ClaimTable {
         if self.are_shared() { self.held(key).map(drop) } else { Ok(()) }
     }
 
-    /// Under which claim an action may begin now.
+    /// The claim under which an action may begin now.
     ///
     /// # Errors
     /// [`StoreError::ClaimLost`] where the claim is over.
@@ -130,7 +135,7 @@ impl ClaimTable {
         Ok(ActionClaim { epoch: held.epoch, time: Some(ACTION) })
     }
 
-    /// How long an action of the instance that is found begun may still be under way on another host.
+    /// The time for which an action of the instance that is found begun may still be under way on another host.
     ///
     /// # Errors
     /// [`Error::DrivenElsewhere`] where another host may drive the instance.
@@ -171,7 +176,7 @@ mod tests {
         let table = ClaimTable::new();
         assert!(matches!(table.check(&key()), Err(Error::DrivenElsewhere(_))));
         assert!(matches!(table.action(&key()), Err(Error::Store(StoreError::ClaimLost(_)))));
-        // The claims of a folder are for ever.
+        // The claims of a folder are valid forever.
         table.renewed(BootTime::now(), &claims(0, PreviousHolder::Finished, None));
         table.check(&key()).unwrap();
         assert_eq!(table.action(&key()).unwrap(), ActionClaim { epoch: 0, time: None });
@@ -185,7 +190,7 @@ mod tests {
         assert_eq!(table.action(&key()).unwrap(), ActionClaim { epoch: 7, time: Some(ACTION) });
         asked(MARGIN);
         assert!(table.are_over() && table.check(&key()).is_err() && table.action(&key()).is_err());
-        // The answer of a renewal that was begun long ago says nothing of now.
+        // The answer of a renewal that was begun long ago does not extend a claim.
         table.renewed(BootTime(Duration::ZERO), &claims(7, PreviousHolder::Finished, Some(MARGIN)));
         assert!(table.check(&key()).is_err());
     }

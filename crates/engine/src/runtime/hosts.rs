@@ -14,13 +14,14 @@ pub(crate) fn register(
     let host = HostInfo { id, name: name(), version: env!("CARGO_PKG_VERSION").to_owned(), signer };
     check_keys(&store.hosts().wait()?, &host)?;
     store.register(&host).wait()?;
-    // Of two that register at the same moment, each sees the other now.
+    // Of two hosts that register at the same moment, each sees the other now.
     check_keys(&store.hosts().wait()?, &host)?;
     Ok(host)
 }
 
-/// Where hosts have private keys of their own, those are the same: the other gates would not take what one of them signs. The keys of a host
-/// that is gone stand in receipts that are not spent yet. With an authority, only hosts that work now matter: those before it left it theirs.
+/// Hosts with private keys of their own must have the same keys: the other gates would refuse receipts under different
+/// ones. That includes hosts that are gone, whose receipts may be unspent. With an authority, only the live hosts
+/// matter: earlier ones left their receipts to the authority.
 fn check_keys(hosts: &Hosts, host: &HostInfo) -> Result<(), Error> {
     let other = hosts.hosts.iter().filter(|record| record.host.id != host.id).find(|record| {
         match (host.signer, record.host.signer) {

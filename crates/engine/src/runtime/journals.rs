@@ -1,4 +1,4 @@
-//! The journals of a host: reading them, the recorded time, and the observer of what is written.
+//! The journals of a host: reading them, the recorded time, and the observer of written facts.
 
 use crate::limits::Settings;
 use crate::runtime::times::Times;
@@ -22,7 +22,7 @@ pub(crate) struct Journals {
     pub(crate) folder: DataFolder,
 }
 
-/// What does not change while an instance runs.
+/// The properties that do not change while an instance runs.
 pub(crate) struct Origin {
     pub(crate) key: InstanceKey,
     pub(crate) actor: ActorId,
@@ -36,7 +36,7 @@ pub(crate) struct Origin {
     pub(crate) started_at: Timestamp,
 }
 
-/// An instance's journal, and what it says.
+/// An instance's journal, and the state that it folds to.
 pub(crate) struct Loaded {
     pub(crate) facts: Vec<Fact>,
     pub(crate) origin: Origin,
@@ -50,7 +50,7 @@ impl Journals {
         Ok(self.store.now(wall).wait()?)
     }
 
-    /// Tells observers what was recorded: these entries, after so many others of that instance.
+    /// Calls the observer with entries that were recorded after the first `after` entries of that instance.
     pub(crate) fn observe(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
         if let (Some(observer), Some(stamp)) = (&self.observer, stamp) {
             stamp.facts(key, after, entries).for_each(|fact| observer(&fact));
@@ -63,13 +63,13 @@ impl Journals {
         Ok((origin, replay, Times::of(&facts)))
     }
 
-    /// What a journal says.
+    /// The state that a journal folds to.
     pub(crate) fn fold(&self, key: &InstanceKey, facts: &[Fact]) -> Result<(Origin, Replay), Error> {
         let entries = facts.iter().map(|fact| &fact.entry);
         let limits = self.settings.of(&key.tenant).workflow;
         let replay =
             Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        // One that went back may have been given other code there.
+        // A restarted instance may have been given other code.
         let loaded = facts.iter().rfind(|fact| matches!(fact.entry, Entry::Loaded { .. }));
         match loaded.zip(facts.get(1)).map(|(loaded, started)| (&loaded.entry, &started.entry, started.at)) {
             Some((
@@ -100,7 +100,7 @@ impl Journals {
         self.load_at(key, self.store.facts(Some(key)).wait()?)
     }
 
-    /// What a journal that was read says.
+    /// The state of a journal that has been read.
     pub(crate) fn load_at(&self, key: &InstanceKey, facts: Vec<Fact>) -> Result<Loaded, Error> {
         let (origin, replay) = self.fold(key, &facts)?;
         Ok(Loaded { facts, origin, replay })

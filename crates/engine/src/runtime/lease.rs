@@ -1,4 +1,5 @@
-//! The exclusive right to drive an instance. Two drives at once would each take the other's unfinished action for an interrupted one.
+//! The exclusive right to drive an instance. Of two simultaneous drives, each would take the other's unfinished action
+//! for an interrupted one.
 
 use crate::Error;
 use crate::runtime::wakeups::Wakeups;
@@ -37,7 +38,7 @@ impl LeaseTable {
         Self { held: Arc::default(), wakeups }
     }
 
-    /// Takes the right to drive an instance.
+    /// Acquires the lease of an instance.
     ///
     /// # Errors
     /// [`Error::Busy`] while another caller has it.
@@ -57,7 +58,7 @@ impl LeaseTable {
         Ok(lease)
     }
 
-    /// Has the drive that holds the lease, if any, unwind its guest wherever that is.
+    /// Makes the drive that holds the lease, if any, unwind its guest at once.
     pub(crate) fn interrupt(&self, key: &InstanceKey) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let lease = held.get(key).and_then(|held| held.lease.upgrade());
@@ -76,7 +77,7 @@ impl LeaseTable {
         keys.iter().for_each(|key| self.interrupt(key));
     }
 
-    /// How many instances are driven.
+    /// The number of instances that are being driven.
     pub(crate) fn len(&self) -> usize {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

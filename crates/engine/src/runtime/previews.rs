@@ -1,12 +1,12 @@
-//! The bytes of artifacts that were asked about lately, for people to look at before they decide. In memory and bounded: what is not here any
-//! more is compared by its digest.
+//! The bytes of recently requested artifacts, for people to look at before they decide. In memory and bounded: an
+//! artifact that is no longer here is compared by its digest.
 
 use receipt::Digest;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use workflow::{Artifact, TenantId};
 
-/// The longest artifact that is kept. More is not looked at line by line.
+/// The longest artifact that is kept, in bytes. People do not look at longer ones line by line.
 const LONGEST: usize = 128 << 10;
 
 /// Artifacts of one tenant: one tenant's requests push out no other's.

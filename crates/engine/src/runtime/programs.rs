@@ -39,7 +39,7 @@ impl Programs {
         place.try_lock().ok()?.clone()
     }
 
-    /// A program, loaded if it is not in memory. Many who want the same one wait for one of them to load it.
+    /// A program, loaded if it is not in memory. Concurrent callers for the same one wait for one of them to load it.
     pub(crate) fn get_or_load(
         &self,
         digest: &Digest,

@@ -1,12 +1,14 @@
-//! Files that say what each resource serves, for programs that serve it: written behind the rows of the store, and repaired at start.
+//! Publishes each resource's live deployment as a file, for programs that serve it: written after the rows of the
+//! store, and repaired at start.
 //!
 //! ```text
 //! deployments/current/<tenant>/<sha256 of the resource>.json    the live deployment
 //! deployments/current/published                                 up to which row all of them are on disk
 //! ```
 //!
-//! The rows are the truth. A file lags behind its row by milliseconds; after a crash, the files since the last recorded place are written
-//! again. Where the folder does not fit the rows, as after a restored backup, all files are written and the others are removed.
+//! The rows are authoritative. A file lags behind its row by milliseconds; after a crash, the files since the last
+//! recorded place are written again. Where the folder does not match the rows, as after a restored backup, all files
+//! are written and the others are removed.
 
 use crate::capability::Artifacts;
 use receipt::Digest;
@@ -27,25 +29,26 @@ use store::{
 /// Rows that are read at once.
 const PAGE: u32 = 256;
 
-/// Pages that are published before the thread ends; the next start goes on from there.
+/// Pages that are published before the thread ends; the next start continues from there.
 const LAST_PAGES: usize = 16;
 
-/// Between two looks at the rows, so that many deployments make for few looks.
+/// The pause between two reads of the rows, so that many deployments need few reads.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The place is recorded after so many rows: each time costs a synchronisation of the file system, and a start compares at most so many files.
+/// The place is recorded after this many rows: each time costs a synchronisation of the file system, and a start
+/// compares at most this many files.
 const RECORD_EVERY: u64 = 4_096;
 
 /// After a failure, the thread tries again this much later.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Published files are for other accounts to read, if the folder above lets them in.
+/// The mode of published files: readable by other accounts, if the folder above lets them in.
 const FILE: u32 = 0o644;
 
 /// Called with what keeps files from being published or removed, in words of one line.
 pub(crate) type Problems = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The thread that publishes. Dropped, it publishes what is left, within bounds, and ends.
+/// The publishing thread's handle. Dropping it publishes the remaining rows, within bounds, and ends the thread.
 pub(crate) struct Publisher {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -69,7 +72,7 @@ impl Publisher {
         Ok(Self { wake: Some(wake), thread: Some(thread) })
     }
 
-    /// Says that there is a new row.
+    /// Tells the thread that there is a new row.
     pub(crate) fn wake(&self) {
         if let Some(wake) = &self.wake {
             // A full channel holds a wake-up already.
@@ -93,11 +96,11 @@ struct Publishing {
     folder: PathBuf,
     artifacts: Arc<Artifacts>,
     problems: Problems,
-    /// None until what is there has been compared with the rows.
+    /// `None` until the files have been compared with the rows.
     state: Option<State>,
 }
 
-/// How far the files are.
+/// The progress of the files.
 struct State {
     /// The last row that is published.
     last: Place,
@@ -112,7 +115,7 @@ struct Place {
     id: String,
 }
 
-/// What is in the way of files that say what the rows say.
+/// Why files cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error(transparent)]
@@ -145,7 +148,7 @@ impl Publishing {
         }
     }
 
-    /// Publishes what is not published yet.
+    /// Publishes the next rows.
     fn publish(&mut self, pages: usize) -> Result<(), Problem> {
         if self.state.is_none() {
             self.state = Some(self.compare()?);
@@ -168,7 +171,8 @@ impl Publishing {
         }
     }
 
-    /// Finds out up to where the files are as the rows say. Where they are of other rows, all of them are made anew.
+    /// Finds the place up to which the files match the rows. Where they belong to other rows, all of them are written
+    /// again.
     fn compare(&self) -> Result<State, Problem> {
         let recorded = Place::read(&self.folder.join("published"));
         let row = match recorded.place.checked_sub(1) {
@@ -227,7 +231,7 @@ impl Place {
         Self { place: row.place, id: row.deployment.id.clone() }
     }
 
-    /// What is recorded; the beginning where nothing readable is.
+    /// The recorded place; the beginning where no readable one is recorded.
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let (place, id) = text.trim().split_once(' ').unwrap_or_default();
@@ -239,7 +243,7 @@ fn page(store: &dyn Store, after: u64) -> Result<Vec<RecordedDeployment>, StoreE
     store.deployments(DeploymentPage { after, limit: PAGE, filter: DeploymentFilter::Live }).wait()
 }
 
-/// Puts a file in its place, whole, unless it is there. The system writes it to disk when it likes.
+/// Writes a file atomically, unless it exists. The system writes it to disk later.
 fn write(folder: &Path, deployment: &Deployment) -> io::Result<PathBuf> {
     let tenant = folder.join(deployment.tenant.as_str());
     files::make_folder(&tenant)?;

@@ -1,7 +1,7 @@
-//! An authority in another process, and what this folder knows of it: pinned keys, and a copy of what operators have said there.
+//! An authority in another process, and this folder's data about it: pinned keys, and a copy of its operators' acts.
 //!
-//! Nothing is taken over before the process at the other end is shown to be the authority that the folder belongs to: it runs under the
-//! expected account, what it has on record goes on where the copy ends, and its keys are the pinned ones.
+//! No data is copied before the process at the other end is shown to be the authority that the folder belongs to: it
+//! runs under the expected account, its acts continue the copy, and its keys are the pinned ones.
 
 use crate::Error;
 use crate::issuer::{ActsSince, Issuer as _, KeyChange, Keyring, RemoteIssuer};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use store::DataFolder;
 use store::{RecordedAct, Store, StoreError};
 
-/// The keys of the authority that answers, if it is the one that this folder belongs to.
+/// The keys of the answering authority, if it is the one that this folder belongs to.
 pub(crate) fn join(
     remote: &RemoteIssuer,
     folder: &DataFolder,
@@ -47,24 +47,24 @@ fn notice(recorded: &RecordedTrustAct) -> String {
 }
 
 impl Authority {
-    /// Tells of what changed in the authority's key set.
+    /// Reports the changes of the authority's key set.
     pub(crate) fn tell_key_changes(&self, changes: &[KeyChange]) {
         tell(&self.changes, changes);
     }
 
-    /// Copies what was said at the authority since the last look, act by act, and tells of it.
+    /// Copies the authority's new acts, one by one, and reports them.
     pub(crate) fn copy_acts(&self, journals: &Journals, trust: &mut Arc<Trust>) -> Result<(), Error> {
         let kept = journals.store.acts(trust.seq()).wait()?;
         Arc::make_mut(trust).extend(&kept)?;
         let Some(since) = self.issuer.acts(trust.seq()).transpose()? else { return Ok(()) };
         check_continues(trust, &since)?;
-        // Before any of it is kept: an invalid act would make the copy unusable.
+        // All are checked before any is stored: an invalid act would make the copy unusable.
         let mut next = (**trust).clone();
         next.extend(&since.acts)?;
         for act in since.acts {
             let recorded = serde_json::from_str::<RecordedTrustAct>(&act.body);
             Self::copy_act(journals, act)?;
-            // What cannot be read was refused above.
+            // Unreadable acts were refused above.
             recorded.into_iter().for_each(|recorded| (self.changes)(&notice(&recorded)));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Requests in the store: one, those that wait, and the statements that people signed about them.
+//! Requests in the store: one, the waiting ones, and the signed statements about them.
 
 use crate::Error;
 use crate::issuer::{Admitted, JudgingContext, Request, tally};
@@ -8,29 +8,30 @@ use receipt::{Envelope, Person, Timestamp};
 use store::{Fact, InstanceKey, RecordedRequest, RequestFilter, RequestWithJournal, Store};
 use workflow::{Entry, RequestId};
 
-/// A request that waits, and how it stands.
+/// A waiting request, and its state.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     /// The instance.
     pub key: InstanceKey,
     /// The request.
     pub request: Request,
-    /// What has been signed so far, as far as it counts.
+    /// The count of its signatures so far.
     pub count: Count,
     /// The freeze that keeps it from being approved.
     pub frozen: Option<Freeze>,
-    /// What the people who may decide about it now cannot meet, however many of them sign. Empty where they can.
+    /// The needs that the people who may decide about it now cannot meet, even if all of them sign. Empty where they
+    /// can.
     pub shortfalls: Vec<Shortfall>,
 }
 
 impl Waiting {
-    /// What keeps it from being approved at present, in words of one line each.
+    /// The present obstacles to its approval, a line of text each.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         self.frozen.iter().map(ToString::to_string).chain(self.shortfalls.iter().map(ToString::to_string))
     }
 }
 
-/// Looks up what is known still of what a request says was known.
+/// Looks up which of a request's known digests are still known.
 pub(crate) fn recall(recall: &mut Recall<'_>, request: &mut Request) -> Result<(), Error> {
     request.known = recall.known(&request.tenant, request.said_known())?;
     Ok(())
@@ -72,7 +73,7 @@ pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting
         .collect()
 }
 
-/// How a request stands: what was signed, as far as it counts, and whether there are people to decide it.
+/// The state of a request: the count of its signatures, and whether there are people to decide it.
 pub(crate) fn standing(
     store: &dyn Store,
     judge: Judge<'_>,
@@ -94,7 +95,7 @@ pub(crate) fn standing(
     Ok(Waiting { key, request, count, frozen, shortfalls })
 }
 
-/// Everything that people have signed about a request and that was admitted, in order, whether it counts or not.
+/// All admitted statements about a request, in order, whether they count or not.
 pub(crate) fn admitted(facts: &[Fact], id: &RequestId) -> Result<Vec<Admitted>, Error> {
     let parse = |(at, text): (Timestamp, &String)| match Envelope::parse(text) {
         Ok(envelope) => Ok(Admitted { envelope, at }),

@@ -1,17 +1,17 @@
-//! Run slots: how many drives run steps at a time, where very many instances are driven at once.
+//! Run slots: the number of drives that run steps at a time, when very many instances are driven at once.
 //!
-//! What a drive touches for a step is some tens of KiB. Of several hundred drives each finds nothing of it in the processor's caches when
-//! its commit is there, and a step takes twice as long to compute. So not more than [`MAX_RUNNING`] go on at once, some steps each; then the
-//! slot is for the drive that has waited longest.
+//! A drive touches some tens of KiB for a step. With several hundred drives, these are no longer in the processor's
+//! caches when the commit returns, and a step takes twice as long to compute. So at most [`MAX_RUNNING`] drives run at
+//! once, for some steps each; then the slot goes to the drive that has waited longest.
 //!
-//! A drive begins without a slot, so that a short one never waits, and it keeps none while it does something that takes long: whoever has
-//! a slot waits for nothing but commits.
+//! A drive begins without a slot, so that a short one never waits, and it releases its slot before a long operation:
+//! the holder of a slot waits for commits only.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Drives that go on at once: enough to fill a commit, and few enough for the caches. With 256, or with slices of 8 steps, 1 024 in flight were
-/// slower, by `cargo bench -p host --bench engine entries`.
+/// Drives that run at once: enough to fill a commit, and few enough for the caches. With 256, or with slices of 8
+/// steps, 1 024 in flight were slower, by `cargo bench -p host --bench engine entries`.
 const MAX_RUNNING: usize = 128;
 
 /// Steps after which a drive gives its slot to a waiting one.
@@ -44,7 +44,7 @@ impl RunSlots {
 }
 
 impl RunSlot {
-    /// A step is done. Comes back when the drive may go on with the next.
+    /// Called after a step. Returns when the drive may run the next.
     pub(crate) async fn step(&mut self) {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
@@ -55,7 +55,7 @@ impl RunSlot {
         }
     }
 
-    /// The drive is about to take long, or does: it gives up its slot.
+    /// Releases the slot before a long operation.
     pub(crate) fn release(&mut self) {
         self.slot = None;
     }
@@ -67,7 +67,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    /// Does so many steps, and says how many it was let do.
+    /// Runs `count` steps, and returns the number that ran without waiting.
     fn steps(slice: &mut RunSlot, count: u32) -> u32 {
         let is_ready =
             |slice: &mut RunSlot| pin!(slice.step()).poll(&mut Context::from_waker(Waker::noop())).is_ready();

@@ -4,22 +4,22 @@ use receipt::Timestamp;
 use store::{Fact, Stamp};
 use workflow::Entry;
 
-/// For each entry on disk, when it was recorded.
+/// The recorded time of each entry on disk.
 ///
-/// An entry that the guest hears of before it is written has the time of the one before it: when it will be written is not known yet, and
-/// the next run has to show the guest the same.
+/// An entry that the guest is told of before it is written has the time of the previous one: its own time is not known
+/// yet, and the next run must show the guest the same.
 #[derive(Debug, Default)]
 pub(crate) struct Times(Vec<Timestamp>);
 
 impl Times {
-    /// Those of a journal.
+    /// The times of a journal.
     pub(crate) fn of(facts: &[Fact]) -> Self {
         let mut times = Self(Vec::with_capacity(facts.len()));
         facts.iter().for_each(|fact| times.push(&fact.entry, fact.at));
         times
     }
 
-    /// Those of further entries, as they were written.
+    /// Adds the times of further entries, as they were written.
     pub(crate) fn extend(&mut self, stamp: Option<Stamp>, entries: &[Entry]) {
         if let Some(Stamp { at, .. }) = stamp {
             entries.iter().for_each(|entry| self.push(entry, at));
@@ -41,9 +41,9 @@ impl Times {
     }
 }
 
-/// Whether an entry says no more than that the guest goes on computing, and where: the beginning of an attempt, or word of an end. What
-/// follows reaches nothing outside, and should the host stop in the middle of it, the guest comes to the same place again. So the entry
-/// waits for the next one, or until [`PATIENCE`] is over.
+/// Whether an entry only records that the guest continues, and where: the beginning of an attempt, or that it was told
+/// of an end. The guest's computation after it has no effect outside, and after a crash the guest reaches the same
+/// place again. So the entry waits for the next one, or until [`PATIENCE`] is over.
 pub(crate) fn can_wait(entry: &Entry) -> bool {
     matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
 }
@@ -63,7 +63,7 @@ mod tests {
         let mut times = Times::default();
         assert_eq!(times.at(0), None);
         times.extend(stamp(10), &[ended()]);
-        // Heard of, and not written yet.
+        // The guest was told of it, and it is not written yet.
         assert_eq!(times.at(1), Some(at(10)));
         times.extend(stamp(90), &[begun, ended()]);
         assert_eq!([0, 1, 2].map(|place| times.at(place)), [Some(at(10)), Some(at(10)), Some(at(90))]);

@@ -47,7 +47,7 @@ impl Wakeups {
         self.notify.notified().await;
     }
 
-    /// What it was woken for.
+    /// Takes the wake-ups since the last call.
     pub(crate) fn take(&self) -> Woken {
         std::mem::take(&mut self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -7,16 +7,17 @@ use std::convert::Infallible;
 use std::time::Duration;
 use store::{Shard, StoreError};
 
-/// How often claims are renewed: two renewals may fail before a claim is over.
+/// The interval of renewals: two may fail before a claim is over.
 const RENEW: Duration = Duration::from_secs(TTL.as_secs() / 3);
 
-/// How long to wait after a renewal that failed.
+/// The delay after a failed renewal.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether what this host drives has ended, when claims are given back.
+/// The interval at which the release of claims checks whether the drives have ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Claims this host's share of the shards, and renews for as long as it is polled. Where the database is away, this goes on trying.
+/// Claims this host's share of the shards, and renews the claims as long as it is polled. While the database is
+/// unreachable, it keeps trying.
 pub(super) async fn renew(host: &Host) -> Infallible {
     let inner = &host.0;
     if !inner.claims.are_shared() {
@@ -32,16 +33,17 @@ pub(super) async fn renew(host: &Host) -> Infallible {
         }
         is_told = failed.is_some();
         if inner.claims.are_over() {
-            // Another host may have taken the instances over: what is driven here cannot be written any more.
+            // Another host may have taken over the instances: drives here can no longer write.
             inner.leases.interrupt_all(|_| true);
         }
-        // What other hosts have deployed is served here too.
+        // This host also serves the deployments of other hosts.
         inner.publisher.wake();
         tokio::time::sleep(if is_told { RETRY } else { RENEW }).await;
     }
 }
 
-/// Gives the claims back, where nothing is driven any more. What an action is under way for stays claimed until its time is over.
+/// Releases the claims when all drives have ended. A shard with an action under way stays claimed until its time is
+/// over.
 pub(super) async fn end(host: &Host) {
     let inner = &host.0;
     if !inner.claims.are_shared() {
@@ -65,7 +67,7 @@ async fn renew_once(inner: &HostState) -> Result<(), StoreError> {
     let held = inner.claims.count();
     let lost: Vec<Shard> = inner.claims.renewed(started, &claims);
     if inner.claims.count() > held {
-        // What is due in a shard that is new here is due for the worker.
+        // The due instances of a newly claimed shard are due for the worker.
         inner.wakeups.notify_all();
     }
     if !lost.is_empty() {

@@ -1,8 +1,9 @@
-//! Driving whatever is due, until told to stop.
+//! The worker: drives every due instance, until it is stopped.
 //!
-//! What is due is found in the agenda, by index: when the work begins, when the time of the next one comes, and when more was due than
-//! is kept in memory. What becomes due in this process rings the bell. In a folder, nothing is polled, and an instance that waits costs
-//! nothing here. Where several hosts share a store, each drives the shards that it has claimed, and looks for what others have appended.
+//! Due instances are found in the schedule by index: when the worker begins, when the next due time comes, and when
+//! more were due than fit in memory. Instances that become due in this process send a wake-up. In a folder there is no
+//! polling, and a waiting instance costs nothing here. Where several hosts share a store, each drives the shards that
+//! it has claimed, and polls for the others' appends.
 //!
 //! ```text
 //!   agenda ──refill──► ready: a queue a tenant ──round robin──► drives, so many at once ──► parked, ended, or in trouble
@@ -19,13 +20,13 @@ use crate::{Error, Host};
 use std::time::Duration;
 use worker::Worker;
 
-/// How much is driven at once, and how long there is to end it.
+/// The bounds of a worker: concurrent drives, and the time to end them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerOptions {
     /// Drives at once, over all tenants. Default 64: they share few threads, and each waits for the disk most of its time.
     pub at_once: usize,
-    /// How long drives may go on after the word to stop. Default 10 s. Whatever does not end in time is unwound, and goes on from its
-    /// journal another time.
+    /// The time for which drives may continue after the signal to stop. Default 10 s. A drive that does not end in time
+    /// is unwound, and continues from its journal later.
     pub grace: Duration,
 }
 
@@ -36,12 +37,12 @@ impl Default for WorkerOptions {
 }
 
 impl Host {
-    /// Drives every instance that is due, and those that become due, until `stop` comes, and deletes those that ended longer ago than
-    /// their tenant's retention. No tenant keeps another waiting for more than its turn.
+    /// Drives every due instance, including those that become due, until `stop` completes, and deletes those that ended
+    /// longer ago than their tenant's retention. Tenants take turns.
     ///
     /// # Errors
-    /// When the agenda cannot be read. What goes wrong with one instance is told to [`Builder::trouble`](crate::Builder::trouble), and
-    /// the instance is tried again later.
+    /// When the schedule cannot be read. An error of one instance is reported to
+    /// [`Builder::trouble`](crate::Builder::trouble), and the instance is tried again later.
     pub async fn work(&self, pace: WorkerOptions, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let kept = retention::keep(self);
         let worked = tokio::select! {

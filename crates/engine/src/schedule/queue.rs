@@ -38,7 +38,7 @@ impl ReadyQueue {
         Some(key)
     }
 
-    /// How many of a tenant's are here.
+    /// The number of a tenant's ready instances.
     pub(super) fn of(&self, tenant: &TenantId) -> usize {
         self.queues.get(tenant).map_or(0, VecDeque::len)
     }

@@ -1,5 +1,5 @@
-//! Deleting what has ended long enough ago, and artifacts that nothing names any more. The time of the first is found by an index, and next to
-//! nothing is done until it comes.
+//! Deletes instances that have ended long enough ago, and artifacts that are no longer needed. An index has the time of
+//! the first, and next to no work is done before it.
 
 use crate::instances::{Deletion, delete, sweep_artifacts};
 use crate::limits::SHORTEST_RETENTION;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use store::{FirstEnded, InstanceKey, StoreError};
 use workflow::TenantId;
 
-/// What deletes in an operator's name, as it is recorded.
+/// The actor that records name for a deletion by retention.
 const BY: &str = "retention";
 
 /// Instances that are deleted in one transaction: it keeps other writers waiting for some milliseconds.
@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 /// The shortest time that anything is kept, also where an embedder sets less.
 const SHORTEST: Duration = Duration::from_secs(SHORTEST_RETENTION);
 
-/// How long nothing is deleted when the store does not take writes.
+/// The pause in deleting when the store refuses writes.
 const STORE_ASIDE: Duration = Duration::from_secs(60);
 
 /// Deletes for as long as it is polled.
@@ -50,7 +50,7 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
     }
 }
 
-/// Deletes everything whose time has come, and says when to look again.
+/// Deletes every instance whose time has come, and returns the time of the next sweep.
 fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
     let now = inner.now()?;
     let mut next = crate::issuer::after(now, LOOK_AGAIN);
@@ -67,7 +67,7 @@ fn sweep(inner: &Arc<HostState>) -> Result<Timestamp, Error> {
     Ok(next)
 }
 
-/// A tenant's. An instance that needs a review first is passed over.
+/// Sweeps one tenant. An instance that needs a review first is skipped.
 fn sweep_of(inner: &Arc<HostState>, tenant: &TenantId, by: Timestamp) -> Result<(), Error> {
     let mut stay = 0;
     loop {
@@ -79,7 +79,7 @@ fn sweep_of(inner: &Arc<HostState>, tenant: &TenantId, by: Timestamp) -> Result<
     }
 }
 
-/// Deletes some instances together, and counts those that stay.
+/// Deletes instances together, and returns the number that could not be deleted.
 fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error> {
     let mut stay = 0;
     let mut under_way = Vec::with_capacity(keys.len());
@@ -100,7 +100,7 @@ fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error
     Ok(stay)
 }
 
-/// The time that long before; none where that is before all time, as for what is kept for good.
+/// The time `age` before `now`; `None` where that is before all time, as for an age without end.
 fn before(now: Timestamp, age: Duration) -> Option<Timestamp> {
     let age = i64::try_from(age.as_millis()).ok()?;
     now.as_millis().checked_sub(age).filter(|millis| *millis >= 0).map(Timestamp::from_millis)

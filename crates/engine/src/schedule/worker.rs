@@ -1,4 +1,4 @@
-//! One span of work.
+//! One run of the worker.
 
 use crate::runtime::claims::ClaimTable;
 use crate::runtime::due::agenda;
@@ -16,13 +16,13 @@ use workflow::{Status, TenantId};
 /// Instances of a tenant that are kept ready in memory.
 const KEPT_READY: u32 = 256;
 
-/// How long an instance in trouble is left alone: doubled each time, between these.
+/// The delay before an instance in trouble is tried again: doubled each time, between these.
 const ASIDE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// How often it is looked for what other hosts have told this host's instances.
+/// The interval at which the worker polls for other hosts' appends.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// How long nothing is driven when the store does not take writes.
+/// The pause in driving when the store refuses writes.
 const STORE_ASIDE: Duration = Duration::from_secs(1);
 
 type Driven = Result<(Id, Result<Status, Error>), JoinError>;
@@ -33,10 +33,10 @@ pub(super) struct Worker<'a> {
     ready: ReadyQueue,
     drives: JoinSet<Result<Status, Error>>,
     tasks: HashMap<Id, InstanceKey>,
-    /// What is driven, and whether it has become due again meanwhile.
+    /// The driven instances, and whether each has become due again meanwhile.
     driving: HashMap<InstanceKey, bool>,
     by_tenant: HashMap<TenantId, usize>,
-    /// The tenants of which more is due than is ready.
+    /// The tenants with more due instances than are ready.
     more: HashSet<TenantId>,
     /// When the next one is due that is not.
     next: Option<Timestamp>,
@@ -90,7 +90,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Begins as many drives as may be.
+    /// Begins as many drives as the bounds allow.
     fn begin(&mut self) {
         while self.drives.len() < self.pace.at_once.max(1) {
             let (by_tenant, settings) = (&self.by_tenant, &self.host.0.journals.settings);
@@ -110,7 +110,7 @@ impl<'a> Worker<'a> {
 
     /// Looks into the agenda for everything that is due.
     async fn look(&mut self) -> Result<(), Error> {
-        // Whatever it was rung for until now is in there.
+        // The refill reads everything that the wake-ups until now announced.
         drop(self.host.0.wakeups.take());
         let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
         let tenants = store.due_tenants(now).await?;
@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// A database that is away is no reason to end: what is due stays due, and is found when the database is back.
+    /// An unreachable database does not end the worker: due instances stay due, and are found when it is back.
     async fn outlast(&mut self, turned: Result<(), Error>) -> Result<(), Error> {
         match turned {
             Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
@@ -158,7 +158,7 @@ impl<'a> Worker<'a> {
         if rung.and_more { self.look().await } else { Ok(()) }
     }
 
-    /// An instance is due: now, or as soon as the drive of it ends that knows nothing of it.
+    /// An instance is due: now, or as soon as its present drive ends.
     fn due(&mut self, key: InstanceKey) {
         match self.driving.get_mut(&key) {
             Some(again) => *again = true,
@@ -179,11 +179,11 @@ impl<'a> Worker<'a> {
         self.release(&key.tenant);
         match result {
             Ok(status) => self.stands(&key, &status).await?,
-            // The bell rings when whoever has it lets go.
+            // A wake-up comes when the holder of the lease releases it.
             Err(Error::Busy(_)) => {}
-            // Whoever changes it knows more than we do: look again.
+            // Another writer has changed the instance: look again.
             Err(Error::Store(StoreError::Conflict(_))) => self.due(key.clone()),
-            // Its shard is another host's by now, which goes on from the journal.
+            // Another host has the shard now, and continues from the journal.
             Err(Error::DrivenElsewhere(_) | Error::Store(StoreError::ClaimLost(_))) => {
                 self.troubled.remove(&key);
                 return Ok(());
@@ -214,7 +214,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Where it stands after a drive. One that has something to do although it was just driven would spin.
+    /// Schedules an instance after a drive. One that is due although it was just driven would loop without progress.
     async fn stands(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
         let line = agenda(status, self.host.0.now()?);
         if line.standing == InstanceState::Running {
@@ -232,7 +232,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Tells of it, and leaves the instance alone for a while.
+    /// Reports it, and leaves the instance alone for a while.
     async fn trouble(&mut self, key: &InstanceKey, error: &Error) {
         self.host.0.trouble(key, error);
         let times = self.troubled.entry(key.clone()).or_default();
@@ -256,7 +256,7 @@ impl<'a> Worker<'a> {
         self.host.0.now().is_ok_and(|now| time <= now)
     }
 
-    /// Lets drives end, and unwinds those that do not.
+    /// Waits for drives to end, and unwinds those that do not.
     async fn finish(mut self) {
         let all = async { while self.drives.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.pace.grace, all).await;
@@ -269,7 +269,7 @@ pub(super) fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)
 }
 
-/// Comes back when it is time to look at what other hosts may have appended; never, where there are no others.
+/// Completes when it is time to poll for other hosts' appends; never, where there are no other hosts.
 async fn others_appended(claims: &ClaimTable) {
     match claims.are_shared() {
         true => tokio::time::sleep(LOOK_AGAIN).await,

@@ -14,32 +14,32 @@ use workflow::{Escaped, Quoted, RequestId, TenantId};
 pub struct RecordedTrustAct {
     /// The account.
     pub by: String,
-    /// What was said.
+    /// The act.
     pub act: Act,
 }
 
-/// Something that an operator said.
+/// An operator's act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Act {
     /// A person may decide; or has other roles and tenants from now on.
     DeciderAdded {
-        /// Who.
+        /// The decider.
         decider: PersonId,
         /// In which roles.
         roles: BTreeSet<Role>,
-        /// For which tenants; for all where there are none.
+        /// The tenants; empty means all.
         tenants: BTreeSet<TenantId>,
     },
     /// A key is a person's.
     KeyAdded {
-        /// Whose.
+        /// The decider.
         decider: PersonId,
         /// The key's kind.
         kind: String,
         /// The public key, in base64; a passkey's SubjectPublicKeyInfo.
         public_key: String,
-        /// Until when what it signs counts.
+        /// Until when its signatures count.
         valid_until: Option<Timestamp>,
         /// The rest of a passkey: the credential, and the pages that may ask it to sign.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,11 +47,11 @@ pub enum Act {
     },
     /// A person is invited to register a passkey, once.
     DeciderInvited {
-        /// Who.
+        /// The decider.
         decider: PersonId,
         /// In which roles they decide then. Empty where they keep their own.
         roles: BTreeSet<Role>,
-        /// For which tenants, with those roles; for all where there are none.
+        /// The tenants in which they have those roles; empty means all.
         tenants: BTreeSet<TenantId>,
         /// The digest of the invitation's code.
         code: Digest,
@@ -62,7 +62,8 @@ pub enum Act {
         /// Until when the invitation can be used.
         expires_at: Timestamp,
     },
-    /// An invitation was used to register a passkey. It counts when an operator says so, with [`KeyAdded`](Self::KeyAdded).
+    /// A passkey was registered with an invitation. It counts when an operator confirms it, with
+    /// [`KeyAdded`](Self::KeyAdded).
     PasskeyRegistered {
         /// The digest of the invitation's code.
         code: Digest,
@@ -73,34 +74,34 @@ pub enum Act {
         /// The rest of the passkey.
         passkey: PasskeyRecord,
     },
-    /// What a key signs does not count any more.
+    /// A key's signatures no longer count.
     KeyRevoked {
         /// The key.
         key_id: String,
         /// The time since which another person may have had it: signatures since then do not count.
         compromised_at: Option<Timestamp>,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A person does not decide any more.
     DeciderRemoved {
-        /// Who.
+        /// The decider.
         decider: PersonId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Nothing is approved or done until it is thawed.
+    /// No request is approved and no action performed until the thaw.
     Frozen {
-        /// The tenant; all tenants where there is none.
+        /// The tenant; `None` means all tenants.
         tenant: Option<TenantId>,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A freeze is over.
     Thawed {
-        /// The tenant; the freeze of all tenants where there is none.
+        /// The tenant; `None` ends the freeze of all tenants.
         tenant: Option<TenantId>,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A program with this token may do these things in this tenant.
@@ -109,7 +110,7 @@ pub enum Act {
         token: TokenId,
         /// The only tenant that it is good for.
         tenant: TenantId,
-        /// What it is good for there.
+        /// Its scopes in that tenant.
         scopes: BTreeSet<TokenScope>,
         /// SHA-256 of its text, which is kept nowhere.
         sha256: Digest,
@@ -120,7 +121,7 @@ pub enum Act {
     TokenRevoked {
         /// The token.
         token: TokenId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Another policy governs from now on.
@@ -132,16 +133,16 @@ pub enum Act {
     GlassBroken {
         /// The request's tenant.
         tenant: TenantId,
-        /// Which request.
+        /// The request.
         request: RequestId,
-        /// Who.
+        /// The decider.
         decider: PersonId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A second person has reviewed a break-glass decision.
     Reviewed {
-        /// Which request.
+        /// The request.
         request: RequestId,
         /// The reviewer.
         decider: PersonId,
@@ -207,7 +208,7 @@ impl fmt::Display for Act {
     }
 }
 
-/// Where a passkey may be asked for.
+/// The pages that may ask for a passkey.
 fn pages(origins: &BTreeSet<String>) -> String {
     let origins: Vec<_> = origins.iter().map(|origin| Escaped(origin).to_string()).collect();
     format!("at {}", origins.join(", "))

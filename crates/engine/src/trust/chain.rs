@@ -3,7 +3,7 @@
 use receipt::Digest;
 use store::RecordedAct;
 
-/// What the digest of no acts is taken of, and what sets these digests apart from all others.
+/// The input of the digest of no acts, which separates these digests from all others.
 const LABEL: &[u8] = b"pp-host acts v1";
 
 /// `d0 = SHA-256(label)`, `dn = SHA-256(dn-1 || seq || at || body)`, numbers as eight bytes, the largest first.
@@ -17,7 +17,7 @@ impl Default for Chain {
 }
 
 impl Chain {
-    /// Takes in the next act. The members before its text have a fixed length, so no two acts are spelled the same.
+    /// Adds the next act. The members before its text have a fixed length, so no two acts have the same encoding.
     pub(super) fn add(&mut self, act: &RecordedAct) {
         let (seq, at) = (act.seq.to_be_bytes(), act.at.as_millis().to_be_bytes());
         self.0 = Digest::of(&[self.0.as_bytes().as_slice(), &seq, &at, act.body.as_bytes()].concat());

@@ -1,16 +1,16 @@
-//! Counting: whose signed decisions about a request count, and what they come to under a policy.
+//! Counting: which signed decisions about a request count, and their result under a policy.
 
 use crate::trust::Subject;
 use policy::{Answer, Approver, KeyClass, Policy, Ruling};
 use receipt::{Decision, PersonId, Role, VerifiedDecision};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What signed decisions come to.
+/// The result of signed decisions.
 #[derive(Debug, Clone)]
 pub struct Count {
     /// The policy's answer to the action with all approvals that count.
     pub ruling: Ruling,
-    /// What they come to.
+    /// The verdict.
     pub verdict: CountVerdict,
     /// The people whose approvals count.
     pub approved: BTreeSet<PersonId>,
@@ -18,15 +18,15 @@ pub struct Count {
     pub denied: BTreeSet<PersonId>,
     /// The people who would decide alone, and may.
     pub alone: BTreeSet<PersonId>,
-    /// The statements that bear the verdict out: what a receipt has to commit to. One for each person and role, none where nothing is decided or the
-    /// policy forbids it.
+    /// The statements that support the verdict, to which a receipt has to commit. One for each person and role; empty
+    /// where the request is undecided or the policy forbids it.
     pub statements: Vec<VerifiedDecision>,
 }
 
-/// What signed decisions come to.
+/// The verdict of signed decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountVerdict {
-    /// Not enough of them yet.
+    /// More are needed.
     Waiting,
     /// Enough approve, or the policy asks no person.
     Approved,
@@ -34,12 +34,12 @@ pub enum CountVerdict {
     Alone,
     /// Enough deny.
     Denied,
-    /// The policy denies, whatever the approvals.
+    /// The policy denies, regardless of approvals.
     Forbidden,
 }
 
-/// Whether a decision in this role can count, whatever others sign. A denial counts in the roles in which an approval does; who may decide
-/// alone may approve so, and denies like any other decider.
+/// Whether a decision in this role can count, regardless of the others. A denial counts in the same roles as an
+/// approval. The break-glass role alone can approve, and its denials count like those of any other decider.
 #[must_use]
 pub fn can_count(asked: &Answer, decision: Decision, role: &Role) -> bool {
     match asked {
@@ -50,7 +50,7 @@ pub fn can_count(asked: &Answer, decision: Decision, role: &Role) -> bool {
     }
 }
 
-/// Whether an approval is by a key of the class that is asked for. A denial is heard with any key.
+/// Whether an approval is by a key of the required class. A denial counts with any key.
 #[must_use]
 pub fn key_counts(asked: &Answer, decision: &VerifiedDecision) -> bool {
     let class = match decision.assertion() {
@@ -126,7 +126,7 @@ impl<'a> Chosen<'a> {
         let bearing = match verdict {
             CountVerdict::Approved => self.approvals,
             CountVerdict::Denied => self.denials,
-            // One person decides alone: the last who did.
+            // One person decides alone: the last to do so.
             CountVerdict::Alone => self
                 .alone
                 .into_iter()
@@ -139,7 +139,7 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// One statement for each person and role that is asked for by name. Where none of a person's is, the first.
+/// One statement for each person and named role. Where a person has none in a named role, the person's first.
 fn once<'a>(asked: &Answer, decisions: &[&'a VerifiedDecision]) -> Vec<&'a VerifiedDecision> {
     let named: BTreeSet<&Role> = match asked {
         Answer::Ask(ask) => ask.roles().collect(),

@@ -4,7 +4,7 @@ use crate::trust::TokenId;
 use receipt::{DeciderSetError, KeyId, PersonId, PublicKeyError};
 use workflow::{Quoted, RequestId};
 
-/// An act that makes no sense as things stand. Nothing was recorded.
+/// An act that is not valid in the present state. It was not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActError {
     /// There is no decider of that name.
@@ -29,7 +29,7 @@ pub enum ActError {
         "the invitation is not open: it was used, has expired, was replaced, or never was one (pp-host deciders invite makes another)"
     )]
     NoInvitation,
-    /// An invitation that is open for no time, or for too long.
+    /// An invitation whose lifetime is zero or too long.
     #[error("an invitation stays open for at least a moment, and for a day at most")]
     InvitationTime,
     /// A passkey for other pages.

@@ -7,11 +7,11 @@ use workflow::{Quoted, TenantId};
 /// A freeze: no request is approved and no action performed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freeze {
-    /// For which tenant; none for all of them.
+    /// The tenant; `None` means all tenants.
     pub tenant: Option<TenantId>,
     /// Since when.
     pub since: Timestamp,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 

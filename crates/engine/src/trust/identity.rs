@@ -1,15 +1,15 @@
 //! Identity: the person or actor that a name stands for. Every comparison that decides who may decide is this one.
 
-/// What receipts and the demonstration put in front of a person's name.
+/// The prefixes of a person's name in receipts and in demo decisions.
 const PREFIXES: [&str; 2] = ["user:", "demo:"];
 
-/// Whether two names are one identity, however each is spelled: in capitals, or as receipts spell a person. An agent is not the person
-/// that it is called after: `agent:alice` is not `alice`.
+/// Whether two names denote one identity, in any spelling: letter case, or with the prefix that receipts have. An agent
+/// is not the person in its name: `agent:alice` is not `alice`.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     bare(one).eq_ignore_ascii_case(bare(other))
 }
 
-// Names of people and actors are ASCII wherever they come from, so there is no other case to fold.
+// All names of people and actors are ASCII, so there is no other case to fold.
 fn bare(name: &str) -> &str {
     let mut bare = name;
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| without(bare, prefix)) {

@@ -1,7 +1,8 @@
-//! Invitations: how a person comes to decide with a passkey.
+//! Invitations: how a person registers a passkey.
 //!
-//! An operator invites; the person registers a passkey with the invitation's code, once; an operator compares the key's id with the one that
-//! the person sees, and says that the key is theirs. Who may ask the passkey to sign is the invitation's word, and so an operator's.
+//! An operator invites; the person registers a passkey with the invitation's code, once; an operator compares the key's
+//! id with the one that the person sees, and confirms that it is theirs. The invitation, and so an operator, determines
+//! which pages may ask the passkey to sign.
 
 use crate::ids::{NoEntropy, random_bytes};
 use crate::trust::{Act, ActError, Trust};
@@ -17,10 +18,10 @@ use workflow::TenantId;
 /// The longest that an invitation may stay open: a day.
 pub const LONGEST_INVITATION_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// What sets the challenge of a registration apart from every other.
+/// Separates the challenge of a registration from all others.
 const REGISTRATION: &str = "application/vnd.permission-protocol.passkey-registration";
 
-/// What stands in front of a code, for scanners that look for secrets.
+/// The prefix of a code, for secret scanners.
 const PREFIX: &str = "pp_invite_";
 
 /// The secret of an invitation: 32 random bytes. Only its digest is recorded.
@@ -36,13 +37,13 @@ impl InvitationCode {
         random_bytes().map(Self)
     }
 
-    /// What is recorded of it.
+    /// The recorded digest.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&self.0)
     }
 
-    /// The challenge that the browser is given to register a passkey with: of this invitation, and known to those who have the code.
+    /// The browser's challenge for registering a passkey: specific to this invitation, and known only with the code.
     #[must_use]
     pub fn challenge(&self) -> Digest {
         receipt::challenge(REGISTRATION, &self.0)
@@ -76,16 +77,16 @@ impl FromStr for InvitationCode {
 #[error("not the code of an invitation: {PREFIX} and 64 hexadecimal digits are expected")]
 pub struct NotACode;
 
-/// An invitation that is open, or was used and not confirmed yet.
+/// An open invitation, or one that was used and not yet confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
     /// The invited person.
     pub decider: PersonId,
     /// The roles that they get with the key. Empty where they keep their own.
     pub roles: BTreeSet<Role>,
-    /// For which tenants, with those roles; for all where there are none.
+    /// The tenants in which they have those roles; empty means all.
     pub tenants: BTreeSet<TenantId>,
-    /// Who may ask the passkey to sign.
+    /// The pages that may ask the passkey to sign.
     pub relying_party: RelyingParty,
     /// Until when it can be used.
     pub expires_at: Timestamp,
@@ -100,8 +101,8 @@ impl Invitation {
         self.registered.is_none() && at < self.expires_at
     }
 
-    /// What an operator says to confirm the key that was registered: the person's roles, where they get some, and the key. None before
-    /// there is a key.
+    /// The acts with which an operator confirms the registered key: the person's roles, if they get new ones, and the
+    /// key. `None` before a key is registered.
     #[must_use]
     pub fn confirmation(&self) -> Option<Vec<Act>> {
         let (decider, key) = (self.decider.clone(), self.registered.as_ref()?);
@@ -131,7 +132,7 @@ impl Trust {
         self.invitations.values()
     }
 
-    /// Takes in an invitation. It replaces an earlier one of the same person.
+    /// Adds an invitation. It replaces an earlier one of the same person.
     pub(super) fn invite(
         &mut self,
         code: Digest,
@@ -163,7 +164,7 @@ impl Trust {
         Ok(())
     }
 
-    /// Takes in the passkey that was registered with an invitation.
+    /// Adds the passkey that was registered with an invitation.
     pub(super) fn register(
         &mut self,
         code: &Digest,

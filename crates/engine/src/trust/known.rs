@@ -1,6 +1,7 @@
 //! Known code and bytes: people approved them, the approval was acted on, and it still counts.
 //!
-//! Nothing of this is kept as a fact. The store has where to look ([`Store::precedents`]), and each look verifies again what it finds there.
+//! No fact records that code is known. The store lists candidate receipts ([`Store::precedents`]), and each look-up
+//! verifies them again.
 
 use crate::trust::precedent::{Known, Precedent};
 use crate::trust::{CountVerdict, Subject, Trust, count, scope_of};
@@ -11,24 +12,25 @@ use std::sync::Arc;
 use store::{ReceiptState, RecordedReceipt, Signed, Store, StoreError};
 use workflow::TenantId;
 
-/// The longest request, in bytes, whose receipt makes anything known. A longer one takes too long to verify again and again.
+/// The longest request, in bytes, whose receipt makes anything known. Verifying a longer one repeatedly takes too long.
 const LONGEST: usize = 256 << 10;
 
-/// By what a spent receipt is judged.
+/// The judge of spent receipts.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
     /// The issuer's public keys.
     pub keys: &'a KeySet,
     /// The people who may decide.
     pub trust: &'a Trust,
-    /// What the policy is.
+    /// The policy.
     pub policy: &'a dyn Policy,
     /// The time.
     pub at: Timestamp,
 }
 
 impl Judge<'_> {
-    /// What these receipts make known in a tenant. A receipt that does not count makes nothing known.
+    /// The code and bytes that these receipts make known in a tenant. A receipt that does not count makes nothing
+    /// known.
     #[must_use]
     pub fn known_by(&self, tenant: &TenantId, precedents: Vec<Precedent>) -> Known {
         let mut known = Known::default();
@@ -40,7 +42,7 @@ impl Judge<'_> {
         known
     }
 
-    /// What one receipt makes known in a tenant.
+    /// The code and bytes that one receipt makes known in a tenant.
     fn made_known(&self, tenant: &TenantId, precedent: &Precedent) -> Option<Vec<Digest>> {
         let Precedent { receipt, attestation } = precedent;
         if receipt.request_json.len() > LONGEST {
@@ -62,8 +64,8 @@ impl Judge<'_> {
     }
 }
 
-/// Whether these people's approvals allow the action where nothing is known of it: what is known is never a reason why it is known. What
-/// a break-glass decision and a policy's own permission make nothing known.
+/// Whether these people's approvals allow the action if nothing about it is known: known code is never the reason why
+/// it is known. Break-glass decisions and a policy's own permission make nothing known.
 fn suffices(policy: &dyn Policy, unknown: &Subject, decisions: &[VerifiedDecision]) -> bool {
     let count = count(policy, unknown, decisions);
     count.verdict == CountVerdict::Approved && !count.approved.is_empty()
@@ -94,7 +96,7 @@ fn keys_of<'a>(decisions: impl Iterator<Item = &'a VerifiedDecision>) -> String 
     keys.join(" ")
 }
 
-/// Looks for what is known, once for each tenant and digest. It is worth something as long as its judge is.
+/// Looks up known digests, once for each tenant and digest. Valid as long as its judge is.
 pub(crate) struct Recall<'a> {
     store: &'a dyn Store,
     judge: Judge<'a>,
@@ -106,7 +108,7 @@ impl<'a> Recall<'a> {
         Self { store, judge, found: HashMap::new() }
     }
 
-    /// Which of these are known in a tenant.
+    /// Those of the digests that are known in a tenant.
     pub(crate) fn known(
         &mut self,
         tenant: &TenantId,

@@ -1,7 +1,7 @@
-//! Trust: the people who may decide, their public keys, and operators' acts about them. Nothing private is in here.
+//! Trust: the people who may decide, their public keys, and operators' acts about them. It contains no private data.
 //!
-//! The state is a fold of [`Act`]s, as an instance is a fold of entries: what may follow what is one table, illegal by default, that guards
-//! recording and loading alike.
+//! The state is a fold of [`Act`]s, as an instance is a fold of entries: one table, illegal by default, says which act
+//! may follow, and guards recording and loading alike.
 
 mod act;
 mod chain;
@@ -40,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::{RecordedAct, StoreError};
 use workflow::{RequestId, TenantId};
 
-/// Everything that operators have said, folded.
+/// The fold of all operators' acts.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     seq: u64,
@@ -65,7 +65,7 @@ pub struct BreakGlassUse {
     pub decider: PersonId,
     /// When.
     pub at: Timestamp,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -77,17 +77,17 @@ struct Reviewed {
     at: Timestamp,
 }
 
-/// Which receipts a key signs, as its id says.
+/// The scope of the receipts that a key signs, according to its id.
 #[must_use]
 pub fn scope_of(key_id: &str) -> Scope {
     if key_id.starts_with("pp_demo_") { Scope::Demo } else { Scope::Production }
 }
 
 impl Trust {
-    /// Folds the acts that came after those that are folded already.
+    /// Folds the acts after those that are folded already.
     ///
     /// # Errors
-    /// When one of them makes no sense.
+    /// When one of them is not valid.
     pub fn extend(&mut self, acts: &[RecordedAct]) -> Result<(), StoreError> {
         for recorded in acts {
             let damaged = |error: String| {
@@ -109,7 +109,7 @@ impl Trust {
         self.seq
     }
 
-    /// The digest of everything that was said, in order: two that agree in it have heard the same.
+    /// The digest of all acts, in order: two hosts with the same digest have the same acts.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest.0
@@ -121,13 +121,13 @@ impl Trust {
         self.latest
     }
 
-    /// The people and their keys, to verify what they sign.
+    /// The people and their keys, to verify signatures.
     #[must_use]
     pub fn deciders(&self) -> &DeciderSet {
         &self.deciders
     }
 
-    /// Whether what a key signed in the past counts still.
+    /// Whether earlier signatures of a key still count.
     #[must_use]
     pub fn counts_still(&self, key_id: &str) -> bool {
         let standing = key_id.parse().ok().and_then(|id| self.deciders.key(id));
@@ -136,13 +136,13 @@ impl Trust {
         })
     }
 
-    /// The policy that was last said to govern.
+    /// The policy according to the last act about it.
     #[must_use]
     pub fn policy(&self) -> Option<Digest> {
         self.policy
     }
 
-    /// Whether people or a policy decide here, or have at any time. Otherwise it is a demonstration.
+    /// Whether people or a policy decide here, or ever have. Otherwise decisions are demonstrations.
     #[must_use]
     pub fn is_earnest(&self) -> bool {
         self.policy.is_some() || !self.deciders.people().is_empty()
@@ -153,33 +153,33 @@ impl Trust {
         self.tokens.iter()
     }
 
-    /// One of them.
+    /// The token of that id.
     #[must_use]
     pub fn token(&self, id: &TokenId) -> Option<&Token> {
         self.tokens.get(id)
     }
 
-    /// What a token's text grants at that time.
+    /// The rights of the token with that text at that time.
     ///
     /// # Errors
-    /// When it grants nothing.
+    /// When it has none.
     pub fn admit(&self, text: &str, at: Timestamp) -> Result<TokenGrant, TokenError> {
         let id = token::id_of(text).ok_or(TokenError::Unknown)?;
         self.tokens.get(&id).ok_or(TokenError::Unknown)?.admit(&id, text, at)
     }
 
-    /// What stops a tenant's approvals and actions, if anything does.
+    /// The freeze that stops a tenant's approvals and actions, if any.
     #[must_use]
     pub fn freeze_of(&self, tenant: &TenantId) -> Option<&Freeze> {
         self.frozen.as_ref().or_else(|| self.frozen_tenants.get(tenant))
     }
 
-    /// Every freeze that holds: the one of all tenants first.
+    /// Every freeze in force: the one of all tenants first.
     pub fn freezes(&self) -> impl Iterator<Item = &Freeze> {
         self.frozen.iter().chain(self.frozen_tenants.values())
     }
 
-    /// Whether an operator has named this tenant: in a freeze that holds, or as one that a person decides for.
+    /// Whether an act names this tenant: a freeze in force, or the tenants of a decider.
     pub(crate) fn names(&self, tenant: &TenantId) -> bool {
         let mut people = self.deciders.people().iter();
         self.frozen_tenants.contains_key(tenant)
@@ -191,7 +191,7 @@ impl Trust {
         self.unreviewed.iter()
     }
 
-    /// One of them that is that tenant's, and not about this request.
+    /// One of them in that tenant, for another request than this.
     #[must_use]
     pub fn unreviewed_beside(
         &self,
@@ -201,10 +201,10 @@ impl Trust {
         self.unreviewed.iter().find(|(id, alone)| alone.tenant == *tenant && *id != request)
     }
 
-    /// What an act does; the state is as it was when it does nothing.
+    /// Applies an act. On an error the state is unchanged.
     ///
     /// # Errors
-    /// When it makes no sense as things stand.
+    /// When it is not valid in the present state.
     pub fn apply(&mut self, at: Timestamp, act: &Act) -> Result<(), ActError> {
         match act {
             Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants),
@@ -309,7 +309,7 @@ impl Trust {
     ) -> Result<(), ActError> {
         let id: KeyId = key_id.parse().map_err(|_| ActError::KeyId(key_id.to_owned()))?;
         let key = self.deciders.key(id).ok_or(DeciderSetError::NoSuchKey(id))?.key;
-        // That others had a key may come out later than that it was given up.
+        // It may be discovered that a key is compromised after it was revoked.
         if key.revoked_at.is_some() && (key.compromised_at.is_some() || compromised_at.is_none()) {
             return Err(ActError::KeyRevoked(id));
         }

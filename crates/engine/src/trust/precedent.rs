@@ -13,11 +13,11 @@ use store::StoredReceipt;
 pub struct Precedent {
     /// The receipt.
     pub receipt: StoredReceipt,
-    /// The attestation of what was done with it, in its portable form.
+    /// The attestation of its outcome, in its portable form.
     pub attestation: String,
 }
 
-/// Of a request's component and artifact, those that are known, each with the receipt that makes it so.
+/// The known digests among a request's component and artifact, each with the receipt that makes it known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known(pub(super) BTreeMap<Digest, Arc<Precedent>>);
 

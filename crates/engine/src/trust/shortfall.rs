@@ -1,4 +1,5 @@
-//! Whether there are people to meet what a policy asks for. It says nothing about a request that is signed: people come and go.
+//! Whether there are people who can meet a policy's quorum. It is never part of a signed request, because people
+//! change.
 
 use crate::trust::Trust;
 use policy::{Ask, KeyClass, Need};
@@ -9,9 +10,9 @@ use workflow::TenantId;
 /// A need that the people who may decide here cannot meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
-    /// What is asked for.
+    /// The unmet need.
     pub need: Need,
-    /// How many people could decide so.
+    /// The number of people who could decide so.
     pub people: u32,
 }
 
@@ -35,8 +36,8 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// What is missing to meet any quorum of an ask, by people of that tenant, or of whichever tenant where none is named. Those that `excluded`
-/// names do not count. Empty where one of the quorums can be met.
+/// The needs that no quorum of an ask can meet, by people of that tenant, or of any tenant where none is named, without
+/// those in `excluded`. Empty where one of the quorums can be met.
 pub fn shortfalls(
     ask: &Ask,
     trust: &Trust,

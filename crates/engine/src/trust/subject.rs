@@ -21,7 +21,7 @@ pub struct Subject {
     pub capability: String,
     /// The resource.
     pub resource: String,
-    /// Where it would act.
+    /// The environment in which it would act.
     pub environment: Environment,
     /// The bytes that it is about.
     pub artifact: Option<Artifact>,
@@ -29,17 +29,17 @@ pub struct Subject {
     pub component: Component,
 }
 
-/// A request document that does not say what it is about.
+/// A request document that does not state its subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the request does not say its {0}, or says it in a way that is not understood")]
 pub struct Unclear(&'static str);
 
 impl Subject {
-    /// What a request document is about. Code and bytes are known where the document says so and `known` bears it out: what was known when
-    /// the action was requested may not be any more. Documents of older versions do not say what was known before: it counts as new.
+    /// The subject of a request document. Code and bytes are known where the document says so and `known` confirms it:
+    /// they may no longer be known. Documents of older versions do not have this member, and count as new.
     ///
     /// # Errors
-    /// When something that it has to say is not in it.
+    /// When a required member is missing.
     pub fn of(document: &Json, known: &Known) -> Result<Self, Unclear> {
         let text = |path: &[&'static str], what| {
             document.pointer(path.iter().copied()).and_then(Json::as_str).ok_or(Unclear(what))
@@ -70,7 +70,7 @@ impl Subject {
         })
     }
 
-    /// The question for a policy, with those who have approved.
+    /// The question for a policy, with the people who have approved.
     #[must_use]
     pub fn question<'a>(&'a self, approvals: &'a [Approver]) -> Question<'a> {
         Question {
@@ -85,14 +85,14 @@ impl Subject {
         }
     }
 
-    /// What an approval of it makes known: the code, and the bytes.
+    /// The digests that an approval of it makes known: the code, and the bytes.
     #[must_use]
     pub fn digests(&self) -> Vec<Digest> {
         let artifact = self.artifact.iter().map(|artifact| artifact.sha256);
         [self.component.sha256].into_iter().chain(artifact).collect()
     }
 
-    /// Whether the request is this person's own: such a one never decides about it.
+    /// Whether the request is this person's own. That person may not decide it.
     #[must_use]
     pub fn is_own(&self, person: &PersonId) -> bool {
         is_own(&self.actor, [self.operator.as_ref(), self.submitter.as_ref()], person.as_str())

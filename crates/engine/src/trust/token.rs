@@ -1,11 +1,12 @@
-//! Tokens: what programs show over HTTP. Operators make and revoke them; no one can read one back.
+//! Tokens: the credentials of HTTP programs. Operators make and revoke them; the host stores no token.
 //!
 //! ```text
 //! pp_<tenant>_<token id>_<secret>      id: 12 hexadecimal digits; secret: 64, from 32 random bytes
 //! ```
 //!
-//! The prefix is what secret scanners look for. What is recorded is the SHA-256 of the whole text: the secret is as random as the digest is
-//! long, so nothing slower is needed. The text names its tenant, so a token that was changed to another tenant's is another text.
+//! Secret scanners look for the prefix. The SHA-256 of the whole text is recorded: the secret is as random as the
+//! digest is long, so a slow hash is not needed. The text names its tenant, so a token with another tenant is another
+//! text.
 
 use crate::access::{TokenGrant, TokenScope};
 use receipt::{Digest, Timestamp};
@@ -16,7 +17,7 @@ use std::str::FromStr;
 use subtle::ConstantTimeEq as _;
 use workflow::TenantId;
 
-/// What every token begins with.
+/// The prefix of every token.
 const PREFIX: &str = "pp_";
 
 /// Digits of a token's id.
@@ -25,7 +26,7 @@ const ID_DIGITS: usize = 12;
 /// Digits of its secret.
 const SECRET_DIGITS: usize = 64;
 
-/// The longest text that is looked at: a tenant's name has up to 100 characters.
+/// The longest text that is checked: a tenant's name has up to 100 characters.
 const LONGEST: usize = PREFIX.len() + 100 + ID_DIGITS + SECRET_DIGITS + 2;
 
 /// A token's public name.
@@ -74,7 +75,7 @@ impl fmt::Display for TokenId {
 pub struct Token {
     /// The only tenant that it is good for.
     pub tenant: TenantId,
-    /// What it is good for there.
+    /// Its scopes in that tenant.
     pub scopes: BTreeSet<TokenScope>,
     /// SHA-256 of its text.
     pub sha256: Digest,
@@ -93,7 +94,7 @@ impl Token {
         self.revoked_at.is_none() && at < self.expires_at
     }
 
-    /// What it grants to a caller who shows that text.
+    /// The rights of a caller who presents that text.
     pub(super) fn admit(&self, id: &TokenId, text: &str, at: Timestamp) -> Result<TokenGrant, TokenError> {
         let shown = Digest::of(text.as_bytes());
         if !bool::from(shown.as_bytes().ct_eq(self.sha256.as_bytes())) {
@@ -109,7 +110,7 @@ impl Token {
     }
 }
 
-/// Why a token is good for nothing.
+/// Why a token has no rights.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No token has that text.
@@ -123,7 +124,7 @@ pub enum TokenError {
     Revoked(Timestamp),
 }
 
-/// A new token, whole. Shown once, and kept nowhere.
+/// A new token with its text. Shown once, and not stored.
 pub struct NewToken {
     /// Its id.
     pub id: TokenId,
@@ -140,13 +141,13 @@ impl NewToken {
         Self { id, text }
     }
 
-    /// What a caller shows.
+    /// The text that a caller presents.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What is recorded of it.
+    /// The recorded digest.
     #[must_use]
     pub fn sha256(&self) -> Digest {
         Digest::of(self.text.as_bytes())

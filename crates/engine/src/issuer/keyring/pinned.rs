@@ -1,9 +1,9 @@
-//! Whether another key set is the pinned one, later.
+//! Compares a later key set with the pinned one.
 
 use receipt::{Key, KeySet, KeyStatus};
 use std::fmt;
 
-/// What changed in a pinned key set.
+/// A change of a pinned key set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyChange {
     /// A key that was not there.
@@ -24,7 +24,7 @@ impl fmt::Display for KeyChange {
     }
 }
 
-/// What changed since `pinned`; or the first key because of which `found` is not the same set, and what it does with that key.
+/// The changes since `pinned`; or the first key because of which `found` is not the same set, with the difference.
 pub(super) fn changes(pinned: &KeySet, found: &KeySet) -> Result<Vec<KeyChange>, (String, &'static str)> {
     let mut changes = Vec::new();
     for key in pinned.keys() {
@@ -40,7 +40,7 @@ pub(super) fn changes(pinned: &KeySet, found: &KeySet) -> Result<Vec<KeyChange>,
     Ok(changes)
 }
 
-/// A key that was given up is never taken up again.
+/// A retired key never becomes active again.
 fn change(pinned: &Key, now: &Key) -> Result<Option<KeyChange>, &'static str> {
     match (pinned.status, now.status) {
         (KeyStatus::Revoked, KeyStatus::Revoked) if pinned.revoked_at == now.revoked_at => Ok(None),
