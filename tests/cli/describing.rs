@@ -28,7 +28,6 @@ const WITHOUT: [(&str, &[&str]); 4] = [
             "deciders invite",
             "deciders confirm",
             "keys rotate",
-            "migrate",
             "keys revoke",
             "tokens create",
             "tokens revoke",

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The modules of the engine from the ground up. A module may know those before it in the list, and none after it.
-const ENGINE: [&str; 22] = [
+const ENGINE: [&str; 23] = [
     "storage",
     "clock",
     "ids",
@@ -20,6 +20,7 @@ const ENGINE: [&str; 22] = [
     "capability",
     "issuer",
     "error",
+    "migration",
     "history",
     "runtime",
     "state",

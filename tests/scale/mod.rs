@@ -2,4 +2,5 @@
 
 mod cluster;
 mod failures;
+mod migration;
 mod together;

@@ -12,6 +12,7 @@
 //! state, runtime           what they share
 //! issuer, capability       the private keys; the gate and what is behind it
 //! trust, limits, history   who may decide; every bound; an instance's past for people
+//! migration                moving a folder's state to a database
 //! storage                  opening the durable state, whichever engine keeps it
 //! access                   who may ask for which operation
 //! ```
@@ -31,6 +32,7 @@ pub mod ids;
 mod instances;
 pub mod issuer;
 pub mod limits;
+mod migration;
 mod process;
 mod runtime;
 mod schedule;
@@ -46,6 +48,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::Error;
 pub use ids::{NoEntropy, random_bytes};
 pub use instances::{Start, Workflow};
+pub use migration::MovedState;
 pub use process::forbid_core_dumps;
 pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;

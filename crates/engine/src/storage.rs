@@ -1,12 +1,15 @@
 //! The location of the durable state, and opening it: the only module that names engines.
 
+use receipt::Digest;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use store::{BlobStore, DataFolder, Store, StoreError};
+use store::{BlobStore, DataFolder, Store, StoreError, TakeRow};
+pub(crate) use store_postgres::Import;
 use store_postgres::Postgres;
 use store_sqlite::Sqlite;
+pub(crate) use store_sqlite::export;
 
 /// The location of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +53,16 @@ impl StoreUrl {
     /// When the database cannot be reached, or has a newer version.
     pub fn migrate(&self) -> Result<(), StoreError> {
         Postgres::migrate(&self.0)
+    }
+
+    /// Takes over what `export` hands over, under the name `id`, into an empty database. `before_commit` is called when only the commit is left.
+    pub(crate) fn import(
+        &self,
+        id: &str,
+        export: impl FnOnce(TakeRow<'_>) -> Result<Digest, StoreError>,
+        before_commit: impl FnOnce() -> Result<(), StoreError> + Send,
+    ) -> Result<Import, StoreError> {
+        Postgres::import(&self.0, id, export, before_commit)
     }
 }
 

@@ -25,15 +25,28 @@ pub(crate) async fn keep(db: &Connection, digest: &Digest, bytes: &[u8]) -> Resu
     let kept = db.begin("BEGIN", &[Call::new(KEEP, values![name.clone(), size])]).await?;
     let is_new = kept.first().and_then(|rows| rows.first()).is_some_and(|row| row.get(0));
     if is_new {
-        // A few chunks an exchange, so that no more than those are in memory twice.
-        for (group, chunks) in bytes.chunks(CHUNK * 8).enumerate() {
-            let chunks: Vec<Vec<u8>> = chunks.chunks(CHUNK).map(<[u8]>::to_vec).collect();
-            let first = group.cast_signed() as i64 * 8;
-            let parts: Vec<i64> = (first..).take(chunks.len()).collect();
-            db.query(CHUNKS, values![name.clone(), parts, chunks]).await?;
-        }
+        insert_chunks(db, &name, bytes).await?;
     }
     db.commit(&[]).await.map(drop)
+}
+
+/// Inserts bytes that are not kept yet, in the transaction that is open.
+pub(crate) async fn insert(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
+    const INSERT: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, clock_timestamp())";
+    let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
+    db.query(INSERT, values![name.clone(), size]).await?;
+    insert_chunks(db, &name, bytes).await
+}
+
+/// A few chunks an exchange, so that no more than those are in memory twice.
+async fn insert_chunks(db: &Connection, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
+    for (group, chunks) in bytes.chunks(CHUNK * 8).enumerate() {
+        let chunks: Vec<Vec<u8>> = chunks.chunks(CHUNK).map(<[u8]>::to_vec).collect();
+        let first = group.cast_signed() as i64 * 8;
+        let parts: Vec<i64> = (first..).take(chunks.len()).collect();
+        db.query(CHUNKS, values![name.to_owned(), parts, chunks]).await?;
+    }
+    Ok(())
 }
 
 /// The bytes of a digest.

@@ -37,6 +37,16 @@ pub enum PostgresError {
         /// The version known.
         known: i32,
     },
+    /// A data folder is to be moved to a database that is in use.
+    NotEmpty {
+        /// Where.
+        place: String,
+    },
+    /// The connection ended during the commit of a move.
+    Undecided {
+        /// Where.
+        place: String,
+    },
     /// The server is another one than before, or another history of it.
     OtherServer {
         /// What it was.
@@ -70,6 +80,14 @@ impl fmt::Display for PostgresError {
             Self::NewSchema { found, known } => write!(
                 f,
                 "the database was made by a newer pp-host (schema version {found}; this one knows {known}): use that version"
+            ),
+            Self::NotEmpty { place } => write!(
+                f,
+                "the database at {place} is not empty, and a data folder is moved to an empty one: name another database, or another schema in it with ?options=-csearch_path%3DSCHEMA"
+            ),
+            Self::Undecided { place } => write!(
+                f,
+                "the connection to the database at {place} ended during the last commit, so that it is not known whether the folder was moved: run the same command again"
             ),
             Self::OtherServer { before, now } => write!(
                 f,

@@ -119,8 +119,11 @@ pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> 
         "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions ORDER BY id";
     let deleted = |row: &Row| -> Result<Deleted, StoreError> {
         let (at, facts) = (Timestamp::from_millis(row.get(2)), row.get::<_, i64>(4).unsigned_abs());
-        let end = EndState { state: state(row.get(5))?, at: Timestamp::from_millis(row.get(6)) };
-        Ok(Deleted { key: key(row, 0)?, at, by: text(row, 3)?, facts, end: Some(end) })
+        let end = row.get::<_, Option<i16>>(5).zip(row.get::<_, Option<i64>>(6));
+        let end = end.map(|(number, at)| {
+            Ok::<_, StoreError>(EndState { state: state(number)?, at: Timestamp::from_millis(at) })
+        });
+        Ok(Deleted { key: key(row, 0)?, at, by: text(row, 3)?, facts, end: end.transpose()? })
     };
     Ok(db.query(DELETIONS, Vec::new()).await?.iter().map(deleted).collect::<Result<_, _>>()?)
 }

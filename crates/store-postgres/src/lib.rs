@@ -8,6 +8,7 @@ mod connection;
 mod decide;
 mod delete;
 mod error;
+mod import;
 mod journals;
 mod lines;
 mod load;
@@ -29,4 +30,5 @@ mod tls;
 mod writer;
 
 pub use error::PostgresError;
+pub use import::Import;
 pub use postgres::Postgres;

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use workflow::Entry;
 
 /// Between the entries of one row. JSON text has no line ends.
-const NEXT: char = '\n';
+pub(crate) const NEXT: char = '\n';
 
 /// The text of entries that are appended together.
 #[derive(Debug)]

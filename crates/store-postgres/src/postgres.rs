@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
+use crate::import::{Import, Incoming, import};
 use crate::location::Location;
 use crate::readers::{Lease, Readers};
 use crate::record::Record;
@@ -19,8 +20,8 @@ use store::{
     ActStore, Answer, AskHistory, BlobStore, ClaimStore, Claims, Commit, Deleted, Deployment, DeploymentPage,
     DeploymentStore, Fact, FirstEnded, HostInfo, Hosts, InstanceKey, InstanceSummary, JournalStore,
     ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter,
-    RequestStore, RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, Usage, UsageStore,
-    Write, WriteStore,
+    RequestStore, RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, TakeRow, Usage,
+    UsageStore, Write, WriteStore,
 };
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Mutex;
@@ -29,6 +30,9 @@ use workflow::{ReceiptId, RequestId, TenantId};
 
 /// How long a server that does not answer is tried again by a renewal: a claim is over in not much longer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Rows of another engine that are on their way into the database.
+const ROWS_UNDER_WAY: usize = 256;
 
 /// How often a renewal is tried.
 const TRIES: u32 = 4;
@@ -97,6 +101,40 @@ impl Postgres {
         };
         // A thread of its own: the caller may be on a runtime, which cannot wait on another one.
         std::thread::spawn(run).join().unwrap_or(Err(StoreError::Stopped))
+    }
+
+    /// Takes over everything that `export` hands over, into the empty database at that URL: in one transaction, compared before it is committed.
+    /// `id` names the move: one that was committed is not made again. `before_commit` is called when only the commit is left.
+    ///
+    /// # Errors
+    /// When the database is not empty or cannot be used, or when `export` or `before_commit` fails. Then nothing was written.
+    pub fn import(
+        url: &str,
+        id: &str,
+        export: impl FnOnce(TakeRow<'_>) -> Result<Digest, StoreError>,
+        before_commit: impl FnOnce() -> Result<(), StoreError> + Send,
+    ) -> Result<Import, StoreError> {
+        let place = Location::parse(url)?;
+        let (rows, incoming) = tokio::sync::mpsc::channel(ROWS_UNDER_WAY);
+        std::thread::scope(|scope| {
+            let work = move || -> Result<Import, StoreError> {
+                let runtime = Builder::new_current_thread().enable_all().build();
+                let runtime =
+                    runtime.map_err(|error| StoreError::from(PostgresError::Server(error.to_string())))?;
+                let imported = import(&place, id, incoming, before_commit);
+                runtime.block_on(imported).map_err(Trouble::into_error)
+            };
+            let importing = scope.spawn(work);
+            let send = |row| rows.blocking_send(row).map_err(|_| StoreError::Stopped);
+            let exported = export(&mut |row| send(Incoming::Row(Box::new(row))))
+                .and_then(|audit| send(Incoming::End(audit)));
+            drop(rows);
+            match (exported, importing.join().unwrap_or(Err(StoreError::Stopped))) {
+                (Err(error), Err(StoreError::Stopped)) => Err(error),
+                // Where the database was the first to fail, no more rows were taken.
+                (_, imported) => imported,
+            }
+        })
     }
 
     /// Reads on the store's runtime, which never waits for the caller's.

@@ -6,26 +6,28 @@ use crate::state::State;
 use std::collections::HashMap;
 use workflow::ReceiptId;
 
-const NEW_INSTANCES: &str = "INSERT INTO instances (id, tenant, instance, shard, next, at, state, due, since, ended)
+pub(crate) const NEW_INSTANCES: &str = "INSERT INTO instances (id, tenant, instance, shard, next, at, state, due, since, ended)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bigint[], $9::bigint[], $10::boolean[])";
 const INSTANCES: &str = "UPDATE instances i SET next = k.next, at = k.at, state = k.state, due = k.due, since = k.since, ended = k.ended
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::boolean[])
     AS k(id, next, at, state, due, since, ended) WHERE i.id = k.id";
-const ENTRIES: &str = "INSERT INTO entries (instance, idx, seq, at, count, sum, body)
+pub(crate) const ENTRIES: &str = "INSERT INTO entries (instance, idx, seq, at, count, sum, body)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[])";
 const USAGE: &str = "UPDATE usage u SET instances = k.instances, pending = k.pending, bytes = k.bytes
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS k(tenant, instances, pending, bytes) WHERE u.tenant = k.tenant";
-const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, tenant, subject, open, outcome, body)
+pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, tenant, subject, open, outcome, body)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[])";
 const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome
     FROM unnest($1::text[], $2::boolean[], $3::text[]) AS k(id, open, outcome) WHERE r.id = k.id";
-const SUBJECTS: &str = "INSERT INTO subjects AS s SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
+pub(crate) const SUBJECTS: &str =
+    "INSERT INTO subjects AS s SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
     ON CONFLICT (tenant, subject) DO UPDATE SET times = s.times + excluded.times";
-const RATES: &str = "INSERT INTO rates AS r SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+pub(crate) const RATES: &str =
+    "INSERT INTO rates AS r SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
     ON CONFLICT (tenant, minute) DO UPDATE SET times = r.times + excluded.times";
 const LONG_AGO: &str = "DELETE FROM rates r USING unnest($1::text[], $2::bigint[]) AS k(tenant, minute)
     WHERE r.tenant = k.tenant AND r.minute < k.minute - 24 * 60";
-const DENIALS: &str =
+pub(crate) const DENIALS: &str =
     "INSERT INTO denials AS d SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[])
     ON CONFLICT (tenant, subject, signers) DO UPDATE SET times = d.times + excluded.times";
 const RECEIPTS: &str =
@@ -34,40 +36,42 @@ const FATES: &str = "UPDATE fates f SET redeemed_at = k.redeemed_at, redeemed_se
         revoked_at = k.revoked_at, revocation = k.revocation, revocation_id = coalesce(k.revocation_id, f.revocation_id)
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])
         AS k(receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id) WHERE f.receipt = k.receipt";
-const PRECEDENTS: &str = "INSERT INTO precedents SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::text[])
+pub(crate) const PRECEDENTS: &str = "INSERT INTO precedents SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::text[])
     ON CONFLICT (tenant, digest, signers) DO UPDATE SET seq = excluded.seq, receipt = excluded.receipt";
 const COMPONENT: &str =
     "INSERT INTO components VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET size = excluded.size";
-const HOLDINGS: &str = "INSERT INTO holdings SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+pub(crate) const HOLDINGS: &str =
+    "INSERT INTO holdings SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
     ON CONFLICT (tenant, component) DO UPDATE SET instances = excluded.instances";
-const OUTPUTS: &str = "INSERT INTO outputs SELECT * FROM unnest($1::bigint[], $2::bytea[])
+pub(crate) const OUTPUTS: &str = "INSERT INTO outputs SELECT * FROM unnest($1::bigint[], $2::bytea[])
     ON CONFLICT (instance) DO UPDATE SET text = excluded.text";
 const ARTIFACTS: &str =
     "INSERT INTO artifacts SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
     ON CONFLICT (tenant, sha256) DO UPDATE SET holders = excluded.holders";
 const NO_ARTIFACTS: &str = "DELETE FROM artifacts a USING unnest($1::text[], $2::text[]) AS k(tenant, sha256)
     WHERE a.tenant = k.tenant AND a.sha256 = k.sha256 AND a.holders = 0";
-const HOLDERS: &str =
+pub(crate) const HOLDERS: &str =
     "INSERT INTO artifact_holders SELECT * FROM unnest($1::bigint[], $2::text[]) ON CONFLICT DO NOTHING";
 const NO_HOLDERS: &str =
     "DELETE FROM artifact_holders h USING unnest($1::bigint[], $2::text[]) AS k(holder, sha256)
     WHERE h.holder = k.holder AND h.sha256 = k.sha256";
-const LIVE: &str =
+pub(crate) const LIVE: &str =
     "INSERT INTO live SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])
     ON CONFLICT (tenant, resource) DO UPDATE SET place = excluded.place, redeemed = excluded.redeemed";
-const DEPLOYMENTS: &str = "INSERT INTO deployments (place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at)
+pub(crate) const DEPLOYMENTS: &str = "INSERT INTO deployments (place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::text[], $7::bigint[], $8::bytea[], $9::text[], $10::bigint[], $11::bigint[])";
-const ACTS: &str = "INSERT INTO acts SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])";
+pub(crate) const ACTS: &str = "INSERT INTO acts SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])";
 const ACTS_HEAD: &str = "UPDATE acts_head SET last = $1";
 
 /// Rows as columns: their number, and an array a column.
 macro_rules! columns {
     ($rows:expr, $row:ident => $($cell:expr),+ $(,)?) => {{
         let rows = $rows;
-        let values = vec![$(Box::new(rows.iter().map(|$row| $cell).collect::<Vec<_>>()) as Value),+];
+        let values = vec![$(Box::new(rows.iter().map(|$row| $cell).collect::<Vec<_>>()) as $crate::connection::Value),+];
         (rows.len(), values)
     }};
 }
+pub(crate) use columns;
 
 /// The calls that write everything that has changed.
 pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
@@ -87,7 +91,11 @@ pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
 }
 
 /// Adds a call unless it has no rows.
-fn push(calls: &mut Vec<Call>, statement: &'static str, (rows, values): (usize, Vec<Value>)) -> bool {
+pub(crate) fn push(
+    calls: &mut Vec<Call>,
+    statement: &'static str,
+    (rows, values): (usize, Vec<Value>),
+) -> bool {
     if rows > 0 {
         calls.push(Call::new(statement, values));
     }
@@ -95,7 +103,7 @@ fn push(calls: &mut Vec<Call>, statement: &'static str, (rows, values): (usize, 
 }
 
 /// A text that is kept as bytes.
-fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 

@@ -33,6 +33,21 @@ pub(crate) fn every<T>(
     Ok(found)
 }
 
+/// Each row, in order, one at a time.
+pub(crate) fn each(
+    db: &Connection,
+    select: &str,
+    values: impl Params,
+    mut act: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut select = db.prepare_cached(select).map_err(classify)?;
+    let mut rows = select.query(values).map_err(classify)?;
+    while let Some(row) = rows.next().map_err(classify)? {
+        act(row)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn cell<T: rusqlite::types::FromSql>(row: &Row<'_>, column: usize) -> Result<T, StoreError> {
     row.get(column).map_err(classify)
 }

@@ -101,9 +101,7 @@ impl Sqlite {
         let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
         match Digest::of(&bytes) == *digest {
             true => Ok(bytes),
-            false => Err(StoreError::Damaged(format!(
-                "component {digest} has other bytes than it was stored with"
-            ))),
+            false => Err(query::other_bytes(digest)),
         }
     }
 

@@ -131,6 +131,16 @@ pub enum FolderError {
     /// In use.
     #[error("the data folder {} is in use by another pp-host: wait until it ends, or name another with --data DIR", .0.display())]
     Locked(PathBuf),
+    /// Its state is in a database by now.
+    #[error(
+        "the state of the data folder {} was moved to {to}: name that with --store (the folder stays a host's folder, with its keys); where the move was broken off, run the same pp-host migrate --from once more", path.display()
+    )]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+        /// Where it is, without a password.
+        to: String,
+    },
     /// From the future.
     #[error("the data folder {} was written by a newer pp-host (format {found}; this one knows {known}): use that version", path.display())]
     Newer {

@@ -19,6 +19,7 @@ use std::{fs, io};
 /// lock             held while a process owns the folder
 /// host             the host's id, where the state is in a database that several hosts share
 /// making           present until the folder is complete for the first time
+/// moved            present once the state was moved to a database: no process writes to the journal any more
 /// ```
 #[derive(Debug)]
 pub struct DataFolder {
@@ -48,6 +49,18 @@ const KEY_SET: &str = "keys/keys.json";
 /// A file that is there until a new folder has everything that it has to have.
 const MAKING: &str = "making";
 
+/// The file that says where the state was moved to.
+const MOVED: &str = "moved";
+
+/// A move of a folder's state to a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Its name. The database keeps it with what was moved.
+    pub id: String,
+    /// The database, without a password.
+    pub to: String,
+}
+
 /// The parts that only a folder with data has.
 const DATA: [&str; 5] = [JOURNAL, "keys", "deployments", "signed.jsonl", "statements.jsonl"];
 
@@ -69,6 +82,15 @@ impl DataFolder {
     pub fn own_existing(path: &Path) -> Result<Self, StoreError> {
         Self::read(path)?;
         Self::take(path)
+    }
+
+    /// Takes a folder that has data for moving its state elsewhere, whether or not that was begun before.
+    ///
+    /// # Errors
+    /// As for [`own_existing`](Self::own_existing).
+    pub fn own_to_move(path: &Path) -> Result<Self, StoreError> {
+        Self::read(path)?;
+        Self::lock(path, state)
     }
 
     /// Takes the folder of a host whose state is in a database elsewhere, and makes it where there is none: it has
@@ -97,7 +119,11 @@ impl DataFolder {
     }
 
     fn take(path: &Path) -> Result<Self, StoreError> {
-        Self::lock(path, state)
+        let taken = Self::lock(path, state)?;
+        match taken.moved()? {
+            None => Ok(taken),
+            Some(Move { to, .. }) => Err(FolderError::Moved { path: path.to_owned(), to }.into()),
+        }
     }
 
     fn lock(
@@ -169,6 +195,43 @@ impl DataFolder {
             }
         };
         finished.map_err(|error| FolderError::Unusable { path: self.path.clone(), error }.into())
+    }
+
+    /// The move of the folder's state to a database, where one was begun.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be read.
+    pub fn moved(&self) -> Result<Option<Move>, StoreError> {
+        let path = self.path.join(MOVED);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let (id, to) = text.trim_end().split_once('\n').unwrap_or((text.trim_end(), ""));
+                Ok(Some(Move { id: id.to_owned(), to: to.to_owned() }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FolderError::Unusable { path, error }.into()),
+        }
+    }
+
+    /// Says that the state is in a database from now on: only [`own_to_move`](Self::own_to_move) takes the folder then.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_moved(&self, Move { id, to }: &Move) -> Result<(), StoreError> {
+        let path = self.path.join(MOVED);
+        files::replace(&path, format!("{id}\n{to}\n").as_bytes(), 0o600)
+            .map_err(|error| FolderError::Unusable { path, error }.into())
+    }
+
+    /// Takes that back: nothing was moved.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_not_moved(&self) -> Result<(), StoreError> {
+        let path = self.path.join(MOVED);
+        files::remove(&path)
+            .and_then(|()| files::sync(&self.path))
+            .map_err(|error| FolderError::Unusable { path, error }.into())
     }
 
     /// The id of the host that has the folder. Where it has none yet, stores `made`.

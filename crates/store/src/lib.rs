@@ -18,6 +18,7 @@ mod quota;
 mod record;
 mod summary;
 mod traits;
+mod transfer;
 mod usage;
 mod write;
 
@@ -30,7 +31,7 @@ pub use claim::{
 };
 pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 pub use error::{FolderError, Medium, StoreError};
-pub use folder::DataFolder;
+pub use folder::{DataFolder, Move};
 pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use record::{
     AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,
@@ -42,6 +43,10 @@ pub use summary::{
 pub use traits::{
     ActStore, ClaimStore, DeploymentStore, JournalStore, ReceiptStore, RequestStore, ScheduleStore, Store,
     UsageStore, WriteStore,
+};
+pub use transfer::{
+    AuditDigest, MovedEntries, MovedHolder, MovedInstance, MovedPrecedent, MovedRequest, TakeRow,
+    TransferCounts, TransferRow,
 };
 pub use usage::UsageChange;
 pub use write::{Commit, Create, Stamp, Write, Writer, Written};

@@ -73,6 +73,14 @@ impl Artifacts {
         })
     }
 
+    /// The bytes of an artifact; none where its file is missing or has other bytes.
+    pub(crate) fn read(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.path(digest)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(|bytes| Some(bytes).filter(|bytes| Digest::of(bytes) == *digest)),
+        }
+    }
+
     /// Removes artifacts that nothing holds from where hosts share them.
     pub(crate) fn sweep_shared(&self) -> Result<(), StoreError> {
         let Some(shared) = &self.shared else { return Ok(()) };

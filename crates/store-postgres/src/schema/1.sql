@@ -78,10 +78,13 @@ CREATE TABLE usage (
     tenant text COLLATE "C" PRIMARY KEY, instances bigint NOT NULL, pending bigint NOT NULL, bytes bigint NOT NULL
 ) WITH (fillfactor = 50);
 
+-- How an instance had ended is not known of one that an old format of a data folder deleted.
 CREATE TABLE deletions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at bigint NOT NULL, tenant text COLLATE "C" NOT NULL,
-    instance text COLLATE "C" NOT NULL, deleted_by bytea NOT NULL, facts bigint NOT NULL, state smallint NOT NULL, ended_at bigint NOT NULL
+    instance text COLLATE "C" NOT NULL, deleted_by bytea NOT NULL, facts bigint NOT NULL, state smallint, ended_at bigint
 );
+-- The data folders whose state was moved here.
+CREATE TABLE moves (id text COLLATE "C" PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
 
 CREATE TABLE deployments (
     place bigint PRIMARY KEY, id text COLLATE "C" NOT NULL UNIQUE, tenant text COLLATE "C" NOT NULL, resource bytea NOT NULL,

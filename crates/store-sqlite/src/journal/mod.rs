@@ -150,6 +150,9 @@ macro_rules! rows {
     };
 }
 
+/// Every row, in order.
+pub(crate) const EVERY: &str = rows!("ORDER BY e.seq");
+
 /// An instance's journal.
 pub(crate) fn journal(
     db: &Connection,
@@ -204,7 +207,7 @@ pub(crate) fn missing(key: &InstanceKey, seq: i64) -> StoreError {
 }
 
 /// Refuses a journal in which something is missing, or not in its place.
-fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
+pub(crate) fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
     match row.first() {
         Some(first) if first.index != expected => Err(StoreError::Damaged(format!(
             "the journal of instance {key} has entry {} where entry {expected} should be",
@@ -263,10 +266,9 @@ pub(crate) fn first(db: &Connection, key: &InstanceKey, instance: i64) -> Result
 
 /// All facts, in order.
 pub(crate) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = rows!("ORDER BY e.seq");
     let (mut facts, mut lengths) = (Vec::new(), HashMap::new());
     for (instance, row) in
-        every(db, SELECT, [], |row| Ok((cell::<i64>(row, 1)?, read(row, &key_at(row, 10)?)?)))?
+        every(db, EVERY, [], |row| Ok((cell::<i64>(row, 1)?, read(row, &key_at(row, 10)?)?)))?
     {
         let length = lengths.entry(instance).or_insert(0);
         if let Some(first) = row.first() {
@@ -280,6 +282,19 @@ pub(crate) fn all(db: &Connection) -> Result<Vec<Fact>, StoreError> {
 
 /// The facts of one of the [`rows`].
 pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
+    read_whole(row, key).map(|(_, facts)| facts)
+}
+
+/// The same, with the texts that were written.
+pub(crate) fn texts_and_facts(
+    row: &Row<'_>,
+    key: &InstanceKey,
+) -> Result<(Vec<String>, Vec<Fact>), StoreError> {
+    let (text, facts) = read_whole(row, key)?;
+    Ok((text.split(NEXT).map(str::to_owned).collect(), facts))
+}
+
+fn read_whole(row: &Row<'_>, key: &InstanceKey) -> Result<(String, Vec<Fact>), StoreError> {
     let spot = Spot::of(row)?;
     let failed = |why: String| {
         let seq = spot.seq;
@@ -306,7 +321,8 @@ pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
     if entries.len() as i64 != spot.count {
         return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
     }
-    Ok(numbered(spot, key, entries))
+    let facts = numbered(spot, key, entries);
+    Ok((expanded, facts))
 }
 
 /// Entries with their places.

@@ -16,6 +16,11 @@ pub(crate) fn component(db: &Connection, digest: &Digest) -> Result<Option<Vec<u
     one(db, "SELECT bytes FROM components WHERE digest = ?1", [digest.to_string()], |row| cell(row, 0))
 }
 
+/// A component that has other bytes than its digest says.
+pub(crate) fn other_bytes(digest: &Digest) -> StoreError {
+    StoreError::Damaged(format!("component {digest} has other bytes than it was stored with"))
+}
+
 pub(crate) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, StoreError> {
     let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
     body.map(|body| Ok(RecordedReceipt { receipt: from_json(&body)?, state: fate(db, id)? })).transpose()

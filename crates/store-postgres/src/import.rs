@@ -1,0 +1,198 @@
+//! Taking over everything that another engine keeps, in one transaction: it is there whole, and compared with what came, or not at all.
+
+use crate::connection::{Connection, values};
+use crate::error::{PostgresError, Trouble};
+use crate::import::rows::insert;
+use crate::location::Location;
+use crate::{schema, tail};
+use receipt::Digest;
+use store::{AuditDigest, StoreError, TransferCounts, TransferRow};
+use tokio::sync::mpsc::Receiver;
+
+mod rows;
+
+/// Rows and bytes that are inserted together.
+const ROWS: usize = 1_000;
+const BYTES: usize = 4 << 20;
+
+/// Facts that are read back at once.
+const PAGE: u32 = 1_000;
+
+/// What became of a move into the database.
+#[derive(Debug)]
+pub enum Import {
+    /// Everything is there.
+    Done(TransferCounts),
+    /// The move of that id was committed by an earlier call. What is there by now.
+    DoneBefore(TransferCounts),
+    /// That move is not there, and the database does not take it.
+    Refused(StoreError),
+    /// The connection ended during the last commit: whether it took place shows when the same move is made again.
+    Unknown(StoreError),
+}
+
+/// What comes from the engine that is left.
+pub(crate) enum Incoming {
+    Row(Box<TransferRow>),
+    /// That was all. The digest of the audit.
+    End(Digest),
+}
+
+/// Takes rows over from `incoming` until the end. `before_commit` is called when everything is there and compared.
+pub(crate) async fn import(
+    place: &Location,
+    id: &str,
+    mut incoming: Receiver<Incoming>,
+    before_commit: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<Import, Trouble> {
+    let db = place.connect().await?;
+    schema::check(&db, place).await?;
+    begin(&db).await?;
+    if db.one("SELECT 1 FROM moves WHERE id = $1", values![id.to_owned()]).await?.is_some() {
+        return Ok(Import::DoneBefore(counts(&db).await?));
+    }
+    if !is_empty(&db).await? {
+        return Ok(Import::Refused(PostgresError::NotEmpty { place: place.to_string() }.into()));
+    }
+    let (mut came, mut numbers) = (TransferCounts::default(), Numbers::default());
+    let (mut waiting, mut bytes) = (Vec::new(), 0);
+    let audit = loop {
+        // Without an end, the other side has given up and says why.
+        match incoming.recv().await.ok_or(StoreError::Stopped)? {
+            Incoming::End(audit) => break audit,
+            Incoming::Row(row) => {
+                came.add(&row);
+                numbers.see(&row);
+                bytes += size(&row);
+                waiting.push(*row);
+            }
+        }
+        if waiting.len() >= ROWS || bytes >= BYTES {
+            insert(&db, &std::mem::take(&mut waiting)).await?;
+            bytes = 0;
+        }
+    };
+    insert(&db, &waiting).await?;
+    numbers.save(&db).await?;
+    compare(&db, came, audit).await?;
+    db.query("INSERT INTO moves (id) VALUES ($1)", values![id.to_owned()]).await?;
+    before_commit()?;
+    db.take_warning();
+    match db.commit(&[]).await {
+        Ok(_) if !db.take_warning() => Ok(Import::Done(came)),
+        Ok(_) => Ok(Import::Unknown(in_doubt(place))),
+        Err(Trouble::Lost(_)) => Ok(Import::Unknown(in_doubt(place))),
+        Err(other) => Err(other),
+    }
+}
+
+fn in_doubt(place: &Location) -> StoreError {
+    PostgresError::Undecided { place: place.to_string() }.into()
+}
+
+/// Begins the transaction. No host reads or writes until it ends.
+async fn begin(db: &Connection) -> Result<(), Trouble> {
+    const LOCK: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;
+        LOCK TABLE writers, claims, acts_head, acts, instances, usage, fates, receipts, requests, entries, components, holdings, outputs, subjects,
+            denials, rates, precedents, deletions, deployments, deployments_head, live, artifacts, artifact_holders, blobs, blob_chunks, hosts, moves
+            IN ACCESS EXCLUSIVE MODE";
+    db.run(LOCK).await
+}
+
+/// Whether nothing was ever recorded in the database.
+async fn is_empty(db: &Connection) -> Result<bool, Trouble> {
+    const EMPTY: &str =
+        "SELECT NOT (EXISTS (SELECT 1 FROM instances) OR EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM requests)
+            OR EXISTS (SELECT 1 FROM receipts) OR EXISTS (SELECT 1 FROM fates) OR EXISTS (SELECT 1 FROM acts) OR EXISTS (SELECT 1 FROM deletions)
+            OR EXISTS (SELECT 1 FROM deployments) OR EXISTS (SELECT 1 FROM components) OR EXISTS (SELECT 1 FROM blobs)
+            OR EXISTS (SELECT 1 FROM usage) OR EXISTS (SELECT 1 FROM hosts) OR EXISTS (SELECT 1 FROM moves))";
+    Ok(db.one(EMPTY, Vec::new()).await?.is_some_and(|row| row.get(0)))
+}
+
+/// Bytes of a row, about.
+fn size(row: &TransferRow) -> usize {
+    match row {
+        TransferRow::Component(_, bytes) | TransferRow::Artifact(_, bytes) => bytes.len(),
+        TransferRow::Entries(row) => row.texts.iter().map(String::len).sum(),
+        TransferRow::Request(row) => row.body.len(),
+        TransferRow::Instance(row) => row.output.len(),
+        TransferRow::Receipt(_, _, _, body) => body.len(),
+        _ => 0,
+    }
+}
+
+/// From where numbers are given out afterwards.
+#[derive(Default)]
+struct Numbers {
+    fact: u64,
+    instance: i64,
+    receipt: u64,
+    act: u64,
+    deployment: u64,
+}
+
+impl Numbers {
+    fn see(&mut self, row: &TransferRow) {
+        match row {
+            TransferRow::Entries(row) => self.fact = self.fact.max(row.seq + row.texts.len() as u64 - 1),
+            TransferRow::LastPlace(seq) => self.fact = self.fact.max(*seq),
+            TransferRow::Instance(row) => self.instance = self.instance.max(row.number),
+            TransferRow::Receipt(seq, ..) => self.receipt = self.receipt.max(*seq),
+            TransferRow::Act(act) => self.act = self.act.max(act.seq),
+            TransferRow::Deployment(row) => self.deployment = self.deployment.max(row.place),
+            _ => {}
+        }
+    }
+
+    async fn save(&self, db: &Connection) -> Result<(), Trouble> {
+        const SEQUENCE: &str = "SELECT setval($1::text::regclass, greatest($2::bigint, 1), $2::bigint > 0)";
+        const RECEIPTS: &str = "SELECT setval(pg_get_serial_sequence('receipts', 'seq')::regclass, greatest($1::bigint, 1), $1::bigint > 0)";
+        db.query(SEQUENCE, values!["facts".to_owned(), self.fact.cast_signed()]).await?;
+        db.query(SEQUENCE, values!["instance_ids".to_owned(), self.instance]).await?;
+        db.query(RECEIPTS, values![self.receipt.cast_signed()]).await?;
+        db.query("UPDATE acts_head SET last = $1", values![self.act.cast_signed()]).await?;
+        db.query("UPDATE deployments_head SET last = $1", values![self.deployment.cast_signed()]).await?;
+        Ok(())
+    }
+}
+
+/// How much is there.
+async fn counts(db: &Connection) -> Result<TransferCounts, Trouble> {
+    const COUNTS: &str = "SELECT (SELECT count(*) FROM instances), (SELECT coalesce(sum(count), 0)::bigint FROM entries),
+        (SELECT count(*) FROM requests), (SELECT count(*) FROM receipts), (SELECT count(*) FROM acts), (SELECT count(*) FROM deletions),
+        (SELECT count(*) FROM deployments), (SELECT count(*) FROM components), (SELECT count(*) FROM blobs)";
+    let row = db.one(COUNTS, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
+    Ok(TransferCounts {
+        instances: count(0),
+        facts: count(1),
+        requests: count(2),
+        receipts: count(3),
+        acts: count(4),
+        deletions: count(5),
+        deployments: count(6),
+        components: count(7),
+        artifacts: count(8),
+    })
+}
+
+/// Compares what is there with what came: how much, and the audit fact by fact.
+async fn compare(db: &Connection, came: TransferCounts, audit: Digest) -> Result<(), Trouble> {
+    let there = counts(db).await?;
+    let (mut read, mut seq) = (AuditDigest::default(), 0);
+    loop {
+        let page = tail::after(db, seq, PAGE, i64::MAX).await?;
+        page.iter().try_for_each(|fact| read.add(fact))?;
+        match page.last() {
+            Some(last) => seq = last.seq,
+            None => break,
+        }
+    }
+    match there == came && read.finish() == audit {
+        true => Ok(()),
+        false => {
+            let words = "what the database has is not what was moved to it: nothing was changed";
+            Err(StoreError::Damaged(words.to_owned()).into())
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The rows of another engine as rows of the tables here.
+
+use crate::blobs;
+use crate::connection::{Call, Connection, values};
+use crate::decide::number;
+use crate::error::Trouble;
+use crate::lines::{NEXT, Spot, sum};
+use crate::save::{
+    ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS,
+    PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
+};
+use receipt::Digest;
+use store::TransferRow;
+
+const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
+const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])";
+const FATES: &str = "INSERT INTO fates (receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])";
+const USAGE: &str =
+    "INSERT INTO usage SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])";
+const DELETIONS: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, state, ended_at)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::smallint[], $7::bigint[])";
+const ARTIFACTS: &str =
+    "INSERT INTO artifacts AS a SELECT tenant, sha256, max(bytes), count(*) FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(tenant, sha256, bytes)
+        GROUP BY tenant, sha256 ON CONFLICT (tenant, sha256) DO UPDATE SET holders = a.holders + excluded.holders, bytes = greatest(a.bytes, excluded.bytes)";
+
+/// The rows of one kind.
+macro_rules! of_kind {
+    ($rows:ident, $pattern:pat => $value:expr) => {
+        $rows
+            .iter()
+            .filter_map(|row| match row {
+                $pattern => Some($value),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+}
+
+/// Inserts rows, one statement a table. Names that are taken, which no engine gives out twice, end the transaction.
+pub(super) async fn insert(db: &Connection, rows: &[TransferRow]) -> Result<(), Trouble> {
+    let mut calls = Vec::new();
+    instances(rows, &mut calls);
+    requests(rows, &mut calls);
+    receipts(rows, &mut calls);
+    counts(rows, &mut calls);
+    actions(rows, &mut calls);
+    for call in of_kind!(rows, TransferRow::Component(digest, bytes) => component(digest, bytes)) {
+        calls.push(call);
+    }
+    db.calls(&calls).await?;
+    for (digest, bytes) in of_kind!(rows, TransferRow::Artifact(digest, bytes) => (digest, bytes)) {
+        blobs::insert(db, digest, bytes).await?;
+    }
+    Ok(())
+}
+
+fn component(digest: &Digest, bytes: &[u8]) -> Call {
+    Call::new(COMPONENT, values![digest.to_string(), bytes.len().cast_signed() as i64, bytes.to_vec()])
+}
+
+fn instances(rows: &[TransferRow], calls: &mut Vec<Call>) {
+    let made = of_kind!(rows, TransferRow::Instance(row) => row);
+    let columns = columns!(&made, row =>
+        row.number, row.key.tenant.to_string(), row.key.instance.to_string(), i16::from(row.key.shard().number()), row.entries.cast_signed(),
+        row.at.as_millis(), number(row.agenda.standing), row.agenda.due.map(|due| due.as_millis()), row.since.as_millis(),
+        row.agenda.standing.has_ended(),
+    );
+    push(calls, NEW_INSTANCES, columns);
+    let printed: Vec<_> = made.into_iter().filter(|row| !row.output.is_empty()).collect();
+    push(calls, OUTPUTS, columns!(printed, row => row.number, bytes(&row.output)));
+    let entries: Vec<_> = of_kind!(rows, TransferRow::Entries(row) => row)
+        .into_iter()
+        .map(|row| {
+            let count = i32::try_from(row.texts.len()).unwrap_or(i32::MAX);
+            let (seq, index) = (row.seq.cast_signed(), row.index.cast_signed());
+            let spot = Spot { seq, index, at: row.at.as_millis(), count };
+            let text = row.texts.join(&NEXT.to_string());
+            (row.instance, spot, sum(&text, &row.key, spot), text)
+        })
+        .collect();
+    let columns =
+        columns!(&entries, row => row.0, row.1.index, row.1.seq, row.1.at, row.1.count, row.2, row.3.clone());
+    push(calls, ENTRIES, columns);
+}
+
+fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
+    let made = of_kind!(rows, TransferRow::Request(row) => row);
+    let columns = columns!(made, row =>
+        row.id.to_string(), row.instance, row.seq, row.tenant.to_string(), bytes(&row.subject), row.is_open, row.outcome.clone(), row.body.clone(),
+    );
+    push(calls, NEW_REQUESTS, columns);
+    let subjects = of_kind!(rows, TransferRow::Subject(tenant, subject, times) => (tenant, subject, times));
+    push(calls, SUBJECTS, columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed()));
+    let denials =
+        of_kind!(rows, TransferRow::Denial(tenant, subject, by, times) => (tenant, subject, by, times));
+    push(
+        calls,
+        DENIALS,
+        columns!(denials, row => row.0.to_string(), bytes(row.1), bytes(row.2), row.3.cast_signed()),
+    );
+    let rates = of_kind!(rows, TransferRow::Rate(tenant, minute, times) => (tenant, minute, times));
+    push(calls, RATES, columns!(rates, row => row.0.to_string(), *row.1, row.2.cast_signed()));
+}
+
+fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
+    let made = of_kind!(rows, TransferRow::Receipt(seq, id, request, body) => (seq, id, request, body));
+    push(
+        calls,
+        RECEIPTS,
+        columns!(made, row => row.0.cast_signed(), row.1.to_string(), row.2.to_string(), row.3.clone()),
+    );
+    let fates = of_kind!(rows, TransferRow::Fate(receipt, fate) => (receipt, fate));
+    let columns = columns!(fates, row =>
+        row.0.to_string(), row.1.redeemed.map(|(at, _)| at.as_millis()), row.1.redeemed.map(|(_, seq)| seq.cast_signed()),
+        row.1.attestation.clone(), row.1.revoked.as_ref().map(|(at, _)| at.as_millis()),
+        row.1.revoked.as_ref().map(|(_, body)| body.clone()), row.1.revoked.as_ref().and_then(|(_, body)| revocation_id(body)),
+    );
+    push(calls, FATES, columns);
+    let precedents = of_kind!(rows, TransferRow::Precedent(row) => row);
+    let columns = columns!(precedents, row =>
+        row.tenant.to_string(), row.digest.to_string(), bytes(&row.signers), row.seq.cast_signed(), row.receipt.to_string(),
+    );
+    push(calls, PRECEDENTS, columns);
+    let acts = of_kind!(rows, TransferRow::Act(act) => act);
+    push(calls, ACTS, columns!(acts, row => row.seq.cast_signed(), row.at.as_millis(), row.body.clone()));
+}
+
+/// The id that a signed revocation has of its own.
+fn revocation_id(body: &str) -> Option<String> {
+    serde_json::from_str::<serde_json::Value>(body).ok()?["id"].as_str().map(str::to_owned)
+}
+
+fn counts(rows: &[TransferRow], calls: &mut Vec<Call>) {
+    let holdings =
+        of_kind!(rows, TransferRow::Holding(tenant, component, times) => (tenant, component, times));
+    push(
+        calls,
+        HOLDINGS,
+        columns!(holdings, row => row.0.to_string(), row.1.to_string(), row.2.cast_signed()),
+    );
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let usage = of_kind!(rows, TransferRow::Usage(tenant, usage) => (tenant, usage));
+    let columns = columns!(usage, row =>
+        row.0.to_string(), signed(row.1.instances), signed(row.1.pending_approvals), signed(row.1.stored_bytes),
+    );
+    push(calls, USAGE, columns);
+}
+
+fn actions(rows: &[TransferRow], calls: &mut Vec<Call>) {
+    let made = of_kind!(rows, TransferRow::Deployment(row) => row);
+    let columns = columns!(&made, row =>
+        row.place.cast_signed(), row.deployment.id.clone(), row.deployment.tenant.to_string(), bytes(&row.deployment.resource),
+        bytes(&row.deployment.artifact), row.deployment.artifact_sha256.to_string(), row.deployment.artifact_bytes.cast_signed(),
+        bytes(&row.deployment.location), row.deployment.receipt_id.clone(), row.deployment.order.cast_signed(),
+        row.deployment.approved_at.as_millis(),
+    );
+    push(calls, DEPLOYMENTS, columns);
+    let live: Vec<_> = made.into_iter().filter(|row| row.is_live).collect();
+    let columns = columns!(live, row =>
+        row.deployment.tenant.to_string(), bytes(&row.deployment.resource), row.place.cast_signed(), row.deployment.order.cast_signed(),
+    );
+    push(calls, LIVE, columns);
+    let held = of_kind!(rows, TransferRow::Holder(row) => row);
+    push(
+        calls,
+        ARTIFACTS,
+        columns!(&held, row => row.tenant.to_string(), row.sha256.to_string(), row.bytes.cast_signed()),
+    );
+    push(calls, HOLDERS, columns!(held, row => row.holder, row.sha256.to_string()));
+    let deleted = of_kind!(rows, TransferRow::Deletion(row) => row);
+    let columns = columns!(deleted, row =>
+        row.at.as_millis(), row.key.tenant.to_string(), row.key.instance.to_string(), bytes(&row.by), row.facts.cast_signed(),
+        row.end.map(|end| number(end.state)), row.end.map(|end| end.at.as_millis()),
+    );
+    push(calls, DELETIONS, columns);
+}
