@@ -1,5 +1,5 @@
-//! What is asked is what is signed: a request that no receipt can commit to is refused when it is made, and one that is let through can be
-//! decided either way.
+//! The signed request is exactly the one that was asked: a request that no receipt can commit to is refused when it is
+//! made, and one that is accepted can be decided either way.
 
 use crate::support;
 use crate::support::people::{Place, issued};
@@ -17,7 +17,7 @@ use workflow::{Entry, Limits};
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"";
 const DENY: &str = "[[rule]]\nid = \"none\"\nthen = \"deny\"";
 
-/// What the workflow was told of a request that was not made.
+/// The workflow's answer to a request that was not made.
 fn refused(host: &Host, params: &serde_json::Value) -> String {
     let key = support::start(host, "hostile", &params.to_string());
     let status = support::block_on(host.drive(&key)).unwrap();
@@ -109,7 +109,7 @@ fn what_a_raised_limit_lets_in_is_still_measured_as_a_whole() {
         told.contains("`action.parameters.resource`") && told.contains("longer than it may be"),
         "{told}"
     );
-    // What fits is decided.
+    // A request of an acceptable size is decided.
     let fits = json!({ "attack": "asks", "evidence": "x", "times": 1 << 20 }).to_string();
     let key = support::start(&host, "hostile", &fits);
     assert!(matches!(support::finish(&host, &key, Decision::Approved), Status::Completed(_)));
@@ -218,12 +218,13 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// Whether a row could be taken for the beginning of a line of the host's: a label or a margin, and two blanks in a row.
+/// Whether a row could be mistaken for the beginning of a line of the host's: a label or a margin, and two consecutive
+/// blanks.
 fn looks_like_the_hosts(row: &str) -> bool {
     row.chars().take(14).collect::<String>().contains("  ")
 }
 
-/// Words of what hides, and of what stands in the host's own lines.
+/// Words of invisible characters, and of fragments of the host's own lines.
 fn words() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),
@@ -258,7 +259,7 @@ fn no_wrapped_line_of_a_request_looks_like_one_of_the_hosts() {
                 }
             }
         }
-        // Whatever the words are, the lines are the same ones.
+        // The lines are the same for any words.
         let mut expected: Vec<_> = request.to_string().lines().map(|line| line.chars().take(13).collect::<String>()).collect();
         labels.retain(|label| !label.starts_with("WARNING"));
         expected.retain(|label| !label.starts_with("WARNING"));

@@ -89,7 +89,7 @@ impl Two {
         receipt::sign_decision(&self.statement(id, person), &hand(person.1)).unwrap()
     }
 
-    /// What a host that says what it likes hears.
+    /// The authority's answer to an arbitrary question.
     fn ask(&self, question: &Value) -> Value {
         let mut stream = UnixStream::connect(self.path("socket")).unwrap();
         stream.write_all(format!("{question}\n").as_bytes()).unwrap();
@@ -107,7 +107,7 @@ impl Two {
         std::mem::take(&mut *self.changes.lock().unwrap())
     }
 
-    /// What is pinned, and what operators have said, as the host has it.
+    /// The host's pinned keys and its copy of the operators' acts.
     fn copy(&self) -> (String, u64) {
         let acts = self.host.store().acts(0).wait().unwrap();
         let keys = fs::read_to_string(self.path("host/keys/keys.json")).unwrap();
@@ -221,7 +221,8 @@ fn a_key_that_has_ended_reviews_nothing() {
     two.host.review(&id, &alices).unwrap();
 }
 
-/// What was admitted while the key could sign counts when the last signature comes. What comes only then does not.
+/// A statement that was admitted while its key could sign counts when the last signature comes. One that arrives only
+/// then does not.
 #[test]
 fn the_authority_admits_each_statement_when_it_is_made() {
     let two = Two::new(TWO);
@@ -417,7 +418,7 @@ fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
     support::block_on(two.host.drive(&key)).unwrap();
     assert_eq!(support::deployments(&two.path("host")).len(), 1, "the revoked key's receipt opens nothing");
     assert!(two.said().iter().any(|said| said.contains("is revoked")));
-    // Nothing signs until there is a new key.
+    // The authority signs again only after it has a new key.
     let (_, request) = two.asked();
     let refused = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap_err().to_string();
     assert!(refused.contains("no active key"), "{refused}");

@@ -1,4 +1,5 @@
-//! What is counted is what is committed: by person and role, and the same selection for the receipt, the gate and a verifier.
+//! The counted decisions are the committed ones: by person and role, and the same selection for the receipt, the gate
+//! and a verifier.
 
 use crate::support;
 use crate::support::people::{Place, hand, issued};
@@ -11,7 +12,7 @@ use workflow::{Entry, RequestId};
 
 const RELEASE: &str = "[[rule]]\nid = \"r\"\ncapability = \"*\"\nthen = \"ask\"\nrole = \"release\"\n";
 
-/// Two kinds of denial are wanted, and two people who release.
+/// Two kinds of denial are required, and two people of the role `release`.
 fn two() -> String {
     format!("{RELEASE}approvals = 2\ndenials = 2\n")
 }
@@ -89,7 +90,8 @@ fn no_person_is_asked_to_sign_what_cannot_count() {
     assert_eq!(unknown, "gail does not have the role release");
 }
 
-/// What an older version has kept, or somebody has put into the journal, is passed over when it is counted and when it is committed.
+/// Envelopes that an older version stored, or that an attacker put into the journal, are skipped both in the count and
+/// in the commitment.
 #[test]
 fn what_is_kept_and_does_not_count_is_not_committed_either() {
     let place = place(RELEASE);
@@ -139,7 +141,7 @@ fn several_denials_are_committed() {
     assert_eq!(result(&place.ends(&key))["status"], "blocked");
 }
 
-/// One person may bear out two needs, with a statement for each: both are committed, and the gate finds both.
+/// One person may meet two needs, with a statement for each: both are committed, and the gate finds both.
 #[cfg(feature = "cedar")]
 #[test]
 fn one_person_in_two_roles_that_are_asked_for_is_enough() {

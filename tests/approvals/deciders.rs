@@ -1,4 +1,4 @@
-//! Decisions by people: what counts, what does not, and what becomes of a receipt when those who signed it do not count any more.
+//! Decisions by people: which count, which do not, and the state of a receipt when its signers no longer count.
 
 use crate::support;
 use crate::support::people::*;
@@ -23,7 +23,7 @@ const ALICE: (&str, u8) = ("alice", 1);
 const BOB: (&str, u8) = ("bob", 2);
 const CAROL: (&str, u8) = ("carol", 3);
 
-/// Which check of the gate refused, as the workflow was told.
+/// The gate's check that refused, as the workflow was told.
 fn refused_by(place: &Place, key: &store::InstanceKey) -> Check {
     place.ends(key);
     let refused = entries(&place.host, key).into_iter().find_map(|entry| match entry {
@@ -192,7 +192,7 @@ fn t12_a_revoked_receipt_is_not_spent() {
     assert_eq!(refused_by(&place, &key), Check::Revocation);
 }
 
-/// Whichever comes first, there is never both a revocation and a deployment.
+/// In either order, there is never both a revocation and a deployment.
 #[test]
 fn t12_revoking_races_redeeming() {
     let mut outcomes = BTreeSet::new();
@@ -484,7 +484,7 @@ fn t31_what_a_key_signed_before_it_ended_counts() {
     assert_eq!(result(&place.ends(&key))["status"], "deployed");
 }
 
-/// The signed text says when the request was made: no decision can be earlier, whatever a host claims.
+/// The signed text has the time of the request: no decision can be earlier, even if a host claims so.
 #[test]
 fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
     let place = Place::new(None);

@@ -1,5 +1,5 @@
-//! The gate, attacked directly: each check refuses by itself, whatever the others would say, and whoever wrote the receipt into the
-//! store.
+//! The gate, attacked directly: each check refuses by itself, independent of the other checks and of the origin of the
+//! stored receipt.
 
 use engine::capability::{Claim, Gate, GateContext};
 use engine::issuer::{

@@ -1,4 +1,4 @@
-//! Who has private keys: one room, or one process.
+//! Where private keys are: in one module, or in one process.
 
 use crate::support;
 use crate::support::cli::*;
@@ -60,7 +60,7 @@ impl Drop for Authority {
     }
 }
 
-/// Starts one, and waits until it says that it listens.
+/// Starts an authority, and waits until it prints that it listens.
 fn authority(data: &Path, socket: &Path, more: &[&str]) -> Authority {
     let socket = socket.display().to_string();
     let arguments = [&["authority", "--socket", &socket], more].concat();
@@ -134,7 +134,7 @@ fn a_host_without_a_private_key_runs_approves_and_deploys() {
     assert!(verified.stdout.contains("signed by    alice as release"), "{}", verified.stdout);
 }
 
-/// Operators speak to the authority's folder while it runs, and the next redemption knows.
+/// Operators record acts in the authority's folder while it runs, and the next redemption takes them into account.
 #[test]
 fn who_is_removed_there_does_not_count_here() {
     let Two { folder, keys, host } = two();

@@ -1,4 +1,5 @@
-//! What is known of code and bytes rests on people's approvals that were acted on and count now, and ends with them.
+//! Code and bytes are known through people's approvals that were acted on and count now, and only as long as they
+//! count.
 
 use crate::support;
 use crate::support::people::*;
@@ -59,7 +60,7 @@ role = "release"
 approvals = 2
 "#;
 
-/// New code is for security to look at, known code for release.
+/// The role `security` decides about new code, the role `release` about known code.
 const SECURITY: &str = r#"
 [[rule]]
 id = "new-code"
@@ -84,7 +85,7 @@ fn run(place: &Place, resource: &str) -> (InstanceKey, Status) {
     (key, status)
 }
 
-/// Whether the guest goes ahead on that resource without a question to people.
+/// Whether the guest deploys to that resource without asking people.
 fn goes_ahead(place: &Place, resource: &str) -> bool {
     match run(place, resource).1 {
         Status::Completed(output) => output.contains("deployed"),
@@ -165,7 +166,7 @@ fn a_policy_s_own_permission_makes_nothing_known() {
     let place = Place::new(Some(KNOWN));
     assert!(goes_ahead(&place, "open/a"));
     assert!(!goes_ahead(&place, "b"));
-    // Nor does one that rests on what was known.
+    // A receipt that rests on known code makes nothing known either.
     deployed(&place, "b", &[ALICE]);
     assert!(goes_ahead(&place, "c"));
     place.say(removed("alice")).unwrap();
@@ -195,7 +196,7 @@ fn what_is_known_is_no_reason_why_it_is_known() {
     let place = Place::new(Some(SECURITY));
     place.add("sam", &["security"], 5);
     deployed(&place, "a", &[("sam", 5)]);
-    // Enough of them to push the first one out of any list.
+    // Enough of them to push the first one out of any bounded list.
     for number in 0..20 {
         deployed(&place, &format!("b{number}"), &[ALICE]);
     }
@@ -242,7 +243,7 @@ fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
     assert!(!goes_ahead(&place, "c"));
 }
 
-/// The policy allows it, as the code is known; before the receipt is spent, it is not any more.
+/// The policy allows it, as the code is known; it is no longer known when the receipt is spent.
 #[test]
 fn the_gate_judges_again_what_is_known() {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
@@ -273,7 +274,7 @@ fn the_gate_judges_again_what_is_known() {
     assert_eq!(receipts, 1, "the policy had allowed it");
 }
 
-/// Who is asked, what they are shown, and what was signed before follow what is known at each moment.
+/// The asked role, the shown text and the count of earlier signatures follow what is known at each moment.
 #[test]
 fn a_request_that_waits_is_judged_by_what_is_known_now() {
     let place = Place::new(Some(FEWER));
@@ -329,7 +330,7 @@ fn denials_are_counted_as_their_deciders_count_now() {
     assert_eq!(denied("a"), 2);
     place.say(key_revoked(1, Some(noon()))).unwrap();
     assert_eq!(denied("a"), 1);
-    // What a policy denies by itself, no person has.
+    // A denial by the policy itself is not a person's denial.
     let (key, _) = run(&place, "closed/a");
     let asked = place
         .host
@@ -360,13 +361,13 @@ fn a_review_with_a_key_that_others_had_is_none() {
     assert_eq!(unreviewed(), 1, "another person may have written alice's review");
     review(BOB).unwrap();
     assert_eq!(unreviewed(), 0);
-    // What was reviewed before others had the key, and by who has left since, stays reviewed.
+    // A review stays valid when the key is compromised later or the reviewer leaves.
     place.say(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
     place.say(removed("bob")).unwrap();
     assert_eq!(unreviewed(), 0);
 }
 
-/// An older folder has a list of what is known, and nothing of why.
+/// An older folder has a list of known code, without the receipts.
 #[test]
 fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
     let place = Place::new(Some(KNOWN));

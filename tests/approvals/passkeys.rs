@@ -48,7 +48,7 @@ fn asked(place: &Place, id: &RequestId, name: &str, decision: Decision) -> Asser
     place.host.assertion_request(id, &by, None, (decision, Some("seen")), ORIGIN).unwrap()
 }
 
-/// Decides with whatever that authenticator answers.
+/// Decides with that authenticator's answer, valid or not.
 fn answered(
     place: &Place,
     id: &RequestId,
@@ -156,7 +156,7 @@ fn each_thing_that_is_wrong_with_an_assertion_has_its_own_refusal() {
     assert_ne!(stripped, text);
     let said = refused(place.host.sign(&id, &Envelope::parse(&stripped).unwrap()));
     assert!(said.contains("carries no passkey assertion"), "{said}");
-    // A revoked key; then nothing is asked of it any more.
+    // A revoked key; the browser is then not asked to use it.
     let key_id = key.to_string();
     place.say(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
     assert!(refused(place.host.sign(&id, &genuine)).contains("revoked"));
@@ -203,7 +203,7 @@ fn an_invitation_is_used_once_and_in_time() {
         let said = result.expect_err("it was open").to_string();
         assert!(said.contains("is not open"), "{said}");
     };
-    // What is not good leaves it open; what is good uses it up.
+    // An invalid registration leaves the invitation open; a valid one uses it up.
     let (mut unverified, mut elsewhere) = (dora.clone(), dora.clone());
     unverified.verifies_user = false;
     assert!(register(&code, &unverified).unwrap_err().to_string().contains("user verification"));
@@ -217,7 +217,7 @@ fn an_invitation_is_used_once_and_in_time() {
     // It counts when it is confirmed, and not before.
     let by = "dora".parse().unwrap();
     assert!(matches!(host.passkeys(&by, ORIGIN), Err(Error::NotADecider(_))));
-    // A new invitation replaces the one before, used or not.
+    // A new invitation replaces the previous one, used or not.
     let next = host.invite("operator", invite("dora", &["release"])).unwrap();
     assert_eq!(host.trust().unwrap().invitations().count(), 1);
     let last = host.invite("operator", invite("dora", &["release"])).unwrap();
@@ -231,7 +231,7 @@ fn an_invitation_is_used_once_and_in_time() {
     given(&place, "dora", &["release"], &dora);
     let code = host.invite("operator", invite("erin", &["release"])).unwrap();
     assert!(register(&code, &dora).unwrap_err().to_string().contains("dora already"));
-    // Only a registration says that there was one.
+    // Only a registration can record a registered passkey.
     let said = Act::PasskeyRegistered {
         code: code.digest(),
         kind: "webauthn-es256".to_owned(),
@@ -255,7 +255,7 @@ fn the_first_decider_is_invited_where_there_is_none() {
     confirm(&host, "dora");
     assert_eq!(host.scope().unwrap(), Scope::Production);
     assert!(first().is_none());
-    // What was said is read again as what it was.
+    // The acts read back unchanged.
     drop(host);
     let host = Host::builder(folder.path()).open().unwrap();
     assert_eq!(host.passkeys(&"dora".parse().unwrap(), ORIGIN).unwrap().len(), 1);
@@ -281,7 +281,7 @@ fn a_sign_in_says_who_looks_and_decides_nothing() {
     assert!(signed_in(&nonce, dora.credential_id()).unwrap_err().to_string().contains("revoked"));
 }
 
-/// As any other signer, so that what signs statements needs no second way.
+/// Like any other signer, so that signing statements needs no second way.
 #[test]
 fn an_authenticator_signs_statements_like_any_key() {
     let (place, dora) = (Place::new(None), authenticator(9));
@@ -314,7 +314,7 @@ fn a_policy_may_ask_for_passkeys_that_stay_in_one_device() {
     issued(answered(&place, &id, &asked(&place, &id, "erin", Decision::Approved), &bound));
     place.ends(&instance);
     assert_eq!(place.deployments(), 1, "the gate counted it");
-    // A no is heard with any key.
+    // A denial counts with any key.
     let (_, id) = place.asked();
     assert_eq!(issued(place.deny(&id, ("alice", 1))).artifact.status.as_deref(), Some("DENIED"));
     let only = |class: &str| policy::Toml::parse(&BOUND.replace("device-bound", class)).is_ok();

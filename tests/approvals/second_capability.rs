@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use workflow::Artifact;
 
-/// Puts artifacts on a shelf. The same call of the world asks for it as for a deployment.
+/// Puts artifacts on a shelf. It takes the same call of the world as a deployment.
 struct Shelve(Arc<Mutex<Vec<String>>>);
 
 impl Capability for Shelve {
@@ -37,7 +37,7 @@ impl Capability for Shelve {
     }
 }
 
-/// A script that asks for `capability` on `resource`, and acts on what it was given.
+/// A script that asks for `capability` on `resource`, and acts with the receipt.
 fn asks(capability: &str, resource: &str) -> String {
     format!(
         r#"
@@ -50,7 +50,7 @@ fn asks(capability: &str, resource: &str) -> String {
     )
 }
 
-/// How a workflow that asks so ends, with everything approved; what is on the shelf; and how many deployments there are.
+/// The end of that workflow with everything approved, the shelf's content, and the number of deployments.
 fn ends(capability: &str, resource: &str) -> (Status, Vec<String>, usize) {
     let folder = TempDir::new().unwrap();
     support::script::warm(folder.path());
@@ -82,7 +82,7 @@ fn the_resource_of_a_call_decides_which_capability_performs_it() {
     assert_eq!((shelved, deployed), (Vec::new(), 1));
 }
 
-/// What people approved for one capability is no leave for another.
+/// An approval of one capability does not permit another.
 #[test]
 fn a_receipt_for_one_capability_is_refused_by_the_other() {
     for (capability, resource) in

@@ -1,4 +1,5 @@
-//! A rule that cannot be met, and a capability or a target that is not here, are warned of before people are asked.
+//! A warning comes before people are asked: of a rule that cannot be met, and of a capability or a target that is not
+//! here.
 
 use crate::support;
 use crate::support::cli;
@@ -135,7 +136,7 @@ fn policy_check_compares_the_rules_with_what_is_here() {
     assert_eq!(warned.len(), 2, "{said}");
     assert!(warned[0].contains("line 1: rule two: this cannot be met for tenant acme: 2 of release is asked for, and 1 person here can decide as release"), "{said}");
     assert!(warned[1].contains("line 7: rule typo: nothing here has the capability \"cloudflare.dynamic-worker.deplo\"; there is cloudflare.dynamic-worker.deploy"), "{said}");
-    // The request says the same when it is made.
+    // The request has the same warning when it is made.
     fs::write(data.path().join("policy.toml"), text).unwrap();
     let ran = cli::run(data.path(), &["run", cli::GUEST, "--tenant", "acme"]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);

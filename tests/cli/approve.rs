@@ -28,14 +28,14 @@ fn succeeds(desk: &Path, arguments: &[&str]) -> String {
     ran.stdout
 }
 
-/// The one request that waits.
+/// The one waiting request.
 fn waiting(desk: &Path) -> (String, String) {
     let listed = lines(&succeeds(desk, &["approvals", "--json"]));
     let text = |name: &str| listed[0][name].as_str().unwrap().to_owned();
     (text("request"), text("instance"))
 }
 
-/// What is another on every run: names, digests, keys, times.
+/// Whether a word differs on every run: names, digests, keys, times.
 fn is_unique(word: &str) -> bool {
     let named = ["apr_", "wf_", "rcpt_", "dep_", "pp_"].iter().any(|prefix| word.starts_with(prefix));
     let digest = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -43,7 +43,7 @@ fn is_unique(word: &str) -> bool {
     (named && word.len() > 12) || digest || time
 }
 
-/// A text in words and what stands between them.
+/// A text as words and the separators between them.
 fn words(text: &str) -> Vec<&str> {
     text.split_inclusive(|c: char| !c.is_alphanumeric() && !"_-:.".contains(c))
         .flat_map(|piece| {
@@ -56,7 +56,7 @@ fn words(text: &str) -> Vec<&str> {
 /// The text with everything unique left out, and what that was.
 fn settled(text: &str) -> (String, Vec<String>) {
     let mut unique = Vec::new();
-    // How long it took is another on every run, too.
+    // The duration differs on every run, too.
     let text: String =
         text.lines().filter(|line| !line.starts_with("decided in")).map(|line| format!("{line}\n")).collect();
     let kept: String = words(&text)
@@ -121,7 +121,7 @@ impl Drop for Agent {
     }
 }
 
-/// `ssh-agent -D` prints where it listens before it does anything else.
+/// `ssh-agent -D` prints its socket before it does anything else.
 fn agent(desk: &Path) -> Agent {
     let socket = desk.join("agent.sock").display().to_string();
     let mut process =
@@ -253,7 +253,8 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     assert!(succeeds(here, &["audit"]).contains("decider     alice may decide as release for every tenant"));
 }
 
-/// The operator's half of a passkey, from the terminal: the invitation, what is listed meanwhile, and the confirmation by the key's id.
+/// The operator's half of a passkey, in the terminal: the invitation, the listing meanwhile, and the confirmation by
+/// the key's id.
 #[test]
 fn an_operator_invites_and_confirms_a_passkey() {
     const ORIGIN: &str = "http://localhost:8787";
@@ -276,7 +277,7 @@ fn an_operator_invites_and_confirms_a_passkey() {
     let key = "0".repeat(64);
     fails(&["deciders", "confirm", "dora", &key], "has not used it");
     fails(&["deciders", "confirm", "erin", &key], "has no invitation");
-    // Without the code itself: what is on record opens nothing.
+    // Without the code itself: the recorded data cannot be used to register.
     let acts = succeeds(here, &["audit"]);
     assert!(!acts.contains(&code["pp_invite_".len()..]), "{acts}");
     let dora = drill::authenticator::SoftwareAuthenticator::new(&[9; 32], ORIGIN).unwrap();

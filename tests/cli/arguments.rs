@@ -1,4 +1,4 @@
-//! What options and variables mean.
+//! The meaning of options and variables.
 
 use crate::support::cli::{GUEST, command, run};
 use crate::support::{guest_path, root};

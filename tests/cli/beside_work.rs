@@ -24,7 +24,7 @@ fn asked(data: &Path) -> (String, String) {
     (instance, request(data))
 }
 
-/// What has the folder for itself says what to do instead; the rest has nothing to do here, and does not meet the lock.
+/// Commands that need the folder for themselves name the alternative; the others do not need the lock.
 fn the_rest_meets_no_lock(data: &Path, instance: &str, mut tried: BTreeSet<String>) {
     for (command, target) in [("run", GUEST), ("resume", instance)] {
         tried.insert(command.to_owned());

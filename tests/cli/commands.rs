@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use tempfile::TempDir;
 
-/// Everything that differs from run to run, made the same: digests, identifiers, times, the data folder.
+/// Replaces everything that differs between runs: digests, identifiers, times, the data folder.
 fn settled(text: &str, data: &str) -> String {
     let text = text.replace(data, ".pp-host");
     let mut settled = String::new();
@@ -348,10 +348,10 @@ fn a_folder_that_another_process_owns_can_be_read_and_not_written() {
     assert_eq!(run(data.path(), &["audit"]).code, Some(0));
 }
 
-/// The one private key in the folder.
+/// The private key that signs the decisions on this page.
 fn private_key(data: &Path) -> std::path::PathBuf {
     let files = fs::read_dir(data.join("keys")).unwrap().map(|file| file.unwrap().path());
-    // Of the two that there are, the one that signs the decisions of this page.
+    // Of the two keys, the one for demo decisions.
     let demo =
         |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("pp_demo_");
     let keys: Vec<_> =
@@ -431,7 +431,7 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     assert_eq!(run(data.path(), &["deployments", "--json"]).stdout.lines().count(), 1);
 }
 
-/// An account that can write to them decides what is allowed.
+/// An account that can write to the policy could decide what is allowed.
 #[test]
 fn a_policy_that_others_can_write_is_refused() {
     for (name, text) in [("policy.toml", ""), ("pp-host.toml", "[limits]\ninstances = 5\n")] {

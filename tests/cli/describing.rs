@@ -1,4 +1,5 @@
-//! What the program says of itself and makes for others: data as JSON, what-if, templates, completions, the manual page.
+//! The program's descriptions of itself and its output for other programs: data as JSON, what-if, templates,
+//! completions, the manual page.
 
 use crate::support;
 use crate::support::cli::*;
@@ -160,7 +161,8 @@ fn shells_and_the_manual_know_every_command() {
     }
 }
 
-/// Its page is compiled with the crate's documentation, where it could name what the crate depends on as well.
+/// `docs/embedding.md` is compiled with the crate's documentation, where it could also name the crate's own
+/// dependencies.
 #[test]
 fn an_embedding_program_depends_on_one_crate() {
     let page = fs::read_to_string(support::root().join("docs/embedding.md")).unwrap();

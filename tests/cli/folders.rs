@@ -1,4 +1,4 @@
-//! A data folder that is not there, or not whole: what makes one, and what refuses to.
+//! A data folder that is missing or incomplete: the commands that make one, and those that refuse.
 
 use crate::support;
 use crate::support::cli::*;
@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// What each command is given, so that nothing but the folder is wrong with it.
+/// Valid arguments of each command, so that only the folder is at fault.
 fn arguments(name: &str) -> Vec<&str> {
     let instance = "wf_0000000000";
     match name {
@@ -53,7 +53,7 @@ fn only_four_commands_make_a_folder_and_they_say_so() {
         let words: Vec<&str> = name.split(' ').collect();
         let given = match name.as_str() {
             "deciders add" => vec!["alice", "--role", "release", "--key", public.as_str()],
-            // A server makes one too, and stays. A new key goes to a folder of its own.
+            // A server makes one too, and keeps running. A new key goes to a folder of its own.
             "serve" | "deciders new-key" => continue,
             "backup" => vec!["/nonexistent/copy"],
             name => arguments(name),
@@ -76,7 +76,7 @@ fn only_four_commands_make_a_folder_and_they_say_so() {
 
 fn work(data: &Path) -> String {
     Worker::begin(data).stop();
-    // What it says before it works is read by then: the folder is not new to a second one.
+    // The first process has printed its note by then: the folder is not new to a second one.
     let again = Worker::begin(data).stop();
     assert!(!again.stderr.contains("made a new"), "{}", again.stderr);
     "made a new data folder".to_owned()
@@ -105,7 +105,7 @@ fn a_freeze_says_whom_it_is_for_and_a_tenant_that_is_not_there_is_an_error() {
     assert!(frozen.contains("frozen for tenant local") && thawed.contains("thawed for tenant local"));
     let (frozen, thawed) = freeze(&[]);
     assert!(frozen.contains("frozen for every tenant") && thawed.contains("thawed for every tenant"));
-    // One that a setting, a rule or a decider names is there, before its first instance.
+    // A tenant that a setting, a rule or a decider names exists before its first instance.
     write(data.path(), "pp-host.toml", "[tenants.later.limits]\nfuel = 1000000\n");
     freeze(&["--tenant", "later"]);
     decider(data.path(), "alice");

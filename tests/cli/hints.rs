@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// A folder to stand in, whose data folder has a name that a shell takes apart.
+/// A working folder, whose data folder has a name with characters that a shell interprets.
 struct Place(TempDir);
 
 const DATA: &str = "sp ace/it's $1";
@@ -49,7 +49,8 @@ impl Place {
     }
 }
 
-/// The commands in a text: each stands at the end of its line. As a shell takes them apart, with their words in capitals filled in.
+/// The commands in a text: each is at the end of its line. Split as a shell splits them, with their words in capitals
+/// filled in.
 fn hints(text: &str, filled: &[(&str, &str)]) -> Vec<Vec<String>> {
     let commands = text.lines().filter_map(|line| line.split_once("pp-host ").map(|(_, command)| command));
     let fill = |word: String| {
@@ -59,7 +60,7 @@ fn hints(text: &str, filled: &[(&str, &str)]) -> Vec<Vec<String>> {
     commands.map(|command| shell_words(command).into_iter().map(fill).collect()).collect()
 }
 
-/// The one hint with that word in it.
+/// The one hint that contains that word.
 fn hint(text: &str, word: &str, filled: &[(&str, &str)]) -> Vec<String> {
     let found: Vec<_> =
         hints(text, filled).into_iter().filter(|hint| hint.iter().any(|w| w == word)).collect();
@@ -103,7 +104,7 @@ fn in_a_demonstration_a_request_is_decided_as_its_hint_says() {
         assert_eq!(go_on.len(), 1, "{}", parked.stdout);
         let again = place.paste(&go_on[0]);
         assert_eq!(again.code, Some(3), "it still waits: {}", again.stderr);
-        // Under the request in the list, too.
+        // Also under the request in the list.
         let listed = place.run(&["approvals"]).stdout;
         assert_eq!(hint(&listed, decision, &[]), hint(&again.stdout, decision, &[]));
         let decided = place.paste(&hint(&listed, decision, &[]));
@@ -121,7 +122,7 @@ fn where_people_decide_a_request_is_decided_as_its_hint_says() {
     let approved = place.paste(&hint(&parked.stdout, "approve", &filled));
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
     assert!(approved.stdout.contains("no process works here"), "{}", approved.stdout);
-    // Decided, and nothing goes on: the list says so.
+    // Decided, and the instance is not driven: the list says so.
     let listed = place.run(&["instances", "list"]);
     assert!(listed.stdout.contains("workflow \"tenant-workflow\""), "{}", listed.stdout);
     assert!(listed.stderr.contains("no process works here"), "{}", listed.stderr);
@@ -160,7 +161,7 @@ fn a_long_sleep_says_that_it_may_be_left_and_how_it_goes_on() {
     let words =
         ["--data", DATA, "run", &guest, "--params", r#"{"does":"sleep"}"#, "--limit", "fuel=900000000"];
     let mut go_on = None;
-    // As it began, and then as the hint says: the same wait, the same hint.
+    // First as it began, then as the hint says: the same wait, the same hint.
     for _ in 0..2 {
         let words = go_on.unwrap_or_else(|| words.map(ToOwned::to_owned).to_vec());
         let words: Vec<_> = words.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! `pp-host instances`: what an operator sees of an instance and does to it, with and without a process that works.
+//! `pp-host instances`: an operator's view and commands, with and without a running worker.
 
 use crate::support;
 use crate::support::cli::*;
@@ -72,7 +72,7 @@ fn what_a_guest_says_is_only_words() {
     }
 }
 
-/// Who drives what is due, so that an instance gets where a test wants it.
+/// The process that drives due instances, so that an instance gets where a test needs it.
 enum Drives<'a> {
     /// Only the test, in between.
     Nobody(&'a Path),
@@ -233,7 +233,7 @@ fn a_workflow_goes_on_with_other_code_where_it_is_given_some() {
     assert_eq!(support::recount::recount(data, "local").instances, 0);
 }
 
-/// Other code that does something else stops the instance. Nothing is lost: with the code that it had, it goes on.
+/// Other code that makes other calls stops the instance. No state is lost: with its original code, it continues.
 #[test]
 fn an_instance_that_takes_another_path_says_so_and_goes_on_with_code_that_does_not() {
     let data = TempDir::new().unwrap();
@@ -295,7 +295,7 @@ fn only_what_has_ended_is_deleted_and_its_receipts_stay() {
     assert_eq!(worker.stop().code, Some(0));
 }
 
-/// A deployment of which its outcome is unknown.
+/// A deployment with an unknown outcome.
 struct Lost;
 
 impl Capability for Lost {

@@ -1,4 +1,4 @@
-//! How often one command opens a data folder, as the system counts it.
+//! The number of times that one command opens a data folder, as the system counts it.
 
 use crate::support::cli::{lines, run};
 use crate::support::worker::{decider, submit, succeeds};
@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// How often a file is opened while something is done.
+/// The number of times that a file is opened while `done` runs.
 fn openings(file: &Path, done: impl FnOnce()) -> usize {
     use inotify::WatchFlags;
     let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
@@ -33,7 +33,8 @@ fn waiting() -> (TempDir, String, String) {
     (data, key, request)
 }
 
-/// To approve takes a statement, a look at the request, the decider's keys and the signed envelope: all through one opening.
+/// Approving needs a statement, the request's text, the decider's keys and the signed envelope: all through one
+/// opening.
 #[test]
 fn a_decision_opens_the_folder_and_the_runtime_once() {
     for (file, once) in [("lock", Some(1)), ("cache/key", None)] {

@@ -24,7 +24,7 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ),
 ];
 
-/// What every command that was tried is called in the help.
+/// The names of the commands that were tried, as in the help.
 #[derive(Default)]
 struct Tried(BTreeSet<String>);
 
@@ -34,7 +34,7 @@ impl Tried {
         self.0.extend((1..=words.len().min(2)).map(|count| words[..count].join(" ")));
     }
 
-    /// Onto a full device: an error that says so. What was asked for is done nevertheless.
+    /// Onto a full device: an error that says so. The command's effect takes place nevertheless.
     fn full(&mut self, data: &Path, arguments: &[&str]) -> Ran {
         self.note(arguments);
         let ran = onto_full(data, arguments);
@@ -224,7 +224,7 @@ fn work_goes_on_when_its_output_is_closed_and_says_so_at_its_end() {
     assert!(stopped.stderr.contains("cannot write to standard output"), "{}", stopped.stderr);
 }
 
-/// Nothing else writes to standard output: it would have a rule of its own.
+/// No other module writes to standard output: it would need a rule of its own.
 #[test]
 fn commands_write_through_one_module() {
     for file in support::files(&support::root().join("host/src")) {

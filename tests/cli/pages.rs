@@ -1,4 +1,4 @@
-//! Looking back: lists that go on, and what requests came to.
+//! Looking back: paged lists, and statistics of requests.
 
 use crate::support::cli::*;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ fn next(ran: &Ran) -> Option<Vec<String>> {
     Some(command.split(' ').map(ToOwned::to_owned).collect())
 }
 
-/// All lines, page by page, as each names the next.
+/// All lines, page by page, each from the place that the previous page names.
 fn paged(data: &Path, first: &[&str]) -> Vec<String> {
     let (mut all, mut words) = (Vec::new(), first.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
     loop {
@@ -79,7 +79,7 @@ fn a_request_that_has_lapsed_is_shown_so_at_once() {
     write(data, "policy.toml", policy);
     let parked = run(data, &["run", GUEST, "--wait"]);
     assert_eq!(parked.code, Some(3), "{}", parked.stderr);
-    // The instance is not driven: what is shown follows from the time alone.
+    // The instance is not driven: the lapse follows from the time alone.
     while run(data, &["approvals", "log", "--outcome", "lapsed"]).stdout.is_empty() {}
     let listed = run(data, &["approvals"]).stdout;
     assert!(listed.ends_with(": it can be decided no more\n"), "{listed}");

@@ -1,4 +1,4 @@
-//! `pp-host verify` and `receipts export`: what this host issues verifies, here and elsewhere.
+//! `pp-host verify` and `receipts export`: this host's receipts verify, here and elsewhere.
 
 use crate::support;
 use crate::support::cli::*;
@@ -58,7 +58,7 @@ fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
     assert!(verified.stdout.contains("commitment   not opened"));
 }
 
-/// What opens a receipt: request, summary and binding.
+/// The owner's fields that open a receipt: request, summary and binding.
 fn openings_have_theirs(here: &Path, owner: &Value, verify: &dyn Fn(&[&str]) -> Option<i32>) {
     let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
     let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
@@ -290,7 +290,8 @@ fn an_export_is_what_the_published_schema_describes() {
     assert_eq!(export(decided.path(), &ids[1].1, &[]).get("attestation_artifact"), Some(&Value::Null));
 }
 
-/// Exports made by earlier versions have the owner's fields next to `artifact`. Wherever they stand, they are held to what was signed.
+/// Exports of earlier versions have the owner's fields next to `artifact`. In either place, they must match the signed
+/// values.
 #[test]
 fn owner_fields_open_a_receipt_inside_the_artifact_and_next_to_it() {
     let data = folder();
@@ -456,7 +457,7 @@ fn an_exit_code_can_be_asked_to_mean_permission() {
     );
 }
 
-/// Each file has its own verdict, whatever is wrong with another one.
+/// Each file has its own verdict, independent of faults in the others.
 #[test]
 fn one_bad_file_among_several_is_judged_alone() {
     let data = folder();
@@ -484,7 +485,7 @@ fn one_bad_file_among_several_is_judged_alone() {
     assert_eq!(ran.code, Some(3), "the first that fails");
 }
 
-/// Options that are not for a file are said to be, and never passed over.
+/// An option that does not apply to a file is an error, and never ignored.
 #[test]
 fn what_is_given_and_does_not_apply_is_an_error() {
     let data = folder();
@@ -517,7 +518,7 @@ fn what_is_given_and_does_not_apply_is_an_error() {
     assert_eq!(ran.code, Some(10), "no committed request is that: {}", ran.stdout);
 }
 
-/// Both are said, and the exit code is neither's own.
+/// Both faults are reported, and the exit code is a third one.
 #[test]
 fn a_good_receipt_with_a_bad_attestation_says_both() {
     let data = folder();
@@ -553,7 +554,7 @@ fn a_good_receipt_with_a_bad_attestation_says_both() {
     assert_eq!(verify(&|_| {}).0, Some(0));
 }
 
-/// Nothing is too long to read, everyone who decided is named, and what was not checked is said first.
+/// No line is too long to read, everyone who decided is named, and unchecked parts come first.
 #[test]
 fn a_verdict_can_be_read() {
     let Revoked { folder, receipt, .. } = revoked();
@@ -584,7 +585,7 @@ fn a_verdict_can_be_read() {
     }
 }
 
-/// Who stops reading has read enough; what could not be written is an error; neither is a verdict.
+/// A reader that stops reading is no error; a failed write is an error; neither changes a verdict.
 #[test]
 fn a_reader_that_is_gone_changes_no_verdict() {
     let data = folder();
@@ -635,7 +636,7 @@ fn a_withheld_rule_is_reported_in_the_specification_s_words() {
         run(data.path(), &["verify", &receipt, "--keys", &keys, "--request", &request, "--salt", salt]);
     let words = format!("{withheld}the opened request commitment records hold.repo_protected_path@");
     assert!(opened.stdout.contains(&words), "{}", opened.stdout);
-    // Null owner fields ask for nothing, and an older version has none (section 3.5).
+    // Null owner fields claim nothing, and an older version has none (section 3.5).
     let older = std::fs::read_to_string(path("approve-human-deploy-gate.json")).unwrap();
     let mut older: Value = serde_json::from_str(&older).unwrap();
     (older["request_json"], older["artifact"]["request_json"]) = (Value::Null, Value::Null);

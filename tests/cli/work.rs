@@ -1,4 +1,5 @@
-//! `pp-host work`, `submit` and `watch`, as processes: what is due is driven, others are served meanwhile, and no end loses anything.
+//! `pp-host work`, `submit` and `watch`, as processes: due instances are driven, other commands are served meanwhile,
+//! and no end of a process loses state.
 
 use crate::support::cli::*;
 use crate::support::worker::*;
@@ -74,7 +75,7 @@ fn the_same_submitted_again_is_said_to_be_there_and_another_input_is_refused() {
     fails(data, &["submit", guest, "--id", "not a name"], 2);
 }
 
-/// Commands that only look need no owner.
+/// Commands that only read need no owner.
 #[test]
 fn everything_can_be_looked_at_while_a_server_runs() {
     let (data, key) = office();
@@ -131,7 +132,7 @@ fn killed_at_any_moment_the_next_server_loses_nothing() {
     }
 }
 
-/// A guest that computes for ever does not keep the one who works from stopping, and its instance goes on another time.
+/// A guest that computes forever does not keep the worker from stopping, and its instance continues another time.
 #[test]
 fn a_drive_that_does_not_end_is_put_off() {
     let data = TempDir::new().unwrap();

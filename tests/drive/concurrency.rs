@@ -28,7 +28,7 @@ fn things_of_two_kinds_are_waited_for_together() {
     assert_eq!(desk.result(&key), json!({ "paid": 7, "packed": "in a box" }));
 }
 
-/// An instance that waits for several things says so, and is due with the first.
+/// An instance with several waits lists them, and is due with the first.
 #[test]
 fn an_instance_waits_for_all_that_it_started() {
     let desk = Desk::new();
@@ -66,7 +66,7 @@ fn the_first_wins_a_race() {
     assert_eq!(desk.result(&late), json!({ "paid": false }));
 }
 
-/// What the guest was told stays, though what it was not told would have come first by now.
+/// A delivered end stays delivered, even if another one would have come first by now.
 #[test]
 fn the_winner_of_a_race_stays_the_winner() {
     let desk = Desk::new();
@@ -80,7 +80,7 @@ fn the_winner_of_a_race_stays_the_winner() {
     assert_eq!(desk.result(&key), json!([[0, "slept"], "slept", "a 1"]));
 }
 
-/// The order is that of the journal: of two that are over, the one that was over first, however late the drive is.
+/// The order is that of the journal: of two ended waits, the one that ended first, at any later time of the drive.
 #[test]
 fn of_two_that_are_over_the_first_wins() {
     let desk = Desk::new();
@@ -132,7 +132,7 @@ fn answer(desk: &Desk, key: &InstanceKey) -> Value {
     desk.result(key)
 }
 
-/// A decision, a withdrawal, a lapse: each is delivered as what it is.
+/// A decision, a withdrawal, a lapse: each is delivered as itself.
 #[test]
 fn a_request_beside_other_work_ends_in_each_of_its_ways() {
     let desk = Desk::new();
@@ -166,7 +166,7 @@ fn an_undecided_request_lapses_in_its_own_time() {
     assert_eq!(desk.result(&key), json!(["withdrawn"]));
 }
 
-/// A receipt that was taken back before it was spent, and the check that says so.
+/// A receipt that was revoked before it was spent, and the check that reports it.
 #[test]
 fn the_gate_says_which_of_its_checks_it_was() {
     let desk = Desk::new();

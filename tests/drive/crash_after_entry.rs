@@ -1,5 +1,5 @@
-//! A crash after any entry. The folder as it was then is copied, and a new host goes on with it: the end is the same, no completed step runs
-//! again, no event is lost, and nothing is done twice.
+//! A crash after any entry. A copy of the folder at that moment continues under a new host: the end is the same, no
+//! completed step runs again, no event is lost, and no effect happens twice.
 
 use crate::support;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
@@ -18,11 +18,11 @@ use workflow::Entry;
 /// How often each type of event is sent where a wait exists.
 pub(crate) const SENT: &[(&str, usize)] = &[("go", 2), ("stop", 1)];
 
-/// What is to be the same at the end, whatever happened on the way.
+/// The result that must be the same at the end of every run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) end: Status,
-    /// How many entries of each kind that says that something has happened.
+    /// The number of entries of each kind that records an occurrence.
     pub(crate) counts: BTreeMap<&'static str, usize>,
     pub(crate) deployments: usize,
 }
@@ -91,7 +91,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Goes on where the image was taken.
+/// Continues where the image was taken.
 fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
     let Image { folder, now } = image;
     let clock = Hands::at(now);
@@ -110,8 +110,8 @@ fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
     seen(&desk, key, end)
 }
 
-/// The names of the steps that have completed and are not to run again: those inside a step only once it has completed too, as another
-/// attempt of it makes them anew. Each name is used once.
+/// The names of the steps that have completed and must not run again. Steps inside a step count only once that has
+/// completed too, because another attempt of it repeats them. Each name is used once.
 pub(crate) fn completed(entries: &[Entry]) -> BTreeSet<String> {
     let (mut names, mut open) = (BTreeMap::new(), 0);
     let (mut inside, mut done) = (Vec::new(), BTreeSet::new());

@@ -16,7 +16,7 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Artifact, Effect, Entry, Finding};
 
-/// Tells the child its folder and where to die.
+/// Passes the child its folder and its place to die.
 const FOLDER: &str = "PP_HOST_TEST_CRASH_FOLDER";
 const POINT: &str = "PP_HOST_TEST_CRASH_POINT";
 
@@ -179,7 +179,7 @@ fn an_interrupted_effect_that_cannot_be_repeated_is_unknown_and_attested_so() {
     assert_eq!(attested, Some(true));
 }
 
-/// A second attempt that fails says nothing of the first.
+/// A second attempt that fails does not show how the first ended.
 #[test]
 fn an_interrupted_effect_whose_repetition_fails_is_unknown() {
     let folder = TempDir::new().unwrap();

@@ -66,7 +66,7 @@ fn a_wait_that_timed_out_takes_no_event_from_the_next() {
     assert_eq!(desk.result(&key), expected);
 }
 
-/// At the very moment at which it is given up, it is given up.
+/// At the exact moment of its timeout, a wait has timed out.
 #[test]
 fn an_event_that_comes_as_the_wait_ends_is_for_the_next() {
     let desk = Desk::new();
@@ -91,7 +91,7 @@ fn events_of_a_type_come_in_their_order_each_to_one_wait() {
     assert_eq!(desk.count(&key, "wait-matched"), 5);
 }
 
-/// Side by side too: the wait that was started first gets the first event, whichever is asked about.
+/// Started waits too: the wait that was started first gets the first event, whichever is asked about.
 #[test]
 fn two_waits_for_one_type_share_the_events() {
     let desk = Desk::new();

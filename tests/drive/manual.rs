@@ -29,13 +29,13 @@ fn the_page_shows_every_example_as_it_is() {
     for code in &shown {
         assert!(examples.contains(code), "not in guests/durable/src/examples.rs:\n{code}");
     }
-    // What only helps an example is shown with it.
+    // Helper functions of an example are shown with it.
     let named: BTreeSet<_> = shown.iter().flat_map(|code| functions(code)).collect();
     let all: BTreeSet<_> = functions(&examples).collect();
     assert_eq!(named, all, "the page leaves out an example");
 }
 
-/// What the page says of a limit is what `pp-host limits` says.
+/// The page's limits equal those of `pp-host limits`.
 #[test]
 fn the_page_has_the_limits_as_they_are() {
     let page = page();

@@ -1,4 +1,4 @@
-//! Undoing what was done, the last first.
+//! Rollback of completed steps, the last first.
 
 use crate::support;
 use crate::support::desk::Desk;
@@ -53,7 +53,7 @@ fn what_was_started_side_by_side_is_undone_in_the_order_of_its_beginning() {
     assert_eq!(printed[2..], [r#"ran undo b of Some("b 1") for boom 1"#, "ran undo a of None for boom 1"]);
 }
 
-/// As on Cloudflare: the step that failed is undone too, and has no output.
+/// As on Cloudflare: the step that failed is rolled back too, and has no output.
 #[test]
 fn the_step_that_failed_is_undone_too() {
     let desk = Desk::new();

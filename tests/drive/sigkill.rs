@@ -20,14 +20,14 @@ use workflow::Artifact;
 const FOLDER: &str = "PP_TEST_FOLDER";
 const POINT: &str = "PP_TEST_POINT";
 
-/// Where a process is killed.
+/// The moment at which a process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Point {
     /// When so many entries are on disk.
     After(usize),
     /// The intent is on disk, and nothing has been done: at the so-manieth action.
     BeforeEffect(usize),
-    /// It has been done, and nothing says so.
+    /// The effect has taken place, and no entry records it.
     AfterEffect(usize),
 }
 

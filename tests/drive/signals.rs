@@ -40,7 +40,7 @@ impl Acting {
         Self { _folder: folder, host, key, let_go, driving }
     }
 
-    /// Lets the action go on, and says how the drive ended.
+    /// Lets the action continue, and returns the end of the drive.
     fn let_go(self) -> (TempDir, Host, InstanceKey, Status) {
         self.let_go.send(()).unwrap();
         (self._folder, self.host, self.key, self.driving.join().unwrap())
@@ -69,7 +69,7 @@ fn an_event_in_the_middle_of_an_action_costs_it_nothing() {
     assert_eq!(count(&entries(&host, &key), "event-received"), 3);
 }
 
-/// Observers get what is on record: which place, which index, when, and each fact once.
+/// Observers get the recorded facts: place, index and time, and each fact once.
 #[test]
 fn observers_are_told_what_is_on_record() {
     let folder = TempDir::new().unwrap();
@@ -156,7 +156,7 @@ fn a_guest_that_never_ends_is_ended() {
             }
         }
     });
-    // Another drive is refused as soon as this one is under way; until then it is given up at once.
+    // Another drive is refused as soon as this one is under way; until then its future is dropped at once.
     let glance = || block_on(async { tokio::time::timeout(Duration::ZERO, host.drive(&key)).await });
     while !matches!(glance(), Ok(Err(Error::Busy(_)))) {}
     host.terminate(&key, "ops", Some("it spins")).unwrap();
@@ -165,7 +165,7 @@ fn a_guest_that_never_ends_is_ended() {
     assert_eq!(host.status(&key).unwrap(), ended);
 }
 
-/// A signal unwinds a guest that computes. What it had printed until then is kept.
+/// A signal unwinds a guest that computes. Its output until then is kept.
 #[test]
 fn what_a_guest_printed_before_it_was_unwound_is_kept() {
     let (_folder, host) = patient_host();
@@ -179,7 +179,8 @@ fn what_a_guest_printed_before_it_was_unwound_is_kept() {
             let (host, key) = (host.clone(), key.clone());
             move || block_on(host.drive(&key)).unwrap()
         });
-        // The beginning of the step is on record some time after its body began: that prints first, and then computes for ever.
+        // The beginning of the step is recorded some time after its body began, which prints first, and then computes
+        // forever.
         while count(&entries(&host, &key), "step-started") == 0 {}
         tell(&host, &key);
         driving.join().unwrap();
@@ -239,7 +240,7 @@ fn of_many_events_at_once_each_is_kept_once() {
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
 }
 
-/// Has the journal say that the first step had another name.
+/// Renames the first step in the journal.
 fn rename_first_step(folder: &TempDir, from: &str, to: &str) {
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let rename = "UPDATE entries SET body = replace(body, ?1, ?2), sum = NULL WHERE instr(body, ?1) > 0";
@@ -289,7 +290,7 @@ fn an_instance_goes_back_and_asks_again() {
     assert_eq!(host.store().usage(&key.tenant).wait().unwrap().instances, 0);
 }
 
-/// Takes back what was decided after the fact: the instance had ended with its request open, and goes on.
+/// Reverses a decision after the fact: the instance had ended with its request open, and continues.
 #[test]
 fn a_request_waits_again_where_its_instance_goes_on() {
     let (_folder, host) = support::new_host();
@@ -325,7 +326,7 @@ fn work_goes_on_past_an_instance_that_is_gone() {
     assert!(matches!(host.status(&gone), Err(Error::Store(store::StoreError::NoInstance(_)))));
 }
 
-/// Decisions can be awaited side by side on one thread; one of them wins, and the workflow goes on with it.
+/// Decisions can be awaited concurrently on one thread; one of them wins, and the workflow continues with it.
 #[test]
 fn of_decisions_that_are_awaited_at_once_one_wins() {
     let (_folder, host) = support::new_host();

@@ -61,7 +61,8 @@ fn a_step_says_itself_when_to_try_again_and_when_not_to() {
     assert_eq!(entries.iter().filter(attempts).count(), 2, "four are left");
 }
 
-/// What took too long has failed, whatever it made, and that costs an attempt. Here every look at the clock takes eleven minutes.
+/// An attempt that took too long has failed, whatever its result, and counts as an attempt. Here every reading of the
+/// clock takes eleven minutes.
 #[test]
 fn an_attempt_that_takes_too_long_has_failed() {
     let hands = support::desk::Hands::at(BEGINNING);
@@ -80,8 +81,8 @@ fn an_attempt_that_takes_too_long_has_failed() {
     assert_eq!(desk.count(&key, "attempt-failed"), 3);
 }
 
-/// One that would never end is cut off in the middle of its computing, with a step that is under way inside it, and that costs an attempt too.
-/// Here every look at the clock takes a minute.
+/// An attempt that would never end is cut off while it computes, with an open step inside it, and counts as an attempt
+/// too. Here every reading of the clock takes a minute.
 #[test]
 fn an_attempt_that_never_ends_is_cut_off() {
     let hands = support::desk::Hands::at(BEGINNING);
@@ -102,7 +103,7 @@ fn an_attempt_that_never_ends_is_cut_off() {
     assert_eq!(spins(false, 0), (json!([{ "failed": timeout }]), 0, 1));
 }
 
-/// The second attempt is made by the code that the first was made by, and its options are those that it was started with.
+/// The second attempt runs the code of the first, with the options that it was started with.
 #[test]
 fn what_a_step_was_started_with_is_on_record() {
     let desk = Desk::new();
@@ -180,7 +181,7 @@ fn a_workflow_is_told_which_limit_it_has_hit() {
     }
 }
 
-/// A thousand things go on beside a workflow by default, and there are handles for them.
+/// A workflow may have a thousand started calls by default, and there are handles for them.
 #[test]
 fn a_thousand_things_go_on_side_by_side() {
     let desk = Desk::new();
@@ -192,7 +193,8 @@ fn a_thousand_things_go_on_side_by_side() {
     assert!(message.contains("limit beside reached: at most 1000 "), "{message}");
 }
 
-/// A workflow whose way depends on what a body did beside its result. Nothing happens, nothing is lost, and it says where.
+/// A workflow whose path depends on what a body did apart from its result. It stops without an effect, loses no state,
+/// and names the place.
 #[test]
 fn a_workflow_that_takes_another_path_is_stopped() {
     let desk = Desk::new();
@@ -212,7 +214,7 @@ fn a_workflow_that_takes_another_path_is_stopped() {
     assert_eq!(done(&after), done(&before), "and nothing was done");
 }
 
-/// Beginnings of steps wait for what follows them, but not many of them.
+/// Beginnings of steps wait for the next entry, but only a few of them.
 #[test]
 fn beginnings_are_written_before_there_are_many() {
     let desk = Desk::new();

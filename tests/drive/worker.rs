@@ -1,4 +1,4 @@
-//! The host drives whatever is due: many at once, in turns, by an index, and until told to stop.
+//! The worker: many drives at once, tenants in turns, due instances found by index, until it is stopped.
 
 use crate::support;
 use crate::support::held::Held;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use workflow::Entry;
 
-/// A clock that stands still until it is moved, and then wakes the waiting threads.
+/// A clock that only moves when the test sets it, and then wakes the waiting threads.
 #[derive(Clone)]
 struct Hands(Arc<(AtomicI64, Notify)>);
 
@@ -96,7 +96,7 @@ impl Floor {
         (0..count).map(|_| self.host.start(&workflow, start()).unwrap()).collect()
     }
 
-    /// Works until the facts and troubles so far say that it is enough.
+    /// Works until the facts and troubles so far satisfy `enough`.
     fn work_until(&self, enough: impl Fn(&Self) -> bool) {
         self.work_at(WorkerOptions::default(), enough);
     }
@@ -115,18 +115,18 @@ impl Floor {
         self.host.work(pace, stop).await.unwrap();
     }
 
-    /// Works on two threads, for two minutes at most. Whether it was enough by then.
+    /// Works on two threads, for two minutes at most. Returns whether `enough` was reached.
     fn works_in_time(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) -> bool {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
         let works = self.works(pace, enough);
         let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), works).await });
-        // Where something is still held, no drive waits for it.
+        // If an action is still held, its drive is not waited for.
         runtime.shutdown_background();
         worked.is_ok()
     }
 
-    /// Whether the last thing that happened was that an instance completed.
+    /// Whether the last fact is an instance's completion.
     fn has_just_completed(&self) -> bool {
         let facts = self.facts.lock().unwrap();
         facts.last().is_some_and(|fact| matches!(fact.entry, Entry::Completed { .. }))
@@ -209,7 +209,7 @@ fn an_instance_that_waits_is_left_alone_until_its_time_comes() {
     assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 24 * 3_600_000);
     assert_eq!(floor.host.store().next_due(floor.clock.now()).wait().unwrap(), Some(due));
     assert_eq!(floor.host.store().due_tenants(floor.clock.now()).wait().unwrap(), []);
-    // Something else is done meanwhile, and this is not touched.
+    // Other work is done meanwhile, and this instance is not touched.
     floor.clock.move_by(Duration::from_secs(23 * 3_600));
     floor.start("acme", STEPS);
     floor.work_until(|floor| floor.count("completed") == 1);
@@ -260,13 +260,13 @@ fn a_guest_that_never_ends_delays_no_other() {
         .map(|_| support::start_for(&floor.host, "mallory", "hostile", r#"{"attack":"spin"}"#))
         .collect();
     floor.starts("acme", 5, STEPS);
-    // On one thread, and with no patience for those who spin.
+    // On one thread, and without a grace period for guests that spin.
     let pace = WorkerOptions { grace: Duration::ZERO, ..WorkerOptions::default() };
     floor.work_at(pace, |floor| floor.count("completed") == 5);
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
 
-/// More of them than drives go on at once, each with some steps behind it. Each later one has many steps to do.
+/// More of them than concurrent drives, each after some steps. Each later guest has many steps to do.
 #[test]
 fn guests_that_never_end_delay_no_other_however_many_they_are() {
     const SPINNING: usize = 150;
@@ -292,7 +292,7 @@ fn guests_that_never_end_delay_no_other_however_many_they_are() {
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
 
-/// More actions that take long than drives go on at once, each with some steps behind it.
+/// More long actions than concurrent drives, each after some steps.
 #[test]
 fn actions_that_take_long_delay_no_other_however_many_they_are() {
     const ACTING: usize = 250;

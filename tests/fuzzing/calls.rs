@@ -12,8 +12,8 @@ use store::InstanceKey;
 static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
 static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.wat")));
 
-/// Whatever is called, the journal folds, nothing was done without an approval, each action has its signed outcome, the counters say
-/// what is there, and driving what does not run changes nothing.
+/// For any calls, the journal folds, no action took place without an approval, each action has its signed outcome, the
+/// counters are right, and driving a stopped instance changes nothing.
 pub fn stand(input: &[u8]) {
     let mut u = Unstructured::new(input);
     let Ok(script) = Script::draw(&mut u) else { return };
@@ -37,7 +37,8 @@ pub fn stand(input: &[u8]) {
     });
 }
 
-/// How the instance stands after a drive. A program that is no workflow may take another path when it is driven again.
+/// The instance's state after a drive. A program that is not a valid workflow may take another path when it is driven
+/// again.
 fn drive(ground: &Ground, key: &InstanceKey) -> Option<Status> {
     match ground::block_on(ground.host().drive(key)) {
         Ok(status) => Some(status),

@@ -4,7 +4,7 @@ use super::framed;
 use super::watched::{SANDBOX, watch};
 use std::sync::LazyLock;
 
-/// The imports and exports that the frame has for a module, and what a module in it has to look like.
+/// The imports and exports that the frame has for a module, and the shape that a module in it must have.
 pub const SHAPE: &str = include_str!("shape.wat");
 
 static SHAPED: LazyLock<Shaped> = LazyLock::new(Shaped::new);
@@ -38,7 +38,8 @@ fn section(module: &[u8]) -> Vec<u8> {
     section
 }
 
-/// Whatever the module does at the boundary, it ends in bounds, and does the same when it runs again. Says whether it was loaded.
+/// Whatever the module does at the boundary, it ends within bounds, and does the same when it runs again. Returns
+/// whether it was loaded.
 pub fn stand(module: &[u8]) -> bool {
     let component = [&*SHAPED.before, &section(module), &SHAPED.after].concat();
     match SANDBOX.load(&component) {

@@ -13,7 +13,7 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Entry, Limits, Replay, RequestId};
 
-/// How many instances a host gets. Counting what it keeps takes longer with each.
+/// The number of instances of one host. Counting usage takes longer with each.
 const INSTANCES: u32 = 200;
 
 /// A host and its folder.
@@ -29,11 +29,11 @@ pub fn lend(place: &Mutex<Option<Ground>>, body: impl FnOnce(&Ground)) {
     let mut ground = place.take().filter(|ground| ground.instances < INSTANCES).unwrap_or_else(Ground::new);
     ground.instances += 1;
     body(&ground);
-    // After a finding there is no ground to go on with.
+    // After a finding, the host is not used again.
     *place = Some(ground);
 }
 
-/// Little of everything: an input is done in milliseconds, and the bounds are found too.
+/// Small limits: an input takes milliseconds, and the limits are reached too.
 pub fn sandbox_limits() -> SandboxLimits {
     let mut limits = SandboxLimits {
         component_bytes: 512 << 10,
@@ -52,14 +52,14 @@ pub fn sandbox_limits() -> SandboxLimits {
     limits
 }
 
-/// The same for what is recorded.
+/// Small limits on records.
 pub fn limits() -> Limits {
     Limits { calls: 20, journal_bytes: 64 << 10, result_bytes: 64 << 10, ..Limits::default() }
 }
 
 impl Ground {
     fn new() -> Self {
-        // What is written here is worth nothing after the run, so it need not reach a disk where there is a folder in memory.
+        // The data are not needed after the run, so they are in a folder in memory where there is one.
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
         let host = Host::builder(folder.path()).limits(limits()).sandbox(sandbox_limits()).open().unwrap();
@@ -91,7 +91,7 @@ impl Ground {
         self.host.audit(Some(key)).unwrap().into_iter().map(|fact| fact.entry).collect()
     }
 
-    /// A journal that folds, from which nothing is missing that was done, and counters that say what is there.
+    /// The journal folds and lacks no effect that took place, and the counters are right.
     pub fn check(&self, key: &InstanceKey) {
         let entries = self.entries(key);
         Replay::fold(&entries, limits()).unwrap();

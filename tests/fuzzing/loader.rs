@@ -3,7 +3,7 @@
 use super::watched::{SANDBOX, watch};
 use receipt::Digest;
 
-/// What is refused is refused in bounded words, and `inspect` says the same. What is loaded imports the world and inert WASI alone, and
+/// Refusals have bounded messages, and `inspect` agrees. A loaded component imports only the world and inert WASI, and
 /// does the same whenever it runs.
 pub fn stands(input: &[u8]) {
     let inspection = SANDBOX.inspect(input);

@@ -1,4 +1,5 @@
-//! What must hold for any input at all: one body a target. Shared by the fuzz targets in `host/fuzz` and by a brief run on stable.
+//! Properties that hold for every input: one body for each target. Shared by the fuzz targets in `crates/engine/fuzz`
+//! and by a brief run on stable.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -12,8 +12,8 @@ static ECHO: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("echo.wat"
 /// Room for the parameters in the echo's memory.
 const ROOM: usize = 60 << 10;
 
-/// What is not JSON, or is too long, starts nothing and leaves nothing behind. What is started reaches the guest byte for byte, and
-/// comes back so.
+/// Text that is not JSON, or is too long, starts no instance and leaves no record. Accepted text reaches the guest byte
+/// for byte, and comes back the same.
 pub fn stands(input: &[u8]) {
     let Ok(params) = std::str::from_utf8(input) else { return };
     ground::lend(&GROUND, |ground| {

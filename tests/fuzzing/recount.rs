@@ -1,4 +1,4 @@
-//! What a tenant keeps, counted from scratch and by other means than the host's.
+//! A tenant's usage, counted from scratch and by other means than the host's.
 
 use rusqlite::Connection;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub fn recount(folder: &Path, tenant: &str) -> Usage {
     let components = "SELECT coalesce(sum(length(bytes)), 0) FROM components WHERE digest IN
         (SELECT e.body ->> 'component' FROM facts e JOIN instances i ON i.id = e.of WHERE i.tenant = ?1 AND e.body ->> 'fact' = 'loaded')";
     let outputs = "SELECT coalesce(sum(octet_length(text)), 0) FROM outputs o JOIN instances i ON i.id = o.instance WHERE i.tenant = ?1";
-    // What instances that are there have acted with, and what is served.
+    // Artifacts that existing instances have acted with, and live ones.
     let artifacts = "SELECT coalesce(sum(bytes), 0) FROM (
         SELECT e.body ->> '$.asked.artifact.sha256' AS sha256, e.body ->> '$.asked.artifact.bytes' AS bytes FROM facts e
             WHERE e.tenant = ?1 AND e.body ->> 'fact' = 'redeemed'

@@ -1,27 +1,27 @@
 //! Programs of host calls for the puppet (`puppet.wat`), drawn from an input.
 //!
-//! Most of what is drawn makes sense: steps that end, requests that can be approved, receipts that are spent on what they permit; a
-//! program that is wrong from its first call is over with it. The rest is wrong in one place or in every place: pointers, lengths,
-//! handles, discriminants, texts.
+//! Most drawn calls are valid: steps that end, requests that can be approved, receipts that are spent on what they
+//! permit; a program that is wrong from its first call ends with it. The others are wrong in one place or in every
+//! place: pointers, lengths, handles, discriminants, texts.
 
 use arbitrary::{Result, Unstructured};
 
-/// Where the puppet decodes its script to.
+/// The address to which the puppet decodes its script.
 const SCRIPT: u32 = 8192;
 
 /// Bytes in a record.
 const RECORD: u32 = 116;
 
-/// The most records, with the one that ends the list.
+/// The most records, including the one that ends the list.
 const RECORDS: u32 = 34;
 
-/// Where texts begin.
+/// The address of the texts.
 const TEXTS: u32 = SCRIPT + RECORD * RECORDS;
 
 /// Room for texts.
 const TEXT_BYTES: usize = 20 << 10;
 
-/// Where the first answer goes. Each has room of its own.
+/// The address of the first answer. Each answer has room of its own.
 const ANSWERS: u32 = 4096;
 const ANSWER: u32 = 64;
 
@@ -30,7 +30,7 @@ const ANSWER: u32 = 64;
 enum Argument {
     /// This number.
     Is(u32),
-    /// The number that stands there when the call is made.
+    /// The number at that address when the call is made.
     At(u32),
     /// The step that was lent.
     Step,
@@ -87,7 +87,7 @@ const WORDS: [&str; 6] = ["build", "deploy", "", "a\u{1b}[2Jb", "\u{202e}\u{200b
 pub struct Script {
     records: Vec<u8>,
     texts: Vec<u8>,
-    /// Where the answers to earlier beginnings and requests are.
+    /// The addresses of the answers to earlier beginnings and requests.
     attempts: Vec<u32>,
     receipts: Vec<u32>,
 }
@@ -106,7 +106,7 @@ impl Script {
                 _ => script.anything(u)?,
             }
         }
-        // What was lent has to be given back before the end.
+        // A borrowed handle has to be returned before the end.
         if !u.ratio(1, 16)? {
             script.push(Call::DropStep, &[Step]);
         }
@@ -129,7 +129,7 @@ impl Script {
         self.end(u, At(answer + 8))
     }
 
-    /// A sleep beside the program, and a wait for its end: the list of handles is where the answer has the one.
+    /// Starts a sleep and waits for its end: the list of handles is at the address of the start's answer.
     fn sleep(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let (name, alarm, answer) = (self.of(u, &WORDS)?, u.int_in_range(0..=1)?, self.answer());
         let hours = if u.ratio(3, 4)? { 0 } else { u.arbitrary()? };
@@ -143,7 +143,7 @@ impl Script {
         Ok(())
     }
 
-    /// An action as it should be: asked for, and performed on the receipt, now and then on something else.
+    /// A valid action: requested, and performed on the receipt, now and then on something else.
     fn deployment(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let (resource, artifact) = (self.of(u, &RESOURCES)?, [self.of(u, &WORDS)?, self.of(u, &WORDS)?]);
         let answer = self.answer();
@@ -160,7 +160,7 @@ impl Script {
         Ok(())
     }
 
-    /// One call of the right form, on handles that may be anything.
+    /// One call of the right form, on arbitrary handles.
     fn single(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let (attempt, receipt) = (self.handle(u, Which::Attempt)?, self.handle(u, Which::Receipt)?);
         let answer = Is(self.answer());
@@ -217,7 +217,7 @@ impl Script {
         Ok(())
     }
 
-    /// A handle: mostly one that the host has returned, now and then of the other kind, or made up.
+    /// A handle: usually one that the host has returned, now and then of the other kind, or invented.
     fn handle(&self, u: &mut Unstructured<'_>, which: Which) -> Result<Argument> {
         let attempt = |at: &u32| At(at + 8);
         let receipt = |at: &u32| At(at + 4);
@@ -256,7 +256,7 @@ impl Script {
         [Is(TEXTS + start as u32), Is(length as u32)]
     }
 
-    /// Where the next call's answer goes.
+    /// The address of the next call's answer.
     fn answer(&self) -> u32 {
         ANSWERS + self.records.len() as u32 / RECORD * ANSWER
     }
@@ -278,7 +278,7 @@ impl Script {
     }
 }
 
-/// Which kind of handle belongs there.
+/// The kind of handle that the call expects.
 #[derive(Clone, Copy)]
 enum Which {
     Attempt,

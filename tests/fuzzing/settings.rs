@@ -4,8 +4,8 @@ use engine::limits;
 use engine::limits::{Origin, Settings};
 use std::path::Path;
 
-/// What is understood is what every tenant's limits are made of, and fits them. What is not is an error that names the file and a
-/// line of it.
+/// Accepted settings determine every tenant's limits, and are in range. Refused settings give an error that names the
+/// file and a line of it.
 pub fn stand(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let lines = text.matches('\n').count() + 1;

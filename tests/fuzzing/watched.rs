@@ -10,10 +10,11 @@ use workflow::{Approval, Begun, Command, Outcome, Performance, Ready, Start};
 /// A runtime with little of everything.
 pub static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(ground::sandbox_limits()).unwrap());
 
-/// Runs a program twice: it ends in bounds, and both times it asks for the same, prints the same and uses the same fuel.
+/// Runs a program twice: it ends within bounds, and both runs make the same calls, print the same and use the same
+/// fuel.
 pub fn watch(program: &Program) {
     let (first, again) = (run(program), run(program));
-    // What the wall's clock ends, it ends somewhere else each time.
+    // The wall clock ends a run at a different place each time.
     if !first.end.contains("wall-clock") && !again.end.contains("wall-clock") {
         assert_eq!(first, again);
     }
@@ -21,7 +22,7 @@ pub fn watch(program: &Program) {
     assert!(first.output.len() <= ground::sandbox_limits().log_bytes + 200);
 }
 
-/// What is to be seen of a run.
+/// The observable results of a run.
 #[derive(Debug, PartialEq)]
 struct Seen {
     end: String,

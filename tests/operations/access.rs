@@ -1,4 +1,5 @@
-//! Who may do what: every operation and every query, by every kind of principal, about a tenant of theirs and about another's.
+//! Access rights: every operation and every query, by every kind of principal, about a tenant of theirs and about
+//! another's.
 
 use crate::support;
 use crate::support::{block_on, new_host};
@@ -13,7 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use workflow::{Finding, ReceiptId, RequestId};
 
-/// Who may do it, beside operators: a token with this scope, and deciders.
+/// The principals that may, in addition to operators: a token with this scope, and deciders.
 type Row = (&'static str, &'static str, Deciders);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ const OPERATORS: &str = "";
 /// No scope is needed, and no token.
 const PUBLIC: &str = "public";
 
-/// What has to hold, in words of this test and not of the code.
+/// The expected table, written independently of the code.
 const TABLE: [Row; 42] = [
     ("submit", "instances:write", No),
     ("send-event", "events:send", No),
@@ -84,13 +85,13 @@ const TABLE: [Row; 42] = [
 /// A token has the right, and nothing that it could be about.
 const OPERATORS_OR_NOTHING: &str = "nothing";
 
-/// Something to ask for.
+/// An operation or a query.
 enum Ask {
     Do(Operation),
     See(Query),
 }
 
-/// What there is of one tenant.
+/// The objects of one tenant.
 struct Tenant {
     name: &'static str,
     key: InstanceKey,
@@ -289,7 +290,7 @@ fn decider(person: &str, tenants: &[&str]) -> Principal {
     Principal::Decider(DeciderSession { person: person.parse().unwrap(), tenants })
 }
 
-/// What a principal gets to hear: `ok` for anything but a refusal to have it done.
+/// A principal's answer: `ok` unless the access was refused.
 fn verdict(host: &Host, principal: &Principal, ask: Ask) -> String {
     let done = match ask {
         Ask::Do(operation) => host.operate_as(principal, operation).map(drop),
@@ -370,7 +371,7 @@ fn the_whole_table() {
     assert_eq!(rows.len(), TABLE.len(), "a row twice");
 }
 
-/// Lists that name no tenant show a principal what is of its tenants, and nothing else.
+/// Lists that name no tenant show a principal only its own tenants' objects.
 #[test]
 fn lists_show_a_principal_its_own() {
     let (_folder, host) = new_host();

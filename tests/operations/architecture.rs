@@ -115,7 +115,7 @@ fn no_modules_know_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// The arrows between crates are those that the map lists.
+/// The arrows between crates are those in the map.
 #[test]
 fn crates_know_those_that_the_map_says() {
     let map = fs::read_to_string(support::root().join("docs/map.md")).unwrap();
@@ -198,7 +198,7 @@ fn crates() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// What a file's code names of its own crate: the first word after `crate::`.
+/// The names that a file's code uses of its own crate: the first word after `crate::`.
 fn known_to(code: &str) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {

@@ -133,7 +133,7 @@ fn many_submit_the_same_at_once_and_there_is_one() {
     assert_eq!(host.store().instances().wait().unwrap().len(), 1);
 }
 
-/// What a connection gets to read after it has said `words`.
+/// The answer of a connection that has sent `words`.
 fn says(folder: &Path, words: &[u8]) -> Vec<u8> {
     let mut stream = UnixStream::connect(folder.join("control.sock")).unwrap();
     // The other side may have hung up already.

@@ -202,7 +202,7 @@ fn a_database_of_format_1_is_counted_and_goes_on() {
     a_database_goes_on("format-1.sqlite");
 }
 
-/// What is kept in shorthand now is read by whatever comes later.
+/// Later versions read texts that are encoded now.
 #[test]
 fn a_database_of_format_6_goes_on() {
     a_database_goes_on("format-6.sqlite");

@@ -1,4 +1,5 @@
-//! Quotas when many instances want the last of them at once: each is judged in the transaction that changes what it counts.
+//! Quotas when many instances compete for the last place: each is checked in the transaction that changes the counted
+//! amount.
 
 use crate::support;
 use crate::support::recount::recount;
@@ -10,7 +11,7 @@ use std::sync::Barrier;
 use store::{InstanceKey, Quotas, StoreError, Usage};
 use tempfile::TempDir;
 
-/// Instances that want the same thing at once.
+/// The number of competing instances.
 const MANY: usize = 40;
 
 const ASK: &str = r#"{"attack":"asks"}"#;
@@ -22,7 +23,7 @@ struct Race {
 }
 
 impl Race {
-    /// So many instances of a guest, under these quotas.
+    /// Instances of a guest, under these quotas.
     fn of(guest: &str, params: &str, quotas: impl FnOnce(Usage) -> Quotas) -> Self {
         let folder = TempDir::new().unwrap();
         let host = Host::builder(folder.path()).open().unwrap();
@@ -33,7 +34,7 @@ impl Race {
         Self { folder, host, keys }
     }
 
-    /// Does something to all of them at once.
+    /// Runs `act` on all of them at once.
     fn all<T: Send>(&self, act: impl Fn(&InstanceKey) -> T + Sync) -> Vec<T> {
         let (barrier, act) = (Barrier::new(MANY), &act);
         std::thread::scope(|scope| {
@@ -56,7 +57,7 @@ impl Race {
         self.all(|key| block_on(self.host.drive(key)))
     }
 
-    /// How many entries of a kind all instances have.
+    /// The number of entries of a kind in all instances.
     fn count(&self, kind: &str) -> usize {
         self.keys.iter().map(|key| count(&entries(&self.host, key), kind)).sum()
     }
@@ -72,7 +73,7 @@ fn is_over(result: &Result<(), Error>, limit: &str) -> bool {
     matches!(result, Err(Error::Store(StoreError::Quota(over))) if over.name == limit)
 }
 
-/// Every other instance gets the refusal, and goes on with it.
+/// Every other instance gets the refusal, and continues with it.
 fn assert_others_heard(race: &Race, limit: &str) {
     let statuses = race.drive_all();
     let told = statuses.iter().filter(|status| match status {

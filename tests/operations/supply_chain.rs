@@ -1,4 +1,5 @@
-//! Where the code of others comes from, read from the lock file: it holds where `cargo deny` is not installed as well.
+//! The sources of other people's code, read from the lock file, so that it is checked where `cargo deny` is not
+//! installed as well.
 
 use crate::support;
 use serde_json::Value;
@@ -78,8 +79,8 @@ fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
     }
 }
 
-/// What signs, hashes and draws random numbers is here once. Cranelift names the entries of its incremental cache, which is not used,
-/// with the hash's previous release, and no other may.
+/// Each library that signs, hashes or draws random numbers has one version here. Only Cranelift uses the hash's
+/// previous release, for the entries of its incremental cache, which is not used.
 #[test]
 fn what_signs_and_hashes_is_here_once() {
     const ONCE: [&str; 13] = [
@@ -140,13 +141,13 @@ fn what_signs_and_hashes_is_here_once() {
     }
 }
 
-/// What of the runtime a package of the workspace may ask for.
+/// The features of the runtime that a package of the workspace may ask for.
 const FEATURES: [(&str, &[&str]); 2] = [
     ("wasmtime", &["anyhow", "async", "component-model", "cranelift", "pooling-allocator", "runtime", "std"]),
     ("wasmtime-wasi", &["p2"]),
 ];
 
-/// Where a run of advisories was: what is not compiled in cannot be reached.
+/// Code that had a run of advisories: code that is not compiled in cannot be reached.
 #[test]
 fn the_workspace_asks_for_no_more_of_the_runtime_than_it_needs() {
     let root = manifest("Cargo.toml");
@@ -172,11 +173,11 @@ fn the_workspace_asks_for_no_more_of_the_runtime_than_it_needs() {
 
 fn manifest(path: &str) -> toml::de::DeTable<'static> {
     let text = fs::read_to_string(support::root().join(path)).unwrap();
-    // A test program ends soon enough for what it leaks.
+    // The leaked text lasts until the test program ends, which is soon.
     toml::de::DeTable::parse(Box::leak(text.into_boxed_str())).unwrap().into_inner()
 }
 
-/// What other packages ask for counts too.
+/// Features that other packages ask for count too.
 #[test]
 #[ignore = "cargo may have to download what it looks at"]
 fn the_runtime_is_built_without_what_nothing_here_needs() {
@@ -204,7 +205,8 @@ fn the_runtime_is_built_without_what_nothing_here_needs() {
     assert_eq!(wasi, BTreeSet::from(["p2"]));
 }
 
-/// Otherwise the tests would try another program than the one that runs, and a new machine would build the compiler twice.
+/// Otherwise the tests would run another program than the released one, and a new machine would build the compiler
+/// twice.
 #[test]
 #[ignore = "cargo may have to download what it looks at"]
 fn the_program_and_its_tests_have_the_same_features() {

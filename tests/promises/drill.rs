@@ -1,4 +1,4 @@
-//! The attack suite that ships with the host holds, and the threat model says what is in it.
+//! The attack suite that ships with the host holds, and the threat model lists its attacks.
 
 use crate::promises::suite;
 use crate::support;
@@ -27,7 +27,7 @@ fn the_threat_model_has_the_suite_as_it_is() {
     );
 }
 
-/// Wherever a page says how many attacks there are, it says how many there are.
+/// Every page that states the number of attacks states the right one.
 #[test]
 fn the_pages_have_the_number_of_attacks() {
     let root = support::root();

@@ -20,7 +20,7 @@ const FOLDER: &str = "PP_TEST_EFFECT_FOLDER";
 const MOMENT: &str = "PP_TEST_EFFECT_MOMENT";
 const TARGET: &str = "PP_TEST_EFFECT_TARGET";
 
-/// What a target does with the idempotency key.
+/// A target's treatment of the idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// It has an effect once a key.
@@ -29,7 +29,7 @@ pub enum Target {
     IgnoresTheKey,
 }
 
-/// When the process is killed. In both, the receipt is spent and the journal does not say that anything was done.
+/// The moment at which the process is killed. In both, the receipt is spent and the journal has no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// The target has not been asked.
@@ -141,7 +141,7 @@ impl Killed {
         (host, key)
     }
 
-    /// How many effects the target has recorded.
+    /// The number of effects that the target has recorded.
     pub fn effects(&self) -> usize {
         effects_in(&record(self.folder.path())).len()
     }

@@ -14,10 +14,10 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::Entry;
 
-/// How many steps the program has beside the others.
+/// The number of the program's plain steps.
 const STEPS: usize = 20;
 
-/// How often a run is killed before it may end.
+/// The most kills of a run before it may end.
 const KILLS: usize = 6;
 
 /// Steps, some of which fail first, and two deployments.
@@ -32,14 +32,14 @@ pub fn program() -> String {
     json!({ "program": ops }).to_string()
 }
 
-/// What a run has come to.
+/// The end of a run.
 #[derive(Debug, PartialEq)]
 pub struct End {
     /// The workflow's result.
     pub result: Value,
-    /// How often each step completed, by its name.
+    /// The number of completions of each step, by its name.
     pub completed: BTreeMap<String, usize>,
-    /// What was deployed, in the order of the receipts.
+    /// The deployments, in the order of the receipts.
     pub deployed: Vec<String>,
 }
 
@@ -53,17 +53,17 @@ pub fn straight() -> End {
 
 const GUEST: &str = "tests/guests/durable.wasm";
 
-/// A run that is killed and resumed, and what it had done when it was last looked at.
+/// A run that is killed and resumed, and its progress when it was last inspected.
 struct Run {
     data: TempDir,
     /// The steps that had completed.
     done: BTreeSet<String>,
-    /// How many lines the guest had printed.
+    /// The number of lines that the guest had printed.
     printed: usize,
 }
 
-/// Runs the program, kills it at instants drawn from the seed, resumes it each time, and says what it has come to and how many of the kills
-/// came between its beginning and its end.
+/// Runs the program, kills it at instants drawn from the seed, and resumes it each time. Returns its end, and the
+/// number of kills between its beginning and its end.
 pub fn killed(seed: u64) -> (End, usize) {
     let (mut run, mut random) = (Run::new(), Random(seed));
     let mut hits = 0;
@@ -81,7 +81,7 @@ pub fn killed(seed: u64) -> (End, usize) {
     (end(run.data.path()), hits)
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     None,
@@ -106,7 +106,8 @@ impl Run {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Looks at what is there. A step that had completed when this last looked has not run since: its body prints its name.
+    /// Inspects the folder. A step that had completed at the last inspection has not run since: its body prints its
+    /// name.
     fn look(&mut self) -> State {
         let host = open(self.data.path());
         let Some(key) = instance(&host) else { return State::None };
@@ -122,7 +123,7 @@ impl Run {
     }
 }
 
-/// Lets a process record a random number of facts, then run for a random time of some milliseconds more, and kills it.
+/// Lets a process record a random number of facts, then run for a few random milliseconds more, and kills it.
 fn kill_at_random(mut process: Child, random: &mut Random) {
     let mut facts = BufReader::new(process.stdout.take().unwrap()).lines();
     (0..random.below(12)).all(|_| facts.next().is_some());

@@ -1,4 +1,4 @@
-//! The five promises of the README, each from one end to the other. The other tests take them apart.
+//! The five promises of the README, each tested end to end. The other tests check their parts.
 
 mod drill;
 mod effects;
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What a component imports beside its world is named, and nothing of it runs; what it could try without an import is refused.
+/// Imports outside the world are named, and none of that component runs; the attempts that need no import are refused.
 #[test]
 fn narrow() {
     let data = TempDir::new().unwrap();
@@ -51,7 +51,8 @@ fn narrow() {
     suite::held(&["files", "environment", "wasi-descriptor", "outside"]);
 }
 
-/// By the target's own record of what was done: whatever is tried, nothing is there that was not approved as it is there.
+/// By the target's own record of effects: after every attack, it contains only approved actions, exactly as they were
+/// approved.
 #[test]
 fn no_receipt_no_action() {
     for attack in
@@ -66,7 +67,8 @@ fn no_receipt_no_action() {
     }
 }
 
-/// By the target's own record: once at the most, whenever the process is killed, and whether the target can tell a repetition or not.
+/// By the target's own record of effects: each happens at most once, at any moment of a kill, with targets that
+/// recognise a repetition and with those that do not.
 #[test]
 fn at_most_once() {
     let twice = support::attack("spent-twice");
@@ -96,7 +98,7 @@ fn at_most_once() {
     }
 }
 
-/// The program is killed at any instant, again and again, and comes to the end that it comes to when it is left alone.
+/// The program is killed at random instants, again and again, and reaches the same end as without kills.
 #[test]
 fn durable() {
     let straight = kills::straight();
@@ -111,8 +113,8 @@ fn durable() {
     assert!(hits > 0, "no kill came while the workflow was under way");
 }
 
-/// From exported files and public keys alone, by verifiers that share no code with this project: every decision and every outcome in the
-/// audit trail is signed, and what is altered is not.
+/// From exported files and public keys alone, by verifiers that share no code with this project: every decision and
+/// every outcome in the audit trail is signed, and an altered one does not verify.
 #[test]
 fn provable() {
     let data = cli::folder();
@@ -158,7 +160,7 @@ fn altered(exported: &Value) -> Vec<Value> {
     changes.into_iter().flatten().collect()
 }
 
-/// `verify.mjs`, where Node is installed, says the same; or refuses, where there is nothing to be said.
+/// `verify.mjs`, where Node is installed, prints the same; or refuses, where there is nothing to print.
 fn agrees_with_node(folder: &Path, exported: &Value, keys: &Value, said: Option<&[String]>) {
     if !support::installed(&["node"]) {
         return;

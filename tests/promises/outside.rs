@@ -4,7 +4,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// What is in the signed bytes of an envelope, when a key of the set has signed them.
+/// The signed payload of an envelope, if a key of the set has signed it.
 pub fn payload(envelope: &Value, keys: &Value) -> Result<Value, String> {
     let key = keys["keys"].as_array().ok_or("no keys")?.iter();
     let key = key.filter(|key| key["status"] != "revoked").find(|key| key["key_id"] == envelope["key_id"]);

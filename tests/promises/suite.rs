@@ -1,10 +1,10 @@
-//! The attack suite, tried once for all tests that look at its verdicts.
+//! The attack suite, run once for all tests that look at its verdicts.
 
 use drill::{Drill, Verdict};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// What became of each attack, by its name.
+/// The verdict of each attack, by its name.
 pub fn verdicts() -> &'static BTreeMap<&'static str, Verdict> {
     static VERDICTS: OnceLock<BTreeMap<&'static str, Verdict>> = OnceLock::new();
     VERDICTS.get_or_init(|| {

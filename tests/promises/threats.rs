@@ -53,7 +53,7 @@ fn threat_6_a_permission_used_later_elsewhere_or_twice() {
     held(&["spent-twice", "replayed", "stale-receipt", "clock-set-back", "cross-tenant", "cross-instance"]);
 }
 
-// Beside the attacks: what has to go well.
+// The control case next to the attacks: an action that has to succeed.
 
 #[test]
 fn two_deployments_need_two_decisions() {
@@ -105,7 +105,8 @@ fn a_denied_workflow_acts_on_nothing() {
     assert_eq!(count(&entries, "redeemed") + count(&entries, "performed"), 0);
 }
 
-/// A guest that could tell a run from its repetition could take another path then. Each of these names a step after what it sees.
+/// A guest that could tell a run from its repetition could take another path. Each of these names a step after what it
+/// sees.
 #[test]
 fn chance_and_clocks_are_the_same_whether_a_step_ran_or_was_left_out() {
     assert!(result(&attack("chance").status)["behind"].is_u64());

@@ -1,4 +1,4 @@
-//! What a guest sees of time, and what is said of one that breaks.
+//! The time that a guest sees, and the messages for guests that break.
 
 use crate::support;
 use engine::{Clock, Host, Start, Status};
@@ -12,7 +12,7 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Command, Failure, Outcome};
 
-/// A workflow around a core module. `more` is what the module finds in its host besides.
+/// A workflow around a core module. `more` are additional imports of the module.
 fn framed(before: &str, more: &str, module: &str) -> Vec<u8> {
     let frame = fs::read_to_string(support::root().join("guests/hostile/frame.wat")).unwrap();
     let last = r#"(export "drop-receipt" (func $drop-receipt))"#;
@@ -75,7 +75,7 @@ fn a_trap_says_its_kind_and_its_place_by_the_guest_s_own_names() {
             "{failure}"
         );
     }
-    // A guest chooses its own names, and none of them is longer than a line.
+    // A guest chooses its own names, and each is shown within one line.
     let long = format!("a{}", "\u{1b}".repeat(10_000));
     let text = format!(
         r#"(core module $attack {IMPORTS} (func $f (@name "{}") (unreachable))
@@ -98,7 +98,7 @@ fn what_a_guest_printed_before_it_broke_is_in_its_output() {
     assert!(logs.contains("panicked at"), "{logs}");
 }
 
-/// Hands over so much, for a step's name or as an artifact.
+/// Passes texts of these lengths, as a step's name or as an artifact.
 fn handing_over(name: u32, artifact: u32) -> Vec<u8> {
     let module = format!(
         r#"(core module $attack {IMPORTS}
@@ -160,7 +160,7 @@ const WALL_CLOCK: &str = r#"
     (export "now" (func (result $datetime)))))
   (core func $now (canon lower (func $clock "now") (memory (core memory $own "memory"))))"#;
 
-/// Sleeps an hour, looks at the clock, sleeps another hour, and returns the second at which it looked.
+/// Sleeps an hour, reads the clock, sleeps another hour, and returns the second that it read.
 const LOOKS_BETWEEN_SLEEPS: &str = r#"
   (func $sleep (param $step i32)
     (call $start-sleep (local.get $step) (i32.const 64) (i32.const 4) (i32.const 0) (i64.const 3600000) (i32.const 1024))

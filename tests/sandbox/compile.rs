@@ -24,8 +24,8 @@ fn compiled_by(program: &Path, load: LoadLimits) -> Sandbox {
     Sandbox::new(limits).unwrap().compiled_by(Compiler::Child { program: program.to_owned() })
 }
 
-/// A compiler that is a shell script. A shell writes it: a file that this process has open for writing is open in every child that another
-/// test starts at that moment as well, and what is open for writing cannot be run.
+/// A compiler that is a shell script. A shell writes it: a file that this process has open for writing is also open in
+/// every child that another test starts at that moment, and a file that is open for writing cannot be run.
 fn script(folder: &TempDir, text: &str) -> PathBuf {
     let path = folder.path().join("compiler");
     let mut shell = Command::new("sh");
@@ -38,7 +38,7 @@ fn refusal(sandbox: &Sandbox, bytes: &[u8]) -> LoadError {
     sandbox.load(bytes).err().unwrap()
 }
 
-/// A component that says to be a workflow: what is none is refused before it is compiled.
+/// A component that claims to be a workflow: others are refused before they are compiled.
 fn with_entrypoint(parts: &str) -> Vec<u8> {
     let entry =
         r#"(instance $entry) (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry))"#;
@@ -154,7 +154,7 @@ fn the_command_line_compiles_in_a_child() {
     let ran = cli::run(data.path(), &bounded);
     assert_eq!(ran.code, Some(1), "{}", ran.stdout);
     assert!(ran.stderr.contains("compile-memory-bytes"), "{}", ran.stderr);
-    // What is in the cache needs no compiler.
+    // A component in the cache needs no compiler.
     assert_eq!(cli::run(data.path(), &["run", cli::GUEST]).code, Some(0));
     assert_eq!(cli::run(data.path(), &bounded).code, Some(0));
 }
@@ -187,7 +187,7 @@ fn what_was_refused_is_refused_again_and_not_compiled_again() {
         assert_eq!(refusal(&sandbox, bytes).to_string(), first);
         assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), number + 1, "{first}");
     }
-    // Whose fault it was is not known, so it is tried again.
+    // The cause is not known, so it is tried again.
     let broken = compiled_by(
         &script(&folder, &format!("echo tried >> {}; exit 3", log.display())),
         LoadLimits::default(),
@@ -205,7 +205,7 @@ fn a_slow_component_delays_no_other() {
     for pipe in [&started, &go] {
         support::make_pipe(pipe);
     }
-    // The first to come says that it has begun, and waits until it is told to go on.
+    // The first compiler reports that it has begun, and waits for permission to continue.
     let text = format!(
         "if mkdir {}/first 2>/dev/null; then echo > {}; read _ < {}; fi\nexec {} \"$@\"",
         folder.path().display(),
@@ -224,7 +224,8 @@ fn a_slow_component_delays_no_other() {
     });
 }
 
-/// Two components, each with a memory of its own, of which one calls the other with a text: the runtime puts an adapter between them.
+/// Two components, each with a memory of its own, of which one calls the other with a text: the runtime makes an
+/// adapter between them.
 const COMPOSED: &str = r#"
   (component $A
     (core module $m (memory (export "memory") 1)
@@ -266,7 +267,7 @@ fn a_guest_s_own_module_has_one_memory() {
         let refused = refusal(&missing(), &with_entrypoint(modules));
         assert!(matches!(&refused, LoadError::Feature(_)), "{modules}: {refused}");
     }
-    // One in each of two modules is another matter: that gets as far as the compiler.
+    // One in each of two modules is acceptable: that component reaches the compiler.
     let two = "(core module (memory 1)) (core module (memory 1))";
     assert!(matches!(refusal(&missing(), &with_entrypoint(two)), LoadError::Compiler(_)));
 }
@@ -302,7 +303,7 @@ fn what_can_be_refused_at_sight_is_not_compiled() {
         let refused = refusal(&missing, &with_entrypoint(&parts));
         assert!(matches!(&refused, LoadError::TooComplex { limit: "parts", .. }), "{what}: {refused}");
     }
-    // What there is none of more than there may be gets as far as the compiler.
+    // A component within every bound reaches the compiler.
     let few = format!("{inner} {}", "(instance (instantiate $c))".repeat(3));
     assert!(matches!(refusal(&missing, &with_entrypoint(&few)), LoadError::Compiler(_)));
 }
@@ -327,7 +328,7 @@ fn child_in(shell: &str) -> std::process::Child {
         .unwrap()
 }
 
-/// The bounds that a parent tells.
+/// The bounds that a parent sends.
 fn header(cpu: u64, memory: u64) -> [u8; 24] {
     let mut header = [0; 24];
     header[..8].copy_from_slice(&cpu.to_be_bytes());
@@ -337,7 +338,7 @@ fn header(cpu: u64, memory: u64) -> [u8; 24] {
 
 #[test]
 fn a_child_takes_the_lower_of_two_limits() {
-    // A page or two of its own, and files, processes and output that are fewer than it needs none of anyway.
+    // A few pages of its own, and bounds on files, processes and output that it does not need anyway.
     let mut child = child_in("ulimit -c 0; ulimit -n 20; ulimit -f 1; ulimit -v 90000; exec \"$1\" \"$2\"");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&header(60, 2 << 30)).unwrap();
@@ -353,7 +354,7 @@ fn a_child_takes_the_lower_of_two_limits() {
 
 #[test]
 fn a_compiler_ends_with_the_process_that_started_it() {
-    // The shell says which process it started, and that one waits for its component for as long as the pipe is open.
+    // The shell prints the process that it started, which waits for its component as long as the pipe is open.
     let mut shell = child_in("exec 3<&0; \"$1\" \"$2\" <&3 & echo $!; exec 3<&-; wait");
     let mut stdin = shell.stdin.take().unwrap();
     stdin.write_all(&header(60, 2 << 30)).unwrap();
@@ -382,7 +383,7 @@ fn a_compiler_ends_with_the_process_that_started_it() {
     drop(stdin);
 }
 
-/// What an ordinary account may have in common surroundings is enough.
+/// The limits that ordinary accounts commonly have are enough.
 #[test]
 fn the_main_job_is_done_under_low_limits_of_the_process() {
     for limits in [
@@ -431,7 +432,7 @@ fn what_is_refused_after_it_was_submitted_is_its_instance_s_end() {
     assert!(shown.contains("no function run"), "why: {shown}");
 }
 
-/// A terminal of util-linux: elsewhere the test says that it did not run.
+/// A terminal of util-linux: without it the test reports that it did not run.
 #[test]
 fn compiling_is_told_on_a_terminal_and_nowhere_else() {
     if !support::installed(&["script"]) {
@@ -493,7 +494,7 @@ fn a_timeout_on_a_busy_machine_is_not_held_against_the_component() {
     assert!(matches!(refused, LoadError::CompileBound { limit: "compile-wall-seconds", .. }), "{refused}");
     assert!(refused.to_string().contains("on a busy machine try again"), "{refused}");
     fs::remove_file(&busy).unwrap();
-    // It is compiled, and refused for what it is.
+    // It is compiled, and refused for its own fault.
     let again = refusal(&sandbox, &with_entrypoint("(core module)"));
     assert!(matches!(again, LoadError::OtherTypes(_)), "{again}");
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use workflow::{Approval, Begun, Command, Outcome, Performance, Ready};
 
-/// Everything that is to be seen of a run.
+/// The observable results of a run.
 #[derive(Debug, PartialEq)]
 struct Seen {
     commands: Vec<Command>,
@@ -16,7 +16,7 @@ struct Seen {
     fuel: u64,
 }
 
-/// Enough for every guest here that ends by itself, and soon burnt by those that do not.
+/// Enough for every guest here that ends by itself, and soon used up by the others.
 const FUEL: u64 = 5_000_000;
 
 fn run(sandbox: &Sandbox, program: &Program, params: &str) -> Seen {
@@ -101,7 +101,8 @@ fn every_run_asks_for_the_same_and_uses_the_same_fuel() {
     }
 }
 
-/// A machine may give what is not a number any sign and any payload. A guest that could see which could take another path elsewhere.
+/// A machine may give a NaN any sign and any payload. A guest that could see them could take another path on another
+/// machine.
 #[test]
 fn what_is_not_a_number_has_the_same_bits_everywhere() {
     let frame = fs::read_to_string(support::root().join("guests/hostile/frame.wat")).unwrap();

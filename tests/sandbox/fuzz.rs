@@ -6,10 +6,10 @@ use crate::fuzzing;
 use std::fs;
 use std::path::PathBuf;
 
-/// Inputs a target gets beside its seeds, where `FUZZ_RUNS` says nothing else. Together a few seconds.
+/// Inputs of each target in addition to its seeds, unless `FUZZ_RUNS` says otherwise. Together a few seconds.
 const RUNS: usize = 300;
 
-/// What mutations are glued from.
+/// The fragments of mutations.
 const SCRAPS: [&[u8]; 20] = [
     b"\0",
     b"\xff\xff\xff\xff",

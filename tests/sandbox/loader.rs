@@ -1,4 +1,4 @@
-//! From bytes to a program: what is kept, what is never loaded, and what one instance leaves to the next.
+//! From bytes to a program: what is cached, what is never loaded, and what one instance leaves to the next.
 
 use crate::support;
 use crate::support::{child, cli};
@@ -51,7 +51,7 @@ fn what_was_compiled_once_is_found_again() {
     assert_eq!(modes, [0o600; 2]);
 }
 
-/// Every byte is covered by the seal: a test beside the seal flips each bit. Here the whole path is taken, for a part of them.
+/// The seal covers every byte: a unit test of the seal flips each bit. Here the whole path is run, for some of them.
 #[test]
 fn a_damaged_file_is_compiled_again_and_replaced() {
     let folder = TempDir::new().unwrap();
@@ -99,7 +99,7 @@ fn what_is_not_a_file_is_not_read() {
     std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
     assert_eq!(load(&sandbox, &demo()).provenance(), Provenance::Compiled);
     assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
-    // Opening a pipe without a writer would wait for ever.
+    // Opening a pipe without a writer would wait forever.
     fs::remove_file(&path).unwrap();
     support::make_pipe(&path);
     assert_eq!(load(&sandbox, &demo()).provenance(), Provenance::Compiled);
@@ -150,14 +150,14 @@ fn the_least_recently_used_goes_first() {
     assert_eq!(load(&sandbox, &components[0]).provenance(), Provenance::Cached);
     load(&sandbox, &components[2]);
     assert_eq!(paths.each_ref().map(|path| path.exists()), [true, false, true]);
-    // A lower bound is kept from the start, and a component that fits under no bound runs anyway.
+    // A lower bound holds from the start, and a component that exceeds the cache's bound runs anyway.
     let tight = bounded(folder.path(), 1000);
     assert_eq!(paths.each_ref().map(|path| path.exists()), [false; 3]);
     assert_eq!(load(&tight, &components[0]).provenance(), Provenance::Compiled);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the key alone");
 }
 
-/// What the guest that looks for stains has seen.
+/// The result of the guest that looks for stains.
 fn look(host: &Host, component: Vec<u8>) -> serde_json::Value {
     support::result(&support::finish(host, &start(host, component, "look"), Decision::Denied))
 }

@@ -1,4 +1,4 @@
-//! Guests: from bytes to a program, what a program may call, and that it always does the same.
+//! Guests: from bytes to a program, the calls of a program, and its determinism.
 
 mod clock_and_composition;
 mod compile;

@@ -1,4 +1,4 @@
-//! The prebuilt guests are what their sources say.
+//! The prebuilt guests match their sources.
 
 use crate::support;
 use receipt::Digest;

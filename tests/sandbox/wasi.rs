@@ -1,4 +1,4 @@
-//! WASI as guests with a standard library have it: every call that is linked is tried, by an attack that ships with the host.
+//! WASI as guests with a standard library see it: an attack that ships with the host tries every linked call.
 
 use crate::support;
 use serde_json::Value;
@@ -9,10 +9,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-/// The packages of which something is linked.
+/// The packages of which some interface is linked.
 const PACKAGES: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 
-/// What the world of a command has beside the interfaces that are linked, and no import of ours may be.
+/// Imports of a command's world that are not linked, and that no import of ours may be.
 const NOT_LINKED: [&str; 2] = ["wasi:cli/run", "wasi:clocks/timezone"];
 
 /// The version of `wasmtime-wasi` that the list is of, and every function that its definitions of [`PACKAGES`] have.
@@ -24,7 +24,7 @@ fn listed() -> (String, BTreeSet<String>) {
     (version.to_owned(), functions.lines().map(ToOwned::to_owned).collect())
 }
 
-/// The list as the definitions have it that the runtime's bindings are made of.
+/// The list according to the definitions from which the runtime's bindings are generated.
 fn list_from_source() -> String {
     let metadata = support::cargo(&["metadata", "--locked", "--format-version", "1"]);
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
@@ -76,7 +76,8 @@ fn defined(package: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Every function of WASI that a guest imports, in the same form. What it imports it calls: its toolchain leaves out the rest.
+/// Every function of WASI that a guest imports, in the same form. It calls all of its imports: its toolchain leaves out
+/// the others.
 fn imported(guest: &str) -> BTreeSet<String> {
     let engine = Engine::default();
     let component = Component::new(&engine, support::guest(guest)).unwrap();
@@ -109,7 +110,7 @@ fn every_call_that_a_guest_can_have_is_tried_by_one() {
     assert!(untried.is_empty(), "no attack calls {untried:#?}");
 }
 
-/// Whatever a call is named after, its attack is in the suite.
+/// Every call on a file has its attack in the suite.
 #[test]
 fn every_call_on_a_file_is_an_attack_of_the_suite() {
     let names: BTreeSet<_> = drill::attacks().iter().map(|attack| attack.name()).collect();

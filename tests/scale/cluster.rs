@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long anything may take that needs a takeover, on a machine that does other things besides.
+/// The time limit of every wait that includes a takeover, on a machine that does other work too.
 pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A server, an authority, and folders of hosts.
@@ -30,7 +30,7 @@ pub(super) struct Working {
 }
 
 impl Cluster {
-    /// None, and a word about that, where PostgreSQL is not installed.
+    /// `None`, with a message, where PostgreSQL is not installed.
     pub(super) fn start(policy: Option<&str>) -> Option<Self> {
         let server = Server::start_with(&[])?;
         let url = server.schema();
@@ -69,7 +69,7 @@ impl Cluster {
         command
     }
 
-    /// What a command on a host that does not work prints.
+    /// The output of a command on a host that does not work.
     pub(super) fn run(&self, arguments: &[&str]) -> String {
         let ran: Ran = self.command("desk", arguments).output().unwrap().into();
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
@@ -129,7 +129,7 @@ impl Cluster {
         listed.iter().map(|request| request["request"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// How many instances stand so.
+    /// The number of instances with that status.
     pub(super) fn count(&self, status: &str) -> usize {
         self.json(&["instances", "list"]).iter().filter(|instance| instance["status"] == status).count()
     }

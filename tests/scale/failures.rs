@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
-/// Workflows of which each asks for one action.
+/// The number of workflows, each of which asks for one action.
 const LOAD: usize = 24;
 
 /// The next of a sequence that looks random and is the same each time.
@@ -33,13 +33,14 @@ fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
         }
     }
     assert!(hosts.iter_mut().all(Working::is_there), "a host that works outlives its database");
-    // One is gone for good: the others take over what it had.
+    // One host does not come back: the others take over its instances.
     hosts.pop().unwrap().kill();
     until("all are complete", || cluster.count("complete") == LOAD);
     cluster.check_once_each(LOAD);
 }
 
-/// A database that goes away at this moment finds a host before its first renewal, or before its first look for what is due.
+/// A database that goes away at this moment stops a host before its first renewal, or before its first poll of due
+/// instances.
 #[test]
 fn a_host_outlives_its_database_from_its_first_moment() {
     let Some(mut cluster) = Cluster::start(Some(ALLOW)) else { return };
@@ -73,7 +74,7 @@ fn a_host_that_was_stopped_beyond_its_claims_neither_acts_nor_appends() {
     assert_eq!(cluster.recorded("a", "performed"), 0);
     stopped.signal(Signal::CONT);
     until("they share again", || cluster.shares() == [128, 128]);
-    // Long enough for whatever it was about to do.
+    // Long enough for its pending work.
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(cluster.recorded("a", "redeemed") + cluster.recorded("a", "performed"), 0);
     cluster.check_once_each(4);

@@ -1,4 +1,4 @@
-//! Several hosts over one PostgreSQL, whichever of them end or stand still, and when the server does.
+//! Several hosts over one PostgreSQL, when any of them ends or stalls, and when the server does.
 
 mod cluster;
 mod failures;

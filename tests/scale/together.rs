@@ -1,4 +1,4 @@
-//! What several hosts are to each other when nothing fails.
+//! Several hosts without failures.
 
 use super::cluster::{Cluster, until};
 use crate::support::cli::{GUEST, run};
@@ -16,12 +16,12 @@ fn hosts_share_the_work_and_a_third_one_submits_and_approves() {
     cluster.check_once_each(8);
     let shares = ["a", "b"].map(|name| cluster.recorded(name, "performed"));
     assert!(shares.iter().sum::<usize>() == 8 && !shares.contains(&8), "{shares:?}");
-    // What one has deployed, the other serves.
+    // Each host serves the other's deployments.
     for host in ["a", "b"] {
         let artifacts = cluster.path(host).join("deployments/artifacts");
         until("it is served", || artifacts.read_dir().is_ok_and(|found| found.count() > 0));
     }
-    // One that ends in order leaves the other its work at once.
+    // A host that stops in order leaves the other its work at once.
     a.stop();
     until("all is the other's", || cluster.shares() == [256]);
     b.stop();

@@ -1,4 +1,4 @@
-//! What a workflow has besides the language, in a table: code, and what it comes to.
+//! The API of a workflow in addition to the language, as a table: code, and its result.
 
 use crate::support::script;
 use serde_json::Value;

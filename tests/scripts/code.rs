@@ -64,7 +64,7 @@ fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
     assert_eq!(desk.result(&key), "honest");
 }
 
-/// The engines are those that the sources make, as far as their lock says.
+/// The engines match their sources, according to their lock.
 #[test]
 fn the_engines_were_built_from_these_sources() {
     let room = support::root().join("guests/js-engine");
@@ -83,7 +83,7 @@ fn the_engines_were_built_from_these_sources() {
     assert!(lock.contains(&format!("{}  prepare.wasm", current.prepare)));
 }
 
-/// A host may be shown ten thousand workflows: what it keeps of them in memory and on disk is bounded.
+/// A host may see ten thousand workflows: its records of them in memory and on disk are bounded.
 #[test]
 fn many_bundles_leave_a_bounded_trace() {
     let folder = tempfile::TempDir::new().unwrap();
@@ -110,7 +110,7 @@ fn many_bundles_leave_a_bounded_trace() {
     assert!(kept <= 41 << 20, "{kept} bytes in the cache");
 }
 
-/// Enough to fill the cache twice over; all ten thousand where PP_MANY says so.
+/// Enough to fill the cache twice; all ten thousand where PP_MANY says so.
 fn many() -> u32 {
     std::env::var("PP_MANY").ok().and_then(|many| many.parse().ok()).unwrap_or(200)
 }

@@ -1,4 +1,4 @@
-//! The event loop: what is asked for in which order, and that a workflow may be broken off anywhere.
+//! The event loop: the order of calls, and that a workflow may be interrupted anywhere.
 
 use crate::support;
 use crate::support::desk::Desk;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::time::Duration;
 
-/// Runs a body, each time from a new host after each pause, and returns its result. Whatever it waits for comes.
+/// Runs a body, each time from a new host after each pause, and returns its result. Every wait is answered.
 fn result(body: &str, sent: &[(&str, usize)]) -> (Desk, Value) {
     let desk = script::desk();
     let key = script::start(&desk.host, &script::workflow(body), &json!({}));
@@ -50,7 +50,8 @@ fn a_sibling_never_starts_inside_of_a_body() {
            step.do('sibling', async () => { seen.push('sibling'); return 2; }),
          ]);
          return seen;",
-        // The last drive is handed the results of both, and runs neither body: what is seen is what the first drive saw up to its sleep.
+        // The last drive gets the results of both, and runs neither body: the list shows what the first drive saw up to
+        // its sleep.
         &json!(["outer begins", "outer ends", "sibling"]),
     );
 }

@@ -1,4 +1,5 @@
-//! Scripts that try to use up, break or get around what they run on. Each is ended with a named failure, or gets nothing, and the host goes on.
+//! Scripts that try to exhaust, break or circumvent the engine. Each is ended with a named failure, or has no effect,
+//! and the host continues.
 
 use crate::support;
 use crate::support::script;
@@ -11,7 +12,7 @@ use serde_json::json;
 /// The replacements that the drill's attack `script-pollutes` makes.
 const POLLUTES: &str = include_str!("../../crates/drill/src/pollutes.js");
 
-/// Small limits, so that what has no end comes to one.
+/// Small limits, so that endless scripts end soon.
 fn limits() -> SandboxLimits {
     SandboxLimits { fuel: 3_000_000_000, memory_bytes: 32 << 20, ..SandboxLimits::default() }
 }
@@ -157,7 +158,7 @@ fn code_is_what_was_approved_and_not_made_from_text() {
     }
 }
 
-/// A component that imports what the engine imports is refused by name.
+/// A component that imports the engine's interface is refused by name.
 #[test]
 fn the_engine_s_interface_is_for_bundles_alone() {
     let engine = std::fs::read(support::root().join("guests/js-engine/prebuilt/engine.wasm")).unwrap();

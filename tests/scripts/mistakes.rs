@@ -1,4 +1,4 @@
-//! Mistakes are said: with a name, what to do instead, and the place in the source.
+//! Errors for mistakes have a name, the remedy, and the place in the source.
 
 use crate::support::script;
 use crate::support::script::fails;
@@ -37,7 +37,7 @@ fn an_unhandled_rejection_is_an_error() {
         "RangeError",
         &["lost", "workflow.js:5:"],
     );
-    // One that is handled later is none.
+    // A rejection that is handled later is not an error.
     assert_eq!(
         script::returns(
             "const late = Promise.reject(new Error('x')); await step.sleep('a', 10); try { await late; } catch { return 'handled'; }"

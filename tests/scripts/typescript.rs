@@ -1,4 +1,4 @@
-//! TypeScript and modules: what is removed, what is found, and what a mistake looks like.
+//! TypeScript and modules: removed syntax, module resolution, and the errors for mistakes.
 
 use crate::support;
 use crate::support::script;
@@ -80,7 +80,7 @@ fn an_import_that_leads_nowhere_says_what_to_do() {
     }
 }
 
-/// What makes a native parser overflow its stack ends one instance here.
+/// Source that makes a native parser overflow its stack ends one instance here.
 #[test]
 fn source_that_is_nested_deeply_is_refused_and_the_host_goes_on() {
     let desk = script::desk();

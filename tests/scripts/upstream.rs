@@ -161,7 +161,7 @@ fn code_of(entries: &[Entry]) -> Digest {
     }
 }
 
-/// One byte of the source is another workflow: the gate refuses its deployment under the receipt of the first.
+/// One other byte of the source is another workflow: the gate refuses its deployment under the first one's receipt.
 #[test]
 fn another_byte_is_other_code() {
     let text = fs::read_to_string(support::root().join("examples/tenant-workflow.ts")).unwrap();

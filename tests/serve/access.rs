@@ -1,4 +1,4 @@
-//! Every route and every kind of caller: what each is answered. A route that does not stand here fails the test.
+//! Every route, for every kind of caller, with the expected answer. A route that is missing here fails the test.
 
 use crate::serve::api::{ALL, token, upload};
 use crate::support;
@@ -11,22 +11,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 
-/// What a route takes.
+/// The right that a route needs.
 #[derive(Clone, Copy, PartialEq)]
 enum Takes {
-    /// Nothing: anyone may.
+    /// None: every caller may.
     Nothing,
     /// A token with that scope, in the tenant that it is about.
     Scope(&'static str),
-    /// The same; a token of another tenant is answered with what is its own.
+    /// A scope; a token of another tenant is answered with its own tenant's data.
     Own(&'static str),
-    /// A page for people: their session, or nothing. `pages` has what they are answered.
+    /// A page for people: their session, or none. `pages` checks the answers.
     Page,
 }
 
 use Takes::{Nothing, Own, Page, Scope};
 
-/// A route, what it takes, a body, and what a caller with the right is answered.
+/// A route, its right, a body, and the answer to a caller with the right.
 type Row = (&'static str, &'static str, Takes, &'static str, u16);
 
 const ROWS: &[Row] = &[
@@ -81,7 +81,7 @@ const ROWS: &[Row] = &[
     ("DELETE", "/v1/workflows/{workflow}", Scope("instances:write"), "", 204),
 ];
 
-/// One instance that waits for a decision, and one that had its own.
+/// One instance that waits for a decision, and one that was decided.
 struct Stage {
     served: Served,
     now: Arc<AtomicI64>,

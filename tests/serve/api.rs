@@ -1,4 +1,4 @@
-//! The API for tenants' programs: what each call answers, and that it is what the command line answers.
+//! The API for tenants' programs: the answer to each call, and that it equals the command line's.
 
 use crate::support;
 use crate::support::http::{Answer, Served};
@@ -6,7 +6,7 @@ use crate::support::{cli, guest};
 use serde_json::{Value, json};
 use std::io::{BufReader, Write as _};
 
-/// A token of a tenant with all scopes that it asks for.
+/// A token of a tenant with these scopes.
 pub fn token(served: &Served, tenant: &str, scopes: &str) -> String {
     let made = served.cli(&["tokens", "create", "--tenant", tenant, "--scope", scopes]);
     made.stdout.trim().to_owned()
@@ -20,7 +20,7 @@ pub fn upload(served: &Served, token: &str, guest_name: &str) -> Answer {
     served.send("POST", "/v1/workflows", &headers, &guest(guest_name))
 }
 
-/// Reads events until one is of that kind, and says the id of the last.
+/// Reads events until one is of that kind, and returns the id of the last.
 fn until(stream: &mut impl std::io::BufRead, kind: &str) -> (u64, Vec<String>) {
     let (mut kinds, mut id, mut line) = (Vec::new(), 0, String::new());
     loop {
@@ -135,7 +135,7 @@ fn an_instance_is_paused_resumed_told_restarted_terminated_and_deleted() {
     assert_eq!(post("terminate", &json!({})).status, 200);
     let bearer = format!("Bearer {token}");
     let delete = || served.send("DELETE", "/v1/instances/one", &[("Authorization", bearer.as_str())], b"");
-    // A drive that was under way when it was terminated may have to come to its end first.
+    // A drive that was under way at the termination may have to end first.
     let deleted = std::iter::repeat_with(delete)
         .find(|answer| answer.status != 409 || answer.code() != "busy")
         .unwrap();

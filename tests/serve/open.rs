@@ -1,4 +1,4 @@
-//! What anyone may ask.
+//! The routes without credentials.
 
 use crate::support::cli;
 use crate::support::http::Served;

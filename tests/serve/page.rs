@@ -1,4 +1,4 @@
-//! The page on which people decide: what it shows, whom, and what it refuses.
+//! The page on which people decide: its content, its readers, and its refusals.
 
 use crate::support;
 use crate::support::http::{Answer, Served};

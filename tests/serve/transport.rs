@@ -1,4 +1,4 @@
-//! Hostile HTTP: what is too much, too slow, or meant for another server.
+//! Hostile HTTP: too much, too slow, or meant for another server.
 
 use crate::support::http::{Served, parse};
 use engine::limits::HttpLimits;
@@ -128,7 +128,8 @@ fn callers_who_send_too_slowly_are_told_or_cut_and_others_are_answered() {
 fn connections_beyond_the_bound_are_closed_at_once() {
     let served = tight();
     let held: Vec<_> = (0..8).map(|_| served.connect()).collect();
-    // Whether all of them were taken shows in the ninth being refused, which closes it long before it would have been for idleness.
+    // The refusal of the ninth, which closes it long before the idle timeout would, shows that all of the others were
+    // accepted.
     let mut ninth = served.connect();
     let mut end = Vec::new();
     let _ = ninth.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -1,4 +1,5 @@
-//! The bytes of what is deployed: each counts once a tenant, is refused where there is no room, and goes when nothing names it any more.
+//! The bytes of artifacts: each counts once per tenant, is refused where there is no room, and is deleted when it is no
+//! longer needed.
 
 use crate::support::desk::Desk;
 use crate::support::recount::recount;
@@ -29,7 +30,7 @@ fn deployed(desk: &Desk, letter: char) -> InstanceKey {
     key
 }
 
-/// What the tenant keeps, which is what there is.
+/// The tenant's usage, which equals the files' bytes.
 fn kept(desk: &Desk) -> u64 {
     let usage = desk.host.store().usage(&"acme".parse().unwrap()).wait().unwrap();
     assert_eq!(usage, recount(desk.folder.path(), "acme"));
@@ -74,7 +75,7 @@ const DEPLOYS: &str = "
     const { receipt } = await env.PP.requireApproval({ capability: 'cloudflare.dynamic-worker.deploy', resource, reason: 'x', artifact });
     return await env.CLOUDFLARE.deploy({ resource, artifact, receipt });";
 
-/// Deploys a text to the one resource, after whatever was deployed there before.
+/// Deploys a text to the one resource, replacing the previous one.
 fn serve(desk: &Desk, text: &str) -> InstanceKey {
     let key = script::start(&desk.host, &script::workflow(DEPLOYS), &json!({ "text": text }));
     desk.finish(&key, Decision::Approved, &[]);
@@ -120,7 +121,7 @@ fn an_artifact_that_does_not_fit_is_not_acted_with_and_is_when_there_is_room() {
     desk.finish(&key, Decision::Approved, &[]);
     assert_eq!((desk.count(&key, "performed"), desk.count(&key, "redeemed")), (1, 1));
     kept(&desk);
-    // What is kept already takes no room, so that an earlier version can always be deployed again.
+    // A stored artifact takes no further room, so that an earlier version can always be deployed again.
     let again = deploys(&desk, 'a');
     let request = desk.waits(&again).request().unwrap().clone();
     desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
@@ -186,7 +187,7 @@ fn what_no_record_names_goes_while_the_host_works() {
     desk.host.delete(&key, "ops").unwrap();
 }
 
-/// What a file still names is served, though the row says otherwise already.
+/// An artifact that a file still names is served, although the row has changed.
 #[test]
 fn what_a_published_file_names_stays() {
     let desk = Desk::new();

@@ -1,4 +1,4 @@
-//! A copy of a data folder that is in use: whole, at one moment, and good to go on with.
+//! A copy of a data folder in use: complete, of one moment, and usable.
 
 use crate::support::cli::*;
 use crate::support::worker::*;
@@ -99,7 +99,7 @@ fn a_copy_overwrites_nothing_and_does_not_copy_itself() {
     assert!(none.contains("there is no data"), "{none}");
 }
 
-/// What is damaged is not taken for a copy.
+/// A damaged journal is not copied.
 #[test]
 fn a_damaged_journal_is_said_to_be_so_and_leaves_nothing_behind() {
     let (data, parent) = (folder(), TempDir::new().unwrap());

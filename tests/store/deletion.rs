@@ -1,4 +1,4 @@
-//! Deleting what has ended, by hand and by age: what goes, what stays, and what is given back.
+//! Deleting ended instances, by hand and by age: what is deleted, what is kept, and what no longer counts.
 
 use crate::support;
 use crate::support::people::Place;
@@ -90,7 +90,7 @@ fn no_place_is_given_out_twice_and_no_time_runs_backwards() {
             host.delete(&key, "ops").unwrap();
         }
         drop(host);
-        // The clock is set back, and nothing is there any more that would say what time it was.
+        // The clock is set back, and no entry is left that has the time.
         hands.store(1_000_000_000_000, Ordering::SeqCst);
     }
 }
@@ -128,7 +128,7 @@ fn a_folder_of_an_older_format_gives_back_what_its_instances_kept() {
     assert_eq!(count(folder.path(), "components"), 0);
 }
 
-/// A clock that stands still until it is moved, and then wakes the waiting threads.
+/// A clock that only moves when the test sets it, and then wakes the waiting threads.
 #[derive(Clone)]
 struct Hands(Arc<(AtomicI64, Notify)>);
 
@@ -211,7 +211,8 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     clock.move_by(2 * MINUTE);
     let hasty = ended(&host, "hasty", 1);
     clock.move_by(59 * MINUTE);
-    // The shortest is an hour: the older of the two goes. Whatever else was due would have gone before it.
+    // The shortest retention is an hour: the older of the two is deleted. Other due instances would have been deleted
+    // before it.
     work_until_left(&host, 103);
     assert!(names(&host).contains(&hasty[0].to_string()));
     let late = ended(&host, "acme", 1);

@@ -1,4 +1,4 @@
-//! Deployments are rows; the files that say what resources serve follow them.
+//! Deployments are rows; the published files follow them.
 
 use crate::support::{self, deployments};
 use engine::Host;
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Deploys with the demo workflow, and closes the host: by then everything is published.
+/// Deploys with the demo workflow, and closes the host: all files are published by then.
 fn deployed(folder: &Path) -> Deployment {
     let host = Host::builder(folder).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");

@@ -1,7 +1,7 @@
-//! The disk fails, fills up, or says something else than what was written. Nothing that was acknowledged is lost, nothing that was refused
-//! is there, and instances that are not concerned go on.
+//! The disk fails, fills up, or returns other bytes than were written. No acknowledged write is lost, no refused write
+//! has an effect, and the other instances continue.
 //!
-//! Where a process has to die or to have limits of its own, the test program runs itself.
+//! Where a process has to die or needs limits of its own, the test program runs itself.
 
 use crate::support;
 use crate::support::faulty::{Faulty, When};
@@ -64,7 +64,7 @@ fn step(store: &dyn Store, name: &str, after: usize, bytes: usize) -> Commit {
 
 // Failing writes.
 
-/// Goes on with whatever there is until one more instance than before has ended. Returns how often something failed on the way.
+/// Continues until one more instance than before has ended. Returns the number of failures on the way.
 fn insist(host: &Host, before: usize) -> (InstanceKey, Status, usize) {
     let workflow = host.load(support::guest("tenant-workflow")).unwrap();
     let mut failed = 0;
@@ -114,7 +114,7 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
     }
 }
 
-/// The first write of a drive says that the instance runs now. Where it failed, the next one says so.
+/// The first write of a drive records that the instance runs. Where it failed, the next one records it.
 #[test]
 fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
     let folder = TempDir::new().unwrap();
@@ -143,11 +143,11 @@ fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
 
 // A full disk.
 
-/// Tells the child what it is, and its folder.
+/// Passes the child its part and its folder.
 const PART: &str = "PP_HOST_TEST_FAULTS_PART";
 const FOLDER: &str = "PP_HOST_TEST_FAULTS_FOLDER";
 
-/// The child, in whatever part it is given.
+/// The child's entry point, for every part.
 #[test]
 fn child() {
     let (Ok(part), Ok(folder)) = (std::env::var(PART), std::env::var(FOLDER)) else { return };
@@ -186,7 +186,7 @@ fn fill_the_disk(folder: &Path) {
                 assert_eq!(kept[n], after, "a later one was kept without an earlier one");
                 kept[n] = after + 2;
             }
-            // Of what comes after something that was refused, the place is wrong.
+            // A write after a refused one is at the wrong place.
             Err(StoreError::Conflict(_)) if full > 0 => {}
             Err(StoreError::Full(_)) => full += 1,
             Err(other) => panic!("{other:?}"),
@@ -202,7 +202,7 @@ fn fill_the_disk(folder: &Path) {
     println!("kept {}", kept.map(|kept| kept.to_string()).join(" "));
 }
 
-/// Exactly what was acknowledged is there.
+/// Exactly the acknowledged writes are there.
 fn assert_kept(store: &dyn Store, kept: &[usize]) {
     for (n, kept) in kept.iter().enumerate() {
         assert_eq!(store.facts(Some(&key(&format!("i{n}")))).wait().unwrap().len(), *kept, "i{n}");
@@ -332,7 +332,7 @@ fn damage_is_said_and_is_that_of_one_instance() {
     damages(&format!("UPDATE entries SET instance = 99 WHERE {HIT} AND idx = 4"));
 }
 
-/// What was on record when the agenda was last written, at least, has to be there.
+/// The entries at the time of the last schedule row, at least, have to be there.
 #[test]
 fn the_end_of_a_journal_is_missed() {
     let folder = two();
@@ -357,7 +357,7 @@ fn a_damaged_text_that_instances_share_is_damage_in_each_of_them() {
     }
 }
 
-/// The host says which instance it is and goes on with the others.
+/// The host reports the instance and continues with the others.
 #[test]
 fn a_host_goes_on_beside_a_damaged_instance() {
     let folder = TempDir::new().unwrap();
@@ -417,7 +417,7 @@ fn a_copy_of_different_times_is_refused() {
     }
 }
 
-/// As it lies, with a log or without one that is needed: what was written is there.
+/// With its log, or without it, if the log is not needed: all writes are there.
 #[test]
 fn a_copy_of_one_time_is_as_the_folder_was() {
     let folder = TempDir::new().unwrap();
@@ -436,7 +436,7 @@ fn a_copy_of_one_time_is_as_the_folder_was() {
     assert_eq!(open(to.path()).facts(Some(&key("a"))).wait().unwrap().len(), 42);
 }
 
-/// A copy that is made during writes is a moment of what was written, and no earlier one than when it was begun; or it is refused.
+/// A copy that is made during writes is of one moment, not before the copy began; or it is refused.
 #[test]
 fn a_copy_that_is_made_meanwhile_is_a_moment_or_refused() {
     let folder = TempDir::new().unwrap();
@@ -488,7 +488,7 @@ fn a_clock_that_is_set_back_or_far_ahead_loses_nothing() {
     assert_eq!(support::result(&support::finish(&host, &back, Decision::Approved))["status"], "deployed");
     let times: Vec<_> = host.audit(Some(&back)).unwrap().into_iter().map(|fact| fact.at).collect();
     assert!(times.is_sorted() && times[0].as_millis() == 1_800_000_000_000);
-    // A year ahead: what waited has lapsed, and says so; what is asked for then is decided as ever.
+    // A year ahead: waiting requests have lapsed; new ones are decided as usual.
     let (ahead, request) = parked(&host);
     now.fetch_add(365 * 24 * 60 * 60 * 1_000, Ordering::SeqCst);
     let late = host.decide(&request, &judgement(Decision::Approved)).unwrap_err().to_string();

@@ -17,7 +17,7 @@ use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, Manner};
 
-/// Keeps the writer waiting, with one write in hand, until told to go on: what is handed over meanwhile is one group.
+/// Blocks the writer in one write until it is released: writes that are submitted meanwhile are one group.
 struct Held {
     database: Connection,
     commit: Commit,
@@ -43,7 +43,7 @@ fn append_seeing(store: &dyn Store, name: &str, fate: ReceiptState) -> Commit {
     store.append(JournalPosition { key: key(name), after: 1, at: AT }, &batch)
 }
 
-/// Where in its journal an entry is that was written.
+/// The index of a written entry in its journal.
 fn index(store: &dyn Store, name: &str, commit: Commit) -> u64 {
     let Stamp { seq, at } = commit.wait().unwrap().unwrap();
     let facts = store.facts(Some(&key(name))).wait().unwrap();
@@ -61,7 +61,7 @@ fn bodies(folder: &Path) -> i64 {
     journal.query_row("SELECT sum(count) FROM entries", [], |row| row.get(0)).unwrap()
 }
 
-/// Two hundred writes are handed over while the writer is busy, with every kind of refusal among them.
+/// Two hundred writes are submitted while the writer is busy, with every kind of refusal among them.
 #[test]
 fn in_a_group_each_write_stands_or_falls_alone() {
     let folder = TempDir::new().unwrap();
@@ -94,7 +94,7 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     assert_eq!(store.usage(&"acme".parse().unwrap()).wait().unwrap().instances, 4);
 }
 
-/// What a refused write had done before it was refused is undone, and nothing else.
+/// The partial effects of a refused write are undone, and no others.
 #[test]
 fn a_refused_write_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
@@ -136,7 +136,7 @@ fn of_two_writers_at_one_place_in_one_group_one_wins() {
     assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 2);
 }
 
-/// Some lend their threads and some hand over: the first one writes, and one of them wins.
+/// Some callers write on their own threads and some queue: the first one writes, and one of them wins.
 #[test]
 fn a_writer_that_waits_on_its_own_thread_writes_like_all_others() {
     let folder = TempDir::new().unwrap();
@@ -217,7 +217,7 @@ fn when_the_transaction_fails_so_does_everything_in_it() {
     let store = open(folder.path());
     create(&store, "held").wait().unwrap();
     let held = hold(folder.path(), &store, "held", 1);
-    // A new instance, whose row would be remembered, and appends to it.
+    // A new instance, whose row would be cached, and appends to it.
     let lost = [create(&store, "a"), append(&store, "a", 1, step(0)), append(&store, "a", 2, step(1))];
     let other = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let trigger = "CREATE TRIGGER full BEFORE INSERT ON usage BEGIN SELECT raise(ROLLBACK, 'no more'); END";
@@ -226,12 +226,12 @@ fn when_the_transaction_fails_so_does_everything_in_it() {
     other.execute_batch(trigger).unwrap();
     let held = hold(folder.path(), &store, "held", 2);
     let lost = [create(&store, "b"), append(&store, "b", 1, step(0)), append(&store, "a", 3, step(2))];
-    // A step changes nothing but the journal, so that it fails only where it is in one group with them.
+    // A step changes only the journal, so it fails only in one group with them.
     let held = usize::from(held.let_go().is_ok());
     let lost = lost.map(Commit::wait);
     assert!(matches!(lost[0], Err(StoreError::Database(_))));
     assert!(lost[1].is_err(), "there is no such instance");
-    // The last of them is, where it came too late for the group.
+    // The last of them is written, if it came too late for the group.
     let late = usize::from(lost[2].is_ok());
     other.execute_batch("DROP TRIGGER full").unwrap();
     assert_eq!(store.facts(None).wait().unwrap().len(), 5 + held + late);
@@ -240,7 +240,7 @@ fn when_the_transaction_fails_so_does_everything_in_it() {
     assert_eq!(index(&store, "a", append(&store, "a", 3 + late, step(2))), 3 + late as u64);
 }
 
-/// A step has no savepoint. Where one ends the whole transaction, as a full disk may, no other is taken for written.
+/// A step has no savepoint. Where one ends the whole transaction, as a full disk may, no other counts as written.
 #[test]
 fn a_step_that_ends_the_transaction_ends_it_for_all() {
     let folder = TempDir::new().unwrap();
@@ -257,7 +257,7 @@ fn a_step_that_ends_the_transaction_ends_it_for_all() {
     let held = held.let_go();
     let lost = lost.map(Commit::wait);
     assert!(lost[1].is_err());
-    // Whichever of them were in one group with it.
+    // Those of them that were in one group with it.
     let written = lost.iter().chain([&held]).filter(|written| written.is_ok()).count();
     assert_eq!(store.facts(None).wait().unwrap().len(), 3 + written);
     other.execute_batch("DROP TRIGGER full").unwrap();
@@ -319,7 +319,8 @@ fn what_was_decided_on_another_state_is_not_written() {
     assert_eq!(index(&store, "a", append(&store, "a", 1, step(0))), 1);
 }
 
-/// A commit can be waited for on a thread and by a future; it answers when the disk has it, and reports when no writer is left.
+/// A commit can be awaited on a thread or by a future; it answers when the disk has it, and reports when the writer is
+/// gone.
 #[test]
 fn a_commit_answers_once() {
     let (promise, commit) = Commit::promised();
@@ -337,7 +338,7 @@ fn a_commit_answers_once() {
     assert!(matches!(polled, Poll::Ready(Err(StoreError::Full(_)))));
 }
 
-/// A reader with only `sqlite3` sees what the host reads.
+/// A reader with only `sqlite3` sees the same as the host.
 #[test]
 fn the_views_say_what_the_host_reads() {
     let (folder, host) = support::new_host();
@@ -377,7 +378,7 @@ fn the_views_say_what_the_host_reads() {
     }
 }
 
-/// An instance that was refused has no row, and what is written under its name later is its own.
+/// A refused instance has no row, and a later instance of the same name is independent of it.
 #[test]
 fn what_was_refused_can_be_tried_again() {
     let folder = TempDir::new().unwrap();

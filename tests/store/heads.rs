@@ -1,4 +1,4 @@
-//! Where journals end: a step moves no row but its own, and a reader finds the end anyway.
+//! The heads of journals: a step changes no other row, and readers still find the end.
 
 use crate::support;
 use crate::support::stored::{AT, append, create, key, open, step};
@@ -48,10 +48,10 @@ fn a_step_is_one_page_in_the_log() {
     assert!((20..=24).contains(&pages), "{pages} pages");
 }
 
-/// What happens to one of the instances.
+/// An operation on one of the instances.
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    /// So many steps, and an entry in the agenda where it says so.
+    /// So many steps, and a schedule row if the flag is set.
     Steps(u8, bool),
     /// Steps that are refused: at another place, or for want of room.
     Misplaced,
@@ -79,8 +79,8 @@ fn batch(entries: Vec<Entry>, entered: bool, room: u64) -> Batch {
     Batch { entries, agenda, quotas, ..Batch::default() }
 }
 
-/// The journals are as long as that, and everything in them counts, whoever looks: here, elsewhere, and after a crash, as nothing is
-/// written when a store closes that says where journals end.
+/// The journals have these lengths, and all of their bytes count, for every reader: here, elsewhere, and after a crash,
+/// because closing a store writes nothing about the heads.
 fn check(folder: &Path, store: &Sqlite, lengths: [usize; 3], bytes: u64) {
     let looks = Sqlite::open(&DataFolder::read(folder).unwrap()).unwrap();
     for store in [store, &looks] {
@@ -172,7 +172,7 @@ fn a_long_tail_is_settled() {
     check(folder.path(), &open(folder.path()), lengths, bytes);
 }
 
-/// Steps of an instance that has ended, which no schedule row names, are deleted with it, and what counted for them too.
+/// Steps of an ended instance, which no schedule row covers, are deleted with it, and their bytes no longer count.
 #[test]
 fn what_is_in_the_tail_is_deleted_with_its_instance() {
     let folder = TempDir::new().unwrap();
@@ -193,7 +193,7 @@ fn what_is_in_the_tail_is_deleted_with_its_instance() {
     assert_eq!(usage(&store), empty + component, "the component was not let go");
 }
 
-/// Another process has written meanwhile: what this one remembers is what it looks up again.
+/// Another process has written meanwhile: this one drops its cache and looks up the state again.
 #[test]
 fn what_others_write_is_found() {
     let folder = TempDir::new().unwrap();
@@ -210,7 +210,7 @@ fn what_others_write_is_found() {
     assert_eq!(store.facts(Some(&key("a"))).wait().unwrap().len(), 4);
 }
 
-/// A look that began before the last commits is not told of them.
+/// A read that began before the last commits does not get a hint of them.
 #[test]
 fn a_request_is_read_with_its_journal_while_others_write() {
     let folder = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! What is PostgreSQL's own: hosts that race, servers that die, lost answers, TLS and passwords.
+//! PostgreSQL's own cases: hosts that race, servers that die, lost answers, TLS and passwords.
 
 use crate::support::postgres::{self, Server};
 use crate::support::stored::{AT, key, started};
@@ -23,7 +23,7 @@ use workflow::{ArtifactFacts, Asked, Entry, Manner, ReceiptId};
 
 const TTL: Duration = Duration::from_secs(60);
 
-/// How long something may take that happens in a moment.
+/// The time limit of waits that normally take a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A host's store, registered.
@@ -137,7 +137,7 @@ fn a_receipt_is_spent_by_one_host_or_taken_back_by_another() {
     assert_eq!(total, spent, "what was answered is what is there");
 }
 
-/// No receipt is spent on what operators said before, once they have said something else: by the order of commits.
+/// No receipt is spent on an outdated state of the operators' acts: the order of commits decides.
 #[test]
 fn a_redemption_is_before_an_act_or_sees_it() {
     let Some(server) = Server::start_with(&["track_commit_timestamp=on"]) else { return };
@@ -192,7 +192,8 @@ fn one_of_two_hosts_writes_at_a_place() {
     assert_eq!(length(&a, "one"), 301);
 }
 
-/// Stands between a client and the server, and loses connections at commits: one before the server has it, the next when the server has answered.
+/// A proxy between a client and the server that loses connections at commits: one before the server has it, the next
+/// after the server has answered.
 struct Lossy {
     folder: TempDir,
     /// Commits that were seen since it began to lose them.
@@ -200,7 +201,7 @@ struct Lossy {
     loses: Arc<AtomicBool>,
 }
 
-/// What becomes of what a client sends.
+/// The treatment of a client's message.
 enum Fate {
     Arrives,
     IsLost,
@@ -274,7 +275,7 @@ fn carry(client: &UnixStream, server: &UnixStream, commits: &AtomicUsize, loses:
     });
 }
 
-/// Of the commits some do not arrive, and of some the answer does not. Each write takes place once, and its caller is told so.
+/// Some commits do not arrive, and some answers are lost. Each write takes place once, and its caller is told so.
 #[test]
 fn an_answer_that_is_lost_is_looked_up() {
     let Some(server) = Server::start_with(&[]) else { return };
@@ -364,7 +365,7 @@ fn a_session_that_is_ended_is_replaced() {
     assert!(ended > 5, "{ended} sessions were ended");
 }
 
-/// Appends two hundred times, and says how many entries there are then.
+/// Appends two hundred times, and returns the number of entries.
 fn fill(store: &Postgres, name: &str) -> usize {
     let first = length(store, name);
     for after in first..first + 200 {
@@ -373,7 +374,8 @@ fn fill(store: &Postgres, name: &str) -> usize {
     first + 200
 }
 
-/// The server is killed under many writes and started again: what was acknowledged is there, and the same store goes on.
+/// The server is killed under many writes and started again: acknowledged writes are there, and the same store
+/// continues.
 #[test]
 fn what_was_acknowledged_survives_the_server() {
     let Some(mut server) = Server::start_with(&[]) else { return };
@@ -434,7 +436,7 @@ fn hosts_share_what_there_is_to_drive() {
     );
 }
 
-/// A host that stands still loses its claims when their time is over, and writes nothing as a driver from then on.
+/// A stalled host loses its claims when their time is over, and from then on writes nothing as a driver.
 #[test]
 fn a_claim_that_is_not_renewed_is_lost() {
     let Some(server) = postgres::shared() else { return };
@@ -462,7 +464,7 @@ fn a_claim_that_is_not_renewed_is_lost() {
     assert!(matches!(refused, Err(StoreError::ClaimLost(_))), "the process before it writes no more");
 }
 
-/// Two hosts write at once, and a reader goes on from the last place that it has seen.
+/// Two hosts write at once, and a reader continues from the last place that it has seen.
 #[test]
 fn a_reader_that_goes_on_misses_nothing() {
     let Some(server) = postgres::shared() else { return };
@@ -565,7 +567,7 @@ fn a_password_is_in_no_error() {
     assert!(!format!("{store:?}").contains("s3cret"));
 }
 
-/// What a guest says may have any character in it, and fails no other write.
+/// A guest's text may contain any character, and does not make another write fail.
 #[test]
 fn any_text_is_kept() {
     let Some(server) = postgres::shared() else { return };
@@ -633,7 +635,7 @@ fn artifacts_are_kept_in_parts_and_swept() {
     assert!(matches!(store.blob(&small).wait(), Err(StoreError::Damaged(_))));
 }
 
-/// The time is the server's, whatever the host's clock says.
+/// The time is the server's, whatever the host's clock is.
 #[test]
 fn the_time_is_that_of_the_server() {
     let Some(server) = postgres::shared() else { return };
@@ -646,7 +648,7 @@ fn the_time_is_that_of_the_server() {
     assert!(store.now(wrong).wait().unwrap().as_millis() >= said);
 }
 
-/// Encrypted connections, as `sslmode` asks for them.
+/// Encrypted connections, according to `sslmode`.
 #[test]
 fn tls_is_as_sslmode_says() {
     if !crate::support::installed(&["openssl"]) {

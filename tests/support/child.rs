@@ -13,7 +13,7 @@ use std::process::Command;
 const FILE_SIZE: &str = "PP_TEST_FILE_SIZE";
 const ADDRESS_SPACE: &str = "PP_TEST_ADDRESS_SPACE";
 
-/// That [`child`] gives up what root may do, or runs on one processor.
+/// Makes [`child`] give up root's rights, or run on one processor.
 const ORDINARY: &str = "PP_TEST_ORDINARY";
 const ONE_PROCESSOR: &str = "PP_TEST_ONE_PROCESSOR";
 
@@ -35,14 +35,14 @@ pub fn of_with_file_errors(module: &str) -> Command {
     command
 }
 
-/// A program none of whose files may grow beyond so many bytes.
+/// A program whose files may not grow beyond this many bytes.
 pub fn with_file_size(bytes: u64, program: &[&str]) -> Command {
     let mut command = of_with_file_errors(module_path!());
     command.env(FILE_SIZE, bytes.to_string()).env(PROGRAM, program.join("\n"));
     command
 }
 
-/// A program with so many bytes of address space.
+/// A program with this many bytes of address space.
 pub fn with_address_space(bytes: u64, program: &[&str]) -> Command {
     let mut command = of(module_path!());
     command.env(ADDRESS_SPACE, bytes.to_string()).env(PROGRAM, program.join("\n"));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// One command's end.
+/// The result of one command.
 pub struct Ran {
     /// Exit code; none when a signal ended it.
     pub code: Option<i32>,

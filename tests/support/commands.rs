@@ -25,7 +25,7 @@ fn listed(words: &[&str]) -> Vec<String> {
     let help = String::from_utf8(help.stdout).unwrap();
     let Some((_, commands)) = help.split_once("\nCommands:\n") else { return Vec::new() };
     let lines = commands.lines().take_while(|line| !line.is_empty());
-    // What continues a line above stands further in.
+    // A line that continues the one above has a deeper indentation.
     let names =
         lines.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(ToOwned::to_owned).collect()

@@ -1,4 +1,5 @@
-//! A host whose clock stands still until the test moves it, and the parties outside it: deciders, senders of events, waiting callers.
+//! A host whose clock only moves when the test sets it, and the parties outside it: deciders, senders of events,
+//! waiting callers.
 
 use crate::support;
 use engine::{Builder, Host, Status};
@@ -12,10 +13,10 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Entry, Pending, Wait};
 
-/// When it all begins, in milliseconds since the epoch.
+/// The initial time, in milliseconds since the epoch.
 pub const BEGINNING: i64 = 1_800_000_000_000;
 
-/// A clock that stands still.
+/// A clock that only moves when the test sets it.
 #[derive(Clone)]
 pub struct Hands(Arc<AtomicI64>);
 
@@ -89,7 +90,7 @@ impl Desk {
         support::block_on(self.host.drive(key)).unwrap()
     }
 
-    /// Drives it, and says what it waits for.
+    /// Drives it, and returns its wait.
     pub fn waits(&self, key: &InstanceKey) -> Wait {
         match self.drive(key) {
             Status::Waiting(wait) => wait,
@@ -97,12 +98,12 @@ impl Desk {
         }
     }
 
-    /// Drives it to its end, and says how it ended.
+    /// Drives it to its end, and returns its result.
     pub fn result(&self, key: &InstanceKey) -> Value {
         support::result(&self.drive(key))
     }
 
-    /// Moves the clock until what it waits for is due, and says how late it is since the beginning, in milliseconds.
+    /// Moves the clock until its wait is due. Returns the time since the beginning, in milliseconds.
     pub fn until_due(&self, key: &InstanceKey) -> i64 {
         let due = self.waits(key).due().unwrap();
         self.clock.set(due.as_millis());
@@ -121,14 +122,14 @@ impl Desk {
         support::count(&self.entries(key), kind)
     }
 
-    /// What the guest has printed, a line each, without what the host wrote between.
+    /// The guest's printed lines, without the host's.
     pub fn printed(&self, key: &InstanceKey) -> Vec<String> {
         let output = self.host.store().output(key).wait().unwrap();
         output.lines().filter(|line| !line.starts_with('[')).map(ToOwned::to_owned).collect()
     }
 
-    /// Drives it to its end. Whatever it waits for comes, always in the same way: who is asked decides at once, each type of event that
-    /// is waited for is sent as often as `sent` says, and only then time passes.
+    /// Drives it to its end. Every wait is answered in the same way: a request is decided at once, each type of event
+    /// that is waited for is sent as often as `sent` says, and only then time passes.
     pub fn finish(&self, key: &InstanceKey, decision: Decision, sent: &[(&str, usize)]) -> Status {
         loop {
             match self.drive(key) {

@@ -1,4 +1,4 @@
-//! A store of which one write fails.
+//! A store in which one write fails.
 
 use receipt::{Digest, Timestamp};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,17 +15,17 @@ use workflow::{ReceiptId, RequestId, TenantId};
 /// When a write fails.
 #[derive(Debug, Clone, Copy)]
 pub enum When {
-    /// Before anything of it is on disk.
+    /// Before any of it is on disk.
     Before,
-    /// After all of it is written, and no caller learns of it.
+    /// After all of it is written, without an answer to the caller.
     After,
 }
 
-/// A store of which one write fails.
+/// A store in which one write fails.
 pub struct Faulty {
     inner: Box<dyn Store>,
     when: When,
-    /// Writes until the one that fails, and that one.
+    /// Writes up to and including the one that fails.
     left: AtomicUsize,
 }
 

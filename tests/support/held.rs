@@ -1,4 +1,4 @@
-//! An action that is under way for as long as a test wants it to be.
+//! An action that is under way for as long as a test needs it.
 
 use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use workflow::Artifact;
 
-/// A deployment that says when it has begun, and waits to be let go on. It must not be begun twice.
+/// A deployment that reports its beginning, and waits for permission to continue. It must not begin twice.
 pub struct Held {
     inner: Deploy,
     entered: Sender<()>,
@@ -15,7 +15,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// One that deploys into a folder, with the word that it has begun and the one that lets it go on.
+    /// One that deploys into a folder, with the receiver of its beginning and the sender that lets it continue.
     pub fn in_folder(folder: &Path) -> (Self, Receiver<()>, Sender<()>) {
         let ((entered, has_entered), (let_go, go_on)) = (channel(), channel());
         let inner = Deploy::new(folder.join("deployments"));

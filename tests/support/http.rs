@@ -1,4 +1,4 @@
-//! A host that is served in this process, and the plainest client there is: what it sends is what a test says, byte for byte.
+//! A host that is served in this process, and a minimal client, which sends a test's bytes unchanged.
 
 use super::cli;
 use engine::limits::HttpLimits;
@@ -91,7 +91,7 @@ impl Served {
         self.folder.path()
     }
 
-    /// The name under which it is reached.
+    /// The authority under which it is reached.
     pub fn authority(&self) -> String {
         format!("localhost:{}", self.port)
     }
@@ -158,7 +158,7 @@ impl Drop for Served {
     }
 }
 
-/// An HTTP/1.1 answer, whole.
+/// A complete HTTP/1.1 answer.
 pub fn parse(text: &str) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let mut lines = head.lines();

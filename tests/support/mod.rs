@@ -1,4 +1,4 @@
-//! What the tests share: the prebuilt guests, a host in a folder of its own, and a way of driving it to the end.
+//! Shared by the tests: the prebuilt guests, a host in a folder of its own, and a way of driving it to the end.
 
 pub mod child;
 pub mod cli;
@@ -53,7 +53,7 @@ pub fn guest(name: &str) -> Vec<u8> {
     std::fs::read(guest_path(name)).unwrap()
 }
 
-/// What cargo prints. It may download something first: only for tests that are ignored unless they are asked for.
+/// The output of cargo. It may download packages first: only for tests that are ignored by default.
 pub fn cargo(arguments: &[&str]) -> String {
     let ran = Command::new(env!("CARGO")).current_dir(root()).args(arguments).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -65,7 +65,8 @@ pub fn make_pipe(path: &Path) {
     mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
 }
 
-/// Whether these programs are installed. Says so past the capture that swallows what a passing test prints where they are not.
+/// Whether these programs are installed. If not, prints so on the terminal itself, because the test harness captures
+/// the output of passing tests.
 pub fn installed(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_here = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
@@ -99,7 +100,7 @@ pub fn judgement(decision: Decision) -> Judgement {
     Judgement { decision, by: DemoDecider::new("operator".parse().unwrap()), reason: None }
 }
 
-/// Drives an instance to its end, deciding whatever it waits for.
+/// Drives an instance to its end, and decides every request that it waits for.
 pub fn finish(host: &Host, key: &InstanceKey, decision: Decision) -> Status {
     loop {
         match block_on(host.drive(key)).unwrap() {
@@ -120,11 +121,11 @@ pub fn new_host() -> (TempDir, Host) {
 
 /// An attack of the hostile guest, after its end.
 pub struct Attacked {
-    /// How it ended.
+    /// Its final state.
     pub status: Status,
-    /// What the host believes to have happened.
+    /// The host's entries.
     pub entries: Vec<Entry>,
-    /// What the target has recorded.
+    /// The target's own record.
     pub deployments: Vec<Deployment>,
 }
 
@@ -145,7 +146,7 @@ pub fn put_journal(from: &Path, data: &Path) {
     std::fs::copy(from, data.join("journal.sqlite")).unwrap();
 }
 
-/// What has been deployed from a data folder, by the record of deployments, read by another connection than the host's.
+/// The deployments of a data folder, read from the record of deployments by another connection than the host's.
 pub fn deployments(folder: &Path) -> Vec<Deployment> {
     let store = Sqlite::open(&DataFolder::read(folder).unwrap()).unwrap();
     let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };

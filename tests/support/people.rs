@@ -122,7 +122,7 @@ impl Place {
         self.host.sign(id, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
     }
 
-    /// How many deployments there are.
+    /// The number of deployments.
     pub fn deployments(&self) -> usize {
         let artifacts = self.folder.path().join("deployments/artifacts");
         std::fs::read_dir(artifacts).map_or(0, Iterator::count)
@@ -152,7 +152,7 @@ pub fn issued(recorded: Result<Recorded, Error>) -> store::StoredReceipt {
     }
 }
 
-/// Lets alice decide, in the role `release`, on any host.
+/// Makes alice a decider, in the role `release`, on any host.
 pub fn add_alice(host: &Host) {
     let decider: PersonId = "alice".parse().unwrap();
     let roles = ["release".parse().unwrap()].into();

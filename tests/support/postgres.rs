@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use store_postgres::Postgres;
 
-/// Where Debian's packages put a version's programs.
+/// The folder of Debian's packages with each version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// How long a server may take to start or to stop.
+/// The time limit for a server to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Ends the server and removes its folder when its input ends: the test program has the other end of the pipe, and loses it with its life.
+/// Ends the server and removes its folder when its input ends: the test program has the other end of the pipe, which
+/// closes when the program ends.
 const WATCH: &str = r#"
     programs=$1 folder=$2
     shift 2
@@ -44,7 +45,7 @@ pub struct Server {
     watch: Child,
 }
 
-/// The server that all tests of a program share. None, and a word about that, where PostgreSQL is not installed.
+/// The server that all tests of a program share. `None`, with a message, where PostgreSQL is not installed.
 pub fn shared() -> Option<&'static Server> {
     SHARED.as_ref()
 }
@@ -85,7 +86,7 @@ impl Server {
 
     fn begin(settings: impl FnOnce(&Path, Option<(u32, u32)>) -> Vec<String>, port: u16) -> Option<Self> {
         let Some(programs) = programs() else {
-            // Past the capture that swallows what a passing test prints.
+            // Past the test harness, which captures the output of passing tests.
             std::io::stderr().write_all(b"NOT RUN: postgresql is not installed\n").unwrap();
             return None;
         };
@@ -138,7 +139,7 @@ impl Server {
         self.folder.join(format!(".s.PGSQL.{}", self.port))
     }
 
-    /// A session that does what it is told, line by line.
+    /// A session that runs statements line by line.
     pub fn session(&self) -> Session {
         let mut psql = self.client();
         let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -146,7 +147,7 @@ impl Server {
         Session { child, input, output }
     }
 
-    /// What a statement answers.
+    /// A statement's answer.
     pub fn sql(&self, statement: &str) -> String {
         let ran = self.psql(statement);
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));

@@ -93,12 +93,12 @@ pub fn run_bundle(bundle: &Bundle) -> Status {
     desk.finish(&key, Decision::Approved, &[])
 }
 
-/// What a body returns.
+/// The result of a body.
 pub fn returns(body: &str) -> Value {
     support::result(&run(body))
 }
 
-/// How a body fails: name and message.
+/// The failure of a body: name and message.
 pub fn fails(body: &str) -> (String, String) {
     support::failure(&run(body))
 }

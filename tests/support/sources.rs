@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 /// A module's path in its crate; empty for the crate's root.
 type Module = Vec<String>;
 
-/// The modules of one crate, and what stands in each.
+/// The modules of one crate, and each one's source.
 pub struct Crate {
     code: BTreeMap<Module, String>,
-    /// What a module gives out of another by a name of its own.
+    /// The names that a module re-exports, and the modules that they come from.
     given: BTreeMap<(Module, String), Module>,
 }
 
@@ -90,7 +90,7 @@ impl Crate {
         }
     }
 
-    /// The module in which what a path names is, also where another gives it out.
+    /// The module that defines the item at a path, following re-exports.
     fn module_of(&self, path: Module, followed: usize) -> Module {
         let length =
             (0..=path.len()).rev().find(|length| self.code.contains_key(&path[..*length])).unwrap_or(0);
@@ -105,7 +105,7 @@ impl Crate {
     }
 }
 
-/// Those that reach each other.
+/// The groups of modules that reach each other.
 fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>> {
     let reached = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from]);

@@ -50,7 +50,7 @@ impl Worker {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Stops it, and waits until it has ended.
     pub fn stop(self) -> Ran {
         self.signal(Signal::TERM);
         self.ended().0
@@ -76,14 +76,14 @@ impl Drop for Worker {
     }
 }
 
-/// Runs a command that has to succeed, and gives back what it printed.
+/// Runs a command that has to succeed, and returns its output.
 pub fn succeeds(data: &Path, arguments: &[&str]) -> String {
     let ran = run(data, arguments);
     assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
     ran.stdout
 }
 
-/// Runs a command that has to fail with that, and gives back what it said.
+/// Runs a command that has to fail with that code, and returns its error output.
 pub fn fails(data: &Path, arguments: &[&str], code: i32) -> String {
     let ran = run(data, arguments);
     assert_eq!(ran.code, Some(code), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
@@ -105,7 +105,7 @@ pub fn submit(data: &Path, guest: &str, arguments: &[&str]) -> String {
     lines(&submitted)[0]["instance"].as_str().unwrap().to_owned()
 }
 
-/// How an instance of tenant `local` stands.
+/// An instance of tenant `local`, as `instances show` prints it.
 pub fn shown(data: &Path, instance: &str) -> Value {
     lines(&succeeds(data, &["instances", "show", instance, "--json"])).remove(0)
 }

@@ -1,4 +1,4 @@
-//! What goes on beside a workflow: begun in any order, told of in the order of the journal, once.
+//! Started calls: begun in any order, and their ends told in the order of the journal, once.
 
 use crate::common::program::{Beside, Op, Program, Try};
 use crate::common::shell::{Stop, drive, run, run_straight};
@@ -29,7 +29,7 @@ fn woken(outcome: Outcome) -> (Call, Ready) {
     }
 }
 
-/// The journal says what came first; what only the time has ended comes after it, in the order in which it was due.
+/// Ends in the journal come first; ends that only the time has reached follow in the order in which they were due.
 #[test]
 fn ends_are_told_in_the_order_of_the_journal_and_then_of_the_time() {
     let mut replay = fold(&origin());
@@ -48,7 +48,7 @@ fn ends_are_told_in_the_order_of_the_journal_and_then_of_the_time() {
     assert_eq!(order, [3, 1, 2, 0]);
 }
 
-/// Two drives that come late by any amount tell the same order once it is recorded.
+/// Two drives at different times tell recorded ends in the same order.
 #[test]
 fn what_was_told_is_told_in_the_same_order_at_any_later_time() {
     let besides = |delays: [u64; 3]| Program(vec![Op::All(delays.map(Beside::Sleep).to_vec())]);
@@ -71,7 +71,7 @@ fn a_step_that_waits_for_its_next_attempt_delays_no_other() {
     }
 }
 
-/// An approval that goes on beside the workflow waits like any other, and is decided like any other.
+/// A started approval waits like any other, and is decided like any other.
 #[test]
 fn a_workflow_goes_on_while_it_waits_for_a_decision() {
     let mut replay = fold(&origin());
@@ -110,7 +110,7 @@ fn a_workflow_waits_only_for_what_it_began_there_and_was_not_told_of() {
     told(&mut replay, &start_sleep(0), at(0));
     told(&mut replay, &Command::Sleep(nap(Alarm::In(0))), at(0));
     told(&mut replay, &Command::Start(Start::Sleep(nap(Alarm::At(at(-1))))), at(0));
-    // Nothing; what was waited for at once; what was rejected; what nobody began.
+    // No calls; a call that was waited for at once; a rejected one; unknown ones.
     for calls in [vec![], vec![1], vec![2], vec![0, 3], vec![Call::MAX]] {
         check_breaks(&replay, &first_of(&calls));
     }
@@ -142,7 +142,7 @@ fn as_many_things_as_the_limit_says_go_on_beside_a_workflow() {
     assert!(is_rejected(&mut replay));
 }
 
-/// Something else in the place of what is recorded, and what is recorded comes to its end afterwards.
+/// Another command in the place of a recorded one diverges, and the recorded workflow comes to its end afterwards.
 fn check_diverges(journal: &[Entry], before: &[Command], right: &Command, wrong: &Command) {
     let mut replay = fold(&[origin(), journal.to_vec()].concat());
     for command in before {
@@ -164,7 +164,7 @@ fn waiting_for_something_else_or_doing_something_else_diverges() {
     for wrong in [first_of(&[0]), start_sleep(0), Command::BeginStep { name: "nap".to_owned() }] {
         check_diverges(&told_first, &begun, &both, &wrong);
     }
-    // What went on beside the workflow is now waited for at once, and the reverse.
+    // A started call is now waited for at once, and the reverse.
     check_diverges(&sleeps, &[], &start_sleep(0), &Command::Sleep(nap(Alarm::In(0))));
     let at_once = [about::sleep_started(0, Manner::AtOnce), Entry::SleepEnded { call: 0 }];
     check_diverges(&at_once, &[], &Command::Sleep(nap(Alarm::In(0))), &start_sleep(0));
@@ -191,7 +191,7 @@ fn ending_before_what_was_told_or_tried_diverges() {
     }
 }
 
-/// What a workflow never asks for again does not keep it from ending.
+/// A started call whose end the workflow never asks for does not keep the workflow from ending.
 #[test]
 fn a_workflow_may_end_beside_things_that_go_on() {
     let mut replay = fold(&origin());

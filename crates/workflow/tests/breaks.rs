@@ -1,4 +1,4 @@
-//! A guest that breaks a rule on which its journal rests is ended, with the same words wherever the host died before.
+//! A guest that breaks a rule of its journal is ended, with the same message wherever the host died before.
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Run, Stop, drive, run, run_straight, run_within};
@@ -54,7 +54,7 @@ fn one_call_more_than_the_limit_is_the_end_whatever_it_is() {
     }
 }
 
-/// The instance has ended with `name`, and its journal says so.
+/// The instance has ended with `name`, according to its journal.
 fn check_broke(run: &Run, name: &str) {
     let Err(Stop::Broke(failure)) = &run.end else { panic!("{:?}", run.end) };
     assert_eq!(failure.name, name);
@@ -87,7 +87,7 @@ fn who_asks_for_too_much_ends_the_same_wherever_the_host_died() {
         let straight = run_within(&limits, &everything(), &origin(), &[]);
         check_broke(&straight, "limit-exceeded");
         assert_eq!(straight.journal.iter().filter_map(crate::divergence::opens).count(), calls);
-        // Not at every place, but over all limits at all of them.
+        // A sample of the places for each limit; over all limits, every place is covered.
         for prefix in cuts(&straight.journal[..straight.journal.len() - 1]).skip(calls % 9).step_by(9) {
             check_same(&run_within(&limits, &everything(), prefix, &[0, 1]), &straight);
         }

@@ -23,7 +23,7 @@ fn requests(journal: &[Entry]) -> Vec<RequestId> {
     journal.iter().filter_map(request).collect()
 }
 
-/// A bare decision on each request, at each place: the journal is refused, whole and cut behind the forgery.
+/// A bare decision on each request, at each place: the journal is refused, complete and cut after the forgery.
 fn check_forgeries(program: &Program) {
     let journal = run_straight(program).journal;
     for request in requests(&journal) {
@@ -98,8 +98,8 @@ fn the_refusal_says_what_is_missing() {
     );
 }
 
-/// Even a host that applied a bare decision, and asked at once, gets no turn that would sign it or take it for granted; and nothing
-/// but the receipt can be appended.
+/// Even a host that has applied a bare decision, and asks at once, gets no turn that signs it or relies on it; and only
+/// the receipt can be appended.
 #[test]
 fn no_turn_signs_a_bare_decision() {
     for decision in DECISIONS {
@@ -132,7 +132,7 @@ fn check_only_the_receipt(mut replay: Replay, decision: Decision) {
     assert_eq!(matches!(approval, Approval::Granted { .. }), decision == Decision::Approved);
 }
 
-/// The two together are what a host writes, and they load.
+/// A host writes the two together, and they load.
 #[test]
 fn a_decision_with_its_receipt_is_loaded() {
     for decision in DECISIONS {

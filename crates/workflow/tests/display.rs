@@ -1,11 +1,11 @@
-//! An audit is read line by line, so an entry is one line, whatever a guest has written into it.
+//! An audit is read line by line, so an entry is one line, for any text of a guest.
 
 use crate::common::{about, at, begin, fold, origin};
 use crate::strategies;
 use proptest::prelude::*;
 use workflow::{Asked, Entry};
 
-/// One line in which everything can be seen: nothing moves the cursor, turns the direction or hides.
+/// One line whose characters are all visible: none moves the cursor, changes the direction or hides.
 fn is_visible_line(text: &str) -> bool {
     let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     !text.is_empty() && !text.chars().any(|c| c.is_control() || turns(c))
@@ -33,7 +33,7 @@ proptest! {
     }
 }
 
-/// Guest text is bounded where it is shown, however much of it is recorded.
+/// A guest's text is shortened for display, at any recorded length.
 #[test]
 fn a_line_stays_short_enough_to_read() {
     let long = "x".repeat(1 << 20);

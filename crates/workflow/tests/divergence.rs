@@ -42,7 +42,7 @@ fn check(mut replay: Replay, right: &Command, wrong: &Command, call: Call) {
     assert_eq!(replay.next(right, at(0)), Ok(expected), "after {wrong:?}");
 }
 
-/// It names the call, what was recorded and what was asked now, the usual cause, and calms.
+/// The message names the call, the recorded command, the command now and the usual cause, and reassures.
 fn check_words(divergence: &Divergence) {
     let told = divergence.to_string();
     let (call, recorded) = (format!("call #{}", divergence.call), divergence.recorded.clone());
@@ -186,7 +186,7 @@ fn swapped_steps_diverge() {
     check_programs(&Program(vec![build.clone(), test.clone()]), &Program(vec![test, build]), 0);
 }
 
-/// The work of a step that did not end runs again, and has to ask for what it asked for before.
+/// The work of a step that did not end runs again, and has to make the same calls.
 #[test]
 fn a_step_that_ends_without_its_inner_calls_diverges() {
     let right = Program(vec![step("outer", vec![step("one", vec![]), step("two", vec![])])]);
@@ -211,7 +211,7 @@ fn a_step_that_ends_without_its_inner_calls_diverges() {
     }
 }
 
-/// The work of a completed step is not looked at again: it may be anything.
+/// The work of a completed step is not run again: it may be different.
 #[test]
 fn a_completed_step_may_have_other_work_inside() {
     let inner = |name| Program(vec![step("outer", vec![step(name, vec![])]), step("after", vec![])]);

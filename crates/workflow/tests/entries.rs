@@ -1,4 +1,4 @@
-//! Entries as JSON text. What a host has once written is read back as exactly that, for ever.
+//! Entries as JSON text. Every text that a host has ever written must read back as exactly the same entry, forever.
 
 use crate::common::program::{Beside, Op, Program, Try};
 use crate::common::shell::{run, run_straight};
@@ -11,10 +11,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use workflow::{Backoff, Check, Effect, Entry, Finding, Manner, StepConfig};
 
-/// One line an entry: journal formats 1 and 2, of which each has all that came before. A line that is there never changes.
+/// One line per entry: journal formats 1 and 2; each includes the earlier ones. A line never changes.
 const GOLDEN: &str = concat!(include_str!("golden/v1.jsonl"), include_str!("golden/v2.jsonl"));
 
-/// A whole journal of format 2.
+/// A complete journal of format 2.
 const RUN: &str = include_str!("golden/v2-run.jsonl");
 
 /// The kinds of entry, as they are spelled in a journal.
@@ -74,7 +74,8 @@ pub(crate) const CHECKS: [Check; 15] = [
     Check::Freeze,
 ];
 
-/// The kind of an entry. A new variant does not compile before it stands here, and then in [`KINDS`] and in the golden file.
+/// The kind of an entry. A new variant does not compile before it is added here, and then in [`KINDS`] and in the
+/// golden file.
 pub(crate) fn kind(entry: &Entry) -> &'static str {
     match entry {
         Entry::Loaded { .. } => "loaded",
@@ -114,7 +115,7 @@ pub(crate) fn kind(entry: &Entry) -> &'static str {
     }
 }
 
-/// What the golden file says, line by line: first every kind, then every other form that a part of an entry takes.
+/// The content of the golden file, line by line: first every kind, then every other form of a part of an entry.
 fn golden() -> Vec<Entry> {
     let (request, receipt) = (|| request_id(3), || receipt_id(3));
     let mut entries = origin();
@@ -355,7 +356,7 @@ proptest! {
     }
 }
 
-/// The workflow of the golden run: one of everything that format 2 has beside format 1.
+/// The workflow of the golden run: one of everything that format 2 adds to format 1.
 fn golden_program() -> Program {
     let besides = vec![
         tried(vec![Try::Fails], vec![Op::Wait(Beside::Sleep(5))]),

@@ -25,7 +25,7 @@ fn started(limits: Limits) -> Replay {
     Replay::fold(&origin(), limits).unwrap()
 }
 
-/// What the guest hears when `command` is rejected; the rejection goes through the journal.
+/// The guest's message when `command` is rejected; the rejection goes through the journal.
 fn rejection(command: &Command) -> Option<String> {
     match started(small()).next(command, at(0)).unwrap() {
         Turn::Record(Entry::Rejected { message, .. }) => Some(message),
@@ -94,7 +94,7 @@ fn wait(event_type: &str, timeout_ms: u64) -> Command {
     Command::WaitForEvent(Expectation { name, event_type, timeout_ms })
 }
 
-/// Everything that takes time is bounded alike, to the millisecond.
+/// Every duration is bounded in the same way, to the millisecond.
 #[test]
 fn sleep_seconds_is_a_bound_on_everything_that_takes_time() {
     let year = 31_536_000_000_u64;
@@ -165,7 +165,7 @@ fn artifact_bytes_is_a_bound_wherever_an_artifact_is_named() {
     check("artifact-bytes", 50, |n| perform(&with(n)));
 }
 
-/// The journal is full, so the instance has to end; raised before it has, the limit lets the same guest go on.
+/// The journal is full, so the instance has to end. If the limit is raised before that, the same guest continues.
 #[test]
 fn calls_is_a_bound_on_all_calls_together() {
     let mut journal = origin();
@@ -199,7 +199,7 @@ fn the_last_call_can_end() {
     assert!(matches!(replay.next(&end, at(0)), Ok(Turn::Record(Entry::StepCompleted { .. }))));
 }
 
-/// The end of a step as the core wants it recorded, and records it.
+/// The recorded end of a step, after recording it.
 fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow::Failure> {
     let Ok(Turn::Record(entry)) = replay.next(command, at(0)) else { panic!("it did not end") };
     replay.apply(&entry).unwrap();
@@ -210,7 +210,7 @@ fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow
     }
 }
 
-/// The end of a step as the core wants it recorded.
+/// The recorded end of a step.
 fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflow::Failure> {
     let mut replay = started(small());
     replay.apply(&about::step_started(0)).unwrap();
@@ -249,7 +249,7 @@ fn result_bytes_is_a_bound_on_a_step_a_workflow_and_the_parameters() {
     }
 }
 
-/// A step's result counts with those before it: what is told comes back when it is asked again.
+/// A step's result counts with those before it. Asking again gives the same answer.
 #[test]
 fn journal_bytes_is_a_bound_on_all_step_results_together() {
     let limits = Limits { journal_bytes: 10, ..Limits::default() };

@@ -1,4 +1,4 @@
-//! What the core promises, tested from outside. One binary, so that it links once.
+//! The core's promises, tested from outside. One binary, so that it links once.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, what cannot be had has failed")]
 

@@ -1,4 +1,4 @@
-//! What comes from outside while an instance is driven comes before what the driver was about to write, and changes nothing of that.
+//! A signal that arrives during a drive comes before the driver's unwritten entries, and does not change them.
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Around, Run, check_drive, drive, run_amid, run_straight};
@@ -14,7 +14,7 @@ fn amid_news(program: &Program) -> Run {
     run_amid(Around::News, &Limits::default(), program, &origin(), &[])
 }
 
-/// What the guest saw, but for its places in the journal: news move them.
+/// What the guest saw, without its positions in the journal, which signals move.
 fn without_places(run: &Run) -> String {
     let seen = format!("{:?}", run.end);
     let (first, rest) = seen.split_once("At(").unwrap_or((&seen, ""));
@@ -22,7 +22,7 @@ fn without_places(run: &Run) -> String {
     std::iter::once(first).chain(parts).collect::<Vec<_>>().join("At(")
 }
 
-/// The guest sees what it sees where nothing happens, and what was written amid the news reads as it was lived.
+/// The guest sees the same as without signals, and the journal with signals replays to the same.
 fn check(program: &Program) {
     let (straight, run) = (run_straight(program), amid_news(program));
     assert_eq!(without_places(&run), without_places(&straight));
@@ -49,7 +49,7 @@ proptest! {
     }
 }
 
-/// What the replay would write next, and the replay with it.
+/// The next entries of the replay, and the replay with them applied.
 fn about_to_write(journal: &[Entry]) -> (Replay, Vec<Entry>) {
     let mut replay = fold(journal);
     let Turn::Record(entry) = replay.next(&begin("build"), at(0)).unwrap() else { panic!() };
@@ -71,7 +71,7 @@ fn what_stops_the_run_leaves_no_place_for_what_it_was_about_to_write() {
     assert!(replay.caught_up(&paused_and_resumed, &unwritten).unwrap().is_some());
 }
 
-/// The guest may have drawn random numbers that follow from the place of what it was told.
+/// The guest may have drawn random numbers that depend on the place of an entry that it was told of.
 #[test]
 fn what_the_guest_has_heard_of_keeps_its_place() {
     let (mut replay, unwritten) = about_to_write(&origin());
@@ -104,7 +104,7 @@ fn a_journal_that_makes_no_sense_is_an_error() {
     assert_eq!(illegal.index, 2);
 }
 
-/// What the disk refuses is as if it had not been asked for: the guest goes on, with what came meanwhile before it.
+/// An entry that the store refuses has no effect: the guest continues, with the signals before it.
 #[test]
 fn what_was_refused_is_taken_back() {
     let (mut replay, unwritten) = about_to_write(&origin());

@@ -1,4 +1,4 @@
-//! What an operator does to an instance: nothing that was done is undone, and nothing that came is lost.
+//! An operator's commands: no effect is undone, and no input is lost.
 
 use crate::common::program::Program;
 use crate::common::shell::{drive, facts, run, run_straight};
@@ -33,7 +33,7 @@ fn a_status_is_one_word() {
     assert_eq!(word(&[about::completed(), about::restarted(0)]), "queued");
 }
 
-/// An instance that stands still takes what comes from outside and the end of what it was doing, and nothing else.
+/// A stopped instance accepts inputs from outside and the ends of what was under way, and no other entries.
 #[test]
 fn a_pause_stops_the_workflow_and_nothing_else() {
     let (request, receipt) = (request_id(0), receipt_id(0));
@@ -68,7 +68,7 @@ fn a_run_that_was_paused_anywhere_ends_the_same() {
                 matches!(entry, Entry::Paused { .. } | Entry::Diverged { .. } | Entry::Resumed { .. })
             };
             let without: Vec<_> = run.journal.iter().filter(|entry| !held(entry)).cloned().collect();
-            // What the guest is told of its place is another: the pause has a place too.
+            // The guest's positions differ, because the pause has a place too.
             assert_eq!(without.len(), straight.journal.len());
             assert_eq!(shape(&without), shape(&straight.journal));
         }
@@ -99,7 +99,7 @@ fn a_workflow_goes_back_to_any_call_of_its_own() {
         tried += 1;
         let place = straight.journal.iter().position(|entry| opens(entry) == Some(from)).unwrap();
         let (before, after) = straight.journal.split_at(place);
-        // A step that goes on beside the workflow stays ended, with what was done in its later attempts.
+        // A started step stays ended, with the effects of its later attempts.
         if before.iter().any(|entry| matches!(entry, Entry::StepStarted { manner: Manner::Beside, .. })) {
             continue;
         }
@@ -110,7 +110,7 @@ fn a_workflow_goes_back_to_any_call_of_its_own() {
     assert!(tried > 20, "{tried} calls are the workflow's own");
 }
 
-/// How many receipts were spent that were issued in there too. One that was spent before is not spent again.
+/// The number of spent receipts that were issued in `entries` too. A receipt that was spent before is not spent again.
 fn spent(journal: &[Entry]) -> usize {
     let issued: Vec<_> = journal
         .iter()
@@ -168,7 +168,7 @@ fn a_workflow_is_sent_back_only_to_its_own_calls_and_with_everything_signed() {
     assert!(acting.apply(&about::redeemed(1, receipt)).is_err(), "what is spent stays spent");
 }
 
-/// What was told to a call that counts no longer is told again, in its old place.
+/// An event that was delivered to a call that no longer counts is delivered again, in its old order.
 #[test]
 fn events_come_back_when_the_workflow_goes_back() {
     let mut replay = after(&[about::event("paid", 1), about::event("paid", 2)]);
@@ -235,7 +235,7 @@ fn a_call_is_found_by_its_name() {
     assert_eq!(replay.next_call(), 4);
 }
 
-/// The attestation stands; what a person found out is beside it, once, whenever that is.
+/// The attestation is unchanged; a person's finding is recorded in addition, once, at any time.
 #[test]
 fn what_was_unknown_is_resolved_once() {
     let (receipt, message) = (receipt_id(0), "who knows".to_owned());

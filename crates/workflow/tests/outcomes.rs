@@ -1,4 +1,4 @@
-//! What is recorded reaches the guest as exactly that, and an instance stands as its journal says.
+//! A recorded outcome reaches the guest unchanged, and an instance's state follows from its journal.
 
 use crate::common::{about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id};
 use receipt::Decision;
@@ -71,7 +71,7 @@ fn an_effect_is_handed_back_as_it_ended() {
     for (effect, expected) in ends {
         let performed = Entry::Performed { call: 0, receipt: receipt_id(0), effect: effect.clone() };
         let mut entries = vec![about::redeemed(0, receipt_id(0)), performed];
-        // An outcome is signed before the guest hears of it.
+        // An outcome is signed before the guest is told.
         let attest = Live::Attest { call: 0, receipt: receipt_id(0), effect };
         assert_eq!(after(&entries).next(&perform(), at(0)), Ok(Turn::Do(attest)));
         entries.push(about::attested(0, receipt_id(0)));

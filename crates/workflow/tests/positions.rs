@@ -1,5 +1,5 @@
-//! Where a guest stands in its journal is the same at the same place on every run. Every drive of every test checks more of that:
-//! see `common/place.rs`.
+//! A guest's position in its journal is the same at the same place on every run. Every drive of every test checks more
+//! of that: see `common/place.rs`.
 
 use crate::common::program::{Op, Program, Seen};
 use crate::common::shell::{drive, run_straight};
@@ -13,7 +13,7 @@ fn outside(seen: &[Seen]) -> Vec<usize> {
     seen.iter().filter_map(at).collect()
 }
 
-/// The kinds of entry after which a guest that is in no step goes on: how something ended, or that it goes on beside the guest.
+/// The kinds of entry after which a guest outside any step continues: an end, or the start of a call.
 const ANSWERS: [&str; 16] = [
     "step-completed",
     "step-failed",
@@ -46,7 +46,7 @@ fn a_guest_stands_at_the_entry_that_answered_it() {
     assert!(positions[1..].iter().all(answers), "{positions:?} in {:#?}", straight.journal);
 }
 
-/// However much of it is in the journal, a drive comes by the same places at the same positions.
+/// With any prefix in the journal, a drive passes the same places at the same positions.
 #[test]
 fn the_position_at_a_place_does_not_depend_on_how_long_the_journal_is() {
     let straight = run_straight(&everything());
@@ -63,7 +63,7 @@ fn the_position_at_a_place_does_not_depend_on_how_long_the_journal_is() {
     assert!(compared > 100, "{compared} places");
 }
 
-/// Whether a step's body ran or its end was handed back, the guest stands at its end.
+/// The guest's position is at the step's end, whether the step's body ran or its end was replayed.
 #[test]
 fn a_step_ends_at_the_same_position_whether_it_ran_or_not() {
     let step = |name: &str, body| Op::Step { name: name.to_owned(), body, fails: None };
@@ -91,7 +91,7 @@ fn what_is_no_answer_leaves_the_position() {
     assert_eq!(fold(&[origin(), vec![about::step_started(0)]].concat()).position(), 0, "it is a new run");
 }
 
-/// A step whose end is reported once more does not take the guest back to it.
+/// A repeated report of a step's end does not move the position back to it.
 #[test]
 fn an_end_reported_again_does_not_take_the_position_back() {
     let mut replay = fold(&origin());

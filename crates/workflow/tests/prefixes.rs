@@ -1,4 +1,4 @@
-//! A journal cut anywhere is a host that died there. What is in it counts; the rest comes about as it would have.
+//! A journal cut anywhere is a host that died there. The entries in it count; the rest happens as it would have.
 
 use crate::common::place::check_places;
 use crate::common::program::{Beside, Op, Program, Seen, Try};
@@ -36,7 +36,7 @@ pub(crate) fn everything() -> Program {
     ])
 }
 
-/// Everything that can go on beside a workflow, some of it on two levels.
+/// Every call that can be started, some of them on two levels.
 fn side_by_side() -> Vec<Beside> {
     let denied = Action { resource: "world:deny/spend/succeed".to_owned(), ..action() };
     let lapses = Action { resource: "world:lapse/spend/succeed".to_owned(), ..action() };
@@ -69,7 +69,7 @@ fn act(resource: &str, times: usize) -> Op {
     Op::Act { action: Action { resource: resource.to_owned(), ..action() }, times }
 }
 
-/// The places where a journal can be cut without losing what it begins with.
+/// The places where a journal can be cut without losing its first entries.
 pub(crate) fn cuts(journal: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     (2..=journal.len()).map(|end| &journal[..end]).filter(|prefix| is_whole(prefix))
 }
@@ -82,7 +82,7 @@ fn is_whole(prefix: &[Entry]) -> bool {
     false
 }
 
-/// A run that was disturbed came to the same end as one that was not, and did nothing twice.
+/// A disturbed run has the same end as an undisturbed one, and repeated no deed.
 pub(crate) fn check_same(run: &Run, straight: &Run) {
     run.drives.iter().for_each(check_drive);
     check_facts(&facts(&run.journal), &facts(&straight.journal));
@@ -129,7 +129,7 @@ fn a_guest_sees_how_everything_ended() {
     assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Approval(_))).count(), 6);
 }
 
-/// How things ended that went on beside the guest, by their place among those that were begun with them.
+/// The ends of started calls, by their index among those that were started together.
 #[test]
 fn a_guest_sees_how_each_started_call_ended() {
     let seen = run_straight(&everything()).end.unwrap();

@@ -72,7 +72,7 @@ fn what_cannot_be_mended_by_trying_again_is_not_tried_again() {
     );
 }
 
-/// An attempt that does not come to its end is cut off, with the steps that are under way inside it. The next run goes on from there.
+/// An attempt that does not end is cut off, with the open steps inside it. The next run continues from there.
 #[test]
 fn what_takes_too_long_is_cut_off() {
     let config = StepConfig { retries: 1, delay_ms: 10, backoff: Backoff::Constant, timeout_ms: 1_000 };
@@ -108,7 +108,7 @@ fn what_takes_too_long_is_cut_off() {
     assert_eq!(last, [Entry::StepFailed { call: 0, failure: timeout }], "the last attempt is the step's end");
 }
 
-/// A step that is tried once has no time of its own, and neither has one that came to its end.
+/// A step that is tried once has no timeout, and neither has an ended one.
 #[test]
 fn what_has_no_time_limit_is_not_cut_off() {
     let mut replay = fold(&origin());
@@ -121,7 +121,7 @@ fn what_has_no_time_limit_is_not_cut_off() {
     assert!(!replay.is_overdue(at(i64::MAX / 2)));
 }
 
-/// An attempt that took too long has failed, whatever it says; and it is an attempt like any other.
+/// An attempt that took too long has failed, whatever its result; and it counts as an attempt.
 #[test]
 fn a_timeout_costs_an_attempt() {
     for end in [succeeds(), fails()] {
@@ -169,7 +169,7 @@ fn an_interrupted_attempt_costs_nothing() {
     }
 }
 
-/// The configuration is what it was when the step was first begun.
+/// The first configuration of a step stays in force.
 #[test]
 fn a_step_keeps_its_first_configuration() {
     let mut replay = fold(&[origin(), vec![about::step_beside(0)]].concat());
@@ -181,7 +181,7 @@ fn a_step_keeps_its_first_configuration() {
     assert_eq!(retry_at, at(10_000));
 }
 
-/// What a failing step leaves in the journal is bounded like everything else.
+/// The journal's bound applies to a failing step's entries too.
 #[test]
 fn a_full_journal_ends_the_attempts() {
     let limits = Limits { journal_bytes: 30, ..Limits::default() };

@@ -43,7 +43,7 @@ fn op() -> impl Strategy<Value = Op> {
     })
 }
 
-/// Something that a guest can wait for at once.
+/// A call that a guest can wait for at once.
 fn waited() -> impl Strategy<Value = Beside> {
     // Few lengths, so that some things end at the same time.
     let ms = select(vec![0_u64, 10, 20, 1000, 10_000, 20_000]);

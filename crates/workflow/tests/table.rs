@@ -1,4 +1,4 @@
-//! State × entry: what is not allowed is refused, and leaves no trace.
+//! State × entry: a forbidden entry is refused, and does not change the state.
 
 use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
 use receipt::Decision;
@@ -13,7 +13,7 @@ struct Case {
     allowed: Vec<&'static str>,
 }
 
-/// What may follow in every instance that runs: the next call, what comes from outside, or the end.
+/// The entries that may follow in every running instance: the next call, inputs from outside, or the end.
 const ALWAYS: [&str; 14] = [
     "step",
     "sleep",
@@ -31,7 +31,7 @@ const ALWAYS: [&str; 14] = [
     "failed",
 ];
 
-/// What may follow in every instance that stands still.
+/// The entries that may follow in every stopped instance.
 const HELD: [&str; 4] = ["event", "resumed", "sent back", "terminated"];
 
 fn running(state: &'static str, entries: &[Entry], also: &[&'static str]) -> Case {
@@ -99,7 +99,7 @@ fn attempts() -> Vec<Case> {
     ]
 }
 
-/// What may follow when something beside the workflow has ended.
+/// The entries that may follow when a started call has ended.
 const ENDED: [&str; 2] = ["told", "awaiting"];
 
 fn waits() -> Vec<Case> {
@@ -145,7 +145,7 @@ fn requested_beside() -> Entry {
     entry
 }
 
-/// What may follow while a request waits.
+/// The entries that may follow while a request waits.
 const PENDING: [&str; 6] =
     ["decided approved", "decided denied", "lapsed", "signed approved", "signed denied", "withdrawn"];
 
@@ -205,7 +205,7 @@ fn is_decided(entry: Option<&Entry>) -> bool {
     matches!(entry, Some(Entry::Decided { .. }))
 }
 
-/// One of everything that might follow, by name. `next` is the number of the next call.
+/// One of every entry that might follow, by name. `next` is the number of the next call.
 fn entries(next: Call) -> Vec<(&'static str, Entry)> {
     let [loaded, started] = origin().try_into().unwrap();
     let mut entries = vec![
@@ -277,7 +277,7 @@ fn of_operators(next: Call) -> Vec<(&'static str, Entry)> {
     ]
 }
 
-/// Everything that opens a call, as the call of that number.
+/// Every entry that opens a call, with that call's number.
 fn openings(call: Call, names: [&'static str; 7]) -> Vec<(&'static str, Entry)> {
     let fresh = || receipt_id(call.min(1000) + 1000);
     let entries = [
@@ -313,7 +313,7 @@ fn strangers(next: Call) -> Vec<(&'static str, Entry)> {
     strangers
 }
 
-/// Entries that cannot be the answer to what they say was asked.
+/// Entries whose answer does not fit their command.
 fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
     let with = |mut entry: Entry, other: Asked| {
         if let Entry::Requested { asked, .. } | Entry::Redeemed { asked, .. } | Entry::Refused { asked, .. } =
@@ -338,7 +338,7 @@ fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
     ]
 }
 
-/// What an instance in some state answers to all that a guest could ask.
+/// An instance's answers in some state to every command of a guest.
 fn answers(replay: &Replay) -> String {
     let ask = |command: &Command| replay.clone().next(command, at(0));
     let end = |call| Command::EndStep { call, result: Ok(r#""built""#.to_owned()) };

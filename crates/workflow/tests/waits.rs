@@ -1,4 +1,4 @@
-//! Sleeps and events: time ends what nothing else ends, and no event is lost, told twice or told out of order.
+//! Sleeps and events: time ends every wait at the latest, and no event is lost, delivered twice or out of order.
 
 use crate::common::{about, at, fold, origin};
 use proptest::collection::vec;
@@ -19,7 +19,7 @@ pub(crate) fn payment(timeout_ms: u64) -> Expectation {
     Expectation { name, event_type, timeout_ms }
 }
 
-/// What the core wants recorded, recorded.
+/// Records the entry that the core asks for.
 pub(crate) fn record(replay: &mut Replay, command: &Command, now: Timestamp) -> Entry {
     match replay.next(command, now) {
         Ok(Turn::Record(entry)) => {
@@ -30,7 +30,7 @@ pub(crate) fn record(replay: &mut Replay, command: &Command, now: Timestamp) -> 
     }
 }
 
-/// The guest's answer, after everything that the core wants recorded for it.
+/// The guest's answer, after recording every entry that the core asks for.
 pub(crate) fn told(replay: &mut Replay, command: &Command, now: Timestamp) -> Outcome {
     loop {
         match replay.next(command, now) {
@@ -71,7 +71,7 @@ fn a_sleep_is_over_when_its_time_has_come_and_not_before() {
     assert_eq!(ready(told(&mut replay, &command, at(500))), Ready::Slept);
 }
 
-/// How long it is was settled when it began.
+/// The length of a sleep is fixed when it begins.
 #[test]
 fn a_sleep_that_is_under_way_does_not_change() {
     let mut replay = fold(&[origin(), vec![about::sleep_started(0, Manner::AtOnce)]].concat());
@@ -118,7 +118,7 @@ fn an_event_wakes_the_waits_for_its_type_and_no_others() {
     assert_eq!(event, Event { event_type: "paid".parse().unwrap(), payload: "20".to_owned(), at: at(20) });
 }
 
-/// The event came when the wait was over, though not yet looked at: it is kept for the next one.
+/// The event came after the wait's end, which was not yet recorded: the event is kept for the next wait.
 #[test]
 fn a_wait_that_is_over_does_not_eat_the_next_event() {
     let command = Command::WaitForEvent(payment(500));
@@ -170,7 +170,7 @@ fn events_of_one_type_are_told_in_the_order_of_the_waits_and_of_their_coming() {
     }
 }
 
-/// What waits says what for, since it has all of it, and when time alone would end the wait.
+/// A wait lists all of its pending ends, and when time alone would end it.
 #[test]
 fn a_wait_for_several_things_names_them_all() {
     let entries = [
@@ -201,7 +201,7 @@ fn a_wait_for_several_things_names_them_all() {
     assert_eq!(replay.status(), Status::Running, "one of them is there");
 }
 
-/// What is waited for is recorded once, however often the instance is looked after in vain.
+/// A wait is recorded once, for any number of drives without progress.
 #[test]
 fn waiting_again_for_the_same_is_not_recorded_again() {
     let mut replay = fold(&origin());
@@ -213,7 +213,7 @@ fn waiting_again_for_the_same_is_not_recorded_again() {
     }
 }
 
-/// One thing that happens to an instance whose workflow only waits for events.
+/// One event in the life of an instance whose workflow only waits for events.
 #[derive(Debug, Clone, Copy)]
 enum Happens {
     Sent(&'static str),
@@ -237,7 +237,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-/// Drives the workflow as far as it gets; the payloads that it was told of, by type.
+/// Drives the workflow as far as it gets. Returns the delivered payloads, by type.
 fn drive(journal: &mut Vec<Entry>, waits: &Waits, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
     let (mut replay, mut told) = (fold(journal), Vec::new());
     for (event_type, timeout_ms) in waits {
@@ -269,7 +269,8 @@ fn drive(journal: &mut Vec<Entry>, waits: &Waits, now: Timestamp) -> Vec<(&'stat
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Events come whenever they like. Each is told at most once, those of a type in their order, and what was not told is there yet.
+    /// Events arrive at any time. Each is delivered at most once, those of a type in their order, and undelivered ones
+    /// are kept.
     #[test]
     fn no_event_is_lost_or_told_twice_or_out_of_order(
         waits in vec((select(vec!["a", "b"]), select(vec![1_u64, 10, 1000])), 0..8),
@@ -304,7 +305,7 @@ proptest! {
             let all: Vec<_> =
                 sent.iter().filter(|(sent, _)| *sent == event_type).map(|(_, payload)| payload.clone()).collect();
             prop_assert!(all.starts_with(&told), "of {all:?} it was told {told:?}");
-            // What nobody was told of is told to whoever asks from now on.
+            // Undelivered events are delivered to the next waits.
             if seen.len() == waits.len() {
                 let mut more = waits.clone();
                 more.resize(waits.len() + all.len() - told.len(), (event_type, 1000));

@@ -1,11 +1,11 @@
-//! Which instances a host drives.
+//! The instances that a host drives.
 
 use super::{Engine, TTL, batch, create, host, key, later, length, place, row, step, tenant};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use store::{Batch, InstanceState, PreviousHolder, SHARDS, Shard, Write, Writer};
 
-/// The only host holds every shard, and renewing changes nothing but for how long.
+/// The only host holds every shard, and renewing changes only the validity.
 pub(super) fn are_all_of_the_only_host(engine: &impl Engine) {
     let store = engine.open();
     let first = store.renew(TTL).wait().unwrap();
@@ -21,7 +21,7 @@ pub(super) fn are_all_of_the_only_host(engine: &impl Engine) {
     }
 }
 
-/// What is due is said for the shards that are held, and those are all.
+/// Due instances are answered for the held shards, which are all shards.
 pub(super) fn say_what_is_due(engine: &impl Engine) {
     let store = engine.open();
     let names: Vec<_> = (0..40).map(|number| format!("i{number}")).collect();

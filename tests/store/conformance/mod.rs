@@ -1,4 +1,5 @@
-//! What every store has to do, whichever engine keeps it. A suite for one engine is one line: `conformance!(sqlite, Folder);`.
+//! The requirements for every store, for each engine. A suite for one engine is one line: `conformance!(sqlite,
+//! Folder);`.
 
 mod claims;
 mod deployments;
@@ -22,10 +23,10 @@ use store_sqlite::Sqlite;
 use tempfile::TempDir;
 use workflow::{Entry, Manner, TenantId};
 
-/// An engine with a place for state. Opened again, it has what was acknowledged before. The store that is opened is that of the only host:
-/// it is [registered](host) and has renewed its claims once.
+/// An engine with a place for state. Opened again, it has all acknowledged writes. The opened store belongs to the only
+/// host: it is [registered](host) and has renewed its claims once.
 trait Engine: Sized {
-    /// None where the engine is not installed, which has been said.
+    /// `None` where the engine is not installed, which has been reported.
     fn new() -> Option<Self>;
     fn open(&self) -> Arc<dyn Store>;
 }
@@ -95,7 +96,7 @@ macro_rules! conformance {
 conformance!(sqlite, Folder);
 conformance!(postgres, Server);
 
-/// How long claims last.
+/// The validity of claims.
 const TTL: Duration = Duration::from_secs(60);
 
 fn host(id: &str) -> HostInfo {

@@ -1,4 +1,4 @@
-//! Receipts and what operators say.
+//! Receipts and operators' acts.
 
 use super::requests::ask;
 use super::*;
@@ -50,7 +50,8 @@ fn state(store: &dyn Store, name: &str) -> ReceiptState {
     store.receipt(&id(name)).wait().unwrap().unwrap().state
 }
 
-/// Redeemed and revoked at once from two threads, many times over: one of the two, and the other gets the refusal.
+/// Redeemed and revoked at once from two threads, many times over: one of the two succeeds, and the other gets the
+/// refusal.
 pub(super) fn are_spent_or_taken_back_and_never_both(engine: &impl Engine) {
     let store = engine.open();
     for round in 0..40 {

@@ -1,4 +1,4 @@
-//! How instances stand, and what tenants keep.
+//! The states of instances, and tenants' usage.
 
 use super::*;
 use store::{FirstEnded, InstanceState, Selection, Write};

@@ -36,8 +36,8 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// The needs that no quorum of an ask can meet, by people of that tenant, or of any tenant where none is named, without
-/// those in `excluded`. Empty where one of the quorums can be met.
+/// The unmet needs, when no quorum of an ask can be met by people of that tenant (for `None`, of any tenant). People in
+/// `excluded` do not count. Empty where one of the quorums can be met.
 pub fn shortfalls(
     ask: &Ask,
     trust: &Trust,

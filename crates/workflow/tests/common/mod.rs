@@ -1,4 +1,4 @@
-//! Short ways to say what the tests are about.
+//! Short constructors for the tests' data.
 
 pub(crate) mod place;
 pub(crate) mod program;
@@ -10,7 +10,7 @@ use workflow::{
     ReceiptId, Replay, RequestId, StepConfig,
 };
 
-/// Noon of the first day of 2026, and so many milliseconds.
+/// `ms` milliseconds after noon of the first day of 2026.
 pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(1_767_268_800_000 + ms)
 }
@@ -56,7 +56,7 @@ pub(crate) fn begin(name: &str) -> Command {
     Command::BeginStep { name: name.to_owned() }
 }
 
-/// What every journal begins with.
+/// The first entries of every journal.
 pub(crate) fn origin() -> Vec<Entry> {
     let loaded =
         Entry::Loaded { component: Digest::of(b"component"), bytes: 9, imports: vec!["pp".to_owned()] };
@@ -76,7 +76,8 @@ pub(crate) fn fold(journal: &[Entry]) -> Replay {
     Replay::fold(journal, Limits::default()).unwrap()
 }
 
-/// What a host has in hand that applied all of `journal`, though no journal may end so: a decision whose receipt is yet to be applied.
+/// The state of a host that has applied all of `journal`, which no stored journal ends with: a decision whose receipt
+/// is yet to be applied.
 pub(crate) fn between(journal: &[Entry]) -> Replay {
     let (last, before) = journal.split_last().unwrap();
     let mut replay = fold(before);
@@ -96,12 +97,12 @@ pub(crate) mod about {
         Entry::StepStarted { call, name: name.to_owned(), config: None, manner: Manner::AtOnce }
     }
 
-    /// A step that goes on beside the workflow.
+    /// A started step.
     pub(crate) fn step_beside(call: Call) -> Entry {
         step_with(call, StepConfig::default())
     }
 
-    /// The same, to be tried again as that says.
+    /// A started step with that retry configuration.
     pub(crate) fn step_with(call: Call, config: StepConfig) -> Entry {
         let (name, config) = ("build".to_owned(), Some(config));
         Entry::StepStarted { call, name, config, manner: Manner::Beside }

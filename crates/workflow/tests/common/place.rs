@@ -1,10 +1,11 @@
-//! Where a guest stands between two of its commands, and where the core says that it stands in the journal.
+//! A guest's place between two of its commands, and the core's position for it in the journal.
 
 use std::collections::BTreeMap;
 use workflow::{Approval, Begun, Call, Entry, Outcome, Performance, Ready};
 
-/// [`Replay::position`](workflow::Replay::position) at each place of a program where a drive came by. A place is counted within the
-/// body that it is in, and that within the one around it, so it is the same on every run, whether a step's body ran or not.
+/// [`Replay::position`](workflow::Replay::position) at each place of a program that a drive has passed. A place is an
+/// index within its body, after the place of that body, so it is the same on every run, whether a step's body ran or
+/// not.
 pub(crate) type Places = BTreeMap<Vec<usize>, usize>;
 
 /// The same place has the same position in all of these drives.
@@ -15,8 +16,8 @@ pub(crate) fn check_places<'a>(drives: impl IntoIterator<Item = &'a Places>) {
     }
 }
 
-/// What a guest was answered moved it on to the entry that says so. `before` is the position until then, and how long the journal
-/// was.
+/// An answer moved the guest's position to the entry that contains it. `before` is the earlier position and the
+/// journal's earlier length.
 pub(crate) fn check_answered(journal: &[Entry], before: (usize, usize), position: usize, outcome: &Outcome) {
     assert!(position > before.0, "{outcome:?} took position {} to {position} in {journal:#?}", before.0);
     if journal.len() > before.1 {
@@ -25,7 +26,7 @@ pub(crate) fn check_answered(journal: &[Entry], before: (usize, usize), position
     assert!(answers(&journal[position], outcome), "{outcome:?} is not in {} ({position})", journal[position]);
 }
 
-/// `entry` is the one that has `outcome` in it.
+/// Whether `entry` contains `outcome`.
 fn answers(entry: &Entry, outcome: &Outcome) -> bool {
     match (outcome, entry) {
         (Outcome::Woken { call: woken, ready }, entry) => wakes(entry, *woken, ready),
@@ -61,7 +62,7 @@ fn wakes(entry: &Entry, woken: Call, ready: &Ready) -> bool {
     }
 }
 
-/// The guest goes on without waiting: the call was started, or its first attempt ended.
+/// Whether the entry lets the guest continue without waiting: the call was started, or its first attempt ended.
 fn begins(entry: &Entry, started: Call) -> bool {
     match entry {
         Entry::SleepStarted { call, .. }

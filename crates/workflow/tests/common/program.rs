@@ -1,4 +1,4 @@
-//! A guest made of data, so that guests can be written down and generated.
+//! A guest as data, so that guests can be written down and generated.
 
 use super::place::Places;
 use super::shell::{Shell, Stop};
@@ -10,7 +10,7 @@ use workflow::{
     Sleep, Start, StepConfig,
 };
 
-/// What a guest does, one thing after another; its result is what it saw.
+/// A guest's operations in order; its result is what it saw.
 #[derive(Debug, Clone)]
 pub(crate) struct Program(pub(crate) Vec<Op>);
 
@@ -18,26 +18,26 @@ pub(crate) struct Program(pub(crate) Vec<Op>);
 pub(crate) enum Op {
     /// A step whose work is `body`. Its result is what the body saw, or the failure.
     Step { name: String, body: Vec<Op>, fails: Option<Failure> },
-    /// Asks for permission and, where it is given, acts on it so many times.
+    /// Asks for approval and, if approved, acts on it so many times.
     Act { action: Action, times: usize },
     /// Acts on an invented receipt.
     Forge { action: Action },
     /// Begins a step inside a step and ends the outer one first.
     Tangle,
-    /// Something whose end it waits for at once.
+    /// A call whose end it waits for at once.
     Wait(Beside),
     /// Begins all of these, and waits until they have all ended.
     All(Vec<Beside>),
-    /// Begins all of these, waits until one of them has ended, and never asks for the others again.
+    /// Starts all of these, waits until one of them has ended, and never asks for the others again.
     Race(Vec<Beside>),
 }
 
-/// What goes on beside a guest.
+/// A call that can be started.
 #[derive(Debug, Clone)]
 pub(crate) enum Beside {
     /// A step whose first attempts end so, one after another; what follows them succeeds. Its work is `body`.
     Step { config: StepConfig, attempts: Vec<Try>, body: Vec<Op> },
-    /// So many milliseconds of sleep.
+    /// A sleep of so many milliseconds.
     Sleep(u64),
     /// A wait for an event of this type, for so many milliseconds. The world sends one if the type's name says so.
     Event(&'static str, u64),
@@ -45,14 +45,14 @@ pub(crate) enum Beside {
     Approval(Action),
 }
 
-/// How an attempt ends that does not end well.
+/// The end of an attempt that does not succeed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Try {
     /// It fails.
     Fails,
-    /// It fails, and says after how many milliseconds it is to be made again.
+    /// It fails, and asks for the next attempt after so many milliseconds.
     FailsFor(u64),
-    /// It says that to try again would not help.
+    /// It says that a retry would not help.
     GivesUp,
     /// It takes so many milliseconds.
     Takes(u64),
@@ -60,16 +60,16 @@ pub(crate) enum Try {
     Mumbles,
 }
 
-/// What a guest sees of an [`Op`]: the same on every run, whether a step's body ran or not.
+/// The result of an [`Op`] for the guest: the same on every run, whether a step's body ran or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Step(Result<String, Failure>),
     Approval(Approval),
     Performed(Performance),
     Rejected(String),
-    /// The end of the one of that place among those that the guest began together.
+    /// The end of the call of that index among those that the guest started together.
     Ended(usize, Ready),
-    /// Where the guest stands in the journal: at the beginning of a body, and after each thing in it.
+    /// The guest's position in the journal: at the beginning of a body, and after each operation in it.
     At(usize),
 }
 
@@ -78,9 +78,9 @@ pub(crate) struct Guest<'a> {
     shell: &'a mut Shell,
     /// The steps whose bodies ran, by call.
     pub(crate) bodies: Vec<Call>,
-    /// Where it came by.
+    /// The places that it has passed.
     pub(crate) places: Places,
-    /// Where it is.
+    /// Its present place.
     here: Vec<usize>,
 }
 
@@ -123,7 +123,7 @@ impl<'a> Guest<'a> {
         Ok(seen)
     }
 
-    /// Notes where the guest stands, now that it is at the next place.
+    /// Records the guest's position at the next place.
     fn arrive(&mut self) -> Seen {
         let position = self.shell.position();
         self.places.insert(self.here.clone(), position);
@@ -183,7 +183,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// Begins everything and hears of as many ends, in the order in which they come.
+    /// Starts all calls, and waits for `ends` of their ends, in the order in which they come.
     fn first_of(&mut self, besides: &[Beside], ends: usize, seen: &mut Vec<Seen>) -> Result<(), Stop> {
         let mut going: BTreeMap<Call, (usize, &Beside)> = BTreeMap::new();
         for (place, beside) in besides.iter().enumerate() {
@@ -200,7 +200,7 @@ impl<'a> Guest<'a> {
         }
         let left = going.len().saturating_sub(ends);
         while going.len() > left {
-            // Not in order, and one of them twice: that is the core's affair.
+            // Not in order, and one of them twice: the core must accept that.
             let calls: Vec<_> = going.keys().rev().chain(going.keys().next()).copied().collect();
             let (call, ready) = match self.shell.answer(&Command::Await { calls })? {
                 Outcome::Woken { call, ready } => (call, ready),
@@ -218,11 +218,11 @@ impl<'a> Guest<'a> {
         Ok(())
     }
 
-    /// Makes an attempt of a step. Whoever waits for the step does not see how it went, only the end.
+    /// Makes an attempt of a step. A guest that waits for the step sees only its end, not the attempt's.
     fn attempt(&mut self, call: Call, number: u32, beside: &Beside) -> Result<(), Stop> {
         let Beside::Step { attempts, body, .. } = beside else { panic!("only a step is tried") };
         self.bodies.push(call);
-        // What is inside one attempt has another place than what is inside another.
+        // Places inside one attempt differ from those inside another.
         self.here.extend([call as usize, number as usize]);
         let seen = quoted(&self.all(body)?);
         self.here.truncate(self.here.len() - 2);
@@ -267,7 +267,7 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// The command that begins it. Its name says what it is.
+/// The command that starts it. Its name describes it.
 fn start(beside: &Beside) -> Start {
     match beside {
         Beside::Step { config, .. } => Start::Step { name: "tried".to_owned(), config: config.clone() },
@@ -281,7 +281,7 @@ fn start(beside: &Beside) -> Start {
     }
 }
 
-/// What was seen, as JSON text: a result that changes when anything inside it does.
+/// The seen values as JSON text: a result that changes when any of them does.
 fn quoted(seen: &[Seen]) -> String {
     serde_json::to_string(&format!("{seen:?}")).unwrap()
 }

@@ -1,7 +1,7 @@
-//! A shell that does what the core says in a world made of words: an action's resource says what becomes of it.
+//! A shell that performs the core's turns in a world made of words: an action's resource determines its outcome.
 //!
-//! `world:approve/spend/succeed` is approved, passes the gate and succeeds. In place of these words there may be `deny` or `lapse`,
-//! `refuse`, and `fail` or `unknown`. The shell can die on any append: then its deed is done and its entry is not written.
+//! `world:approve/spend/succeed` is approved, passes the gate and succeeds. The words may also be `deny` or `lapse`,
+//! `refuse`, and `fail` or `unknown`. The shell can die on any append: its deed is then done and its entry not written.
 
 use super::place::{Places, check_answered};
 use super::program::{Guest, Program, Seen};
@@ -26,15 +26,15 @@ pub(crate) enum Stop {
 pub(crate) struct Shell {
     replay: Replay,
     journal: Vec<Entry>,
-    /// Everything that the core asked to be done, in order.
+    /// All deeds that the core asked for, in order.
     deeds: Vec<Turn>,
-    /// How many entries it can still write before it dies.
+    /// The number of entries that it can still write before it dies.
     life: usize,
     now: Timestamp,
     around: Around,
 }
 
-/// What else happens to an instance while it is driven.
+/// The other events of an instance during a drive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Around {
     Nothing,
@@ -42,7 +42,7 @@ pub(crate) enum Around {
     News,
 }
 
-/// One drive, and how it ended.
+/// One drive and its end.
 pub(crate) struct Drive {
     pub(crate) before: usize,
     pub(crate) journal: Vec<Entry>,
@@ -56,7 +56,7 @@ pub(crate) struct Drive {
 pub(crate) struct Run {
     pub(crate) journal: Vec<Entry>,
     pub(crate) drives: Vec<Drive>,
-    /// What the guest saw until it returned, or what it broke.
+    /// What the guest saw until it returned, or the rule that it broke.
     pub(crate) end: Result<Vec<Seen>, Stop>,
 }
 
@@ -81,7 +81,7 @@ fn drive_at(
     Drive { before: journal.len(), journal: shell.journal, deeds: shell.deeds, bodies, places, end }
 }
 
-/// Drives `program` on `journal` until it ends. The first drives die after as many entries as `lives` says.
+/// Drives `program` on `journal` until it ends. The first drives die after the numbers of entries in `lives`.
 pub(crate) fn run(program: &Program, journal: &[Entry], lives: &[usize]) -> Run {
     run_within(&Limits::default(), program, journal, lives)
 }
@@ -122,7 +122,7 @@ pub(crate) fn run_straight(program: &Program) -> Run {
     run(program, &origin(), &[])
 }
 
-/// What time it is in a world that only moves on while an instance waits: when the last thing ended that time has ended.
+/// The time in a world that only advances while an instance waits: the latest time that an ended wait has reached.
 fn clock(journal: &[Entry]) -> Timestamp {
     let mut due = std::collections::BTreeMap::new();
     let mut now = at(0);
@@ -152,7 +152,7 @@ fn clock(journal: &[Entry]) -> Timestamp {
     now
 }
 
-/// The world answers the first thing that it can of what the instance waits for; where it cannot, time passes.
+/// The world answers the first wait that it can; where it cannot, time passes.
 fn wait(now: Timestamp, journal: &mut Vec<Entry>) -> Timestamp {
     let Status::Waiting(wait) = super::fold(journal).status() else { panic!("nothing waits") };
     if let Some(request) = wait.requests().find(|request| !word(journal, request, 0).starts_with("lapse")) {
@@ -198,7 +198,7 @@ fn decide(journal: &mut Vec<Entry>, request: RequestId) {
     journal.extend([about::decided(request.clone(), decision), about::issued(request, receipt, decision)]);
 }
 
-/// One of the words in the resource that a request is about.
+/// One of the words in the resource of a request.
 fn word(journal: &[Entry], wanted: &RequestId, index: usize) -> String {
     let resource = journal.iter().find_map(|entry| match entry {
         Entry::Requested { request, asked: Asked::Approval { resource, .. }, .. } if request == wanted => {
@@ -219,7 +219,7 @@ impl Shell {
         self.answer_after(0, command)
     }
 
-    /// The same, asked so many milliseconds later. It is as early as before for whatever comes next.
+    /// The same, asked `ms` milliseconds later. The next command is asked at the earlier time again.
     pub(crate) fn answer_after(&mut self, ms: u64, command: &workflow::Command) -> Result<Outcome, Stop> {
         let now = later(self.now, ms);
         let before = (self.replay.position(), self.journal.len());
@@ -250,7 +250,7 @@ impl Shell {
         }
     }
 
-    /// Where the guest stands in the journal.
+    /// The guest's position in the journal.
     pub(crate) fn position(&self) -> usize {
         self.replay.position()
     }
@@ -271,7 +271,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Something came before what is about to be written.
+    /// Signals arrive before the entry that is about to be written.
     fn hear_news(&mut self, unwritten: &Entry) {
         let (event_type, payload) = (NEWS.parse().unwrap(), "{}".to_owned());
         self.journal.push(Entry::EventReceived { event_type, payload, at: self.now });
@@ -359,7 +359,7 @@ pub(crate) fn facts(journal: &[Entry]) -> Vec<Entry> {
     journal.iter().map(fact).collect()
 }
 
-/// What no drive may do: anything that the journal it began with already has.
+/// A drive must not repeat a deed of the journal that it began with.
 pub(crate) fn check_drive(drive: &Drive) {
     let (before, written) = drive.journal.split_at(drive.before);
     let signed = |entry: &Entry| matches!(entry, Entry::Decided { .. } | Entry::Issued { .. });
