@@ -49,7 +49,7 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use throttle::{CpuThrottle, ThrottlePermit};
+use throttle::CpuThrottle;
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Linker, Resource};
@@ -137,7 +137,7 @@ pub struct Sandbox {
     /// One permit for each memory that may be live.
     live: Semaphore,
     in_hand: Arc<Semaphore>,
-    lane: CpuThrottle,
+    throttle: CpuThrottle,
     note: Option<String>,
 }
 
@@ -162,9 +162,9 @@ impl Sandbox {
         script::add_to_linker(&mut for_bundles)?;
         let scripts = Scripts::new(for_bundles);
         let live = Semaphore::new(largest.live_instances.max(1) as usize);
-        let (refusals, lane) = (RejectedComponents::default(), CpuThrottle::new());
+        let (refusals, throttle) = (RejectedComponents::default(), CpuThrottle::new());
         let in_hand = Arc::new(guest::in_hand(largest.bytes_in_hand));
-        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, in_hand, lane, note })
+        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, in_hand, throttle, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -297,10 +297,14 @@ impl Sandbox {
         handler: Box<dyn Handler>,
     ) -> (End, u64) {
         // Never closed, and waited for before the drive's time begins.
-        let _turn = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
+        let _live = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
+        let (turn, host_time) = (self.throttle.permit(&event.tenant), HostTime::default());
+        if turn.is_in_debt() {
+            self.throttle.next_turn(&turn, &host_time).await;
+        }
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let (moment, host_time) = (VirtualTime::beginning(event.started_at), HostTime::default());
+        let moment = VirtualTime::beginning(event.started_at);
         let wasi = wasi::context(&event.seed, &moment, output);
         let meter = Meter::new(limits);
         let guest = Guest {
@@ -309,8 +313,8 @@ impl Sandbox {
             wasi,
             meter,
             moment,
-            lane: self.lane.clone(),
-            turn: ThrottlePermit::default(),
+            throttle: self.throttle.clone(),
+            turn: turn.clone(),
             in_hand: Arc::clone(&self.in_hand),
             in_hand_units: guest::units(self.largest.bytes_in_hand),
             text_bytes: limits.text_bytes,
@@ -326,7 +330,11 @@ impl Sandbox {
             Err(error) => Ok(Err(error)),
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        (exit::classify(result, limits, store.data().meter.refused(), output), fuel)
+        let end = exit::classify(result, limits, store.data().meter.refused(), output);
+        // What it takes to clean up after a guest is its tenant's time too.
+        drop(store);
+        turn.leave_thread();
+        (end, fuel)
     }
 }
 
@@ -334,8 +342,8 @@ fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<(
     store.limiter(|guest| &mut guest.meter);
     store.set_fuel(limits.fuel)?;
     store.epoch_deadline_callback(|store| {
-        let Guest { lane, turn, host_time, .. } = store.data();
-        let wait = if turn.is_slow() { lane.next_turn(turn, host_time) } else { turn.pause() };
+        let Guest { throttle, turn, host_time, .. } = store.data();
+        let wait = if turn.is_throttled() { throttle.next_turn(turn, host_time) } else { turn.pause() };
         Ok(UpdateDeadline::YieldCustom(1, wait))
     });
     store.set_epoch_deadline(1);

@@ -155,7 +155,7 @@ impl Unread {
         for start in (0..self.bytes.len()).step_by(SLICE) {
             let guest = store.data();
             if guest.turn.is_over() {
-                guest.lane.next_turn(&guest.turn, &guest.host_time).await;
+                guest.throttle.next_turn(&guest.turn, &guest.host_time).await;
             }
             let all = self.bytes.as_le_slice(&*store);
             let slice = all.get(start..all.len().min(start + SLICE)).unwrap_or_default();
@@ -193,10 +193,10 @@ impl Guest {
     async fn take_in_hand(&mut self, bytes: usize) -> wasmtime::Result<OwnedSemaphorePermit> {
         let all = self.in_hand_units;
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(all);
-        self.turn.waits();
+        self.turn.leave_thread();
         let permit = self.host_time.during(self.in_hand.clone().acquire_many_owned(units)).await?;
         if !self.turn.answered(std::time::Instant::now()) {
-            self.lane.next_turn(&self.turn, &self.host_time).await;
+            self.throttle.next_turn(&self.turn, &self.host_time).await;
         }
         Ok(permit)
     }

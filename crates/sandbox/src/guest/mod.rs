@@ -54,7 +54,7 @@ pub(crate) struct Guest {
     pub(crate) wasi: WasiCtx,
     pub(crate) meter: Meter,
     pub(crate) moment: VirtualTime,
-    pub(crate) lane: CpuThrottle,
+    pub(crate) throttle: CpuThrottle,
     pub(crate) turn: ThrottlePermit,
     /// Bounds the bytes of artifacts that the host has copied; one permit per KiB.
     pub(crate) in_hand: Arc<Semaphore>,
@@ -71,21 +71,23 @@ pub(crate) struct Guest {
 
 impl Guest {
     async fn ask(&mut self, command: Command) -> wasmtime::Result<Outcome> {
-        if text_in(&command) > self.text_bytes {
+        let text = text_in(&command);
+        self.turn.charge(text);
+        if text > self.text_bytes {
             return Err(TooMuchText.into());
         }
         self.host_time.begin();
         let (outcome, waited) = match self.handler.handle(command) {
             HandlerAnswer::Here(outcome) => (outcome, false),
             HandlerAnswer::Later(outcome) => {
-                self.turn.waits();
+                self.turn.leave_thread();
                 (outcome.await, true)
             }
         };
         let now = self.host_time.end();
         self.moment.answered(self.handler.position(), self.handler.time());
         if waited && !self.turn.answered(now) {
-            self.lane.next_turn(&self.turn, &self.host_time).await;
+            self.throttle.next_turn(&self.turn, &self.host_time).await;
         }
         outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
     }
