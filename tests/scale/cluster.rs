@@ -34,6 +34,11 @@ impl Cluster {
     pub(super) fn start(policy: Option<&str>) -> Option<Self> {
         let server = Server::start_with(&[])?;
         let url = server.schema();
+        Some(Self::over(server, url, policy))
+    }
+
+    /// Over a schema of a server that is there.
+    pub(super) fn over(server: Server, url: String, policy: Option<&str>) -> Self {
         let schema = url.rsplit("%3D").next().unwrap_or_default().to_owned();
         let mut cluster = Self { server, schema, url, folder: TempDir::new().unwrap(), authority: None };
         let [key, public] = ["alice", "alice.pub"].map(|name| cluster.path(name).display().to_string());
@@ -51,7 +56,7 @@ impl Cluster {
         let child = command(&office, &["authority", "--socket", &socket]).stdout(Stdio::null()).spawn();
         cluster.authority = Some(child.unwrap());
         until("the authority listens", || PathBuf::from(&socket).exists());
-        Some(cluster)
+        cluster
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -82,8 +87,12 @@ impl Cluster {
 
     /// A host that works from now on. Every fact that it records is in its log.
     pub(super) fn work(&self, name: &str) -> Working {
+        self.work_with(name, &[])
+    }
+
+    pub(super) fn work_with(&self, name: &str, options: &[&str]) -> Working {
         let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
-        let mut command = self.command(name, &["work", "--json"]);
+        let mut command = self.command(name, &[&["work", "--json"], options].concat());
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         Working { name: name.to_owned(), child }
     }

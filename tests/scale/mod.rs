@@ -1,6 +1,7 @@
 //! Several hosts over one PostgreSQL, when any of them ends or stalls, and when the server does.
 
 mod cluster;
+mod failover;
 mod failures;
 mod migration;
 mod together;

@@ -109,6 +109,64 @@ impl Server {
         Some(server)
     }
 
+    /// A standby that follows this server, in a folder of its own.
+    pub fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("pp-pg").tempdir().unwrap().keep();
+        if let Some((user, group)) = self.account {
+            chown(&folder, Some(user), Some(group)).unwrap();
+        }
+        let copied = as_account(self.account, Command::new(self.programs.join("pg_basebackup")))
+            .args(["-R", "-X", "stream", "-c", "fast", "-U", "postgres", "-D"])
+            .arg(folder.join("data"))
+            .arg("-h")
+            .arg(&self.folder)
+            .args(["-p", &self.port.to_string()])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let (programs, account, settings, port) =
+            (self.programs.clone(), self.account, self.settings.clone(), self.port);
+        let watch = watch(&programs, &folder, account, &settings);
+        let standby = Self { programs, folder, account, settings, port, watch };
+        standby.wait_until_it_answers();
+        self.wait_until("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", "1");
+        standby
+    }
+
+    /// Ends its days as a standby.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("SELECT pg_promote(true, 60)"), "t");
+        self.wait_until("SELECT pg_is_in_recovery()", "f");
+    }
+
+    /// Has a standby receive nothing more.
+    pub fn stop_following(&self, primary: &Self) {
+        self.set("primary_conninfo", "");
+        primary.wait_until("SELECT count(*) FROM pg_stat_replication", "0");
+    }
+
+    /// Changes a setting while it runs.
+    pub fn set(&self, name: &str, value: &str) {
+        self.session().run(&format!("ALTER SYSTEM SET {name} = '{value}'; SELECT pg_reload_conf();"));
+    }
+
+    /// Waits until a statement answers that.
+    pub fn wait_until(&self, statement: &str, answer: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.sql(statement) != answer {
+            assert!(Instant::now() < end, "{statement} does not answer {answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The URL of a schema of this server for a client that also knows another server, which may take its place.
+    pub fn url_with(&self, other: &Self, schema: &str) -> String {
+        let host = |server: &Self| server.folder.display().to_string().replace('/', "%2F");
+        let options = schema.split_once('?').map_or("", |(_, options)| options);
+        format!("postgres://postgres@{},{}/postgres?{options}", host(self), host(other))
+    }
+
     /// The URL of a new schema in this server, migrated.
     pub fn schema(&self) -> String {
         let url = self.empty_schema();
@@ -224,6 +282,8 @@ impl Drop for Server {
         let _ = fs::remove_file(self.folder.join("keep"));
         drop(self.watch.stdin.take());
         let _ = self.watch.wait();
+        // One that was killed has left it.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use store::{BlobStore, DataFolder, Store, StoreError, TakeRow};
 pub(crate) use store_postgres::Import;
-use store_postgres::Postgres;
+use store_postgres::{Demand, Postgres};
 use store_sqlite::Sqlite;
 pub(crate) use store_sqlite::export;
 
@@ -23,7 +23,10 @@ pub enum StoreLocation {
 
 /// The URL of a database, `postgres://…`. Its `Display` has no password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct StoreUrl(String);
+pub struct StoreUrl {
+    url: String,
+    demand: Demand,
+}
 
 /// Not the URL of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,15 +38,25 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, NotAStoreUrl> {
         let known = ["postgres://", "postgresql://"].into_iter().any(|scheme| text.starts_with(scheme));
-        if known { Ok(Self(text.to_owned())) } else { Err(NotAStoreUrl) }
+        if known { Ok(Self { url: text.to_owned(), demand: Demand::Any }) } else { Err(NotAStoreUrl) }
     }
 }
 
 impl StoreUrl {
+    /// The same, refused for as long as commits there are not synchronous.
+    #[must_use]
+    pub fn requiring_synchronous(self) -> Self {
+        Self { demand: Demand::Synchronous, ..self }
+    }
+
+    fn open(&self) -> Result<Postgres, StoreError> {
+        Postgres::open_demanding(&self.url, self.demand)
+    }
+
     /// Whether it contains a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
-        self.to_string() != self.0
+        self.to_string() != self.url
     }
 
     /// Makes or migrates the tables. Hosts of the previous version may continue meanwhile or refuse to start again,
@@ -52,7 +65,7 @@ impl StoreUrl {
     /// # Errors
     /// When the database cannot be reached, or has a newer version.
     pub fn migrate(&self) -> Result<(), StoreError> {
-        Postgres::migrate(&self.0)
+        Postgres::migrate(&self.url)
     }
 
     /// Takes over what `export` hands over, under the name `id`, into an empty database. `before_commit` is called when only the commit is left.
@@ -62,13 +75,13 @@ impl StoreUrl {
         export: impl FnOnce(TakeRow<'_>) -> Result<Digest, StoreError>,
         before_commit: impl FnOnce() -> Result<(), StoreError> + Send,
     ) -> Result<Import, StoreError> {
-        Postgres::import(&self.0, id, export, before_commit)
+        Postgres::import(&self.url, id, export, before_commit)
     }
 }
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (place, options) = self.0.split_once('?').unwrap_or((&self.0, ""));
+        let (place, options) = self.url.split_once('?').unwrap_or((&self.url, ""));
         let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
         write!(f, "{scheme}://")?;
         match rest.rsplit_once('@') {
@@ -127,7 +140,7 @@ impl StoreLocation {
     pub fn open(&self, folder: &DataFolder) -> Result<Box<dyn Store>, StoreError> {
         match self {
             Self::Folder => Ok(Box::new(Sqlite::open(folder)?)),
-            Self::Database(url) => Ok(Box::new(Postgres::open(&url.0)?)),
+            Self::Database(url) => Ok(Box::new(url.open()?)),
         }
     }
 }
@@ -138,7 +151,7 @@ impl StoreLocation {
     pub(crate) fn blobs(&self) -> Result<Option<Arc<dyn BlobStore>>, StoreError> {
         match self {
             Self::Folder => Ok(None),
-            Self::Database(url) => Ok(Some(Arc::new(Postgres::open(&url.0)?))),
+            Self::Database(url) => Ok(Some(Arc::new(url.open()?))),
         }
     }
 }

@@ -82,7 +82,11 @@ pub(crate) async fn renew(
     let mut calls: Vec<Call> = change.into_iter().collect();
     calls.push(Call::new(HELD, values![claim]));
     let rows = db.commit(&calls).await?.pop().unwrap_or_default();
-    Ok(Claims { shards: rows.iter().map(held_shard).collect::<Result<_, _>>()?, valid_for: Some(ttl) })
+    Ok(Claims {
+        shards: rows.iter().map(held_shard).collect::<Result<_, _>>()?,
+        valid_for: Some(ttl),
+        notice: None,
+    })
 }
 
 fn held_shard(row: &Row) -> Result<HeldShard, StoreError> {

@@ -54,6 +54,20 @@ pub enum PostgresError {
         /// What it is.
         now: String,
     },
+    /// A standby was promoted that may lack commits which were acknowledged.
+    LossyFailover {
+        /// The timeline before.
+        before: String,
+        /// The timeline now.
+        now: String,
+        /// Why that is known.
+        why: String,
+    },
+    /// Synchronous replication is demanded, and commits are not synchronous.
+    NotSynchronous {
+        /// Where.
+        place: String,
+    },
     /// The server refused a statement.
     Server(String),
 }
@@ -92,6 +106,14 @@ impl fmt::Display for PostgresError {
             Self::OtherServer { before, now } => write!(
                 f,
                 "the database is {now} and was {before}: after a failover, start pp-host again once the right server is in service"
+            ),
+            Self::LossyFailover { before, now, why } => write!(
+                f,
+                "a standby of the database was promoted (timeline {before}, {now} now), and {why}: receipts that were spent may be unspent, and their actions be done again. This host does nothing more: compare what your targets have with pp-host receipts list, revoke what was acted on, then start pp-host again"
+            ),
+            Self::NotSynchronous { place } => write!(
+                f,
+                "commits in the database at {place} are not synchronous, which --require-synchronous demands: set synchronous_standby_names there and leave synchronous_commit on, or leave the option out"
             ),
             Self::Server(problem) => f.write_str(problem),
         }

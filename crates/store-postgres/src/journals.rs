@@ -128,13 +128,6 @@ pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> 
     Ok(db.query(DELETIONS, Vec::new()).await?.iter().map(deleted).collect::<Result<_, _>>()?)
 }
 
-/// The database's clock, in milliseconds.
-pub(crate) async fn now(db: &Connection) -> Result<Timestamp, Trouble> {
-    const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-    let row = db.one(NOW, Vec::new()).await?;
-    Ok(Timestamp::from_millis(row.map_or(0, |row| row.get(0))))
-}
-
 /// An instance's name as two values.
 pub(crate) fn names(key: &InstanceKey) -> Vec<crate::connection::Value> {
     values![key.tenant.to_string(), key.instance.to_string()]

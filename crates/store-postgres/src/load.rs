@@ -15,7 +15,8 @@ use store::{InstanceKey, InstanceState, ReceiptState, Shard, StoreError, Usage};
 use tokio_postgres::Row;
 use workflow::{ReceiptId, TenantId};
 
-const WRITER: &str = "UPDATE writers SET last = $2, seen = now() WHERE writer = $1 RETURNING 1";
+const WRITER: &str = "UPDATE writers SET last = $2, seen = now() WHERE writer = $1 
+    RETURNING current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply')";
 const CLAIMS: &str = "SELECT c.shard FROM unnest($1::smallint[]) AS k(shard) JOIN claims c USING (shard)
     WHERE c.claim = $2 AND c.until > clock_timestamp() ORDER BY c.shard FOR SHARE OF c";
 const ACTS_SHARED: &str = "SELECT last FROM acts_head FOR SHARE";
@@ -91,10 +92,9 @@ pub(crate) async fn load(
     }
     calls.push(facts);
     let mut answers = db.begin("BEGIN", &calls).await?.into_iter();
-    if answers.next().is_none_or(|rows| rows.is_empty()) {
-        return Err(Trouble::Lost(StoreError::Stopped));
-    }
-    let mut state = State::default();
+    let own = answers.next().unwrap_or_default();
+    let own = own.first().ok_or(Trouble::Lost(StoreError::Stopped))?;
+    let mut state = State { is_synchronous: own.get(0), ..State::default() };
     for take in takes {
         for row in answers.next().unwrap_or_default() {
             take(&mut state, &row)?;

@@ -6,7 +6,7 @@ use crate::import::{Import, Incoming, import};
 use crate::location::Location;
 use crate::readers::{Lease, Readers};
 use crate::record::Record;
-use crate::shared::Shared;
+use crate::shared::{Demand, Shared};
 use crate::writer::{Job, Writer};
 use crate::{blobs, claims, journals, requests, schedule, schema, tail};
 use receipt::{Digest, Timestamp};
@@ -60,6 +60,14 @@ impl Postgres {
     /// # Errors
     /// When the URL is none, the server cannot be reached, or the schema is missing or of another version.
     pub fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_demanding(url, Demand::Any)
+    }
+
+    /// The same, and demands something of its commits, from now on.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and where commits are not as demanded.
+    pub fn open_demanding(url: &str, demand: Demand) -> Result<Self, StoreError> {
         let place = Location::parse(url)?;
         let (queue, jobs) = unbounded_channel();
         let (opened, answer) = channel();
@@ -70,7 +78,7 @@ impl Postgres {
             };
             let handle = runtime.handle().clone();
             runtime.block_on(async move {
-                match start(place).await {
+                match start(place, demand).await {
                     Ok((writer, shared)) => {
                         drop(opened.send(Ok((handle, shared))));
                         serve(writer, jobs).await;
@@ -178,6 +186,7 @@ async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
 ) -> Result<T, Trouble> {
     let mut tries = 0;
     loop {
+        shared.check()?;
         tries += 1;
         let db = match session.take().filter(|db| !db.is_closed()) {
             Some(db) => db,
@@ -195,10 +204,10 @@ async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
     }
 }
 
-async fn start(place: Location) -> Result<(Writer, Arc<Shared>), Trouble> {
+async fn start(place: Location, demand: Demand) -> Result<(Writer, Arc<Shared>), Trouble> {
     let db: Connection = place.connect().await?;
     schema::check(&db, &place).await?;
-    let shared = Arc::new(Shared::start(place, &db).await?);
+    let shared = Arc::new(Shared::start(place, demand, &db).await?);
     Ok((Writer::start(Arc::clone(&shared), db).await?, shared))
 }
 
@@ -306,8 +315,10 @@ impl ClaimStore for Postgres {
 
     fn renew(&self, ttl: Duration) -> Answer<Claims> {
         self.keep(move |shared, db| async move {
-            shared.look_at_clock(&db).await?;
-            claims::renew(&db, &shared.host()?, &shared.claim(), ttl).await
+            // On this session no standby was promoted: a promotion ends sessions.
+            shared.look(&db).await?;
+            let claims = claims::renew(&db, &shared.host()?, &shared.claim(), ttl).await?;
+            Ok(Claims { notice: shared.take_notice(), ..claims })
         })
     }
 

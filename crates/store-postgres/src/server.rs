@@ -1,33 +1,72 @@
-//! Which server this is, and which history of it: a standby that was promoted has the same identifier and another timeline.
+//! Which server this is, which history of it, and whether its commits are on a second machine: a standby that was promoted has the same identifier
+//! and another timeline.
 
 use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
+use receipt::Timestamp;
+use tokio_postgres::Row;
 
-/// A server's identity.
+/// How the server was when it was last looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     system: i64,
     timeline: String,
+    /// Whether a commit waits until it is on the disk of a standby.
+    pub(crate) is_synchronous: bool,
+    /// Its clock.
+    pub(crate) now: Timestamp,
+}
+
+/// What a look at the server shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Same,
+    /// A standby was promoted that has everything that was acknowledged.
+    Promoted,
 }
 
 impl Server {
-    /// Looks it up.
+    /// Looks at it.
     pub(crate) async fn of(db: &Connection) -> Result<Self, Trouble> {
-        const IDENTITY: &str = "SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_control_system()";
-        let row = db.one(IDENTITY, Vec::new()).await?;
-        let row =
-            row.ok_or_else(|| PostgresError::Server("the server does not say which one it is".to_owned()))?;
-        Ok(Self { system: row.get(0), timeline: row.get(1) })
+        const LOOK: &str = "SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+                current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'),
+                (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+            FROM pg_control_system()";
+        let row = db.one(LOOK, Vec::new()).await?;
+        let read = |row: Row| Self {
+            system: row.get(0),
+            timeline: row.get(1),
+            is_synchronous: row.get(2),
+            now: Timestamp::from_millis(row.get(3)),
+        };
+        let silent = || PostgresError::Server("the server does not say which one it is".to_owned());
+        Ok(row.map(read).ok_or_else(silent)?)
     }
 
-    /// Refuses another server. Another timeline of the same one is taken over: a standby was promoted. Whether it was.
-    pub(crate) fn compare(&mut self, now: &Self) -> Result<bool, PostgresError> {
+    /// Takes over how it is now. Another server is refused, and so is another timeline where commits were not synchronous before: what was
+    /// acknowledged last may be lost with the server that was left.
+    pub(crate) fn compare(&mut self, now: &Self) -> Result<Seen, PostgresError> {
         if self.system != now.system {
             let named = |server: &Self| format!("server {} (timeline {})", server.system, server.timeline);
             return Err(PostgresError::OtherServer { before: named(self), now: named(now) });
         }
         let was_promoted = self.timeline != now.timeline;
-        self.timeline.clone_from(&now.timeline);
-        Ok(was_promoted)
+        if was_promoted && !self.is_synchronous {
+            let why = "commits were not synchronous before it, so that the last ones may be lost".to_owned();
+            return Err(self.lossy(now, why));
+        }
+        self.clone_from(now);
+        Ok(if was_promoted { Seen::Promoted } else { Seen::Same })
+    }
+
+    /// A failover that may have lost commits, and why that is known.
+    fn lossy(&self, now: &Self, why: String) -> PostgresError {
+        PostgresError::LossyFailover { before: self.timeline.clone(), now: now.timeline.clone(), why }
+    }
+
+    /// A failover to this server that has lost commits for certain.
+    pub(crate) fn has_lost(&self, commits: i64) -> PostgresError {
+        let why = format!("the last {commits} commits of this host are not there");
+        PostgresError::LossyFailover { before: "before".to_owned(), now: self.timeline.clone(), why }
     }
 }

@@ -3,13 +3,22 @@
 use crate::clock::{ServerClock, boot_time};
 use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
-use crate::journals;
 use crate::location::Location;
-use crate::server::Server;
-use std::sync::atomic::AtomicI64;
+use crate::server::{Seen, Server};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{HostId, StoreError};
+
+/// What the commits of a database have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Demand {
+    /// As durable as the server makes them.
+    #[default]
+    Any,
+    /// On the disk of a second machine before they count.
+    Synchronous,
+}
 
 /// What is known on every session.
 #[derive(Debug)]
@@ -18,38 +27,98 @@ pub(crate) struct Shared {
     pub(crate) clock: ServerClock,
     /// The place below which readers of all facts miss none.
     pub(crate) horizon: AtomicI64,
+    demand: Demand,
     server: Mutex<Server>,
+    /// Why the database is not used any more.
+    given_up: Mutex<Option<PostgresError>>,
+    notice: Mutex<Option<String>>,
+    promotions: AtomicU64,
     host: Mutex<Option<HostId>>,
     claim: Mutex<String>,
 }
 
 impl Shared {
     /// Looks at the server for the first time.
-    pub(crate) async fn start(place: Location, db: &Connection) -> Result<Self, Trouble> {
-        let (server, claim) = (Mutex::new(Server::of(db).await?), Mutex::new(new_claim(db).await?));
-        let (clock, horizon) = (ServerClock::default(), AtomicI64::new(0));
-        let shared = Self { place, clock, horizon, server, host: Mutex::default(), claim };
-        shared.look_at_clock(db).await?;
+    pub(crate) async fn start(place: Location, demand: Demand, db: &Connection) -> Result<Self, Trouble> {
+        let (asked, server, claim) = (boot_time(), Server::of(db).await?, new_claim(db).await?);
+        let shared = Self {
+            place,
+            clock: ServerClock::default(),
+            horizon: AtomicI64::new(0),
+            demand,
+            server: Mutex::new(server.clone()),
+            given_up: Mutex::default(),
+            notice: Mutex::default(),
+            promotions: AtomicU64::new(0),
+            host: Mutex::default(),
+            claim: Mutex::new(claim),
+        };
+        shared.clock.set(server.now, asked);
+        shared.check_demand(&server)?;
         Ok(shared)
     }
 
-    /// Opens a session, trying again for so long. Where a standby was promoted in between, commits that were acknowledged may be lost with the old
-    /// server, and what this host claimed with them: its claims are over, and are made anew.
+    /// Opens a session, trying again for so long. Where a standby was promoted in between, what this host claimed is over, and is claimed anew.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Trouble> {
+        self.check()?;
         let db = self.place.connect_within(patience).await?;
-        let (now, claim) = (Server::of(&db).await?, new_claim(&db).await?);
-        if locked(&self.server).compare(&now)? {
+        let claim = new_claim(&db).await?;
+        if self.look(&db).await? == Seen::Promoted {
             *locked(&self.claim) = claim;
-            self.look_at_clock(&db).await?;
+            self.promotions.fetch_add(1, Ordering::AcqRel);
+            let words = "a standby of the database was promoted; its commits were synchronous, and nothing is lost: all claims are made anew";
+            *locked(&self.notice) = Some(words.to_owned());
         }
         Ok(db)
     }
 
-    /// Looks at the server's clock.
-    pub(crate) async fn look_at_clock(&self, db: &Connection) -> Result<(), Trouble> {
-        let asked = boot_time();
-        self.clock.set(journals::now(db).await?, asked);
-        Ok(())
+    /// Looks at the server: which one it is, its clock, whether its commits are synchronous.
+    pub(crate) async fn look(&self, db: &Connection) -> Result<Seen, Trouble> {
+        let (asked, now) = (boot_time(), Server::of(db).await?);
+        let seen = locked(&self.server).compare(&now);
+        let seen = seen.map_err(|error| self.give_up(error))?;
+        self.clock.set(now.now, asked);
+        self.check_demand(&now)?;
+        Ok(seen)
+    }
+
+    fn check_demand(&self, server: &Server) -> Result<(), PostgresError> {
+        self.check_commit(server.is_synchronous)
+    }
+
+    /// Says no to a commit that is not as it has to be.
+    pub(crate) fn check_commit(&self, is_synchronous: bool) -> Result<(), PostgresError> {
+        match self.demand {
+            Demand::Synchronous if !is_synchronous => {
+                Err(PostgresError::NotSynchronous { place: self.place.to_string() })
+            }
+            Demand::Synchronous | Demand::Any => Ok(()),
+        }
+    }
+
+    /// Says no where the database is not used any more.
+    pub(crate) fn check(&self) -> Result<(), PostgresError> {
+        locked(&self.given_up).clone().map_or(Ok(()), Err)
+    }
+
+    /// Commits that were acknowledged are not there: the database is not used any more.
+    pub(crate) fn has_lost(&self, commits: i64) -> PostgresError {
+        let error = locked(&self.server).has_lost(commits);
+        self.give_up(error)
+    }
+
+    fn give_up(&self, error: PostgresError) -> PostgresError {
+        locked(&self.given_up).get_or_insert(error).clone()
+    }
+
+    /// How often a standby was seen to have been promoted.
+    pub(crate) fn promotions(&self) -> u64 {
+        self.promotions.load(Ordering::Acquire)
+    }
+
+    /// What an operator has to know, once.
+    pub(crate) fn take_notice(&self) -> Option<String> {
+        locked(&self.notice).take()
     }
 
     /// What this process claims shards with.

@@ -76,6 +76,8 @@ pub(crate) type Of<T> = (TenantId, T);
 pub(crate) struct State {
     /// The shards whose claims this host holds, of those that the group needs.
     pub(crate) held: HashSet<Shard>,
+    /// Whether the commit waits until it is on the disk of a standby.
+    pub(crate) is_synchronous: bool,
     /// The place of the last act.
     pub(crate) last_act: u64,
     pub(crate) acts: Rows<u64, (i64, String)>,

@@ -48,12 +48,17 @@ pub(crate) struct Writer {
     name: String,
     /// The number of the last group that was begun.
     number: i64,
+    /// The number of the last group that was acknowledged, and how many promotions were looked through for it.
+    acknowledged: i64,
+    promotions: u64,
     db: Option<Connection>,
 }
 
 /// What came of an attempt.
 enum Attempt {
     Done(Vec<Written>),
+    /// No write of it is to be written.
+    Refused(Vec<Written>),
     /// It was begun again, or may be.
     Again,
     /// The answer to the commit was lost.
@@ -69,7 +74,8 @@ impl Writer {
         const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
         db.query(LONG_GONE, Vec::new()).await?;
         let name = db.one(NAME, Vec::new()).await?.map(|row| row.get(0)).ok_or(StoreError::Stopped)?;
-        Ok(Self { shared, name, number: 0, db: Some(db) })
+        let promotions = shared.promotions();
+        Ok(Self { shared, name, number: 0, acknowledged: 0, promotions, db: Some(db) })
     }
 
     /// Writes what is handed over, until no more can be.
@@ -116,7 +122,11 @@ impl Writer {
     async fn commit(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
         for attempt in 0..TRIES {
             let in_doubt = match self.attempt(group).await {
-                Attempt::Done(answers) => return Ok(answers),
+                Attempt::Done(answers) => {
+                    self.acknowledged = self.number;
+                    return Ok(answers);
+                }
+                Attempt::Refused(answers) => return Ok(answers),
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again => None,
                 Attempt::InDoubt(answers) => Some(answers),
@@ -124,7 +134,10 @@ impl Writer {
             if let Some(answers) = in_doubt {
                 // Nothing is assumed: where the server cannot be asked, the caller is told to look.
                 match self.was_committed().await {
-                    Ok(true) => return Ok(answers),
+                    Ok(true) => {
+                        self.acknowledged = self.number;
+                        return Ok(answers);
+                    }
                     Ok(false) => {}
                     Err(_) => return Err(StoreError::Stopped),
                 }
@@ -138,6 +151,9 @@ impl Writer {
 
     /// Tries once.
     async fn attempt(&mut self, group: &[Record]) -> Attempt {
+        if let Err(trouble) = self.shared.check().map_err(Trouble::from) {
+            return Attempt::Failed(trouble.into_error());
+        }
         if let Err(trouble) = self.connect().await {
             return Attempt::Failed(trouble.into_error());
         }
@@ -145,12 +161,12 @@ impl Writer {
         let Some(db) = &self.db else { return Attempt::Again };
         let claim = self.shared.claim();
         let number = Group { writer: &self.name, number: self.number, claim: &claim };
-        let prepared = prepare(db, number, group).await;
+        let prepared = prepare(&self.shared, db, number, group).await;
         let (calls, answers) = match prepared {
             Ok((Some(calls), answers)) => (calls, answers),
             Ok((None, answers)) => {
                 self.roll_back().await;
-                return Attempt::Done(answers);
+                return Attempt::Refused(answers);
             }
             Err(trouble) => return self.give_up(trouble).await,
         };
@@ -224,9 +240,19 @@ impl Writer {
         }
     }
 
-    async fn open(&self) -> Result<Connection, Trouble> {
+    /// Opens a session. Where a standby was promoted, what this writer was told to be committed has to be there.
+    async fn open(&mut self) -> Result<Connection, Trouble> {
+        const LAST: &str = "SELECT last FROM writers WHERE writer = $1";
         const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
         let db = self.shared.connect(PATIENCE).await?;
+        if self.shared.promotions() != self.promotions {
+            let row = db.one(LAST, values![self.name.clone()]).await?;
+            let lost = self.acknowledged - row.map_or(0, |row| row.get::<_, i64>(0));
+            if lost > 0 {
+                return Err(self.shared.has_lost(lost).into());
+            }
+            self.promotions = self.shared.promotions();
+        }
         db.query(AGAIN, values![self.name.clone()]).await?;
         Ok(db)
     }
@@ -234,11 +260,13 @@ impl Writer {
 
 /// Everything up to the commit: the calls that end it, where anything is to be written, and the answers.
 async fn prepare(
+    shared: &Shared,
     db: &Connection,
     number: Group<'_>,
     group: &[Record],
 ) -> Result<(Option<Vec<crate::connection::Call>>, Vec<Written>), Trouble> {
     let (mut state, places) = load(db, number, &Needs::of(group)).await?;
+    shared.check_commit(state.is_synchronous)?;
     if let [Record::Delete(deletion)] = group {
         return Ok(match delete(db, deletion).await? {
             Ok(calls) => (Some(calls), vec![Ok(None)]),

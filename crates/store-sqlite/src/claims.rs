@@ -22,7 +22,7 @@ impl ClaimStore for Sqlite {
     fn renew(&self, _ttl: Duration) -> Answer<Claims> {
         let all =
             Shard::all().map(|shard| HeldShard { shard, epoch: EPOCH, previous: PreviousHolder::Finished });
-        let claims = self.hold().map(|()| Claims { shards: all.collect(), valid_for: None });
+        let claims = self.hold().map(|()| Claims { shards: all.collect(), valid_for: None, notice: None });
         Answer::ready(claims.map_err(Into::into))
     }
 

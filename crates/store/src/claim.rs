@@ -164,6 +164,8 @@ pub struct Claims {
     pub shards: Vec<HeldShard>,
     /// The validity from the start of the call that returned it; `None` means forever.
     pub valid_for: Option<Duration>,
+    /// What befell the store since the last renewal, in words of one line, where an operator has to know it.
+    pub notice: Option<String>,
 }
 
 /// A shard that a host holds a claim of.

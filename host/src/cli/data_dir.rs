@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use engine::{StoreLocation, StoreUrl};
 use sandbox::Compiler;
 use std::convert::Infallible;
@@ -40,6 +41,11 @@ pub(crate) struct Data {
     #[arg(long, value_name = "URL|@FILE", env = "PP_HOST_STORE", hide_env_values = true, global = true)]
     pub(crate) store: Option<StoreArg>,
 
+    /// Refuses a database whose commits are not on the disk of a second machine before they count. Without it, a failover may lose the last
+    /// commits, and un-spend receipts.
+    #[arg(long, env = "PP_HOST_REQUIRE_SYNCHRONOUS", value_parser = FalseyValueParser::new(), global = true)]
+    pub(crate) require_synchronous: bool,
+
     /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
     #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
     pub(crate) authority: Option<PathBuf>,
@@ -70,13 +76,22 @@ impl Data {
         if let Some(account) = self.authority_account {
             option("--authority-account", account.to_string().into());
         }
+        if self.require_synchronous {
+            options.push("--require-synchronous".into());
+        }
         options
     }
 
     /// Where the state is.
     pub(crate) fn location(&self) -> anyhow::Result<StoreLocation> {
         Ok(match &self.store {
+            Some(store) if self.require_synchronous => {
+                StoreLocation::Database(store.url()?.requiring_synchronous())
+            }
             Some(store) => StoreLocation::Database(store.url()?),
+            None if self.require_synchronous => {
+                bail!("--require-synchronous is for a database that is named with --store or PP_HOST_STORE")
+            }
             None => StoreLocation::Folder,
         })
     }

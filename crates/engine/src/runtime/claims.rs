@@ -168,7 +168,8 @@ mod tests {
     }
 
     fn claims(epoch: u64, previous: PreviousHolder, valid_for: Option<Duration>) -> Claims {
-        Claims { shards: vec![HeldShard { shard: key().shard(), epoch, previous }], valid_for }
+        let shards = vec![HeldShard { shard: key().shard(), epoch, previous }];
+        Claims { shards, valid_for, notice: None }
     }
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         assert!(table.unsettled_for(&key()).unwrap() <= first);
         assert_eq!(table.renewed(BootTime::now(), &claims(8, PreviousHolder::Finished, Some(TTL))), []);
         assert_eq!(table.unsettled_for(&key()).unwrap(), Duration::ZERO);
-        let none = Claims { shards: Vec::new(), valid_for: Some(TTL) };
+        let none = Claims { shards: Vec::new(), valid_for: Some(TTL), notice: None };
         assert_eq!(table.renewed(BootTime::now(), &none), [key().shard()]);
         assert!(matches!(table.unsettled_for(&key()), Err(Error::DrivenElsewhere(_))));
     }

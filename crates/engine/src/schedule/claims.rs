@@ -64,6 +64,9 @@ pub(super) async fn end(host: &Host) {
 async fn renew_once(inner: &HostState) -> Result<(), StoreError> {
     let started = BootTime::now();
     let claims = inner.journals.store.renew(TTL).await?;
+    if let Some(notice) = &claims.notice {
+        (inner.problems)(notice);
+    }
     let held = inner.claims.count();
     let lost: Vec<Shard> = inner.claims.renewed(started, &claims);
     if inner.claims.count() > held {
