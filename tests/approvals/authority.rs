@@ -1,7 +1,7 @@
 //! An authority in a process of its own, and a host that need not be honest; a host, and an authority that need not be its own.
 
 use crate::support;
-use crate::support::people::{Hands, NOON, hand};
+use crate::support::people::{Hands, NOON, decider_key};
 use engine::issuer::{IssuerServer, Keyring, Request, own_account};
 use engine::trust::{Act, RecordedTrustAct, Trust};
 use engine::{Builder, Error, Host, Recorded};
@@ -86,7 +86,7 @@ impl Two {
     }
 
     fn envelope(&self, id: &RequestId, person: (&str, u8)) -> Envelope {
-        receipt::sign_decision(&self.statement(id, person), &hand(person.1)).unwrap()
+        receipt::sign_decision(&self.statement(id, person), &decider_key(person.1)).unwrap()
     }
 
     /// The authority's answer to an arbitrary question.
@@ -138,7 +138,7 @@ fn serve(keys: &Path, socket: &Path, policy: &str, clock: &Hands) {
     }
 }
 
-fn say(keys: &Path, act: Act) {
+fn record_act(keys: &Path, act: Act) {
     let folder = DataFolder::own(keys).unwrap();
     let store = Sqlite::open(&folder).unwrap();
     let mut trust = Trust::default();
@@ -148,11 +148,11 @@ fn say(keys: &Path, act: Act) {
 }
 
 fn add(keys: &Path, name: &str, role: &str, seed: u8, valid_until: Option<Timestamp>) {
-    let (decider, key) = (name.parse::<receipt::PersonId>().unwrap(), hand(seed).public_key());
+    let (decider, key) = (name.parse::<receipt::PersonId>().unwrap(), decider_key(seed).public_key());
     let roles = [role.parse().unwrap()].into();
-    say(keys, Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() });
+    record_act(keys, Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() });
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
-    say(keys, Act::KeyAdded { decider, kind, public_key, valid_until, passkey: None });
+    record_act(keys, Act::KeyAdded { decider, kind, public_key, valid_until, passkey: None });
 }
 
 fn people(keys: &Path) {
@@ -195,7 +195,7 @@ fn a_key_that_has_ended_signs_nothing_whatever_time_it_writes() {
             decided_at: Timestamp::from_millis(NOON + 599_000),
             ..two.statement(&other, BOB)
         },
-        &hand(2),
+        &decider_key(2),
     )
     .unwrap();
     two.clock.move_by_minutes(-10);
@@ -208,11 +208,11 @@ fn a_key_that_has_ended_reviews_nothing() {
     let (_, id) = two.asked();
     let (by, role) = ("dora".parse().unwrap(), "break-glass".parse().unwrap());
     let alone = two.host.statement(&id, &by, Some(&role), Decision::Approved, Some("it burns")).unwrap();
-    two.host.sign(&id, &receipt::sign_decision(&alone, &hand(4)).unwrap()).unwrap();
+    two.host.sign(&id, &receipt::sign_decision(&alone, &decider_key(4)).unwrap()).unwrap();
     let review = |(name, seed): (&str, u8)| {
         let looked =
             two.host.review_statement(&id, &name.parse().unwrap(), Decision::Approved, "looked").unwrap();
-        receipt::sign_decision(&looked, &hand(seed)).unwrap()
+        receipt::sign_decision(&looked, &decider_key(seed)).unwrap()
     };
     let (bobs, alices) = (review(BOB), review(ALICE));
     two.clock.move_by_minutes(11);
@@ -247,7 +247,7 @@ fn the_authority_counts_what_it_has_admitted_itself() {
     let (_, id) = two.asked();
     let request = two.host.request(&id).unwrap();
     let denial = DecisionStatement { decision: Decision::Denied, ..two.statement(&id, ALICE) };
-    let denial = receipt::sign_decision(&denial, &hand(1)).unwrap();
+    let denial = receipt::sign_decision(&denial, &decider_key(1)).unwrap();
     let admitted =
         two.ask(&json!({ "ask": "admit", "request": request, "envelope": denial.to_json().canonical() }));
     assert_eq!(admitted["answer"], "done");

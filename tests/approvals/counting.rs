@@ -2,7 +2,7 @@
 //! and a verifier.
 
 use crate::support;
-use crate::support::people::{Place, hand, issued};
+use crate::support::people::{Place, decider_key, issued};
 use crate::support::{entries, result};
 use engine::{Error, Recorded};
 use receipt::{
@@ -35,7 +35,7 @@ fn signed(
     let statement =
         place.host.statement(id, &"alice".parse().unwrap(), None, decision, Some("seen")).unwrap();
     let own = DecisionStatement { decider: name.parse().unwrap(), role: role.parse().unwrap(), ..statement };
-    receipt::sign_decision(&own, &hand(seed)).unwrap()
+    receipt::sign_decision(&own, &decider_key(seed)).unwrap()
 }
 
 fn refusal(recorded: Result<Recorded, Error>) -> String {
@@ -170,10 +170,10 @@ fn what_is_not_signed_is_not_kept() {
     let label = "\u{1b}[2J\u{202e} approved by bob";
     let signature = EnvelopeSignature { key_id: label.to_owned(), ..envelope.signatures()[0].clone() };
     let statement = Envelope::from_json(&envelope.to_json()).unwrap();
-    let payload = statement.verify(&hand(1).public_key()).unwrap();
+    let payload = statement.verify(&decider_key(1).public_key()).unwrap();
     let labelled = Envelope::new(PAYLOAD_TYPE, payload.bytes(), vec![signature]).unwrap();
     let receipt = issued(place.host.sign(&request, &labelled));
-    let (own, clean) = (hand(1).public_key().key_id().to_string(), envelope.to_json().canonical());
+    let (own, clean) = (decider_key(1).public_key().key_id().to_string(), envelope.to_json().canonical());
     let kept = entries(&place.host, &key).into_iter().find_map(|entry| match entry {
         Entry::Signed { envelope, key_id, .. } => Some((envelope, key_id)),
         _ => None,
@@ -196,9 +196,9 @@ fn words_for_the_record_are_bounded() {
     assert!(too_long(place.host.terminate(&key, "operator", Some(&long))));
     assert!(too_long(place.host.delete(&key, &name)));
     let freeze = |reason: &str| engine::trust::Act::Frozen { tenant: None, reason: reason.to_owned() };
-    assert!(too_long(place.say(freeze(&long))));
-    assert!(too_long(place.host.say(&name, freeze("incident"))));
-    let padded = format!("{}{}", hand(9).public_key().to_pem(), "\n".repeat(1 << 20));
+    assert!(too_long(place.record_act(freeze(&long))));
+    assert!(too_long(place.host.record_act(&name, freeze("incident"))));
+    let padded = format!("{}{}", decider_key(9).public_key().to_pem(), "\n".repeat(1 << 20));
     let key_added = engine::trust::Act::KeyAdded {
         decider: "alice".parse().unwrap(),
         kind: "ed25519".to_owned(),
@@ -206,7 +206,7 @@ fn words_for_the_record_are_bounded() {
         valid_until: None,
         passkey: None,
     };
-    assert!(too_long(place.say(key_added)));
+    assert!(too_long(place.record_act(key_added)));
     let review = place.host.review_statement(&request, &"alice".parse().unwrap(), Decision::Approved, &long);
     assert!(matches!(review, Err(Error::Statement(_))));
     let receipt = issued(place.approve(&request, ("alice", 1)));

@@ -93,7 +93,7 @@ fn t11_no_person_decides_about_their_own_request() {
     let by = "carol".parse().unwrap();
     let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
     let own = DecisionStatement { decider: "alice".parse().unwrap(), ..statement };
-    let envelope = receipt::sign_decision(&own, &hand(1)).unwrap();
+    let envelope = receipt::sign_decision(&own, &decider_key(1)).unwrap();
     assert!(said(place.host.sign(&request, &envelope)).contains("another person has to"));
     issued(place.approve(&request, CAROL));
 }
@@ -139,7 +139,7 @@ fn t21_what_was_signed_is_what_was_shown() {
     assert_eq!(statement.matter.view, receipt::Digest::of(shown.as_bytes()));
     let mut other = statement;
     other.matter.view = receipt::Digest::of(b"something nicer");
-    let envelope = receipt::sign_decision(&other, &hand(1)).unwrap();
+    let envelope = receipt::sign_decision(&other, &decider_key(1)).unwrap();
     assert!(said(place.host.sign(&request, &envelope)).contains("digest of the view"));
 }
 
@@ -149,9 +149,9 @@ fn a_stranger_s_signature_does_not_count() {
     let (_, request) = place.asked();
     let by = "alice".parse().unwrap();
     let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
-    let by_mallory = receipt::sign_decision(&statement, &hand(66)).unwrap();
+    let by_mallory = receipt::sign_decision(&statement, &decider_key(66)).unwrap();
     assert!(said(place.host.sign(&request, &by_mallory)).contains("by no key of the pinned deciders"));
-    let by_bob = receipt::sign_decision(&statement, &hand(2)).unwrap();
+    let by_bob = receipt::sign_decision(&statement, &decider_key(2)).unwrap();
     assert!(said(place.host.sign(&request, &by_bob)).contains("bob signed a decision that names alice"));
 }
 
@@ -160,7 +160,7 @@ fn t12_who_was_removed_before_it_is_spent_does_not_count() {
     let act = |what| match what {
         "decider" => Act::DeciderRemoved { decider: "alice".parse().unwrap(), reason: "left".to_owned() },
         _ => Act::KeyRevoked {
-            key_id: hand(1).public_key().key_id().to_string(),
+            key_id: decider_key(1).public_key().key_id().to_string(),
             compromised_at: None,
             reason: "lost".to_owned(),
         },
@@ -169,7 +169,7 @@ fn t12_who_was_removed_before_it_is_spent_does_not_count() {
         let place = Place::new(None);
         let (key, request) = place.asked();
         issued(place.approve(&request, ALICE));
-        place.say(act(what)).unwrap();
+        place.record_act(act(what)).unwrap();
         assert_eq!(refused_by(&place, &key), Check::Approvals, "{what}");
     }
 }
@@ -301,15 +301,17 @@ fn a_freeze_stops_approving_and_doing() {
     };
     let ((key, approved), (_, waiting)) = (place.asked(), place.asked());
     issued(place.approve(&approved, ALICE));
-    place.say(freeze(Some("acme"))).unwrap();
-    assert!(place.say(freeze(Some("acme"))).is_err(), "it is frozen already");
+    place.record_act(freeze(Some("acme"))).unwrap();
+    assert!(place.record_act(freeze(Some("acme"))).is_err(), "it is frozen already");
     assert!(said(place.approve(&waiting, ALICE)).contains("frozen for tenant acme since"));
     assert_eq!(refused_by(&place, &key), Check::Freeze);
     issued(place.deny(&waiting, ALICE));
-    place.say(Act::Thawed { tenant: Some("acme".parse().unwrap()), reason: "over".to_owned() }).unwrap();
+    place
+        .record_act(Act::Thawed { tenant: Some("acme".parse().unwrap()), reason: "over".to_owned() })
+        .unwrap();
     let (key, request) = place.asked();
     issued(place.approve(&request, ALICE));
-    place.say(freeze(None)).unwrap();
+    place.record_act(freeze(None)).unwrap();
     assert_eq!(refused_by(&place, &key), Check::Freeze, "everybody's is the tenant's too");
 }
 
@@ -330,7 +332,7 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
         let by = name.parse().unwrap();
         let statement =
             place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
-        place.host.review(&burning, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
+        place.host.review(&burning, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
     };
     assert!(review("dora", 4).unwrap_err().to_string().contains("another person"));
     review("alice", 1).unwrap();
@@ -446,11 +448,17 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
 
 /// A person whose key ends ten minutes after the beginning.
 fn with_an_end(place: &Place, name: &str, seed: u8) {
-    let key = hand(seed).public_key();
+    let key = decider_key(seed).public_key();
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
     let valid_until = Some(receipt::Timestamp::from_millis(NOON + 600_000));
     place
-        .say(Act::KeyAdded { decider: name.parse().unwrap(), kind, public_key, valid_until, passkey: None })
+        .record_act(Act::KeyAdded {
+            decider: name.parse().unwrap(),
+            kind,
+            public_key,
+            valid_until,
+            passkey: None,
+        })
         .unwrap();
 }
 
@@ -465,7 +473,7 @@ fn t31_a_key_that_has_ended_neither_decides_nor_reviews_whatever_time_it_writes(
     let review = place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
     let decision = place.host.statement(&waiting, &by, None, Decision::Denied, None).unwrap();
     place.clock.move_by_minutes(11);
-    let signed = |statement| receipt::sign_decision(statement, &hand(11)).unwrap();
+    let signed = |statement| receipt::sign_decision(statement, &decider_key(11)).unwrap();
     let refused = place.host.review(&burning, &signed(&review)).unwrap_err().to_string();
     assert!(refused.contains("the key was valid until"), "{refused}");
     assert_eq!(place.host.trust().unwrap().unreviewed().count(), 1);
@@ -502,7 +510,7 @@ fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
     let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
     let decided_at = receipt::Timestamp::from_millis(asked.created_at.as_millis() - 1);
     let early = DecisionStatement { decided_at, ..statement };
-    let early = place.host.sign(&request, &receipt::sign_decision(&early, &hand(1)).unwrap());
+    let early = place.host.sign(&request, &receipt::sign_decision(&early, &decider_key(1)).unwrap());
     let words = said(early);
     assert!(words.contains("time of the decision"), "{words}");
 }
@@ -514,11 +522,11 @@ fn t28_what_a_compromised_key_signed_does_not_count() {
     issued(place.approve(&request, ALICE));
     place.clock.move_by_minutes(1);
     let compromised = Act::KeyRevoked {
-        key_id: hand(1).public_key().key_id().to_string(),
+        key_id: decider_key(1).public_key().key_id().to_string(),
         compromised_at: Some(receipt::Timestamp::from_millis(NOON - 60_000)),
         reason: "stolen yesterday".to_owned(),
     };
-    place.say(compromised).unwrap();
+    place.record_act(compromised).unwrap();
     assert_eq!(refused_by(&place, &key), Check::Approvals);
 }
 
@@ -578,7 +586,7 @@ fn t30_what_a_freeze_stops_leaves_nothing_to_review() {
     let place = Place::new(Some(TWO));
     place.add("dora", &["break-glass"], 4);
     let (_, request) = place.asked();
-    place.say(Act::Frozen { tenant: None, reason: "incident".to_owned() }).unwrap();
+    place.record_act(Act::Frozen { tenant: None, reason: "incident".to_owned() }).unwrap();
     assert!(said(place.break_glass(&request, ("dora", 4))).contains("frozen"));
     assert_eq!(place.host.trust().unwrap().unreviewed().count(), 0);
 }

@@ -30,14 +30,14 @@ fn a_demonstration_approves_nothing_and_denies() {
     for tenant in [None, Some("acme")] {
         let place = demonstration();
         let ((key, request), (_, other)) = (place.asked(), place.asked());
-        place.say(freeze(tenant)).unwrap();
+        place.record_act(freeze(tenant)).unwrap();
         let approved = place.host.decide(&request, &judgement(Decision::Approved));
         assert!(matches!(approved, Err(Error::Issue(IssueError::Frozen(_)))), "{approved:?}");
         assert_eq!(approvals(&place, &key), 0);
         place.host.decide(&other, &judgement(Decision::Denied)).unwrap();
         let thawed =
             Act::Thawed { tenant: tenant.map(|tenant| tenant.parse().unwrap()), reason: "over".to_owned() };
-        place.say(thawed).unwrap();
+        place.record_act(thawed).unwrap();
         place.host.decide(&request, &judgement(Decision::Approved)).unwrap();
     }
 }
@@ -45,7 +45,7 @@ fn a_demonstration_approves_nothing_and_denies() {
 #[test]
 fn a_policy_that_allows_approves_nothing() {
     let place = Place::new(Some("[[rule]]\nid = \"all\"\nthen = \"allow\"\n"));
-    place.say(freeze(None)).unwrap();
+    place.record_act(freeze(None)).unwrap();
     let key = support::start(&place.host, "tenant-workflow", "{}");
     place.ends(&key);
     assert_eq!(approvals(&place, &key), 0);
@@ -59,7 +59,7 @@ fn an_authority_signs_no_approval_for_any_account() {
     let (_, request) = place.asked();
     let envelopes = [place.envelope(&request, ("alice", 1), Decision::Approved)];
     let asked = place.host.request(&request).unwrap();
-    place.say(freeze(None)).unwrap();
+    place.record_act(freeze(None)).unwrap();
     let signer = || Box::new(receipt::Ed25519Signer::from_seed("pp_demo_1", &[9; 32]));
     let authority = engine::issuer::LocalIssuer::new(signer(), signer());
     let trust = place.host.trust().unwrap();
@@ -126,10 +126,10 @@ fn no_person_decides_about_their_own_request_however_they_are_spelled() {
 #[test]
 fn people_who_decide_are_not_touched_by_a_freeze_of_others() {
     let place = Place::new(None);
-    let unknown = place.say(freeze(Some("globex"))).unwrap_err().to_string();
+    let unknown = place.record_act(freeze(Some("globex"))).unwrap_err().to_string();
     assert!(unknown.contains("no tenant globex"), "{unknown}");
     support::start_for(&place.host, "globex", "paces", "{}");
-    place.say(freeze(Some("globex"))).unwrap();
+    place.record_act(freeze(Some("globex"))).unwrap();
     let (_, request) = place.asked();
     issued(place.approve(&request, ("alice", 1)));
 }

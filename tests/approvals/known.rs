@@ -108,7 +108,7 @@ fn shown(place: &Place, request: &RequestId) -> String {
 }
 
 fn key_revoked(seed: u8, compromised_at: Option<Timestamp>) -> Act {
-    let key_id = hand(seed).public_key().key_id().to_string();
+    let key_id = decider_key(seed).public_key().key_id().to_string();
     Act::KeyRevoked { key_id, compromised_at, reason: "stolen".to_owned() }
 }
 
@@ -141,7 +141,7 @@ fn what_people_approved_and_was_done_is_known_for_as_long_as_they_count() {
         place.clock.move_by_minutes(60 * 24 * 365);
         assert!(goes_ahead(&place, "b"), "known");
         let told = format!("{act:?}");
-        place.say(act).unwrap();
+        place.record_act(act).unwrap();
         assert!(!goes_ahead(&place, "c"), "{told}");
         let (_, request) = place.asked_with(&on("c"));
         assert_eq!(shown(&place, &request).matches("not approved before").count(), 2, "{told}");
@@ -169,7 +169,7 @@ fn a_policy_s_own_permission_makes_nothing_known() {
     // A receipt that rests on known code makes nothing known either.
     deployed(&place, "b", &[ALICE]);
     assert!(goes_ahead(&place, "c"));
-    place.say(removed("alice")).unwrap();
+    place.record_act(removed("alice")).unwrap();
     assert!(!goes_ahead(&place, "d"));
 }
 
@@ -202,7 +202,7 @@ fn what_is_known_is_no_reason_why_it_is_known() {
     }
     let (_, request) = place.asked_with(&on("c"));
     assert!(shown(&place, &request).contains("approved before\n"));
-    place.say(removed("sam")).unwrap();
+    place.record_act(removed("sam")).unwrap();
     let (_, request) = place.asked_with(&on("d"));
     let alice = "alice".parse().unwrap();
     let refused = place.host.statement(&request, &alice, None, receipt::Decision::Approved, None);
@@ -253,7 +253,7 @@ fn the_gate_judges_again_what_is_known() {
         if let (Entry::Requested { request, .. }, Some(host)) = (&fact.entry, told.get())
             && host.request(request).unwrap().resource.ends_with("/last")
         {
-            host.say("test", key_revoked(1, None)).unwrap();
+            host.record_act("test", key_revoked(1, None)).unwrap();
         }
     };
     let policy = Box::new(policy::Toml::parse(KNOWN).unwrap());
@@ -285,7 +285,7 @@ fn a_request_that_waits_is_judged_by_what_is_known_now() {
     assert_eq!(before.matches(", approved before").count(), 2, "{before}");
     let early = place.envelope(&request, BOB, receipt::Decision::Approved);
     assert!(matches!(place.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
-    place.say(removed("carol")).unwrap();
+    place.record_act(removed("carol")).unwrap();
     let now = shown(&place, &request);
     assert_eq!(now.matches(", APPROVAL BEFORE NO LONGER COUNTS").count(), 2, "{now}");
     let late = place.host.sign(&request, &early).unwrap_err().to_string();
@@ -328,7 +328,7 @@ fn denials_are_counted_as_their_deciders_count_now() {
         place.host.request(&request).unwrap().before.denied
     };
     assert_eq!(denied("a"), 2);
-    place.say(key_revoked(1, Some(noon()))).unwrap();
+    place.record_act(key_revoked(1, Some(noon()))).unwrap();
     assert_eq!(denied("a"), 1);
     // A denial by the policy itself is not a person's denial.
     let (key, _) = run(&place, "closed/a");
@@ -351,19 +351,19 @@ fn a_review_with_a_key_that_others_had_is_none() {
         let by = name.parse().unwrap();
         let statement =
             place.host.review_statement(&request, &by, receipt::Decision::Approved, "seen").unwrap();
-        place.host.review(&request, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
+        place.host.review(&request, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
     };
     let unreviewed = || place.host.trust().unwrap().unreviewed().count();
     place.clock.move_by_minutes(1);
     review(ALICE).unwrap();
     assert_eq!(unreviewed(), 0);
-    place.say(key_revoked(1, Some(noon()))).unwrap();
+    place.record_act(key_revoked(1, Some(noon()))).unwrap();
     assert_eq!(unreviewed(), 1, "another person may have written alice's review");
     review(BOB).unwrap();
     assert_eq!(unreviewed(), 0);
     // A review stays valid when the key is compromised later or the reviewer leaves.
-    place.say(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
-    place.say(removed("bob")).unwrap();
+    place.record_act(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
+    place.record_act(removed("bob")).unwrap();
     assert_eq!(unreviewed(), 0);
 }
 
@@ -400,7 +400,7 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
         place.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).wait().unwrap()
     };
     assert_eq!(asked("a").denials, [(String::new(), 3)]);
-    place.say(removed("alice")).unwrap();
+    place.record_act(removed("alice")).unwrap();
     assert!(!goes_ahead(&place, "c"));
 }
 

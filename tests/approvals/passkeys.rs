@@ -39,7 +39,7 @@ fn confirm(host: &Host, name: &str) {
     let trust = host.trust().unwrap();
     let own = trust.invitations().find(|invitation| invitation.decider.as_str() == name);
     for act in own.unwrap().confirmation().unwrap() {
-        host.say("operator", act).unwrap();
+        host.record_act("operator", act).unwrap();
     }
 }
 
@@ -158,7 +158,7 @@ fn each_thing_that_is_wrong_with_an_assertion_has_its_own_refusal() {
     assert!(said.contains("carries no passkey assertion"), "{said}");
     // A revoked key; the browser is then not asked to use it.
     let key_id = key.to_string();
-    place.say(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
+    place.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
     assert!(refused(place.host.sign(&id, &genuine)).contains("revoked"));
     let by = "dora".parse().unwrap();
     let none = place.host.assertion_request(&id, &by, None, (Decision::Approved, None), ORIGIN);
@@ -184,7 +184,7 @@ fn what_a_passkey_permitted_is_not_done_when_its_key_is_revoked_before() {
     let (instance, id) = place.asked();
     issued(answered(&place, &id, &asked(&place, &id, "dora", Decision::Approved), &dora));
     let (key_id, reason) = (key.to_string(), "lost".to_owned());
-    place.say(Act::KeyRevoked { key_id, compromised_at: None, reason }).unwrap();
+    place.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason }).unwrap();
     place.ends(&instance);
     assert_eq!(place.deployments(), 0);
 }
@@ -277,7 +277,7 @@ fn a_sign_in_says_who_looks_and_decides_nothing() {
     let said = refused(host.sign_with_passkey(&id, &request.statement, key, response.clone()));
     assert!(said.contains("another challenge"), "{said}");
     let key_id = key.to_string();
-    place.say(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
+    place.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
     assert!(signed_in(&nonce, dora.credential_id()).unwrap_err().to_string().contains("revoked"));
 }
 

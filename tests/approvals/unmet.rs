@@ -24,7 +24,9 @@ fn warnings(place: &Place) -> Vec<String> {
 fn a_request_that_the_people_here_cannot_decide_says_so() {
     let place = Place::new(Some(THREE));
     assert!(warnings(&place).is_empty(), "alice, bob and carol can");
-    place.say(Act::DeciderRemoved { decider: "bob".parse().unwrap(), reason: "left".to_owned() }).unwrap();
+    place
+        .record_act(Act::DeciderRemoved { decider: "bob".parse().unwrap(), reason: "left".to_owned() })
+        .unwrap();
     let [warning] = warnings(&place).try_into().unwrap();
     assert!(
         warning.starts_with("3 of release is asked for, and 2 people here can decide as release"),
@@ -34,10 +36,10 @@ fn a_request_that_the_people_here_cannot_decide_says_so() {
     // A person of another tenant, without a key that counts, or in another role does not help.
     let roles = ["release".parse().unwrap()];
     let (decider, tenants) = ("erin".parse().unwrap(), ["globex".parse().unwrap()].into());
-    place.say(Act::DeciderAdded { decider, roles: roles.clone().into(), tenants }).unwrap();
+    place.record_act(Act::DeciderAdded { decider, roles: roles.clone().into(), tenants }).unwrap();
     place.give("erin", 7);
     place
-        .say(Act::DeciderAdded {
+        .record_act(Act::DeciderAdded {
             decider: "keyless".parse().unwrap(),
             roles: roles.into(),
             tenants: [].into(),

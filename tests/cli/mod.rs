@@ -1,9 +1,9 @@
 //! The command line as people and programs meet it.
 
+mod alongside_worker;
 mod approve;
 mod arguments;
 mod asking;
-mod beside_work;
 mod commands;
 mod describing;
 mod folders;

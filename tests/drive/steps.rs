@@ -162,7 +162,7 @@ fn a_workflow_is_told_which_limit_it_has_hit() {
     let limits = Limits {
         sleep: Duration::from_secs(1),
         retries: 2,
-        beside: 2,
+        started_calls: 2,
         step_name_chars: 5,
         ..Limits::default()
     };
@@ -172,7 +172,7 @@ fn a_workflow_is_told_which_limit_it_has_hit() {
         (json!({ "sleep": 1_001 }), "sleep-seconds"),
         (json!({ "event": { "name": "go", "ms": 1_001 } }), "sleep-seconds"),
         (json!({ "try": { "name": "a", "fails": 0, "retries": 3 } }), "retries"),
-        (json!({ "all": sleeps }), "beside"),
+        (json!({ "all": sleeps }), "started-calls"),
         (json!({ "try": { "name": "longer", "fails": 0, "retries": 1 } }), "step-name-chars"),
     ] {
         let (_, message) = support::failure(&desk.drive(&desk.program(&json!([op]))));
@@ -190,7 +190,7 @@ fn a_thousand_things_go_on_side_by_side() {
     desk.until_due(&key);
     assert_eq!(desk.result(&key), json!([[999, "slept"]]));
     let (_, message) = support::failure(&desk.drive(&desk.program(&json!([{ "race": naps(1_001) }]))));
-    assert!(message.contains("limit beside reached: at most 1000 "), "{message}");
+    assert!(message.contains("limit started-calls reached: at most 1000 "), "{message}");
 }
 
 /// A workflow whose path depends on what a body did apart from its result. It stops without an effect, loses no state,

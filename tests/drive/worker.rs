@@ -101,25 +101,25 @@ impl Floor {
         self.work_at(WorkerOptions::default(), enough);
     }
 
-    fn work_at(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) {
-        support::block_on(self.works(pace, enough));
+    fn work_at(&self, options: WorkerOptions, enough: impl Fn(&Self) -> bool) {
+        support::block_on(self.works(options, enough));
     }
 
-    async fn works(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) {
+    async fn works(&self, options: WorkerOptions, enough: impl Fn(&Self) -> bool) {
         let mut seen = self.seen.clone();
         let stop = async {
             while !enough(self) {
                 seen.changed().await.unwrap();
             }
         };
-        self.host.work(pace, stop).await.unwrap();
+        self.host.work(options, stop).await.unwrap();
     }
 
     /// Works on two threads, for two minutes at most. Returns whether `enough` was reached.
-    fn works_in_time(&self, pace: WorkerOptions, enough: impl Fn(&Self) -> bool) -> bool {
+    fn works_in_time(&self, options: WorkerOptions, enough: impl Fn(&Self) -> bool) -> bool {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-        let works = self.works(pace, enough);
+        let works = self.works(options, enough);
         let worked = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), works).await });
         // If an action is still held, its drive is not waited for.
         runtime.shutdown_background();
@@ -261,8 +261,8 @@ fn a_guest_that_never_ends_delays_no_other() {
         .collect();
     floor.starts("acme", 5, STEPS);
     // On one thread, and without a grace period for guests that spin.
-    let pace = WorkerOptions { grace: Duration::ZERO, ..WorkerOptions::default() };
-    floor.work_at(pace, |floor| floor.count("completed") == 5);
+    let options = WorkerOptions { grace: Duration::ZERO, ..WorkerOptions::default() };
+    floor.work_at(options, |floor| floor.count("completed") == 5);
     assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
 }
 
@@ -279,9 +279,9 @@ fn guests_that_never_end_delay_no_other_however_many_they_are() {
     let program = json!({ "program": ops }).to_string();
     let mallory = || support::start_for(&floor.host, "mallory", "durable", &program);
     let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
-    let pace = WorkerOptions { grace: Duration::ZERO, at_once: SPINNING + 10 };
+    let options = WorkerOptions { grace: Duration::ZERO, at_once: SPINNING + 10 };
     let late = Cell::new(false);
-    let worked = floor.works_in_time(pace, |floor| {
+    let worked = floor.works_in_time(options, |floor| {
         // Loaded, started, two for each step, and the beginning of the one that does not end.
         if floor.facts.lock().unwrap().len() == 23 * SPINNING && !late.replace(true) {
             floor.start("acme", r#"{"steps":100}"#);
@@ -305,9 +305,9 @@ fn actions_that_take_long_delay_no_other_however_many_they_are() {
     let floor =
         Floor::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
     floor.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
-    let pace = WorkerOptions { at_once: ACTING + 10, ..WorkerOptions::default() };
+    let options = WorkerOptions { at_once: ACTING + 10, ..WorkerOptions::default() };
     let late = Cell::new(false);
-    let worked = floor.works_in_time(pace, |floor| {
+    let worked = floor.works_in_time(options, |floor| {
         // Loaded, started, two for each step, requested, decided, issued, redeemed.
         if floor.facts.lock().unwrap().len() == 26 * ACTING && !late.replace(true) {
             floor.start("globex", r#"{"steps":100}"#);

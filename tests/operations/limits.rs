@@ -305,6 +305,17 @@ fn a_drive_has_the_limits_of_its_tenant() {
 // The file and the command line.
 
 #[test]
+fn a_limit_s_earlier_name_sets_it_and_the_present_name_has_precedence() {
+    let started_calls = |lines: &str| {
+        let text = format!("[tenants.acme.limits]\n{lines}");
+        Settings::parse(Path::new("pp-host.toml"), &text).unwrap().of(&tenant("acme")).workflow.started_calls
+    };
+    assert_eq!((started_calls("started-calls = 7"), started_calls("beside = 8")), (7, 8));
+    assert_eq!(started_calls("started-calls = 7\nbeside = 8"), 7);
+    assert_eq!(limits::find("beside").unwrap().name, "started-calls");
+}
+
+#[test]
 fn a_settings_file_that_is_not_understood_is_refused_with_file_line_and_the_nearest_name() {
     for (text, words) in [
         ("\n[limits]\nfule = 1\n", ":3: unknown key \"fule\" in a table of limits; did you mean fuel?"),

@@ -11,7 +11,7 @@ fn every_attack_is_refused_as_it_has_to_be() {
     let verdicts = suite::verdicts();
     let broken = verdicts.iter().filter(|(_, verdict)| !verdict.held());
     let broken: Vec<_> =
-        broken.map(|(name, verdict)| format!("{name}: {}", workflow::Escaped(verdict.said()))).collect();
+        broken.map(|(name, verdict)| format!("{name}: {}", workflow::Escaped(verdict.message()))).collect();
     assert!(broken.is_empty(), "{} of {} went through:\n{}", broken.len(), verdicts.len(), broken.join("\n"));
 }
 

@@ -18,6 +18,6 @@ pub fn held(names: &[&str]) {
     for name in names {
         let verdict = verdicts().get(name);
         let verdict = verdict.unwrap_or_else(|| panic!("{name} is in no attack of the suite"));
-        assert!(verdict.held(), "{name}: {}", workflow::Escaped(verdict.said()));
+        assert!(verdict.held(), "{name}: {}", workflow::Escaped(verdict.message()));
     }
 }

@@ -143,7 +143,7 @@ impl Stage {
             sha256: token.sha256(),
             expires_at: Timestamp::from_millis(self.now.load(Ordering::Relaxed) + millis),
         };
-        self.served.host.say("operator", act).unwrap();
+        self.served.host.record_act("operator", act).unwrap();
         (token.text().to_owned(), token.id)
     }
 
@@ -189,7 +189,11 @@ fn every_caller_is_answered_as_the_table_says() {
     let expired = stage.token("acme", ALL, 1).0;
     stage.now.fetch_add(2, Ordering::Relaxed);
     let (revoked, id) = stage.token("acme", ALL, 1_000_000);
-    stage.served.host.say("operator", Act::TokenRevoked { token: id, reason: "test".to_owned() }).unwrap();
+    stage
+        .served
+        .host
+        .record_act("operator", Act::TokenRevoked { token: id, reason: "test".to_owned() })
+        .unwrap();
     let other = stage.token("globex", ALL, 1_000_000).0;
     for row in ROWS {
         let (method, path, takes, _, right) = row;

@@ -106,7 +106,7 @@ fn a_break_glass_decision_stays_until_it_is_reviewed() {
     assert!(matches!(&refused, Err(Error::Unreviewed { request: id, .. }) if *id == request), "{refused:?}");
     let reviewer = "alice".parse().unwrap();
     let statement = place.host.review_statement(&request, &reviewer, Decision::Approved, "seen").unwrap();
-    let envelope = receipt::sign_decision(&statement, &support::people::hand(1)).unwrap();
+    let envelope = receipt::sign_decision(&statement, &support::people::decider_key(1)).unwrap();
     place.host.review(&request, &envelope).unwrap();
     place.host.delete(&key, "ops").unwrap();
 }

@@ -63,19 +63,20 @@ impl Place {
     pub fn add(&self, name: &str, roles: &[&str], seed: u8) {
         let roles = roles.iter().map(|role| role.parse().unwrap()).collect();
         let decider: PersonId = name.parse().unwrap();
-        self.say(Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() }).unwrap();
+        self.record_act(Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() }).unwrap();
         self.give(name, seed);
     }
 
     pub fn give(&self, name: &str, seed: u8) {
-        let key = hand(seed).public_key();
+        let key = decider_key(seed).public_key();
         let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
         let decider = name.parse().unwrap();
-        self.say(Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None }).unwrap();
+        self.record_act(Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None })
+            .unwrap();
     }
 
-    pub fn say(&self, act: Act) -> Result<(), Error> {
-        self.host.say("test", act)
+    pub fn record_act(&self, act: Act) -> Result<(), Error> {
+        self.host.record_act("test", act)
     }
 
     /// Runs the demo guest until it asks.
@@ -104,7 +105,7 @@ impl Place {
     pub fn envelope(&self, id: &RequestId, (name, seed): (&str, u8), decision: Decision) -> Envelope {
         let by = name.parse().unwrap();
         let statement = self.host.statement(id, &by, None, decision, Some("seen")).unwrap();
-        receipt::sign_decision(&statement, &hand(seed)).unwrap()
+        receipt::sign_decision(&statement, &decider_key(seed)).unwrap()
     }
 
     pub fn approve(&self, id: &RequestId, person: (&str, u8)) -> Result<Recorded, Error> {
@@ -119,7 +120,7 @@ impl Place {
     pub fn break_glass(&self, id: &RequestId, (name, seed): (&str, u8)) -> Result<Recorded, Error> {
         let (by, role) = (name.parse().unwrap(), "break-glass".parse().unwrap());
         let statement = self.host.statement(id, &by, Some(&role), Decision::Approved, Some("it burns"))?;
-        self.host.sign(id, &receipt::sign_decision(&statement, &hand(seed)).unwrap())
+        self.host.sign(id, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
     }
 
     /// The number of deployments.
@@ -130,7 +131,7 @@ impl Place {
 }
 
 /// A person's key.
-pub fn hand(seed: u8) -> Ed25519StatementSigner {
+pub fn decider_key(seed: u8) -> Ed25519StatementSigner {
     Ed25519StatementSigner::from_seed(&[seed; 32]).unwrap()
 }
 
@@ -156,8 +157,10 @@ pub fn issued(recorded: Result<Recorded, Error>) -> store::StoredReceipt {
 pub fn add_alice(host: &Host) {
     let decider: PersonId = "alice".parse().unwrap();
     let roles = ["release".parse().unwrap()].into();
-    host.say("test", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() }).unwrap();
-    let key = hand(1).public_key();
+    host.record_act("test", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() })
+        .unwrap();
+    let key = decider_key(1).public_key();
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
-    host.say("test", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None }).unwrap();
+    host.record_act("test", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None })
+        .unwrap();
 }

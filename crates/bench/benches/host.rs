@@ -138,7 +138,7 @@ fn run_approved_by_a_person(bencher: Bencher) {
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
     let given = Act::KeyAdded { decider: alice.clone(), kind, public_key, valid_until: None, passkey: None };
     for act in [added, given] {
-        bench.host.say("bench", act).expect("said");
+        bench.host.record_act("bench", act).expect("the act is recorded");
     }
     bencher.bench_local(|| {
         let instance = bench.start();

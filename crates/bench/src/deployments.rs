@@ -31,7 +31,7 @@ struct Rate {
     synchronisations: f64,
 }
 
-pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let deploying = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::Deploys)?);
     let idle = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::DoesNothing)?);
     let mut bare = Bare::open(&deploying.folder.path().join("bare.sqlite"))?;
@@ -66,13 +66,13 @@ pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), O
             Line::new("  a bare commit, median", commit, "µs"),
         ];
         for (number, line) in lines.into_iter().enumerate() {
-            told(with_target(line, at_once, number, commit));
+            report(with_target(line, at_once, number, commit));
         }
         if at_once == 1 {
-            told(Line::new("  bare commits a workflow", each, "").with(Target::AtMost(12.0)));
+            report(Line::new("  bare commits a workflow", each, "").with(Target::AtMost(12.0)));
         }
     }
-    behind(bench, &deploying, told)
+    behind(bench, &deploying, report)
 }
 
 /// The targets, at 64 in flight: the rate is that for a commit of 150 µs.
@@ -87,7 +87,7 @@ fn with_target(line: Line, at_once: u32, number: usize, commit: f64) -> Line {
 }
 
 /// The rate with many finished deployments in the folder, compared with a new folder's, in turns.
-fn behind(bench: &Bench, old: &Arc<Fixture>, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let count = bench.extent.of(1_000, BEHIND);
     let done = AtomicU64::new(0);
     let began = Instant::now();
@@ -97,7 +97,7 @@ fn behind(bench: &Bench, old: &Arc<Fixture>, told: &mut dyn FnMut(Line)) -> Resu
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         done.fetch_add((made.per_second * time.as_secs_f64()) as u64, Ordering::Relaxed);
     }
-    told(Line::new(format!("{count} more were deployed in"), began.elapsed().as_secs_f64(), "s"));
+    report(Line::new(format!("{count} more were deployed in"), began.elapsed().as_secs_f64(), "s"));
     let new = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::Deploys)?);
     let time = bench.extent.of(Duration::from_millis(400), Duration::from_secs(3));
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
@@ -107,8 +107,8 @@ fn behind(bench: &Bench, old: &Arc<Fixture>, told: &mut dyn FnMut(Line)) -> Resu
         rates.push(second);
         ratios.push(second / first);
     }
-    told(Line::new("approved and deployed behind all of those, 64 in flight", median(&mut rates), "/s"));
-    told(Line::new("  beside a new folder", median(&mut ratios), "×").with(Target::AtLeast(0.95)));
+    report(Line::new("approved and deployed behind all of those, 64 in flight", median(&mut rates), "/s"));
+    report(Line::new("  beside a new folder", median(&mut ratios), "×").with(Target::AtLeast(0.95)));
     Ok(())
 }
 

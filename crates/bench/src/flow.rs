@@ -19,7 +19,7 @@ pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"
 /// Steps of an instance whose entries are counted, for any number in flight.
 const STEPS: u32 = 100;
 
-pub(super) fn entries(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Arc::new(Fixture::new(&bench.folder)?);
     let in_flight = [(1, 10), (64, 1), (IN_FLIGHT_MAX, 1)];
     let mut rates = in_flight.map(|_| Vec::new());
@@ -30,10 +30,10 @@ pub(super) fn entries(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), O
     }
     let rates = rates.map(|mut rates| median(&mut rates));
     for (rate, (at_once, _)) in rates.iter().zip(in_flight) {
-        told(Line::new(format!("entries recorded, {at_once} in flight"), *rate, "/s"));
+        report(Line::new(format!("entries recorded, {at_once} in flight"), *rate, "/s"));
     }
-    told(Line::new("64 in flight beside 1", rates[1] / rates[0], "×").with(Target::AtLeast(4.0)));
-    told(Line::new("1 024 in flight beside 1", rates[2] / rates[0], "×").with(Target::AtLeast(15.0)));
+    report(Line::new("64 in flight beside 1", rates[1] / rates[0], "×").with(Target::AtLeast(4.0)));
+    report(Line::new("1 024 in flight beside 1", rates[2] / rates[0], "×").with(Target::AtLeast(15.0)));
     Ok(())
 }
 
@@ -68,17 +68,17 @@ async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f
     Ok(f64::from(at_once * turns) * f64::from(2 * STEPS + 1) / began.elapsed().as_secs_f64())
 }
 
-pub(super) fn instances(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn instances(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Arc::new(Fixture::new(&bench.folder)?);
     let time = bench.extent.of(Duration::from_millis(500), Duration::from_secs(8));
     for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, deployment")] {
         for at_once in [1, 16, 64] {
             let rate = ground.runtime.block_on(instance_rate(&ground, params, at_once, time))?;
-            told(Line::new(format!("whole instances of {what}, {at_once} at a time"), rate, "/s"));
+            report(Line::new(format!("whole instances of {what}, {at_once} at a time"), rate, "/s"));
         }
     }
-    latencies(bench, &ground, told)?;
-    looks(&ground, told)
+    latencies(bench, &ground, report)?;
+    reader_lookups(&ground, report)
 }
 
 /// Whole instances per second, each followed by another.
@@ -117,7 +117,7 @@ async fn whole(ground: &Fixture, params: &str) -> Result<(), Obstacle> {
     ground.finish(&key).await
 }
 
-fn latencies(bench: &Bench, ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let (mut parked, mut resumed) = (Vec::new(), Vec::new());
     for _ in 0..bench.extent.of(20, 500) {
         ground.runtime.block_on(async {
@@ -132,15 +132,15 @@ fn latencies(bench: &Bench, ground: &Fixture, told: &mut dyn FnMut(Line)) -> Res
         })?;
     }
     for (what, mut times) in [("created → parked", parked), ("decision → completed", resumed)] {
-        told(Line::new(format!("{what}, median"), median(&mut times), "µs"));
-        told(Line::new(format!("{what}, 99 of 100"), quantile(&mut times, 0.99), "µs"));
+        report(Line::new(format!("{what}, median"), median(&mut times), "µs"));
+        report(Line::new(format!("{what}, 99 of 100"), quantile(&mut times, 0.99), "µs"));
     }
     Ok(())
 }
 
 /// The time that a reader without the writer's cache takes to read an instance's journal: it scans the tail for the
 /// journal's end. Measured over enough entries to take the tail from its beginning past its greatest length.
-fn looks(ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn reader_lookups(ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     const STEPS: &str = r#"{"steps":100,"result":"done"}"#;
     let store = Sqlite::open(&DataFolder::read(ground.folder.path())?)?;
     let (mut times, key) = (Vec::new(), ground.runtime.block_on(ground.create(PLAIN))?);
@@ -152,7 +152,7 @@ fn looks(ground: &Fixture, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         store.facts(Some(&key)).wait()?;
         times.push(micros(began.elapsed()));
     }
-    told(Line::new("a journal of three steps, read by another process, median", median(&mut times), "µs"));
-    told(Line::new("the same, 99 of 100", quantile(&mut times, 0.99), "µs"));
+    report(Line::new("a journal of three steps, read by another process, median", median(&mut times), "µs"));
+    report(Line::new("the same, 99 of 100", quantile(&mut times, 0.99), "µs"));
     Ok(())
 }

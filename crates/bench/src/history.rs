@@ -7,7 +7,7 @@ use crate::{Bench, Line, Obstacle, Target, median};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let (old, new) = (Fixture::new(&bench.folder)?, Arc::new(Fixture::new(&bench.folder)?));
     let finished = bench.extent.of(2_000, 100_000);
     let key = old.runtime.block_on(async {
@@ -17,7 +17,7 @@ pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), O
     })?;
     let began = Instant::now();
     Template::of(&old, &key)?.cast(&old, finished, 0)?;
-    told(Line::new(
+    report(Line::new(
         format!("{finished} finished instances were written in"),
         began.elapsed().as_secs_f64(),
         "s",
@@ -32,8 +32,12 @@ pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), O
         after.push(second);
         ratios.push(second / first);
     }
-    told(Line::new("instances of three steps, 16 at a time, on an empty folder", median(&mut before), "/s"));
-    told(Line::new("the same behind all of those", median(&mut after), "/s"));
-    told(Line::new("beside an empty folder", median(&mut ratios), "×").with(Target::AtLeast(0.95)));
+    report(Line::new(
+        "instances of three steps, 16 at a time, on an empty folder",
+        median(&mut before),
+        "/s",
+    ));
+    report(Line::new("the same behind all of those", median(&mut after), "/s"));
+    report(Line::new("beside an empty folder", median(&mut ratios), "×").with(Target::AtLeast(0.95)));
     Ok(())
 }

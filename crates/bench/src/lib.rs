@@ -106,14 +106,14 @@ impl Bench {
     ///
     /// # Errors
     /// When it could not be measured.
-    pub fn run(&self, section: Section, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    pub fn run(&self, section: Section, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         match section {
-            Section::Steps => steps::measure(self, told),
-            Section::Entries => flow::entries(self, told),
-            Section::Instances => flow::instances(self, told),
-            Section::Deployments => deployments::measure(self, told),
-            Section::History => history::measure(self, told),
-            Section::Parked => parked::measure(self, told),
+            Section::Steps => steps::measure(self, report),
+            Section::Entries => flow::entries(self, report),
+            Section::Instances => flow::instances(self, report),
+            Section::Deployments => deployments::measure(self, report),
+            Section::History => history::measure(self, report),
+            Section::Parked => parked::measure(self, report),
         }
     }
 }

@@ -12,31 +12,35 @@ use std::time::Instant;
 /// Commits between a decision and the end: the decision, the redemption, the outcome, the end.
 const COMMITS: usize = 4;
 
-pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Fixture::new(&bench.folder)?;
     let (count, taken) = (bench.extent.of(5_000, 1_000_000), bench.extent.of(400, 12_000));
     let (key, _) = ground.runtime.block_on(ground.park(APPROVED))?;
     let began = Instant::now();
     let casts = Template::of(&ground, &key)?.cast(&ground, count, taken)?;
-    told(Line::new(format!("{count} parked instances were written in"), began.elapsed().as_secs_f64(), "s"));
-    let ground = opened(ground, count, told)?;
+    report(Line::new(
+        format!("{count} parked instances were written in"),
+        began.elapsed().as_secs_f64(),
+        "s",
+    ));
+    let ground = opened(ground, count, report)?;
     let (alone, together) = casts.split_at(casts.len() / 6);
-    one_by_one(&ground, alone, told)?;
-    many_at_once(ground, together, told)
+    one_by_one(&ground, alone, report)?;
+    many_at_once(ground, together, report)
 }
 
-fn opened(ground: Fixture, count: u32, told: &mut dyn FnMut(Line)) -> Result<Fixture, Obstacle> {
+fn opened(ground: Fixture, count: u32, report: &mut dyn FnMut(Line)) -> Result<Fixture, Obstacle> {
     let before = resident_bytes()?;
     let folder = ground.folder.path().to_owned();
     let began = Instant::now();
     let ground = ground.reopened()?;
-    told(
+    report(
         Line::new("to open the folder", began.elapsed().as_secs_f64() * 1e3, "ms").with(Target::AtMost(1e3)),
     );
     let disk = fs::metadata(folder.join("journal.sqlite"))?.len();
-    told(Line::new("disk each", of(disk, count), "B").with(Target::AtMost(1024.0)));
+    report(Line::new("disk each", of(disk, count), "B").with(Target::AtMost(1024.0)));
     let grown = resident_bytes()?.saturating_sub(before);
-    told(Line::new("memory each, after opening", of(grown, count), "B"));
+    report(Line::new("memory each, after opening", of(grown, count), "B"));
     Ok(ground)
 }
 
@@ -52,7 +56,7 @@ fn resident_bytes() -> Result<u64, Obstacle> {
     Ok(pages * rustix::param::page_size() as u64)
 }
 
-fn one_by_one(ground: &Fixture, casts: &[Cast], told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn one_by_one(ground: &Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let mut bare = Bare::open(&ground.folder.path().join("bare.sqlite"))?;
     let (mut times, mut commits) = (Vec::new(), Vec::new());
     for cast in casts {
@@ -62,9 +66,9 @@ fn one_by_one(ground: &Fixture, casts: &[Cast], told: &mut dyn FnMut(Line)) -> R
         commits.push(four?.iter().sum::<f64>());
     }
     let beyond = quantile(&mut times, 0.99) - quantile(&mut commits, 0.99);
-    told(Line::new("decision → completed, one at a time, median", median(&mut times), "µs"));
-    told(Line::new("  99 of 100", quantile(&mut times, 0.99), "µs"));
-    told(Line::new("  99 of 100, beyond that of its four commits", beyond, "µs").with(Target::AtMost(3e3)));
+    report(Line::new("decision → completed, one at a time, median", median(&mut times), "µs"));
+    report(Line::new("  99 of 100", quantile(&mut times, 0.99), "µs"));
+    report(Line::new("  99 of 100, beyond that of its four commits", beyond, "µs").with(Target::AtMost(3e3)));
     Ok(())
 }
 
@@ -75,7 +79,7 @@ async fn decided(ground: &Fixture, cast: &Cast) -> Result<f64, Obstacle> {
     Ok(micros(began.elapsed()))
 }
 
-fn many_at_once(ground: Fixture, casts: &[Cast], told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn many_at_once(ground: Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let waiting: Vec<_> =
         casts.iter().map(|cast| Cast { key: cast.key.clone(), request: cast.request.clone() }).collect();
     let (ground, waiting) = (Arc::new(ground), Arc::new(Mutex::new(waiting)));
@@ -98,6 +102,6 @@ fn many_at_once(ground: Fixture, casts: &[Cast], told: &mut dyn FnMut(Line)) -> 
     take()?;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = casts.len() as f64 / began.elapsed().as_secs_f64();
-    told(Line::new("decisions taken to the end, 64 in flight", rate, "/s").with(Target::AtLeast(2e3)));
+    report(Line::new("decisions taken to the end, 64 in flight", rate, "/s").with(Target::AtLeast(2e3)));
     Ok(())
 }

@@ -13,7 +13,7 @@ const ROUND: u32 = 200;
 /// Rounds in which the logs still grow.
 const GROWING: u32 = 85;
 
-pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
     let ground = Fixture::new(&bench.folder)?;
     let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
     let bodies = bodies_of_a_step(&ground, &params)?;
@@ -39,10 +39,10 @@ pub(super) fn measure(bench: &Bench, told: &mut dyn FnMut(Line)) -> Result<(), O
         steps.push(step);
         ratios.push(step / mean);
     }
-    told(Line::new("a bare commit of a step's bytes, median", median(&mut commits), "µs"));
-    told(Line::new("  99 of 100", quantile(&mut commits, 0.99), "µs"));
-    told(Line::new("a durable step: guest, journal, commit; median of means", median(&mut steps), "µs"));
-    told(
+    report(Line::new("a bare commit of a step's bytes, median", median(&mut commits), "µs"));
+    report(Line::new("  99 of 100", quantile(&mut commits, 0.99), "µs"));
+    report(Line::new("a durable step: guest, journal, commit; median of means", median(&mut steps), "µs"));
+    report(
         Line::new("a durable step beside a bare commit", median(&mut ratios), "×").with(Target::AtMost(1.3)),
     );
     Ok(())

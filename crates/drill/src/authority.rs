@@ -94,7 +94,7 @@ fn lying() -> Vec<Attack> {
                 let (_, request) = ground.victim()?;
                 let approval = statement(ground.host(), &request, LASTING)?;
                 let denial = DecisionStatement { decision: Decision::Denied, ..approval };
-                elsewhere.tell(&ground, &request, &signed(&denial, LASTING)?)?;
+                elsewhere.send(&ground, &request, &signed(&denial, LASTING)?)?;
                 let approval = signed(&statement(ground.host(), &request, ENDING)?, ENDING)?;
                 elsewhere.issue(&ground, &request, &[&approval], &json!({}))
             },
@@ -159,7 +159,7 @@ fn with_people() -> Result<Fixture, Obstacle> {
     let ends = ground.now().as_millis().saturating_add(600_000);
     for (person, role, ends) in people(ends) {
         for act in added(person, role, ends)? {
-            ground.host().say("drill", act)?;
+            ground.host().record_act("drill", act)?;
         }
     }
     Ok(ground)
@@ -186,7 +186,7 @@ fn people(ends: i64) -> [(Person, &'static str, Option<Timestamp>); 3] {
 
 /// The operator's act that adds a decider.
 fn added((name, seed): (&str, u8), role: &str, valid_until: Option<Timestamp>) -> Result<[Act; 2], Obstacle> {
-    let (decider, key) = (name.parse::<PersonId>()?, hand(seed)?.public_key());
+    let (decider, key) = (name.parse::<PersonId>()?, decider_key(seed)?.public_key());
     let (roles, tenants) = ([role.parse()?].into(), [].into());
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
     Ok([
@@ -195,7 +195,7 @@ fn added((name, seed): (&str, u8), role: &str, valid_until: Option<Timestamp>) -
     ])
 }
 
-fn hand(seed: u8) -> Result<Ed25519StatementSigner, Obstacle> {
+fn decider_key(seed: u8) -> Result<Ed25519StatementSigner, Obstacle> {
     Ok(Ed25519StatementSigner::from_seed(&[seed; 32])?)
 }
 
@@ -204,7 +204,7 @@ fn statement(host: &Host, id: &RequestId, (name, _): Person) -> Result<DecisionS
 }
 
 fn signed(statement: &DecisionStatement, (_, seed): Person) -> Result<Envelope, Obstacle> {
-    Ok(receipt::sign_decision(statement, &hand(seed)?)?)
+    Ok(receipt::sign_decision(statement, &decider_key(seed)?)?)
 }
 
 fn break_glass(host: &Host, id: &RequestId) -> Result<(), Obstacle> {
@@ -290,7 +290,7 @@ impl Elsewhere {
     }
 
     /// Shows it a statement that is not enough by itself.
-    fn tell(&self, ground: &Fixture, id: &RequestId, envelope: &Envelope) -> Result<(), Obstacle> {
+    fn send(&self, ground: &Fixture, id: &RequestId, envelope: &Envelope) -> Result<(), Obstacle> {
         let (request, envelope) = (ground.host().request(id)?, envelope.to_json().canonical());
         let answer = self.answer(&json!({ "ask": "admit", "request": request, "envelope": envelope }))?;
         if answer["answer"] == "done" { Ok(()) } else { Err(answer.to_string().into()) }

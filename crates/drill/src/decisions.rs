@@ -88,7 +88,9 @@ fn timing() -> Vec<Attack> {
                 let (key, _) = ground.approved(VICTIM)?;
                 // From here on people decide.
                 let (decider, roles) = ("alice".parse()?, ["release".parse()?].into());
-                ground.host().say("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
+                ground
+                    .host()
+                    .record_act("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
                 ground.ran(&key)
             }),
             ..alone(

@@ -48,7 +48,7 @@ impl Terms {
         Self {
             limits: Limits {
                 calls: 50,
-                beside: 20,
+                started_calls: 20,
                 retries: 100,
                 journal_bytes: 4 << 20,
                 ..Limits::default()

@@ -16,7 +16,6 @@
 
 pub mod authenticator;
 mod authority;
-mod beside;
 mod decisions;
 mod ending;
 mod fixture;
@@ -30,6 +29,7 @@ mod precedents;
 mod quotas;
 mod raw;
 mod scripts;
+mod started_calls;
 mod tamper;
 mod target;
 mod wasi;
@@ -101,7 +101,7 @@ enum Bounds {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     held: bool,
-    said: String,
+    message: String,
     unapproved: Vec<Deployment>,
 }
 
@@ -155,14 +155,14 @@ impl Verdict {
     /// The host's message, or a description of what succeeded. It may repeat an attacker's words: show it with
     /// [`workflow::Escaped`].
     #[must_use]
-    pub fn said(&self) -> &str {
-        &self.said
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 
 impl Verdict {
-    fn broken(said: String) -> Self {
-        Self { held: false, said, unapproved: Vec::new() }
+    fn broken(message: String) -> Self {
+        Self { held: false, message, unapproved: Vec::new() }
     }
 }
 
@@ -180,7 +180,7 @@ impl Tried {
         let Self { ending, target, unapproved } = self;
         let held = unapproved.is_empty() && refusal.is_met_by(&ending) && refusal.allows(&ending, &target);
         let done = unapproved.iter().map(|deployment| format!("; {} was not approved", deployment.id));
-        Verdict { held, said: ending.to_string() + &done.collect::<String>(), unapproved }
+        Verdict { held, message: ending.to_string() + &done.collect::<String>(), unapproved }
     }
 }
 
@@ -201,7 +201,7 @@ pub fn attacks() -> Vec<Attack> {
         loading::attacks(),
         raw::attacks(),
         guests::attacks(),
-        beside::attacks(),
+        started_calls::attacks(),
         quotas::attacks(),
         scripts::attacks(),
         wasi::attacks(),

@@ -127,7 +127,7 @@ impl<'g> Desk<'g> {
         let trust = host.trust()?;
         let confirmed = trust.invitations().find_map(|invitation| invitation.confirmation());
         for act in confirmed.ok_or("nothing was registered")? {
-            host.say("operator", act)?;
+            host.record_act("operator", act)?;
         }
         let (_, id) = ground.victim()?;
         Ok(Self { ground, alice, key, id })
@@ -201,7 +201,7 @@ fn revoked(ground: Fixture) -> Result<Ending, Obstacle> {
     let desk = Desk::new(&ground)?;
     desk.signed(&desk.asked(&desk.id)?, &desk.alice)?;
     let (key_id, reason) = (desk.key.to_string(), "lost".to_owned());
-    ground.host().say("operator", Act::KeyRevoked { key_id, compromised_at: None, reason })?;
+    ground.host().record_act("operator", Act::KeyRevoked { key_id, compromised_at: None, reason })?;
     let key = ground.host().standing(&desk.id)?.key;
     let status = ground.drive(&key)?;
     Ok(Ending::Ran(status, ground.entries(&key)?))

@@ -114,9 +114,9 @@ fn for_show(
 fn decider(host: &Host) -> Result<Ed25519StatementSigner, Obstacle> {
     let key = Ed25519StatementSigner::from_seed(&engine::random_bytes()?)?;
     let (decider, roles) = ("alice".parse()?, ["release".parse()?, "owner".parse()?].into());
-    host.say("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
+    host.record_act("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
     let (kind, public_key) = (key.public_key().scheme().as_str().to_owned(), key.public_key().to_base64());
-    host.say(
+    host.record_act(
         "operator",
         Act::KeyAdded { decider: "alice".parse()?, kind, public_key, valid_until: None, passkey: None },
     )?;
@@ -151,11 +151,11 @@ fn recorded(recorded: Result<Recorded, Error>) -> Ending {
 
 fn labelled(ground: Fixture) -> Result<Ending, Obstacle> {
     let (key, request) = ground.victim()?;
-    let hand = decider(ground.host())?;
-    let envelope = signed(ground.host(), &request, &hand, "release", Decision::Approved)?;
+    let alice = decider(ground.host())?;
+    let envelope = signed(ground.host(), &request, &alice, "release", Decision::Approved)?;
     let genuine = envelope.signatures().first().ok_or("an envelope without a signature")?;
     let signature = EnvelopeSignature { key_id: "\u{1b}[2J approved by bob".to_owned(), ..genuine.clone() };
-    let public = hand.public_key();
+    let public = alice.public_key();
     let payload = envelope.verify(&public)?;
     let labelled = Envelope::new(PAYLOAD_TYPE, payload.bytes(), vec![signature])?;
     ground.host().sign(&request, &labelled)?;
@@ -180,5 +180,5 @@ fn allowed(ground: Fixture) -> Result<Ending, Obstacle> {
 }
 
 fn frozen(host: &Host) -> Result<(), Error> {
-    host.say("operator", Act::Frozen { tenant: None, reason: "incident".to_owned() })
+    host.record_act("operator", Act::Frozen { tenant: None, reason: "incident".to_owned() })
 }

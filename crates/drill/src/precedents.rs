@@ -121,7 +121,7 @@ fn approved(ground: &Fixture) -> Result<(InstanceKey, StoredReceipt), Obstacle> 
     let (key, request) = ground.parked(VICTIM, HONEST, &params(FIRST))?;
     let by = "alice".parse()?;
     let statement = ground.host().statement(&request, &by, None, Decision::Approved, None)?;
-    match ground.host().sign(&request, &receipt::sign_decision(&statement, &hand()?)?)? {
+    match ground.host().sign(&request, &receipt::sign_decision(&statement, &decider_key()?)?)? {
         engine::Recorded::Issued(receipt) => Ok((key, *receipt)),
         engine::Recorded::Waiting(_) => Err(undecided(&request).into()),
     }
@@ -133,24 +133,26 @@ fn undecided(request: &RequestId) -> String {
 
 /// Alice may decide.
 fn add(ground: &Fixture) -> Result<(), Obstacle> {
-    let (decider, public) = ("alice".parse::<receipt::PersonId>()?, hand()?.public_key());
+    let (decider, public) = ("alice".parse::<receipt::PersonId>()?, decider_key()?.public_key());
     let roles = ["release".parse()?].into();
-    ground.host().say("drill", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() })?;
+    ground
+        .host()
+        .record_act("drill", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() })?;
     let (kind, public_key) = (public.scheme().as_str().to_owned(), public.to_base64());
     Ok(ground
         .host()
-        .say("drill", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None })?)
+        .record_act("drill", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None })?)
 }
 
 /// Her key was in other hands, and she is gone.
 fn stolen(ground: &Fixture, since: Timestamp) -> Result<(), Obstacle> {
-    let (key_id, reason) = (hand()?.public_key().key_id().to_string(), "drill".to_owned());
+    let (key_id, reason) = (decider_key()?.public_key().key_id().to_string(), "drill".to_owned());
     let compromised_at = Some(since);
     let revoked = Act::KeyRevoked { key_id, compromised_at, reason: reason.clone() };
-    ground.host().say("drill", revoked)?;
-    Ok(ground.host().say("drill", Act::DeciderRemoved { decider: "alice".parse()?, reason })?)
+    ground.host().record_act("drill", revoked)?;
+    Ok(ground.host().record_act("drill", Act::DeciderRemoved { decider: "alice".parse()?, reason })?)
 }
 
-fn hand() -> Result<Ed25519StatementSigner, Obstacle> {
+fn decider_key() -> Result<Ed25519StatementSigner, Obstacle> {
     Ok(Ed25519StatementSigner::from_seed(&[42; 32])?)
 }

@@ -75,7 +75,7 @@ impl Command {
             Self::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
             Self::RequireApproval(action) => at_once(Asked::from(action)),
             Self::Perform(invocation) => at_once(Asked::from(invocation)),
-            Self::Start(start) => Some((Asked::from(start), Manner::Beside)),
+            Self::Start(start) => Some((Asked::from(start), Manner::Started)),
             Self::EndStep { .. } | Self::FailStep { .. } | Self::Await { .. } => None,
         }
     }

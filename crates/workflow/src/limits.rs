@@ -15,7 +15,7 @@ pub struct Limits {
     pub calls: u32,
     /// Started calls of a workflow that have not ended. Default 1 000: one wait for all of them is a few kilobytes of
     /// journal.
-    pub beside: u32,
+    pub started_calls: u32,
     /// Retries of a step. Default 10 000, as on Cloudflare.
     pub retries: u32,
     /// The longest sleep, wait, attempt or retry delay. Default 365 days, as on Cloudflare.
@@ -44,7 +44,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             calls: 10_000,
-            beside: 1_000,
+            started_calls: 1_000,
             retries: 10_000,
             sleep: Duration::from_secs(365 * 86_400),
             event_bytes: 1 << 20,
@@ -64,8 +64,8 @@ impl Default for Limits {
 pub mod names {
     /// The name of [`Limits::calls`](super::Limits::calls).
     pub const CALLS: &str = "calls";
-    /// The name of [`Limits::beside`](super::Limits::beside).
-    pub const BESIDE: &str = "beside";
+    /// The name of [`Limits::started_calls`](super::Limits::started_calls).
+    pub const STARTED_CALLS: &str = "started-calls";
     /// The name of [`Limits::retries`](super::Limits::retries).
     pub const RETRIES: &str = "retries";
     /// The name of [`Limits::sleep`](super::Limits::sleep).
@@ -103,7 +103,7 @@ impl Limits {
     pub(crate) fn check(
         &self,
         call: Call,
-        beside: usize,
+        started: usize,
         command: &Command,
         now: Timestamp,
     ) -> Result<(), Problem> {
@@ -116,7 +116,9 @@ impl Limits {
             Command::WaitForEvent(expectation) => self.check_expectation(expectation),
             Command::RequireApproval(action) => self.check_action(action),
             Command::Perform(invocation) => self.check_invocation(invocation),
-            Command::Start(start) => self.check_beside(beside).and_then(|()| self.check_start(start, now)),
+            Command::Start(start) => {
+                self.check_started_calls(started).and_then(|()| self.check_start(start, now))
+            }
             Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => Ok(()),
         }
         .map_err(Problem::Unacceptable)
@@ -201,10 +203,15 @@ impl Limits {
         }
     }
 
-    fn check_beside(&self, beside: usize) -> Result<(), String> {
-        match beside < self.beside as usize {
+    fn check_started_calls(&self, started: usize) -> Result<(), String> {
+        match started < self.started_calls as usize {
             true => Ok(()),
-            false => Err(over(names::BESIDE, "things beside a workflow at a time", self.beside, "more")),
+            false => Err(over(
+                names::STARTED_CALLS,
+                "started calls that have not ended",
+                self.started_calls,
+                "more",
+            )),
         }
     }
 

@@ -67,8 +67,8 @@ impl Replay {
             recorded.asked == asked && (rejected || recorded.manner == manner)
         };
         let Some((call, recorded)) = recorded.filter(same) else {
-            let beside = if manner == Manner::Beside { ", as a started call" } else { "" };
-            return Err(self.diverged(mark, format!("asked for {asked}{beside}")));
+            let started = if manner == Manner::Started { ", as a started call" } else { "" };
+            return Err(self.diverged(mark, format!("asked for {asked}{started}")));
         };
         let (answered, begun) = (recorded.answered, recorded.begun);
         let opened = opened(recorded);
@@ -80,7 +80,7 @@ impl Replay {
         };
         if let Turn::Return(outcome) = &turn {
             self.pass(place);
-            self.position = if manner == Manner::Beside { begun } else { answered };
+            self.position = if manner == Manner::Started { begun } else { answered };
             if let (Outcome::Begun(Begun::Run(_)), Some(trail)) = (outcome, opened) {
                 self.frames.push(Frame { trail, next: 0, attempt: Some((call, now)) });
             }
@@ -91,7 +91,7 @@ impl Replay {
     /// A call that is not in the journal.
     fn live(&self, asked: crate::Asked, command: &Command, now: Timestamp) -> Turn {
         let call = self.calls.next();
-        match self.limits.check(call, self.calls.beside(), command, now) {
+        match self.limits.check(call, self.calls.started(), command, now) {
             Err(Problem::TooManyCalls(message)) => {
                 return Turn::Break(Failure { name: "limit-exceeded".to_owned(), message });
             }
@@ -100,7 +100,7 @@ impl Replay {
             }
             Ok(()) => {}
         }
-        let manner = if matches!(command, Command::Start(_)) { Manner::Beside } else { Manner::AtOnce };
+        let manner = if matches!(command, Command::Start(_)) { Manner::Started } else { Manner::AtOnce };
         match command {
             Command::BeginStep { name } => {
                 Turn::Record(Entry::StepStarted { call, name: name.clone(), config: None, manner })
@@ -200,7 +200,7 @@ impl Replay {
         if let Some(message) = match (sorted.is_empty(), stranger) {
             (true, _) => Some("a workflow that waits has to wait for something".to_owned()),
             (_, Some(call)) => Some(format!(
-                "call #{call} cannot be waited for here: it was not begun beside the workflow in this step, or its end has been told"
+                "call #{call} cannot be waited for here: it was not started in this step, or its end has been told"
             )),
             _ => None,
         } {
@@ -227,8 +227,8 @@ impl Replay {
         if let Some(due) = due {
             return Turn::Record(due.elapse());
         }
-        let beside = calls.iter().filter_map(|call| self.calls.get(*call));
-        let has_to_say = beside.into_iter().any(|recorded| recorded.manner == Manner::Beside);
+        let waited_for = calls.iter().filter_map(|call| self.calls.get(*call));
+        let has_to_say = waited_for.into_iter().any(|recorded| recorded.manner == Manner::Started);
         match has_to_say && self.calls.awaiting() != Some(calls) {
             true => Turn::Record(Entry::Awaiting { calls: calls.to_vec() }),
             false => Turn::Wait(Wait { on }),

@@ -21,7 +21,8 @@ pub enum Manner {
     #[default]
     AtOnce,
     /// The workflow started the call, and continues.
-    Beside,
+    #[serde(rename = "beside")]
+    Started,
 }
 
 impl Manner {

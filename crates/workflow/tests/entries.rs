@@ -1,6 +1,6 @@
 //! Entries as JSON text. Every text that a host has ever written must read back as exactly the same entry, forever.
 
-use crate::common::program::{Beside, Op, Program, Try};
+use crate::common::program::{Op, Program, Startable, Try};
 use crate::common::shell::{run, run_straight};
 use crate::common::{about, action, artifact, at, failure, origin, receipt_id, request_id};
 use crate::prefixes::{check_same, cuts, tried};
@@ -150,25 +150,25 @@ fn second_format() -> Vec<Entry> {
     let (call, none) = (u32::MAX, || None);
     let configured = |backoff| {
         let config = StepConfig { retries: 3, delay_ms: 250, backoff, timeout_ms: u64::MAX };
-        Entry::StepStarted { call, name: "tried".to_owned(), config: Some(config), manner: Manner::Beside }
+        Entry::StepStarted { call, name: "tried".to_owned(), config: Some(config), manner: Manner::Started }
     };
     vec![
-        about::step_beside(7),
+        about::started_step(7),
         configured(Backoff::Constant),
         configured(Backoff::Linear),
         about::attempt_failed(7, 1),
         Entry::AttemptStarted { call: 7, attempt: 2 },
         about::sleep_started(8, Manner::AtOnce),
-        about::sleep_started(8, Manner::Beside),
+        about::sleep_started(8, Manner::Started),
         Entry::SleepEnded { call: 8 },
         about::wait_started(9, Manner::AtOnce),
-        about::wait_started(9, Manner::Beside),
+        about::wait_started(9, Manner::Started),
         Entry::WaitMatched { call: 9, event: 0 },
         Entry::WaitTimedOut { call: 9 },
         about::event("paid", 7),
         Entry::Awaiting { calls: vec![7, 8, 9] },
         Entry::Told { call: 7 },
-        beside(about::requested(10)),
+        started(about::requested(10)),
         about::resolved(5),
         Entry::Resolved { call, finding: Finding::Failed, by: String::new(), reason: none() },
         about::paused(),
@@ -180,9 +180,9 @@ fn second_format() -> Vec<Entry> {
     ]
 }
 
-fn beside(mut entry: Entry) -> Entry {
+fn started(mut entry: Entry) -> Entry {
     if let Entry::Requested { manner, .. } = &mut entry {
-        *manner = Manner::Beside;
+        *manner = Manner::Started;
     }
     entry
 }
@@ -358,15 +358,15 @@ proptest! {
 
 /// The workflow of the golden run: one of everything that format 2 adds to format 1.
 fn golden_program() -> Program {
-    let besides = vec![
-        tried(vec![Try::Fails], vec![Op::Wait(Beside::Sleep(5))]),
-        Beside::Sleep(20_000),
-        Beside::Event("sent", 1000),
-        Beside::Event("never", 1000),
-        Beside::Approval(action()),
+    let starts = vec![
+        tried(vec![Try::Fails], vec![Op::Wait(Startable::Sleep(5))]),
+        Startable::Sleep(20_000),
+        Startable::Event("sent", 1000),
+        Startable::Event("never", 1000),
+        Startable::Approval(action()),
     ];
-    let race = vec![Beside::Sleep(7), Beside::Event("never", 9)];
-    Program(vec![Op::Act { action: action(), times: 1 }, Op::Race(race), Op::All(besides)])
+    let race = vec![Startable::Sleep(7), Startable::Event("never", 9)];
+    Program(vec![Op::Act { action: action(), times: 1 }, Op::Race(race), Op::All(starts)])
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((limits.evidence_bytes, limits.reason_bytes), (65_536, 4096));
     assert_eq!((limits.resource_bytes, limits.artifact_bytes), (1024, 67_108_864));
     assert_eq!(limits.journal_bytes, 67_108_864);
-    assert_eq!((limits.beside, limits.retries, limits.sleep.as_secs()), (1000, 10_000, 365 * 86_400));
+    assert_eq!((limits.started_calls, limits.retries, limits.sleep.as_secs()), (1000, 10_000, 365 * 86_400));
     assert_eq!((limits.event_bytes, limits.events), (1_048_576, 1000));
 }
 

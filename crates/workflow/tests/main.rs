@@ -5,7 +5,6 @@
 mod common;
 mod strategies;
 
-mod beside;
 mod breaks;
 mod crashes;
 mod decisions;
@@ -20,5 +19,6 @@ mod outcomes;
 mod positions;
 mod prefixes;
 mod retries;
+mod started_calls;
 mod table;
 mod waits;

@@ -100,7 +100,7 @@ fn a_workflow_goes_back_to_any_call_of_its_own() {
         let place = straight.journal.iter().position(|entry| opens(entry) == Some(from)).unwrap();
         let (before, after) = straight.journal.split_at(place);
         // A started step stays ended, with the effects of its later attempts.
-        if before.iter().any(|entry| matches!(entry, Entry::StepStarted { manner: Manner::Beside, .. })) {
+        if before.iter().any(|entry| matches!(entry, Entry::StepStarted { manner: Manner::Started, .. })) {
             continue;
         }
         let anew = run.journal.iter().filter_map(opens).count() - made_before;

@@ -1,7 +1,7 @@
 //! A journal cut anywhere is a host that died there. The entries in it count; the rest happens as it would have.
 
 use crate::common::place::check_places;
-use crate::common::program::{Beside, Op, Program, Seen, Try};
+use crate::common::program::{Op, Program, Seen, Startable, Try};
 use crate::common::shell::{Run, check_drive, drive, facts, run, run_straight};
 use crate::common::{action, failure};
 use workflow::{Action, Approval, Entry, Limits, Live, Performance, Ready, Replay, StepConfig, Turn};
@@ -27,21 +27,21 @@ pub(crate) fn everything() -> Program {
         Op::Forge { action: action() },
         act("world:approve/spend/fail", 1),
         step("build", vec![]),
-        Op::Wait(Beside::Sleep(10)),
-        Op::Wait(Beside::Event("sent", 10)),
-        Op::Wait(Beside::Event("never", 10)),
-        step("patient", vec![Op::Wait(Beside::Approval(action())), Op::Wait(Beside::Sleep(5))]),
-        Op::Race(vec![Beside::Event("never", 50), Beside::Sleep(20), Beside::Sleep(30)]),
+        Op::Wait(Startable::Sleep(10)),
+        Op::Wait(Startable::Event("sent", 10)),
+        Op::Wait(Startable::Event("never", 10)),
+        step("patient", vec![Op::Wait(Startable::Approval(action())), Op::Wait(Startable::Sleep(5))]),
+        Op::Race(vec![Startable::Event("never", 50), Startable::Sleep(20), Startable::Sleep(30)]),
         Op::All(side_by_side()),
     ])
 }
 
 /// Every call that can be started, some of them on two levels.
-fn side_by_side() -> Vec<Beside> {
+fn side_by_side() -> Vec<Startable> {
     let denied = Action { resource: "world:deny/spend/succeed".to_owned(), ..action() };
     let lapses = Action { resource: "world:lapse/spend/succeed".to_owned(), ..action() };
     let nested = vec![
-        Op::All(vec![tried(vec![Try::FailsFor(3)], vec![]), Beside::Sleep(2)]),
+        Op::All(vec![tried(vec![Try::FailsFor(3)], vec![]), Startable::Sleep(2)]),
         act("world:approve/spend/succeed", 1),
     ];
     vec![
@@ -50,19 +50,19 @@ fn side_by_side() -> Vec<Beside> {
         tried(vec![Try::Fails, Try::GivesUp], vec![]),
         tried(vec![Try::Mumbles], vec![]),
         tried(vec![], vec![]),
-        Beside::Sleep(15_000),
-        Beside::Event("never", 40_000),
-        Beside::Event("sent", 40_000),
-        Beside::Event("sent", 40_000),
-        Beside::Approval(action()),
-        Beside::Approval(denied),
-        Beside::Approval(lapses),
-        Beside::Sleep(1 << 60),
+        Startable::Sleep(15_000),
+        Startable::Event("never", 40_000),
+        Startable::Event("sent", 40_000),
+        Startable::Event("sent", 40_000),
+        Startable::Approval(action()),
+        Startable::Approval(denied),
+        Startable::Approval(lapses),
+        Startable::Sleep(1 << 60),
     ]
 }
 
-pub(crate) fn tried(attempts: Vec<Try>, body: Vec<Op>) -> Beside {
-    Beside::Step { config: StepConfig::default(), attempts, body }
+pub(crate) fn tried(attempts: Vec<Try>, body: Vec<Op>) -> Startable {
+    Startable::Step { config: StepConfig::default(), attempts, body }
 }
 
 fn act(resource: &str, times: usize) -> Op {

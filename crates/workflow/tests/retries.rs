@@ -145,9 +145,9 @@ fn a_timeout_costs_an_attempt() {
 #[test]
 fn an_interrupted_attempt_costs_nothing() {
     let interrupted = [
-        vec![about::step_beside(0)],
+        vec![about::started_step(0)],
         vec![
-            about::step_beside(0),
+            about::started_step(0),
             about::attempt_failed(0, 1),
             Entry::AttemptStarted { call: 0, attempt: 2 },
         ],
@@ -172,7 +172,7 @@ fn an_interrupted_attempt_costs_nothing() {
 /// The first configuration of a step stays in force.
 #[test]
 fn a_step_keeps_its_first_configuration() {
-    let mut replay = fold(&[origin(), vec![about::step_beside(0)]].concat());
+    let mut replay = fold(&[origin(), vec![about::started_step(0)]].concat());
     let other = StepConfig { retries: 0, delay_ms: 1, backoff: Backoff::Constant, timeout_ms: 1 };
     told(&mut replay, &build(other), at(0));
     let Entry::AttemptFailed { retry_at, .. } = record(&mut replay, &fails(), at(0)) else {

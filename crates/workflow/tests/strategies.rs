@@ -1,6 +1,6 @@
 //! Random programs, and random entries with ugly text in them.
 
-use crate::common::program::{Beside, Op, Program, Try};
+use crate::common::program::{Op, Program, Startable, Try};
 use crate::common::{action, at, failure};
 use proptest::collection::vec;
 use proptest::option;
@@ -34,28 +34,28 @@ fn op() -> impl Strategy<Value = Op> {
             body,
             fails,
         });
-        let beside = prop_oneof![2 => tried(inner), 3 => waited()];
+        let started = prop_oneof![2 => tried(inner), 3 => waited()];
         prop_oneof![
             2 => step,
-            1 => vec(beside.clone(), 0..4).prop_map(Op::All),
-            1 => vec(beside, 1..4).prop_map(Op::Race),
+            1 => vec(started.clone(), 0..4).prop_map(Op::All),
+            1 => vec(started, 1..4).prop_map(Op::Race),
         ]
     })
 }
 
 /// A call that a guest can wait for at once.
-fn waited() -> impl Strategy<Value = Beside> {
+fn waited() -> impl Strategy<Value = Startable> {
     // Few lengths, so that some things end at the same time.
     let ms = select(vec![0_u64, 10, 20, 1000, 10_000, 20_000]);
     prop_oneof![
-        ms.clone().prop_map(Beside::Sleep),
+        ms.clone().prop_map(Startable::Sleep),
         (select(vec!["sent", "sent.too", "never", "no type"]), ms)
-            .prop_map(|(event_type, ms)| Beside::Event(event_type, ms)),
-        world_action().prop_map(Beside::Approval),
+            .prop_map(|(event_type, ms)| Startable::Event(event_type, ms)),
+        world_action().prop_map(Startable::Approval),
     ]
 }
 
-fn tried(inner: impl Strategy<Value = Op>) -> impl Strategy<Value = Beside> {
+fn tried(inner: impl Strategy<Value = Op>) -> impl Strategy<Value = Startable> {
     let attempt = prop_oneof![
         4 => Just(Try::Fails),
         2 => select(vec![0, 10, 10_000]).prop_map(Try::FailsFor),
@@ -66,7 +66,7 @@ fn tried(inner: impl Strategy<Value = Op>) -> impl Strategy<Value = Beside> {
     let backoff = select(vec![Backoff::Constant, Backoff::Linear, Backoff::Exponential]);
     let config = (0_u32..4, select(vec![0_u64, 10, 10_000]), backoff)
         .prop_map(|(retries, delay_ms, backoff)| StepConfig { retries, delay_ms, backoff, timeout_ms: 10 });
-    (config, vec(attempt, 0..4), vec(inner, 0..3)).prop_map(|(config, attempts, body)| Beside::Step {
+    (config, vec(attempt, 0..4), vec(inner, 0..3)).prop_map(|(config, attempts, body)| Startable::Step {
         config,
         attempts,
         body,
@@ -285,7 +285,7 @@ fn config() -> impl Strategy<Value = StepConfig> {
 }
 
 fn manner() -> impl Strategy<Value = Manner> {
-    select(vec![Manner::AtOnce, Manner::Beside])
+    select(vec![Manner::AtOnce, Manner::Started])
 }
 
 fn event_type() -> impl Strategy<Value = EventType> {

@@ -3,7 +3,7 @@
 use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
 use receipt::Decision;
 use receipt::Decision::{Approved, Denied};
-use workflow::Manner::{AtOnce, Beside};
+use workflow::Manner::{AtOnce, Started};
 use workflow::{Asked, Call, Command, Effect, Entry, Limits, ReceiptId, Replay};
 
 /// A state: its name, the journal that leads there, and the names of all entries that may follow.
@@ -83,17 +83,17 @@ fn steps() -> [Case; 4] {
 fn attempts() -> Vec<Case> {
     let failed = |attempt| about::attempt_failed(0, attempt);
     let second = Entry::AttemptStarted { call: 0, attempt: 2 };
-    let until_second = [about::step_beside(0), failed(1), second];
+    let until_second = [about::started_step(0), failed(1), second];
     let ends = ["step completed", "step failed"];
     vec![
         running("first attempt", &until_second[..1], &[&ends[..], &["attempt failed"]].concat()),
         running("second attempt due", &until_second[..2], &["attempt started", "awaiting"]),
         running("second attempt", &until_second, &[&ends[..], &["second attempt failed"]].concat()),
-        running("step completed beside", &[about::step_beside(0), about::step_completed(0)], &ENDED),
-        running("step failed beside", &[about::step_beside(0), about::step_failed(0)], &ENDED),
+        running("step completed, started", &[about::started_step(0), about::step_completed(0)], &ENDED),
+        running("step failed, started", &[about::started_step(0), about::step_failed(0)], &ENDED),
         running(
             "told of a step",
-            &[about::step_beside(0), about::step_completed(0), Entry::Told { call: 0 }],
+            &[about::started_step(0), about::step_completed(0), Entry::Told { call: 0 }],
             &[],
         ),
     ]
@@ -110,37 +110,37 @@ fn waits() -> Vec<Case> {
     let late = about::event("paid", 500);
     vec![
         running("sleep", &[sleep(AtOnce)], &["slept"]),
-        running("sleep beside", &[sleep(Beside)], &["slept", "awaiting"]),
+        running("sleep, started", &[sleep(Started)], &["slept", "awaiting"]),
         running(
             "sleep awaited",
-            &[sleep(Beside), Entry::Awaiting { calls: vec![0] }],
+            &[sleep(Started), Entry::Awaiting { calls: vec![0] }],
             &["slept", "awaiting"],
         ),
         running("slept", &[sleep(AtOnce), slept.clone()], &[]),
-        running("slept beside", &[sleep(Beside), slept], &[]),
+        running("slept, started", &[sleep(Started), slept], &[]),
         running("wait", &[wait(AtOnce)], &["timed out"]),
-        running("wait beside", &[wait(Beside)], &["timed out", "awaiting"]),
+        running("wait, started", &[wait(Started)], &["timed out", "awaiting"]),
         running("wait over", &[wait(AtOnce), over.clone()], &[]),
-        running("wait over beside", &[wait(Beside), over], &[]),
+        running("wait over, started", &[wait(Started), over], &[]),
         running("wait with an event", &[wait(AtOnce), event.clone()], &["timed out", "matched"]),
         running(
-            "wait with an event beside",
-            &[event.clone(), wait(Beside)],
+            "wait with an event, started",
+            &[event.clone(), wait(Started)],
             &["timed out", "matched", "awaiting"],
         ),
         running("wait with a late event", &[wait(AtOnce), late], &["timed out"]),
         running("wait with another event", &[wait(AtOnce), about::event("refunded", 1)], &["timed out"]),
         running("wait matched", &[wait(AtOnce), event.clone(), matched.clone()], &[]),
-        running("wait matched beside", &[wait(Beside), event, matched], &[]),
-        running("pending beside", &[requested_beside()], &[&PENDING[..], &["awaiting"]].concat()),
-        running("lapsed beside", &[requested_beside(), Entry::Lapsed { request: request_id(0) }], &ENDED),
+        running("wait matched, started", &[wait(Started), event, matched], &[]),
+        running("pending, started", &[started_request()], &[&PENDING[..], &["awaiting"]].concat()),
+        running("lapsed, started", &[started_request(), Entry::Lapsed { request: request_id(0) }], &ENDED),
     ]
 }
 
-fn requested_beside() -> Entry {
+fn started_request() -> Entry {
     let mut entry = about::requested(0);
     if let Entry::Requested { manner, .. } = &mut entry {
-        *manner = Beside;
+        *manner = Started;
     }
     entry
 }
@@ -283,7 +283,7 @@ fn openings(call: Call, names: [&'static str; 7]) -> Vec<(&'static str, Entry)> 
     let entries = [
         about::step_started(call),
         about::sleep_started(call, AtOnce),
-        about::wait_started(call, Beside),
+        about::wait_started(call, Started),
         about::rejected(call),
         about::requested(call),
         about::redeemed(call, fresh()),

@@ -175,16 +175,16 @@ fn events_of_one_type_are_told_in_the_order_of_the_waits_and_of_their_coming() {
 fn a_wait_for_several_things_names_them_all() {
     let entries = [
         about::requested(0),
-        about::sleep_started(1, Manner::Beside),
-        about::wait_started(2, Manner::Beside),
-        about::step_beside(3),
+        about::sleep_started(1, Manner::Started),
+        about::wait_started(2, Manner::Started),
+        about::started_step(3),
         about::attempt_failed(3, 1),
     ];
-    let mut beside = entries.to_vec();
-    if let Entry::Requested { manner, .. } = &mut beside[0] {
-        *manner = Manner::Beside;
+    let mut started = entries.to_vec();
+    if let Entry::Requested { manner, .. } = &mut started[0] {
+        *manner = Manner::Started;
     }
-    let mut replay = fold(&[origin(), beside].concat());
+    let mut replay = fold(&[origin(), started].concat());
     assert_eq!(replay.status(), Status::Running, "it did not say that it waits");
     replay.apply(&Entry::Awaiting { calls: vec![0, 1, 2, 3] }).unwrap();
     let Status::Waiting(wait) = replay.status() else { panic!("it does not wait") };

@@ -70,7 +70,7 @@ fn line(out: &mut impl std::io::Write, attack: &Attack, verdict: &Verdict) -> st
     let (style, word) = if verdict.held() { (HELD, "held") } else { (BROKEN, "BROKEN") };
     // Where something went through, all of it matters.
     let shown = if verdict.held() { SHOWN } else { usize::MAX };
-    let said = first(verdict.said(), shown);
+    let said = first(verdict.message(), shown);
     writeln!(
         out,
         "{style}{word:<7}{style:#}{:<26}{:<9}{} → {}",
@@ -94,6 +94,6 @@ fn to_json(attack: &Attack, verdict: &Verdict) -> serde_json::Value {
         "tries": attack.tries(),
         "refusal": attack.refusal(),
         "held": verdict.held(),
-        "said": verdict.said(),
+        "said": verdict.message(),
     })
 }

@@ -309,7 +309,7 @@ impl Host {
                     | Act::PolicyAdopted { .. }
                     | Act::PasskeyRegistered { .. },
             } => Err(Error::NotSayable),
-            Operation::Say { act } => self.say(by, act).map(|()| OperationOutcome::Done),
+            Operation::Say { act } => self.record_act(by, act).map(|()| OperationOutcome::Done),
         }
     }
 

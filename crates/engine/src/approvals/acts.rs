@@ -41,7 +41,7 @@ impl Host {
     ///
     /// # Errors
     /// When it is not valid, or cannot be written.
-    pub fn say(&self, by: &str, act: Act) -> Result<(), Error> {
+    pub fn record_act(&self, by: &str, act: Act) -> Result<(), Error> {
         if let Act::Frozen { tenant: Some(tenant), .. } = &act {
             self.check_tenant(tenant)?;
         }

@@ -71,7 +71,7 @@ impl Host {
     /// When they cannot be invited.
     pub fn invite(&self, by: &str, invite: Invite) -> Result<InvitationCode, Error> {
         let (act, code) = invite.act(self.0.now()?)?;
-        self.say(by, act)?;
+        self.record_act(by, act)?;
         Ok(code)
     }
 
@@ -114,7 +114,7 @@ impl Host {
             public_key: key.to_base64(),
             passkey: passkey.record(),
         };
-        self.say(BY_INVITATION, act)?;
+        self.record_act(BY_INVITATION, act)?;
         Ok(key)
     }
 

@@ -54,8 +54,8 @@ impl RemoteIssuer {
     fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
         let stream = self.connect()?;
         let talk = || {
-            wire::say(&mut Deadline::new(&stream, PATIENCE), ask)?;
-            wire::hear(&mut BufReader::new(Deadline::new(&stream, PATIENCE)))
+            wire::write_line(&mut Deadline::new(&stream, PATIENCE), ask)?;
+            wire::read_line(&mut BufReader::new(Deadline::new(&stream, PATIENCE)))
         };
         match talk() {
             Ok(Some(IssuerReply::Refused { message })) => Err(IssueError::Refused(message)),

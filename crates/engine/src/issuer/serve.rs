@@ -134,7 +134,7 @@ impl IssuerServer {
 
     /// A host that hangs up gets no answer. An unknown message gets an error.
     fn attend(&self, caller: &Caller) {
-        let asked = wire::hear(&mut BufReader::new(Deadline::new(caller.stream(), PATIENCE)));
+        let asked = wire::read_line(&mut BufReader::new(Deadline::new(caller.stream(), PATIENCE)));
         if caller.begin_answer().is_err() {
             return;
         }
@@ -146,7 +146,7 @@ impl IssuerServer {
             Ok(None) | Err(_) => return,
         };
         caller.begin_write();
-        let _ = wire::say(&mut Deadline::new(caller.stream(), PATIENCE), &answer);
+        let _ = wire::write_line(&mut Deadline::new(caller.stream(), PATIENCE), &answer);
     }
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {
@@ -176,7 +176,7 @@ impl IssuerServer {
                 let trust = self.trust()?;
                 let at = self.now(&self.records(), Some(&trust));
                 let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
-                self.say(super::review(&request, &envelope, grounds, at)?, at)?;
+                self.record(super::review(&request, &envelope, grounds, at)?, at)?;
                 Ok(IssuerReply::Done)
             }
         }
@@ -255,7 +255,7 @@ impl IssuerServer {
         let (count, _) = tally(request, admitted, grounds, at)?;
         super::check_open(request, count.verdict, grounds.trust)?;
         if let Some(act) = super::glass_broken(request, &count, grounds.trust) {
-            self.say(act, at)?;
+            self.record(act, at)?;
         }
         self.sign(request, DecisionBasis::People(admitted), grounds, at)
     }
@@ -330,7 +330,7 @@ impl IssuerServer {
     }
 
     /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
-    fn say(&self, act: Act, at: Timestamp) -> Result<(), IssueError> {
+    fn record(&self, act: Act, at: Timestamp) -> Result<(), IssueError> {
         let folder = DataFolder::own_existing(&self.data).map_err(refused)?;
         let store = StoreLocation::Folder.open(&folder).map_err(refused)?;
         let mut trust = Trust::default();

@@ -92,7 +92,7 @@ pub(super) struct SignedDecision {
 }
 
 /// Writes one line.
-pub(super) fn say(to: &mut impl Write, what: &impl Serialize) -> io::Result<()> {
+pub(super) fn write_line(to: &mut impl Write, what: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
     to.write_all(&line)?;
@@ -100,7 +100,7 @@ pub(super) fn say(to: &mut impl Write, what: &impl Serialize) -> io::Result<()> 
 }
 
 /// Reads one line; `None` where the other side has hung up.
-pub(super) fn hear<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
+pub(super) fn read_line<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     from.take(LONGEST).read_until(b'\n', &mut line)?;
     match line.last() {

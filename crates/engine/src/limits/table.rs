@@ -128,7 +128,10 @@ pub struct UnknownLimit {
     pub nearest: &'static str,
 }
 
-/// The limit of that name.
+/// Limits that had another name in earlier versions, with their present name. Settings may use either.
+const EARLIER_NAMES: [(&str, &str); 1] = [("beside", workflow::STARTED_CALLS)];
+
+/// The limit of that name, or of that earlier name.
 ///
 /// # Errors
 /// When there is none; with the most similar name.
@@ -137,7 +140,9 @@ pub fn find(name: &str) -> Result<&'static Limit, UnknownLimit> {
         name: name.chars().take(64).collect(),
         nearest: nearest(name, ALL.iter().map(|limit| limit.name)).unwrap_or_default(),
     };
-    ALL.iter().find(|limit| limit.name == name).ok_or_else(unknown)
+    let renamed = EARLIER_NAMES.iter().find(|(earlier, _)| *earlier == name);
+    let present = renamed.map_or(name, |(_, present)| *present);
+    ALL.iter().find(|limit| limit.name == present).ok_or_else(unknown)
 }
 
 /// The known name that is most similar to `name`: a few letters away, or with the same beginning.
@@ -178,8 +183,8 @@ pub(crate) const SHORTEST_RETENTION: u64 = 60 * 60;
 pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,
         "calls an instance: steps, sleeps, waits, approvals and actions together", "as on Cloudflare Workflows"),
-    limit!(workflow::BESIDE, Count, workflow.beside,
-        "started calls of a workflow that have not ended", "one look at all of them is a few kilobytes of journal"),
+    limit!(workflow::STARTED_CALLS, Count, workflow.started_calls,
+        "started calls of a workflow that have not ended", "one wait for all of them is a few kilobytes of journal"),
     limit!(workflow::RETRIES, Count, workflow.retries,
         "retries of a step", "as on Cloudflare Workflows"),
     limit!(workflow::SLEEP_SECONDS, Seconds, workflow.sleep,
@@ -213,7 +218,7 @@ pub static ALL: &[Limit] = &[
     limit!(sandbox::TABLE_ELEMENTS, Count, sandbox.table_elements,
         "elements in a table", "functions of the largest guests, several times"),
     limit!(sandbox::HANDLES, Count, sandbox.handles,
-        "handles that a guest holds at once", "a thousand things beside a workflow count twice while it waits for them"),
+        "handles that a guest holds at once", "a thousand started calls count twice while the workflow waits for them"),
     limit!(sandbox::CALL_BYTES, Bytes, sandbox.call_bytes,
         "what one call hands to the host", "the largest artifact, and its evidence"),
     limit!(sandbox::TEXT_BYTES, Bytes, sandbox.text_bytes,

@@ -43,10 +43,10 @@ impl Host {
     /// # Errors
     /// When the schedule cannot be read. An error of one instance is reported to
     /// [`Builder::trouble`](crate::Builder::trouble), and the instance is tried again later.
-    pub async fn work(&self, pace: WorkerOptions, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn work(&self, options: WorkerOptions, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let kept = retention::keep(self);
         let worked = tokio::select! {
-            worked = Worker::new(self, pace).run(stop) => worked,
+            worked = Worker::new(self, options).run(stop) => worked,
             never = kept => never.map(|never| match never {}),
             never = claims::renew(self) => match never {},
         };

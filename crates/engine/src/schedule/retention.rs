@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 const SHORTEST: Duration = Duration::from_secs(SHORTEST_RETENTION);
 
 /// The pause in deleting when the store refuses writes.
-const STORE_ASIDE: Duration = Duration::from_secs(60);
+const STORE_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Deletes for as long as it is polled.
 pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
@@ -36,11 +36,11 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
         let next = swept.map_err(|error| Error::Internal(format!("retention broke off: {error}")))?;
         let next = match next {
             Err(Error::Store(error)) if host.0.claims.are_shared() && is_away(&error) => {
-                tokio::time::sleep(STORE_ASIDE).await;
+                tokio::time::sleep(STORE_BACKOFF).await;
                 continue;
             }
             Err(Error::Store(StoreError::Full(_) | StoreError::Database(_))) => {
-                crate::issuer::after(host.0.now()?, STORE_ASIDE)
+                crate::issuer::after(host.0.now()?, STORE_BACKOFF)
             }
             next => next?,
         };

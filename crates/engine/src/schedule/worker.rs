@@ -17,19 +17,19 @@ use workflow::{Status, TenantId};
 const KEPT_READY: u32 = 256;
 
 /// The delay before an instance in trouble is tried again: doubled each time, between these.
-const ASIDE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// The interval at which the worker polls for other hosts' appends.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The pause in driving when the store refuses writes.
-const STORE_ASIDE: Duration = Duration::from_secs(1);
+const STORE_BACKOFF: Duration = Duration::from_secs(1);
 
 type Driven = Result<(Id, Result<Status, Error>), JoinError>;
 
 pub(super) struct Worker<'a> {
     host: &'a Host,
-    pace: WorkerOptions,
+    options: WorkerOptions,
     ready: ReadyQueue,
     drives: JoinSet<Result<Status, Error>>,
     tasks: HashMap<Id, InstanceKey>,
@@ -44,10 +44,10 @@ pub(super) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(host: &'a Host, pace: WorkerOptions) -> Self {
+    pub(super) fn new(host: &'a Host, options: WorkerOptions) -> Self {
         Self {
             host,
-            pace,
+            options,
             ready: ReadyQueue::default(),
             drives: JoinSet::new(),
             tasks: HashMap::new(),
@@ -92,7 +92,7 @@ impl<'a> Worker<'a> {
 
     /// Begins as many drives as the bounds allow.
     fn begin(&mut self) {
-        while self.drives.len() < self.pace.at_once.max(1) {
+        while self.drives.len() < self.options.at_once.max(1) {
             let (by_tenant, settings) = (&self.by_tenant, &self.host.0.journals.settings);
             let may = |tenant: &TenantId| {
                 let most = usize::try_from(settings.of(tenant).quotas.drives).unwrap_or(usize::MAX).max(1);
@@ -143,7 +143,7 @@ impl<'a> Worker<'a> {
     async fn outlast(&mut self, turned: Result<(), Error>) -> Result<(), Error> {
         match turned {
             Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
-                tokio::time::sleep(STORE_ASIDE).await;
+                tokio::time::sleep(STORE_BACKOFF).await;
                 Ok(())
             }
             turned => turned,
@@ -178,7 +178,7 @@ impl<'a> Worker<'a> {
         let again = self.driving.remove(&key).unwrap_or(false);
         self.release(&key.tenant);
         match result {
-            Ok(status) => self.stands(&key, &status).await?,
+            Ok(status) => self.reschedule(&key, &status).await?,
             // A wake-up comes when the holder of the lease releases it.
             Err(Error::Busy(_)) => {}
             // Another writer has changed the instance: look again.
@@ -215,7 +215,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Schedules an instance after a drive. One that is due although it was just driven would loop without progress.
-    async fn stands(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
+    async fn reschedule(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
         let line = agenda(status, self.host.0.now()?);
         if line.standing == InstanceState::Running {
             let error =
@@ -236,7 +236,7 @@ impl<'a> Worker<'a> {
     async fn trouble(&mut self, key: &InstanceKey, error: &Error) {
         self.host.0.trouble(key, error);
         let times = self.troubled.entry(key.clone()).or_default();
-        let pause = ASIDE.0.saturating_mul(1 << (*times).min(16)).min(ASIDE.1);
+        let pause = BACKOFF.0.saturating_mul(1 << (*times).min(16)).min(BACKOFF.1);
         *times = times.saturating_add(1);
         let Ok(now) = self.host.0.now() else { return };
         let until = crate::issuer::after(now, pause);
@@ -246,7 +246,7 @@ impl<'a> Worker<'a> {
             Err(StoreError::NoInstance(_)) => drop(self.troubled.remove(key)),
             // The store does not take even this. There is no point in haste.
             Err(_) => {
-                tokio::time::sleep(STORE_ASIDE).await;
+                tokio::time::sleep(STORE_BACKOFF).await;
                 self.due(key.clone());
             }
         }
@@ -259,7 +259,7 @@ impl<'a> Worker<'a> {
     /// Waits for drives to end, and unwinds those that do not.
     async fn finish(mut self) {
         let all = async { while self.drives.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(self.pace.grace, all).await;
+        let _ = tokio::time::timeout(self.options.grace, all).await;
         self.drives.shutdown().await;
     }
 }

@@ -55,8 +55,8 @@ impl Calls {
 
     fn void_call(&mut self, call: Call) {
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        let counted = recorded.manner == Manner::Beside && !recorded.told && !recorded.void;
-        self.beside = self.beside.saturating_sub(usize::from(counted));
+        let counted = recorded.manner == Manner::Started && !recorded.told && !recorded.void;
+        self.started = self.started.saturating_sub(usize::from(counted));
         recorded.void = true;
     }
 
@@ -64,7 +64,7 @@ impl Calls {
         if let Some(recorded) = self.calls.get_mut(call as usize)
             && std::mem::take(&mut recorded.told)
         {
-            self.beside += 1;
+            self.started += 1;
         }
     }
 

@@ -27,8 +27,8 @@ impl Calls {
     }
 
     /// The number of started calls whose end the guest has not been told.
-    pub(crate) fn beside(&self) -> usize {
-        self.beside
+    pub(crate) fn started(&self) -> usize {
+        self.started
     }
 
     pub(crate) fn mailbox(&self) -> &Mailbox {
@@ -55,7 +55,7 @@ impl Calls {
     /// Whether the call was started in the workflow's current trail, and its end has not been told.
     pub(crate) fn may_be_told(&self, call: Call) -> bool {
         self.get(call).is_some_and(|recorded| {
-            recorded.manner == Manner::Beside
+            recorded.manner == Manner::Started
                 && recorded.trail == self.innermost()
                 && !recorded.told
                 && !recorded.void

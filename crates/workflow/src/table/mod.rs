@@ -55,7 +55,7 @@ pub(crate) struct Calls {
     /// Bytes in the results of all steps and in all events.
     kept: usize,
     /// The number of started calls whose end the guest has not been told.
-    beside: usize,
+    started: usize,
     /// Whether a decision is recorded without its receipt.
     unissued: bool,
 }
@@ -90,7 +90,7 @@ impl Calls {
         self.admit(&recorded)?;
         (recorded.trail, recorded.answered, recorded.begun) = (self.innermost(), index, index);
         self.trails.push(recorded.trail, Mark::Call(call));
-        self.beside += usize::from(recorded.manner == Manner::Beside);
+        self.started += usize::from(recorded.manner == Manner::Started);
         if let State::StepOpen { trail, .. } = &mut recorded.state {
             *trail = self.trails.open(call);
             self.open.push(call);
@@ -233,9 +233,9 @@ impl Calls {
     fn woke(&mut self, index: usize, call: Call) {
         self.awaiting = None;
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        if recorded.manner == Manner::Beside {
+        if recorded.manner == Manner::Started {
             recorded.told = true;
-            self.beside = self.beside.saturating_sub(1);
+            self.started = self.started.saturating_sub(1);
             self.trails.push(recorded.trail, Mark::Told { call, index });
         }
     }

@@ -98,14 +98,14 @@ pub(crate) mod about {
     }
 
     /// A started step.
-    pub(crate) fn step_beside(call: Call) -> Entry {
+    pub(crate) fn started_step(call: Call) -> Entry {
         step_with(call, StepConfig::default())
     }
 
     /// A started step with that retry configuration.
     pub(crate) fn step_with(call: Call, config: StepConfig) -> Entry {
         let (name, config) = ("build".to_owned(), Some(config));
-        Entry::StepStarted { call, name, config, manner: Manner::Beside }
+        Entry::StepStarted { call, name, config, manner: Manner::Started }
     }
 
     pub(crate) fn attempt_failed(call: Call, attempt: u32) -> Entry {

@@ -25,16 +25,16 @@ pub(crate) enum Op {
     /// Begins a step inside a step and ends the outer one first.
     Tangle,
     /// A call whose end it waits for at once.
-    Wait(Beside),
+    Wait(Startable),
     /// Begins all of these, and waits until they have all ended.
-    All(Vec<Beside>),
+    All(Vec<Startable>),
     /// Starts all of these, waits until one of them has ended, and never asks for the others again.
-    Race(Vec<Beside>),
+    Race(Vec<Startable>),
 }
 
 /// A call that can be started.
 #[derive(Debug, Clone)]
-pub(crate) enum Beside {
+pub(crate) enum Startable {
     /// A step whose first attempts end so, one after another; what follows them succeeds. Its work is `body`.
     Step { config: StepConfig, attempts: Vec<Try>, body: Vec<Op> },
     /// A sleep of so many milliseconds.
@@ -111,12 +111,12 @@ impl<'a> Guest<'a> {
                     seen.extend([forged, self.arrive()]);
                 }
                 Op::Tangle => match self.tangle()? {},
-                Op::Wait(beside) => {
-                    let ended = self.wait(beside)?;
+                Op::Wait(started) => {
+                    let ended = self.wait(started)?;
                     seen.extend([ended, self.arrive()]);
                 }
-                Op::All(besides) => self.first_of(besides, besides.len(), &mut seen)?,
-                Op::Race(besides) => self.first_of(besides, 1, &mut seen)?,
+                Op::All(starts) => self.first_of(starts, starts.len(), &mut seen)?,
+                Op::Race(starts) => self.first_of(starts, 1, &mut seen)?,
             }
         }
         self.here.pop();
@@ -165,13 +165,13 @@ impl<'a> Guest<'a> {
     }
 
     /// Waits at once, where there is a command for that.
-    fn wait(&mut self, beside: &Beside) -> Result<Seen, Stop> {
-        let command = match start(beside) {
+    fn wait(&mut self, started: &Startable) -> Result<Seen, Stop> {
+        let command = match start(started) {
             Start::Sleep(sleep) => Command::Sleep(sleep),
             Start::WaitForEvent(expectation) => Command::WaitForEvent(expectation),
             Start::RequireApproval(action) => Command::RequireApproval(action),
             Start::Step { name, .. } => {
-                let Beside::Step { body, .. } = beside else { panic!("it is a step") };
+                let Startable::Step { body, .. } = started else { panic!("it is a step") };
                 return self.step(&name, body, None);
             }
         };
@@ -184,17 +184,17 @@ impl<'a> Guest<'a> {
     }
 
     /// Starts all calls, and waits for `ends` of their ends, in the order in which they come.
-    fn first_of(&mut self, besides: &[Beside], ends: usize, seen: &mut Vec<Seen>) -> Result<(), Stop> {
-        let mut going: BTreeMap<Call, (usize, &Beside)> = BTreeMap::new();
-        for (place, beside) in besides.iter().enumerate() {
-            match self.shell.answer(&Command::Start(start(beside)))? {
-                Outcome::Started(call) => drop(going.insert(call, (place, beside))),
+    fn first_of(&mut self, starts: &[Startable], ends: usize, seen: &mut Vec<Seen>) -> Result<(), Stop> {
+        let mut going: BTreeMap<Call, (usize, &Startable)> = BTreeMap::new();
+        for (place, started) in starts.iter().enumerate() {
+            match self.shell.answer(&Command::Start(start(started)))? {
+                Outcome::Started(call) => drop(going.insert(call, (place, started))),
                 Outcome::Begun(Begun::Run(call)) => {
-                    self.attempt(call, 1, beside)?;
-                    going.insert(call, (place, beside));
+                    self.attempt(call, 1, started)?;
+                    going.insert(call, (place, started));
                 }
                 Outcome::Rejected(message) => seen.push(Seen::Rejected(message)),
-                other => panic!("{other:?} is no answer to something beside"),
+                other => panic!("{other:?} is not an answer to a started call"),
             }
             seen.push(self.arrive());
         }
@@ -206,9 +206,9 @@ impl<'a> Guest<'a> {
                 Outcome::Woken { call, ready } => (call, ready),
                 other => panic!("{other:?} is no answer to a wait"),
             };
-            let (place, beside) = going[&call];
+            let (place, started) = going[&call];
             match ready {
-                Ready::Run { attempt } => self.attempt(call, attempt, beside)?,
+                Ready::Run { attempt } => self.attempt(call, attempt, started)?,
                 ended => {
                     going.remove(&call);
                     seen.extend([Seen::Ended(place, ended), self.arrive()]);
@@ -219,8 +219,8 @@ impl<'a> Guest<'a> {
     }
 
     /// Makes an attempt of a step. A guest that waits for the step sees only its end, not the attempt's.
-    fn attempt(&mut self, call: Call, number: u32, beside: &Beside) -> Result<(), Stop> {
-        let Beside::Step { attempts, body, .. } = beside else { panic!("only a step is tried") };
+    fn attempt(&mut self, call: Call, number: u32, started: &Startable) -> Result<(), Stop> {
+        let Startable::Step { attempts, body, .. } = started else { panic!("only a step is tried") };
         self.bodies.push(call);
         // Places inside one attempt differ from those inside another.
         self.here.extend([call as usize, number as usize]);
@@ -268,16 +268,16 @@ impl<'a> Guest<'a> {
 }
 
 /// The command that starts it. Its name describes it.
-fn start(beside: &Beside) -> Start {
-    match beside {
-        Beside::Step { config, .. } => Start::Step { name: "tried".to_owned(), config: config.clone() },
-        Beside::Sleep(ms) => Start::Sleep(Sleep { name: format!("{ms} ms"), alarm: Alarm::In(*ms) }),
-        Beside::Event(event_type, timeout_ms) => Start::WaitForEvent(Expectation {
+fn start(started: &Startable) -> Start {
+    match started {
+        Startable::Step { config, .. } => Start::Step { name: "tried".to_owned(), config: config.clone() },
+        Startable::Sleep(ms) => Start::Sleep(Sleep { name: format!("{ms} ms"), alarm: Alarm::In(*ms) }),
+        Startable::Event(event_type, timeout_ms) => Start::WaitForEvent(Expectation {
             name: format!("{event_type} within {timeout_ms} ms"),
             event_type: (*event_type).to_owned(),
             timeout_ms: *timeout_ms,
         }),
-        Beside::Approval(action) => Start::RequireApproval(action.clone()),
+        Startable::Approval(action) => Start::RequireApproval(action.clone()),
     }
 }
 

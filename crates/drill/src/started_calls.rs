@@ -42,12 +42,12 @@ fn floods() -> Vec<Attack> {
         guest(
             "started-without-end",
             "Starts sleeps and asks about none of them.",
-            Ends("rejected", "limit beside reached"),
+            Ends("rejected", "limit started-calls reached"),
         ),
         guest(
             "requests-beside-without-end",
             "Asks for permission again and again, and goes on meanwhile.",
-            Ends("rejected", "limit beside reached"),
+            Ends("rejected", "limit started-calls reached"),
         ),
         guest(
             "pendings-leaked",

@@ -1,6 +1,6 @@
 //! Started calls: begun in any order, and their ends told in the order of the journal, once.
 
-use crate::common::program::{Beside, Op, Program, Try};
+use crate::common::program::{Op, Program, Startable, Try};
 use crate::common::shell::{Stop, drive, run, run_straight};
 use crate::common::{about, at, failure, fold, origin};
 use crate::prefixes::{check_same, cuts, tried};
@@ -51,8 +51,8 @@ fn ends_are_told_in_the_order_of_the_journal_and_then_of_the_time() {
 /// Two drives at different times tell recorded ends in the same order.
 #[test]
 fn what_was_told_is_told_in_the_same_order_at_any_later_time() {
-    let besides = |delays: [u64; 3]| Program(vec![Op::All(delays.map(Beside::Sleep).to_vec())]);
-    let program = besides([30, 10, 20]);
+    let starts = |delays: [u64; 3]| Program(vec![Op::All(delays.map(Startable::Sleep).to_vec())]);
+    let program = starts([30, 10, 20]);
     let straight = run_straight(&program);
     let unfinished = &straight.journal[..straight.journal.len() - 1];
     let again = drive(&program, unfinished, Limits::default(), 1);
@@ -61,7 +61,7 @@ fn what_was_told_is_told_in_the_same_order_at_any_later_time() {
 
 #[test]
 fn a_step_that_waits_for_its_next_attempt_delays_no_other() {
-    let program = Program(vec![Op::Race(vec![tried(vec![Try::Fails; 6], vec![]), Beside::Sleep(5)])]);
+    let program = Program(vec![Op::Race(vec![tried(vec![Try::Fails; 6], vec![]), Startable::Sleep(5)])]);
     let straight = run_straight(&program);
     let attempts =
         straight.journal.iter().filter(|entry| matches!(entry, Entry::AttemptFailed { .. })).count();
@@ -76,12 +76,12 @@ fn a_step_that_waits_for_its_next_attempt_delays_no_other() {
 fn a_workflow_goes_on_while_it_waits_for_a_decision() {
     let mut replay = fold(&origin());
     let start = Command::Start(Start::RequireApproval(crate::common::action()));
-    let Ok(Turn::Do(Live::Request { manner: Manner::Beside, .. })) = replay.next(&start, at(0)) else {
+    let Ok(Turn::Do(Live::Request { manner: Manner::Started, .. })) = replay.next(&start, at(0)) else {
         panic!("it asks for nothing")
     };
     let mut requested = about::requested(0);
     if let Entry::Requested { manner, .. } = &mut requested {
-        *manner = Manner::Beside;
+        *manner = Manner::Started;
     }
     replay.apply(&requested).unwrap();
     assert_eq!(told(&mut replay, &start, at(0)), Outcome::Started(0));
@@ -126,11 +126,11 @@ fn a_workflow_waits_only_for_what_it_began_there_and_was_not_told_of() {
 
 #[test]
 fn as_many_things_as_the_limit_says_go_on_beside_a_workflow() {
-    let limits = Limits { beside: 2, ..Limits::default() };
+    let limits = Limits { started_calls: 2, ..Limits::default() };
     let mut replay = Replay::fold(&origin(), limits).unwrap();
     let is_rejected = |replay: &mut Replay| match told(replay, &start_sleep(0), at(0)) {
         Outcome::Rejected(message) => {
-            assert!(message.contains("limit beside reached: at most 2 "), "{message}");
+            assert!(message.contains("limit started-calls reached: at most 2 "), "{message}");
             true
         }
         _ => false,
@@ -157,7 +157,7 @@ fn check_diverges(journal: &[Entry], before: &[Command], right: &Command, wrong:
 
 #[test]
 fn waiting_for_something_else_or_doing_something_else_diverges() {
-    let sleeps = [about::sleep_started(0, Manner::Beside), about::sleep_started(1, Manner::Beside)];
+    let sleeps = [about::sleep_started(0, Manner::Started), about::sleep_started(1, Manner::Started)];
     let begun = [start_sleep(0), start_sleep(0)];
     let told_first = [sleeps.to_vec(), vec![Entry::SleepEnded { call: 1 }]].concat();
     let both = first_of(&[0, 1]);
@@ -170,7 +170,7 @@ fn waiting_for_something_else_or_doing_something_else_diverges() {
     check_diverges(&at_once, &[], &Command::Sleep(nap(Alarm::In(0))), &start_sleep(0));
     // An attempt is under way, and the workflow does not make it.
     let attempt = Entry::AttemptStarted { call: 0, attempt: 2 };
-    let second = [about::step_beside(0), about::attempt_failed(0, 1), attempt];
+    let second = [about::started_step(0), about::attempt_failed(0, 1), attempt];
     for wrong in [start_sleep(0), first_of(&[1])] {
         check_diverges(&second, &[start_step()], &first_of(&[0]), &wrong);
     }
@@ -179,8 +179,8 @@ fn waiting_for_something_else_or_doing_something_else_diverges() {
 #[test]
 fn ending_before_what_was_told_or_tried_diverges() {
     let attempt = Entry::AttemptStarted { call: 0, attempt: 2 };
-    let tried_again = [about::step_beside(0), about::attempt_failed(0, 1), attempt];
-    let told_of = [about::sleep_started(0, Manner::Beside), Entry::SleepEnded { call: 0 }];
+    let tried_again = [about::started_step(0), about::attempt_failed(0, 1), attempt];
+    let told_of = [about::sleep_started(0, Manner::Started), Entry::SleepEnded { call: 0 }];
     let cases = [(tried_again.to_vec(), start_step()), (told_of.to_vec(), start_sleep(0))];
     for (journal, begin) in cases {
         let mut replay = fold(&[origin(), journal].concat());
@@ -206,7 +206,7 @@ fn a_workflow_may_end_beside_things_that_go_on() {
 /// Work inside an attempt that failed is left alone by the next one.
 #[test]
 fn each_attempt_asks_for_its_own() {
-    let body = vec![Op::Wait(Beside::Sleep(3)), Op::Wait(Beside::Event("sent", 50))];
+    let body = vec![Op::Wait(Startable::Sleep(3)), Op::Wait(Startable::Event("sent", 50))];
     let program = Program(vec![Op::All(vec![tried(vec![Try::Fails, Try::Fails], body)])]);
     let straight = run_straight(&program);
     let sleeps = straight.journal.iter().filter(|entry| matches!(entry, Entry::SleepStarted { .. })).count();
