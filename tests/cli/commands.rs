@@ -283,8 +283,8 @@ fn bad_components_are_refused_with_a_hint() {
         (at("short.wasm", &good[..good.len() / 2]), vec!["not a valid component", "cut short"]),
         (at("header.wasm", &good[..8]), vec!["not a workflow", "exports nothing"]),
         (
-            at("world.wasm", &component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#)),
-            vec!["\"wasi:sockets/tcp@0.2.0\""],
+            at("world.wasm", &component(r#"(component (import "wasi:sockets/types@0.3.0" (instance)))"#)),
+            vec!["\"wasi:sockets/types@0.3.0\""],
         ),
         (
             at("other.wasm", &component("(component)")),

@@ -45,7 +45,16 @@ fn threat_4_approve_one_artifact_deploy_another() {
 
 #[test]
 fn threat_5_a_way_out_through_the_network_or_the_file_system() {
-    held(&["import-sockets", "import-http", "files", "environment", "wasi-descriptor", "outside"]);
+    held(&[
+        "import-sockets",
+        "import-http",
+        "network-sockets",
+        "network-http",
+        "files",
+        "environment",
+        "wasi-descriptor",
+        "outside",
+    ]);
 }
 
 #[test]

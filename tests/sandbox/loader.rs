@@ -244,7 +244,7 @@ fn inspecting_needs_no_data_folder_and_makes_none() {
 fn inspecting_says_why_something_is_no_workflow() {
     let folder = TempDir::new().unwrap();
     let cases = [
-        (r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#, "wasi:sockets/tcp@0.2.0", 1),
+        (r#"(component (import "wasi:sockets/types@0.3.0" (instance)))"#, "wasi:sockets/types@0.3.0", 1),
         ("(component)", "exports nothing", 0),
         ("(module)", "not a component", 0),
     ];
@@ -280,15 +280,15 @@ fn more_parts_than_an_instance_may_have_are_refused_with_or_without_a_pool() {
     let attack = fs::read_to_string(support::root().join("guests/hostile/raw/many-instances.wat")).unwrap();
     let component = wat::parse_str(frame.replacen("  ;; ATTACK", &attack, 1)).unwrap();
     let refused = Sandbox::new(SandboxLimits::default()).unwrap().load(&component).err().unwrap();
-    assert!(matches!(refused, LoadError::TooComplex { limit: "parts", bound: 16, .. }), "{refused}");
-    let more = SandboxLimits { parts: 64, ..SandboxLimits::default() };
+    assert!(matches!(refused, LoadError::TooComplex { limit: "parts", bound: 64, .. }), "{refused}");
+    let more = SandboxLimits { parts: 200, ..SandboxLimits::default() };
     load(&Sandbox::new(more).unwrap(), &component);
     let folder = TempDir::new().unwrap();
     let no_pool = SandboxLimits { live_instances: 1_000_000, ..SandboxLimits::default() };
     let host = Host::builder(folder.path()).sandbox(no_pool).open().unwrap();
     assert!(host.note().is_some(), "this machine has room for a pool of a million");
     let refused = host.load(component).map(drop).unwrap_err().to_string();
-    assert!(refused.contains("limit parts is 16"), "{refused}");
+    assert!(refused.contains("limit parts is 64"), "{refused}");
 }
 
 const EVENT: &str = r#"(field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)"#;

@@ -4,6 +4,7 @@ mod clock_and_composition;
 mod compile;
 mod determinism;
 mod fuzz;
+mod languages;
 mod loader;
 mod prebuilt_guests;
 mod wasi;

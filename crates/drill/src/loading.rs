@@ -26,6 +26,7 @@ fn imports() -> Vec<Attack> {
         load!("import-sockets", FORBIDDEN),
         load!("import-names", FORBIDDEN),
         load!("import-http", FORBIDDEN),
+        load!("import-raw-socket", OTHER_WORLD),
         load!("import-keyvalue", FORBIDDEN),
         load!("import-next-wasi", FORBIDDEN),
         load!("import-vendor", FORBIDDEN),
@@ -77,7 +78,7 @@ fn bytes() -> Vec<Attack> {
         attack("cut-short", "A workflow of which the second half is missing.", INVALID, || {
             Ok(HONEST[..HONEST.len() / 2].to_vec())
         }),
-        attack("too-large", "Seventeen megabytes.", "limit component-bytes is", || Ok(padded(17 << 20))),
+        attack("too-large", "Thirty-three megabytes.", "limit component-bytes is", || Ok(padded(33 << 20))),
         attack("machine-code", "A program for this machine.", "not a WebAssembly file", || {
             Ok(b"\x7fELF\x02\x01\x01".to_vec())
         }),

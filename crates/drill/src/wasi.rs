@@ -14,7 +14,7 @@ macro_rules! file {
 }
 
 pub(super) fn attacks() -> Vec<Attack> {
-    [surroundings(), streams(), chance(), time(), files()].concat()
+    [surroundings(), streams(), chance(), time(), files(), network()].concat()
 }
 
 fn surroundings() -> Vec<Attack> {
@@ -49,6 +49,49 @@ fn surroundings() -> Vec<Attack> {
         guest("exit", "Exits.", Ends("exited", "exit(1)")),
     ]
 }
+
+/// The interfaces of the network (`network.rs` of the hostile guest): nothing is behind them.
+fn network() -> Vec<Attack> {
+    vec![
+        guest(
+            "network-sockets",
+            "Opens sockets.",
+            Answers(&[
+                r#"[{"Err":"access-denied"},{"Err":"access-denied"},{"Err":"access-denied"},{"Err":"access-denied"}]"#,
+            ]),
+        ),
+        guest(
+            "network-names",
+            "Looks up names, one of which carries a secret.",
+            Answers(&[
+                r#"[{"Err":"access-denied"},{"Err":"access-denied"},{"Err":"access-denied"},{"Err":"access-denied"},{"Err":"access-denied"}]"#,
+            ]),
+        ),
+        guest("network-forged-socket", "Connects a socket that it made up.", NO_SOCKET),
+        guest("network-forged-datagram", "Passes the handle of a network for a socket.", NO_SOCKET),
+        guest(
+            "network-http",
+            "Makes a request, as far as that goes, and sends it.",
+            Answers(&[
+                r#""headers":[false,false],"kept":0,"said":null,"sent":{"Err":"ErrorCode::HttpRequestDenied"},"settings":[false,false,false,false],"timeout":false"#,
+            ]),
+        ),
+        guest(
+            "network-http-answer",
+            "Answers a request that never came.",
+            Answers(&[r#"{"body":false,"code":0,"status":false}"#]),
+        ),
+        guest("network-forged-response", "Passes a request for its response.", NO_SOCKET),
+        guest("network-handles", "Holds a million headers.", Ends("limit-exceeded", "limit handles reached")),
+        guest(
+            "network-header",
+            "Hands over a header of eight megabytes.",
+            Ends("limit-exceeded", "limit call-bytes reached"),
+        ),
+    ]
+}
+
+const NO_SOCKET: Refusal = Ends("boundary", "wrong type");
 
 fn streams() -> Vec<Attack> {
     vec![

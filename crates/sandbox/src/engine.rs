@@ -150,17 +150,17 @@ fn config(addressing: Addressing) -> Config {
 /// separate limit bounds the memory that an instance may use.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);
-    let (parts, all_parts) = (limits.parts.max(1), live.saturating_mul(limits.parts.max(1)));
+    let (parts, tables) = (limits.parts.max(1), limits.memories.max(1));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(live)
         .total_stacks(live)
         .total_memories(live)
-        .total_core_instances(all_parts)
-        .total_tables(all_parts)
+        .total_core_instances(live.saturating_mul(parts))
+        .total_tables(live.saturating_mul(tables))
         .max_core_instances_per_component(parts)
-        .max_memories_per_component(parts.min(live))
-        .max_tables_per_component(parts)
-        .max_tables_per_module(parts)
+        .max_memories_per_component(tables.min(live))
+        .max_tables_per_component(tables)
+        .max_tables_per_module(tables)
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(CLEANED_IN_PLACE)
         .table_keep_resident(CLEANED_IN_PLACE)

@@ -215,17 +215,16 @@ pub(crate) fn too_demanding(error: &wasmtime::Error, limits: &SandboxLimits) -> 
         let (what, bound) = ("elements in a table", limits.table_elements as u64);
         return LoadError::TooComplex { limit: names::TABLE_ELEMENTS, what, bound };
     }
-    if [
-        "core module instances, which",
-        "Wasm linear memories, which",
-        "tables, which",
-        "defined tables count",
-    ]
-    .iter()
-    .any(|words| said.contains(words))
+    if said.contains("core module instances, which") {
+        let (what, bound) = ("core instances", u64::from(limits.parts));
+        return LoadError::TooComplex { limit: names::PARTS, what, bound };
+    }
+    if ["Wasm linear memories, which", "tables, which", "defined tables count"]
+        .iter()
+        .any(|words| said.contains(words))
     {
-        let what = "core instances, memories or tables";
-        return LoadError::TooComplex { limit: names::PARTS, what, bound: u64::from(limits.parts) };
+        let (what, bound) = ("memories or tables", u64::from(limits.memories));
+        return LoadError::TooComplex { limit: names::MEMORIES, what, bound };
     }
     LoadError::TooDemanding(said)
 }

@@ -130,8 +130,11 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
         return over(names::CALL_BYTES, limits.call_bytes, "bytes in one call to the host");
     }
     // Only without a pool, which would have refused to load it.
+    if cause.contains("instance count too high") {
+        return over(names::PARTS, limits.parts, "core instances");
+    }
     if cause.contains("count too high") {
-        return over(names::PARTS, limits.parts, "core instances, memories or tables");
+        return over(names::MEMORIES, limits.memories, "memories or tables");
     }
     failure("boundary", format!("the workflow broke the rules of the component model: {cause}"))
 }

@@ -1,5 +1,6 @@
 //! The imports that a component may have. Any other is refused by name when it is loaded.
 
+use crate::network::NETWORK;
 use crate::{ENTRYPOINT, LoadError};
 
 /// The interfaces of the world in `wit/`, and of the version before it: an instance keeps the code that it started
@@ -32,8 +33,7 @@ pub(crate) const GATED: [GatedCall; 1] =
 const ASK_INTERFACE: &str = "permission-protocol:tenant/pp@";
 
 /// The interfaces that standard libraries import by themselves. The answers are inert: no environment, no arguments, no
-/// directories, an empty input; clocks and random numbers that are fixed for the instance. `wasi:sockets` and
-/// `wasi:http` are not among them.
+/// directories, an empty input; clocks and random numbers that are fixed for the instance. The network is in [`NETWORK`].
 const INERT: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -103,12 +103,20 @@ pub(crate) fn is_allowed(name: &str) -> bool {
     WORLD.contains(&name) || is_wasi(name)
 }
 
-/// Whether `name` belongs to the inert part of WASI. Every 0.2 release is accepted: they are compatible with each
-/// other.
+/// Whether `name` belongs to the inert part of WASI.
 pub(crate) fn is_wasi(name: &str) -> bool {
-    name.split_once('@').is_some_and(|(interface, version)| {
-        INERT.contains(&interface) && (version == "0.2" || version.starts_with("0.2."))
-    })
+    is_network(name) || wasi_interface(name).is_some_and(|interface| INERT.contains(&interface))
+}
+
+/// Whether `name` belongs to the part of WASI of which every call is refused.
+pub(crate) fn is_network(name: &str) -> bool {
+    wasi_interface(name).is_some_and(|interface| NETWORK.iter().any(|network| network.name == interface))
+}
+
+/// A name without its version. Every 0.2 release is accepted: they are compatible with each other.
+fn wasi_interface(name: &str) -> Option<&str> {
+    let (interface, version) = name.split_once('@')?;
+    (version == "0.2" || version.starts_with("0.2.")).then_some(interface)
 }
 
 #[cfg(test)]
@@ -122,6 +130,8 @@ mod tests {
             "permission-protocol:tenant/pp@0.2.0",
             "wasi:cli/exit@0.2.0",
             "wasi:io/streams@0.2.6",
+            "wasi:sockets/tcp@0.2.0",
+            "wasi:http/outgoing-handler@0.2.10",
         ] {
             assert!(is_allowed(good), "{good}");
         }
@@ -131,8 +141,10 @@ mod tests {
             "permission-protocol:tenant/entrypoint@0.2.0",
             "permission-protocol:tenant/pp",
             "permission-protocol:tenant/ppx@0.2.0",
-            "wasi:sockets/tcp@0.2.0",
-            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:sockets/tcp@0.3.0",
+            "wasi:sockets/tls@0.2.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "wasi:http/types",
             "wasi:cli/exit",
             "wasi:cli/exit@0.3.0",
             "wasi:cli/exit@0.20.0",

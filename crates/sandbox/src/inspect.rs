@@ -92,6 +92,11 @@ impl Inspection {
         self.imports.iter().map(String::as_str).filter(|name| imports::is_wasi(name))
     }
 
+    /// The part of [`wasi`](Self::wasi) that is named after the network. Every call of it is refused.
+    pub fn network(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str).filter(|name| imports::is_network(name))
+    }
+
     /// The capabilities that its imports could reach, each behind the gate.
     #[must_use]
     pub fn capabilities(&self) -> Vec<&'static str> {

@@ -21,6 +21,7 @@ mod imports;
 mod inspect;
 mod limits;
 mod load;
+mod network;
 mod output;
 mod rejected;
 pub mod script;
@@ -154,6 +155,7 @@ impl Sandbox {
         let engine::Running { engine, addressing, note } = engine::running(&largest)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
+        network::add_to_linker(&mut linker)?;
         guest::bindings::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         guest::bindings::before::TenantWorkflow::add_to_linker::<_, HasGuest>(&mut linker, |guest| guest)?;
         guest::add_to_linker(&mut linker)?;

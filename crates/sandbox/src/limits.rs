@@ -41,7 +41,7 @@ impl Default for LoadLimits {
 /// The bounds on one drive of a guest. A guest that exceeds one is ended with a failure that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxLimits {
-    /// Bytes in a component. Default 16 MiB.
+    /// Bytes in a component. Default 32 MiB: a Python interpreter with its library has 18.
     pub component_bytes: usize,
     /// Bytes of linear memory, all memories together. Default 128 MiB, as on Cloudflare.
     pub memory_bytes: usize,
@@ -65,9 +65,11 @@ pub struct SandboxLimits {
     /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
     /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
     pub live_instances: u32,
-    /// Core instances, memories and tables of one instance, each. Default 16: a component is several core instances
-    /// (including the adapters of its toolchain), and this is far more than any needs.
+    /// Core instances of one instance. Default 64: a component is several (including the adapters of its toolchain), and a
+    /// Python interpreter, whose libraries are linked when it starts, is 40.
     pub parts: u32,
+    /// Memories of one instance, and tables. Default 16 of each: toolchains make one or two.
+    pub memories: u32,
     /// Bytes of the machine's own stack for a guest's calls. Default 1.5 MiB. Endless recursion in a script fills it
     /// about twenty times as fast as the 64 KiB that the script's engine counts, and the engine's error, which the
     /// script can catch, must come first.
@@ -102,6 +104,8 @@ pub mod names {
     pub const LIVE_INSTANCES: &str = "live-instances";
     /// The name of [`SandboxLimits::parts`](super::SandboxLimits::parts).
     pub const PARTS: &str = "parts";
+    /// The name of [`SandboxLimits::memories`](super::SandboxLimits::memories).
+    pub const MEMORIES: &str = "memories";
     /// The name of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
     pub const STACK_BYTES: &str = "stack-bytes";
     /// The name of [`LoadLimits::functions`](super::LoadLimits::functions).
@@ -123,7 +127,7 @@ pub mod names {
 impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
-            component_bytes: 16 << 20,
+            component_bytes: 32 << 20,
             memory_bytes: 128 << 20,
             fuel: 300_000_000_000,
             wall_clock: Duration::from_secs(60),
@@ -134,7 +138,8 @@ impl Default for SandboxLimits {
             bytes_in_hand: 256 << 20,
             log_bytes: 256 << 10,
             live_instances: 1_000,
-            parts: 16,
+            parts: 64,
+            memories: 16,
             stack_bytes: 3 << 19,
             load: LoadLimits::default(),
         }
@@ -196,6 +201,7 @@ pub(crate) struct Meter {
     memory_left: usize,
     table_elements: usize,
     parts: usize,
+    memories: usize,
     refused: Option<Refused>,
 }
 
@@ -212,6 +218,7 @@ impl Meter {
             memory_left: limits.memory_bytes,
             table_elements: limits.table_elements,
             parts: limits.parts as usize,
+            memories: limits.memories as usize,
             refused: None,
         }
     }
@@ -243,10 +250,10 @@ impl ResourceLimiter for Meter {
     }
 
     fn tables(&self) -> usize {
-        self.parts
+        self.memories
     }
 
     fn memories(&self) -> usize {
-        self.parts
+        self.memories
     }
 }

@@ -15,8 +15,8 @@ use wasmtime_wasi::{HostWallClock, WasiCtx, WasiView as _};
 /// The largest block of random bytes a guest gets in one call. 64 KiB is what browsers allow.
 const RANDOM_BYTES: u64 = 64 << 10;
 
-/// Links the interfaces named in [`super::imports`], one by one. Sockets are not linked at all, so that a mistake in the check of
-/// imports would still not reach a network.
+/// Links the interfaces named in [`super::imports`], one by one. The runtime's sockets are not linked at all: what answers in their
+/// place ([`super::network`]) has none.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
     // The runtime's monotonic clock is in there; ours takes its place.

@@ -1,2 +1,2 @@
-;; Wants to send requests.
-(component (import "wasi:http/outgoing-handler@0.2.0" (instance)))
+;; Wants to send requests by the next release of WASI.
+(component (import "wasi:http/client@0.3.0" (instance)))

@@ -1,2 +1,2 @@
-;; Wants a network.
-(component (import "wasi:sockets/tcp@0.2.0" (instance)))
+;; Wants the network of the next release of WASI.
+(component (import "wasi:sockets/types@0.3.0" (instance)))

@@ -7,6 +7,7 @@ mod beside;
 mod files;
 mod floods;
 mod handles;
+mod network;
 mod wasi;
 
 use guest_sdk::bindings::permission_protocol::tenant::workflow::{Attempt, Begun};
@@ -75,6 +76,7 @@ impl Workflow for Hostile {
                 .or_else(|| floods::attack(other, step))
                 .or_else(|| handles::attack(other, step))
                 .or_else(|| wasi::attack(other, step))
+                .or_else(|| network::attack(other))
                 .or_else(|| files::attack(other).map(Ok))
                 .unwrap_or_else(|| Err(failure("unknown-attack", other))),
         }

@@ -65,6 +65,7 @@ fn object(inspection: &Inspection) -> serde_json::Value {
         "imports": inspection.imports,
         "exports": inspection.exports,
         "wasi": inspection.wasi().collect::<Vec<_>>(),
+        "network_refused": inspection.network().collect::<Vec<_>>(),
         "capabilities": inspection.capabilities(),
         "asks_for_approval": inspection.asks(),
         "script": inspection.script.as_deref().map(|script| script_object(script, &inspection.workflows)),
@@ -125,6 +126,10 @@ fn tell(inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
             out,
             "wasi          {count} interfaces, all inert: no files, no network, no environment"
         )?,
+    }
+    let network: Vec<_> = inspection.network().map(|name| Escaped(name).to_string()).collect();
+    if !network.is_empty() {
+        writeln!(out, "network       every call is refused: {}", network.join(", "))?;
     }
     match inspection.capabilities().as_slice() {
         [] => writeln!(out, "could reach   no capability")?,

@@ -51,8 +51,9 @@ impl Outline {
             imports::check(&self.imports, &self.exports, imports::is_allowed)?;
         }
         let Parts { instances, memories, tables } = self.parts;
-        let (what, bound) = ("core instances, memories or tables", u64::from(limits.parts));
-        at_most(names::PARTS, what, instances.max(memories).max(tables), bound)
+        at_most(names::PARTS, "core instances", instances, u64::from(limits.parts))?;
+        let bound = u64::from(limits.memories);
+        at_most(names::MEMORIES, "memories or tables", memories.max(tables), bound)
     }
 }
 
