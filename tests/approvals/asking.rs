@@ -94,7 +94,8 @@ fn what_a_raised_limit_lets_in_is_still_measured_as_a_whole() {
     let folder = TempDir::new().unwrap();
     let limits = Limits { evidence_bytes: 8 << 20, resource_bytes: 1 << 20, ..Limits::default() };
     let sandbox = sandbox::SandboxLimits { text_bytes: 64 << 20, ..Default::default() };
-    let host = Host::builder(folder.path()).limits(limits).sandbox(sandbox).open().unwrap();
+    let host =
+        crate::support::storage::builder(folder.path()).limits(limits).sandbox(sandbox).open().unwrap();
     // A number of five bytes that is written with twenty-one.
     let growing = format!("[{}1]", "1e20,".repeat(200_000));
     let told = refused(&host, &json!({ "attack": "asks", "evidence": growing }));
@@ -153,7 +154,7 @@ impl Policy for AsksFor {
 #[test]
 fn no_person_is_asked_where_more_people_have_to_agree_than_a_receipt_commits_to() {
     let folder = TempDir::new().unwrap();
-    let host = Host::builder(folder.path()).policy(Box::new(AsksFor(33))).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).policy(Box::new(AsksFor(33))).open().unwrap();
     let told = refused(&host, &json!({ "attack": "asks" }));
     assert!(told.contains("asks for 33 people") && told.contains("32 at most"), "{told}");
     let text = "[default]\nthen = \"ask\"\napprovals = 33";

@@ -117,7 +117,7 @@ impl Two {
 
 fn builder(data: &Path, policy: &str, clock: &Hands, changes: &Arc<Mutex<Vec<String>>>) -> Builder {
     let changes = Arc::clone(changes);
-    Host::builder(data)
+    crate::support::storage::builder(data)
         .clock(clock.clone())
         .policy(Box::new(policy::Toml::parse(policy).unwrap()))
         .authority_changes(move |change| changes.lock().unwrap().push(change.to_owned()))
@@ -307,13 +307,19 @@ fn only_what_was_signed_there_is_revoked_or_attested_there() {
 fn another_account_on_the_socket_is_not_the_authority() {
     let two = Two::new(ONE);
     let (socket, host) = (two.path("socket"), two.path("new"));
-    let stranger = Host::builder(&host).authority(socket.clone()).authority_account(own_account() + 1);
+    let stranger = crate::support::storage::builder(&host)
+        .authority(socket.clone())
+        .authority_account(own_account() + 1);
     let refused = opened(stranger.open());
     let (found, expected) = (own_account(), own_account() + 1);
     assert!(refused.contains(&format!("is account {found}'s")), "{refused}");
     assert!(refused.contains(&format!("account {expected}'s")) && refused.contains("--authority-account"));
     assert!(!host.join("keys").exists(), "nothing is taken over");
-    Host::builder(&host).authority(socket).authority_account(own_account()).open().unwrap();
+    crate::support::storage::builder(&host)
+        .authority(socket)
+        .authority_account(own_account())
+        .open()
+        .unwrap();
 }
 
 #[test]

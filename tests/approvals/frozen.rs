@@ -5,7 +5,7 @@ use crate::support::people::{Hands, Place, issued};
 use crate::support::{cli, entries, judgement, new_host};
 use engine::issuer::{DemoDecider, IssueError, Judgement};
 use engine::trust::Act;
-use engine::{Error, Host, Start};
+use engine::{Error, Start};
 use receipt::Decision;
 use tempfile::TempDir;
 use workflow::Entry;
@@ -16,7 +16,7 @@ fn freeze(tenant: Option<&str>) -> Act {
 
 fn demonstration() -> Place {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
-    let host = Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
     Place { folder, host, clock }
 }
 

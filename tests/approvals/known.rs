@@ -234,7 +234,9 @@ fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
     drop(host);
     Keyring::rotate(&keys, Scope::Production, &[77; 32], noon()).unwrap();
     let policy = || Box::new(policy::Toml::parse(KNOWN).unwrap());
-    let open = || Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap();
+    let open = || {
+        crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap()
+    };
     let place = Place { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
     assert!(goes_ahead(&place, "b"), "a key that was replaced stays good");
     drop(place);
@@ -257,8 +259,12 @@ fn the_gate_judges_again_what_is_known() {
         }
     };
     let policy = Box::new(policy::Toml::parse(KNOWN).unwrap());
-    let opened =
-        Host::builder(folder.path()).clock(clock.clone()).policy(policy).observe(observe).open().unwrap();
+    let opened = crate::support::storage::builder(folder.path())
+        .clock(clock.clone())
+        .policy(policy)
+        .observe(observe)
+        .open()
+        .unwrap();
     host.set(opened.clone()).ok().unwrap();
     let place = Place { folder, host: opened, clock };
     place.add("alice", &["release"], 1);
@@ -389,7 +395,8 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
         .unwrap();
     drop(journal);
     let policy = Box::new(policy::Toml::parse(KNOWN).unwrap());
-    let host = Host::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
+    let host =
+        crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
     let place = Place { folder, host, clock };
     assert!(goes_ahead(&place, "b"));
     let key = support::start(&place.host, "hostile", r#"{"attack":"two-approvals"}"#);
@@ -411,7 +418,7 @@ fn an_authority_knows_nothing_that_it_is_not_shown() {
     let (keys, socket) = (folder.path().join("authority"), folder.path().join("socket"));
     let policy = || Box::new(policy::Toml::parse(KNOWN).unwrap());
     {
-        let host = Host::builder(&keys).clock(clock.clone()).open().unwrap();
+        let host = crate::support::storage::builder(&keys).clock(clock.clone()).open().unwrap();
         let place = Place { folder: TempDir::new().unwrap(), host, clock: clock.clone() };
         place.add("alice", &["release"], 1);
     }
@@ -451,7 +458,7 @@ fn connected(folder: &Path, socket: &Path, clock: &Hands, policy: Box<dyn policy
     while RemoteIssuer::at(socket, engine::issuer::own_account()).keys().is_err() {
         std::thread::yield_now();
     }
-    let builder = Host::builder(folder.join("host")).clock(clock.clone()).policy(policy);
+    let builder = crate::support::storage::builder(folder.join("host")).clock(clock.clone()).policy(policy);
     builder.authority(socket.to_owned()).open().unwrap()
 }
 

@@ -244,7 +244,7 @@ fn an_invitation_is_used_once_and_in_time() {
 #[test]
 fn the_first_decider_is_invited_where_there_is_none() {
     let folder = tempfile::TempDir::new().unwrap();
-    let host = Host::builder(folder.path()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).open().unwrap();
     let first = || host.invite_first("operator", invite("dora", &["release"])).unwrap();
     let (lost, code) = (first().unwrap(), first().unwrap());
     assert_eq!(host.scope().unwrap(), Scope::Demo);
@@ -257,7 +257,7 @@ fn the_first_decider_is_invited_where_there_is_none() {
     assert!(first().is_none());
     // The acts read back unchanged.
     drop(host);
-    let host = Host::builder(folder.path()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).open().unwrap();
     assert_eq!(host.passkeys(&"dora".parse().unwrap(), ORIGIN).unwrap().len(), 1);
     assert_eq!(host.trust().unwrap().invitations().count(), 0);
 }

@@ -2,9 +2,9 @@
 
 use crate::support;
 use crate::support::{block_on, judgement};
+use engine::Status;
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
-use engine::{Host, Status};
 use receipt::Decision;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -55,7 +55,10 @@ fn ends(capability: &str, resource: &str) -> (Status, Vec<String>, usize) {
     let folder = TempDir::new().unwrap();
     support::script::warm(folder.path());
     let shelf = Arc::default();
-    let host = Host::builder(folder.path()).capability(Shelve(Arc::clone(&shelf))).open().unwrap();
+    let host = crate::support::storage::builder(folder.path())
+        .capability(Shelve(Arc::clone(&shelf)))
+        .open()
+        .unwrap();
     let bundle = support::script::workflow(&asks(capability, resource));
     let key = support::script::start(&host, &bundle, &serde_json::json!({}));
     let end = loop {

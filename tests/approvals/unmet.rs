@@ -4,7 +4,6 @@
 use crate::support;
 use crate::support::cli;
 use crate::support::people::{Hands, Place};
-use engine::Host;
 use engine::capability::{
     Capability, Execution, OnInterruption, PerformError, Performed, Permit, Reversibility,
 };
@@ -68,7 +67,7 @@ fn a_person_who_may_not_decide_about_their_own_request_is_not_counted() {
 #[test]
 fn a_demonstration_misses_no_decider() {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
-    let host = Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
     assert!(warnings(&Place { folder, host, clock }).is_empty());
 }
 
@@ -96,7 +95,11 @@ impl Capability for Elsewhere {
 #[test]
 fn an_approver_is_told_of_a_target_that_the_capability_does_not_act_on() {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
-    let host = Host::builder(folder.path()).clock(clock.clone()).capability(Elsewhere).open().unwrap();
+    let host = crate::support::storage::builder(folder.path())
+        .clock(clock.clone())
+        .capability(Elsewhere)
+        .open()
+        .unwrap();
     let place = Place { folder, host, clock };
     let (_, request) = place.asked();
     let shown = place.host.request(&request).unwrap().to_string();

@@ -26,7 +26,7 @@ fn child() {
     let (Ok(folder), Ok(point)) = (std::env::var(FOLDER), std::env::var(POINT)) else { return };
     let seen = AtomicUsize::new(0);
     let die_after: Option<usize> = point.parse().ok();
-    let mut builder = Host::builder(&folder).observe(move |_| {
+    let mut builder = crate::support::storage::builder(&folder).observe(move |_| {
         if Some(seen.fetch_add(1, Ordering::Relaxed) + 1) == die_after {
             std::process::abort();
         }
@@ -137,7 +137,7 @@ fn killed_after_any_entry_the_run_ends_with_one_of_everything() {
     for point in 1..=straight {
         let folder = TempDir::new().unwrap();
         run_child_until(folder.path(), &point.to_string());
-        let host = Host::builder(folder.path()).open().unwrap();
+        let host = crate::support::storage::builder(folder.path()).open().unwrap();
         let key = the_instance(&host);
         let status = support::finish(&host, &key, Decision::Approved);
         assert_done_once(folder.path(), &host, &key, &status, &format!("after entry {point}"));
@@ -150,7 +150,7 @@ fn killed_around_the_effect_the_deployment_exists_once() {
     for point in ["before the effect", "after the effect"] {
         let folder = TempDir::new().unwrap();
         run_child_until(folder.path(), point);
-        let host = Host::builder(folder.path()).open().unwrap();
+        let host = crate::support::storage::builder(folder.path()).open().unwrap();
         let key = the_instance(&host);
         assert_eq!(count(&entries(&host, &key), "redeemed"), 1, "intent comes before effect");
         let status = support::finish(&host, &key, Decision::Approved);
@@ -163,7 +163,7 @@ fn an_interrupted_effect_that_cannot_be_repeated_is_unknown_and_attested_so() {
     let folder = TempDir::new().unwrap();
     run_child_until(folder.path(), "during an effect that cannot be repeated");
     let capability = Untouchable(Deploy::new(folder.path().join("deployments")));
-    let host = Host::builder(folder.path()).capability(capability).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).capability(capability).open().unwrap();
     let key = the_instance(&host);
     let status = support::finish(&host, &key, Decision::Approved);
     let (_, message) = support::failure(&status);
@@ -187,7 +187,7 @@ fn an_interrupted_effect_whose_repetition_fails_is_unknown() {
     let deployments = folder.path().join("deployments");
     std::fs::remove_dir_all(deployments.join("artifacts")).unwrap();
     std::fs::write(deployments.join("artifacts"), "in the way").unwrap();
-    let host = Host::builder(folder.path()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).open().unwrap();
     let key = the_instance(&host);
     let (_, message) = support::failure(&support::finish(&host, &key, Decision::Approved));
     assert!(message.starts_with("unknown whether deployed"), "{message}");
@@ -199,7 +199,7 @@ fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
     let folder = TempDir::new().unwrap();
     run_child_until(folder.path(), "before the effect");
     let limits = SandboxLimits { fuel: 1_000, ..SandboxLimits::default() };
-    let host = Host::builder(folder.path()).sandbox(limits).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).sandbox(limits).open().unwrap();
     let key = the_instance(&host);
     let status = support::finish(&host, &key, Decision::Approved);
     assert!(support::failure(&status).1.contains("limit fuel"), "{status:?}");
@@ -214,7 +214,7 @@ fn an_interrupted_effect_is_settled_even_where_the_workflow_ends_without_it() {
 fn an_interrupted_effect_is_settled_when_an_operator_ends_the_instance() {
     let folder = TempDir::new().unwrap();
     run_child_until(folder.path(), "before the effect");
-    let host = Host::builder(folder.path()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).open().unwrap();
     let key = the_instance(&host);
     host.terminate(&key, "ops", None).unwrap();
     let entries = entries(&host, &key);
@@ -237,7 +237,7 @@ fn an_interrupted_effect_is_settled_when_an_operator_ends_the_instance() {
 fn an_instance_is_driven_once_at_a_time() {
     let folder = TempDir::new().unwrap();
     let (held, has_entered, let_go) = Held::in_folder(folder.path());
-    let host = Host::builder(folder.path()).capability(held).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).capability(held).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");
     let first = std::thread::spawn({
         let (host, key) = (host.clone(), key.clone());
@@ -262,7 +262,7 @@ fn an_interrupted_deployment_does_not_undo_a_later_one() {
         "nothing is deployed before its outcome is on record"
     );
 
-    let host = Host::builder(folder.path()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).open().unwrap();
     let key = the_instance(&host);
     let later = support::start(&host, "tenant-workflow", "{}");
     let later = support::result(&support::finish(&host, &later, Decision::Approved));

@@ -30,7 +30,7 @@ impl Acting {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let (held, has_entered, let_go) = Held::in_folder(folder.path());
-        let host = Host::builder(folder.path()).capability(held).open().unwrap();
+        let host = crate::support::storage::builder(folder.path()).capability(held).open().unwrap();
         let key = start(&host, "tenant-workflow", "{}");
         let driving = std::thread::spawn({
             let (host, key) = (host.clone(), key.clone());
@@ -76,7 +76,7 @@ fn observers_are_told_what_is_on_record() {
     let (held, has_entered, let_go) = Held::in_folder(folder.path());
     let told = Arc::<Mutex<Vec<Fact>>>::default();
     let also = Arc::clone(&told);
-    let host = Host::builder(folder.path())
+    let host = crate::support::storage::builder(folder.path())
         .capability(held)
         .observe(move |fact| also.lock().unwrap().push(fact.clone()))
         .open()
@@ -137,7 +137,7 @@ fn patient_host() -> (TempDir, Host) {
     let folder = TempDir::new().unwrap();
     let limits =
         SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
-    let host = Host::builder(folder.path()).sandbox(limits).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).sandbox(limits).open().unwrap();
     (folder, host)
 }
 

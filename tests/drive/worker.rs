@@ -72,7 +72,7 @@ impl Floor {
         let (tell, seen) = watch::channel(0);
         let tell = Arc::new(tell);
         let (kept, told, also) = (Arc::clone(&facts), Arc::clone(&troubles), Arc::clone(&tell));
-        let builder = Host::builder(folder.path())
+        let builder = crate::support::storage::builder(folder.path())
             .clock(clock.clone())
             .observe(move |fact| {
                 kept.lock().unwrap().push(fact.clone());

@@ -98,7 +98,11 @@ fn effects_in(record: &Path) -> Vec<String> {
 }
 
 fn acting_on(folder: &Path, target: Target, killed: Option<Moment>) -> Builder {
-    Host::builder(folder.join("data")).capability(Counting { record: record(folder), target, killed })
+    crate::support::storage::builder(folder.join("data")).capability(Counting {
+        record: record(folder),
+        target,
+        killed,
+    })
 }
 
 /// Not a test: the process that is killed.

@@ -133,7 +133,7 @@ fn kill_at_random(mut process: Child, random: &mut Random) {
 }
 
 fn open(data: &Path) -> Host {
-    Host::builder(data).open().unwrap()
+    crate::support::storage::builder(data).open().unwrap()
 }
 
 fn instance(host: &Host) -> Option<InstanceKey> {

@@ -75,7 +75,7 @@ fn two_deployments_need_two_decisions() {
 fn host_with_clock(folder: &TempDir) -> (Host, Arc<AtomicI64>) {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
     let clock = Arc::clone(&time);
-    let host = Host::builder(folder.path())
+    let host = crate::support::storage::builder(folder.path())
         .clock(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)))
         .open()
         .unwrap();

@@ -152,8 +152,14 @@ impl Cluster {
 
     /// Each of so many instances is complete, and has acted once: by its own journal, and by the deployments.
     pub(super) fn check_once_each(&self, instances: usize) {
+        self.check_actions(instances, 1);
+    }
+
+    /// The same where each has acted so often: no receipt was spent twice, and none was lost.
+    pub(super) fn check_actions(&self, instances: usize, actions: usize) {
         assert_eq!(self.count("complete"), instances);
         let deployments = self.json(&["deployments"]);
+        let instances = instances * actions;
         let mut receipts: Vec<_> = deployments.iter().map(|deployment| &deployment["receipt_id"]).collect();
         receipts.sort_by_key(|receipt| receipt.to_string());
         receipts.dedup();

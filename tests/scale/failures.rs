@@ -2,12 +2,18 @@
 
 use super::cluster::{Cluster, Working, until};
 use rustix::process::Signal;
+use serde_json::json;
 use std::time::Duration;
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
-/// The number of workflows, each of which asks for one action.
+/// Workflows of the load, where `PP_TEST_LOAD` does not say how many; and actions of each.
 const LOAD: usize = 24;
+const ACTIONS: usize = 10;
+
+fn load() -> usize {
+    std::env::var("PP_TEST_LOAD").ok().and_then(|load| load.parse().ok()).unwrap_or(LOAD)
+}
 
 /// The next of a sequence that looks random and is the same each time.
 fn next(state: &mut u64) -> usize {
@@ -21,8 +27,11 @@ fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
     let mut hosts: Vec<Working> = ["a", "b", "c"].iter().map(|name| cluster.work(name)).collect();
     until("each has a share", || cluster.shares().len() == 3);
     let mut random = 7;
-    for round in 0..LOAD {
-        cluster.submit();
+    let load = load();
+    let deploys: Vec<_> = (0..ACTIONS).map(|number| json!({ "deploy": format!("app {number}") })).collect();
+    let program = json!({ "program": deploys }).to_string();
+    for round in 0..load {
+        cluster.run(&["submit", "tests/guests/durable.wasm", "--params", &program]);
         if round % 3 == 0 {
             let name = hosts.swap_remove(next(&mut random) % hosts.len()).kill();
             hosts.push(cluster.work_begun(&name));
@@ -35,8 +44,8 @@ fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
     assert!(hosts.iter_mut().all(Working::is_there), "a host that works outlives its database");
     // One host does not come back: the others take over its instances.
     hosts.pop().unwrap().kill();
-    until("all are complete", || cluster.count("complete") == LOAD);
-    cluster.check_once_each(LOAD);
+    until("all are complete", || cluster.count("complete") == load);
+    cluster.check_actions(load, ACTIONS);
 }
 
 /// A database that goes away at this moment stops a host before its first renewal, or before its first poll of due

@@ -4,4 +4,7 @@ mod cluster;
 mod failover;
 mod failures;
 mod migration;
+mod races;
+mod standstill;
+mod suites;
 mod together;

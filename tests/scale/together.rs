@@ -1,7 +1,7 @@
 //! Several hosts without failures.
 
 use super::cluster::{Cluster, until};
-use crate::support::cli::{GUEST, run};
+use crate::support::cli::{GUEST, command, run};
 use crate::support::postgres;
 
 #[test]
@@ -62,6 +62,23 @@ fn a_database_is_migrated_first_and_no_password_is_shown() {
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
+    for option in [
+        &["--store", "postgres://ann:hunter2@127.0.0.1:1/none"][..],
+        &["--store=postgres://127.0.0.1:1/none?password=hunter2"],
+    ] {
+        let refused = run(folder.path(), &[option, &["instances", "list"]].concat()).stderr;
+        assert!(
+            refused.contains("other accounts see a command line") && refused.contains("--store @FILE"),
+            "{refused}"
+        );
+    }
+    let by_variable = command(folder.path(), &["instances", "list"])
+        .env("PP_HOST_STORE", "postgres://ann:hunter2@127.0.0.1:1/none")
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8(by_variable.stderr).unwrap().contains("cannot use the database at 127.0.0.1:1")
+    );
     let Some(server) = postgres::shared() else { return };
     let url = server.empty_schema();
     let refused = tell(&url, &["instances", "list"]);

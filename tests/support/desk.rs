@@ -162,7 +162,7 @@ impl Desk {
 
 /// A host on that folder, by that clock.
 pub fn open(folder: &Path, clock: &Hands, settings: impl FnOnce(Builder) -> Builder) -> Host {
-    settings(clock.give(Host::builder(folder))).open().unwrap()
+    settings(clock.give(crate::support::storage::builder(folder))).open().unwrap()
 }
 
 /// The attempt that it waits for, where it waits for one.

@@ -1,16 +1,19 @@
 //! A store in which one write fails.
 
 use receipt::{Digest, Timestamp};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 use store::{
     ActStore, Answer, AskHistory, ClaimStore, Claims, Commit, Deleted, Deployment, DeploymentPage,
-    DeploymentStore, Fact, FirstEnded, HostInfo, Hosts, InstanceKey, InstanceSummary, JournalStore, Medium,
-    ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter,
-    RequestStore, RequestWithJournal, ScheduleStore, Selection, Store, StoreError, StoredReceipt, Usage,
-    UsageStore, Write, WriteStore,
+    DeploymentStore, Fact, FirstEnded, HostInfo, HostSigner, Hosts, InstanceKey, InstanceSummary,
+    JournalStore, Medium, ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest,
+    RequestFilter, RequestStore, RequestWithJournal, ScheduleStore, Selection, Store, StoreError,
+    StoredReceipt, Usage, UsageStore, Write, WriteStore,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
+
+/// Longer than any test.
+const FOR_EVER: Duration = Duration::from_secs(86_400);
 
 /// When a write fails.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +30,22 @@ pub struct Faulty {
     when: When,
     /// Writes up to and including the one that fails.
     left: AtomicUsize,
+    /// The latest time that was asked for, where the clock of the store is not used.
+    clock: Option<AtomicI64>,
 }
 
 impl Faulty {
     /// A store whose write number `failing` fails, counted from 1.
     pub fn new(inner: Box<dyn Store>, when: When, failing: usize) -> Self {
-        Self { inner, when, left: AtomicUsize::new(failing) }
+        Self { inner, when, left: AtomicUsize::new(failing), clock: None }
+    }
+
+    /// A store of which no write fails, for its only host: that host's claims are for ever, and its clock is the time, as in a folder.
+    pub fn alone(inner: Box<dyn Store>) -> Self {
+        let signer = HostSigner::Own(Digest::of(b"keys"));
+        let (name, version) = ("alone:1".to_owned(), "0.0.0".to_owned());
+        inner.register(&HostInfo { id: "alone".parse().unwrap(), name, version, signer }).wait().unwrap();
+        Self { inner, when: When::Before, left: AtomicUsize::new(0), clock: Some(AtomicI64::new(0)) }
     }
 }
 
@@ -83,7 +96,13 @@ impl JournalStore for Faulty {
     }
 
     fn now(&self, wall: Timestamp) -> Answer<Timestamp> {
-        self.inner.now(wall)
+        match &self.clock {
+            Some(latest) => {
+                let before = latest.fetch_max(wall.as_millis(), Ordering::SeqCst);
+                Answer::ready(Ok(wall.max(Timestamp::from_millis(before))))
+            }
+            None => self.inner.now(wall),
+        }
     }
 }
 
@@ -189,7 +208,13 @@ impl ClaimStore for Faulty {
     }
 
     fn renew(&self, ttl: Duration) -> Answer<Claims> {
-        self.inner.renew(ttl)
+        match &self.clock {
+            Some(_) => {
+                let held = self.inner.renew(FOR_EVER).wait();
+                Answer::ready(held.map(|claims| Claims { valid_for: None, ..claims }))
+            }
+            None => self.inner.renew(ttl),
+        }
     }
 
     fn release(&self) -> Answer<()> {

@@ -11,6 +11,7 @@ pub mod people;
 pub mod postgres;
 pub mod script;
 pub mod sources;
+pub mod storage;
 pub mod stored;
 pub mod worker;
 
@@ -26,9 +27,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use store::DataFolder;
-use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _, InstanceKey};
-use store_sqlite::Sqlite;
+use store::{DeploymentFilter, DeploymentPage, InstanceKey};
 use tempfile::TempDir;
 use workflow::Entry;
 
@@ -115,7 +114,7 @@ pub fn finish(host: &Host, key: &InstanceKey, decision: Decision) -> Status {
 /// A host in a new folder.
 pub fn new_host() -> (TempDir, Host) {
     let folder = TempDir::new().unwrap();
-    let host = Host::builder(folder.path()).open().unwrap();
+    let host = storage::builder(folder.path()).open().unwrap();
     (folder, host)
 }
 
@@ -139,7 +138,7 @@ pub fn attack(name: &str) -> Attacked {
 
 /// A data folder with a journal from elsewhere, and keys of its own.
 pub fn put_journal(from: &Path, data: &Path) {
-    drop(Host::builder(data).open().unwrap());
+    drop(storage::builder(data).open().unwrap());
     for name in ["journal.sqlite-wal", "journal.sqlite-shm"] {
         let _ = std::fs::remove_file(data.join(name));
     }
@@ -148,7 +147,7 @@ pub fn put_journal(from: &Path, data: &Path) {
 
 /// The deployments of a data folder, read from the record of deployments by another connection than the host's.
 pub fn deployments(folder: &Path) -> Vec<Deployment> {
-    let store = Sqlite::open(&DataFolder::read(folder).unwrap()).unwrap();
+    let store = storage::store(folder);
     let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
     store.deployments(page).wait().unwrap().into_iter().map(|recorded| recorded.deployment).collect()
 }

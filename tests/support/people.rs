@@ -136,7 +136,7 @@ pub fn decider_key(seed: u8) -> Ed25519StatementSigner {
 }
 
 fn open(folder: &Path, policy: Option<&str>, clock: &Hands) -> Host {
-    let builder = Host::builder(folder).clock(clock.clone());
+    let builder = crate::support::storage::builder(folder).clock(clock.clone());
     match policy {
         Some(text) => builder.policy(Box::new(policy::Toml::parse(text).unwrap())),
         None => builder,

@@ -295,6 +295,13 @@ fn watch(programs: &Path, folder: &Path, account: Option<(u32, u32)>, settings: 
     watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
 }
 
+/// Runs a statement in the database at a URL.
+pub fn psql(url: &str, statement: &str) {
+    let mut psql = Command::new(programs().unwrap().join("psql"));
+    let ran = psql.args(["-X", "-q", "-d", url, "-c", statement]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
 /// The programs of the newest version that is installed.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir(VERSIONS).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("bin")));

@@ -45,7 +45,7 @@ fn compiled() -> &'static TempDir {
     static COMPILED: OnceLock<TempDir> = OnceLock::new();
     COMPILED.get_or_init(|| {
         let folder = TempDir::new().unwrap();
-        let host = Host::builder(folder.path()).open().unwrap();
+        let host = crate::support::storage::builder(folder.path()).open().unwrap();
         host.load(workflow("return 1;").bytes()).unwrap();
         folder
     })

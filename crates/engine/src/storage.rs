@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use store::{BlobStore, DataFolder, Store, StoreError, TakeRow};
 pub(crate) use store_postgres::Import;
-use store_postgres::{Demand, Postgres};
+use store_postgres::{CommitDemand, Postgres};
 use store_sqlite::Sqlite;
 pub(crate) use store_sqlite::export;
 
@@ -25,7 +25,7 @@ pub enum StoreLocation {
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {
     url: String,
-    demand: Demand,
+    demand: CommitDemand,
 }
 
 /// Not the URL of a database.
@@ -38,7 +38,7 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, NotAStoreUrl> {
         let known = ["postgres://", "postgresql://"].into_iter().any(|scheme| text.starts_with(scheme));
-        if known { Ok(Self { url: text.to_owned(), demand: Demand::Any }) } else { Err(NotAStoreUrl) }
+        if known { Ok(Self { url: text.to_owned(), demand: CommitDemand::Any }) } else { Err(NotAStoreUrl) }
     }
 }
 
@@ -46,7 +46,7 @@ impl StoreUrl {
     /// The same, refused for as long as commits there are not synchronous.
     #[must_use]
     pub fn requiring_synchronous(self) -> Self {
-        Self { demand: Demand::Synchronous, ..self }
+        Self { demand: CommitDemand::Synchronous, ..self }
     }
 
     fn open(&self) -> Result<Postgres, StoreError> {

@@ -96,10 +96,12 @@ fn held_shard(row: &Row) -> Result<HeldShard, StoreError> {
 }
 
 /// Releases every claim.
-pub(crate) async fn release(db: &Connection, claim: &str) -> Result<(), Trouble> {
+pub(crate) async fn release(db: &Connection, host: &HostId, claim: &str) -> Result<(), Trouble> {
+    const GONE: &str = "UPDATE hosts SET until = NULL WHERE id = $1";
     const MINE: &str = "SELECT shard FROM claims WHERE claim = $1 ORDER BY shard FOR UPDATE";
     db.begin("BEGIN", &[Call::new(MINE, values![claim.to_owned()])]).await?;
-    db.commit(&[Call::new(RELEASE, values![claim.to_owned()])]).await.map(drop)
+    let gone = Call::new(GONE, values![host.to_string()]);
+    db.commit(&[Call::new(RELEASE, values![claim.to_owned()]), gone]).await.map(drop)
 }
 
 /// The hosts on record, and how commits are replicated.

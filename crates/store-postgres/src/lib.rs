@@ -32,4 +32,4 @@ mod writer;
 pub use error::PostgresError;
 pub use import::Import;
 pub use postgres::Postgres;
-pub use shared::Demand;
+pub use shared::CommitDemand;

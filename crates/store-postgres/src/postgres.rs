@@ -6,7 +6,7 @@ use crate::import::{Import, Incoming, import};
 use crate::location::Location;
 use crate::readers::{Lease, Readers};
 use crate::record::Record;
-use crate::shared::{Demand, Shared};
+use crate::shared::{CommitDemand, Shared};
 use crate::writer::{Job, Writer};
 use crate::{blobs, claims, journals, requests, schedule, schema, tail};
 use receipt::{Digest, Timestamp};
@@ -60,14 +60,14 @@ impl Postgres {
     /// # Errors
     /// When the URL is none, the server cannot be reached, or the schema is missing or of another version.
     pub fn open(url: &str) -> Result<Self, StoreError> {
-        Self::open_demanding(url, Demand::Any)
+        Self::open_demanding(url, CommitDemand::Any)
     }
 
     /// The same, and demands something of its commits, from now on.
     ///
     /// # Errors
     /// As for [`open`](Self::open), and where commits are not as demanded.
-    pub fn open_demanding(url: &str, demand: Demand) -> Result<Self, StoreError> {
+    pub fn open_demanding(url: &str, demand: CommitDemand) -> Result<Self, StoreError> {
         let place = Location::parse(url)?;
         let (queue, jobs) = unbounded_channel();
         let (opened, answer) = channel();
@@ -204,7 +204,7 @@ async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
     }
 }
 
-async fn start(place: Location, demand: Demand) -> Result<(Writer, Arc<Shared>), Trouble> {
+async fn start(place: Location, demand: CommitDemand) -> Result<(Writer, Arc<Shared>), Trouble> {
     let db: Connection = place.connect().await?;
     schema::check(&db, &place).await?;
     let shared = Arc::new(Shared::start(place, demand, &db).await?);
@@ -323,7 +323,7 @@ impl ClaimStore for Postgres {
     }
 
     fn release(&self) -> Answer<()> {
-        self.keep(|shared, db| async move { claims::release(&db, &shared.claim()).await })
+        self.keep(|shared, db| async move { claims::release(&db, &shared.host()?, &shared.claim()).await })
     }
 
     fn hosts(&self) -> Answer<Hosts> {

@@ -12,7 +12,7 @@ use store::{HostId, StoreError};
 
 /// What the commits of a database have to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Demand {
+pub enum CommitDemand {
     /// As durable as the server makes them.
     #[default]
     Any,
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) clock: ServerClock,
     /// The place below which readers of all facts miss none.
     pub(crate) horizon: AtomicI64,
-    demand: Demand,
+    demand: CommitDemand,
     server: Mutex<Server>,
     /// Why the database is not used any more.
     given_up: Mutex<Option<PostgresError>>,
@@ -39,7 +39,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Looks at the server for the first time.
-    pub(crate) async fn start(place: Location, demand: Demand, db: &Connection) -> Result<Self, Trouble> {
+    pub(crate) async fn start(
+        place: Location,
+        demand: CommitDemand,
+        db: &Connection,
+    ) -> Result<Self, Trouble> {
         let (asked, server, claim) = (boot_time(), Server::of(db).await?, new_claim(db).await?);
         let shared = Self {
             place,
@@ -89,10 +93,10 @@ impl Shared {
     /// Says no to a commit that is not as it has to be.
     pub(crate) fn check_commit(&self, is_synchronous: bool) -> Result<(), PostgresError> {
         match self.demand {
-            Demand::Synchronous if !is_synchronous => {
+            CommitDemand::Synchronous if !is_synchronous => {
                 Err(PostgresError::NotSynchronous { place: self.place.to_string() })
             }
-            Demand::Synchronous | Demand::Any => Ok(()),
+            CommitDemand::Synchronous | CommitDemand::Any => Ok(()),
         }
     }
 

@@ -142,11 +142,23 @@ impl std::fmt::Debug for StoreArg {
     }
 }
 
+/// Why a password is not taken from a command line.
+const VISIBLE_PASSWORD: &str = "--store has a password in it, and other accounts see a command line: change the password, and give it in the variable PP_HOST_STORE, in a file that only this account reads (--store @FILE), or in PGPASSFILE";
+
 impl StoreArg {
+    /// Whether it was not read from the environment.
+    fn is_on_the_command_line(&self) -> bool {
+        let names =
+            |argument: OsString| argument.to_str().is_some_and(|argument| argument.ends_with(&self.0));
+        std::env::args_os().any(names)
+    }
+
     /// The URL: as it stands there, or the first line of the file.
     pub(crate) fn url(&self) -> anyhow::Result<StoreUrl> {
         let Some(path) = self.0.strip_prefix('@') else {
-            return self.0.parse().context("--store, or PP_HOST_STORE");
+            let url: StoreUrl = self.0.parse().context("--store, or PP_HOST_STORE")?;
+            anyhow::ensure!(!url.has_password() || !self.is_on_the_command_line(), VISIBLE_PASSWORD);
+            return Ok(url);
         };
         let text =
             ownership::read_to_string(Path::new(path)).with_context(|| format!("cannot read {path}"))?;

@@ -1,0 +1,79 @@
+//! Two hosts over one database that do things at the same moment which exclude each other.
+
+use crate::support::postgres;
+use crate::support::{self, judgement};
+use engine::{Error, Host, StoreLocation};
+use receipt::Decision;
+use std::fs;
+use std::path::Path;
+use std::sync::Barrier;
+use tempfile::TempDir;
+
+/// People who decide at once, on both hosts.
+const DECIDERS: usize = 64;
+
+/// Requests that are decided so.
+const REQUESTS: usize = 16;
+
+/// A host over a database. Hosts that sign themselves have the same keys.
+fn host(url: &str, folder: &Path) -> Host {
+    Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap())).open().unwrap()
+}
+
+/// Two hosts with the same keys.
+fn hosts(url: &str) -> [(TempDir, Host); 2] {
+    let folders = [(); 2].map(|()| TempDir::new().unwrap());
+    let first = host(url, folders[0].path());
+    let keys = folders[1].path().join("keys");
+    fs::create_dir(&keys).unwrap();
+    for key in support::files(&folders[0].path().join("keys")) {
+        fs::copy(&key, keys.join(key.file_name().unwrap())).unwrap();
+    }
+    let second = host(url, folders[1].path());
+    let [a, b] = folders;
+    [(a, first), (b, second)]
+}
+
+#[test]
+fn of_many_decisions_on_two_hosts_at_once_one_counts() {
+    let Some(server) = postgres::shared() else { return };
+    let [(_a, first), (_b, second)] = hosts(&server.schema());
+    let keys: Vec<_> = (0..REQUESTS).map(|_| support::start(&first, "tenant-workflow", "{}")).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let working = {
+        let first = first.clone();
+        runtime.spawn(async move {
+            let stop = async { drop(stopped.await) };
+            first.work(engine::WorkerOptions::default(), stop).await.unwrap();
+        })
+    };
+    for key in &keys {
+        let mut status = first.status(key).unwrap();
+        while status.request().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            status = first.status(key).unwrap();
+        }
+        let request = status.request().unwrap().clone();
+        let barrier = Barrier::new(DECIDERS);
+        let decide = |place: usize| {
+            let decision = if place.is_multiple_of(4) { Decision::Approved } else { Decision::Denied };
+            let host = if place.is_multiple_of(2) { &first } else { &second };
+            barrier.wait();
+            host.decide(&request, &judgement(decision))
+        };
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let decide = &decide;
+            let threads: Vec<_> = (0..DECIDERS).map(|place| scope.spawn(move || decide(place))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+        for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            assert!(matches!(refused, Error::NotWaiting { .. }), "{refused}");
+        }
+        assert_eq!(support::count(&support::entries(&second, key), "decided"), 1);
+    }
+    assert_eq!(second.store().receipts().wait().unwrap().len(), REQUESTS, "one receipt a request");
+    drop(stop);
+    runtime.block_on(working).unwrap();
+}

@@ -1,0 +1,221 @@
+//! A host that stands still at each point of a run for longer than its claims last: another host ends the run, and the first one, when it goes on,
+//! neither acts nor appends.
+//!
+//! Each host is a real process: the test program runs itself, and the child stops itself at the given place.
+
+use super::cluster::until;
+use crate::support::postgres::{Server, shared};
+use crate::support::{self, child, count};
+use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
+use engine::issuer::Reversibility;
+use engine::{Host, StoreLocation, WorkerOptions};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use store::ClaimStore as _;
+use store::{DeploymentFilter, DeploymentPage, InstanceKey, Store};
+use store_postgres::Postgres;
+use tempfile::TempDir;
+use workflow::{Artifact, Entry};
+
+/// Tells the child its folder, its database, and where to stop.
+const FOLDER: &str = "PP_HOST_TEST_STANDSTILL_FOLDER";
+const STORE: &str = "PP_HOST_TEST_STANDSTILL_STORE";
+const POINT: &str = "PP_HOST_TEST_STANDSTILL_POINT";
+
+/// Within the action, before it takes effect: the receipt is spent, and the claim was looked at.
+const IN_THE_ACTION: &str = "in the action";
+
+const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
+
+/// The child: a host that works, notes every fact that it records, and stops itself at the point.
+#[test]
+fn child() {
+    let (Ok(folder), Ok(url), Ok(point)) =
+        (std::env::var(FOLDER), std::env::var(STORE), std::env::var(POINT))
+    else {
+        return;
+    };
+    let folder = PathBuf::from(folder);
+    let seen = AtomicUsize::new(0);
+    let stops_after: Option<usize> = point.parse().ok();
+    let facts = folder.join("facts");
+    let mut builder = builder(&url, &folder).observe(move |fact| {
+        let mut facts = OpenOptions::new().create(true).append(true).open(&facts).unwrap();
+        writeln!(facts, "{}", serde_json::to_string(fact).unwrap()).unwrap();
+        if Some(seen.fetch_add(1, Ordering::Relaxed) + 1) == stops_after {
+            stop();
+        }
+    });
+    if point == IN_THE_ACTION {
+        builder = builder.capability(Stops(Deploy::new(folder.join("deployments"))));
+    }
+    let host = builder.open().unwrap();
+    support::block_on(host.work(WorkerOptions::default(), std::future::pending())).unwrap();
+}
+
+fn stop() {
+    kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
+}
+
+fn builder(url: &str, folder: &Path) -> engine::Builder {
+    let policy = Box::new(policy::Toml::parse(ALLOW).unwrap());
+    Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap())).policy(policy)
+}
+
+/// A deploy capability that stands still before it takes effect.
+struct Stops(Deploy);
+
+impl Capability for Stops {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn reversibility(&self) -> Reversibility {
+        self.0.reversibility()
+    }
+
+    fn on_interruption(&self) -> OnInterruption {
+        self.0.on_interruption()
+    }
+
+    fn perform(
+        &self,
+        permit: &Permit,
+        artifact: &Artifact,
+        attempt: Execution,
+    ) -> Result<Performed, PerformError> {
+        stop();
+        self.0.perform(permit, artifact, attempt)
+    }
+}
+
+/// A database with one instance that is due, and the folders of two hosts with the same keys.
+struct Case {
+    url: String,
+    key: InstanceKey,
+    folders: [TempDir; 2],
+    point: String,
+}
+
+impl Case {
+    fn new(server: &Server, template: &Path, point: &str) -> Self {
+        let (url, folders) = (server.schema(), [(); 2].map(|()| TempDir::new().unwrap()));
+        for folder in &folders {
+            copy(template, folder.path());
+        }
+        let host = builder(&url, folders[0].path()).open().unwrap();
+        let key = support::start(&host, "tenant-workflow", "{}");
+        Self { url, key, folders, point: point.to_owned() }
+    }
+
+    fn host(&self, number: usize, point: &str) -> Working {
+        let mut child = child::of(module_path!());
+        child.env(FOLDER, self.folders[number].path()).env(STORE, &self.url).env(POINT, point);
+        Working(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// The facts of that kind that a host has recorded; of any kind where none is named.
+    fn recorded(&self, number: usize, kind: Option<&str>) -> usize {
+        let facts = fs::read_to_string(self.folders[number].path().join("facts")).unwrap_or_default();
+        let facts = facts.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        facts.filter(|fact| kind.is_none_or(|kind| fact["fact"] == kind)).count()
+    }
+
+    fn run(&self) {
+        let point = &self.point;
+        let store = Postgres::open(&self.url).unwrap();
+        let shares = || {
+            let hosts = store.hosts().wait().unwrap().hosts;
+            let alive = hosts.iter().filter(|host| host.is_alive && host.shards > 0);
+            alive.map(|host| host.shards).collect::<Vec<_>>()
+        };
+        let stopped = self.host(0, point);
+        until(&format!("it stands still {point}"), || stopped.stands_still());
+        let before = self.recorded(0, None);
+        let other = self.host(1, "nowhere");
+        until(&format!("the other has ended it, {point}"), || self.has_completed(&store));
+        stopped.signal(Signal::CONT);
+        until("they share", || shares() == [128, 128]);
+        assert_eq!(self.recorded(0, None), before, "it has appended after it stood still {point}");
+        self.check(&store);
+        drop(other);
+    }
+
+    fn has_completed(&self, store: &dyn Store) -> bool {
+        let facts = store.facts(Some(&self.key)).wait().unwrap();
+        facts.iter().any(|fact| matches!(fact.entry, Entry::Completed { .. }))
+    }
+
+    /// One of everything, whoever did it.
+    fn check(&self, store: &dyn Store) {
+        let point = &self.point;
+        let entries: Vec<Entry> =
+            store.facts(Some(&self.key)).wait().unwrap().into_iter().map(|fact| fact.entry).collect();
+        for kind in ["requested", "issued", "redeemed", "performed", "attested", "completed"] {
+            assert_eq!(count(&entries, kind), 1, "{kind}, stopped {point}");
+        }
+        assert_eq!(store.receipts().wait().unwrap().len(), 1, "stopped {point}");
+        let page = DeploymentPage { after: 0, limit: 10, filter: DeploymentFilter::All };
+        assert_eq!(store.deployments(page).wait().unwrap().len(), 1, "stopped {point}");
+    }
+}
+
+struct Working(Child);
+
+impl Working {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Whether the system shows it as stopped by a signal.
+    fn stands_still(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        status.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Copies a host's folder for another host.
+fn copy(from: &Path, to: &Path) {
+    for file in support::files(from) {
+        let name = file.strip_prefix(from).unwrap();
+        if !["host", "lock", "facts"].iter().any(|own| name == Path::new(own)) {
+            fs::create_dir_all(to.join(name).parent().unwrap()).unwrap();
+            fs::copy(&file, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_host_that_stands_still_at_any_point_beyond_its_claims_neither_acts_nor_appends() {
+    let Some(server) = shared() else { return };
+    // A run without a break: how many facts there are, and a folder with keys and compiled code.
+    let straight = Case::new(server, TempDir::new().unwrap().path(), "nowhere");
+    let store = Postgres::open(&straight.url).unwrap();
+    let host = straight.host(0, "nowhere");
+    until("it is complete", || straight.has_completed(&store));
+    drop(host);
+    let facts = straight.recorded(0, None);
+    assert!(facts >= 10, "{facts}");
+    let points = (1..=facts).map(|point| point.to_string()).filter(|point| *point != facts.to_string());
+    let points: Vec<String> = points.chain([IN_THE_ACTION.to_owned()]).collect();
+    let template = straight.folders[0].path();
+    // Most of the time of each is spent waiting for claims to be over.
+    for group in points.chunks(AT_ONCE) {
+        let cases: Vec<Case> = group.iter().map(|point| Case::new(server, template, point)).collect();
+        std::thread::scope(|scope| cases.iter().for_each(|case| drop(scope.spawn(|| case.run()))));
+    }
+}
+
+/// Cases at once: two processes each.
+const AT_ONCE: usize = 5;
