@@ -386,6 +386,7 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
         .execute_batch(&format!(
             "DROP TABLE precedents; DROP TABLE denials; DROP TABLE deployments; DROP TABLE live;
             DROP TABLE artifacts; ALTER TABLE deletions DROP COLUMN state; ALTER TABLE deletions DROP COLUMN ended_at;
+            ALTER TABLE requests DROP COLUMN notified;
             CREATE TABLE known (tenant TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (tenant, digest)) STRICT, WITHOUT ROWID;
             INSERT INTO known VALUES ('acme', '{foreign}');
             ALTER TABLE subjects ADD COLUMN denied INTEGER NOT NULL DEFAULT 0;

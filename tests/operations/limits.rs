@@ -236,7 +236,7 @@ fn a_database_goes_on(fixture: &str) {
     }
     let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let format: i64 = journal.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(format, 11);
+    assert_eq!(format, 12);
     drop(host);
     Host::builder(folder.path()).open().unwrap();
     let after = cli::run(folder.path(), &["audit"]);
@@ -440,7 +440,7 @@ fn the_names_in_errors_are_those_of_the_table() {
 fn a_tenant_has_no_limit_of_the_host_s() {
     let of_the_host = limits::ALL.iter().filter(|limit| limit.reach() == limits::Reach::Host);
     let names: Vec<_> = of_the_host.map(|limit| limit.name).collect();
-    assert_eq!(names.len(), 19, "{names:?}");
+    assert_eq!(names.len(), 23, "{names:?}");
     let page = fs::read_to_string(support::root().join("docs/operations.md")).unwrap();
     for name in names {
         let text = format!("[tenants.acme.limits]\n{name} = 1\n");
@@ -454,10 +454,14 @@ fn a_tenant_has_no_limit_of_the_host_s() {
 // The documentation.
 
 #[test]
-fn the_example_in_the_documentation_is_understood() {
+fn the_examples_in_the_documentation_are_understood() {
     let page = fs::read_to_string(support::root().join("docs/operations.md")).unwrap();
-    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let settings = Settings::parse(Path::new("pp-host.toml"), example).unwrap();
+    let examples = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let parsed: Vec<_> =
+        examples.map(|example| Settings::parse(Path::new("pp-host.toml"), example).unwrap()).collect();
+    let [notify, settings] = &parsed[..] else { panic!("{}", parsed.len()) };
+    let notify = notify.notify().unwrap();
+    assert!(notify.command.is_some() && notify.webhook.is_some() && notify.url.is_some());
     assert_ne!(settings.of(&tenant("acme")), settings.of(&tenant("anybody")));
     assert_ne!(settings.of(&tenant("anybody")), limits::Limits::default());
 }

@@ -3,8 +3,10 @@
 use crate::support;
 use crate::support::http::{Answer, Served};
 use crate::support::{cli, guest};
+use engine::limits::HttpLimits;
 use serde_json::{Value, json};
 use std::io::{BufReader, Write as _};
+use tempfile::TempDir;
 
 /// A token of a tenant with these scopes.
 pub fn token(served: &Served, tenant: &str, scopes: &str) -> String {
@@ -229,5 +231,57 @@ fn the_documented_lines_run_as_they_stand() {
     assert!(ran.status.success(), "{out}\n{err}");
     for words in ["\"created\":true", "\"view\":\"requests\"", "\"fact\":\"loaded\"", "\"keys\"", "ok"] {
         assert!(out.contains(words), "{words}: {out}");
+    }
+}
+
+#[test]
+fn a_token_has_so_many_requests_a_minute_and_is_told_when_to_try_again() {
+    let limits = HttpLimits { token_requests: 3, ..HttpLimits::default() };
+    let served = Served::begin_with(TempDir::new().unwrap(), |builder| builder, limits, None);
+    let [busy, other] = [token(&served, "acme", ALL), token(&served, "acme", ALL)];
+    for _ in 0..3 {
+        assert_eq!(served.get_as(&busy, "/v1/usage").status, 200);
+    }
+    let refused = served.get_as(&busy, "/v1/usage");
+    assert_eq!((refused.status, refused.code().as_str()), (429, "limit"));
+    assert!(refused.body.contains("limit http-token-requests reached: at most 3 a minute"), "{refused:?}");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=20).contains(&wait), "{refused:?}");
+    assert_eq!(served.get_as(&other, "/v1/usage").status, 200, "another token is not held up");
+    assert_eq!(served.get_as("pp_acme_0123", "/v1/usage").status, 401, "no token is counted that is none");
+    assert_eq!(served.get("/healthz").status, 200);
+}
+
+#[test]
+fn lists_come_in_pages() {
+    let served = Served::begin();
+    let token = token(&served, "acme", ALL);
+    let workflow = upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
+    for id in ["a", "b", "c"] {
+        let new = json!({"workflow": workflow, "id": id});
+        assert_eq!(served.post_as(&token, "/v1/instances", &new).status, 201);
+        let mut events = follow(&served, &token, &format!("/v1/instances/{id}/events"), "");
+        until(&mut events, "requested");
+        served.cli(&["resume", &format!("acme/{id}"), "--approve"]);
+        until(&mut events, "completed");
+    }
+    for (path, list, name) in [
+        ("/v1/instances", "instances", "instance"),
+        ("/v1/receipts", "receipts", "receipt_id"),
+        ("/v1/deployments", "deployments", "receipt_id"),
+    ] {
+        let whole = served.get_as(&token, path).json();
+        let names = |answer: &Value| -> Vec<String> {
+            let rows = answer[list].as_array().unwrap().iter();
+            rows.map(|row| row[name].as_str().unwrap().to_owned()).collect()
+        };
+        let all = names(&whole);
+        assert_eq!((all.len(), &whole["more"]), (3, &json!(false)), "{whole}");
+        let first = served.get_as(&token, &format!("{path}?limit=2")).json();
+        assert_eq!((names(&first), &first["more"]), (all[..2].to_vec(), &json!(true)));
+        let rest = served.get_as(&token, &format!("{path}?limit=2&after={}", all[1])).json();
+        assert_eq!((names(&rest), &rest["more"]), (all[2..].to_vec(), &json!(false)));
+        assert_eq!(served.get_as(&token, &format!("{path}?after=nothing")).status, 404);
+        assert_eq!(served.get_as(&token, &format!("{path}?limit=-1")).code(), "invalid-request");
     }
 }

@@ -78,7 +78,7 @@ fn a_file_that_cannot_be_published_is_said_and_follows_later() {
 /// Takes a folder back to format 8, which kept deployments as files: the folder of their records.
 fn as_format_8(folder: &Path) -> PathBuf {
     let journal = Connection::open(folder.join("journal.sqlite")).unwrap();
-    let tables = "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; ALTER TABLE deletions DROP COLUMN state; ALTER TABLE deletions DROP COLUMN ended_at; PRAGMA user_version = 8";
+    let tables = "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; ALTER TABLE deletions DROP COLUMN state; ALTER TABLE deletions DROP COLUMN ended_at; ALTER TABLE requests DROP COLUMN notified; PRAGMA user_version = 8";
     journal.execute_batch(tables).unwrap();
     let records = folder.join("deployments/records");
     fs::create_dir(&records).unwrap();

@@ -10,9 +10,11 @@ pub mod http;
 pub mod people;
 pub mod postgres;
 pub mod script;
+pub mod serving;
 pub mod sources;
 pub mod storage;
 pub mod stored;
+pub mod tls;
 pub mod worker;
 
 pub use crate::fuzzing::recount;

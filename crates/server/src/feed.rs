@@ -1,11 +1,25 @@
 //! Facts, to those who follow them: a word that there is something new, and never the fact itself, which is read from the journal. So a
 //! follower that is slow, or was away, misses nothing, and costs nothing while its instance does nothing.
 
-use crate::metrics::Facts;
+use crate::metrics::{Facts, Notices};
+use receipt::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Fact, InstanceKey};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use workflow::{Entry, RequestId};
+
+/// Requests whose word waits to be taken up. Beyond them, a look at all requests finds what was left out.
+const ASKED: usize = 1_024;
+
+/// The word that an instance asks for a decision.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) key: InstanceKey,
+    pub(crate) request: RequestId,
+    pub(crate) at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
 
 /// Where a host tells its facts, and followers hear of them. Hand a clone's [`fact`](Self::fact) to
 /// [`Builder::observe`](engine::Builder::observe).
@@ -15,7 +29,9 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     followed: Mutex<Followed>,
+    asked: Mutex<Option<mpsc::Sender<Asked>>>,
     facts: Facts,
+    notices: Notices,
 }
 
 #[derive(Debug, Default)]
@@ -29,12 +45,30 @@ impl Feed {
     /// Takes note of a fact. Keeps no caller waiting.
     pub fn fact(&self, fact: &Fact) {
         self.0.facts.count(&fact.entry);
+        if let Entry::Requested { request, expires_at, .. } = &fact.entry {
+            self.tell_of(fact, request, *expires_at);
+        }
         let mut followed = self.0.followed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(followers) = followed.by_instance.get(&fact.key)
             && followers.send(()).is_err()
         {
             followed.by_instance.remove(&fact.key);
         }
+    }
+
+    fn tell_of(&self, fact: &Fact, request: &RequestId, expires_at: Timestamp) {
+        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = &*asked {
+            let (key, request) = (fact.key.clone(), request.clone());
+            let _ = asked.try_send(Asked { key, request, at: fact.at, expires_at });
+        }
+    }
+
+    /// A word for every new request from now on, to the last one who asked for them.
+    pub(crate) fn asked(&self) -> mpsc::Receiver<Asked> {
+        let (sender, receiver) = mpsc::channel(ASKED);
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
     }
 
     /// A word for every new fact of an instance from now on.
@@ -50,6 +84,11 @@ impl Feed {
     /// Ends all following.
     pub(crate) fn close(&self) {
         self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).by_instance.clear();
+    }
+
+    /// The notices counted so far.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.0.notices
     }
 
     /// The facts counted so far.

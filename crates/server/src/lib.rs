@@ -1,7 +1,8 @@
-//! Serves a host over HTTP: an API for tenants and operators, a page on which people decide, and metrics.
+//! Serves a host over HTTP: an API for tenants and operators, a page on which people decide, and metrics. Notifies people of requests.
 //!
 //! ```text
 //! http      connections; one request: Host, origin, body, answer      page   HTML for people
+//! notify    notices to people: a command, a webhook                   tls    certificates
 //! routes    every route, in one table                                 api    JSON for programs, health, metrics, keys
 //! request   what a handler sees: the caller, the path, the body       feed   news of facts for followers
 //! ```
@@ -13,14 +14,18 @@ mod api;
 mod feed;
 mod http;
 mod metrics;
+mod notify;
 mod page;
 mod problem;
 mod request;
 mod routes;
 mod site;
+mod tls;
 
 pub use feed::Feed;
+pub use notify::{Notifier, NotifyError};
 pub use site::{InvalidUrl, SiteUrl};
+pub use tls::{TlsError, TlsFiles};
 
 use engine::Host;
 use engine::limits::HttpLimits;
@@ -38,6 +43,10 @@ pub struct ServerOptions {
     pub limits: HttpLimits,
     /// The largest component that any tenant may have, in bytes.
     pub component_bytes: usize,
+    /// The certificate, where the server itself ends TLS.
+    pub tls: Option<TlsFiles>,
+    /// Called with what an operator should know, in words of one line.
+    pub problems: fn(&str),
 }
 
 /// The OpenAPI document of the API, as `/openapi.json` answers it.
@@ -51,6 +60,17 @@ pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
     routes::all().map(|route| (route.method.as_str(), route.path))
 }
 
+/// A server that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The listener.
+    #[error("cannot listen: {0}")]
+    Listener(#[from] io::Error),
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 /// A server that listens and does not answer yet.
 pub struct Server {
     listener: TcpListener,
@@ -61,11 +81,16 @@ impl Server {
     /// Serves what comes to a listener.
     ///
     /// # Errors
-    /// When the listener cannot be used.
-    pub fn new(listener: TcpListener, host: Host, feed: Feed, options: ServerOptions) -> io::Result<Self> {
+    /// When the listener or the certificate cannot be used.
+    pub fn new(
+        listener: TcpListener,
+        host: Host,
+        feed: Feed,
+        options: ServerOptions,
+    ) -> Result<Self, ServerError> {
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State::new(host, feed, port, options));
+        let state = Arc::new(State::new(host, feed, port, options)?);
         Ok(Self { listener, state })
     }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use store::NoticeChannel;
 use workflow::Entry;
 
 /// Upper ends of the buckets of durations, in seconds.
@@ -80,7 +81,7 @@ impl Metrics {
     }
 
     /// Every counter, and the values that the caller gives.
-    pub(crate) fn text(&self, facts: &Facts, waiting: u64) -> String {
+    pub(crate) fn text(&self, facts: &Facts, notices: &Notices, waiting: u64) -> String {
         let mut out = String::new();
         let load = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
         for (name, kind, help, value) in [
@@ -108,6 +109,7 @@ impl Metrics {
         for (kind, count) in KINDS.iter().zip(&facts.counts) {
             let _ = writeln!(out, "pp_host_facts_total{{kind=\"{kind}\"}} {}", load(count));
         }
+        notices.write(&mut out);
         out
     }
 
@@ -132,6 +134,53 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notices of requests.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    waiting: AtomicU64,
+    delivered: [AtomicU64; 2],
+    failed: [AtomicU64; 2],
+}
+
+const CHANNELS: [&str; 2] = ["command", "webhook"];
+
+impl Notices {
+    /// So many are to be sent, now or later.
+    pub(crate) fn waiting(&self, notices: usize) {
+        self.waiting.store(notices.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn delivered(&self, channel: NoticeChannel) {
+        self.delivered[place(channel)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self, channel: NoticeChannel) {
+        self.failed[place(channel)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn write(&self, out: &mut String) {
+        head(out, "pp_host_notices_waiting", "gauge", "notices and reminders that are to be sent");
+        let _ = writeln!(out, "pp_host_notices_waiting {}", self.waiting.load(Ordering::Relaxed));
+        head(out, "pp_host_notices_total", "counter", "attempts to deliver notices by channel and outcome");
+        for (outcome, counts) in [("delivered", &self.delivered), ("failed", &self.failed)] {
+            for (channel, count) in CHANNELS.iter().zip(counts) {
+                let count = count.load(Ordering::Relaxed);
+                let _ = writeln!(
+                    out,
+                    "pp_host_notices_total{{channel=\"{channel}\",outcome=\"{outcome}\"}} {count}"
+                );
+            }
+        }
+    }
+}
+
+fn place(channel: NoticeChannel) -> usize {
+    match channel {
+        NoticeChannel::Command => 0,
+        NoticeChannel::Webhook => 1,
+    }
 }
 
 /// Kinds of facts that are counted by name; the last one is all others.

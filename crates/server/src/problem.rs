@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use engine::Error;
 use engine::api::AccessError;
 use serde::Serialize;
+use std::time::Duration;
 use store::StoreError;
 use utoipa::ToSchema;
 
@@ -15,6 +16,8 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) detail: String,
+    /// When the same request may succeed, where that is known.
+    again_after: Duration,
 }
 
 /// A problem as it is sent, after RFC 9457.
@@ -35,7 +38,12 @@ pub(crate) struct Sent {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), again_after: Duration::from_secs(1) }
+    }
+
+    /// The same, to be tried again after that time.
+    pub(crate) fn again_after(self, time: Duration) -> Self {
+        Self { again_after: time, ..self }
     }
 
     /// A request that makes no sense as it stands.
@@ -77,6 +85,7 @@ impl IntoResponse for Problem {
             code: self.code,
             detail: self.detail,
         };
+        let again_after = self.again_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
         let body = serde_json::to_vec(&sent).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -86,7 +95,7 @@ impl IntoResponse for Problem {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(again_after));
             }
             _ => {}
         }

@@ -47,7 +47,11 @@ static API: [Route; 30] = [
     post("/v1/instances", "Create an instance; the same again is the same instance.", instances::create)
         .takes(shape::<instances::NewInstance>)
         .gives(shape::<instances::CreatedInstance>),
-    get("/v1/instances", "List instances, newest first: ?status, ?limit.", instances::list),
+    get(
+        "/v1/instances",
+        "List instances, newest first: ?status, ?limit, and ?after the last one of the page before.",
+        instances::list,
+    ),
     get("/v1/instances/{instance}", "Show an instance.", instances::show),
     get("/v1/instances/{instance}/output", "What the guest has printed.", instances::output),
     get(
@@ -87,13 +91,21 @@ static API: [Route; 30] = [
     post("/v1/approvals/{request}/withdraw", "Take a request back.", approvals::withdraw)
         .takes(shape::<instances::Why>)
         .gives(shape::<approvals::Decided>),
-    get("/v1/receipts", "List receipts and revocations.", receipts::list),
+    get(
+        "/v1/receipts",
+        "List receipts and revocations, oldest first: ?limit, and ?after the last id of the page before.",
+        receipts::list,
+    ),
     get("/v1/receipts/{receipt}", "Show a receipt.", receipts::show),
     get("/v1/receipts/{receipt}/export", "Export a receipt: ?extent=owner or public.", receipts::export),
     post("/v1/receipts/{receipt}/revoke", "Take a receipt back before it is spent.", receipts::revoke)
         .takes(shape::<instances::Why>)
         .gives(shape::<receipts::Revoked>),
-    get("/v1/deployments", "List deployments.", receipts::deployments),
+    get(
+        "/v1/deployments",
+        "List deployments, oldest first: ?limit, and ?after the last receipt_id of the page before.",
+        receipts::deployments,
+    ),
     get("/v1/usage", "What the tenant keeps.", receipts::usage),
     get("/v1/limits", "The tenant's limits.", receipts::limits),
     get("/v1/audit", "The audit as JSON lines: of the tenant, or ?instance.", audit::audit),

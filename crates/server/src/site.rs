@@ -31,8 +31,18 @@ impl SiteUrl {
     /// The page on this machine itself.
     #[must_use]
     pub fn localhost(port: u16) -> Self {
+        Self::of_this_machine("http", port)
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn localhost_with_tls(port: u16) -> Self {
+        Self::of_this_machine("https", port)
+    }
+
+    fn of_this_machine(scheme: &str, port: u16) -> Self {
         let authority = format!("localhost:{port}");
-        Self { origin: format!("http://{authority}"), authority, host: "localhost".to_owned() }
+        Self { origin: format!("{scheme}://{authority}"), authority, host: "localhost".to_owned() }
     }
 
     /// As browsers write it: `https://approve.example.com`.
@@ -99,11 +109,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(url: Option<SiteUrl>, port: u16) -> Self {
+    /// What is reached at `url`, or on this machine's own `port`, which answers as `local`.
+    pub(crate) fn new(url: Option<SiteUrl>, local: SiteUrl, port: u16) -> Self {
         Self {
             own: ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")),
             behind_proxy: url.is_some(),
-            url: url.unwrap_or_else(|| SiteUrl::localhost(port)),
+            url: url.unwrap_or(local),
         }
     }
 
@@ -162,14 +173,15 @@ mod tests {
 
     #[test]
     fn a_foreign_name_for_this_machine_is_not_answered() {
-        let site = Site::new(None, 8787);
+        let site = Site::new(None, SiteUrl::localhost(8787), 8787);
         for host in ["localhost:8787", "127.0.0.1:8787", "[::1]:8787"] {
             assert!(site.answers_to(host) && site.is_local(host), "{host}");
         }
         for host in ["localhost", "localhost:80", "attacker.example:8787", "", "localhost:8787."] {
             assert!(!site.answers_to(host), "{host}");
         }
-        let site = Site::new(Some("https://approve.example.com".parse().unwrap()), 8787);
+        let url = "https://approve.example.com".parse().unwrap();
+        let site = Site::new(Some(url), SiteUrl::localhost(8787), 8787);
         assert!(site.answers_to("approve.example.com") && site.answers_to("127.0.0.1:8787"));
         assert!(!site.is_local("127.0.0.1:8787"), "a proxy may write this name");
     }

@@ -33,6 +33,8 @@ pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
             }
             Ok(None)
         }
+        // Changes nothing that another write is judged by.
+        Record::Notified { .. } => Ok(None),
         Record::Act { seen, at, body } => act(state, *seen, *at, body).map(|()| None),
         Record::Revoke { receipt, at, body, .. } => revoke(state, receipt, *at, body).map(|()| None),
         // Has a transaction of its own.

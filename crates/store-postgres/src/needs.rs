@@ -81,7 +81,9 @@ impl Needs {
                 self.keep(key);
                 self.outputs.insert(key.clone());
             }
-            Record::Postpone { key, .. } => drop(self.instances.insert(key.clone())),
+            Record::Postpone { key, .. } | Record::Notified { key, .. } => {
+                self.instances.insert(key.clone());
+            }
             Record::Act { .. } => self.acts = ActsLock::Exclusive,
             Record::Revoke { receipt, .. } => drop(self.fates.insert(receipt.clone())),
             Record::Delete(_) => {}

@@ -5,7 +5,7 @@ use crate::lines::Lines;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::InstanceKey;
-use store::{Batch, Create, JournalPosition, Quotas, StoreError, Write, Writer};
+use store::{Batch, Create, JournalPosition, Notice, Quotas, StoreError, Write, Writer};
 use workflow::{Entry, ReceiptId, RequestId};
 
 /// A write.
@@ -31,6 +31,11 @@ pub(crate) enum Record {
     Postpone {
         key: InstanceKey,
         until: Timestamp,
+    },
+    Notified {
+        key: InstanceKey,
+        request: RequestId,
+        notice: Notice,
     },
     Delete(Deletion),
     Act {
@@ -77,6 +82,7 @@ impl Record {
             }
             Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Notified { key, request, notice } => Self::Notified { key, request, notice },
             Write::Delete { place, components, bytes, by } => {
                 Self::Delete(Deletion { place, components, bytes, by })
             }
@@ -97,7 +103,7 @@ impl Record {
                 lines.bytes + beside.as_ref().map_or(0, |beside| beside.bytes())
             }
             Self::Output { text, .. } => text.len(),
-            Self::Postpone { .. } | Self::Delete(_) => 0,
+            Self::Postpone { .. } | Self::Notified { .. } | Self::Delete(_) => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }

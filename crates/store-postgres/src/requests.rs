@@ -7,8 +7,8 @@ use crate::journals::{facts, journal_call};
 use crate::load::{fate, key, name, text};
 use receipt::{Digest, Timestamp};
 use store::{
-    AskHistory, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal, StoreError,
-    StoredReceipt,
+    AskHistory, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal,
+    SentNotices, StoreError, StoredReceipt,
 };
 use tokio_postgres::Row;
 use workflow::{ReceiptId, RequestId, TenantId};
@@ -18,7 +18,7 @@ const PRECEDENTS: i64 = 16;
 
 macro_rules! requests {
     ($rest:literal) => {
-        concat!("SELECT i.tenant, i.instance, r.body, r.outcome FROM requests r JOIN instances i ON i.id = r.instance ", $rest)
+        concat!("SELECT i.tenant, i.instance, r.body, r.outcome, r.notified FROM requests r JOIN instances i ON i.id = r.instance ", $rest)
     };
 }
 
@@ -67,7 +67,9 @@ pub(crate) async fn list(db: &Connection, which: &RequestFilter) -> Result<Vec<R
 }
 
 fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
-    Ok(RecordedRequest { key: key(row, 0)?, body: row.get(2), outcome: row.get(3) })
+    let sent = u8::try_from(row.get::<_, i16>(4)).unwrap_or_default();
+    let sent = SentNotices::from_bits(sent);
+    Ok(RecordedRequest { key: key(row, 0)?, body: row.get(2), outcome: row.get(3), sent })
 }
 
 /// How requests for this have fared before.

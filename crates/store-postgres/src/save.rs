@@ -19,6 +19,7 @@ pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, 
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[])";
 const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome
     FROM unnest($1::text[], $2::boolean[], $3::text[]) AS k(id, open, outcome) WHERE r.id = k.id";
+const NOTIFIED: &str = "UPDATE requests SET notified = notified | $2 WHERE id = $1";
 pub(crate) const SUBJECTS: &str =
     "INSERT INTO subjects AS s SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
     ON CONFLICT (tenant, subject) DO UPDATE SET times = s.times + excluded.times";
@@ -79,6 +80,7 @@ pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
     instances(state, &mut calls);
     entries(state, &mut calls);
     requests(state, &mut calls);
+    notices(group, &mut calls);
     receipts(state, group, &mut calls);
     components(state, &mut calls);
     artifacts(state, &mut calls);
@@ -142,6 +144,14 @@ fn requests(state: &State, calls: &mut Vec<Call>) {
         row.0.0.to_string(), bytes(&row.0.1.0), bytes(&row.0.1.1), *row.1,
     );
     push(calls, DENIALS, denials);
+}
+
+fn notices(group: &[Record], calls: &mut Vec<Call>) {
+    for record in group {
+        if let Record::Notified { request, notice, .. } = record {
+            calls.push(Call::new(NOTIFIED, values![request.to_string(), i16::from(notice.bit())]));
+        }
+    }
 }
 
 fn receipts(state: &State, group: &[Record], calls: &mut Vec<Call>) {

@@ -13,6 +13,7 @@ mod deployment;
 mod error;
 pub mod files;
 mod folder;
+mod notice;
 pub mod ownership;
 mod quota;
 mod record;
@@ -32,6 +33,7 @@ pub use claim::{
 pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 pub use error::{FolderError, Medium, StoreError};
 pub use folder::{DataFolder, Move};
+pub use notice::{Notice, NoticeChannel, NoticeKind, SentNotices};
 pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use record::{
     AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,

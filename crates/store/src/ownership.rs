@@ -21,6 +21,8 @@ enum Exposed {
     Owner { owner: u32, account: u32 },
     /// Other accounts may write to it, by this mode.
     Mode(u32),
+    /// Other accounts may read it.
+    Readable(u32),
 }
 
 impl std::error::Error for Exposed {}
@@ -32,6 +34,9 @@ impl fmt::Display for Exposed {
                 f,
                 "account {owner} owns it, and this process runs under account {account}: run pp-host under the account that owns it, or chown it"
             ),
+            Self::Readable(mode) => {
+                write!(f, "its mode {mode:04o} lets other accounts read it: chmod go-rwx it")
+            }
             Self::Mode(mode) => {
                 write!(
                     f,
@@ -49,6 +54,22 @@ impl fmt::Display for Exposed {
 pub fn read_to_string(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     check(&file.metadata()?)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Reads a text file that only this account can read.
+///
+/// # Errors
+/// When it cannot be read, is not UTF-8, or others own it or can read it.
+pub fn read_secret(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let found = file.metadata()?;
+    check_owner(&found)?;
+    if found.mode() & OTHERS != 0 {
+        return Err(refused(Exposed::Readable(found.mode() & 0o7777)));
+    }
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     Ok(text)

@@ -1,5 +1,6 @@
 //! The records of a store: facts, receipts and their fates, requests, acts.
 
+use crate::SentNotices;
 use receipt::{Artifact, Digest, Opening, Salt, Stated, StatedBinding, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -112,6 +113,8 @@ pub struct RecordedRequest {
     pub body: String,
     /// The outcome in a word (`APPROVED`, `DENIED`, `LAPSED`); `None` while it waits.
     pub outcome: Option<String>,
+    /// The notices of it that were delivered.
+    pub sent: SentNotices,
 }
 
 /// A request with the journal of the instance that made it, both as they were at one moment.

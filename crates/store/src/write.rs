@@ -1,9 +1,9 @@
 //! Writes, and the answer that comes when one is on disk.
 
-use crate::{Answer, Batch, Fact, InstanceKey, JournalPosition, Quotas, StoreError};
+use crate::{Answer, Batch, Fact, InstanceKey, JournalPosition, Notice, Quotas, StoreError};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
-use workflow::{Entry, ReceiptId};
+use workflow::{Entry, ReceiptId, RequestId};
 
 /// One change of the durable state. It is atomic, and independent of the other writes in the same commit.
 #[derive(Debug)]
@@ -34,6 +34,15 @@ pub enum Write<'a> {
         key: InstanceKey,
         /// Until when.
         until: Timestamp,
+    },
+    /// Keep that a notice of a request was delivered. Where there is no such request, nothing is kept.
+    Notified {
+        /// The instance that made the request.
+        key: InstanceKey,
+        /// The request.
+        request: RequestId,
+        /// The notice.
+        notice: Notice,
     },
     /// Delete an ended instance, if it has as many entries as `place` says.
     Delete {

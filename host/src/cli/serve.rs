@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::feed::Bulletin;
-use crate::cli::work::Working;
+use crate::cli::work::{Services, Working};
 use crate::cli::{Exit, complain, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -10,9 +10,10 @@ use engine::api::Account;
 use engine::{Clock as _, Host, Invite, SystemClock};
 use receipt::{PersonId, RelyingParty};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use server::{Feed, Server, ServerOptions, SiteUrl};
+use server::{Feed, Server, ServerOptions, SiteUrl, TlsFiles};
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The role of the first decider.
@@ -20,16 +21,25 @@ const ROLE: &str = "release";
 
 /// Drive everything that is due, and serve: an API for programs, a page on which people decide.
 ///
-/// Does what `work` does. TLS is a proxy's: docs/operations.md says how.
+/// Does what `work` does. TLS is a proxy's, or the server's own with --tls-cert and --tls-key: docs/operations.md says how.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
 
-    /// Where people's browsers reach it: the https:// URL of the proxy. Default: http://localhost and the port.
+    /// Where people's browsers reach it: its https:// URL, or that of the proxy. Default: localhost and the port.
     #[arg(long, value_name = "URL", env = "PP_HOST_URL")]
     url: Option<SiteUrl>,
+
+    /// The certificate that the server itself ends TLS with, and those that lead to its root, as PEM. A renewed one is taken up while it
+    /// runs. Default: no TLS.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 
     /// The first decider's name, where no decider is registered yet: the link to register is printed. Default: this account's name.
     #[arg(long, value_name = "NAME")]
@@ -61,18 +71,26 @@ impl Serve {
             url: self.url.clone(),
             limits: largest.http,
             component_bytes: largest.sandbox.component_bytes,
+            tls: self.tls(),
+            problems: complain,
         };
         self.check_exposure(host)?;
         raise_descriptors();
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {} (--listen names another address)", self.listen))?;
-        let server = Server::new(listener, host.clone(), feed, options)?;
+        let server = Server::new(listener, host.clone(), feed.clone(), options)?;
+        let notifier = self.working.notifier(data, host, feed, Some(server.url()))?;
         self.invite_first(host, server.url())?;
-        self.working.work(data, host, Some(server))
+        self.working.work(data, host, Services { server: Some(server), notifier })
     }
 }
 
 impl Serve {
+    fn tls(&self) -> Option<TlsFiles> {
+        let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
+        Some(TlsFiles { certificate, key })
+    }
+
     /// Nothing is offered to a network that no token guards: a program beyond this machine could do nothing there, and a person who meant to
     /// try something out would not know that others see it.
     fn check_exposure(&self, host: &Host) -> anyhow::Result<()> {

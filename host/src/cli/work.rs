@@ -6,13 +6,14 @@ use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
 use crate::cli::signals::StopSignals;
 use crate::cli::{Exit, complain, session};
+use anyhow::Context as _;
 use clap::Args;
 use engine::{Host, WorkerOptions};
 use receipt::Scope;
-use server::Server;
+use server::{Feed as ServerFeed, Notifier, Server, SiteUrl};
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Drive everything that is due, until stopped.
 ///
@@ -51,8 +52,15 @@ impl Work {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let working = &self.working;
         let (bulletin, printer) = Bulletin::open(working.telling())?;
-        let host = session::open_to_work(data, &working.limits, move |fact| bulletin.fact(fact))?;
-        let worked = working.work(data, &host, None);
+        let feed = ServerFeed::default();
+        let observed = feed.clone();
+        let host = session::open_to_work(data, &working.limits, move |fact| {
+            observed.fact(fact);
+            bulletin.fact(fact);
+        })?;
+        let worked = working.notifier(data, &host, feed, None);
+        let worked =
+            worked.and_then(|notifier| working.work(data, &host, Services { server: None, notifier }));
         // The last one who tells anything.
         drop(host);
         printer.finish();
@@ -70,8 +78,26 @@ impl Working {
         }
     }
 
-    /// Works until stopped, and serves meanwhile.
-    pub(crate) fn work(&self, data: &Data, host: &Host, server: Option<Server>) -> anyhow::Result<Exit> {
+    /// What notifies people, where the settings say how. Links lead to the page that they name, or else to the one that is served here.
+    pub(crate) fn notifier(
+        &self,
+        data: &Data,
+        host: &Host,
+        feed: ServerFeed,
+        served: Option<&SiteUrl>,
+    ) -> anyhow::Result<Option<Notifier>> {
+        let settings = self.limits.settings(data)?;
+        let Some(notify) = settings.notify() else { return Ok(None) };
+        let named = notify.url.as_deref().map(|url| url.parse::<SiteUrl>().context("notify.url"));
+        let site = named.transpose()?.or_else(|| served.cloned()).context(
+            "notices link to the page on which people decide, which pp-host work does not serve: name its URL in the settings, [notify] url = \"https://…\"",
+        )?;
+        let limits = settings.largest().notify;
+        Ok(Some(Notifier::new(host.clone(), feed, notify, limits, site, complain)?))
+    }
+
+    /// Works until stopped, and serves and notifies meanwhile.
+    pub(crate) fn work(&self, data: &Data, host: &Host, services: Services) -> anyhow::Result<Exit> {
         let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -94,10 +120,10 @@ impl Working {
             complain(&format!("or until a decider is registered: {earnest}"));
         }
         complain(&format!("working in {data}, until SIGTERM, SIGHUP or ^C"));
-        if let Some(server) = &server {
+        if let Some(server) = &services.server {
             complain(&format!("serving {}", server.url()));
         }
-        let worked = runtime.block_on(stops.work(host, pace, server));
+        let worked = runtime.block_on(stops.work(host, pace, services));
         drop(control);
         match worked? {
             Ended::InTime => complain("stopped"),
@@ -105,6 +131,12 @@ impl Working {
         }
         Ok(Exit::Done)
     }
+}
+
+/// What goes on beside the work.
+pub(crate) struct Services {
+    pub(crate) server: Option<Server>,
+    pub(crate) notifier: Option<Notifier>,
 }
 
 /// How the work came to its end.
@@ -122,10 +154,11 @@ impl Stops {
         mut self,
         host: &Host,
         pace: WorkerOptions,
-        server: Option<Server>,
+        Services { server, notifier }: Services,
     ) -> Result<Ended, engine::Error> {
         let (tell, told) = oneshot::channel();
-        let (close, closed) = oneshot::channel::<()>();
+        let (close, closed) = watch::channel(());
+        let mut quiet = closed.clone();
         let work = host.work(pace, async {
             // A sender that is gone is no signal.
             if told.await.is_err() {
@@ -139,17 +172,23 @@ impl Stops {
             drop(close);
             self.0.next().await;
         };
-        let served = async {
-            if let Some(server) = server
-                && let Err(error) = server.run(async { drop(closed.await) }).await
-            {
-                complain(&format!("cannot serve: {error}"));
+        let served = serve(server, closed);
+        let notified = async {
+            if let Some(notifier) = notifier {
+                notifier.run(async { drop(quiet.changed().await) }).await;
             }
         };
-        let both = async { tokio::join!(work, served).0 };
+        let all = async { tokio::join!(work, served, notified).0 };
         tokio::select! {
-            worked = both => worked.map(|()| Ended::InTime),
+            worked = all => worked.map(|()| Ended::InTime),
             () = twice => Ok(Ended::AtOnce),
         }
+    }
+}
+
+async fn serve(server: Option<Server>, mut closed: watch::Receiver<()>) {
+    let Some(server) = server else { return };
+    if let Err(error) = server.run(async { drop(closed.changed().await) }).await {
+        complain(&format!("cannot serve: {error}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use receipt::Decision;
-use store::{NewRequest, RequestFilter, Signed, StoreError};
+use store::{NewRequest, Notice, NoticeChannel, NoticeKind, RequestFilter, Signed, StoreError, Write};
 use workflow::{Asked, ReceiptId, RequestId};
 
 /// A request to do `subject` to a resource, in a journal of so many entries.
@@ -127,4 +127,33 @@ pub(super) fn wait_again_when_reopened(engine: &impl Engine) {
     let again = Batch { agenda, reopened: vec![id], ..again };
     store.append(place(&key("a"), 4), &again).wait().unwrap();
     assert_eq!((names(&*store, RequestFilter::Waiting).len(), usage(&*store).pending_approvals), (1, 1));
+}
+
+pub(super) fn keep_which_notices_were_delivered(engine: &impl Engine) {
+    let id: RequestId = "apr_1".parse().unwrap();
+    let notice = |kind, channel| Notice { kind, channel };
+    let all = [
+        notice(NoticeKind::Requested, NoticeChannel::Command),
+        notice(NoticeKind::Requested, NoticeChannel::Webhook),
+        notice(NoticeKind::Reminder, NoticeChannel::Command),
+        notice(NoticeKind::Reminder, NoticeChannel::Webhook),
+    ];
+    let sent = |store: &dyn Store| {
+        let request = store.request(&id).wait().unwrap().unwrap();
+        all.map(|notice| request.sent.contains(notice))
+    };
+    {
+        let store = engine.open();
+        ask(&*store, "a", "apr_1", "r");
+        assert_eq!(sent(&*store), [false; 4]);
+        for (request, notice) in [("apr_1", all[1]), ("apr_1", all[1]), ("apr_1", all[2]), ("apr_9", all[0])]
+        {
+            let (key, request) = (key("a"), request.parse().unwrap());
+            store.write(Write::Notified { key, request, notice }).wait().unwrap();
+        }
+        assert_eq!(sent(&*store), [false, true, true, false]);
+    }
+    let store = engine.open();
+    decide(&*store, "a", "apr_1", Decision::Approved, "k");
+    assert_eq!(sent(&*store), [false, true, true, false], "a decision does not change it");
 }

@@ -1,8 +1,11 @@
 //! `pp-host.toml`.
 
-use crate::limits::{InvalidValue, Limit, Origin, Reach, Settings, table};
+use crate::limits::{
+    InvalidValue, Limit, NotifySettings, Origin, Reach, Settings, Unit, WebhookSettings, table,
+};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use store::ownership;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -57,6 +60,24 @@ pub enum Problem {
     OfTheHost {
         /// The limit.
         limit: &'static str,
+    },
+    /// A setting that is not a limit, with a value that it cannot have.
+    #[error("{setting} is {found}: {expected}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// The value, as it is written.
+        found: String,
+        /// The expected value.
+        expected: String,
+    },
+    /// A setting that the table is nothing without.
+    #[error("{place} does not have {missing}")]
+    Missing {
+        /// The table.
+        place: &'static str,
+        /// The settings that it needs.
+        missing: &'static str,
     },
     /// A value that the limit cannot have.
     #[error("limit {limit} cannot be {}: {invalid}", Clipped(value))]
@@ -113,7 +134,8 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "limits" => self.limits(None, self.table((key, value), "limits")?)?,
                 "tenants" => self.tenants(self.table((key, value), "tenants.NAME.limits")?)?,
-                _ => return Err(self.unknown(key, "the file", ["limits", "tenants"].into_iter())),
+                "notify" => self.notify((key, value))?,
+                _ => return Err(self.unknown(key, "the file", ["limits", "notify", "tenants"].into_iter())),
             }
         }
         Ok(())
@@ -151,6 +173,95 @@ impl Reader<'_> {
             self.settings.insert(tenant, limit, number, origin);
         }
         Ok(())
+    }
+
+    /// `notify = ["PROGRAM", …]` is the command alone.
+    fn notify(&mut self, (key, value): Entry<'_, '_>) -> Result<(), SettingsError> {
+        let mut notify = NotifySettings::default();
+        if value.get_ref().as_array().is_some() {
+            notify.command = Some(self.words("notify", value)?);
+        } else {
+            for (key, value) in self.table((key, value), "notify")? {
+                match key.get_ref().as_ref() {
+                    "command" => notify.command = Some(self.words("notify.command", value)?),
+                    "webhook" => notify.webhook = Some(self.webhook((key, value))?),
+                    "remind-before" => notify.remind_before = self.age("notify.remind-before", value)?,
+                    "url" => notify.url = Some(self.text("notify.url", value)?),
+                    _ => {
+                        let known = ["command", "webhook", "remind-before", "url"];
+                        return Err(self.unknown(key, "[notify]", known.into_iter()));
+                    }
+                }
+            }
+        }
+        if notify.command.is_none() && notify.webhook.is_none() {
+            let missing = "a channel: command = [\"PROGRAM\"], or the table [notify.webhook]";
+            return Err(self.error(&key.span(), Problem::Missing { place: "[notify]", missing }));
+        }
+        self.settings.set_notify(notify);
+        Ok(())
+    }
+
+    fn webhook(&self, (key, value): Entry<'_, '_>) -> Result<WebhookSettings, SettingsError> {
+        let (mut url, mut secret_file, mut ca_file) = (None, None, None);
+        for (key, value) in self.table((key, value), "notify.webhook")? {
+            match key.get_ref().as_ref() {
+                "url" => url = Some(self.text("notify.webhook.url", value)?),
+                "secret-file" => {
+                    secret_file = Some(self.text("notify.webhook.secret-file", value)?.into());
+                }
+                "ca-file" => ca_file = Some(self.text("notify.webhook.ca-file", value)?.into()),
+                _ => {
+                    let known = ["url", "secret-file", "ca-file"];
+                    return Err(self.unknown(key, "[notify.webhook]", known.into_iter()));
+                }
+            }
+        }
+        let missing =
+            |missing| self.error(&key.span(), Problem::Missing { place: "[notify.webhook]", missing });
+        Ok(WebhookSettings {
+            url: url.ok_or_else(|| missing("url = \"https://…\""))?,
+            secret_file: secret_file.ok_or_else(|| missing("secret-file = \"FILE\", a file with whsec_…"))?,
+            ca_file,
+        })
+    }
+
+    fn text(&self, setting: &'static str, value: &Spanned<DeValue<'_>>) -> Result<String, SettingsError> {
+        let text = value.get_ref().as_str().filter(|text| !text.is_empty());
+        text.map(str::to_owned).ok_or_else(|| self.unsuitable(setting, value, "a text is expected"))
+    }
+
+    fn words(
+        &self,
+        setting: &'static str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<String>, SettingsError> {
+        let expected = "a list of a program and its arguments is expected, such as [\"/usr/local/bin/notify\", \"--quiet\"]";
+        let unsuitable = || self.unsuitable(setting, value, expected);
+        let words = value.get_ref().as_array().ok_or_else(unsuitable)?.iter();
+        let words: Option<Vec<_>> = words.map(|word| Some(word.get_ref().as_str()?.to_owned())).collect();
+        words.filter(|words| words.first().is_some_and(|program| !program.is_empty())).ok_or_else(unsuitable)
+    }
+
+    fn age(&self, setting: &'static str, value: &Spanned<DeValue<'_>>) -> Result<Duration, SettingsError> {
+        let number = match (value.get_ref().as_str(), value.get_ref().as_integer()) {
+            (Some(text), _) => Unit::Age.parse(text),
+            (_, Some(integer)) => Unit::Age.parse(integer.as_str()),
+            (None, None) => Err(InvalidValue::NotAnAge),
+        };
+        let expected = "a time is expected, such as \"1h\", or 0";
+        number.map(Duration::from_secs).map_err(|_| self.unsuitable(setting, value, expected))
+    }
+
+    fn unsuitable(
+        &self,
+        setting: &'static str,
+        value: &Spanned<DeValue<'_>>,
+        expected: &str,
+    ) -> SettingsError {
+        let found = clip(self.text.get(value.span()).unwrap_or_default());
+        let found = Quoted(&found).to_string();
+        self.error(&value.span(), Problem::Setting { setting, found, expected: expected.to_owned() })
     }
 
     fn table<'b, 'i>(

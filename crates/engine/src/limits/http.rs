@@ -22,6 +22,8 @@ pub struct HttpLimits {
     pub time: Duration,
     /// The longest time of an event stream. Default one hour.
     pub follow_time: Duration,
+    /// Requests a minute of one token. Default 600.
+    pub token_requests: u32,
 }
 
 /// The names of the bounds in errors, settings and on the command line.
@@ -42,6 +44,8 @@ pub mod http_names {
     pub const SECONDS: &str = "http-seconds";
     /// The name of [`HttpLimits::follow_time`](super::HttpLimits::follow_time).
     pub const FOLLOW_SECONDS: &str = "http-follow-seconds";
+    /// The name of [`HttpLimits::token_requests`](super::HttpLimits::token_requests).
+    pub const TOKEN_REQUESTS: &str = "http-token-requests";
 }
 
 impl Default for HttpLimits {
@@ -55,6 +59,7 @@ impl Default for HttpLimits {
             body_bytes: 4 << 20,
             time: Duration::from_secs(30),
             follow_time: Duration::from_secs(3_600),
+            token_requests: 600,
         }
     }
 }

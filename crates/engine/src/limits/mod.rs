@@ -8,12 +8,14 @@
 
 mod file;
 mod http;
+mod notify;
 mod settings;
 mod table;
 mod value;
 
 pub use file::{Problem, SettingsError};
 pub use http::{HttpLimits, http_names};
+pub use notify::{NotifyLimits, NotifySettings, WebhookSettings, notify_names};
 pub use settings::{Origin, Resolved, Settings};
 pub(crate) use table::SHORTEST_RETENTION;
 pub use table::{ALL, Limit, Reach, UnknownLimit, find, nearest};
@@ -22,8 +24,8 @@ pub use value::{InvalidValue, Unit};
 use sandbox::SandboxLimits;
 use store::Quotas;
 
-/// All bounds of one tenant: on its workflows' calls, on a drive, and on what is kept. HTTP has one set for all
-/// tenants.
+/// All bounds of one tenant: on its workflows' calls, on a drive, and on what is kept. HTTP and notices have one
+/// set for all tenants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// The bounds on one instance's calls and records.
@@ -34,4 +36,6 @@ pub struct Limits {
     pub quotas: Quotas,
     /// The bounds on HTTP callers.
     pub http: HttpLimits,
+    /// The bounds on sending notices.
+    pub notify: NotifyLimits,
 }

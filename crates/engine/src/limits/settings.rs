@@ -1,6 +1,6 @@
 //! The limits of each tenant, and the setting that each comes from.
 
-use crate::limits::{ALL, Limit, Limits};
+use crate::limits::{ALL, Limit, Limits, NotifySettings};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -54,9 +54,21 @@ pub struct Settings {
     general: Layer,
     tenants: BTreeMap<TenantId, Layer>,
     overrides: Layer,
+    notify: Option<NotifySettings>,
 }
 
 impl Settings {
+    /// How people are notified of requests; none where nothing is said of it.
+    #[must_use]
+    pub fn notify(&self) -> Option<&NotifySettings> {
+        self.notify.as_ref()
+    }
+
+    /// Says how people are notified.
+    pub fn set_notify(&mut self, notify: NotifySettings) {
+        self.notify = Some(notify);
+    }
+
     /// The limits that settings change. Default: the defaults.
     pub fn base(&mut self) -> &mut Limits {
         &mut self.base

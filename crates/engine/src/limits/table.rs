@@ -1,6 +1,7 @@
 //! The table.
 
 use crate::limits::http::http_names as http;
+use crate::limits::notify::notify_names as notify;
 use crate::limits::value::{Amount, InvalidValue};
 use crate::limits::{Limits, Unit};
 use sandbox::limit_names as sandbox;
@@ -92,8 +93,8 @@ impl Limit {
     }
 }
 
-/// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP. No tenant has one of its own.
-const OF_THE_HOST: [&str; 19] = [
+/// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP, notices. No tenant has one of its own.
+const OF_THE_HOST: [&str; 23] = [
     sandbox::BYTES_IN_HAND,
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
@@ -113,6 +114,10 @@ const OF_THE_HOST: [&str; 19] = [
     http::BODY_BYTES,
     http::SECONDS,
     http::FOLLOW_SECONDS,
+    http::TOKEN_REQUESTS,
+    notify::AT_ONCE,
+    notify::SECONDS,
+    notify::PAUSE_SECONDS,
 ];
 
 /// A name that no limit has.
@@ -178,7 +183,8 @@ fn store<A: Amount>(field: &mut A, value: u64) -> Result<(), u64> {
 /// The shortest time that anything is kept, in seconds: requests are counted for an hour.
 pub(crate) const SHORTEST_RETENTION: u64 = 60 * 60;
 
-/// Every limit: first those on an instance's calls, then on a drive, then on what a tenant keeps, then on HTTP callers.
+/// Every limit: first those on an instance's calls, then on a drive, then on what a tenant keeps, then on HTTP callers,
+/// then on notices.
 #[rustfmt::skip]
 pub static ALL: &[Limit] = &[
     limit!(workflow::CALLS, Count, workflow.calls,
@@ -277,6 +283,14 @@ pub static ALL: &[Limit] = &[
         "time to send a body, to answer it, and to take in a piece of the answer", "ends callers that send or read too slowly", at least 1),
     limit!(http::FOLLOW_SECONDS, Seconds, http.follow_time,
         "how long an event stream stays open", "the client resumes where it was"),
+    limit!(http::TOKEN_REQUESTS, Count, http.token_requests,
+        "HTTP requests a minute of one token", "ten a second; further ones get 429 and say when to try again", at least 1),
+    limit!(notify::AT_ONCE, Count, notify.at_once,
+        "notices that each channel sends at once", "a slow receiver holds up its own notices only", at least 1),
+    limit!(notify::SECONDS, Seconds, notify.time,
+        "time of one attempt to deliver a notice", "ends a command or a receiver that hangs; the notice is sent again", at least 1),
+    limit!(notify::PAUSE_SECONDS, Seconds, notify.longest_pause,
+        "the longest time between two attempts to deliver a notice", "a receiver that is back hears of what waits within ten minutes", at least 1),
 ];
 
 #[cfg(test)]

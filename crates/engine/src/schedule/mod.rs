@@ -17,7 +17,9 @@ mod retention;
 mod worker;
 
 use crate::{Error, Host};
+use receipt::Timestamp;
 use std::time::Duration;
+use store::InstanceKey;
 use worker::Worker;
 
 /// The bounds of a worker: concurrent drives, and the time to end them.
@@ -37,6 +39,20 @@ impl Default for WorkerOptions {
 }
 
 impl Host {
+    /// Whether this host drives the instance now: always, unless it shares its store with other hosts.
+    #[must_use]
+    pub fn drives(&self, key: &InstanceKey) -> bool {
+        self.0.claims.check(key).is_ok()
+    }
+
+    /// The time by which requests lapse.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn now(&self) -> Result<Timestamp, Error> {
+        self.0.now()
+    }
+
     /// Drives every due instance, including those that become due, until `stop` completes, and deletes those that ended
     /// longer ago than their tenant's retention. Tenants take turns.
     ///

@@ -13,12 +13,6 @@ use store::{InstanceKey, InstanceState};
 use utoipa::ToSchema;
 use workflow::{ActorId, EventType, Finding, InstanceId, ReceiptId};
 
-/// Instances in one answer where the caller does not say.
-const PAGE: u32 = 100;
-
-/// Instances in one answer at most.
-const LONGEST_PAGE: u32 = 1_000;
-
 /// A new instance.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -151,8 +145,10 @@ pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
     let principal = asked.principal()?;
     let tenant = Some(asked.tenant(&principal)?);
     let status = asked.query_value::<InstanceState>("status")?;
-    let limit = asked.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE);
-    viewed(&asked.view(&principal, Query::Instances { tenant, status, after: None, since: None, limit })?)
+    let after = asked.query_value::<InstanceId>("after")?;
+    let after = tenant.clone().zip(after).map(|(tenant, instance)| InstanceKey { tenant, instance });
+    let limit = asked.page_length()?;
+    viewed(&asked.view(&principal, Query::Instances { tenant, status, after, since: None, limit })?)
 }
 
 pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {

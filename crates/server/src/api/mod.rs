@@ -17,6 +17,12 @@ use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// Rows in one answer where the caller does not say.
+const PAGE: u32 = 100;
+
+/// Rows in one answer at most.
+const LONGEST_PAGE: u32 = 1_000;
+
 impl Asked {
     /// Looks something up for the caller.
     pub(crate) fn view(&self, principal: &Principal, query: Query) -> Result<View, Problem> {
@@ -30,6 +36,28 @@ impl Asked {
         operation: Operation,
     ) -> Result<OperationOutcome, Problem> {
         Ok(self.state.host.operate_as(principal, operation)?)
+    }
+
+    /// How many rows of a list the caller wants.
+    pub(crate) fn page_length(&self) -> Result<u32, Problem> {
+        Ok(self.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE))
+    }
+
+    /// The rows behind the one that `?after` names, and whether there are more than the caller wants.
+    pub(crate) fn page<T>(
+        &self,
+        mut rows: Vec<T>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<(Vec<T>, bool), Problem> {
+        let limit = usize::try_from(self.page_length()?).unwrap_or(usize::MAX);
+        if let Some(after) = self.query_value::<String>("after")? {
+            let place = rows.iter().position(|row| name(row) == after);
+            let place = place.ok_or_else(|| Problem::not_found("after names no row of this list"))?;
+            rows.drain(..=place);
+        }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok((rows, more))
     }
 
     /// The body as a JSON value of that shape. What it does not know is refused.

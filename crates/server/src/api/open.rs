@@ -25,7 +25,7 @@ pub(crate) fn metrics(asked: &Asked) -> Result<Response, Problem> {
     let state = &asked.state;
     let waiting =
         state.host.store().requests(RequestFilter::Waiting).wait().map_err(engine::Error::from)?.len();
-    let mut response = text(state.metrics.text(state.feed.facts(), waiting as u64));
+    let mut response = text(state.metrics.text(state.feed.facts(), state.feed.notices(), waiting as u64));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::api::{Extent, Operation, OperationOutcome, Query, View};
+use engine::api::{DeploymentRow, Extent, Operation, OperationOutcome, Query, ReceiptRow, View};
 use serde::Serialize;
 use utoipa::ToSchema;
 use workflow::{ReceiptId, TenantId};
@@ -18,9 +18,31 @@ pub(crate) struct Revoked {
     revocation: String,
 }
 
+/// Receipts, by the time of issue.
+#[derive(Serialize)]
+struct ReceiptPage {
+    view: &'static str,
+    receipts: Vec<ReceiptRow>,
+    /// There are more than were asked for: `?after` the last one continues.
+    more: bool,
+}
+
+/// Deployments, in the order in which they took place.
+#[derive(Serialize)]
+struct DeploymentPage {
+    view: &'static str,
+    deployments: Vec<DeploymentRow>,
+    /// There are more than were asked for: `?after` the last one's receipt continues.
+    more: bool,
+}
+
 pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
     let tenant = asked.query_value::<TenantId>("tenant")?;
-    viewed(&asked.view(&asked.principal()?, Query::Receipts { tenant })?)
+    let View::Receipts { receipts } = asked.view(&asked.principal()?, Query::Receipts { tenant })? else {
+        return Err(unexpected(&"no receipts"));
+    };
+    let (receipts, more) = asked.page(receipts, |row| row.receipt_id.as_str())?;
+    json(StatusCode::OK, &ReceiptPage { view: "receipts", receipts, more })
 }
 
 pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
@@ -54,7 +76,12 @@ pub(crate) fn revoke(asked: &Asked) -> Result<Response, Problem> {
 
 pub(crate) fn deployments(asked: &Asked) -> Result<Response, Problem> {
     let tenant = asked.query_value::<TenantId>("tenant")?;
-    viewed(&asked.view(&asked.principal()?, Query::Deployments { tenant })?)
+    let View::Deployments { deployments } = asked.view(&asked.principal()?, Query::Deployments { tenant })?
+    else {
+        return Err(unexpected(&"no deployments"));
+    };
+    let (deployments, more) = asked.page(deployments, |row| row.deployment.receipt_id.as_str())?;
+    json(StatusCode::OK, &DeploymentPage { view: "deployments", deployments, more })
 }
 
 pub(crate) fn usage(asked: &Asked) -> Result<Response, Problem> {

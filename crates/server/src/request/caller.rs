@@ -11,15 +11,19 @@ use workflow::TenantId;
 const API_KEY: &str = "x-pp-api-key";
 
 impl Asked {
-    /// Who asks. A token that is not valid is an error, and its sender no anonymous caller: the error says why.
+    /// Who asks; of a token this is one request. A token that is not valid is an error, and its sender no anonymous caller: the error says why.
     pub(crate) fn principal(&self) -> Result<Principal, Problem> {
         if let Some(token) = token(&self.headers)? {
-            return self.state.host.authenticate(token).map_err(|error| match error {
+            let principal = self.state.host.authenticate(token).map_err(|error| match error {
                 engine::Error::Token(error) => {
                     Problem::new(StatusCode::UNAUTHORIZED, "token", error.to_string())
                 }
                 other => other.into(),
-            });
+            })?;
+            if let Principal::Token(grant) = &principal {
+                self.state.rates.count(&grant.id)?;
+            }
+            return Ok(principal);
         }
         Ok(self.session()?.map_or(Principal::Anonymous, Principal::Decider))
     }

@@ -1,6 +1,7 @@
 //! One request as a handler sees it, who sends it, and what all requests share.
 
 pub(crate) mod caller;
+pub(crate) mod rates;
 pub(crate) mod route;
 pub(crate) mod sessions;
 pub(crate) mod shape;

@@ -3,8 +3,10 @@
 use crate::ServerOptions;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::request::rates::Rates;
 use crate::request::sessions::Sessions;
-use crate::site::Site;
+use crate::site::{Site, SiteUrl};
+use crate::tls::{Tls, TlsError};
 use engine::Host;
 use engine::limits::HttpLimits;
 use std::sync::Arc;
@@ -18,25 +20,35 @@ pub(crate) struct State {
     pub(crate) limits: HttpLimits,
     pub(crate) metrics: Metrics,
     pub(crate) sessions: Sessions,
+    pub(crate) rates: Rates,
     /// The largest component that any tenant may have.
     pub(crate) component_bytes: usize,
+    /// The certificate, where this server ends TLS.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// Told what an operator should know.
+    pub(crate) problems: fn(&str),
     /// One permit for each request that may be answered at a time.
     pub(crate) turns: Arc<Semaphore>,
 }
 
 impl State {
-    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Self {
-        let ServerOptions { url, limits, component_bytes } = options;
+    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Result<Self, TlsError> {
+        let ServerOptions { url, limits, component_bytes, tls, problems } = options;
+        let tls = tls.map(Tls::open).transpose()?;
+        let local = if tls.is_some() { SiteUrl::localhost_with_tls } else { SiteUrl::localhost };
         let turns = usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self {
+        Ok(Self {
             host,
             feed,
-            site: Site::new(url, port),
+            site: Site::new(url, local(port), port),
             metrics: Metrics::default(),
             sessions: Sessions::default(),
+            rates: Rates::new(limits.token_requests),
             component_bytes,
             turns: Arc::new(Semaphore::new(turns)),
             limits,
-        }
+            tls: tls.map(Arc::new),
+            problems,
+        })
     }
 }

@@ -12,7 +12,7 @@ use store::{FolderError, StoreError};
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 11;
+const FORMAT: i64 = 12;
 
 /// The cache of the writing connection, in KiB: 8 MiB. SQLite scans all of it at the end of a transaction that has
 /// split pages, so a larger cache makes commits slower.
@@ -35,6 +35,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || DEPLOYMENTS.to_owned(),
     || ARTIFACTS.to_owned(),
     || ENDS.to_owned(),
+    || NOTICES.to_owned(),
 ];
 
 /// Format 1. Entries are only appended, in the order of their `seq`. Records that are found by another name have a
@@ -223,6 +224,9 @@ const ENDS: &str = "
     ALTER TABLE deletions ADD COLUMN state INTEGER;
     ALTER TABLE deletions ADD COLUMN ended_at INTEGER;
 ";
+
+/// Format 12 keeps with each request which notices of it were delivered.
+const NOTICES: &str = "ALTER TABLE requests ADD COLUMN notified INTEGER NOT NULL DEFAULT 0;";
 
 /// Format 10 has the artifacts that are needed, and their holders ([`artifacts`](crate::tables::artifacts)): existing
 /// instances that acted with them, and resources that serve them. [`COUNT_ARTIFACTS`] counts them.

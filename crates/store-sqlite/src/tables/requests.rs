@@ -8,7 +8,7 @@ use crate::sql::{cell, damaged, key_at, one};
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use store::{Fact, InstanceKey, NewRequest, RecordedRequest, StoreError};
+use store::{Fact, InstanceKey, NewRequest, RecordedRequest, SentNotices, StoreError};
 use workflow::{Entry, RequestId};
 
 /// The members that very many requests share: the code that asks, and the policy.
@@ -107,7 +107,7 @@ fn agrees(members: &Map<String, Value>, requested: &Value) -> bool {
 macro_rules! requests {
     ($rest:literal) => {
         concat!(
-            "SELECT i.tenant, i.instance, r.instance, r.seq, r.body, r.bytes, c.body, r.outcome
+            "SELECT i.tenant, i.instance, r.instance, r.seq, r.body, r.bytes, c.body, r.outcome, r.notified
                 FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN texts c ON c.id = r.common ",
             $rest
         )
@@ -134,7 +134,7 @@ pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, St
         let first = journal::first(db, &kept.key, kept.instance)?;
         Ok((Cow::Owned(first), Cow::Owned(journal::around(db, &kept.key, kept.seq)?)))
     })?;
-    Ok(RecordedRequest { key: kept.key, body: document.to_string(), outcome: kept.outcome })
+    Ok(RecordedRequest { key: kept.key, body: document.to_string(), outcome: kept.outcome, sent: kept.sent })
 }
 
 /// A request as it is kept.
@@ -148,6 +148,7 @@ pub(crate) struct Kept {
     bytes: Option<Vec<u8>>,
     common: Option<String>,
     outcome: Option<String>,
+    sent: SentNotices,
 }
 
 impl Kept {
@@ -160,6 +161,7 @@ impl Kept {
             bytes: cell(row, 5)?,
             common: cell(row, 6)?,
             outcome: cell(row, 7)?,
+            sent: SentNotices::from_bits(cell(row, 8)?),
         })
     }
 

@@ -11,9 +11,10 @@ use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
 use store::{
-    Create, InstanceKey, InstanceState, JournalPosition, Quotas, StoreError, UsageChange, Write, Written,
+    Create, InstanceKey, InstanceState, JournalPosition, Notice, Quotas, StoreError, UsageChange, Write,
+    Written,
 };
-use workflow::ReceiptId;
+use workflow::{ReceiptId, RequestId};
 
 /// The greatest length of an instance's output; only the last characters are kept.
 const OUTPUT: i64 = 1 << 20;
@@ -37,6 +38,10 @@ pub(crate) enum Record {
         key: InstanceKey,
         text: String,
         quotas: Quotas,
+    },
+    Notified {
+        request: RequestId,
+        notice: Notice,
     },
     Postpone {
         key: InstanceKey,
@@ -77,6 +82,7 @@ impl Record {
             }
             Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
+            Write::Notified { key: _, request, notice } => Self::Notified { request, notice },
             Write::Delete { place, components, bytes, by } => Self::Delete { place, components, bytes, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
@@ -91,7 +97,7 @@ impl Record {
                 lines.bytes + beside.as_ref().map_or(0, |beside| beside.bytes())
             }
             Self::Output { text, .. } => text.len(),
-            Self::Postpone { .. } | Self::Delete { .. } => 0,
+            Self::Postpone { .. } | Self::Notified { .. } | Self::Delete { .. } => 0,
             Self::Act { body, .. } | Self::Revoke { body, .. } => body.len(),
         }
     }
@@ -121,6 +127,10 @@ impl Record {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
                 let row = ledger.journal(db, key)?.row;
                 run(db, postpone, params![row, until.as_millis()]).map(|()| None)
+            }
+            Self::Notified { request, notice } => {
+                let keep = "UPDATE requests SET notified = notified | ?2 WHERE id = ?1";
+                run(db, keep, params![request.as_str(), notice.bit()]).map(|()| None)
             }
             Self::Delete { place, components, bytes, by } => {
                 delete(db, ledger, place, (components, *bytes), by)

@@ -1,0 +1,72 @@
+//! One attempt to deliver a notice.
+
+use crate::notify::channel::Channel;
+use crate::notify::message::Message;
+use crate::notify::queue::Pending;
+use crate::site::SiteUrl;
+use engine::limits::notify_names;
+use engine::{Error, Host};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Write;
+
+/// An attempt to be.
+pub(crate) struct Delivery {
+    pub(crate) host: Host,
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) site: SiteUrl,
+    pub(crate) time: Duration,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The channel has it, and that is on record.
+    Delivered,
+    /// The request does not wait any more, another host has its instance, or the notice is delivered already.
+    Needless,
+    /// In words of one line.
+    Failed(String),
+}
+
+impl Delivery {
+    pub(crate) async fn attempt(&self, pending: &Pending) -> Outcome {
+        match self.is_needed(pending).await {
+            Ok(true) => {}
+            Ok(false) => return Outcome::Needless,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        }
+        let message = match self.host.now() {
+            Ok(now) => Message::new(pending, &self.site, now),
+            Err(error) => return Outcome::Failed(error.to_string()),
+        };
+        match tokio::time::timeout(self.time, self.channel.send(&message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => return Outcome::Failed(problem),
+            Err(_) => {
+                let seconds = self.time.as_secs();
+                return Outcome::Failed(format!(
+                    "limit {} reached: at most {seconds} s",
+                    notify_names::SECONDS
+                ));
+            }
+        }
+        let (key, request) = (pending.asked.key.clone(), pending.asked.request.clone());
+        match self.host.store().write(Write::Notified { key, request, notice: pending.notice }).await {
+            Ok(_) => Outcome::Delivered,
+            Err(error) => Outcome::Failed(format!("it is delivered, and that cannot be recorded: {error}")),
+        }
+    }
+
+    async fn is_needed(&self, pending: &Pending) -> Result<bool, Error> {
+        let (key, store) = (&pending.asked.key, self.host.store());
+        let request = store.request(&pending.asked.request).await?;
+        let is_open = request
+            .is_some_and(|request| request.outcome.is_none() && !request.sent.contains(pending.notice));
+        if !is_open || !self.host.drives(key) {
+            return Ok(false);
+        }
+        // An instance that ended takes its requests along.
+        Ok(store.entered(key).await?.is_some_and(|instance| !instance.agenda.standing.has_ended()))
+    }
+}

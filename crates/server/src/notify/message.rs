@@ -1,0 +1,59 @@
+//! What a notice says.
+
+use crate::notify::queue::Pending;
+use crate::site::SiteUrl;
+use receipt::Timestamp;
+use serde::Serialize;
+use store::NoticeKind;
+use workflow::{InstanceId, RequestId, TenantId};
+
+/// A notice as JSON. Every member is an id, a time or made of them.
+#[derive(Serialize)]
+pub(crate) struct Message<'a> {
+    /// The same in every attempt, so that a receiver knows a repetition.
+    id: String,
+    r#type: &'static str,
+    timestamp: Timestamp,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    request: &'a RequestId,
+    tenant: &'a TenantId,
+    instance: &'a InstanceId,
+    requested_at: Timestamp,
+    expires_at: Timestamp,
+    url: String,
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(pending: &'a Pending, site: &SiteUrl, now: Timestamp) -> Self {
+        let asked = &pending.asked;
+        let (r#type, kind) = match pending.notice.kind {
+            NoticeKind::Requested => ("approval.requested", "requested"),
+            NoticeKind::Reminder => ("approval.reminder", "reminder"),
+        };
+        Self {
+            id: format!("{}_{kind}", asked.request),
+            r#type,
+            timestamp: now,
+            data: Data {
+                request: &asked.request,
+                tenant: &asked.key.tenant,
+                instance: &asked.key.instance,
+                requested_at: asked.at,
+                expires_at: asked.expires_at,
+                url: format!("{site}/approvals/{}", asked.request),
+            },
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}

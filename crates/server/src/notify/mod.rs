@@ -1,0 +1,219 @@
+//! Notices to people outside: a request waits, a request lapses soon. A notice has ids and a link, and nothing that a guest wrote.
+//!
+//! ```text
+//! fact: requested ─┐
+//! look at what waits ─► queue ─► channel: command | webhook ─► the store keeps with the request that it was delivered
+//! ```
+//!
+//! What is to be sent follows from the requests that wait and from what is kept of each, so a notice is lost in no crash, and is delivered at
+//! least once. Sending has tasks of its own: neither a drive nor a decision waits for it.
+
+mod channel;
+mod command;
+mod delivery;
+mod error;
+mod message;
+mod queue;
+mod secret;
+mod webhook;
+
+use crate::feed::{Asked, Feed};
+use crate::notify::channel::Channel;
+use crate::notify::delivery::{Delivery, Outcome};
+use crate::notify::queue::{Pending, Queue};
+use crate::site::SiteUrl;
+use engine::Host;
+use engine::limits::{NotifyLimits, NotifySettings};
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{NoticeChannel, RecordedRequest, RequestFilter, StoreError};
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use workflow::RequestId;
+
+pub use error::NotifyError;
+
+/// Between two looks at all requests that wait: those of shards that this host has taken over, and those whose fact was not observed.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// How long deliveries that are under way have to end after the word to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Called with what keeps notices from being delivered, in words of one line.
+type Problems = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Sends notices of a host's requests.
+pub struct Notifier {
+    host: Host,
+    feed: Feed,
+    asked: Receiver<Asked>,
+    channels: Vec<Arc<Channel>>,
+    site: SiteUrl,
+    remind_before: Duration,
+    limits: NotifyLimits,
+    problems: Problems,
+    queue: Queue,
+    deliveries: JoinSet<(Pending, Outcome)>,
+    /// Channels whose last delivery failed: it was said, and is not said again.
+    failing: HashSet<NoticeChannel>,
+}
+
+impl Notifier {
+    /// Sends notices of the requests of `host`, whose facts `feed` observes, with links to the page at `site`.
+    ///
+    /// # Errors
+    /// When a channel cannot be used as it is set.
+    pub fn new(
+        host: Host,
+        feed: Feed,
+        settings: &NotifySettings,
+        limits: NotifyLimits,
+        site: SiteUrl,
+        problems: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Self, NotifyError> {
+        Ok(Self {
+            asked: feed.asked(),
+            channels: Channel::all(settings)?.into_iter().map(Arc::new).collect(),
+            remind_before: settings.remind_before,
+            problems: Arc::new(problems),
+            queue: Queue::default(),
+            deliveries: JoinSet::new(),
+            failing: HashSet::new(),
+            host,
+            feed,
+            site,
+            limits,
+        })
+    }
+
+    /// Sends until `stop` comes. Needs a Tokio runtime with IO and time.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.send() => {}
+            () = stop => {}
+        }
+        let ended = async {
+            while let Some(ended) = self.deliveries.join_next().await {
+                if let Ok((pending, outcome)) = ended {
+                    self.end(pending, outcome);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, ended).await;
+    }
+
+    async fn send(&mut self) {
+        let mut look_at = Instant::now();
+        loop {
+            if Instant::now() >= look_at {
+                if let Err(error) = self.look().await {
+                    (self.problems)(&format!(
+                        "cannot look for requests to notify of: {error} (it is tried again)"
+                    ));
+                }
+                look_at = Instant::now() + LOOK;
+            }
+            self.begin();
+            let next = self.queue.next_due().map_or(look_at, |due| due.min(look_at));
+            tokio::select! {
+                Some(asked) = self.asked.recv() => self.asked(asked),
+                Some(Ok((pending, outcome))) = self.deliveries.join_next() => self.end(pending, outcome),
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Looks at all requests that wait, and forgets those that do not any more.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let waiting = self.host.store().requests(RequestFilter::Waiting).await?;
+        let mut open = HashSet::new();
+        for request in &waiting {
+            if !self.host.drives(&request.key) {
+                continue;
+            }
+            // What is damaged is shown as such where requests are listed.
+            let Ok(asked) = of(request) else { continue };
+            open.insert(asked.request.clone());
+            self.plan(&asked, |pending| !request.sent.contains(pending.notice));
+        }
+        self.queue.keep(|pending| open.contains(&pending.asked.request));
+        self.feed.notices().waiting(self.queue.len());
+        Ok(())
+    }
+
+    fn asked(&mut self, asked: Asked) {
+        if self.host.drives(&asked.key) {
+            self.plan(&asked, |_| true);
+        }
+    }
+
+    /// Puts the notices of a request in the queue that `is_open` says yes to.
+    fn plan(&mut self, asked: &Asked, is_open: impl Fn(&Pending) -> bool) {
+        // A clock that cannot be read: the next look asks again.
+        let Ok(now) = self.host.now() else { return };
+        for channel in &self.channels {
+            for pending in Pending::of(asked, channel.kind(), self.remind_before) {
+                if is_open(&pending) {
+                    self.queue.add(pending, now);
+                }
+            }
+        }
+    }
+
+    /// Begins what is due, as far as there is room in each channel.
+    fn begin(&mut self) {
+        for channel in &self.channels {
+            while let Some(pending) = self.queue.take_due(channel.kind(), self.limits.at_once) {
+                let delivery = Delivery {
+                    host: self.host.clone(),
+                    channel: Arc::clone(channel),
+                    site: self.site.clone(),
+                    time: self.limits.time,
+                };
+                self.deliveries.spawn(async move {
+                    let outcome = delivery.attempt(&pending).await;
+                    (pending, outcome)
+                });
+            }
+        }
+    }
+
+    fn end(&mut self, pending: Pending, outcome: Outcome) {
+        let kind = pending.notice.channel;
+        match outcome {
+            Outcome::Delivered => {
+                self.feed.notices().delivered(kind);
+                self.failing.remove(&kind);
+                self.queue.done(&pending);
+            }
+            Outcome::Needless => self.queue.done(&pending),
+            Outcome::Failed(problem) => {
+                self.feed.notices().failed(kind);
+                if self.failing.insert(kind) {
+                    let channel = self.channels.iter().find(|channel| channel.kind() == kind);
+                    let channel = channel.map(ToString::to_string).unwrap_or_default();
+                    (self.problems)(&format!(
+                        "cannot notify by {channel}: {problem} (it is tried again until the request is decided)"
+                    ));
+                }
+                self.queue.again(pending, self.limits.longest_pause);
+            }
+        }
+        self.feed.notices().waiting(self.queue.len());
+    }
+}
+
+/// What a recorded request says that a notice needs.
+fn of(request: &RecordedRequest) -> Result<Asked, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Document {
+        id: RequestId,
+        created_at: receipt::Timestamp,
+        expires_at: receipt::Timestamp,
+    }
+    let Document { id, created_at, expires_at } = serde_json::from_str(&request.body)?;
+    Ok(Asked { key: request.key.clone(), request: id, at: created_at, expires_at })
+}

@@ -1,0 +1,176 @@
+//! What is to be sent, and when.
+
+use crate::feed::Asked;
+use receipt::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::{Notice, NoticeChannel, NoticeKind};
+use tokio::time::Instant;
+use workflow::RequestId;
+
+/// The pause after the first failure. It doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A notice that is to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) asked: Asked,
+    pub(crate) notice: Notice,
+    /// When it is sent.
+    due: Timestamp,
+    failures: u32,
+}
+
+impl Pending {
+    /// The notices of a request through a channel. A reminder comes `before` the request lapses, and not before half of its time is over.
+    pub(crate) fn of(asked: &Asked, channel: NoticeChannel, before: Duration) -> impl Iterator<Item = Self> {
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let (begun, ends) = (asked.at.as_millis(), asked.expires_at.as_millis());
+        let half = begun.saturating_add(ends.saturating_sub(begun) / 2);
+        let remind_at = ends.saturating_sub(millis(before)).max(half);
+        let reminder =
+            (!before.is_zero()).then_some((NoticeKind::Reminder, Timestamp::from_millis(remind_at)));
+        let asked = asked.clone();
+        [Some((NoticeKind::Requested, asked.at)), reminder].into_iter().flatten().map(move |(kind, due)| {
+            Self { asked: asked.clone(), notice: Notice { kind, channel }, due, failures: 0 }
+        })
+    }
+}
+
+type Key = (RequestId, Notice);
+
+/// Pending notices by request.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    places: BTreeMap<Key, Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Waits(Pending, Instant),
+    /// It is being sent.
+    UnderWay,
+}
+
+impl Queue {
+    /// Adds a notice, unless it is there.
+    pub(crate) fn add(&mut self, pending: Pending, now: Timestamp) {
+        let left = pending.due.as_millis().saturating_sub(now.as_millis());
+        let due = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        self.places.entry(key(&pending)).or_insert(Place::Waits(pending, due));
+    }
+
+    /// Takes out a notice of that channel that is due, unless `most` of them are under way.
+    pub(crate) fn take_due(&mut self, channel: NoticeChannel, most: u32) -> Option<Pending> {
+        let of_channel = || self.places.iter().filter(|((_, notice), _)| notice.channel == channel);
+        let under_way = of_channel().filter(|(_, place)| matches!(place, Place::UnderWay)).count();
+        if under_way >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return None;
+        }
+        let now = Instant::now();
+        let first = of_channel().filter_map(|(key, place)| match place {
+            Place::Waits(_, due) if *due <= now => Some((*due, key.clone())),
+            _ => None,
+        });
+        let (_, key) = first.min()?;
+        match self.places.insert(key, Place::UnderWay) {
+            Some(Place::Waits(pending, _)) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// When the next notice is due; none while no more is due than is under way already.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let later = self.places.values().filter_map(|place| match place {
+            Place::Waits(_, due) if *due > now => Some(*due),
+            // Overdue notices wait for one under way to end.
+            _ => None,
+        });
+        later.min()
+    }
+
+    /// A notice is not sent any more.
+    pub(crate) fn done(&mut self, pending: &Pending) {
+        self.places.remove(&key(pending));
+    }
+
+    /// A notice failed: it is sent again after a pause.
+    pub(crate) fn again(&mut self, pending: Pending, longest: Duration) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << pending.failures.min(20)).min(longest);
+        let failed = Pending { failures: pending.failures.saturating_add(1), ..pending };
+        self.places.insert(key(&failed), Place::Waits(failed, Instant::now() + pause));
+    }
+
+    /// Drops what `is_open` says no to. What is under way ends.
+    pub(crate) fn keep(&mut self, is_open: impl Fn(&Pending) -> bool) {
+        self.places.retain(|_, place| match place {
+            Place::Waits(pending, _) => is_open(pending),
+            Place::UnderWay => true,
+        });
+    }
+
+    /// How many notices it has.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+fn key(pending: &Pending) -> Key {
+    (pending.asked.request.clone(), pending.notice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::InstanceKey;
+
+    fn asked(minutes: i64) -> Asked {
+        Asked {
+            key: InstanceKey { tenant: "acme".parse().unwrap(), instance: "one".parse().unwrap() },
+            request: "apr_1".parse().unwrap(),
+            at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(minutes * 60_000),
+        }
+    }
+
+    #[test]
+    fn a_reminder_comes_before_the_end_and_after_half_of_the_time() {
+        for (lasts, before, reminded) in
+            [(240, 60, 180), (30, 60, 15), (60, 60, 30), (120, 60, 60), (121, 60, 61)]
+        {
+            let all: Vec<_> =
+                Pending::of(&asked(lasts), NoticeChannel::Command, Duration::from_secs(before * 60))
+                    .collect();
+            let due: Vec<_> = all.iter().map(|pending| pending.due.as_millis() / 60_000).collect();
+            assert_eq!(due, [0, reminded], "{lasts} minutes");
+        }
+        assert_eq!(Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).count(), 1);
+    }
+
+    #[test]
+    fn a_channel_has_so_many_under_way_and_a_failure_waits_longer_each_time() {
+        let mut queue = Queue::default();
+        let mut pending: Vec<_> =
+            Pending::of(&asked(240), NoticeChannel::Command, Duration::from_secs(1)).collect();
+        pending.extend(Pending::of(&asked(240), NoticeChannel::Webhook, Duration::ZERO));
+        let now = Timestamp::from_millis(1_000 * 60_000);
+        pending.into_iter().for_each(|pending| queue.add(pending, now));
+        let one = queue.take_due(NoticeChannel::Command, 1).unwrap();
+        assert!(queue.take_due(NoticeChannel::Command, 1).is_none());
+        assert!(queue.take_due(NoticeChannel::Webhook, 1).is_some(), "another channel does not wait");
+        queue.add(one.clone(), now);
+        assert_eq!(queue.len(), 3, "it is there");
+        let mut before = Duration::ZERO;
+        let mut failed = one;
+        for _ in 0..4 {
+            queue.again(failed.clone(), Duration::from_secs(5));
+            let pause = queue.next_due().unwrap() - Instant::now();
+            assert!(pause > before && pause <= Duration::from_secs(5));
+            before = pause;
+            failed.failures += 1;
+        }
+        queue.keep(|_| false);
+        assert_eq!(queue.len(), 1, "what is under way ends");
+    }
+}

@@ -1,0 +1,2 @@
+-- Which notices of a request were delivered: a bit each.
+ALTER TABLE requests ADD COLUMN notified smallint NOT NULL DEFAULT 0;

@@ -1,0 +1,59 @@
+//! Notices: which of them were sent for a request is kept with the request.
+
+/// Why a notice is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// A request waits for a decision.
+    Requested,
+    /// A request still waits, and lapses soon.
+    Reminder,
+}
+
+/// How a notice is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NoticeChannel {
+    /// A command of the operator reads it.
+    Command,
+    /// A webhook of the operator receives it.
+    Webhook,
+}
+
+/// One notice of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Notice {
+    /// Why it is sent.
+    pub kind: NoticeKind,
+    /// How it is sent.
+    pub channel: NoticeChannel,
+}
+
+/// The notices of one request that were delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SentNotices(u8);
+
+impl SentNotices {
+    /// As an engine keeps them: a bit a notice.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// Whether a notice was delivered.
+    #[must_use]
+    pub fn contains(self, notice: Notice) -> bool {
+        self.0 & notice.bit() != 0
+    }
+}
+
+impl Notice {
+    /// Its bit in [`SentNotices`]. Engines keep it: it never changes.
+    #[must_use]
+    pub fn bit(self) -> u8 {
+        match (self.kind, self.channel) {
+            (NoticeKind::Requested, NoticeChannel::Command) => 1,
+            (NoticeKind::Requested, NoticeChannel::Webhook) => 2,
+            (NoticeKind::Reminder, NoticeChannel::Command) => 4,
+            (NoticeKind::Reminder, NoticeChannel::Webhook) => 8,
+        }
+    }
+}
