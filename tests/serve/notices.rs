@@ -351,13 +351,13 @@ fn a_receiver_with_tls_has_to_be_the_one_that_is_named() {
 fn settings_that_cannot_be_are_refused_with_what_is_expected() {
     let hook = "url = \"https://hooks.example\"\nsecret-file = \"SECRET\"";
     for (settings, expected) in [
-        ("notify = []".to_owned(), "pp-host.toml:1: notify is \"[]\": a list of a program and its arguments"),
-        ("[notify]\ncommand = [1]".to_owned(), "notify.command is \"[1]\": a list"),
+        ("notify = []".to_owned(), "pp-host.toml:1: notify is []: a list of a program and its arguments"),
+        ("[notify]\ncommand = [1]".to_owned(), "notify.command is [1]: a list"),
         ("[notify]\n".to_owned(), "[notify] does not have a channel"),
         ("[notify]\ncomand = [\"x\"]".to_owned(), "did you mean command?"),
         (
             "[notify]\nremind-before = \"soon\"".to_owned(),
-            "notify.remind-before is '\"soon\"': a time is expected",
+            "notify.remind-before is \"soon\": a time is expected",
         ),
         ("[notify.webhook]\nurl = \"https://x\"".to_owned(), "[notify.webhook] does not have secret-file"),
         ("[notify.webhook]\nsecret-file = \"x\"".to_owned(), "[notify.webhook] does not have url"),

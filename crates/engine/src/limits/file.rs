@@ -62,7 +62,7 @@ pub enum Problem {
         limit: &'static str,
     },
     /// A setting that is not a limit, with a value that it cannot have.
-    #[error("{setting} is {found}: {expected}")]
+    #[error("{setting} is {}: {expected}", Clipped(found))]
     Setting {
         /// The setting.
         setting: &'static str,
@@ -259,8 +259,7 @@ impl Reader<'_> {
         value: &Spanned<DeValue<'_>>,
         expected: &str,
     ) -> SettingsError {
-        let found = clip(self.text.get(value.span()).unwrap_or_default());
-        let found = Quoted(&found).to_string();
+        let found = self.text.get(value.span()).unwrap_or_default().to_owned();
         self.error(&value.span(), Problem::Setting { setting, found, expected: expected.to_owned() })
     }
 
