@@ -75,7 +75,7 @@ fn contents(store: &dyn Store) -> Vec<String> {
         let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
         let word = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         say(&store.asked(&request.key.tenant, &word("capability"), &word("resource")).wait().unwrap());
-        say(&(request.key, body, request.outcome));
+        say(&(request.key, body, request.outcome, request.sent));
     }
     for id in store.receipts().wait().unwrap() {
         say(&store.receipt(&id).wait().unwrap());
@@ -155,6 +155,9 @@ fn full_folder() -> (TempDir, String) {
     let instance = submit(data, "tenant-workflow", &[]);
     until(data, &instance, "requested");
     worker.stop();
+    let journal = rusqlite::Connection::open(data.join("journal.sqlite")).unwrap();
+    journal.execute("UPDATE requests SET notified = 3 WHERE open = 1", []).unwrap();
+    drop(journal);
     succeeds(data, &["freeze", "--reason", "an incident"]);
     succeeds(data, &["thaw", "--reason", "it is over"]);
     (folder, instance)

@@ -19,7 +19,8 @@ pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, 
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[])";
 const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome
     FROM unnest($1::text[], $2::boolean[], $3::text[]) AS k(id, open, outcome) WHERE r.id = k.id";
-const NOTIFIED: &str = "UPDATE requests SET notified = notified | $2 WHERE id = $1";
+pub(crate) const NOTIFIED: &str = "UPDATE requests r SET notified = r.notified | k.notified
+    FROM unnest($1::text[], $2::smallint[]) AS k(id, notified) WHERE r.id = k.id";
 pub(crate) const SUBJECTS: &str =
     "INSERT INTO subjects AS s SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
     ON CONFLICT (tenant, subject) DO UPDATE SET times = s.times + excluded.times";
@@ -149,7 +150,8 @@ fn requests(state: &State, calls: &mut Vec<Call>) {
 fn notices(group: &[Record], calls: &mut Vec<Call>) {
     for record in group {
         if let Record::Notified { request, notice, .. } = record {
-            calls.push(Call::new(NOTIFIED, values![request.to_string(), i16::from(notice.bit())]));
+            calls
+                .push(Call::new(NOTIFIED, values![vec![request.to_string()], vec![i16::from(notice.bit())]]));
         }
     }
 }

@@ -101,6 +101,7 @@ fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
             is_open: cell::<i64>(row, 1)? != 0,
             outcome: found.outcome,
             body: found.body,
+            sent: found.sent,
         }))
     })?;
     each(db, "SELECT seq, id, request, body FROM receipts ORDER BY seq", [], |row| {

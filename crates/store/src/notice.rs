@@ -38,6 +38,12 @@ impl SentNotices {
         Self(bits)
     }
 
+    /// The same, to be kept.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether a notice was delivered.
     #[must_use]
     pub fn contains(self, notice: Notice) -> bool {

@@ -1,5 +1,6 @@
 //! Everything that a store keeps, row by row, for another engine to take over. Names, places and times stay as they are.
 
+use crate::SentNotices;
 use crate::{
     Deleted, Fact, InstanceKey, ReceiptState, RecordedAct, RecordedDeployment, ScheduleRow, StoreError, Usage,
 };
@@ -106,6 +107,8 @@ pub struct MovedRequest {
     pub outcome: Option<String>,
     /// The whole request as JSON text.
     pub body: String,
+    /// The notices of it that were delivered.
+    pub sent: SentNotices,
 }
 
 /// A receipt to look at for whether a digest is known.

@@ -6,11 +6,11 @@ use crate::decide::number;
 use crate::error::Trouble;
 use crate::lines::{NEXT, Spot, sum};
 use crate::save::{
-    ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS,
-    PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
+    ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, NOTIFIED,
+    OUTPUTS, PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
 };
 use receipt::Digest;
-use store::TransferRow;
+use store::{SentNotices, TransferRow};
 
 const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
 const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
@@ -87,10 +87,12 @@ fn instances(rows: &[TransferRow], calls: &mut Vec<Call>) {
 
 fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let made = of_kind!(rows, TransferRow::Request(row) => row);
-    let columns = columns!(made, row =>
+    let columns = columns!(&made, row =>
         row.id.to_string(), row.instance, row.seq, row.tenant.to_string(), bytes(&row.subject), row.is_open, row.outcome.clone(), row.body.clone(),
     );
     push(calls, NEW_REQUESTS, columns);
+    let sent: Vec<_> = made.iter().filter(|row| row.sent != SentNotices::default()).collect();
+    push(calls, NOTIFIED, columns!(sent, row => row.id.to_string(), i16::from(row.sent.bits())));
     let subjects = of_kind!(rows, TransferRow::Subject(tenant, subject, times) => (tenant, subject, times));
     push(calls, SUBJECTS, columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed()));
     let denials =
