@@ -133,6 +133,19 @@ fn time_follows_what_is_on_record() {
     assert!(desk.clock.now() - support::desk::BEGINNING >= 86_520_000);
 }
 
+/// A host that was busy, or away, drives an instance late: its clock still stands at its beginning.
+#[test]
+fn a_time_that_was_computed_before_a_late_drive_is_not_the_past() {
+    let desk = script::desk();
+    let body = "await step.sleepUntil('soon', Date.now() + 1000);
+        let refused; try { await step.sleepUntil('gone', Date.now() - 1); } catch (error) { refused = error.name; }
+        return refused;";
+    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
+    desk.clock.pass(Duration::from_secs(60));
+    let end = desk.finish(&key, Decision::Approved, &[]);
+    assert_eq!(support::result(&end), json!("sleep-rejected"));
+}
+
 #[test]
 fn chance_is_the_same_on_every_drive() {
     let desk = script::desk();

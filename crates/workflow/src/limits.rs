@@ -99,7 +99,8 @@ pub(crate) enum Problem {
 }
 
 impl Limits {
-    /// Checks a command that is not in the journal; `started` is the number of started calls that have not ended.
+    /// Checks a command that is not in the journal; `started` is the number of started calls that have not ended, and
+    /// what is earlier than `now` is the past.
     pub(crate) fn check(
         &self,
         call: Call,

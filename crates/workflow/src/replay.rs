@@ -23,6 +23,8 @@ pub struct Replay {
     pub(crate) frames: Vec<Frame>,
     /// The index of the entry that answered the guest last.
     pub(crate) position: usize,
+    /// The time on the guest's clock, where it is behind.
+    pub(crate) guest_clock: Option<Timestamp>,
     pub(crate) limits: Limits,
 }
 
@@ -114,6 +116,7 @@ impl Replay {
             end: None,
             frames: vec![Frame::root()],
             position: 0,
+            guest_clock: None,
             limits,
         };
         let mut last = None;
@@ -241,6 +244,12 @@ impl Replay {
     #[must_use]
     pub fn is_pending(&self, request: &RequestId) -> bool {
         self.end.is_none() && self.calls.is_pending(request)
+    }
+
+    /// Sets the time on the guest's clock. A guest computes times from its own clock, which stands still between two
+    /// answers, so only what is earlier than that is the past to it. Without this, it is what is earlier than now.
+    pub fn set_guest_clock(&mut self, time: Timestamp) {
+        self.guest_clock = Some(time);
     }
 
     /// The entry for an event that is sent now.

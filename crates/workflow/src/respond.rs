@@ -91,7 +91,8 @@ impl Replay {
     /// A call that is not in the journal.
     fn live(&self, asked: crate::Asked, command: &Command, now: Timestamp) -> Turn {
         let call = self.calls.next();
-        match self.limits.check(call, self.calls.started(), command, now) {
+        let earliest = self.guest_clock.map_or(now, |clock| clock.min(now));
+        match self.limits.check(call, self.calls.started(), command, earliest) {
             Err(Problem::TooManyCalls(message)) => {
                 return Turn::Break(Failure { name: "limit-exceeded".to_owned(), message });
             }

@@ -92,6 +92,18 @@ fn a_sleep_until_the_past_is_an_error_and_until_now_is_not() {
 }
 
 #[test]
+fn the_past_is_what_is_earlier_than_the_guest_s_own_clock() {
+    let until = |ms| {
+        let mut replay = fold(&origin());
+        replay.set_guest_clock(at(100));
+        replay.next(&Command::Sleep(nap(Alarm::At(at(ms)))), at(1000)).unwrap()
+    };
+    assert!(matches!(until(500), Turn::Record(Entry::SleepStarted { until, .. }) if until == at(500)));
+    assert!(matches!(until(100), Turn::Record(Entry::SleepStarted { .. })));
+    assert!(matches!(until(99), Turn::Record(Entry::Rejected { .. })));
+}
+
+#[test]
 fn an_event_that_came_before_its_wait_is_there() {
     let mut replay = fold(&[origin(), vec![about::event("paid", 1), about::event("paid", 2)]].concat());
     let command = Command::WaitForEvent(payment(500));

@@ -129,11 +129,11 @@ impl Handler for Shared {
         let Ok(mut driver) = shared.try_lock() else {
             return HandlerAnswer::Later(Box::pin(async move {
                 let mut driver = shared.lock().await;
-                let further = driver.advance(&command);
+                let further = driver.advance(&command, place.time);
                 driver.answer(&command, further, place).await
             }));
         };
-        match driver.advance(&command) {
+        match driver.advance(&command, place.time) {
             Ok(Progress::Answered(outcome)) => {
                 *place = driver.place();
                 HandlerAnswer::Here(Ok(outcome))
@@ -191,15 +191,16 @@ impl Driver {
                 Err(stop) => return Err(Box::new(stop)),
             };
             further = match done {
-                Ok(()) => self.advance(command),
+                Ok(()) => self.advance(command, place.time),
                 Err(error) => Err(error.into()),
             };
         }
     }
 
-    /// Gets as far as possible without waiting.
-    fn advance(&mut self, command: &Command) -> Result<Progress, Stop> {
+    /// Gets as far as possible without waiting. `seen` is the time on the guest's clock, once it was answered.
+    fn advance(&mut self, command: &Command, seen: Option<Timestamp>) -> Result<Progress, Stop> {
         let now = self.inner.now()?;
+        self.replay.set_guest_clock(seen.unwrap_or(self.origin.started_at));
         // An operator may have paused or ended the instance during its last call.
         while !self.replay.stands_still() {
             match self.replay.next(command, now)? {
