@@ -4,7 +4,8 @@
 
 mod cli;
 
-/// What is allocated on one thread is freed on another here, all the time; and the one that comes with Linux has them wait for each other.
+/// Memory is constantly allocated on one thread and freed on another here; with Linux' default allocator the threads
+/// would wait for each other.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -57,6 +57,26 @@ const FILE: usize = 400;
 /// The longest function, in lines.
 const FUNCTION: usize = 70;
 
+/// Words that stand in for the subject of a sentence. Comments name it instead.
+const UNNAMED_SUBJECTS: [&str; 3] = ["whoever", "somebody", "nobody"];
+
+#[test]
+fn comments_name_their_subjects() {
+    let root = support::root();
+    let mut found = Vec::new();
+    for file in ["crates", "host", "tests"].into_iter().flat_map(|folder| files(&root.join(folder))) {
+        let text = fs::read_to_string(&file).unwrap();
+        let comments = (1..).zip(text.lines()).filter(|(_, line)| line.trim_start().starts_with("//"));
+        for (number, line) in comments {
+            let mut words = line.split(|c: char| !c.is_alphabetic()).map(str::to_lowercase);
+            if words.any(|word| UNNAMED_SUBJECTS.contains(&word.as_str())) {
+                found.push(format!("{}:{number}: {}", file.display(), line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "name the subject, such as \"the caller\": {found:#?}");
+}
+
 #[test]
 fn no_module_of_the_engine_knows_one_above_it() {
     let root = support::root().join("crates/engine/src");

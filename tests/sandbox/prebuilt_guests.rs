@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const MEND: &str = "run tests/guests/build.sh and commit what it changes";
+const MEND: &str = "run guests/build.sh and commit what it changes";
 
 #[test]
 fn every_source_and_every_guest_is_as_it_was_when_the_guests_were_built() {

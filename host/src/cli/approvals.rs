@@ -15,34 +15,34 @@ use std::io::Write;
 use store::InstanceKey;
 use workflow::{Clipped, Escaped, QuotedWhole, RequestId, TenantId};
 
-/// What waits for a decision, and what became of what did.
+/// The waiting requests, and how the others ended.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Approvals {
     #[command(subcommand)]
     what: Option<What>,
 
-    /// One JSON object a request.
+    /// One JSON object per request.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List what waits, oldest first: the same as without a word.
+    /// List the waiting requests, oldest first: the same as without a subcommand.
     List {
-        /// One JSON object a request.
+        /// One JSON object per request.
         #[arg(long)]
         json: bool,
     },
     /// List all requests and how each ended, newest first: when, by whom, with which receipt.
     Log(Log),
-    /// Show exactly what would be signed: the text that an approver has to see, and how it stands.
+    /// Show exactly what would be signed: the text that an approver has to see, and the state of the request.
     Show {
         /// The request.
         request: RequestId,
 
-        /// Show the source text of the workflow too, where it is a script.
+        /// Also show the source text of the workflow, where it is a script.
         #[arg(long)]
         source: bool,
 
@@ -65,7 +65,7 @@ struct Log {
     #[arg(long)]
     tenant: Option<TenantId>,
 
-    /// That ended so: approved, denied, lapsed, withdrawn.
+    /// Only those with this outcome: approved, denied, lapsed, withdrawn.
     #[arg(long)]
     outcome: Option<RequestOutcome>,
 
@@ -73,15 +73,15 @@ struct Log {
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
-    /// Go on after this one of the list.
+    /// Only those that follow this one in the list.
     #[arg(long, value_name = "REQUEST")]
     after: Option<RequestId>,
 
-    /// As many as that.
+    /// The most requests to list.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
 
-    /// One JSON object a request.
+    /// One JSON object per request.
     #[arg(long)]
     json: bool,
 }
@@ -104,7 +104,7 @@ impl Approvals {
     }
 }
 
-/// Requests for the same thing by the same code stand together: they are one question, asked several times.
+/// Requests for the same action by the same code are adjacent: they are one question, asked several times.
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let reading = session::read(data)?;
     let View::Requests { requests } = reading.view(&Principal::own(), Query::Requests { tenant: None })?
@@ -212,12 +212,12 @@ fn show(data: &Data, id: &RequestId, json: bool) -> anyhow::Result<()> {
         people.iter().try_for_each(|person| writeln!(out, "{what:<14} {person}"))?;
     }
     writeln!(out, "now            {}", detail.ruling)?;
-    // What keeps people from deciding it, as things stand. It is not in what is signed: people come and go.
+    // The present obstacles to a decision by people. They are not part of the signed text, because people change.
     let mut warnings = detail.row.warnings.iter();
     Ok(warnings.try_for_each(|warning| writeln!(out, "  warning  {}", hint::complete(data, warning)))?)
 }
 
-/// Lines of a module that are shown. An approver reads no more, and a terminal is no place to.
+/// The most lines of a module that are shown: an approver does not read more in a terminal.
 const LINES: usize = 2_000;
 
 /// The text that was approved or is to be: from the bytes whose digest the request names.

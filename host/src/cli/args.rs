@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use workflow::{ActorId, TenantId};
 
-/// JSON as it stands there, or `@` and the file that has it.
+/// JSON text, or `@` and the file that contains it.
 #[derive(Debug, Clone)]
 pub(crate) struct Json(String);
 
@@ -24,7 +24,7 @@ impl FromStr for Json {
 }
 
 impl Json {
-    /// The text. Whether it is JSON is for the host to say.
+    /// The text. The host checks that it is JSON.
     pub(crate) fn text(&self, what: &str) -> anyhow::Result<String> {
         match self.0.strip_prefix('@') {
             Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {what} from {path}")),
@@ -33,7 +33,7 @@ impl Json {
     }
 }
 
-/// A workflow, and what an instance of it is started with.
+/// A workflow, and the input of its instance.
 #[derive(Debug, Args)]
 pub(crate) struct Workflow {
     /// The workflow: TypeScript, JavaScript, a folder of them, or a component.

@@ -1,4 +1,4 @@
-//! Asking at the terminal: what it is about on one screen, the question below it, and the rest behind a pager.
+//! Asking at the terminal: the request on one screen with the question below it, and the full text behind a pager.
 
 use crate::cli::visible_json;
 use anyhow::Context as _;
@@ -10,13 +10,13 @@ use std::io::{BufRead as _, Write};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
-/// What pages where `PAGER` does not say.
+/// The pager where `PAGER` is not set.
 const PAGER: &str = "less";
 
 /// The lines of the screen that the question and what frames it take.
 const FRAME: usize = 7;
 
-/// The screen where the terminal does not say.
+/// The rows of a screen whose terminal does not report them.
 const ROWS: usize = 24;
 const COLUMNS: usize = 80;
 
@@ -53,7 +53,7 @@ pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
     }
 }
 
-/// Everything that an approver is shown and that is signed.
+/// The complete text that an approver is shown and that is signed.
 fn whole(request: &Request, view: &[String]) -> anyhow::Result<String> {
     let document = visible_json(&request.document()?.indented());
     let signed: Vec<_> = document.lines().map(|line| format!("  {line}")).collect();
@@ -67,7 +67,7 @@ fn whole(request: &Request, view: &[String]) -> anyhow::Result<String> {
     ))
 }
 
-/// How many lines fit on a screen of so many rows and columns, above the question.
+/// The number of lines that fit on a screen of this size, above the question.
 fn fitting(lines: &[String], (rows, columns): (usize, usize)) -> usize {
     let mut left = rows.saturating_sub(FRAME).max(1);
     let fits = |line: &&String| {
@@ -97,7 +97,7 @@ fn page(text: &str) -> anyhow::Result<()> {
     command.arg("-c").arg(pager).stdin(Stdio::piped()).stdout(terminal);
     let paged = command.spawn().and_then(|mut child| {
         if let Some(mut input) = child.stdin.take() {
-            // Who has seen enough ends the pager before it has read all.
+            // A user may end the pager before it has read everything.
             let _ = input.write_all(text.as_bytes());
         }
         child.wait()

@@ -20,7 +20,7 @@ pub(crate) struct Audit {
     #[command(flatten)]
     which: OneOrAll,
 
-    /// Go on after the fact with this number, as `--json` shows it in `seq`.
+    /// Only facts after the one with this number, as `--json` shows it in `seq`.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     after: u64,
 
@@ -28,11 +28,11 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
-    /// As many facts as that. Default: all.
+    /// The most facts to print. Default: all.
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroU64>,
 
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -99,7 +99,7 @@ impl Audit {
         self.since.is_none_or(|since| at >= since.at())
     }
 
-    /// What of it follows the fact to go on after: it stands before the first fact of its time or later.
+    /// The records that follow the fact to continue from, each before the first fact of its time or later.
     fn beside(&self, store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
         let before = store.facts_after(self.after.saturating_sub(1), 1).wait()?;
         let before = before.first().filter(|fact| fact.seq == self.after).map(|fact| fact.at);
@@ -129,13 +129,13 @@ impl Audit {
     }
 }
 
-/// What happened beside the instances that there are.
+/// A record that is not a fact of an existing instance.
 struct Beside {
     words: String,
     json: Value,
 }
 
-/// What operators said, and what was deleted, in order.
+/// Operators' acts and deletions, in order.
 fn beside(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
     let mut all = Vec::new();
     for RecordedAct { at, body, .. } in store.acts(0).wait()? {
@@ -162,7 +162,7 @@ pub(crate) struct Logs {
     #[command(flatten)]
     which: Which,
 
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 }

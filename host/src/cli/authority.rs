@@ -17,11 +17,12 @@ use store::{FolderError, StoreError};
 /// signs. Hosts name its socket with --authority, and have no private key at all.
 #[derive(Debug, Args)]
 pub(crate) struct Authority {
-    /// Where to listen.
+    /// The path of the socket.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
 
-    /// The account, by its number, whose hosts are answered. May be given several times. Default: the one that runs this.
+    /// The account, by its number, whose hosts are answered. May be given several times. Default: the account that runs
+    /// this.
     #[arg(long, value_name = "UID")]
     account: Vec<u32>,
 }
@@ -29,7 +30,8 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let policy = policy_file::load(data)?;
-        // A policy in a folder shows that it is the one that is meant; a mistyped folder would be an authority with new keys.
+        // A policy in the folder shows that the folder is meant; a mistyped folder would become an authority with new
+        // keys.
         let is_new = match DataFolder::read(&data.path) {
             Err(StoreError::Folder(FolderError::NoData(_))) if policy.is_some() => true,
             Err(error @ StoreError::Folder(FolderError::NoData(_))) => {

@@ -12,11 +12,12 @@ use workflow::Escaped;
 
 /// Copy the data folder to a new one, while it is in use.
 ///
-/// The copy is a data folder: name it with --data, and it goes on from where it was taken. It has the private keys; keep it as you keep the
-/// folder. What is kept elsewhere (a settings file named with --config, an authority's folder) is not in it.
+/// The copy is a data folder: name it with --data, and it continues from the moment of the copy. It has the private
+/// keys; protect it like the folder. Files that are kept elsewhere (a settings file named with --config, an authority's
+/// folder) are not in it.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// Where to. Must not exist.
+    /// The destination. Must not exist.
     to: PathBuf,
 
     /// One JSON object.

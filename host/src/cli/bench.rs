@@ -8,12 +8,12 @@ use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;
 
-/// Measure what durability costs on this machine, on the disk that the data folder is on.
+/// Measure the cost of durability on this machine, on the disk that the data folder is on.
 ///
-/// Everything is measured in temporary folders beside the data folder, which is not touched.
+/// The measurements use temporary folders next to the data folder, which is not touched.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// What to measure: steps, entries, instances, deployments, history, parked. Default: all of it.
+    /// The sections: steps, entries, instances, deployments, history, parked. Default: all.
     #[arg(value_name = "SECTION", value_parser = section)]
     sections: Vec<Section>,
 
@@ -21,7 +21,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     quick: bool,
 
-    /// One JSON object a figure.
+    /// One JSON object per figure.
     #[arg(long)]
     json: bool,
 }
@@ -62,7 +62,7 @@ impl Bench {
         self.tell(|out| writeln!(out, "  {line}"))
     }
 
-    /// Tells people.
+    /// Prints a figure for people.
     fn tell(
         &self,
         write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,

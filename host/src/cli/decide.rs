@@ -7,7 +7,7 @@ use engine::issuer::{Judgement, Request};
 use receipt::Decision;
 use std::io::IsTerminal as _;
 
-/// What to do when an action waits for a decision.
+/// The treatment of an action that waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// Approve everything.
@@ -53,7 +53,7 @@ impl Manner {
     }
 }
 
-/// Asks, and takes yes or no for an answer. Anything else is neither.
+/// Asks, and accepts yes or no as an answer. Any other answer decides nothing.
 fn ask(request: &Request) -> anyhow::Result<Option<Judgement>> {
     let Some(decision) = ask::ask(request)? else { return Ok(None) };
     Ok(Some(Judgement {

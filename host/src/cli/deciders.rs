@@ -1,4 +1,4 @@
-//! `pp-host deciders`: who may decide, and with which keys.
+//! `pp-host deciders`: the people who may decide, and their keys.
 
 use crate::cli::data_dir::Data;
 use crate::cli::moment::Moment;
@@ -21,31 +21,31 @@ use workflow::TenantId;
 /// The people who decide, and their public keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deciders {
-    /// Let a person decide; or give one who does another key, or other roles.
+    /// Add a person who may decide, or another key or other roles of one.
     Add(Add),
     Invite(passkeys::Invite),
     Confirm(passkeys::Confirm),
     /// List the people and their keys.
     List {
-        /// One JSON object a person.
+        /// One JSON object per person.
         #[arg(long)]
         json: bool,
     },
     /// Print them in the portable form that `pp-host verify --deciders` pins.
     Export,
-    /// Let a person decide no more: what they signed and is not yet used does not count either.
+    /// Remove a person: signatures that are not yet used do not count either.
     Remove {
-        /// Who.
+        /// The decider.
         decider: PersonId,
-        /// Why.
+        /// The reason.
         #[arg(long)]
         reason: String,
     },
-    /// Let a key count no more.
+    /// Revoke a key: its signatures no longer count.
     RevokeKey {
         /// The key's id, as `list` shows it.
         key_id: String,
-        /// Why.
+        /// The reason.
         #[arg(long)]
         reason: String,
         /// The time since which another person may have had it: signatures since then do not count.
@@ -54,22 +54,22 @@ pub(crate) enum Deciders {
     },
     /// Make a key to decide with, in a new file that only you can read, and its public half in a file with .pub behind the name.
     NewKey {
-        /// Where to.
+        /// The file to write.
         file: PathBuf,
     },
 }
 
-/// Let a person decide; or give one who does another key, or other roles.
+/// Add a person who may decide, or another key or other roles of one.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// Who: a-z 0-9 . _ @ -.
+    /// The decider: a-z 0-9 . _ @ -.
     decider: PersonId,
 
     /// In which role: `release`, or `break-glass`. May be given several times; all of a person's roles are given at once.
     #[arg(long, required = true)]
     role: Vec<Role>,
 
-    /// For which tenant. May be given several times. Default: every tenant.
+    /// The tenant. May be given several times. Default: every tenant.
     #[arg(long)]
     tenant: Vec<TenantId>,
 
@@ -141,14 +141,14 @@ impl Add {
             );
         }
         let roles: BTreeSet<_> = self.role.iter().cloned().collect();
-        // Who is here already keeps their tenants, unless others are named.
+        // An existing decider keeps their tenants, unless others are named.
         let kept = known.map(|person| person.tenants.as_slice()).unwrap_or_default();
         let tenants: BTreeSet<TenantId> = match self.tenant.as_slice() {
             [] => kept.iter().map(|tenant| tenant.parse()).collect::<Result<_, _>>()?,
             named => named.iter().cloned().collect(),
         };
         let first = trust.deciders().people().is_empty();
-        // Before anything is said: a person without a key could not decide, and would stand there.
+        // Checked before the first act: a decider whose key is refused would be recorded without one.
         if let Some(taken) = key.as_ref().and_then(|key| trust.deciders().key(key.key_id())) {
             let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
             anyhow::bail!("key {key_id} is {owner}'s already: a key belongs to one person, permanently");
@@ -236,7 +236,7 @@ fn invited(invitation: &Invitation) -> String {
     }
 }
 
-/// What a passkey is, in words.
+/// A passkey's properties, in words.
 fn passkey(passkey: &Passkey) -> String {
     let origins: Vec<_> = passkey.origins().iter().map(String::as_str).collect();
     let bound = if passkey.is_device_bound() { "device-bound" } else { "synchronised" };

@@ -23,22 +23,23 @@ pub(crate) struct Decide {
     /// The request.
     request: RequestId,
 
-    /// Who decides: a name that `pp-host deciders list` shows.
+    /// The decider: a name that `pp-host deciders list` shows.
     #[arg(long = "as", value_name = "NAME", required_unless_present = "envelope")]
     by: Option<PersonId>,
 
     #[command(flatten)]
     key: Key,
 
-    /// In which role. Default: the one that the policy asks for.
+    /// The role. Default: the one that the policy asks for.
     #[arg(long)]
     role: Option<Role>,
 
-    /// Decide alone, as one who has the role break-glass. Takes a reason, and a second person's review before anything else of the tenant's is approved.
+    /// Decide alone, in the role break-glass. Needs a reason, and a second person's review before anything else of the
+    /// tenant's is approved.
     #[arg(long, conflicts_with = "role", requires = "reason")]
     break_glass: bool,
 
-    /// Why, in your words. It is signed.
+    /// The reason, in your words. It is signed.
     #[arg(long)]
     reason: Option<String>,
 
@@ -51,7 +52,7 @@ pub(crate) struct Decide {
     envelope: Option<PathBuf>,
 }
 
-/// Where the decider's key is.
+/// The decider's key.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
     /// The file of the private key: PKCS#8 in PEM, or OpenSSH's own.
@@ -69,14 +70,14 @@ pub(crate) struct Review {
     /// The request.
     request: RequestId,
 
-    /// Who reviews: a decider, and not the one who decided.
+    /// The reviewer: a decider, and not the one who decided.
     #[arg(long = "as", value_name = "NAME")]
     by: PersonId,
 
     #[command(flatten)]
     key: Key,
 
-    /// What you found. It is signed.
+    /// Your finding. It is signed.
     #[arg(long)]
     reason: String,
 
@@ -91,7 +92,7 @@ pub(crate) struct Withdraw {
     /// The request.
     request: RequestId,
 
-    /// Why.
+    /// The reason.
     #[arg(long)]
     reason: Option<String>,
 }
@@ -102,7 +103,7 @@ pub(crate) struct Revoke {
     /// The receipt.
     receipt: ReceiptId,
 
-    /// Why. It is committed in the signed revocation.
+    /// The reason. It is committed in the signed revocation.
     #[arg(long)]
     reason: Option<String>,
 }
@@ -114,7 +115,7 @@ pub(crate) struct Freeze {
     #[arg(long)]
     tenant: Option<TenantId>,
 
-    /// Why.
+    /// The reason.
     #[arg(long)]
     reason: String,
 }
@@ -179,7 +180,7 @@ impl Decide {
     }
 }
 
-/// The decisions so far; nothing where there are none.
+/// The decisions so far; empty where there are none.
 pub(crate) fn so_far<'a>(
     approved: impl IntoIterator<Item = &'a PersonId>,
     denied: impl IntoIterator<Item = &'a PersonId>,
@@ -192,7 +193,7 @@ pub(crate) fn so_far<'a>(
     (!so_far.is_empty()).then(|| so_far.join("; "))
 }
 
-/// Whether a statement is about that request as it stands in the folder: its text, and what an approver is shown of it.
+/// Checks that a statement is about that request as it is in the folder: its text, and the view of an approver.
 fn is_about(session: &Session<'_>, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
     let View::Request(request) = session.view(Query::Request { request: id.clone() })? else {
         bail!("request {id} was answered with something else");
@@ -250,7 +251,7 @@ impl Key {
     }
 }
 
-/// Refuses a key that does not sign for that person, and says whose it is.
+/// Refuses a key of another person, and names its holder.
 fn check_own_key(trust: &Trust, by: &PersonId, key_id: KeyId) -> anyhow::Result<()> {
     let Some(Standing { person, key }) = trust.deciders().key(key_id) else {
         bail!("key {key_id} is not one of {by}'s, nor anybody's here (pp-host deciders list shows them)");

@@ -10,7 +10,7 @@ use workflow::Quoted;
 /// List deployments.
 #[derive(Debug, Args)]
 pub(crate) struct Deployments {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 }

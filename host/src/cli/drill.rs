@@ -16,7 +16,7 @@ pub(crate) struct Drill {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// One JSON object an attack.
+    /// One JSON object per attack.
     #[arg(long)]
     json: bool,
 
@@ -25,7 +25,7 @@ pub(crate) struct Drill {
     table: bool,
 }
 
-/// How much of what was said fits on a line. The rest is in `--json`.
+/// The most characters of a message that fit on a line. `--json` has all of it.
 const SHOWN: usize = 100;
 
 const HELD: Style = AnsiColor::Green.on_default().bold();
@@ -68,7 +68,7 @@ impl Drill {
 
 fn line(out: &mut impl std::io::Write, attack: &Attack, verdict: &Verdict) -> std::io::Result<()> {
     let (style, word) = if verdict.held() { (HELD, "held") } else { (BROKEN, "BROKEN") };
-    // Where something went through, all of it matters.
+    // The whole message matters when an attack succeeded.
     let shown = if verdict.held() { SHOWN } else { usize::MAX };
     let said = first(verdict.message(), shown);
     writeln!(

@@ -16,7 +16,7 @@ const WAITING: usize = 4_096;
 /// What is printed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feed {
-    /// What is of note, for people.
+    /// Notable facts, for people.
     Notes,
     /// Every fact, for people.
     Everything,
@@ -24,7 +24,7 @@ pub(crate) enum Feed {
     Json,
 }
 
-/// A place where lines are handed over.
+/// A queue of lines.
 #[derive(Clone)]
 pub(crate) struct Bulletin {
     telling: Feed,
@@ -48,7 +48,7 @@ impl Bulletin {
         Ok((Self { telling, lines, left_out }, Printer(thread)))
     }
 
-    /// Tells a fact, if it is one to be told.
+    /// Prints a fact, if it is to be printed.
     pub(crate) fn fact(&self, fact: &Fact) {
         match self.telling {
             Feed::Notes if !is_of_note(&fact.entry) => {}
@@ -67,7 +67,7 @@ impl Bulletin {
 impl Printer {
     /// Waits until everything is printed. Call it when no bulletin is left.
     pub(crate) fn finish(self) {
-        // A panic of it has been told on standard error.
+        // A panic there has been reported on standard error.
         let _ = self.0.join();
     }
 }
@@ -85,13 +85,13 @@ fn print(lines: &Receiver<String>, left_out: &AtomicU64) {
     }
 }
 
-/// A fact as it stands in an audit.
+/// A fact in the form of the audit.
 pub(crate) fn line(fact: &Fact) -> String {
     format!("{}  {}  {}", fact.at, fact.key, fact.entry)
 }
 
-/// Whether somebody who looks after many instances wants to hear of it: that one begins, ends or stands still, and whatever is decided or
-/// done. How each gets there is in the journal.
+/// Whether a fact is notable for a person who watches many instances: an instance begins, ends or stops, or there is a
+/// decision or an effect. The journal has the rest.
 fn is_of_note(entry: &Entry) -> bool {
     !matches!(
         entry,

@@ -13,7 +13,7 @@ use workflow::RequestId;
 /// The name of this program.
 const PROGRAM: &str = "pp-host";
 
-/// A command of this program for people to paste. In capitals stands what is theirs to fill in.
+/// A command of this program for people to paste. Words in capitals are placeholders.
 #[derive(Debug, Clone)]
 pub(crate) struct Hint(Vec<OsString>);
 
@@ -45,7 +45,7 @@ pub(crate) fn name(key: &InstanceKey) -> String {
     }
 }
 
-/// How a request is decided in a folder of that scope: to approve it, and to deny it.
+/// The commands that approve and deny a request in a folder of that scope.
 pub(crate) fn decide(
     data: &Data,
     scope: Scope,
@@ -85,12 +85,12 @@ pub(crate) fn complete(data: &Data, text: &str) -> String {
     completed + rest
 }
 
-/// Whether a command has to do with this data folder. The authority has a folder of its own.
+/// Whether a command uses this data folder. The authority has a folder of its own.
 fn is_of_a_folder(command: &clap::Command) -> bool {
     !["verify", "drill", "authority"].contains(&command.get_name())
 }
 
-/// A word as a shell reads it.
+/// A word, quoted for a shell.
 struct Word<'a>(&'a OsStr);
 
 impl fmt::Display for Word<'_> {

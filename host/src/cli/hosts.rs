@@ -13,7 +13,7 @@ use workflow::Escaped;
 /// Of all instances, each host that works drives its share. A host that is gone stays on record.
 #[derive(Debug, Args)]
 pub(crate) struct ListHosts {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 }

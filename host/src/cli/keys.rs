@@ -12,18 +12,18 @@ use std::io::Write as _;
 use store::DataFolder;
 use store::{FolderError, StoreError};
 
-/// The keys that verify what this host signs.
+/// The keys that verify this host's signatures.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     /// Print the public key set, in the shape that the receipt specification publishes.
     Export,
     /// List the keys.
     List {
-        /// One JSON object a line.
+        /// One JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Make new keys the ones that sign. What the old ones signed stays good.
+    /// Make new signing keys. Signatures of the old ones remain valid.
     Rotate,
     /// Revoke a key: nothing that it ever signed verifies from now on. Give the new key set to every party that pinned the old one.
     Revoke {
@@ -55,7 +55,8 @@ impl Keys {
     }
 }
 
-/// The folder, where no process has it: a key may be the reason that no host can open it. None where a process has it, which changes
+/// The folder, where no process owns it: a bad key may keep every host from opening it. `None` where a process owns it,
+/// which then changes the keys itself.
 /// the keys itself.
 fn own(data: &Data) -> anyhow::Result<Option<DataFolder>> {
     if data.authority.is_some() {

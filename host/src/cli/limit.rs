@@ -67,12 +67,12 @@ impl LimitArgs {
         config.chain(limits).collect()
     }
 
-    /// The settings: what the file says, changed by what the command line says.
+    /// The settings of the file, with those of the command line over them.
     pub(crate) fn settings(&self, data: &Data) -> anyhow::Result<Settings> {
         let default = data.path.join(FILE);
         let mut settings = match &self.config {
             Some(file) => Settings::read(file)?,
-            // Only where there is no file at all: one that cannot be read may say that less is allowed.
+            // Only where there is no file: an unreadable one may contain lower limits.
             None if is_absent(&default) => Settings::default(),
             None => Settings::read(&default)?,
         };

@@ -8,14 +8,14 @@ use engine::limits::{Origin, Resolved};
 use std::io::Write as _;
 use workflow::{Escaped, TenantId};
 
-/// Show every limit: its value, where that comes from, and why it is what it is.
+/// Show every limit: its value, the origin of the value, and the reason for its default.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// The limits of this tenant. Default: those of a tenant that the settings do not name.
     #[arg(long)]
     tenant: Option<TenantId>,
 
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 

@@ -57,7 +57,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{self, ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs tenant workflows in a sandbox, and lets nothing consequential happen without a verified receipt.
+/// Runs tenant workflows in a sandbox, and performs no consequential action without a verified receipt.
 #[derive(Debug, Parser)]
 #[command(name = "pp-host", bin_name = "pp-host", version, max_term_width = 100)]
 struct Cli {
@@ -72,7 +72,7 @@ struct Cli {
 enum Command {
     /// Run a workflow until it ends or waits.
     Run(run::Run),
-    /// Go on with an instance that waits or was interrupted.
+    /// Continue an instance that waits or was interrupted.
     Resume(run::Resume),
     /// Create an instance and return at once.
     Submit(submit::Submit),
@@ -82,10 +82,10 @@ enum Command {
     Serve(serve::Serve),
     /// Follow what happens, live.
     Watch(watch::Watch),
-    /// The instances: how they stand, and what is done to them from outside.
+    /// The instances: their state, and commands on them.
     #[command(subcommand)]
     Instances(instances::Instances),
-    /// Show what a component is and what it could reach, without running it.
+    /// Describe a component and its imports, without running it.
     Inspect(inspect::Inspect),
     /// Show what waits for a decision.
     Approvals(approvals::Approvals),
@@ -108,10 +108,10 @@ enum Command {
     /// The people who decide, and their keys.
     #[command(subcommand)]
     Deciders(deciders::Deciders),
-    /// Tokens with which programs use the API of `pp-host serve`.
+    /// Tokens for programs that use the API of `pp-host serve`.
     #[command(subcommand)]
     Tokens(tokens::Tokens),
-    /// What governs here.
+    /// The policy in force.
     #[command(subcommand)]
     Policy(policy::Policy),
     /// Show every fact, of one instance or of all.
@@ -125,7 +125,7 @@ enum Command {
     Deployments(deployments::Deployments),
     /// Show every limit: its value, where that comes from, and why.
     Limits(limits::Limits),
-    /// Show the keys that verify what this host signs.
+    /// Show the keys that verify this host's signatures.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Show the hosts that work on one database.
@@ -138,7 +138,7 @@ enum Command {
     Bench(bench::Bench),
     /// Try the attack suite against this binary, on this machine, in temporary folders.
     Drill(drill::Drill),
-    /// Make a folder with a workflow that runs as it stands.
+    /// Make a folder with a workflow that runs without changes.
     New(new::New),
     /// Print the world that components are written against, in WIT.
     Wit(world::Wit),
@@ -155,7 +155,7 @@ enum Command {
 enum Exit {
     /// Done; for a run: the workflow completed.
     Done = 0,
-    /// Something went wrong, or the workflow failed.
+    /// An error, or the workflow failed.
     Error = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -250,8 +250,8 @@ impl Command {
     }
 }
 
-/// A file that may not grow further (`ulimit -f`) is an error of the write, which says so. Without a handler the kernel ends the process
-/// at that write, without a word. That nobody reads a pipe any more is such an error already: the standard library ignores the signal.
+/// Makes a write beyond a file size limit (`ulimit -f`) an error with a message. Without a handler the kernel ends the
+/// process at that write without a message. A closed pipe is already an error: the standard library ignores its signal.
 fn outlive_full_files() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _inside = runtime.enter();
@@ -279,18 +279,19 @@ fn without_empty_variables() -> io::Result<()> {
     Err(again.args(words).exec())
 }
 
-/// One line on standard error. Whatever is in it, a terminal sees text only.
+/// One line on standard error, with all characters that a terminal would interpret escaped.
 fn complain(message: &str) {
     let _ = writeln!(anstream::stderr(), "pp-host: {}", workflow::Escaped(message));
 }
 
-/// JSON for a program that may well be a terminal: what cannot be seen stands as an escape, as JSON allows in every string.
+/// JSON for a program whose output may go to a terminal: invisible characters are escaped, as JSON allows in every
+/// string.
 fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
     Ok(visible_json(&serde_json::to_string(value)?))
 }
 
-/// The same JSON with escapes in its strings: for what cannot be seen, and for blanks that follow a blank, with which words could look like
-/// a line of their own.
+/// The same JSON with escapes in its strings: for invisible characters, and for consecutive blanks, with which words
+/// could look like a line of their own.
 fn visible_json(json: &str) -> String {
     let (mut units, mut place, mut visible) = ([0; 2], Place::Between, String::with_capacity(json.len()));
     for character in json.chars() {
@@ -305,7 +306,7 @@ fn visible_json(json: &str) -> String {
     visible
 }
 
-/// Where in a JSON text a character is.
+/// The position of a character in a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Between strings.
@@ -327,8 +328,8 @@ impl Place {
     }
 }
 
-/// Parses the command line again with its arguments escaped, so that whatever the parser says repeats escapes: an argument may come from
-/// somebody else, in a script.
+/// Parses the command line again with its arguments escaped, so that the parser's message repeats escapes: in a script,
+/// an argument may come from another party.
 fn with_visible_arguments(error: clap::Error) -> clap::Error {
     let visible = |argument: std::ffi::OsString| {
         let quoted = workflow::QuotedWhole(&argument.to_string_lossy()).to_string();

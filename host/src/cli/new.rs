@@ -1,4 +1,4 @@
-//! `pp-host new`: a workflow that builds and runs as it stands, with all its sources.
+//! `pp-host new`: a workflow that builds and runs without changes, with all its sources.
 
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
@@ -10,9 +10,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Make a folder with a workflow that runs as it stands.
+/// Make a folder with a workflow that runs without changes.
 ///
-/// The types, the world and the library that it is written with are those of this version, and are in the folder.
+/// The folder contains the types, the world and the library of this version.
 #[derive(Debug, Args)]
 pub(crate) struct New {
     /// The folder to make, and the workflow's name: a-z 0-9 -.
@@ -31,7 +31,7 @@ enum Language {
     Rust,
 }
 
-/// A file of a template: where it goes, and its text. `NAME` stands for the workflow's name.
+/// The files of a template: path and text. `NAME` stands for the workflow's name.
 type Template = &'static [(&'static str, &'static str)];
 
 const TS: Template = &[
@@ -187,7 +187,7 @@ impl New {
             }
             let text = match *place {
                 "package.json" | "Cargo.toml" => text.replace("NAME", name),
-                // Beside the library, and not two folders above it as in its own repository.
+                // Next to the library, and not two folders above it as in its own repository.
                 "sdk/src/lib.rs" => text.replace("\"../../wit\"", "\"../wit\""),
                 _ => (*text).to_owned(),
             };

@@ -1,5 +1,5 @@
-//! Standard output, under one rule for all commands: a reader that is gone ends the output and changes nothing else; output that cannot be
-//! written otherwise is said once, on standard error, and the command does not end with 0.
+//! Standard output, with one rule for all commands: a closed reader ends the output without an error; any other failed
+//! write is reported once, on standard error, and the command does not exit with 0.
 
 use crate::cli::complain;
 use anstream::AutoStream;
@@ -9,17 +9,17 @@ use std::io;
 use std::io::{ErrorKind, Stdout, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Everything written has arrived, as far as is known.
+/// All output has been written, as far as is known.
 const OPEN: u8 = 0;
 /// The reader is gone.
 const CLOSED: u8 = 1;
-/// Something could not be written.
+/// A write failed.
 const LOST: u8 = 2;
 
 /// The state of this process's standard output.
 static STATE: AtomicU8 = AtomicU8::new(OPEN);
 
-/// Standard output. Writing never fails: what becomes of it is [`finish`]'s to say, so that no command has to.
+/// Standard output. Writing never fails: [`finish`] reports failures, so that no command has to.
 pub(crate) struct Output(AutoStream<Stdout>);
 
 /// This process's standard output, without colours where it is no terminal.
@@ -27,7 +27,7 @@ pub(crate) fn stdout() -> Output {
     Output(anstream::stdout())
 }
 
-/// Whether what is written still arrives. A command that follows something ends when it does not.
+/// Whether output still arrives. A command that follows a feed ends when it does not.
 pub(crate) fn is_open() -> bool {
     STATE.load(Ordering::Relaxed) == OPEN
 }
@@ -61,7 +61,7 @@ impl Write for Output {
         Ok(())
     }
 
-    /// At once, so that lines of several threads stay whole.
+    /// In one write, so that lines of several threads are not mixed.
     fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         let mut whole = String::new();
         whole.write_fmt(text).map_err(io::Error::other)?;

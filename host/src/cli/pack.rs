@@ -1,7 +1,7 @@
 //! From files to a bundle: what `pp-host run workflow.ts` and `pp-host run folder/` run.
 //!
-//! Which files belong to it is found out by following the imports from the main module. The modules are read in a sandbox; what this
-//! process reads itself is the folder's settings.
+//! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
+//! itself parses only the folder's settings.
 
 use crate::cli::data_dir;
 use crate::cli::data_dir::Data;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a folder's main module is, unless its settings say so.
+/// The paths of a folder's main module, unless its settings name one.
 const MAIN: [&str; 6] =
     ["src/index.ts", "src/index.js", "index.ts", "index.js", "src/workflow.ts", "workflow.ts"];
 
@@ -40,7 +40,7 @@ pub(crate) fn bundle(path: &Path, class: Option<&str>, data: &Data) -> anyhow::R
     Ok(bundle)
 }
 
-/// Where a bundle begins.
+/// The main module of a bundle.
 struct Main {
     root: PathBuf,
     main: String,
@@ -181,7 +181,7 @@ impl Packing<'_> {
         Ok(Module { kind, content })
     }
 
-    /// What a module imports. One whose text names no relative path imports nothing that has to be found.
+    /// The imports of a module. A text without a relative path needs no parsing.
     fn imports(&self, name: &str, module: &Module) -> anyhow::Result<Vec<String>> {
         let may_import = matches!(module.kind, Kind::Js | Kind::Ts)
             && module.content.windows(2).any(|window| window == b"./");
@@ -198,13 +198,13 @@ impl Packing<'_> {
         Ok(sandbox.examine_module(name, module)?.imports)
     }
 
-    /// The file that a path means. None where there is none: the engine says which import that was.
+    /// The file that a path resolves to. `None` where there is none: the engine's error then names the import.
     fn find(&self, path: &str) -> Option<String> {
         candidates(path).into_iter().find(|name| Kind::of(name).is_some() && self.root.join(name).is_file())
     }
 }
 
-/// With the data folder's cache, so that what is compiled here need not be compiled again.
+/// A sandbox with the data folder's cache, so that code that is compiled here need not be compiled again.
 fn sandbox(data: &Data) -> anyhow::Result<Sandbox> {
     let limits = SandboxLimits { live_instances: 2, ..SandboxLimits::default() };
     let sandbox = Sandbox::new(limits)?.compiled_by(data_dir::compiler()?);

@@ -1,4 +1,4 @@
-//! `pp-host deciders invite` and `confirm`: how a person comes to decide with a passkey.
+//! `pp-host deciders invite` and `confirm`: a person registers a passkey.
 
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
@@ -13,21 +13,22 @@ use std::io::Write as _;
 use std::time::Duration;
 use workflow::TenantId;
 
-/// Let a person register a passkey, once. The key counts when you have confirmed it.
+/// Invite a person to register a passkey, once. The key counts when you have confirmed it.
 #[derive(Debug, Args)]
 pub(crate) struct Invite {
-    /// Who: a-z 0-9 . _ @ -.
+    /// The decider: a-z 0-9 . _ @ -.
     decider: PersonId,
 
-    /// In which role they decide then. May be given several times. Who decides already keeps their roles where none is given.
+    /// The role in which they decide. May be given several times. An existing decider keeps their roles where none is
+    /// given.
     #[arg(long)]
     role: Vec<Role>,
 
-    /// For which tenant. May be given several times. Default: every tenant.
+    /// The tenant. May be given several times. Default: every tenant.
     #[arg(long, requires = "role")]
     tenant: Vec<TenantId>,
 
-    /// The page on which the passkey will sign, as pp-host serve --url has it. It is a permanent part of the key.
+    /// The page on which the passkey will sign, as in pp-host serve --url. It is a permanent part of the key.
     #[arg(long, value_name = "URL", env = "PP_HOST_URL", default_value = "http://localhost:8787")]
     url: String,
 
@@ -40,10 +41,10 @@ pub(crate) struct Invite {
     expires: Duration,
 }
 
-/// Say that a passkey is the person's who registered it.
+/// Confirm that a registered passkey is the person's.
 #[derive(Debug, Args)]
 pub(crate) struct Confirm {
-    /// Who.
+    /// The decider.
     decider: PersonId,
 
     /// The key's id, as the person read it to you from the page.
@@ -64,7 +65,7 @@ impl Invite {
         };
         let relying_party =
             relying_party.with_context(|| format!("no passkey can be registered on {page}"))?;
-        // Who is here already keeps their tenants, unless others are named.
+        // An existing decider keeps their tenants, unless others are named.
         let kept = known.filter(|_| self.tenant.is_empty()).map(|person| person.tenants.as_slice());
         let kept = kept.unwrap_or_default().iter().map(|tenant| tenant.parse());
         let tenants = self.tenant.iter().cloned().map(Ok).chain(kept).collect::<Result<_, _>>()?;

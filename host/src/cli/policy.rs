@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use store::{FolderError, StoreError};
 use workflow::{ActorId, Escaped, RequestId, TenantId};
 
-/// What governs here.
+/// The policy in force.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Read a policy and say what is wrong with it, or what in it is probably not meant.
+    /// Read a policy and print its errors and probable mistakes.
     Check {
         /// The policy. Default: the one in the data folder.
         file: Option<PathBuf>,
@@ -31,11 +31,11 @@ pub(crate) enum Policy {
         #[arg(long)]
         json: bool,
     },
-    /// Say what the policy answers to a request, or to an action that was not requested yet, and why.
+    /// Print the policy's answer to a request, or to an action that was not requested yet, and why.
     Explain(Explain),
 }
 
-/// Say what the policy answers to a request, or to an action that was not requested yet, and why.
+/// Print the policy's answer to a request, or to an action that was not requested yet, and why.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// The request.
@@ -46,7 +46,7 @@ pub(crate) struct Explain {
     #[arg(long, requires = "resource")]
     capability: Option<String>,
 
-    /// What it would be done to.
+    /// The resource.
     #[arg(long, requires = "capability")]
     resource: Option<String>,
 
@@ -58,7 +58,7 @@ pub(crate) struct Explain {
     #[arg(long, default_value = TENANT, requires = "capability")]
     tenant: TenantId,
 
-    /// Where it would act: development, staging or production. Default: development, as here.
+    /// The environment: development, staging or production. Default: development, as here.
     #[arg(long, value_name = "WHERE", requires = "capability")]
     environment: Option<Environment>,
 
@@ -66,7 +66,7 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "known|new", requires = "capability")]
     component: Option<Known>,
 
-    /// Whether its artifact is known. Default: it is about no artifact.
+    /// Whether its artifact is known. Default: no artifact.
     #[arg(long, value_name = "known|new", requires = "capability")]
     artifact: Option<Known>,
 
@@ -128,7 +128,7 @@ fn check(data: &Data, file: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
         false => writeln!(out, "{version} (sha256 {}) is in order", policy.digest())?,
     }
     roles.iter().try_for_each(|role| writeln!(out, "asks for role {role}"))?;
-    // A warning of the default policy says what every folder without deciders has.
+    // Every folder without deciders has this warning about the default policy.
     if !is_default {
         warnings
             .iter()
@@ -137,11 +137,11 @@ fn check(data: &Data, file: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What in a policy is probably not meant, and what cannot be met here.
+/// Probable mistakes in a policy, and rules that cannot be met here.
 fn warnings(data: &Data, policy: &dyn policy::Policy) -> anyhow::Result<Vec<String>> {
     let trust = match trust_on_record::read(data) {
         Ok(trust) => Some(trust),
-        // What people there are is known of a folder that exists.
+        // A folder that does not exist yet has no people to compare with.
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Folder(FolderError::NoData(_)))) => {
             None
         }
@@ -176,7 +176,7 @@ fn show(data: &Data, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What the people and the capabilities here cannot meet.
+/// The demands that the people and the capabilities here cannot meet.
 fn unmet(demand: &Demand, trust: Option<&Trust>) -> Vec<String> {
     let rule = match (&demand.rule, demand.line) {
         (Some(rule), Some(line)) => format!("line {line}: rule {rule}: "),

@@ -10,7 +10,7 @@ const FILES: [&str; 2] = ["policy.toml", "policy.cedar"];
 
 /// The policy of the data folder, where there is one.
 pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
-    // Who can write to it decides what is allowed.
+    // An account that can write to the file decides what is allowed.
     find(data)?.map(|file| parse(&file, store::ownership::read_to_string(&file))).transpose()
 }
 

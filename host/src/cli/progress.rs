@@ -5,10 +5,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the line is written anew. What takes less is not spoken of.
+/// The interval at which the line is updated. Shorter compilations print nothing.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Loads a component of so many bytes, and says on a terminal that it is compiled, and for how long already.
+/// Loads a component of this size, and shows on a terminal that it is being compiled, and for how long.
 pub(crate) fn while_compiling<T>(bytes: usize, load: impl FnOnce() -> T) -> T {
     if !stderr().is_terminal() {
         return load();
@@ -16,13 +16,13 @@ pub(crate) fn while_compiling<T>(bytes: usize, load: impl FnOnce() -> T) -> T {
     let (loading, loaded) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || tell(bytes, &loaded, &mut stderr()));
-        // Gone when loading ends, whatever its end is.
+        // Dropped when loading ends, in every way.
         let _loading = loading;
         load()
     })
 }
 
-/// What is written is for the person who waits; that it cannot be written is no reason to stop.
+/// The line is for the waiting person; a failed write does not stop loading.
 fn tell(bytes: usize, loaded: &Receiver<()>, out: &mut impl Write) {
     const CLEARED: &str = "\r\x1b[K";
     let (began, mut shown) = (Instant::now(), false);

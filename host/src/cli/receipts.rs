@@ -16,11 +16,11 @@ use workflow::ReceiptId;
 pub(crate) enum Receipts {
     /// List all receipts and revocations, oldest first.
     List {
-        /// One JSON object a line.
+        /// One JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Verify one receipt with this host's keys and deciders, and show what it says.
+    /// Verify one receipt with this host's keys and deciders, and show its content.
     Show {
         /// The receipt.
         id: ReceiptId,
@@ -91,7 +91,7 @@ fn sentence(row: &ReceiptRow) -> String {
     format!("{}  {:<8}  {}  issued {issued}{more}", row.receipt_id, row.status, row.tenant)
 }
 
-/// A receipt that is kept here, verified and opened with what is kept with it.
+/// A stored receipt, verified and opened with its stored opening.
 fn verified(kept: &KeptReceipt, keys: &KeySet) -> anyhow::Result<Receipt> {
     let verified = receipt::verify(&kept.receipt.artifact, keys)?;
     let opening = kept.receipt.opening().context("the salt kept beside the receipt is damaged")?;

@@ -43,7 +43,7 @@ pub(crate) struct Run {
     common: Common,
 }
 
-/// Go on with an instance that waits or was interrupted.
+/// Continue an instance that waits or was interrupted.
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub(crate) struct Resume {
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Every fact as one JSON object a line on standard output; what is for people goes to standard error.
+    /// Every fact as one JSON object per line on standard output; messages for people go to standard error.
     #[arg(long)]
     json: bool,
 
@@ -153,7 +153,7 @@ fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner
 /// A host, a decider, and the output.
 struct Session<'a> {
     host: Host,
-    /// Others may tell the instance something meanwhile, where the folder can have a socket.
+    /// Lets other processes signal the instance meanwhile, where the folder can have a socket.
     _control: Option<Control>,
     heard: Heard,
     manner: Manner,
@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
         Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data, limits: &common.limits })
     }
 
-    /// Drives the instance, and decides what it waits for, until it ends or no decision comes.
+    /// Drives the instance, and decides its requests, until it ends or no decision comes.
     fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
         if self.data.is_shared() {
             return self.follow(key);
@@ -266,7 +266,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits until time alone lets the instance go on, or a signal arrives.
+    /// Waits until time alone lets the instance continue, or a signal arrives.
     fn pass_time(&self, key: &InstanceKey, wait: Wait) -> anyhow::Result<()> {
         let heard = self.heard.so_far();
         self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
@@ -284,12 +284,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The command that goes on with an instance as this one does.
+    /// The command that continues an instance with the same options.
     fn go_on(&self, key: &InstanceKey) -> Hint {
         Hint::new(self.data, &["resume", &hint::name(key)]).with(self.limits.words())
     }
 
-    /// Verifies what was just issued as a stranger would: with the public keys, from the signed bytes.
+    /// Verifies a new receipt as an outside verifier would: with the public keys, from the signed bytes.
     fn verified(&self, stored: &StoredReceipt) -> anyhow::Result<()> {
         let keys = Keyring::public(&self.data.path.join("keys"))?;
         let verified = receipt::verify(&stored.artifact, &keys)?;
@@ -307,10 +307,10 @@ fn show(story: Story, manner: Manner, request: &Request) {
     }
 }
 
-/// What a person waits for without wondering.
+/// The longest time that passes without a message.
 const LONG: Duration = Duration::from_secs(5);
 
-/// How many facts were recorded, to wait for the next.
+/// The number of recorded facts, to wait for the next.
 #[derive(Clone, Default)]
 struct Heard(Arc<(Mutex<u64>, Condvar)>);
 
@@ -328,7 +328,7 @@ impl Heard {
         *self.lock()
     }
 
-    /// Waits for more than so many, and no longer than that.
+    /// Waits for more facts than `before`, and at most that long.
     fn more_than(&self, before: u64, longest: Duration) {
         drop(self.0.1.wait_timeout_while(self.lock(), longest, |heard| *heard <= before));
     }

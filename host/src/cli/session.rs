@@ -61,13 +61,13 @@ fn opened(data: &Data, builder: Builder) -> anyhow::Result<Host> {
     Ok(host)
 }
 
-/// The same for a command that tells nothing of what it records.
+/// [`open`] for a command that prints nothing of what it records.
 fn open_quietly(data: &Data, operation: &Operation) -> anyhow::Result<Host> {
     let builder = builder(data, &LimitArgs::default())?;
     opened(data, if begins(operation) { builder } else { builder.existing() })
 }
 
-/// Whether an operation may be the first in a folder. With any other, a mistyped folder would be a new one that it has no effect on.
+/// Whether an operation may be the first in a folder. With any other, a mistyped folder would become a new, empty one.
 fn begins(operation: &Operation) -> bool {
     matches!(
         operation,
@@ -80,21 +80,23 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<ReadOnlyHost> {
     Ok(ReadOnlyHost::open_at(&data.path, &data.location()?, policy_file::load(data)?)?)
 }
 
-/// How long somebody else may own the folder who takes no operations: as long as most commands take, or as the owner takes to begin.
+/// The time limit for waiting for another owner of the folder that does not take operations: about as long as most
+/// commands take, or an owner to begin.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it is tried again meanwhile.
+/// The interval of the attempts meanwhile.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// One command's way to a data folder. Whatever the command does there, the folder is opened once to write, and once to read where another
-/// process owns it.
+/// One command's access to a data folder. The folder is opened at most once for writing, and once for reading where
+/// another process owns it.
 pub(crate) struct Session<'a> {
     data: &'a Data,
     own: OnceCell<Owned>,
     read: OnceCell<ReadOnlyHost>,
 }
 
-/// The folder's host in this process. Other processes have it operate meanwhile: a command may wait for its user.
+/// The folder's host in this process. Other processes can operate it meanwhile, because a command may wait for its
+/// user.
 struct Owned {
     /// Before the host, which answers there.
     _control: Option<Control>,
@@ -102,12 +104,12 @@ struct Owned {
 }
 
 impl<'a> Session<'a> {
-    /// A session that has not opened anything yet.
+    /// A session that has not opened the folder yet.
     pub(crate) fn new(data: &'a Data) -> Self {
         Self { data, own: OnceCell::new(), read: OnceCell::new() }
     }
 
-    /// Has the folder's host do something: the one that owns it in another process, or one of our own.
+    /// Performs an operation on the folder's host: the one that owns it in another process, or one of our own.
     pub(crate) fn operate(&self, operation: Operation) -> anyhow::Result<OperationOutcome> {
         let since = Instant::now();
         loop {
@@ -143,7 +145,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Records what an operator says.
+    /// Records an operator's act.
     pub(crate) fn say(&self, act: Act) -> anyhow::Result<()> {
         self.operate(Operation::Say { act }).map(drop)
     }
@@ -170,7 +172,7 @@ pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Opera
     Session::new(data).operate(operation)
 }
 
-/// Why a command cannot have the folder for itself, where that is because another process works in it.
+/// Why a command cannot own the folder, where the reason is another process that works in it.
 pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
     match is_owned(&error) && works_elsewhere(data) {
         true => anyhow::anyhow!(
@@ -188,7 +190,7 @@ pub(crate) fn works_elsewhere(data: &Data) -> bool {
     }
 }
 
-/// How an instance goes on that can.
+/// How an instance that can continue is continued.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match (works_elsewhere(data), data.is_shared()) {
         (true, true) => format!("{key} goes on in the host that drives it"),
@@ -203,7 +205,7 @@ pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     }
 }
 
-/// Records what an operator says.
+/// Records an operator's act.
 pub(crate) fn say(data: &Data, act: Act) -> anyhow::Result<()> {
     Session::new(data).say(act)
 }

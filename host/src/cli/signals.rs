@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The bit of SIGHUP in the kernel's masks of signals.
 const HANGUP: u64 = 1;
 
-/// What is added to a signal's number for the exit code of a process that it ended, as shells do.
+/// Added to a signal's number for the exit code of a process that it ended, as shells do.
 const BY_SIGNAL: i32 = 128;
 
 /// SIGTERM, SIGINT (^C) and SIGHUP, the last only where this process was not started to ignore it (`nohup`).
@@ -19,7 +19,7 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Takes the signals over from the system, for the rest of the process. Call it inside a runtime that has IO.
+    /// Handles the signals for the rest of the process. Call it inside a runtime that has IO.
     pub(crate) fn listen() -> io::Result<Self> {
         let hangup = (!hangup_is_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self {
@@ -45,14 +45,14 @@ impl StopSignals {
     }
 }
 
-/// Whether the parent process has this one ignore SIGHUP. A handler would undo that.
+/// Whether the parent process makes this one ignore SIGHUP. A handler would undo that.
 fn hangup_is_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & HANGUP != 0)
 }
 
-/// What this process says when a signal ends it. Everything that is to last is on disk at any moment, so it ends at once.
+/// The message of this process when a signal ends it. All lasting state is on disk at any moment, so it ends at once.
 #[derive(Clone, Default)]
 pub(crate) struct LastWords(Arc<Mutex<Option<String>>>);
 

@@ -50,7 +50,7 @@ impl Submit {
             (false, Created::New) => writeln!(out, "{key}")?,
             (false, Created::Before) => writeln!(out, "{key}  was submitted before, with the same input")?,
         }
-        // A host that this command opened itself has said so.
+        // A host that this command opened itself has printed it.
         if session::works_elsewhere(data) {
             let trust = trust_on_record::read(data)?;
             trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);

@@ -13,22 +13,22 @@ use std::io::Write as _;
 use std::str::FromStr;
 use workflow::TenantId;
 
-/// Tokens with which programs use the API of `pp-host serve`, each for one tenant.
+/// Tokens for programs that use the API of `pp-host serve`, each for one tenant.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tokens {
     /// Make a token and print it, once: it is kept nowhere.
     Create(Create),
     /// List the tokens.
     List {
-        /// One JSON object a token.
+        /// One JSON object per token.
         #[arg(long)]
         json: bool,
     },
-    /// Let a token be good for nothing any more.
+    /// Revoke a token.
     Revoke {
         /// The token's id: 12 hexadecimal digits, as `list` shows it, or the part before the last in the token itself.
         token: TokenId,
-        /// Why.
+        /// The reason.
         #[arg(long)]
         reason: String,
     },
@@ -41,8 +41,8 @@ pub(crate) struct Create {
     #[arg(long)]
     tenant: TenantId,
 
-    /// What it is good for there: instances:read, instances:write, events:send, approvals:read, approvals:write, receipts:read, operate.
-    /// May be given several times, or separated by commas.
+    /// The scopes: instances:read, instances:write, events:send, approvals:read, approvals:write, receipts:read,
+    /// operate. May be given several times, or separated by commas.
     #[arg(long, value_name = "SCOPE", required = true, value_delimiter = ',')]
     scope: Vec<TokenScope>,
 
@@ -51,7 +51,7 @@ pub(crate) struct Create {
     expires: Lifetime,
 }
 
-/// How long a token is good.
+/// The validity of a token.
 #[derive(Debug, Clone, Copy)]
 struct Lifetime(i64);
 
@@ -100,7 +100,7 @@ impl Create {
             expires_at,
         };
         session::say(data, created)?;
-        // The token alone is what a program reads; what a person reads besides goes where errors go.
+        // Standard output has only the token, for programs; the text for people goes to standard error.
         writeln!(output::stdout(), "{}", token.text())?;
         crate::cli::complain(&format!(
             "token {} is good until {expires_at}; it is shown this once, and kept nowhere",

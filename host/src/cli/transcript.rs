@@ -10,7 +10,7 @@ use std::io::Write;
 use store::Fact;
 use workflow::{Asked, Clipped, Effect, Entry, Escaped, Quoted};
 
-/// Tells a run.
+/// Prints a run for people.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Story {
     /// Facts go to standard output as JSON, and the people's lines to standard error.
@@ -22,7 +22,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl Story {
-    /// One fact.
+    /// Prints one fact.
     pub(crate) fn fact(self, fact: &Fact) {
         if self.json
             && let Ok(line) = json_line(fact)
@@ -32,7 +32,7 @@ impl Story {
         self.tell(&fact.entry);
     }
 
-    /// The component, before anything of it runs.
+    /// Prints the component, before any of its code runs.
     pub(crate) fn loaded(self, name: &str, program: &Program) {
         self.say(LABEL, "workflow", name);
         self.detail("sha256", program.digest());
@@ -81,7 +81,7 @@ impl Story {
 
     fn tell(self, entry: &Entry) {
         match entry {
-            // Told by `loaded` and `request`, which know more.
+            // `loaded` and `request` print these, with more detail.
             Entry::Loaded { .. } | Entry::Requested { .. } => {}
             Entry::Started { tenant, actor, .. } => {
                 self.say(LABEL, "started", format_args!("tenant {tenant}, actor {actor}"))

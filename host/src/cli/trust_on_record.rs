@@ -23,13 +23,13 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
     Ok(trust)
 }
 
-/// Says on standard error which freezes hold, of these tenants or of all.
+/// Prints on standard error the freezes in force, of these tenants or of all.
 pub(crate) fn tell_of_freezes(data: &Data, trust: &Trust, concerns: impl Fn(&TenantId) -> bool) {
     let concerned = trust.freezes().filter(|freeze| freeze.tenant.as_ref().is_none_or(&concerns));
     concerned.for_each(|freeze| complain(&hint::complete(data, &freeze.to_string())));
 }
 
-/// Says what the first decider changes.
+/// Prints the change that the first decider makes.
 pub(crate) fn tell_of_the_first(out: &mut impl Write) -> anyhow::Result<()> {
     Ok(writeln!(
         out,

@@ -20,12 +20,13 @@ pub(crate) struct Watch {
     #[command(flatten)]
     which: OneOrAll,
 
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 }
 
-/// How often the journal is read: a person notices no delay, and a read that finds nothing costs some microseconds.
+/// The interval at which the journal is read: a person notices no delay, and a read without a result costs some
+/// microseconds.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Facts that are read at once.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use store::InstanceKey;
 use workflow::{EventType, ReceiptId};
 
-/// Something simple done to an instance.
+/// A command on an instance without further arguments.
 #[derive(Debug, Args)]
 pub(crate) struct Plain {
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub(crate) struct Plain {
     how: How,
 }
 
-/// How the result is printed.
+/// The output format.
 #[derive(Debug, Args)]
 struct How {
     /// One JSON object.
@@ -30,13 +30,13 @@ struct How {
     json: bool,
 }
 
-/// End an instance, wherever it is.
+/// End an instance in any state.
 #[derive(Debug, Args)]
 pub(crate) struct Terminate {
     #[command(flatten)]
     which: Which,
 
-    /// Why.
+    /// The reason.
     #[arg(long)]
     reason: Option<String>,
 
@@ -44,10 +44,10 @@ pub(crate) struct Terminate {
     how: How,
 }
 
-/// Have a workflow go back to an earlier place, or to its beginning.
+/// Restart a workflow from an earlier place, or from its beginning.
 ///
-/// What it asked for from there on counts no longer, and is asked for again. What was decided, spent and done stays so; requests that wait
-/// are withdrawn. One that has ended goes on from there.
+/// Its calls from there on no longer count, and are made again. Decisions, redemptions and effects still count; waiting
+/// requests are withdrawn. An ended instance continues from there.
 #[derive(Debug, Args)]
 pub(crate) struct Restart {
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) struct Restart {
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
 
-    /// Which of that name, where there are several.
+    /// The index among those of that name, from 1.
     #[arg(long, value_name = "N", default_value = "1", requires = "from")]
     nth: NonZeroUsize,
 
@@ -65,7 +65,7 @@ pub(crate) struct Restart {
     #[arg(long, conflicts_with = "from", requires = "component")]
     here: bool,
 
-    /// Other code to go on with from now on. Default: the component that it was loaded with.
+    /// Other code to continue with. Default: the component that it was loaded with.
     #[arg(long, value_name = "GUEST")]
     component: Option<PathBuf>,
 
@@ -83,7 +83,7 @@ pub(crate) struct SendEvent {
     #[arg(value_name = "TYPE")]
     event_type: EventType,
 
-    /// What is sent with it: JSON, or @FILE to read it from a file.
+    /// The payload: JSON, or @FILE to read it from a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
     payload: Json,
 
@@ -91,7 +91,7 @@ pub(crate) struct SendEvent {
     how: How,
 }
 
-/// Record what was found out about an action whose outcome was unknown. It is recorded beside what is signed, which stays as it is.
+/// Record a finding about an action whose outcome was unknown. The signed attestation is not changed.
 #[derive(Debug, Args)]
 pub(crate) struct Resolve {
     #[command(flatten)]
@@ -105,11 +105,11 @@ pub(crate) struct Resolve {
     #[arg(long)]
     finding: Finding,
 
-    /// Who found it out, where it was not the account that runs this. Both are recorded.
+    /// The person who found it out, if it was not the account that runs this. Both are recorded.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 
-    /// How it is known.
+    /// How that person knows it.
     #[arg(long)]
     reason: String,
 

@@ -14,30 +14,30 @@ use std::io::Write as _;
 use store::{InstanceKey, InstanceState};
 use workflow::{Quoted, TenantId};
 
-/// List instances, newest first: how each stands, its workflow, and what it waits for.
+/// List instances, newest first: the state of each, its workflow, and what it waits for.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only those of this tenant.
     #[arg(long)]
     tenant: Option<TenantId>,
 
-    /// That stand so: queued, running, waiting, paused, diverged, errored, complete, terminated.
+    /// Only those in this state: queued, running, waiting, paused, diverged, errored, complete, terminated.
     #[arg(long)]
     status: Option<InstanceState>,
 
-    /// That stand so since then or later: a time, a day, or how long ago, such as 12h.
+    /// Only those in their state since then or later: a time, a day, or how long ago, such as 12h.
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
-    /// Go on after this one of the list.
+    /// Only those that follow this one in the list.
     #[arg(long, value_name = "INSTANCE")]
     after: Option<InstanceName>,
 
-    /// As many as that.
+    /// The most instances to list.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
 
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -113,7 +113,7 @@ fn sentence(listed: &ListedInstance) -> String {
     words
 }
 
-/// What could go on, and does not because no process works in the folder.
+/// Tells of instances that are due, while no process works in the folder.
 fn tell_of_due(data: &Data, instances: &[ListedInstance]) {
     let now = SystemClock.now();
     let mut due = instances.iter().filter(|listed| is_due(listed, now));

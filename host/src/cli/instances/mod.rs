@@ -1,4 +1,4 @@
-//! `pp-host instances`: what there is, how it stands, and what an operator does to it.
+//! `pp-host instances`: lists instances, shows their state, and operates them.
 
 mod control;
 mod list;
@@ -9,26 +9,26 @@ use crate::cli::data_dir::Data;
 use clap::Subcommand;
 use engine::api::InstanceCommand;
 
-/// The instances: how they stand, and what is done to them from outside.
+/// The instances: their state, and commands on them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Instances {
     /// List instances, newest first.
     List(list::List),
-    /// Show one instance: how it stands, what it waits for, and everything it has asked for.
+    /// Show one instance: its state, its waits, and all its calls.
     Show(show::Show),
-    /// Have an instance stand still until it is resumed.
+    /// Pause an instance until it is resumed.
     Pause(control::Plain),
-    /// Let an instance go on that was paused, or that took another path than before.
+    /// Resume an instance that was paused, or that has diverged.
     Resume(control::Plain),
-    /// End an instance, wherever it is.
+    /// End an instance in any state.
     Terminate(control::Terminate),
-    /// Have a workflow go back to an earlier place, or to its beginning.
+    /// Restart a workflow from an earlier place, or from its beginning.
     Restart(control::Restart),
-    /// Delete an instance that has ended. Its receipts stay, and what became of them.
+    /// Delete an ended instance. Its receipts are kept, with their state.
     Delete(control::Plain),
     /// Send an instance an event.
     SendEvent(control::SendEvent),
-    /// Record what was found out about an action whose outcome was unknown.
+    /// Record a finding about an action whose outcome was unknown.
     Resolve(control::Resolve),
 }
 

@@ -11,7 +11,7 @@ use std::io::Write;
 use store::{InstanceSummary, StoreError};
 use workflow::{Clipped, Escaped, Pending, Quoted, Status, Wait};
 
-/// Show one instance: how it stands, what it waits for, and everything it has asked for.
+/// Show one instance: its state, its waits, and all its calls.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
@@ -171,7 +171,7 @@ fn json(course: &History, entered: &InstanceSummary, denied: bool) -> Value {
     line
 }
 
-/// What a status says beside its word.
+/// The details of a status.
 fn end(status: &Status) -> Vec<(&'static str, Value)> {
     match status {
         Status::Queued | Status::Running => Vec::new(),

@@ -8,11 +8,11 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 
-/// The most that is read of one file. A receipt is at most [`MAX_LEN`] bytes; a committed request may be longer than what this program
-/// parses, and its commitment is checked anyway.
+/// The most that is read of one file. A receipt is at most [`MAX_LEN`] bytes; a committed request may be longer than
+/// this program parses, and its commitment is checked anyway.
 const LARGEST: u64 = 16 << 20;
 
-/// A file's text, or why it is none. A file that is there and cannot be a receipt is malformed; one that is not there is no verdict.
+/// A file's text, or why it has none. A file that cannot be a receipt is malformed; a missing file has no verdict.
 pub(super) enum Document {
     Text(String),
     Malformed(VerifyError),
@@ -38,7 +38,7 @@ impl Document {
     }
 }
 
-/// The text of a file that the caller vouches for: keys, deciders, what is stated.
+/// The text of a file that the caller vouches for: keys, deciders, claims.
 pub(super) fn text(path: &Path) -> anyhow::Result<String> {
     match Document::read(path) {
         Document::Text(text) => Ok(text),
@@ -47,7 +47,8 @@ pub(super) fn text(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// What opens the receipts of this call. The inner error is the verdict on each of them: no committed request is such a file.
+/// The opening of this call's receipts. The inner error is the verdict on each of them: the file is not a committed
+/// request.
 pub(super) fn opening(request: &Path, salt: &str) -> anyhow::Result<Result<Opening, VerifyError>> {
     let salt = salt
         .parse()

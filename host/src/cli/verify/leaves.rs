@@ -7,7 +7,7 @@ use workflow::{Escaped, Quoted};
 /// The most characters of a name or a value that are shown.
 const WIDTH: usize = 120;
 
-/// One value of a document, and where it stands.
+/// One value of a document, and its path.
 struct Leaf<'a> {
     path: String,
     depth: usize,
@@ -25,7 +25,7 @@ pub(super) fn lines(document: &Json, leave_out: &[&str], most: usize) -> (Vec<St
             }
         }
     }
-    // What stands deep, such as evidence, comes last, and never pushes the action out of sight.
+    // Deep values, such as evidence, come last, and never push the action out of sight.
     leaves.sort_by_key(|leaf| leaf.depth);
     let more = leaves.len().saturating_sub(most);
     (leaves.iter().take(most).map(ToString::to_string).collect(), more)

@@ -28,7 +28,8 @@ pub(crate) const USAGE: u8 = 64;
 
 /// Verify receipts and attestations offline, with keys that you have pinned.
 ///
-/// A denial and a demonstration verify too: an exit code of 0 says that the receipt is genuine, and --require says what else it has to be.
+/// A denial and a demonstration verify too: an exit code of 0 says that the receipt is genuine, and --require says what
+/// else it must be.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Verify {
@@ -40,7 +41,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     keys: PathBuf,
 
-    /// What the receipts have to be, separated by commas. Without all of it the exit code is 12.
+    /// What the receipts must be, separated by commas. If one is not met the exit code is 12.
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     require: Vec<Requirement>,
 
@@ -52,7 +53,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "HEX", requires = "request")]
     salt: Option<String>,
 
-    /// The summary that is stated for the receipt; one line ending at the end is not part of it.
+    /// The summary that is claimed for the receipt; a final line ending is not part of it.
     #[arg(long, requires = "request")]
     summary: Option<PathBuf>,
 
@@ -69,7 +70,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     deciders: Option<PathBuf>,
 
-    /// One JSON object a file.
+    /// One JSON object per file.
     #[arg(long)]
     json: bool,
 }
@@ -91,7 +92,7 @@ Exit codes. With several files it is that of the first that fails; each has its 
   12  the receipt verifies, and is not what --require asks for
   64  usage, or a file cannot be read or written";
 
-/// What all files are judged by.
+/// The inputs that all files are judged by.
 struct Grounds {
     keys: KeySet,
     deciders: Option<DeciderSet>,
@@ -117,7 +118,7 @@ impl Verify {
         code.unwrap_or(0)
     }
 
-    /// One verdict a file, in the order of the command line.
+    /// One verdict per file, in the order of the command line.
     fn judge_all(&self) -> anyhow::Result<Vec<Verdict>> {
         let grounds = self.grounds()?;
         let mut verdicts: Vec<_> = self.artifacts.iter().map(|path| self.judge(path, &grounds)).collect();
@@ -136,7 +137,7 @@ impl Verify {
         Ok(verdicts)
     }
 
-    /// Reads what the command line names besides receipts. What is wrong here is wrong for every file.
+    /// Reads the other files of the command line. A fault in them applies to every receipt.
     fn grounds(&self) -> anyhow::Result<Grounds> {
         let not = |what: &str, path: &Path| format!("{} is not {what}", path.display());
         let keys = KeySet::parse(&input::text(&self.keys)?);

@@ -11,10 +11,10 @@ use workflow::{Escaped, Quoted};
 const REQUEST_LINES: usize = 40;
 const PROJECTION_LINES: usize = 12;
 
-/// What minting adds to a request, and what is shown in lines of its own.
+/// Members that minting adds to a request, and that have lines of their own.
 const ADDED: [&str; 3] = ["approvals", "receiptBinding", "receiptSummary"];
 
-/// One file's verdict: its code first, and on the same line what was decided.
+/// One file's verdict: its code first, and on the same line the decision.
 pub(super) fn report(out: &mut impl Write, name: &str, verdict: &Verdict) -> Result<()> {
     let (code, _) = verdict.code();
     write!(out, "{}: {code}: ", Quoted(name))?;
@@ -60,7 +60,7 @@ fn decided(receipt: &Receipt) -> String {
     words
 }
 
-/// What a verified receipt says, and what remains unproven.
+/// The content of a verified receipt, and what remains unproven.
 pub(crate) fn describe(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
     let verified = &receipt.verified;
     let opened = receipt.opened.as_ref();
@@ -154,7 +154,7 @@ fn describe_claims(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
     }
 }
 
-/// What else stands in the signed bytes.
+/// The other signed values.
 fn describe_signed(out: &mut impl Write, verified: &VerifiedReceipt, opened: Option<&Opened>) -> Result<()> {
     if let Some(scope) = verified.scope() {
         label(out, "scope", scope.as_str())?;
@@ -184,8 +184,8 @@ fn describe_signed(out: &mut impl Write, verified: &VerifiedReceipt, opened: Opt
     label(out, "key", &format!("{}, {}", Quoted(verified.key_id()), verified.canonicalization().as_str()))
 }
 
-/// The policy rule that matched. Where the receipt withholds it, the specification has the words (section 6.7), and the policy's version
-/// never stands in its place.
+/// The policy rule that matched. Where the receipt withholds it, the text is the specification's (section 6.7), and the
+/// policy's version never replaces it.
 pub(super) fn rule(verified: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
     let why = match verified.rule() {
         Rule::Named(rule) => return Some(rule),
@@ -246,7 +246,7 @@ fn describe_attested(out: &mut impl Write, attested: &Attested) -> Result<()> {
     describe_outcome(out, &Ok(attestation.clone()))
 }
 
-/// How the action ended, as far as the issuer attested it.
+/// The outcome of the action, as far as the issuer attested it.
 fn describe_outcome(
     out: &mut impl Write,
     attestation: &std::result::Result<VerifiedAttestation, receipt::VerifyError>,
@@ -260,7 +260,7 @@ fn describe_outcome(
     }
 }
 
-/// One labelled line. The text has been made safe to show.
+/// One labelled line. The text must be escaped already.
 pub(crate) fn label(out: &mut impl Write, label: &str, text: &str) -> Result<()> {
     writeln!(out, "{label:<12} {text}")
 }

@@ -1,11 +1,11 @@
-//! Whether a receipt is what `--require` asks for.
+//! Checks that a receipt is what `--require` asks for.
 
 use super::requirement::{Requirement, Unmet};
 use super::verdict::Receipt;
 use receipt::{DEMO_KEY_ID, Decision, Scope, Timestamp};
 
 impl Requirement {
-    /// All that `receipt` does not meet of what is asked for, at `now`.
+    /// The requirements in `asked` that `receipt` does not meet at `now`.
     pub(super) fn unmet(asked: &[Self], receipt: &Receipt, now: Timestamp) -> Vec<Unmet> {
         let unmet = |requirement: &Self| {
             let why = requirement.fails(receipt, now)?;
@@ -14,7 +14,7 @@ impl Requirement {
         asked.iter().filter_map(unmet).collect()
     }
 
-    /// Why `receipt` is not what this asks for; `None` when it is.
+    /// Why `receipt` does not meet this requirement; `None` when it does.
     fn fails(self, receipt: &Receipt, now: Timestamp) -> Option<String> {
         let verified = &receipt.verified;
         match self {

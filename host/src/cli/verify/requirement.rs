@@ -6,7 +6,7 @@ use std::fmt;
 /// One requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Requirement {
-    /// The decision is APPROVED, and none of the files at hand revokes it
+    /// The decision is APPROVED, and none of the given files revokes it
     Approved,
     /// It was decided in production, and not under the demonstration key
     Production,

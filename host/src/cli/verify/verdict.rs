@@ -1,4 +1,4 @@
-//! Verdicts: what one file comes to, and the code and exit code that say so.
+//! Verdicts: the result for one file, with its code and exit code.
 
 use super::requirement::Unmet;
 use receipt::{
@@ -14,14 +14,14 @@ const BESIDE: u8 = 11;
 /// The receipt verifies, and is not what `--require` asks for.
 const NOT_MET: u8 = 12;
 
-/// What one file comes to.
+/// The result for one file.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Receipt(Box<Receipt>),
     Attestation(Box<Attested>),
     /// It does not verify.
     Refused(VerifyError),
-    /// Nothing was verified: the file cannot be read, or an option is not for it.
+    /// Not verified: the file cannot be read, or an option does not apply to it.
     NotJudged(String),
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Receipt {
     pub(super) opened: Option<Opened>,
     /// The attestation in the same file.
     pub(super) attestation: Option<Result<VerifiedAttestation, VerifyError>>,
-    /// Why the revocation in the same file revokes nothing.
+    /// Why the revocation in the same file is not valid.
     pub(super) bad_revocation: Option<VerifyError>,
-    /// What takes it back, from the same file or another one at hand.
+    /// The revocation of this receipt, from the same file or another one of the call.
     pub(super) revoked_by: Option<VerifiedReceipt>,
     /// The people whose signed decisions it rests on, where the deciders are pinned.
     pub(super) people: Option<Result<Vec<VerifiedDecision>, ApprovalError>>,
-    /// The convenience copies in the envelope that contradict what was signed.
+    /// The convenience copies in the envelope that contradict the signed values.
     pub(super) edited: Vec<&'static str>,
     pub(super) notes: Vec<&'static str>,
     pub(super) unmet: Vec<Unmet>,
@@ -64,8 +64,8 @@ impl Verdict {
 }
 
 impl Receipt {
-    /// Verifies the receipt of `document` and what is next to it. `opening` is what the caller brings; without it, an owner's document
-    /// opens itself.
+    /// Verifies the receipt of `document` and the documents next to it. `opening` is the caller's; without it, an
+    /// owner's document opens itself.
     pub(super) fn read(
         text: &str,
         document: &Json,
@@ -127,7 +127,7 @@ impl Receipt {
         }
     }
 
-    /// Takes in what is said to revoke this receipt.
+    /// Applies a document that claims to revoke this receipt.
     fn take_back(&mut self, revocation: VerifiedReceipt) {
         if self.verified.is_revoked_by(&revocation) {
             self.revoked_by = Some(revocation);
@@ -137,7 +137,7 @@ impl Receipt {
         }
     }
 
-    /// Takes in what is kept as this receipt's revocation.
+    /// Applies the stored revocation of this receipt.
     pub(crate) fn revoked_by(&mut self, revocation: Self) {
         self.take_back(revocation.verified);
     }
@@ -151,7 +151,7 @@ impl Receipt {
         verify_attestation(&AttestationArtifact::parse(document)?, &self.verified, keys)
     }
 
-    /// Whether the people's decisions and the revocation bear out what the receipt says.
+    /// Whether the people's decisions and the revocation support the receipt's claims.
     pub(crate) fn is_borne_out(&self) -> bool {
         self.code().1 == 0
     }
@@ -188,7 +188,7 @@ impl Receipt {
         if self.unmet.is_empty() { ("VERIFIED", 0) } else { ("REQUIREMENT_NOT_MET", NOT_MET) }
     }
 
-    /// What was not checked, in one word for programs and in words for people.
+    /// The unchecked parts, in one word for programs and in words for people.
     pub(super) fn not_checked(&self) -> Vec<(&'static str, &'static str)> {
         let mut not_checked = Vec::new();
         if self.verified.request_commitment().is_some() && self.opened.is_none() {
