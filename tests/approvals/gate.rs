@@ -212,7 +212,7 @@ fn only_pinned_keys_count() {
 }
 
 #[test]
-fn what_is_kept_beside_a_receipt_cannot_be_altered() {
+fn the_stored_opening_of_a_receipt_cannot_be_altered() {
     let receipt = issue(1, &request(), Decision::Approved);
     let alter = |change: fn(&mut StoredReceipt)| {
         let mut altered = receipt.clone();

@@ -348,7 +348,7 @@ fn denials_are_counted_as_their_deciders_count_now() {
 }
 
 #[test]
-fn a_review_with_a_key_that_others_had_is_none() {
+fn a_review_with_a_compromised_key_does_not_count() {
     let place = Place::new(Some(KNOWN));
     place.add("dora", &["break-glass"], 4);
     let (_, request) = place.asked_with(&on("a"));

@@ -50,7 +50,7 @@ fn keys_end(here: &Path, works: &mut impl FnMut(&str, &[&str]) -> String) {
 }
 
 #[test]
-fn every_command_works_beside_it() {
+fn every_command_works_alongside_it() {
     let data = TempDir::new().unwrap();
     let here = data.path();
     let key = decider(here, "alice");

@@ -40,7 +40,7 @@ const WITHOUT: [(&str, &[&str]); 4] = [
 ];
 
 #[test]
-fn whatever_prints_data_prints_it_as_json() {
+fn every_command_that_prints_data_prints_json() {
     let nowhere = Path::new("unused");
     for name in commands::every() {
         let words: Vec<_> = name.split(' ').chain(["--help"]).collect();

@@ -144,7 +144,7 @@ fn an_event_reaches_the_wait_for_it() {
 }
 
 #[test]
-fn a_paused_instance_stands_still_whatever_happens() {
+fn a_paused_instance_stays_stopped() {
     both_ways(|here| {
         let id = here.submit(GO);
         here.until(&id, "wait-started");

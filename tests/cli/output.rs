@@ -77,7 +77,7 @@ fn asked(data: &Path) -> (String, String) {
 }
 
 #[test]
-fn lost_output_is_an_error_and_a_reader_that_is_gone_is_none() {
+fn lost_output_is_an_error_and_a_closed_reader_is_not() {
     let mut tried = Tried::default();
     those_that_look(&mut tried);
     those_that_change(&mut tried);

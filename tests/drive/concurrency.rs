@@ -98,7 +98,7 @@ fn the_first_that_succeeds_is_taken() {
 }
 
 #[test]
-fn a_workflow_may_end_beside_what_it_started() {
+fn a_workflow_may_end_while_its_started_calls_go_on() {
     let desk = Desk::new();
     let racers = json!([{ "sleep": 0 }, { "sleep": 1_000 }, { "deploy": "app" }, { "event": { "name": "go", "ms": 9 } }]);
     let key = desk.program(&json!([{ "race": racers }]));
@@ -134,7 +134,7 @@ fn answer(desk: &Desk, key: &InstanceKey) -> Value {
 
 /// A decision, a withdrawal, a lapse: each is delivered as itself.
 #[test]
-fn a_request_beside_other_work_ends_in_each_of_its_ways() {
+fn a_started_request_ends_in_each_of_its_ways() {
     let desk = Desk::new();
     let (key, request) = asked(&desk);
     desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();

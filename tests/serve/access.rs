@@ -225,7 +225,7 @@ fn every_caller_is_answered_as_the_table_says() {
 }
 
 #[test]
-fn a_tenant_named_beside_the_token_s_own_is_another_s() {
+fn a_token_reaches_no_tenant_but_its_own() {
     let stage = Stage::set();
     let token = token(&stage.served, "globex", ALL);
     for path in [

@@ -153,7 +153,7 @@ fn child() {
     let (Ok(part), Ok(folder)) = (std::env::var(PART), std::env::var(FOLDER)) else { return };
     match part.as_str() {
         "fills the disk" => fill_the_disk(Path::new(&folder)),
-        "writes until it is killed" => write_for_ever(Path::new(&folder)),
+        "writes until it is killed" => write_forever(Path::new(&folder)),
         other => panic!("{other:?}"),
     }
 }
@@ -223,7 +223,7 @@ fn a_disk_that_fills_up_in_the_middle_of_a_group_loses_nothing_that_was_acknowle
 
 // A process that is killed.
 
-fn write_for_ever(folder: &Path) {
+fn write_forever(folder: &Path) {
     let store = open(folder);
     for n in 0..MANY {
         create(&store, &format!("i{n}")).wait().unwrap();
@@ -359,7 +359,7 @@ fn a_damaged_text_that_instances_share_is_damage_in_each_of_them() {
 
 /// The host reports the instance and continues with the others.
 #[test]
-fn a_host_goes_on_beside_a_damaged_instance() {
+fn a_host_continues_with_a_damaged_instance() {
     let folder = TempDir::new().unwrap();
     let host = Host::builder(folder.path()).open().unwrap();
     let keys = ["a", "b"].map(|_| support::start(&host, "paces", r#"{"steps":2}"#));

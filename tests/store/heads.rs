@@ -99,7 +99,7 @@ fn check(folder: &Path, store: &Sqlite, lengths: [usize; 3], bytes: u64) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
-    fn ends_are_found_whatever_has_happened(ops in proptest::collection::vec(op(), 1..30)) {
+    fn ends_are_found_after_any_operations(ops in proptest::collection::vec(op(), 1..30)) {
         let folder = TempDir::new().unwrap();
         let mut store = open(folder.path());
         for name in NAMES {

@@ -1,6 +1,6 @@
 //! The cost of durability on this machine. Prints; asserts nothing.
 //!
-//! `cargo bench -p host --bench engine [-- [--quick] [SECTION…]]`
+//! `cargo bench -p bench --bench engine [-- [--quick] [SECTION…]]`
 
 use bench::{Bench, Extent, Section};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! The cost of the engine's operations. Prints; asserts nothing.
 //!
-//! `cargo bench -p host`
+//! `cargo bench -p bench`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 use divan::Bencher;

@@ -1,7 +1,7 @@
 //! The cost of loading, starting and bounding a guest, compared with a bare runtime in the same run. Prints; asserts
 //! nothing.
 //!
-//! `cargo bench -p host --bench loader`
+//! `cargo bench -p bench --bench loader`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
 use divan::Bencher;

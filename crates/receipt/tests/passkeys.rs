@@ -120,7 +120,7 @@ fn each_rule_has_its_own_refusal() {
 }
 
 #[test]
-fn an_assertion_for_another_statement_or_ceremony_is_none() {
+fn an_assertion_for_another_statement_or_ceremony_is_refused() {
     let browser = Browser::es256(SEED);
     let key = browser.public_key();
     let refused_with = |response: AssertionResponse| {

@@ -178,7 +178,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_passes_is_minted(evidence in crate::strategies::json()) {
+    fn a_request_that_passes_is_minted(evidence in crate::strategies::json()) {
         let request = offering(evidence);
         if check_request(&request).is_ok() {
             let minted = mint(&Draft { request, ..by_policy(draft()) }, &signer());

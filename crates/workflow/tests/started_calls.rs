@@ -125,7 +125,7 @@ fn a_workflow_waits_only_for_what_it_began_there_and_was_not_told_of() {
 }
 
 #[test]
-fn as_many_things_as_the_limit_says_go_on_beside_a_workflow() {
+fn started_calls_are_bounded_by_the_limit() {
     let limits = Limits { started_calls: 2, ..Limits::default() };
     let mut replay = Replay::fold(&origin(), limits).unwrap();
     let is_rejected = |replay: &mut Replay| match told(replay, &start_sleep(0), at(0)) {
@@ -193,7 +193,7 @@ fn ending_before_what_was_told_or_tried_diverges() {
 
 /// A started call whose end the workflow never asks for does not keep the workflow from ending.
 #[test]
-fn a_workflow_may_end_beside_things_that_go_on() {
+fn a_workflow_may_end_with_started_calls_under_way() {
     let mut replay = fold(&origin());
     told(&mut replay, &start_sleep(1 << 30), at(0));
     told(&mut replay, &start_step(), at(0));

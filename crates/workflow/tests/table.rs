@@ -364,7 +364,7 @@ fn check_refused(before: &Replay, entry: &Entry, context: &str) {
 }
 
 #[test]
-fn whatever_the_table_does_not_name_is_refused_and_leaves_no_trace() {
+fn entries_outside_the_table_are_refused_and_leave_no_trace() {
     for Case { state, journal, allowed } in cases() {
         let replay = reached(&journal);
         let next = replay.next_call();

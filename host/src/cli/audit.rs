@@ -45,7 +45,7 @@ impl Audit {
         let (_folder, store) = data.read()?;
         let key = self.which.key()?;
         let mut beside = match key {
-            None => self.beside(&*store)?,
+            None => self.other_records(&*store)?,
             Some(_) => Vec::new(),
         }
         .into_iter()
@@ -100,10 +100,10 @@ impl Audit {
     }
 
     /// The records that follow the fact to continue from, each before the first fact of its time or later.
-    fn beside(&self, store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
+    fn other_records(&self, store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
         let before = store.facts_after(self.after.saturating_sub(1), 1).wait()?;
         let before = before.first().filter(|fact| fact.seq == self.after).map(|fact| fact.at);
-        let mut all = beside(store)?;
+        let mut all = other_records(store)?;
         all.retain(|(at, _)| self.is_meant(*at) && before.is_none_or(|before| *at > before));
         Ok(all)
     }
@@ -120,7 +120,7 @@ impl Audit {
         hint.with(self.json.then_some("--json"))
     }
 
-    fn write(&self, out: &mut impl Write, beside: &Beside) -> anyhow::Result<()> {
+    fn write(&self, out: &mut impl Write, beside: &OtherRecord) -> anyhow::Result<()> {
         match self.json {
             true => writeln!(out, "{}", json_line(&beside.json)?)?,
             false => writeln!(out, "{}", beside.words)?,
@@ -130,18 +130,18 @@ impl Audit {
 }
 
 /// A record that is not a fact of an existing instance.
-struct Beside {
+struct OtherRecord {
     words: String,
     json: Value,
 }
 
 /// Operators' acts and deletions, in order.
-fn beside(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
+fn other_records(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
     let mut all = Vec::new();
     for RecordedAct { at, body, .. } in store.acts(0).wait()? {
         let RecordedTrustAct { by, act } = serde_json::from_str(&body)?;
         let words = format!("{at}  {}  {act}", Escaped(&by));
-        all.push((at, Beside { words, json: json!({ "at": at, "by": by, "act": act }) }));
+        all.push((at, OtherRecord { words, json: json!({ "at": at, "by": by, "act": act }) }));
     }
     for Deleted { key, at, by, facts, end } in store.deletions().wait()? {
         let ended = end.map_or_else(String::new, |end| format!(", {} since {}", end.state, end.at));
@@ -150,7 +150,7 @@ fn beside(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, Beside)>> {
             "at": at, "tenant": key.tenant, "instance": key.instance, "deleted": facts, "by": by,
             "state": end.map(|end| end.state), "ended_at": end.map(|end| end.at),
         });
-        all.push((at, Beside { words, json }));
+        all.push((at, OtherRecord { words, json }));
     }
     all.sort_by_key(|(at, _)| *at);
     Ok(all)

@@ -51,7 +51,7 @@ impl Bulletin {
     /// Prints a fact, if it is to be printed.
     pub(crate) fn fact(&self, fact: &Fact) {
         match self.telling {
-            Feed::Notes if !is_of_note(&fact.entry) => {}
+            Feed::Notes if !is_notable(&fact.entry) => {}
             Feed::Notes | Feed::Everything => self.hand_over(line(fact)),
             Feed::Json => json_line(fact).into_iter().for_each(|line| self.hand_over(line)),
         }
@@ -92,7 +92,7 @@ pub(crate) fn line(fact: &Fact) -> String {
 
 /// Whether a fact is notable for a person who watches many instances: an instance begins, ends or stops, or there is a
 /// decision or an effect. The journal has the rest.
-fn is_of_note(entry: &Entry) -> bool {
+fn is_notable(entry: &Entry) -> bool {
     !matches!(
         entry,
         Entry::Loaded { .. }

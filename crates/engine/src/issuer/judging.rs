@@ -231,7 +231,7 @@ pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust
         return Ok(());
     }
     check_not_frozen(request, trust)?;
-    match trust.unreviewed_beside(&request.tenant, &request.id) {
+    match trust.unreviewed_except(&request.tenant, &request.id) {
         Some((unreviewed, alone)) => Err(IssueError::Unreviewed {
             tenant: request.tenant.clone(),
             request: unreviewed.clone(),

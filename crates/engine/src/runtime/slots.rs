@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Drives that run at once: enough to fill a commit, and few enough for the caches. With 256, or with slices of 8
-/// steps, 1 024 in flight were slower, by `cargo bench -p host --bench engine entries`.
+/// steps, 1 024 in flight were slower, by `cargo bench -p bench --bench engine entries`.
 const MAX_RUNNING: usize = 128;
 
 /// Steps after which a drive gives its slot to a waiting one.

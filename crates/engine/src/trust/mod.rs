@@ -193,7 +193,7 @@ impl Trust {
 
     /// One of them in that tenant, for another request than this.
     #[must_use]
-    pub fn unreviewed_beside(
+    pub fn unreviewed_except(
         &self,
         tenant: &TenantId,
         request: &RequestId,

@@ -103,7 +103,7 @@ async fn start_require_approval(
     asked: Asked,
 ) -> wasmtime::Result<Started> {
     let action = asked.measured(&mut store).await?;
-    store.data_mut().start_beside(workflow::Start::RequireApproval(action)).await
+    store.data_mut().start_call(workflow::Start::RequireApproval(action)).await
 }
 
 async fn act(

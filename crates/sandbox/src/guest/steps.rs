@@ -14,7 +14,7 @@ pub(super) type Started = Result<Resource<PendingHandle>, String>;
 
 impl Guest {
     /// Starts a call that is not a step.
-    pub(super) async fn start_beside(&mut self, start: Start) -> wasmtime::Result<Started> {
+    pub(super) async fn start_call(&mut self, start: Start) -> wasmtime::Result<Started> {
         match self.ask(Command::Start(start)).await? {
             Outcome::Started(call) => Ok(Ok(self.table.push(PendingHandle(call))?)),
             Outcome::Rejected(message) => Ok(Err(message)),
@@ -85,7 +85,7 @@ impl wit::HostStep for Guest {
         name: String,
         alarm: wit::Alarm,
     ) -> wasmtime::Result<Started> {
-        self.start_beside(Start::Sleep(Sleep { name, alarm: alarm.into() })).await
+        self.start_call(Start::Sleep(Sleep { name, alarm: alarm.into() })).await
     }
 
     async fn wait_for_event(
@@ -108,7 +108,7 @@ impl wit::HostStep for Guest {
         _: Resource<StepHandle>,
         expectation: wit::Expectation,
     ) -> wasmtime::Result<Started> {
-        self.start_beside(Start::WaitForEvent(expectation.into())).await
+        self.start_call(Start::WaitForEvent(expectation.into())).await
     }
 
     async fn drop(&mut self, step: Resource<StepHandle>) -> wasmtime::Result<()> {

@@ -34,7 +34,7 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
     check_format(&connect::plain(path)?, path)?;
     wal::check(path)?;
     let mut connection = connect::write(path)?;
-    migrate(&mut connection, &deployments_beside(path))?;
+    migrate(&mut connection, &deployments_next_to(path))?;
     Ok(connection)
 }
 
@@ -90,11 +90,11 @@ fn ready(connection: Connection, path: &Path) -> Result<Connection, StoreError> 
     let backup = Backup::new(&connection, &mut copy).map_err(classify)?;
     backup.run_to_completion(PAGES, Duration::ZERO, None).map_err(classify)?;
     drop(backup);
-    migrate(&mut copy, &deployments_beside(path))?;
+    migrate(&mut copy, &deployments_next_to(path))?;
     Ok(copy)
 }
 
-fn deployments_beside(journal: &Path) -> PathBuf {
+fn deployments_next_to(journal: &Path) -> PathBuf {
     journal.with_file_name("deployments")
 }
 
