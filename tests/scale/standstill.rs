@@ -150,7 +150,7 @@ impl Case {
         facts.iter().any(|fact| matches!(fact.entry, Entry::Completed { .. }))
     }
 
-    /// One of everything, whoever did it.
+    /// Checks that there is one of each entry, on any host.
     fn check(&self, store: &dyn Store) {
         let point = &self.point;
         let entries: Vec<Entry> =
