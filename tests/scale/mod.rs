@@ -4,6 +4,7 @@ mod cluster;
 mod failover;
 mod failures;
 mod migration;
+mod notices;
 mod races;
 mod standstill;
 mod suites;

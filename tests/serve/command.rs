@@ -50,3 +50,30 @@ fn a_network_is_served_only_where_there_are_tokens() {
         refused.stderr
     );
 }
+
+#[test]
+fn open_shows_the_page_in_a_browser_and_no_secret() {
+    let data = TempDir::new().unwrap();
+    let shown = data.path().join("shown");
+    let browser =
+        cli::write(data.path(), "browser.sh", &format!("#!/bin/sh\necho \"$@\" > {}\n", shown.display()));
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut serve = cli::command(data.path(), &["serve", "--listen", "127.0.0.1:0", "--open"]);
+    let serve = serve.env("BROWSER", &browser).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = Killed(serve.spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.find_map(|line| Some(line.split_once("serving ")?.1.to_owned())).unwrap();
+    loop {
+        match std::fs::read_to_string(&shown) {
+            Ok(text) if text.ends_with('\n') => break assert_eq!(text.trim(), url),
+            _ => std::thread::yield_now(),
+        }
+    }
+    let mut serve = cli::command(data.path(), &["serve", "--listen", "127.0.0.1:0", "--open"]);
+    drop(child);
+    let serve = serve.env("BROWSER", "/no/such/browser").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = Killed(serve.spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said = lines.find(|line| line.contains("cannot open a browser with /no/such/browser")).unwrap();
+    assert!(said.contains("the page is at http://localhost:"), "{said}");
+}

@@ -1,8 +1,11 @@
 //! Hostile HTTP: too much, too slow, or meant for another server.
 
 use crate::support::http::{Served, parse};
+use crate::support::serving::Serving;
 use engine::limits::HttpLimits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -165,4 +168,101 @@ fn odd_paths_reach_nothing() {
     }
     assert_eq!(served.send("DELETE", "/healthz", &[], b"").code(), "method");
     assert_eq!(served.send("OPTIONS", "/healthz", &[], b"").status, 405);
+}
+
+/// Lengths and ends that two parsers may read differently: each is refused, or read as one request with a body. What follows is never a
+/// request of its own.
+#[test]
+fn what_a_proxy_may_read_differently_is_one_request_at_most() {
+    let served = Served::begin();
+    let host = format!("Host: {}\r\n", served.authority());
+    let hidden = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for lengths in [
+        "Content-Length: 0\r\nContent-Length: 39\r\n",
+        "Content-Length: +0\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 0, 39\r\n",
+        "Content-Length: 0x0\r\n",
+        "Content-Length : 0\r\n",
+        "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked, x\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        " Transfer-Encoding: chunked\r\n",
+        "X: a\r\n Transfer-Encoding: chunked\r\n",
+        "X: a\0b\r\n",
+        "X: a\rTransfer-Encoding: chunked\r\n",
+    ] {
+        let sent = format!(
+            "POST /api/v1/receipts/verify HTTP/1.1\r\n{host}Content-Type: application/json\r\nConnection: close\r\n{lengths}\r\n0\r\n\r\n{hidden}"
+        );
+        let answers = served.raw(sent.as_bytes());
+        assert!(answers.matches("HTTP/1.1 ").count() <= 1, "{lengths:?}: {answers}");
+        assert!(!answers.contains("ready"), "{lengths:?}: {answers}");
+        assert!(
+            !answers.starts_with("HTTP/1.1 2") && !answers.starts_with("HTTP/1.1 5"),
+            "{lengths:?}: {answers}"
+        );
+    }
+    // A request in the old version has no chunks.
+    let old = format!(
+        "POST /api/v1/receipts/verify HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+    );
+    assert!(!served.raw(old.as_bytes()).contains("ready"));
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let served = Served::begin();
+    let own = served.authority();
+    for head in [
+        format!("GET /openapi.json HTTP/1.1\r\nHost: {own}\r\nHost: attacker.example\r\n"),
+        format!("GET /openapi.json HTTP/1.1\r\nHost: {own}\r\nHost: {own}\r\n"),
+        format!("GET http://attacker.example/openapi.json HTTP/1.1\r\nHost: {own}\r\n"),
+        format!("GET http://{own}/openapi.json HTTP/1.1\r\nHost: attacker.example\r\n"),
+    ] {
+        let answer = parse(&served.raw(format!("{head}Connection: close\r\n\r\n").as_bytes()));
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid-request"), "{head}");
+    }
+    let same = format!("GET http://{own}/openapi.json HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n");
+    assert_eq!(parse(&served.raw(same.as_bytes())).status, 200);
+}
+
+#[test]
+#[ignore = "opens ten thousand connections"]
+fn ten_thousand_idle_connections_cost_little_and_others_are_answered() {
+    const CONNECTIONS: usize = 10_000;
+    /// Bytes of the server's memory that a connection may take.
+    const EACH: u64 = 32 << 10;
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    if most < CONNECTIONS as u64 + 500 {
+        eprintln!("NOT RUN: this process may have {most} files open");
+        return;
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let data = TempDir::new().unwrap();
+    let serving = Serving::begin(data.path(), &["--limit", "http-head-seconds=600"]);
+    let get = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        parse(&answer).body
+    };
+    let open = |metrics: &str| -> usize {
+        let count = metrics.lines().find_map(|line| line.strip_prefix("pp_host_http_connections "));
+        count.unwrap().parse().unwrap()
+    };
+    get();
+    let before = serving.memory();
+    let idle: Vec<_> =
+        (0..CONNECTIONS).map(|_| TcpStream::connect(("127.0.0.1", serving.port)).unwrap()).collect();
+    while open(&get()) < CONNECTIONS {}
+    let grown = serving.memory().saturating_sub(before);
+    assert!(grown <= EACH * CONNECTIONS as u64, "{} bytes a connection", grown / CONNECTIONS as u64);
+    drop(idle);
+    while open(&get()) > 1 {}
+    serving.stop();
 }

@@ -1,6 +1,6 @@
 //! Every route, in one table.
 
-use crate::api::{approvals, audit, follow, instances, open, openapi, receipts, workflows};
+use crate::api::{approvals, audit, follow, instances, open, openapi, receipts, views, workflows};
 use crate::page;
 use crate::problem::Problem;
 use crate::request::Asked;
@@ -31,7 +31,8 @@ static OPEN: [Route; 7] = [
         "Verify a receipt: one that is sent along as artifact, or one of the caller's by receiptId.",
         open::verify,
     )
-    .with(BodyKind::Json),
+    .with(BodyKind::Json)
+    .gives(shape::<views::Verdict>),
     get("/api/v1/receipts/{receipt}", "A receipt in the shape of the protocol's clients.", open::receipt),
 ];
 
@@ -43,7 +44,8 @@ static API: [Route; 30] = [
     get("/v1/workflows", "List uploaded workflows.", workflows::list).gives(shape::<workflows::Workflows>),
     get("/v1/workflows/{workflow}", "Inspect an uploaded workflow.", workflows::inspect)
         .gives(shape::<workflows::Workflow>),
-    delete("/v1/workflows/{workflow}", "Forget an upload. Its instances go on.", workflows::forget),
+    delete("/v1/workflows/{workflow}", "Forget an upload. Its instances go on.", workflows::forget)
+        .gives_nothing(),
     post("/v1/instances", "Create an instance; the same again is the same instance.", instances::create)
         .takes(shape::<instances::NewInstance>)
         .gives(shape::<instances::CreatedInstance>),
@@ -51,9 +53,11 @@ static API: [Route; 30] = [
         "/v1/instances",
         "List instances, newest first: ?status, ?limit, and ?after the last one of the page before.",
         instances::list,
-    ),
-    get("/v1/instances/{instance}", "Show an instance.", instances::show),
-    get("/v1/instances/{instance}/output", "What the guest has printed.", instances::output),
+    )
+    .gives(shape::<views::InstancePage>),
+    get("/v1/instances/{instance}", "Show an instance.", instances::show).gives(shape::<views::Instance>),
+    get("/v1/instances/{instance}/output", "What the guest has printed.", instances::output)
+        .gives(shape::<views::Output>),
     get(
         "/v1/instances/{instance}/events",
         "Follow an instance's facts as server-sent events; Last-Event-ID or ?from resumes.",
@@ -79,9 +83,12 @@ static API: [Route; 30] = [
     .gives(shape::<instances::Standing>),
     delete("/v1/instances/{instance}", "Delete an instance that has ended.", instances::delete)
         .gives(shape::<instances::Standing>),
-    get("/v1/approvals", "List requests that wait for a decision.", approvals::list),
-    get("/v1/approvals/{request}", "Show a request: the exact text and digests.", approvals::show),
-    get("/v1/approvals/{request}/explanation", "What the policy says, and why.", approvals::explain),
+    get("/v1/approvals", "List requests that wait for a decision.", approvals::list)
+        .gives(shape::<views::Requests>),
+    get("/v1/approvals/{request}", "Show a request: the exact text and digests.", approvals::show)
+        .gives(shape::<views::Request>),
+    get("/v1/approvals/{request}/explanation", "What the policy says, and why.", approvals::explain)
+        .gives(shape::<views::Explanation>),
     post("/v1/approvals/{request}/statement", "Draw up what a person would sign.", approvals::statement)
         .takes(shape::<approvals::Draft>)
         .gives(shape::<approvals::Statement>),
@@ -95,8 +102,9 @@ static API: [Route; 30] = [
         "/v1/receipts",
         "List receipts and revocations, oldest first: ?limit, and ?after the last id of the page before.",
         receipts::list,
-    ),
-    get("/v1/receipts/{receipt}", "Show a receipt.", receipts::show),
+    )
+    .gives(shape::<views::ReceiptPage>),
+    get("/v1/receipts/{receipt}", "Show a receipt.", receipts::show).gives(shape::<views::Receipt>),
     get("/v1/receipts/{receipt}/export", "Export a receipt: ?extent=owner or public.", receipts::export),
     post("/v1/receipts/{receipt}/revoke", "Take a receipt back before it is spent.", receipts::revoke)
         .takes(shape::<instances::Why>)
@@ -105,8 +113,9 @@ static API: [Route; 30] = [
         "/v1/deployments",
         "List deployments, oldest first: ?limit, and ?after the last receipt_id of the page before.",
         receipts::deployments,
-    ),
-    get("/v1/usage", "What the tenant keeps.", receipts::usage),
-    get("/v1/limits", "The tenant's limits.", receipts::limits),
+    )
+    .gives(shape::<views::DeploymentPage>),
+    get("/v1/usage", "What the tenant keeps.", receipts::usage).gives(shape::<views::Usage>),
+    get("/v1/limits", "The tenant's limits.", receipts::limits).gives(shape::<views::Limits>),
     get("/v1/audit", "The audit as JSON lines: of the tenant, or ?instance.", audit::audit),
 ];

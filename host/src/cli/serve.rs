@@ -14,6 +14,7 @@ use server::{Feed, Server, ServerOptions, SiteUrl, TlsFiles};
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The role of the first decider.
@@ -40,6 +41,10 @@ pub(crate) struct Serve {
     /// The certificate's private key, as PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+
+    /// Open the page in a browser: the program in BROWSER, or else xdg-open.
+    #[arg(long)]
+    open: bool,
 
     /// The first decider's name, where no decider is registered yet: the link to register is printed. Default: this account's name.
     #[arg(long, value_name = "NAME")]
@@ -81,6 +86,9 @@ impl Serve {
         let server = Server::new(listener, host.clone(), feed.clone(), options)?;
         let notifier = self.working.notifier(data, host, feed, Some(server.url()))?;
         self.invite_first(host, server.url())?;
+        if self.open {
+            open_browser(server.url());
+        }
         self.working.work(data, host, Services { server: Some(server), notifier })
     }
 }
@@ -134,6 +142,22 @@ impl Serve {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+}
+
+/// Opens the page alone: the link of an invitation is a secret, and other accounts see a command line.
+fn open_browser(url: &SiteUrl) {
+    let program = std::env::var_os("BROWSER").filter(|program| !program.is_empty());
+    let program = program.unwrap_or_else(|| "xdg-open".into());
+    let mut browser = Command::new(&program);
+    browser.arg(url.origin()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match browser.spawn() {
+        // It ends when it likes.
+        Ok(mut child) => drop(std::thread::spawn(move || child.wait())),
+        Err(error) => {
+            let program = program.display();
+            complain(&format!("cannot open a browser with {program}: {error}; the page is at {url}"));
+        }
     }
 }
 

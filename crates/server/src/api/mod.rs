@@ -7,6 +7,7 @@ pub(crate) mod instances;
 pub(crate) mod open;
 pub(crate) mod openapi;
 pub(crate) mod receipts;
+pub(crate) mod views;
 pub(crate) mod workflows;
 
 use crate::problem::Problem;

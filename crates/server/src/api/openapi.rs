@@ -1,7 +1,7 @@
 //! The OpenAPI document, from the table of routes and the types of bodies.
 
 use crate::problem::Sent;
-use crate::request::route::{Audience, BodyKind, Route};
+use crate::request::route::{Audience, BodyKind, Gives, Route};
 use crate::request::shape::{Shape, shape};
 use serde_json::{Map, Value, json};
 
@@ -47,11 +47,11 @@ fn operation(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Value {
     let is_tenants = route.path.starts_with("/v1/");
     for name in queries(route) {
         parameters
-            .push(json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" } }));
+            .push(json!({ "name": name, "in": "query", "required": false, "schema": query_schema(name) }));
     }
     let given = match route.gives {
-        Some(gives) => keep(gives()),
-        None => json!({ "type": "object" }),
+        Gives::Shape(gives) => keep(gives()),
+        Gives::Document | Gives::Nothing => json!({ "type": "object" }),
     };
     let kind = match route.path {
         "/healthz" | "/readyz" | "/metrics" => "text/plain",
@@ -61,12 +61,16 @@ fn operation(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Value {
     };
     let given = if kind == "application/json" { given } else { json!({ "type": "string" }) };
     let problem = json!({ "$ref": "#/components/schemas/Problem" });
+    let done = match route.gives {
+        Gives::Nothing => ("204", json!({ "description": "done" })),
+        _ => ("2XX", json!({ "description": "done", "content": { kind: { "schema": given } } })),
+    };
     let mut operation = json!({
         "operationId": operation_id(route),
         "summary": route.about,
         "parameters": parameters,
         "responses": {
-            "2XX": { "description": "done", "content": { kind: { "schema": given } } },
+            done.0: done.1,
             "default": { "description": "not done", "content": { "application/problem+json": { "schema": problem } } },
         },
     });
@@ -83,7 +87,9 @@ fn body(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Option<Value> {
     let (kind, schema) = match (route.body, route.takes) {
         (BodyKind::Json, Some(takes)) => ("application/json", keep(takes())),
         (BodyKind::Json, None) => ("application/json", json!({ "type": "object" })),
-        (BodyKind::Component, _) => ("application/wasm", json!({ "type": "string", "format": "binary" })),
+        (BodyKind::Component, _) => {
+            ("application/octet-stream", json!({ "type": "string", "format": "binary" }))
+        }
         (BodyKind::None | BodyKind::Form, _) => return None,
     };
     Some(json!({ "required": true, "content": { kind: { "schema": schema } } }))
@@ -101,6 +107,15 @@ fn queries(route: &Route) -> Vec<&'static str> {
     };
     let tenant = route.path.starts_with("/v1/").then_some("tenant");
     own.iter().copied().chain(tenant).collect()
+}
+
+fn query_schema(name: &str) -> Value {
+    match name {
+        "limit" => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+        "from" => json!({ "type": "integer", "minimum": 0 }),
+        "extent" => json!({ "type": "string", "enum": ["owner", "public"] }),
+        _ => json!({ "type": "string" }),
+    }
 }
 
 /// The method and the words of the path.

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{DeploymentRow, Extent, Operation, OperationOutcome, Query, ReceiptRow, View};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use workflow::{ReceiptId, TenantId};
 
@@ -31,7 +32,7 @@ struct ReceiptPage {
 #[derive(Serialize)]
 struct DeploymentPage {
     view: &'static str,
-    deployments: Vec<DeploymentRow>,
+    deployments: Vec<Value>,
     /// There are more than were asked for: `?after` the last one's receipt continues.
     more: bool,
 }
@@ -81,7 +82,17 @@ pub(crate) fn deployments(asked: &Asked) -> Result<Response, Problem> {
         return Err(unexpected(&"no deployments"));
     };
     let (deployments, more) = asked.page(deployments, |row| row.deployment.receipt_id.as_str())?;
+    let deployments = deployments.iter().map(own).collect::<Result<_, _>>()?;
     json(StatusCode::OK, &DeploymentPage { view: "deployments", deployments, more })
+}
+
+/// A deployment without its redemption's place among the facts of all tenants.
+fn own(deployment: &DeploymentRow) -> Result<Value, Problem> {
+    let mut deployment = serde_json::to_value(deployment).map_err(|error| Problem::internal(&error))?;
+    if let Some(deployment) = deployment.as_object_mut() {
+        deployment.remove("order");
+    }
+    Ok(deployment)
 }
 
 pub(crate) fn usage(asked: &Asked) -> Result<Response, Problem> {

@@ -65,7 +65,7 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
 
 async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host(&parts)?;
     if route.reach == Reach::Site && !state.site.answers_to(host) {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -95,6 +95,19 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
             StatusCode::GATEWAY_TIMEOUT,
             http_names::SECONDS,
             format_args!("{} s", state.limits.time.as_secs()),
+        )),
+    }
+}
+
+/// The name that a request is for. Where it has two, a proxy and this server may each go by another.
+fn host(parts: &Parts) -> Result<&str, Problem> {
+    let mut named = parts.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let host = named.next().unwrap_or_default();
+    let target = parts.uri.authority().map(|authority| authority.as_str());
+    match named.next().or(target.filter(|target| *target != host)) {
+        None => Ok(host),
+        Some(_) => Err(Problem::invalid(
+            "the request names two hosts: it has one Host header, and no other host in its target",
         )),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Route {
     pub(crate) reach: Reach,
     pub(crate) body: BodyKind,
     pub(crate) takes: Option<fn() -> Shape>,
-    pub(crate) gives: Option<fn() -> Shape>,
+    pub(crate) gives: Gives,
     pub(crate) handler: Handler,
 }
 
@@ -78,6 +78,17 @@ pub(crate) enum BodyKind {
     Component,
 }
 
+/// What a success brings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Gives {
+    /// A document whose shape is another specification's, or text.
+    Document,
+    /// JSON of that shape.
+    Shape(fn() -> Shape),
+    /// Nothing: 204.
+    Nothing,
+}
+
 const fn route(method: Method, path: &'static str, about: &'static str, handler: Handler) -> Route {
     Route {
         method,
@@ -87,7 +98,7 @@ const fn route(method: Method, path: &'static str, about: &'static str, handler:
         reach: Reach::Site,
         body: BodyKind::None,
         takes: None,
-        gives: None,
+        gives: Gives::Document,
         handler,
     }
 }
@@ -123,6 +134,11 @@ impl Route {
     }
 
     pub(crate) const fn gives(self, gives: fn() -> Shape) -> Self {
-        Self { gives: Some(gives), ..self }
+        Self { gives: Gives::Shape(gives), ..self }
+    }
+
+    /// A success without a body.
+    pub(crate) const fn gives_nothing(self) -> Self {
+        Self { gives: Gives::Nothing, ..self }
     }
 }
