@@ -40,7 +40,8 @@ impl Faulty {
         Self { inner, when, left: AtomicUsize::new(failing), clock: None }
     }
 
-    /// A store of which no write fails, for its only host: that host's claims are for ever, and its clock is the time, as in a folder.
+    /// A store in which no write fails, for its only host: that host's claims last forever, and its clock is the time,
+    /// as in a folder.
     pub fn alone(inner: Box<dyn Store>) -> Self {
         let signer = HostSigner::Own(Digest::of(b"keys"));
         let (name, version) = ("alone:1".to_owned(), "0.0.0".to_owned());

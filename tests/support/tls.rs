@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{
 pub struct CertificateAuthority(TempDir);
 
 impl CertificateAuthority {
-    /// None, and a word about that, where `openssl` is not installed.
+    /// `None`, with a message, where `openssl` is not installed.
     pub fn new() -> Option<Self> {
         if !super::installed(&["openssl"]) {
             return None;

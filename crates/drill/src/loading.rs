@@ -1,4 +1,4 @@
-//! Components that the loader has to refuse: `tests/guests/hostile/load/*.wat`, and others that have no text form.
+//! Components that the loader has to refuse: `guests/hostile/load/*.wat`, and others that have no text form.
 
 use crate::fixture::HONEST;
 use crate::raw::first_line;

@@ -1,5 +1,5 @@
 //! Attacks below the level of a language's bindings: core modules that break the component model's rules by hand, and
-//! modules that use up resources. `tests/guests/hostile/raw/*.wat`, each inside `frame.wat`.
+//! modules that use up resources. `guests/hostile/raw/*.wat`, each inside `frame.wat`.
 
 use crate::fixture::ATTACKER;
 use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way};

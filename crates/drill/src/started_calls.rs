@@ -1,4 +1,4 @@
-//! The hostile guest's attacks with started calls, sleeps, waits and retries (`tests/guests/hostile/src/beside.rs`).
+//! The hostile guest's attacks with started calls, sleeps, waits and retries (`guests/hostile/src/beside.rs`).
 
 use crate::Attack;
 use crate::Refusal::{Answers, Ends};

@@ -46,7 +46,7 @@ fn refuse(
     Ok(())
 }
 
-/// Gives up the handles that a call hands over: the runtime counts them until then.
+/// Drops the handles that a call passes: the runtime counts them until then.
 fn let_go(store: &mut StoreContextMut<'_, Guest>, argument: &Val) -> wasmtime::Result<()> {
     match argument {
         Val::Resource(handle) if handle.ty() == ResourceType::host::<Inert>() => {

@@ -1,4 +1,4 @@
-//! Which artifacts a tenant keeps, and what its resources serve.
+//! The artifacts that a tenant keeps, and the live ones of its resources.
 
 use crate::state::{Held, Live, State};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) fn hold(state: &mut State, tenant: &TenantId, (sha256, bytes): (&str,
     if held.holders == 0 { held.bytes } else { 0 }
 }
 
-/// Lets go of an artifact. The bytes that the tenant keeps no longer.
+/// Removes an artifact's holder. Returns the bytes that the tenant no longer keeps.
 fn let_go(state: &mut State, tenant: &TenantId, sha256: &str, holder: i64) -> i64 {
     let (key, hold) = ((tenant.clone(), sha256.to_owned()), (holder, sha256.to_owned()));
     let Some(held) = state.artifacts.get(&key).copied() else { return 0 };

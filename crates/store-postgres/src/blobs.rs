@@ -19,7 +19,7 @@ const OLD: &str =
     "SELECT 1 FROM blobs WHERE sha256 = $1 AND kept < clock_timestamp() - interval '1 hour' FOR UPDATE";
 const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0)";
 
-/// Keeps bytes under their digest. Those that are kept already are only looked at anew.
+/// Stores bytes under their digest. Stored bytes only get a new time.
 pub(crate) async fn keep(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
     let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
     let kept = db.begin("BEGIN", &[Call::new(KEEP, values![name.clone(), size])]).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn keep(db: &Connection, digest: &Digest, bytes: &[u8]) -> Resu
     db.commit(&[]).await.map(drop)
 }
 
-/// Inserts bytes that are not kept yet, in the transaction that is open.
+/// Inserts bytes that are not stored yet, in the open transaction.
 pub(crate) async fn insert(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
     const INSERT: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, clock_timestamp())";
     let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
@@ -38,7 +38,7 @@ pub(crate) async fn insert(db: &Connection, digest: &Digest, bytes: &[u8]) -> Re
     insert_chunks(db, &name, bytes).await
 }
 
-/// A few chunks an exchange, so that no more than those are in memory twice.
+/// A few chunks in each exchange, so that only those are in memory twice.
 async fn insert_chunks(db: &Connection, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
     for (group, chunks) in bytes.chunks(CHUNK * 8).enumerate() {
         let chunks: Vec<Vec<u8>> = chunks.chunks(CHUNK).map(<[u8]>::to_vec).collect();

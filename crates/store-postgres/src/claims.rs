@@ -1,4 +1,4 @@
-//! Which shards a host drives: rows that it claims for a time that the server's clock measures.
+//! The shards that a host drives: rows that it claims for a time that the server's clock measures.
 //!
 //! ```text
 //!   claims   shard   host   claim (unique, new with each process and each failover)   epoch   until   previous
@@ -20,7 +20,8 @@ use tokio_postgres::Row;
 
 const REGISTER: &str = "INSERT INTO hosts (id, info, seen) VALUES ($1, $2, clock_timestamp())
     ON CONFLICT (id) DO UPDATE SET info = excluded.info, seen = excluded.seen";
-// The claims that this host may change, locked in one order: its own, those of an earlier process of its own, and those that are over.
+// The claims that this host may change, locked in one order: its own, those of its earlier processes, and those that
+// are over.
 const LOCK: &str = "SELECT shard FROM claims WHERE claim = $1 OR host = $2 OR until IS NULL OR until <= clock_timestamp() ORDER BY shard FOR UPDATE";
 const ALIVE: &str = "UPDATE hosts SET seen = clock_timestamp(), until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1 RETURNING 1";
 const LIVE: &str = "SELECT count(*) FROM hosts WHERE until > clock_timestamp()";
@@ -49,7 +50,7 @@ pub(crate) async fn register(db: &Connection, host: &HostInfo) -> Result<(), Tro
     db.query(REGISTER, values![host.id.to_string(), info]).await.map(drop)
 }
 
-/// Renews and takes claims, and gives back what is more than this host's share.
+/// Renews and makes claims, and releases those above this host's share.
 pub(crate) async fn renew(
     db: &Connection,
     host: &HostId,

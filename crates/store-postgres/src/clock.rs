@@ -1,4 +1,5 @@
-//! The server's clock, as it was last seen, and the time since on this machine's clock that goes on while it sleeps.
+//! The server's clock at its last reading, and the time since on this machine's clock, which continues during
+//! suspension.
 
 use receipt::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
@@ -9,8 +10,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub(crate) struct ServerClock(AtomicI64);
 
 impl ServerClock {
-    /// The server said `now` in answer to a question that was asked at `asked` of [`boot_time`]. The answer took some time: the server's clock is
-    /// that or a little earlier, never later: a receipt is over too early rather than too late.
+    /// The server answered `now` to a question that was asked at `asked` of [`boot_time`]. The answer took some time,
+    /// so the computed time is the server's or a little later, never earlier: a receipt expires too early rather than
+    /// too late.
     pub(crate) fn set(&self, now: Timestamp, asked: i64) {
         self.0.store(now.as_millis() - asked, Ordering::Release);
     }

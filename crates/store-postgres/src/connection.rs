@@ -1,4 +1,4 @@
-//! One session with the server: statements that are prepared once, and calls that do not wait for each other.
+//! One session with the server: statements are prepared once, and calls are pipelined.
 
 use crate::error::Trouble;
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ impl Connection {
         Self { client, prepared: Mutex::default(), warned, is_open: AtomicBool::new(false) }
     }
 
-    /// Whether the session can be lent again: it goes on, and no transaction is left open in it.
+    /// Whether the session can be reused: it is open and has no open transaction.
     pub(crate) fn is_idle(&self) -> bool {
         !self.is_closed() && !self.is_open.load(Ordering::Acquire)
     }
@@ -67,8 +67,8 @@ impl Connection {
         self.client.is_closed()
     }
 
-    /// Whether the server has warned since this was last asked. A commit that comes with a warning is in doubt: the server says so where a wait
-    /// for a standby was cut short.
+    /// Whether the server has warned since the last call of this function. A commit with a warning is in doubt: the
+    /// server warns when a wait for a standby was cut short.
     pub(crate) fn take_warning(&self) -> bool {
         self.warned.swap(false, Ordering::AcqRel)
     }
@@ -103,14 +103,14 @@ impl Connection {
         self.pipeline(Some(begin), calls, None).await
     }
 
-    /// Makes calls and commits, likewise. Where a call fails, the server makes a rollback of the commit.
+    /// Pipelines calls and a commit. Where a call fails, the server turns the commit into a rollback.
     pub(crate) async fn commit(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
         let answers = self.pipeline(None, calls, Some("COMMIT")).await?;
         self.is_open.store(false, Ordering::Release);
         Ok(answers)
     }
 
-    /// Makes calls, likewise, each a transaction of its own.
+    /// Pipelines calls, each a transaction of its own.
     pub(crate) async fn calls(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
         self.pipeline(None, calls, None).await
     }
@@ -169,8 +169,9 @@ fn references(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
 }
 
-/// The answers of all. A request is sent when its future is polled for the first time, so that all are sent in this order at once. The first
-/// error is the answer, once every request has one: the errors after it only say that the transaction has failed.
+/// The answers of all requests. A request is sent when its future is first polled, so all are sent in this order at
+/// once. The first error is the result, once every request has an answer: the later errors only say that the
+/// transaction has failed.
 async fn in_order<T>(mut futures: Vec<Reply<'_, T>>) -> Result<Vec<T>, tokio_postgres::Error> {
     let mut answers: Vec<Option<Result<T, tokio_postgres::Error>>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
@@ -203,7 +204,7 @@ where
                 }
             }
             Some(Ok(_)) => {}
-            // The client's next call says so.
+            // The client's next call reports it.
             Some(Err(_)) | None => return,
         }
     }

@@ -1,4 +1,4 @@
-//! What one write does to rows that are locked and read: pure, and the same whichever other writes share the transaction.
+//! The effect of one write on locked rows in memory: pure, and independent of the other writes of the transaction.
 
 use crate::artifacts::{hold, record_deployment};
 use crate::lines::{Lines, Spot, sum};
@@ -12,10 +12,11 @@ use store::{
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
-/// How many of the last characters of an instance's output are kept.
+/// The greatest length of an instance's output; only the last characters are kept.
 const OUTPUT: usize = 1 << 20;
 
-/// Writes a record, whose entries get the places from `seq` on, or refuses it. What it has changed then is for the caller to take back.
+/// Writes a record, whose entries get the places from `seq` on, or refuses it. After a refusal the caller undoes its
+/// changes.
 pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
     match record {
         Record::Create { place, component, lines, quotas } => {
@@ -108,7 +109,7 @@ fn append(
     Ok(stamp)
 }
 
-/// What comes before the entries: the rate, the component, the artifact.
+/// The changes before the entries: the rate, the component, the artifact.
 fn prepare(
     state: &mut State,
     place: &JournalPosition,
@@ -153,7 +154,7 @@ fn add(
     Some(Stamp { seq: seq.unsigned_abs(), at: Timestamp::from_millis(at) })
 }
 
-/// The records that the entries speak of.
+/// Writes the records that the entries refer to.
 fn keep_records(
     state: &mut State,
     (place, id): (&JournalPosition, i64),
@@ -193,7 +194,7 @@ fn keep_records(
     Ok(())
 }
 
-/// To the small tables what the entries stand for.
+/// Updates the small tables for the entries.
 fn settle(
     state: &mut State,
     (place, first): (&JournalPosition, i64),
@@ -359,7 +360,7 @@ fn revoke(state: &mut State, receipt: &ReceiptId, at: Timestamp, body: &str) -> 
     }
 }
 
-/// Refuses what was decided when things stood differently.
+/// Refuses a write whose precondition no longer holds.
 fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
     if state.last_act != seen.acts {
         return Err(StoreError::ActsMoved);
@@ -370,7 +371,7 @@ fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
     }
 }
 
-/// Counts a change, or refuses it because of what the tenant keeps.
+/// Counts a change, or refuses it because of the tenant's quotas.
 fn charge(
     state: &mut State,
     tenant: &TenantId,
@@ -387,7 +388,7 @@ fn charge(
     Ok(())
 }
 
-/// How many requests a tenant has made in the window that ends then.
+/// The number of requests of a tenant in the window that ends then.
 fn asked_since(state: &State, tenant: &TenantId, at: i64) -> u64 {
     let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(i64::MAX);
     let since = minute(at.saturating_sub(window));
@@ -405,7 +406,7 @@ fn instance(state: &State, key: &InstanceKey) -> Result<Instance, StoreError> {
     state.instances.get(key).cloned().ok_or_else(|| StoreError::NoInstance(key.to_string()))
 }
 
-/// Whether an entry says that this request was made.
+/// Whether an entry records the creation of this request.
 fn is_about(entry: &Entry, id: &RequestId) -> bool {
     matches!(entry, Entry::Requested { request, .. } if request == id)
 }

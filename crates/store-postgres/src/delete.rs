@@ -1,4 +1,5 @@
-//! Deleting an instance that has ended, in a transaction of its own: what it asked for and printed goes, what was signed stays.
+//! Deleting an ended instance, in a transaction of its own: its entries and output are deleted, signed records are
+//! kept.
 
 use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;

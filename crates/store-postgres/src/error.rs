@@ -1,4 +1,4 @@
-//! What PostgreSQL's errors mean.
+//! The meaning of PostgreSQL's errors.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use store::{Medium, StoreError};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// What is wrong with a database, or with the way to it.
+/// The fault of a database, or of the connection to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostgresError {
-    /// The URL is none, or says what this client does not do.
+    /// The URL is not valid, or has an option that this client does not support.
     Url(String),
-    /// The server cannot be reached, or does not let this account in.
+    /// The server cannot be reached, or refuses this account.
     Connect {
-        /// Where: hosts and database, never a password.
+        /// The hosts and the database, without a password.
         place: String,
-        /// Why.
+        /// The problem.
         problem: String,
     },
     /// There is no schema yet.
     NoSchema {
-        /// Where.
+        /// The hosts and the database.
         place: String,
     },
     /// A schema of an older program.
@@ -39,19 +39,19 @@ pub enum PostgresError {
     },
     /// A data folder is to be moved to a database that is in use.
     NotEmpty {
-        /// Where.
+        /// The hosts and the database.
         place: String,
     },
     /// The connection ended during the commit of a move.
     Undecided {
-        /// Where.
+        /// The hosts and the database.
         place: String,
     },
-    /// The server is another one than before, or another history of it.
+    /// The server is another one than before, or has another history.
     OtherServer {
-        /// What it was.
+        /// The earlier server.
         before: String,
-        /// What it is.
+        /// The present server.
         now: String,
     },
     /// A standby was promoted that may lack commits which were acknowledged.
@@ -60,12 +60,12 @@ pub enum PostgresError {
         before: String,
         /// The timeline now.
         now: String,
-        /// Why that is known.
+        /// How it was detected.
         why: String,
     },
     /// Synchronous replication is demanded, and commits are not synchronous.
     NotSynchronous {
-        /// Where.
+        /// The hosts and the database.
         place: String,
     },
     /// The server refused a statement.
@@ -129,7 +129,7 @@ impl From<PostgresError> for StoreError {
     }
 }
 
-/// Why work in the database did not come to an end.
+/// Why work in the database failed.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The transaction was rolled back because of another one. It may succeed the next time.
@@ -141,7 +141,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// What the caller is answered.
+    /// The error for the caller.
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Raced(error) | Self::Lost(error) | Self::Refused(error) => error,
@@ -194,7 +194,7 @@ pub(crate) fn meaning(error: &Error) -> StoreError {
     }
 }
 
-/// The error in words: what the server says, with its code, or what the client and its causes say.
+/// The error in words: the server's message with its code, or the client's with its causes.
 pub(crate) fn words(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} ({})", said.message(), said.code().code());

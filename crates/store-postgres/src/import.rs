@@ -1,4 +1,4 @@
-//! Taking over everything that another engine keeps, in one transaction: it is there whole, and compared with what came, or not at all.
+//! Importing everything from another engine, in one transaction: complete and compared with its source, or not at all.
 
 use crate::connection::{Connection, values};
 use crate::error::{PostgresError, Trouble};
@@ -18,23 +18,23 @@ const BYTES: usize = 4 << 20;
 /// Facts that are read back at once.
 const PAGE: u32 = 1_000;
 
-/// What became of a move into the database.
+/// The result of a move into the database.
 #[derive(Debug)]
 pub enum Import {
-    /// Everything is there.
+    /// Everything was imported.
     Done(TransferCounts),
-    /// The move of that id was committed by an earlier call. What is there by now.
+    /// An earlier call committed the move of that id. The present counts.
     DoneBefore(TransferCounts),
-    /// That move is not there, and the database does not take it.
+    /// That move is not in the database, and the database refuses it.
     Refused(StoreError),
     /// The connection ended during the last commit: whether it took place shows when the same move is made again.
     Unknown(StoreError),
 }
 
-/// What comes from the engine that is left.
+/// A message from the exporting engine.
 pub(crate) enum Incoming {
     Row(Box<TransferRow>),
-    /// That was all. The digest of the audit.
+    /// The end. The digest of the audit.
     End(Digest),
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn import(
     let (mut came, mut numbers) = (TransferCounts::default(), Numbers::default());
     let (mut waiting, mut bytes) = (Vec::new(), 0);
     let audit = loop {
-        // Without an end, the other side has given up and says why.
+        // Without an end, the other side has stopped and has the reason.
         match incoming.recv().await.ok_or(StoreError::Stopped)? {
             Incoming::End(audit) => break audit,
             Incoming::Row(row) => {
@@ -99,7 +99,7 @@ async fn begin(db: &Connection) -> Result<(), Trouble> {
     db.run(LOCK).await
 }
 
-/// Whether nothing was ever recorded in the database.
+/// Whether the database has no record at all.
 async fn is_empty(db: &Connection) -> Result<bool, Trouble> {
     const EMPTY: &str =
         "SELECT NOT (EXISTS (SELECT 1 FROM instances) OR EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM requests)
@@ -156,7 +156,7 @@ impl Numbers {
     }
 }
 
-/// How much is there.
+/// The number of records of each kind.
 async fn counts(db: &Connection) -> Result<TransferCounts, Trouble> {
     const COUNTS: &str = "SELECT (SELECT count(*) FROM instances), (SELECT coalesce(sum(count), 0)::bigint FROM entries),
         (SELECT count(*) FROM requests), (SELECT count(*) FROM receipts), (SELECT count(*) FROM acts), (SELECT count(*) FROM deletions),
@@ -176,7 +176,7 @@ async fn counts(db: &Connection) -> Result<TransferCounts, Trouble> {
     })
 }
 
-/// Compares what is there with what came: how much, and the audit fact by fact.
+/// Compares the imported records with their source: their numbers, and the audit fact by fact.
 async fn compare(db: &Connection, came: TransferCounts, audit: Digest) -> Result<(), Trouble> {
     let there = counts(db).await?;
     let (mut read, mut seq) = (AuditDigest::default(), 0);

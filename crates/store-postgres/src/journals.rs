@@ -28,7 +28,7 @@ pub(crate) fn journal_call(key: &InstanceKey) -> Call {
     Call::new(JOURNAL, names(key))
 }
 
-/// The facts of the rows of an instance's whole journal.
+/// The facts of an instance's journal, from all of its rows.
 pub(crate) fn facts(rows: &[Row], key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
     let mut facts: Vec<Fact> = Vec::new();
     for row in with_entries(rows, key)? {
@@ -56,7 +56,7 @@ pub(crate) async fn from(
     Ok(facts.into_iter().filter(|fact| fact.index >= index).take(limit as usize).collect())
 }
 
-/// Everything, in order.
+/// All facts, in order.
 pub(crate) async fn all(db: &Connection) -> Result<Vec<Fact>, Trouble> {
     let mut facts = Vec::new();
     for row in &db.query(ALL, Vec::new()).await? {
@@ -65,7 +65,7 @@ pub(crate) async fn all(db: &Connection) -> Result<Vec<Fact>, Trouble> {
     Ok(facts)
 }
 
-/// The rows that are entries. An instance without any has one row that is none; no row at all is no instance.
+/// The rows that are entries. An instance without entries has one row without an entry; an unknown instance has no row.
 fn with_entries<'a>(rows: &'a [Row], key: &InstanceKey) -> Result<impl Iterator<Item = &'a Row>, StoreError> {
     match rows.is_empty() {
         true => Err(StoreError::NoInstance(key.to_string())),

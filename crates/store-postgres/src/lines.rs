@@ -1,4 +1,4 @@
-//! Entries as rows: what was appended together is one row of JSON texts, with a sum that shows damage.
+//! Entries as rows: entries that are appended together are one row of JSON texts, with a checksum.
 
 use crate::error::damaged;
 use receipt::{Digest, Timestamp};
@@ -12,15 +12,15 @@ pub(crate) const NEXT: char = '\n';
 /// The text of entries that are appended together.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    /// How many they are.
+    /// The number of entries.
     pub(crate) count: usize,
-    /// The length of all of them as JSON text, which is what counts against a quota.
+    /// The length of the entries as JSON text, which counts against a quota.
     pub(crate) bytes: usize,
-    /// All of them.
+    /// The entries' texts.
     pub(crate) text: String,
 }
 
-/// Where a row is.
+/// The position of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spot {
     /// The place of its first entry among all facts.
@@ -43,7 +43,7 @@ impl Lines {
     }
 }
 
-/// A sum of what a row says and of where it stands: it tells damage from what was written, not an adversary from a friend.
+/// A checksum of a row's content and position. It detects damage, not forgery.
 pub(crate) fn sum(text: &str, key: &InstanceKey, Spot { seq, index, at, count }: Spot) -> i64 {
     let sealed = format!("{key} {seq} {index} {at} {count}{NEXT}{text}");
     let [a, b, c, d, e, f, g, h, ..] = *Digest::of(sealed.as_bytes()).as_bytes();

@@ -60,11 +60,11 @@ const HOLDERS: &str = "SELECT h.holder, h.sha256 FROM unnest($1::text[], $2::tex
 const DEPLOYMENTS: &str = "SELECT id FROM deployments WHERE id = ANY($1::text[])";
 const FACTS: &str = "SELECT nextval('facts') FROM generate_series(1, $1::bigint)";
 const IDS: &str = "SELECT nextval('instance_ids') FROM generate_series(1, $1::bigint)";
-// Places are given out in the order of commits: a reader that goes on from a place misses none.
+// Places are assigned in the order of commits, so that a reader that continues from a place misses none.
 const PLACES: &str = "WITH head AS (UPDATE deployments_head SET last = last + $1::bigint RETURNING last)
     SELECT head.last - $1 + place FROM head, generate_series(1, $1) AS place ORDER BY 1";
 
-/// Which writer a group is of, and its number.
+/// The writer of a group, and the group's number.
 pub(crate) struct Group<'a> {
     pub(crate) writer: &'a str,
     pub(crate) number: i64,
@@ -118,7 +118,7 @@ fn numbers(rows: Vec<Row>) -> Vec<i64> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// The first number for each write, so that its numbers follow each other; none where there are too few.
+/// The first number for each write, so that its numbers are consecutive; `None` where there are too few.
 fn runs(given: &[i64], lengths: &[usize]) -> Option<Vec<i64>> {
     let (mut at, mut firsts) = (0, Vec::with_capacity(lengths.len()));
     for length in lengths.iter().copied() {
@@ -255,7 +255,7 @@ pub(crate) fn key(row: &Row, column: usize) -> Result<InstanceKey, StoreError> {
     Ok(InstanceKey { tenant: name(row, column)?, instance: name(row, column + 1)? })
 }
 
-/// What became of a receipt, in five columns.
+/// A receipt's state, from five columns.
 pub(crate) fn fate(row: &Row, column: usize) -> ReceiptState {
     let at = |column| row.get::<_, Option<i64>>(column).map(Timestamp::from_millis);
     ReceiptState {
@@ -288,7 +288,7 @@ fn take_usage(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What a tenant keeps, in three columns.
+/// A tenant's usage, from three columns.
 pub(crate) fn usage(row: &Row, column: usize) -> Usage {
     let count = |column| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
     Usage { instances: count(column), pending_approvals: count(column + 1), stored_bytes: count(column + 2) }
@@ -343,7 +343,7 @@ fn take_holder(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How an instance stands, from its number.
+/// An instance's state, from its number.
 pub(crate) fn state(number: i16) -> Result<InstanceState, StoreError> {
     let known = usize::try_from(number).ok().and_then(|number| InstanceState::ALL.get(number).copied());
     known.ok_or_else(|| StoreError::Damaged(format!("an instance has the unknown state {number}")))

@@ -1,4 +1,4 @@
-//! Where a database is: a URL as libpq reads it, and the password that belongs to it.
+//! The location of a database: a URL in libpq's form, and its password.
 
 use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble, words};
@@ -12,18 +12,19 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Config, NoTls};
 
-/// What a session of this program sets. Statements take locks in one order and go by indexes whatever the planner believes of a new table; a
-/// stalled host's open transaction ends soon, so that it blocks no other host.
+/// The settings of this program's sessions. Statements take locks in one order and use indexes even if the planner
+/// knows nothing about a new table; a stalled host's open transaction ends soon, so that it blocks no other host.
 const SETTINGS: &str = "-c idle_in_transaction_session_timeout=5000 -c client_min_messages=warning -c timezone=UTC \
      -c default_transaction_isolation=read\\ committed -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long to wait for a server, where the URL does not say.
+/// The time limit for connecting, where the URL has none.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long sent data may stay without an acknowledgement, where the URL does not say. Without a bound a cut network is never noticed.
+/// The time in which sent data must be acknowledged, where the URL has none. Without a bound a cut network is never
+/// noticed.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
 /// A place that was parsed. Its `Debug` and `Display` show no password.
@@ -48,7 +49,7 @@ impl fmt::Display for Location {
 }
 
 impl Location {
-    /// Reads a URL. What is read here and not by the client library: `sslmode`, `sslrootcert`, `passfile`.
+    /// Parses a URL. This function, and not the client library, handles `sslmode`, `sslrootcert` and `passfile`.
     pub(crate) fn parse(url: &str) -> Result<Self, PostgresError> {
         let (url, parameters) = split(url)?;
         let value =

@@ -1,4 +1,4 @@
-//! What a group of writes has to lock and read before it can be judged.
+//! The rows that a group of writes has to lock and read before it can be judged.
 
 use crate::decide::minute;
 use crate::record::{Beside, Record};
@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::{InstanceKey, InstanceState, RATE_WINDOW, Shard, Writer};
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// How the row of the last act is locked.
+/// The lock on the row of the last act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum ActsLock {
-    /// No write of the group looks at it.
+    /// No write of the group needs it.
     #[default]
     None,
-    /// A write rests on what operators have said.
+    /// A write depends on the operators' acts.
     Shared,
-    /// An operator says something.
+    /// A write is an operator's act.
     Exclusive,
 }
 

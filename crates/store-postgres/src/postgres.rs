@@ -28,16 +28,16 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// How long a server that does not answer is tried again by a renewal: a claim is over in not much longer.
+/// The time for which a renewal retries an unresponsive server: a claim does not last much longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Rows of another engine that are on their way into the database.
 const ROWS_UNDER_WAY: usize = 256;
 
-/// How often a renewal is tried.
+/// The attempts of a renewal.
 const TRIES: u32 = 4;
 
-/// A [`Store`](store::Store) in PostgreSQL. Dropped, it waits until everything that was handed over is written or refused.
+/// A [`Store`](store::Store) in PostgreSQL. Dropping it waits until all submitted writes are written or refused.
 pub struct Postgres {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
@@ -58,7 +58,7 @@ impl Postgres {
     /// Opens the database at a `postgres://` URL.
     ///
     /// # Errors
-    /// When the URL is none, the server cannot be reached, or the schema is missing or of another version.
+    /// When the URL is not valid, the server cannot be reached, or the schema is missing or of another version.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         Self::open_demanding(url, CommitDemand::Any)
     }
@@ -97,7 +97,8 @@ impl Postgres {
     /// Makes the schema in the database at that URL, or upgrades it.
     ///
     /// # Errors
-    /// When the URL is none, the server cannot be reached, the account may not make tables, or a newer program made the schema.
+    /// When the URL is not valid, the server cannot be reached, the account may not make tables, or a newer program
+    /// made the schema.
     pub fn migrate(url: &str) -> Result<(), StoreError> {
         let place = Location::parse(url)?;
         let run = move || -> Result<(), StoreError> {
@@ -111,8 +112,9 @@ impl Postgres {
         std::thread::spawn(run).join().unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Takes over everything that `export` hands over, into the empty database at that URL: in one transaction, compared before it is committed.
-    /// `id` names the move: one that was committed is not made again. `before_commit` is called when only the commit is left.
+    /// Imports everything that `export` passes, into the empty database at that URL: in one transaction, compared
+    /// before it is committed. `id` names the move: a committed one is not made again. `before_commit` is called when
+    /// only the commit is left.
     ///
     /// # Errors
     /// When the database is not empty or cannot be used, or when `export` or `before_commit` fails. Then nothing was written.
@@ -139,7 +141,7 @@ impl Postgres {
             drop(rows);
             match (exported, importing.join().unwrap_or(Err(StoreError::Stopped))) {
                 (Err(error), Err(StoreError::Stopped)) => Err(error),
-                // Where the database was the first to fail, no more rows were taken.
+                // The database failed first, and accepted no more rows.
                 (_, imported) => imported,
             }
         })
@@ -194,7 +196,7 @@ async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
         };
         let done = act(Arc::clone(shared), Arc::clone(&db)).await;
         if matches!(done, Err(Trouble::Raced(_) | Trouble::Lost(_))) && tries < TRIES {
-            // Where a transaction is still open there, it ends with its session.
+            // An open transaction ends with its session.
             continue;
         }
         if done.is_ok() {
@@ -211,7 +213,7 @@ async fn start(place: Location, demand: CommitDemand) -> Result<(Writer, Arc<Sha
     Ok((Writer::start(Arc::clone(&shared), db).await?, shared))
 }
 
-/// The writer is a task of its own: should it panic, reads go on, and writes answer that the store has stopped.
+/// The writer is a task of its own: if it panics, reads continue, and writes answer that the store has stopped.
 async fn serve(writer: Writer, jobs: UnboundedReceiver<Job>) {
     let _ = tokio::spawn(writer.serve(jobs)).await;
 }
@@ -241,7 +243,7 @@ impl WriteStore for Postgres {
         };
         let (promise, commit) = Commit::promised();
         if let Some(queue) = &self.queue {
-            // When the task is gone the promise comes back and is dropped, which says so.
+            // When the task is gone, the promise is returned and dropped, which answers the caller with an error.
             drop(queue.send(Job { record, promise }));
         }
         commit

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Sessions at once.
 const SESSIONS: usize = 4;
 
-/// How long a server that does not answer is tried again: as long as one takes to start.
+/// The time for which an unresponsive server is retried: as long as one takes to start.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The sessions that are not lent.

@@ -1,4 +1,4 @@
-//! A write whose texts are made: the caller's thread does that work, not the one that writes.
+//! A write with encoded texts. The caller's thread encodes them, not the writing one.
 
 use crate::error::damaged;
 use crate::lines::Lines;
@@ -51,7 +51,7 @@ pub(crate) enum Record {
     },
 }
 
-/// What an append changes beside the journal. A step has none of it.
+/// An append's changes of other tables. A step has none.
 pub(crate) struct Beside {
     pub(crate) batch: Batch,
     /// The receipt as JSON text.
@@ -183,7 +183,7 @@ fn stands_for_nothing_else(entry: &Entry) -> bool {
     )
 }
 
-/// A text that a column of text can have: one zero character would fail the whole transaction.
+/// A text for a text column: one zero character would fail the whole transaction.
 pub(crate) fn plain<T: AsRef<str>>(text: T) -> Result<T, StoreError> {
     match text.as_ref().contains('\0') {
         true => {

@@ -1,4 +1,4 @@
-//! Reading requests, receipts, and what operators said.
+//! Reading requests, receipts and operators' acts.
 
 use crate::connection::{Call, Connection, values};
 use crate::decide::minute;
@@ -13,7 +13,7 @@ use store::{
 use tokio_postgres::Row;
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// Receipts that are looked at for one digest: the latest of so many sets of people.
+/// The receipts that are kept for one digest: the latest of this many sets of people.
 const PRECEDENTS: i64 = 16;
 
 macro_rules! requests {
@@ -35,7 +35,7 @@ pub(crate) async fn with_journal(
     db: &Connection,
     id: &RequestId,
 ) -> Result<Option<RequestWithJournal>, Trouble> {
-    // Whose it is never changes; where the instance is deleted in between, there is no request.
+    // A request's instance never changes; if the instance is deleted in between, there is no request.
     let Some(found) = request(db, id).await? else { return Ok(None) };
     let calls = [Call::new(REQUEST, values![id.to_string()]), journal_call(&found.key)];
     let answers = db.agreeing(&calls).await?;
@@ -72,7 +72,7 @@ fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
     Ok(RecordedRequest { key: key(row, 0)?, body: row.get(2), outcome: row.get(3), sent })
 }
 
-/// How requests for this have fared before.
+/// The history of requests for this subject.
 pub(crate) async fn asked(db: &Connection, tenant: &TenantId, subject: &str) -> Result<AskHistory, Trouble> {
     const TIMES: &str = "SELECT times FROM subjects WHERE tenant = $1 AND subject = $2";
     const DENIALS: &str = "SELECT signers, times FROM denials WHERE tenant = $1 AND subject = $2";
@@ -85,7 +85,7 @@ pub(crate) async fn asked(db: &Connection, tenant: &TenantId, subject: &str) -> 
     Ok(AskHistory { times, denials: denials.iter().map(denied).collect::<Result<_, _>>()? })
 }
 
-/// How many requests a tenant has made since the beginning of that minute.
+/// The number of requests of a tenant since the beginning of that minute.
 pub(crate) async fn asked_since(
     db: &Connection,
     tenant: &TenantId,
@@ -96,7 +96,7 @@ pub(crate) async fn asked_since(
     Ok(row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
 }
 
-/// A receipt and what became of it.
+/// A receipt and its state.
 pub(crate) async fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, Trouble> {
     const RECEIPT: &str =
         "SELECT r.body, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
@@ -122,7 +122,7 @@ pub(crate) async fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, Trouble>
     Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
 }
 
-/// The receipts to look at for whether something is known, the latest first.
+/// The receipts that may make a digest known, the latest first.
 pub(crate) async fn precedents(
     db: &Connection,
     tenant: &TenantId,

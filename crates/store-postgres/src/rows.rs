@@ -14,7 +14,7 @@ struct Row<V> {
 #[derive(Debug)]
 pub(crate) struct Rows<K, V> {
     rows: HashMap<K, Row<V>>,
-    /// What the write at hand has changed, as it was before.
+    /// The previous values of the rows that the current write has changed.
     before: Vec<(K, Option<Row<V>>)>,
 }
 
@@ -25,7 +25,7 @@ impl<K, V> Default for Rows<K, V> {
 }
 
 impl<K: Clone + Eq + Hash + Ord, V: Clone> Rows<K, V> {
-    /// A row as the database has it.
+    /// Adds a row that was read from the database.
     pub(crate) fn read(&mut self, key: K, value: V) {
         self.rows.insert(key, Row { value, is_changed: false, is_new: false });
     }
@@ -41,12 +41,12 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone> Rows<K, V> {
         self.before.push((key, before));
     }
 
-    /// The write at hand stands.
+    /// Keeps the current write's changes.
     pub(crate) fn keep(&mut self) {
         self.before.clear();
     }
 
-    /// Takes the write at hand back.
+    /// Undoes the current write's changes.
     pub(crate) fn take_back(&mut self) {
         while let Some((key, before)) = self.before.pop() {
             match before {

@@ -1,4 +1,4 @@
-//! Writes back what a group of writes has made of the rows that it locked: one statement a table, whatever the number of writes.
+//! Writes back the rows that a group of writes has changed: one statement per table, for any number of writes.
 
 use crate::connection::{Call, Value, values};
 use crate::record::Record;

@@ -1,4 +1,4 @@
-//! Reading how instances stand and when they are due, what tenants keep, and what was deployed.
+//! Reading instances' states and due times, tenants' usage, and deployments.
 
 use crate::connection::{Connection, Value, values};
 use crate::decide::number;
@@ -13,7 +13,7 @@ use store::{
 use tokio_postgres::Row;
 use workflow::TenantId;
 
-/// That the instance `i` is of a shard that this host holds.
+/// The condition that this host holds the shard of the instance `i`.
 macro_rules! held {
     ($claim:literal) => {
         concat!(
@@ -89,14 +89,14 @@ pub(crate) async fn next_due(
     Ok(row.and_then(|row| row.get::<_, Option<i64>>(0)).map(Timestamp::from_millis))
 }
 
-/// How an instance stands.
+/// The state of an instance.
 pub(crate) async fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<InstanceSummary>, Trouble> {
     const SELECT: &str =
         "SELECT tenant, instance, state, due, since FROM instances WHERE tenant = $1 AND instance = $2";
     Ok(db.one(SELECT, names(key)).await?.as_ref().map(summary).transpose()?)
 }
 
-/// Instances and how they stand, newest first. A tenant's are found by its name, and no other's are looked at.
+/// Instances and their states, newest first. A tenant's are found by its name, without reading other tenants'.
 pub(crate) async fn list(db: &Connection, selection: &Selection) -> Result<Vec<InstanceSummary>, Trouble> {
     macro_rules! select {
         ($whose:literal) => {
@@ -159,7 +159,7 @@ fn summary(row: &Row) -> Result<InstanceSummary, StoreError> {
     Ok(InstanceSummary { key: key(row, 0)?, agenda, since: Timestamp::from_millis(row.get(4)) })
 }
 
-/// What a tenant keeps: nothing, for one that has never been here.
+/// A tenant's usage: zero for an unknown tenant.
 pub(crate) async fn kept(db: &Connection, tenant: &TenantId) -> Result<Usage, Trouble> {
     const USAGE: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = $1";
     let row = db.one(USAGE, values![tenant.to_string()]).await?;

@@ -1,7 +1,8 @@
-//! The tables, and which version of them a database has.
+//! The tables, and the version that a database has.
 //!
-//! Texts that a workflow or a person chose may have any character in them and are kept as bytes; names and JSON texts never have a zero
-//! character and are kept as text. Everything is compared byte by byte, so that an order is the same on every server.
+//! Texts that a workflow or a person chose may contain any character and are stored as bytes; names and JSON texts
+//! never contain a zero character and are stored as text. All comparisons are byte by byte, so that orders are the same
+//! on every server.
 
 use crate::connection::{Connection, values};
 use crate::error::{PostgresError, Trouble};
@@ -10,7 +11,7 @@ use crate::location::Location;
 /// The version that this program reads and writes.
 const VERSION: i32 = 2;
 
-/// What makes version `n` of version `n - 1`.
+/// The step from version `n - 1` to version `n`.
 const STEPS: [&str; VERSION as usize] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The key of the lock that keeps two programs from changing a schema at once: "pp-host" as bytes.

@@ -1,12 +1,12 @@
-//! Which server this is, which history of it, and whether its commits are on a second machine: a standby that was promoted has the same identifier
-//! and another timeline.
+//! The server's identity and history, and whether its commits are on a second machine: a promoted standby has the same
+//! identifier and another timeline.
 
 use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
 use receipt::Timestamp;
 use tokio_postgres::Row;
 
-/// How the server was when it was last looked at.
+/// The server at the last look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     system: i64,
@@ -17,7 +17,7 @@ pub(crate) struct Server {
     pub(crate) now: Timestamp,
 }
 
-/// What a look at the server shows.
+/// The result of a look at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
     Same,
@@ -26,7 +26,7 @@ pub(crate) enum Seen {
 }
 
 impl Server {
-    /// Looks at it.
+    /// Queries the server.
     pub(crate) async fn of(db: &Connection) -> Result<Self, Trouble> {
         const LOOK: &str = "SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8),
                 current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'),
@@ -43,8 +43,8 @@ impl Server {
         Ok(row.map(read).ok_or_else(silent)?)
     }
 
-    /// Takes over how it is now. Another server is refused, and so is another timeline where commits were not synchronous before: what was
-    /// acknowledged last may be lost with the server that was left.
+    /// Accepts the server's present state. Another server is refused, and so is another timeline where commits were not
+    /// synchronous before: the last acknowledged commits may be lost with the previous server.
     pub(crate) fn compare(&mut self, now: &Self) -> Result<Seen, PostgresError> {
         if self.system != now.system {
             let named = |server: &Self| format!("server {} (timeline {})", server.system, server.timeline);

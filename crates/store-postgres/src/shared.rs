@@ -1,4 +1,4 @@
-//! What the sessions of one store have in common: the server, this host, its claim, the server's clock.
+//! The shared state of one store's sessions: the server, this host, its claim, the server's clock.
 
 use crate::clock::{ServerClock, boot_time};
 use crate::connection::Connection;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{HostId, StoreError};
 
-/// What the commits of a database have to be.
+/// The required replication of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommitDemand {
     /// As durable as the server makes them.
@@ -20,7 +20,7 @@ pub enum CommitDemand {
     Synchronous,
 }
 
-/// What is known on every session.
+/// The state that every session uses.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) place: Location,
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) horizon: AtomicI64,
     demand: CommitDemand,
     server: Mutex<Server>,
-    /// Why the database is not used any more.
+    /// Why the database is no longer used.
     given_up: Mutex<Option<PostgresError>>,
     notice: Mutex<Option<String>>,
     promotions: AtomicU64,
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Looks at the server for the first time.
+    /// Queries the server for the first time.
     pub(crate) async fn start(
         place: Location,
         demand: CommitDemand,
@@ -62,7 +62,8 @@ impl Shared {
         Ok(shared)
     }
 
-    /// Opens a session, trying again for so long. Where a standby was promoted in between, what this host claimed is over, and is claimed anew.
+    /// Opens a session, and retries for that long. Where a standby was promoted in between, this host's claims are
+    /// over, and are made again.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Trouble> {
         self.check()?;
         let db = self.place.connect_within(patience).await?;
@@ -76,7 +77,7 @@ impl Shared {
         Ok(db)
     }
 
-    /// Looks at the server: which one it is, its clock, whether its commits are synchronous.
+    /// Queries the server: its identity, its clock, and whether its commits are synchronous.
     pub(crate) async fn look(&self, db: &Connection) -> Result<Seen, Trouble> {
         let (asked, now) = (boot_time(), Server::of(db).await?);
         let seen = locked(&self.server).compare(&now);
@@ -90,7 +91,7 @@ impl Shared {
         self.check_commit(server.is_synchronous)
     }
 
-    /// Says no to a commit that is not as it has to be.
+    /// Refuses a commit that is not as required.
     pub(crate) fn check_commit(&self, is_synchronous: bool) -> Result<(), PostgresError> {
         match self.demand {
             CommitDemand::Synchronous if !is_synchronous => {
@@ -100,7 +101,7 @@ impl Shared {
         }
     }
 
-    /// Says no where the database is not used any more.
+    /// Fails where the database is no longer used.
     pub(crate) fn check(&self) -> Result<(), PostgresError> {
         locked(&self.given_up).clone().map_or(Ok(()), Err)
     }
@@ -115,17 +116,17 @@ impl Shared {
         locked(&self.given_up).get_or_insert(error).clone()
     }
 
-    /// How often a standby was seen to have been promoted.
+    /// The number of observed promotions of a standby.
     pub(crate) fn promotions(&self) -> u64 {
         self.promotions.load(Ordering::Acquire)
     }
 
-    /// What an operator has to know, once.
+    /// The next notice for the operator, once.
     pub(crate) fn take_notice(&self) -> Option<String> {
         locked(&self.notice).take()
     }
 
-    /// What this process claims shards with.
+    /// The value with which this process claims shards.
     pub(crate) fn claim(&self) -> String {
         locked(&self.claim).clone()
     }

@@ -1,4 +1,4 @@
-//! What a group of writes has locked and read, and what it makes of it.
+//! The rows that a group of writes has locked and read, and their changes.
 
 use crate::rows::Rows;
 use receipt::Digest;
@@ -43,7 +43,7 @@ pub(crate) struct EntryRow {
     pub(crate) text: String,
 }
 
-/// What a resource serves.
+/// The live deployment of a resource.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     pub(crate) place: i64,
@@ -68,13 +68,13 @@ pub(crate) struct NewReceipt {
 /// A deployment to insert, by its id; none for one that is there.
 pub(crate) type NewDeployment = Option<(i64, Arc<store::Deployment>)>;
 
-/// A tenant and something of it.
+/// A tenant and an object of it.
 pub(crate) type Of<T> = (TenantId, T);
 
-/// Everything that the writes of a group touch.
+/// All rows that the writes of a group use.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// The shards whose claims this host holds, of those that the group needs.
+    /// Those of the group's shards whose claims this host holds.
     pub(crate) held: HashSet<Shard>,
     /// Whether the commit waits until it is on the disk of a standby.
     pub(crate) is_synchronous: bool,
@@ -90,7 +90,7 @@ pub(crate) struct State {
     pub(crate) usage: Rows<TenantId, Usage>,
     /// Requests a minute, before this group, of the tenants whose rate is judged.
     pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
-    /// How many more in this group, of each minute.
+    /// The group's additional requests in each minute.
     pub(crate) rates: Rows<Of<i64>, i64>,
     pub(crate) subjects: Rows<Of<String>, i64>,
     pub(crate) denials: Rows<Of<(String, String)>, i64>,
@@ -99,7 +99,7 @@ pub(crate) struct State {
     pub(crate) components: Rows<Digest, Arc<[u8]>>,
     pub(crate) outputs: Rows<i64, Arc<String>>,
     pub(crate) artifacts: Rows<Of<String>, Held>,
-    /// Whether that holds this: an instance's id, or a deployment's place, negative.
+    /// Whether that holder exists: an instance's id, or a deployment's place, negative.
     pub(crate) holders: Rows<(i64, String), bool>,
     pub(crate) live: Rows<Of<String>, Live>,
     pub(crate) deployments: Rows<String, NewDeployment>,
@@ -109,13 +109,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The write at hand stands.
+    /// Keeps the current write's changes.
     pub(crate) fn keep(&mut self) {
         self.kept_entries = self.entries.len();
         self.each(|table| table.keep());
     }
 
-    /// Takes the write at hand back.
+    /// Undoes the current write's changes.
     pub(crate) fn take_back(&mut self) {
         self.entries.truncate(self.kept_entries);
         self.each(|table| table.take_back());
@@ -164,7 +164,7 @@ impl State {
         tables.into_iter().for_each(act);
     }
 
-    /// What a tenant keeps, with what the group has changed.
+    /// A tenant's usage, including the group's changes.
     pub(crate) fn usage_of(&self, tenant: &TenantId) -> Usage {
         self.usage.get(tenant).copied().unwrap_or_default()
     }

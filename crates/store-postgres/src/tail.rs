@@ -1,7 +1,7 @@
-//! The facts of all instances in order, for readers that go on from a place.
+//! The facts of all instances in order, for readers that continue from a place.
 //!
-//! Places are given out by a sequence, and the order of commits is another one: a transaction with smaller places may still be open. A reader is
-//! therefore only answered up to a place below which every transaction has ended.
+//! A sequence assigns the places, and commits may have another order: a transaction with smaller places may still be
+//! open. A reader is therefore only answered up to a place below which every transaction has ended.
 
 use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
@@ -20,7 +20,7 @@ const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e
     WHERE e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2 ORDER BY e.seq LIMIT $3";
 const LAST_COMMITTED: &str = "SELECT seq + count - 1 FROM entries WHERE seq <= $1 ORDER BY seq DESC LIMIT 1";
 
-/// How often a reader looks whether the open transactions have ended, and how many times.
+/// The pause between checks whether the open transactions have ended, and their number.
 const PAUSE: Duration = Duration::from_millis(2);
 const LOOKS: u32 = 250;
 
@@ -40,7 +40,7 @@ pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble>
         }
         sleep(PAUSE).await;
     }
-    // What is still open is answered later, with everything that follows it.
+    // Facts of open transactions are answered later, with everything that follows them.
     Ok(known)
 }
 

@@ -20,12 +20,12 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-/// What a URL's `sslmode` asks for.
+/// The meaning of a URL's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TlsMode {
     /// No TLS.
     Disable,
-    /// TLS only where the server wants it.
+    /// TLS only where the server requires it.
     Allow,
     /// TLS where the server offers it. The default.
     Prefer,
@@ -33,7 +33,7 @@ pub(crate) enum TlsMode {
     Require,
     /// TLS, with a certificate that a root certificate leads to.
     VerifyCa,
-    /// The same, and the certificate is for the host that is asked for.
+    /// Like `verify-ca`, and the certificate is for the requested host.
     VerifyFull,
 }
 
@@ -52,7 +52,7 @@ impl TlsMode {
         }
     }
 
-    /// The ways to try, one after the other. A Unix socket is never encrypted.
+    /// The modes to try in turn. A Unix socket is never encrypted.
     pub(crate) fn attempts(self, config: &Config) -> &'static [SslMode] {
         let hosts = config.get_hosts();
         let is_local = !hosts.is_empty() && hosts.iter().all(|host| matches!(host, Host::Unix(_)));
@@ -66,7 +66,7 @@ impl TlsMode {
     }
 }
 
-/// How to encrypt: what `mode` demands of the server's certificate, with the root certificates in a file.
+/// The encryption: `mode`'s demands on the server's certificate, with the root certificates in a file.
 pub(crate) fn connector(mode: TlsMode, root: Option<&Path>) -> Result<Encryption, String> {
     let provider = Arc::new(ring::default_provider());
     let failed = |error: Error| error.to_string();
@@ -116,7 +116,7 @@ fn roots(mode: TlsMode, named: Option<&Path>) -> Result<Option<RootCertStore>, S
     }
 }
 
-/// Verifies that a certificate leads to a root, whatever host it is for; or nothing of it, where there is no root.
+/// Verifies that a certificate leads to a root, for any host name; or nothing, where there is no root.
 #[derive(Debug)]
 struct Verifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
@@ -134,7 +134,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(certificate, between, name, ocsp, now) {
-            // The name is looked at last.
+            // The name is checked last.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

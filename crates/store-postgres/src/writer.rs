@@ -1,13 +1,14 @@
-//! The one session of a host that writes. Whatever is waiting when it begins is committed together.
+//! A host's one writing session. All waiting writes are committed together.
 //!
 //! ```text
 //!   write ─Record─► queue ─► [ begin, lock, read ] ─► judge each ─► [ write back, commit ] ─► every promise is answered
 //!                               one exchange            in memory       one exchange
 //! ```
 //!
-//! No write has a savepoint: each is judged on locked rows before anything is written, and one that is refused leaves nothing. A commit whose
-//! answer was lost, or came with a warning, is in doubt: it is looked up by the group's number in the writer's own row. The row stays locked
-//! until the old session's transaction has ended, so that the look-up waits for its end.
+//! No write has a savepoint: each is judged on locked rows before anything is written, and a refused one has no effect.
+//! A commit whose answer was lost, or came with a warning, is in doubt: it is looked up by the group's number in the
+//! writer's own row. The row stays locked until the old session's transaction has ended, so the look-up waits for its
+//! end.
 
 use crate::connection::{Connection, values};
 use crate::decide::write;
@@ -30,10 +31,11 @@ const GROUP: usize = 2_048;
 /// Bytes in one transaction, about: a group is closed by the write that reaches it.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// How often a group is tried that other hosts' transactions undo.
+/// The attempts of a group that other hosts' transactions undo.
 const TRIES: u32 = 64;
 
-/// How long a server that does not answer is tried again before writes fail: as long as one takes to start, or to be replaced.
+/// The time for which an unresponsive server is retried before writes fail: as long as one takes to start, or to be
+/// replaced.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A write, and the promise of its answer.
@@ -54,10 +56,10 @@ pub(crate) struct Writer {
     db: Option<Connection>,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 enum Attempt {
     Done(Vec<Written>),
-    /// No write of it is to be written.
+    /// Every write of it was refused.
     Refused(Vec<Written>),
     /// It was begun again, or may be.
     Again,
@@ -78,7 +80,7 @@ impl Writer {
         Ok(Self { shared, name, number: 0, acknowledged: 0, promotions, db: Some(db) })
     }
 
-    /// Writes what is handed over, until no more can be.
+    /// Writes submitted writes, until it cannot write any more.
     pub(crate) async fn serve(mut self, mut jobs: UnboundedReceiver<Job>) {
         let mut next = jobs.recv().await;
         while let Some(first) = next {
@@ -98,7 +100,8 @@ impl Writer {
         }
     }
 
-    /// Writes a group. Where the database refuses it as a whole, each write is tried alone, so that one harms no other.
+    /// Writes a group. Where the database refuses it as a whole, each write is tried alone, so that one does not make
+    /// the others fail.
     async fn write(&mut self, group: &[Record]) -> Vec<Written> {
         match self.commit(group).await {
             Ok(answers) => answers,
@@ -132,7 +135,7 @@ impl Writer {
                 Attempt::InDoubt(answers) => Some(answers),
             };
             if let Some(answers) = in_doubt {
-                // Nothing is assumed: where the server cannot be asked, the caller is told to look.
+                // If the server cannot be asked, the caller is told that the result is not known.
                 match self.was_committed().await {
                     Ok(true) => {
                         self.acknowledged = self.number;
@@ -142,7 +145,7 @@ impl Writer {
                     Err(_) => return Err(StoreError::Stopped),
                 }
             }
-            // The host that was first is done by then; the jitter is its own time.
+            // The first host is done by then; the jitter is its own time.
             sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
         }
         Err(PostgresError::Server(format!("a transaction was undone {TRIES} times by those of other hosts"))
@@ -185,7 +188,7 @@ impl Writer {
         Attempt::InDoubt(answers)
     }
 
-    /// Ends an attempt that has not come to its commit.
+    /// Ends an attempt before its commit.
     async fn give_up(&mut self, trouble: Trouble) -> Attempt {
         if let Trouble::Lost(_) = trouble {
             self.db = None;
@@ -206,7 +209,8 @@ impl Writer {
         }
     }
 
-    /// Whether the last group was committed. Waits until the session that may have done it has ended its transaction.
+    /// Whether the last group was committed. Waits until the session that may have committed it has ended its
+    /// transaction.
     async fn was_committed(&mut self) -> Result<bool, Trouble> {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1 FOR UPDATE";
         let end = Instant::now() + PATIENCE;
@@ -240,7 +244,7 @@ impl Writer {
         }
     }
 
-    /// Opens a session. Where a standby was promoted, what this writer was told to be committed has to be there.
+    /// Opens a session. Where a standby was promoted, the commits that this writer was told of must be there.
     async fn open(&mut self) -> Result<Connection, Trouble> {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1";
         const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
@@ -258,7 +262,7 @@ impl Writer {
     }
 }
 
-/// Everything up to the commit: the calls that end it, where anything is to be written, and the answers.
+/// Everything up to the commit: the final calls, if anything is to be written, and the answers.
 async fn prepare(
     shared: &Shared,
     db: &Connection,
@@ -288,7 +292,8 @@ async fn prepare(
 
 type Gathered = (Vec<Record>, Vec<Promise<Option<Stamp>>>, Option<Job>);
 
-/// What is waiting, up to a bound, and the job with which the next group begins. A deletion has a group of its own.
+/// Collects waiting writes, up to a bound, and the job with which the next group begins. A deletion has a group of its
+/// own.
 fn gather(first: Job, jobs: &mut UnboundedReceiver<Job>) -> Gathered {
     let is_alone = |job: &Job| matches!(job.record, Record::Delete(_));
     let (mut bytes, alone) = (first.record.bytes(), is_alone(&first));

@@ -16,8 +16,8 @@ use store::{
 };
 use workflow::TenantId;
 
-/// Hands over everything that the folder's journal keeps, as it is at one moment, and leaves the journal as it is. The answer is the digest of
-/// its audit. Whatever is damaged ends it.
+/// Passes everything in the folder's journal to `take`, as it is at one moment, without changing the journal. Returns
+/// the digest of its audit. Damage ends it.
 ///
 /// # Errors
 /// When something in it is damaged, or a row is not taken.
@@ -41,7 +41,7 @@ pub fn export(folder: &DataFolder, take: TakeRow<'_>) -> Result<Digest, StoreErr
     Ok(digest)
 }
 
-/// What has been handed over of an instance's journal.
+/// The part of an instance's journal that has been exported.
 #[derive(Default, Clone, Copy)]
 struct End {
     entries: u64,
@@ -144,7 +144,7 @@ fn counts(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
         named::<TenantId>(row, 0)
     })?;
     tenants.into_iter().try_for_each(|tenant| {
-        // Entries that no row counts yet are counted beside.
+        // Entries that no row counts yet are counted separately.
         let bytes = journal::heads::bytes(db, &tenant)?;
         let kept = UsageChange { bytes, ..UsageChange::default() }.on(usage::usage(db, &tenant)?);
         take(TransferRow::Usage(tenant, kept))

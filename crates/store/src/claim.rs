@@ -164,7 +164,7 @@ pub struct Claims {
     pub shards: Vec<HeldShard>,
     /// The validity from the start of the call that returned it; `None` means forever.
     pub valid_for: Option<Duration>,
-    /// What befell the store since the last renewal, in words of one line, where an operator has to know it.
+    /// A notice about the store since the last renewal, as a line of text, for the operator.
     pub notice: Option<String>,
 }
 

@@ -153,7 +153,7 @@ impl StoreArg {
         std::env::args_os().any(names)
     }
 
-    /// The URL: as it stands there, or the first line of the file.
+    /// The URL: as given, or the first line of the file.
     pub(crate) fn url(&self) -> anyhow::Result<StoreUrl> {
         let Some(path) = self.0.strip_prefix('@') else {
             let url: StoreUrl = self.0.parse().context("--store, or PP_HOST_STORE")?;
@@ -197,7 +197,7 @@ impl FromStr for InstanceName {
 }
 
 impl InstanceName {
-    /// The instance meant, of that tenant where one is named besides.
+    /// The named instance, in that tenant if one is named.
     pub(crate) fn key(&self, tenant: Option<&TenantId>) -> anyhow::Result<InstanceKey> {
         let tenant = match (&self.tenant, tenant) {
             (Some(own), Some(other)) if own != other => {
