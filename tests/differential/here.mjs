@@ -20,10 +20,11 @@ export async function onThis(host, data, prefix, programs, sources, { patience, 
   for (const [name, text] of Object.entries({ ...sources, 'trace.js': TRACE })) writeFileSync(join(source, name), text);
   const call = (...words) => run(host, ['--data', data, ...words], { maxBuffer: 1 << 26 });
   await call('submit', join(source, 'workflow.js'), '--id', `${prefix}0`, '--params', '{"number":0}');
-  await pool(programs.slice(1), 4, (_, at) => {
+  // One after the other: a command that owns the folder for a moment is no server for the next.
+  await pool(programs.slice(1), 1, (_, at) => {
     return call('submit', join(source, 'workflow.js'), '--id', `${prefix}${at + 1}`, '--params', JSON.stringify({ number: at + 1 }));
   });
-  const send = (early) => pool(programs, 4, async ({ events }, number) => {
+  const send = (early) => pool(programs, early ? 1 : 4, async ({ events }, number) => {
     for (const event of events.filter((event) => event.early === early)) {
       // One that nothing waits for any more is too late: the instance has ended.
       await sent(call, `${prefix}${number}`, event);

@@ -41,8 +41,12 @@ try {
     await batch(programs, join(folder, 'data'), from);
     console.log(`${from + programs.length} programs, ${differing} differ`);
   }
+} catch (error) {
+  console.error(error);
+  process.exit(2);
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  // A server that was killed may still be on its way out.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 }
 process.exit(differing ? 1 : 0);
 

@@ -2,8 +2,10 @@
 
 mod api;
 mod code;
+mod conformance;
 mod event_loop;
 mod hostile;
 mod mistakes;
+mod random;
 mod typescript;
 mod upstream;
