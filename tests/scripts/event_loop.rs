@@ -144,6 +144,11 @@ fn a_time_that_was_computed_before_a_late_drive_is_not_the_past() {
     desk.clock.pass(Duration::from_secs(60));
     let end = desk.finish(&key, Decision::Approved, &[]);
     assert_eq!(support::result(&end), json!("sleep-rejected"));
+    // Computed at the same moment as others, and asked for after them.
+    let beside = "return Promise.all([step.do('a', async () => 1), step.sleepUntil('soon', Date.now() + 1000).then(() => 2)]);";
+    let key = script::start(&desk.host, &script::workflow(beside), &json!({}));
+    desk.clock.pass(Duration::from_secs(60));
+    assert_eq!(support::result(&desk.finish(&key, Decision::Approved, &[])), json!([1, 2]));
 }
 
 #[test]

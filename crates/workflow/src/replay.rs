@@ -246,8 +246,8 @@ impl Replay {
         self.end.is_none() && self.calls.is_pending(request)
     }
 
-    /// Sets the time on the guest's clock. A guest computes times from its own clock, which stands still between two
-    /// answers, so only what is earlier than that is the past to it. Without this, it is what is earlier than now.
+    /// Sets a time that the guest's clock had when the guest may have computed what it asks for. The clock stands still
+    /// between two answers, so only what is earlier is the past to the guest. Without this, it is what is earlier than now.
     pub fn set_guest_clock(&mut self, time: Timestamp) {
         self.guest_clock = Some(time);
     }

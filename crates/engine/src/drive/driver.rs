@@ -121,6 +121,23 @@ impl Shared {
 struct GuestPosition {
     position: usize,
     time: Option<Timestamp>,
+    /// The time of the last answer that the guest waited for. A guest may have computed a time since then, and asked for
+    /// other things first.
+    waited: Option<Timestamp>,
+}
+
+impl GuestPosition {
+    fn answered(&mut self, command: &Command, (position, time): (usize, Option<Timestamp>)) {
+        let waited = match command {
+            Command::Await { .. }
+            | Command::Sleep(_)
+            | Command::WaitForEvent(_)
+            | Command::RequireApproval(_)
+            | Command::Perform(_) => time,
+            _ => self.waited,
+        };
+        *self = Self { position, time, waited };
+    }
 }
 
 impl Handler for Shared {
@@ -129,13 +146,13 @@ impl Handler for Shared {
         let Ok(mut driver) = shared.try_lock() else {
             return HandlerAnswer::Later(Box::pin(async move {
                 let mut driver = shared.lock().await;
-                let further = driver.advance(&command, place.time);
+                let further = driver.advance(&command, place.waited);
                 driver.answer(&command, further, place).await
             }));
         };
-        match driver.advance(&command, place.time) {
+        match driver.advance(&command, place.waited) {
             Ok(Progress::Answered(outcome)) => {
-                *place = driver.place();
+                place.answered(&command, driver.place());
                 HandlerAnswer::Here(Ok(outcome))
             }
             further => {
@@ -168,9 +185,9 @@ impl Driver {
         Self { inner, origin, replay, times, quotas, unwritten, writing, line, since, slice, spent, lease }
     }
 
-    fn place(&self) -> GuestPosition {
+    fn place(&self) -> (usize, Option<Timestamp>) {
         let position = self.replay.position();
-        GuestPosition { position, time: self.times.at(position) }
+        (position, self.times.at(position))
     }
 
     /// Continues from there until the command is answered; `place` is the guest's position then.
@@ -183,7 +200,7 @@ impl Driver {
         loop {
             let done = match further {
                 Ok(Progress::Answered(outcome)) => {
-                    *place = self.place();
+                    place.answered(command, self.place());
                     return Ok(outcome);
                 }
                 Ok(Progress::Write) => self.record().await,
@@ -191,16 +208,16 @@ impl Driver {
                 Err(stop) => return Err(Box::new(stop)),
             };
             further = match done {
-                Ok(()) => self.advance(command, place.time),
+                Ok(()) => self.advance(command, place.waited),
                 Err(error) => Err(error.into()),
             };
         }
     }
 
-    /// Gets as far as possible without waiting. `seen` is the time on the guest's clock, once it was answered.
-    fn advance(&mut self, command: &Command, seen: Option<Timestamp>) -> Result<Progress, Stop> {
+    /// Gets as far as possible without waiting. `waited` is the time of the last answer that the guest waited for.
+    fn advance(&mut self, command: &Command, waited: Option<Timestamp>) -> Result<Progress, Stop> {
         let now = self.inner.now()?;
-        self.replay.set_guest_clock(seen.unwrap_or(self.origin.started_at));
+        self.replay.set_guest_clock(waited.unwrap_or(self.origin.started_at));
         // An operator may have paused or ended the instance during its last call.
         while !self.replay.stands_still() {
             match self.replay.next(command, now)? {
