@@ -149,7 +149,8 @@ fn one_person_in_two_roles_that_are_asked_for_is_enough() {
                 when { context.approvals.release >= 1 && context.approvals.owner >= 1 };";
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), support::people::Hands::new());
     let policy = Box::new(policy::Cedar::parse(text).unwrap());
-    let host = engine::Host::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
+    let host =
+        crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
     let place = Place { folder, host, clock };
     place.add("alice", &["release", "owner"], 1);
     let (key, request) = place.asked();

@@ -238,7 +238,7 @@ fn a_request_lapses_when_the_policy_says() {
 #[test]
 fn a_demo_receipt_does_not_count_where_people_decide() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
-    let host = engine::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let place = Place { folder, host, clock };
     let ((key, request), (_, undecided)) = (place.asked(), place.asked());
     place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
@@ -343,7 +343,8 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
 fn t22_a_flood_of_requests_is_stopped() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
     let quotas = store::Quotas { requests_per_hour: 3, ..Default::default() };
-    let host = engine::Host::builder(folder.path()).clock(clock.clone()).quotas(quotas).open().unwrap();
+    let host =
+        crate::support::storage::builder(folder.path()).clock(clock.clone()).quotas(quotas).open().unwrap();
     let place = Place { folder, host, clock };
     for _ in 0..3 {
         place.asked();
@@ -594,7 +595,7 @@ fn t30_what_a_freeze_stops_leaves_nothing_to_review() {
 #[test]
 fn what_was_approved_for_show_is_not_known() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
-    let host = engine::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let place = Place { folder, host, clock };
     let (_, request) = place.asked();
     place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
@@ -622,8 +623,10 @@ fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
 fn a_folder_with_deciders_is_no_demonstration_again() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
     let policy = || Box::new(policy::Toml::parse(TWO).unwrap());
-    drop(engine::Host::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap());
-    let host = engine::Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    drop(
+        crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap(),
+    );
+    let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let place = Place { folder, host, clock };
     let (_, request) = place.asked();
     let demo = place.host.decide(&request, &support::judgement(Decision::Approved));

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// The time limit of every wait that includes a takeover, on a machine that does other work too.
 pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
+/// More requests than any test makes in an hour.
+const REQUESTS: &str = "requests-per-hour=1000000";
+
 /// A server, an authority, and folders of hosts.
 pub(super) struct Cluster {
     pub(super) server: Server,
@@ -92,7 +95,7 @@ impl Cluster {
 
     pub(super) fn work_with(&self, name: &str, options: &[&str]) -> Working {
         let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
-        let mut command = self.command(name, &[&["work", "--json"], options].concat());
+        let mut command = self.command(name, &[&["work", "--json", "--limit", REQUESTS], options].concat());
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         Working { name: name.to_owned(), child }
     }

@@ -28,7 +28,7 @@ fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
     until("each has a share", || cluster.shares().len() == 3);
     let mut random = 7;
     let load = load();
-    let deploys: Vec<_> = (0..ACTIONS).map(|number| json!({ "deploy": format!("app {number}") })).collect();
+    let deploys: Vec<_> = (0..ACTIONS).map(|number| json!({ "deploy": format!("app-{number}") })).collect();
     let program = json!({ "program": deploys }).to_string();
     for round in 0..load {
         cluster.run(&["submit", "tests/guests/durable.wasm", "--params", &program]);

@@ -77,3 +77,28 @@ fn of_many_decisions_on_two_hosts_at_once_one_counts() {
     drop(stop);
     runtime.block_on(working).unwrap();
 }
+
+/// Only the server's clock is looked at.
+#[test]
+fn recorded_times_are_the_servers_whatever_the_clocks_of_hosts_say() {
+    const HOUR: i64 = 3_600_000;
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let [(a, first), (b, second)] = hosts(&url);
+    drop((first, second));
+    let now = || {
+        receipt::Timestamp::from_millis(
+            server.sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").parse().unwrap(),
+        )
+    };
+    for (folder, wrong_by) in [(&a, HOUR), (&b, -HOUR)] {
+        let before = now();
+        let clock = move || receipt::Timestamp::from_millis(before.as_millis() + wrong_by);
+        let location = StoreLocation::Database(url.parse().unwrap());
+        let host = Host::builder(folder.path()).store(location).clock(clock).open().unwrap();
+        let key = support::start(&host, "tenant-workflow", "{}");
+        let facts = host.audit(Some(&key)).unwrap();
+        let after = now();
+        assert!(facts.iter().all(|fact| (before..=after).contains(&fact.at)), "{before} {facts:?} {after}");
+    }
+}

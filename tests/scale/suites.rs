@@ -5,12 +5,33 @@ use crate::support::storage::STORE;
 use std::process::Command;
 
 /// The suites.
-const SUITES: [&str; 3] = ["drive::", "approvals::", "promises::"];
+const SUITES: [&str; 4] = ["drive::", "approvals::", "promises::effects", "promises::threats"];
 
-/// Those of their tests that have nothing to do with the engine that keeps the state, or belong to SQLite, and why.
-const NOT_HERE: [(&str, &[&str]); 2] = [
-    ("starts the program, which keeps its state in its folder", &["promises::kills", "promises::drill"]),
-    ("looks into the SQLite file", &[]),
+/// Those of their tests that do not apply, and why.
+const NOT_HERE: [(&str, &[&str]); 4] = [
+    (
+        "reads or changes the SQLite file",
+        &[
+            "t27_neither_the_issuer_nor_the_deciders_alone_can_mint",
+            "a_line_in_the_database_is_only_a_place_to_look_at",
+            "a_folder_of_format_7_knows_what_its_receipts_bear_out",
+            "a_divergence_is_recorded_and_the_instance_stands_still",
+            "beginnings_are_written_before_there_are_many",
+            "what_goes_wrong_with_one_is_told_and_the_others_go_on",
+        ],
+    ),
+    (
+        "copies the folder in the middle of a run; drive::crash_around_effect and drive::sigkill kill processes",
+        &["drive::crash_after_entry"],
+    ),
+    (
+        "is about an authority, whose records are in its own folder whatever keeps the hosts' state",
+        &["approvals::authority", "an_authority_knows_nothing_that_it_is_not_shown"],
+    ),
+    (
+        "starts the program, which keeps its state in its folder",
+        &["a_run_in_a_frozen_demonstration_waits", "policy_check_compares_the_rules_with_what_is_here"],
+    ),
 ];
 
 #[test]
