@@ -23,7 +23,7 @@ pub(crate) struct NewInstance {
     #[schema(value_type = Option<String>)]
     id: Option<InstanceId>,
     /// The parameters: any JSON. Default: an empty object.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     params: Option<Box<RawValue>>,
     /// On whose behalf it acts.
     #[schema(value_type = Option<String>)]
@@ -58,7 +58,7 @@ pub(crate) struct NewEvent {
     #[schema(value_type = String)]
     event_type: EventType,
     /// What is sent with it: any JSON. Default: null.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     payload: Option<Box<RawValue>>,
 }
 
