@@ -213,10 +213,13 @@ fn a_database_that_is_in_use_takes_no_folder() {
     succeeds(data.path(), &["submit", GUEST]);
 }
 
+/// The words of the refusal, and the damage.
+type Damage = (&'static str, fn(&Path));
+
 #[test]
 fn a_damaged_folder_is_not_moved() {
     let Some(server) = postgres::shared() else { return };
-    let damages: [(&str, fn(&Path)); 4] = [
+    let damages: [Damage; 4] = [
         ("it is not what was written", |data| {
             let journal = rusqlite::Connection::open(data.join("journal.sqlite")).unwrap();
             journal.execute("UPDATE entries SET at = at + 1 WHERE seq = 5", []).unwrap();
