@@ -39,7 +39,7 @@ fn narrow() {
         assert!(ran.stderr.contains(wanted), "{name}: {}", ran.stderr);
         tried += 1;
     }
-    assert_eq!(tried, 14, "components that import too much");
+    assert_eq!(tried, 15, "components that import too much");
     assert_eq!(cli::run(data.path(), &["audit"]).stdout, "", "nothing has begun");
     let seen = cli::run(data.path(), &["inspect", cli::GUEST, "--json"]);
     let world = ["deploy", "pp", "workflow"].map(|name| format!("permission-protocol:tenant/{name}@0.2.0"));
