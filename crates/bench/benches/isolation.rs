@@ -77,7 +77,7 @@ fn neighbours(words: &[String]) {
     );
     let hostile = || guest("hostile.wasm");
     for (attackers, component, attack, what) in [
-        (0, hostile(), "", "nobody attacks"),
+        (0, hostile(), "", "no attack"),
         (FEW, hostile(), "spin", "four guests spin"),
         (FEW, hostile(), "memory", "four guests fill memory, again and again"),
         (FEW, hostile(), "call-loop", "four guests call the host in a loop"),
@@ -85,7 +85,7 @@ fn neighbours(words: &[String]) {
         (MANY, handing_over(ARTIFACT), "", "sixteen guests hand over artifacts"),
         (MANY, handing_over(NAME), "", "sixteen guests hand over names that are too long"),
         (MANY, handing_over(LONG_TEXT), "", "sixteen guests hand over four megabytes of text"),
-        (0, hostile(), "", "nobody attacks, again"),
+        (0, hostile(), "", "no attack, again"),
     ] {
         if !words.is_empty() && !words.iter().any(|word| what.contains(word)) {
             continue;
@@ -203,8 +203,8 @@ fn live_instances() {
     let (limits, before) = (SandboxLimits::default(), Taken::now());
     let mut live: Vec<Pin<Box<dyn Future<Output = Drive> + '_>>> = Vec::new();
     for number in 0..LIVE {
-        let nobody = |_: Command| Err::<Outcome, Halt>("nobody asks".into());
-        let mut drive = Box::pin(sandbox.run(&program, event(number), &limits, Box::new(nobody)));
+        let refuse = |_: Command| Err::<Outcome, Halt>("no command is answered".into());
+        let mut drive = Box::pin(sandbox.run(&program, event(number), &limits, Box::new(refuse)));
         let first = drive.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(first.is_pending(), "it ended: {first:?}");
         live.push(drive);

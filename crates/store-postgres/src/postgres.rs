@@ -317,7 +317,7 @@ impl ClaimStore for Postgres {
 
     fn renew(&self, ttl: Duration) -> Answer<Claims> {
         self.keep(move |shared, db| async move {
-            // On this session no standby was promoted: a promotion ends sessions.
+            // A failover ends every session, so this session still reaches the server that was compared when it was opened.
             shared.look(&db).await?;
             let claims = claims::renew(&db, &shared.host()?, &shared.claim(), ttl).await?;
             Ok(Claims { notice: shared.take_notice(), ..claims })

@@ -142,7 +142,7 @@ fn started_calls_are_bounded_by_the_limit() {
     assert!(is_rejected(&mut replay));
 }
 
-/// Another command in the place of a recorded one diverges, and the recorded workflow comes to its end afterwards.
+/// A command that differs from the recorded one is a divergence. The workflow that was recorded can still complete afterwards.
 fn check_diverges(journal: &[Entry], before: &[Command], right: &Command, wrong: &Command) {
     let mut replay = fold(&[origin(), journal.to_vec()].concat());
     for command in before {

@@ -290,7 +290,7 @@ pub static ALL: &[Limit] = &[
     limit!(notify::SECONDS, Seconds, notify.time,
         "time of one attempt to deliver a notice", "ends a command or a receiver that hangs; the notice is sent again", at least 1),
     limit!(notify::PAUSE_SECONDS, Seconds, notify.longest_pause,
-        "the longest time between two attempts to deliver a notice", "a receiver that is back hears of what waits within ten minutes", at least 1),
+        "the longest time between two attempts to deliver a notice", "a receiver that was down gets its notices within ten minutes of its return", at least 1),
 ];
 
 #[cfg(test)]

@@ -1,0 +1,116 @@
+//! The shapes of requests.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The requests that wait for a decision.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Requests {
+    /// `requests`.
+    view: String,
+    requests: Vec<RequestRow>,
+}
+
+/// A request in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RequestRow {
+    /// Its id.
+    request: String,
+    /// The tenant whose workflow asks.
+    tenant: String,
+    /// The instance.
+    instance: String,
+    /// The capability.
+    capability: String,
+    /// To what.
+    resource: String,
+    /// The number of waiting requests for the same action by the same code, including this one.
+    alike: u64,
+    /// It is not the first of those in the list.
+    again: bool,
+    /// The policy's present answer to it, in words.
+    policy: String,
+    /// The people whose approvals count.
+    approved: Vec<String>,
+    /// The people whose denials count.
+    denied: Vec<String>,
+    /// The obstacles to a decision by people, at present.
+    warnings: Vec<String>,
+    /// When it was made.
+    created_at: String,
+    /// When it lapses.
+    expires_at: String,
+    /// Whether it has lapsed.
+    lapsed: bool,
+}
+
+/// One request: what is signed with a decision about it, and how it stands.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Request {
+    /// `request`.
+    view: String,
+    /// Its id.
+    request: String,
+    /// The tenant whose workflow asks.
+    tenant: String,
+    /// The instance.
+    instance: String,
+    /// The capability.
+    capability: String,
+    /// To what.
+    resource: String,
+    /// The number of waiting requests for the same action by the same code, including this one.
+    alike: u64,
+    /// It is not the first of those in a list.
+    again: bool,
+    /// The policy's present answer to it, in words.
+    policy: String,
+    /// The people whose approvals count.
+    approved: Vec<String>,
+    /// The people whose denials count.
+    denied: Vec<String>,
+    /// The obstacles to a decision by people, at present.
+    warnings: Vec<String>,
+    /// When it was made.
+    created_at: String,
+    /// When it lapses.
+    expires_at: String,
+    /// Whether it has lapsed.
+    lapsed: bool,
+    /// The text that an approver is shown, and whose digest is signed.
+    text: String,
+    /// SHA-256 of that text.
+    text_sha256: String,
+    /// SHA-256 of the request's document.
+    request_sha256: String,
+    /// The policy that governs now.
+    policy_sha256: String,
+    /// The policy's answer now and its reasons, in words.
+    ruling: String,
+    /// The end; null while it waits.
+    end: Option<RequestEnd>,
+}
+
+/// The end of a request.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RequestEnd {
+    /// `APPROVED`, `DENIED`, `LAPSED` or `WITHDRAWN`.
+    outcome: String,
+    /// When.
+    at: String,
+    /// The people who decided or withdrew it. Empty where it lapsed.
+    by: Vec<String>,
+    /// The reason.
+    reason: Option<String>,
+    /// The receipt of the decision.
+    receipt: Option<String>,
+}
+
+/// The policy's answer to a request, and its reasons.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Explanation {
+    /// `explanation`.
+    view: String,
+    /// In words, several lines.
+    text: String,
+}

@@ -1,0 +1,177 @@
+//! The shapes of instances.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A page of instances, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InstancePage {
+    /// `instances`.
+    view: String,
+    instances: Vec<ListedInstance>,
+    /// There are more than were asked for: `?after` the last one continues.
+    more: bool,
+}
+
+/// An instance in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedInstance {
+    /// The tenant.
+    tenant: String,
+    /// Its id there.
+    instance: String,
+    /// Its state.
+    status: String,
+    /// Since when, after RFC 3339.
+    since: String,
+    /// The time at which it continues by itself, where that is known.
+    due: Option<String>,
+    /// The workflow's name. Null where the journal cannot be read.
+    workflow: Option<String>,
+    /// On whose behalf it acts.
+    actor: Option<String>,
+    /// The first of its waits; empty where it does not wait.
+    waits_for: Vec<WaitsFor>,
+    /// An action was denied, and none took place.
+    denied: bool,
+}
+
+/// One wait of an instance.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WaitsFor {
+    /// `decision`, `event`, `sleep` or `retry`.
+    r#for: String,
+    /// The call that waits.
+    call: u64,
+    /// Until when.
+    until: String,
+    /// The request, of a decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+    /// The name of the event's wait, of the sleep or of the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The event's type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
+    /// The number of the step's next attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u64>,
+}
+
+/// One instance.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Instance {
+    /// `instance`.
+    view: String,
+    /// The tenant.
+    tenant: String,
+    /// Its id there.
+    instance: String,
+    /// Its state.
+    status: String,
+    /// Since when.
+    since: String,
+    /// The time at which it continues by itself, where that is known.
+    due: Option<String>,
+    /// The workflow's name.
+    workflow: String,
+    /// On whose behalf it acts.
+    actor: String,
+    /// The person who is responsible for the actor.
+    operator: Option<String>,
+    /// The submitter.
+    submitter: Option<String>,
+    /// SHA-256 of the code that it runs.
+    component: String,
+    /// The parameters, as JSON text.
+    params: String,
+    /// When it was created.
+    started_at: String,
+    /// When anything was recorded last.
+    changed_at: String,
+    /// Events that were sent to it.
+    events: EventCount,
+    /// Its calls, in order.
+    calls: Vec<CallRow>,
+    /// Actions whose outcome was unknown.
+    unknown: Vec<OpenAction>,
+    /// The first of its waits, where it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<Vec<WaitsFor>>,
+    /// Who paused or terminated it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// Why it was terminated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The call that differs, where it diverged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diverged_at: Option<u64>,
+    /// What differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// The result as JSON text, where it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    /// The failure, where it ended with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    failure: Option<Value>,
+}
+
+/// Events of one instance.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventCount {
+    /// All that were sent.
+    received: u64,
+    /// Those that were delivered to the workflow.
+    taken: u64,
+}
+
+/// One call of a workflow.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CallRow {
+    /// Its number, from 0.
+    call: u64,
+    /// The call.
+    #[schema(value_type = Object)]
+    asked: Value,
+    /// When it began.
+    began_at: String,
+    /// When its stage last changed.
+    changed_at: String,
+    /// Attempts, where it is a step.
+    attempts: u64,
+    /// The stage, in one word.
+    stage: String,
+    /// The stage, in a sentence.
+    says: String,
+    /// The request, where it made one.
+    request: Option<String>,
+    /// The receipt, where there is one.
+    receipt: Option<String>,
+    /// The workflow went back to before it: it counts no longer.
+    void: bool,
+}
+
+/// An action whose outcome the host does not know.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpenAction {
+    /// The call that asked for it.
+    call: u64,
+    /// The receipt that it spent.
+    receipt: String,
+    /// A person's finding since.
+    finding: Option<String>,
+}
+
+/// A guest's output.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Output {
+    /// `output`.
+    view: String,
+    /// Its text, as the guest wrote it: escape it before a person sees it.
+    text: String,
+}

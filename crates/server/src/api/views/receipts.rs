@@ -1,0 +1,151 @@
+//! The shapes of receipts and deployments.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A page of receipts and revocations, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReceiptPage {
+    /// `receipts`.
+    view: String,
+    receipts: Vec<ReceiptRow>,
+    /// There are more than were asked for: `?after` the last one continues.
+    more: bool,
+}
+
+/// A receipt or a revocation in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReceiptRow {
+    /// Its id.
+    receipt_id: String,
+    /// The request that it decides.
+    request_id: String,
+    /// The tenant.
+    tenant: String,
+    /// What it states: APPROVED, DENIED or REVOKED.
+    status: String,
+    /// The key that signed it.
+    key_id: String,
+    /// When it was issued.
+    issued_at: Option<String>,
+    /// Until when it can be redeemed.
+    expires_at: Option<String>,
+    /// When it was spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redeemed_at: Option<String>,
+    /// The outcome of the action is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attested: Option<bool>,
+    /// When it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
+    /// The receipt that it takes back, where it is a revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revokes: Option<String>,
+}
+
+/// One receipt or revocation.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// `receipt`.
+    view: String,
+    /// Its id.
+    receipt_id: String,
+    /// The request that it decides.
+    request_id: String,
+    /// The tenant.
+    tenant: String,
+    /// What it states: APPROVED, DENIED or REVOKED.
+    status: String,
+    /// The key that signed it.
+    key_id: String,
+    /// When it was issued.
+    issued_at: Option<String>,
+    /// Until when it can be redeemed.
+    expires_at: Option<String>,
+    /// When it was spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redeemed_at: Option<String>,
+    /// The outcome of the action is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attested: Option<bool>,
+    /// When it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
+    /// The receipt that it takes back, where it is a revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revokes: Option<String>,
+}
+
+/// A page of deployments, in the order in which they took place.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeploymentPage {
+    /// `deployments`.
+    view: String,
+    deployments: Vec<DeploymentRow>,
+    /// There are more than were asked for: `?after` the last one's receipt continues.
+    more: bool,
+}
+
+/// A deployment.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeploymentRow {
+    /// Its identifier: the same for every attempt of one redemption.
+    id: String,
+    /// The tenant whose workflow deployed.
+    tenant: String,
+    /// The resource that it was made to.
+    resource: String,
+    /// The artifact's file name.
+    artifact: String,
+    /// The artifact's digest.
+    artifact_sha256: String,
+    /// The artifact's size in bytes.
+    artifact_bytes: u64,
+    /// The artifact's file, relative to the data folder.
+    location: String,
+    /// The receipt that it rests on.
+    receipt_id: String,
+    /// When the receipt was issued.
+    approved_at: String,
+    /// The resource serves it.
+    current: bool,
+}
+
+/// What the verification of a receipt came to, as the protocol's clients read it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Verdict {
+    /// An approval that verifies, has not expired and was not taken back.
+    valid: bool,
+    /// The receipt's id, where it verifies.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "receiptId")]
+    receipt_id: Option<String>,
+    /// `APPROVED` or `DENIED`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<String>,
+    /// For what it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    /// The receipt's facts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    receipt: Option<Value>,
+    /// Which key signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    diagnostics: Option<Value>,
+    /// When it was spent, of one that is kept here.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "redeemedAt")]
+    redeemed_at: Option<String>,
+    /// Why it is not valid, for programs.
+    #[serde(rename = "errorCode")]
+    error_code: Option<String>,
+    /// Why it is not valid, for people.
+    #[serde(rename = "errorMessage")]
+    error_message: Option<String>,
+    /// The verifier's own error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    error: Option<Value>,
+}

@@ -1,0 +1,50 @@
+//! The shapes of a tenant's usage and limits.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A tenant's usage, in the measures of its quotas.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Usage {
+    /// `usage`.
+    view: String,
+    /// Instances that have not ended.
+    instances: u64,
+    /// Requests that wait for a decision.
+    pending_approvals: u64,
+    /// Bytes kept.
+    stored_bytes: u64,
+}
+
+/// A tenant's limits.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Limits {
+    /// `limits`.
+    view: String,
+    limits: Vec<LimitRow>,
+}
+
+/// A limit.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LimitRow {
+    /// Its name.
+    limit: String,
+    /// `tenant` or `host`.
+    of: String,
+    /// Its value.
+    value: u64,
+    /// In which unit.
+    unit: String,
+    /// The default.
+    default: u64,
+    /// `default`, `file` or `command-line`.
+    from: String,
+    /// Null: which file of the machine sets it is not told.
+    file: Option<String>,
+    /// Null, as the file.
+    line: Option<u64>,
+    /// The thing that it bounds.
+    what: String,
+    /// The reason for its default.
+    reason: String,
+}
