@@ -65,19 +65,39 @@ impl Asked {
     }
 }
 
-impl Command {
+/// A command with its recorded form. The form has the digests of long texts, so it is computed once, however often the command is asked.
+#[derive(Debug)]
+pub struct PreparedCommand {
+    command: Command,
+    asked: Option<(Asked, Manner)>,
+}
+
+impl PreparedCommand {
+    /// The command, as the guest made it.
+    #[must_use]
+    pub fn command(&self) -> &Command {
+        &self.command
+    }
+
     /// The recorded form of the command; `None` for a command that refers to an earlier call.
-    pub(crate) fn question(&self) -> Option<(Asked, Manner)> {
+    pub(crate) fn asked(&self) -> Option<(&Asked, Manner)> {
+        self.asked.as_ref().map(|(asked, manner)| (asked, *manner))
+    }
+}
+
+impl From<Command> for PreparedCommand {
+    fn from(command: Command) -> Self {
         let at_once = |asked| Some((asked, Manner::AtOnce));
-        match self {
-            Self::BeginStep { name } => at_once(Asked::step(name)),
-            Self::Sleep(sleep) => at_once(Asked::from(sleep)),
-            Self::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
-            Self::RequireApproval(action) => at_once(Asked::from(action)),
-            Self::Perform(invocation) => at_once(Asked::from(invocation)),
-            Self::Start(start) => Some((Asked::from(start), Manner::Started)),
-            Self::EndStep { .. } | Self::FailStep { .. } | Self::Await { .. } => None,
-        }
+        let asked = match &command {
+            Command::BeginStep { name } => at_once(Asked::step(name)),
+            Command::Sleep(sleep) => at_once(Asked::from(sleep)),
+            Command::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
+            Command::RequireApproval(action) => at_once(Asked::from(action)),
+            Command::Perform(invocation) => at_once(Asked::from(invocation)),
+            Command::Start(start) => Some((Asked::from(start), Manner::Started)),
+            Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => None,
+        };
+        Self { command, asked }
     }
 }
 

@@ -48,7 +48,7 @@ mod turn;
 mod types;
 mod wait;
 
-pub use asked::Asked;
+pub use asked::{Asked, PreparedCommand};
 pub use command::{
     Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Measure, Sleep, Start,
 };

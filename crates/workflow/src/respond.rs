@@ -4,8 +4,8 @@ use crate::call::{Recorded, State};
 use crate::limits::Problem;
 use crate::order::{Frame, Mark, TrailId};
 use crate::{
-    Begun, Call, Command, Effect, Entry, Failure, Live, Manner, Outcome, Performance, Quoted, Ready, Replay,
-    Retry, Start, Turn, Wait,
+    Asked, Begun, Call, Command, Effect, Entry, Failure, Live, Manner, Outcome, Performance, PreparedCommand,
+    Quoted, Ready, Replay, Retry, Start, Turn, Wait,
 };
 use receipt::Timestamp;
 
@@ -31,14 +31,14 @@ impl Replay {
     ///
     /// # Errors
     /// When the journal has another command at this place.
-    pub fn next(&mut self, command: &Command, now: Timestamp) -> Result<Turn, Divergence> {
-        match command {
+    pub fn next(&mut self, command: &PreparedCommand, now: Timestamp) -> Result<Turn, Divergence> {
+        match command.command() {
             Command::EndStep { call, result } => self.end_step(*call, result, Retry::Configured, now),
             Command::FailStep { call, failure, retry } => {
                 self.end_step(*call, &Err(failure.clone()), *retry, now)
             }
             Command::Await { calls } => self.await_first(calls, now),
-            other => self.ask(other, now),
+            _ => self.ask(command, now),
         }
     }
 
@@ -54,9 +54,10 @@ impl Replay {
     }
 
     /// Answers a command that has a call number of its own.
-    fn ask(&mut self, command: &Command, now: Timestamp) -> Result<Turn, Divergence> {
+    fn ask(&mut self, prepared: &PreparedCommand, now: Timestamp) -> Result<Turn, Divergence> {
         // `next` handles the commands without a call number.
-        let Some((asked, manner)) = command.question() else { return Ok(no_answer("it asks for nothing")) };
+        let Some((asked, manner)) = prepared.asked() else { return Ok(no_answer("it asks for nothing")) };
+        let command = prepared.command();
         let Some((place, mark)) = self.ahead() else { return Ok(self.live(asked, command, now)) };
         let recorded = match mark {
             Mark::Call(call) => self.calls.get(call).map(|recorded| (call, recorded)),
@@ -64,7 +65,7 @@ impl Replay {
         };
         let same = |(_, recorded): &(Call, &Recorded)| {
             let rejected = matches!(recorded.state, State::Rejected(_));
-            recorded.asked == asked && (rejected || recorded.manner == manner)
+            recorded.asked == *asked && (rejected || recorded.manner == manner)
         };
         let Some((call, recorded)) = recorded.filter(same) else {
             let started = if manner == Manner::Started { ", as a started call" } else { "" };
@@ -89,7 +90,7 @@ impl Replay {
     }
 
     /// A call that is not in the journal.
-    fn live(&self, asked: crate::Asked, command: &Command, now: Timestamp) -> Turn {
+    fn live(&self, asked: &Asked, command: &Command, now: Timestamp) -> Turn {
         let call = self.calls.next();
         let earliest = self.guest_clock.map_or(now, |clock| clock.min(now));
         match self.limits.check(call, self.calls.started(), command, earliest) {
@@ -97,7 +98,7 @@ impl Replay {
                 return Turn::Break(Failure { name: "limit-exceeded".to_owned(), message });
             }
             Err(Problem::Unacceptable(message)) => {
-                return Turn::Record(Entry::Rejected { call, asked, message });
+                return Turn::Record(Entry::Rejected { call, asked: asked.clone(), message });
             }
             Ok(()) => {}
         }
@@ -118,10 +119,10 @@ impl Replay {
                 expect(call, wait, manner, now)
             }
             Command::RequireApproval(action) | Command::Start(Start::RequireApproval(action)) => {
-                Turn::Do(Live::Request { call, asked, action: action.clone(), manner })
+                Turn::Do(Live::Request { call, asked: asked.clone(), action: action.clone(), manner })
             }
             Command::Perform(invocation) => {
-                Turn::Do(Live::Redeem { call, asked, invocation: invocation.clone() })
+                Turn::Do(Live::Redeem { call, asked: asked.clone(), invocation: invocation.clone() })
             }
             // They have no place of their own.
             Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => {

@@ -2,7 +2,7 @@
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Run, Stop, drive, run, run_straight, run_within};
-use crate::common::{about, action, at, begin, fold, origin};
+use crate::common::{Ask as _, about, action, at, begin, fold, origin};
 use crate::prefixes::{check_same, cuts, everything};
 use workflow::{Call, Command, Entry, Failure, Limits, Replay, Status, Turn};
 
@@ -15,7 +15,7 @@ fn nested() -> Replay {
     let mut replay = fold(&origin());
     for (call, name) in [(0, "outer"), (1, "inner")] {
         replay.apply(&about::step_named(call, name)).unwrap();
-        replay.next(&begin(name), at(0)).unwrap();
+        replay.ask(&begin(name), at(0)).unwrap();
     }
     replay
 }
@@ -23,9 +23,9 @@ fn nested() -> Replay {
 /// `command` breaks a rule with this failure. Nothing is recorded for it, and it stays so however often it is asked.
 fn check(mut replay: Replay, command: &Command) -> Failure {
     let before = format!("{replay:?}");
-    let Ok(Turn::Break(failure)) = replay.next(command, at(0)) else { panic!("{command:?} went on") };
+    let Ok(Turn::Break(failure)) = replay.ask(command, at(0)) else { panic!("{command:?} went on") };
     assert_eq!(format!("{replay:?}"), before, "{command:?} changed something");
-    assert_eq!(replay.next(command, at(0)), Ok(Turn::Break(failure.clone())));
+    assert_eq!(replay.ask(command, at(0)), Ok(Turn::Break(failure.clone())));
     replay.apply(&Entry::Failed { failure: failure.clone() }).unwrap();
     assert_eq!(replay.status(), Status::Failed(failure.clone()));
     failure
@@ -39,7 +39,7 @@ fn an_outer_step_does_not_end_before_an_inner_one() {
     assert_eq!(told.name, "step-order");
     assert_eq!(told.message, r#"step "inner" was begun inside this step and has to end before it"#);
     for call in [1, 0] {
-        assert!(matches!(replay.next(&end(call), at(0)), Ok(Turn::Record(_))));
+        assert!(matches!(replay.ask(&end(call), at(0)), Ok(Turn::Record(_))));
         replay.apply(&Entry::StepCompleted { call, output: "null".to_owned() }).unwrap();
     }
 }
@@ -101,7 +101,7 @@ fn who_asks_for_too_much_ends_the_same_wherever_the_host_died() {
 fn a_full_journal_still_takes_the_ends_of_its_steps() {
     let full = Limits { calls: 1, ..Limits::default() };
     let mut replay = Replay::fold(&[origin(), vec![about::step_started(0)]].concat(), full).unwrap();
-    replay.next(&begin("build"), at(0)).unwrap();
+    replay.ask(&begin("build"), at(0)).unwrap();
     assert_eq!(check(replay.clone(), &begin("more")).name, "limit-exceeded");
-    assert!(matches!(replay.next(&end(0), at(0)), Ok(Turn::Record(_))));
+    assert!(matches!(replay.ask(&end(0), at(0)), Ok(Turn::Record(_))));
 }

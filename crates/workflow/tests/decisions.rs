@@ -2,7 +2,9 @@
 
 use crate::common::program::Program;
 use crate::common::shell::run_straight;
-use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
+use crate::common::{
+    Ask as _, about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id,
+};
 use crate::prefixes::everything;
 use crate::strategies::program;
 use proptest::prelude::*;
@@ -105,7 +107,7 @@ fn no_turn_signs_a_bare_decision() {
     for decision in DECISIONS {
         let bare = about::decided(request_id(0), decision);
         let replay = between(&[origin(), vec![about::requested(0), bare.clone()]].concat());
-        let ask = |command: &Command| replay.clone().next(command, at(0));
+        let ask = |command: &Command| replay.clone().ask(command, at(0));
         let answer = ask(&Command::RequireApproval(action()));
         assert!(matches!(answer, Ok(Turn::Return(Outcome::Rejected(_)))), "{answer:?}");
         let perform = Command::Perform(invocation(&action(), receipt_id(0)));
@@ -127,7 +129,7 @@ fn check_only_the_receipt(mut replay: Replay, decision: Decision) {
         assert!(replay.apply(entry).is_err(), "{entry}");
     }
     replay.apply(&about::issued(request_id(0), receipt_id(0), decision)).unwrap();
-    let answer = replay.next(&Command::RequireApproval(action()), at(0));
+    let answer = replay.ask(&Command::RequireApproval(action()), at(0));
     let Ok(Turn::Return(Outcome::Approval(approval))) = answer else { panic!("{answer:?}") };
     assert_eq!(matches!(approval, Approval::Granted { .. }), decision == Decision::Approved);
 }

@@ -1,6 +1,6 @@
 //! An audit is read line by line, so an entry is one line, for any text of a guest.
 
-use crate::common::{about, at, begin, fold, origin};
+use crate::common::{Ask as _, about, at, begin, fold, origin};
 use crate::strategies;
 use proptest::prelude::*;
 use workflow::{Asked, Entry};
@@ -24,7 +24,7 @@ proptest! {
     fn a_divergence_and_an_illegal_entry_are_one_visible_line(name in strategies::text(), entry in strategies::entry()) {
         let mut journal = origin();
         journal.push(about::step_named(0, &format!("{name}!")));
-        let divergence = fold(&journal).next(&begin(&name), at(0)).unwrap_err();
+        let divergence = fold(&journal).ask(&begin(&name), at(0)).unwrap_err();
         prop_assert!(is_visible_line(&divergence.to_string()), "{divergence:?}");
         journal.push(entry);
         if let Err(illegal) = fold(&journal[..3]).apply(&journal[3]) {

@@ -2,7 +2,9 @@
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Stop, drive, run, run_straight};
-use crate::common::{about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id};
+use crate::common::{
+    Ask as _, about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id,
+};
 use crate::prefixes::{check_same, cuts, everything};
 use receipt::Decision;
 use workflow::{
@@ -33,13 +35,13 @@ fn perform() -> Command {
 
 /// On `replay` the guest asks for `wrong` in place of `right`, which is recorded at `call`.
 fn check(mut replay: Replay, right: &Command, wrong: &Command, call: Call) {
-    let expected = replay.clone().next(right, at(0)).unwrap();
+    let expected = replay.clone().ask(right, at(0)).unwrap();
     let before = format!("{replay:?}");
-    let divergence = replay.next(wrong, at(0)).unwrap_err();
+    let divergence = replay.ask(wrong, at(0)).unwrap_err();
     assert_eq!(divergence.call, call, "{divergence}");
     check_words(&divergence);
     assert_eq!(format!("{replay:?}"), before, "{wrong:?} changed something");
-    assert_eq!(replay.next(right, at(0)), Ok(expected), "after {wrong:?}");
+    assert_eq!(replay.ask(right, at(0)), Ok(expected), "after {wrong:?}");
 }
 
 /// The message names the call, the recorded command, the command now and the usual cause, and reassures.
@@ -125,7 +127,7 @@ fn another_invocation_in_any_one_part_diverges() {
     for wrong in wrongs {
         for prefix in cuts(&acted()).skip(3) {
             let mut replay = fold(prefix);
-            assert!(matches!(replay.next(&approve(), at(0)), Ok(Turn::Return(Outcome::Approval(_)))));
+            assert!(matches!(replay.ask(&approve(), at(0)), Ok(Turn::Return(Outcome::Approval(_)))));
             check(replay, &perform(), &Command::Perform(wrong.clone()), 1);
         }
     }
@@ -157,7 +159,7 @@ fn another_kind_of_call_diverges() {
     }
     for wrong in [begin("build"), approve()] {
         let mut replay = fold(&acted());
-        replay.next(&approve(), at(0)).unwrap();
+        replay.ask(&approve(), at(0)).unwrap();
         check(replay, &perform(), &wrong, 1);
     }
 }
@@ -235,13 +237,13 @@ fn another_end_of_a_step_diverges() {
     {
         let mut replay = fold(&origin());
         replay.apply(&about::step_started(0)).unwrap();
-        replay.next(&begin("build"), at(0)).unwrap();
+        replay.ask(&begin("build"), at(0)).unwrap();
         replay.apply(&entry).unwrap();
         check(replay.clone(), right, opposite, 0);
         others.iter().for_each(|other| check(replay.clone(), right, other, 0));
         // A step begun later changes nothing about that.
         replay.apply(&about::step_started(1)).unwrap();
-        assert!(matches!(replay.next(right, at(0)), Ok(Turn::Return(Outcome::Ended(_)))));
+        assert!(matches!(replay.ask(right, at(0)), Ok(Turn::Return(Outcome::Ended(_)))));
         others.iter().for_each(|other| check(replay.clone(), right, other, 0));
     }
 }
@@ -249,10 +251,10 @@ fn another_end_of_a_step_diverges() {
 #[test]
 fn the_end_of_something_that_is_not_an_open_step_diverges() {
     let mut replay = fold(&acted());
-    replay.next(&approve(), at(0)).unwrap();
+    replay.ask(&approve(), at(0)).unwrap();
     for call in [0, 1, 2, Call::MAX] {
         let end = Command::EndStep { call, result: Ok("null".to_owned()) };
-        let divergence = replay.clone().next(&end, at(0)).unwrap_err();
+        let divergence = replay.clone().ask(&end, at(0)).unwrap_err();
         assert_eq!(divergence.call, call);
         check(replay.clone(), &perform(), &end, call);
     }

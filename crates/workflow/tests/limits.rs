@@ -2,7 +2,7 @@
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Stop, drive};
-use crate::common::{about, action, at, begin, failure, invocation, origin, receipt_id};
+use crate::common::{Ask as _, about, action, at, begin, failure, invocation, origin, receipt_id};
 use workflow::{
     Action, Alarm, Artifact, Command, Entry, Expectation, Limits, Outcome, Replay, Sleep, Start, StepConfig,
     Turn,
@@ -27,7 +27,7 @@ fn started(limits: Limits) -> Replay {
 
 /// The guest's message when `command` is rejected; the rejection goes through the journal.
 fn rejection(command: &Command) -> Option<String> {
-    match started(small()).next(command, at(0)).unwrap() {
+    match started(small()).ask(command, at(0)).unwrap() {
         Turn::Record(Entry::Rejected { message, .. }) => Some(message),
         Turn::Record(_) | Turn::Do(_) => None,
         other => panic!("{other:?}"),
@@ -173,20 +173,20 @@ fn calls_is_a_bound_on_all_calls_together() {
     journal.push(about::refused(2, receipt_id(0)));
     let mut replay = Replay::fold(&journal, small()).unwrap();
     for command in [begin("build"), begin(""), perform(&action())] {
-        assert!(matches!(replay.next(&command, at(0)), Ok(Turn::Return(_))));
+        assert!(matches!(replay.ask(&command, at(0)), Ok(Turn::Return(_))));
     }
     for command in [begin("more"), approve(action()), perform(&action())] {
-        let Ok(Turn::Break(failure)) = replay.next(&command, at(0)) else { panic!("{command:?} went on") };
+        let Ok(Turn::Break(failure)) = replay.ask(&command, at(0)) else { panic!("{command:?} went on") };
         assert_eq!(failure.name, "limit-exceeded");
         check_words(&failure.message, "calls", 3, "more");
     }
     assert!(replay.finish(&Ok("null".to_owned())).is_ok());
     let mut raised = Replay::fold(&journal, Limits { calls: 4, ..small() }).unwrap();
     for command in [begin("build"), begin(""), perform(&action())] {
-        raised.next(&command, at(0)).unwrap();
+        raised.ask(&command, at(0)).unwrap();
     }
     let begun = Turn::Record(about::step_named(3, "more"));
-    assert_eq!(raised.next(&begin("more"), at(0)), Ok(begun));
+    assert_eq!(raised.ask(&begin("more"), at(0)), Ok(begun));
 }
 
 /// A step that was begun can always end: its end is not a call.
@@ -194,14 +194,14 @@ fn calls_is_a_bound_on_all_calls_together() {
 fn the_last_call_can_end() {
     let mut replay = Replay::fold(&origin(), Limits { calls: 1, ..small() }).unwrap();
     replay.apply(&about::step_started(0)).unwrap();
-    replay.next(&begin("build"), at(0)).unwrap();
+    replay.ask(&begin("build"), at(0)).unwrap();
     let end = Command::EndStep { call: 0, result: Ok("1".to_owned()) };
-    assert!(matches!(replay.next(&end, at(0)), Ok(Turn::Record(Entry::StepCompleted { .. }))));
+    assert!(matches!(replay.ask(&end, at(0)), Ok(Turn::Record(Entry::StepCompleted { .. }))));
 }
 
 /// The recorded end of a step, after recording it.
 fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow::Failure> {
-    let Ok(Turn::Record(entry)) = replay.next(command, at(0)) else { panic!("it did not end") };
+    let Ok(Turn::Record(entry)) = replay.ask(command, at(0)) else { panic!("it did not end") };
     replay.apply(&entry).unwrap();
     match entry {
         Entry::StepCompleted { output, .. } => Ok(output),
@@ -214,12 +214,12 @@ fn record_end(replay: &mut Replay, command: &Command) -> Result<String, workflow
 fn step_end(result: Result<String, workflow::Failure>) -> Result<String, workflow::Failure> {
     let mut replay = started(small());
     replay.apply(&about::step_started(0)).unwrap();
-    replay.next(&begin("build"), at(0)).unwrap();
+    replay.ask(&begin("build"), at(0)).unwrap();
     let command = Command::EndStep { call: 0, result };
     let result = record_end(&mut replay, &command);
     let told = result.clone().map(drop);
     assert_eq!(
-        replay.next(&command, at(0)),
+        replay.ask(&command, at(0)),
         Ok(Turn::Return(Outcome::Ended(told))),
         "asked again it is told what was recorded"
     );
@@ -259,12 +259,12 @@ fn journal_bytes_is_a_bound_on_all_step_results_together() {
     let end = |output: &str| {
         let mut replay = Replay::fold(&journal, limits.clone()).unwrap();
         for _step in 0..2 {
-            replay.next(&begin("build"), at(0)).unwrap();
+            replay.ask(&begin("build"), at(0)).unwrap();
         }
         let command = Command::EndStep { call: 1, result: Ok(output.to_owned()) };
         let result = record_end(&mut replay, &command);
         let told = Outcome::Ended(result.clone().map(drop));
-        assert_eq!(replay.next(&command, at(0)), Ok(Turn::Return(told)));
+        assert_eq!(replay.ask(&command, at(0)), Ok(Turn::Return(told)));
         result
     };
     assert_eq!(end("123"), Ok("123".to_owned()));
@@ -345,7 +345,7 @@ fn what_cannot_stand_under_a_receipt_is_rejected_with_a_hint() {
 #[test]
 fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
     let long = begin("a long name");
-    let Ok(Turn::Record(entry)) = started(small()).next(&long, at(0)) else { panic!("accepted") };
+    let Ok(Turn::Record(entry)) = started(small()).ask(&long, at(0)) else { panic!("accepted") };
     let Entry::Rejected { message, .. } = &entry else { panic!("accepted") };
     let message = message.clone();
     let mut journal = origin();
@@ -353,7 +353,7 @@ fn a_recorded_rejection_is_handed_back_whatever_the_limits_are_now() {
     for limits in
         [small(), Limits::default(), Limits { step_name_chars: 1, ..small() }, Limits { calls: 0, ..small() }]
     {
-        let again = Replay::fold(&journal, limits).unwrap().next(&long, at(0));
+        let again = Replay::fold(&journal, limits).unwrap().ask(&long, at(0));
         assert_eq!(again, Ok(Turn::Return(Outcome::Rejected(message.clone()))));
     }
 }

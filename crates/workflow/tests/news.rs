@@ -2,7 +2,7 @@
 
 use crate::common::program::{Op, Program};
 use crate::common::shell::{Around, Run, check_drive, drive, run_amid, run_straight};
-use crate::common::{about, action, at, begin, fold, origin, request_id};
+use crate::common::{Ask as _, about, action, at, begin, fold, origin, request_id};
 use crate::prefixes::everything;
 use crate::strategies::program;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ proptest! {
 /// The next entries of the replay, and the replay with them applied.
 fn about_to_write(journal: &[Entry]) -> (Replay, Vec<Entry>) {
     let mut replay = fold(journal);
-    let Turn::Record(entry) = replay.next(&begin("build"), at(0)).unwrap() else { panic!() };
+    let Turn::Record(entry) = replay.ask(&begin("build"), at(0)).unwrap() else { panic!() };
     replay.apply(&entry).unwrap();
     (replay, vec![entry])
 }
@@ -75,7 +75,7 @@ fn what_stops_the_run_leaves_no_place_for_what_it_was_about_to_write() {
 #[test]
 fn what_the_guest_has_heard_of_keeps_its_place() {
     let (mut replay, unwritten) = about_to_write(&origin());
-    let answer = replay.next(&begin("build"), at(0)).unwrap();
+    let answer = replay.ask(&begin("build"), at(0)).unwrap();
     assert!(matches!(answer, Turn::Return(_)), "{answer:?}");
     assert!(replay.caught_up(&origin(), &unwritten).unwrap().is_some(), "nothing came between");
     let news = [origin(), vec![about::event("news", 0)]].concat();
@@ -108,7 +108,7 @@ fn a_journal_that_makes_no_sense_is_an_error() {
 #[test]
 fn what_was_refused_is_taken_back() {
     let (mut replay, unwritten) = about_to_write(&origin());
-    assert!(matches!(replay.next(&begin("build"), at(0)).unwrap(), Turn::Return(_)));
+    assert!(matches!(replay.ask(&begin("build"), at(0)).unwrap(), Turn::Return(_)));
     let refused = about::event("news", 0);
     replay.apply(&refused).unwrap();
     let back = replay.taken_back(&origin(), &unwritten, 1).unwrap().unwrap();

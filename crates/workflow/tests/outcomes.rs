@@ -1,6 +1,8 @@
 //! A recorded outcome reaches the guest unchanged, and an instance's state follows from its journal.
 
-use crate::common::{about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id};
+use crate::common::{
+    Ask as _, about, action, at, begin, failure, fold, invocation, origin, receipt_id, request_id,
+};
 use receipt::Decision;
 use workflow::{
     Approval, Asked, Begun, Check, Command, Effect, Entry, Live, Manner, Outcome, Pending, Performance,
@@ -20,7 +22,7 @@ fn perform() -> Command {
 }
 
 fn check(entries: &[Entry], command: &Command, expected: Outcome) {
-    assert_eq!(after(entries).next(command, at(0)), Ok(Turn::Return(expected)), "after {entries:#?}");
+    assert_eq!(after(entries).ask(command, at(0)), Ok(Turn::Return(expected)), "after {entries:#?}");
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn an_effect_is_handed_back_as_it_ended() {
         let mut entries = vec![about::redeemed(0, receipt_id(0)), performed];
         // An outcome is signed before the guest is told.
         let attest = Live::Attest { call: 0, receipt: receipt_id(0), effect };
-        assert_eq!(after(&entries).next(&perform(), at(0)), Ok(Turn::Do(attest)));
+        assert_eq!(after(&entries).ask(&perform(), at(0)), Ok(Turn::Do(attest)));
         entries.push(about::attested(0, receipt_id(0)));
         check(&entries, &perform(), Outcome::Performed(expected));
     }
@@ -87,7 +89,7 @@ fn a_refusal_names_the_check() {
 
 #[test]
 fn what_has_to_be_done_carries_what_was_asked() {
-    let live = |command: &Command| after(&[]).next(command, at(0));
+    let live = |command: &Command| after(&[]).ask(command, at(0));
     let (action, invocation) = (action(), invocation(&action(), receipt_id(0)));
     assert_eq!(live(&begin("build")), Ok(Turn::Record(about::step_started(0))));
     let (asked, manner) = (Asked::from(&action), Manner::AtOnce);
@@ -102,12 +104,12 @@ fn a_request_waits_until_its_decision_is_there_and_signed() {
     let pending = Pending::Approval { call: 0, request: request_id(0), expires_at: at(1000) };
     let wait = Wait { on: vec![pending] };
     let mut replay = after(&[about::requested(0)]);
-    assert_eq!(replay.next(&approve(), at(0)), Ok(Turn::Wait(wait.clone())));
+    assert_eq!(replay.ask(&approve(), at(0)), Ok(Turn::Wait(wait.clone())));
     assert_eq!(replay.status(), Status::Waiting(wait));
     replay.apply(&about::decided(request_id(0), Decision::Denied)).unwrap();
     replay.apply(&about::issued(request_id(0), receipt_id(0), Decision::Denied)).unwrap();
     assert_eq!(replay.status(), Status::Running);
-    let answer = replay.next(&approve(), at(0));
+    let answer = replay.ask(&approve(), at(0));
     assert!(matches!(answer, Ok(Turn::Return(Outcome::Approval(Approval::Denied { .. })))), "{answer:?}");
 }
 
@@ -115,14 +117,14 @@ fn a_request_waits_until_its_decision_is_there_and_signed() {
 #[test]
 fn an_intent_comes_before_its_effect() {
     let mut replay = after(&[]);
-    assert!(matches!(replay.next(&perform(), at(0)), Ok(Turn::Do(Live::Redeem { .. }))));
-    assert!(matches!(replay.next(&perform(), at(0)), Ok(Turn::Do(Live::Redeem { .. }))));
+    assert!(matches!(replay.ask(&perform(), at(0)), Ok(Turn::Do(Live::Redeem { .. }))));
+    assert!(matches!(replay.ask(&perform(), at(0)), Ok(Turn::Do(Live::Redeem { .. }))));
     replay.apply(&about::redeemed(0, receipt_id(0))).unwrap();
     let effect =
         |interrupted| Live::Effect { call: 0, invocation: invocation(&action(), receipt_id(0)), interrupted };
-    assert_eq!(replay.next(&perform(), at(0)), Ok(Turn::Do(effect(false))));
+    assert_eq!(replay.ask(&perform(), at(0)), Ok(Turn::Do(effect(false))));
     let mut loaded = after(&[about::redeemed(0, receipt_id(0))]);
-    assert_eq!(loaded.next(&perform(), at(0)), Ok(Turn::Do(effect(true))));
+    assert_eq!(loaded.ask(&perform(), at(0)), Ok(Turn::Do(effect(true))));
 }
 
 #[test]

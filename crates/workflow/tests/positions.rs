@@ -3,7 +3,7 @@
 
 use crate::common::program::{Op, Program, Seen};
 use crate::common::shell::{drive, run_straight};
-use crate::common::{about, at, begin, fold, origin};
+use crate::common::{Ask as _, about, at, begin, fold, origin};
 use crate::prefixes::{check_same, cuts, everything};
 use workflow::{Command, Entry, Limits, Outcome, Replay, Turn};
 
@@ -81,12 +81,12 @@ fn a_step_ends_at_the_same_position_whether_it_ran_or_not() {
 fn what_is_no_answer_leaves_the_position() {
     let mut replay = fold(&origin());
     assert_eq!(replay.position(), 0);
-    assert!(matches!(replay.next(&begin("build"), at(0)), Ok(Turn::Record(_))));
+    assert!(matches!(replay.ask(&begin("build"), at(0)), Ok(Turn::Record(_))));
     replay.apply(&about::step_started(0)).unwrap();
     assert_eq!(replay.position(), 0, "it is recorded, and the guest has not heard of it");
-    assert!(replay.next(&begin("other"), at(0)).is_err());
+    assert!(replay.ask(&begin("other"), at(0)).is_err());
     assert_eq!(replay.position(), 0, "it diverged");
-    replay.next(&begin("build"), at(0)).unwrap();
+    replay.ask(&begin("build"), at(0)).unwrap();
     assert_eq!(replay.position(), 2);
     assert_eq!(fold(&[origin(), vec![about::step_started(0)]].concat()).position(), 0, "it is a new run");
 }
@@ -98,13 +98,13 @@ fn an_end_reported_again_does_not_take_the_position_back() {
     let end = |call| Command::EndStep { call, result: Ok(r#""built""#.to_owned()) };
     let answered = |replay: &mut Replay, command: &Command, entry: &Entry| {
         replay.apply(entry).unwrap();
-        assert!(matches!(replay.next(command, at(0)), Ok(Turn::Return(_))), "{command:?}");
+        assert!(matches!(replay.ask(command, at(0)), Ok(Turn::Return(_))), "{command:?}");
         replay.position()
     };
     assert_eq!(answered(&mut replay, &begin("build"), &about::step_started(0)), 2);
     assert_eq!(answered(&mut replay, &end(0), &about::step_completed(0)), 3);
     assert_eq!(answered(&mut replay, &begin("build"), &about::step_started(1)), 4);
-    assert_eq!(replay.next(&end(0), at(0)), Ok(Turn::Return(Outcome::Ended(Ok(())))));
+    assert_eq!(replay.ask(&end(0), at(0)), Ok(Turn::Return(Outcome::Ended(Ok(())))));
     assert_eq!(replay.position(), 4);
     assert_eq!(answered(&mut replay, &end(1), &about::step_completed(1)), 5);
 }

@@ -1,6 +1,6 @@
 //! Attempts: how many, when, and what ends them.
 
-use crate::common::{about, at, begin, failure, fold, origin};
+use crate::common::{Ask as _, about, at, begin, failure, fold, origin};
 use crate::waits::{record, told};
 use workflow::{
     Backoff, Begun, Command, Entry, Limits, Outcome, Ready, Replay, Retry, Start, StepConfig, Turn,
@@ -203,9 +203,9 @@ fn a_full_journal_ends_the_attempts() {
 #[test]
 fn a_step_that_was_begun_plainly_is_tried_once() {
     let mut replay = fold(&[origin(), vec![about::step_started(0)]].concat());
-    replay.next(&Command::BeginStep { name: "build".to_owned() }, at(0)).unwrap();
+    replay.ask(&Command::BeginStep { name: "build".to_owned() }, at(0)).unwrap();
     let retry = Command::FailStep { call: 0, failure: failure("broken", "it broke"), retry: Retry::After(1) };
-    let live = replay.next(&retry, at(1 << 50));
+    let live = replay.ask(&retry, at(1 << 50));
     let failed = Entry::StepFailed { call: 0, failure: failure("broken", "it broke") };
     assert_eq!(live, Ok(Turn::Record(failed)));
 }

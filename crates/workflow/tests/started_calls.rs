@@ -2,7 +2,7 @@
 
 use crate::common::program::{Op, Program, Startable, Try};
 use crate::common::shell::{Stop, drive, run, run_straight};
-use crate::common::{about, at, failure, fold, origin};
+use crate::common::{Ask as _, about, at, failure, fold, origin};
 use crate::prefixes::{check_same, cuts, tried};
 use crate::waits::{nap, payment, record, told};
 use receipt::Decision;
@@ -76,7 +76,7 @@ fn a_step_that_waits_for_its_next_attempt_delays_no_other() {
 fn a_workflow_goes_on_while_it_waits_for_a_decision() {
     let mut replay = fold(&origin());
     let start = Command::Start(Start::RequireApproval(crate::common::action()));
-    let Ok(Turn::Do(Live::Request { manner: Manner::Started, .. })) = replay.next(&start, at(0)) else {
+    let Ok(Turn::Do(Live::Request { manner: Manner::Started, .. })) = replay.ask(&start, at(0)) else {
         panic!("it asks for nothing")
     };
     let mut requested = about::requested(0);
@@ -99,7 +99,7 @@ fn a_workflow_goes_on_while_it_waits_for_a_decision() {
 fn check_breaks(replay: &Replay, command: &Command) {
     let mut replay = replay.clone();
     let before = format!("{replay:?}");
-    let Ok(Turn::Break(failure)) = replay.next(command, at(0)) else { panic!("{command:?} went on") };
+    let Ok(Turn::Break(failure)) = replay.ask(command, at(0)) else { panic!("{command:?} went on") };
     assert_eq!(failure.name, "invalid-wait");
     assert_eq!(format!("{replay:?}"), before);
 }
@@ -149,10 +149,10 @@ fn check_diverges(journal: &[Entry], before: &[Command], right: &Command, wrong:
         told(&mut replay, command, at(0));
     }
     let state = format!("{replay:?}");
-    let divergence = replay.next(wrong, at(0)).unwrap_err();
+    let divergence = replay.ask(wrong, at(0)).unwrap_err();
     assert!(divergence.to_string().contains("nothing is lost"), "{divergence}");
     assert_eq!(format!("{replay:?}"), state, "{wrong:?} changed something");
-    assert!(matches!(replay.next(right, at(0)), Ok(Turn::Return(_))), "{right:?} after {wrong:?}");
+    assert!(matches!(replay.ask(right, at(0)), Ok(Turn::Return(_))), "{right:?} after {wrong:?}");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn an_attempt_without_an_end_goes_on() {
     let mut replay = fold(&origin());
     told(&mut replay, &start_step(), at(0));
     told(&mut replay, &Command::BeginStep { name: "build".to_owned() }, at(0));
-    let Ok(Turn::Break(failure)) = replay.next(&first_of(&[0]), at(0)) else { panic!("it went on") };
+    let Ok(Turn::Break(failure)) = replay.ask(&first_of(&[0]), at(0)) else { panic!("it went on") };
     assert_eq!(failure.name, "invalid-wait", "the step was begun outside the attempt");
     let program = Program(vec![Op::Tangle]);
     assert!(matches!(run_straight(&program).end, Err(Stop::Broke(_))));

@@ -1,6 +1,8 @@
 //! State × entry: a forbidden entry is refused, and does not change the state.
 
-use crate::common::{about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id};
+use crate::common::{
+    Ask as _, about, action, at, begin, between, fold, invocation, origin, receipt_id, request_id,
+};
 use receipt::Decision;
 use receipt::Decision::{Approved, Denied};
 use workflow::Manner::{AtOnce, Started};
@@ -340,7 +342,7 @@ fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
 
 /// An instance's answers in some state to every command of a guest.
 fn answers(replay: &Replay) -> String {
-    let ask = |command: &Command| replay.clone().next(command, at(0));
+    let ask = |command: &Command| replay.clone().ask(command, at(0));
     let end = |call| Command::EndStep { call, result: Ok(r#""built""#.to_owned()) };
     let perform = Command::Perform(invocation(&action(), receipt_id(0)));
     let answers: Vec<_> =

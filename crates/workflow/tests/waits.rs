@@ -1,6 +1,6 @@
 //! Sleeps and events: time ends every wait at the latest, and no event is lost, delivered twice or out of order.
 
-use crate::common::{about, at, fold, origin};
+use crate::common::{Ask as _, about, at, fold, origin};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -21,7 +21,7 @@ pub(crate) fn payment(timeout_ms: u64) -> Expectation {
 
 /// Records the entry that the core asks for.
 pub(crate) fn record(replay: &mut Replay, command: &Command, now: Timestamp) -> Entry {
-    match replay.next(command, now) {
+    match replay.ask(command, now) {
         Ok(Turn::Record(entry)) => {
             replay.apply(&entry).unwrap();
             entry
@@ -33,7 +33,7 @@ pub(crate) fn record(replay: &mut Replay, command: &Command, now: Timestamp) -> 
 /// The guest's answer, after recording every entry that the core asks for.
 pub(crate) fn told(replay: &mut Replay, command: &Command, now: Timestamp) -> Outcome {
     loop {
-        match replay.next(command, now) {
+        match replay.ask(command, now) {
             Ok(Turn::Return(outcome)) => return outcome,
             Ok(Turn::Record(entry)) => replay.apply(&entry).unwrap(),
             other => panic!("{other:?} is no answer to {command:?}"),
@@ -49,11 +49,11 @@ fn ready(outcome: Outcome) -> Ready {
 }
 
 fn is_parked(replay: &mut Replay, command: &Command, now: Timestamp) -> bool {
-    match replay.next(command, now).unwrap() {
+    match replay.ask(command, now).unwrap() {
         Turn::Wait(_) => true,
         Turn::Record(entry @ Entry::Awaiting { .. }) => {
             replay.apply(&entry).unwrap();
-            matches!(replay.next(command, now), Ok(Turn::Wait(_)))
+            matches!(replay.ask(command, now), Ok(Turn::Wait(_)))
         }
         _ => false,
     }
@@ -65,7 +65,7 @@ fn a_sleep_is_over_when_its_time_has_come_and_not_before() {
     let mut replay = fold(&origin());
     assert_eq!(record(&mut replay, &command, at(0)), about::sleep_started(0, Manner::AtOnce));
     let pending = Pending::Sleep { call: 0, name: "nap".to_owned(), until: at(500) };
-    assert_eq!(replay.next(&command, at(499)), Ok(Turn::Wait(Wait { on: vec![pending.clone()] })));
+    assert_eq!(replay.ask(&command, at(499)), Ok(Turn::Wait(Wait { on: vec![pending.clone()] })));
     assert_eq!(replay.status(), Status::Waiting(Wait { on: vec![pending] }));
     assert_eq!(record(&mut replay, &command, at(500)), Entry::SleepEnded { call: 0 });
     assert_eq!(ready(told(&mut replay, &command, at(500))), Ready::Slept);
@@ -76,7 +76,7 @@ fn a_sleep_is_over_when_its_time_has_come_and_not_before() {
 fn a_sleep_that_is_under_way_does_not_change() {
     let mut replay = fold(&[origin(), vec![about::sleep_started(0, Manner::AtOnce)]].concat());
     for alarm in [Alarm::In(0), Alarm::In(1 << 60), Alarm::At(at(-1))] {
-        let Ok(Turn::Wait(wait)) = replay.next(&Command::Sleep(nap(alarm)), at(499)) else {
+        let Ok(Turn::Wait(wait)) = replay.ask(&Command::Sleep(nap(alarm)), at(499)) else {
             panic!("{alarm:?}")
         };
         assert_eq!(wait.due(), Some(at(500)));
@@ -85,7 +85,7 @@ fn a_sleep_that_is_under_way_does_not_change() {
 
 #[test]
 fn a_sleep_until_the_past_is_an_error_and_until_now_is_not() {
-    let until = |ms| fold(&origin()).next(&Command::Sleep(nap(Alarm::At(at(ms)))), at(0)).unwrap();
+    let until = |ms| fold(&origin()).ask(&Command::Sleep(nap(Alarm::At(at(ms)))), at(0)).unwrap();
     let Turn::Record(Entry::Rejected { message, .. }) = until(-1) else { panic!("it was accepted") };
     assert!(message.contains("in the past"), "{message}");
     assert!(matches!(until(0), Turn::Record(Entry::SleepStarted { .. })));
@@ -96,7 +96,7 @@ fn the_past_is_what_is_earlier_than_the_guest_s_own_clock() {
     let until = |ms| {
         let mut replay = fold(&origin());
         replay.set_guest_clock(at(100));
-        replay.next(&Command::Sleep(nap(Alarm::At(at(ms)))), at(1000)).unwrap()
+        replay.ask(&Command::Sleep(nap(Alarm::At(at(ms)))), at(1000)).unwrap()
     };
     assert!(matches!(until(500), Turn::Record(Entry::SleepStarted { until, .. }) if until == at(500)));
     assert!(matches!(until(100), Turn::Record(Entry::SleepStarted { .. })));
@@ -221,7 +221,7 @@ fn waiting_again_for_the_same_is_not_recorded_again() {
     let command = Command::Await { calls: vec![0] };
     assert_eq!(record(&mut replay, &command, at(1)), Entry::Awaiting { calls: vec![0] });
     for ms in 2..9 {
-        assert!(matches!(replay.next(&command, at(ms)), Ok(Turn::Wait(_))));
+        assert!(matches!(replay.ask(&command, at(ms)), Ok(Turn::Wait(_))));
     }
 }
 
@@ -257,7 +257,7 @@ fn drive(journal: &mut Vec<Entry>, waits: &Waits, now: Timestamp) -> Vec<(&'stat
         let command =
             Command::WaitForEvent(Expectation { name, event_type: event_type_text, timeout_ms: *timeout_ms });
         loop {
-            match replay.next(&command, now).unwrap() {
+            match replay.ask(&command, now).unwrap() {
                 Turn::Record(entry) => {
                     replay.apply(&entry).unwrap();
                     journal.push(entry);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write, Writer};
 use tokio::sync::Mutex;
-use workflow::{Command, Entry, Failure, Live, Outcome, Replay, Turn};
+use workflow::{Command, Entry, Failure, Live, Outcome, PreparedCommand, Replay, Turn};
 
 /// An instance being driven.
 pub(crate) struct Driver {
@@ -142,7 +142,7 @@ impl GuestPosition {
 
 impl Handler for Shared {
     fn handle(&mut self, command: Command) -> HandlerAnswer<'_> {
-        let (shared, place) = (&*self.driver, &mut self.place);
+        let (shared, place, command) = (&*self.driver, &mut self.place, PreparedCommand::from(command));
         let Ok(mut driver) = shared.try_lock() else {
             return HandlerAnswer::Later(Box::pin(async move {
                 let mut driver = shared.lock().await;
@@ -152,7 +152,7 @@ impl Handler for Shared {
         };
         match driver.advance(&command, place.waited) {
             Ok(Progress::Answered(outcome)) => {
-                place.answered(&command, driver.place());
+                place.answered(command.command(), driver.place());
                 HandlerAnswer::Here(Ok(outcome))
             }
             further => {
@@ -193,14 +193,14 @@ impl Driver {
     /// Continues from there until the command is answered; `place` is the guest's position then.
     async fn answer(
         &mut self,
-        command: &Command,
+        command: &PreparedCommand,
         mut further: Result<Progress, Stop>,
         place: &mut GuestPosition,
     ) -> Result<Outcome, Halt> {
         loop {
             let done = match further {
                 Ok(Progress::Answered(outcome)) => {
-                    place.answered(command, self.place());
+                    place.answered(command.command(), self.place());
                     return Ok(outcome);
                 }
                 Ok(Progress::Write) => self.record().await,
@@ -215,7 +215,7 @@ impl Driver {
     }
 
     /// Gets as far as possible without waiting. `waited` is the time of the last answer that the guest waited for.
-    fn advance(&mut self, command: &Command, waited: Option<Timestamp>) -> Result<Progress, Stop> {
+    fn advance(&mut self, command: &PreparedCommand, waited: Option<Timestamp>) -> Result<Progress, Stop> {
         let now = self.inner.now()?;
         self.replay.set_guest_clock(waited.unwrap_or(self.origin.started_at));
         // An operator may have paused or ended the instance during its last call.

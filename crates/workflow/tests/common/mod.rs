@@ -6,9 +6,20 @@ pub(crate) mod shell;
 
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
-    Action, Artifact, Asked, Call, Command, Effect, Entry, Failure, Finding, Invocation, Limits, Manner,
-    ReceiptId, Replay, RequestId, StepConfig,
+    Action, Artifact, Asked, Call, Command, Divergence, Effect, Entry, Failure, Finding, Invocation, Limits,
+    Manner, ReceiptId, Replay, RequestId, StepConfig, Turn,
 };
+
+/// Asks with a command that is prepared for this one time.
+pub(crate) trait Ask {
+    fn ask(&mut self, command: &Command, now: Timestamp) -> Result<Turn, Divergence>;
+}
+
+impl Ask for Replay {
+    fn ask(&mut self, command: &Command, now: Timestamp) -> Result<Turn, Divergence> {
+        self.next(&command.clone().into(), now)
+    }
+}
 
 /// `ms` milliseconds after noon of the first day of 2026.
 pub(crate) fn at(ms: i64) -> Timestamp {

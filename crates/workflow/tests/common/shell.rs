@@ -5,7 +5,7 @@
 
 use super::place::{Places, check_answered};
 use super::program::{Guest, Program, Seen};
-use super::{about, at, origin, request_id};
+use super::{Ask as _, about, at, origin, request_id};
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
     Asked, Call, Check, Divergence, Effect, Entry, Failure, Invocation, Limits, Live, Outcome, Replay,
@@ -224,7 +224,7 @@ impl Shell {
         let now = later(self.now, ms);
         let before = (self.replay.position(), self.journal.len());
         loop {
-            let turn = self.replay.next(command, now).map_err(diverged)?;
+            let turn = self.replay.ask(command, now).map_err(diverged)?;
             let position = self.replay.position();
             assert!(matches!(turn, Turn::Return(_)) || position == before.0, "{turn:?} is no answer yet");
             match turn {
