@@ -306,7 +306,7 @@ impl Driver {
                 batch.agenda = self.is_moved(line).then_some(line);
                 self.line = None;
                 let refused = match self.hand_over(after, &mut batch, now).await {
-                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).err(),
+                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await.err(),
                     Err(error) => Some(error.into()),
                     Ok(stamp) => {
                         self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
@@ -327,10 +327,10 @@ impl Driver {
 
     /// A signal has arrived: rebases on it, as if it had come before the entries that are not on disk: the waiting
     /// ones, and `applied`.
-    pub(crate) fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
+    pub(crate) async fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
         let key = &self.origin.key;
-        let facts = self.inner.journals.store.facts(Some(key)).wait()?;
-        let line = self.inner.journals.store.entered(key).wait()?;
+        let facts = self.inner.journals.store.facts(Some(key)).await?;
+        let line = self.inner.journals.store.entered(key).await?;
         let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
         let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
@@ -346,9 +346,9 @@ impl Driver {
 
     /// Removes the last entries of a batch that the store refused: the guest has not been told of them, and continues
     /// without them. The waiting entries before them still wait.
-    pub(crate) fn take_back(&mut self, refused: usize) -> Result<(), Error> {
+    pub(crate) async fn take_back(&mut self, refused: usize) -> Result<(), Error> {
         self.unwritten.truncate(self.unwritten.len().saturating_sub(refused));
-        let facts = self.inner.journals.store.facts(Some(&self.origin.key)).wait()?;
+        let facts = self.inner.journals.store.facts(Some(&self.origin.key)).await?;
         let entries = facts.iter().map(|fact| &fact.entry);
         let before = self.replay.taken_back(entries, &self.unwritten, refused);
         match before.map_err(|illegal| self.illegal(illegal))? {

@@ -42,7 +42,7 @@ impl Driver {
                 Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
                 // A signal arrived. The gate looks again, unless the signal stops the instance.
                 Err(Error::Store(StoreError::Conflict(_))) => {
-                    self.catch_up(&[])?;
+                    self.catch_up(&[]).await?;
                     if self.replay.stands_still() {
                         return Ok(());
                     }
@@ -163,7 +163,7 @@ impl Driver {
         let started_at = self.inner.now()?;
         let permitted = match spent {
             Some(SpentReceipt { permit, attempt, .. }) => Ok((permit, attempt)),
-            None => self.permit(invocation)?,
+            None => self.permit(invocation).await?,
         };
         let (permit, attempt) = match permitted {
             Ok(permitted) => permitted,
@@ -227,8 +227,8 @@ impl Driver {
     }
 
     /// The permit for a receipt that this call has spent in an earlier drive, verified again from the stored record.
-    fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Execution), String>, Error> {
-        let found = self.inner.journals.store.receipt(&invocation.receipt).wait()?;
+    async fn permit(&self, invocation: &Invocation) -> Result<Result<(Permit, Execution), String>, Error> {
+        let found = self.inner.journals.store.receipt(&invocation.receipt).await?;
         let redeemed = found.as_ref().and_then(|found| found.state.redeemed);
         let Some((at, order)) = redeemed else {
             return Err(Error::Internal(format!("receipt {} is not redeemed", invocation.receipt)));

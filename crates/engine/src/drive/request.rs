@@ -38,10 +38,10 @@ impl Driver {
         manner: Manner,
     ) -> Result<(), Error> {
         let now = self.inner.now()?;
-        if let Some(over) = self.too_often(now)? {
+        if let Some(over) = self.too_often(now).await? {
             return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
         }
-        let (request, ruling) = match self.judged(self.drawn_up(call, action, now)?)? {
+        let (request, ruling) = match self.judged(self.drawn_up(call, action, now).await?)? {
             Ok(judged) => judged,
             Err(unaskable) => {
                 let message = unaskable.to_string();
@@ -70,7 +70,7 @@ impl Driver {
         let batch = Batch { entries, request: Some(kept), receipt, ..Batch::default() };
         match self.append_batch(batch).await {
             Err(Error::Store(StoreError::Quota(over))) => {
-                self.take_back(made)?;
+                self.take_back(made).await?;
                 self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await
             }
             made => made,
@@ -79,15 +79,15 @@ impl Driver {
 
     /// Whether the tenant exceeds its hourly quota of requests. This saves the authority a signature: the store checks
     /// it again, in the transaction that records the request.
-    fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
+    async fn too_often(&self, now: Timestamp) -> Result<Option<OverQuota>, Error> {
         let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(0);
         let since = Timestamp::from_millis(now.as_millis() - window);
-        let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since).wait()?;
+        let asked = self.inner.journals.store.asked_since(&self.origin.key.tenant, since).await?;
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }
 
     /// Everything that the host itself knows about an action, without the policy's ruling.
-    fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
+    async fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
         let origin = &self.origin;
         let capability = self.inner.capabilities.registry.named(&action.capability);
         if let Some(artifact) = &action.artifact {
@@ -97,7 +97,8 @@ impl Driver {
         let sha256 = artifact.as_ref().map(|facts| facts.sha256);
         let trust = self.inner.trust()?;
         let known = self.known(sha256.as_ref(), &trust, now)?;
-        let before = self.before((&action.capability, &action.resource), sha256.as_ref(), &known, &trust)?;
+        let before =
+            self.before((&action.capability, &action.resource), sha256.as_ref(), &known, &trust).await?;
         Ok(Request {
             id: ids::id("apr_", now)?,
             tenant: origin.key.tenant.clone(),
@@ -146,14 +147,14 @@ impl Driver {
         Ok(recall.known(&self.origin.key.tenant, digests)?)
     }
 
-    fn before(
+    async fn before(
         &self,
         (capability, resource): (&str, &str),
         artifact: Option<&Digest>,
         known: &Known,
         trust: &Trust,
     ) -> Result<Before, Error> {
-        let asked = self.inner.journals.store.asked(&self.origin.key.tenant, capability, resource).wait()?;
+        let asked = self.inner.journals.store.asked(&self.origin.key.tenant, capability, resource).await?;
         let counts = |(keys, _): &&(String, u64)| keys.split_whitespace().all(|key| trust.counts_still(key));
         Ok(Before {
             component: known.novelty_of(&self.origin.component),
