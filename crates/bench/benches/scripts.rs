@@ -1,6 +1,8 @@
 //! The cost of source text: loading it for the first time and from the sealed cache, reaching a parked approval, and a
 //! step. Prints; asserts nothing.
 //!
+//! Times depend on the machine and on what else it does. The guest's fuel does not, and the page faults hardly do.
+//!
 //! `cargo bench -p bench --bench scripts`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
@@ -38,27 +40,29 @@ struct Bench {
 
 impl Bench {
     fn print(mut self, folder: TempDir) {
-        report("the engine, compiled in this process", &[time(|| drop(self.load(&bundle("w.ts", SMALL))))]);
+        report("the engine, compiled in this process", &[cost(|| self.load(&bundle("w.ts", SMALL)))]);
         for (what, runs, length) in
             [("the upstream example", 60, 0), ("and 50 kB more", 30, 50_000), ("and 500 kB more", 5, 500_000)]
         {
             let bundles: Vec<_> = (0..runs).map(|_| self.unseen(length)).collect();
             let unseen: Vec<_> =
-                bundles.iter().map(|bundle| time(|| self.park(&self.load(bundle)))).collect();
+                bundles.iter().map(|bundle| cost(|| self.park(&self.load(bundle)))).collect();
             report(&format!("{what}, unseen, to its approval"), &unseen);
             let program = self.load(&self.source(0, length));
-            let parked: Vec<_> = (0..runs * 4).map(|_| time(|| self.park(&program))).collect();
+            let parked: Vec<_> = (0..runs * 4).map(|_| cost(|| self.park(&program))).collect();
             report(&format!("{what}, prepared, to its approval"), &parked);
         }
-        let steps = self.load(&bundle("w.js", STEPS));
-        let made: Vec<_> = (0..20).map(|_| time(|| drop(self.run(&steps)))).collect();
-        report("100 steps made", &made);
+        for (what, source) in [("no step", NOTHING), ("100 steps made", STEPS)] {
+            let program = self.load(&bundle("w.js", source));
+            let runs: Vec<_> = (0..40).map(|_| cost(|| self.run(&program))).collect();
+            report(&format!("a whole workflow: {what}"), &runs);
+        }
         let bytes = bundle("w.ts", SMALL).bytes();
         let again: Vec<_> = (0..10)
             .map(|_| {
                 let sandbox = Sandbox::new(SandboxLimits::default()).expect("a sandbox");
                 let sandbox = sandbox.cached_in(folder.path()).expect("a cache");
-                time(|| drop(sandbox.load(&bytes).expect("a workflow")))
+                cost(|| sandbox.load(&bytes).expect("a workflow"))
             })
             .collect();
         report("the engine and a bundle out of the cache, in a new runtime", &again);
@@ -77,9 +81,10 @@ impl Bench {
         self.sandbox.load(&bundle.bytes()).expect("a workflow")
     }
 
-    fn park(&self, program: &Program) {
-        let Drive { end, .. } = self.run(program);
-        assert!(matches!(end, End::Halted(_)), "{end:?}");
+    fn park(&self, program: &Program) -> Drive {
+        let drive = self.run(program);
+        assert!(matches!(drive.end, End::Halted(_)), "{:?}", drive.end);
+        drive
     }
 
     fn run(&self, program: &Program) -> Drive {
@@ -95,6 +100,9 @@ impl Bench {
         self.runtime.block_on(self.sandbox.run(program, event, &SandboxLimits::default(), handler))
     }
 }
+
+const NOTHING: &str = "import { WorkflowEntrypoint } from 'cloudflare:workers';
+export class W extends WorkflowEntrypoint { async run() { return 1; } }";
 
 const STEPS: &str = "import { WorkflowEntrypoint } from 'cloudflare:workers';
 export class W extends WorkflowEntrypoint {
@@ -144,19 +152,52 @@ fn filler(length: usize) -> String {
     text
 }
 
-fn time(work: impl FnOnce()) -> Duration {
-    let started = Instant::now();
-    work();
-    started.elapsed()
+/// What a piece of work took.
+#[derive(Clone, Copy)]
+struct Cost {
+    time: Duration,
+    page_faults: i64,
+    /// Of a drive only.
+    fuel: u64,
 }
 
-fn report(what: &str, times: &[Duration]) {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    let micros = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e6);
+/// Work that may have used fuel.
+trait Work {
+    fn fuel(&self) -> u64 {
+        0
+    }
+}
+
+impl Work for Drive {
+    fn fuel(&self) -> u64 {
+        self.fuel
+    }
+}
+
+impl Work for Program {}
+
+fn cost<W: Work>(work: impl FnOnce() -> W) -> Cost {
+    let (faults, started) = (page_faults(), Instant::now());
+    let fuel = work().fuel();
+    Cost { time: started.elapsed(), page_faults: page_faults() - faults, fuel }
+}
+
+/// Page faults of this process so far that needed no disk.
+fn page_faults() -> i64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    after_name.split(' ').nth(7).and_then(|faults| faults.parse().ok()).unwrap_or(0)
+}
+
+fn report(what: &str, costs: &[Cost]) {
+    let mut costs = costs.to_vec();
+    costs.sort_unstable_by_key(|cost| cost.time);
+    let median = costs.get(costs.len() / 2).copied();
+    let micros = |cost: Option<Cost>| cost.map_or(0.0, |cost| cost.time.as_secs_f64() * 1e6);
+    let (faults, fuel) = median.map_or((0, 0), |cost| (cost.page_faults, cost.fuel));
     println!(
-        "{what:<60} min {:>12.1} µs   median {:>12.1} µs",
-        micros(times.first()),
-        micros(times.get(times.len() / 2))
+        "{what:<60} min {:>12.1} µs   median {:>12.1} µs   {faults:>7} faults   {fuel:>9} fuel",
+        micros(costs.first().copied()),
+        micros(median)
     );
 }
