@@ -50,8 +50,10 @@ fn the_readme_shows_what_happens() {
     for block in blocks {
         let (command, shown) = block.split_once('\n').unwrap();
         let arguments = command.strip_prefix("$ cargo run -p host -- ").unwrap();
+        let arguments: Vec<&str> = arguments.split(' ').map(|word| word.trim_matches('\'')).collect();
         let data = TempDir::new().unwrap();
-        let ran = run(data.path(), &arguments.split(' ').collect::<Vec<_>>());
+        support::script::warm(data.path());
+        let ran = run(data.path(), &arguments);
         let folder = data.path().display().to_string();
         let (told, shown) = match shown.strip_prefix("…\n") {
             Some(end) => (from_decision(&ran.stdout), end),

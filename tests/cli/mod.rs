@@ -13,5 +13,6 @@ mod openings;
 mod output;
 mod pages;
 mod signals;
+mod units;
 mod verify;
 mod work;

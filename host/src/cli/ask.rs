@@ -1,6 +1,6 @@
 //! Asking at the terminal: the request on one screen with the question below it, and the full text behind a pager.
 
-use crate::cli::visible_json;
+use crate::cli::{screen, visible_json};
 use anyhow::Context as _;
 use engine::issuer::Request;
 use receipt::Decision;
@@ -13,18 +13,11 @@ use std::process::{Command, Stdio};
 /// The pager where `PAGER` is not set.
 const PAGER: &str = "less";
 
-/// The lines of the screen that the question and what frames it take.
-const FRAME: usize = 7;
-
-/// The rows of a screen whose terminal does not report them.
-const ROWS: usize = 24;
-const COLUMNS: usize = 80;
-
 /// Shows a request and asks about it; none where the answer is neither yes nor no.
 pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
     let mut out = anstream::stderr();
     let view: Vec<String> = request.to_string().lines().map(|line| format!("  {line}")).collect();
-    let shown = fitting(&view, screen());
+    let shown = screen::fitting(&view, screen::size());
     writeln!(out, "\napproval    {} waits for a decision", request.id)?;
     view.iter().take(shown).try_for_each(|line| writeln!(out, "{line}"))?;
     if shown < view.len() {
@@ -67,26 +60,6 @@ fn whole(request: &Request, view: &[String]) -> anyhow::Result<String> {
     ))
 }
 
-/// The number of lines that fit on a screen of this size, above the question.
-fn fitting(lines: &[String], (rows, columns): (usize, usize)) -> usize {
-    let mut left = rows.saturating_sub(FRAME).max(1);
-    let fits = |line: &&String| {
-        let taken = line.chars().count().max(1).div_ceil(columns.max(1));
-        let fits = taken <= left;
-        left = left.saturating_sub(taken);
-        fits
-    };
-    lines.iter().take_while(fits).count()
-}
-
-/// Rows and columns of the terminal.
-fn screen() -> (usize, usize) {
-    match rustix::termios::tcgetwinsize(io::stderr().as_fd()) {
-        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (size.ws_row.into(), size.ws_col.into()),
-        _ => (ROWS, COLUMNS),
-    }
-}
-
 /// Shows a text in the user's pager, on the terminal; without one, at once.
 fn page(text: &str) -> anyhow::Result<()> {
     let chosen = std::env::var_os("PAGER").filter(|pager| !pager.is_empty());
@@ -106,19 +79,4 @@ fn page(text: &str) -> anyhow::Result<()> {
         anstream::stderr().write_all(text.as_bytes())?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_question_stands_on_the_screen_with_what_it_is_about() {
-        let lines = |count: usize, length: usize| vec!["x".repeat(length); count];
-        assert_eq!(fitting(&lines(10, 70), (24, 80)), 10);
-        assert_eq!(fitting(&lines(100, 70), (24, 80)), 24 - FRAME);
-        assert_eq!(fitting(&lines(100, 81), (24, 80)), (24 - FRAME) / 2, "a long line takes two rows");
-        assert_eq!(fitting(&lines(3, 4_000_000), (24, 80)), 0);
-        assert_eq!(fitting(&lines(3, 1), (0, 0)), 1);
-    }
 }

@@ -5,6 +5,7 @@
 
 use crate::cli::data_dir;
 use crate::cli::data_dir::Data;
+use crate::cli::jsonc::without_comments;
 use anyhow::Context as _;
 use anyhow::bail;
 use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
@@ -88,59 +89,6 @@ fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
     json.map(Some).with_context(|| format!("{} is not JSON", path.display()))
 }
 
-/// JSON with comments and trailing commas as JSON, with everything where it was.
-fn without_comments(text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    let (mut at, mut comma) = (0, None);
-    while let Some(&byte) = bytes.get(at) {
-        let end = match (byte, bytes.get(at + 1)) {
-            (b'"', _) => {
-                comma = None;
-                string_end(&bytes, at)
-            }
-            (b'/', Some(b'/')) => blank(&mut bytes, at, b"\n"),
-            (b'/', Some(b'*')) => blank(&mut bytes, at, b"*/"),
-            (b',', _) => {
-                comma = Some(at);
-                at + 1
-            }
-            (b'}' | b']', _) => {
-                if let Some(place) = comma.take().and_then(|comma: usize| bytes.get_mut(comma)) {
-                    *place = b' ';
-                }
-                at + 1
-            }
-            (byte, _) => {
-                comma = comma.filter(|_| byte.is_ascii_whitespace());
-                at + 1
-            }
-        };
-        at = end;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn string_end(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// Overwrites what ends so. The place after it.
-fn blank(bytes: &mut [u8], start: usize, ending: &[u8]) -> usize {
-    let rest = bytes.get(start + 1..).unwrap_or_default();
-    let length = rest.windows(ending.len()).position(|window| window == ending);
-    let end = length.map_or(bytes.len(), |length| start + 1 + length + ending.len());
-    bytes.iter_mut().take(end).skip(start).filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
-    end
-}
-
 /// Modules that are being collected.
 struct Packing<'a> {
     root: PathBuf,
@@ -209,23 +157,4 @@ fn sandbox(data: &Data) -> anyhow::Result<Sandbox> {
     let limits = SandboxLimits { live_instances: 2, ..SandboxLimits::default() };
     let sandbox = Sandbox::new(limits)?.compiled_by(data_dir::compiler()?);
     Ok(sandbox.cached_in(&data.path.join("cache"))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn comments_and_trailing_commas_are_no_json() {
-        let text = r#"{
-            // main: "a.js",
-            "main": "src/\"//x.ts", /* and
-            "class": 1 */ "list": [1, 2, ],
-        }"#;
-        let json: Value = serde_json::from_str(&without_comments(text)).unwrap();
-        assert_eq!(json, serde_json::json!({ "main": "src/\"//x.ts", "list": [1, 2] }));
-        for odd in ["", "\"", "/*", "//", "{\"a\":\"\\", "[,]"] {
-            assert_eq!(without_comments(odd).len(), odd.len(), "{odd:?}");
-        }
-    }
 }

@@ -1,0 +1,17 @@
+//! The unit tests of `pp-host`, which stand in these files. They are compiled here because the program has no test program of its own.
+
+#[path = "../../host/src/cli/jsonc.rs"]
+mod jsonc;
+#[path = "../../host/src/cli/verify/leaves.rs"]
+mod leaves;
+#[path = "../../host/src/cli/moment.rs"]
+#[expect(dead_code, reason = "the program's arguments use the rest")]
+mod moment;
+#[path = "../../host/src/cli/progress.rs"]
+#[expect(dead_code, reason = "the program's commands use the rest")]
+mod progress;
+#[path = "../../host/src/cli/screen.rs"]
+#[expect(dead_code, reason = "the program's question uses the rest")]
+mod screen;
+#[path = "../../host/src/cli/word.rs"]
+mod word;
