@@ -301,6 +301,14 @@ fn only_what_was_signed_there_is_revoked_or_attested_there() {
     assert_eq!((&revoked["answer"], &attested["answer"]), (&"revoked".into(), &"attested".into()));
     let revocation = two.host.revoke(&receipt.id, "operator", Some("wrong branch")).unwrap();
     assert!(revocation.id.as_str().starts_with("rcpt_rev_"));
+    // A denial was signed there, and permits nothing that could be revoked or come to anything.
+    let (_, id) = two.asked();
+    let denies = DecisionStatement { decision: Decision::Denied, ..two.statement(&id, ALICE) };
+    let denial = receipt::sign_decision(&denies, &decider_key(ALICE.1)).unwrap();
+    let Recorded::Issued(denied) = two.host.sign(&id, &denial).unwrap() else { panic!("not decided") };
+    for answer in of(denied.id.as_str()) {
+        assert!(refusal(&answer).contains("no approval"), "{answer}");
+    }
 }
 
 #[test]

@@ -141,14 +141,62 @@ fn several_denials_are_committed() {
     assert_eq!(result(&place.ends(&key))["status"], "blocked");
 }
 
-/// One person may meet two needs, with a statement for each: both are committed, and the gate finds both.
+/// A policy that asks for a release and an owner, whoever they are: rules in TOML ask for one role.
+struct ReleaseAndOwner(policy::Toml);
+
+impl policy::Policy for ReleaseAndOwner {
+    fn rule(&self, question: &policy::Question<'_>) -> policy::Ruling {
+        let needs = ["release", "owner"].map(|role| role.parse::<receipt::Role>().unwrap());
+        let mut approvals = question.approvals.iter();
+        let met = needs.iter().all(|role| approvals.clone().any(|approver| approver.roles.contains(role)));
+        let need = |role| policy::Need { role: Some(role), approvals: 1 };
+        let quorums = vec![policy::Quorum { needs: needs.map(need).into() }];
+        let ask = policy::Answer::Ask(policy::Ask { quorums, ..policy::Ask::one() });
+        let answer = if met && approvals.next().is_some() { policy::Answer::Allow } else { ask };
+        policy::Ruling { answer, ..self.0.rule(question) }
+    }
+
+    fn explain(&self, question: &policy::Question<'_>) -> policy::Explanation {
+        self.0.explain(question)
+    }
+
+    fn digest(&self) -> receipt::Digest {
+        self.0.digest()
+    }
+
+    fn version(&self) -> String {
+        self.0.version()
+    }
+
+    fn roles(&self) -> std::collections::BTreeSet<receipt::Role> {
+        self.0.roles()
+    }
+
+    fn demands(&self) -> Vec<policy::Demand> {
+        self.0.demands()
+    }
+
+    fn warnings(&self) -> &[policy::Warning] {
+        self.0.warnings()
+    }
+}
+
 #[cfg(feature = "cedar")]
 #[test]
-fn one_person_in_two_roles_that_are_asked_for_is_enough() {
+fn one_person_in_two_roles_that_are_asked_for_is_enough_in_cedar() {
     let text = "@id(\"both\") permit (principal, action, resource)\n\
                 when { context.approvals.release >= 1 && context.approvals.owner >= 1 };";
+    meets_two_needs(Box::new(policy::Cedar::parse(text).unwrap()));
+}
+
+#[test]
+fn one_person_in_two_roles_that_are_asked_for_is_enough() {
+    meets_two_needs(Box::new(ReleaseAndOwner(policy::Toml::parse(RELEASE).unwrap())));
+}
+
+/// One person may meet two needs, with a statement for each: both are committed, and the gate finds both.
+fn meets_two_needs(policy: Box<dyn policy::Policy>) {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), support::people::Hands::new());
-    let policy = Box::new(policy::Cedar::parse(text).unwrap());
     let host =
         crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
     let place = Place { folder, host, clock };

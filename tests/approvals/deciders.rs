@@ -493,6 +493,23 @@ fn t31_what_a_key_signed_before_it_ended_counts() {
     assert_eq!(result(&place.ends(&key))["status"], "deployed");
 }
 
+/// A journal that was altered may say that a statement was admitted when its key had ended. It was not.
+#[test]
+fn t31_a_record_of_an_admission_that_cannot_have_been_is_none() {
+    let place = Place::new(None);
+    with_an_end(&place, "alice", 11);
+    let (_, request) = place.asked();
+    let (asked, trust) = (place.host.request(&request).unwrap(), place.host.trust().unwrap());
+    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: place.host.policy() };
+    let envelope = place.envelope(&request, ("alice", 11), Decision::Approved);
+    let hour = receipt::Timestamp::from_millis(asked.created_at.as_millis() + 3_600_000);
+    let counted = |admitted_at| {
+        let admitted = engine::issuer::Admitted { envelope: envelope.clone(), at: admitted_at };
+        engine::issuer::tally(&asked, &[admitted], grounds, hour).unwrap().0.approved.len()
+    };
+    assert_eq!((counted(asked.created_at), counted(hour)), (1, 0));
+}
+
 /// The signed text has the time of the request: no decision can be earlier, even if a host claims so.
 #[test]
 fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {

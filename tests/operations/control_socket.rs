@@ -144,6 +144,49 @@ fn says(folder: &Path, words: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// Does something as another account. Credentials are each thread's. Only the superuser can: `None` without that right.
+fn as_another_account<T: Send>(act: impl FnOnce() -> T + Send) -> Option<T> {
+    const OTHER: u32 = 61_234;
+    let acting = || {
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(OTHER)).ok()?;
+        Some(act())
+    };
+    let done = std::thread::scope(|scope| scope.spawn(acting).join().unwrap());
+    if done.is_none() {
+        std::io::stderr().write_all(b"NOT RUN: only root can act as another account\n").unwrap();
+    }
+    done
+}
+
+/// The modes of the folder and of the socket keep other accounts out. Where they are open, the account at the other end does.
+#[test]
+fn another_account_s_process_operates_nothing() {
+    let (folder, host) = new_host();
+    let _control = host.listen().unwrap();
+    let (data, socket) = (folder.path(), folder.path().join("control.sock"));
+    let refused = as_another_account(|| UnixStream::connect(&socket).unwrap_err().kind());
+    fs::set_permissions(data, fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let act = engine::trust::Act::Frozen { tenant: None, reason: "drill".to_owned() };
+    let freeze = serde_json::to_vec(&Operation::Say { act }).unwrap();
+    let length = u32::try_from(freeze.len()).unwrap().to_be_bytes();
+    let asks = [&[0, 2][..], &length, &freeze, &[0; 4]].concat();
+    let Some(answer) = as_another_account(|| says(data, &asks)) else { return };
+    assert_eq!((refused, answer), (Some(std::io::ErrorKind::PermissionDenied), Vec::new()));
+    assert_eq!(host.store().acts(0).wait().unwrap().len(), 0);
+    assert!(says(data, &asks).len() > 2, "this account's process is answered");
+}
+
+#[test]
+fn another_account_s_process_is_not_taken_for_the_owner() {
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let socket = folder.path().join("control.sock");
+    let Some(_listener) = as_another_account(|| UnixListener::bind(&socket).unwrap()) else { return };
+    let told = remote(folder.path(), &submit(None, "{}"));
+    assert!(matches!(told, Err(ControlError::Stranger(61_234))), "{told:?}");
+}
+
 #[test]
 fn nonsense_on_the_socket_does_nothing_and_harms_no_other_client() {
     let (folder, host) = new_host();

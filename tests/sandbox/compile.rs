@@ -6,6 +6,7 @@ use engine::Host;
 use sandbox::{Compiler, LoadError, LoadLimits, Provenance, Sandbox, SandboxLimits};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -344,7 +345,7 @@ fn header(cpu: u64, memory: u64) -> [u8; 24] {
 #[test]
 fn a_child_takes_the_lower_of_two_limits() {
     // A few pages of its own, and bounds on files, processes and output that it does not need anyway.
-    let mut child = child_in("ulimit -c 0; ulimit -n 20; ulimit -f 1; ulimit -v 90000; exec \"$1\" \"$2\"");
+    let mut child = child_in("ulimit -c 0; ulimit -n 20; ulimit -f 1; ulimit -v 100000; exec \"$1\" \"$2\"");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&header(60, 2 << 30)).unwrap();
     // It may end before it has read all of this.
@@ -395,8 +396,8 @@ fn the_main_job_is_done_under_low_limits_of_the_process() {
         "ulimit -v 2000000",
         "ulimit -n 64",
         "ulimit -f 20000",
-        "ulimit -s 1024",
-        "ulimit -c 0; ulimit -u 4000",
+        "ulimit -s 200",
+        "ulimit -c 0",
         "unset HOME TMPDIR",
         "mkdir gone; cd gone; rmdir ../gone",
     ] {
@@ -410,6 +411,42 @@ fn the_main_job_is_done_under_low_limits_of_the_process() {
             .into();
         assert_eq!(ran.code, Some(0), "{limits}: {}", ran.stderr);
     }
+}
+
+/// Neither a panic with paths of the build nor a signal, wherever the limit is reached.
+#[test]
+fn a_limit_that_is_too_low_for_the_main_job_is_named() {
+    let program = env!("CARGO_BIN_EXE_pp-host");
+    let guest = support::guest_path("tenant-workflow").display().to_string();
+    for files in [8, 16, 31] {
+        let data = TempDir::new().unwrap();
+        let script = format!("ulimit -n {files}; exec \"$0\" --data \"$1\" run \"$2\"");
+        let mut shell = Command::new("sh");
+        let ran: cli::Ran =
+            shell.args(["-c", &script, program]).arg(data.path()).arg(&guest).output().unwrap().into();
+        let said = format!("pp-host: this process may open {files} files, and needs 32: raise ulimit -n\n");
+        assert_eq!((ran.code, ran.stderr), (Some(1), said));
+    }
+    // The superuser may start any number of threads, and the threads of all processes of an account count together.
+    if !rustix::process::geteuid().is_root() || !support::installed(&["prlimit", "setpriv"]) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let ended: Vec<_> = (1..16)
+        .chain([500])
+        .map(|threads| {
+            let (threads, data) = (threads.to_string(), folder.path().join(threads.to_string()));
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--nproc={threads}")).args(["setpriv", "--reuid=61234", "--regid=61234"]);
+            limited.args(["--clear-groups", program, "--data"]).arg(data).args(["run", &guest]);
+            let ran: cli::Ran = limited.output().unwrap().into();
+            let is_named = ran.code == Some(1) && ran.stderr.contains("ulimit -u");
+            assert!(ran.code == Some(0) || is_named, "{threads}: {:?} {}", ran.code, ran.stderr);
+            ran.code
+        })
+        .collect();
+    assert_eq!((ended[0], ended[15]), (Some(1), Some(0)), "{ended:?}");
 }
 
 #[test]

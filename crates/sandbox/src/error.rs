@@ -3,6 +3,8 @@
 use crate::bundle::BundleError;
 use crate::limits::{SandboxLimits, names};
 use receipt::Digest;
+use rustix::io::Errno;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -205,6 +207,17 @@ fn few(names: Vec<String>) -> Vec<String> {
 
 fn names(names: &[String]) -> String {
     names.iter().map(|name| workflow::Quoted(name).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A system's error, and the limit of this process that causes it, where one does.
+pub(crate) fn with_way_out(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => format!("{error}: this process may open more files with a higher ulimit -n"),
+        Some(Errno::AGAIN) => {
+            format!("{error}: this process may start more threads with a higher ulimit -u or -v")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Code that does not fit into the pool's places: which bound it is that it does not fit.

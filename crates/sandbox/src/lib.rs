@@ -148,7 +148,10 @@ impl Sandbox {
     /// # Errors
     /// When this machine cannot run compiled WebAssembly.
     pub fn new(largest: SandboxLimits) -> Result<Self, LoadError> {
-        Self::build(largest).map_err(|error| LoadError::Runtime(format!("{error:#}")))
+        Self::build(largest).map_err(|error| {
+            let of_the_system = error.downcast_ref().map(error::with_way_out);
+            LoadError::Runtime(of_the_system.unwrap_or_else(|| format!("{error:#}")))
+        })
     }
 
     fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {

@@ -1,9 +1,10 @@
 //! Errors of the durable state, with hints.
 
 use crate::{InstanceKey, OverQuota};
-use std::fmt;
+use rustix::io::Errno;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fmt, io};
 use workflow::ReceiptId;
 
 /// A fault of the durable state.
@@ -94,16 +95,25 @@ impl fmt::Display for Medium {
     }
 }
 
+/// The way out of a system's error about a data folder: a higher limit of the process, or another folder.
+fn way_out(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => "this process may open more files with a higher ulimit -n",
+        Some(Errno::AGAIN) => "this process may start more threads with a higher ulimit -u or -v",
+        _ => "name another with --data DIR or PP_HOST_DATA",
+    }
+}
+
 /// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The system refuses it.
-    #[error("cannot use the data folder {}: {error} (name another with --data DIR or PP_HOST_DATA)", path.display())]
+    #[error("cannot use the data folder {}: {error} ({})", path.display(), way_out(error))]
     Unusable {
         /// The path.
         path: PathBuf,
         /// The system's error.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A copy that cannot be made.
     #[error("cannot copy to {}: {problem}", path.display())]

@@ -10,6 +10,7 @@ mod audit;
 mod authority;
 mod backup;
 mod bench;
+mod bounds;
 mod data_dir;
 mod decide;
 mod deciders;
@@ -51,14 +52,14 @@ mod word;
 mod work;
 mod world;
 
+pub(crate) use bounds::on_own_stack;
+
 use clap::{Parser, Subcommand};
 use receipt::Decision;
-use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{self, ExitCode};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs tenant workflows in a sandbox, and performs no consequential action without a verified receipt.
 #[derive(Debug, Parser)]
@@ -176,12 +177,13 @@ impl From<Exit> for ExitCode {
 
 /// Parses, dispatches, reports.
 pub(crate) fn main() -> ExitCode {
-    if let Err(error) = outlive_full_files() {
-        complain(&format!("cannot set up a signal handler: {error}"));
+    // Not among the commands: people have no use for it. It gives up all files before it compiles.
+    let compiles = std::env::args_os().nth(1).is_some_and(|word| word == sandbox::COMPILE);
+    if let Err(too_low) = bounds::check(compiles).and_then(|()| bounds::outlive_full_files()) {
+        complain(&too_low);
         return Exit::Error.into();
     }
-    // Not among the commands: people have no use for it.
-    if std::env::args_os().nth(1).is_some_and(|word| word == sandbox::COMPILE) {
+    if compiles {
         return sandbox::compile_for_parent();
     }
     if let Err(error) = without_empty_variables() {
@@ -251,15 +253,6 @@ impl Command {
             Self::Verify(_) => Ok(Exit::Done),
         }
     }
-}
-
-/// Makes a write beyond a file size limit (`ulimit -f`) an error with a message. Without a handler the kernel ends the
-/// process at that write without a message. A closed pipe is already an error: the standard library ignores its signal.
-fn outlive_full_files() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let _inside = runtime.enter();
-    // The handler stays when the runtime and this listener are gone.
-    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// An empty variable of this program counts as one that is not set. The parser would take it for a value, and a process with threads cannot

@@ -15,7 +15,8 @@ pub(crate) fn while_compiling<T>(bytes: usize, load: impl FnOnce() -> T) -> T {
     }
     let (loading, loaded) = channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(move || tell(bytes, &loaded, &mut stderr()));
+        // Where no thread can start for it, there is no line.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || tell(bytes, &loaded, &mut stderr()));
         // Dropped when loading ends, in every way.
         let _loading = loading;
         load()

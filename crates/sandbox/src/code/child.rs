@@ -10,7 +10,7 @@
 use crate::code::Target;
 use crate::engine::Addressing;
 use crate::limits::{LoadLimits, names};
-use crate::{LoadError, engine};
+use crate::{LoadError, engine, error};
 use receipt::Digest;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, set_parent_process_death_signal, setrlimit,
@@ -132,10 +132,13 @@ pub(crate) fn compile(
     limits: &LoadLimits,
     target: &Target,
 ) -> Result<Vec<u8>, LoadError> {
-    let failed = |error: io::Error| LoadError::Compiler(format!("cannot run {}: {error}", program.display()));
+    let failed = |error: io::Error| {
+        LoadError::Compiler(format!("cannot run {}: {}", program.display(), error::with_way_out(&error)))
+    };
     let mut child = spawn(program).map_err(failed)?;
     let heard = converse(&mut child, component, limits, target);
     let status = child.wait().map_err(failed)?;
+    let heard = heard.map_err(failed)?;
     match heard.output.map(|output| code(output, &target.config)) {
         Some(Ok(code)) => Ok(code),
         Some(Err(Answered::ByAnother)) => Err(LoadError::Compiler(format!(
@@ -167,22 +170,28 @@ struct Heard {
     complaint: String,
 }
 
-/// Feeds the child and listens, until it is done or its time is over. There is no child when this returns.
-fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits, target: &Target) -> Heard {
+/// Feeds the child and listens, until it is done or its time is over. There is no child when this returns. The error is
+/// that a thread could not start.
+fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits, target: &Target) -> io::Result<Heard> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let header = [limits.compile_cpu.as_secs(), limits.compile_memory_bytes, target.addressing.number()];
     let group = Pid::from_child(child);
     thread::scope(|scope| {
-        // A child that does not read to the end gives the reason in its status.
-        scope.spawn(move || stdin.map(|stdin| feed(stdin, header, component)));
-        let (sender, receiver) = mpsc::channel();
-        scope.spawn(move || sender.send(listen(stdout, limits.compile_memory_bytes)));
-        let complaint = scope.spawn(move || listen(stderr, COMPLAINT_BYTES));
-        let output = receiver.recv_timeout(limits.compile_wall).ok();
+        let begin = || {
+            let thread = thread::Builder::new;
+            // A child that does not read to the end gives the reason in its status.
+            thread().spawn_scoped(scope, move || stdin.map(|stdin| feed(stdin, header, component)))?;
+            let (sender, receiver) = mpsc::channel();
+            thread().spawn_scoped(scope, move || sender.send(listen(stdout, limits.compile_memory_bytes)))?;
+            let complaint = thread().spawn_scoped(scope, move || listen(stderr, COMPLAINT_BYTES))?;
+            io::Result::Ok((receiver.recv_timeout(limits.compile_wall).ok(), complaint))
+        };
+        let begun = begin();
         // Ends a child that hangs, and all processes that it may have started. One that has ended keeps its status.
         let _ = kill_process_group(group, Signal::KILL);
+        let (output, complaint) = begun?;
         let complaint = complaint.join().unwrap_or_default();
-        Heard { output, complaint: String::from_utf8_lossy(&complaint).into_owned() }
+        Ok(Heard { output, complaint: String::from_utf8_lossy(&complaint).into_owned() })
     })
 }
 
