@@ -211,6 +211,28 @@ fn the_readme_s_work_comes_to_its_end() {
 }
 
 #[test]
+fn commands_in_answers_reach_the_same_folder() {
+    let place = Place::new();
+    assert_eq!(place.run(&["submit", &place.guest(), "--id", "n", "--tenant", "acme"]).code, Some(0));
+    let answered = |words: &[&str]| {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.stderr);
+        let hint = hints(&ran.stdout, &[("WORDS", "over")]).pop().unwrap();
+        (place.paste(&hint), ran.stdout)
+    };
+    for whom in [&["--tenant", "acme"][..], &[]] {
+        let (thawed, _) = answered(&[&["freeze", "--reason", "drill"], whom].concat());
+        assert_eq!(thawed.code, Some(0), "{}", thawed.stderr);
+        assert_eq!(place.run(&["deciders", "list"]).stderr, "", "no freeze is left");
+    }
+    let (published, rotated) = answered(&["keys", "rotate"]);
+    let key = rotated.split_whitespace().next().unwrap();
+    assert!(published.stdout.contains(key), "{}", published.stdout);
+    let (published, _) = answered(&["keys", "revoke", key]);
+    assert!(published.stdout.contains("revoked"), "{}", published.stdout);
+}
+
+#[test]
 fn commands_in_errors_reach_the_same_folder() {
     let place = Place::new();
     assert_eq!(place.run(&["submit", &place.guest(), "--id", "n"]).code, Some(0));

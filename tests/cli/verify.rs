@@ -449,12 +449,35 @@ fn an_exit_code_can_be_asked_to_mean_permission() {
     assert_eq!(verify("DENIED", &[], "approved,opened,unexpired"), not_met("approved"));
     assert_eq!(verify("APPROVED", &[], all), not_met("production,deciders"));
     assert_eq!(verify("APPROVED", &[], "approved"), (Some(0), "VERIFIED".to_owned(), String::new()));
+    let copy = export(here, &receipt_id(here, "APPROVED"), &["--public"]).to_string();
+    let copy = write(here, "public.json", &copy);
+    let closed = run(here, &["verify", &copy, "--keys", &keys, "--require", "approved,opened"]);
+    assert_eq!(closed.code, Some(12), "{}", closed.stdout);
+    assert!(closed.stdout.contains("not met      opened: the request is not here"), "{}", closed.stdout);
     let public = verify("APPROVED", &["--public"], "approved");
     assert_eq!(
         (public.0, public.1.as_str()),
         (Some(8), "REQUEST_COMMITMENT_UNAVAILABLE"),
         "--deciders opens"
     );
+}
+
+#[test]
+fn what_can_be_redeemed_no_more_is_no_permission() {
+    let (old, clock) = (TempDir::new().unwrap(), support::people::Hands::new());
+    clock.move_by_minutes(-3 * 366 * 24 * 60);
+    let host = engine::Host::builder(old.path()).clock(clock).open().unwrap();
+    let key = support::start(&host, "tenant-workflow", "{}");
+    support::finish(&host, &key, receipt::Decision::Approved);
+    drop(host);
+    let (here, keys) = (old.path(), self::keys(old.path()));
+    let file = write(here, "old.json", &export(here, &receipt_id(here, "APPROVED"), &[]).to_string());
+    let genuine = run(here, &["verify", &file, "--keys", &keys, "--require", "approved,opened"]);
+    assert_eq!(genuine.code, Some(0), "{}", genuine.stdout);
+    assert!(genuine.stdout.contains("APPROVED in scope demo, expired"), "{}", genuine.stdout);
+    let over = run(here, &["verify", &file, "--keys", &keys, "--require", "approved,unexpired"]);
+    assert_eq!(over.code, Some(12), "{}", over.stdout);
+    assert!(over.stdout.contains("not met      unexpired: it could be redeemed until"), "{}", over.stdout);
 }
 
 /// Each file has its own verdict, independent of faults in the others.

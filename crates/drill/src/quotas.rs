@@ -2,6 +2,7 @@
 
 use crate::fixture::{ATTACKER, Fixture, HOSTILE, Terms};
 use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use receipt::Decision;
 use std::sync::Barrier;
 use store::Quotas;
 use workflow::Entry;
@@ -27,7 +28,9 @@ pub(super) fn attacks() -> Vec<Attack> {
 
 /// One byte is missing. Nothing may be on disk, and the receipt must remain usable.
 fn without_room(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, receipt) = ground.approved(ATTACKER)?;
+    // Nothing but the artifact is recorded between its approval and its use.
+    let (key, request) = ground.parked(ATTACKER, HOSTILE, r#"{"attack":"plain"}"#)?;
+    let receipt = ground.decide(&request, Decision::Approved)?;
     let artifact = ground.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;
     let used = ground.host().store().usage(&key.tenant).wait()?.stored_bytes;
     let ground = ground.reopened_under(|terms| terms.quotas.stored_bytes = used + artifact.bytes - 1)??;

@@ -1,6 +1,7 @@
 //! `pp-host deciders`: the people who may decide, and their keys.
 
 use crate::cli::data_dir::Data;
+use crate::cli::hint::Hint;
 use crate::cli::moment::Moment;
 use crate::cli::passkeys;
 use crate::cli::session::Session;
@@ -200,7 +201,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     }
     let invitations = trust.invitations().filter(|_| !json);
     for invitation in invitations {
-        writeln!(out, "{}", invited(invitation))?;
+        writeln!(out, "{}", invited(data, invitation))?;
     }
     trust_on_record::tell_of_freezes(data, &trust, |_| true);
     Ok(())
@@ -223,14 +224,13 @@ fn sentence(key: &DeciderKey) -> String {
 }
 
 /// An invitation that is open, or was used and is not confirmed.
-fn invited(invitation: &Invitation) -> String {
+fn invited(data: &Data, invitation: &Invitation) -> String {
     let Invitation { decider, expires_at, registered, .. } = invitation;
     match registered {
         Some(key) => {
             let id = key.key_id();
-            format!(
-                "{decider}  registered passkey {id}, which does not count yet: pp-host deciders confirm {decider} {id}"
-            )
+            let confirm = Hint::new(data, &["deciders", "confirm", decider.as_str(), &id.to_string()]);
+            format!("{decider}  registered passkey {id}, which does not count yet: {confirm}")
         }
         None => format!("{decider}  is invited to register a passkey until {expires_at}"),
     }

@@ -1,6 +1,7 @@
 //! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
 
 use crate::cli::data_dir::Data;
+use crate::cli::hint::Hint;
 use crate::cli::session::Session;
 use crate::cli::{Exit, output, session};
 use anyhow::{Context as _, bail};
@@ -328,8 +329,9 @@ impl Freeze {
         session::say(data, act)?;
         writeln!(
             output::stdout(),
-            "frozen for {}: nothing is approved and nothing is done until pp-host thaw",
-            self.whom()
+            "frozen for {}: nothing is approved and nothing is done until {}",
+            self.whom(),
+            self.thawing(data)
         )?;
         Ok(Exit::Done)
     }
@@ -339,6 +341,12 @@ impl Freeze {
         session::say(data, act)?;
         writeln!(output::stdout(), "thawed for {}", self.whom())?;
         Ok(Exit::Done)
+    }
+
+    /// The command that ends the freeze.
+    fn thawing(&self, data: &Data) -> Hint {
+        let tenant = self.tenant.iter().flat_map(|tenant| ["--tenant".to_owned(), tenant.to_string()]);
+        Hint::new(data, &["thaw"]).with(tenant).with(["--reason", "WORDS"])
     }
 
     fn whom(&self) -> String {

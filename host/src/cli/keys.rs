@@ -1,6 +1,7 @@
 //! `pp-host keys`.
 
 use crate::cli::data_dir::Data;
+use crate::cli::hint::Hint;
 use crate::cli::{Exit, output, session};
 use clap::Subcommand;
 use engine::api::{Operation, OperationOutcome};
@@ -47,7 +48,8 @@ impl Keys {
                 }
                 writeln!(
                     output::stdout(),
-                    "{key_id} is revoked; publish the new key set: pp-host keys export"
+                    "{key_id} is revoked; publish the new key set: {}",
+                    Hint::new(data, &["keys", "export"])
                 )?;
             }
         }
@@ -57,7 +59,6 @@ impl Keys {
 
 /// The folder, where no process owns it: a bad key may keep every host from opening it. `None` where a process owns it,
 /// which then changes the keys itself.
-/// the keys itself.
 fn own(data: &Data) -> anyhow::Result<Option<DataFolder>> {
     if data.authority.is_some() {
         return Err(engine::Error::KeysElsewhere.into());
@@ -87,7 +88,7 @@ fn rotate(data: &Data) -> anyhow::Result<()> {
     for id in made {
         writeln!(out, "{id} signs {} receipts from now on", trust::scope_of(&id))?;
     }
-    Ok(writeln!(out, "publish the new key set: pp-host keys export")?)
+    Ok(writeln!(out, "publish the new key set: {}", Hint::new(data, &["keys", "export"]))?)
 }
 
 fn export(data: &Data) -> anyhow::Result<()> {
