@@ -141,7 +141,7 @@ fn several_denials_are_committed() {
     assert_eq!(result(&place.ends(&key))["status"], "blocked");
 }
 
-/// A policy that asks for a release and an owner, whoever they are: rules in TOML ask for one role.
+/// A policy that asks for a release and an owner. Rules in TOML ask for one role.
 struct ReleaseAndOwner(policy::Toml);
 
 impl policy::Policy for ReleaseAndOwner {

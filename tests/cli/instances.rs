@@ -42,6 +42,18 @@ fn the_newest_are_listed_first_and_each_by_what_is_asked_for() {
 }
 
 #[test]
+fn a_list_says_what_is_waited_for_and_what_was_denied() {
+    let folder = folder();
+    let data = folder.path();
+    assert_eq!(run(data, &["run", GUEST, "--wait"]).code, Some(3));
+    let listed = succeeds(data, &["instances", "list"]);
+    let [waiting, denied, done] = listed.lines().collect::<Vec<_>>().try_into().unwrap();
+    assert!(waiting.starts_with("waiting ") && waiting.contains("  for a decision on apr_"), "{listed}");
+    assert!(denied.ends_with("  an action was denied"), "{listed}");
+    assert!(done.starts_with("complete ") && !done.contains("denied"), "{listed}");
+}
+
+#[test]
 fn an_instance_is_found_in_its_tenant_and_in_no_other() {
     let data = TempDir::new().unwrap();
     let data = data.path();

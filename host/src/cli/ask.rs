@@ -13,12 +13,23 @@ use std::process::{Command, Stdio};
 /// The pager where `PAGER` is not set.
 const PAGER: &str = "less";
 
+/// The lines between the request and the answer.
+const SCOPE: &str =
+    "scope       demo: this terminal knows no person's key, and no production gate accepts it";
+const QUESTION: &str = "Approve? [y]es, [n]o, [v]iew all that is signed; anything else leaves it waiting: ";
+
 /// Shows a request and asks about it; none where the answer is neither yes nor no.
 pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
     let mut out = anstream::stderr();
     let view: Vec<String> = request.to_string().lines().map(|line| format!("  {line}")).collect();
-    let shown = screen::fitting(&view, screen::size());
-    writeln!(out, "\napproval    {} waits for a decision", request.id)?;
+    let (rows, columns) = screen::size();
+    let waits = format!("approval    {} waits for a decision", request.id);
+    let signed = format!("signed      the text with {}: v shows it", request.input_hash()?);
+    let frame = [&*waits, &*signed, SCOPE, QUESTION].map(|line| screen::taken(line, columns));
+    // Above them an empty line, and below the request how many more there are.
+    let left = rows.saturating_sub(frame.iter().sum::<usize>() + 2);
+    let shown = screen::fitting(&view, (left, columns));
+    writeln!(out, "\n{waits}")?;
     view.iter().take(shown).try_for_each(|line| writeln!(out, "{line}"))?;
     if shown < view.len() {
         writeln!(
@@ -27,13 +38,9 @@ pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
             view.len() - shown
         )?;
     }
-    writeln!(out, "signed      the text with {}: v shows it", request.input_hash()?)?;
-    writeln!(
-        out,
-        "scope       demo: this terminal knows no person's key, and no production gate accepts it"
-    )?;
+    writeln!(out, "{signed}\n{SCOPE}")?;
     loop {
-        write!(out, "Approve? [y]es, [n]o, [v]iew all that is signed; anything else leaves it waiting: ")?;
+        write!(out, "{QUESTION}")?;
         out.flush()?;
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;

@@ -3,18 +3,20 @@
 use std::io;
 use std::os::fd::AsFd as _;
 
-/// The lines of the screen that a question and what frames it take.
-const FRAME: usize = 7;
-
 /// The rows of a screen whose terminal does not report them.
 const ROWS: usize = 24;
 const COLUMNS: usize = 80;
 
-/// The number of lines that fit on a screen of this size, above the question.
+/// The rows of a screen that a line takes.
+pub(crate) fn taken(line: &str, columns: usize) -> usize {
+    line.chars().count().max(1).div_ceil(columns.max(1))
+}
+
+/// The number of lines that fit into so many rows and columns.
 pub(crate) fn fitting(lines: &[String], (rows, columns): (usize, usize)) -> usize {
-    let mut left = rows.saturating_sub(FRAME).max(1);
+    let mut left = rows.max(1);
     let fits = |line: &&String| {
-        let taken = line.chars().count().max(1).div_ceil(columns.max(1));
+        let taken = taken(line, columns);
         let fits = taken <= left;
         left = left.saturating_sub(taken);
         fits
@@ -37,10 +39,10 @@ mod tests {
     #[test]
     fn the_question_stands_on_the_screen_with_what_it_is_about() {
         let lines = |count: usize, length: usize| vec!["x".repeat(length); count];
-        assert_eq!(fitting(&lines(10, 70), (24, 80)), 10);
-        assert_eq!(fitting(&lines(100, 70), (24, 80)), 24 - FRAME);
-        assert_eq!(fitting(&lines(100, 81), (24, 80)), (24 - FRAME) / 2, "a long line takes two rows");
-        assert_eq!(fitting(&lines(3, 4_000_000), (24, 80)), 0);
+        assert_eq!(fitting(&lines(10, 70), (15, 80)), 10);
+        assert_eq!(fitting(&lines(100, 70), (15, 80)), 15);
+        assert_eq!(fitting(&lines(100, 81), (15, 80)), 7, "a long line takes two rows");
+        assert_eq!(fitting(&lines(3, 4_000_000), (15, 80)), 0);
         assert_eq!(fitting(&lines(3, 1), (0, 0)), 1);
     }
 }
