@@ -211,6 +211,17 @@ fn the_readme_s_work_comes_to_its_end() {
 }
 
 #[test]
+fn a_new_workflow_runs_as_its_hint_says() {
+    let place = Place::new();
+    support::script::warm(&place.0.path().join(DATA));
+    let made = place.run(&["new", "sp ace/first-flow"]);
+    let ran = place.paste(&hints(&made.stdout, &[]).pop().unwrap());
+    assert_eq!(ran.code, Some(0), "{}{}{}", made.stdout, ran.stdout, ran.stderr);
+    let has_data = |folder: &str| place.0.path().join(folder).join("journal.sqlite").exists();
+    assert!(has_data(DATA) && !has_data("sp ace/first-flow"), "{}", made.stdout);
+}
+
+#[test]
 fn commands_in_answers_reach_the_same_folder() {
     let place = Place::new();
     assert_eq!(place.run(&["submit", &place.guest(), "--id", "n", "--tenant", "acme"]).code, Some(0));

@@ -26,7 +26,9 @@ const DATA_DEFAULT: &str = ".pp-host";
 #[derive(Debug, Args)]
 pub(crate) struct Data {
     /// The data folder: journal, keys, deployments. The first run, submit, work or deciders add makes it.
+    // An argument of a command with the same id would be taken for this one.
     #[arg(
+        id = "data-folder",
         long = "data",
         value_name = "DIR",
         env = DATA_VARIABLE,

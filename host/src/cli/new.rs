@@ -2,6 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
+use crate::cli::word::Word;
 use crate::cli::world::WORLD;
 use crate::cli::{Exit, output};
 use anyhow::{Context as _, bail};
@@ -204,11 +205,11 @@ impl New {
             Language::Ts => self.path.clone(),
             Language::Rust => {
                 let module = format!("{}.wasm", name.replace('-', "_"));
-                let manifest = self.path.join("Cargo.toml").display().to_string();
+                let manifest = self.path.join("Cargo.toml");
                 writeln!(
                     out,
                     "  build     cargo build --release --target wasm32-wasip2 --manifest-path {}",
-                    workflow::Escaped(&manifest)
+                    Word(manifest.as_os_str())
                 )?;
                 self.path.join("target/wasm32-wasip2/release").join(module)
             }
