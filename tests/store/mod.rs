@@ -8,4 +8,5 @@ mod deployments;
 mod disk_faults;
 mod group_commit;
 mod heads;
+mod lossy;
 mod postgres;

@@ -1,21 +1,19 @@
 //! PostgreSQL's own cases: hosts that race, servers that die, lost answers, TLS and passwords.
 
+use super::lossy::Lossy;
 use crate::support::postgres::{self, Server};
 use crate::support::stored::{AT, key, started};
 use receipt::{Digest, Timestamp};
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
-use std::net::Shutdown;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use store::{
-    Batch, BlobStore as _, ClaimStore as _, Commit, Create, HostInfo, HostSigner, JournalPosition,
-    JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Replication, Shard, StoreError,
-    Write, WriteStore as _, Writer,
+    Batch, BlobStore as _, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceState,
+    JournalPosition, JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Replication,
+    ScheduleRow, Shard, StoreError, Write, WriteStore as _, Writer,
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
@@ -192,90 +190,7 @@ fn one_of_two_hosts_writes_at_a_place() {
     assert_eq!(length(&a, "one"), 301);
 }
 
-/// A proxy between a client and the server that loses connections at commits: one before the server has it, the next
-/// after the server has answered.
-struct Lossy {
-    folder: TempDir,
-    /// Commits that were seen since it began to lose them.
-    commits: Arc<AtomicUsize>,
-    loses: Arc<AtomicBool>,
-}
-
-/// The treatment of a client's message.
-enum Fate {
-    Arrives,
-    IsLost,
-    /// It arrives, and its answer is lost.
-    IsUnanswered,
-}
-
-impl Lossy {
-    fn before(server: &Server) -> Self {
-        let folder = TempDir::new().unwrap();
-        let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
-        let (commits, loses) = (Arc::default(), Arc::default());
-        let lossy = Self { folder, commits: Arc::clone(&commits), loses: Arc::clone(&loses) };
-        let socket = server.socket();
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
-                let (commits, loses) = (Arc::clone(&commits), Arc::clone(&loses));
-                std::thread::spawn(move || carry(&client, &server, &commits, &loses));
-            }
-        });
-        lossy
-    }
-
-    fn url(&self) -> String {
-        format!(
-            "postgres://postgres@{}/postgres",
-            self.folder.path().display().to_string().replace('/', "%2F")
-        )
-    }
-}
-
-/// Carries bytes both ways until one end is closed or lost.
-fn carry(client: &UnixStream, server: &UnixStream, commits: &AtomicUsize, loses: &AtomicBool) {
-    let swallows = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut bytes = [0; 1 << 16];
-            while let Ok(count @ 1..) = (&*server).read(&mut bytes) {
-                // The answer to a commit ends with the server's being ready.
-                if swallows.load(Ordering::Acquire) && bytes[..count].ends_with(b"Z\0\0\0\x05I") {
-                    break;
-                }
-                if !swallows.load(Ordering::Acquire) && (&*client).write_all(&bytes[..count]).is_err() {
-                    break;
-                }
-            }
-            let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
-        });
-        let mut bytes = [0; 1 << 16];
-        while let Ok(count @ 1..) = (&*client).read(&mut bytes) {
-            let is_commit = bytes[..count].windows(7).any(|part| part == b"COMMIT\0");
-            let fate = match is_commit && loses.load(Ordering::Acquire) {
-                true => match commits.fetch_add(1, Ordering::AcqRel) % 8 {
-                    3 => Fate::IsLost,
-                    7 => Fate::IsUnanswered,
-                    _ => Fate::Arrives,
-                },
-                false => Fate::Arrives,
-            };
-            if let Fate::IsLost = fate {
-                break;
-            }
-            swallows.store(matches!(fate, Fate::IsUnanswered), Ordering::Release);
-            if (&*server).write_all(&bytes[..count]).is_err() {
-                break;
-            }
-        }
-        let swallows = swallows.load(Ordering::Acquire);
-        let _ = (client.shutdown(Shutdown::Both), (!swallows).then(|| server.shutdown(Shutdown::Both)));
-    });
-}
-
-/// Some commits do not arrive, and some answers are lost. Each write takes place once, and its caller is told so.
+/// Some commits do not arrive, some answers are lost, and some commits arrive late. Each write takes place once, and its caller is told so.
 #[test]
 fn an_answer_that_is_lost_is_looked_up() {
     let Some(server) = Server::start_with(&[]) else { return };
@@ -283,14 +198,20 @@ fn an_answer_that_is_lost_is_looked_up() {
     let lossy = Lossy::before(&server);
     let store = holder(&lossy.url());
     create(&store, "one");
-    lossy.loses.store(true, Ordering::Release);
-    for after in 1..=200 {
-        let written = append(&store, "one", after, &steps([0]), Writer::Driver).wait();
-        assert!(written.is_ok(), "{after}: {written:?}");
+    lossy.losses.is_on.store(true, Ordering::Release);
+    let queued = ScheduleRow { standing: InstanceState::Queued, due: None };
+    for after in 1..=200_usize {
+        // In one exchange and in two, by turns.
+        let batch = Batch { agenda: after.is_multiple_of(2).then_some(queued), ..steps([0]) };
+        let stamp = append(&store, "one", after, &batch, Writer::Driver).wait().unwrap();
+        let fact = store.facts(Some(&key("one"))).wait().unwrap().pop().unwrap();
+        assert_eq!(stamp.map(|stamp| (stamp.seq, stamp.at)), Some((fact.seq, fact.at)), "{after}");
     }
-    lossy.loses.store(false, Ordering::Release);
+    lossy.losses.is_on.store(false, Ordering::Release);
     assert_eq!(length(&store, "one"), 201);
-    assert!(lossy.commits.load(Ordering::Acquire) > 200, "some were lost");
+    let [commits, late] =
+        [&lossy.losses.commits, &lossy.losses.were_late].map(|count| count.load(Ordering::Acquire));
+    assert!(commits > 200 && late > 5, "some were lost, and some late: {commits} {late}");
 }
 
 /// Waits until that many sessions of hosts wait for a standby.
@@ -326,7 +247,7 @@ fn a_commit_that_comes_with_a_warning_is_looked_up() {
     server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'");
     let shows_a_second_session =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'
-        AND query NOT LIKE 'COMMIT%'";
+        AND query LIKE '%UPDATE writers w SET last = CASE%'";
     let end = Instant::now() + PATIENCE;
     while server.sql(shows_a_second_session) != "1" {
         assert!(Instant::now() < end, "the commit is not looked up");

@@ -91,6 +91,11 @@ impl Shared {
         self.check_commit(server.is_synchronous)
     }
 
+    /// Whether commits are required to be synchronous.
+    pub(crate) fn demands_synchronous(&self) -> bool {
+        self.demand == CommitDemand::Synchronous
+    }
+
     /// Refuses a commit that is not as required.
     pub(crate) fn check_commit(&self, is_synchronous: bool) -> Result<(), PostgresError> {
         match self.demand {

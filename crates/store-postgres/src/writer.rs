@@ -5,6 +5,8 @@
 //!                               one exchange            in memory       one exchange
 //! ```
 //!
+//! A group of steps alone is one statement, and one exchange ([`steps`](crate::steps)).
+//!
 //! No write has a savepoint: each is judged on locked rows before anything is written, and a refused one has no effect.
 //! A commit whose answer was lost, or came with a warning, is in doubt: it is looked up by the group's number in the
 //! writer's own row. The row stays locked until the old session's transaction has ended, so the look-up waits for its
@@ -19,6 +21,7 @@ use crate::needs::Needs;
 use crate::record::Record;
 use crate::save::save;
 use crate::shared::Shared;
+use crate::steps::Steps;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Promise, Stamp, StoreError, Written};
@@ -37,6 +40,9 @@ const TRIES: u32 = 64;
 /// The time for which an unresponsive server is retried before writes fail: as long as one takes to start, or to be
 /// replaced.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A plan a statement, for any values: they name rows by index, and a new plan would take longer than most writes.
+const PLANS: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// A write, and the promise of its answer.
 pub(crate) struct Job {
@@ -63,8 +69,8 @@ enum Attempt {
     Refused(Vec<Written>),
     /// It was begun again, or may be.
     Again,
-    /// The answer to the commit was lost.
-    InDoubt(Vec<Written>),
+    /// The answer to the commit was lost. Answers that came with it are looked up where it took place.
+    InDoubt(Option<Vec<Written>>),
     Failed(StoreError),
 }
 
@@ -74,6 +80,7 @@ impl Writer {
         const NAME: &str =
             "INSERT INTO writers (writer, last) VALUES (gen_random_uuid()::text, 0) RETURNING writer";
         const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
+        db.run(PLANS).await?;
         db.query(LONG_GONE, Vec::new()).await?;
         let name = db.one(NAME, Vec::new()).await?.map(|row| row.get(0)).ok_or(StoreError::Stopped)?;
         let promotions = shared.promotions();
@@ -136,12 +143,9 @@ impl Writer {
             };
             if let Some(answers) = in_doubt {
                 // If the server cannot be asked, the caller is told that the result is not known.
-                match self.was_committed().await {
-                    Ok(true) => {
-                        self.acknowledged = self.number;
-                        return Ok(answers);
-                    }
-                    Ok(false) => {}
+                match self.look_up(group, answers).await {
+                    Ok(Some(answers)) => return Ok(answers),
+                    Ok(None) => {}
                     Err(_) => return Err(StoreError::Stopped),
                 }
             }
@@ -161,6 +165,9 @@ impl Writer {
             return Attempt::Failed(trouble.into_error());
         }
         self.number += 1;
+        if let Some(ended) = self.attempt_steps(group).await {
+            return ended;
+        }
         let Some(db) = &self.db else { return Attempt::Again };
         let claim = self.shared.claim();
         let number = Group { writer: &self.name, number: self.number, claim: &claim };
@@ -175,15 +182,31 @@ impl Writer {
         };
         db.take_warning();
         match db.commit(&calls).await {
-            Ok(_) if db.take_warning() => self.doubt(answers),
+            Ok(_) if db.take_warning() => self.doubt(Some(answers)),
             Ok(_) => Attempt::Done(answers),
-            Err(Trouble::Lost(_)) => self.doubt(answers),
+            Err(Trouble::Lost(_)) => self.doubt(Some(answers)),
             Err(Trouble::Raced(_)) => Attempt::Again,
             Err(Trouble::Refused(error)) => Attempt::Failed(error),
         }
     }
 
-    fn doubt(&mut self, answers: Vec<Written>) -> Attempt {
+    /// Tries a group that is steps alone. `None` where it is not, or where one of them may have to be refused: nothing was written.
+    async fn attempt_steps(&mut self, group: &[Record]) -> Option<Attempt> {
+        let (steps, db, claim) = (Steps::of(group)?, self.db.as_ref()?, self.shared.claim());
+        let number = Group { writer: &self.name, number: self.number, claim: &claim };
+        db.take_warning();
+        let written = steps.write(db, number, self.shared.demands_synchronous()).await;
+        match written {
+            Ok(None) => None,
+            Ok(Some(_)) if db.take_warning() => Some(self.doubt(None)),
+            Ok(Some(answers)) => Some(Attempt::Done(answers)),
+            Err(Trouble::Lost(_)) => Some(self.doubt(None)),
+            Err(Trouble::Raced(_)) => Some(Attempt::Again),
+            Err(Trouble::Refused(error)) => Some(Attempt::Failed(error)),
+        }
+    }
+
+    fn doubt(&mut self, answers: Option<Vec<Written>>) -> Attempt {
         self.db = None;
         Attempt::InDoubt(answers)
     }
@@ -209,19 +232,42 @@ impl Writer {
         }
     }
 
-    /// Whether the last group was committed. Waits until the session that may have committed it has ended its
-    /// transaction.
-    async fn was_committed(&mut self) -> Result<bool, Trouble> {
-        const LAST: &str = "SELECT last FROM writers WHERE writer = $1 FOR UPDATE";
+    /// The answers of the last group where it was committed; `None` where it was not, and is not any more.
+    async fn look_up(
+        &mut self,
+        group: &[Record],
+        answers: Option<Vec<Written>>,
+    ) -> Result<Option<Vec<Written>>, Trouble> {
         let end = Instant::now() + PATIENCE;
         loop {
-            self.connect().await?;
-            let Some(db) = &self.db else { return Ok(false) };
-            match db.one(LAST, values![self.name.clone()]).await {
-                Ok(row) => return Ok(row.is_some_and(|row| row.get::<_, i64>(0) == self.number)),
+            match self.look_up_once(group).await {
+                Ok(found) => {
+                    self.acknowledged = self.number;
+                    return Ok(found.map(|found| answers.unwrap_or(found)));
+                }
                 Err(Trouble::Lost(_)) if Instant::now() < end => self.db = None,
                 Err(trouble) => return Err(trouble),
             }
+        }
+    }
+
+    /// Waits until the session that may have committed the group has ended its transaction. A group that was not committed gives up its number:
+    /// where it is still on its way to the server, it finds a larger one and writes nothing.
+    async fn look_up_once(&mut self, group: &[Record]) -> Result<Option<Vec<Written>>, Trouble> {
+        const LAST: &str =
+            "WITH before AS MATERIALIZED (SELECT last FROM writers WHERE writer = $1 FOR UPDATE)
+            UPDATE writers w SET last = CASE WHEN before.last = $2 THEN $2 ELSE $2 + 1 END
+            FROM before WHERE w.writer = $1 RETURNING before.last = $2";
+        self.connect().await?;
+        let db = self.db.as_ref().ok_or(Trouble::Lost(StoreError::Stopped))?;
+        let row = db.one(LAST, values![self.name.clone(), self.number]).await?;
+        if !row.is_some_and(|row| row.get(0)) {
+            self.number += 1;
+            return Ok(None);
+        }
+        match Steps::of(group) {
+            Some(steps) => steps.written(db).await.map(Some),
+            None => Ok(Some(Vec::new())),
         }
     }
 
@@ -257,6 +303,7 @@ impl Writer {
             }
             self.promotions = self.shared.promotions();
         }
+        db.run(PLANS).await?;
         db.query(AGAIN, values![self.name.clone()]).await?;
         Ok(db)
     }

@@ -1,0 +1,160 @@
+//! Steps in one exchange with the server: a group of plain appends is one statement, which is a transaction of its own.
+//!
+//! The statement takes the locks of [`load`](crate::load) in their order, and judges what [`decide`](crate::decide) does: the claims, each
+//! append's place, the quotas. It writes everything or nothing. Where it writes nothing, the group is loaded and judged write by write, so that
+//! every refusal has its reason from one place.
+
+use crate::connection::{Connection, values};
+use crate::error::Trouble;
+use crate::lines::Lines;
+use crate::load::Group;
+use crate::record::Record;
+use receipt::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{InstanceKey, JournalPosition, Shard, Stamp, Writer, Written};
+use tokio_postgres::Row;
+use workflow::TenantId;
+
+// The writer's row is locked first. Whether a lost answer was a commit is looked up there, and the look-up locks out a statement that arrives
+// after it. A place among all facts is drawn after the first lock, which gives the transaction its number: readers of all facts wait for it.
+// Places that do not follow each other within one append, because another host drew some of them, are no reason to write.
+const STEPS: &str = r"
+WITH me AS MATERIALIZED (
+    SELECT 1 FROM writers WHERE writer = $1 AND last < $2 AND (NOT $3 OR
+        current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))
+    FOR UPDATE),
+held AS MATERIALIZED (
+    SELECT c.shard FROM unnest($4::smallint[]) AS k(shard) JOIN claims c USING (shard)
+    WHERE EXISTS (SELECT FROM me) AND c.claim = $5 AND c.until > clock_timestamp() ORDER BY c.shard FOR SHARE OF c),
+found AS MATERIALIZED (
+    SELECT k.place, k.name, k.after, k.count, k.body, i.id, greatest(i.at, k.at) AS at
+    FROM unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::integer[], $12::text[])
+        WITH ORDINALITY AS k(tenant, instance, name, after, at, count, body, place) JOIN instances i USING (tenant, instance)
+    WHERE EXISTS (SELECT FROM me) AND (SELECT count(*) FROM held) = cardinality($4) AND i.next = k.after
+    ORDER BY i.tenant, i.instance FOR UPDATE OF i),
+room AS MATERIALIZED (
+    SELECT u.tenant, k.more FROM unnest($13::text[], $14::bigint[], $15::bigint[]) AS k(tenant, more, most) JOIN usage u USING (tenant)
+    WHERE (SELECT count(*) FROM found) = cardinality($6) AND (k.most IS NULL OR u.bytes + k.more <= k.most)
+    ORDER BY u.tenant FOR UPDATE OF u),
+placed AS MATERIALIZED (
+    SELECT f.*, (SELECT CASE WHEN max(n.seq) - min(n.seq) + 1 = count(*) THEN min(n.seq) END
+        FROM (SELECT nextval('facts') AS seq FROM generate_series(1, f.count)) n) AS seq
+    FROM found f WHERE (SELECT count(*) FROM room) = cardinality($13)),
+sealed AS MATERIALIZED (
+    SELECT p.*, sha256(convert_to(concat(p.name, ' ', p.seq, ' ', p.after, ' ', p.at, ' ', p.count, chr(10), p.body), 'UTF8')) AS sum
+    FROM placed p WHERE (SELECT count(seq) FROM placed) = cardinality($6)),
+entered AS (
+    INSERT INTO entries (instance, idx, seq, at, count, sum, body)
+    SELECT id, after, seq, at, count,
+        get_byte(sum, 0)::bigint | (get_byte(sum, 1)::bigint << 8) | (get_byte(sum, 2)::bigint << 16) | (get_byte(sum, 3)::bigint << 24)
+            | (get_byte(sum, 4)::bigint << 32) | (get_byte(sum, 5)::bigint << 40) | (get_byte(sum, 6)::bigint << 48) | (get_byte(sum, 7)::bigint << 56),
+        body FROM sealed),
+moved AS (UPDATE instances i SET next = s.after + s.count, at = s.at FROM sealed s WHERE i.id = s.id),
+charged AS (UPDATE usage u SET bytes = u.bytes + r.more FROM room r WHERE u.tenant = r.tenant AND EXISTS (SELECT FROM sealed)),
+done AS (UPDATE writers SET last = $2, seen = now() WHERE writer = $1 AND EXISTS (SELECT FROM sealed))
+SELECT place, seq, at FROM sealed";
+const WRITTEN: &str = "SELECT k.place, e.seq, e.at FROM unnest($1::text[], $2::text[], $3::bigint[])
+        WITH ORDINALITY AS k(tenant, instance, after, place)
+    JOIN instances i USING (tenant, instance) JOIN entries e ON e.instance = i.id AND e.idx = k.after";
+
+/// Plain appends of different instances, in the order of their locks.
+pub(crate) struct Steps<'a> {
+    steps: Vec<Step<'a>>,
+    shards: BTreeSet<Shard>,
+    tenants: BTreeMap<&'a TenantId, Growth>,
+}
+
+struct Step<'a> {
+    /// Its place in the group.
+    number: usize,
+    place: &'a JournalPosition,
+    lines: &'a Lines,
+}
+
+/// A tenant's growth in bytes, and the lowest limit that one of its appends has to stay below.
+#[derive(Default)]
+struct Growth {
+    more: i64,
+    most: Option<i64>,
+}
+
+impl<'a> Steps<'a> {
+    /// The steps of a group; `None` where one of its writes is no step, or two are of one instance.
+    pub(crate) fn of(group: &'a [Record]) -> Option<Self> {
+        let mut instances: BTreeMap<&InstanceKey, Step<'a>> = BTreeMap::new();
+        let (mut shards, mut tenants) = (BTreeSet::new(), BTreeMap::<_, Growth>::new());
+        for (number, record) in group.iter().enumerate() {
+            let Record::Append { place, lines, quotas, beside: None, writer } = record else { return None };
+            if lines.count == 0 || instances.insert(&place.key, Step { number, place, lines }).is_some() {
+                return None;
+            }
+            if *writer == Writer::Driver {
+                shards.insert(place.key.shard());
+            }
+            let growth = tenants.entry(&place.key.tenant).or_default();
+            growth.more = growth.more.saturating_add(i64::try_from(lines.bytes).ok()?);
+            if let Some(quotas) = quotas {
+                let most = i64::try_from(quotas.stored_bytes).unwrap_or(i64::MAX);
+                growth.most = Some(growth.most.map_or(most, |before| before.min(most)));
+            }
+        }
+        Some(Self { steps: instances.into_values().collect(), shards, tenants })
+    }
+
+    /// Writes all of them, and answers each in the order of the group; or writes nothing, and answers nothing.
+    pub(crate) async fn write(
+        &self,
+        db: &Connection,
+        group: Group<'_>,
+        is_synchronous: bool,
+    ) -> Result<Option<Vec<Written>>, Trouble> {
+        let shards: Vec<i16> = self.shards.iter().map(|shard| i16::from(shard.number())).collect();
+        let mut values =
+            values![group.writer.to_owned(), group.number, is_synchronous, shards, group.claim.to_owned()];
+        values.extend(self.columns());
+        values.extend(self.growth());
+        let rows = db.query(STEPS, values).await?;
+        Ok((rows.len() == self.steps.len()).then(|| self.answers(&rows)))
+    }
+
+    /// The answers of a group that was written, without the server's own.
+    pub(crate) async fn written(&self, db: &Connection) -> Result<Vec<Written>, Trouble> {
+        let mut values = self.columns();
+        values.truncate(4);
+        values.remove(2);
+        Ok(self.answers(&db.query(WRITTEN, values).await?))
+    }
+
+    fn columns(&self) -> Vec<crate::connection::Value> {
+        let of = |value: fn(&Step<'_>) -> String| self.steps.iter().map(value).collect::<Vec<_>>();
+        let counts = self.steps.iter().map(|step| i32::try_from(step.lines.count).unwrap_or(i32::MAX));
+        let after = self.steps.iter().map(|step| step.place.after.cast_signed() as i64);
+        values![
+            of(|step| step.place.key.tenant.to_string()),
+            of(|step| step.place.key.instance.to_string()),
+            of(|step| step.place.key.to_string()),
+            after.collect::<Vec<_>>(),
+            self.steps.iter().map(|step| step.place.at.as_millis()).collect::<Vec<_>>(),
+            counts.collect::<Vec<_>>(),
+            of(|step| step.lines.text.clone()),
+        ]
+    }
+
+    fn growth(&self) -> Vec<crate::connection::Value> {
+        let of = |value: fn(&Growth) -> Option<i64>| self.tenants.values().map(value).collect::<Vec<_>>();
+        let tenants: Vec<String> = self.tenants.keys().map(ToString::to_string).collect();
+        values![tenants, of(|growth| Some(growth.more)), of(|growth| growth.most)]
+    }
+
+    fn answers(&self, rows: &[Row]) -> Vec<Written> {
+        let mut answers: Vec<Written> = self.steps.iter().map(|_| Ok(None)).collect();
+        for row in rows {
+            let (place, seq, at) = (row.get::<_, i64>(0), row.get::<_, i64>(1), row.get(2));
+            let step = usize::try_from(place - 1).ok().and_then(|place| self.steps.get(place));
+            if let Some(answer) = step.and_then(|step| answers.get_mut(step.number)) {
+                *answer = Ok(Some(Stamp { seq: seq.unsigned_abs(), at: Timestamp::from_millis(at) }));
+            }
+        }
+        answers
+    }
+}
