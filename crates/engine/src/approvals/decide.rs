@@ -64,12 +64,20 @@ impl Host {
         Ok(issued.receipt)
     }
 
-    /// The same without blocking the thread until it is on disk.
+    /// The same without blocking a thread of the caller's runtime.
     ///
     /// # Errors
     /// As [`decide`](Self::decide).
     pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, look, issued) = self.decided(id, judgement)?;
+        let (key, look, issued) = match self.0.claims.are_shared() {
+            // Each read is an exchange with a server.
+            true => {
+                let (host, id, judgement) = (self.clone(), id.clone(), judgement.clone());
+                let decided = tokio::task::spawn_blocking(move || host.decided(&id, &judgement)).await;
+                decided.map_err(|error| Error::Internal(format!("a decision broke off: {error}")))??
+            }
+            false => self.decided(id, judgement)?,
+        };
         let says = says(id, None, issued.entries(id).into(), Some((&issued, None)));
         self.0.signal_from_async(&key, look, says).await?;
         Ok(issued.receipt)

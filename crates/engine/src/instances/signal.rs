@@ -140,7 +140,9 @@ impl HostState {
                 Err(error) => Err(error),
             };
             match told {
-                Err(Error::Store(StoreError::Conflict(_))) => look = self.load(key)?,
+                Err(Error::Store(StoreError::Conflict(_))) => {
+                    look = self.journals.load_at(key, self.journals.store.facts(Some(key)).await?)?;
+                }
                 told => return told,
             }
         }
