@@ -3,7 +3,7 @@
 use crate::Obstacle;
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::{DemoDecider, Judgement, Reversibility};
-use engine::{DEPLOY, Host, Start, Status, Workflow};
+use engine::{Builder, DEPLOY, Host, Start, Status, Workflow};
 use receipt::Decision;
 use sandbox::SandboxLimits;
 use std::path::Path;
@@ -23,6 +23,29 @@ pub(super) enum Guest {
     Paces,
     /// The demo workflow: a step, an approval, a deployment in a step.
     Demo,
+}
+
+impl Guest {
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Paces => PACES,
+            Self::Demo => DEMO,
+        }
+    }
+}
+
+/// A host whose limits no measurement reaches.
+pub(super) fn unlimited(builder: Builder) -> Builder {
+    let sandbox = SandboxLimits { live_instances: IN_FLIGHT_MAX, ..SandboxLimits::default() };
+    let quotas = Quotas {
+        instances: u64::MAX,
+        pending_approvals: u64::MAX,
+        requests_per_hour: u64::MAX,
+        stored_bytes: u64::MAX,
+        drives: u64::MAX,
+        ..Quotas::default()
+    };
+    builder.sandbox(sandbox).quotas(quotas)
 }
 
 /// The effect of an approved action.
@@ -60,25 +83,12 @@ impl Fixture {
     }
 
     fn on(folder: TempDir, runtime: Arc<Runtime>, guest: Guest, action: Action) -> Result<Self, Obstacle> {
-        let sandbox = SandboxLimits { live_instances: IN_FLIGHT_MAX, ..SandboxLimits::default() };
-        let quotas = Quotas {
-            instances: u64::MAX,
-            pending_approvals: u64::MAX,
-            requests_per_hour: u64::MAX,
-            stored_bytes: u64::MAX,
-            drives: u64::MAX,
-            ..Quotas::default()
-        };
-        let mut builder = Host::builder(folder.path()).sandbox(sandbox).quotas(quotas);
+        let mut builder = unlimited(Host::builder(folder.path()));
         if let Action::DoesNothing = action {
             builder = builder.capability(Nothing);
         }
         let host = builder.open()?;
-        let component = match guest {
-            Guest::Paces => PACES,
-            Guest::Demo => DEMO,
-        };
-        let workflow = host.load(component.to_vec())?;
+        let workflow = host.load(guest.bytes().to_vec())?;
         Ok(Self { host, workflow, runtime, folder, guest, action })
     }
 

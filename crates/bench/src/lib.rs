@@ -7,9 +7,13 @@ mod deployments;
 mod fixture;
 mod flow;
 mod history;
+mod hosts;
 mod parked;
+mod postgres;
 mod steps;
 mod template;
+
+pub use postgres::Postgres;
 
 use std::fmt;
 use std::path::PathBuf;
