@@ -146,6 +146,29 @@ impl Cluster {
         self.json(&["instances", "list"]).iter().filter(|instance| instance["status"] == status).count()
     }
 
+    /// Waits until so many instances are complete, for as long as some complete.
+    pub(super) fn until_complete(&self, instances: usize) {
+        let (mut complete, mut end) = (0, Instant::now() + PATIENCE);
+        while complete < instances {
+            let now = self.count("complete");
+            if now > complete {
+                (complete, end) = (now, Instant::now() + PATIENCE);
+            }
+            assert!(Instant::now() < end, "{now} of {instances} are complete: {}", self.state());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What the database and the hosts say, for a test that fails.
+    fn state(&self) -> String {
+        let hosts = ["a", "b", "c"].map(|name| {
+            let log = fs::read_to_string(self.log(name)).unwrap_or_default();
+            let said: Vec<&str> = log.lines().filter(|line| !line.starts_with('{')).collect();
+            format!("{name}:\n{}", said[said.len().saturating_sub(20)..].join("\n"))
+        });
+        format!("{}\n{}\n{}", self.run(&["instances", "list"]), self.run(&["hosts"]), hosts.join("\n"))
+    }
+
     /// The shards of each host that is alive.
     pub(super) fn shares(&self) -> Vec<u64> {
         let hosts = self.json(&["hosts"]);

@@ -10,7 +10,7 @@ const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 const LOAD: usize = 16;
 
 /// Hosts that know a primary and its standby, whose commits are on both before they count where `is_synchronous`.
-fn replicated(policy: Option<&str>, is_synchronous: bool) -> Option<(Cluster, Server)> {
+pub(super) fn replicated(policy: Option<&str>, is_synchronous: bool) -> Option<(Cluster, Server)> {
     let primary = Server::start_with(&[])?;
     let standby = primary.standby();
     if is_synchronous {

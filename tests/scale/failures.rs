@@ -1,6 +1,8 @@
 //! Hosts that are killed or stopped in the middle of their work, and a server that is.
 
 use super::cluster::{Cluster, Working, until};
+use super::failover::replicated;
+use crate::support::postgres::Server;
 use rustix::process::Signal;
 use serde_json::json;
 use std::time::Duration;
@@ -21,31 +23,56 @@ fn next(state: &mut u64) -> usize {
     usize::try_from(*state >> 33).unwrap()
 }
 
+/// The servers of a load: a primary with a synchronous standby, which takes its place.
+struct Servers {
+    cluster: Cluster,
+    standby: Server,
+    is_promoted: bool,
+}
+
+impl Servers {
+    /// Kills the server that takes writes, and starts it again.
+    fn kill(&mut self) {
+        let server = if self.is_promoted { &mut self.standby } else { &mut self.cluster.server };
+        server.kill();
+        server.restart();
+    }
+
+    /// Loses the primary for good.
+    fn promote(&mut self) {
+        self.cluster.server.kill();
+        self.standby.promote();
+        self.is_promoted = true;
+    }
+}
+
 #[test]
 fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
-    let Some(mut cluster) = Cluster::start(Some(ALLOW)) else { return };
-    let mut hosts: Vec<Working> = ["a", "b", "c"].iter().map(|name| cluster.work(name)).collect();
-    until("each has a share", || cluster.shares().len() == 3);
+    let Some((cluster, standby)) = replicated(Some(ALLOW), true) else { return };
+    let mut servers = Servers { cluster, standby, is_promoted: false };
+    let mut hosts: Vec<Working> = ["a", "b", "c"].iter().map(|name| servers.cluster.work(name)).collect();
+    until("each has a share", || servers.cluster.shares().len() == 3);
     let mut random = 7;
     let load = load();
     let deploys: Vec<_> = (0..ACTIONS).map(|number| json!({ "deploy": format!("app-{number}") })).collect();
     let program = json!({ "program": deploys }).to_string();
     for round in 0..load {
-        cluster.run(&["submit", "tests/guests/durable.wasm", "--params", &program]);
+        servers.cluster.run(&["submit", "tests/guests/durable.wasm", "--params", &program]);
         if round % 3 == 0 {
             let name = hosts.swap_remove(next(&mut random) % hosts.len()).kill();
-            hosts.push(cluster.work_begun(&name));
+            hosts.push(servers.cluster.work_begun(&name));
         }
-        if round % 10 == 5 {
-            cluster.server.kill();
-            cluster.server.restart();
+        match round {
+            _ if round == load / 2 => servers.promote(),
+            _ if round % 10 == 5 => servers.kill(),
+            _ => {}
         }
     }
     assert!(hosts.iter_mut().all(Working::is_there), "a host that works outlives its database");
     // One host does not come back: the others take over its instances.
     hosts.pop().unwrap().kill();
-    until("all are complete", || cluster.count("complete") == load);
-    cluster.check_actions(load, ACTIONS);
+    servers.cluster.until_complete(load);
+    servers.cluster.check_actions(load, ACTIONS);
 }
 
 /// A database that goes away at this moment stops a host before its first renewal, or before its first poll of due

@@ -1,9 +1,11 @@
 //! Several hosts over one PostgreSQL, when any of them ends or stalls, and when the server does.
 
+mod acts;
 mod cluster;
 mod failover;
 mod failures;
 mod migration;
+mod network;
 mod notices;
 mod races;
 mod standstill;

@@ -24,14 +24,19 @@ fn host(url: &str, folder: &Path) -> Host {
 fn hosts(url: &str) -> [(TempDir, Host); 2] {
     let folders = [(); 2].map(|()| TempDir::new().unwrap());
     let first = host(url, folders[0].path());
-    let keys = folders[1].path().join("keys");
-    fs::create_dir(&keys).unwrap();
-    for key in support::files(&folders[0].path().join("keys")) {
-        fs::copy(&key, keys.join(key.file_name().unwrap())).unwrap();
-    }
+    same_keys(folders[0].path(), folders[1].path());
     let second = host(url, folders[1].path());
     let [a, b] = folders;
     [(a, first), (b, second)]
+}
+
+/// Gives a host's keys to another one.
+pub(super) fn same_keys(from: &Path, to: &Path) {
+    let keys = to.join("keys");
+    fs::create_dir(&keys).unwrap();
+    for key in support::files(&from.join("keys")) {
+        fs::copy(&key, keys.join(key.file_name().unwrap())).unwrap();
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn stop() {
     kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
 }
 
-fn builder(url: &str, folder: &Path) -> engine::Builder {
+pub(super) fn builder(url: &str, folder: &Path) -> engine::Builder {
     let policy = Box::new(policy::Toml::parse(ALLOW).unwrap());
     Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap())).policy(policy)
 }
@@ -168,7 +168,7 @@ impl Case {
     }
 }
 
-struct Working(Child);
+pub(super) struct Working(pub(super) Child);
 
 impl Working {
     fn signal(&self, signal: Signal) {
@@ -190,7 +190,7 @@ impl Drop for Working {
 }
 
 /// Copies a host's folder for another host.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for file in support::files(from) {
         let name = file.strip_prefix(from).unwrap();
         if !["host", "lock", "facts"].iter().any(|own| name == Path::new(own)) {

@@ -1,11 +1,8 @@
 //! The engine's suites over PostgreSQL: the test program runs itself, with a variable that names the server.
 
-use crate::support::postgres::shared;
+use crate::support::postgres::Server;
 use crate::support::storage::STORE;
 use std::process::Command;
-
-/// The suites.
-const SUITES: [&str; 4] = ["drive::", "approvals::", "promises::effects", "promises::threats"];
 
 /// Those of their tests that do not apply, and why.
 const NOT_HERE: [(&str, &[&str]); 4] = [
@@ -34,13 +31,12 @@ const NOT_HERE: [(&str, &[&str]); 4] = [
     ),
 ];
 
-#[test]
-#[ignore = "takes minutes"]
-fn the_suites_of_the_engine_hold_over_postgresql() {
-    let Some(server) = shared() else { return };
+/// Runs these tests over PostgreSQL. Hosts are killed there and the server is not, so that it need not reach the disk.
+fn hold(suites: &[&str]) {
+    let Some(server) = Server::start_with(&["fsync=off"]) else { return };
     let skipped = NOT_HERE.iter().flat_map(|(_, tests)| tests.iter()).flat_map(|test| ["--skip", test]);
     let ran = Command::new(std::env::current_exe().unwrap())
-        .args(SUITES)
+        .args(suites)
         .args(skipped)
         .env(STORE, server.url())
         .output()
@@ -48,4 +44,29 @@ fn the_suites_of_the_engine_hold_over_postgresql() {
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
     assert!(!said.contains("running 0 tests"), "{said}");
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn steps_events_workers_and_crashes() {
+    hold(&["drive::"]);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn approvals_and_the_gate() {
+    hold(&["approvals::"]);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn promises() {
+    hold(&["promises::at_most_once", "promises::no_receipt_no_action"]);
+}
+
+/// Most of the time is that of guests that compute until they are stopped, whatever keeps the state.
+#[test]
+#[ignore = "takes minutes"]
+fn threats() {
+    hold(&["promises::threats"]);
 }

@@ -1,5 +1,6 @@
 //! Child processes: this test program, which runs one test there and can be killed; and any program with a limit of its own.
 
+use crate::support::network::Network;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use rustix::thread::{
     CapabilitySet, CpuSet, remove_capability_from_bounding_set, sched_getaffinity, sched_setaffinity,
@@ -23,6 +24,13 @@ const PROGRAM: &str = "PP_TEST_PROGRAM";
 /// The test `child` of a module, given as `module_path!()`.
 pub fn of(module: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
+    command.args(arguments(module));
+    command
+}
+
+/// The same in the namespace of a network.
+pub fn inside(network: &Network, module: &str) -> Command {
+    let mut command = network.inside(&env::current_exe().unwrap());
     command.args(arguments(module));
     command
 }

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod faulty;
 pub mod held;
 pub mod http;
+pub mod network;
 pub mod people;
 pub mod postgres;
 pub mod script;

@@ -1,6 +1,6 @@
 //! A PostgreSQL server of the tests' own: on a Unix socket in a folder of its own, and ended when the test program ends, however it ends.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -57,6 +57,16 @@ impl Server {
             |_, _| settings.iter().map(ToString::to_string).chain(["listen_addresses=".to_owned()]).collect(),
             5432,
         )
+    }
+
+    /// Starts a server of its own that also listens on an address of this machine, and trusts that address's network.
+    pub fn listening_on(address: &str) -> Option<Self> {
+        let settings = |folder: &Path, _| {
+            let mut rules = File::options().append(true).open(folder.join("data/pg_hba.conf")).unwrap();
+            writeln!(rules, "host all all samenet trust").unwrap();
+            vec![format!("listen_addresses={address}")]
+        };
+        Self::begin(settings, 5432)
     }
 
     /// Starts a server of its own that encrypts what goes by the loopback.
@@ -228,10 +238,18 @@ impl Server {
         fs::write(self.folder.join("keep"), "").unwrap();
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
+        let signal = |signal: &str, pids: &[&str]| {
+            let _ = Command::new("kill").arg(signal).args(pids).stderr(Stdio::null()).status().unwrap();
+        };
+        // A server that stands still starts no more processes, which would outlive it.
+        signal("-STOP", &[&pid]);
+        wait_for_states(&[&pid], "TZX");
         let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
-        let pids = children.split_whitespace().chain([&*pid]);
-        let _ = Command::new("kill").arg("-KILL").args(pids).stderr(Stdio::null()).status().unwrap();
+        let all: Vec<&str> = children.split_whitespace().chain([&*pid]).collect();
+        signal("-KILL", &all);
+        // One that writes to the disk ends when that is done, and keeps the server from starting again.
+        wait_for_states(&all, "ZX");
         drop(self.watch.stdin.take());
         self.watch.wait().unwrap();
     }
@@ -284,6 +302,19 @@ impl Drop for Server {
         let _ = self.watch.wait();
         // One that was killed has left it.
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Waits until each of these processes is in one of the states, by their letters in `/proc`, or gone.
+fn wait_for_states(pids: &[&str], states: &str) {
+    let end = Instant::now() + PATIENCE;
+    let is_so = |pid: &&str| {
+        let Ok(shown) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+        shown.rsplit(") ").next().is_some_and(|rest| rest.starts_with(|state| states.contains(state)))
+    };
+    while !pids.iter().all(is_so) {
+        assert!(Instant::now() < end, "the processes {pids:?} do not come to a state of {states}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
