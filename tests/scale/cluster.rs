@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// The time limit of every wait that includes a takeover, on a machine that does other work too.
 pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
+/// More instances than any test has.
+const ALL: &str = "100000";
+
 /// More requests than any test makes in an hour.
 const REQUESTS: &str = "requests-per-hour=1000000";
 
@@ -143,7 +146,8 @@ impl Cluster {
 
     /// The number of instances with that status.
     pub(super) fn count(&self, status: &str) -> usize {
-        self.json(&["instances", "list"]).iter().filter(|instance| instance["status"] == status).count()
+        let listed = self.json(&["instances", "list", "--limit", ALL]);
+        listed.iter().filter(|instance| instance["status"] == status).count()
     }
 
     /// Waits until so many instances are complete, for as long as some complete.
@@ -166,7 +170,12 @@ impl Cluster {
             let said: Vec<&str> = log.lines().filter(|line| !line.starts_with('{')).collect();
             format!("{name}:\n{}", said[said.len().saturating_sub(20)..].join("\n"))
         });
-        format!("{}\n{}\n{}", self.run(&["instances", "list"]), self.run(&["hosts"]), hosts.join("\n"))
+        format!(
+            "{}\n{}\n{}",
+            self.run(&["instances", "list", "--limit", ALL]),
+            self.run(&["hosts"]),
+            hosts.join("\n")
+        )
     }
 
     /// The shards of each host that is alive.
