@@ -285,3 +285,57 @@ fn lists_come_in_pages() {
         assert_eq!(served.get_as(&token, &format!("{path}?limit=-1")).code(), "invalid-request");
     }
 }
+
+/// The path and the query to which the header `Link` leads.
+fn next(answer: &Answer) -> Option<String> {
+    let link = answer.header("link")?.strip_suffix(">; rel=\"next\"").unwrap();
+    Some(link.strip_prefix('<').unwrap().to_owned())
+}
+
+#[test]
+fn requests_and_the_audit_come_in_pages() {
+    let served = Served::begin();
+    let token = token(&served, "acme", ALL);
+    let workflow = upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
+    for id in ["one", "two", "three"] {
+        let new = json!({"workflow": workflow, "id": id, "params": {"of": id}});
+        assert_eq!(served.post_as(&token, "/v1/instances", &new).status, 201);
+    }
+    let requests = |query: &str| served.get_as(&token, &format!("/v1/approvals{query}")).json();
+    while requests("")["requests"].as_array().unwrap().len() < 3 {}
+    let names = |page: &Value| -> Vec<String> {
+        let rows = page["requests"].as_array().unwrap().iter();
+        rows.map(|row| row["request"].as_str().unwrap().to_owned()).collect()
+    };
+    let whole = requests("");
+    let (all, first) = (names(&whole), requests("?limit=2"));
+    assert_eq!(
+        (&whole["more"], &first["more"], names(&first)),
+        (&json!(false), &json!(true), all[..2].to_vec())
+    );
+    let rest = requests(&format!("?limit=2&after={}", all[1]));
+    assert_eq!((names(&rest), &rest["more"]), (all[2..].to_vec(), &json!(false)));
+    assert_eq!(served.get_as(&token, "/v1/approvals?after=nothing").status, 404);
+
+    for query in ["", "instance=two&"] {
+        let whole = served.get_as(&token, &format!("/v1/audit?{query}limit=1000"));
+        assert_eq!(next(&whole), None);
+        let (mut lines, mut pages) = (String::new(), 0);
+        let mut path = Some(format!("/v1/audit?{query}limit=3"));
+        while let Some(wanted) = path {
+            let page = served.get_as(&token, &wanted);
+            assert_eq!(
+                (page.status, page.header("content-type")),
+                (200, Some("application/jsonl")),
+                "{page:?}"
+            );
+            assert!(page.body.lines().count() <= 3);
+            lines += &page.body;
+            pages += 1;
+            path = next(&page);
+        }
+        assert_eq!(lines, whole.body);
+        assert!(pages > 1 && pages == whole.body.lines().count().div_ceil(3), "{pages}");
+    }
+    assert_eq!(served.get_as(&token, "/v1/audit?after=yesterday").code(), "invalid-request");
+}

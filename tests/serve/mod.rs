@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod command;
+mod logs;
 mod notices;
 mod open;
 mod openapi;

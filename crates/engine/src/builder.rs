@@ -15,7 +15,7 @@ use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::remote_authority;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
-use crate::state::{HostState, Troubles};
+use crate::state::{DriveSpans, HostState, Troubles};
 use crate::{Clock, Error, Host, StoreLocation, SystemClock, ids};
 use policy::Policy;
 use receipt::{Digest, KeySet, Scope};
@@ -40,6 +40,7 @@ pub struct Builder {
     compiler: Compiler,
     clock: Box<dyn Clock>,
     observer: Option<Observer>,
+    spans: DriveSpans,
     troubles: Troubles,
     publishing: Problems,
     capabilities: Vec<Box<dyn Capability>>,
@@ -79,6 +80,7 @@ impl Builder {
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
             observer: None,
+            spans: Box::new(|_, _| {}),
             troubles: Box::new(|_, _| {}),
             publishing: Arc::new(|_| {}),
             capabilities: Vec::new(),
@@ -197,6 +199,16 @@ impl Builder {
         self
     }
 
+    /// Called with the span of each drive before the drive begins, for example to place the span in a trace of its instance.
+    #[must_use]
+    pub fn drive_spans(
+        mut self,
+        spans: impl Fn(&InstanceKey, &tracing::Span) + Send + Sync + 'static,
+    ) -> Self {
+        self.spans = Box::new(spans);
+        self
+    }
+
     /// Called with each error of an instance that no caller waits for: in [`Host::work`].
     #[must_use]
     pub fn trouble(mut self, troubles: impl Fn(&InstanceKey, &Error) + Send + Sync + 'static) -> Self {
@@ -276,6 +288,7 @@ impl Builder {
             slots: RunSlots::new(),
             wakeups,
             troubles: self.troubles,
+            spans: self.spans,
             journals: Journals {
                 store,
                 clock: self.clock,

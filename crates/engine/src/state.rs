@@ -25,6 +25,9 @@ use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
 /// Called with everything that goes wrong with an instance while no caller waits for it.
 pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
 
+/// Called with the span of each drive.
+pub(crate) type DriveSpans = Box<dyn Fn(&InstanceKey, &tracing::Span) + Send + Sync>;
+
 /// A host: one data folder, one sandbox, one issuer.
 #[derive(Clone)]
 pub struct Host(pub(crate) Arc<HostState>);
@@ -47,6 +50,7 @@ pub(crate) struct HostState {
     pub(crate) slots: RunSlots,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) troubles: Troubles,
+    pub(crate) spans: DriveSpans,
 }
 
 impl HostState {

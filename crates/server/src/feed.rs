@@ -21,6 +21,14 @@ pub(crate) struct Asked {
     pub(crate) expires_at: Timestamp,
 }
 
+/// What the notifier hears of.
+#[derive(Debug)]
+pub(crate) enum News {
+    Asked(Asked),
+    /// An instance was restarted: a request of it may wait again.
+    Restarted,
+}
+
 /// Where a host tells its facts, and followers hear of them. Hand a clone's [`fact`](Self::fact) to
 /// [`Builder::observe`](engine::Builder::observe).
 #[derive(Debug, Clone, Default)]
@@ -29,7 +37,7 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     followed: Mutex<Followed>,
-    asked: Mutex<Option<mpsc::Sender<Asked>>>,
+    news: Mutex<Option<mpsc::Sender<News>>>,
     facts: Facts,
     notices: Notices,
 }
@@ -45,8 +53,13 @@ impl Feed {
     /// Takes note of a fact. Keeps no caller waiting.
     pub fn fact(&self, fact: &Fact) {
         self.0.facts.count(&fact.entry);
-        if let Entry::Requested { request, expires_at, .. } = &fact.entry {
-            self.tell_of(fact, request, *expires_at);
+        match &fact.entry {
+            Entry::Requested { request, expires_at, .. } => {
+                let (key, request) = (fact.key.clone(), request.clone());
+                self.tell(News::Asked(Asked { key, request, at: fact.at, expires_at: *expires_at }));
+            }
+            Entry::Restarted { .. } => self.tell(News::Restarted),
+            _ => {}
         }
         let mut followed = self.0.followed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(followers) = followed.by_instance.get(&fact.key)
@@ -56,18 +69,17 @@ impl Feed {
         }
     }
 
-    fn tell_of(&self, fact: &Fact, request: &RequestId, expires_at: Timestamp) {
-        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asked) = &*asked {
-            let (key, request) = (fact.key.clone(), request.clone());
-            let _ = asked.try_send(Asked { key, request, at: fact.at, expires_at });
+    fn tell(&self, news: News) {
+        let sender = self.0.news.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*sender {
+            let _ = sender.try_send(news);
         }
     }
 
-    /// A word for every new request from now on, to the last one who asked for them.
-    pub(crate) fn asked(&self) -> mpsc::Receiver<Asked> {
+    /// A word for every new request and every restart from now on, to the last one who asked for them.
+    pub(crate) fn news(&self) -> mpsc::Receiver<News> {
         let (sender, receiver) = mpsc::channel(ASKED);
-        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *self.0.news.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
     }
 

@@ -5,6 +5,7 @@
 //! notify    notices to people: a command, a webhook                   tls    certificates
 //! routes    every route, in one table                                 api    JSON for programs, health, metrics, keys
 //! request   what a handler sees: the caller, the path, the body       feed   news of facts for followers
+//! outbound  requests to an operator's receivers                       traces spans for an OTLP collector (feature otlp)
 //! ```
 //!
 //! A handler is a translation: a request to an operation or a query of [`engine::api`], and what that answers to JSON or HTML. Whether the
@@ -15,17 +16,22 @@ mod feed;
 mod http;
 mod metrics;
 mod notify;
+mod outbound;
 mod page;
 mod problem;
 mod request;
 mod routes;
 mod site;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
 
 pub use feed::Feed;
 pub use notify::{Notifier, NotifyError};
 pub use site::{InvalidUrl, SiteUrl};
 pub use tls::{TlsError, TlsFiles};
+#[cfg(feature = "otlp")]
+pub use traces::{Traces, TracesError};
 
 use engine::Host;
 use engine::limits::HttpLimits;

@@ -207,20 +207,8 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn count(&self, entry: &Entry) {
-        let kind = match entry {
-            Entry::Started { .. } => 0,
-            Entry::Requested { .. } => 1,
-            Entry::Signed { .. } => 2,
-            Entry::Decided { .. } => 3,
-            Entry::Lapsed { .. } => 4,
-            Entry::Redeemed { .. } => 5,
-            Entry::Refused { .. } => 6,
-            Entry::Performed { .. } => 7,
-            Entry::Completed { .. } => 8,
-            Entry::Failed { .. } => 9,
-            Entry::Diverged { .. } => 10,
-            _ => 11,
-        };
+        let named = KINDS.iter().position(|kind| *kind == entry.kind());
+        let kind = named.unwrap_or(KINDS.len() - 1);
         self.counts[kind].fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -56,9 +56,9 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    /// A fault that the caller cannot mend. The server's standard error has its cause.
+    /// A fault that the caller cannot mend. The log has its cause.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
-        eprintln!("pp-host: http: {}", workflow::Escaped(&error.to_string()));
+        tracing::error!(%error, "a request failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",

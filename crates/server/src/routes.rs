@@ -83,8 +83,12 @@ static API: [Route; 30] = [
     .gives(shape::<instances::Standing>),
     delete("/v1/instances/{instance}", "Delete an instance that has ended.", instances::delete)
         .gives(shape::<instances::Standing>),
-    get("/v1/approvals", "List requests that wait for a decision.", approvals::list)
-        .gives(shape::<views::Requests>),
+    get(
+        "/v1/approvals",
+        "List requests that wait for a decision: ?limit, and ?after the last request of the page before.",
+        approvals::list,
+    )
+    .gives(shape::<views::RequestPage>),
     get("/v1/approvals/{request}", "Show a request: the exact text and digests.", approvals::show)
         .gives(shape::<views::Request>),
     get("/v1/approvals/{request}/explanation", "What the policy says, and why.", approvals::explain)
@@ -117,5 +121,9 @@ static API: [Route; 30] = [
     .gives(shape::<views::DeploymentPage>),
     get("/v1/usage", "What the tenant keeps.", receipts::usage).gives(shape::<views::Usage>),
     get("/v1/limits", "The tenant's limits.", receipts::limits).gives(shape::<views::Limits>),
-    get("/v1/audit", "The audit as JSON lines: of the tenant, or ?instance.", audit::audit),
+    get(
+        "/v1/audit",
+        "The audit as JSON lines, oldest first: of the tenant, or ?instance. ?limit lines; the header Link leads to the next page.",
+        audit::audit,
+    ),
 ];

@@ -5,7 +5,7 @@ use crate::lines::Lines;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::InstanceKey;
-use store::{Batch, Create, JournalPosition, Notice, Quotas, StoreError, Write, Writer};
+use store::{Batch, Create, JournalPosition, Quotas, SentNotices, StoreError, Write, Writer};
 use workflow::{Entry, ReceiptId, RequestId};
 
 /// A write.
@@ -35,7 +35,7 @@ pub(crate) enum Record {
     Notified {
         key: InstanceKey,
         request: RequestId,
-        notice: Notice,
+        marks: SentNotices,
     },
     Delete(Deletion),
     Act {
@@ -82,7 +82,7 @@ impl Record {
             }
             Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
-            Write::Notified { key, request, notice } => Self::Notified { key, request, notice },
+            Write::Notified { key, request, marks } => Self::Notified { key, request, marks },
             Write::Delete { place, components, bytes, by } => {
                 Self::Delete(Deletion { place, components, bytes, by })
             }

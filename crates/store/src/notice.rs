@@ -27,9 +27,12 @@ pub struct Notice {
     pub channel: NoticeChannel,
 }
 
-/// The notices of one request that were delivered.
+/// The notices of one request that were delivered, and those of which an attempt has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SentNotices(u8);
+
+/// How far left of its bit the bit of a failed attempt is.
+const FAILED: u32 = 4;
 
 impl SentNotices {
     /// As an engine keeps them: a bit a notice.
@@ -42,6 +45,24 @@ impl SentNotices {
     #[must_use]
     pub fn bits(self) -> u8 {
         self.0
+    }
+
+    /// That notice was delivered.
+    #[must_use]
+    pub fn delivered(notice: Notice) -> Self {
+        Self(notice.bit())
+    }
+
+    /// An attempt to deliver that notice has failed.
+    #[must_use]
+    pub fn failed(notice: Notice) -> Self {
+        Self(notice.bit() << FAILED)
+    }
+
+    /// Whether an attempt to deliver a notice has failed.
+    #[must_use]
+    pub fn has_failed(self, notice: Notice) -> bool {
+        self.0 & Self::failed(notice).0 != 0
     }
 
     /// Whether a notice was delivered.

@@ -1,6 +1,6 @@
 //! Writes, and the answer that comes when one is on disk.
 
-use crate::{Answer, Batch, Fact, InstanceKey, JournalPosition, Notice, Quotas, StoreError};
+use crate::{Answer, Batch, Fact, InstanceKey, JournalPosition, Quotas, SentNotices, StoreError};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId, RequestId};
@@ -35,14 +35,14 @@ pub enum Write<'a> {
         /// Until when.
         until: Timestamp,
     },
-    /// Keep that a notice of a request was delivered. Where there is no such request, nothing is kept.
+    /// Keep that notices of a request were delivered, or failed. What is kept already stays until the request is reopened. Where there is no such request, nothing is kept.
     Notified {
         /// The instance that made the request.
         key: InstanceKey,
         /// The request.
         request: RequestId,
-        /// The notice.
-        notice: Notice,
+        /// What is added to what is kept.
+        marks: SentNotices,
     },
     /// Delete an ended instance, if it has as many entries as `place` says.
     Delete {

@@ -37,6 +37,7 @@ mod entry;
 mod escape;
 mod event;
 mod id;
+mod kind;
 mod limits;
 mod order;
 mod replay;

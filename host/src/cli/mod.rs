@@ -26,6 +26,7 @@ mod jsonc;
 mod keys;
 mod limit;
 mod limits;
+mod logs;
 mod migrate;
 mod moment;
 mod new;
@@ -60,6 +61,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{self, ExitCode};
+use tracing::Level;
 
 /// Runs tenant workflows in a sandbox, and performs no consequential action without a verified receipt.
 #[derive(Debug, Parser)]
@@ -205,9 +207,10 @@ pub(crate) fn main() -> ExitCode {
         return output::finish(verify.execute(), verify::USAGE).into();
     }
     let exit = command.execute(&data).unwrap_or_else(|error| {
-        complain(&hint::complete(&data, &format!("{error:#}")));
+        say(Level::ERROR, &hint::complete(&data, &format!("{error:#}")));
         Exit::Error
     });
+    logs::finish();
     output::finish(exit as u8, Exit::Error as u8).into()
 }
 
@@ -275,8 +278,21 @@ fn without_empty_variables() -> io::Result<()> {
     Err(again.args(words).exec())
 }
 
-/// One line on standard error, with all characters that a terminal would interpret escaped.
+/// A problem, in one line on standard error.
 fn complain(message: &str) {
+    say(Level::WARN, message);
+}
+
+/// What an operator may want to know, in one line on standard error.
+fn inform(message: &str) {
+    say(Level::INFO, message);
+}
+
+/// One line on standard error, with all characters that a terminal would interpret escaped. Where the log is JSON, it is a line of the log.
+fn say(level: Level, message: &str) {
+    if logs::takes(level, message) {
+        return;
+    }
     let _ = writeln!(anstream::stderr(), "pp-host: {}", workflow::Escaped(message));
 }
 

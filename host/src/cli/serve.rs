@@ -3,7 +3,7 @@
 use crate::cli::data_dir::Data;
 use crate::cli::feed::Bulletin;
 use crate::cli::work::{Services, Working};
-use crate::cli::{Exit, complain, session};
+use crate::cli::{Exit, complain, inform, session};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::api::Account;
@@ -56,10 +56,11 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let tracing = self.working.logs.begin()?;
         let feed = Feed::default();
         let (bulletin, printer) = Bulletin::open(self.working.telling())?;
         let observed = feed.clone();
-        let host = session::open_to_work(data, &self.working.limits, move |fact| {
+        let host = session::open_to_work(data, &self.working.limits, &tracing, move |fact| {
             observed.fact(fact);
             bulletin.fact(fact);
         })?;
@@ -67,6 +68,7 @@ impl Serve {
         // The last one who tells anything.
         drop(host);
         printer.finish();
+        tracing.finish();
         served
     }
 
@@ -115,8 +117,16 @@ impl Serve {
 }
 
 impl Serve {
-    /// Where there are no deciders, the account that starts the host invites the first one.
+    /// Where there are no deciders, the account that starts the host invites the first one. The link is a secret, and is in no log.
     fn invite_first(&self, host: &Host, url: &SiteUrl) -> anyhow::Result<()> {
+        if self.working.logs.is_json() {
+            if host.trust()?.deciders().people().is_empty() {
+                inform(
+                    "no decider is registered yet: pp-host deciders invite NAME prints a link for the first one",
+                );
+            }
+            return Ok(());
+        }
         let decider = match &self.first_decider {
             Some(named) => named.clone(),
             None => Account::own().as_str().to_lowercase().parse()?,
@@ -130,9 +140,7 @@ impl Serve {
         };
         match host.invite_first(Account::own().as_str(), first) {
             Ok(Some(code)) => {
-                complain(&format!(
-                    "register the first decider, once and within a day: {url}/register#{code}"
-                ));
+                inform(&format!("register the first decider, once and within a day: {url}/register#{code}"));
             }
             Ok(None) => {}
             // Where the authority is another process, people are invited there.

@@ -3,7 +3,8 @@
 use crate::cli::data_dir::Data;
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{complain, data_dir, hint, policy_file, trust_on_record};
+use crate::cli::logs::Tracing;
+use crate::cli::{complain, data_dir, hint, inform, policy_file, trust_on_record};
 use anyhow::Context as _;
 use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use engine::control::{Control, ControlClient, ControlError};
@@ -27,9 +28,10 @@ pub(crate) fn open(
 pub(crate) fn open_to_work(
     data: &Data,
     limits: &LimitArgs,
+    tracing: &Tracing,
     observe: impl Fn(&Fact) + Send + Sync + 'static,
 ) -> anyhow::Result<Host> {
-    let builder = builder(data, limits)?.observe(observe);
+    let builder = tracing.of(builder(data, limits)?, observe);
     opened(data, builder.trouble(|key, error| complain(&format!("{key}: {error}"))))
 }
 
@@ -54,7 +56,7 @@ fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
 fn opened(data: &Data, builder: Builder) -> anyhow::Result<Host> {
     let host = builder.open()?;
     if host.is_new() {
-        complain(&format!("made a new data folder, {data}"));
+        inform(&format!("made a new data folder, {data}"));
     }
     host.note().into_iter().for_each(complain);
     trust_on_record::tell_of_freezes(data, &*host.trust()?, |_| true);

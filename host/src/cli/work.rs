@@ -4,8 +4,9 @@ use crate::cli::data_dir::Data;
 use crate::cli::feed::{Bulletin, Feed};
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
+use crate::cli::logs::LogArgs;
 use crate::cli::signals::StopSignals;
-use crate::cli::{Exit, complain, session};
+use crate::cli::{Exit, complain, inform, session};
 use anyhow::Context as _;
 use clap::Args;
 use engine::{Host, WorkerOptions};
@@ -45,16 +46,20 @@ pub(crate) struct Working {
     json: bool,
 
     #[command(flatten)]
+    pub(crate) logs: LogArgs,
+
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
 
 impl Work {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let working = &self.working;
+        let tracing = working.logs.begin()?;
         let (bulletin, printer) = Bulletin::open(working.telling())?;
         let feed = ServerFeed::default();
         let observed = feed.clone();
-        let host = session::open_to_work(data, &working.limits, move |fact| {
+        let host = session::open_to_work(data, &working.limits, &tracing, move |fact| {
             observed.fact(fact);
             bulletin.fact(fact);
         })?;
@@ -64,6 +69,7 @@ impl Work {
         // The last one who tells anything.
         drop(host);
         printer.finish();
+        tracing.finish();
         worked
     }
 }
@@ -114,20 +120,20 @@ impl Working {
         if host.scope()? == Scope::Demo {
             let demo = Hint::new(data, &["resume", "INSTANCE", "--approve"]);
             let earnest = Hint::new(data, &["deciders", "add", "NAME", "--role", "ROLE", "--key", "FILE"]);
-            complain(&format!(
+            inform(&format!(
                 "no decider is registered: a request waits until it is decided as a demonstration: {demo}"
             ));
-            complain(&format!("or until a decider is registered: {earnest}"));
+            inform(&format!("or until a decider is registered: {earnest}"));
         }
-        complain(&format!("working in {data}, until SIGTERM, SIGHUP or ^C"));
+        inform(&format!("working in {data}, until SIGTERM, SIGHUP or ^C"));
         if let Some(server) = &services.server {
-            complain(&format!("serving {}", server.url()));
+            inform(&format!("serving {}", server.url()));
         }
         let worked = runtime.block_on(stops.work(host, pace, services));
         drop(control);
         match worked? {
-            Ended::InTime => complain("stopped"),
-            Ended::AtOnce => complain("stopped at once; what was under way goes on from its journal"),
+            Ended::InTime => inform("stopped"),
+            Ended::AtOnce => inform("stopped at once; what was under way goes on from its journal"),
         }
         Ok(Exit::Done)
     }
@@ -167,7 +173,7 @@ impl Stops {
         });
         let twice = async {
             self.0.next().await;
-            complain("stopping: what is under way has its time to end; once more, and it has not");
+            inform("stopping: what is under way has its time to end; once more, and it has not");
             let _ = tell.send(());
             drop(close);
             self.0.next().await;

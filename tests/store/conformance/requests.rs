@@ -2,7 +2,9 @@
 
 use super::*;
 use receipt::Decision;
-use store::{NewRequest, Notice, NoticeChannel, NoticeKind, RequestFilter, Signed, StoreError, Write};
+use store::{
+    NewRequest, Notice, NoticeChannel, NoticeKind, RequestFilter, SentNotices, Signed, StoreError, Write,
+};
 use workflow::{Asked, ReceiptId, RequestId};
 
 /// A request to do `subject` to a resource, in a journal of so many entries.
@@ -118,15 +120,22 @@ pub(super) fn wait_again_when_reopened(engine: &impl Engine) {
     let store = engine.open();
     ask(&*store, "a", "apr_1", "r");
     let id: RequestId = "apr_1".parse().unwrap();
+    let notice = Notice { kind: NoticeKind::Requested, channel: NoticeChannel::Command };
+    for marks in [SentNotices::delivered(notice), SentNotices::failed(notice)] {
+        store.write(Write::Notified { key: key("a"), request: id.clone(), marks }).wait().unwrap();
+    }
+    let sent = || store.request(&id).wait().unwrap().unwrap().sent;
+    assert!(sent().contains(notice) && sent().has_failed(notice));
     let agenda = Some(row(store::InstanceState::Terminated, None));
     let ended = batch(vec![Entry::Terminated { by: "ops".to_owned(), reason: None }]);
     store.append(place(&key("a"), 3), &Batch { agenda, ..ended }).wait().unwrap();
     assert_eq!((names(&*store, RequestFilter::Waiting).len(), usage(&*store).pending_approvals), (0, 0));
     let agenda = Some(row(store::InstanceState::Running, Some(AT)));
     let again = batch(vec![Entry::Restarted { from: 1, by: "ops".to_owned() }]);
-    let again = Batch { agenda, reopened: vec![id], ..again };
+    let again = Batch { agenda, reopened: vec![id.clone()], ..again };
     store.append(place(&key("a"), 4), &again).wait().unwrap();
     assert_eq!((names(&*store, RequestFilter::Waiting).len(), usage(&*store).pending_approvals), (1, 1));
+    assert_eq!(sent(), SentNotices::default(), "people are notified of it anew");
 }
 
 pub(super) fn keep_which_notices_were_delivered(engine: &impl Engine) {
@@ -149,9 +158,15 @@ pub(super) fn keep_which_notices_were_delivered(engine: &impl Engine) {
         for (request, notice) in [("apr_1", all[1]), ("apr_1", all[1]), ("apr_1", all[2]), ("apr_9", all[0])]
         {
             let (key, request) = (key("a"), request.parse().unwrap());
-            store.write(Write::Notified { key, request, notice }).wait().unwrap();
+            let marks = SentNotices::delivered(notice);
+            store.write(Write::Notified { key, request, marks }).wait().unwrap();
         }
         assert_eq!(sent(&*store), [false, true, true, false]);
+        let (key, request, marks) = (key("a"), id.clone(), SentNotices::failed(all[3]));
+        store.write(Write::Notified { key, request, marks }).wait().unwrap();
+        let marks = store.request(&id).wait().unwrap().unwrap().sent;
+        assert_eq!(all.map(|notice| marks.has_failed(notice)), [false, false, false, true]);
+        assert_eq!(sent(&*store), [false, true, true, false], "a failure is no delivery");
     }
     let store = engine.open();
     decide(&*store, "a", "apr_1", Decision::Approved, "k");

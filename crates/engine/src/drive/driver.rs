@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Batch, Commit, JournalPosition, Quotas, ScheduleRow, StoreError, Write, Writer};
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 use workflow::{Command, Entry, Failure, Live, Outcome, PreparedCommand, Replay, Turn};
 
 /// An instance being driven.
@@ -274,7 +275,10 @@ impl Driver {
         match *live {
             Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
-            Live::Effect { call, invocation, interrupted } => self.act(call, &invocation, interrupted).await,
+            Live::Effect { call, invocation, interrupted } => {
+                let span = tracing::info_span!("act", receipt = %invocation.receipt);
+                self.act(call, &invocation, interrupted).instrument(span).await
+            }
             Live::Attest { call, receipt, effect } => {
                 let scope = self.inner.scope_of(&receipt)?;
                 let attested = self.inner.attested(call, &receipt, scope, &effect)?;

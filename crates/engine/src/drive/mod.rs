@@ -6,7 +6,7 @@ mod request;
 mod spent;
 
 use crate::drive::driver::{Driver, Shared, Stop, Writing};
-use crate::runtime::due::agenda;
+use crate::runtime::due::{agenda, state};
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::times::Times;
@@ -17,7 +17,8 @@ use sandbox::{End, Event, Program};
 use std::sync::Arc;
 use store::{InstanceKey, StoreError, Write};
 use tokio::sync::Mutex;
-use workflow::{Failure, Replay, Status};
+use tracing::Instrument as _;
+use workflow::{Clipped, Failure, Replay, Status};
 
 /// The number of entries of an instance that was created and has not run.
 const CREATED: usize = 2;
@@ -28,6 +29,20 @@ impl Host {
     /// # Errors
     /// When the host cannot continue. The journal is intact; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
+        let span = tracing::info_span!("drive", tenant = %key.tenant, instance = %key.instance);
+        (self.0.spans)(key, &span);
+        let driven = async {
+            let driven = self.drive_on(key).await;
+            match &driven {
+                Ok(status) => tracing::debug!(state = %state(status), "driven"),
+                Err(error) => tracing::debug!(error = %Clipped(&error.to_string()), "the drive failed"),
+            }
+            driven
+        };
+        driven.instrument(span).await
+    }
+
+    async fn drive_on(&self, key: &InstanceKey) -> Result<Status, Error> {
         let lease = self.0.leases.acquire(key)?;
         self.0.claims.check(key)?;
         let (mut seen, mut writing) = (None, Writing::Patiently);

@@ -4,6 +4,11 @@ use receipt::Timestamp;
 use store::{InstanceState, ScheduleRow};
 use workflow::Status;
 
+/// The instance's state, without what it waits for.
+pub(crate) fn state(status: &Status) -> InstanceState {
+    agenda(status, Timestamp::from_millis(0)).standing
+}
+
 /// The row of an instance that is in that state since `now`.
 pub(crate) fn agenda(status: &Status, now: Timestamp) -> ScheduleRow {
     let (standing, due) = match status {

@@ -7,6 +7,7 @@ use receipt::{Digest, PersonId, Timestamp};
 use std::sync::Arc;
 use store::DataFolder;
 use store::{Fact, InstanceKey, Stamp, Store};
+use tracing::Level;
 use workflow::{ActorId, Entry, Replay};
 
 /// Called with every fact.
@@ -52,7 +53,9 @@ impl Journals {
 
     /// Calls the observer with entries that were recorded after the first `after` entries of that instance.
     pub(crate) fn observe(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
-        if let (Some(observer), Some(stamp)) = (&self.observer, stamp) {
+        let Some(stamp) = stamp else { return };
+        log_facts(key, after, entries);
+        if let Some(observer) = &self.observer {
             stamp.facts(key, after, entries).for_each(|fact| observer(&fact));
         }
     }
@@ -104,5 +107,15 @@ impl Journals {
     pub(crate) fn load_at(&self, key: &InstanceKey, facts: Vec<Fact>) -> Result<Loaded, Error> {
         let (origin, replay) = self.fold(key, &facts)?;
         Ok(Loaded { facts, origin, replay })
+    }
+}
+
+/// Logs the kind of each fact. The facts themselves contain texts of guests, and are in the journal.
+fn log_facts(key: &InstanceKey, after: usize, entries: &[Entry]) {
+    if !tracing::enabled!(Level::DEBUG) {
+        return;
+    }
+    for (index, entry) in (after..).zip(entries) {
+        tracing::debug!(tenant = %key.tenant, instance = %key.instance, index, kind = entry.kind(), "fact");
     }
 }

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::api::{Operation, OperationOutcome, Query};
+use engine::api::{Operation, OperationOutcome, Query, RequestRow, View};
 use receipt::{Decision, PersonId, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -65,6 +65,15 @@ pub(crate) struct Decided {
     pub(crate) expires_at: Option<String>,
 }
 
+/// Requests that wait for a decision.
+#[derive(Serialize)]
+struct RequestPage {
+    view: &'static str,
+    requests: Vec<RequestRow>,
+    /// There are more than were asked for: `?after` the last one continues.
+    more: bool,
+}
+
 impl Decided {
     pub(crate) fn of(outcome: OperationOutcome) -> Result<Self, Problem> {
         let names = |people: Vec<PersonId>| people.iter().map(ToString::to_string).collect();
@@ -91,7 +100,11 @@ impl Decided {
 
 pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
     let tenant = asked.query_value::<TenantId>("tenant")?;
-    viewed(&asked.view(&asked.principal()?, Query::Requests { tenant })?)
+    let View::Requests { requests } = asked.view(&asked.principal()?, Query::Requests { tenant })? else {
+        return Err(unexpected(&"no requests"));
+    };
+    let (requests, more) = asked.page(requests, |row| row.request.as_str())?;
+    json(StatusCode::OK, &RequestPage { view: "requests", requests, more })
 }
 
 pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {

@@ -99,10 +99,10 @@ fn body(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Option<Value> {
 fn queries(route: &Route) -> Vec<&'static str> {
     let own: &[&str] = match (route.method.as_str(), route.path) {
         ("GET", "/v1/instances") => &["status", "after", "limit"],
-        ("GET", "/v1/receipts" | "/v1/deployments") => &["after", "limit"],
+        ("GET", "/v1/approvals" | "/v1/receipts" | "/v1/deployments") => &["after", "limit"],
         ("GET", "/v1/instances/{instance}/events") => &["from"],
         ("GET", "/v1/receipts/{receipt}/export") => &["extent"],
-        ("GET", "/v1/audit") => &["instance"],
+        ("GET", "/v1/audit") => &["instance", "after", "limit"],
         _ => &[],
     };
     let tenant = route.path.starts_with("/v1/").then_some("tenant");

@@ -19,6 +19,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 /// The other side of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +56,19 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
     let begun = Instant::now();
     // The page's script asks for JSON, and gets problems in JSON.
     let is_script = route.body == BodyKind::Json || accepts_json(request.headers());
-    let response = match answer(&state, route, request).await {
+    // The route and not the path: a query may contain what the caller keeps secret.
+    let (method, path) = (route.method.as_str(), route.path);
+    let span = tracing::info_span!("http", method, route = path, tenant = Empty);
+    let answered = answer(&state, route, request).instrument(span.clone()).await;
+    let response = match answered {
         Ok(response) => response,
         Err(problem) if route.audience == Audience::People && !is_script => page::refusal(&problem),
         Err(problem) => problem.into_response(),
     };
-    state.metrics.answered(route.method.as_str(), route.path, response.status().as_u16(), begun.elapsed());
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    state.metrics.answered(method, path, status, took);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(parent: &span, status, micros, "answered");
     response
 }
 
@@ -84,9 +93,10 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = parts.uri.query().map(ToOwned::to_owned);
     let asked = Asked { state: Arc::clone(state), is_local, path, query, headers: parts.headers, body };
+    let span = Span::current();
     let answered = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        (route.handler)(&asked)
+        span.in_scope(|| (route.handler)(&asked))
     });
     match tokio::time::timeout(state.limits.time, answered).await {
         Ok(Ok(response)) => response,

@@ -8,7 +8,7 @@ use engine::limits::notify_names;
 use engine::{Error, Host};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Write;
+use store::{SentNotices, StoreError, Write};
 
 /// An attempt to be.
 pub(crate) struct Delivery {
@@ -31,6 +31,15 @@ pub(crate) enum Outcome {
 
 impl Delivery {
     pub(crate) async fn attempt(&self, pending: &Pending) -> Outcome {
+        let outcome = self.try_once(pending).await;
+        // A process that begins later goes on with the pauses. Where this cannot be kept, it begins them anew.
+        if matches!(outcome, Outcome::Failed(_)) && pending.is_first_attempt() {
+            let _ = self.keep(pending, SentNotices::failed(pending.notice)).await;
+        }
+        outcome
+    }
+
+    async fn try_once(&self, pending: &Pending) -> Outcome {
         match self.is_needed(pending).await {
             Ok(true) => {}
             Ok(false) => return Outcome::Needless,
@@ -51,11 +60,15 @@ impl Delivery {
                 ));
             }
         }
-        let (key, request) = (pending.asked.key.clone(), pending.asked.request.clone());
-        match self.host.store().write(Write::Notified { key, request, notice: pending.notice }).await {
-            Ok(_) => Outcome::Delivered,
+        match self.keep(pending, SentNotices::delivered(pending.notice)).await {
+            Ok(()) => Outcome::Delivered,
             Err(error) => Outcome::Failed(format!("it is delivered, and that cannot be recorded: {error}")),
         }
+    }
+
+    async fn keep(&self, pending: &Pending, marks: SentNotices) -> Result<(), StoreError> {
+        let (key, request) = (pending.asked.key.clone(), pending.asked.request.clone());
+        self.host.store().write(Write::Notified { key, request, marks }).await.map(drop)
     }
 
     async fn is_needed(&self, pending: &Pending) -> Result<bool, Error> {

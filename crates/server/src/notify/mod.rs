@@ -17,7 +17,7 @@ mod queue;
 mod secret;
 mod webhook;
 
-use crate::feed::{Asked, Feed};
+use crate::feed::{Asked, Feed, News};
 use crate::notify::channel::Channel;
 use crate::notify::delivery::{Delivery, Outcome};
 use crate::notify::queue::{Pending, Queue};
@@ -28,7 +28,7 @@ use serde::Deserialize;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{NoticeChannel, RecordedRequest, RequestFilter, StoreError};
+use store::{Notice, NoticeChannel, RecordedRequest, RequestFilter, SentNotices, StoreError};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -49,7 +49,7 @@ type Problems = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Notifier {
     host: Host,
     feed: Feed,
-    asked: Receiver<Asked>,
+    news: Receiver<News>,
     channels: Vec<Arc<Channel>>,
     site: SiteUrl,
     remind_before: Duration,
@@ -75,7 +75,7 @@ impl Notifier {
         problems: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, NotifyError> {
         Ok(Self {
-            asked: feed.asked(),
+            news: feed.news(),
             channels: Channel::all(settings)?.into_iter().map(Arc::new).collect(),
             remind_before: settings.remind_before,
             problems: Arc::new(problems),
@@ -119,7 +119,10 @@ impl Notifier {
             self.begin();
             let next = self.queue.next_due().map_or(look_at, |due| due.min(look_at));
             tokio::select! {
-                Some(asked) = self.asked.recv() => self.asked(asked),
+                Some(news) = self.news.recv() => match news {
+                    News::Asked(asked) => self.asked(asked),
+                    News::Restarted => look_at = Instant::now(),
+                },
                 Some(Ok((pending, outcome))) = self.deliveries.join_next() => self.end(pending, outcome),
                 () = tokio::time::sleep_until(next) => {}
             }
@@ -137,7 +140,7 @@ impl Notifier {
             // What is damaged is shown as such where requests are listed.
             let Ok(asked) = of(request) else { continue };
             open.insert(asked.request.clone());
-            self.plan(&asked, |pending| !request.sent.contains(pending.notice));
+            self.plan(&asked, request.sent);
         }
         self.queue.keep(|pending| open.contains(&pending.asked.request));
         self.feed.notices().waiting(self.queue.len());
@@ -146,18 +149,22 @@ impl Notifier {
 
     fn asked(&mut self, asked: Asked) {
         if self.host.drives(&asked.key) {
-            self.plan(&asked, |_| true);
+            self.plan(&asked, SentNotices::default());
         }
     }
 
-    /// Puts the notices of a request in the queue that `is_open` says yes to.
-    fn plan(&mut self, asked: &Asked, is_open: impl Fn(&Pending) -> bool) {
+    /// Puts the notices of a request in the queue that were not sent.
+    fn plan(&mut self, asked: &Asked, sent: SentNotices) {
         // A clock that cannot be read: the next look asks again.
         let Ok(now) = self.host.now() else { return };
         for channel in &self.channels {
             for pending in Pending::of(asked, channel.kind(), self.remind_before) {
-                if is_open(&pending) {
-                    self.queue.add(pending, now);
+                match pending.notice {
+                    notice if sent.contains(notice) => {}
+                    notice if sent.has_failed(notice) => {
+                        self.queue.add(pending.resumed(now, self.limits.longest_pause), now);
+                    }
+                    _ => self.queue.add(pending, now),
                 }
             }
         }
@@ -183,6 +190,7 @@ impl Notifier {
 
     fn end(&mut self, pending: Pending, outcome: Outcome) {
         let kind = pending.notice.channel;
+        log(&pending, &outcome);
         match outcome {
             Outcome::Delivered => {
                 self.feed.notices().delivered(kind);
@@ -216,4 +224,16 @@ fn of(request: &RecordedRequest) -> Result<Asked, serde_json::Error> {
     }
     let Document { id, created_at, expires_at } = serde_json::from_str(&request.body)?;
     Ok(Asked { key: request.key.clone(), request: id, at: created_at, expires_at })
+}
+
+/// A failure is logged each time; the operator is told once.
+fn log(pending: &Pending, outcome: &Outcome) {
+    let (Asked { key, request, .. }, Notice { kind, channel }) = (&pending.asked, pending.notice);
+    let (tenant, instance) = (&key.tenant, &key.instance);
+    match outcome {
+        Outcome::Failed(problem) => {
+            tracing::info!(%tenant, %instance, %request, ?kind, ?channel, problem, "a notice failed");
+        }
+        _ => tracing::debug!(%tenant, %instance, %request, ?kind, ?channel, ?outcome, "a notice ended"),
+    }
 }

@@ -37,6 +37,37 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Whether no attempt of it has failed.
+    pub(crate) fn is_first_attempt(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// The same after a restart, where attempts have failed before it: it is sent when the next attempt would have been made.
+    pub(crate) fn resumed(self, now: Timestamp, longest: Duration) -> Self {
+        let (begun, longest) = (self.due.as_millis(), i64::try_from(longest.as_millis()).unwrap_or(i64::MAX));
+        let age = now.as_millis().saturating_sub(begun);
+        let (mut after, mut failures) = (0_i64, 0);
+        while after <= age {
+            let pause = i64::try_from(pause(failures).as_millis()).unwrap_or(i64::MAX);
+            if pause >= longest {
+                // From here on each pause is the longest.
+                let pauses = age.saturating_sub(after) / longest.max(1) + 1;
+                after = after.saturating_add(pauses.saturating_mul(longest));
+                break;
+            }
+            after = after.saturating_add(pause);
+            failures += 1;
+        }
+        Self { due: Timestamp::from_millis(begun.saturating_add(after)), failures: failures.max(1), ..self }
+    }
+}
+
+/// The pause after so many failures, and one more.
+fn pause(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.min(20))
+}
+
 type Key = (RequestId, Notice);
 
 /// Pending notices by request.
@@ -97,7 +128,7 @@ impl Queue {
 
     /// A notice failed: it is sent again after a pause.
     pub(crate) fn again(&mut self, pending: Pending, longest: Duration) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << pending.failures.min(20)).min(longest);
+        let pause = pause(pending.failures).min(longest);
         let failed = Pending { failures: pending.failures.saturating_add(1), ..pending };
         self.places.insert(key(&failed), Place::Waits(failed, Instant::now() + pause));
     }
@@ -146,6 +177,18 @@ mod tests {
             assert_eq!(due, [0, reminded], "{lasts} minutes");
         }
         assert_eq!(Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).count(), 1);
+    }
+
+    #[test]
+    fn the_pauses_go_on_after_a_restart_where_they_were() {
+        let pending = || Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).next().unwrap();
+        // Attempts are made 0, 1, 3, 7, 15, … seconds after the notice was due, and each minute once a pause would be longer.
+        for (age, next, failures) in
+            [(0, 1, 1), (1, 3, 2), (2, 3, 2), (6, 7, 3), (7, 15, 4), (40, 63, 6), (63, 123, 6), (200, 243, 6)]
+        {
+            let resumed = pending().resumed(Timestamp::from_millis(age * 1_000), Duration::from_secs(60));
+            assert_eq!((resumed.due.as_millis(), resumed.failures), (next * 1_000, failures), "{age} s");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl Asked {
                 other => other.into(),
             })?;
             if let Principal::Token(grant) = &principal {
+                tracing::Span::current().record("tenant", tracing::field::display(&grant.tenant));
                 self.state.rates.count(&grant.id)?;
             }
             return Ok(principal);

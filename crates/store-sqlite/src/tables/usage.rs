@@ -35,13 +35,14 @@ pub(crate) fn settle(db: &Connection, entry: &Entry, change: &mut UsageChange) -
     Ok(())
 }
 
-/// An undecided request waits again.
+/// An undecided request waits again, and people are notified of it anew.
 pub(crate) fn reopen(
     db: &Connection,
     request: &RequestId,
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
-    const REOPENED: &str = "UPDATE requests SET open = 1 WHERE id = ?1 AND open = 0 AND outcome IS NULL";
+    const REOPENED: &str =
+        "UPDATE requests SET open = 1, notified = 0 WHERE id = ?1 AND open = 0 AND outcome IS NULL";
     change.pending += changed(db, REOPENED, [request.as_str()])?;
     Ok(())
 }

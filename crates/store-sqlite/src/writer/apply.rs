@@ -11,7 +11,7 @@ use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
 use store::{
-    Create, InstanceKey, InstanceState, JournalPosition, Notice, Quotas, StoreError, UsageChange, Write,
+    Create, InstanceKey, InstanceState, JournalPosition, Quotas, SentNotices, StoreError, UsageChange, Write,
     Written,
 };
 use workflow::{ReceiptId, RequestId};
@@ -41,7 +41,7 @@ pub(crate) enum Record {
     },
     Notified {
         request: RequestId,
-        notice: Notice,
+        marks: SentNotices,
     },
     Postpone {
         key: InstanceKey,
@@ -82,7 +82,7 @@ impl Record {
             }
             Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
-            Write::Notified { key: _, request, notice } => Self::Notified { request, notice },
+            Write::Notified { key: _, request, marks } => Self::Notified { request, marks },
             Write::Delete { place, components, bytes, by } => Self::Delete { place, components, bytes, by },
             Write::Act { seen, at, body } => Self::Act { seen, at, body },
             Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body },
@@ -128,9 +128,9 @@ impl Record {
                 let row = ledger.journal(db, key)?.row;
                 run(db, postpone, params![row, until.as_millis()]).map(|()| None)
             }
-            Self::Notified { request, notice } => {
+            Self::Notified { request, marks } => {
                 let keep = "UPDATE requests SET notified = notified | ?2 WHERE id = ?1";
-                run(db, keep, params![request.as_str(), notice.bit()]).map(|()| None)
+                run(db, keep, params![request.as_str(), marks.bits()]).map(|()| None)
             }
             Self::Delete { place, components, bytes, by } => {
                 delete(db, ledger, place, (components, *bytes), by)

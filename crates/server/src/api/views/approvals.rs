@@ -3,12 +3,14 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The requests that wait for a decision.
+/// A page of the requests that wait for a decision, oldest first, requests for the same thing together.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Requests {
+pub(crate) struct RequestPage {
     /// `requests`.
     view: String,
     requests: Vec<RequestRow>,
+    /// There are more than were asked for: `?after` the last one continues.
+    more: bool,
 }
 
 /// A request in a list.

@@ -1,0 +1,204 @@
+//! Traces for an OTLP collector, over HTTP: one trace for each instance, whichever hosts drive it and however often it waits.
+//!
+//! The trace's id, and that of its root span, are derived from the instance's key, so that every drive on every host places itself in the
+//! same trace without asking another one.
+
+use crate::outbound::{Receiver, ReceiverError};
+use async_trait::async_trait;
+use axum::body::Bytes;
+use axum::http::{Request, Response};
+use http_body_util::Full;
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{IdGenerator, SdkTracer, SdkTracerProvider};
+use receipt::{Digest, Timestamp};
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::{Fact, InstanceKey};
+use tokio::runtime::Runtime;
+use tracing::Subscriber;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+use workflow::Entry;
+
+/// What a trace's id is derived from, beside the instance's key.
+const DOMAIN: &str = "permission-protocol trace of an instance, version 1";
+
+/// Where a collector takes traces, below a URL without a path.
+const PATH: &str = "/v1/traces";
+
+/// The time to send what waits when the process ends.
+const LAST: Duration = Duration::from_secs(3);
+
+/// A collector that cannot be used, or an exporter that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesError {
+    /// The URL.
+    #[error(
+        "{0} is no URL of a collector: https://HOST[:PORT][/PATH], or http:// on this machine (localhost, 127.0.0.1, [::1])"
+    )]
+    Url(String),
+    /// The certificates that are trusted.
+    #[error("cannot trust a collector: {0}")]
+    Tls(String),
+    /// The exporter.
+    #[error("cannot export traces: {0}")]
+    Exporter(String),
+}
+
+/// An exporter of traces. Hand a clone's [`place`](Self::place) to [`Builder::drive_spans`](engine::Builder::drive_spans), and its
+/// [`fact`](Self::fact) to [`Builder::observe`](engine::Builder::observe).
+#[derive(Debug, Clone)]
+pub struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Traces {
+    /// Exports to the collector at a URL. Sending has threads of its own, and no drive waits for it: spans beyond a bound are dropped.
+    ///
+    /// # Errors
+    /// When the URL or the exporter cannot be used.
+    pub fn begin(url: &str) -> Result<Self, TracesError> {
+        let slashes = url.matches('/').count();
+        let url = if slashes <= 2 { format!("{url}{PATH}") } else { url.to_owned() };
+        let receiver = Receiver::new(&url, None).map_err(|error| match error {
+            ReceiverError::Url => TracesError::Url(workflow::Quoted(&url).to_string()),
+            ReceiverError::Tls(problem) => TracesError::Tls(problem),
+        })?;
+        let failed = |error: &dyn fmt::Display| TracesError::Exporter(error.to_string());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let client =
+            Client { receiver: Arc::new(receiver), runtime: runtime.map_err(|error| failed(&error))? };
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(&url)
+            .build()
+            .map_err(|error| failed(&error))?;
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_id_generator(Ids)
+            .with_resource(Resource::builder().with_service_name("pp-host").build())
+            .build();
+        let tracer = provider.tracer("pp-host");
+        Ok(Self { provider, tracer })
+    }
+
+    /// The layer that takes spans up.
+    pub fn layer<S: Subscriber + for<'span> LookupSpan<'span>>(&self) -> impl Layer<S> {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.tracer.clone())
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+    }
+
+    /// Places a span in its instance's trace.
+    pub fn place(key: &InstanceKey, span: &tracing::Span) {
+        let (trace, root) = ids(key);
+        let parent = SpanContext::new(trace, root, TraceFlags::SAMPLED, true, TraceState::default());
+        // A span that is not recorded has no parent.
+        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+    }
+
+    /// Begins the trace of an instance with its first fact: a root span for the drives to come.
+    pub fn fact(&self, fact: &Fact) {
+        if !matches!(fact.entry, Entry::Started { .. }) {
+            return;
+        }
+        let at = time(fact.at);
+        let attributes =
+            [("tenant", fact.key.tenant.to_string()), ("instance", fact.key.instance.to_string())];
+        let attributes = attributes.map(|(name, value)| KeyValue::new(name, value));
+        let builder =
+            SpanBuilder::from_name("instance").with_start_time(at).with_attributes(attributes.to_vec());
+        NEXT.set(Some(ids(&fact.key)));
+        let mut root = self.tracer.build_with_context(builder, &Context::new());
+        NEXT.set(None);
+        root.end_with_timestamp(at);
+    }
+
+    /// Sends what waits, if that takes no longer than it may.
+    pub fn finish(&self) {
+        let _ = self.provider.shutdown_with_timeout(LAST);
+    }
+}
+
+fn time(at: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0))
+}
+
+/// The ids of an instance's trace, and of its root span.
+fn ids(key: &InstanceKey) -> (TraceId, SpanId) {
+    let digest = Digest::of(format!("{DOMAIN}\n{}\n{}", key.tenant, key.instance).as_bytes());
+    let (mut trace, mut root) = ([0; 16], [0; 8]);
+    trace.copy_from_slice(&digest.as_bytes()[..16]);
+    root.copy_from_slice(&digest.as_bytes()[16..24]);
+    (TraceId::from_bytes(trace), SpanId::from_bytes(root))
+}
+
+thread_local! {
+    /// The ids of the span that this thread begins next, where they are derived.
+    static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
+}
+
+/// Ids of spans: derived for a root span, random for all others.
+#[derive(Debug)]
+struct Ids;
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        NEXT.get().map_or_else(|| TraceId::from_bytes(random()), |(trace, _)| trace)
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        NEXT.get().map_or_else(|| SpanId::from_bytes(random()), |(_, root)| root)
+    }
+}
+
+/// Without entropy the id is invalid, and the span is not exported.
+fn random<const N: usize>() -> [u8; N] {
+    let mut id = [0; N];
+    if let Ok(bytes) = engine::random_bytes() {
+        id.copy_from_slice(&bytes[..N]);
+    }
+    id
+}
+
+/// What the exporter sends with: its own threads have no runtime.
+struct Client {
+    receiver: Arc<Receiver>,
+    runtime: Runtime,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.receiver)
+    }
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (parts, body) = request.into_parts();
+        let mut sent = self.receiver.request().body(Full::new(body))?;
+        for (name, value) in &parts.headers {
+            sent.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        let receiver = Arc::clone(&self.receiver);
+        let status = self.runtime.spawn(async move { receiver.send(sent).await }).await??;
+        Ok(Response::builder().status(status).body(Bytes::new())?)
+    }
+}
