@@ -25,19 +25,19 @@ impl Logged {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut logged =
             Self { stderr: BufReader::new(child.stderr.take().unwrap()), child, port: 0, lines: Vec::new() };
-        let serving = logged.until("serving http://localhost:");
+        let serving = logged.until(&["serving http://localhost:"]);
         let (_, port) = serving.split_once("serving http://localhost:").unwrap();
         let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
         logged.port = digits.parse().unwrap();
         logged
     }
 
-    fn until(&mut self, words: &str) -> String {
+    fn until(&mut self, words: &[&str]) -> String {
         loop {
             let mut line = String::new();
             assert!(self.stderr.read_line(&mut line).unwrap() > 0, "no {words:?}: {:#?}", self.lines);
             self.lines.push(line.trim_end().to_owned());
-            if line.contains(words) {
+            if words.iter().all(|word| line.contains(word)) {
                 return line;
             }
         }
@@ -71,7 +71,8 @@ impl Logged {
         assert!(
             self.send("GET", "/v1/usage?token=in-the-query", &strange, "text/plain", b"").contains(" 401 ")
         );
-        self.until("requested");
+        // The instance's own drive, and not that of the one before it.
+        self.until(&["driven", "instance", "one"]);
     }
 
     /// Stops it, and returns everything that it logged.
