@@ -2,16 +2,20 @@
 
 use crate::support;
 use crate::support::people::{Hands, NOON, decider_key};
+use drill::authenticator::SoftwareAuthenticator;
 use engine::issuer::{IssuerServer, Keyring, Request, own_account};
-use engine::trust::{Act, RecordedTrustAct, Trust};
-use engine::{Builder, Error, Host, Recorded};
-use receipt::{Decision, DecisionStatement, Envelope, Scope, StatementSigner as _, Timestamp};
+use engine::trust::{Act, InvitationCode, RecordedTrustAct, Trust};
+use engine::{Builder, Clock as _, Error, Host, Invite, Recorded};
+use receipt::{
+    Decision, DecisionStatement, Envelope, PublicKey, RelyingParty, Scope, StatementSigner as _, Timestamp,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::DataFolder;
 use store::{ActStore as _, InstanceKey, WriteStore as _};
 use store_sqlite::Sqlite;
@@ -35,6 +39,7 @@ then = "ask"
 role = "release"
 "#;
 
+const ORIGIN: &str = "https://approvals.example";
 const ALICE: (&str, u8) = ("alice", 1);
 const BOB: (&str, u8) = ("bob", 2);
 
@@ -477,4 +482,77 @@ fn copy(from: &Path, to: &Path, names: &[&str]) {
             fs::copy(file.path(), to.join("keys").join(file.file_name())).unwrap();
         }
     }
+}
+
+/// Invites Dora in the authority's folder, and returns her code.
+fn invited(keys: &Path, clock: &Hands) -> InvitationCode {
+    let invite = Invite {
+        decider: "dora".parse().unwrap(),
+        roles: ["release".parse().unwrap()].into(),
+        tenants: [].into(),
+        relying_party: RelyingParty::of_origin(ORIGIN).unwrap(),
+        lifetime: Duration::from_secs(900),
+    };
+    let (act, code) = invite.act(clock.now()).unwrap();
+    record_act(keys, act);
+    code
+}
+
+#[test]
+fn a_passkey_is_registered_at_the_authority_and_confirmed_there() {
+    let two = Two::new(ONE);
+    let keys = two.path("authority");
+    let dora = SoftwareAuthenticator::new(&[9; 32], ORIGIN).unwrap();
+    let code = invited(&keys, &two.clock);
+    let key = two.host.register_passkey(&code, &dora.create(&code.challenge())).unwrap();
+    let by_invitation =
+        |act: &RecordedTrustAct| act.by == "invitation" && act.act.to_string().contains("passkey");
+    let acts = Sqlite::open(&DataFolder::read(&keys).unwrap()).unwrap().acts(0).wait().unwrap();
+    let acts: Vec<RecordedTrustAct> =
+        acts.iter().map(|act| serde_json::from_str(&act.body).unwrap()).collect();
+    assert!(by_invitation(acts.last().unwrap()), "{:?}", acts.last());
+    let refused = two.host.register_passkey(&code, &dora.create(&code.challenge())).unwrap_err().to_string();
+    assert!(refused.contains("the invitation is not open"), "{refused}");
+
+    // It decides nothing before an operator of the authority confirms it.
+    let (_, id) = two.asked();
+    let by = "dora".parse().unwrap();
+    let ask = || two.host.assertion_request(&id, &by, None, (Decision::Approved, None), ORIGIN);
+    assert!(ask().is_err());
+    let trust = two.host.trust().unwrap();
+    let invitation = trust.invitations().find(|invitation| invitation.decider == by).unwrap().clone();
+    assert_eq!(invitation.registered.as_ref().map(PublicKey::key_id), Some(key.key_id()));
+    invitation.confirmation().unwrap().into_iter().for_each(|act| record_act(&keys, act));
+    let request = ask().unwrap();
+    let response = dora.get(&request.challenge);
+    let recorded = two.host.sign_with_passkey(&id, &request.statement, key.key_id(), response).unwrap();
+    assert!(matches!(recorded, Recorded::Issued(_)), "{recorded:?}");
+}
+
+#[test]
+fn the_authority_looks_at_a_registration_itself() {
+    let two = Two::new(ONE);
+    let keys = two.path("authority");
+    let code = invited(&keys, &two.clock);
+    let ask = |code: &InvitationCode, origin: &str, verifies_user: bool| {
+        let authenticator =
+            SoftwareAuthenticator { verifies_user, ..SoftwareAuthenticator::new(&[9; 32], origin).unwrap() };
+        let answer = authenticator.create(&code.challenge());
+        two.ask(&json!({
+            "ask": "register",
+            "code": code.to_string(),
+            "public_key": answer.public_key,
+            "authenticator_data": answer.authenticator_data,
+            "client_data_json": answer.client_data_json,
+        }))
+    };
+    for (code, origin, verifies_user, expected) in [
+        (&InvitationCode::draw().unwrap(), ORIGIN, true, "the invitation is not open"),
+        (&code, "https://evil.example", true, "which is no origin of this key"),
+        (&code, ORIGIN, false, "no user verification"),
+    ] {
+        let answer = ask(code, origin, verifies_user);
+        assert!(refusal(&answer).contains(expected), "{answer}");
+    }
+    assert_eq!(ask(&code, ORIGIN, true)["answer"], "done");
 }

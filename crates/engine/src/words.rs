@@ -18,6 +18,9 @@ const NAME: usize = 128;
 /// The longest reason, in bytes: as long as in a signed statement.
 const REASON: usize = receipt::MAX_REASON_LEN;
 
+/// The longest public key as text: an RSA key of 4096 bits.
+const KEY: usize = 768;
+
 /// The name of the account that acts, and its reason.
 pub(crate) fn check(by: &str, reason: Option<&str>) -> Result<(), TooLong> {
     bounded("name of who does this", by, NAME)?;
@@ -31,7 +34,7 @@ pub(crate) fn check_workflow(name: &str) -> Result<(), TooLong> {
 
 /// A public key or its id, as text.
 pub(crate) fn check_key(text: &str) -> Result<(), TooLong> {
-    bounded("key", text, receipt::MAX_NAME_LEN)
+    bounded("key", text, KEY)
 }
 
 fn bounded(what: &'static str, text: &str, most: usize) -> Result<(), TooLong> {

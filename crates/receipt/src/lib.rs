@@ -232,9 +232,9 @@ pub use people::dsse::{
 };
 pub use people::key::PublicKey;
 pub use people::passkey::{
-    Aaguid, Assertion, AssertionResponse, EXTENSION_KIND, MAX_AUTHENTICATOR_DATA_LEN, MAX_CLIENT_DATA_LEN,
-    MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, Passkey, PasskeyError, PasskeyRecord,
-    RegistrationResponse, RelyingParty, challenge,
+    Aaguid, Assertion, AssertionResponse, COSE_ALGORITHMS, EXTENSION_KIND, MAX_AUTHENTICATOR_DATA_LEN,
+    MAX_CLIENT_DATA_LEN, MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, Passkey, PasskeyError,
+    PasskeyRecord, RegistrationResponse, RelyingParty, challenge,
 };
 pub use people::quorum::{Quorum, Tally};
 pub use people::scheme::{KeyId, PublicKeyError, Scheme};

@@ -103,13 +103,13 @@ async function register(form) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const { challenge, rp_id, person } = await post("/register/challenge", { code });
+      const { challenge, rp_id, person, algorithms } = await post("/register/challenge", { code });
       const { response } = await navigator.credentials.create({
         publicKey: {
           challenge: bytes(challenge),
           rp: { id: rp_id, name: "Permission Protocol" },
           user: { id: new TextEncoder().encode(person), name: person, displayName: person },
-          pubKeyCredParams: [-7, -8].map((alg) => ({ type: "public-key", alg })),
+          pubKeyCredParams: algorithms.map((alg) => ({ type: "public-key", alg })),
           authenticatorSelection: { residentKey: "required", userVerification: "required" },
           attestation: "none",
           timeout: 120000,

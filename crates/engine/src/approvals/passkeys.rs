@@ -1,6 +1,6 @@
 //! Passkeys: how they are registered, and how a decision is made with one.
 
-use crate::trust::{Act, Invitation, InvitationCode};
+use crate::trust::{Act, BY_INVITATION, Invitation, InvitationCode};
 use crate::{Error, Host, Recorded};
 use receipt::{
     AssertionResponse, Decision, Digest, Envelope, KeyId, Passkey, PersonId, PublicKey, RegistrationResponse,
@@ -12,9 +12,6 @@ use workflow::{RequestId, TenantId};
 
 /// Separates the challenge of a sign-in from all others: no assertion for one is valid for another.
 const SIGN_IN: &str = "application/vnd.permission-protocol.sign-in";
-
-/// In whose name a registration is recorded. The person is known by the invitation.
-const BY_INVITATION: &str = "invitation";
 
 /// An invitation to register a passkey: for whom, and for which pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,15 +103,12 @@ impl Host {
         response: &RegistrationResponse,
     ) -> Result<PublicKey, Error> {
         let invitation = self.invitation(code)?;
-        let passkey = Passkey::register(response, &invitation.relying_party, &code.challenge())?;
-        let key = PublicKey::passkey(passkey.clone());
-        let act = Act::PasskeyRegistered {
-            code: code.digest(),
-            kind: key.scheme().as_str().to_owned(),
-            public_key: key.to_base64(),
-            passkey: passkey.record(),
-        };
-        self.record_act(BY_INVITATION, act)?;
+        let (key, act) = invitation.register(code, response)?;
+        // An authority in another process looks at the answer itself, and records the act in its own folder.
+        match self.0.authority.issuer.register(code, response) {
+            Some(registered) => registered?,
+            None => self.record_act(BY_INVITATION, act)?,
+        }
         Ok(key)
     }
 

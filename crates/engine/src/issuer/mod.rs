@@ -28,9 +28,9 @@ pub use serve::{IssuerServer, IssuerServerError, own_account};
 pub(crate) use judging::{check_open, glass_broken, review};
 pub(crate) use records::serves_hosts;
 
-use crate::trust::Trust;
+use crate::trust::{InvitationCode, Trust};
 use policy::Policy;
-use receipt::{Decision, Digest, Envelope, KeySet, Salt, Scope, Timestamp};
+use receipt::{Decision, Digest, Envelope, KeySet, RegistrationResponse, Salt, Scope, Timestamp};
 use std::time::Duration;
 use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, Entry, ReceiptId, RequestId};
@@ -98,6 +98,15 @@ pub trait Issuer: Send + Sync {
 
     /// Submits a review, where the operators' acts are kept elsewhere.
     fn review(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
+        None
+    }
+
+    /// Submits the registration of a passkey, where the operators' acts are kept elsewhere.
+    fn register(
+        &self,
+        _code: &InvitationCode,
+        _response: &RegistrationResponse,
+    ) -> Option<Result<(), IssueError>> {
         None
     }
 }

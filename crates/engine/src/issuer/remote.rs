@@ -5,7 +5,8 @@ use crate::issuer::wire::{IssuerReply, IssuerRequest};
 use crate::issuer::{
     ActsSince, DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire,
 };
-use receipt::{Decision, Envelope, KeySet, Salt, Scope, Timestamp};
+use crate::trust::InvitationCode;
+use receipt::{Decision, Envelope, KeySet, RegistrationResponse, Salt, Scope, Timestamp};
 use std::io;
 use std::io::BufReader;
 use std::os::unix::net::UnixStream;
@@ -175,5 +176,15 @@ impl Issuer for RemoteIssuer {
         let precedents = request.known.precedents();
         let (request, envelope) = (Box::new(request.clone()), envelope.to_json().canonical());
         Some(self.done(&IssuerRequest::Review { request, envelope, precedents }))
+    }
+
+    fn register(
+        &self,
+        code: &InvitationCode,
+        response: &RegistrationResponse,
+    ) -> Option<Result<(), IssueError>> {
+        let RegistrationResponse { public_key, authenticator_data, client_data_json } = response.clone();
+        let code = code.to_string();
+        Some(self.done(&IssuerRequest::Register { code, public_key, authenticator_data, client_data_json }))
     }
 }

@@ -10,9 +10,11 @@ use crate::issuer::{
     Admitted, DecisionBasis, IssueError, IssueOrder, Issued, Issuer as _, JudgingContext, Keyring,
     KeyringError, LocalIssuer, Request, tally, wire,
 };
-use crate::trust::{Act, Judge, Known, Precedent, RecordedTrustAct, Trust};
+use crate::trust::{
+    Act, ActError, BY_INVITATION, InvitationCode, Judge, Known, Precedent, RecordedTrustAct, Trust,
+};
 use policy::Policy;
-use receipt::{KeySet, Salt, Scope, Timestamp};
+use receipt::{KeySet, RegistrationResponse, Salt, Scope, Timestamp};
 use std::io::BufReader;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -26,6 +28,9 @@ use workflow::ReceiptId;
 
 /// The time in which a host must send its request, and again the time to read the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// In whose name the authority records what it judges itself.
+const AUTHORITY: &str = "authority";
 
 /// Hosts that are answered at once. Each takes a thread.
 const AT_ONCE: usize = 64;
@@ -176,8 +181,12 @@ impl IssuerServer {
                 let trust = self.trust()?;
                 let at = self.now(&self.records(), Some(&trust));
                 let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
-                self.record(super::review(&request, &envelope, grounds, at)?, at)?;
+                self.record(AUTHORITY, super::review(&request, &envelope, grounds, at)?, at)?;
                 Ok(IssuerReply::Done)
+            }
+            IssuerRequest::Register { code, public_key, authenticator_data, client_data_json } => {
+                let response = RegistrationResponse { public_key, authenticator_data, client_data_json };
+                self.register(&code, &response)
             }
         }
     }
@@ -244,6 +253,19 @@ impl IssuerServer {
         Ok(IssuerReply::Issued(Box::new(decision)))
     }
 
+    /// Records a passkey that a person registers with an invitation. The key counts when an operator of this authority has confirmed it.
+    fn register(&self, code: &str, response: &RegistrationResponse) -> Result<IssuerReply, IssueError> {
+        let said = |error: &dyn std::fmt::Display| IssueError::Refused(error.to_string());
+        let code: InvitationCode = code.parse().map_err(|error| said(&error))?;
+        let trust = self.trust()?;
+        let at = self.now(&self.records(), Some(&trust));
+        let open = trust.invitation(&code).filter(|invitation| invitation.is_open(at));
+        let invitation = open.ok_or_else(|| said(&ActError::NoInvitation))?;
+        let (_, act) = invitation.register(&code, response).map_err(|error| said(&error))?;
+        self.record(BY_INVITATION, act, at)?;
+        Ok(IssuerReply::Done)
+    }
+
     /// Signs what people decided. A break-glass decision is recorded before anything is signed.
     fn decided(
         &self,
@@ -255,7 +277,7 @@ impl IssuerServer {
         let (count, _) = tally(request, admitted, grounds, at)?;
         super::check_open(request, count.verdict, grounds.trust)?;
         if let Some(act) = super::glass_broken(request, &count, grounds.trust) {
-            self.record(act, at)?;
+            self.record(AUTHORITY, act, at)?;
         }
         self.sign(request, DecisionBasis::People(admitted), grounds, at)
     }
@@ -330,13 +352,13 @@ impl IssuerServer {
     }
 
     /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
-    fn record(&self, act: Act, at: Timestamp) -> Result<(), IssueError> {
+    fn record(&self, by: &str, act: Act, at: Timestamp) -> Result<(), IssueError> {
         let folder = DataFolder::own_existing(&self.data).map_err(refused)?;
         let store = StoreLocation::Folder.open(&folder).map_err(refused)?;
         let mut trust = Trust::default();
         trust.extend(&store.acts(0).wait().map_err(refused)?).map_err(refused)?;
         trust.apply(at, &act).map_err(|error| IssueError::Refused(error.to_string()))?;
-        let said = RecordedTrustAct { by: "authority".to_owned(), act };
+        let said = RecordedTrustAct { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| IssueError::Refused(error.to_string()))?;
         store.act(trust.seq(), at, body).map_err(refused)
     }

@@ -42,6 +42,8 @@ pub(super) enum IssuerRequest {
     Revoke { receipt: ReceiptId, by: String, reason: Option<String> },
     /// Sign how an action ended.
     Attest { receipt: ReceiptId, effect: Effect },
+    /// Register a passkey with an invitation of an operator of the authority: the browser's answer, as bytes.
+    Register { code: String, public_key: Vec<u8>, authenticator_data: Vec<u8>, client_data_json: Vec<u8> },
     /// Record a second person's review of a break-glass decision.
     Review {
         request: Box<Request>,

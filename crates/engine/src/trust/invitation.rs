@@ -7,8 +7,8 @@
 use crate::ids::{NoEntropy, random_bytes};
 use crate::trust::{Act, ActError, Trust};
 use receipt::{
-    DeciderSetError, Digest, MAX_PEOPLE, PasskeyRecord, PersonId, PublicKey, RelyingParty, Role, Scheme,
-    Timestamp,
+    DeciderSetError, Digest, MAX_PEOPLE, Passkey, PasskeyError, PasskeyRecord, PersonId, PublicKey,
+    RegistrationResponse, RelyingParty, Role, Scheme, Timestamp,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,6 +20,9 @@ pub const LONGEST_INVITATION_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Separates the challenge of a registration from all others.
 const REGISTRATION: &str = "application/vnd.permission-protocol.passkey-registration";
+
+/// In whose name a registration is recorded. The person is known by the invitation.
+pub(crate) const BY_INVITATION: &str = "invitation";
 
 /// The prefix of a code, for secret scanners.
 const PREFIX: &str = "pp_invite_";
@@ -99,6 +102,27 @@ impl Invitation {
     #[must_use]
     pub fn is_open(&self, at: Timestamp) -> bool {
         self.registered.is_none() && at < self.expires_at
+    }
+
+    /// Checks the browser's answer for a passkey that is registered with this invitation: the key, and the act that records it.
+    ///
+    /// # Errors
+    /// When the answer is not a good registration for the invitation's pages and this code.
+    pub(crate) fn register(
+        &self,
+        code: &InvitationCode,
+        response: &RegistrationResponse,
+    ) -> Result<(PublicKey, Act), PasskeyError> {
+        let passkey = Passkey::register(response, &self.relying_party, &code.challenge())?;
+        let record = passkey.record();
+        let key = PublicKey::passkey(passkey);
+        let act = Act::PasskeyRegistered {
+            code: code.digest(),
+            kind: key.scheme().as_str().to_owned(),
+            public_key: key.to_base64(),
+            passkey: record,
+        };
+        Ok((key, act))
     }
 
     /// The acts with which an operator confirms the registered key: the person's roles, if they get new ones, and the

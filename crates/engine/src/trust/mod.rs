@@ -20,6 +20,7 @@ pub use act::{Act, RecordedTrustAct, tenants_of};
 pub use count::{Count, CountVerdict, can_count, count, key_counts};
 pub use error::ActError;
 pub use freeze::Freeze;
+pub(crate) use invitation::BY_INVITATION;
 pub use invitation::{Invitation, InvitationCode, LONGEST_INVITATION_MS, NotACode};
 pub use known::Judge;
 pub(crate) use known::{Recall, signed_approvals, signed_denials};

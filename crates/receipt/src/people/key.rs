@@ -56,12 +56,11 @@ impl PublicKey {
                 let bytes = if pem { ed25519_from_pem(text) } else { encoding::array_from_base64(text) };
                 Self::ed25519(&bytes.ok_or(PublicKeyError::Ed25519)?)
             }
-            (Scheme::WebauthnEs256 | Scheme::WebauthnEdDsa, Some(record)) => {
+            (Scheme::WebauthnEs256 | Scheme::WebauthnEdDsa | Scheme::WebauthnRs256, Some(record)) => {
                 Passkey::read(scheme, text, record).map(Self::passkey)
             }
-            (Scheme::WebauthnEs256 | Scheme::WebauthnEdDsa, None) | (Scheme::Ed25519, Some(_)) => {
-                Err(PublicKeyError::Record)
-            }
+            (Scheme::WebauthnEs256 | Scheme::WebauthnEdDsa | Scheme::WebauthnRs256, None)
+            | (Scheme::Ed25519, Some(_)) => Err(PublicKeyError::Record),
         }
     }
 

@@ -18,6 +18,8 @@ vocabulary! {
         WebauthnEs256 = "webauthn-es256",
         /// A passkey's assertion, with Ed25519.
         WebauthnEdDsa = "webauthn-eddsa",
+        /// A passkey's assertion, with RSASSA-PKCS1-v1_5 and SHA-256. Verified with the feature `rs256` only.
+        WebauthnRs256 = "webauthn-rs256",
     }
 }
 

@@ -21,6 +21,8 @@ const ATTESTED: u8 = 64;
 pub(crate) enum Secret {
     Es256(EsKey),
     EdDsa(Box<EdKey>),
+    #[cfg(feature = "rs256")]
+    Rs256(Box<rsa::PrivateKey>),
 }
 
 /// A person at a browser with an authenticator. Each part of the output can be changed.
@@ -42,6 +44,14 @@ impl Browser {
 
     pub(crate) fn eddsa(seed: u8) -> Self {
         Self::with(Secret::EdDsa(Box::new(EdKey::from_bytes(&[seed; 32]))), seed)
+    }
+
+    /// A TPM's key, which is the same for each seed.
+    #[cfg(feature = "rs256")]
+    pub(crate) fn rs256(seed: u8) -> Self {
+        use rsa::pkcs8::DecodePrivateKey as _;
+        let key = rsa::PrivateKey::from_pkcs8_pem(include_str!("rs256.pem")).unwrap();
+        Self::with(Secret::Rs256(Box::new(key)), seed)
     }
 
     fn with(secret: Secret, seed: u8) -> Self {
@@ -76,6 +86,12 @@ impl Browser {
                 signature.as_bytes().to_vec()
             }
             Secret::EdDsa(key) => key.sign(&message).to_vec(),
+            #[cfg(feature = "rs256")]
+            Secret::Rs256(key) => {
+                use rsa::signature::{SignatureEncoding as _, Signer as _};
+                let key = rsa::pkcs1v15::SigningKey::<rsa::sha2::Sha256>::new((**key).clone());
+                key.sign(&message).to_vec()
+            }
         };
         AssertionResponse { authenticator_data, client_data_json, signature }
     }
@@ -107,7 +123,16 @@ impl Browser {
         let prefix: &[u8] = match &self.secret {
             Secret::Es256(_) => b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00",
             Secret::EdDsa(_) => b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00",
+            // An algorithm without parameters, and 270 bytes of a modulus of 257 and an exponent of 3.
+            #[cfg(feature = "rs256")]
+            Secret::Rs256(_) => {
+                b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01\x0f\x00\x30\x82\x01\x0a\x02\x82\x01\x01\x00"
+            }
         };
+        #[cfg(feature = "rs256")]
+        if let Secret::Rs256(_) = &self.secret {
+            return [prefix, &self.point(), b"\x02\x03\x01\x00\x01"].concat();
+        }
         [prefix, &self.point()].concat()
     }
 
@@ -119,6 +144,11 @@ impl Browser {
                 [b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20", x, b"\x22\x58\x20", y].concat()
             }
             Secret::EdDsa(_) => [b"\xa4\x01\x01\x03\x27\x20\x06\x21\x58\x20", point.as_slice()].concat(),
+            #[cfg(feature = "rs256")]
+            Secret::Rs256(_) => {
+                let (head, end) = (b"\xa4\x01\x03\x03\x39\x01\x00\x20\x59\x01\x00", b"\x21\x43\x01\x00\x01");
+                [head, point.as_slice(), end].concat()
+            }
         }
     }
 
@@ -126,6 +156,8 @@ impl Browser {
         match &self.secret {
             Secret::Es256(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Secret::EdDsa(key) => key.verifying_key().as_bytes().to_vec(),
+            #[cfg(feature = "rs256")]
+            Secret::Rs256(key) => rsa::traits::PublicKeyParts::n_bytes(&**key).to_vec(),
         }
     }
 }

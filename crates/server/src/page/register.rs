@@ -26,6 +26,8 @@ struct Ceremony {
     origin: String,
     rp_id: String,
     challenge: String,
+    /// The algorithms that are verified here, by their COSE numbers.
+    algorithms: &'static [i32],
 }
 
 /// What the authenticator has made.
@@ -91,6 +93,7 @@ pub(crate) fn challenge(asked: &Asked) -> Page {
             origin: origin.to_owned(),
             rp_id: invitation.relying_party.rp_id().to_owned(),
             challenge: text(code.challenge().as_bytes()),
+            algorithms: ::receipt::COSE_ALGORITHMS,
         },
     )
 }

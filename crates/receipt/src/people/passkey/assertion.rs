@@ -22,7 +22,7 @@ const AUTHENTICATOR_DATA: &str = "authenticatorData";
 const CLIENT_DATA: &str = "clientDataJSON";
 
 /// The longest signature: a P-256 signature in DER has up to 72 bytes.
-const MAX_SIGNATURE_LEN: usize = 72;
+const MAX_SIGNATURE_LEN: usize = if cfg!(feature = "rs256") { 512 } else { 72 };
 
 /// The result of `navigator.credentials.get` in a browser: the bytes of the response's three members.
 #[derive(Clone, Debug, PartialEq, Eq)]

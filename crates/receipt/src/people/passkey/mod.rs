@@ -15,6 +15,8 @@ mod client;
 mod point;
 mod record;
 mod registration;
+#[cfg(feature = "rs256")]
+mod rsa_key;
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -44,6 +46,20 @@ pub const MAX_ORIGINS: usize = 8;
 /// The longest origin, in bytes: a scheme, a host name and a port.
 pub const MAX_ORIGIN_LEN: usize = 272;
 
+/// What a public key of a passkey has to be.
+const NO_KEY: &str = match cfg!(feature = "rs256") {
+    true => {
+        "its public key is no SubjectPublicKeyInfo of a P-256 or an Ed25519 key, or of an RSA key of 2048 to 4096 bits"
+    }
+    false => "its public key is no SubjectPublicKeyInfo of a P-256 or an Ed25519 key",
+};
+
+/// The algorithms of passkeys that are verified here, by their COSE numbers, those to prefer first.
+pub const COSE_ALGORITHMS: &[i32] = match cfg!(feature = "rs256") {
+    true => &[-7, -8, -257],
+    false => &[-7, -8],
+};
+
 /// The challenge for a signature over a payload of some type: the SHA-256 of the DSSE encoding.
 ///
 /// Sign-in, registration and decision have different types, so that an assertion for one is not valid for another.
@@ -68,8 +84,7 @@ impl Passkey {
     pub fn read(scheme: Scheme, public_key: &str, record: &PasskeyRecord) -> Result<Self, PublicKeyError> {
         let problem = PublicKeyError::Passkey;
         let spki = encoding::from_base64(public_key).ok_or(problem("its public key is not base64"))?;
-        let point = Point::from_spki(&spki)
-            .ok_or(problem("its public key is no SubjectPublicKeyInfo of a P-256 or an Ed25519 key"))?;
+        let point = Point::from_spki(&spki).ok_or(problem(NO_KEY))?;
         if point.scheme() != scheme {
             return Err(problem("its public key is of another algorithm than its kind says"));
         }

@@ -7,6 +7,8 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{DerSignature, VerifyingKey as EsKey};
 
 use crate::ed25519::{is_signed, read_point};
+#[cfg(feature = "rs256")]
+use crate::people::passkey::rsa_key::RsKey;
 use crate::people::scheme::Scheme;
 
 /// The bytes before the 65 bytes of an uncompressed P-256 point in a SubjectPublicKeyInfo.
@@ -19,10 +21,12 @@ const P256_PREFIX: [u8; 26] = [
 const ED25519_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// The public key of a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Point {
     Es256(EsKey),
     EdDsa(EdKey),
+    #[cfg(feature = "rs256")]
+    Rs256(RsKey),
 }
 
 impl Point {
@@ -33,27 +37,36 @@ impl Point {
             let uncompressed = point.len() == 65 && point.first() == Some(&4);
             return uncompressed.then(|| EsKey::from_sec1_bytes(point).ok()).flatten().map(Self::Es256);
         }
-        let bytes: &[u8; 32] = der.strip_prefix(&ED25519_PREFIX)?.try_into().ok()?;
-        read_point(bytes).map(Self::EdDsa)
+        if let Some(point) = der.strip_prefix(&ED25519_PREFIX) {
+            return read_point(point.try_into().ok()?).map(Self::EdDsa);
+        }
+        #[cfg(feature = "rs256")]
+        return RsKey::from_spki(der).map(Self::Rs256);
+        #[cfg(not(feature = "rs256"))]
+        None
     }
 
-    pub(crate) fn to_spki(self) -> Vec<u8> {
+    pub(crate) fn to_spki(&self) -> Vec<u8> {
         match self {
             Self::Es256(_) => [&P256_PREFIX[..], &self.bytes()].concat(),
             Self::EdDsa(_) => [&ED25519_PREFIX[..], &self.bytes()].concat(),
+            #[cfg(feature = "rs256")]
+            Self::Rs256(key) => key.spki().to_vec(),
         }
     }
 
-    /// The key itself: 65 bytes of a P-256 point, 32 of an Ed25519 key.
-    pub(crate) fn bytes(self) -> Vec<u8> {
+    /// The key itself: 65 bytes of a P-256 point, 32 of an Ed25519 key, the SubjectPublicKeyInfo of an RSA key.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Es256(key) => key.to_sec1_point(false).as_bytes().to_vec(),
             Self::EdDsa(key) => key.as_bytes().to_vec(),
+            #[cfg(feature = "rs256")]
+            Self::Rs256(key) => key.spki().to_vec(),
         }
     }
 
     /// The key in the form of attested credential data: COSE in CTAP2's canonical CBOR, which has one spelling.
-    pub(super) fn to_cose(self) -> Vec<u8> {
+    pub(super) fn to_cose(&self) -> Vec<u8> {
         let bytes = self.bytes();
         match self {
             Self::Es256(_) => {
@@ -64,13 +77,17 @@ impl Point {
             Self::EdDsa(_) => {
                 [&[0xA4, 0x01, 0x01, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 0x20][..], &bytes].concat()
             }
+            #[cfg(feature = "rs256")]
+            Self::Rs256(key) => key.to_cose(),
         }
     }
 
-    pub(super) fn scheme(self) -> Scheme {
+    pub(super) fn scheme(&self) -> Scheme {
         match self {
             Self::Es256(_) => Scheme::WebauthnEs256,
             Self::EdDsa(_) => Scheme::WebauthnEdDsa,
+            #[cfg(feature = "rs256")]
+            Self::Rs256(_) => Scheme::WebauthnRs256,
         }
     }
 
@@ -82,6 +99,8 @@ impl Point {
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Self::EdDsa(key) => <&[u8; 64]>::try_from(signature)
                 .is_ok_and(|bytes| is_signed(key, message, &EdSignature::from_bytes(bytes))),
+            #[cfg(feature = "rs256")]
+            Self::Rs256(key) => key.verifies(message, signature),
         }
     }
 }

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use super::authenticator::AuthenticatorData;
 use super::client::{Ceremony, check};
-use super::{MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, Passkey, PasskeyError, Point, belongs};
+use super::{
+    MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, NO_KEY, Passkey, PasskeyError, Point, belongs,
+};
 use crate::digest::Digest;
 use crate::format::decider::{is_host_name, origin};
 use crate::people::scheme::PublicKeyError;
@@ -88,9 +90,7 @@ impl Passkey {
         check(client_data_json, Ceremony::Registration, challenge, relying_party.origins())?;
         let data = AuthenticatorData::of_registration(authenticator_data)?;
         data.check(relying_party.rp_id())?;
-        let point = Point::from_spki(public_key).ok_or(PasskeyError::Registration(
-            "its public key is neither a P-256 nor an Ed25519 key (ES256 or EdDSA)",
-        ))?;
+        let point = Point::from_spki(public_key).ok_or(PasskeyError::Registration(NO_KEY))?;
         let (aaguid, credential_id) = data.credential(&point.to_cose())?;
         if !(1..=MAX_CREDENTIAL_ID_LEN).contains(&credential_id.len()) {
             return Err(PasskeyError::AuthenticatorData("the credential's id is not 1 to 1023 bytes"));
