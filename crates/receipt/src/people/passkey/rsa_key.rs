@@ -19,7 +19,7 @@ const EXPONENT: [u8; 3] = [1, 0, 1];
 /// An RSA key, with the one form of it that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RsKey {
-    key: VerifyingKey<Sha256>,
+    key: PublicKey,
     spki: Box<[u8]>,
 }
 
@@ -30,8 +30,7 @@ impl RsKey {
         let is_full = key.n_bytes().first().is_some_and(|byte| byte & 0x80 != 0);
         let is_usual = SIZES.contains(&key.size()) && is_full && *key.e_bytes() == EXPONENT;
         let spelled = key.to_public_key_der().ok()?;
-        (is_usual && spelled.as_bytes() == der)
-            .then(|| Self { key: VerifyingKey::new(key), spki: der.into() })
+        (is_usual && spelled.as_bytes() == der).then(|| Self { key, spki: der.into() })
     }
 
     pub(super) fn spki(&self) -> &[u8] {
@@ -40,7 +39,7 @@ impl RsKey {
 
     /// The key in the form of attested credential data: COSE in CTAP2's canonical CBOR, which has one spelling.
     pub(super) fn to_cose(&self) -> Vec<u8> {
-        let modulus = self.key.as_ref().n_bytes();
+        let modulus = self.key.n_bytes();
         let [.., high, low] = modulus.len().to_be_bytes();
         let head = [0xA4, 0x01, 0x03, 0x03, 0x39, 0x01, 0x00, 0x20, 0x59, high, low];
         [&head[..], &modulus, &[0x21, 0x43], &EXPONENT].concat()
@@ -48,9 +47,10 @@ impl RsKey {
 
     /// Whether `signature` is this key's over `message`. A signature has the length of the key.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        signature.len() == self.key.as_ref().size()
-            && Signature::try_from(signature)
-                .is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
+        signature.len() == self.key.size()
+            && Signature::try_from(signature).is_ok_and(|signature| {
+                VerifyingKey::<Sha256>::new(self.key.clone()).verify(message, &signature).is_ok()
+            })
     }
 }
 
