@@ -171,7 +171,7 @@ function count() {
       const left = Math.floor((Number(span.dataset.until) - Date.now() - offset) / 1000);
       const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
       const pad = (number) => String(number).padStart(2, "0");
-      span.textContent = left < 0 ? "lapsed" : `${hours ? `${hours}:${pad(minutes)}` : minutes}:${pad(seconds)} left`;
+      span.textContent = left < 0 ? "lapsed" : hours ? `${hours} h ${pad(minutes)} min left` : `${minutes}:${pad(seconds)} left`;
     }
   };
   setInterval(tick, 1000);

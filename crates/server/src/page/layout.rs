@@ -130,8 +130,8 @@ pub(crate) fn countdown(until: Timestamp) -> Markup {
     let words = match left {
         ..0 => "lapsed".to_owned(),
         0 => "less than a minute left".to_owned(),
-        1..120 => format!("{left} min left"),
-        _ => format!("{} h left", left / 60),
+        1..60 => format!("{left} min left"),
+        _ => format!("{} h {:02} min left", left / 60, left % 60),
     };
     html! { span data-until=(until.as_millis()) { (words) } ", until " (time(until)) }
 }

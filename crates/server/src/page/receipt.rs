@@ -36,7 +36,13 @@ fn line(row: &ReceiptRow) -> Markup {
                 span.pill { (Escaped(&row.tenant)) }
                 (status(&row.status))
             }
-            p.small { "issued " (row.issued_at.as_deref().unwrap_or("at no known time")) }
+            p.small {
+                "issued "
+                @match row.issued_at.as_deref().and_then(|at| at.parse().ok()) {
+                    Some(at) => (time(at)),
+                    None => "at no known time",
+                }
+            }
         }
     }
 }
