@@ -1,5 +1,6 @@
 //! Hostile HTTP: too much, too slow, or meant for another server.
 
+use crate::serve::api;
 use crate::support::http::{Served, parse};
 use crate::support::serving::Serving;
 use engine::limits::HttpLimits;
@@ -7,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
+use store::InstanceKey;
 use tempfile::TempDir;
 
 fn tight() -> Served {
@@ -125,6 +127,36 @@ fn callers_who_send_too_slowly_are_told_or_cut_and_others_are_answered() {
     let answer = parse(&answer);
     assert_eq!((answer.status, answer.code().as_str()), (408, "limit"));
     assert!(answer.body.contains("limit http-seconds"), "{answer:?}");
+}
+
+#[test]
+fn a_follower_that_never_reads_is_cut_off_and_holds_nothing() {
+    const EVENTS: usize = 24;
+    let limits = HttpLimits { time: Duration::from_secs(3), ..HttpLimits::default() };
+    let served = Served::begin_with(TempDir::new().unwrap(), |builder| builder, limits, None);
+    let token = api::token(&served, "acme", api::ALL);
+    let workflow = api::upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
+    let new = serde_json::json!({ "workflow": workflow, "id": "one" });
+    assert_eq!(served.post_as(&token, "/v1/instances", &new).status, 201);
+    // More than what the system keeps for a connection whose other end does not read.
+    let payload = format!("\"{}\"", "x".repeat(1_000_000));
+    let key = InstanceKey { tenant: "acme".parse().unwrap(), instance: "one".parse().unwrap() };
+    for _ in 0..EVENTS {
+        served.host.send_event(&key, &"note".parse().unwrap(), &payload).unwrap();
+    }
+    let mut follower = served.connect();
+    let head = format!(
+        "GET /v1/instances/one/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n",
+        served.authority()
+    );
+    follower.write_all(head.as_bytes()).unwrap();
+    let mut begun = [0; 12];
+    follower.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200");
+    while !served.get("/metrics").body.contains("pp_host_http_followers 0\n") {}
+    let mut rest = Vec::new();
+    let _ = follower.read_to_end(&mut rest);
+    assert!(rest.len() < EVENTS * payload.len(), "it was sent all of it");
 }
 
 #[test]
