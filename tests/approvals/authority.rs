@@ -535,8 +535,8 @@ fn the_authority_looks_at_a_registration_itself() {
     let keys = two.path("authority");
     let code = invited(&keys, &two.clock);
     let ask = |code: &InvitationCode, origin: &str, verifies_user: bool| {
-        let authenticator =
-            SoftwareAuthenticator { verifies_user, ..SoftwareAuthenticator::new(&[9; 32], origin).unwrap() };
+        let mut authenticator = SoftwareAuthenticator::new(&[9; 32], origin).unwrap();
+        authenticator.verifies_user = verifies_user;
         let answer = authenticator.create(&code.challenge());
         two.ask(&json!({
             "ask": "register",
