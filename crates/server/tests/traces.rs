@@ -1,5 +1,7 @@
 //! Traces, at a collector.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use engine::issuer::{DemoDecider, Judgement};
 use engine::receipt::Decision;
 use engine::{Host, InstanceKey, Start, Status};

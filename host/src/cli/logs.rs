@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use engine::Builder;
 use serde_json::Value;
-use std::fmt;
 use std::io::{self, Write as _};
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -142,7 +141,6 @@ impl LogArgs {
     }
 
     #[cfg(not(feature = "otlp"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "it takes part where there are traces")]
     fn tracing(&self, _: &mut [Box<dyn Layer<Registry> + Send + Sync>]) -> anyhow::Result<Tracing> {
         Ok(Tracing())
     }
@@ -170,7 +168,6 @@ impl Tracing {
 }
 
 #[cfg(not(feature = "otlp"))]
-#[expect(clippy::unused_self, reason = "it takes part where there are traces")]
 impl Tracing {
     pub(crate) fn of(&self, builder: Builder, observe: impl Fn(&Fact) + Send + Sync + 'static) -> Builder {
         builder.observe(observe)
@@ -279,8 +276,35 @@ fn cut(text: &str) -> String {
     }
 }
 
-impl fmt::Display for LogFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_and_the_line_stays_an_object() {
+        let long = "x".repeat(LONGEST + 7);
+        let line =
+            serde_json::json!({ "message": long, "spans": [{ "name": long }], "number": 7 }).to_string();
+        let shown: Value = serde_json::from_str(&bounded(&line)).unwrap();
+        let cut = "x".repeat(LONGEST) + "[7 more bytes]";
+        assert_eq!(shown, serde_json::json!({ "message": cut, "spans": [{ "name": cut }], "number": 7 }));
+        assert_eq!(bounded("{}"), "{}");
+    }
+
+    #[test]
+    fn a_filter_is_a_level_or_levels_of_parts() {
+        let enabled = |filter: &str, target: &str, level: Level| {
+            filter.parse::<LogFilter>().unwrap().0.would_enable(target, &level)
+        };
+        assert!(enabled("info", "engine::drive", Level::INFO));
+        assert!(!enabled("info", "engine::drive", Level::DEBUG));
+        assert!(enabled("warn,server=debug", "server::http", Level::DEBUG));
+        assert!(!enabled("warn,server=debug", "engine", Level::INFO));
+        assert!(
+            !enabled("trace", "wasmtime_wasi", Level::INFO),
+            "other people's code may log texts of guests"
+        );
+        assert!(enabled("trace", "wasmtime_wasi", Level::WARN));
+        assert!(!enabled("off", "engine", Level::ERROR));
     }
 }
