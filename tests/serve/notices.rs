@@ -207,6 +207,35 @@ fn a_command_and_a_webhook_get_ids_and_a_link_once() {
     assert!(variables.contains("PATH=") && !variables.contains("PP_HOST"), "{variables}");
 }
 
+fn metrics(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_request_that_waits_again_is_announced_again() {
+    let hook = Hook::plain();
+    let data = folder(&format!("[notify]\nremind-before = 0\n{}", webhook(&hook)));
+    let serving = Serving::begin(data.path(), &[]);
+    submit(data.path(), "one");
+    let first = hook.next(Does::Take).json();
+    let delivered = "pp_host_notices_total{channel=\"webhook\",outcome=\"delivered\"} 1\n";
+    while !metrics(serving.port).contains(delivered) {}
+    for arguments in [
+        &["terminate", "one", "--reason", "too early"][..],
+        &["restart", "one", "--here", "--component", cli::GUEST],
+    ] {
+        let ran = cli::run(data.path(), &[&["instances"], arguments].concat());
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
+    }
+    let again = hook.next(Does::Take).json();
+    assert_eq!((&again["id"], &again["data"]["request"]), (&first["id"], &first["data"]["request"]));
+    serving.stop();
+}
+
 #[test]
 fn a_notice_that_a_kill_interrupts_is_sent_again() {
     let hook = Hook::plain();
@@ -258,13 +287,7 @@ fn a_receiver_that_refuses_or_hangs_delays_nothing_and_gets_the_notice_later() {
             break;
         }
     }
-    let metrics = {
-        let mut stream = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
+    let metrics = metrics(serving.port);
     let failed = metrics
         .lines()
         .find_map(|line| line.strip_prefix("pp_host_notices_total{channel=\"webhook\",outcome=\"failed\"} "));
