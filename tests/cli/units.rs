@@ -4,6 +4,8 @@
 mod jsonc;
 #[path = "../../host/src/cli/verify/leaves.rs"]
 mod leaves;
+#[path = "../../host/src/cli/log_line.rs"]
+mod log_line;
 #[path = "../../host/src/cli/moment.rs"]
 #[expect(dead_code, reason = "the program's arguments use the rest")]
 mod moment;

@@ -3,21 +3,18 @@
 //! A thread of its own writes, so that a reader that does not read delays no drive and no answer. Each text is bounded and made visible
 //! here, whichever part logs it.
 
+use crate::cli::log_line::{LogFilter, bounded, cut};
 use crate::cli::visible_json;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use engine::Builder;
-use serde_json::Value;
 use std::io::{self, Write as _};
-use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use store::Fact;
 use tracing::Level;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry, fmt as lines};
@@ -25,14 +22,8 @@ use tracing_subscriber::{Layer, Registry, fmt as lines};
 /// Lines that wait to be written. Beyond them lines are left out and counted.
 const WAITING: usize = 4_096;
 
-/// The longest text in a line. Longer ones are cut.
-const LONGEST: usize = 2_048;
-
 /// The time to write what waits when the process ends.
 const LAST: Duration = Duration::from_secs(2);
-
-/// The parts that log, as a filter names them.
-const PARTS: [&str; 3] = ["engine", "server", "host"];
 
 /// What is logged, and how.
 #[derive(Debug, Clone, Args)]
@@ -57,34 +48,6 @@ pub(crate) struct LogArgs {
 enum LogFormat {
     Text,
     Json,
-}
-
-/// The level of each part.
-#[derive(Debug, Clone)]
-struct LogFilter(Targets);
-
-impl FromStr for LogFilter {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // Other people's code is heard where it warns: at the lower levels it may log texts of guests.
-        let (mut levels, mut others) = (PARTS.map(|_| LevelFilter::INFO), LevelFilter::WARN);
-        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let (part, level) =
-                word.split_once('=').map_or((None, word), |(part, level)| (Some(part), level));
-            let found: LevelFilter = match level {
-                "off" | "error" | "warn" | "info" | "debug" | "trace" => level.parse().ok(),
-                _ => None,
-            }
-            .ok_or_else(|| format!("{level} is no level: off, error, warn, info, debug or trace"))?;
-            match part.map(|part| PARTS.iter().position(|known| *known == part)) {
-                None => (levels, others) = (PARTS.map(|_| found), found.min(LevelFilter::WARN)),
-                Some(Some(place)) => levels[place] = found,
-                Some(None) => return Err(format!("the parts that log are {}", PARTS.join(", "))),
-            }
-        }
-        Ok(Self(Targets::new().with_default(others).with_targets(PARTS.into_iter().zip(levels))))
-    }
 }
 
 /// Where lines go.
@@ -135,7 +98,8 @@ impl LogArgs {
     fn tracing(&self, layers: &mut Vec<Box<dyn Layer<Registry> + Send + Sync>>) -> anyhow::Result<Tracing> {
         let traces = self.otlp.as_deref().map(server::Traces::begin).transpose()?;
         if let Some(traces) = &traces {
-            layers.push(traces.layer().with_filter(parts(LevelFilter::DEBUG)).boxed());
+            layers
+                .push(traces.layer().with_filter(parts(tracing::level_filters::LevelFilter::DEBUG)).boxed());
         }
         Ok(Tracing(traces))
     }
@@ -178,8 +142,9 @@ impl Tracing {
 
 /// All parts at one level, and other people's code at none.
 #[cfg(feature = "otlp")]
-fn parts(level: LevelFilter) -> Targets {
-    Targets::new().with_targets(PARTS.map(|part| (part, level)))
+fn parts(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
+    let parts = crate::cli::log_line::PARTS.map(|part| (part, level));
+    tracing_subscriber::filter::Targets::new().with_targets(parts)
 }
 
 /// Takes a message for people, where the log is JSON.
@@ -249,62 +214,5 @@ fn write(waiting: &Receiver<Line>) {
         if missing > 0 {
             tracing::warn!(target: "host", missing, "lines of the log were left out, as they were not read in time");
         }
-    }
-}
-
-/// The line with each of its texts cut where it is too long.
-fn bounded(line: &str) -> String {
-    if line.len() <= LONGEST {
-        return line.to_owned();
-    }
-    serde_json::from_str(line).map_or_else(|_| cut(line), |value| shortened(value).to_string())
-}
-
-fn shortened(value: Value) -> Value {
-    match value {
-        Value::String(text) => cut(&text).into(),
-        Value::Array(values) => values.into_iter().map(shortened).collect(),
-        Value::Object(members) => members.into_iter().map(|(name, value)| (name, shortened(value))).collect(),
-        other => other,
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}[{} more bytes]", &text[..end], text.len() - end),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_are_cut_and_the_line_stays_an_object() {
-        let long = "x".repeat(LONGEST + 7);
-        let line =
-            serde_json::json!({ "message": long, "spans": [{ "name": long }], "number": 7 }).to_string();
-        let shown: Value = serde_json::from_str(&bounded(&line)).unwrap();
-        let cut = "x".repeat(LONGEST) + "[7 more bytes]";
-        assert_eq!(shown, serde_json::json!({ "message": cut, "spans": [{ "name": cut }], "number": 7 }));
-        assert_eq!(bounded("{}"), "{}");
-    }
-
-    #[test]
-    fn a_filter_is_a_level_or_levels_of_parts() {
-        let enabled = |filter: &str, target: &str, level: Level| {
-            filter.parse::<LogFilter>().unwrap().0.would_enable(target, &level)
-        };
-        assert!(enabled("info", "engine::drive", Level::INFO));
-        assert!(!enabled("info", "engine::drive", Level::DEBUG));
-        assert!(enabled("warn,server=debug", "server::http", Level::DEBUG));
-        assert!(!enabled("warn,server=debug", "engine", Level::INFO));
-        assert!(
-            !enabled("trace", "wasmtime_wasi", Level::INFO),
-            "other people's code may log texts of guests"
-        );
-        assert!(enabled("trace", "wasmtime_wasi", Level::WARN));
-        assert!(!enabled("off", "engine", Level::ERROR));
     }
 }

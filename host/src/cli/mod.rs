@@ -26,6 +26,7 @@ mod jsonc;
 mod keys;
 mod limit;
 mod limits;
+mod log_line;
 mod logs;
 mod migrate;
 mod moment;
