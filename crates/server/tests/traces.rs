@@ -32,8 +32,9 @@ impl Collector {
         let kept = Arc::clone(&bodies);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let body = take(stream.unwrap());
+                let (body, mut stream) = take(stream.unwrap());
                 kept.lock().unwrap().push(body);
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
             }
         });
         Self { port, bodies }
@@ -50,8 +51,8 @@ impl Collector {
     }
 }
 
-/// Reads one request, answers it, and returns its body.
-fn take(stream: TcpStream) -> Vec<u8> {
+/// Reads one request, and returns its body and where its answer goes.
+fn take(stream: TcpStream) -> (Vec<u8>, TcpStream) {
     let mut reader = BufReader::new(stream);
     let (mut line, mut head, mut length) = (String::new(), String::new(), 0);
     while line != "\r\n" {
@@ -67,8 +68,7 @@ fn take(stream: TcpStream) -> Vec<u8> {
     assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    reader.into_inner().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    body
+    (body, reader.into_inner())
 }
 
 fn open(data: &Path, traces: &Traces) -> Host {
