@@ -506,7 +506,7 @@ fn a_passkey_is_registered_at_the_authority_and_confirmed_there() {
     let code = invited(&keys, &two.clock);
     let key = two.host.register_passkey(&code, &dora.create(&code.challenge())).unwrap();
     let by_invitation =
-        |act: &RecordedTrustAct| act.by == "invitation" && act.act.to_string().contains("passkey");
+        |act: &RecordedTrustAct| act.by == "invitation" && matches!(act.act, Act::PasskeyRegistered { .. });
     let acts = Sqlite::open(&DataFolder::read(&keys).unwrap()).unwrap().acts(0).wait().unwrap();
     let acts: Vec<RecordedTrustAct> =
         acts.iter().map(|act| serde_json::from_str(&act.body).unwrap()).collect();

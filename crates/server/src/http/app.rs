@@ -68,7 +68,7 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     state.metrics.answered(method, path, status, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(parent: &span, status, micros, "answered");
+    span.in_scope(|| tracing::debug!(status, micros, "answered"));
     response
 }
 
