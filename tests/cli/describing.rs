@@ -4,6 +4,7 @@
 use crate::support;
 use crate::support::cli::*;
 use crate::support::commands;
+use receipt::Digest;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 /// Commands without `--json`, and why.
 const WITHOUT: [(&str, &[&str]); 4] = [
-    ("prints JSON by itself", &["deciders export", "keys export", "receipts export"]),
+    ("prints JSON by itself", &["deciders export", "keys export", "receipts export", "pack"]),
     (
         "does something and says so in a line",
         &[
@@ -174,4 +175,21 @@ fn an_embedding_program_depends_on_one_crate() {
     for name in crates.into_iter().filter(lower) {
         assert!(["engine", "std"].contains(&name), "{name}");
     }
+}
+
+#[test]
+fn the_bundle_that_pack_prints_is_the_code_that_a_run_names() {
+    let data = TempDir::new().unwrap();
+    let text = fs::read_to_string(support::root().join("examples/tenant-workflow.ts")).unwrap();
+    let bundle = support::script::bundle(&[("tenant-workflow.ts", &text)]).bytes();
+    let packed = run(data.path(), &["pack", "examples/tenant-workflow.ts"]);
+    assert_eq!((packed.code, packed.stdout.as_bytes()), (Some(0), bundle.as_slice()), "{}", packed.stderr);
+    let readme = fs::read_to_string(support::root().join("README.md")).unwrap();
+    assert!(readme.contains(&Digest::of(&bundle).to_string()), "the README names other code");
+    let component = run(data.path(), &["pack", GUEST]);
+    assert!(
+        component.code == Some(1) && component.stderr.contains("is no source text"),
+        "{}",
+        component.stderr
+    );
 }

@@ -123,6 +123,7 @@ fn those_that_look(tried: &mut Tried) {
         &["policy", "explain", "--request", &request],
         &["policy", "show"],
         &["wit"],
+        &["pack", "examples/tenant-workflow.ts"],
         &["completions", "bash"],
         &["man"],
         &["audit"],

@@ -44,7 +44,7 @@ pub(crate) struct Data {
     pub(crate) store: Option<StoreArg>,
 
     /// Refuses a database whose commits are not on the disk of a second machine before they count. Without it, a failover may lose the last
-    /// commits, and un-spend receipts.
+    /// commits, and with them that receipts were spent.
     #[arg(long, env = "PP_HOST_REQUIRE_SYNCHRONOUS", value_parser = FalseyValueParser::new(), global = true)]
     pub(crate) require_synchronous: bool,
 

@@ -109,7 +109,7 @@ pub(crate) struct Revoke {
     reason: Option<String>,
 }
 
-/// Approve nothing and do nothing, until thawed.
+/// Stop approvals and actions until `pp-host thaw`.
 #[derive(Debug, Args)]
 pub(crate) struct Freeze {
     /// For one tenant. Default: for all.

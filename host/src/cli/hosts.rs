@@ -66,7 +66,7 @@ fn in_words(replication: Replication) -> &'static str {
             "on one machine: where its disk is lost, so is what was recorded since the last backup"
         }
         Replication::Asynchronous => {
-            "on one machine, and on others later: a failover may lose the last ones, and un-spend receipts"
+            "on one machine, and on others later: a failover may lose the last ones, and with them that receipts were spent"
         }
         Replication::Synchronous => "on two machines at least before they count",
     }

@@ -87,7 +87,7 @@ enum Command {
     Work(work::Work),
     /// Drive everything that is due, and serve an API and the page on which people decide.
     Serve(serve::Serve),
-    /// Follow what happens, live.
+    /// Follow facts as they are recorded.
     Watch(watch::Watch),
     /// The instances: their state, and commands on them.
     #[command(subcommand)]
@@ -106,7 +106,7 @@ enum Command {
     Withdraw(decisions::Withdraw),
     /// Take a receipt back before it is spent.
     Revoke(decisions::Revoke),
-    /// Approve nothing and do nothing, until thawed.
+    /// Stop approvals and actions until `pp-host thaw`.
     Freeze(decisions::Freeze),
     /// End a freeze.
     Thaw(decisions::Freeze),
@@ -147,9 +147,11 @@ enum Command {
     Drill(drill::Drill),
     /// Make a folder with a workflow that runs without changes.
     New(new::New),
+    /// Print the bundle of a workflow's source text, as the HTTP API takes it.
+    Pack(pack::Pack),
     /// Print the world that components are written against, in WIT.
     Wit(world::Wit),
-    /// Print what completes commands in a shell.
+    /// Print a script that completes commands in a shell.
     Completions(shells::Completions),
     /// Print the manual page, or that of one command.
     Man(shells::Man),
@@ -250,6 +252,7 @@ impl Command {
             Self::Bench(bench) => bench.execute(data),
             Self::Drill(drill) => drill.execute(),
             Self::New(new) => new.execute(data),
+            Self::Pack(pack) => pack.execute(data),
             Self::Wit(wit) => wit.execute(),
             Self::Completions(completions) => completions.execute(),
             Self::Man(man) => man.execute(),

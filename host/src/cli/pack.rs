@@ -1,4 +1,4 @@
-//! From files to a bundle: what `pp-host run workflow.ts` and `pp-host run folder/` run.
+//! From files to a bundle: what `pp-host run workflow.ts` and `pp-host run folder/` run, and `pp-host pack` prints.
 //!
 //! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
 //! itself parses only the folder's settings.
@@ -6,19 +6,44 @@
 use crate::cli::data_dir;
 use crate::cli::data_dir::Data;
 use crate::cli::jsonc::without_comments;
+use crate::cli::{Exit, output};
 use anyhow::Context as _;
 use anyhow::bail;
+use clap::Args;
 use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
 use sandbox::{Sandbox, SandboxLimits};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The paths of a folder's main module, unless its settings name one.
 const MAIN: [&str; 6] =
     ["src/index.ts", "src/index.js", "index.ts", "index.js", "src/workflow.ts", "workflow.ts"];
+
+/// Print the bundle of a workflow's source text, as the HTTP API takes it.
+#[derive(Debug, Args)]
+pub(crate) struct Pack {
+    /// The workflow: TypeScript, JavaScript, or a folder of them.
+    source: PathBuf,
+
+    /// The class to run, where the main module exports several workflows.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+}
+
+impl Pack {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        if !is_source(&self.source) {
+            bail!("{} is no source text: name a .ts or .js file, or a folder", self.source.display());
+        }
+        // Without a newline at its end: the digest is that of exactly these bytes.
+        output::stdout().write_all(&bundle(&self.source, self.class.as_deref(), data)?.bytes())?;
+        Ok(Exit::Done)
+    }
+}
 
 /// Whether a path is source text, or a folder of it.
 pub(crate) fn is_source(path: &Path) -> bool {

@@ -5,7 +5,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 use std::io::Write as _;
 
-/// Print what completes commands in a shell.
+/// Print a script that completes commands in a shell.
 ///
 /// For bash: `pp-host completions bash > ~/.local/share/bash-completion/completions/pp-host`.
 #[derive(Debug, Args)]

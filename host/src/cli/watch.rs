@@ -11,7 +11,7 @@ use std::{io, thread};
 use store::{Fact, InstanceKey, Store};
 use workflow::Entry;
 
-/// Follow what happens, live, until stopped; one instance from its beginning to its end.
+/// Follow facts as they are recorded, until stopped; of one instance, from its beginning to its end.
 ///
 /// Ends with the instance's end, where one is named, and then as `run` does: 0 when the workflow completed, 1 when it failed or was
 /// terminated, 4 when an action was denied and the workflow ended without it.

@@ -33,11 +33,11 @@ pub(crate) struct Working {
     #[arg(long, value_name = "N", default_value_t = WorkerOptions::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
     at_once: NonZeroUsize,
 
-    /// Seconds that drives may go on after the word to stop.
+    /// Seconds that running drives have to end after a signal to stop.
     #[arg(long, value_name = "SECONDS", default_value_t = WorkerOptions::default().grace.as_secs())]
     grace: u64,
 
-    /// Tell of every fact, not only of what is of note.
+    /// Print every fact, not only the notable ones.
     #[arg(long, conflicts_with = "json")]
     verbose: bool,
 

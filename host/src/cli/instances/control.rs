@@ -61,7 +61,7 @@ pub(crate) struct Restart {
     #[arg(long, value_name = "N", default_value = "1", requires = "from")]
     nth: NonZeroUsize,
 
-    /// Do not go back: everything counts on, and other code takes it up.
+    /// Do not go back: all earlier calls count, and other code continues.
     #[arg(long, conflicts_with = "from", requires = "component")]
     here: bool,
 
