@@ -174,14 +174,23 @@ fn chance_is_the_same_on_every_drive() {
 #[test]
 fn rollback_undoes_the_last_step_first() {
     let desk = script::desk();
-    let body = "const undo = (name) => ({ rollback: async ({ output, error }) => { console.log(`undo ${name} ${output ?? '-'} ${error.message}`); } });
+    let body = "const undo = (name) => ({ rollback: async ({ ctx, stepName, output, error }) => { console.log(`undo ${name} ${stepName} ${ctx.step.name} ${ctx.step.count} ${ctx.config.retries?.limit} ${output ?? '-'} ${error.message}`); } });
         await step.do('a', async () => 'A', undo('a'));
+        await step.do('a', async () => 'A2', undo('a'));
         await step.do('b', { retries: { limit: 0 } }, async () => 'B', undo('b'));
         await step.do('boom', { retries: { limit: 0 } }, async () => { throw new Error('boom'); }, undo('boom'));";
     let key = script::start(&desk.host, &script::workflow(body), &json!({}));
     let (name, message) = support::failure(&desk.finish(&key, Decision::Approved, &[]));
     assert!(name == "Error" && message.starts_with("boom"), "{name}: {message}");
-    assert_eq!(desk.printed(&key), ["undo boom - boom", "undo b B boom", "undo a A boom"]);
+    assert_eq!(
+        desk.printed(&key),
+        [
+            "undo boom boom-1 boom 1 0 - boom",
+            "undo b b-1 b 1 0 B boom",
+            "undo a a-2 a 2 undefined A2 boom",
+            "undo a a-1 a 1 undefined A boom"
+        ]
+    );
 }
 
 #[test]

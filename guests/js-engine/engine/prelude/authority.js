@@ -25,7 +25,7 @@ export function connectAuthority(natives) {
 class PermissionProtocol {
   requireApproval(action) {
     if (action === null || typeof action !== 'object') throw named('TypeError', `requireApproval: the action is ${printed(action)}, and has to be an object`);
-    return ask(approvalEntry(asked(action)));
+    return ask(approvalEntry(asked(action), here(called.requireApproval)));
   }
 }
 
@@ -66,12 +66,12 @@ function contentOf(artifact, what) {
   throw named('TypeError', `${what}: the artifact "${name}" has no content: give it bytes (a Uint8Array) or text`);
 }
 
-function approvalEntry(request) {
+function approvalEntry(request, stack) {
   const entry = {
     __proto__: null,
     ...deferred(),
     what: `the request to "${request.capability}"`,
-    stack: here(),
+    stack,
     begin(native) {
       const { capability, resource, reason, evidence, artifact } = request;
       goesOn(entry, startedBy('InvalidActionError', () => native.startApproval(capability, resource, reason, evidence, artifact?.name, artifact?.bytes)));
@@ -148,7 +148,7 @@ export function nextApproval() {
 class Cloudflare {
   deploy(what) {
     if (what === null || typeof what !== 'object') throw named('TypeError', `deploy: ${printed(what)} is not { resource, artifact, receipt }`);
-    return ask(deployEntry(deployment(what)));
+    return ask(deployEntry(deployment(what), here(called.deploy)));
   }
 }
 
@@ -177,12 +177,12 @@ function receiptOf({ receiptId, receipt }) {
   throw named('MissingReceiptError', 'deploy: there is no receipt: await env.PP.requireApproval(…) and pass its receiptId');
 }
 
-function deployEntry({ id, resource, artifact }) {
+function deployEntry({ id, resource, artifact }, stack) {
   const entry = {
     __proto__: null,
     ...deferred(),
     what: `the deployment to "${resource}"`,
-    stack: here(),
+    stack,
     begin(native) {
       const ended = native.deploy(resource, artifact.name, artifact.bytes, id);
       if (ended.kind === 'done') {
@@ -207,5 +207,7 @@ function notDeployed({ kind, name, text }) {
       return refusal('InvalidDeploymentError', text);
   }
 }
+
+const called = { __proto__: null, requireApproval: PermissionProtocol.prototype.requireApproval, deploy: Cloudflare.prototype.deploy };
 
 export const env = { PP: ObjectFreeze(new PermissionProtocol()), CLOUDFLARE: ObjectFreeze(new Cloudflare()), TENANT_ID: '' };

@@ -9,72 +9,118 @@ import { isError, named } from 'pp:errors';
 // The engine's stack holds some two hundred calls, and the workflow has some of them.
 const DEEPEST = 64;
 
+const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
+
 // The JSON text of a value. `what` says whose it is: it begins the error's message.
 export function toJson(value, what) {
-  return value === undefined ? 'null' : written(value, what, '', 0);
+  if (value === undefined) return 'null';
+  try {
+    return written(value, 0);
+  } catch (thrown) {
+    throw Unsayable.is(thrown) ? thrown.error(what) : thrown;
+  }
 }
 
-function written(value, what, path, depth) {
+// A part that JSON cannot say. Each level that it passes on its way up adds the part's place: a value that can be said has no cost of it.
+class Unsayable {
+  #path = '';
+  #is;
+  #instead;
+
+  constructor(is, instead) {
+    this.#is = is;
+    this.#instead = instead;
+  }
+
+  static is(thrown) {
+    return typeof thrown === 'object' && thrown !== null && #path in thrown;
+  }
+
+  // What was thrown, one level further up.
+  static within(thrown, place) {
+    if (Unsayable.is(thrown)) thrown.#path = place + thrown.#path;
+    return thrown;
+  }
+
+  error(what) {
+    return named('NotJsonError', `${what}${this.#path && ` at ${this.#path}`} ${this.#is}, which cannot be recorded: ${this.#instead}`);
+  }
+}
+
+function no(is, instead) {
+  throw new Unsayable(is, instead);
+}
+
+function written(value, depth) {
   switch (typeof value) {
     case 'string':
       return Stringify(value);
     case 'boolean':
       return value ? 'true' : 'false';
     case 'number':
-      if (!NumberIsFinite(value)) return no(what, path, `is ${value}`, 'make it a finite number, a text or null');
+      if (!NumberIsFinite(value)) return no(`is ${value}`, 'make it a finite number, a text or null');
       return Stringify(value);
     case 'bigint':
-      return no(what, path, 'is a BigInt', 'turn it into a text with String(…)');
+      return no('is a BigInt', 'turn it into a text with String(…)');
     case 'object':
       if (value === null) return 'null';
-      if (depth >= DEEPEST) return no(what, path, `is more than ${DEEPEST} levels deep, or contains itself`, 'return less');
-      return IsArray(value) ? array(value, what, path, depth) : object(value, what, path, depth);
+      if (depth >= DEEPEST) return no(`is more than ${DEEPEST} levels deep, or contains itself`, 'return less');
+      return IsArray(value) ? array(value, depth) : object(value, depth);
     default:
-      return no(what, path, `is a ${typeof value}`, 'return data only');
+      return no(`is a ${typeof value}`, 'return data only');
   }
 }
 
-function array(value, what, path, depth) {
+function array(value, depth) {
   const length = value.length;
-  let text = '[';
-  for (let index = 0; index < length; index += 1) {
-    const element = value[index];
-    const one = element === undefined ? 'null' : written(element, what, `${path}[${index}]`, depth + 1);
-    text += index === 0 ? one : `,${one}`;
+  let text = '[', index = 0;
+  try {
+    for (; index < length; index += 1) {
+      const element = value[index];
+      const one = element === undefined ? 'null' : written(element, depth + 1);
+      text += index === 0 ? one : `,${one}`;
+    }
+  } catch (thrown) {
+    throw Unsayable.within(thrown, `[${index}]`);
   }
   return `${text}]`;
 }
 
-function object(value, what, path, depth) {
-  refuse(value, what, path);
+function object(value, depth) {
+  refuse(value);
   const keys = ObjectKeys(value);
-  let text = '{';
-  for (let index = 0; index < keys.length; index += 1) {
-    const key = keys[index], element = value[key];
-    // As JSON.stringify: what is undefined is not there.
-    if (element === undefined) continue;
-    const place = RegExpExec(/^[A-Za-z_$][\w$]*$/, key) ? `${path}.${key}` : `${path}[${Stringify(key)}]`;
-    const one = `${Stringify(key)}:${written(element, what, place, depth + 1)}`;
-    text += text === '{' ? one : `,${one}`;
+  let text = '{', key;
+  try {
+    for (let index = 0; index < keys.length; index += 1) {
+      key = keys[index];
+      const element = value[key];
+      // As JSON.stringify: what is undefined is not there.
+      if (element === undefined) continue;
+      const one = `${Stringify(key)}:${written(element, depth + 1)}`;
+      text += text === '{' ? one : `,${one}`;
+    }
+  } catch (thrown) {
+    throw Unsayable.within(thrown, RegExpExec(IDENTIFIER, key) ? `.${key}` : `[${Stringify(key)}]`);
   }
   return `${text}}`;
 }
 
 // What JSON.stringify would turn into something else without a word.
-function refuse(value, what, path) {
-  if (ObjectPrototypeOf(value) === null) return;
-  if (value instanceof Date_) no(what, path, 'is a Date', 'return its toISOString() or getTime()');
-  if (value instanceof Map_) no(what, path, 'is a Map', 'return Object.fromEntries(…) of it');
-  if (value instanceof Set_) no(what, path, 'is a Set', 'return an array: [...set]');
-  if (value instanceof Promise_) no(what, path, 'is a Promise', 'await it first');
-  if (isError(value)) no(what, path, 'is an Error', 'throw it, or return its message');
-  if (IsView(value) || value instanceof Buffer) no(what, path, 'is bytes', 'return them as a text, with btoa');
+function refuse(value) {
+  const prototype = ObjectPrototypeOf(value);
+  if (prototype === null) return;
+  if (prototype !== ObjectPrototype) refuseKind(value);
   const own = value.toJSON;
-  if (typeof own === 'function' && own !== ObjectPrototype.toJSON) no(what, path, 'has a toJSON of its own', 'return what that makes');
+  if (typeof own === 'function' && own !== ObjectPrototype.toJSON) no('has a toJSON of its own', 'return what that makes');
 }
 
-function no(what, path, is, instead) {
-  throw named('NotJsonError', `${what}${path && ` at ${path}`} ${is}, which cannot be recorded: ${instead}`);
+function refuseKind(value) {
+  if (value instanceof Date_) no('is a Date', 'return its toISOString() or getTime()');
+  if (value instanceof Map_) no('is a Map', 'return Object.fromEntries(…) of it');
+  if (value instanceof Set_) no('is a Set', 'return an array: [...set]');
+  if (value instanceof Promise_) no('is a Promise', 'await it first');
+  if (isError(value)) no('is an Error', 'throw it, or return its message');
+  if (IsView(value) || value instanceof Buffer) no('is bytes', 'return them as a text, with btoa');
 }
 
 export function bytesOf(value) {

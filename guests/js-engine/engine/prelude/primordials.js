@@ -67,6 +67,10 @@ export const SyntaxError_ = SyntaxError;
 export const ReferenceError_ = ReferenceError;
 export const EvalError_ = EvalError;
 export const URIError_ = URIError;
+export const CaptureStack = Error.captureStackTrace;
+const { get: stackLines, set: setStackLines } = ObjectDescriptor(Error, 'stackTraceLimit');
+export const StackLines = uncurried(stackLines);
+export const SetStackLines = uncurried(setStackLines);
 
 // A promise with its two functions. `Promise.withResolvers` would look them up where a workflow can change them.
 export function deferred() {

@@ -7,20 +7,22 @@ import { stepEntry } from 'pp:step';
 
 const registered = new Queue();
 
-export function register(entry, { title, rollback, rollbackConfig }) {
+export function register(entry, { title, config, rollback, rollbackConfig }) {
   if (typeof rollback !== 'function') throw named('TypeError', `step "${title}": rollback has to be a function`);
   // The body of a step that is done is left out on later runs, and what it registered with it.
   if (isInsideStep()) throw named('rollback-inside-step', 'a step inside a step has no rollback of its own; give one to the outer step');
-  registered.push({ entry, title, rollback, rollbackConfig });
+  registered.push({ entry, title, config, rollback, rollbackConfig });
 }
 
 // Undoes everything. What cannot be undone ends it; the workflow fails with its own error either way.
 export async function undo(thrown) {
   const error = isError(thrown) ? thrown : named('Error', `${thrown}`);
   for (let one = registered.pop(); one; one = registered.pop()) {
-    const { entry, title, rollback, rollbackConfig } = one;
+    const { entry, title, config, rollback, rollbackConfig } = one;
+    const { name, count } = entry;
     const output = entry.output === undefined ? undefined : Parse(entry.output);
-    const callback = (ctx) => rollback({ ctx, stepName: title, error, output });
+    // The context of the step that is undone; the attempt is that of the rollback.
+    const callback = ({ attempt }) => rollback({ ctx: { step: { name, count }, attempt, config: config ?? {} }, stepName: `${name}-${count}`, error, output });
     try {
       await ask(stepEntry({ title: rollbackName(title), callback, config: rollbackConfig }));
     } catch (failed) {

@@ -14,7 +14,7 @@ const counts = new Map();
 class WorkflowStep {
   do(name, ...rest) {
     const call = argumentsOf(name, rest);
-    const entry = stepEntry(call);
+    const entry = stepEntry(call, here(called.do));
     if (call.rollback) register(entry, call);
     return ask(entry);
   }
@@ -22,13 +22,13 @@ class WorkflowStep {
   sleep(name, duration) {
     const title = nameOf(name, 'sleep');
     const ms = milliseconds(duration, `the duration of sleep "${title}"`);
-    return ask(waitEntry(`sleep "${title}"`, 'sleep-rejected', (native) => native.startSleep(title, ms)));
+    return ask(waitEntry(`sleep "${title}"`, 'sleep-rejected', here(called.sleep), (native) => native.startSleep(title, ms)));
   }
 
   sleepUntil(name, when) {
     const title = nameOf(name, 'sleepUntil');
     const at = moment(when, `the end of sleep "${title}"`);
-    return ask(waitEntry(`sleep "${title}"`, 'sleep-rejected', (native) => native.startSleepUntil(title, at)));
+    return ask(waitEntry(`sleep "${title}"`, 'sleep-rejected', here(called.sleepUntil), (native) => native.startSleepUntil(title, at)));
   }
 
   waitForEvent(name, options) {
@@ -37,9 +37,12 @@ class WorkflowStep {
     if (typeof type !== 'string') throw named('TypeError', `step.waitForEvent("${title}", { type, timeout }): type is ${printed(type)}, and has to be a text`);
     const timeout = options.timeout === undefined ? undefined : milliseconds(options.timeout, `the timeout of the wait "${title}"`);
     if (type === RESERVED) return nextApproval(title);
-    return ask(waitEntry(`the wait "${title}"`, 'wait-rejected', (native) => native.startWait(title, type, timeout)));
+    return ask(waitEntry(`the wait "${title}"`, 'wait-rejected', here(called.waitForEvent), (native) => native.startWait(title, type, timeout)));
   }
 }
+
+// The methods as they are here, whatever a workflow does to the prototype.
+const called = { __proto__: null, do: WorkflowStep.prototype.do, sleep: WorkflowStep.prototype.sleep, sleepUntil: WorkflowStep.prototype.sleepUntil, waitForEvent: WorkflowStep.prototype.waitForEvent };
 
 export const step = ObjectFreeze(new WorkflowStep());
 
@@ -83,7 +86,8 @@ function limitOf(limit, title) {
   throw named('TypeError', `step "${title}": retries.limit is ${printed(limit)}, and has to be a whole number, 0 or more`);
 }
 
-export function stepEntry({ title, callback, config }) {
+// `stack` is where it was asked for.
+export function stepEntry({ title, callback, config }, stack) {
   const tries = triesOf(config, title);
   const count = (MapGet(counts, title) ?? 0) + 1;
   MapSet(counts, title, count);
@@ -91,8 +95,9 @@ export function stepEntry({ title, callback, config }) {
     __proto__: null,
     ...deferred(),
     name: title,
+    count,
     what: `step "${title}"`,
-    stack: here(),
+    stack,
     begin(native) {
       const started = startedBy('step-rejected', () => native.start(title, tries.limit, tries.delay, tries.backoff, tries.timeout));
       const id = started < 0 ? ~started : started;
@@ -132,12 +137,12 @@ async function retryOf(tries, error, attempt, title) {
 }
 
 // Something without a body: a sleep, or a wait.
-export function waitEntry(what, rejectedName, start) {
+export function waitEntry(what, rejectedName, stack, start) {
   const entry = {
     __proto__: null,
     ...deferred(),
     what,
-    stack: here(),
+    stack,
     begin(native) {
       goesOn(entry, startedBy(rejectedName, () => start(native)));
     },
