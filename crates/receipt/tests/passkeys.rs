@@ -447,7 +447,7 @@ fn a_set_with_passkeys_survives_being_written() {
             (r#""backedUp":false"#, r#""backedUp":true"#),
             (r#""backupEligible":false"#, r#""backupEligible":0"#),
             (r#""aaguid":"aaaaaaaa-"#, r#""aaguid":"AAAAAAAA-"#),
-            (r#""kind":"webauthn-e"#, r#""kind":"webauthn-r"#),
+            (r#""kind":"webauthn-"#, r#""kind":"webauthn-x"#),
             (r#""passkey":{"#, r#""passkey":{"userVerification":"discouraged","#),
         ] {
             assert!(text.contains(from), "{from}: {text}");
