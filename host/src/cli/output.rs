@@ -27,6 +27,11 @@ pub(crate) fn stdout() -> Output {
     Output(anstream::stdout())
 }
 
+/// The same for bytes that must arrive exactly as they are, control characters too. Not for a terminal.
+pub(crate) fn exact() -> Output {
+    Output(AutoStream::always_ansi(io::stdout()))
+}
+
 /// Whether output still arrives. A command that follows a feed ends when it does not.
 pub(crate) fn is_open() -> bool {
     STATE.load(Ordering::Relaxed) == OPEN
