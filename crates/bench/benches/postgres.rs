@@ -5,7 +5,7 @@
 //! Starts a server of its own, of the version that is installed as a Debian package. Where `PP_BENCH_STORE` has the URL of a database, that one
 //! is measured instead, in two new schemas.
 
-use bench::{Extent, Postgres};
+use bench::{Extent, HostsBench};
 use std::process::ExitCode;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     };
     let [url, second] = &urls;
     let folder = std::env::temp_dir();
-    let bench = Postgres { url, second, folder: &folder, extent };
+    let bench = HostsBench { url, second, folder: &folder, extent };
     match bench.run(&mut |line| println!("  {line}")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

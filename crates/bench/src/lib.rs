@@ -13,7 +13,7 @@ mod postgres;
 mod steps;
 mod template;
 
-pub use postgres::Postgres;
+pub use postgres::HostsBench;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -35,8 +35,8 @@ const STEPS: u32 = 100;
 /// Whole workflows in flight.
 const FLOWS: u32 = 64;
 
-/// A server, a schema of which is measured.
-pub struct Postgres<'a> {
+/// The measurements of hosts over one server.
+pub struct HostsBench<'a> {
     /// The URL of a schema that was migrated and has nothing in it.
     pub url: &'a str,
     /// The URL of another one.
@@ -47,7 +47,7 @@ pub struct Postgres<'a> {
     pub extent: Extent,
 }
 
-impl Postgres<'_> {
+impl HostsBench<'_> {
     /// Measures all of it.
     ///
     /// # Errors
