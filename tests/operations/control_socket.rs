@@ -183,8 +183,8 @@ fn another_account_s_process_is_not_taken_for_the_owner() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let socket = folder.path().join("control.sock");
     let Some(_listener) = as_another_account(|| UnixListener::bind(&socket).unwrap()) else { return };
-    let told = remote(folder.path(), &submit(None, "{}"));
-    assert!(matches!(told, Err(ControlError::Stranger(61_234))), "{told:?}");
+    let connected = ControlClient::connect(folder.path());
+    assert!(matches!(connected, Err(ControlError::Stranger(61_234))), "{connected:?}");
 }
 
 #[test]
