@@ -63,6 +63,10 @@ struct Turn {
 /// Processor time that a guest may take at once.
 const DUE: Duration = Duration::from_millis(2 * TICK.as_millis() as u64);
 
+/// What a guest owes for processor time beyond its due, as a multiple: nothing can interrupt that time, and the times of many guests must not
+/// add up.
+const OWED: u32 = 16;
+
 /// Bytes of text in one call that cost nothing.
 const FREE_TEXT: usize = 64 << 10;
 
@@ -197,7 +201,7 @@ impl ThrottlePermit {
         if stretch.since.elapsed() > DUE {
             let took = thread_time::since(stretch.since);
             if took > DUE {
-                self.0.debt.add(took);
+                self.0.debt.add(took.saturating_mul(OWED));
             }
         }
         stretch.turn = None;

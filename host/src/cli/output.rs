@@ -6,7 +6,7 @@ use anstream::AutoStream;
 use std::fmt;
 use std::fmt::Write as _;
 use std::io;
-use std::io::{ErrorKind, Stdout, Write};
+use std::io::{ErrorKind, IsTerminal as _, Stdout, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// All output has been written, as far as is known.
@@ -30,6 +30,11 @@ pub(crate) fn stdout() -> Output {
 /// The same for bytes that must arrive exactly as they are, control characters too. Not for a terminal.
 pub(crate) fn exact() -> Output {
     Output(AutoStream::always_ansi(io::stdout()))
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Whether output still arrives. A command that follows a feed ends when it does not.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The paths of a folder's main module, unless its settings name one.
@@ -39,7 +39,7 @@ impl Pack {
         if !is_source(&self.source) {
             bail!("{} is no source text: name a .ts or .js file, or a folder", self.source.display());
         }
-        if std::io::stdout().is_terminal() {
+        if output::is_terminal() {
             bail!("a bundle is not for a terminal: redirect the output to a file");
         }
         // Without a newline at its end: the digest is that of exactly these bytes.
