@@ -34,7 +34,7 @@ export function program(seed) {
   const random = chance(seed);
   const made = { events: [], ordered: true, parallel: 0, nested: 0, types: 0 };
   const body = statements(random, made, 1 + random.below(5), 0);
-  const end = random.often(0.3) ? `throw ${random.pick(ERRORS)};` : 'return out;';
+  const end = random.often(0.2) ? `throw ${random.pick(ERRORS)};` : 'return out;';
   const source = `async (event, step, trace) => {\nconst out = [];\n${body}\n${end}\n}`;
   return { seed, source, events: made.events, ordered: made.ordered };
 }
@@ -70,7 +70,7 @@ function side(random, made, depth) {
   const how = random.pick(['all', 'allSettled', 'race', 'any']);
   made.parallel += 1;
   const several = how === 'race'
-    ? [quick(random, made), `step.sleep('far', 3600000).then(() => 'far')`, `step.waitForEvent('never', { type: 'never-${made.types++}', timeout: 3600000 })`].slice(0, 2 + random.below(2))
+    ? [quick(random), `step.sleep('far', 3600000).then(() => 'far')`, `step.waitForEvent('never', { type: 'never-${made.types++}', timeout: 3600000 })`].slice(0, 2 + random.below(2))
     : Array.from({ length: 1 + random.below(3) }, () => operation(random, made, depth + 1, how === 'allSettled'));
   made.parallel -= 1;
   if (how === 'any') several.splice(1);
@@ -88,15 +88,8 @@ function operation(random, made, depth, mayFail = false) {
   return random.pick(kinds)(random, made, depth);
 }
 
-function quick(random, made) {
-  return `step.do(${name(random)}, async (ctx) => { trace(ctx.step.name + ' ' + ctx.step.count + ' ' + ctx.attempt); return ${random.pick(VALUES)}; }${rollback(random, made)})`;
-}
-
-// What undoes a step where the workflow fails. A step inside a step has none.
-function rollback(random, made) {
-  if (made.nested || !random.often(0.3)) return '';
-  const fails = random.often(0.2) ? ` throw ${random.pick(ERRORS)};` : '';
-  return `, { rollback: async ({ ctx, stepName, output, error }) => { trace(['undo', stepName, ctx.step.name, ctx.step.count, JSON.stringify(output), error instanceof Error].join(' '));${fails} }, rollbackConfig: { retries: { limit: ${random.below(2)}, delay: 1 } } }`;
+function quick(random) {
+  return `step.do(${name(random)}, async (ctx) => { trace(ctx.step.name + ' ' + ctx.step.count + ' ' + ctx.attempt); return ${random.pick(VALUES)}; })`;
 }
 
 function config(random, limit) {
@@ -107,12 +100,12 @@ function config(random, limit) {
 function retried(random, made) {
   if (made.parallel) made.ordered = false;
   const failures = 1 + random.below(3), limit = failures + random.below(2);
-  return `step.do(${name(random)}, ${config(random, limit)}, async ({ attempt }) => { trace('retried ' + attempt); if (attempt <= ${failures}) throw ${random.pick(ERRORS)}; return attempt; }${rollback(random, made)})`;
+  return `step.do(${name(random)}, ${config(random, limit)}, async ({ attempt }) => { trace('retried ' + attempt); if (attempt <= ${failures}) throw ${random.pick(ERRORS)}; return attempt; })`;
 }
 
 function fails(random, made) {
   if (made.parallel) made.ordered = false;
-  return `step.do(${name(random)}, ${config(random, random.below(3))}, async ({ attempt }) => { trace('fails ' + attempt); throw ${random.pick(ERRORS)}; }${rollback(random, made)})`;
+  return `step.do(${name(random)}, ${config(random, random.below(3))}, async ({ attempt }) => { trace('fails ' + attempt); throw ${random.pick(ERRORS)}; })`;
 }
 
 const fatal = (random) =>
