@@ -21,7 +21,7 @@ pub(crate) struct Asked {
     pub(crate) expires_at: Timestamp,
 }
 
-/// What the notifier hears of.
+/// A fact that the feed passes on to the notifier.
 #[derive(Debug)]
 pub(crate) enum News {
     Asked(Asked),

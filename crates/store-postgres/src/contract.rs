@@ -102,7 +102,7 @@ impl ClaimStore for Postgres {
 
     fn renew(&self, ttl: Duration) -> Answer<Claims> {
         self.keep(move |shared, db| async move {
-            // A failover ends every session, so this session still reaches the server that was compared when it was opened.
+            // A failover closes every connection, so this one still reaches the server that was compared when it was opened.
             shared.look(&db).await?;
             let claims = claims::renew(&db, &shared.host()?, &shared.claim(), ttl).await?;
             Ok(Claims { notice: shared.take_notice(), ..claims })
