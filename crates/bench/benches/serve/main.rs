@@ -1,0 +1,131 @@
+//! The cost of HTTP beside the same operation in process, of followers of idle instances, of hostile callers to others, and of a decision by
+//! passkey. Prints; asserts nothing.
+//!
+//! `cargo bench -p bench --bench serve [-- --quick]`
+
+mod client;
+mod hostile;
+mod passkey;
+
+use crate::client::Served;
+use engine::api::{Operation, Principal, Query, Submit};
+use engine::limits::HttpLimits;
+use engine::trust::{Act, NewToken};
+use engine::{Clock as _, Host, InstanceKey, SystemClock};
+use receipt::Timestamp;
+use server::{Feed, Server, ServerOptions};
+use std::error::Error;
+use std::hint::black_box;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use store::Quotas;
+use workflow::TenantId;
+
+/// The allocator of `pp-host`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const GUEST: &[u8] = include_bytes!("../../../../tests/guests/tenant-workflow.wasm");
+const FOLLOWERS: usize = 10_000;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let requests = if words.iter().any(|word| word == "--quick") { 640 } else { 19_200 };
+    if let Some(folder) = words.iter().position(|word| word == "--server").and_then(|at| words.get(at + 1)) {
+        return serve(Path::new(folder), requests);
+    }
+    let folder = tempfile::tempdir()?;
+    let served = Served::begin(folder.path(), &words)?;
+    for connections in [1, 16, 64] {
+        let get = served.measure(connections, requests, |_| served.get("/v1/instances/first"))?;
+        println!("GET instance, {connections} connections: {get}");
+        let post = |number| served.post(&format!("of-{connections}-{number}"));
+        println!(
+            "POST instance, {connections} connections: {}",
+            served.measure(connections, requests, post)?
+        );
+    }
+    println!("{FOLLOWERS} followers of idle instances: {} bytes each (at most 65536)", served.followers()?);
+    hostile::print(&served, requests)?;
+    passkey::print(requests)?;
+    served.end()
+}
+
+/// Latencies of one kind of request.
+fn figures(mut times: Vec<Duration>, whole: Duration) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
+    let rate = times.len() as f64 / whole.as_secs_f64();
+    format!("{rate:.0} a second, p50 {:.0} µs, p99 {:.0} µs", at(50), at(99))
+}
+
+fn times(requests: usize, mut one: impl FnMut(usize) -> Outcome<()>) -> Outcome<String> {
+    let begun = Instant::now();
+    let mut times = Vec::with_capacity(requests);
+    for number in 0..requests {
+        let since = Instant::now();
+        one(number)?;
+        times.push(since.elapsed());
+    }
+    Ok(figures(times, begun.elapsed()))
+}
+
+/// The process of the server: it prints the figures without HTTP, and then what a client needs.
+fn serve(folder: &Path, requests: usize) -> Outcome<()> {
+    let quotas = Quotas { instances: u64::MAX, stored_bytes: u64::MAX, ..Quotas::default() };
+    let host = Host::builder(folder).quotas(quotas).open()?;
+    let (operator, tenant): (_, TenantId) = (Principal::own(), "acme".parse()?);
+    let digest = host.upload_as(&operator, &tenant, GUEST)?.digest;
+    let token = NewToken::of(&tenant, &engine::random_bytes()?, &engine::random_bytes()?);
+    let created = Act::TokenCreated {
+        token: token.id.clone(),
+        tenant: tenant.clone(),
+        scopes: ["instances:read".parse()?, "instances:write".parse()?].into(),
+        sha256: token.sha256(),
+        expires_at: Timestamp::from_millis(SystemClock.now().as_millis() + 86_400_000),
+    };
+    host.record_act("bench", created)?;
+    // What the server does for a request, without the request.
+    let create = |id: &str| -> Outcome<()> {
+        let principal = host.authenticate(token.text())?;
+        let component = host.uploaded_as(&principal, &tenant, &digest)?;
+        let submit = Submit {
+            id: Some(id.parse()?),
+            tenant: tenant.clone(),
+            actor: "agent:api".parse()?,
+            operator: None,
+            submitter: None,
+            name: "workflow".to_owned(),
+            params: "{}".to_owned(),
+            component,
+        };
+        host.operate_as(&principal, Operation::Submit(submit))?;
+        Ok(())
+    };
+    create("first")?;
+    let show = || -> Outcome<()> {
+        let principal = host.authenticate(token.text())?;
+        let key = InstanceKey { tenant: tenant.clone(), instance: "first".parse()? };
+        black_box(serde_json::to_vec(&host.view(&principal, Query::Instance { key })?)?);
+        Ok(())
+    };
+    println!("GET instance, in process: {}", times(requests, |_| show())?);
+    println!("POST instance, in process: {}", times(requests, |number| create(&format!("in-{number}")))?);
+    let limits = HttpLimits {
+        token_requests: u32::MAX,
+        followers: 2 * FOLLOWERS as u64,
+        head_time: Duration::from_secs(3_600),
+        ..HttpLimits::default()
+    };
+    let options = ServerOptions { url: None, limits, component_bytes: 32 << 20, tls: None, problems: |_| {} };
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let server = Server::new(listener, host, Feed::default(), options)?;
+    println!("{port} {} {digest}", token.text());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(server.run(std::future::pending()))?;
+    Ok(())
+}
