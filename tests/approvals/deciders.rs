@@ -258,7 +258,7 @@ fn the_policy_allows_and_forbids_with_receipts_of_its_own() {
         let key = support::start(&place.host, "tenant-workflow", "{}");
         assert_eq!(result(&place.ends(&key))["status"], outcome);
         assert_eq!(place.deployments(), deployed);
-        let [id] = place.host.store().receipts().wait().unwrap().try_into().unwrap();
+        let [id] = place.host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
         let stored = place.host.store().receipt(&id).wait().unwrap().unwrap().receipt;
         assert_eq!(stored.artifact.status.as_deref(), Some(status));
         let keys = engine::issuer::Keyring::public(&place.folder.path().join("keys")).unwrap();

@@ -229,7 +229,7 @@ fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
     deployed(&place, "a", &[ALICE]);
     let keys = place.folder.path().join("keys");
     let Place { folder, host, clock } = place;
-    let [id] = host.store().receipts().wait().unwrap().try_into().unwrap();
+    let [id] = host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
     let old = host.store().receipt(&id).wait().unwrap().unwrap().receipt.artifact.key_id;
     drop(host);
     Keyring::rotate(&keys, Scope::Production, &[77; 32], noon()).unwrap();
@@ -308,7 +308,7 @@ fn a_request_that_waits_is_judged_by_what_is_known_now() {
 fn a_line_in_the_database_is_only_a_place_to_look_at() {
     let place = Place::new(Some(KNOWN));
     deployed(&place, "a", &[ALICE]);
-    let [id] = place.host.store().receipts().wait().unwrap().try_into().unwrap();
+    let [id] = place.host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
     let other = Digest::of(&support::guest("hostile")).to_string();
     let journal = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
     let insert = "INSERT INTO precedents VALUES (?1, ?2, 'x', 1, ?3)";

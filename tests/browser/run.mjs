@@ -294,6 +294,8 @@ try {
   assert.match(await tab.$eval("main", (main) => main.textContent), /DENIED.*not on a Saturday/s);
   await tab.close();
   await page.waitForFunction(() => /completed/.test(document.querySelector("#facts li:last-child").textContent));
+  const at = (selector) => page.$eval(`${selector} time`, (time) => time.dateTime);
+  assert.equal(await at("#changed"), await at("#facts li:last-child"), "the last change is that of the last fact");
   assert.ok((await page.$$eval("#facts li", (items) => items.length)) > before);
   await look("instance");
   done("denied by passkey, with a reason; the timeline of another page shows it as it happens");

@@ -123,7 +123,7 @@ fn assert_done_once(folder: &Path, host: &Host, key: &InstanceKey, status: &Stat
     }
     assert_eq!(count(&entries, "step-started"), 2, "killed {point}");
     assert_eq!(count(&entries, "step-completed"), 2, "killed {point}");
-    assert_eq!(host.store().receipts().wait().unwrap().len(), 1, "killed {point}");
+    assert_eq!(host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().len(), 1, "killed {point}");
     assert_eq!(support::deployments(folder).len(), 1, "killed {point}");
 }
 

@@ -12,7 +12,7 @@ use engine::{Error, Host, InstanceKey};
 use receipt::Decision;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use workflow::{Finding, ReceiptId, RequestId};
+use workflow::{Finding, ReceiptId, RequestId, TenantId};
 
 /// The principals that may, in addition to operators: a token with this scope, and deciders.
 type Row = (&'static str, &'static str, Deciders);
@@ -37,7 +37,7 @@ const OPERATORS: &str = "";
 const PUBLIC: &str = "public";
 
 /// The expected table, written independently of the code.
-const TABLE: [Row; 42] = [
+const TABLE: [Row; 43] = [
     ("submit", "instances:write", No),
     ("send-event", "events:send", No),
     ("pause", "instances:write", No),
@@ -73,6 +73,7 @@ const TABLE: [Row; 42] = [
     ("export-owner", "receipts:read", Theirs),
     ("export-public", "receipts:read", Theirs),
     ("deployments", "instances:read", Theirs),
+    ("live-deployment", "instances:read", Theirs),
     ("deciders", OPERATORS, All),
     ("keys", PUBLIC, All),
     ("limits-tenant", "instances:read", No),
@@ -89,6 +90,14 @@ const OPERATORS_OR_NOTHING: &str = "nothing";
 enum Ask {
     Do(Operation),
     See(Query),
+}
+
+fn receipts(tenant: Option<TenantId>) -> Query {
+    Query::Receipts { tenant, after: None, newest_first: false, limit: 99 }
+}
+
+fn deployments(tenant: Option<TenantId>) -> Query {
+    Query::Deployments { tenant, after: None, limit: 99 }
 }
 
 /// The objects of one tenant.
@@ -196,9 +205,11 @@ impl Tenant {
             }),
             "instance" => Some(Query::Instance { key }),
             "output" => Some(Query::Output { key }),
-            "audit-instance" => Some(Query::Audit { of: AuditScope::Instance(key) }),
-            "audit-tenant" => Some(Query::Audit { of: AuditScope::Tenant(key.tenant) }),
-            "audit-host" => Some(Query::Audit { of: AuditScope::Host }),
+            "audit-instance" => Some(Query::Audit { of: AuditScope::Instance(key), after: None, limit: 99 }),
+            "audit-tenant" => {
+                Some(Query::Audit { of: AuditScope::Tenant(key.tenant), after: None, limit: 99 })
+            }
+            "audit-host" => Some(Query::Audit { of: AuditScope::Host, after: None, limit: 99 }),
             "facts" => Some(Query::Facts { key, from: 0, limit: 9 }),
             "requests" => Some(Query::Requests { tenant: Some(key.tenant) }),
             "request-log" => Some(Query::RequestLog {
@@ -212,12 +223,16 @@ impl Tenant {
             "no-such-request" => Some(Query::Request { request: "req_none".parse().unwrap() }),
             "request-statistics" => Some(Query::RequestStatistics),
             "explain" => Some(Query::Explain { request }),
-            "receipts" => Some(Query::Receipts { tenant: Some(key.tenant) }),
+            "receipts" => Some(receipts(Some(key.tenant))),
             "receipt" => Some(Query::Receipt { receipt: self.receipt.clone() }),
             "revocation" => Some(Query::Receipt { receipt: self.revocation.clone() }),
             "export-owner" => Some(Query::Export { receipt: self.receipt.clone(), extent: Extent::Owner }),
             "export-public" => Some(Query::Export { receipt: self.receipt.clone(), extent: Extent::Public }),
-            "deployments" => Some(Query::Deployments { tenant: Some(key.tenant) }),
+            "deployments" => Some(deployments(Some(key.tenant))),
+            "live-deployment" => Some(Query::LiveDeployment {
+                tenant: key.tenant,
+                resource: "cloudflare://workers/tenant-acme/generated-app".to_owned(),
+            }),
             "deciders" => Some(Query::Deciders),
             "keys" => Some(Query::Keys),
             "limits-tenant" => Some(Query::Limits { tenant: Some(key.tenant) }),
@@ -257,9 +272,9 @@ fn row(ask: &Ask) -> &'static str {
             Query::Instances { .. } => "instances",
             Query::Instance { .. } => "instance",
             Query::Output { .. } => "output",
-            Query::Audit { of: AuditScope::Instance(_) } => "audit-instance",
-            Query::Audit { of: AuditScope::Tenant(_) } => "audit-tenant",
-            Query::Audit { of: AuditScope::Host } => "audit-host",
+            Query::Audit { of: AuditScope::Instance(_), .. } => "audit-instance",
+            Query::Audit { of: AuditScope::Tenant(_), .. } => "audit-tenant",
+            Query::Audit { of: AuditScope::Host, .. } => "audit-host",
             Query::Facts { .. } => "facts",
             Query::Requests { .. } => "requests",
             Query::RequestLog { .. } => "request-log",
@@ -271,6 +286,7 @@ fn row(ask: &Ask) -> &'static str {
             Query::Export { extent: Extent::Owner, .. } => "export-owner",
             Query::Export { extent: Extent::Public, .. } => "export-public",
             Query::Deployments { .. } => "deployments",
+            Query::LiveDeployment { .. } => "live-deployment",
             Query::Deciders => "deciders",
             Query::Keys => "keys",
             Query::Limits { tenant: Some(_) } => "limits-tenant",
@@ -380,8 +396,8 @@ fn lists_show_a_principal_its_own() {
         [
             Query::Instances { tenant: None, status: None, after: None, since: None, limit: 99 },
             Query::Requests { tenant: None },
-            Query::Receipts { tenant: None },
-            Query::Deployments { tenant: None },
+            receipts(None),
+            deployments(None),
         ]
     };
     let tenants = |principal: &Principal, query: Query| -> Vec<String> {
@@ -403,9 +419,11 @@ fn lists_show_a_principal_its_own() {
         host.view(&two, Query::Instances { tenant: None, status: None, after: None, since: None, limit: 9 });
     assert!(matches!(refused, Err(Error::Access(AccessError::TenantNeeded))), "{refused:?}");
     assert_eq!(tenants(&two, Query::Requests { tenant: None }), ["acme"]);
-    let audit =
-        host.view(&Principal::own(), Query::Audit { of: AuditScope::Tenant("acme".parse().unwrap()) });
-    let View::Audit { records } = audit.unwrap() else { panic!("an audit") };
+    let audit = host.view(
+        &Principal::own(),
+        Query::Audit { of: AuditScope::Tenant("acme".parse().unwrap()), after: None, limit: 99 },
+    );
+    let View::Audit { records, .. } = audit.unwrap() else { panic!("an audit") };
     let whose: BTreeSet<_> = records
         .iter()
         .map(|record| serde_json::to_value(record).unwrap()["tenant"].as_str().unwrap().to_owned())

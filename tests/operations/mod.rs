@@ -6,5 +6,6 @@ mod control_socket;
 mod core_dumps;
 mod limits;
 mod packaging;
+mod pages;
 mod quotas;
 mod supply_chain;

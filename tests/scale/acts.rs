@@ -197,5 +197,5 @@ fn what_an_operator_does_is_seen_by_a_redemption_on_another_host_or_is_after_it(
     }
     assert_eq!(ends.iter().sum::<usize>(), rounds * AT_ONCE);
     assert!(ends.iter().all(|end| *end > 0), "both happened: {ends:?}");
-    assert_eq!(race.desk.store().receipts().wait().unwrap().len(), rounds * AT_ONCE);
+    assert_eq!(race.desk.store().receipts(store::ReceiptPage::ALL).wait().unwrap().len(), rounds * AT_ONCE);
 }

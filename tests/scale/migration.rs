@@ -77,7 +77,7 @@ fn contents(store: &dyn Store) -> Vec<String> {
         say(&store.asked(&request.key.tenant, &word("capability"), &word("resource")).wait().unwrap());
         say(&(request.key, body, request.outcome, request.sent));
     }
-    for id in store.receipts().wait().unwrap() {
+    for id in store.receipts(store::ReceiptPage::ALL).wait().unwrap() {
         say(&store.receipt(&id).wait().unwrap());
     }
     say(&store.requests(RequestFilter::Waiting).wait().unwrap().len());

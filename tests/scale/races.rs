@@ -78,7 +78,11 @@ fn of_many_decisions_on_two_hosts_at_once_one_counts() {
         }
         assert_eq!(support::count(&support::entries(&second, key), "decided"), 1);
     }
-    assert_eq!(second.store().receipts().wait().unwrap().len(), REQUESTS, "one receipt a request");
+    assert_eq!(
+        second.store().receipts(store::ReceiptPage::ALL).wait().unwrap().len(),
+        REQUESTS,
+        "one receipt a request"
+    );
     drop(stop);
     runtime.block_on(working).unwrap();
 }

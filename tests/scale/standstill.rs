@@ -162,7 +162,7 @@ impl Case {
         for kind in ["requested", "issued", "redeemed", "performed", "attested", "completed"] {
             assert_eq!(count(&entries, kind), 1, "{kind}, stopped {point}");
         }
-        assert_eq!(store.receipts().wait().unwrap().len(), 1, "stopped {point}");
+        assert_eq!(store.receipts(store::ReceiptPage::ALL).wait().unwrap().len(), 1, "stopped {point}");
         let page = DeploymentPage { after: 0, limit: 10, filter: DeploymentFilter::All };
         assert_eq!(store.deployments(page).wait().unwrap().len(), 1, "stopped {point}");
     }

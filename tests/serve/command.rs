@@ -1,9 +1,11 @@
 //! `pp-host serve` as a command.
 
+use crate::support;
 use crate::support::cli;
+use crate::support::serving::Serving;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Kills a child that a test leaves.
@@ -36,6 +38,30 @@ fn it_works_serves_and_stops() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(lines.any(|line| line.ends_with("stopped")));
     assert!(child.0.wait().unwrap().success());
+}
+
+/// The lines of the README, as a shell runs them against the program.
+#[test]
+fn the_lines_of_the_readme_run_as_they_stand() {
+    if !support::installed(&["bash", "curl"]) {
+        return;
+    }
+    let readme = std::fs::read_to_string(support::root().join("README.md")).unwrap();
+    let block = readme.split("```\n").find(|block| block.starts_with("TOKEN=$(")).unwrap();
+    let data = TempDir::new().unwrap();
+    let serving = Serving::begin(data.path(), &[]);
+    let lines = block.replace("cargo run -p host --", env!("CARGO_BIN_EXE_pp-host"));
+    let lines = lines.replace("localhost:8787", &format!("localhost:{}", serving.port));
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &lines]).current_dir(support::root());
+    let ran = shell.env("PP_HOST_DATA", data.path()).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && out.contains("\"created\":true"), "{out}\n{err}");
+    // The instance of the last line is there, and this server drives it.
+    while !cli::run(data.path(), &["approvals"]).stdout.contains("nightly-1") {
+        std::thread::yield_now();
+    }
+    serving.stop();
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn everything_but_receipts_goes_and_is_given_back() {
         assert_eq!(count(folder.path(), table), 2, "{table}");
     }
     assert_eq!(count(folder.path(), "deletions"), 3);
-    for id in host.store().receipts().wait().unwrap() {
+    for id in host.store().receipts(store::ReceiptPage::ALL).wait().unwrap() {
         let fate = host.store().receipt(&id).wait().unwrap().unwrap().state;
         assert!(fate.redeemed.is_some() && fate.attestation.is_some());
     }

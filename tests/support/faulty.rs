@@ -134,8 +134,8 @@ impl ReceiptStore for Faulty {
         self.inner.receipt(id)
     }
 
-    fn receipts(&self) -> Answer<Vec<ReceiptId>> {
-        self.inner.receipts()
+    fn receipts(&self, page: store::ReceiptPage) -> Answer<Vec<ReceiptId>> {
+        self.inner.receipts(page)
     }
 
     fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>> {

@@ -140,11 +140,13 @@ function follow(list) {
     const item = document.createElement("li");
     const time = document.createElement("time");
     const says = document.createElement("span");
+    const kind = document.createElement("b");
     if (fact.tone) item.className = fact.tone;
     time.dateTime = fact.at;
     time.textContent = `${fact.at.slice(0, 19).replace("T", " ")} UTC`;
     says.className = "says";
-    says.textContent = fact.says;
+    kind.textContent = fact.kind;
+    says.append(kind, ` ${fact.text}`);
     item.append(time, says);
     if (fact.path) {
       const link = document.createElement("a");
@@ -153,7 +155,8 @@ function follow(list) {
       item.append(link);
     }
     list.append(item);
-    live.textContent = fact.says;
+    live.textContent = `${fact.kind} ${fact.text}`;
+    document.querySelector("#changed time")?.replaceWith(time.cloneNode(true));
     const pill = document.querySelector("#state .pill");
     if (fact.state && pill) {
       pill.textContent = fact.state;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use store::{
     ActStore, Answer, AskHistory, BlobStore, ClaimStore, Claims, Commit, Deleted, Deployment, DeploymentPage,
     DeploymentStore, Fact, FirstEnded, HostInfo, Hosts, InstanceKey, InstanceSummary, JournalStore,
-    ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter,
-    RequestStore, RequestWithJournal, ScheduleStore, Selection, StoredReceipt, Usage, UsageStore, Write,
-    WriteStore,
+    ReceiptPage, ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest,
+    RequestFilter, RequestStore, RequestWithJournal, ScheduleStore, Selection, StoredReceipt, Usage,
+    UsageStore, Write, WriteStore,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -168,8 +168,8 @@ impl ReceiptStore for Postgres {
         read!(self, |db, id| requests::revocation(&db, &id))
     }
 
-    fn receipts(&self) -> Answer<Vec<ReceiptId>> {
-        read!(self, |db| requests::receipts(&db))
+    fn receipts(&self, page: ReceiptPage) -> Answer<Vec<ReceiptId>> {
+        read!(self, |db, page| requests::receipts(&db, &page))
     }
 
     fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>> {
@@ -218,7 +218,7 @@ impl ScheduleStore for Postgres {
 
 impl DeploymentStore for Postgres {
     fn deployments(&self, page: DeploymentPage) -> Answer<Vec<RecordedDeployment>> {
-        read!(self, |db| schedule::deployments(&db, page))
+        read!(self, |db, page| schedule::deployments(&db, &page))
     }
 
     fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>> {

@@ -7,8 +7,8 @@ use crate::journals::{facts, journal_call};
 use crate::load::{fate, key, name, text};
 use receipt::{Digest, Timestamp};
 use store::{
-    AskHistory, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal,
-    SentNotices, StoreError, StoredReceipt,
+    AskHistory, ReceiptPage, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter,
+    RequestWithJournal, SentNotices, StoreError, StoredReceipt,
 };
 use tokio_postgres::Row;
 use workflow::{ReceiptId, RequestId, TenantId};
@@ -117,8 +117,16 @@ fn stored(body: &str) -> Result<StoredReceipt, StoreError> {
 }
 
 /// All receipts, oldest first.
-pub(crate) async fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, Trouble> {
-    let rows = db.query("SELECT id FROM receipts ORDER BY seq", Vec::new()).await?;
+pub(crate) async fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, Trouble> {
+    const OLDEST_FIRST: &str =
+        "SELECT id FROM receipts WHERE ($1::text IS NULL OR body::json ->> 'company_id' = $1)
+        AND seq > coalesce((SELECT seq FROM receipts WHERE id = $2::text), 0) ORDER BY seq LIMIT $3";
+    const NEWEST_FIRST: &str = "SELECT id FROM receipts WHERE ($1::text IS NULL OR body::json ->> 'company_id' = $1)
+        AND seq < coalesce((SELECT seq FROM receipts WHERE id = $2::text), 9223372036854775807) ORDER BY seq DESC LIMIT $3";
+    let ReceiptPage { tenant, after, newest_first, limit } = page;
+    let select = if *newest_first { NEWEST_FIRST } else { OLDEST_FIRST };
+    let (tenant, after) = (tenant.as_ref().map(ToString::to_string), after.as_ref().map(ToString::to_string));
+    let rows = db.query(select, values![tenant, after, i64::from(*limit)]).await?;
     Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
 }
 

@@ -179,7 +179,7 @@ macro_rules! deployments {
 /// Deployments, in the order in which they were recorded.
 pub(crate) async fn deployments(
     db: &Connection,
-    page: DeploymentPage,
+    page: &DeploymentPage,
 ) -> Result<Vec<RecordedDeployment>, Trouble> {
     const ALL: &str = deployments!(
         "FROM deployments d LEFT JOIN live l ON l.place = d.place WHERE d.place > $1 ORDER BY d.place LIMIT $2"
@@ -187,11 +187,20 @@ pub(crate) async fn deployments(
     const LIVE: &str = deployments!(
         "FROM deployments d JOIN live l ON l.place = d.place WHERE d.place > $1 ORDER BY d.place LIMIT $2"
     );
-    let select = match page.filter {
-        DeploymentFilter::All => ALL,
-        DeploymentFilter::Live => LIVE,
+    const TENANT: &str = deployments!(
+        "FROM deployments d LEFT JOIN live l ON l.place = d.place WHERE d.place > $1 AND d.tenant = $3 ORDER BY d.place LIMIT $2"
+    );
+    const RECEIPT: &str = deployments!(
+        "FROM deployments d LEFT JOIN live l ON l.place = d.place WHERE d.place > $1 AND d.receipt = $3 ORDER BY d.place LIMIT $2"
+    );
+    let (after, limit) = (page.after.cast_signed(), i64::from(page.limit));
+    let (select, values): (_, Vec<Value>) = match &page.filter {
+        DeploymentFilter::All => (ALL, values![after, limit]),
+        DeploymentFilter::Live => (LIVE, values![after, limit]),
+        DeploymentFilter::Tenant(tenant) => (TENANT, values![after, limit, tenant.to_string()]),
+        DeploymentFilter::Receipt(receipt) => (RECEIPT, values![after, limit, receipt.to_string()]),
     };
-    let rows = db.query(select, values![page.after.cast_signed(), i64::from(page.limit)]).await?;
+    let rows = db.query(select, values).await?;
     let recorded = |row: &Row| -> Result<_, StoreError> {
         let place = row.get::<_, i64>(0).unsigned_abs();
         Ok(RecordedDeployment { place, deployment: deployment(row)?, is_live: row.get(11) })

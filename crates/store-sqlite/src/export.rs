@@ -154,7 +154,7 @@ fn counts(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
 /// Deployments, the artifacts that something holds, and deletions.
 fn actions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     let all = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
-    deployments::list(db, all)?.into_iter().try_for_each(|row| take(TransferRow::Deployment(row)))?;
+    deployments::list(db, &all)?.into_iter().try_for_each(|row| take(TransferRow::Deployment(row)))?;
     each(db, "SELECT tenant, sha256, bytes, holder FROM artifacts", [], |row| {
         let (tenant, sha256) = (named(row, 0)?, named(row, 1)?);
         let (bytes, holder) = (cell::<i64>(row, 2)?.unsigned_abs(), cell(row, 3)?);

@@ -17,10 +17,10 @@ use std::sync::Mutex;
 use std::{fs, io};
 use store::{
     ActStore, Answer, AskHistory, Commit, DataFolder, Deleted, Deployment, DeploymentPage, DeploymentStore,
-    Fact, FirstEnded, FolderError, HostInfo, InstanceKey, InstanceSummary, JournalStore, ReceiptStore,
-    RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter, RequestStore,
-    RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, Usage, UsageChange, UsageStore,
-    Write, WriteStore, Written,
+    Fact, FirstEnded, FolderError, HostInfo, InstanceKey, InstanceSummary, JournalStore, ReceiptPage,
+    ReceiptStore, RecordedAct, RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter,
+    RequestStore, RequestWithJournal, ScheduleStore, Selection, StoreError, StoredReceipt, Usage,
+    UsageChange, UsageStore, Write, WriteStore, Written,
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
@@ -215,8 +215,8 @@ impl ReceiptStore for Sqlite {
         self.answer(|db| query::receipt(db, id))
     }
 
-    fn receipts(&self) -> Answer<Vec<ReceiptId>> {
-        self.answer(query::receipts)
+    fn receipts(&self, page: ReceiptPage) -> Answer<Vec<ReceiptId>> {
+        self.answer(|db| query::receipts(db, &page))
     }
 
     fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>> {
@@ -269,7 +269,7 @@ impl ScheduleStore for Sqlite {
 
 impl DeploymentStore for Sqlite {
     fn deployments(&self, page: DeploymentPage) -> Answer<Vec<RecordedDeployment>> {
-        self.answer(|db| deployments::list(db, page))
+        self.answer(|db| deployments::list(db, &page))
     }
 
     fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Answer<Option<Deployment>> {

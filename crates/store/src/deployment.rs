@@ -2,7 +2,7 @@
 
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use workflow::TenantId;
+use workflow::{ReceiptId, TenantId};
 
 /// One deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct RecordedDeployment {
 }
 
 /// A selection of deployments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeploymentPage {
     /// Only those recorded after this place; 0 for all.
     pub after: u64,
@@ -54,10 +54,14 @@ pub struct DeploymentPage {
 }
 
 /// A filter of deployments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeploymentFilter {
     /// Every deployment.
     All,
+    /// A tenant's.
+    Tenant(TenantId),
+    /// The one that a receipt permitted.
+    Receipt(ReceiptId),
     /// Those that their resources serve now.
     Live,
 }

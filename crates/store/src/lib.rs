@@ -36,7 +36,7 @@ pub use folder::{DataFolder, Move};
 pub use notice::{Notice, NoticeChannel, NoticeKind, SentNotices};
 pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use record::{
-    AskHistory, Fact, InstanceKey, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,
+    AskHistory, Fact, InstanceKey, ReceiptPage, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,
     RequestFilter, RequestWithJournal, Signed, StoredReceipt,
 };
 pub use summary::{

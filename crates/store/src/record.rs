@@ -84,6 +84,24 @@ impl StoredReceipt {
     }
 }
 
+/// A selection of receipts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptPage {
+    /// Only those of this tenant.
+    pub tenant: Option<TenantId>,
+    /// Only those that follow this one in the order asked for. A receipt that is not there stands before all others.
+    pub after: Option<ReceiptId>,
+    /// The latest first.
+    pub newest_first: bool,
+    /// The most receipts to return.
+    pub limit: u32,
+}
+
+impl ReceiptPage {
+    /// All receipts, oldest first.
+    pub const ALL: Self = Self { tenant: None, after: None, newest_first: false, limit: u32::MAX };
+}
+
 /// The fate of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceiptState {

@@ -3,9 +3,9 @@
 
 use crate::{
     Answer, AskHistory, Batch, Claims, Commit, Create, Deleted, Deployment, DeploymentPage, Fact, FirstEnded,
-    HostInfo, Hosts, InstanceKey, InstanceSummary, JournalPosition, RecordedAct, RecordedDeployment,
-    RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal, Selection, StoreError,
-    StoredReceipt, Usage, Write, Writer, Written,
+    HostInfo, Hosts, InstanceKey, InstanceSummary, JournalPosition, ReceiptPage, RecordedAct,
+    RecordedDeployment, RecordedReceipt, RecordedRequest, RequestFilter, RequestWithJournal, Selection,
+    StoreError, StoredReceipt, Usage, Write, Writer, Written,
 };
 use receipt::{Digest, Timestamp};
 use std::time::Duration;
@@ -192,11 +192,11 @@ pub trait ReceiptStore: Send + Sync {
     /// When the state cannot be read.
     fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>>;
 
-    /// All receipts, oldest first.
+    /// Receipts, in the order in which they were issued. A page costs a scan of what it skips, and little memory.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn receipts(&self) -> Answer<Vec<ReceiptId>>;
+    fn receipts(&self, page: ReceiptPage) -> Answer<Vec<ReceiptId>>;
 
     /// Receipts that may make a component or an artifact of that digest known: a bounded number of spent receipts, the
     /// latest first. The caller judges whether they count. Costs one look-up.

@@ -38,21 +38,30 @@ pub(crate) enum Receipts {
     },
 }
 
+/// Receipts that are read at once.
+const PAGE: u32 = 500;
+
 impl Receipts {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let host = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
         let mut out = output::stdout();
         match self {
             Self::List { json } => {
-                let View::Receipts { receipts } =
-                    host.view(&Principal::own(), Query::Receipts { tenant: None })?
-                else {
-                    anyhow::bail!("the host answered another question");
-                };
-                for row in &receipts {
-                    match json {
-                        true => writeln!(out, "{}", json_line(row)?)?,
-                        false => writeln!(out, "{}", sentence(row))?,
+                let mut after = None;
+                loop {
+                    let query = Query::Receipts { tenant: None, after, newest_first: false, limit: PAGE };
+                    let View::Receipts { receipts, more } = host.view(&Principal::own(), query)? else {
+                        anyhow::bail!("the host answered another question");
+                    };
+                    for row in &receipts {
+                        match json {
+                            true => writeln!(out, "{}", json_line(row)?)?,
+                            false => writeln!(out, "{}", sentence(row))?,
+                        }
+                    }
+                    after = receipts.into_iter().next_back().map(|row| row.receipt_id).filter(|_| more);
+                    if after.is_none() {
+                        break;
                     }
                 }
             }

@@ -89,4 +89,11 @@ pub(super) fn are_read_in_pages(engine: &impl Engine) {
         read.extend(page.into_iter().map(|found| found.deployment));
     }
     assert_eq!(read, many);
+    let of = |filter| all(&*store, filter).into_iter().map(|found| found.deployment).collect::<Vec<_>>();
+    assert_eq!(of(DeploymentFilter::Receipt("rcpt_dep_4".parse().unwrap())), many[4..5]);
+    assert_eq!(of(DeploymentFilter::Receipt("rcpt_none".parse().unwrap())), []);
+    assert_eq!(
+        (of(DeploymentFilter::Tenant(tenant("acme"))), of(DeploymentFilter::Tenant(tenant("globex")))),
+        (many, vec![])
+    );
 }

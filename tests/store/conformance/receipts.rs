@@ -2,7 +2,7 @@
 
 use super::requests::ask;
 use super::*;
-use store::{Precondition, ReceiptState, Signed, StoreError, StoredReceipt};
+use store::{Precondition, ReceiptPage, ReceiptState, Signed, StoreError, StoredReceipt};
 use workflow::{ArtifactFacts, Asked, ReceiptId};
 
 fn id(name: &str) -> ReceiptId {
@@ -11,6 +11,11 @@ fn id(name: &str) -> ReceiptId {
 
 /// Keeps a receipt, as the fourth entry of an instance that asks.
 fn issue(store: &dyn Store, name: &str) {
+    issue_for(store, "acme", name);
+}
+
+/// The same with another tenant in what the receipt commits.
+fn issue_for(store: &dyn Store, company: &str, name: &str) {
     ask(store, name, &format!("apr_{name}"), "r");
     let artifact = serde_json::from_value(serde_json::json!({
         "receipt_id": id(name), "key_id": "key", "alg": "ed25519", "signed_payload_hash": "", "signature_b64": "", "payload_bytes_b64": ""
@@ -22,7 +27,7 @@ fn issue(store: &dyn Store, name: &str) {
         request_json: "{}".to_owned(),
         request_commitment_salt_b64: String::new(),
         summary: None,
-        company_id: "acme".to_owned(),
+        company_id: company.to_owned(),
         idem_key: format!("apr_{name}"),
         input_hash: String::new(),
     };
@@ -69,7 +74,32 @@ pub(super) fn are_spent_or_taken_back_and_never_both(engine: &impl Engine) {
             both => panic!("{both:?}"),
         }
     }
-    assert_eq!(store.receipts().wait().unwrap().len(), 40);
+    assert_eq!(store.receipts(store::ReceiptPage::ALL).wait().unwrap().len(), 40);
+}
+
+pub(super) fn are_read_in_pages(engine: &impl Engine) {
+    let store = engine.open();
+    for (number, company) in ["acme", "globex", "acme", "acme", "globex"].into_iter().enumerate() {
+        issue_for(&*store, company, &format!("p{number}"));
+    }
+    let read = |tenant: Option<&str>, newest_first: bool| {
+        let tenant: Option<TenantId> = tenant.map(|name| name.parse().unwrap());
+        let (mut after, mut read) = (None, Vec::new());
+        loop {
+            let page = ReceiptPage { tenant: tenant.clone(), after, newest_first, limit: 2 };
+            let ids = store.receipts(page).wait().unwrap();
+            assert!(ids.len() <= 2, "{ids:?}");
+            let Some(last) = ids.last() else { break read };
+            after = Some(last.clone());
+            read.extend(
+                ids.iter().map(|id| id.as_str().trim_start_matches("rcpt_p").parse::<u32>().unwrap()),
+            );
+        }
+    };
+    assert_eq!((read(None, false), read(None, true)), (vec![0, 1, 2, 3, 4], vec![4, 3, 2, 1, 0]));
+    assert_eq!((read(Some("acme"), false), read(Some("globex"), true)), (vec![0, 2, 3], vec![4, 1]));
+    assert_eq!(read(Some("initech"), false), Vec::<u32>::new());
+    assert_eq!(store.receipts(ReceiptPage::ALL).wait().unwrap().len(), 5);
 }
 
 pub(super) fn are_spent_as_the_writer_saw_them(engine: &impl Engine) {

@@ -22,9 +22,10 @@ pub use query::{AuditScope, Extent, Query};
 pub use read_only::ReadOnlyHost;
 pub use submit::{Created, Submit};
 pub use view::{
-    AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
-    KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptFate, ReceiptRow, RequestDetail,
-    RequestRow, RequestStatistics, StateDetail, UsageRow, View, WaitsFor,
+    AuditPlace, AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail,
+    InstanceRow, InvalidAuditPlace, KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction,
+    ReceiptFate, ReceiptRow, RequestDetail, RequestRow, RequestStatistics, StateDetail, UsageRow, View,
+    WaitsFor,
 };
 
 use crate::issuer::{DemoDecider, Judgement};

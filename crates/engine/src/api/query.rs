@@ -1,6 +1,7 @@
 //! Queries: the read-only questions to a host, one value each.
 
 use crate::access::{About, Right};
+use crate::api::view::AuditPlace;
 use crate::history::RequestOutcome;
 use receipt::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,10 +35,14 @@ pub enum Query {
         /// The instance.
         key: InstanceKey,
     },
-    /// Every record, oldest first. Answered with `View::Audit`.
+    /// The first records after a place, oldest first. Answered with `View::Audit`.
     Audit {
         /// The records to show.
         of: AuditScope,
+        /// The place to continue from; `None` for the beginning.
+        after: Option<AuditPlace>,
+        /// The most to return.
+        limit: u32,
     },
     /// The first facts of an instance from an index on: to follow it. Answered with `View::Facts`.
     Facts {
@@ -78,10 +83,16 @@ pub enum Query {
         /// The request.
         request: RequestId,
     },
-    /// All receipts and revocations, by the time of issue. Answered with `View::Receipts`.
+    /// Receipts in the order in which they were issued, each followed by its revocation. Answered with `View::Receipts`.
     Receipts {
         /// Only those of this tenant.
         tenant: Option<TenantId>,
+        /// The receipt or revocation to continue from.
+        after: Option<ReceiptId>,
+        /// The order in which they were issued, backwards.
+        newest_first: bool,
+        /// The most to return.
+        limit: u32,
     },
     /// One receipt or revocation. Answered with `View::Receipt`.
     Receipt {
@@ -95,10 +106,21 @@ pub enum Query {
         /// The unsigned parts to include.
         extent: Extent,
     },
-    /// Deployments, in their order. Answered with `View::Deployments`.
+    /// Deployments, in the order in which they were recorded. Answered with `View::Deployments`.
     Deployments {
         /// Only those of this tenant.
         tenant: Option<TenantId>,
+        /// The receipt of the deployment to continue from.
+        after: Option<ReceiptId>,
+        /// The most to return.
+        limit: u32,
+    },
+    /// The deployment that a resource serves now. Answered with `View::Deployments`, of one or none.
+    LiveDeployment {
+        /// The tenant.
+        tenant: TenantId,
+        /// The resource.
+        resource: String,
     },
     /// The deciders and their keys. Answered with `View::Deciders`.
     Deciders,
@@ -128,6 +150,17 @@ pub enum AuditScope {
     Instance(InstanceKey),
 }
 
+impl AuditScope {
+    /// Whether it shows the records of that instance.
+    pub(super) fn has(&self, key: &InstanceKey) -> bool {
+        match self {
+            Self::Host => true,
+            Self::Tenant(tenant) => *tenant == key.tenant,
+            Self::Instance(own) => own == key,
+        }
+    }
+}
+
 /// The unsigned parts of an exported receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -142,13 +175,13 @@ impl Query {
     /// The right that it needs, and its object.
     pub(super) fn needs(&self) -> (Right, About<'_>) {
         match self {
-            Self::Instances { tenant, .. } | Self::Deployments { tenant } => {
+            Self::Instances { tenant, .. } | Self::Deployments { tenant, .. } => {
                 (Right::SeeInstances, own_or(tenant))
             }
             Self::Instance { key } | Self::Output { key } | Self::Facts { key, .. } => {
                 (Right::SeeInstances, About::Tenant(&key.tenant))
             }
-            Self::Audit { of } => match of {
+            Self::Audit { of, .. } => match of {
                 AuditScope::Host => (Right::SeeHost, About::Host),
                 AuditScope::Tenant(tenant) => (Right::SeeInstances, About::Tenant(tenant)),
                 AuditScope::Instance(key) => (Right::SeeInstances, About::Tenant(&key.tenant)),
@@ -160,7 +193,7 @@ impl Query {
                 (Right::SeeRequests, About::Request(request))
             }
             Self::RequestStatistics => (Right::SeeHost, About::Host),
-            Self::Receipts { tenant } => (Right::SeeReceipts, own_or(tenant)),
+            Self::Receipts { tenant, .. } => (Right::SeeReceipts, own_or(tenant)),
             Self::Receipt { receipt } | Self::Export { receipt, extent: Extent::Owner } => {
                 (Right::SeeReceipts, About::Receipt(receipt))
             }
@@ -170,6 +203,7 @@ impl Query {
             Self::Deciders => (Right::SeeDeciders, About::Host),
             Self::Keys => (Right::SeeKeys, About::Host),
             Self::Limits { tenant } => (Right::SeeLimits, tenant.as_ref().map_or(About::Host, About::Tenant)),
+            Self::LiveDeployment { tenant, .. } => (Right::SeeInstances, About::Tenant(tenant)),
             Self::Usage { tenant } => (Right::SeeLimits, About::Tenant(tenant)),
         }
     }

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::api::{DeploymentRow, Extent, Operation, OperationOutcome, Query, ReceiptRow, View};
+use engine::api::{DeploymentRow, Extent, Operation, OperationOutcome, Query, View};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -17,15 +17,6 @@ use workflow::{ReceiptId, TenantId};
 pub(crate) struct Revoked {
     /// The revocation's own id.
     revocation: String,
-}
-
-/// Receipts, by the time of issue.
-#[derive(Serialize)]
-struct ReceiptPage {
-    view: &'static str,
-    receipts: Vec<ReceiptRow>,
-    /// There are more than were asked for: `?after` the last one continues.
-    more: bool,
 }
 
 /// Deployments, in the order in which they took place.
@@ -39,11 +30,8 @@ struct DeploymentPage {
 
 pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
     let tenant = asked.query_value::<TenantId>("tenant")?;
-    let View::Receipts { receipts } = asked.view(&asked.principal()?, Query::Receipts { tenant })? else {
-        return Err(unexpected(&"no receipts"));
-    };
-    let (receipts, more) = asked.page(receipts, |row| row.receipt_id.as_str())?;
-    json(StatusCode::OK, &ReceiptPage { view: "receipts", receipts, more })
+    let (after, limit) = (asked.query_value::<ReceiptId>("after")?, asked.page_length()?);
+    viewed(&asked.view(&asked.principal()?, Query::Receipts { tenant, after, newest_first: false, limit })?)
 }
 
 pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
@@ -77,11 +65,11 @@ pub(crate) fn revoke(asked: &Asked) -> Result<Response, Problem> {
 
 pub(crate) fn deployments(asked: &Asked) -> Result<Response, Problem> {
     let tenant = asked.query_value::<TenantId>("tenant")?;
-    let View::Deployments { deployments } = asked.view(&asked.principal()?, Query::Deployments { tenant })?
-    else {
+    let (after, limit) = (asked.query_value::<ReceiptId>("after")?, asked.page_length()?);
+    let query = Query::Deployments { tenant, after, limit };
+    let View::Deployments { deployments, more } = asked.view(&asked.principal()?, query)? else {
         return Err(unexpected(&"no deployments"));
     };
-    let (deployments, more) = asked.page(deployments, |row| row.deployment.receipt_id.as_str())?;
     let deployments = deployments.iter().map(own).collect::<Result<_, _>>()?;
     json(StatusCode::OK, &DeploymentPage { view: "deployments", deployments, more })
 }

@@ -99,7 +99,7 @@ pub(crate) fn page(asked: &Asked) -> Page {
         div.sheet { dl.facts {
             dt { "Code" } dd { code { (detail.component) } }
             dt { "Started" } dd { (time(detail.started_at)) }
-            dt { "Last change" } dd { (time(detail.changed_at)) }
+            dt { "Last change" } dd id="changed" { (time(detail.changed_at)) }
             dt { "Calls" } dd { (detail.calls.len()) }
             dt { "Events" } dd { (detail.events.received) " received, " (detail.events.taken) " taken" }
         } }
@@ -117,10 +117,18 @@ fn shown(fact: &Fact) -> Markup {
     html! {
         li class=[tone(&fact.entry)] {
             (time(fact.at))
-            span.says { (fact.entry) }
+            @let (kind, text) = words(&fact.entry);
+            span.says { b { (kind) } " " (text) }
             @if let Some((path, name)) = link(&fact.entry) { a href=(path) { (name) } }
         }
     }
+}
+
+/// The kind of an entry and the rest of its line, without the padding that aligns lines in a terminal.
+fn words(entry: &Entry) -> (String, String) {
+    let line = entry.to_string();
+    let (kind, text) = line.split_once(' ').unwrap_or((&line, ""));
+    (kind.to_owned(), text.trim_start().to_owned())
 }
 
 /// How an entry is marked.
@@ -170,9 +178,9 @@ pub(crate) fn events(asked: &Asked) -> Page {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in first: the session is over")
     })?;
     follow(asked, viewer.principal(), key, |fact| {
-        let link = link(&fact.entry);
+        let (link, (kind, text)) = (link(&fact.entry), words(&fact.entry));
         let data = json!({
-            "at": fact.at, "says": fact.entry.to_string(), "tone": tone(&fact.entry),
+            "at": fact.at, "kind": kind, "text": text, "tone": tone(&fact.entry),
             "state": state_after(&fact.entry).map(|(word, _)| word), "pill": state_after(&fact.entry).map(|(_, pill)| pill),
             "path": link.as_ref().map(|(path, _)| path), "name": link.as_ref().map(|(_, name)| name),
         });

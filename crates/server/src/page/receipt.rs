@@ -10,19 +10,20 @@ use engine::api::{Query, ReceiptFate, ReceiptRow, View};
 use maud::{Markup, html};
 use workflow::{Escaped, Quoted, ReceiptId};
 
+/// Receipts on the page.
+const SHOWN: u32 = 200;
+
 pub(crate) fn list(asked: &Asked) -> Page {
     let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/receipts")) };
-    let View::Receipts { mut receipts } =
-        asked.view(&viewer.principal(), Query::Receipts { tenant: None })?
-    else {
+    let query = Query::Receipts { tenant: None, after: None, newest_first: true, limit: SHOWN };
+    let View::Receipts { receipts, .. } = asked.view(&viewer.principal(), query)? else {
         return Err(Problem::internal(&"the engine answered no receipts"));
     };
-    receipts.reverse();
     let content = html! {
         h1 { "Receipts" }
         p.lead { "Every decision, signed. Anyone can verify one offline." }
         @if receipts.is_empty() { p.empty { "No request has been decided yet." } } @else {
-            ul.rows { @for row in receipts.iter().take(200) { (line(row)) } }
+            ul.rows { @for row in &receipts { (line(row)) } }
         }
     };
     Ok(whole(Some(&viewer), Place::Receipts, "Receipts", &content))

@@ -101,9 +101,11 @@ fn seen(text: &str, label: &str) -> Markup {
 
 /// What the resource serves now, where the viewer may see it.
 fn deployed(asked: &Asked, viewer: &Viewer, made: &Request) -> Result<Option<DeploymentRow>, Problem> {
-    let query = Query::Deployments { tenant: Some(made.tenant.clone()) };
-    let View::Deployments { deployments } = asked.view(&viewer.principal(), query)? else { return Ok(None) };
-    Ok(deployments.into_iter().find(|row| row.current && row.deployment.resource == made.resource))
+    let query = Query::LiveDeployment { tenant: made.tenant.clone(), resource: made.resource.clone() };
+    match asked.view(&viewer.principal(), query)? {
+        View::Deployments { mut deployments, .. } => Ok(deployments.pop()),
+        _ => Ok(None),
+    }
 }
 
 fn artifact(made: &Request, served: Option<&DeploymentRow>) -> Markup {

@@ -56,16 +56,19 @@ pub(crate) fn record(
     Ok(more)
 }
 
-pub(crate) fn list(db: &Connection, page: DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
-    let join = match page.filter {
-        DeploymentFilter::All => "LEFT JOIN",
-        DeploymentFilter::Live => "JOIN",
+pub(crate) fn list(db: &Connection, page: &DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
+    // A constant condition is compared for what it says, as text: the number of parameters is always the same.
+    let (condition, value) = match &page.filter {
+        DeploymentFilter::All => ("?3 IS NULL", None),
+        DeploymentFilter::Live => ("?3 IS NULL AND l.place IS NOT NULL", None),
+        DeploymentFilter::Tenant(tenant) => ("d.tenant = ?3", Some(tenant.as_str())),
+        DeploymentFilter::Receipt(receipt) => ("d.receipt = ?3", Some(receipt.as_str())),
     };
     let select = format!(
-        "SELECT {COLUMNS}, l.place FROM deployments d {join} live l ON l.tenant = d.tenant AND l.resource = d.resource AND l.place = d.place
-         WHERE d.place > ?1 ORDER BY d.place LIMIT ?2"
+        "SELECT {COLUMNS}, l.place FROM deployments d LEFT JOIN live l ON l.tenant = d.tenant AND l.resource = d.resource AND l.place = d.place
+         WHERE d.place > ?1 AND {condition} ORDER BY d.place LIMIT ?2"
     );
-    every(db, &select, params![page.after.cast_signed(), page.limit], |row| {
+    every(db, &select, params![page.after.cast_signed(), page.limit, value], |row| {
         let place = cell::<i64>(row, 0)?.unsigned_abs();
         let is_live = cell::<Option<i64>>(row, 11)?.is_some();
         Ok(RecordedDeployment { place, deployment: deployment(row)?, is_live })

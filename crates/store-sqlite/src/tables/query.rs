@@ -3,10 +3,10 @@
 use crate::sql::{cell, cell_0, damaged, every, key_at, one};
 use crate::tables::deletions;
 use receipt::{Digest, Timestamp};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
-use store::{InstanceKey, ReceiptState, RecordedReceipt, StoreError, StoredReceipt};
-use workflow::ReceiptId;
+use store::{InstanceKey, ReceiptPage, ReceiptState, RecordedReceipt, StoreError, StoredReceipt};
+use workflow::{ReceiptId, TenantId};
 
 pub(crate) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
     every(db, "SELECT tenant, instance FROM instances ORDER BY id", [], |row| key_at(row, 0))
@@ -49,10 +49,15 @@ pub(crate) fn fate(db: &Connection, id: &ReceiptId) -> Result<ReceiptState, Stor
     Ok(fate.unwrap_or_default())
 }
 
-pub(crate) fn receipts(db: &Connection) -> Result<Vec<ReceiptId>, StoreError> {
-    every(db, "SELECT id FROM receipts ORDER BY seq", [], |row| {
-        cell::<String>(row, 0)?.parse().map_err(damaged)
-    })
+pub(crate) fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, StoreError> {
+    const OLDEST_FIRST: &str = "SELECT id FROM receipts WHERE (?1 IS NULL OR body ->> 'company_id' = ?1)
+        AND seq > coalesce((SELECT seq FROM receipts WHERE id = ?2), 0) ORDER BY seq LIMIT ?3";
+    const NEWEST_FIRST: &str = "SELECT id FROM receipts WHERE (?1 IS NULL OR body ->> 'company_id' = ?1)
+        AND seq < coalesce((SELECT seq FROM receipts WHERE id = ?2), 9223372036854775807) ORDER BY seq DESC LIMIT ?3";
+    let ReceiptPage { tenant, after, newest_first, limit } = page;
+    let select = if *newest_first { NEWEST_FIRST } else { OLDEST_FIRST };
+    let (tenant, after) = (tenant.as_ref().map(TenantId::as_str), after.as_ref().map(ReceiptId::as_str));
+    every(db, select, params![tenant, after, limit], |row| cell::<String>(row, 0)?.parse().map_err(damaged))
 }
 
 /// Times never run backwards in here, so the last entry has the latest, or the last deletion.

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::Waiting;
 use crate::api::Principal;
-use crate::api::view::{Reader, View};
+use crate::api::view::{AT_ONCE, Reader, View};
 use crate::history::{RequestEnd, RequestOutcome};
 use crate::issuer::Request;
 use crate::runtime::requests;
@@ -78,9 +78,6 @@ pub(super) struct LogPage {
     pub(super) since: Option<Timestamp>,
     pub(super) limit: u32,
 }
-
-/// Requests of the log that are read at once.
-const AT_ONCE: u32 = 256;
 
 /// One request: the content that is signed with a decision about it, and its state.
 #[derive(Debug, Clone, Serialize)]

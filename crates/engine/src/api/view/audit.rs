@@ -2,12 +2,17 @@
 
 use crate::Error;
 use crate::api::AuditScope;
-use crate::api::view::Reader;
+use crate::api::view::{Reader, View};
 use crate::trust::{Act, RecordedTrustAct};
 use receipt::Timestamp;
-use serde::Serialize;
-use store::{Deleted, Fact, InstanceState, RecordedAct};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use store::{Deleted, Fact, InstanceKey, InstanceState, RecordedAct, StoreError};
 use workflow::{InstanceId, TenantId};
+
+/// Facts that are read at once.
+const FACTS: u32 = 1_000;
 
 /// One record.
 #[derive(Debug, Clone, Serialize)]
@@ -54,24 +59,154 @@ impl AuditRecord {
     }
 }
 
+/// A place between two records of an audit: what a page ends with, and the next one begins after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AuditPlace {
+    /// The last fact before it: the instance, and the index in its journal.
+    fact: Option<(InstanceKey, u64)>,
+    /// The number of other records since that fact.
+    others: u64,
+}
+
+/// A text that names no place of an audit.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no place of an audit: take the one that the page before gives")]
+pub struct InvalidAuditPlace(String);
+
+impl fmt::Display for AuditPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.fact {
+            Some((key, index)) => write!(f, "{key}.{index}.{}", self.others),
+            None => write!(f, "start.{}", self.others),
+        }
+    }
+}
+
+impl FromStr for AuditPlace {
+    type Err = InvalidAuditPlace;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (fact, others) = text.rsplit_once('.')?;
+            let others = others.parse().ok()?;
+            if fact == "start" {
+                return Some(Self { fact: None, others });
+            }
+            let (key, index) = fact.rsplit_once('.')?;
+            let (tenant, instance) = key.split_once('/')?;
+            let key = InstanceKey { tenant: tenant.parse().ok()?, instance: instance.parse().ok()? };
+            Some(Self { fact: Some((key, index.parse().ok()?)), others })
+        };
+        read().ok_or_else(|| InvalidAuditPlace(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for AuditPlace {
+    type Error = InvalidAuditPlace;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<AuditPlace> for String {
+    fn from(place: AuditPlace) -> Self {
+        place.to_string()
+    }
+}
+
+/// A page that is being read.
+struct AuditPage {
+    records: Vec<AuditRecord>,
+    /// The place after the last of them.
+    place: AuditPlace,
+    limit: usize,
+    /// There is a record that did not fit.
+    is_full: bool,
+}
+
+impl AuditPage {
+    /// Takes a record, unless the page is full.
+    fn take(&mut self, record: AuditRecord) {
+        if self.records.len() == self.limit {
+            self.is_full = true;
+            return;
+        }
+        match &record {
+            AuditRecord::Fact(fact) => {
+                self.place = AuditPlace { fact: Some((fact.key.clone(), fact.index)), others: 0 };
+            }
+            AuditRecord::Act { .. } | AuditRecord::Deletion { .. } => self.place.others += 1,
+        }
+        self.records.push(record);
+    }
+}
+
 impl Reader<'_> {
-    /// In order of time; of records of the same time, facts of instances come last.
-    pub(super) fn audit(&self, of: &AuditScope) -> Result<Vec<AuditRecord>, Error> {
-        let key = match of {
-            AuditScope::Instance(key) => Some(key),
-            AuditScope::Host | AuditScope::Tenant(_) => None,
-        };
+    /// Reads no more facts than it has to pass, a bounded number at once.
+    pub(super) fn audit(
+        &self,
+        of: &AuditScope,
+        after: Option<&AuditPlace>,
+        limit: u32,
+    ) -> Result<View, Error> {
+        let place = after.cloned().unwrap_or(AuditPlace { fact: None, others: 0 });
+        let last = self.last_fact(of, &place)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let others = self.other_records(of, last.as_ref().map(|fact| fact.at))?;
+        let skipped = usize::try_from(place.others).unwrap_or(usize::MAX);
+        let mut others = others.into_iter().skip(skipped).peekable();
+        let mut page = AuditPage { records: Vec::new(), place, limit, is_full: false };
+        let mut last = last.map(|fact| (fact.seq, fact.index));
+        while !page.is_full {
+            let facts = self.facts_behind(of, last)?;
+            let Some(newest) = facts.last() else { break };
+            last = Some((newest.seq, newest.index));
+            for fact in facts.into_iter().filter(|fact| of.has(&fact.key)) {
+                while let Some(other) = others.next_if(|other| other.at() <= fact.at) {
+                    page.take(other);
+                }
+                page.take(AuditRecord::Fact(Box::new(fact)));
+            }
+        }
+        others.for_each(|other| page.take(other));
+        let next = page.is_full.then_some(page.place);
+        Ok(View::Audit { records: page.records, next })
+    }
+
+    /// The fact that a place follows.
+    fn last_fact(&self, of: &AuditScope, place: &AuditPlace) -> Result<Option<Fact>, Error> {
+        let Some((key, index)) = &place.fact else { return Ok(None) };
+        let gone = || Error::from(StoreError::NoInstance(key.to_string()));
+        if !of.has(key) {
+            return Err(gone());
+        }
+        self.store.facts_from(key, *index, 1).wait()?.pop().map(Some).ok_or_else(gone)
+    }
+
+    /// Some of the facts behind one with that place among all and that index, of any instance that has to be looked at.
+    fn facts_behind(&self, of: &AuditScope, last: Option<(u64, u64)>) -> Result<Vec<Fact>, Error> {
+        match of {
+            AuditScope::Instance(key) => {
+                let from = last.map_or(0, |(_, index)| index + 1);
+                Ok(self.store.facts_from(key, from, FACTS).wait()?)
+            }
+            AuditScope::Host | AuditScope::Tenant(_) => {
+                Ok(self.store.facts_after(last.map_or(0, |(seq, _)| seq), FACTS).wait()?)
+            }
+        }
+    }
+
+    /// Acts and deletions after that time, in order.
+    fn other_records(&self, of: &AuditScope, after: Option<Timestamp>) -> Result<Vec<AuditRecord>, Error> {
         let mut records = match of {
+            AuditScope::Instance(_) => return Ok(Vec::new()),
+            AuditScope::Tenant(_) => Vec::new(),
             AuditScope::Host => self.acts()?,
-            AuditScope::Tenant(_) | AuditScope::Instance(_) => Vec::new(),
         };
-        let whole = |tenant: &TenantId| match of {
-            AuditScope::Tenant(own) => own == tenant,
-            AuditScope::Host => true,
-            AuditScope::Instance(_) => false,
-        };
-        let deletions =
-            self.store.deletions().wait()?.into_iter().filter(|deleted| whole(&deleted.key.tenant));
+        let deletions = self.store.deletions().wait()?.into_iter();
+        let deletions = deletions.filter(|deleted| of.has(&deleted.key));
         records.extend(deletions.map(|Deleted { key, at, by, facts, end }| AuditRecord::Deletion {
             at,
             tenant: key.tenant,
@@ -81,9 +216,7 @@ impl Reader<'_> {
             state: end.map(|end| end.state),
             ended_at: end.map(|end| end.at),
         }));
-        let facts = self.store.facts(key).wait()?.into_iter();
-        let facts = facts.filter(|fact| key.is_some() || whole(&fact.key.tenant));
-        records.extend(facts.map(|fact| AuditRecord::Fact(Box::new(fact))));
+        records.retain(|record| after.is_none_or(|after| record.at() > after));
         // The sort is stable, so records of the same time keep their order.
         records.sort_by_key(AuditRecord::at);
         Ok(records)

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::access::{AccessError, DeciderSession, Principal};
-use crate::api::view::{Reader, View};
+use crate::api::view::{AT_ONCE, Reader, View};
 use crate::history::{Call, History, was_denied};
 use receipt::{Digest, Timestamp};
 use serde::Serialize;
@@ -279,19 +279,51 @@ impl Reader<'_> {
     pub(super) fn deployments(
         &self,
         principal: &Principal,
-        tenant: Option<&TenantId>,
-    ) -> Result<Vec<DeploymentRow>, Error> {
-        let page = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
-        let all = self.store.deployments(page).wait()?.into_iter();
-        let meant = all.filter(|RecordedDeployment { deployment, .. }| {
-            principal.covers(&deployment.tenant) && tenant.is_none_or(|tenant| *tenant == deployment.tenant)
-        });
-        Ok(meant
-            .map(|RecordedDeployment { deployment, is_live, .. }| DeploymentRow {
-                deployment,
-                current: is_live,
-            })
-            .collect())
+        tenant: Option<TenantId>,
+        after: Option<&ReceiptId>,
+        limit: u32,
+    ) -> Result<View, Error> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let tenant = tenant.or_else(|| principal.only_tenant().cloned());
+        let filter = tenant.map_or(DeploymentFilter::All, DeploymentFilter::Tenant);
+        let mut after = after.map_or(Ok(0), |receipt| self.deployed_by(principal, receipt))?;
+        let mut rows = Vec::new();
+        loop {
+            let page = DeploymentPage { after, limit: AT_ONCE, filter: filter.clone() };
+            let some = self.store.deployments(page).wait()?;
+            let (count, last) = (some.len(), some.last().map(|recorded| recorded.place));
+            let meant = some.into_iter().filter(|recorded| principal.covers(&recorded.deployment.tenant));
+            rows.extend(meant.map(DeploymentRow::from));
+            after = last.unwrap_or(after);
+            if rows.len() > limit || count < AT_ONCE as usize {
+                break;
+            }
+        }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(View::Deployments { deployments: rows, more })
+    }
+
+    /// The place of the deployment that a receipt permitted.
+    fn deployed_by(&self, principal: &Principal, receipt: &ReceiptId) -> Result<u64, Error> {
+        let page = DeploymentPage { after: 0, limit: 1, filter: DeploymentFilter::Receipt(receipt.clone()) };
+        let found = self.store.deployments(page).wait()?.pop();
+        found
+            .filter(|recorded| principal.covers(&recorded.deployment.tenant))
+            .map(|recorded| recorded.place)
+            .ok_or_else(|| Error::NoReceipt(receipt.clone()))
+    }
+
+    pub(super) fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<View, Error> {
+        let live = self.store.live_deployment(tenant, resource).wait()?;
+        let row = live.map(|deployment| DeploymentRow { deployment, current: true });
+        Ok(View::Deployments { deployments: Vec::from_iter(row), more: false })
+    }
+}
+
+impl From<RecordedDeployment> for DeploymentRow {
+    fn from(RecordedDeployment { deployment, is_live, .. }: RecordedDeployment) -> Self {
+        Self { deployment, current: is_live }
     }
 }
 

@@ -7,7 +7,7 @@ mod receipts;
 mod settings;
 
 pub use approvals::{LoggedRequest, RequestDetail, RequestRow, RequestStatistics};
-pub use audit::AuditRecord;
+pub use audit::{AuditPlace, AuditRecord, InvalidAuditPlace};
 pub use instances::{
     CallRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow, ListedInstance, OpenAction, StateDetail,
     WaitsFor,
@@ -21,7 +21,10 @@ use crate::api::{Principal, Query};
 use crate::limits::Settings;
 use crate::trust::Judge;
 use serde::Serialize;
-use store::{Fact, Selection, Store};
+use store::{Fact, ReceiptPage, Selection, Store};
+
+/// Rows that are read at once where the database cannot choose them.
+const AT_ONCE: u32 = 256;
 
 /// The answer to a [`Query`]. In JSON, each variant is its content with a member `view` that names it.
 #[derive(Debug, Clone, Serialize)]
@@ -43,8 +46,10 @@ pub enum View {
     },
     /// Records of any kind.
     Audit {
-        /// In order of time.
+        /// Facts in the order in which they were recorded, and other records before the first fact that is not earlier.
         records: Vec<AuditRecord>,
+        /// The place that the next page follows; `None` where this is the last one.
+        next: Option<AuditPlace>,
     },
     /// Facts of one instance.
     Facts {
@@ -76,6 +81,8 @@ pub enum View {
     Receipts {
         /// A row each.
         receipts: Vec<ReceiptRow>,
+        /// Whether there are more than were returned.
+        more: bool,
     },
     /// One receipt or revocation.
     Receipt(Box<ReceiptRow>),
@@ -88,6 +95,8 @@ pub enum View {
     Deployments {
         /// A row each.
         deployments: Vec<DeploymentRow>,
+        /// Whether there are more than were returned.
+        more: bool,
     },
     /// The people who may decide.
     Deciders {
@@ -129,7 +138,7 @@ impl<'a> Reader<'a> {
             }
             Query::Instance { key } => Ok(View::Instance(Box::new(self.instance(&key)?))),
             Query::Output { key } => Ok(View::Output { text: self.store.output(&key).wait()? }),
-            Query::Audit { of } => Ok(View::Audit { records: self.audit(&of)? }),
+            Query::Audit { of, after, limit } => self.audit(&of, after.as_ref(), limit),
             Query::Facts { key, from, limit } => {
                 Ok(View::Facts { facts: self.store.facts_from(&key, from, limit).wait()? })
             }
@@ -142,16 +151,17 @@ impl<'a> Reader<'a> {
             Query::Request { request } => Ok(View::Request(Box::new(self.request(&request)?))),
             Query::RequestStatistics => Ok(View::RequestStatistics(self.statistics()?)),
             Query::Explain { request } => Ok(View::Explanation { text: self.explanation(&request)? }),
-            Query::Receipts { tenant } => {
-                Ok(View::Receipts { receipts: self.receipts(principal, tenant.as_ref())? })
+            Query::Receipts { tenant, after, newest_first, limit } => {
+                self.receipts(principal, ReceiptPage { tenant, after, newest_first, limit })
             }
             Query::Receipt { receipt } => Ok(View::Receipt(Box::new(self.receipt(&receipt)?))),
             Query::Export { receipt, extent } => {
                 Ok(View::Export { document: self.export(&receipt, extent)? })
             }
-            Query::Deployments { tenant } => {
-                Ok(View::Deployments { deployments: self.deployments(principal, tenant.as_ref())? })
+            Query::Deployments { tenant, after, limit } => {
+                self.deployments(principal, tenant, after.as_ref(), limit)
             }
+            Query::LiveDeployment { tenant, resource } => self.live_deployment(&tenant, &resource),
             Query::Deciders => Ok(View::Deciders { deciders: self.deciders() }),
             Query::Keys => Ok(View::Keys { document: self.keys()? }),
             Query::Limits { tenant } => Ok(View::Limits { limits: self.limits(tenant.as_ref()) }),

@@ -1,13 +1,13 @@
 //! Receipts and revocations: a row each, and the published form.
 
 use crate::Error;
-use crate::api::view::Reader;
+use crate::api::view::{AT_ONCE, Reader, View};
 use crate::api::{Extent, Principal};
 use receipt::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{ReceiptState, RecordedReceipt, StoredReceipt};
-use workflow::{ReceiptId, RequestId, TenantId};
+use store::{ReceiptPage, ReceiptState, RecordedReceipt, StoredReceipt};
+use workflow::{InvalidId, ReceiptId, RequestId, TenantId};
 
 /// A receipt or a revocation in a list.
 #[derive(Debug, Clone, Serialize)]
@@ -77,6 +77,11 @@ impl KeptReceipt {
         Ok(Some(Self { receipt, state: None }))
     }
 
+    /// The receipt that a revocation takes back. Its binding names it; its signed projection names it too.
+    fn revokes(&self) -> &str {
+        self.receipt.idem_key.strip_prefix("revocation:").unwrap_or_default()
+    }
+
     /// The published envelope: the owner's fields are inside `artifact`. `revocation_artifact` is this project's own
     /// member.
     fn export(&self, extent: Extent) -> Result<Value, Error> {
@@ -115,10 +120,7 @@ impl From<KeptReceipt> for ReceiptRow {
                 attested: state.attestation.is_some(),
                 revoked_at: state.revoked.as_ref().map(|(at, _)| *at),
             },
-            // The binding of a revocation names the receipt that it revokes; its signed projection names it too.
-            None => ReceiptFate::Revocation {
-                revokes: receipt.idem_key.strip_prefix("revocation:").unwrap_or_default().to_owned(),
-            },
+            None => ReceiptFate::Revocation { revokes: kept.revokes().to_owned() },
         };
         Self {
             receipt_id: receipt.id.clone(),
@@ -132,6 +134,11 @@ impl From<KeptReceipt> for ReceiptRow {
             kept,
         }
     }
+}
+
+/// Whether the principal has to do with its tenant.
+fn covers(principal: &Principal, kept: &KeptReceipt) -> bool {
+    kept.receipt.company_id.parse().is_ok_and(|tenant: TenantId| principal.covers(&tenant))
 }
 
 /// The attestation, or null where there is none.
@@ -148,27 +155,62 @@ fn attestation(state: &ReceiptState, extent: Extent) -> Result<Value, Error> {
 }
 
 impl Reader<'_> {
-    /// By the time of issue, a revocation after the receipt that it takes back.
-    pub(super) fn receipts(
-        &self,
-        principal: &Principal,
-        tenant: Option<&TenantId>,
-    ) -> Result<Vec<ReceiptRow>, Error> {
+    pub(super) fn receipts(&self, principal: &Principal, wanted: ReceiptPage) -> Result<View, Error> {
+        let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+        let tenant = wanted.tenant.or_else(|| principal.only_tenant().cloned());
+        let mut page = ReceiptPage { tenant, limit: AT_ONCE, after: None, ..wanted };
         let mut rows = Vec::new();
-        for id in self.store.receipts().wait()? {
-            let kept = self.kept(&id)?;
-            let company: Option<TenantId> = kept.receipt.company_id.parse().ok();
-            let meant = company.is_some_and(|company| {
-                principal.covers(&company) && tenant.is_none_or(|tenant| *tenant == company)
-            });
-            if meant {
-                let revocation = kept.revocation()?;
-                rows.extend(revocation.into_iter().chain([kept]).map(ReceiptRow::from));
+        if let Some(after) = wanted.after {
+            let (receipt, rest) = self.split(principal, &after, page.newest_first)?;
+            page.after = Some(receipt);
+            rows.extend(rest);
+        }
+        loop {
+            let ids = self.store.receipts(page.clone()).wait()?;
+            for id in &ids {
+                if rows.len() > limit {
+                    break;
+                }
+                let kept = self.kept(id)?;
+                if !covers(principal, &kept) {
+                    continue;
+                }
+                let mut pair = [kept.revocation()?, Some(kept)];
+                if !page.newest_first {
+                    pair.reverse();
+                }
+                rows.extend(pair.into_iter().flatten());
+            }
+            page.after = ids.last().cloned().or(page.after);
+            if rows.len() > limit || ids.len() < AT_ONCE as usize {
+                break;
             }
         }
-        // All instants have the same form, whose text order is the order of time.
-        rows.sort_by(|a, b| a.issued_at.cmp(&b.issued_at));
-        Ok(rows)
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(View::Receipts { receipts: rows.into_iter().map(ReceiptRow::from).collect(), more })
+    }
+
+    /// The receipt of the row to continue from, and what belongs to the same receipt and follows that row: its
+    /// revocation, or in the opposite order the receipt that it takes back.
+    fn split(
+        &self,
+        principal: &Principal,
+        after: &ReceiptId,
+        newest_first: bool,
+    ) -> Result<(ReceiptId, Option<KeptReceipt>), Error> {
+        let kept = self.kept(after)?;
+        if !covers(principal, &kept) {
+            return Err(Error::NoReceipt(after.clone()));
+        }
+        if kept.state.is_some() {
+            let revocation = kept.revocation()?.filter(|_| !newest_first);
+            return Ok((after.clone(), revocation));
+        }
+        let revoked =
+            kept.revokes().parse().map_err(|error: InvalidId| Error::Internal(error.to_string()))?;
+        let receipt = if newest_first { Some(self.kept(&revoked)?) } else { None };
+        Ok((revoked, receipt))
     }
 
     pub(super) fn receipt(&self, id: &ReceiptId) -> Result<ReceiptRow, Error> {
