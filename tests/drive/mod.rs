@@ -1,5 +1,6 @@
 //! Durable execution: the primitives of a workflow, the worker, signals from outside, and crashes at every point.
 
+mod backwards;
 mod concurrency;
 pub(crate) mod crash_after_entry;
 mod crash_around_effect;

@@ -27,6 +27,8 @@ pub(super) struct Cluster {
     url: String,
     folder: TempDir,
     authority: Option<Child>,
+    /// More variables for every host.
+    pub(super) variables: Vec<(String, String)>,
 }
 
 /// A host that works.
@@ -46,7 +48,8 @@ impl Cluster {
     /// Over a schema of a server that is there.
     pub(super) fn over(server: Server, url: String, policy: Option<&str>) -> Self {
         let schema = url.rsplit("%3D").next().unwrap_or_default().to_owned();
-        let mut cluster = Self { server, schema, url, folder: TempDir::new().unwrap(), authority: None };
+        let (folder, variables) = (TempDir::new().unwrap(), Vec::new());
+        let mut cluster = Self { server, schema, url, folder, authority: None, variables };
         let [key, public] = ["alice", "alice.pub"].map(|name| cluster.path(name).display().to_string());
         let office = cluster.path("authority");
         assert_eq!(run(&office, &["deciders", "new-key", &key]).code, Some(0));
@@ -77,6 +80,7 @@ impl Cluster {
     pub(super) fn command(&self, host: &str, arguments: &[&str]) -> Command {
         let mut command = command(&self.path(host), arguments);
         command.env("PP_HOST_STORE", &self.url).env("PP_HOST_AUTHORITY", self.socket());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -117,7 +121,7 @@ impl Cluster {
         fs::read_to_string(self.log(name)).unwrap_or_default().contains(words)
     }
 
-    fn log(&self, name: &str) -> PathBuf {
+    pub(super) fn log(&self, name: &str) -> PathBuf {
         self.path(&format!("{name}.log"))
     }
 

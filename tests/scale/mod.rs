@@ -7,6 +7,8 @@ mod failures;
 mod migration;
 mod network;
 mod notices;
+#[cfg(feature = "s3")]
+mod objects;
 mod races;
 mod standstill;
 mod suites;

@@ -9,4 +9,6 @@ mod disk_faults;
 mod group_commit;
 mod heads;
 mod lossy;
+#[cfg(feature = "s3")]
+mod objects;
 mod postgres;

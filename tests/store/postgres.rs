@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use store::{
-    Batch, BlobStore as _, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceState,
-    JournalPosition, JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Replication,
-    ScheduleRow, Shard, StoreError, Write, WriteStore as _, Writer,
+    Batch, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceState, JournalPosition,
+    JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Replication, ScheduleRow, Shard,
+    StoreError, Write, WriteStore as _, Writer,
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
@@ -386,6 +386,37 @@ fn a_claim_that_is_not_renewed_is_lost() {
     assert!(matches!(refused, Err(StoreError::ClaimLost(_))), "the process before it writes no more");
 }
 
+/// A host looks for the claims of a dead one when they end, and not some time later.
+#[test]
+fn a_renewal_says_when_the_next_claim_of_another_host_ends() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let (a, b) = (host(&url, "a"), host(&url, "b"));
+    assert_eq!(a.renew(TTL).wait().unwrap().next_lapse, None, "there is no other host");
+    let lapse = || {
+        let claims = b.renew(TTL).wait().unwrap();
+        (claims.shards.len(), claims.next_lapse)
+    };
+    let (none, Some(later)) = lapse() else { panic!("a has claims") };
+    assert!(none == 0 && later <= TTL && later > TTL / 2, "{later:?}");
+    // One shard of them ends first.
+    let ends = |after: &str, shards: &str| {
+        let until = format!("clock_timestamp() + interval '{after}'");
+        server.sql(&format!("UPDATE {schema}.claims SET until = {until} WHERE shard {shards}"));
+    };
+    ends("20 seconds", "= 7");
+    let (none, Some(next)) = lapse() else { panic!("a has claims") };
+    assert!(none == 0 && next <= Duration::from_secs(20) && next > Duration::ZERO, "{next:?}");
+    // At that time they are b's, with the renewal that is made then.
+    ends("0", "<> 7");
+    let (taken, Some(_)) = lapse() else { panic!("a has a claim") };
+    assert_eq!(taken, 128, "a is alive by its record, so b has its share");
+    server.sql(&format!("UPDATE {schema}.hosts SET until = clock_timestamp() WHERE id = 'a'"));
+    ends("0", "= 7");
+    assert_eq!(lapse(), (256, None));
+}
+
 /// Two hosts write at once, and a reader continues from the last place that it has seen.
 #[test]
 fn a_reader_that_goes_on_misses_nothing() {
@@ -528,33 +559,6 @@ fn damage_is_said_and_harms_one_instance() {
     server.sql(&format!("DELETE FROM {schema}.entries WHERE instance = 1 AND idx = 0"));
     assert!(matches!(store.facts(Some(&key("one"))).wait(), Err(StoreError::Damaged(_))));
     assert_eq!(length(&store, "two"), 2);
-}
-
-#[test]
-fn artifacts_are_kept_in_parts_and_swept() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.schema();
-    let store = Postgres::open(&url).unwrap();
-    let bytes: Arc<[u8]> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
-    let (digest, small) = (Digest::of(&bytes), Digest::of(b""));
-    for _ in 0..2 {
-        store.keep_blob(&digest, Arc::clone(&bytes)).wait().unwrap();
-    }
-    store.keep_blob(&small, Arc::from(&b""[..])).wait().unwrap();
-    assert_eq!(store.blob(&digest).wait().unwrap().as_deref(), Some(&*bytes));
-    assert_eq!(store.blob(&small).wait().unwrap(), Some(Vec::new()));
-    assert_eq!(store.blob(&Digest::of(b"other")).wait().unwrap(), None);
-    store.sweep_blob(&digest).wait().unwrap();
-    assert_eq!(store.blobs().wait().unwrap().len(), 2, "kept a moment ago");
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
-    server.sql(&format!("UPDATE {schema}.blobs SET kept = kept - interval '2 hours'"));
-    server.sql(&format!("INSERT INTO {schema}.artifacts VALUES ('acme', '{small}', 0, 1)"));
-    for digest in [digest, small] {
-        store.sweep_blob(&digest).wait().unwrap();
-    }
-    assert_eq!(store.blobs().wait().unwrap(), [small], "what is held stays");
-    server.sql(&format!("INSERT INTO {schema}.blob_chunks VALUES ('{small}', 0, 'x')"));
-    assert!(matches!(store.blob(&small).wait(), Err(StoreError::Damaged(_))));
 }
 
 /// The time is the server's, whatever the host's clock is.

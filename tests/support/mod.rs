@@ -10,6 +10,8 @@ pub mod http;
 pub mod network;
 pub mod people;
 pub mod postgres;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod script;
 pub mod serving;
 pub mod sources;

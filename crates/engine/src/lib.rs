@@ -53,7 +53,7 @@ pub use process::forbid_core_dumps;
 pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;
 pub use state::Host;
-pub use storage::{NotAStoreUrl, StoreLocation, StoreUrl};
+pub use storage::{ArtifactsUrl, NotAStoreUrl, NotAnArtifactsUrl, StoreLocation, StoreUrl};
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;
 pub use workflow::Status;

@@ -1,5 +1,8 @@
 //! The location of the durable state, and opening it: the only module that names engines.
 
+mod objects;
+
+pub use objects::{ArtifactsUrl, NotAnArtifactsUrl};
 use receipt::Digest;
 use std::fmt;
 use std::path::Path;
@@ -26,6 +29,7 @@ pub enum StoreLocation {
 pub struct StoreUrl {
     url: String,
     demand: CommitDemand,
+    artifacts: Option<ArtifactsUrl>,
 }
 
 /// Not the URL of a database.
@@ -38,7 +42,8 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, NotAStoreUrl> {
         let known = ["postgres://", "postgresql://"].into_iter().any(|scheme| text.starts_with(scheme));
-        if known { Ok(Self { url: text.to_owned(), demand: CommitDemand::Any }) } else { Err(NotAStoreUrl) }
+        let url = || Self { url: text.to_owned(), demand: CommitDemand::Any, artifacts: None };
+        known.then(url).ok_or(NotAStoreUrl)
     }
 }
 
@@ -47,6 +52,20 @@ impl StoreUrl {
     #[must_use]
     pub fn requiring_synchronous(self) -> Self {
         Self { demand: CommitDemand::Synchronous, ..self }
+    }
+
+    /// The same, with new artifacts in a bucket in place of the database.
+    #[must_use]
+    pub fn with_artifacts_in(self, bucket: ArtifactsUrl) -> Self {
+        Self { artifacts: Some(bucket), ..self }
+    }
+
+    /// Asks the bucket for anything, where artifacts are in one, to find out whether it can be used.
+    ///
+    /// # Errors
+    /// When it cannot. The message says how to mend it.
+    pub fn check_artifacts(&self) -> Result<(), StoreError> {
+        self.artifacts.as_ref().map_or(Ok(()), |bucket| bucket.open()?.check().wait())
     }
 
     fn open(&self) -> Result<Postgres, StoreError> {
@@ -151,7 +170,13 @@ impl StoreLocation {
     pub(crate) fn blobs(&self) -> Result<Option<Arc<dyn BlobStore>>, StoreError> {
         match self {
             Self::Folder => Ok(None),
-            Self::Database(url) => Ok(Some(Arc::new(url.open()?))),
+            Self::Database(url) => {
+                let store = url.open()?;
+                Ok(Some(Arc::new(match &url.artifacts {
+                    Some(bucket) => store.with_objects(bucket.open()?),
+                    None => store,
+                })))
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
-//! Artifacts, in chunks: read and written with bounded memory on the server, and checked against their digest when they are read.
+//! Artifacts, in chunks or in object storage: checked against their digest when they are read.
+//!
+//! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has the row; see [`crate::objects`].
 
 use crate::connection::{Call, Connection, values};
 use crate::error::{Trouble, damaged};
+use crate::objects::{self, Objects};
 use receipt::Digest;
+use std::sync::Arc;
 use store::StoreError;
 
 /// Bytes of one row.
@@ -12,15 +16,28 @@ const KEEP: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, cloc
     ON CONFLICT (sha256) DO UPDATE SET kept = excluded.kept RETURNING (xmax = 0)";
 const CHUNKS: &str =
     "INSERT INTO blob_chunks (sha256, part, bytes) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])";
-const READ: &str =
-    "SELECT c.bytes FROM blobs b LEFT JOIN blob_chunks c USING (sha256) WHERE b.sha256 = $1 ORDER BY c.part";
+const READ: &str = "SELECT c.bytes, b.object FROM blobs b LEFT JOIN blob_chunks c USING (sha256) WHERE b.sha256 = $1 ORDER BY c.part";
 // The row is locked before the next statement looks for holders.
 const OLD: &str =
     "SELECT 1 FROM blobs WHERE sha256 = $1 AND kept < clock_timestamp() - interval '1 hour' FOR UPDATE";
-const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0)";
+// A host without object storage leaves what is there to the others.
+const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND (b.object IS NULL OR $2)
+    AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0) RETURNING b.object";
 
 /// Stores bytes under their digest. Stored bytes only get a new time.
-pub(crate) async fn keep(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
+pub(crate) async fn keep(
+    db: &Connection,
+    objects: Option<Objects>,
+    digest: &Digest,
+    bytes: Arc<[u8]>,
+) -> Result<(), Trouble> {
+    match objects {
+        Some(objects) => objects::keep(db, &*objects, digest, bytes).await,
+        None => keep_chunks(db, digest, &bytes).await,
+    }
+}
+
+async fn keep_chunks(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
     let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
     let kept = db.begin("BEGIN", &[Call::new(KEEP, values![name.clone(), size])]).await?;
     let is_new = kept.first().and_then(|rows| rows.first()).is_some_and(|row| row.get(0));
@@ -50,13 +67,17 @@ async fn insert_chunks(db: &Connection, name: &str, bytes: &[u8]) -> Result<(), 
 }
 
 /// The bytes of a digest.
-pub(crate) async fn read(db: &Connection, digest: &Digest) -> Result<Option<Vec<u8>>, Trouble> {
+pub(crate) async fn read(
+    db: &Connection,
+    objects: Option<Objects>,
+    digest: &Digest,
+) -> Result<Option<Vec<u8>>, Trouble> {
     let rows = db.query(READ, values![digest.to_string()]).await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let bytes: Vec<u8> =
-        rows.iter().filter_map(|row| row.get::<_, Option<&[u8]>>(0)).flatten().copied().collect();
+    let Some(first) = rows.first() else { return Ok(None) };
+    let bytes: Vec<u8> = match first.get::<_, Option<&str>>(1) {
+        Some(name) => objects::read(objects.as_deref(), digest, name).await?,
+        None => rows.iter().filter_map(|row| row.get::<_, Option<&[u8]>>(0)).flatten().copied().collect(),
+    };
     match Digest::of(&bytes) == *digest {
         true => Ok(Some(bytes)),
         false => {
@@ -73,9 +94,15 @@ pub(crate) async fn list(db: &Connection) -> Result<Vec<Digest>, Trouble> {
 }
 
 /// Removes the bytes of a digest that nothing keeps, an hour after they were kept.
-pub(crate) async fn sweep(db: &Connection, digest: &Digest) -> Result<(), Trouble> {
+pub(crate) async fn sweep(db: &Connection, objects: Option<Objects>, digest: &Digest) -> Result<(), Trouble> {
     let old = db.begin("BEGIN", &[Call::new(OLD, values![digest.to_string()])]).await?;
     let sweeps = old.first().is_some_and(|rows| !rows.is_empty());
-    let call = sweeps.then(|| Call::new(SWEEP, values![digest.to_string()]));
-    db.commit(call.as_slice()).await.map(drop)
+    let call = sweeps.then(|| Call::new(SWEEP, values![digest.to_string(), objects.is_some()]));
+    let swept = db.commit(call.as_slice()).await?;
+    let name = swept.first().and_then(|rows| rows.first()?.get::<_, Option<String>>(0));
+    match (objects, name) {
+        // Only now: no row names it any more, and none ever will. Where this fails, it is an object without a row.
+        (Some(objects), Some(name)) => Ok(objects.remove(&name).await?),
+        _ => Ok(()),
+    }
 }

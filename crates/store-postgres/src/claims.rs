@@ -37,6 +37,8 @@ const TAKE: &str = "UPDATE claims c SET host = $2, claim = $1, epoch = c.epoch +
 const GIVE_BACK: &str = "UPDATE claims c SET until = clock_timestamp(), host = NULL, claim = NULL
     FROM (SELECT shard FROM claims WHERE claim = $1 ORDER BY shard DESC LIMIT $2) surplus WHERE c.shard = surplus.shard";
 const HELD: &str = "SELECT shard, epoch, finished FROM claims WHERE claim = $1 ORDER BY shard";
+const NEXT_LAPSE: &str = "SELECT extract(epoch FROM min(until) - clock_timestamp())::float8 FROM claims
+    WHERE claim IS DISTINCT FROM $1 AND until > clock_timestamp()";
 const RELEASE: &str = "UPDATE claims SET until = NULL, host = NULL, claim = NULL WHERE claim = $1";
 const HOSTS: &str = "SELECT h.id, h.info, (SELECT count(*) FROM claims c WHERE c.host = h.id AND c.until > clock_timestamp()),
         (extract(epoch FROM h.seen) * 1000)::bigint, coalesce(h.until > clock_timestamp(), false)
@@ -81,11 +83,16 @@ pub(crate) async fn renew(
         surplus => Some(Call::new(GIVE_BACK, values![claim.clone(), -surplus])),
     };
     let mut calls: Vec<Call> = change.into_iter().collect();
+    calls.push(Call::new(NEXT_LAPSE, values![claim.clone()]));
     calls.push(Call::new(HELD, values![claim]));
-    let rows = db.commit(&calls).await?.pop().unwrap_or_default();
+    let mut answers = db.commit(&calls).await?;
+    let (rows, lapse) = (answers.pop().unwrap_or_default(), answers.pop().unwrap_or_default());
+    let lapse = lapse.first().and_then(|row| row.get::<_, Option<f64>>(0));
     Ok(Claims {
         shards: rows.iter().map(held_shard).collect::<Result<_, _>>()?,
         valid_for: Some(ttl),
+        // One that is over by now.
+        next_lapse: lapse.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
         notice: None,
     })
 }

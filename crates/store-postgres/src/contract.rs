@@ -4,7 +4,7 @@ use crate::error::Trouble;
 use crate::postgres::Postgres;
 use crate::record::Record;
 use crate::shared::Shared;
-use crate::{blobs, claims, journals, requests, schedule, tail};
+use crate::{blobs, claims, journals, objects, requests, schedule, tail};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -120,11 +120,13 @@ impl ClaimStore for Postgres {
 
 impl BlobStore for Postgres {
     fn keep_blob(&self, digest: &Digest, bytes: Arc<[u8]>) -> Answer<()> {
-        read!(self, |db, digest| blobs::keep(&db, &digest, &bytes))
+        let objects = self.objects.clone();
+        read!(self, |db, digest| blobs::keep(&db, objects, &digest, bytes))
     }
 
     fn blob(&self, digest: &Digest) -> Answer<Option<Vec<u8>>> {
-        read!(self, |db, digest| blobs::read(&db, &digest))
+        let objects = self.objects.clone();
+        read!(self, |db, digest| blobs::read(&db, objects, &digest))
     }
 
     fn blobs(&self) -> Answer<Vec<Digest>> {
@@ -132,7 +134,13 @@ impl BlobStore for Postgres {
     }
 
     fn sweep_blob(&self, digest: &Digest) -> Answer<()> {
-        read!(self, |db, digest| blobs::sweep(&db, &digest))
+        let objects = self.objects.clone();
+        read!(self, |db, digest| blobs::sweep(&db, objects, &digest))
+    }
+
+    fn sweep_unnamed(&self) -> Answer<()> {
+        let objects = self.objects.clone();
+        read!(self, |db| objects::sweep(&db, objects))
     }
 }
 

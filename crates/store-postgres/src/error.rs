@@ -68,6 +68,18 @@ pub enum PostgresError {
         /// The hosts and the database.
         place: String,
     },
+    /// An artifact is in object storage, and this host has none.
+    NoObjectStorage {
+        /// The artifact.
+        digest: String,
+    },
+    /// An artifact's object is missing.
+    NoObject {
+        /// The artifact.
+        digest: String,
+        /// The object.
+        name: String,
+    },
     /// The server refused a statement.
     Server(String),
 }
@@ -114,6 +126,14 @@ impl fmt::Display for PostgresError {
             Self::NotSynchronous { place } => write!(
                 f,
                 "commits in the database at {place} are not synchronous, which --require-synchronous demands: set synchronous_standby_names there and leave synchronous_commit on, or leave the option out"
+            ),
+            Self::NoObjectStorage { digest } => write!(
+                f,
+                "artifact {digest} is in object storage, and this host has none: start it with the --artifacts that the other hosts have"
+            ),
+            Self::NoObject { digest, name } => write!(
+                f,
+                "artifact {digest} is missing: the database says that it is in {name}; if that is another bucket than the other hosts have, correct --artifacts, else restore the object"
             ),
             Self::Server(problem) => f.write_str(problem),
         }

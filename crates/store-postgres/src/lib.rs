@@ -15,6 +15,7 @@ mod lines;
 mod load;
 mod location;
 mod needs;
+mod objects;
 mod postgres;
 mod readers;
 mod record;

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
 use crate::import::{Import, Incoming, import};
 use crate::location::Location;
+use crate::objects::Objects;
 use crate::readers::{Lease, Readers};
 use crate::record::Record;
 use crate::schema;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::{Answer, Commit, StoreError, TakeRow};
+use store::{Answer, Commit, ObjectStorage, StoreError, TakeRow};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -32,6 +33,8 @@ const TRIES: u32 = 4;
 /// A [`Store`](store::Store) in PostgreSQL. Dropping it waits until all submitted writes are written or refused.
 pub struct Postgres {
     pub(crate) shared: Arc<Shared>,
+    /// Where artifacts are kept; the database itself where there is none.
+    pub(crate) objects: Option<Objects>,
     readers: Arc<Readers>,
     /// The session that keeps claims: no read and no write is before it.
     keeper: Arc<Mutex<Option<Arc<Connection>>>>,
@@ -83,7 +86,14 @@ impl Postgres {
         let thread = thread.map_err(|error| StoreError::from(PostgresError::Server(error.to_string())))?;
         let (runtime, shared) = answer.recv().map_err(|_| StoreError::Stopped)??;
         let (readers, keeper) = (Arc::new(Readers::new(Arc::clone(&shared))), Arc::default());
-        Ok(Self { shared, readers, keeper, runtime, queue: Some(queue), thread: Some(thread) })
+        Ok(Self { shared, objects: None, readers, keeper, runtime, queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// The same, and keeps new artifacts in object storage. Those that the database has are read from there.
+    #[must_use]
+    pub fn with_objects(mut self, objects: Arc<dyn ObjectStorage>) -> Self {
+        self.objects = Some(objects);
+        self
     }
 
     /// Makes the schema in the database at that URL, or upgrades it.

@@ -22,7 +22,8 @@ impl ClaimStore for Sqlite {
     fn renew(&self, _ttl: Duration) -> Answer<Claims> {
         let all =
             Shard::all().map(|shard| HeldShard { shard, epoch: EPOCH, previous: PreviousHolder::Finished });
-        let claims = self.hold().map(|()| Claims { shards: all.collect(), valid_for: None, notice: None });
+        let shards = self.hold().map(|()| all.collect());
+        let claims = shards.map(|shards| Claims { shards, valid_for: None, next_lapse: None, notice: None });
         Answer::ready(claims.map_err(Into::into))
     }
 

@@ -31,4 +31,10 @@ pub trait BlobStore: Send + Sync {
     /// # Errors
     /// When they cannot be removed.
     fn sweep_blob(&self, digest: &Digest) -> Answer<()>;
+
+    /// Removes what hosts have left that were killed while they kept or removed bytes, an hour after it was written.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn sweep_unnamed(&self) -> Answer<()>;
 }

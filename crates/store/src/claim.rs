@@ -164,6 +164,8 @@ pub struct Claims {
     pub shards: Vec<HeldShard>,
     /// The validity from the start of the call that returned it; `None` means forever.
     pub valid_for: Option<Duration>,
+    /// The time from the answer until the first claim of another host is over, unless that host renews it; `None` where there is none.
+    pub next_lapse: Option<Duration>,
     /// A notice about the store since the last renewal, as a line of text, for the operator.
     pub notice: Option<String>,
 }

@@ -14,6 +14,7 @@ mod error;
 pub mod files;
 mod folder;
 mod notice;
+mod object;
 pub mod ownership;
 mod quota;
 mod record;
@@ -34,6 +35,7 @@ pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeplo
 pub use error::{FolderError, Medium, StoreError};
 pub use folder::{DataFolder, Move};
 pub use notice::{Notice, NoticeChannel, NoticeKind, SentNotices};
+pub use object::ObjectStorage;
 pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use record::{
     AskHistory, Fact, InstanceKey, ReceiptPage, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,

@@ -1,9 +1,9 @@
 //! `--data`, and finding things in there by name.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use engine::{StoreLocation, StoreUrl};
+use engine::{ArtifactsUrl, StoreLocation, StoreUrl};
 use sandbox::Compiler;
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -48,6 +48,12 @@ pub(crate) struct Data {
     #[arg(long, env = "PP_HOST_REQUIRE_SYNCHRONOUS", value_parser = FalseyValueParser::new(), global = true)]
     pub(crate) require_synchronous: bool,
 
+    /// A bucket of S3-compatible object storage that keeps the artifacts of several hosts: s3://BUCKET/PREFIX, the same at every host. Credentials
+    /// and the endpoint are read from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL, or come with a role. Default:
+    /// the database keeps them.
+    #[arg(long, value_name = "URL", env = "PP_HOST_ARTIFACTS", global = true)]
+    pub(crate) artifacts: Option<ArtifactsUrl>,
+
     /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
     #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
     pub(crate) authority: Option<PathBuf>,
@@ -72,6 +78,9 @@ impl Data {
         {
             option("--store", store.into());
         }
+        if let Some(bucket) = &self.artifacts {
+            option("--artifacts", bucket.to_string().into());
+        }
         if let Some(socket) = &self.authority {
             option("--authority", socket.clone().into());
         }
@@ -86,16 +95,31 @@ impl Data {
 
     /// Where the state is.
     pub(crate) fn location(&self) -> anyhow::Result<StoreLocation> {
-        Ok(match &self.store {
-            Some(store) if self.require_synchronous => {
-                StoreLocation::Database(store.url()?.requiring_synchronous())
+        let Some(store) = &self.store else {
+            for (option, is_given) in [
+                ("--require-synchronous", self.require_synchronous),
+                ("--artifacts", self.artifacts.is_some()),
+            ] {
+                ensure!(!is_given, "{option} is for a database that is named with --store or PP_HOST_STORE");
             }
-            Some(store) => StoreLocation::Database(store.url()?),
-            None if self.require_synchronous => {
-                bail!("--require-synchronous is for a database that is named with --store or PP_HOST_STORE")
-            }
-            None => StoreLocation::Folder,
-        })
+            return Ok(StoreLocation::Folder);
+        };
+        let mut url = store.url()?;
+        if self.require_synchronous {
+            url = url.requiring_synchronous();
+        }
+        if let Some(bucket) = &self.artifacts {
+            url = url.with_artifacts_in(bucket.clone());
+        }
+        Ok(StoreLocation::Database(url))
+    }
+
+    /// Refuses a bucket for artifacts that cannot be used. For commands that go on for long.
+    pub(crate) fn check_artifacts(&self) -> anyhow::Result<()> {
+        match self.location()? {
+            StoreLocation::Database(url) => Ok(url.check_artifacts()?),
+            StoreLocation::Folder => Ok(()),
+        }
     }
 
     /// Whether other hosts may work on the same state.

@@ -31,6 +31,7 @@ pub(crate) fn open_to_work(
     tracing: &Tracing,
     observe: impl Fn(&Fact) + Send + Sync + 'static,
 ) -> anyhow::Result<Host> {
+    data.check_artifacts()?;
     let builder = tracing.of(builder(data, limits)?, observe);
     opened(data, builder.trouble(|key, error| complain(&format!("{key}: {error}"))))
 }

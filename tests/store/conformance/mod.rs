@@ -1,6 +1,7 @@
 //! The requirements for every store, for each engine. A suite for one engine is one line: `conformance!(sqlite,
 //! Folder);`.
 
+pub(super) mod blobs;
 mod claims;
 mod deployments;
 mod journals;

@@ -84,7 +84,8 @@ impl Artifacts {
     /// Removes artifacts that nothing holds from where hosts share them.
     pub(crate) fn sweep_shared(&self) -> Result<(), StoreError> {
         let Some(shared) = &self.shared else { return Ok(()) };
-        shared.blobs().wait()?.iter().try_for_each(|digest| shared.sweep_blob(digest).wait())
+        shared.blobs().wait()?.iter().try_for_each(|digest| shared.sweep_blob(digest).wait())?;
+        shared.sweep_unnamed().wait()
     }
 
     /// Returns once the bytes are on disk under their digest.

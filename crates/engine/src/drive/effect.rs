@@ -173,7 +173,8 @@ impl Driver {
             }
         };
         let performed = self.perform(permit, invocation, attempt).await?;
-        let finished_at = self.inner.now()?;
+        // A clock that was set back meanwhile would have the action end before it began, which no attestation may say.
+        let finished_at = self.inner.now()?.max(started_at);
         let mut deployment = None;
         let effect = match performed {
             Ok(mut performed) => {

@@ -191,15 +191,17 @@ impl Issuer for LocalIssuer {
             let json = Json::parse(text).map_err(|error| IssueError::Request(error.to_string()))?;
             Ok::<_, IssueError>(Digest::of(json.canonical().as_bytes()))
         };
+        // Journals of earlier versions may have an end that is before the beginning, by a clock that was set back in
+        // between. Its instance could not go on without an attestation: it says that the action took no time.
         let outcome = match effect {
             Effect::Succeeded { output, started_at, finished_at } => ExecutionOutcome::Succeeded {
                 started_at: *started_at,
-                finished_at: *finished_at,
+                finished_at: *finished_at.max(started_at),
                 output_hash: Some(digest(output)?),
             },
             Effect::Failed { started_at, finished_at, .. } => ExecutionOutcome::Failed {
                 started_at: *started_at,
-                finished_at: *finished_at,
+                finished_at: *finished_at.max(started_at),
                 output_hash: None,
             },
             Effect::Unknown { .. } => ExecutionOutcome::Unknown { started_at: None },

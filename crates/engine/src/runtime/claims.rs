@@ -17,7 +17,6 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// The longest time of an action that was begun under a claim. A host that takes over a shard waits that long before it
 /// judges an action that it finds begun.
-/// finds begun.
 const ACTION: Duration = Duration::from_secs(10);
 
 /// Time since the machine was started. It continues while the machine is suspended, and setting the clock does not
@@ -169,7 +168,7 @@ mod tests {
 
     fn claims(epoch: u64, previous: PreviousHolder, valid_for: Option<Duration>) -> Claims {
         let shards = vec![HeldShard { shard: key().shard(), epoch, previous }];
-        Claims { shards, valid_for, notice: None }
+        Claims { shards, valid_for, next_lapse: None, notice: None }
     }
 
     #[test]
@@ -207,7 +206,7 @@ mod tests {
         assert!(table.unsettled_for(&key()).unwrap() <= first);
         assert_eq!(table.renewed(BootTime::now(), &claims(8, PreviousHolder::Finished, Some(TTL))), []);
         assert_eq!(table.unsettled_for(&key()).unwrap(), Duration::ZERO);
-        let none = Claims { shards: Vec::new(), valid_for: Some(TTL), notice: None };
+        let none = Claims { shards: Vec::new(), valid_for: Some(TTL), next_lapse: None, notice: None };
         assert_eq!(table.renewed(BootTime::now(), &none), [key().shard()]);
         assert!(matches!(table.unsettled_for(&key()), Err(Error::DrivenElsewhere(_))));
     }

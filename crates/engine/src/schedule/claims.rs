@@ -10,6 +10,9 @@ use store::{Shard, StoreError};
 /// The interval of renewals: two may fail before a claim is over.
 const RENEW: Duration = Duration::from_secs(TTL.as_secs() / 3);
 
+/// The time after another host's claim is over at which this host looks for it: both judge by the database's clock, to the microsecond.
+const AFTER_LAPSE: Duration = Duration::from_millis(5);
+
 /// The delay after a failed renewal.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -25,21 +28,34 @@ pub(super) async fn renew(host: &Host) -> Infallible {
     }
     let mut is_told = false;
     loop {
-        let failed = renew_once(inner).await.err();
-        if let Some(error) = &failed
-            && !is_told
-        {
-            (inner.problems)(&format!("cannot renew the claims of this host: {error} (it is tried again)"));
-        }
-        is_told = failed.is_some();
+        let pause = match renew_once(inner).await {
+            Ok(next_lapse) => {
+                is_told = false;
+                pause(next_lapse)
+            }
+            Err(error) => {
+                if !is_told {
+                    let problem = "cannot renew the claims of this host";
+                    (inner.problems)(&format!("{problem}: {error} (it is tried again)"));
+                }
+                is_told = true;
+                RETRY
+            }
+        };
         if inner.claims.are_over() {
             // Another host may have taken over the instances: drives here can no longer write.
             inner.leases.interrupt_all(|_| true);
         }
         // This host also serves the deployments of other hosts.
         inner.publisher.wake();
-        tokio::time::sleep(if is_told { RETRY } else { RENEW }).await;
+        tokio::time::sleep(pause).await;
     }
+}
+
+/// The time until the next renewal. A claim of another host that nothing renews is taken over when it ends; while every
+/// host renews its own, none ends before the next renewal, and no host asks more often.
+fn pause(next_lapse: Option<Duration>) -> Duration {
+    next_lapse.map_or(RENEW, |lapse| lapse.saturating_add(AFTER_LAPSE).min(RENEW))
 }
 
 /// Releases the claims when all drives have ended. A shard with an action under way stays claimed until its time is
@@ -61,7 +77,8 @@ pub(super) async fn end(host: &Host) {
     }
 }
 
-async fn renew_once(inner: &HostState) -> Result<(), StoreError> {
+/// Returns the time until the first claim of another host is over.
+async fn renew_once(inner: &HostState) -> Result<Option<Duration>, StoreError> {
     let started = BootTime::now();
     let claims = inner.journals.store.renew(TTL).await?;
     if let Some(notice) = &claims.notice {
@@ -76,5 +93,21 @@ async fn renew_once(inner: &HostState) -> Result<(), StoreError> {
     if !lost.is_empty() {
         inner.leases.interrupt_all(|key| lost.contains(&key.shard()));
     }
-    Ok(())
+    Ok(claims.next_lapse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_hosts_claim_is_looked_at_when_it_ends_and_no_host_asks_more_often_while_all_renew() {
+        // What a host sees of one that renews in time.
+        for renewed in [None, Some(TTL), Some(TTL - RENEW), Some(RENEW)] {
+            assert_eq!(pause(renewed), RENEW, "{renewed:?}");
+        }
+        for dying in [Duration::ZERO, Duration::from_millis(1), RENEW - AFTER_LAPSE] {
+            assert_eq!(pause(Some(dying)), dying + AFTER_LAPSE);
+        }
+    }
 }

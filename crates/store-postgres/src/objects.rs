@@ -1,0 +1,111 @@
+//! The bytes of artifacts in object storage.
+//!
+//! An object has a name of its own each time that bytes are kept: `DATABASE/DIGEST/TIME-UUID`. A row names it once the object is durable, and the row
+//! is deleted before the object is removed. So a removal that arrives late removes nothing that was kept anew, and an
+//! object that no row names, of a host that was killed in between, is recognised by the time in its name, which is the database's.
+
+use crate::connection::{Connection, values};
+use crate::error::{PostgresError, Trouble, damaged};
+use receipt::Digest;
+use std::sync::Arc;
+use store::{ObjectStorage, StoreError};
+
+/// Object storage that a store was given.
+pub(crate) type Objects = Arc<dyn ObjectStorage>;
+
+/// The time in which an object must be named by a row, and the one after which an object without a row is removed, in milliseconds.
+const NAMED_WITHIN: i64 = 30 * 60 * 1_000;
+const REMOVED_AFTER: i64 = 60 * 60 * 1_000;
+
+const KEPT: &str = "UPDATE blobs SET kept = clock_timestamp() WHERE sha256 = $1 RETURNING object";
+const NEW_NAME: &str =
+    "SELECT id, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, gen_random_uuid()::text
+    FROM pp_host_schema";
+const NAME: &str = "INSERT INTO blobs (sha256, bytes, kept, object) SELECT $1, $2, clock_timestamp(), $3
+    WHERE extract(epoch FROM clock_timestamp()) * 1000 < $4::bigint
+    ON CONFLICT (sha256) DO UPDATE SET kept = excluded.kept RETURNING object";
+const UNNAMED: &str = "SELECT o.name FROM unnest($1::text[], $2::text[]) AS o(name, sha256)
+    WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = o.sha256 AND b.object = o.name)";
+
+/// Stores bytes under their digest. Stored bytes get a new time; a lost object is written again.
+pub(crate) async fn keep(
+    db: &Connection,
+    objects: &dyn ObjectStorage,
+    digest: &Digest,
+    bytes: Arc<[u8]>,
+) -> Result<(), Trouble> {
+    let kept = db.one(KEPT, values![digest.to_string()]).await?;
+    match kept.map(|row| row.get::<_, Option<String>>(0)) {
+        None => keep_new(db, objects, digest, bytes).await,
+        // In chunks.
+        Some(None) => Ok(()),
+        Some(Some(name)) => match objects.has(&name).await? {
+            true => Ok(()),
+            false => Ok(objects.put(&name, bytes).await?),
+        },
+    }
+}
+
+async fn keep_new(
+    db: &Connection,
+    objects: &dyn ObjectStorage,
+    digest: &Digest,
+    bytes: Arc<[u8]>,
+) -> Result<(), Trouble> {
+    let size = bytes.len().cast_signed() as i64;
+    let new = db.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let (database, at, unique): (&str, i64, &str) = (new.get(0), new.get(1), new.get(2));
+    let name = format!("{database}/{digest}/{at}-{unique}");
+    objects.put(&name, bytes).await?;
+    let values = values![digest.to_string(), size, name.clone(), at + NAMED_WITHIN];
+    let Some(row) = db.one(NAME, values).await? else {
+        let place = objects.place();
+        let late = format!("artifact {digest} took longer than half an hour to be written to {place}");
+        return Err(PostgresError::Server(late).into());
+    };
+    if row.get::<_, Option<&str>>(0) != Some(&*name) {
+        // Another host was first. What is left when this fails is removed by a sweep.
+        let _ = objects.remove(&name).await;
+    }
+    Ok(())
+}
+
+/// The bytes of the object that an artifact's row names.
+pub(crate) async fn read(
+    objects: Option<&dyn ObjectStorage>,
+    digest: &Digest,
+    name: &str,
+) -> Result<Vec<u8>, Trouble> {
+    let Some(objects) = objects else {
+        return Err(PostgresError::NoObjectStorage { digest: digest.to_string() }.into());
+    };
+    let place = objects.place();
+    let missing = || PostgresError::NoObject { digest: digest.to_string(), name: format!("{place}/{name}") };
+    Ok(objects.get(name).await?.ok_or_else(missing)?)
+}
+
+/// Removes the objects of this database that no row names, an hour after they were written.
+pub(crate) async fn sweep(db: &Connection, objects: Option<Objects>) -> Result<(), Trouble> {
+    let Some(objects) = objects else { return Ok(()) };
+    let now = db.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let (database, now): (&str, i64) = (now.get(0), now.get(1));
+    let found = objects.names(database).await?;
+    let old = found.iter().filter_map(|name| Some((name, written(name)?)));
+    let old = old.filter(|(_, (_, at))| at.saturating_add(REMOVED_AFTER) < now);
+    let (names, digests): (Vec<String>, Vec<String>) =
+        old.map(|(name, (digest, _))| (name.clone(), digest.to_owned())).unzip();
+    for row in db.query(UNNAMED, values![names, digests]).await? {
+        let name: String = row.try_get(0).map_err(damaged)?;
+        objects.remove(&name).await?;
+    }
+    Ok(())
+}
+
+/// The digest in an object's name, and when it was given out. None for a name that was not made here.
+fn written(name: &str) -> Option<(&str, i64)> {
+    let mut parts = name.split('/');
+    let (_, digest, last, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    Some((digest, last.split_once('-')?.0.parse().ok()?))
+}

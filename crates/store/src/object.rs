@@ -1,0 +1,47 @@
+//! Bytes by name, outside of the database.
+
+use crate::Answer;
+use std::sync::Arc;
+
+/// Storage for bytes that would burden a database: objects by name. A name is given to bytes once, and means nothing to the storage. The database has
+/// the names, and the digests that the bytes are checked against.
+pub trait ObjectStorage: Send + Sync {
+    /// The place for messages, without credentials.
+    fn place(&self) -> String;
+
+    /// Asks the storage for anything, to find out whether it can be used.
+    ///
+    /// # Errors
+    /// When it cannot. The message says how to mend it.
+    fn check(&self) -> Answer<()>;
+
+    /// Keeps bytes. The answer comes when they are durable.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn put(&self, name: &str, bytes: Arc<[u8]>) -> Answer<()>;
+
+    /// The bytes of that name, if there are any.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn get(&self, name: &str) -> Answer<Option<Vec<u8>>>;
+
+    /// Whether there are bytes of that name.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    fn has(&self, name: &str) -> Answer<bool>;
+
+    /// Removes the bytes of that name, if there are any.
+    ///
+    /// # Errors
+    /// When they cannot be removed.
+    fn remove(&self, name: &str) -> Answer<()>;
+
+    /// The names that begin with `under` and a slash, in any order.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn names(&self, under: &str) -> Answer<Vec<String>>;
+}
