@@ -62,6 +62,7 @@ fn everything_comes_from_the_registry_with_a_checksum_or_from_here() {
         "signer",
         "store",
         "store-postgres",
+        "store-s3",
         "store-sqlite",
         "workflow",
     ];
@@ -99,9 +100,9 @@ fn what_signs_and_hashes_is_here_once() {
         "zeroize",
     ];
     const OTHER_STACKS: [&str; 4] = ["aws-lc-rs", "blake2", "openssl", "sha1"];
-    /// TLS to a database and its older passwords: these crates bring them, and only these crates use them.
+    /// TLS to a database and its older passwords, checksums for object storage: these crates bring them, and only these crates use them.
     const FOR_DATABASES: [(&str, &[&str]); 3] = [
-        ("md-5", &["postgres-protocol"]),
+        ("md-5", &["object_store", "postgres-protocol"]),
         ("ring", &["rustls", "rustls-webpki"]),
         ("rustls", &["tokio-rustls"]),
     ];
