@@ -8,9 +8,21 @@ export function differences(program, theirs, ours, { traces }) {
   const here = canonical(ours.status, ours.output === undefined ? undefined : JSON.parse(ours.output), ours.failure);
   const found = Object.keys(there).filter((part) => text(there[part]) !== text(here[part])).map((part) => [part, there[part], here[part]]);
   if (!traces) return found;
-  const [lines, mine] = [theirs.trace, ours.trace].map((trace) => (program.ordered ? trace : [...trace].sort()));
+  const [lines, mine] = [theirs.trace, ours.trace].map((trace) => {
+    const lines = trace.map((line) => text(errorsIn(line)));
+    return program.ordered ? lines : lines.sort();
+  });
   if (text(lines) !== text(mine)) found.push(['trace', lines, mine]);
+  // The workflow has ended when its steps are undone, so nothing is beside that.
+  const [undone, mineUndone] = [theirs.trace, ours.trace].map((trace) => trace.filter(([word]) => word === 'undo').map(errorsIn));
+  if (text(undone) !== text(mineUndone)) found.push(['undone in order', undone, mineUndone]);
   return found;
+}
+
+/** Lists what differs between the calls that were recorded straight, and those of a server that was killed again and again. */
+export function calls(straight, killed) {
+  const [once, again] = [straight, killed].map((end) => end.calls.map(({ asked, attempts, stage }) => [asked.what, asked.name, attempts, stage]));
+  return text(once) === text(again) ? [] : [['calls', once, again]];
 }
 
 const text = (value) => JSON.stringify(value) ?? 'undefined';

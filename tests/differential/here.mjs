@@ -4,11 +4,9 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { TRACE, traced } from './printed.mjs';
 
 const run = promisify(execFile);
-const MARK = '\u0001trace ';
-// A body prints its line once. What is outside of them prints nothing.
-const TRACE = `export const traced = () => (line) => console.log(${JSON.stringify(MARK)} + JSON.stringify(line));\n`;
 
 /**
  * Runs all of them at once in a data folder, under ids that begin with `prefix`, and says how each ended: `{ status, output, failure, trace }`.
@@ -99,21 +97,6 @@ async function end(call, instance) {
   const shown = JSON.parse((await call('instances', 'show', instance, '--json')).stdout);
   const { stdout } = await call('logs', instance);
   return { ...shown, trace: traced(stdout.split('\n')) };
-}
-
-// The lines of all drives. An event that arrives before a step's start is written makes the next drive run the body again: that is one line
-// twice, at the end of a drive and at the beginning of the next.
-function traced(lines) {
-  const trace = [];
-  let first = false;
-  for (const line of lines) {
-    if (line.startsWith('[drive of ')) first = true;
-    if (!line.includes('trace "')) continue;
-    const said = JSON.parse(line.slice(line.indexOf('trace ') + 6));
-    if (!first || said !== trace.at(-1)) trace.push(said);
-    first = false;
-  }
-  return trace;
 }
 
 async function pool(list, width, work) {

@@ -32,11 +32,16 @@ const ERRORS = [
 /** One program: its source text as a function, the events that it gets, and whether the order of its bodies is one. */
 export function program(seed) {
   const random = chance(seed);
-  const made = { events: [], ordered: true, parallel: 0, nested: 0, types: 0 };
+  const made = { events: [], ordered: true, parallel: 0, nested: 0, inner: 0, types: 0 };
   const body = statements(random, made, 1 + random.below(5), 0);
-  const end = random.often(0.2) ? `throw ${random.pick(ERRORS)};` : 'return out;';
-  const source = `async (event, step, trace) => {\nconst out = [];\n${body}\n${end}\n}`;
+  const source = `async (event, step, trace) => {\nconst out = [];\n${body}\n${ending(random, made)}\n}`;
   return { seed, source, events: made.events, ordered: made.ordered };
+}
+
+// Where it fails, what has a rollback is undone.
+function ending(random, made) {
+  if (random.often(0.2)) return `throw ${random.pick(ERRORS)};`;
+  return random.often(0.2) ? `await ${fails(random, made)};` : 'return out;';
 }
 
 function statements(random, made, count, depth) {
@@ -63,14 +68,17 @@ const aside = (random, made, depth) => {
 };
 const branch = (random, made, depth) =>
   `if (out.length % 2 === ${random.below(2)}) { ${statements(random, made, 1, depth + 1)} } else { out.push('else'); }`;
-const loop = (random, made) =>
-  `for (let n = 0; n < ${1 + random.below(3)}; n += 1) out.push(await step.do(${name(random)}, async ({ step, attempt }) => { trace('loop ' + n); return [n, step.count, attempt]; }));`;
+function loop(random, made) {
+  const title = name(random, made);
+  const body = `{ ${said('loop')} return [n, ctx.step.count, ctx.attempt]; }`;
+  return `for (let n = 0; n < ${1 + random.below(3)}; n += 1) out.push(await step.do(${title}, async (ctx) => ${body}${rollback(random, made, title)}));`;
+}
 
 function side(random, made, depth) {
   const how = random.pick(['all', 'allSettled', 'race', 'any']);
   made.parallel += 1;
   const several = how === 'race'
-    ? [quick(random), `step.sleep('far', 3600000).then(() => 'far')`, `step.waitForEvent('never', { type: 'never-${made.types++}', timeout: 3600000 })`].slice(0, 2 + random.below(2))
+    ? [quick(random, made), `step.sleep('far', 3600000).then(() => 'far')`, `step.waitForEvent('never', { type: 'never-${made.types++}', timeout: 3600000 })`].slice(0, 2 + random.below(2))
     : Array.from({ length: 1 + random.below(3) }, () => operation(random, made, depth + 1, how === 'allSettled'));
   made.parallel -= 1;
   if (how === 'any') several.splice(1);
@@ -79,7 +87,11 @@ function side(random, made, depth) {
   return `out.push((${asked}).map((end) => end.status === 'fulfilled' ? end.value : { caught: [end.reason.name, end.reason.message] }));`;
 }
 
-const name = (random) => JSON.stringify(random.pick(NAMES));
+// A step inside a step has a name of its own: what a later step of the same name has as its count follows from the drive.
+function name(random, made) {
+  const picked = random.pick(NAMES);
+  return JSON.stringify(made.nested ? `${made.inner++} ${picked}`.slice(0, 250) : picked);
+}
 
 function operation(random, made, depth, mayFail = false) {
   const kinds = [quick, quick, retried, sleeps, sleepsUntil, awaited];
@@ -88,47 +100,75 @@ function operation(random, made, depth, mayFail = false) {
   return random.pick(kinds)(random, made, depth);
 }
 
-function quick(random) {
-  return `step.do(${name(random)}, async (ctx) => { trace(ctx.step.name + ' ' + ctx.step.count + ' ' + ctx.attempt); return ${random.pick(VALUES)}; })`;
+// A line for each attempt, which no other attempt of the program prints.
+const said = (word) => `trace(['${word}', ctx.step.name, ctx.step.count, ctx.attempt], ctx.attempt);`;
+
+function quick(random, made) {
+  const title = name(random, made);
+  return `step.do(${title}, async (ctx) => { ${said('quick')} return ${random.pick(VALUES)}; }${rollback(random, made, title)})`;
 }
+
+// What undoes a step where the workflow fails. A step inside a step has none, and one whose name is as long as it may be cannot be undone
+// there. A result that is `undefined` is `null` here.
+function rollback(random, made, title, output = 'output ?? null, ') {
+  if (made.nested || title.length > 250 || !random.often(0.4)) return '';
+  const fails = random.often(0.2);
+  // The defaults of retries wait for longer than a program may take.
+  const given = fails || random.often(0.5) ? `, rollbackConfig: ${config(random, random.below(3))}` : '';
+  const body = `trace(['undo', stepName, ctx.step.name, ctx.step.count, ${output}{ caught: [error.name, error.message] }], ctx.attempt);`;
+  return `, { rollback: async ({ ctx, stepName, output, error }) => { ${body}${fails ? ` throw ${random.pick(ERRORS)};` : ''} }${given} }`;
+}
+
+// Of a step that has a configuration, and may have no output.
+const configured = 'output === undefined, ctx.config.retries.limit, ctx.config.retries.delay, ctx.config.retries.backoff, ';
 
 function config(random, limit) {
   const delay = random.pick(['1', '5', '20']);
   return `{ retries: { limit: ${limit}, delay: ${delay}, backoff: '${random.pick(['constant', 'linear', 'exponential'])}' }${random.often(0.3) ? ", timeout: '1 minute'" : ''} }`;
 }
 
+function tried(random, made, limit, body) {
+  const title = name(random, made);
+  return `step.do(${title}, ${config(random, limit)}, async (ctx) => { ${body} }${rollback(random, made, title, configured)})`;
+}
+
 function retried(random, made) {
   if (made.parallel) made.ordered = false;
   const failures = 1 + random.below(3), limit = failures + random.below(2);
-  return `step.do(${name(random)}, ${config(random, limit)}, async ({ attempt }) => { trace('retried ' + attempt); if (attempt <= ${failures}) throw ${random.pick(ERRORS)}; return attempt; })`;
+  const body = `${said('retried')} if (ctx.attempt <= ${failures}) throw ${random.pick(ERRORS)}; return ctx.attempt;`;
+  return tried(random, made, limit, body);
 }
 
 function fails(random, made) {
   if (made.parallel) made.ordered = false;
-  return `step.do(${name(random)}, ${config(random, random.below(3))}, async ({ attempt }) => { trace('fails ' + attempt); throw ${random.pick(ERRORS)}; })`;
+  const body = `${said('fails')} throw ${random.pick(ERRORS)};`;
+  return tried(random, made, random.below(3), body);
 }
 
-const fatal = (random) =>
-  `step.do(${name(random)}, ${config(random, 3)}, async ({ attempt }) => { trace('fatal ' + attempt); throw new NonRetryableError('never again'); })`;
+function fatal(random, made) {
+  const body = `${said('fatal')} throw new NonRetryableError('never again');`;
+  return tried(random, made, 3, body);
+}
 
 function nested(random, made, depth) {
   made.nested += 1;
   const inner = operation(random, made, depth + 1);
   made.nested -= 1;
-  return `step.do(${name(random)}, async () => { const inner = await ${inner}; return [inner === undefined ? null : inner]; })`;
+  const title = name(random, made);
+  return `step.do(${title}, async () => { const inner = await ${inner}; return [inner === undefined ? null : inner]; }${rollback(random, made, title)})`;
 }
 
-const sleeps = (random) => `step.sleep(${name(random)}, ${random.pick(['1', '10', '30', "'1 second'"])}).then(() => 'slept')`;
-const sleepsUntil = (random) => `step.sleepUntil(${name(random)}, new Date(Date.now() + ${500 + random.below(500)})).then(() => 'slept')`;
+const sleeps = (random, made) => `step.sleep(${name(random, made)}, ${random.pick(['1', '10', '30', "'1 second'"])}).then(() => 'slept')`;
+const sleepsUntil = (random, made) => `step.sleepUntil(${name(random, made)}, new Date(Date.now() + ${500 + random.below(500)})).then(() => 'slept')`;
 
 function awaited(random, made) {
   const type = `type-${made.types++}`;
   made.events.push({ type, payload: random.pick([null, 1, 'text', [1, 2], { a: { b: '☃' } }, true, '']), early: random.often(0.5) });
-  return `step.waitForEvent(${name(random)}, { type: '${type}', timeout: '1 hour' }).then((got) => [got.type, got.payload])`;
+  return `step.waitForEvent(${name(random, made)}, { type: '${type}', timeout: '1 hour' }).then((got) => [got.type, got.payload])`;
 }
 
 function lapses(random, made) {
-  return `step.waitForEvent(${name(random)}, { type: 'never-${made.types++}', timeout: ${random.pick(['20', "'1 second'"])} })`;
+  return `step.waitForEvent(${name(random, made)}, { type: 'never-${made.types++}', timeout: ${random.pick(['20', "'1 second'"])} })`;
 }
 
 /** The modules that both engines run: one class, which picks the program that its parameters name. */

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { onCloudflare } from './cloudflare.mjs';
-import { differences } from './compare.mjs';
+import { calls, differences } from './compare.mjs';
 import { onThis } from './here.mjs';
 import { chance, modules, program } from './programs.mjs';
 
@@ -33,13 +33,13 @@ const { Miniflare } = createRequire(resolve(given.modules, 'package.json'))('min
 const host = resolve(given['pp-host']);
 const first = Number(given.one ?? given.seed), count = given.one ? 1 : Number(given.programs);
 
-let differing = 0;
+let differing = 0, undone = 0;
 const folder = mkdtempSync(join(tmpdir(), 'pp-differential-'));
 try {
   for (let from = 0; from < count; from += BATCH) {
     const programs = Array.from({ length: Math.min(BATCH, count - from) }, (_, at) => program(first + from + at));
     await batch(programs, join(folder, 'data'), from);
-    console.log(`${from + programs.length} programs, ${differing} differ`);
+    console.log(`${from + programs.length} programs, ${undone} times a step was undone, ${differing} differ`);
   }
 } catch (error) {
   console.error(error);
@@ -63,7 +63,9 @@ async function batch(programs, data, from) {
       ...differences(program, there[number], straight[number], { traces: true }).map((one) => ['straight', ...one]),
       // What a killed process had printed is gone with it.
       ...differences(program, there[number], killed[number], { traces: false }).map((one) => ['killed', ...one]),
+      ...calls(straight[number], killed[number]).map((one) => ['killed', ...one]),
     ];
+    undone += there[number].trace.filter(([word]) => word === 'undo').length;
     if (found.length) tell(program, found);
   });
 }
