@@ -159,7 +159,8 @@ function nested(random, made, depth) {
 }
 
 const sleeps = (random, made) => `step.sleep(${name(random, made)}, ${random.pick(['1', '10', '30', "'1 second'"])}).then(() => 'slept')`;
-const sleepsUntil = (random, made) => `step.sleepUntil(${name(random, made)}, new Date(Date.now() + ${500 + random.below(500)})).then(() => 'slept')`;
+// A busy engine may take its time between the two.
+const sleepsUntil = (random, made) => `step.sleepUntil(${name(random, made)}, new Date(Date.now() + ${3000 + random.below(500)})).then(() => 'slept')`;
 
 function awaited(random, made) {
   const type = `type-${made.types++}`;
