@@ -1,4 +1,4 @@
-// Asks the passkey, and keeps clocks and timelines going. All that it shows is text.
+// Runs passkey ceremonies, and updates clocks and timelines. Everything is inserted as text, never as markup.
 "use strict";
 
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -41,7 +41,7 @@ async function assertion(challenge, rpId, credentials) {
   };
 }
 
-/** Runs one ceremony: buttons are off meanwhile, and what came of it is said. */
+/** Runs one ceremony: disables the buttons meanwhile, and shows the result. */
 async function ceremony(form, run) {
   const said = form.querySelector(".said");
   const buttons = form.querySelectorAll("button");
@@ -83,7 +83,7 @@ function decide(form) {
   }
 }
 
-/** The code stands behind the # of the link, which browsers send to no server by themselves. */
+/** The code is the link's fragment, which browsers do not send to a server. */
 async function register(form) {
   const code = location.hash.slice(1);
   const said = form.querySelector(".said");
@@ -166,7 +166,7 @@ function follow(list) {
   addEventListener("pagehide", () => source.close());
 }
 
-/** Counts by the server's clock: how far this one is off shows when the page comes. */
+/** Counts by the server's clock. The page has the server's time, which gives the offset of this machine's clock. */
 function count() {
   const offset = Number(document.body.dataset.now) - Date.now();
   const tick = () => {

@@ -1,4 +1,4 @@
-//! Facts, to those who follow them: a word that there is something new, and never the fact itself, which is read from the journal. So a
+//! Notifies followers of new facts. A notification says only that there is something new; followers read facts from the journal. So a
 //! follower that is slow, or was away, misses nothing, and costs nothing while its instance does nothing.
 
 use crate::metrics::{Facts, Notices};
@@ -9,10 +9,10 @@ use store::{Fact, InstanceKey};
 use tokio::sync::{mpsc, watch};
 use workflow::{Entry, RequestId};
 
-/// Requests whose word waits to be taken up. Beyond them, a look at all requests finds what was left out.
+/// Notifications of requests in the channel. Further ones are dropped; the notifier's periodic scan of all requests finds them.
 const ASKED: usize = 1_024;
 
-/// The word that an instance asks for a decision.
+/// An instance has made a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) key: InstanceKey,
@@ -29,7 +29,7 @@ pub(crate) enum News {
     Restarted,
 }
 
-/// Where a host tells its facts, and followers hear of them. Hand a clone's [`fact`](Self::fact) to
+/// Receives a host's facts and notifies followers. Pass a clone's [`fact`](Self::fact) to
 /// [`Builder::observe`](engine::Builder::observe).
 #[derive(Debug, Clone, Default)]
 pub struct Feed(Arc<Inner>);
@@ -45,12 +45,12 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Followed {
     by_instance: HashMap<InstanceKey, watch::Sender<()>>,
-    /// At how many of them to look again for those that no follower is left of.
+    /// The number of instances at which those without followers are removed.
     sweep_at: usize,
 }
 
 impl Feed {
-    /// Takes note of a fact. Keeps no caller waiting.
+    /// Counts a fact and notifies its followers. Never blocks the caller.
     pub fn fact(&self, fact: &Fact) {
         self.0.facts.count(&fact.entry);
         match &fact.entry {
@@ -76,14 +76,14 @@ impl Feed {
         }
     }
 
-    /// A word for every new request and every restart from now on, to the last one who asked for them.
+    /// A receiver of every new request and restart from now on. It replaces an earlier receiver.
     pub(crate) fn news(&self) -> mpsc::Receiver<News> {
         let (sender, receiver) = mpsc::channel(ASKED);
         *self.0.news.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
     }
 
-    /// A word for every new fact of an instance from now on.
+    /// A receiver that is notified of every new fact of an instance from now on.
     pub(crate) fn follow(&self, key: &InstanceKey) -> watch::Receiver<()> {
         let mut followed = self.0.followed.lock().unwrap_or_else(PoisonError::into_inner);
         if followed.by_instance.len() >= followed.sweep_at {

@@ -4,11 +4,11 @@
 //! http      connections; one request: Host, origin, body, answer      page   HTML for people
 //! notify    notices to people: a command, a webhook                   tls    certificates
 //! routes    every route, in one table                                 api    JSON for programs, health, metrics, keys
-//! request   what a handler sees: the caller, the path, the body       feed   news of facts for followers
+//! request   a handler's view of a request: caller, path, body         feed   notifications of facts
 //! outbound  requests to an operator's receivers                       traces spans for an OTLP collector (feature otlp)
 //! ```
 //!
-//! A handler is a translation: a request to an operation or a query of [`engine::api`], and what that answers to JSON or HTML. Whether the
+//! A handler translates a request to an operation or a query of [`engine::api`], and the engine's answer to JSON or HTML. Whether the
 //! caller may do it is decided there, by one table.
 
 mod api;
@@ -40,18 +40,18 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-/// How a host is served.
+/// Settings of the server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Where it is reached by people's browsers. Default: `localhost`, on the port that it listens on.
+    /// The URL that people's browsers use. Default: `localhost`, on the port that the server listens on.
     pub url: Option<SiteUrl>,
-    /// What callers may use.
+    /// The limits of callers.
     pub limits: HttpLimits,
     /// The largest component that any tenant may have, in bytes.
     pub component_bytes: usize,
-    /// The certificate, where the server itself ends TLS.
+    /// The certificate, if the server itself ends TLS.
     pub tls: Option<TlsFiles>,
-    /// Called with what an operator should know, in words of one line.
+    /// Called with messages for the operator, one line each.
     pub problems: fn(&str),
 }
 
@@ -66,7 +66,7 @@ pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
     routes::all().map(|route| (route.method.as_str(), route.path))
 }
 
-/// A server that cannot be.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The listener.
@@ -77,14 +77,14 @@ pub enum ServerError {
     Tls(#[from] TlsError),
 }
 
-/// A server that listens and does not answer yet.
+/// A server that listens but does not answer yet.
 pub struct Server {
     listener: TcpListener,
     state: Arc<State>,
 }
 
 impl Server {
-    /// Serves what comes to a listener.
+    /// A server on a listener.
     ///
     /// # Errors
     /// When the listener or the certificate cannot be used.
@@ -100,16 +100,16 @@ impl Server {
         Ok(Self { listener, state })
     }
 
-    /// Where it is reached.
+    /// The URL at which it is reached.
     #[must_use]
     pub fn url(&self) -> &SiteUrl {
         self.state.site.url()
     }
 
-    /// Answers until `stop` comes, then ends what is under way. Needs a Tokio runtime with IO and time.
+    /// Answers until `stop` completes, then ends requests under way. Needs a Tokio runtime with IO and time.
     ///
     /// # Errors
-    /// When the listener cannot be used there.
+    /// When the listener cannot be used on that runtime.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         http::listen::run(listener, self.state, stop).await;

@@ -1,4 +1,4 @@
-//! Counters, in the text form that Prometheus reads. Labels are routes, status codes and kinds of facts: no caller makes a new one, and none
+//! Counters, in the text form that Prometheus reads. Labels are routes, status codes and kinds of facts: no caller can add one, and none
 //! names a tenant.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use workflow::Entry;
 /// Upper ends of the buckets of durations, in seconds.
 const BUCKETS: [f64; 8] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0];
 
-/// What happened over HTTP.
+/// Counters of HTTP.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     requests: Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>,
@@ -29,7 +29,7 @@ struct Durations {
     seconds: f64,
 }
 
-/// Counts itself for as long as it lives.
+/// Counts itself until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Open(Arc<AtomicU64>);
 
@@ -47,7 +47,7 @@ impl Drop for Open {
 }
 
 impl Metrics {
-    /// An answer to a request of that route.
+    /// Counts an answer of that route.
     pub(crate) fn answered(&self, method: &'static str, path: &'static str, status: u16, took: Duration) {
         *lock(&self.requests).entry((method, path, status)).or_default() += 1;
         let mut durations = lock(&self.durations);
@@ -75,12 +75,12 @@ impl Metrics {
         self.followers.load(Ordering::Relaxed)
     }
 
-    /// A connection for which there was no place.
+    /// Counts a connection that was refused for lack of a place.
     pub(crate) fn refused_connection(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Every counter, and the values that the caller gives.
+    /// The text with every counter and the values that the caller passes.
     pub(crate) fn text(&self, facts: &Facts, notices: &Notices, waiting: u64) -> String {
         let mut out = String::new();
         let load = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
@@ -136,7 +136,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notices of requests.
+/// Counters of notices.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     waiting: AtomicU64,
@@ -147,7 +147,7 @@ pub(crate) struct Notices {
 const CHANNELS: [&str; 2] = ["command", "webhook"];
 
 impl Notices {
-    /// So many are to be sent, now or later.
+    /// Sets the number of notices that are to be sent, now or later.
     pub(crate) fn waiting(&self, notices: usize) {
         self.waiting.store(notices.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -183,7 +183,7 @@ fn place(channel: NoticeChannel) -> usize {
     }
 }
 
-/// Kinds of facts that are counted by name; the last one is all others.
+/// Kinds of facts that are counted by name; the last one stands for all others.
 const KINDS: [&str; 12] = [
     "started",
     "requested",
@@ -199,7 +199,7 @@ const KINDS: [&str; 12] = [
     "other",
 ];
 
-/// How many facts of each kind were recorded.
+/// The number of recorded facts of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     counts: [AtomicU64; KINDS.len()],

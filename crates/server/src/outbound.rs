@@ -1,4 +1,4 @@
-//! Requests of this server to a receiver of the operator's: one connection for each, TLS where the URL says so. No redirect is followed.
+//! Requests of this server to the operator's receivers: one connection for each, with TLS for `https://`. No redirect is followed.
 
 use crate::tls;
 use axum::body::Bytes;
@@ -13,28 +13,28 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// The names of this machine, to which requests may go in the clear.
+/// The names of this machine, to which requests may go without TLS.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Where requests are sent.
+/// A receiver of requests.
 pub(crate) struct Receiver {
     authority: String,
     host: String,
     port: u16,
-    /// The path, and the query, which may be a secret of the receiver's.
+    /// The path and the query, which may contain a secret of the receiver's.
     target: String,
     tls: Option<TlsConnector>,
 }
 
-/// A receiver that cannot be.
+/// Why a receiver cannot be used.
 pub(crate) enum ReceiverError {
     Url,
     Tls(String),
 }
 
 impl Receiver {
-    /// A receiver whose URL can be used: `https://`, or `http://` on this machine. `ca_file` has the roots that are trusted; the system's are
-    /// where there is none.
+    /// Parses a URL: `https://`, or `http://` on this machine. `ca_file` has the trusted roots; without it the system's are
+    /// trusted.
     pub(crate) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, ReceiverError> {
         let uri: Uri = url.parse().map_err(|_| ReceiverError::Url)?;
         let (scheme, authority) = uri.scheme_str().zip(uri.authority()).ok_or(ReceiverError::Url)?;
@@ -57,7 +57,7 @@ impl Receiver {
         })
     }
 
-    /// The beginning of a request to it.
+    /// A builder with the target and the usual headers set.
     pub(crate) fn request(&self) -> request::Builder {
         Request::post(&self.target)
             .header(header::HOST, &self.authority)
@@ -65,7 +65,7 @@ impl Receiver {
             .header(header::CONNECTION, "close")
     }
 
-    /// Sends a request, and says with which status it was answered. An error is in words of one line.
+    /// Sends a request and returns the status of the answer. An error is one line for the operator.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<StatusCode, String> {
         let stream = TcpStream::connect((self.host.as_str(), self.port))
             .await
@@ -77,7 +77,7 @@ impl Receiver {
     }
 }
 
-/// Sends, and reads the status. The answer's body is not read.
+/// Sends the request and reads the status. The answer's body is not read.
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
@@ -89,7 +89,7 @@ async fn exchange(
     tokio::select! {
         answer = &mut exchange => answer,
         ended = connection => match ended {
-            // The answer may be there already.
+            // The answer may have arrived all the same.
             Ok(()) => exchange.await,
             Err(error) => Err(failed(error)),
         },

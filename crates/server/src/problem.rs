@@ -1,5 +1,5 @@
-//! Why a request was not done: RFC 9457, with a stable code and the hint that the command line gives. Nothing in it tells of another tenant,
-//! or of this machine.
+//! Errors in the form of RFC 9457, with a stable code and the command line's hint. They reveal nothing about another tenant
+//! or this machine.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,15 +16,15 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) detail: String,
-    /// When the same request may succeed, where that is known.
+    /// When the same request may succeed, if that is known.
     again_after: Duration,
 }
 
-/// A problem as it is sent, after RFC 9457.
+/// A problem in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Sent {
-    /// A name for its kind: `urn:pp-host:problem:` and the code.
+    /// The name of its kind: `urn:pp-host:problem:` and the code.
     r#type: String,
     /// The status in words.
     title: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct Sent {
     status: u16,
     /// A stable code for programs.
     code: &'static str,
-    /// What was wrong, and how to mend it, for people.
+    /// The problem and how to fix it, for people.
     detail: String,
 }
 
@@ -41,32 +41,32 @@ impl Problem {
         Self { status, code, detail: detail.into(), again_after: Duration::from_secs(1) }
     }
 
-    /// The same, to be tried again after that time.
+    /// Adds the time after which to try again.
     pub(crate) fn again_after(self, time: Duration) -> Self {
         Self { again_after: time, ..self }
     }
 
-    /// A request that makes no sense as it stands.
+    /// An invalid request.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail)
     }
 
-    /// There is no such thing, or the caller may not know that there is.
+    /// The resource does not exist, or the caller may not know whether it does.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    /// A fault that the caller cannot mend. The log has its cause.
+    /// An error that the caller cannot fix. The log has its cause.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "something went wrong here; the operator finds what in the log of pp-host serve",
+            "internal error; the log of pp-host serve has the cause",
         )
     }
 
-    /// A bound that a request goes beyond.
+    /// A request exceeds a limit.
     pub(crate) fn limit(status: StatusCode, name: &'static str, most: impl std::fmt::Display) -> Self {
         Self::new(
             status,

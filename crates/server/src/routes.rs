@@ -28,12 +28,12 @@ static OPEN: [Route; 7] = [
     get("/.well-known/permission-protocol/keys.json", "The public key set.", open::keys),
     post(
         "/api/v1/receipts/verify",
-        "Verify a receipt: one that is sent along as artifact, or one of the caller's by receiptId.",
+        "Verify a receipt: the one in artifact, or a stored one of the caller's tenant by receiptId.",
         open::verify,
     )
     .with(BodyKind::Json)
     .gives(shape::<views::Verdict>),
-    get("/api/v1/receipts/{receipt}", "A receipt in the shape of the protocol's clients.", open::receipt),
+    get("/api/v1/receipts/{receipt}", "Get a receipt in the form of the protocol's clients.", open::receipt),
 ];
 
 /// For tenants' programs.
@@ -44,9 +44,9 @@ static API: [Route; 30] = [
     get("/v1/workflows", "List uploaded workflows.", workflows::list).gives(shape::<workflows::Workflows>),
     get("/v1/workflows/{workflow}", "Inspect an uploaded workflow.", workflows::inspect)
         .gives(shape::<workflows::Workflow>),
-    delete("/v1/workflows/{workflow}", "Forget an upload. Its instances go on.", workflows::forget)
+    delete("/v1/workflows/{workflow}", "Delete an upload. Its instances continue.", workflows::forget)
         .gives_nothing(),
-    post("/v1/instances", "Create an instance; the same again is the same instance.", instances::create)
+    post("/v1/instances", "Create an instance; idempotent if the body names an id.", instances::create)
         .takes(shape::<instances::NewInstance>)
         .gives(shape::<instances::CreatedInstance>),
     get(
@@ -56,7 +56,7 @@ static API: [Route; 30] = [
     )
     .gives(shape::<views::InstancePage>),
     get("/v1/instances/{instance}", "Show an instance.", instances::show).gives(shape::<views::Instance>),
-    get("/v1/instances/{instance}/output", "What the guest has printed.", instances::output)
+    get("/v1/instances/{instance}/output", "Show the guest's output.", instances::output)
         .gives(shape::<views::Output>),
     get(
         "/v1/instances/{instance}/events",
@@ -71,12 +71,12 @@ static API: [Route; 30] = [
     post("/v1/instances/{instance}/terminate", "Terminate.", instances::terminate)
         .takes(shape::<instances::Why>)
         .gives(shape::<instances::Standing>),
-    post("/v1/instances/{instance}/restart", "Send back to an earlier place.", instances::restart)
+    post("/v1/instances/{instance}/restart", "Restart, at the beginning or at an earlier call.", instances::restart)
         .takes(shape::<instances::Restart>)
         .gives(shape::<instances::Standing>),
     post(
         "/v1/instances/{instance}/resolve",
-        "Record what was found out about an action whose outcome is unknown.",
+        "Record a finding about an action whose outcome is unknown.",
         instances::resolve,
     )
     .takes(shape::<instances::Resolution>)
@@ -91,15 +91,15 @@ static API: [Route; 30] = [
     .gives(shape::<views::RequestPage>),
     get("/v1/approvals/{request}", "Show a request: the exact text and digests.", approvals::show)
         .gives(shape::<views::Request>),
-    get("/v1/approvals/{request}/explanation", "What the policy says, and why.", approvals::explain)
+    get("/v1/approvals/{request}/explanation", "Show the policy's answer and its reasons.", approvals::explain)
         .gives(shape::<views::Explanation>),
-    post("/v1/approvals/{request}/statement", "Draw up what a person would sign.", approvals::statement)
+    post("/v1/approvals/{request}/statement", "Get the statement that a person would sign.", approvals::statement)
         .takes(shape::<approvals::Draft>)
         .gives(shape::<approvals::Statement>),
-    post("/v1/approvals/{request}/signatures", "Hand in what a person has signed.", approvals::sign)
+    post("/v1/approvals/{request}/signatures", "Submit a statement that a person has signed.", approvals::sign)
         .takes(shape::<approvals::Signed>)
         .gives(shape::<approvals::Decided>),
-    post("/v1/approvals/{request}/withdraw", "Take a request back.", approvals::withdraw)
+    post("/v1/approvals/{request}/withdraw", "Withdraw a request.", approvals::withdraw)
         .takes(shape::<instances::Why>)
         .gives(shape::<approvals::Decided>),
     get(
@@ -110,7 +110,7 @@ static API: [Route; 30] = [
     .gives(shape::<views::ReceiptPage>),
     get("/v1/receipts/{receipt}", "Show a receipt.", receipts::show).gives(shape::<views::Receipt>),
     get("/v1/receipts/{receipt}/export", "Export a receipt: ?extent=owner or public.", receipts::export),
-    post("/v1/receipts/{receipt}/revoke", "Take a receipt back before it is spent.", receipts::revoke)
+    post("/v1/receipts/{receipt}/revoke", "Revoke a receipt before it is spent.", receipts::revoke)
         .takes(shape::<instances::Why>)
         .gives(shape::<receipts::Revoked>),
     get(
@@ -119,8 +119,8 @@ static API: [Route; 30] = [
         receipts::deployments,
     )
     .gives(shape::<views::DeploymentPage>),
-    get("/v1/usage", "What the tenant keeps.", receipts::usage).gives(shape::<views::Usage>),
-    get("/v1/limits", "The tenant's limits.", receipts::limits).gives(shape::<views::Limits>),
+    get("/v1/usage", "Show the tenant's usage.", receipts::usage).gives(shape::<views::Usage>),
+    get("/v1/limits", "Show the tenant's limits.", receipts::limits).gives(shape::<views::Limits>),
     get(
         "/v1/audit",
         "The audit as JSON lines, oldest first: of the tenant, or ?instance. ?limit lines; the header Link leads to the next page.",

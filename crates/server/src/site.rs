@@ -1,9 +1,9 @@
-//! Where people's browsers reach the server, and which requests are meant for it.
+//! The URL that people's browsers use, and the host names for which the server answers.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The origin of the page: a scheme, a host and, where it is not the scheme's own, a port.
+/// The origin of the page: a scheme, a host and, if it is not the scheme's default, a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteUrl {
     origin: String,
@@ -11,13 +11,13 @@ pub struct SiteUrl {
     host: String,
 }
 
-/// Not an origin.
+/// Why a text is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
     /// Another scheme, or none.
     #[error("a URL that begins with https:// is expected, such as https://approve.example.com")]
     Scheme,
-    /// In the clear, over a network.
+    /// `http://` over a network.
     #[error(
         "http:// is for localhost only: browsers offer no passkeys elsewhere without TLS; name the https:// URL of the proxy"
     )]
@@ -45,19 +45,19 @@ impl SiteUrl {
         Self { origin: format!("{scheme}://{authority}"), authority, host: "localhost".to_owned() }
     }
 
-    /// As browsers write it: `https://approve.example.com`.
+    /// The origin as browsers write it: `https://approve.example.com`.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The host alone: what passkeys are bound to.
+    /// The host name alone, to which passkeys are bound.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Browsers use it over TLS, or on this machine.
+    /// Whether browsers offer passkeys: over TLS, or on this machine.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
@@ -109,7 +109,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// What is reached at `url`, or on this machine's own `port`, which answers as `local`.
+    /// A site at `url`, or on this machine's own `port`, which answers as `local`.
     pub(crate) fn new(url: Option<SiteUrl>, local: SiteUrl, port: u16) -> Self {
         Self {
             own: ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")),
@@ -122,14 +122,14 @@ impl Site {
         &self.url
     }
 
-    /// Whether a request with that `Host` is meant for this server. Another name that resolves to this machine is a way for a foreign
-    /// page to be of the same origin.
+    /// Whether a request with that `Host` is meant for this server. With another name that resolves to this machine, a foreign page could
+    /// have the same origin.
     pub(crate) fn answers_to(&self, host: &str) -> bool {
         host == self.url.authority() || self.is_own(host)
     }
 
-    /// Whether a request with that `Host` was made on this machine, as far as it says. Never where there is a proxy, which may write
-    /// what it likes there.
+    /// Whether `Host` says that a request comes from this machine. Always false behind a proxy, which may write
+    /// anything there.
     pub(crate) fn is_local(&self, host: &str) -> bool {
         !self.behind_proxy && self.is_own(host)
     }

@@ -1,4 +1,4 @@
-//! TLS: the server's own, with a certificate that is renewed while it runs, and a client's for webhooks. One provider, ring, for both.
+//! TLS of the server, which reloads a renewed certificate, and of the client for webhooks. Both use the provider ring.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 /// The files of a server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, and after it those that lead to its root, as PEM.
+    /// The certificate with its chain, as PEM.
     pub certificate: PathBuf,
     /// The private key, as PEM.
     pub key: PathBuf,
@@ -30,7 +30,7 @@ pub struct TlsError {
     problem: String,
 }
 
-/// What says that a file is another one than before.
+/// The properties that show that a file has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     inode: u64,
@@ -38,7 +38,7 @@ struct Version {
     size: u64,
 }
 
-/// A certificate in use, and the files that it is from.
+/// The certificate in use, and its files.
 pub(crate) struct Tls {
     files: TlsFiles,
     current: Mutex<Current>,
@@ -57,12 +57,12 @@ impl Tls {
         Ok(Self { files, current: Mutex::new(Current { config, versions }) })
     }
 
-    /// What accepts connections with the certificate in use.
+    /// An acceptor with the certificate in use.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.lock().config))
     }
 
-    /// Takes the files up where one of them has changed. In what cannot be used, the certificate in use stays. Whether there was a change.
+    /// Reads the files again if one of them has changed, and returns whether it had. If they cannot be used, the certificate in use stays.
     pub(crate) fn reload(&self) -> Result<bool, TlsError> {
         let versions = self.files.versions();
         if self.lock().versions == versions {
@@ -161,7 +161,7 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<TlsConnector, String> {
             }
         }
         None => {
-            // Among the system's there may be some that this library does not take.
+            // The system may have roots that this library does not accept.
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }

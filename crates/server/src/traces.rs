@@ -1,7 +1,7 @@
 //! Traces for an OTLP collector, over HTTP: one trace for each instance, whichever hosts drive it and however often it waits.
 //!
-//! The trace's id, and that of its root span, are derived from the instance's key, so that every drive on every host places itself in the
-//! same trace without asking another one.
+//! The ids of the trace and of its root span are derived from the instance's key, so that every drive on every host joins the
+//! same trace without asking another host.
 
 use crate::outbound::{Receiver, ReceiverError};
 use async_trait::async_trait;
@@ -30,13 +30,13 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 use workflow::Entry;
 
-/// What a trace's id is derived from, beside the instance's key.
+/// The domain separator from which a trace's id is derived, together with the instance's key.
 const DOMAIN: &str = "permission-protocol trace of an instance, version 1";
 
-/// Where a collector takes traces, below a URL without a path.
+/// The path that is added to a collector's URL without one.
 const PATH: &str = "/v1/traces";
 
-/// The time to send what waits when the process ends.
+/// The time to send remaining spans when the process ends.
 const LAST: Duration = Duration::from_secs(3);
 
 /// A collector that cannot be used, or an exporter that cannot be made.
@@ -55,7 +55,7 @@ pub enum TracesError {
     Exporter(String),
 }
 
-/// An exporter of traces. Hand a clone's [`place`](Self::place) to [`Builder::drive_spans`](engine::Builder::drive_spans), and its
+/// An exporter of traces. Pass a clone's [`place`](Self::place) to [`Builder::drive_spans`](engine::Builder::drive_spans), and its
 /// [`fact`](Self::fact) to [`Builder::observe`](engine::Builder::observe).
 #[derive(Debug, Clone)]
 pub struct Traces {
@@ -64,7 +64,7 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Exports to the collector at a URL. Sending has threads of its own, and no drive waits for it: spans beyond a bound are dropped.
+    /// Exports to the collector at a URL. Threads of their own send spans, and no drive waits for them: spans beyond a bound are dropped.
     ///
     /// # Errors
     /// When the URL or the exporter cannot be used.
@@ -95,7 +95,7 @@ impl Traces {
         Ok(Self { provider, tracer })
     }
 
-    /// The layer that takes spans up.
+    /// The layer that records spans.
     pub fn layer<S: Subscriber + for<'span> LookupSpan<'span>>(&self) -> impl Layer<S> {
         tracing_opentelemetry::layer()
             .with_tracer(self.tracer.clone())
@@ -113,7 +113,7 @@ impl Traces {
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
 
-    /// Begins the trace of an instance with its first fact: a root span for the drives to come.
+    /// Begins the trace of an instance with its first fact: the root span of all its drives.
     pub fn fact(&self, fact: &Fact) {
         if !matches!(fact.entry, Entry::Started { .. }) {
             return;
@@ -130,7 +130,7 @@ impl Traces {
         root.end_with_timestamp(at);
     }
 
-    /// Sends what waits, if that takes no longer than it may.
+    /// Sends the remaining spans, within the time limit.
     pub fn finish(&self) {
         let _ = self.provider.shutdown_with_timeout(LAST);
     }
@@ -150,7 +150,7 @@ fn ids(key: &InstanceKey) -> (TraceId, SpanId) {
 }
 
 thread_local! {
-    /// The ids of the span that this thread begins next, where they are derived.
+    /// The derived ids of the span that this thread begins next, if it is a root span.
     static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
 }
 
@@ -177,7 +177,7 @@ fn random<const N: usize>() -> [u8; N] {
     id
 }
 
-/// What the exporter sends with: its own threads have no runtime.
+/// The exporter's HTTP client. The exporter's threads have no async runtime of their own.
 struct Client {
     receiver: Arc<Receiver>,
     runtime: Runtime,

@@ -1,4 +1,4 @@
-//! Requests for approval: what waits, exactly what would be signed, and carrying what people have signed.
+//! Requests for approval: waiting requests, the statements to sign, and signed statements.
 
 use crate::api::instances::Why;
 use crate::api::{json, unexpected, viewed};
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use workflow::{RequestId, TenantId};
 
-/// What a person would decide.
+/// A decision that a person is about to sign.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draft {
@@ -21,23 +21,23 @@ pub(crate) struct Draft {
     #[serde(rename = "as")]
     #[schema(value_type = String)]
     by: PersonId,
-    /// In which role. Default: the one that the policy asks for.
+    /// The decider's role. Default: the one that the policy asks for.
     #[schema(value_type = Option<String>)]
     role: Option<Role>,
     /// `APPROVED` or `DENIED`.
     decision: String,
-    /// Why, in their words. It is signed.
+    /// The decider's reason. It is signed.
     reason: Option<String>,
 }
 
-/// What would be signed.
+/// A statement to sign.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Statement {
     /// The statement in its canonical form: the payload of the envelope, of type `application/vnd.in-toto+json`.
     statement: String,
 }
 
-/// What a person has signed.
+/// A signed statement.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Signed {
@@ -46,16 +46,16 @@ pub(crate) struct Signed {
     envelope: Box<RawValue>,
 }
 
-/// What came of a signature, or of a request.
+/// The result of a signature or a withdrawal.
 #[derive(Default, Serialize, ToSchema)]
 pub(crate) struct Decided {
-    /// `kept` while there are not enough signatures, `issued` when the request is decided, `withdrawn`.
+    /// `kept`: more signatures are needed; `issued`: the request is decided; or `withdrawn`.
     pub(crate) outcome: &'static str,
     /// The people whose approvals count.
     pub(crate) approved: Vec<String>,
     /// The people whose denials count.
     pub(crate) denied: Vec<String>,
-    /// What the policy says to it now.
+    /// The policy's present answer to it, in words.
     pub(crate) ruling: Option<String>,
     /// The receipt.
     pub(crate) receipt: Option<String>,
@@ -141,7 +141,7 @@ pub(crate) fn withdraw(asked: &Asked) -> Result<Response, Problem> {
     json(StatusCode::OK, &Decided::of(asked.operate(&principal, Operation::Withdraw { request, reason })?)?)
 }
 
-/// As it is spelled in a receipt.
+/// Parses the spelling that receipts use.
 pub(crate) fn decision_of(text: &str) -> Result<Decision, Problem> {
     Decision::from_signed(text).ok_or_else(|| Problem::invalid("decision is APPROVED or DENIED"))
 }

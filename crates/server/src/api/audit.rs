@@ -36,7 +36,7 @@ pub(crate) fn audit(asked: &Asked) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// The header that leads to the next page: the same query, after that place.
+/// The header with the next page's URL: the same query, after that place.
 fn link(asked: &Asked, place: &AuditPlace) -> Result<HeaderValue, Problem> {
     let query = asked.query.as_deref().unwrap_or_default().as_bytes();
     let kept = form_urlencoded::parse(query).filter(|(name, _)| name != "after");
@@ -48,7 +48,7 @@ fn link(asked: &Asked, place: &AuditPlace) -> Result<HeaderValue, Problem> {
         .map_err(|error| Problem::internal(&error))
 }
 
-/// A record without its place among the facts of all tenants, which would tell how much the others do.
+/// A record without its place among the facts of all tenants, which would reveal how active other tenants are.
 pub(crate) fn own(record: &impl Serialize) -> Result<Value, Problem> {
     let mut record = serde_json::to_value(record).map_err(|error| Problem::internal(&error))?;
     if let Some(record) = record.as_object_mut() {

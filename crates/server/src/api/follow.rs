@@ -1,5 +1,5 @@
-//! An instance's facts as server-sent events, from any of them on. The id of an event is the fact's index in the instance's journal;
-//! `Last-Event-ID` resumes behind it.
+//! An instance's facts as server-sent events, starting at any fact. The id of an event is the fact's index in the instance's journal;
+//! `Last-Event-ID` resumes after it.
 
 use crate::api::audit::own;
 use crate::problem::Problem;
@@ -18,13 +18,13 @@ use store::{Fact, InstanceKey};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How often an idle stream says that it lives, and looks whether it was told of everything.
+/// How often an idle stream sends a comment, and reads the journal in case a notification was lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Facts that are read at once.
+/// Facts read in one query.
 const AT_ONCE: u32 = 100;
 
-/// What a fact is sent as.
+/// Renders a fact as an event.
 type Show = fn(&Fact) -> Result<Event, Problem>;
 
 /// A follower of one instance.
@@ -58,7 +58,7 @@ pub(crate) fn follow(
     show: Show,
 ) -> Result<Response, Problem> {
     let state = Arc::clone(&asked.state);
-    // Whether there is such an instance, and whether the caller may see it.
+    // Fails unless the caller may see the instance.
     asked.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
     if state.host.store().entered(&key).wait().map_err(engine::Error::from)?.is_none() {
         return Err(engine::Error::from(store::StoreError::NoInstance(key.to_string())).into());
@@ -92,7 +92,7 @@ pub(crate) fn follow(
 }
 
 impl Follower {
-    /// The next event; nothing when the stream has come to its end.
+    /// The next event; `None` ends the stream.
     async fn event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.waiting.next() {
@@ -105,7 +105,7 @@ impl Follower {
             }
             let again = self.until.min(Instant::now() + KEEP_ALIVE);
             match tokio::time::timeout_at(again, self.news.changed()).await {
-                // The server ends.
+                // The server is shutting down.
                 Ok(Err(_)) => return None,
                 Err(_) if Instant::now() >= self.until => return None,
                 Err(_) => return Some(Event::default().comment("")),
@@ -114,7 +114,7 @@ impl Follower {
         }
     }
 
-    /// Reads what is new; nothing when the caller may not see it any more, or there is no such instance.
+    /// Reads new facts; `None` if the caller may no longer see the instance, or it was deleted.
     async fn read(&mut self) -> Option<()> {
         let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());
         let (from, show) = (self.next, self.show);
@@ -134,7 +134,7 @@ impl Follower {
     }
 }
 
-/// The caller as it is now: a token may have been revoked since the stream began, a person removed.
+/// The caller's present rights: since the stream began, a token may have been revoked or a person removed.
 fn still(state: &State, principal: Principal) -> Option<Principal> {
     let trust = state.host.trust().ok()?;
     match &principal {

@@ -1,4 +1,4 @@
-//! Instances: create, list, show, and what is done to one from outside.
+//! Instances: create, list, show, and commands to an instance.
 
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
@@ -19,16 +19,16 @@ use workflow::{ActorId, EventType, Finding, InstanceId, ReceiptId};
 pub(crate) struct NewInstance {
     /// The workflow's digest, as its upload answered: `sha256:` and 64 hexadecimal digits.
     workflow: String,
-    /// Its id. The same again with the same input is the same instance. Default: a new one.
+    /// Its id. Creating the same id with the same input again changes nothing. Default: a new id.
     #[schema(value_type = Option<String>)]
     id: Option<InstanceId>,
     /// The parameters: any JSON. Default: an empty object.
     #[schema(value_type = Option<Value>)]
     params: Option<Box<RawValue>>,
-    /// On whose behalf it acts.
+    /// The actor on whose behalf it acts.
     #[schema(value_type = Option<String>)]
     actor: Option<ActorId>,
-    /// The person who answers for the actor, and never decides about its requests.
+    /// The person who is responsible for the actor, and never decides about its requests.
     #[schema(value_type = Option<String>)]
     operator: Option<PersonId>,
     /// The person who submits it, and never decides about its requests.
@@ -38,14 +38,14 @@ pub(crate) struct NewInstance {
     name: Option<String>,
 }
 
-/// An instance that there is.
+/// An instance that exists now.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedInstance {
     /// The tenant.
     tenant: String,
     /// Its id.
     instance: String,
-    /// False where it was created before, with the same input.
+    /// False if it was created earlier, with the same input.
     created: bool,
 }
 
@@ -57,32 +57,32 @@ pub(crate) struct NewEvent {
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     event_type: EventType,
-    /// What is sent with it: any JSON. Default: null.
+    /// The event's payload: any JSON. Default: null.
     #[schema(value_type = Option<Value>)]
     payload: Option<Box<RawValue>>,
 }
 
-/// Why.
+/// The reason of a command.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
-    /// In words, for the record.
+    /// The reason, which is recorded.
     pub(crate) reason: Option<String>,
 }
 
-/// How far a workflow goes back. Default: to its beginning.
+/// Where a workflow restarts. Default: at its beginning.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Restart {
-    /// The step, sleep or wait to go back to, by its name.
+    /// The name of the step, sleep or wait to restart at.
     from: Option<String>,
-    /// Which of that name, from 1.
+    /// Which call of that name, from 1.
     nth: Option<usize>,
-    /// The digest of other code to go on with.
+    /// The digest of other code to continue with.
     workflow: Option<String>,
 }
 
-/// What was found out about an action whose outcome was unknown.
+/// A finding about an action whose outcome was unknown.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Resolution {
@@ -91,18 +91,18 @@ pub(crate) struct Resolution {
     receipt: ReceiptId,
     /// Whether the action took place.
     happened: bool,
-    /// How it is known.
+    /// The evidence for the finding.
     reason: String,
 }
 
-/// How an instance stands after something was done to it.
+/// An instance's state after a command.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Standing {
     /// The tenant.
     tenant: String,
     /// Its id.
     instance: String,
-    /// Its state; null where it was deleted.
+    /// Its state; null if it was deleted.
     #[schema(value_type = Option<String>)]
     status: Option<InstanceState>,
 }
@@ -187,7 +187,7 @@ pub(crate) fn restart(asked: &Asked) -> Result<Response, Problem> {
     let back = match (from, nth) {
         (Some(name), nth) => Back::Before { name, nth: nth.unwrap_or(1).saturating_sub(1) },
         (None, None) => Back::Beginning,
-        (None, Some(_)) => return Err(Problem::invalid("nth says which of several that from names")),
+        (None, Some(_)) => return Err(Problem::invalid("nth chooses among several calls of one name: name it with from")),
     };
     let principal = asked.principal()?;
     let component = match workflow {
@@ -221,7 +221,7 @@ fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem>
     json(StatusCode::OK, &Standing { tenant, instance, status })
 }
 
-/// `sha256:` and the digits, or the digits alone.
+/// Parses `sha256:` and the digits, or the digits alone.
 pub(crate) fn digest(text: &str) -> Result<Digest, Problem> {
     text.strip_prefix("sha256:").unwrap_or(text).parse().map_err(|_| {
         Problem::invalid(format!(

@@ -1,4 +1,4 @@
-//! JSON for programs: `/v1` for tenants, and what any caller may ask. Each handler is a translation to an operation or a query of [`engine::api`].
+//! JSON for programs: `/v1` for tenants, and routes for any caller. Each handler translates a request to an operation or a query of [`engine::api`].
 
 pub(crate) mod approvals;
 pub(crate) mod audit;
@@ -18,19 +18,19 @@ use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Rows in one answer where the caller does not say.
+/// Rows in one answer by default.
 const PAGE: u32 = 100;
 
-/// Rows in one answer at most.
+/// The most rows in one answer.
 const LONGEST_PAGE: u32 = 1_000;
 
 impl Asked {
-    /// Looks something up for the caller.
+    /// Runs a query for the caller.
     pub(crate) fn view(&self, principal: &Principal, query: Query) -> Result<View, Problem> {
         Ok(self.state.host.view(principal, query)?)
     }
 
-    /// Has something done for the caller.
+    /// Performs an operation for the caller.
     pub(crate) fn operate(
         &self,
         principal: &Principal,
@@ -39,12 +39,12 @@ impl Asked {
         Ok(self.state.host.operate_as(principal, operation)?)
     }
 
-    /// How many rows of a list the caller wants.
+    /// The number of rows that the caller asks for.
     pub(crate) fn page_length(&self) -> Result<u32, Problem> {
         Ok(self.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE))
     }
 
-    /// The rows behind the one that `?after` names, and whether there are more than the caller wants.
+    /// The rows after the one that `?after` names, and whether there are more than the caller asks for.
     pub(crate) fn page<T>(
         &self,
         mut rows: Vec<T>,
@@ -61,14 +61,14 @@ impl Asked {
         Ok((rows, more))
     }
 
-    /// The body as a JSON value of that shape. What it does not know is refused.
+    /// The body as a JSON value of that shape. Unknown members are refused.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
         serde_json::from_slice(body).map_err(|error| Problem::invalid(format!("the body: {error}")))
     }
 }
 
-/// An answer in JSON. Large numbers, control characters and all else are as serde writes them.
+/// An answer in JSON, as serde writes it.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Response, Problem> {
     let body = serde_json::to_vec(value).map_err(|error| Problem::internal(&error))?;
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
@@ -80,7 +80,7 @@ pub(crate) fn viewed(view: &View) -> Result<Response, Problem> {
     json(StatusCode::OK, view)
 }
 
-/// An answer of another kind than was asked for.
+/// The engine's answer has another kind than the operation has.
 pub(crate) fn unexpected(answer: &impl std::fmt::Debug) -> Problem {
     Problem::internal(&format_args!("the engine answered {answer:?}"))
 }

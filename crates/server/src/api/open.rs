@@ -14,7 +14,7 @@ pub(crate) fn health(_: &Asked) -> Result<Response, Problem> {
     Ok(text("ok\n".to_owned()))
 }
 
-/// The data folder can be read, and its operators' acts make sense.
+/// The data folder can be read, and its operators' acts are valid.
 pub(crate) fn ready(asked: &Asked) -> Result<Response, Problem> {
     asked.state.host.trust()?;
     Ok(text("ready\n".to_owned()))
@@ -31,13 +31,13 @@ pub(crate) fn metrics(asked: &Asked) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// The public key set, in the specification's shape.
+/// The public key set, in the specification's form.
 pub(crate) fn keys(asked: &Asked) -> Result<Response, Problem> {
     let keys = asked.state.host.keys().to_json();
     Ok(as_json(StatusCode::OK, keys.to_string()))
 }
 
-/// The protocol's verification: a receipt that is sent along, by this host's keys. It says what the receipt is, and changes nothing.
+/// The protocol's verification: verifies the receipt in the body with this host's keys. It changes nothing.
 pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
     let text = std::str::from_utf8(&asked.body).map_err(|_| Problem::invalid("the body is not UTF-8"))?;
     let document =
@@ -63,7 +63,7 @@ pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
     Ok(as_json(StatusCode::OK, verdict.to_string()))
 }
 
-/// A receipt that is kept here, as the protocol's clients ask for one by itself.
+/// A stored receipt, by the route that the protocol's clients use.
 pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
     let View::Receipt(row) =
         asked.view(&asked.principal()?, Query::Receipt { receipt: asked.part("receipt")? })?
@@ -78,13 +78,13 @@ pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
     Ok(as_json(StatusCode::OK, shown["receipt"].to_string()))
 }
 
-/// A receipt that is kept here, for a caller who may see it.
+/// A stored receipt, if the caller may see it.
 fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
     let missing = || {
         let refusal = refusal("RECEIPT_NOT_FOUND", "there is no such receipt in a tenant of yours");
         Ok(as_json(StatusCode::OK, refusal.to_string()))
     };
-    let id = id.as_str().ok_or_else(|| Problem::invalid("receiptId is not a text"))?;
+    let id = id.as_str().ok_or_else(|| Problem::invalid("receiptId is not a string"))?;
     let principal = asked.principal()?;
     let Ok(receipt) = id.parse() else { return missing() };
     let row = match asked.state.host.view(&principal, Query::Receipt { receipt }) {
@@ -110,7 +110,7 @@ fn refusal(code: &str, message: &str) -> Value {
     json!({ "valid": false, "errorCode": code, "errorMessage": message })
 }
 
-/// A receipt that verifies, in the shape that the protocol's clients read. Valid is what permits: an approval that has not expired.
+/// A receipt that verifies, in the form that the protocol's clients read. Valid means an approval that has not expired.
 pub(crate) fn of_receipt(receipt: &receipt::VerifiedReceipt) -> Value {
     use engine::Clock as _;
     let expired = receipt.is_expired(engine::SystemClock.now());
@@ -155,7 +155,7 @@ pub(crate) fn text(body: String) -> Response {
     body.into_response()
 }
 
-/// JSON that is written already.
+/// An answer whose JSON text exists already.
 pub(crate) fn as_json(status: StatusCode, body: String) -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     (status, kind, body).into_response()

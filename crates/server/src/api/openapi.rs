@@ -95,7 +95,7 @@ fn body(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Option<Value> {
     Some(json!({ "required": true, "content": { kind: { "schema": schema } } }))
 }
 
-/// What may stand in the query.
+/// The parameters of the query.
 fn queries(route: &Route) -> Vec<&'static str> {
     let own: &[&str] = match (route.method.as_str(), route.path) {
         ("GET", "/v1/instances") => &["status", "after", "limit"],

@@ -12,7 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use workflow::{ReceiptId, TenantId};
 
-/// A receipt was taken back.
+/// The result of a revocation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Revoked {
     /// The revocation's own id.
@@ -94,7 +94,7 @@ pub(crate) fn limits(asked: &Asked) -> Result<Response, Problem> {
     let tenant = Some(asked.tenant(&principal)?);
     match asked.view(&principal, Query::Limits { tenant })? {
         View::Limits { mut limits } => {
-            // Which file of this machine says so is not the caller's.
+            // Callers do not learn which file of this machine sets a limit.
             for limit in &mut limits {
                 (limit.file, limit.line) = (None, None);
             }

@@ -1,4 +1,4 @@
-//! Workflows: uploading, inspecting, listing. An upload is kept until an instance is created with it, and as long as any has it.
+//! Workflows: uploading, inspecting, listing, deleting uploads. An instance keeps its own copy.
 
 use crate::api::json;
 use crate::problem::Problem;
@@ -9,7 +9,7 @@ use sandbox::Inspection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a component is and what it could reach.
+/// A workflow's code and the interfaces that it can use.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Workflow {
     /// Its digest: `sha256:` and 64 hexadecimal digits.
@@ -20,11 +20,11 @@ pub(crate) struct Workflow {
     imports: Vec<String>,
     /// What it exports.
     exports: Vec<String>,
-    /// The capabilities that it could reach, each time with a receipt for it.
+    /// The capabilities that it can use, each action with a receipt of its own.
     capabilities: Vec<String>,
-    /// It can ask for approval.
+    /// Whether it can ask for approval.
     asks_for_approval: bool,
-    /// It is source text, and not a component.
+    /// Whether it is source text rather than a component.
     script: bool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Workflows {
     workflows: Vec<Uploaded>,
 }
 
-/// A workflow that is there.
+/// An uploaded workflow.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Uploaded {
     /// Its digest.

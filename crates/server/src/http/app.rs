@@ -1,4 +1,4 @@
-//! One request: is it meant for this server, who asks, what is sent, and what is answered.
+//! One request: checks the host and the caller, reads the body, calls the handler and finishes the answer.
 
 use crate::page;
 use crate::problem::Problem;
@@ -26,7 +26,7 @@ use tracing::{Instrument as _, Span};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Every route, and what stands around them.
+/// Every route with the layers around it.
 pub(crate) fn router(state: &Arc<State>) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
@@ -56,7 +56,7 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
     let begun = Instant::now();
     // The page's script asks for JSON, and gets problems in JSON.
     let is_script = route.body == BodyKind::Json || accepts_json(request.headers());
-    // The route and not the path: a query may contain what the caller keeps secret.
+    // The route and not the URL: a query may contain a secret of the caller's.
     let (method, path) = (route.method.as_str(), route.path);
     let span = tracing::info_span!("http", method, route = path, tenant = Empty);
     let answered = answer(&state, route, request).instrument(span.clone()).await;
@@ -109,7 +109,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     }
 }
 
-/// The name that a request is for. Where it has two, a proxy and this server may each go by another.
+/// The host name that a request is for. If it has two, a proxy and this server could use different ones.
 fn host(parts: &Parts) -> Result<&str, Problem> {
     let mut named = parts.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
     let host = named.next().unwrap_or_default();
@@ -148,24 +148,24 @@ fn check_kind(kind: BodyKind, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body as far as it may be long, and as far as it comes in time.
+/// Reads a body within its bounds of length and time.
 async fn read(state: &State, kind: BodyKind, body: Body) -> Result<Bytes, Problem> {
     let (name, most) = match kind {
         BodyKind::Component => ("component-bytes", state.component_bytes),
         BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(state.limits.body_bytes)),
-        // A body that says nothing is passed over.
+        // An empty body is ignored.
         BodyKind::None => (http_names::BODY_BYTES, 0),
     };
     let limited = Limited::new(body, most);
     match tokio::time::timeout(state.limits.time, limited.collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() && kind == BodyKind::None => {
-            Err(Problem::invalid("the request has no body"))
+            Err(Problem::invalid("this request takes no body"))
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::limit(StatusCode::PAYLOAD_TOO_LARGE, name, format_args!("{most} bytes")))
         }
-        Ok(Err(_)) => Err(Problem::invalid("the body was not sent whole")),
+        Ok(Err(_)) => Err(Problem::invalid("the body ended early")),
         Err(_) => Err(Problem::limit(
             StatusCode::REQUEST_TIMEOUT,
             http_names::SECONDS,
@@ -174,7 +174,7 @@ async fn read(state: &State, kind: BodyKind, body: Body) -> Result<Bytes, Proble
     }
 }
 
-/// What every answer tells a browser: load nothing from elsewhere, run nothing but our own script, stand in no frame, keep nothing.
+/// Headers of every answer: a browser loads nothing from other origins, runs only the page's script, shows no page in a frame, caches nothing.
 const GUARDS: [(&str, &str); 7] = [
     (
         "content-security-policy",

@@ -1,4 +1,4 @@
-//! Connections: HTTP/1.1, so many at once, each with a bound on its heads and on how long it may say or take in nothing.
+//! Connections: HTTP/1.1, a bounded number, each with bounds on heads and on the time without progress in either direction.
 
 use crate::http::app::{Peer, router};
 use crate::http::paced::Paced;
@@ -17,22 +17,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
 
-/// How long to wait after a connection could not be taken: out of descriptors, most likely.
+/// The pause after `accept` fails, most likely because the process has no descriptors left.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// How long what is under way has to end after the word to stop.
+/// The time that requests under way have to end after `stop`.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Between two looks whether the certificate's files have changed.
+/// The interval at which the certificate's files are checked for changes.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Headers of one request. Browsers send some twenty.
+/// The most headers of one request. Browsers send about twenty.
 const HEADERS: usize = 100;
 
-/// Hyper reads no head that is larger than its buffer, whose least size this is.
+/// The smallest read buffer that hyper accepts. A head has to fit into the buffer.
 const LEAST_BUFFER: usize = 8 << 10;
 
-/// Takes connections until `stop` comes.
+/// Accepts connections until `stop` completes.
 pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: impl Future<Output = ()>) {
     let most = usize::try_from(state.limits.connections).unwrap_or(usize::MAX);
     let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
@@ -50,7 +50,7 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: impl Fut
             tokio::time::sleep(AGAIN).await;
             continue;
         };
-        // There is no answer that would cost less than the connection.
+        // An answer would cost as much as serving the connection, so it is closed without one.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             state.metrics.refused_connection();
             continue;
@@ -64,7 +64,7 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: impl Fut
     let _ = tokio::time::timeout(GRACE, closing.closed()).await;
 }
 
-/// Takes up a certificate that was renewed. Where the new files cannot be used, the certificate stays that was in use.
+/// Loads a renewed certificate. If the new files cannot be used, the certificate in use stays.
 async fn renew_certificate(state: &State) -> Infallible {
     let Some(tls) = &state.tls else { return std::future::pending().await };
     loop {
@@ -90,14 +90,14 @@ async fn serve(
 ) {
     let _place = place;
     let _open = state.metrics.connection();
-    // Small answers go out at once.
+    // Sends small answers without delay.
     let _ = stream.set_nodelay(true);
     let stream = Paced::new(stream, state.limits.time);
     match state.tls.as_deref().map(Tls::acceptor) {
         None => answer(stream, peer, &state, app, closing).await,
         Some(acceptor) => {
             let accepted = tokio::time::timeout(state.limits.head_time, acceptor.accept(stream));
-            // A caller that does not get as far as a request is told by TLS itself.
+            // TLS itself reports a failed handshake to the caller.
             if let Ok(Ok(stream)) = accepted.await {
                 answer(stream, peer, &state, app, closing).await;
             }
@@ -128,7 +128,7 @@ async fn answer(
         .serve_connection(stream, TowerToHyperService::new(service));
     tokio::pin!(connection);
     tokio::select! {
-        // A caller that breaks off, or breaks the protocol, has been answered as far as that goes.
+        // A caller that disconnects or violates the protocol gets no further answer.
         _ = &mut connection => return,
         _ = closing.changed() => connection.as_mut().graceful_shutdown(),
     }

@@ -1,4 +1,4 @@
-//! Connections, and one request from its head to its answer.
+//! Connections, and the handling of one request.
 
 pub(crate) mod app;
 pub(crate) mod listen;

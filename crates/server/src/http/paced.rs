@@ -1,4 +1,4 @@
-//! A connection whose other side has to take in what is sent to it: one that stops reading is cut, whatever it was sent.
+//! A connection that is closed if its peer stops reading.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct Paced<S> {
     stream: S,
     patience: Duration,
-    /// Set while a write waits for the other side.
+    /// Set while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -20,7 +20,7 @@ impl<S> Paced<S> {
         Self { stream, patience, stalled: None }
     }
 
-    /// Answers with what a write came to, or with an error when it has come to nothing for too long.
+    /// The result of a write, or an error if the write has made no progress for too long.
     fn judge<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.stalled = None;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::Path;
 use store::NoticeChannel;
 
-/// Where notices are sent.
+/// A channel through which notices are sent.
 pub(crate) enum Channel {
     Command(Program),
     Webhook(Webhook),
@@ -38,7 +38,7 @@ impl Channel {
         }
     }
 
-    /// Hands a notice over. An error is in words of one line.
+    /// Sends a notice. An error is one line for the operator.
     pub(crate) async fn send(&self, message: &Message<'_>) -> Result<(), String> {
         match self {
             Self::Command(program) => program.send(message).await,

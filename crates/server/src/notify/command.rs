@@ -1,4 +1,4 @@
-//! A program of the operator that reads a notice on its standard input. Exit code 0 says that the notice is delivered.
+//! A program of the operator that reads a notice on its standard input. Exit code 0 means that the notice is delivered.
 
 use crate::notify::message::Message;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
-/// The variables of this process that the program gets. Others may hold secrets, such as a database's password.
+/// The environment variables that the program gets. Others may contain secrets, such as a database's password.
 const VARIABLES: [&str; 6] = ["HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER"];
 
 /// A program and its arguments.
@@ -21,7 +21,7 @@ struct KillOnDrop(OwnedFd);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // One that has ended cannot be reached.
+        // Signalling fails if the program has ended; there is nothing to kill then.
         let _ = pidfd_send_signal(&self.0, Signal::KILL);
     }
 }
@@ -47,11 +47,11 @@ impl Program {
                 command.env(variable, value);
             }
         }
-        // What it has to say on standard error stands in the log of this process.
+        // Its standard error is this process's own, so its messages are in the log.
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let killed = KillOnDrop(pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?);
         if let Some(mut stdin) = child.stdin.take() {
-            // A notice is smaller than the pipe, so a program that does not read blocks nothing; one that ended is judged by its exit code.
+            // A notice is smaller than the pipe's buffer, so a program that does not read it blocks nothing. If the write fails, the exit code decides.
             let _ = stdin.write_all(&[body, b"\n"].concat());
         }
         Ok((child, killed))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{SentNotices, StoreError, Write};
 
-/// An attempt to be.
+/// One attempt to deliver a notice.
 pub(crate) struct Delivery {
     pub(crate) host: Host,
     pub(crate) channel: Arc<Channel>,
@@ -18,21 +18,21 @@ pub(crate) struct Delivery {
     pub(crate) time: Duration,
 }
 
-/// What came of it.
+/// The result of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The channel has it, and that is on record.
+    /// The channel accepted the notice, and the store has recorded it.
     Delivered,
-    /// The request does not wait any more, another host has its instance, or the notice is delivered already.
+    /// The request no longer waits, another host has its instance, or the notice is delivered already.
     Needless,
-    /// In words of one line.
+    /// The reason, in one line.
     Failed(String),
 }
 
 impl Delivery {
     pub(crate) async fn attempt(&self, pending: &Pending) -> Outcome {
         let outcome = self.try_once(pending).await;
-        // A process that begins later goes on with the pauses. Where this cannot be kept, it begins them anew.
+        // A restarted process continues with longer pauses. If this record cannot be written, it starts with the shortest pause again.
         if matches!(outcome, Outcome::Failed(_)) && pending.is_first_attempt() {
             let _ = self.keep(pending, SentNotices::failed(pending.notice)).await;
         }
@@ -79,7 +79,7 @@ impl Delivery {
         if !is_open || !self.host.drives(key) {
             return Ok(false);
         }
-        // An instance that ended takes its requests along.
+        // A request also ends with its instance.
         Ok(store.entered(key).await?.is_some_and(|instance| !instance.agenda.standing.has_ended()))
     }
 }

@@ -1,19 +1,19 @@
-//! What keeps channels from being used.
+//! Errors of channels that cannot be used.
 
 use std::path::PathBuf;
 
-/// A channel that cannot be used as it is set.
+/// Why a channel's settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// No program there.
+    /// The program does not exist.
     #[error("notify.command: there is no program {}; name a file that can be run", .0.display())]
     NoProgram(PathBuf),
-    /// Not a URL for notices.
+    /// The URL is not one for notices.
     #[error(
         "notify.webhook.url: {0}: an https:// URL is expected, or an http:// one of localhost, 127.0.0.1 or [::1]"
     )]
     Url(String),
-    /// Not a secret.
+    /// The file has no valid secret.
     #[error("notify.webhook.secret-file: {}: {problem}", file.display())]
     Secret {
         /// The file.
@@ -21,7 +21,7 @@ pub enum NotifyError {
         /// What is wrong with it.
         problem: String,
     },
-    /// No certificates to verify the receiver with.
+    /// There are no certificates to verify the receiver with.
     #[error("notify.webhook: {0}")]
     Tls(String),
 }

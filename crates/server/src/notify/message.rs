@@ -1,4 +1,4 @@
-//! What a notice says.
+//! The content of a notice.
 
 use crate::notify::queue::Pending;
 use crate::site::SiteUrl;
@@ -7,10 +7,10 @@ use serde::Serialize;
 use store::NoticeKind;
 use workflow::{InstanceId, RequestId, TenantId};
 
-/// A notice as JSON. Every member is an id, a time or made of them.
+/// A notice as JSON. Every member is an id, a time or derived from them.
 #[derive(Serialize)]
 pub(crate) struct Message<'a> {
-    /// The same in every attempt, so that a receiver knows a repetition.
+    /// The same in every attempt, so that a receiver recognises a repetition.
     id: String,
     r#type: &'static str,
     timestamp: Timestamp,

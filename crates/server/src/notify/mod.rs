@@ -1,12 +1,12 @@
-//! Notices to people outside: a request waits, a request lapses soon. A notice has ids and a link, and nothing that a guest wrote.
+//! Notices to people: a request waits, a request lapses soon. A notice has ids and a link, and nothing that a guest wrote.
 //!
 //! ```text
 //! fact: requested ─┐
-//! look at what waits ─► queue ─► channel: command | webhook ─► the store keeps with the request that it was delivered
+//! scan of requests ──► queue ─► channel: command | webhook ─► the store records the delivery with the request
 //! ```
 //!
-//! What is to be sent follows from the requests that wait and from what is kept of each, so a notice is lost in no crash, and is delivered at
-//! least once. Sending has tasks of its own: neither a drive nor a decision waits for it.
+//! The notices to send follow from the waiting requests and the deliveries recorded for each, so no crash loses a notice, and each is delivered at
+//! least once. Tasks of their own send notices: neither a drive nor a decision waits for them.
 
 mod channel;
 mod command;
@@ -36,13 +36,13 @@ use workflow::RequestId;
 
 pub use error::NotifyError;
 
-/// Between two looks at all requests that wait: those of shards that this host has taken over, and those whose fact was not observed.
+/// The interval between scans of all waiting requests, which find requests of shards that this host took over, and requests whose fact was not observed.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// How long deliveries that are under way have to end after the word to stop.
+/// The time that deliveries under way have to end after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Called with what keeps notices from being delivered, in words of one line.
+/// Called with the reason why notices are not delivered, one line each.
 type Problems = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Sends notices of a host's requests.
@@ -57,7 +57,7 @@ pub struct Notifier {
     problems: Problems,
     queue: Queue,
     deliveries: JoinSet<(Pending, Outcome)>,
-    /// Channels whose last delivery failed: it was said, and is not said again.
+    /// Channels whose last delivery failed. The operator is told once.
     failing: HashSet<NoticeChannel>,
 }
 
@@ -65,7 +65,7 @@ impl Notifier {
     /// Sends notices of the requests of `host`, whose facts `feed` observes, with links to the page at `site`.
     ///
     /// # Errors
-    /// When a channel cannot be used as it is set.
+    /// When a channel's settings cannot be used.
     pub fn new(
         host: Host,
         feed: Feed,
@@ -89,7 +89,7 @@ impl Notifier {
         })
     }
 
-    /// Sends until `stop` comes. Needs a Tokio runtime with IO and time.
+    /// Sends until `stop` completes. Needs a Tokio runtime with IO and time.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::select! {
             () = self.send() => {}
@@ -129,7 +129,7 @@ impl Notifier {
         }
     }
 
-    /// Looks at all requests that wait, and forgets those that do not any more.
+    /// Scans all waiting requests, and removes from the queue those that no longer wait.
     async fn look(&mut self) -> Result<(), StoreError> {
         let waiting = self.host.store().requests(RequestFilter::Waiting).await?;
         let mut open = HashSet::new();
@@ -137,7 +137,7 @@ impl Notifier {
             if !self.host.drives(&request.key) {
                 continue;
             }
-            // What is damaged is shown as such where requests are listed.
+            // A damaged request is reported where requests are listed.
             let Ok(asked) = of(request) else { continue };
             open.insert(asked.request.clone());
             self.plan(&asked, request.sent);
@@ -153,9 +153,9 @@ impl Notifier {
         }
     }
 
-    /// Puts the notices of a request in the queue that were not sent.
+    /// Adds a request's undelivered notices to the queue.
     fn plan(&mut self, asked: &Asked, sent: SentNotices) {
-        // A clock that cannot be read: the next look asks again.
+        // If the clock cannot be read, the next scan tries again.
         let Ok(now) = self.host.now() else { return };
         for channel in &self.channels {
             for pending in Pending::of(asked, channel.kind(), self.remind_before) {
@@ -170,7 +170,7 @@ impl Notifier {
         }
     }
 
-    /// Begins what is due, as far as there is room in each channel.
+    /// Starts due deliveries, within the bound of each channel.
     fn begin(&mut self) {
         for channel in &self.channels {
             while let Some(pending) = self.queue.take_due(channel.kind(), self.limits.at_once) {
@@ -214,7 +214,7 @@ impl Notifier {
     }
 }
 
-/// What a recorded request says that a notice needs.
+/// The fields of a recorded request that a notice needs.
 fn of(request: &RecordedRequest) -> Result<Asked, serde_json::Error> {
     #[derive(Deserialize)]
     struct Document {

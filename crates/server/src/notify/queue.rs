@@ -1,4 +1,4 @@
-//! What is to be sent, and when.
+//! The notices to send, and the time of each.
 
 use crate::feed::Asked;
 use receipt::Timestamp;
@@ -16,13 +16,13 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Pending {
     pub(crate) asked: Asked,
     pub(crate) notice: Notice,
-    /// When it is sent.
+    /// When it is to be sent.
     due: Timestamp,
     failures: u32,
 }
 
 impl Pending {
-    /// The notices of a request through a channel. A reminder comes `before` the request lapses, and not before half of its time is over.
+    /// The notices of a request through a channel. A reminder is due `before` the request lapses, in the second half of the request's time at the earliest.
     pub(crate) fn of(asked: &Asked, channel: NoticeChannel, before: Duration) -> impl Iterator<Item = Self> {
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let (begun, ends) = (asked.at.as_millis(), asked.expires_at.as_millis());
@@ -38,12 +38,12 @@ impl Pending {
 }
 
 impl Pending {
-    /// Whether no attempt of it has failed.
+    /// Whether no attempt has failed yet.
     pub(crate) fn is_first_attempt(&self) -> bool {
         self.failures == 0
     }
 
-    /// The same after a restart, where attempts have failed before it: it is sent when the next attempt would have been made.
+    /// The notice after a restart of the process, if attempts had failed before: due when the next attempt would have been made.
     pub(crate) fn resumed(self, now: Timestamp, longest: Duration) -> Self {
         let (begun, longest) = (self.due.as_millis(), i64::try_from(longest.as_millis()).unwrap_or(i64::MAX));
         let age = now.as_millis().saturating_sub(begun);
@@ -51,7 +51,7 @@ impl Pending {
         while after <= age {
             let pause = i64::try_from(pause(failures).as_millis()).unwrap_or(i64::MAX);
             if pause >= longest {
-                // From here on each pause is the longest.
+                // All further pauses have the longest length.
                 let pauses = age.saturating_sub(after) / longest.max(1) + 1;
                 after = after.saturating_add(pauses.saturating_mul(longest));
                 break;
@@ -63,7 +63,7 @@ impl Pending {
     }
 }
 
-/// The pause after so many failures, and one more.
+/// The pause after one more failure than that.
 fn pause(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << failures.min(20))
 }
@@ -84,7 +84,7 @@ enum Place {
 }
 
 impl Queue {
-    /// Adds a notice, unless it is there.
+    /// Adds a notice, unless the queue has it.
     pub(crate) fn add(&mut self, pending: Pending, now: Timestamp) {
         let left = pending.due.as_millis().saturating_sub(now.as_millis());
         let due = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
@@ -110,30 +110,30 @@ impl Queue {
         }
     }
 
-    /// When the next notice is due; none while no more is due than is under way already.
+    /// When the next notice becomes due. Overdue notices do not count: they wait for a delivery under way to end.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let now = Instant::now();
         let later = self.places.values().filter_map(|place| match place {
             Place::Waits(_, due) if *due > now => Some(*due),
-            // Overdue notices wait for one under way to end.
+            // Under way or overdue.
             _ => None,
         });
         later.min()
     }
 
-    /// A notice is not sent any more.
+    /// Removes a notice.
     pub(crate) fn done(&mut self, pending: &Pending) {
         self.places.remove(&key(pending));
     }
 
-    /// A notice failed: it is sent again after a pause.
+    /// Schedules a failed notice again after a pause.
     pub(crate) fn again(&mut self, pending: Pending, longest: Duration) {
         let pause = pause(pending.failures).min(longest);
         let failed = Pending { failures: pending.failures.saturating_add(1), ..pending };
         self.places.insert(key(&failed), Place::Waits(failed, Instant::now() + pause));
     }
 
-    /// Drops what `is_open` says no to. What is under way ends.
+    /// Removes the notices for which `is_open` is false, except those under way.
     pub(crate) fn keep(&mut self, is_open: impl Fn(&Pending) -> bool) {
         self.places.retain(|_, place| match place {
             Place::Waits(pending, _) => is_open(pending),
@@ -141,7 +141,7 @@ impl Queue {
         });
     }
 
-    /// How many notices it has.
+    /// The number of notices in the queue.
     pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn the_pauses_go_on_after_a_restart_where_they_were() {
         let pending = || Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).next().unwrap();
-        // Attempts are made 0, 1, 3, 7, 15, … seconds after the notice was due, and each minute once a pause would be longer.
+        // Attempts are made 0, 1, 3, 7, 15, … seconds after the notice was due, and every minute once a pause would be longer.
         for (age, next, failures) in
             [(0, 1, 1), (1, 3, 2), (2, 3, 2), (6, 7, 3), (7, 15, 4), (40, 63, 6), (63, 123, 6), (200, 243, 6)]
         {

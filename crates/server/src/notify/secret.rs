@@ -7,13 +7,13 @@ use sha2::Sha256;
 use std::path::Path;
 use store::ownership;
 
-/// What a secret begins with.
+/// The prefix of a secret.
 const PREFIX: &str = "whsec_";
 
-/// The bytes of a secret, by the scheme.
+/// The lengths of a secret in bytes that the scheme allows.
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Secrets that a file may hold: the new one and those that receivers still use.
+/// The most secrets of a file: the new one and those that receivers still use.
 const MOST: usize = 4;
 
 /// Secrets. Each notice is signed with all of them, so that a receiver may change from one to the next.
@@ -64,7 +64,7 @@ impl Secrets {
 mod tests {
     use super::*;
 
-    /// The example of the scheme's own libraries.
+    /// The test vector of the scheme's own libraries.
     #[test]
     fn a_signature_is_the_one_that_the_scheme_gives() {
         let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();

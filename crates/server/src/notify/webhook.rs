@@ -1,4 +1,4 @@
-//! A URL of the operator that each notice is posted to, signed by the Standard Webhooks scheme. An answer 2xx says that the notice is delivered.
+//! A URL of the operator to which each notice is posted, signed by the Standard Webhooks scheme. A status 2xx means that the notice is delivered.
 
 use crate::notify::error::NotifyError;
 use crate::notify::message::Message;
@@ -12,14 +12,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A receiver, and the secrets that sign what it gets.
+/// A receiver, and the secrets that sign its notices.
 pub(crate) struct Webhook {
     receiver: Receiver,
     secret_file: PathBuf,
 }
 
 impl Webhook {
-    /// A receiver whose URL, secrets and certificates can be used.
+    /// Checks the URL, the secrets and the certificates.
     pub(crate) fn new(settings: &WebhookSettings) -> Result<Self, NotifyError> {
         let WebhookSettings { url, secret_file, ca_file } = settings;
         let receiver = Receiver::new(url, ca_file.as_deref()).map_err(|error| match error {
@@ -32,7 +32,7 @@ impl Webhook {
     }
 
     pub(crate) async fn send(&self, message: &Message<'_>) -> Result<(), String> {
-        // A secret that is changed counts at once.
+        // The file is read for each notice, so that a changed secret takes effect at once.
         let secrets = Secrets::read(&self.secret_file)
             .map_err(|problem| format!("{}: {problem}", self.secret_file.display()))?;
         let request = self.request(message, &secrets).map_err(|error| error.to_string())?;

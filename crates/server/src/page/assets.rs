@@ -13,7 +13,7 @@ pub(crate) fn script(_: &Asked) -> Page {
     Ok(asset("text/javascript; charset=utf-8", include_str!("../../assets/pp.js")))
 }
 
-/// Browsers ask for a picture by themselves.
+/// Browsers request an icon by themselves.
 pub(crate) fn nothing(_: &Asked) -> Page {
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,5 +1,5 @@
-//! A person's decision: by passkey, by a key elsewhere, or as a demonstration. What is signed is drawn up here and verified by the engine, which trusts
-//! nothing that this page says.
+//! A person's decision: by passkey, by a key elsewhere, or as a demonstration. The page makes the statement and the engine verifies it, which trusts
+//! no input from this page.
 
 use crate::api::approvals::{Decided, decision_of};
 use crate::api::{json, unexpected};
@@ -16,7 +16,7 @@ use maud::html;
 use serde::{Deserialize, Serialize};
 use workflow::RequestId;
 
-/// What a person is about to decide.
+/// The decision that a person is about to sign.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Draft {
@@ -24,7 +24,7 @@ struct Draft {
     reason: Option<String>,
 }
 
-/// What the browser asks the passkey for. Bytes are base64url.
+/// Options of the browser's assertion request. Bytes are base64url.
 #[derive(Serialize)]
 struct Ceremony {
     statement: String,
@@ -33,7 +33,7 @@ struct Ceremony {
     credentials: Vec<String>,
 }
 
-/// What the passkey has signed.
+/// A signed decision.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signed {
@@ -61,12 +61,12 @@ impl Assertion {
     }
 }
 
-/// Bytes as browsers write them.
+/// Decodes base64url, as browsers send bytes.
 pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, Problem> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Problem::invalid("what the browser sent is not base64url"))
 }
 
-/// Bytes for a browser.
+/// Encodes bytes for a browser.
 pub(crate) fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -102,7 +102,7 @@ pub(crate) fn signature(asked: &Asked) -> Page {
     let own =
         |key: &&PublicKey| key.as_passkey().is_some_and(|passkey| passkey.credential_id() == credential);
     let key = keys.iter().find(own).ok_or_else(|| {
-        let detail = format!("that passkey is none of {}'s that counts here now", session.person);
+        let detail = format!("{} has no such passkey that is valid here now", session.person);
         Problem::new(StatusCode::FORBIDDEN, "not-your-passkey", detail)
     })?;
     let envelope = Envelope::asserted(&statement, key.key_id(), assertion.response()?).map_err(|error| {
@@ -121,12 +121,12 @@ fn carry(
     Decided::of(asked.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
 }
 
-/// The person's passkeys that may sign on this page now.
+/// The person's passkeys that are valid for this page now.
 fn passkeys(asked: &Asked, session: &DeciderSession) -> Result<Vec<PublicKey>, Problem> {
     Ok(asked.state.host.passkeys(&session.person, asked.state.site.url().origin())?)
 }
 
-/// A denial says why.
+/// Refuses a denial without a reason.
 fn draw_up(
     asked: &Asked,
     session: &DeciderSession,
@@ -156,7 +156,7 @@ fn reason_needed() -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "reason-needed", detail)
 }
 
-/// The statement, to be signed by a key elsewhere, and a place for the envelope.
+/// The statement, to be signed by a key elsewhere, and a field for the envelope.
 pub(crate) fn elsewhere(asked: &Asked) -> Page {
     let session = asked.signed_in()?;
     let request: RequestId = asked.part("request")?;
@@ -168,7 +168,7 @@ pub(crate) fn elsewhere(asked: &Asked) -> Page {
         label for="statement" { "Statement" }
         textarea.mono id="statement" rows="8" readonly { (statement) }
         div.acts { button type="button" data-copy="statement" hidden data-script { "Copy" } }
-        h2 { "Paste the envelope back" }
+        h2 { "Paste the envelope" }
         form method="post" action={ "/approvals/" (request) "/envelope" } {
             label for="envelope" { "Envelope " span.small { "· JSON with payload, payloadType and signatures" } }
             textarea.mono id="envelope" name="envelope" rows="8" required {}
@@ -195,7 +195,7 @@ pub(crate) fn envelope(asked: &Asked) -> Page {
     }
 }
 
-/// A demonstration's decision: no decider is registered, and the caller sits at this machine.
+/// A demo decision: no decider is registered, and the caller is on this machine.
 pub(crate) fn demo(asked: &Asked) -> Page {
     let id: RequestId = asked.part("request")?;
     if !asked.is_demonstration()? {

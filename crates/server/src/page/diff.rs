@@ -1,4 +1,4 @@
-//! The text of an artifact beside the text that is deployed now, line by line. The host measured the bytes; every word in them is the
+//! The text of an artifact compared with the deployed text, line by line. The host measured the bytes; every word in them is the
 //! workflow's.
 
 use engine::api::Change;
@@ -6,22 +6,22 @@ use maud::{Markup, html};
 use similar::{ChangeTag, TextDiff};
 use std::time::Duration;
 
-/// Rows that are shown.
+/// The most rows that are shown.
 const ROWS: usize = 1_000;
 
-/// Lines around a change that stayed as they were.
+/// Unchanged lines that are shown around a change.
 const AROUND: usize = 3;
 
-/// Characters of a line that are shown.
+/// The most characters of a line that are shown.
 const LINE: usize = 2_000;
 
-/// How long a comparison may take. What is not found by then is shown as replaced.
+/// The time limit of a comparison. After it, the rest is shown as replaced.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A row: what became of a line, and the line.
+/// A row: the change of a line, and the line.
 type Row = (ChangeTag, String);
 
-/// What would change; nothing, where there is no text to show.
+/// The changes; nothing, if there is no text to show.
 pub(crate) fn diff(change: &Change) -> Markup {
     let Some(asked) = change.asked.as_deref().and_then(text) else { return html! {} };
     let served = change.served.as_deref().and_then(text);
@@ -79,7 +79,7 @@ fn rows(served: &str, asked: &str) -> (Vec<Row>, usize) {
     (rows, more)
 }
 
-/// A line as text: blanks stand as they are, since a row of the table cannot look like anything else; what cannot be seen is escaped.
+/// A line as text. Spaces stay, because a row of the table cannot be mistaken for anything else; invisible characters are escaped.
 fn shown(line: &str) -> String {
     let mut shown = String::new();
     for character in line.chars().take(LINE) {

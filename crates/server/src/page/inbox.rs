@@ -77,8 +77,8 @@ pub(crate) fn demonstration() -> Markup {
         div.note {
             p {
                 strong { "This is a demonstration. " }
-                "No decider is registered: any person at this machine may decide, and every receipt says that it proves nothing. It \
-                 becomes earnest with the first decider: "
+                "No decider is registered: any person at this machine may decide, and every receipt says that it proves nothing. The \
+                 first decider ends the demonstration: "
                 code { "pp-host deciders add NAME --role ROLE --key FILE" } "."
             }
         }

@@ -15,10 +15,10 @@ use serde_json::json;
 use store::{Fact, InstanceKey, InstanceState};
 use workflow::{Effect, Entry, Quoted};
 
-/// Instances on the page.
+/// The most instances on the page.
 const SHOWN: u32 = 100;
 
-/// Facts on the page. More come through the stream, or the command line.
+/// The most facts on the page. The stream and the command line have the rest.
 const FACTS: u32 = 2_000;
 
 pub(crate) fn list(asked: &Asked) -> Page {
@@ -131,7 +131,7 @@ fn words(entry: &Entry) -> (String, String) {
     (kind.to_owned(), text.trim_start().to_owned())
 }
 
-/// How an entry is marked.
+/// The mark of an entry.
 fn tone(entry: &Entry) -> Option<&'static str> {
     match entry {
         Entry::Issued { decision: Decision::Approved, .. } | Entry::Completed { .. } => Some("yes"),
@@ -148,7 +148,7 @@ fn tone(entry: &Entry) -> Option<&'static str> {
     }
 }
 
-/// How an instance stands after an entry, where that alone says so, and how it is marked.
+/// The instance's state after an entry, if the entry alone determines it, and the state's mark.
 fn state_after(entry: &Entry) -> Option<(&'static str, &'static str)> {
     Some(match entry {
         Entry::Completed { .. } => ("complete", "pill yes"),
@@ -162,7 +162,7 @@ fn state_after(entry: &Entry) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Where an entry leads.
+/// The page that an entry links to.
 fn link(entry: &Entry) -> Option<(String, &'static str)> {
     match entry {
         Entry::Requested { request, .. } => Some((format!("/approvals/{request}"), "The request")),
@@ -171,7 +171,7 @@ fn link(entry: &Entry) -> Option<(String, &'static str)> {
     }
 }
 
-/// The same facts, as they come.
+/// The same facts as a stream.
 pub(crate) fn events(asked: &Asked) -> Page {
     let key = key(asked)?;
     let viewer = asked.viewer()?.ok_or_else(|| {

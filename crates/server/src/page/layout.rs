@@ -15,7 +15,7 @@ pub(crate) enum Place {
     Instances,
     Receipts,
     Deciders,
-    /// None of them.
+    /// No entry of the navigation.
     Elsewhere,
 }
 
@@ -90,7 +90,7 @@ fn foot(viewer: Option<&Viewer>) -> Markup {
             "No decider is registered yet: decisions are of scope demo, and no production gate accepts them."
         }
         _ => {
-            "A decision is a signature by your own key. The host verifies it again before it acts, and so can anyone."
+            "A decision is a signature by your own key. The host verifies it again before it acts, and anyone can."
         }
     };
     html! { footer.foot { div { p { (words) } } } }
@@ -124,7 +124,7 @@ pub(crate) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(exact) { (plain(&exact)) } }
 }
 
-/// How much is left until then, by the clock of the server.
+/// The time left until then, by the server's clock.
 pub(crate) fn countdown(until: Timestamp) -> Markup {
     let left = (until.as_millis() - SystemClock.now().as_millis()) / 60_000;
     let words = match left {

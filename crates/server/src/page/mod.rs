@@ -1,6 +1,6 @@
-//! The page on which people decide: HTML that is whole without a script. A script asks the passkey, and keeps timelines and clocks going.
+//! The page on which people decide: HTML that works without a script, except passkeys. The script runs passkey ceremonies and updates timelines and clocks.
 //!
-//! Nothing that a workflow has written stands outside its own box, and all of it is text with the escapes of the terminal. GET changes nothing.
+//! A workflow's words appear only in a box of their own, as text with the escapes of the terminal. GET changes nothing.
 
 mod assets;
 mod decide;
@@ -69,7 +69,7 @@ pub(crate) static ROUTES: [Route; 23] = [
 pub(crate) enum Viewer {
     /// A person who is signed in.
     Decider(DeciderSession),
-    /// A person at this machine, in a demonstration.
+    /// A caller on this machine, in a demonstration.
     Demonstration,
 }
 
@@ -82,11 +82,11 @@ impl Viewer {
     }
 }
 
-/// A page, or where to go instead.
+/// A page, or a redirect.
 pub(crate) type Page = Result<Response, Problem>;
 
 impl Asked {
-    /// Who looks; none, where that takes a sign-in first.
+    /// The viewer; `None` if the person has to sign in first.
     pub(crate) fn viewer(&self) -> Result<Option<Viewer>, Problem> {
         if let Some(session) = self.session()? {
             return Ok(Some(Viewer::Decider(session)));
@@ -94,13 +94,13 @@ impl Asked {
         Ok(self.is_demonstration()?.then_some(Viewer::Demonstration))
     }
 
-    /// Whether this is a demonstration, and the caller sits at this machine.
+    /// Whether this is a demonstration, and the caller is on this machine.
     pub(crate) fn is_demonstration(&self) -> Result<bool, Problem> {
         Ok(self.is_local && self.state.host.scope()? == Scope::Demo)
     }
 }
 
-/// To a page of this site, with GET.
+/// A redirect to a page of this site, with GET.
 pub(crate) fn go(path: &str) -> Response {
     let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()

@@ -1,4 +1,4 @@
-//! Registering a passkey with an invitation. The key counts when an operator has compared its id with what the person sees here.
+//! Registering a passkey with an invitation. The key counts when an operator has confirmed the id that the person sees here.
 
 use crate::api::json;
 use crate::page::Page;
@@ -19,18 +19,18 @@ struct Opens {
     code: String,
 }
 
-/// What the browser asks the authenticator for.
+/// Options of the browser's registration request.
 #[derive(Serialize)]
 struct Ceremony {
     person: String,
     origin: String,
     rp_id: String,
     challenge: String,
-    /// The algorithms that are verified here, by their COSE numbers.
+    /// The algorithms that the host can verify, by their COSE numbers.
     algorithms: &'static [i32],
 }
 
-/// What the authenticator has made.
+/// The authenticator's answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Made {
@@ -111,7 +111,7 @@ pub(crate) fn register(asked: &Asked) -> Page {
 
 fn parse(code: &str) -> Result<InvitationCode, Problem> {
     code.parse().map_err(|_| {
-        let detail = "the link is not whole: open it exactly as the operator gave it to you";
+        let detail = "the link is incomplete: open it exactly as the operator sent it";
         Problem::new(StatusCode::BAD_REQUEST, "no-invitation", detail)
     })
 }

@@ -1,4 +1,4 @@
-//! One request: what, to what, by which code, with which bytes; who has signed; and the person's own decision.
+//! One request: its action, resource, code and artifact; the people who have signed; and the form for the person's own decision.
 
 use crate::page::diff::diff;
 use crate::page::inbox::{demonstration, names};
@@ -92,14 +92,14 @@ fn warnings(text: &str) -> impl Iterator<Item = &str> {
     own.lines().filter_map(|line| line.strip_prefix("WARNING")).map(str::trim)
 }
 
-/// Whether it was approved before, as the text that is signed says.
+/// Whether it was approved before, from the text that is signed.
 fn seen(text: &str, label: &str) -> Markup {
     let line = text.lines().find(|line| line.starts_with(label)).unwrap_or_default();
     let words = line.split_once(", ").map_or("", |(_, words)| words);
     html! { span.pill.yes[words == "approved before"].warn[words != "approved before"] { (words) } }
 }
 
-/// What the resource serves now, where the viewer may see it.
+/// The deployment that the resource serves now, if the viewer may see it.
 fn deployed(asked: &Asked, viewer: &Viewer, made: &Request) -> Result<Option<DeploymentRow>, Problem> {
     let query = Query::LiveDeployment { tenant: made.tenant.clone(), resource: made.resource.clone() };
     match asked.view(&viewer.principal(), query)? {
@@ -190,7 +190,7 @@ fn end_of(asked: &Asked, detail: &RequestDetail) -> Result<Option<Markup>, Probl
                 div.sheet {
                     p { span class=(tone) { (decision.as_str()) } " " (time(fact.at)) }
                     p { "Receipt " a href={ "/receipts/" (receipt) } { (receipt) } }
-                    p { a href={ "/instances/" (made.tenant) "/" (made.instance) } { "Watch the instance go on" } }
+                    p { a href={ "/instances/" (made.tenant) "/" (made.instance) } { "Follow the instance" } }
                 }
             })
         }
@@ -204,14 +204,14 @@ fn end_of(asked: &Asked, detail: &RequestDetail) -> Result<Option<Markup>, Probl
     }))
 }
 
-/// The person's own decision, or why they may not.
+/// The form for the person's own decision, or the reason why they may not decide.
 fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Markup, Problem> {
     let id = &detail.row.request;
     let session = match viewer {
         Viewer::Demonstration => return Ok(demo_form(id)),
         Viewer::Decider(session) => session,
     };
-    // What keeps them from approving and from denying alike is said instead of a form.
+    // If the person may neither approve nor deny, the page shows the reason instead of a form.
     let try_one = |decision| asked.state.host.statement(id, &session.person, None, decision, Some("…"));
     let refused = [::receipt::Decision::Approved, ::receipt::Decision::Denied].map(try_one);
     if let [Err(why), Err(_)] = refused {

@@ -1,4 +1,4 @@
-//! Signing in: an assertion of a decider's passkey over a challenge of this server. It signs a sign-in and nothing else: challenges of
+//! Signing in: an assertion of a decider's passkey over a challenge of this server. The assertion is valid for a sign-in only: challenges of
 //! decisions are of another type.
 
 use crate::api::json;
@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use maud::html;
 use serde::{Deserialize, Serialize};
 
-/// What the browser asks the passkey for.
+/// Options of the browser's assertion request.
 #[derive(Serialize)]
 struct Ceremony {
     nonce: String,
@@ -20,7 +20,7 @@ struct Ceremony {
     rp_id: String,
 }
 
-/// What the passkey has signed.
+/// A signed challenge.
 #[derive(Deserialize)]
 struct Signed {
     nonce: String,
@@ -29,7 +29,7 @@ struct Signed {
     next: Option<String>,
 }
 
-/// Where to go after a sign-in.
+/// The redirect after a sign-in.
 #[derive(Serialize)]
 struct SignedIn {
     next: String,
@@ -95,7 +95,7 @@ fn set_cookie(response: &mut axum::response::Response, cookie: &str) -> Result<(
     Ok(())
 }
 
-/// A path of this site, and no other site's address in the form of one.
+/// Accepts only a path of this site, not another site's address that looks like a path.
 fn is_here(next: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     next.starts_with('/') && !next.starts_with("//") && next.len() <= 512 && next.bytes().all(plain)

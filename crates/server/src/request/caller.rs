@@ -11,7 +11,7 @@ use workflow::TenantId;
 const API_KEY: &str = "x-pp-api-key";
 
 impl Asked {
-    /// Who asks; of a token this is one request. A token that is not valid is an error, and its sender no anonymous caller: the error says why.
+    /// Determines the caller, and counts a request of its token. An invalid token is an error that says why; its sender is not treated as anonymous.
     pub(crate) fn principal(&self) -> Result<Principal, Problem> {
         if let Some(token) = token(&self.headers)? {
             let principal = self.state.host.authenticate(token).map_err(|error| match error {
@@ -29,7 +29,7 @@ impl Asked {
         Ok(self.session()?.map_or(Principal::Anonymous, Principal::Decider))
     }
 
-    /// The tenant that is meant: the one that is named, or else the token's own.
+    /// The tenant of the request: the one that the query names, or else the token's.
     pub(crate) fn tenant(&self, principal: &Principal) -> Result<TenantId, Problem> {
         if let Some(named) = self.query_value("tenant")? {
             return Ok(named);
@@ -41,7 +41,7 @@ impl Asked {
                 "unauthenticated",
                 "send a token: Authorization: Bearer pp_… (pp-host tokens create makes one)",
             )),
-            _ => Err(Problem::invalid("name the tenant that is meant: ?tenant=NAME")),
+            _ => Err(Problem::invalid("name the tenant: ?tenant=NAME")),
         }
     }
 }
@@ -70,7 +70,7 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 impl Asked {
-    /// The person who is signed in, as operators say now what they may do. None where they were removed since, or their key was revoked.
+    /// The person who is signed in, with their present rights. `None` if the person was removed since, or their key was revoked.
     pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
         let Some((person, key)) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
             return Ok(None);
@@ -85,7 +85,7 @@ impl Asked {
         Ok(Some(DeciderSession { person, tenants }))
     }
 
-    /// Ends the session, and says what takes its cookie away.
+    /// Ends the session, and returns the header that removes its cookie.
     pub(crate) fn end_session(&self) -> String {
         if let Some(secret) = self.cookie() {
             self.state.sessions.end(&secret);
@@ -98,7 +98,7 @@ impl Asked {
         let mut values = cookies
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned));
-        // Two of one name are not this server's doing.
+        // This server never sets two cookies of one name.
         values.next().filter(|_| values.next().is_none())
     }
 

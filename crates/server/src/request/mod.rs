@@ -1,4 +1,4 @@
-//! One request as a handler sees it, who sends it, and what all requests share.
+//! One request as a handler sees it, its caller, and the state that all requests share.
 
 pub(crate) mod caller;
 pub(crate) mod rates;
@@ -14,10 +14,10 @@ use state::State;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A request, as a handler sees it. Its body is whole.
+/// A request, as a handler sees it. Its body was read completely.
 pub(crate) struct Asked {
     pub(crate) state: Arc<State>,
-    /// Whether it was made on this machine, and not through a proxy.
+    /// Whether it comes from this machine, and not through a proxy.
     pub(crate) is_local: bool,
     pub(crate) path: Vec<(String, String)>,
     pub(crate) query: Option<String>,
@@ -26,7 +26,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// What stands behind a name in the query, once.
+    /// The value of a query parameter. A parameter that occurs twice is an error.
     pub(crate) fn query_value<T: FromStr<Err: std::fmt::Display>>(
         &self,
         name: &str,
@@ -39,7 +39,7 @@ impl Asked {
                 Ok(value) => Ok(Some(value)),
                 Err(error) => Err(Problem::invalid(format!("{name}={}: {error}", workflow::Quoted(&value)))),
             },
-            (Some(_), Some(_)) => Err(Problem::invalid(format!("{name} stands in the query twice"))),
+            (Some(_), Some(_)) => Err(Problem::invalid(format!("{name} occurs twice in the query"))),
         }
     }
 

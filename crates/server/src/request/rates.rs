@@ -1,4 +1,4 @@
-//! How often each token is used: so many requests a minute, all of them at once if it likes.
+//! The rate of each token: a number of requests a minute, which may come at once.
 
 use crate::problem::Problem;
 use axum::http::StatusCode;
@@ -7,22 +7,22 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time that a limit is for.
+/// The period of the limit.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Tokens at which those are forgotten that have nothing to make good. Only tokens that are on record are counted.
+/// The number of tokens at which idle ones are removed from the map. Only valid tokens are counted.
 const SWEEP: usize = 1_024;
 
 /// The use of each token.
 #[derive(Debug)]
 pub(crate) struct Rates {
     most: u32,
-    /// By the token's id: when all that it has used is made good.
+    /// By the token's id: when its full rate is available again.
     good_at: Mutex<HashMap<String, Instant>>,
 }
 
 impl Rates {
-    /// So many requests a minute.
+    /// A limit of that many requests a minute.
     pub(crate) fn new(most: u32) -> Self {
         Self { most: most.max(1), good_at: Mutex::default() }
     }

@@ -1,4 +1,4 @@
-//! A route: its method and path, who it is for, what it takes and gives, and its handler.
+//! A route: its method and path, its audience, its body and answer, and its handler.
 
 use crate::problem::Problem;
 use crate::request::Asked;
@@ -6,14 +6,14 @@ use crate::request::shape::Shape;
 use axum::response::Response;
 use axum::routing::MethodFilter;
 
-/// Answers a request.
+/// A route's handler.
 type Handler = fn(&Asked) -> Result<Response, Problem>;
 
 /// One route.
 pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    /// What it does, in one line.
+    /// Its summary, in one line.
     pub(crate) about: &'static str,
     pub(crate) audience: Audience,
     pub(crate) reach: Reach,
@@ -23,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
 }
 
-/// The callers of a route: decides how a problem is shown.
+/// The callers of a route, which determine how a problem is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
     Programs,
@@ -56,16 +56,16 @@ impl Method {
     }
 }
 
-/// Under which names a route answers.
+/// The host names under which a route answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The server's own only.
+    /// Only the server's own.
     Site,
-    /// Any: monitoring asks by the address of the machine.
+    /// Any name: monitoring uses the machine's address.
     Any,
 }
 
-/// What a request brings.
+/// The body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     /// Nothing.
@@ -78,10 +78,10 @@ pub(crate) enum BodyKind {
     Component,
 }
 
-/// What a success brings.
+/// The body of a successful answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Gives {
-    /// A document whose shape is another specification's, or text.
+    /// Text, or a document whose form another specification defines.
     Document,
     /// JSON of that shape.
     Shape(fn() -> Shape),

@@ -1,6 +1,6 @@
-//! Sessions of people in a browser, and the challenges of sign-ins. Both are in memory: a server that begins anew has its people sign in anew.
+//! Sessions of people in a browser, and the challenges of sign-ins. Both are in memory: after a restart of the server, people sign in again.
 //!
-//! A session shows what a person may see, and carries what they have signed. It decides nothing: that takes an assertion of its own.
+//! A session lets a person view pages and submit signed statements. It decides nothing: each decision needs an assertion of its own.
 
 use crate::problem::Problem;
 use receipt::{Digest, KeyId, PersonId};
@@ -9,19 +9,19 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The cookie: of this origin alone, whatever a neighbour sets.
+/// The cookie's name. The prefix `__Host-` keeps other subdomains from setting it.
 pub(crate) const COOKIE: &str = "__Host-pp-session";
 
-/// How long a session lasts: a working day.
+/// The length of a session: a working day.
 const LASTS: Duration = Duration::from_secs(8 * 3_600);
 
-/// How long a challenge waits for its assertion.
+/// The lifetime of a challenge.
 const CHALLENGE_LASTS: Duration = Duration::from_secs(300);
 
-/// Sessions, and challenges, so many of each. The oldest make room.
+/// The most sessions, and the most challenges. A new one beyond that replaces the oldest.
 const MOST: usize = 10_000;
 
-/// What is kept by the digest of a secret.
+/// Values by the digest of a secret.
 #[derive(Debug)]
 struct Kept<T>(Mutex<HashMap<Digest, (T, Instant)>>);
 
@@ -54,7 +54,7 @@ impl<T> Kept<T> {
     }
 }
 
-/// Who is signed in, and who is about to be.
+/// The sessions, and the challenges of sign-ins.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     people: Kept<(PersonId, KeyId)>,
@@ -62,19 +62,19 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// The nonce of a new challenge, good once: its name for the browser, and its bytes.
+    /// Makes a challenge that is valid once: the nonce's text for the browser, and its bytes.
     pub(crate) fn challenge(&self) -> Result<(String, [u8; 32]), Problem> {
         let (name, nonce) = (secret()?, random()?);
         self.challenges.keep(&name, nonce, CHALLENGE_LASTS);
         Ok((name, nonce))
     }
 
-    /// Takes a nonce back, if it was given out and not used yet.
+    /// Uses up a nonce, if this server made it and it is not used yet.
     pub(crate) fn redeem(&self, name: &str) -> Option<[u8; 32]> {
         self.challenges.take(name)
     }
 
-    /// Begins a session of a person with the key that they signed in with, and says which cookie stands for it.
+    /// Begins a session of a person with the key that they signed in with, and returns its cookie.
     pub(crate) fn begin(&self, person: PersonId, key: KeyId) -> Result<String, Problem> {
         let secret = secret()?;
         self.people.keep(&secret, (person, key), LASTS);
@@ -82,12 +82,12 @@ impl Sessions {
         Ok(format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={age}"))
     }
 
-    /// Ends the session that a cookie stands for.
+    /// Ends the session of a cookie.
     pub(crate) fn end(&self, secret: &str) {
         self.people.take(secret);
     }
 
-    /// The person of a session that is not over, and their key.
+    /// The person of a session that has not expired, and their key.
     pub(crate) fn person(&self, secret: &str) -> Option<(PersonId, KeyId)> {
         let people = self.people.lock();
         let (person, until) = people.get(&Digest::of(secret.as_bytes()))?;

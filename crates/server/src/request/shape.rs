@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 pub(crate) struct Shape {
     pub(crate) name: String,
     pub(crate) schema: Value,
-    /// The schemas that it names.
+    /// The schemas that it refers to.
     pub(crate) parts: Vec<(String, Value)>,
 }
 

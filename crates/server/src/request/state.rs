@@ -12,7 +12,7 @@ use engine::limits::HttpLimits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct State {
     pub(crate) host: Host,
     pub(crate) feed: Feed,
@@ -23,11 +23,11 @@ pub(crate) struct State {
     pub(crate) rates: Rates,
     /// The largest component that any tenant may have.
     pub(crate) component_bytes: usize,
-    /// The certificate, where this server ends TLS.
+    /// The certificate, if this server ends TLS.
     pub(crate) tls: Option<Arc<Tls>>,
-    /// Told what an operator should know.
+    /// Called with messages for the operator.
     pub(crate) problems: fn(&str),
-    /// One permit for each request that may be answered at a time.
+    /// One permit for each request that may be answered at once.
     pub(crate) turns: Arc<Semaphore>,
 }
 

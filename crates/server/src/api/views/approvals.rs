@@ -46,7 +46,7 @@ pub(crate) struct RequestRow {
     lapsed: bool,
 }
 
-/// One request: what is signed with a decision about it, and how it stands.
+/// One request: what a decision about it signs, and the state of its decision.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Request {
     /// `request`.
@@ -79,7 +79,7 @@ pub(crate) struct Request {
     expires_at: String,
     /// Whether it has lapsed.
     lapsed: bool,
-    /// The text that an approver is shown, and whose digest is signed.
+    /// The text that an approver reads, and whose digest is signed.
     text: String,
     /// SHA-256 of that text.
     text_sha256: String,
@@ -89,7 +89,7 @@ pub(crate) struct Request {
     policy_sha256: String,
     /// The policy's answer now and its reasons, in words.
     ruling: String,
-    /// The end; null while it waits.
+    /// How it ended; null while it waits.
     end: Option<RequestEnd>,
 }
 
@@ -98,9 +98,9 @@ pub(crate) struct Request {
 pub(crate) struct RequestEnd {
     /// `APPROVED`, `DENIED`, `LAPSED` or `WITHDRAWN`.
     outcome: String,
-    /// When.
+    /// The time of the end.
     at: String,
-    /// The people who decided or withdrew it. Empty where it lapsed.
+    /// The people who decided or withdrew it. Empty if it lapsed.
     by: Vec<String>,
     /// The reason.
     reason: Option<String>,

@@ -23,7 +23,7 @@ pub(crate) struct ListedInstance {
     instance: String,
     /// Its state.
     status: String,
-    /// Since when, after RFC 3339.
+    /// When that state began, in RFC 3339.
     since: String,
     /// The time at which it continues by itself, where that is known.
     due: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct ListedInstance {
     workflow: Option<String>,
     /// On whose behalf it acts.
     actor: Option<String>,
-    /// The first of its waits; empty where it does not wait.
+    /// The first of its waits; empty if it does not wait.
     waits_for: Vec<WaitsFor>,
     /// An action was denied, and none took place.
     denied: bool,
@@ -44,9 +44,9 @@ pub(crate) struct WaitsFor {
     r#for: String,
     /// The call that waits.
     call: u64,
-    /// Until when.
+    /// When the wait ends.
     until: String,
-    /// The request, of a decision.
+    /// The request, if it waits for a decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<String>,
     /// The name of the event's wait, of the sleep or of the step.
@@ -71,7 +71,7 @@ pub(crate) struct Instance {
     instance: String,
     /// Its state.
     status: String,
-    /// Since when.
+    /// When that state began.
     since: String,
     /// The time at which it continues by itself, where that is known.
     due: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) struct Instance {
     params: String,
     /// When it was created.
     started_at: String,
-    /// When anything was recorded last.
+    /// The time of its last entry.
     changed_at: String,
     /// Events that were sent to it.
     events: EventCount,
@@ -97,25 +97,25 @@ pub(crate) struct Instance {
     calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     unknown: Vec<OpenAction>,
-    /// The first of its waits, where it waits.
+    /// The first of its waits, if it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<Vec<WaitsFor>>,
-    /// Who paused or terminated it.
+    /// The account that paused or terminated it.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     /// Why it was terminated.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The call that differs, where it diverged.
+    /// The call that differs, if it diverged.
     #[serde(skip_serializing_if = "Option::is_none")]
     diverged_at: Option<u64>,
     /// What differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// The result as JSON text, where it is complete.
+    /// The result as JSON text, if it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
-    /// The failure, where it ended with one.
+    /// The failure, if it ended with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     failure: Option<Value>,
@@ -124,9 +124,9 @@ pub(crate) struct Instance {
 /// Events of one instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventCount {
-    /// All that were sent.
+    /// The number of events sent to it.
     received: u64,
-    /// Those that were delivered to the workflow.
+    /// The number of events delivered to the workflow.
     taken: u64,
 }
 
@@ -142,17 +142,17 @@ pub(crate) struct CallRow {
     began_at: String,
     /// When its stage last changed.
     changed_at: String,
-    /// Attempts, where it is a step.
+    /// The number of attempts, if it is a step.
     attempts: u64,
     /// The stage, in one word.
     stage: String,
     /// The stage, in a sentence.
     says: String,
-    /// The request, where it made one.
+    /// The request, if it made one.
     request: Option<String>,
-    /// The receipt, where there is one.
+    /// The receipt, if there is one.
     receipt: Option<String>,
-    /// The workflow went back to before it: it counts no longer.
+    /// True if a restart went back to before it: it no longer counts.
     void: bool,
 }
 
@@ -163,7 +163,7 @@ pub(crate) struct OpenAction {
     call: u64,
     /// The receipt that it spent.
     receipt: String,
-    /// A person's finding since.
+    /// A person's later finding.
     finding: Option<String>,
 }
 
@@ -172,6 +172,6 @@ pub(crate) struct OpenAction {
 pub(crate) struct Output {
     /// `output`.
     view: String,
-    /// Its text, as the guest wrote it: escape it before a person sees it.
+    /// The text as the guest wrote it: escape it before showing it to a person.
     text: String,
 }

@@ -1,4 +1,4 @@
-//! The shapes of the engine's views as they are sent, for the OpenAPI document. A test holds the answers to them, member by member.
+//! The shapes of the engine's views in JSON, for the OpenAPI document. A test compares answers with them, member by member.
 
 mod approvals;
 mod instances;

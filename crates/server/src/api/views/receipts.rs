@@ -95,7 +95,7 @@ pub(crate) struct DeploymentRow {
     id: String,
     /// The tenant whose workflow deployed.
     tenant: String,
-    /// The resource that it was made to.
+    /// The resource that it deployed to.
     resource: String,
     /// The artifact's file name.
     artifact: String,
@@ -105,37 +105,37 @@ pub(crate) struct DeploymentRow {
     artifact_bytes: u64,
     /// The artifact's file, relative to the data folder.
     location: String,
-    /// The receipt that it rests on.
+    /// The receipt that permitted it.
     receipt_id: String,
     /// When the receipt was issued.
     approved_at: String,
-    /// The resource serves it.
+    /// Whether the resource serves it.
     current: bool,
 }
 
-/// What the verification of a receipt came to, as the protocol's clients read it.
+/// The result of verifying a receipt, in the form that the protocol's clients read.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Verdict {
-    /// An approval that verifies, has not expired and was not taken back.
+    /// True for an approval that verifies, has not expired and was not revoked.
     valid: bool,
-    /// The receipt's id, where it verifies.
+    /// The receipt's id, if it verifies.
     #[serde(skip_serializing_if = "Option::is_none", rename = "receiptId")]
     receipt_id: Option<String>,
     /// `APPROVED` or `DENIED`.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<String>,
-    /// For what it counts.
+    /// The receipt's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
     /// The receipt's facts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     receipt: Option<Value>,
-    /// Which key signed it.
+    /// The key that signed the receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     diagnostics: Option<Value>,
-    /// When it was spent, of one that is kept here.
+    /// When it was spent, if the receipt is stored here.
     #[serde(skip_serializing_if = "Option::is_none", rename = "redeemedAt")]
     redeemed_at: Option<String>,
     /// Why it is not valid, for programs.

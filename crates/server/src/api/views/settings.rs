@@ -33,15 +33,15 @@ pub(crate) struct LimitRow {
     of: String,
     /// Its value.
     value: u64,
-    /// In which unit.
+    /// Its unit.
     unit: String,
     /// The default.
     default: u64,
     /// `default`, `file` or `command-line`.
     from: String,
-    /// Null: which file of the machine sets it is not told.
+    /// Always null: callers do not learn which file of the machine sets it.
     file: Option<String>,
-    /// Null, as the file.
+    /// Always null, like the file.
     line: Option<u64>,
     /// The thing that it bounds.
     what: String,
