@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::{Deployment, StoreError};
 use workflow::TenantId;
 
-/// Holds an artifact. The bytes that the tenant keeps more: none where it holds it already.
+/// Adds a holder of an artifact. Returns the bytes that the tenant keeps additionally: none if it keeps the artifact already.
 pub(crate) fn hold(state: &mut State, tenant: &TenantId, (sha256, bytes): (&str, u64), holder: i64) -> i64 {
     let (key, hold) = ((tenant.clone(), sha256.to_owned()), (holder, sha256.to_owned()));
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -29,8 +29,8 @@ fn let_go(state: &mut State, tenant: &TenantId, sha256: &str, holder: i64) -> i6
     if held.holders == 1 { held.bytes } else { 0 }
 }
 
-/// Records a deployment and switches what its resource serves, unless a later redeemed one is live. One that is on record stays as it is. Its
-/// artifact is kept for as long as the instance is, and the resource serves it. The bytes that its tenant keeps more, which may be negative.
+/// Records a deployment and makes it its resource's live one, unless the live one was redeemed later. A recorded deployment does not change. The
+/// artifact is kept as long as the instance exists or the resource serves it. Returns the change of the tenant's bytes.
 pub(crate) fn record_deployment(
     state: &mut State,
     deployment: &Deployment,

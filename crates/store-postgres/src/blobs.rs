@@ -9,7 +9,7 @@ use receipt::Digest;
 use std::sync::Arc;
 use store::StoreError;
 
-/// Bytes of one row.
+/// The most bytes of one row.
 const CHUNK: usize = 256 << 10;
 
 const KEEP: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, clock_timestamp())

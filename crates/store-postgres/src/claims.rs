@@ -20,8 +20,8 @@ use tokio_postgres::Row;
 
 const REGISTER: &str = "INSERT INTO hosts (id, info, seen) VALUES ($1, $2, clock_timestamp())
     ON CONFLICT (id) DO UPDATE SET info = excluded.info, seen = excluded.seen";
-// The claims that this host may change, locked in one order: its own, those of its earlier processes, and those that
-// are over.
+// The claims that this host may change, locked in one order: its own, those of its earlier processes, and those
+// that have expired.
 const LOCK: &str = "SELECT shard FROM claims WHERE claim = $1 OR host = $2 OR until IS NULL OR until <= clock_timestamp() ORDER BY shard FOR UPDATE";
 const ALIVE: &str = "UPDATE hosts SET seen = clock_timestamp(), until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1 RETURNING 1";
 const LIVE: &str = "SELECT count(*) FROM hosts WHERE until > clock_timestamp()";
@@ -33,7 +33,7 @@ const TAKE: &str = "UPDATE claims c SET host = $2, claim = $1, epoch = c.epoch +
         finished = c.until IS NULL
     FROM (SELECT shard FROM claims WHERE until IS NULL OR until <= clock_timestamp() ORDER BY shard LIMIT $4) free
     WHERE c.shard = free.shard AND (c.until IS NULL OR c.until <= clock_timestamp())";
-// The holder may be in the middle of an action: the next host waits as after a claim whose time was over.
+// The holder may be in the middle of an action: the next host waits as after an expired claim.
 const GIVE_BACK: &str = "UPDATE claims c SET until = clock_timestamp(), host = NULL, claim = NULL
     FROM (SELECT shard FROM claims WHERE claim = $1 ORDER BY shard DESC LIMIT $2) surplus WHERE c.shard = surplus.shard";
 const HELD: &str = "SELECT shard, epoch, finished FROM claims WHERE claim = $1 ORDER BY shard";
@@ -46,13 +46,13 @@ const HOSTS: &str = "SELECT h.id, h.info, (SELECT count(*) FROM claims c WHERE c
 const REPLICATION: &str = "SELECT current_setting('synchronous_standby_names') <> ''
         AND current_setting('synchronous_commit') IN ('on', 'remote_apply'), (SELECT count(*) FROM pg_stat_replication)";
 
-/// Puts a host on record.
+/// Registers a host.
 pub(crate) async fn register(db: &Connection, host: &HostInfo) -> Result<(), Trouble> {
     let info = serde_json::to_string(host).map_err(damaged)?;
     db.query(REGISTER, values![host.id.to_string(), info]).await.map(drop)
 }
 
-/// Renews and makes claims, and releases those above this host's share.
+/// Renews claims, makes new ones, and releases those above this host's share.
 pub(crate) async fn renew(
     db: &Connection,
     host: &HostId,

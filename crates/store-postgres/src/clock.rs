@@ -1,12 +1,12 @@
-//! The server's clock at its last reading, and the time since on this machine's clock, which continues during
+//! The server's clock at its last reading, plus the time since then on this machine's clock, which continues during
 //! suspension.
 
 use receipt::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// The server's clock, by this machine's boot-time clock. Its times never decrease in this process: a reading that took less time than the one
-/// before is earlier by a little, and a promoted standby may be earlier by much.
+/// The server's clock, by this machine's boot-time clock. Its times never decrease in this process: a reading that took less time than the previous
+/// one is slightly earlier, and a promoted standby may be much earlier.
 #[derive(Debug, Default)]
 pub(crate) struct ServerClock {
     /// The difference between both clocks, in milliseconds.
@@ -16,7 +16,7 @@ pub(crate) struct ServerClock {
 }
 
 impl ServerClock {
-    /// The server answered `now` to a question that was asked at `asked` of [`boot_time`]. The answer took some time,
+    /// The server answered `now` to a query sent at `asked` of [`boot_time`]. The answer took some time,
     /// so the computed time is the server's or a little later, never earlier: a receipt expires too early rather than
     /// too late.
     pub(crate) fn set(&self, now: Timestamp, asked: i64) {

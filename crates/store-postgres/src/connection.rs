@@ -33,7 +33,7 @@ macro_rules! values {
 }
 pub(crate) use values;
 
-/// An answer of the server that may be under way.
+/// A future answer of the server.
 type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a>>;
 
 /// A session.
@@ -41,12 +41,12 @@ pub(crate) struct Connection {
     client: Client,
     prepared: Mutex<HashMap<&'static str, Statement>>,
     warned: Arc<AtomicBool>,
-    /// A transaction was begun, and neither committed nor rolled back.
+    /// A transaction is open.
     is_open: AtomicBool,
 }
 
 impl Connection {
-    /// Serves a connection that was made, on the runtime that this is called on.
+    /// Serves an established connection on the current runtime.
     pub(crate) fn serve<S, T>(client: Client, connection: tokio_postgres::Connection<S, T>) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -97,13 +97,13 @@ impl Connection {
         Ok(self.client.batch_execute(statements).await?)
     }
 
-    /// Opens a transaction and makes calls in it, without waiting for one before the next is sent.
+    /// Opens a transaction and pipelines calls in it.
     pub(crate) async fn begin(&self, begin: &str, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
         self.is_open.store(true, Ordering::Release);
         self.pipeline(Some(begin), calls, None).await
     }
 
-    /// Pipelines calls and a commit. Where a call fails, the server turns the commit into a rollback.
+    /// Pipelines calls and a commit. If a call fails, the server turns the commit into a rollback.
     pub(crate) async fn commit(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
         let answers = self.pipeline(None, calls, Some("COMMIT")).await?;
         self.is_open.store(false, Ordering::Release);
@@ -115,7 +115,7 @@ impl Connection {
         self.pipeline(None, calls, None).await
     }
 
-    /// Reads that agree with each other: all see the database as it was at one moment.
+    /// Consistent reads: all see one snapshot of the database.
     pub(crate) async fn agreeing(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
         self.pipeline(Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"), calls, Some("COMMIT")).await
     }

@@ -1,4 +1,4 @@
-//! The store's contract: each of its traits, by the functions that read and write.
+//! The store's contract: implements each of its traits by the functions that read and write.
 use crate::connection::Connection;
 use crate::error::Trouble;
 use crate::postgres::Postgres;
@@ -18,7 +18,7 @@ use store::{
 };
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// Reads with copies of the values that are named.
+/// Reads with copies of the named values.
 macro_rules! read {
     ($store:ident, |$db:ident $(, $name:ident)*| $read:expr) => {{
         $(let $name = $name.to_owned();)*
@@ -84,7 +84,7 @@ impl JournalStore for Postgres {
     }
 }
 
-/// The place below which nothing is still to come.
+/// The place up to which no further fact can appear.
 async fn horizon(shared: &Shared, db: &Connection) -> Result<i64, Trouble> {
     let found = tail::horizon(db, shared.horizon.load(Ordering::Acquire)).await?;
     Ok(shared.horizon.fetch_max(found, Ordering::AcqRel).max(found))

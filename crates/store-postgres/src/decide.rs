@@ -34,7 +34,7 @@ pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
             }
             Ok(None)
         }
-        // Changes nothing that another write is judged by.
+        // Changes nothing on which other writes depend.
         Record::Notified { .. } => Ok(None),
         Record::Act { seen, at, body } => act(state, *seen, *at, body).map(|()| None),
         Record::Revoke { receipt, at, body, .. } => revoke(state, receipt, *at, body).map(|()| None),
@@ -65,7 +65,7 @@ fn create(
     Ok(stamp)
 }
 
-/// Refuses a driver whose claim is over.
+/// Refuses a driver whose claim has expired.
 fn check_claim(state: &State, place: &JournalPosition, writer: Writer) -> Result<(), StoreError> {
     match writer {
         Writer::Driver if !state.held.contains(&place.key.shard()) => {
@@ -261,7 +261,7 @@ fn attest(
     Ok(())
 }
 
-/// A request waits no longer.
+/// Closes a request.
 fn close(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     if let Some(request) = state.requests.get(id).filter(|request| request.open).cloned() {
         state.requests.set(id.clone(), Request { open: false, ..request });
@@ -269,7 +269,7 @@ fn close(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     }
 }
 
-/// Records how a request ended, and whose denial that was.
+/// Records how a request ended and, for a denial, the deciders.
 fn end(state: &mut State, id: &RequestId, outcome: &str, signed: Option<&Signed>) {
     let Some(request) = state.requests.get(id).cloned() else { return };
     if let ("DENIED", Some(signed)) = (outcome, signed) {
@@ -279,7 +279,7 @@ fn end(state: &mut State, id: &RequestId, outcome: &str, signed: Option<&Signed>
     state.requests.set(id.clone(), Request { outcome: Some(outcome.to_owned()), ..request });
 }
 
-/// An undecided request waits again.
+/// Reopens an undecided request.
 fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     let closed = |request: &&Request| !request.open && request.outcome.is_none();
     if let Some(request) = state.requests.get(id).filter(closed).cloned() {
@@ -288,7 +288,7 @@ fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     }
 }
 
-/// Enters an instance in the schedule. One that has ended holds no place and waits for no decision.
+/// Enters an instance in the schedule. An instance that has ended does not count for quotas, and its requests are closed.
 fn enter(
     state: &mut State,
     key: &InstanceKey,

@@ -14,7 +14,7 @@ const PRINTED: &str = "SELECT octet_length(text)::bigint FROM outputs WHERE inst
 const LET_GO: &str =
     "UPDATE holdings SET instances = instances - 1 WHERE tenant = $1 AND component = $2 RETURNING instances";
 const NOT_HELD: &str = "DELETE FROM holdings WHERE tenant = $1 AND component = $2 AND instances <= 0";
-// The row is locked before the next statement looks for holdings: a transaction that holds the component anew has locked it first.
+// The row is locked before the next statement searches for holdings: a transaction that adds a holding locks the component first.
 const COMPONENT: &str = "SELECT size FROM components WHERE digest = $1 FOR UPDATE";
 const NO_COMPONENT: &str =
     "DELETE FROM components WHERE digest = $1 AND NOT EXISTS (SELECT 1 FROM holdings WHERE component = $1)";
@@ -29,8 +29,8 @@ const OUTPUT: &str = "DELETE FROM outputs WHERE instance = $1";
 const GONE: &str = "DELETE FROM instances WHERE id = $1";
 const USAGE: &str = "UPDATE usage SET bytes = $2 WHERE tenant = $1";
 
-/// Deletes an instance that has ended and is as its deleter has seen it: all but the commit, in the transaction that is open. The calls that
-/// end it; or the refusal.
+/// Deletes an instance that has ended and has not changed since its deleter read it, in the open transaction, without the commit. Returns the
+/// calls that end the transaction, or the refusal.
 pub(crate) async fn delete(
     db: &Connection,
     deletion: &Deletion,
@@ -65,7 +65,7 @@ pub(crate) async fn delete(
     Ok(Ok(calls))
 }
 
-/// An instance has a component no longer: the bytes that its tenant therefore keeps no longer.
+/// Removes an instance's use of a component. Returns the bytes that its tenant no longer keeps.
 async fn let_go(db: &Connection, tenant: &str, component: &str) -> Result<i64, Trouble> {
     let held = || values![tenant.to_owned(), component.to_owned()];
     let left = db.one(LET_GO, held()).await?.map(|row| row.get::<_, i64>(0));

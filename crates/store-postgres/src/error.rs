@@ -37,7 +37,7 @@ pub enum PostgresError {
         /// The version known.
         known: i32,
     },
-    /// A data folder is to be moved to a database that is in use.
+    /// The database to which a data folder is to be moved is not empty.
     NotEmpty {
         /// The hosts and the database.
         place: String,
@@ -47,14 +47,14 @@ pub enum PostgresError {
         /// The hosts and the database.
         place: String,
     },
-    /// The server is another one than before, or has another history.
+    /// The server is not the one before, or has another history.
     OtherServer {
         /// The earlier server.
         before: String,
         /// The present server.
         now: String,
     },
-    /// A standby was promoted that may lack commits which were acknowledged.
+    /// A standby was promoted that may lack acknowledged commits.
     LossyFailover {
         /// The timeline before.
         before: String,
@@ -152,11 +152,11 @@ impl From<PostgresError> for StoreError {
 /// Why work in the database failed.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The transaction was rolled back because of another one. It may succeed the next time.
+    /// The transaction was rolled back because of another one. A retry may succeed.
     Raced(StoreError),
     /// The connection is gone. Whether a commit that was under way took place is not known.
     Lost(StoreError),
-    /// It does not succeed the next time either.
+    /// A retry does not succeed either.
     Refused(StoreError),
 }
 
@@ -198,7 +198,7 @@ impl From<Error> for Trouble {
     }
 }
 
-/// Classes of codes with which the server ends a session, is about to, or cannot write any more.
+/// Classes of codes of a server that ends the session, shuts down, or can no longer write.
 fn is_about_the_connection(code: &SqlState) -> bool {
     const ENDS: [&str; 7] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "25006"];
     code.code().starts_with("08") || ENDS.contains(&code.code())

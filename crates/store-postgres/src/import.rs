@@ -11,11 +11,11 @@ use tokio::sync::mpsc::Receiver;
 
 mod rows;
 
-/// Rows and bytes that are inserted together.
+/// The most rows and bytes of one insert.
 const ROWS: usize = 1_000;
 const BYTES: usize = 4 << 20;
 
-/// Facts that are read back at once.
+/// Facts read back in one query.
 const PAGE: u32 = 1_000;
 
 /// The result of a move into the database.
@@ -23,22 +23,22 @@ const PAGE: u32 = 1_000;
 pub enum Import {
     /// Everything was imported.
     Done(TransferCounts),
-    /// An earlier call committed the move of that id. The present counts.
+    /// An earlier call committed the move of that id. These are the present counts.
     DoneBefore(TransferCounts),
-    /// That move is not in the database, and the database refuses it.
+    /// The database does not have that move, and refuses it.
     Refused(StoreError),
-    /// The connection ended during the last commit: whether it took place shows when the same move is made again.
+    /// The connection ended during the last commit. Making the same move again shows whether it took place.
     Unknown(StoreError),
 }
 
 /// A message from the exporting engine.
 pub(crate) enum Incoming {
     Row(Box<TransferRow>),
-    /// The end. The digest of the audit.
+    /// The end, with the digest of the audit.
     End(Digest),
 }
 
-/// Takes rows over from `incoming` until the end. `before_commit` is called when everything is there and compared.
+/// Imports rows from `incoming` until the end. `before_commit` is called when everything is imported and compared.
 pub(crate) async fn import(
     place: &Location,
     id: &str,
@@ -57,7 +57,7 @@ pub(crate) async fn import(
     let (mut came, mut numbers) = (TransferCounts::default(), Numbers::default());
     let (mut waiting, mut bytes) = (Vec::new(), 0);
     let audit = loop {
-        // Without an end, the other side has stopped and has the reason.
+        // If the end is missing, the exporting side has failed and reports the reason.
         match incoming.recv().await.ok_or(StoreError::Stopped)? {
             Incoming::End(audit) => break audit,
             Incoming::Row(row) => {
@@ -109,7 +109,7 @@ async fn is_empty(db: &Connection) -> Result<bool, Trouble> {
     Ok(db.one(EMPTY, Vec::new()).await?.is_some_and(|row| row.get(0)))
 }
 
-/// Bytes of a row, about.
+/// The approximate size of a row in bytes.
 fn size(row: &TransferRow) -> usize {
     match row {
         TransferRow::Component(_, bytes) | TransferRow::Artifact(_, bytes) => bytes.len(),
@@ -121,7 +121,7 @@ fn size(row: &TransferRow) -> usize {
     }
 }
 
-/// From where numbers are given out afterwards.
+/// The numbers from which the sequences continue.
 #[derive(Default)]
 struct Numbers {
     fact: u64,

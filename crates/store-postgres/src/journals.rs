@@ -1,4 +1,4 @@
-//! Reading journals, and what instances are loaded with.
+//! Reading journals, components and output.
 
 use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
@@ -23,7 +23,7 @@ pub(crate) async fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fa
     Ok(facts(&db.query(JOURNAL, names(key)).await?, key)?)
 }
 
-/// The call for an instance's journal, to be read with others.
+/// The call for an instance's journal, to be pipelined with others.
 pub(crate) fn journal_call(key: &InstanceKey) -> Call {
     Call::new(JOURNAL, names(key))
 }
@@ -39,7 +39,7 @@ pub(crate) fn facts(rows: &[Row], key: &InstanceKey) -> Result<Vec<Fact>, StoreE
     Ok(facts)
 }
 
-/// The first facts of an instance from that index on.
+/// The next facts of an instance, from that index on.
 pub(crate) async fn from(
     db: &Connection,
     key: &InstanceKey,
@@ -73,7 +73,7 @@ fn with_entries<'a>(rows: &'a [Row], key: &InstanceKey) -> Result<impl Iterator<
     }
 }
 
-/// Refuses a journal in which something is missing, or not in its place.
+/// Refuses a journal with an entry that is missing or not in its place.
 fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
     match row.first() {
         Some(first) if first.index != expected => Err(StoreError::Damaged(format!(

@@ -34,7 +34,7 @@ pub(crate) struct Spot {
 }
 
 impl Lines {
-    /// Makes the text.
+    /// Encodes entries.
     pub(crate) fn of(entries: &[Entry]) -> Result<Self, StoreError> {
         let texts: Vec<String> =
             entries.iter().map(serde_json::to_string).collect::<Result<_, _>>().map_err(damaged)?;

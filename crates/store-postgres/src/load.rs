@@ -64,7 +64,7 @@ const IDS: &str = "SELECT nextval('instance_ids') FROM generate_series(1, $1::bi
 const PLACES: &str = "WITH head AS (UPDATE deployments_head SET last = last + $1::bigint RETURNING last)
     SELECT head.last - $1 + place FROM head, generate_series(1, $1) AS place ORDER BY 1";
 
-/// The writer of a group, and the group's number.
+/// A group's writer and the group's number.
 pub(crate) struct Group<'a> {
     pub(crate) writer: &'a str,
     pub(crate) number: i64,
@@ -74,7 +74,7 @@ pub(crate) struct Group<'a> {
 
 type Take = fn(&mut State, &Row) -> Result<(), StoreError>;
 
-/// Begins a transaction, and locks and reads. With the state, where each write's entries go among all facts.
+/// Begins a transaction, and locks and reads rows. Returns the state, and the place of each write's entries among all facts.
 pub(crate) async fn load(
     db: &Connection,
     group: Group<'_>,
@@ -100,7 +100,7 @@ pub(crate) async fn load(
             take(&mut state, &row)?;
         }
     }
-    // The next one is taken from the end.
+    // `pop` takes the next one from the end.
     state.ids.reverse();
     state.places.reverse();
     let mut given = numbers(answers.next().unwrap_or_default());
@@ -108,7 +108,7 @@ pub(crate) async fn load(
         if let Some(places) = runs(&given, &needs.entries) {
             return Ok((state, places));
         }
-        // Another writer got some of the numbers in between: a write's own are to follow each other.
+        // Another writer drew numbers in between, but a write's own numbers have to be consecutive.
         let more = db.query(FACTS, values![entries.cast_signed() as i64]).await?;
         given.extend(numbers(more));
     }

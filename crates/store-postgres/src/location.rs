@@ -17,7 +17,7 @@ use tokio_postgres::{Config, NoTls};
 const SETTINGS: &str = "-c idle_in_transaction_session_timeout=5000 -c client_min_messages=warning -c timezone=UTC \
      -c default_transaction_isolation=read\\ committed -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
-/// Between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The time limit for connecting, where the URL has none.
@@ -27,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// noticed.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
-/// A place that was parsed. Its `Debug` and `Display` show no password.
+/// A parsed location. Its `Debug` and `Display` show no password.
 #[derive(Clone)]
 pub(crate) struct Location {
     config: Config,
@@ -83,7 +83,7 @@ impl Location {
         Err(Trouble::Lost(PostgresError::Connect { place: self.to_string(), problem }.into()))
     }
 
-    /// Opens a session, trying again for so long.
+    /// Opens a session, and retries for that long.
     pub(crate) async fn connect_within(&self, patience: Duration) -> Result<Connection, Trouble> {
         let end = Instant::now() + patience;
         loop {
@@ -123,7 +123,7 @@ fn prepare(config: &mut Config) {
     config.keepalives_idle(UNACKNOWLEDGED).keepalives_interval(Duration::from_secs(1)).keepalives_retries(3);
 }
 
-/// The URL without the parameters that are read here, and those.
+/// Splits a URL into the part for the client library and the parameters that this module reads.
 fn split(url: &str) -> Result<(String, Vec<(String, String)>), PostgresError> {
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(PostgresError::Url("it begins with neither postgres:// nor postgresql://".to_owned()));
@@ -142,7 +142,7 @@ fn split(url: &str) -> Result<(String, Vec<(String, String)>), PostgresError> {
     Ok((url, own))
 }
 
-/// A part of a URL without its percent signs.
+/// Decodes the percent signs of a part of a URL.
 fn decode(text: &str) -> Result<String, PostgresError> {
     let wrong = || PostgresError::Url("a percent sign in it is not followed by two digits".to_owned());
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
@@ -180,7 +180,7 @@ fn password_file() -> Option<PathBuf> {
     named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass")))
 }
 
-/// The password of the first line that fits. As in libpq, a file that other accounts can read is left alone.
+/// The password of the first line that matches. As in libpq, a file that other accounts can read is not used.
 fn password(file: &Path, config: &Config) -> Option<String> {
     let is_private =
         file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o077 == 0);
@@ -196,7 +196,7 @@ fn password(file: &Path, config: &Config) -> Option<String> {
     })
 }
 
-/// A line's fields: between colons, with a backslash before a colon or a backslash that is meant.
+/// A line's fields, separated by colons. A backslash escapes a colon or a backslash.
 fn fields(line: &str) -> Vec<String> {
     let (mut fields, mut characters) = (vec![String::new()], line.chars());
     while let Some(character) = characters.next() {

@@ -10,7 +10,7 @@ use workflow::{ReceiptId, RequestId, TenantId};
 /// The lock on the row of the last act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum ActsLock {
-    /// No write of the group needs it.
+    /// No lock: no write of the group needs it.
     #[default]
     None,
     /// A write depends on the operators' acts.
@@ -31,18 +31,18 @@ pub(crate) struct Needs {
     pub(crate) requests: BTreeSet<RequestId>,
     /// Instances that end, whose open requests are closed.
     pub(crate) ending: BTreeSet<InstanceKey>,
-    /// Receipts that are made, with their requests.
+    /// New receipts, with their requests.
     pub(crate) receipts: BTreeMap<ReceiptId, RequestId>,
-    /// Tenants whose rate is judged, from that minute on.
+    /// Tenants whose rate is checked, from that minute on.
     pub(crate) minutes: BTreeMap<TenantId, i64>,
     pub(crate) holdings: BTreeSet<(TenantId, Digest)>,
     pub(crate) outputs: BTreeSet<InstanceKey>,
     pub(crate) artifacts: BTreeSet<(TenantId, String)>,
-    /// Instances that hold artifacts.
+    /// Instances that keep artifacts.
     pub(crate) holders: BTreeSet<InstanceKey>,
     pub(crate) live: BTreeSet<(TenantId, String)>,
     pub(crate) deployments: BTreeSet<String>,
-    /// The number of instances that are made.
+    /// The number of new instances.
     pub(crate) creations: i64,
     /// The numbers of entries of the writes, in order.
     pub(crate) entries: Vec<usize>,

@@ -1,4 +1,4 @@
-//! The store in a PostgreSQL database: a thread of its own with a runtime, on which one session writes and a few read.
+//! The store in a PostgreSQL database: a thread with an async runtime, on which one session writes and a few sessions read.
 
 use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
@@ -24,7 +24,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// The time for which a renewal retries an unresponsive server: a claim does not last much longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Rows of another engine that are on their way into the database.
+/// The most rows of another engine that are in the channel to the database.
 const ROWS_UNDER_WAY: usize = 256;
 
 /// The attempts of a renewal.
@@ -36,7 +36,7 @@ pub struct Postgres {
     /// Where artifacts are kept; the database itself where there is none.
     pub(crate) objects: Option<Objects>,
     readers: Arc<Readers>,
-    /// The session that keeps claims: no read and no write is before it.
+    /// The session for claims, which therefore never queue behind a read or a write.
     keeper: Arc<Mutex<Option<Arc<Connection>>>>,
     runtime: Handle,
     queue: Option<UnboundedSender<Job>>,
@@ -58,10 +58,10 @@ impl Postgres {
         Self::open_demanding(url, CommitDemand::Any)
     }
 
-    /// The same, and demands something of its commits, from now on.
+    /// Opens the database, and demands a durability of its commits from now on.
     ///
     /// # Errors
-    /// As for [`open`](Self::open), and where commits are not as demanded.
+    /// As for [`open`](Self::open), and when commits are not as demanded.
     pub fn open_demanding(url: &str, demand: CommitDemand) -> Result<Self, StoreError> {
         let place = Location::parse(url)?;
         let (queue, jobs) = unbounded_channel();
@@ -110,7 +110,7 @@ impl Postgres {
             let migrated = runtime.block_on(async { schema::migrate(&place.connect().await?).await });
             migrated.map_err(Trouble::into_error)
         };
-        // A thread of its own: the caller may be on a runtime, which cannot wait on another one.
+        // On a thread of its own: the caller may be on a runtime, where blocking on another runtime is not possible.
         std::thread::spawn(run).join().unwrap_or(Err(StoreError::Stopped))
     }
 
@@ -143,13 +143,13 @@ impl Postgres {
             drop(rows);
             match (exported, importing.join().unwrap_or(Err(StoreError::Stopped))) {
                 (Err(error), Err(StoreError::Stopped)) => Err(error),
-                // The database failed first, and accepted no more rows.
+                // The import failed first and accepts no more rows.
                 (_, imported) => imported,
             }
         })
     }
 
-    /// Reads on the store's runtime, which never waits for the caller's.
+    /// Reads on the store's runtime, which never waits for the caller's runtime.
     pub(crate) fn read<T, F>(&self, read: impl FnOnce(Lease) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,
@@ -168,13 +168,13 @@ impl Postgres {
     pub(crate) fn submit(&self, record: Record) -> Commit {
         let (promise, commit) = Commit::promised();
         if let Some(queue) = &self.queue {
-            // When the task is gone, the promise is returned and dropped, which answers the caller with an error.
+            // If the task has ended, `send` returns the promise; dropping it answers the caller with an error.
             drop(queue.send(Job { record, promise }));
         }
         commit
     }
 
-    /// Works on the session that keeps claims. A transaction that another host's undid is tried again.
+    /// Works on the session for claims. A transaction that fails because of another host's is retried.
     pub(crate) fn keep<T, F>(
         &self,
         act: impl Fn(Arc<Shared>, Arc<Connection>) -> F + Send + 'static,

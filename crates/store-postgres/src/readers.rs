@@ -9,7 +9,7 @@ use std::time::Duration;
 use store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Sessions at once.
+/// The most concurrent sessions.
 const SESSIONS: usize = 4;
 
 /// The time for which an unresponsive server is retried: as long as one takes to start.
@@ -55,7 +55,7 @@ impl Deref for Lease {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        // Taken by `drop` alone.
+        // Only `drop` takes it.
         #[expect(clippy::unwrap_used, reason = "a lease has its session until it is dropped")]
         self.connection.as_ref().unwrap()
     }

@@ -1,4 +1,4 @@
-//! A write with encoded texts. The caller's thread encodes them, not the writing one.
+//! A write with encoded texts. The caller's thread encodes them, not the writer's.
 
 use crate::error::damaged;
 use crate::lines::Lines;
@@ -67,7 +67,7 @@ pub(crate) struct Deletion {
 }
 
 impl Record {
-    /// Makes the texts.
+    /// Encodes the texts.
     pub(crate) fn of(write: Write<'_>) -> Result<Self, StoreError> {
         Ok(match write {
             Write::Create(Create { key, component, at, entries, quotas }) => Self::Create {
@@ -95,7 +95,7 @@ impl Record {
         })
     }
 
-    /// Bytes of text in it.
+    /// The bytes of its texts.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Create { component, lines, .. } => component.1.len() + lines.bytes,
@@ -183,7 +183,7 @@ fn stands_for_nothing_else(entry: &Entry) -> bool {
     )
 }
 
-/// A text for a text column: one zero character would fail the whole transaction.
+/// A text for a text column. A zero character would fail the whole transaction, so it is refused here.
 pub(crate) fn plain<T: AsRef<str>>(text: T) -> Result<T, StoreError> {
     match text.as_ref().contains('\0') {
         true => {

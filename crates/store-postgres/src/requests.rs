@@ -30,12 +30,12 @@ pub(crate) async fn request(db: &Connection, id: &RequestId) -> Result<Option<Re
     Ok(row.as_ref().map(recorded).transpose()?)
 }
 
-/// The same with that instance's journal, both as they were at one moment.
+/// The request with that instance's journal, from one snapshot.
 pub(crate) async fn with_journal(
     db: &Connection,
     id: &RequestId,
 ) -> Result<Option<RequestWithJournal>, Trouble> {
-    // A request's instance never changes; if the instance is deleted in between, there is no request.
+    // A request's instance never changes. If the instance is deleted in between, the request is gone too.
     let Some(found) = request(db, id).await? else { return Ok(None) };
     let calls = [Call::new(REQUEST, values![id.to_string()]), journal_call(&found.key)];
     let answers = db.agreeing(&calls).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn with_journal(
     Ok(Some(RequestWithJournal { key, document, facts }))
 }
 
-/// Requests with whose they are, and how each ended.
+/// Requests with their instances and outcomes.
 pub(crate) async fn list(db: &Connection, which: &RequestFilter) -> Result<Vec<RecordedRequest>, Trouble> {
     const WAITING: &str = requests!("WHERE r.open ORDER BY r.seq");
     const ALL: &str = requests!("ORDER BY r.seq");

@@ -1,4 +1,4 @@
-//! Rows that a transaction has locked and read: changed in memory, write by write, and written back together.
+//! The rows that a transaction has locked and read. Writes change them in memory one after another; they are written back together.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ struct Row<V> {
     is_new: bool,
 }
 
-/// Rows of one table. A write that is refused is taken back alone.
+/// Rows of one table. The changes of a refused write can be reverted alone.
 #[derive(Debug)]
 pub(crate) struct Rows<K, V> {
     rows: HashMap<K, Row<V>>,
@@ -34,7 +34,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone> Rows<K, V> {
         self.rows.get(key).map(|row| &row.value)
     }
 
-    /// Changes a row, or makes one.
+    /// Changes or adds a row.
     pub(crate) fn set(&mut self, key: K, value: V) {
         let is_new = self.rows.get(&key).is_none_or(|row| row.is_new);
         let before = self.rows.insert(key.clone(), Row { value, is_changed: true, is_new });
@@ -56,17 +56,17 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone> Rows<K, V> {
         }
     }
 
-    /// The rows that the database does not have yet, in the order of their keys.
+    /// The new rows, in the order of their keys.
     pub(crate) fn made(&self) -> Vec<(&K, &V)> {
         self.sorted(|row| row.is_new)
     }
 
-    /// The rows that the database has otherwise.
+    /// The changed rows that the database has already.
     pub(crate) fn altered(&self) -> Vec<(&K, &V)> {
         self.sorted(|row| row.is_changed && !row.is_new)
     }
 
-    /// Both.
+    /// New and changed rows.
     pub(crate) fn changed(&self) -> Vec<(&K, &V)> {
         self.sorted(|row| row.is_changed)
     }

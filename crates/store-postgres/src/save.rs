@@ -17,7 +17,7 @@ const USAGE: &str = "UPDATE usage u SET instances = k.instances, pending = k.pen
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS k(tenant, instances, pending, bytes) WHERE u.tenant = k.tenant";
 pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, tenant, subject, open, outcome, body)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[])";
-/// People are notified anew of a request that waits again.
+/// People are notified again of a request that waits again.
 const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome,
     notified = CASE WHEN k.open AND NOT r.open THEN 0 ELSE r.notified END
     FROM unnest($1::text[], $2::boolean[], $3::text[]) AS k(id, open, outcome) WHERE r.id = k.id";
@@ -67,7 +67,7 @@ pub(crate) const DEPLOYMENTS: &str = "INSERT INTO deployments (place, id, tenant
 pub(crate) const ACTS: &str = "INSERT INTO acts SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])";
 const ACTS_HEAD: &str = "UPDATE acts_head SET last = $1";
 
-/// Rows as columns: their number, and an array a column.
+/// Rows as columns: the number of rows, and an array for each column.
 macro_rules! columns {
     ($rows:expr, $row:ident => $($cell:expr),+ $(,)?) => {{
         let rows = $rows;
@@ -77,7 +77,7 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// The calls that write everything that has changed.
+/// The calls that write all changes.
 pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
     let mut calls = Vec::new();
     instances(state, &mut calls);

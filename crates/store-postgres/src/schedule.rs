@@ -24,7 +24,7 @@ macro_rules! held {
     };
 }
 
-/// The tenants that have a time at all, from one to the next by the index.
+/// The tenants with a matching instance. The query steps from tenant to tenant by the index.
 macro_rules! tenants {
     ($condition:literal, $($rest:tt)*) => {
         concat!(
@@ -41,7 +41,7 @@ macro_rules! tenants {
     };
 }
 
-/// The tenants that have an instance that is due by then.
+/// The tenants with an instance that is due by then.
 pub(crate) async fn due_tenants(
     db: &Connection,
     by: Timestamp,
@@ -96,7 +96,7 @@ pub(crate) async fn entered(db: &Connection, key: &InstanceKey) -> Result<Option
     Ok(db.one(SELECT, names(key)).await?.as_ref().map(summary).transpose()?)
 }
 
-/// Instances and their states, newest first. A tenant's are found by its name, without reading other tenants'.
+/// Instances and their states, newest first. With a tenant, the query reads no other tenant's rows.
 pub(crate) async fn list(db: &Connection, selection: &Selection) -> Result<Vec<InstanceSummary>, Trouble> {
     macro_rules! select {
         ($whose:literal) => {
@@ -123,7 +123,7 @@ pub(crate) async fn list(db: &Connection, selection: &Selection) -> Result<Vec<I
     Ok(rows.iter().map(summary).collect::<Result<_, _>>()?)
 }
 
-/// The tenants that have instances which have ended, and when the first of those did.
+/// The tenants with ended instances, and the time at which the first of these ended.
 pub(crate) async fn first_ended(db: &Connection) -> Result<Vec<FirstEnded>, Trouble> {
     const SELECT: &str = tenants!(
         "i.ended",

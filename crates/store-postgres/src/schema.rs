@@ -18,7 +18,7 @@ const STEPS: [&str; VERSION as usize] =
 /// The key of the lock that keeps two programs from changing a schema at once: "pp-host" as bytes.
 const LOCK: i64 = 0x0070_702d_686f_7374;
 
-/// Makes the schema, or upgrades it, in one transaction.
+/// Creates or upgrades the schema, in one transaction.
 pub(crate) async fn migrate(db: &Connection) -> Result<(), Trouble> {
     db.run("BEGIN").await?;
     db.query("SELECT pg_advisory_xact_lock($1)", values![LOCK]).await?;

@@ -6,7 +6,7 @@ use crate::error::{PostgresError, Trouble};
 use receipt::Timestamp;
 use tokio_postgres::Row;
 
-/// The server at the last look.
+/// The server's state when it was last queried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     system: i64,
@@ -17,11 +17,11 @@ pub(crate) struct Server {
     pub(crate) now: Timestamp,
 }
 
-/// The result of a look at the server.
+/// The result of a query of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
     Same,
-    /// A standby was promoted that has everything that was acknowledged.
+    /// A standby was promoted that has all acknowledged commits.
     Promoted,
 }
 
@@ -43,7 +43,7 @@ impl Server {
         Ok(row.map(read).ok_or_else(silent)?)
     }
 
-    /// Accepts the server's present state. Another server is refused, and so is another timeline where commits were not
+    /// Accepts the server's present state. Refuses another server, and another timeline if commits were not
     /// synchronous before: the last acknowledged commits may be lost with the previous server.
     pub(crate) fn compare(&mut self, now: &Self) -> Result<Seen, PostgresError> {
         if self.system != now.system {
@@ -59,12 +59,12 @@ impl Server {
         Ok(if was_promoted { Seen::Promoted } else { Seen::Same })
     }
 
-    /// A failover that may have lost commits, and why that is known.
+    /// A failover that may have lost commits, and the reason for that conclusion.
     fn lossy(&self, now: &Self, why: String) -> PostgresError {
         PostgresError::LossyFailover { before: self.timeline.clone(), now: now.timeline.clone(), why }
     }
 
-    /// A failover to this server that has lost commits for certain.
+    /// A failover to this server that has certainly lost commits.
     pub(crate) fn has_lost(&self, commits: i64) -> PostgresError {
         let why = format!("the last {commits} commits of this host are not there");
         PostgresError::LossyFailover { before: "before".to_owned(), now: self.timeline.clone(), why }

@@ -13,10 +13,10 @@ use store::{HostId, StoreError};
 /// The required replication of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommitDemand {
-    /// As durable as the server makes them.
+    /// No requirement beyond the server's settings.
     #[default]
     Any,
-    /// On the disk of a second machine before they count.
+    /// On the disk of a second machine before a commit is acknowledged.
     Synchronous,
 }
 
@@ -25,7 +25,7 @@ pub enum CommitDemand {
 pub(crate) struct Shared {
     pub(crate) place: Location,
     pub(crate) clock: ServerClock,
-    /// The place below which readers of all facts miss none.
+    /// The place up to which readers of all facts miss none.
     pub(crate) horizon: AtomicI64,
     demand: CommitDemand,
     server: Mutex<Server>,
@@ -62,8 +62,8 @@ impl Shared {
         Ok(shared)
     }
 
-    /// Opens a session, and retries for that long. Where a standby was promoted in between, this host's claims are
-    /// over, and are made again.
+    /// Opens a session, and retries for that long. If a standby was promoted in between, this host's claims are
+    /// void and are made again.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Trouble> {
         self.check()?;
         let db = self.place.connect_within(patience).await?;
@@ -106,12 +106,12 @@ impl Shared {
         }
     }
 
-    /// Fails where the database is no longer used.
+    /// Fails if the database is no longer used.
     pub(crate) fn check(&self) -> Result<(), PostgresError> {
         locked(&self.given_up).clone().map_or(Ok(()), Err)
     }
 
-    /// Commits that were acknowledged are not there: the database is not used any more.
+    /// Acknowledged commits are missing: stops using the database.
     pub(crate) fn has_lost(&self, commits: i64) -> PostgresError {
         let error = locked(&self.server).has_lost(commits);
         self.give_up(error)

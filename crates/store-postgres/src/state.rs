@@ -30,7 +30,7 @@ pub(crate) struct Request {
     pub(crate) subject: String,
     pub(crate) open: bool,
     pub(crate) outcome: Option<String>,
-    /// Only of one that is made.
+    /// Present only for a new request.
     pub(crate) body: Option<Arc<str>>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct NewReceipt {
     pub(crate) body: Arc<str>,
 }
 
-/// A deployment to insert, by its id; none for one that is there.
+/// Deployments to insert, by id; `None` for one that is stored already.
 pub(crate) type NewDeployment = Option<(i64, Arc<store::Deployment>)>;
 
 /// A tenant and an object of it.
@@ -74,7 +74,7 @@ pub(crate) type Of<T> = (TenantId, T);
 /// All rows that the writes of a group use.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Those of the group's shards whose claims this host holds.
+    /// The group's shards whose claims this host has.
     pub(crate) held: HashSet<Shard>,
     /// Whether the commit waits until it is on the disk of a standby.
     pub(crate) is_synchronous: bool,
@@ -88,7 +88,7 @@ pub(crate) struct State {
     pub(crate) receipts: Rows<ReceiptId, NewReceipt>,
     pub(crate) fates: Rows<ReceiptId, ReceiptState>,
     pub(crate) usage: Rows<TenantId, Usage>,
-    /// Requests a minute, before this group, of the tenants whose rate is judged.
+    /// Requests in each minute before this group, of the tenants whose rate is checked.
     pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
     /// The group's additional requests in each minute.
     pub(crate) rates: Rows<Of<i64>, i64>,
@@ -103,7 +103,7 @@ pub(crate) struct State {
     pub(crate) holders: Rows<(i64, String), bool>,
     pub(crate) live: Rows<Of<String>, Live>,
     pub(crate) deployments: Rows<String, NewDeployment>,
-    /// Ids and places that were given out for this group, the next one last.
+    /// Ids and places assigned to this group, the next one last.
     pub(crate) ids: Vec<i64>,
     pub(crate) places: Vec<i64>,
 }
@@ -169,7 +169,7 @@ impl State {
         self.usage.get(tenant).copied().unwrap_or_default()
     }
 
-    /// Adds to a count that is written as an addition.
+    /// Adds to a counter that is saved as an increment.
     pub(crate) fn count<K: Clone + Eq + std::hash::Hash + Ord>(rows: &mut Rows<K, i64>, key: K) {
         let times = rows.get(&key).copied().unwrap_or(0);
         rows.set(key, times + 1);
@@ -192,7 +192,7 @@ impl<K: Clone + Eq + std::hash::Hash + Ord, V: Clone> Undo for Rows<K, V> {
     }
 }
 
-/// A stored receipt's own part of [`NewReceipt`].
+/// The part of [`NewReceipt`] that is stored.
 impl NewReceipt {
     pub(crate) fn of(receipt: &StoredReceipt, body: &str) -> Self {
         Self { request: receipt.request.clone(), body: Arc::from(body) }

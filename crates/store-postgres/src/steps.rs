@@ -1,7 +1,7 @@
 //! Steps in one exchange with the server: a group of plain appends is one statement, which is a transaction of its own.
 //!
 //! The statement takes the locks of [`load`](crate::load) in their order, and judges what [`decide`](crate::decide) does: the claims, each
-//! append's place, the quotas. It writes everything or nothing. Where it writes nothing, the group is loaded and judged write by write, so that
+//! append's position, the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
 //! every refusal has its reason from one place.
 
 use crate::connection::{Connection, values};
@@ -15,9 +15,9 @@ use store::{InstanceKey, JournalPosition, Shard, Stamp, Writer, Written};
 use tokio_postgres::Row;
 use workflow::TenantId;
 
-// The writer's row is locked first. Whether a lost answer was a commit is looked up there, and the look-up locks out a statement that arrives
-// after it. A place among all facts is drawn after the first lock, which gives the transaction its number: readers of all facts wait for it.
-// Places that do not follow each other within one append, because another host drew some of them, are no reason to write.
+// The writer's row is locked first. After a lost answer, the writer looks there for the commit, and the look-up blocks a statement that arrives
+// later. A place among all facts is drawn after the first lock, which gives the transaction its number: readers of all facts wait for it.
+// Nothing is written if the places of one append are not consecutive because another host drew some in between.
 const STEPS: &str = r"
 WITH me AS MATERIALIZED (
     SELECT 1 FROM writers WHERE writer = $1 AND last < $2 AND (NOT $3 OR
@@ -65,7 +65,7 @@ pub(crate) struct Steps<'a> {
 }
 
 struct Step<'a> {
-    /// Its place in the group.
+    /// Its index in the group.
     number: usize,
     place: &'a JournalPosition,
     lines: &'a Lines,
@@ -79,7 +79,7 @@ struct Growth {
 }
 
 impl<'a> Steps<'a> {
-    /// The steps of a group; `None` where one of its writes is no step, or two are of one instance.
+    /// The steps of a group; `None` if one of its writes is not a step, or two are of one instance.
     pub(crate) fn of(group: &'a [Record]) -> Option<Self> {
         let mut instances: BTreeMap<&InstanceKey, Step<'a>> = BTreeMap::new();
         let (mut shards, mut tenants) = (BTreeSet::new(), BTreeMap::<_, Growth>::new());
@@ -101,7 +101,7 @@ impl<'a> Steps<'a> {
         Some(Self { steps: instances.into_values().collect(), shards, tenants })
     }
 
-    /// Writes all of them, and answers each in the order of the group; or writes nothing, and answers nothing.
+    /// Writes all steps and returns their answers in the order of the group, or writes nothing and returns `None`.
     pub(crate) async fn write(
         &self,
         db: &Connection,

@@ -1,7 +1,7 @@
 //! The facts of all instances in order, for readers that continue from a place.
 //!
 //! A sequence assigns the places, and commits may have another order: a transaction with smaller places may still be
-//! open. A reader is therefore only answered up to a place below which every transaction has ended.
+//! open. Therefore a reader gets facts only up to a place below which every transaction has ended.
 
 use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
@@ -20,11 +20,11 @@ const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e
     WHERE e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2 ORDER BY e.seq LIMIT $3";
 const LAST_COMMITTED: &str = "SELECT seq + count - 1 FROM entries WHERE seq <= $1 ORDER BY seq DESC LIMIT 1";
 
-/// The pause between checks whether the open transactions have ended, and their number.
+/// The pause between checks whether the open transactions have ended, and the number of checks.
 const PAUSE: Duration = Duration::from_millis(2);
 const LOOKS: u32 = 250;
 
-/// The last place below which nothing is still to come: at least `known`, one that was found before.
+/// The last place below which no further fact can appear: at least `known`, an earlier result.
 pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble> {
     let answers = db.calls(&[Call::new(LAST, Vec::new()), Call::new(BOUND, Vec::new())]).await?;
     let [last, bound] = &answers[..] else { return Ok(known) };
@@ -40,7 +40,7 @@ pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble>
         }
         sleep(PAUSE).await;
     }
-    // Facts of open transactions are answered later, with everything that follows them.
+    // Facts of open transactions, and all facts after them, are returned later.
     Ok(known)
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn after(db: &Connection, seq: u64, limit: u32, horizon: i64) -
     Ok(facts.into_iter().filter(|fact| fact.seq > seq).take(limit as usize).collect())
 }
 
-/// The last place that facts are answered up to.
+/// The last place up to which facts are returned.
 pub(crate) async fn last(db: &Connection, horizon: i64) -> Result<u64, Trouble> {
     let row = db.one(LAST_COMMITTED, values![horizon]).await?;
     Ok(row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))

@@ -31,9 +31,9 @@ pub(crate) enum TlsMode {
     Prefer,
     /// TLS. With a root certificate the same as [`VerifyCa`](Self::VerifyCa).
     Require,
-    /// TLS, with a certificate that a root certificate leads to.
+    /// TLS, with a certificate that a root certificate verifies.
     VerifyCa,
-    /// Like `verify-ca`, and the certificate is for the requested host.
+    /// Like `verify-ca`, and the certificate has to be for the requested host.
     VerifyFull,
 }
 
@@ -66,7 +66,7 @@ impl TlsMode {
     }
 }
 
-/// The encryption: `mode`'s demands on the server's certificate, with the root certificates in a file.
+/// The encryption that `mode` demands, with the root certificates in a file.
 pub(crate) fn connector(mode: TlsMode, root: Option<&Path>) -> Result<Encryption, String> {
     let provider = Arc::new(ring::default_provider());
     let failed = |error: Error| error.to_string();
@@ -87,7 +87,7 @@ pub(crate) fn connector(mode: TlsMode, root: Option<&Path>) -> Result<Encryption
     Ok(Encryption(TlsConnector::from(Arc::new(config))))
 }
 
-/// The root certificates: of the file that is named, or of libpq's. Without any, the modes that verify cannot be had.
+/// The root certificates of the named file or of libpq's. Without any, the modes that verify fail.
 fn roots(mode: TlsMode, named: Option<&Path>) -> Result<Option<RootCertStore>, String> {
     let of_libpq = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".postgresql/root.crt"));
     let file = named.map(Path::to_owned).or_else(|| of_libpq().filter(|file| file.is_file()));
@@ -116,7 +116,7 @@ fn roots(mode: TlsMode, named: Option<&Path>) -> Result<Option<RootCertStore>, S
     }
 }
 
-/// Verifies that a certificate leads to a root, for any host name; or nothing, where there is no root.
+/// Verifies a certificate against the roots, for any host name. Without roots it accepts every certificate.
 #[derive(Debug)]
 struct Verifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
@@ -134,7 +134,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(certificate, between, name, ocsp, now) {
-            // The name is checked last.
+            // An error about the name comes last, so the rest of the verification has passed.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -165,11 +165,11 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Makes encrypted streams.
+/// A factory of encrypted streams.
 #[derive(Clone)]
 pub(crate) struct Encryption(TlsConnector);
 
-/// The same to one host.
+/// A factory of encrypted streams to one host.
 pub(crate) struct ToHost(TlsConnector, ServerName<'static>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Encryption {

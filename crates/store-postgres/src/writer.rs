@@ -1,15 +1,15 @@
-//! A host's one writing session. All waiting writes are committed together.
+//! A host's one writing session. All queued writes are committed together.
 //!
 //! ```text
 //!   write ─Record─► queue ─► [ begin, lock, read ] ─► judge each ─► [ write back, commit ] ─► every promise is answered
 //!                               one exchange            in memory       one exchange
 //! ```
 //!
-//! A group of steps alone is one statement, and one exchange ([`steps`](crate::steps)).
+//! A group that consists of steps is one statement, and one exchange ([`steps`](crate::steps)).
 //!
 //! No write has a savepoint: each is judged on locked rows before anything is written, and a refused one has no effect.
-//! A commit whose answer was lost, or came with a warning, is in doubt: it is looked up by the group's number in the
-//! writer's own row. The row stays locked until the old session's transaction has ended, so the look-up waits for its
+//! A commit whose answer was lost, or came with a warning, is in doubt: the writer looks for the group's number in its
+//! own row. The row stays locked until the old session's transaction has ended, so the look-up waits for its
 //! end.
 
 use crate::connection::{Connection, values};
@@ -28,20 +28,20 @@ use store::{Promise, Stamp, StoreError, Written};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep};
 
-/// Writes in one transaction, at most.
+/// The most writes of one transaction.
 const GROUP: usize = 2_048;
 
-/// Bytes in one transaction, about: a group is closed by the write that reaches it.
+/// The bytes of one transaction: the write that reaches this size closes its group.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// The attempts of a group that other hosts' transactions undo.
+/// The attempts of a group whose transactions fail because of other hosts'.
 const TRIES: u32 = 64;
 
 /// The time for which an unresponsive server is retried before writes fail: as long as one takes to start, or to be
 /// replaced.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A plan a statement, for any values: they name rows by index, and a new plan would take longer than most writes.
+/// One generic plan for each statement: statements find rows by index, and planning again would take longer than most writes.
 const PLANS: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// A write, and the promise of its answer.
@@ -56,7 +56,7 @@ pub(crate) struct Writer {
     name: String,
     /// The number of the last group that was begun.
     number: i64,
-    /// The number of the last group that was acknowledged, and how many promotions were looked through for it.
+    /// The number of the last acknowledged group, and the number of promotions up to which that was verified.
     acknowledged: i64,
     promotions: u64,
     db: Option<Connection>,
@@ -65,11 +65,11 @@ pub(crate) struct Writer {
 /// The result of an attempt.
 enum Attempt {
     Done(Vec<Written>),
-    /// Every write of it was refused.
+    /// Every write of the group was refused.
     Refused(Vec<Written>),
-    /// It was begun again, or may be.
+    /// The attempt had no effect and may be repeated.
     Again,
-    /// The answer to the commit was lost. Answers that came with it are looked up where it took place.
+    /// The answer to the commit was lost. `None`: it contained the writes' answers, which are read again if the commit took place.
     InDoubt(Option<Vec<Written>>),
     Failed(StoreError),
 }
@@ -87,7 +87,7 @@ impl Writer {
         Ok(Self { shared, name, number: 0, acknowledged: 0, promotions, db: Some(db) })
     }
 
-    /// Writes submitted writes, until it cannot write any more.
+    /// Writes submitted writes until the queue is closed or the database can no longer be used.
     pub(crate) async fn serve(mut self, mut jobs: UnboundedReceiver<Job>) {
         let mut next = jobs.recv().await;
         while let Some(first) = next {
@@ -102,12 +102,12 @@ impl Writer {
             };
         }
         if let Some(db) = &self.db {
-            // A row that stays is removed when it is old.
+            // If this fails, a later process removes the old row.
             let _ = db.query("DELETE FROM writers WHERE writer = $1", values![self.name]).await;
         }
     }
 
-    /// Writes a group. Where the database refuses it as a whole, each write is tried alone, so that one does not make
+    /// Writes a group. If the database refuses it as a whole, each write is retried alone, so that one does not make
     /// the others fail.
     async fn write(&mut self, group: &[Record]) -> Vec<Written> {
         match self.commit(group).await {
@@ -142,21 +142,21 @@ impl Writer {
                 Attempt::InDoubt(answers) => Some(answers),
             };
             if let Some(answers) = in_doubt {
-                // If the server cannot be asked, the caller is told that the result is not known.
+                // If the server cannot be queried, the caller gets an error that says that the result is unknown.
                 match self.look_up(group, answers).await {
                     Ok(Some(answers)) => return Ok(answers),
                     Ok(None) => {}
                     Err(_) => return Err(StoreError::Stopped),
                 }
             }
-            // The first host is done by then; the jitter is its own time.
+            // The other host has finished by then. The process's own timing is the jitter.
             sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
         }
         Err(PostgresError::Server(format!("a transaction was undone {TRIES} times by those of other hosts"))
             .into())
     }
 
-    /// Tries once.
+    /// Makes one attempt.
     async fn attempt(&mut self, group: &[Record]) -> Attempt {
         if let Err(trouble) = self.shared.check().map_err(Trouble::from) {
             return Attempt::Failed(trouble.into_error());
@@ -190,7 +190,7 @@ impl Writer {
         }
     }
 
-    /// Tries a group that is steps alone. `None` where it is not, or where one of them may have to be refused: nothing was written.
+    /// Tries a group that consists of steps. `None` if it has other writes or a step may have to be refused: nothing was written.
     async fn attempt_steps(&mut self, group: &[Record]) -> Option<Attempt> {
         let (steps, db, claim) = (Steps::of(group)?, self.db.as_ref()?, self.shared.claim());
         let number = Group { writer: &self.name, number: self.number, claim: &claim };
@@ -232,7 +232,7 @@ impl Writer {
         }
     }
 
-    /// The answers of the last group where it was committed; `None` where it was not, and is not any more.
+    /// The answers of the last group if it was committed; `None` if it was not and can no longer be.
     async fn look_up(
         &mut self,
         group: &[Record],
@@ -251,8 +251,8 @@ impl Writer {
         }
     }
 
-    /// Waits until the session that may have committed the group has ended its transaction. A group that was not committed gives up its number:
-    /// where it is still on its way to the server, it finds a larger one and writes nothing.
+    /// Waits until the session that may have committed the group has ended its transaction. If the group was not committed, its number is replaced:
+    /// a statement that reaches the server later finds a larger number and writes nothing.
     async fn look_up_once(&mut self, group: &[Record]) -> Result<Option<Vec<Written>>, Trouble> {
         const LAST: &str =
             "WITH before AS MATERIALIZED (SELECT last FROM writers WHERE writer = $1 FOR UPDATE)
@@ -271,7 +271,7 @@ impl Writer {
         }
     }
 
-    /// Has a session. One that is lost while it is prepared is replaced.
+    /// Ensures that there is a session. One that is lost while it is prepared is replaced.
     async fn connect(&mut self) -> Result<(), Trouble> {
         if self.db.as_ref().is_some_and(|db| !db.is_closed()) {
             return Ok(());
@@ -290,7 +290,7 @@ impl Writer {
         }
     }
 
-    /// Opens a session. Where a standby was promoted, the commits that this writer was told of must be there.
+    /// Opens a session. After the promotion of a standby, the commits acknowledged to this writer must be there.
     async fn open(&mut self) -> Result<Connection, Trouble> {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1";
         const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
@@ -309,7 +309,7 @@ impl Writer {
     }
 }
 
-/// Everything up to the commit: the final calls, if anything is to be written, and the answers.
+/// Everything up to the commit. Returns the final calls, if there is anything to write, and the answers.
 async fn prepare(
     shared: &Shared,
     db: &Connection,

@@ -51,7 +51,7 @@ impl Program {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let killed = KillOnDrop(pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?);
         if let Some(mut stdin) = child.stdin.take() {
-            // A notice is smaller than the pipe's buffer, so a program that does not read it blocks nothing. If the write fails, the exit code decides.
+            // A notice fits into the pipe's buffer, so a program that does not read it blocks nothing. If the write fails, the exit code decides.
             let _ = stdin.write_all(&[body, b"\n"].concat());
         }
         Ok((child, killed))

@@ -36,7 +36,7 @@ use workflow::RequestId;
 
 pub use error::NotifyError;
 
-/// The interval between scans of all waiting requests, which find requests of shards that this host took over, and requests whose fact was not observed.
+/// The interval between scans of all waiting requests, which find those of shards that this host took over and those it was not notified of.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// The time that deliveries under way have to end after `stop`.

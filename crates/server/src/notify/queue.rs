@@ -22,7 +22,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// The notices of a request through a channel. A reminder is due `before` the request lapses, in the second half of the request's time at the earliest.
+    /// The notices of a request through a channel. A reminder is due `before` the request lapses, but not in the first half of its time.
     pub(crate) fn of(asked: &Asked, channel: NoticeChannel, before: Duration) -> impl Iterator<Item = Self> {
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let (begun, ends) = (asked.at.as_millis(), asked.expires_at.as_millis());

@@ -1,4 +1,4 @@
-//! The page on which people decide: HTML that works without a script, except passkeys. The script runs passkey ceremonies and updates timelines and clocks.
+//! The page on which people decide: HTML that works without a script, except passkeys. The script also updates timelines and clocks.
 //!
 //! A workflow's words appear only in a box of their own, as text with the escapes of the terminal. GET changes nothing.
 

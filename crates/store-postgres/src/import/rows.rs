@@ -1,4 +1,4 @@
-//! The rows of another engine as rows of the tables here.
+//! Conversion of another engine's rows to rows of these tables.
 
 use crate::blobs;
 use crate::connection::{Call, Connection, values};
@@ -38,7 +38,7 @@ macro_rules! of_kind {
     };
 }
 
-/// Inserts rows, one statement a table. Names that are taken, which no engine gives out twice, end the transaction.
+/// Inserts rows, one statement for each table. A duplicate name fails the transaction; no engine assigns a name twice.
 pub(super) async fn insert(db: &Connection, rows: &[TransferRow]) -> Result<(), Trouble> {
     let mut calls = Vec::new();
     instances(rows, &mut calls);
@@ -129,7 +129,7 @@ fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     push(calls, ACTS, columns!(acts, row => row.seq.cast_signed(), row.at.as_millis(), row.body.clone()));
 }
 
-/// The id that a signed revocation has of its own.
+/// The id of a signed revocation.
 fn revocation_id(body: &str) -> Option<String> {
     serde_json::from_str::<serde_json::Value>(body).ok()?["id"].as_str().map(str::to_owned)
 }

@@ -1,13 +1,13 @@
 CREATE TABLE pp_host_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL);
 INSERT INTO pp_host_schema (version) VALUES (1);
 
--- The last group that each writer committed: an answer that was lost is looked up here.
+-- The last group that each writer committed: the writer looks here if the answer to its commit was lost.
 CREATE TABLE writers (writer text COLLATE "C" PRIMARY KEY, last bigint NOT NULL, seen timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 50);
 
 CREATE SEQUENCE facts;
 CREATE SEQUENCE instance_ids;
 
--- `next` is the number of entries, and the one place where an append is compared with what its writer has seen.
+-- `next` is the number of entries, and the only value with which the position that an append expects is compared.
 CREATE TABLE instances (
     id bigint PRIMARY KEY,
     tenant text COLLATE "C" NOT NULL, instance text COLLATE "C" NOT NULL, shard smallint NOT NULL,
@@ -19,7 +19,7 @@ CREATE INDEX instances_due ON instances (tenant, due) WHERE due IS NOT NULL;
 CREATE INDEX instances_ended ON instances (tenant, since) WHERE ended;
 CREATE INDEX instances_of_tenant ON instances (tenant, id);
 
--- What is appended together is one row: JSON texts, one a line. `sum` shows damage.
+-- Entries that are appended together are one row: JSON texts, one a line. `sum` is a checksum that shows damage.
 CREATE TABLE entries (
     instance bigint NOT NULL, idx bigint NOT NULL, seq bigint NOT NULL, at bigint NOT NULL,
     count integer NOT NULL, sum bigint NOT NULL, body text NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE receipts (
     id text COLLATE "C" PRIMARY KEY, seq bigint GENERATED ALWAYS AS IDENTITY, request text COLLATE "C" NOT NULL UNIQUE, body text NOT NULL
 );
 CREATE INDEX receipts_by_seq ON receipts (seq);
--- Spent and taken back are one row, so that a receipt is never both.
+-- Both fates of a receipt, spent and revoked, are in one row, so that a receipt is never both.
 CREATE TABLE fates (
     receipt text COLLATE "C" PRIMARY KEY,
     redeemed_at bigint, redeemed_seq bigint, attestation text, revoked_at bigint, revocation text, revocation_id text COLLATE "C",
@@ -78,7 +78,7 @@ CREATE TABLE usage (
     tenant text COLLATE "C" PRIMARY KEY, instances bigint NOT NULL, pending bigint NOT NULL, bytes bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- How an instance had ended is not known of one that an old format of a data folder deleted.
+-- `state` and `ended_at` are unknown for instances that were deleted in an old format of a data folder.
 CREATE TABLE deletions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at bigint NOT NULL, tenant text COLLATE "C" NOT NULL,
     instance text COLLATE "C" NOT NULL, deleted_by bytea NOT NULL, facts bigint NOT NULL, state smallint, ended_at bigint
@@ -91,7 +91,7 @@ CREATE TABLE deployments (
     artifact bytea NOT NULL, sha256 text COLLATE "C" NOT NULL, bytes bigint NOT NULL, location bytea NOT NULL,
     receipt text COLLATE "C" NOT NULL, redeemed bigint NOT NULL, approved_at bigint NOT NULL
 );
--- The last place that was given out: locked until the commit, so that places have the order of commits.
+-- The last assigned place: locked until the commit, so that places have the order of commits.
 CREATE TABLE deployments_head (one boolean PRIMARY KEY DEFAULT true CHECK (one), last bigint NOT NULL);
 INSERT INTO deployments_head (last) VALUES (0);
 CREATE TABLE live (
@@ -99,7 +99,7 @@ CREATE TABLE live (
     PRIMARY KEY (tenant, resource)
 );
 CREATE INDEX live_by_place ON live (place);
--- Which artifacts each tenant keeps, and what holds them: an instance that acted with it (its id), or a live deployment (its place, negative).
+-- The artifacts that each tenant keeps, and their holders: an instance that deployed the artifact (its id), or a live deployment (its place, negative).
 CREATE TABLE artifacts (
     tenant text COLLATE "C" NOT NULL, sha256 text COLLATE "C" NOT NULL, bytes bigint NOT NULL, holders bigint NOT NULL,
     PRIMARY KEY (tenant, sha256)
@@ -113,7 +113,7 @@ CREATE TABLE blob_chunks (
 ALTER TABLE blob_chunks ALTER COLUMN bytes SET STORAGE EXTERNAL;
 
 CREATE TABLE hosts (id text COLLATE "C" PRIMARY KEY, info text NOT NULL, seen timestamptz NOT NULL, until timestamptz);
--- `until` is null where no host has the shard; `finished` says how the claim before this one ended.
+-- `until` is null if no host has the shard; `finished` says whether the previous claim was released rather than expired.
 CREATE TABLE claims (
     shard smallint PRIMARY KEY, host text COLLATE "C", claim text COLLATE "C", epoch bigint NOT NULL DEFAULT 0, until timestamptz,
     finished boolean NOT NULL DEFAULT true

@@ -1,2 +1,2 @@
--- Which notices of a request were delivered: a bit each.
+-- The delivered notices of a request: a bit for each.
 ALTER TABLE requests ADD COLUMN notified smallint NOT NULL DEFAULT 0;
