@@ -1,5 +1,5 @@
-//! What an operator does on one host, at the moment at which another host spends receipts: a freeze, a decider who is removed, receipts that are
-//! taken back. A redemption is before that, or sees it.
+//! An operator's act on one host while another host spends receipts: a freeze, a removed decider, revoked
+//! receipts. Each redemption commits before the act, or takes it into account.
 
 use super::cluster::until;
 use super::races::same_keys;
@@ -19,10 +19,10 @@ use workflow::{Entry, ReceiptId, RequestId};
 /// Approved requests of a round.
 const AT_ONCE: usize = 24;
 
-/// Rounds, where `PP_TEST_RACES` does not say how many.
+/// Rounds by default; `PP_TEST_RACES` sets another number.
 const ROUNDS: usize = 9;
 
-/// What the operator does in a round.
+/// The operator's act in a round.
 #[derive(Debug, Clone, Copy)]
 enum Word {
     Freeze,
@@ -30,7 +30,7 @@ enum Word {
     Revoke,
 }
 
-/// Two hosts: one drives, and counts what it redeems. The other has the operator and the deciders.
+/// Two hosts: one drives, and counts its redemptions. The other has the operator and the deciders.
 struct Race {
     server: Server,
     driving: Host,
@@ -75,7 +75,7 @@ impl Race {
         self.desk.record_act("operator", act).unwrap();
     }
 
-    /// Has one host drive until the other's part is over.
+    /// Drives instances on one host until the other host's part is over.
     fn driving<T>(&self, part: impl FnOnce() -> T) -> T {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let host = self.driving.clone();
@@ -111,7 +111,7 @@ impl Race {
         keys.into_iter().zip(requests).collect()
     }
 
-    /// The operator's word, once so many receipts of the round have been spent. The number of receipts that were taken back.
+    /// Performs the operator's act once that many receipts of the round are spent. Returns the number of revoked receipts.
     fn say(&self, word: Word, round: usize, after: usize, receipts: &[ReceiptId]) -> usize {
         let before = self.redeemed.load(Ordering::SeqCst);
         while self.redeemed.load(Ordering::SeqCst) < before + after {
@@ -133,7 +133,7 @@ impl Race {
         0
     }
 
-    /// A round: how many receipts were spent, and how many the gate refused.
+    /// Runs a round. Returns the number of spent receipts and the number that the gate refused.
     fn run(&self, round: usize, word: Word) -> [usize; 2] {
         let instances = self.approved(round);
         let receipts: Vec<ReceiptId> = instances.iter().map(|(key, _)| receipt_of(&self.desk, key)).collect();
@@ -164,7 +164,7 @@ impl Race {
         ends
     }
 
-    /// By the order of commits: no receipt of the round was spent after the last act.
+    /// Checks the order of commits: no receipt of the round was spent after the last act.
     fn check_order(&self, instances: &[(InstanceKey, RequestId)]) {
         let names: Vec<String> = instances.iter().map(|(key, _)| format!("'{}'", key.instance)).collect();
         let late = format!(

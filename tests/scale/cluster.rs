@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The time limit of every wait that includes a takeover, on a machine that does other work too.
+/// The time limit of every wait that includes a takeover, on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// More instances than any test has.
@@ -31,21 +31,21 @@ pub(super) struct Cluster {
     pub(super) variables: Vec<(String, String)>,
 }
 
-/// A host that works.
+/// A running host.
 pub(super) struct Working {
     name: String,
     child: Child,
 }
 
 impl Cluster {
-    /// `None`, with a message, where PostgreSQL is not installed.
+    /// `None`, with a message, if PostgreSQL is not installed.
     pub(super) fn start(policy: Option<&str>) -> Option<Self> {
         let server = Server::start_with(&[])?;
         let url = server.schema();
         Some(Self::over(server, url, policy))
     }
 
-    /// Over a schema of a server that is there.
+    /// A cluster over a schema of a running server.
     pub(super) fn over(server: Server, url: String, policy: Option<&str>) -> Self {
         let schema = url.rsplit("%3D").next().unwrap_or_default().to_owned();
         let (folder, variables) = (TempDir::new().unwrap(), Vec::new());
@@ -76,7 +76,7 @@ impl Cluster {
         self.path("socket").display().to_string()
     }
 
-    /// A command in that host's folder, over the database.
+    /// A command in that host's folder, on the database.
     pub(super) fn command(&self, host: &str, arguments: &[&str]) -> Command {
         let mut command = command(&self.path(host), arguments);
         command.env("PP_HOST_STORE", &self.url).env("PP_HOST_AUTHORITY", self.socket());
@@ -84,7 +84,7 @@ impl Cluster {
         command
     }
 
-    /// The output of a command on a host that does not work.
+    /// The output of a command in the folder of a host that does not run.
     pub(super) fn run(&self, arguments: &[&str]) -> String {
         let ran: Ran = self.command("desk", arguments).output().unwrap().into();
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
@@ -95,7 +95,7 @@ impl Cluster {
         lines(&self.run(&[arguments, &["--json"]].concat()))
     }
 
-    /// A host that works from now on. Every fact that it records is in its log.
+    /// Starts a host. Its log has every fact that it records.
     pub(super) fn work(&self, name: &str) -> Working {
         self.work_with(name, &[])
     }
@@ -107,7 +107,7 @@ impl Cluster {
         Working { name: name.to_owned(), child }
     }
 
-    /// The same, once it works: a host cannot begin while the database is away.
+    /// Starts a host, and waits until it runs: a host cannot start while the database is unreachable.
     pub(super) fn work_begun(&self, name: &str) -> Working {
         let begun = || fs::read_to_string(self.log(name)).unwrap_or_default().matches("working in").count();
         let before = begun();
@@ -125,7 +125,7 @@ impl Cluster {
         self.path(&format!("{name}.log"))
     }
 
-    /// The facts of that kind that a host has recorded.
+    /// The number of facts of that kind that a host has recorded.
     pub(super) fn recorded(&self, name: &str, kind: &str) -> usize {
         let log = fs::read_to_string(self.log(name)).unwrap_or_default();
         let facts = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -142,7 +142,7 @@ impl Cluster {
         self.run(&["approve", request, "--as", "alice", "--key", &key]);
     }
 
-    /// The requests that wait.
+    /// The waiting requests.
     pub(super) fn requests(&self) -> Vec<String> {
         let listed = self.json(&["approvals", "list"]);
         listed.iter().map(|request| request["request"].as_str().unwrap().to_owned()).collect()
@@ -154,7 +154,7 @@ impl Cluster {
         listed.iter().filter(|instance| instance["status"] == status).count()
     }
 
-    /// Waits until so many instances are complete, for as long as some complete.
+    /// Waits until that many instances are complete. The time limit starts again with each one that completes.
     pub(super) fn until_complete(&self, instances: usize) {
         let (mut complete, mut end) = (0, Instant::now() + PATIENCE);
         while complete < instances {
@@ -167,7 +167,7 @@ impl Cluster {
         }
     }
 
-    /// What the database and the hosts say, for a test that fails.
+    /// The state of the database and the hosts' logs, for the message of a failed test.
     fn state(&self) -> String {
         let hosts = ["a", "b", "c"].map(|name| {
             let log = fs::read_to_string(self.log(name)).unwrap_or_default();
@@ -189,12 +189,12 @@ impl Cluster {
         alive.map(|host| host["shards"].as_u64().unwrap()).filter(|shards| *shards > 0).collect()
     }
 
-    /// Each of so many instances is complete, and has acted once: by its own journal, and by the deployments.
+    /// Checks that each of that many instances is complete and has acted once, by its journal and by the deployments.
     pub(super) fn check_once_each(&self, instances: usize) {
         self.check_actions(instances, 1);
     }
 
-    /// The same where each has acted so often: no receipt was spent twice, and none was lost.
+    /// The same for several actions in each instance: no receipt was spent twice, and none was lost.
     pub(super) fn check_actions(&self, instances: usize, actions: usize) {
         assert_eq!(self.count("complete"), instances);
         let deployments = self.json(&["deployments"]);
@@ -216,19 +216,19 @@ impl Working {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Whether it has not ended.
+    /// Whether the process runs.
     pub(super) fn is_there(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Ends it as a crash would.
+    /// Kills it.
     pub(super) fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         std::mem::take(&mut self.name)
     }
 
-    /// Ends it in order.
+    /// Stops it with SIGTERM.
     pub(super) fn stop(mut self) {
         self.signal(Signal::TERM);
         assert!(self.child.wait().unwrap().success());
@@ -251,7 +251,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Waits until that is so.
+/// Waits until the condition holds.
 pub(super) fn until(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {

@@ -1,4 +1,4 @@
-//! A primary that is lost, and a standby that is promoted in its place.
+//! The primary is lost, and a standby is promoted in its place.
 
 use super::cluster::{Cluster, Working, until};
 use crate::support::cli::{GUEST, Ran};
@@ -6,10 +6,10 @@ use crate::support::postgres::Server;
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
-/// Workflows of which each asks for one action.
+/// The number of workflows, each of which asks for one action.
 const LOAD: usize = 16;
 
-/// Hosts that know a primary and its standby, whose commits are on both before they count where `is_synchronous`.
+/// Hosts whose URL names a primary and its standby. With `is_synchronous`, a commit waits for the standby.
 pub(super) fn replicated(policy: Option<&str>, is_synchronous: bool) -> Option<(Cluster, Server)> {
     let primary = Server::start_with(&[])?;
     let standby = primary.standby();
@@ -44,7 +44,7 @@ fn nothing_is_lost_or_done_twice_when_a_synchronous_standby_is_promoted_under_lo
     assert!(hosts.iter_mut().all(Working::is_there));
 }
 
-/// The standby lacks the last commits: that a request was approved, its receipt spent, its action done. No host does it again by itself.
+/// The standby lacks the last commits: a request's approval, its spent receipt, its action. No host repeats the action by itself.
 #[test]
 fn hosts_stop_when_a_standby_is_promoted_that_lacks_commits() {
     let Some((mut cluster, standby)) = replicated(None, false) else { return };
@@ -64,12 +64,12 @@ fn hosts_stop_when_a_standby_is_promoted_that_lacks_commits() {
     for name in ["a", "b"] {
         until("the host says so", || cluster.has_said(name, "receipts that were spent may be unspent"));
     }
-    // What was approved is not, and is approved again: the action would be done a second time.
+    // The approval is lost and is made again: the action would be done a second time.
     until("it asks again", || cluster.requests().len() == 1);
     cluster.approve(&cluster.requests()[0]);
     until("no host has a share", || cluster.shares().is_empty());
     assert_eq!((performed(&cluster), cluster.count("complete")), (1, 0));
-    // An operator has looked, and starts them again.
+    // An operator has checked the targets, and restarts the hosts.
     hosts.into_iter().for_each(|host| drop(host.kill()));
     let again = cluster.work("a");
     until("it is complete", || cluster.count("complete") == 1);

@@ -1,4 +1,4 @@
-//! Hosts that are killed or stopped in the middle of their work, and a server that is.
+//! Hosts and servers that are killed or stopped in the middle of their work.
 
 use super::cluster::{Cluster, Working, until};
 use super::failover::replicated;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
-/// Workflows of the load, where `PP_TEST_LOAD` does not say how many; and actions of each.
+/// Workflows of the load by default (`PP_TEST_LOAD` sets another number), and actions of each.
 const LOAD: usize = 24;
 const ACTIONS: usize = 10;
 
@@ -17,7 +17,7 @@ fn load() -> usize {
     std::env::var("PP_TEST_LOAD").ok().and_then(|load| load.parse().ok()).unwrap_or(LOAD)
 }
 
-/// The next of a sequence that looks random and is the same each time.
+/// The next number of a fixed pseudo-random sequence.
 fn next(state: &mut u64) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     usize::try_from(*state >> 33).unwrap()
@@ -31,14 +31,14 @@ struct Servers {
 }
 
 impl Servers {
-    /// Kills the server that takes writes, and starts it again.
+    /// Kills the primary, and starts it again.
     fn kill(&mut self) {
         let server = if self.is_promoted { &mut self.standby } else { &mut self.cluster.server };
         server.kill();
         server.restart();
     }
 
-    /// Loses the primary for good.
+    /// Kills the primary and promotes the standby.
     fn promote(&mut self) {
         self.cluster.server.kill();
         self.standby.promote();
@@ -69,13 +69,13 @@ fn each_action_happens_once_whichever_hosts_and_servers_are_killed() {
         }
     }
     assert!(hosts.iter_mut().all(Working::is_there), "a host that works outlives its database");
-    // One host does not come back: the others take over its instances.
+    // One host is not restarted: the others take over its instances.
     hosts.pop().unwrap().kill();
     servers.cluster.until_complete(load);
     servers.cluster.check_actions(load, ACTIONS);
 }
 
-/// A database that goes away at this moment stops a host before its first renewal, or before its first poll of due
+/// The database becomes unreachable, which stops a host before its first renewal, or before its first poll of due
 /// instances.
 #[test]
 fn a_host_outlives_its_database_from_its_first_moment() {

@@ -1,4 +1,4 @@
-//! Moving a data folder to a database: whole or not at all, from every format that a folder can have.
+//! Moving a data folder to a database: completely or not at all, from every format that a folder can have.
 
 use crate::support;
 use crate::support::cli::{self, GUEST, Ran, command, lines, run};
@@ -14,7 +14,7 @@ use store_postgres::Postgres;
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
 
-/// Commands that show what a folder or a database has.
+/// Commands that show the content of a folder or a database.
 const SHOW: [&[&str]; 7] = [
     &["audit"],
     &["audit", "--json"],
@@ -33,7 +33,7 @@ fn migrate(url: &str, data: &Path) -> Ran {
     over(url, data, &["migrate", "--from", &data.display().to_string()])
 }
 
-/// What each command prints.
+/// The output of each command.
 fn show(run: impl Fn(&[&str]) -> Ran) -> Vec<String> {
     SHOW.iter()
         .map(|arguments| {
@@ -48,7 +48,7 @@ fn journal(data: &Path) -> Vec<u8> {
     fs::read(data.join("journal.sqlite")).unwrap()
 }
 
-/// What a store has, through everything that reads it.
+/// The content of a store, by every method that reads.
 fn contents(store: &dyn Store) -> Vec<String> {
     let mut all = Vec::new();
     let mut say = |what: &dyn std::fmt::Debug| all.push(format!("{what:?}"));
@@ -97,7 +97,7 @@ fn moves_whole(server: &Server, data: &Path) {
     assert_eq!(moved.code, Some(0), "{}", moved.stderr);
     assert_eq!(show(|arguments| over(&url, data, arguments)), before);
     assert_eq!(contents(&Postgres::open(&url).unwrap()), there);
-    // The folder is as it was, and is not written to any more.
+    // The folder is unchanged, and refuses writes.
     assert_eq!(show(|arguments| run(data, arguments)), before);
     assert_eq!(journal(data), kept);
     let refused = fails(data, &["submit", GUEST], 1);
@@ -109,7 +109,7 @@ fn moves_whole(server: &Server, data: &Path) {
         again.stderr
     );
     assert_eq!(show(|arguments| over(&url, data, arguments)), before);
-    // What is created then comes after everything that was moved.
+    // New records get places after all moved records.
     let submitted = over(&url, data, &["submit", GUEST]);
     assert_eq!(submitted.code, Some(0), "{}", submitted.stderr);
     let after = over(&url, data, &["audit", "--json"]).stdout;
@@ -131,7 +131,7 @@ fn a_folder_of_every_format_moves_whole() {
     }
 }
 
-/// A folder with everything that a folder can have: people, denials, revoked and spent receipts, deletions, deployments, and requests that wait.
+/// A folder with every kind of record: people, denials, revoked and spent receipts, deletions, deployments, and waiting requests.
 fn full_folder() -> (TempDir, String) {
     let folder = TempDir::new().unwrap();
     let data = folder.path();
@@ -146,7 +146,7 @@ fn full_folder() -> (TempDir, String) {
         until(data, &instance, "requested");
         let request = waiting().unwrap();
         succeeds(data, &[word, &request, "--as", "alice", "--key", &key]);
-        // It ends by itself.
+        // The process ends by itself.
         let _ = cli::run(data, &["watch", &instance]);
     }
     let ended = lines(&succeeds(data, &["instances", "list", "--json"]));
@@ -213,7 +213,7 @@ fn a_database_that_is_in_use_takes_no_folder() {
     succeeds(data.path(), &["submit", GUEST]);
 }
 
-/// The words of the refusal, and the damage.
+/// Words of the error, and the damage that causes it.
 type Damage = (&'static str, fn(&Path));
 
 #[test]
@@ -246,7 +246,7 @@ fn a_damaged_folder_is_not_moved() {
     }
 }
 
-/// Has a move stand still in the database, where `trigger` says, until the session ends.
+/// Blocks a move in the database at the place of `trigger`, until the session ends.
 fn standing_still(server: &Server, url: &str, data: &Path, trigger: &str) {
     let schema = url.rsplit("%3D").next().unwrap();
     assert_eq!(over(url, data, &["migrate"]).code, Some(0));
@@ -297,7 +297,7 @@ fn a_move_that_is_killed_in_its_commit_is_found_out() {
     let data = data.path();
     let before = show(|arguments| run(data, arguments));
     standing_still(&server, &url, data, "CONSTRAINT TRIGGER waits AFTER INSERT");
-    // Whether or not the server has committed it, the folder is not used in its place.
+    // Whether or not the server has committed the move, the folder refuses writes.
     let refused = fails(data, &["submit", GUEST], 1);
     assert!(refused.contains("where the move was broken off"), "{refused}");
     let elsewhere = migrate(&server.empty_schema(), data);

@@ -1,4 +1,4 @@
-//! Several hosts over one PostgreSQL, when any of them ends or stalls, and when the server does.
+//! Several hosts over one PostgreSQL: a host or the server ends or stalls.
 
 mod acts;
 mod cluster;

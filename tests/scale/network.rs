@@ -36,7 +36,7 @@ const ACTIONS: usize = 5;
 /// The time that an action takes.
 const ACTION: Duration = Duration::from_millis(50);
 
-/// The child: a host that works.
+/// The child process: a running host.
 #[test]
 fn child() {
     let values = [NAME, FOLDER, STORE, TARGET].map(std::env::var);
@@ -51,7 +51,7 @@ fn open(url: &str, folder: &Path, target: Target) -> Host {
     builder(url, folder).capability(target).quotas(quotas).open().unwrap()
 }
 
-/// A target that keeps a record of its own, and knows nothing of keys: what is done twice has two lines.
+/// A target with its own record, which ignores idempotency keys: an action that is done twice has two lines.
 struct Target {
     name: String,
     file: PathBuf,
@@ -85,7 +85,7 @@ struct Case {
     options: String,
     folders: [TempDir; 2],
     target: PathBuf,
-    /// The host that starts instances and drives none.
+    /// A host that starts instances and drives none.
     desk: Host,
     store: Postgres,
 }
@@ -110,7 +110,7 @@ impl Case {
         Working(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// The host behind the network, and the one beside the database.
+    /// The host behind the network, and the host next to the database.
     fn hosts(&self) -> [Working; 2] {
         let far = TempDir::new_in(self.folders[1].path()).unwrap().keep();
         copy(self.folders[0].path(), &far);
@@ -191,7 +191,7 @@ impl Case {
     }
 }
 
-/// Each receipt that was spent, with its idempotency key and what became of its action.
+/// Each spent receipt, with its idempotency key and the outcome of its action.
 fn intents(entries: &[Entry]) -> BTreeMap<String, (String, Option<Effect>)> {
     let mut intents = BTreeMap::new();
     for entry in entries {

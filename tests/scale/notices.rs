@@ -5,7 +5,7 @@ use crate::support::cli::{lines, write};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Has a host notify by that shell script.
+/// Configures a host to notify by that shell script.
 fn notifies(cluster: &Cluster, host: &str, script: &str) {
     let settings = format!(
         "[notify]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nremind-before = 0\nurl = \"https://approve.example.com\"\n"
@@ -13,7 +13,7 @@ fn notifies(cluster: &Cluster, host: &str, script: &str) {
     write(&cluster.path(host), "pp-host.toml", &settings);
 }
 
-/// How often each request was told of.
+/// The number of notices of each request.
 fn told(cluster: &Cluster) -> BTreeMap<String, usize> {
     let mut told = BTreeMap::new();
     for file in ["a.notices", "b.notices"] {
@@ -36,7 +36,7 @@ fn one_host_notifies_of_each_request_and_another_goes_on_where_it_ends() {
     (0..8).for_each(|_| drop(cluster.submit()));
     until("all are told of", || told(&cluster).len() == 8);
     assert!(told(&cluster).values().all(|times| *times == 1), "{:?}", told(&cluster));
-    // One whose command never ends is killed in the middle of it.
+    // A host whose command never ends is killed while it sends.
     a.stop();
     notifies(&cluster, "a", "exec sleep 600");
     let a = cluster.work("a");

@@ -1,4 +1,4 @@
-//! Two hosts over one database that do things at the same moment which exclude each other.
+//! Two hosts over one database make changes at the same moment that exclude each other.
 
 use crate::support::postgres;
 use crate::support::{self, judgement};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// People who decide at once, on both hosts.
 const DECIDERS: usize = 64;
 
-/// Requests that are decided so.
+/// The number of requests that are decided in this way.
 const REQUESTS: usize = 16;
 
 /// A host over a database. Hosts that sign themselves have the same keys.
@@ -30,7 +30,7 @@ fn hosts(url: &str) -> [(TempDir, Host); 2] {
     [(a, first), (b, second)]
 }
 
-/// Gives a host's keys to another one.
+/// Copies a host's keys to another host's folder.
 pub(super) fn same_keys(from: &Path, to: &Path) {
     let keys = to.join("keys");
     fs::create_dir(&keys).unwrap();
@@ -87,7 +87,7 @@ fn of_many_decisions_on_two_hosts_at_once_one_counts() {
     runtime.block_on(working).unwrap();
 }
 
-/// Only the server's clock is looked at.
+/// Recorded times come from the server's clock only.
 #[test]
 fn recorded_times_are_the_servers_whatever_the_clocks_of_hosts_say() {
     const HOUR: i64 = 3_600_000;

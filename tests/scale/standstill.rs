@@ -1,4 +1,4 @@
-//! A host that stands still at each point of a run for longer than its claims last: another host ends the run, and the first one, when it goes on,
+//! A host is stopped at each point of a run for longer than its claims last: another host ends the run, and the stopped host, when it continues,
 //! neither acts nor appends.
 //!
 //! Each host is a real process: the test program runs itself, and the child stops itself at the given place.
@@ -26,12 +26,12 @@ const FOLDER: &str = "PP_HOST_TEST_STANDSTILL_FOLDER";
 const STORE: &str = "PP_HOST_TEST_STANDSTILL_STORE";
 const POINT: &str = "PP_HOST_TEST_STANDSTILL_POINT";
 
-/// Within the action, before it takes effect: the receipt is spent, and the claim was looked at.
+/// Within the action, before it takes effect: the receipt is spent, and the claim was checked.
 const IN_THE_ACTION: &str = "in the action";
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
-/// The child: a host that works, notes every fact that it records, and stops itself at the point.
+/// The child process: a host that writes down every fact that it records, and stops itself at the point.
 #[test]
 fn child() {
     let (Ok(folder), Ok(url), Ok(point)) =
@@ -66,7 +66,7 @@ pub(super) fn builder(url: &str, folder: &Path) -> engine::Builder {
     Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap())).policy(policy)
 }
 
-/// A deploy capability that stands still before it takes effect.
+/// A deploy capability that stops its process before it takes effect.
 struct Stops(Deploy);
 
 impl Capability for Stops {
@@ -135,7 +135,7 @@ impl Case {
         };
         let stopped = self.host(0, point);
         until(&format!("it stands still {point}"), || stopped.stands_still());
-        // What was appended together is observed one by one: the rest of it may be observed later.
+        // Entries that were appended together are observed one by one: the rest may be observed later.
         let appended = store.facts(Some(&self.key)).wait().unwrap().len();
         let other = self.host(1, "nowhere");
         until(&format!("the other has ended it, {point}"), || self.has_completed(&store));
@@ -154,7 +154,7 @@ impl Case {
         facts.iter().any(|fact| matches!(fact.entry, Entry::Completed { .. }))
     }
 
-    /// Checks that there is one of each entry, on any host.
+    /// Checks that each entry exists once, over all hosts.
     fn check(&self, store: &dyn Store) {
         let point = &self.point;
         let entries: Vec<Entry> =
@@ -203,7 +203,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_host_that_stands_still_at_any_point_beyond_its_claims_neither_acts_nor_appends() {
     let Some(server) = shared() else { return };
-    // A run without a break: how many facts there are, and a folder with keys and compiled code.
+    // An uninterrupted run gives the number of facts, and a folder with keys and compiled code.
     let straight = Case::new(server, TempDir::new().unwrap().path(), "nowhere");
     let store = Postgres::open(&straight.url).unwrap();
     let host = straight.host(0, "nowhere");
@@ -214,7 +214,7 @@ fn a_host_that_stands_still_at_any_point_beyond_its_claims_neither_acts_nor_appe
     let points = (1..=facts).map(|point| point.to_string()).filter(|point| *point != facts.to_string());
     let points: Vec<String> = points.chain([IN_THE_ACTION.to_owned()]).collect();
     let template = straight.folders[0].path();
-    // Most of the time of each is spent waiting for claims to be over.
+    // Each case mostly waits for claims to expire.
     for group in points.chunks(AT_ONCE) {
         let cases: Vec<Case> = group.iter().map(|point| Case::new(server, template, point)).collect();
         std::thread::scope(|scope| cases.iter().for_each(|case| drop(scope.spawn(|| case.run()))));

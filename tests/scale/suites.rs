@@ -4,7 +4,7 @@ use crate::support::postgres::Server;
 use crate::support::storage::STORE;
 use std::process::Command;
 
-/// Those of their tests that do not apply, and why.
+/// The tests of these suites that do not apply, with the reason.
 const NOT_HERE: [(&str, &[&str]); 4] = [
     (
         "reads or changes the SQLite file",
@@ -31,7 +31,7 @@ const NOT_HERE: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Runs these tests over PostgreSQL. Hosts are killed there and the server is not, so that it need not reach the disk.
+/// Runs these tests over PostgreSQL. They kill hosts but not the server, so the server runs without synchronising the disk.
 fn hold(suites: &[&str]) {
     let Some(server) = Server::start_with(&["fsync=off"]) else { return };
     let skipped = NOT_HERE.iter().flat_map(|(_, tests)| tests.iter()).flat_map(|test| ["--skip", test]);
@@ -64,7 +64,7 @@ fn promises() {
     hold(&["promises::at_most_once", "promises::no_receipt_no_action"]);
 }
 
-/// Most of the time is that of guests that compute until they are stopped, whatever keeps the state.
+/// Most of the time goes to guests that compute until they are stopped, which does not depend on the store.
 #[test]
 #[ignore = "takes minutes"]
 fn threats() {

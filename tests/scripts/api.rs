@@ -4,7 +4,7 @@ use crate::support::script;
 use serde_json::Value;
 use serde_json::json;
 
-/// Each line on a host of its own would take long: all of them are one workflow.
+/// A host for each line would take long, so all lines are one workflow.
 fn check(cases: &[(&str, Value)]) {
     let lines: Vec<String> = cases
         .iter()

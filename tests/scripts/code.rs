@@ -83,7 +83,7 @@ fn the_engines_were_built_from_these_sources() {
     assert!(lock.contains(&format!("{}  prepare.wasm", current.prepare)));
 }
 
-/// A host may see ten thousand workflows: its records of them in memory and on disk are bounded.
+/// A host may load ten thousand workflows: its records of them in memory and on disk are bounded.
 #[test]
 fn many_bundles_leave_a_bounded_trace() {
     let load = LoadLimits { cache_bytes: 40 << 20, programs: 16, ..LoadLimits::default() };

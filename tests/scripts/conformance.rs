@@ -1,4 +1,4 @@
-//! What the prelude wraps or replaces answers as JavaScript and the web define it: promises, dates, structured clones.
+//! Built-ins that the prelude wraps or replaces behave as JavaScript and the web define: promises, dates, structured clones.
 //! The expected answers are those of another engine (`conformance/answers.mjs`).
 
 use crate::support;
@@ -10,7 +10,7 @@ use std::fs;
 const MAIN: &str = "import { WorkflowEntrypoint } from 'cloudflare:workers';\nimport { answers } from './cases.js';\n\
     export class Workflow extends WorkflowEntrypoint { async run() { return answers(); } }\n";
 
-/// What differs, and is known to: QuickJS itself keeps the time where a field is set to NaN, and nothing is transferred.
+/// Known differences: QuickJS keeps the time if a field of a date is set to NaN, and the engine transfers no buffers.
 fn known() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         (

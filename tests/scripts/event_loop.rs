@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::time::Duration;
 
-/// Runs a body, each time from a new host after each pause, and returns its result. Every wait is answered.
+/// Runs a body with a new host after each pause, answers every wait, and returns the result.
 fn result(body: &str, sent: &[(&str, usize)]) -> (Desk, Value) {
     let desk = script::desk();
     let key = script::start(&desk.host, &script::workflow(body), &json!({}));
@@ -133,7 +133,7 @@ fn time_follows_what_is_on_record() {
     assert!(desk.clock.now() - support::desk::BEGINNING >= 86_520_000);
 }
 
-/// A host that was busy, or away, drives an instance late: its clock still stands at its beginning.
+/// A host that was busy or down drives an instance late: the guest's clock still shows the instance's start.
 #[test]
 fn a_time_that_was_computed_before_a_late_drive_is_not_the_past() {
     let desk = script::desk();
@@ -144,7 +144,7 @@ fn a_time_that_was_computed_before_a_late_drive_is_not_the_past() {
     desk.clock.pass(Duration::from_secs(60));
     let end = desk.finish(&key, Decision::Approved, &[]);
     assert_eq!(support::result(&end), json!("sleep-rejected"));
-    // Computed at the same moment as others, and asked for after them.
+    // The time is computed at the same moment as other calls, and the call is made after them.
     let beside = "return Promise.all([step.do('a', async () => 1), step.sleepUntil('soon', Date.now() + 1000).then(() => 2)]);";
     let key = script::start(&desk.host, &script::workflow(beside), &json!({}));
     desk.clock.pass(Duration::from_secs(60));

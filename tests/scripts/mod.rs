@@ -1,4 +1,4 @@
-//! Workflows that are source text: JavaScript and TypeScript on the engine that the program brings.
+//! Workflows that are source text: JavaScript and TypeScript on the built-in engine.
 
 mod api;
 mod bytecode;

@@ -1,4 +1,4 @@
-//! Random source text, bundles and prepared code: each is run or refused, and the host goes on.
+//! Random source text, bundles and prepared code: each is run or refused, and the host continues.
 
 use crate::support::script;
 use ::sandbox::script::Bundle;
@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 use std::fs;
 
-/// Pieces of programs: words, marks, numbers, texts that are open at their end, and what is rarely written.
+/// Pieces of programs: keywords, punctuation, numbers, unterminated strings, and rare syntax.
 const PIECES: &[&str] = &[
     "await ",
     "async ",
@@ -95,7 +95,7 @@ fn source() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A runner whose inputs are the same every time.
+/// A runner with a fixed seed.
 fn runner(cases: u32) -> TestRunner {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
@@ -105,7 +105,7 @@ fn limits() -> SandboxLimits {
     SandboxLimits { fuel: 300_000_000, memory_bytes: 32 << 20, ..SandboxLimits::default() }
 }
 
-/// Whatever the text is: it is refused with a bounded error, or runs and ends.
+/// Every text is refused with a bounded error, or runs and ends.
 fn any_text(cases: u32) {
     let desk = script::desk_with(|builder| builder.sandbox(limits()));
     let run = |text: String, name: &str, inside: bool| {
@@ -142,7 +142,7 @@ fn any_text_is_refused_or_ends_for_long() {
     any_text(5_000);
 }
 
-/// Bytes that are nearly a bundle are one in its one form, or are refused.
+/// Bytes that resemble a bundle are accepted only in the canonical form.
 #[test]
 fn a_bundle_has_one_form() {
     let honest = script::bundle(&[("workflow.js", &script::text("return 1;")), ("b.json", "{}")]).bytes();
@@ -166,7 +166,7 @@ fn a_bundle_has_one_form() {
         .unwrap();
 }
 
-/// What lies in the cache in the place of prepared code, and was not sealed for it, never runs.
+/// A file in the cache that was not sealed as this bundle's prepared code never runs.
 #[test]
 fn prepared_code_of_any_bytes_never_runs() {
     let desk = script::desk();

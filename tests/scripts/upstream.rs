@@ -140,7 +140,7 @@ fn broken_off_after_any_entry_each_step_is_done_once() {
         let clock = Hands::at(now);
         let host = open(folder.path(), &clock, |builder| builder);
         let desk = Desk { folder, host, clock };
-        // A crash between intent and outcome is reported, and never repeated.
+        // After a crash between intent and outcome, the outcome is reported as unknown and the action is never repeated.
         let end = desk.finish(&key, Decision::Approved, &[]);
         let entries = desk.entries(&key);
         assert_eq!(kinds(&entries), expected, "broken off after entry {number}: {end:?}");

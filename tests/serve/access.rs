@@ -14,9 +14,9 @@ use tempfile::TempDir;
 /// The right that a route needs.
 #[derive(Clone, Copy, PartialEq)]
 enum Takes {
-    /// None: every caller may.
+    /// None: every caller has it.
     Nothing,
-    /// A token with that scope, in the tenant that it is about.
+    /// A token with that scope, of the tenant that the route is about.
     Scope(&'static str),
     /// A scope; a token of another tenant is answered with its own tenant's data.
     Own(&'static str),

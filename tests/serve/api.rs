@@ -137,7 +137,7 @@ fn an_instance_is_paused_resumed_told_restarted_terminated_and_deleted() {
     assert_eq!(post("terminate", &json!({})).status, 200);
     let bearer = format!("Bearer {token}");
     let delete = || served.send("DELETE", "/v1/instances/one", &[("Authorization", bearer.as_str())], b"");
-    // A drive that was under way at the termination may have to end first.
+    // A drive that was under way at the termination may have to end before.
     let deleted = std::iter::repeat_with(delete)
         .find(|answer| answer.status != 409 || answer.code() != "busy")
         .unwrap();

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// Kills a child that a test leaves.
+/// Kills a child that a failed test leaves behind.
 struct Killed(Child);
 
 impl Drop for Killed {

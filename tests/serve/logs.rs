@@ -7,10 +7,10 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
-/// Words of the guest's input, with a character that turns the direction of a line.
+/// Words of the guest's input, with a character that reverses the direction of text.
 const WORDS: &str = "words of the guest \u{202e} and more";
 
-/// A server whose standard error is read to its end.
+/// A server whose standard error is collected.
 struct Logged {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
@@ -56,7 +56,7 @@ impl Logged {
         answer
     }
 
-    /// Runs a workflow until it asks, and calls with a secret that is no token.
+    /// Runs a workflow until it makes a request, and sends a request with an invalid token.
     fn use_it(&mut self, token: &str) {
         let uploaded =
             self.send("POST", "/v1/workflows", token, "application/wasm", &guest("tenant-workflow"));
@@ -71,11 +71,11 @@ impl Logged {
         assert!(
             self.send("GET", "/v1/usage?token=in-the-query", &strange, "text/plain", b"").contains(" 401 ")
         );
-        // The instance's own drive, and not that of the one before it.
+        // The drive of this instance, not of the previous one.
         self.until(&["driven", "instance", "one"]);
     }
 
-    /// Stops it, and returns everything that it logged.
+    /// Stops the server, and returns everything that it logged.
     fn end(mut self) -> Vec<String> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -159,7 +159,7 @@ fn a_log_in_text_says_the_same_and_nothing_below_its_level() {
         "{lines:#?}"
     );
     assert!(!lines.iter().any(|line| line.contains("answered")), "{lines:#?}");
-    // The one line for the operator alone, on a terminal or in the journal of the machine.
+    // The only line with the secret link, for the operator.
     lines.retain(|line| !line.contains("register the first decider, once and within a day: "));
     assert_no_secret(&lines, &token);
 }

@@ -1,4 +1,4 @@
-//! Notices of requests: to a real command and to a real receiver, which fail, hang, and are there again; and over kills.
+//! Notices of requests, to a real command and a real receiver that fail, hang and recover, also when the process is killed.
 
 use crate::support::cli;
 use crate::support::serving::Serving;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 const SECRET: [u8; 32] = [7; 32];
 
-/// What a receiver does with a connection.
+/// A receiver's behaviour on a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Does {
     Take,
@@ -29,7 +29,7 @@ enum Does {
     Ignore,
 }
 
-/// A notice as it came.
+/// A received notice.
 struct Received {
     head: Vec<(String, String)>,
     body: String,
@@ -45,7 +45,7 @@ impl Received {
     }
 }
 
-/// A receiver in this process: for each connection, what it does is sent to it first.
+/// A receiver in this process. The test sends it the behaviour for each connection in advance.
 struct Hook {
     port: u16,
     does: Sender<Does>,
@@ -125,7 +125,7 @@ fn read(stream: &mut dyn Stream) -> Received {
     Received { head, body: String::from_utf8(body).unwrap() }
 }
 
-/// HMAC as its specification says it, with nothing of what signs.
+/// HMAC written from its specification, independent of the code that signs.
 fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let pad = |byte: u8| {
         let mut block = [byte; 64];
@@ -136,7 +136,7 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-/// A folder that notifies so.
+/// A folder with these settings.
 fn folder(settings: &str) -> TempDir {
     let data = TempDir::new().unwrap();
     let secret = cli::write(data.path(), "secret", &format!("whsec_{}\n", STANDARD.encode(SECRET)));
@@ -155,7 +155,7 @@ fn submit(data: &Path, id: &str) {
     assert_eq!(submitted.code, Some(0), "{}", submitted.stderr);
 }
 
-/// Comes back when the instance stands so.
+/// Waits until the instance has that status.
 fn stands(data: &Path, id: &str, status: &str) {
     let status = format!("status     {status}");
     while !cli::run(data, &["instances", "show", id]).stdout.contains(&status) {}
@@ -189,7 +189,7 @@ fn a_command_and_a_webhook_get_ids_and_a_link_once() {
     assert_eq!(id, said["id"]);
     let expected = hmac(&SECRET, format!("{id}.{timestamp}.{}", notice.body).as_bytes());
     assert_eq!(notice.header("webhook-signature"), format!("v1,{}", STANDARD.encode(expected)));
-    // What is delivered is on record before the next begins: another start sends the second request's notice, and nothing before it.
+    // A delivery is recorded before the next one begins: after a restart only the second request's notice is sent.
     submit(data.path(), "two");
     assert_eq!(hook.next(Does::Take).json()["data"]["instance"], "two");
     serving.stop();
@@ -249,7 +249,7 @@ fn a_notice_that_a_kill_interrupts_is_sent_again() {
     assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
     assert_eq!(first.json()["data"]["request"], second.json()["data"]["request"]);
     serving.stop();
-    // A request of which no notice was ever begun: it was made while no process notified.
+    // A request without any attempt at a notice: it was made while no process sent notices.
     let settings = fs::read_to_string(data.path().join("pp-host.toml")).unwrap();
     fs::write(data.path().join("pp-host.toml"), "").unwrap();
     let serving = Serving::begin(data.path(), &[]);
@@ -297,7 +297,7 @@ fn a_receiver_that_refuses_or_hangs_delays_nothing_and_gets_the_notice_later() {
 
 #[test]
 fn a_command_that_fails_or_hangs_runs_again() {
-    // It fails the first time, hangs the second, and succeeds the third.
+    // The command fails the first time, hangs the second, and succeeds the third.
     let data = folder("");
     let script = format!(
         "n=$(cat {0}/n 2>/dev/null || echo 0); echo $((n+1)) > {0}/n; case $n in 0) exit 3;; 1) exec sleep 600;; *) cat > {0}/taken; echo taken >&2;; esac",

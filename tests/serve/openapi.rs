@@ -49,7 +49,7 @@ fn every_reference_in_the_document_leads_somewhere_and_ids_are_unique() {
     }
 }
 
-/// The schema of what an operation answers when it succeeds. No member is there that it does not name.
+/// The schema of an operation's successful answer, without additional members.
 fn answer_schema(path: &str, method: &str) -> Value {
     let document = server::openapi();
     let mut schema =

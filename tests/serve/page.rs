@@ -5,7 +5,7 @@ use crate::support::http::{Answer, Served};
 use crate::support::people;
 use serde_json::json;
 
-/// The routes of the page. They take a session, or on a demonstration nothing.
+/// The routes of the page. They need a session, except on a demonstration.
 pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/"),
     ("GET", "/sign-in"),

@@ -34,14 +34,14 @@ fn a_client_that_verifies_is_answered_and_a_renewed_certificate_is_taken_up() {
         shown
     };
     assert_eq!(get(), certificate(&first.0));
-    // In the clear there is no answer.
+    // Without TLS there is no answer.
     let mut clear = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let head = format!("GET /readyz HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
     let _ = clear.write_all(head.as_bytes());
     let mut answer = Vec::new();
     let _ = clear.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
-    // A certificate of another key: the one before stays in use.
+    // A certificate for another key: the previous one stays in use.
     fs::copy(&second.0, &cert).unwrap();
     let said = serving.says("not the key of the certificate");
     assert!(said.contains("cannot renew the certificate") && said.contains("stays in use"), "{said}");

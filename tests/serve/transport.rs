@@ -138,7 +138,7 @@ fn a_follower_that_never_reads_is_cut_off_and_holds_nothing() {
     let workflow = api::upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
     let new = serde_json::json!({ "workflow": workflow, "id": "one" });
     assert_eq!(served.post_as(&token, "/v1/instances", &new).status, 201);
-    // More than what the system keeps for a connection whose other end does not read.
+    // More than the system's buffers hold for a connection whose peer does not read.
     let payload = format!("\"{}\"", "x".repeat(1_000_000));
     let key = InstanceKey { tenant: "acme".parse().unwrap(), instance: "one".parse().unwrap() };
     for _ in 0..EVENTS {
@@ -171,7 +171,7 @@ fn connections_beyond_the_bound_are_closed_at_once() {
     let _ = ninth.read_to_end(&mut end);
     assert!(end.is_empty(), "{}", String::from_utf8_lossy(&end));
     drop(held);
-    // Places come back.
+    // Closed connections make room.
     while parse_or_none(&served).is_none() {
         std::thread::yield_now();
     }
@@ -202,7 +202,7 @@ fn odd_paths_reach_nothing() {
     assert_eq!(served.send("OPTIONS", "/healthz", &[], b"").status, 405);
 }
 
-/// Lengths and ends that two parsers may read differently: each is refused, or read as one request with a body. What follows is never a
+/// Lengths and ends that two parsers may read differently: each request is refused, or read as one request with a body. The rest is never a
 /// request of its own.
 #[test]
 fn what_a_proxy_may_read_differently_is_one_request_at_most() {
@@ -237,7 +237,7 @@ fn what_a_proxy_may_read_differently_is_one_request_at_most() {
             "{lengths:?}: {answers}"
         );
     }
-    // A request in the old version has no chunks.
+    // HTTP/1.0 has no chunked encoding.
     let old = format!(
         "POST /api/v1/receipts/verify HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
     );
@@ -265,7 +265,7 @@ fn a_request_names_one_host() {
 #[ignore = "opens ten thousand connections"]
 fn ten_thousand_idle_connections_cost_little_and_others_are_answered() {
     const CONNECTIONS: usize = 10_000;
-    /// Bytes of the server's memory that a connection may take.
+    /// The most bytes of the server's memory for a connection.
     const EACH: u64 = 32 << 10;
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX);

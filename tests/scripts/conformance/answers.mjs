@@ -1,4 +1,4 @@
-// Writes what this Node answers to the cases, in UTC. `--check` compares instead.
+// Writes the answers of this Node to the cases, in UTC. `--check` compares instead.
 import { readFileSync, writeFileSync } from 'node:fs';
 process.env.TZ = 'UTC';
 const { answers } = await import('./cases.js');

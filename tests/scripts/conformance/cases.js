@@ -1,5 +1,5 @@
-// What JavaScript and the web say of promises, dates and structured clones, where the engine's prelude wraps or replaces them. Each case
-// returns JSON; `answers.json` has what Node answers (`node tests/scripts/conformance/answers.mjs` writes it).
+// Cases of promises, dates and structured clones as JavaScript and the web define them, where the engine's prelude wraps or replaces them. Each case
+// returns JSON; `answers.json` has Node's answers (`node tests/scripts/conformance/answers.mjs` writes it).
 
 const thrown = async (work) => { try { return ['returned', await work()]; } catch (error) { return [error?.name ?? null, error instanceof Error]; } };
 const ticks = async (begin) => { const seen = []; const say = (word) => { seen.push(word); }; await begin(say); for (let n = 0; n < 20; n += 1) await null; return seen; };
