@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the guests that the tests load, and writes down what they were built from. Needs the target wasm32-wasip2 and cargo-component.
+# Builds the guests that the tests load, and writes the digests of their sources. Needs the target wasm32-wasip2 and cargo-component.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Panic messages name source files: without the machine's folders.
+# Panic messages name source files; remap them so that they do not contain folders of this machine.
 export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=registry --remap-path-prefix=$PWD=."
 target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 

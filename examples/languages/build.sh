@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the examples in other languages into a folder (default target/languages), as far as their toolchains are there or can be installed
-# by pip and npm. One that cannot be built is named with NOT RUN, and is not an error: `build.sh --all` makes it one.
+# Builds the examples in other languages into a folder (default target/languages), if their toolchains are installed or can be installed
+# by pip and npm. The script reports an example that it cannot build as NOT RUN, which is an error only with `build.sh --all`.
 #
 #   examples/languages/build.sh [--all] [FOLDER]
 set -euo pipefail
@@ -30,7 +30,7 @@ node_tools() {
 
 have() { command -v "$1" > /dev/null; }
 
-# With its standard library, and without any of WASI.
+# Once with Python's standard library, once without WASI.
 build_python() {
   local app=$out/tools/app
   mkdir -p "$app" && cp "$here/python/app.py" "$app"

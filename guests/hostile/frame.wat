@@ -1,4 +1,4 @@
-;; A workflow around one core module, whose text takes the place of the line that names it. The world's types are here, so that an
+;; A workflow around one core module, whose text replaces the line `ATTACK`. The world's types are here, so that an
 ;; attack is a few lines: it imports what it needs from "host" and exports `run`, `realloc` and `post`.
 (component
   (import "permission-protocol:tenant/workflow@0.2.0" (instance $workflow
@@ -84,7 +84,7 @@
     (export "first" (func (param "pending" (list (borrow $pending))) (result $woken)))
   ))
 
-  ;; At 16 a result that says `true`: whoever returns it has survived. At 256 the words of a request that anybody would approve.
+  ;; At 16 the result `true`, which an attack returns if it has survived. At 256 the texts of a harmless request.
   (core module $memory
     (memory (export "memory") 2)
     (global $next (mut i32) (i32.const 65536))

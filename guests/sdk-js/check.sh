@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the types with TypeScript: the template, the upstream example, and that what is not there is an error. Needs `tsc`, or npx and a network.
+# Checks the types with TypeScript: the template, the upstream example, and that absent APIs are errors. Needs `tsc`, or npx and a network.
 set -euo pipefail
 cd "$(dirname "$0")"
 tsc=${TSC:-npx --yes -p typescript@5 tsc}

@@ -1,4 +1,4 @@
-// What a workflow has besides the language. With `"lib": ["es2024"]` and no "dom", an editor shows what there is and nothing else.
+// The global APIs of a workflow besides the language. With `"lib": ["es2024"]` and no "dom", an editor shows only APIs that exist.
 
 interface Console {
   log(...values: unknown[]): void;

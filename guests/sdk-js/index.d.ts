@@ -1,12 +1,12 @@
 /// <reference path="./globals.d.ts" />
 
 // Types for workflows on a Permission Protocol host. The modules have the names that they have on Cloudflare; docs/javascript.md says what is
-// the same and what is not.
+// the same and what differs.
 
-/** What JSON can say. Results of steps, results of workflows, parameters and events are recorded as this. */
+/** A JSON value. Results of steps and workflows, parameters and events are recorded as JSON. */
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
 
-/** A number of milliseconds, or a text such as "10 seconds". */
+/** A number of milliseconds, or a string such as "10 seconds". */
 type WorkflowDuration =
   | number
   | `${number} ${'millisecond' | 'second' | 'minute' | 'hour' | 'day' | 'week' | 'month' | 'year'}${'' | 's'}`;
@@ -18,14 +18,14 @@ interface WorkflowBackoffContext {
 
 interface WorkflowTries {
   retries?: {
-    /** How often the step is tried again. Default 5: six attempts in all. */
+    /** The number of retries. Default 5: six attempts in all. */
     limit?: number;
-    /** How long before the second attempt, or a function that says how long before the next. Default 10 seconds. */
+    /** The delay before the second attempt, or a function that returns the delay before the next. Default 10 seconds. */
     delay?: WorkflowDuration | ((context: WorkflowBackoffContext) => WorkflowDuration | Promise<WorkflowDuration>);
     /** How the delay grows. Default exponential. */
     backoff?: 'constant' | 'linear' | 'exponential';
   };
-  /** How long an attempt may take. Default 10 minutes. */
+  /** The time limit of an attempt. Default 10 minutes. */
   timeout?: WorkflowDuration;
 }
 
@@ -51,7 +51,7 @@ interface WorkflowEventOf<T> {
 }
 
 interface WorkflowStepOf {
-  /** Runs the function once, and records what it returns. A later run is handed the recorded result. */
+  /** Runs the function once, and records its result. Later runs get the recorded result. */
   do<T>(name: string, callback: (ctx: WorkflowAttempt) => T | Promise<T>, rollback?: WorkflowRollback<T>): Promise<T>;
   do<T>(
     name: string,
@@ -61,7 +61,7 @@ interface WorkflowStepOf {
   ): Promise<T>;
   sleep(name: string, duration: WorkflowDuration): Promise<void>;
   sleepUntil(name: string, moment: Date | number): Promise<void>;
-  /** The event `pp-approval` comes from the host alone, when a request of this workflow was approved. */
+  /** The event `pp-approval` comes only from the host, when a request of this workflow is approved. */
   waitForEvent(name: string, options: { type: 'pp-approval'; timeout?: WorkflowDuration }): Promise<ReceivedEvent<ApprovalPayload>>;
   waitForEvent<T = any>(name: string, options: { type: string; timeout?: WorkflowDuration }): Promise<ReceivedEvent<T>>;
 }
@@ -83,20 +83,20 @@ type Artifact = { name: string; bytes: Uint8Array | ArrayBuffer } | { name: stri
 
 /** A risky action, in full. */
 interface ApprovalAction {
-  /** What is to be done, dotted: `cloudflare.dynamic-worker.deploy`. */
+  /** The capability's dotted name: `cloudflare.dynamic-worker.deploy`. */
   capability: string;
-  /** What it is done to: `cloudflare://workers/acme/app`. */
+  /** The resource that it acts on: `cloudflare://workers/acme/app`. */
   resource: string;
-  /** Why. An approver sees it marked as the workflow's words. */
+  /** The reason. An approver sees it marked as the workflow's words. */
   reason?: string;
-  /** Anything that helps to judge. */
+  /** Facts that help the approver to decide. */
   evidence?: unknown;
-  /** What is approved: these bytes and no others. Without it, the artifact that the evidence names is the evidence itself. */
+  /** The bytes to approve; only these can be deployed. Without it, an artifact that the evidence names is the evidence itself. */
   artifact?: Artifact;
   [other: string]: unknown;
 }
 
-/** A signed receipt. It is spent by its id; the document opens nothing. */
+/** A signed receipt. `deploy` spends it by its id; a copy of the document permits nothing. */
 interface Receipt {
   readonly id: string;
   readonly requestId: string;
@@ -124,16 +124,16 @@ interface PermissionProtocol {
   /**
    * Asks for permission, and waits for the decision however long that takes.
    *
-   * A denial is an error named ApprovalDeniedError; a request that was taken back, or that nobody decided in time, is an
+   * A denial throws an error named ApprovalDeniedError; a request that is withdrawn, or not decided in time, throws an
    * ApprovalWithdrawnError or an ApprovalExpiredError.
    */
   requireApproval(action: ApprovalAction): Promise<Approval>;
 }
 
 interface CloudflareBinding {
-  /** Deploys what was approved, spending the receipt. */
+  /** Deploys the approved artifact, and spends the receipt. */
   deploy(what: {
-    /** What was approved, or the name of it. */
+    /** The approved artifact, or its name. */
     artifact?: string | Artifact;
     resource?: string;
     receiptId?: string;
@@ -141,7 +141,7 @@ interface CloudflareBinding {
   }): Promise<Deployment>;
 }
 
-/** What a workflow has as `this.env`. */
+/** The type of `this.env`. */
 interface Env {
   readonly PP: PermissionProtocol;
   readonly CLOUDFLARE: CloudflareBinding;
@@ -162,7 +162,7 @@ declare module 'cloudflare:workers' {
     abstract run(event: WorkflowEvent<Params>, step: WorkflowStep): Promise<unknown>;
   }
 
-  /** Tolerated beside a workflow, and never run. */
+  /** Allowed in a workflow's module, and never run. */
   export class WorkerEntrypoint<E = Env> {
     protected env: E;
     constructor(ctx: unknown, env: E);
@@ -174,7 +174,7 @@ declare module 'cloudflare:workers' {
 }
 
 declare module 'cloudflare:workflows' {
-  /** A step that throws this is not tried again. */
+  /** A step that throws this error is not tried again. */
   export class NonRetryableError extends Error {
     constructor(message: string, name?: string);
   }

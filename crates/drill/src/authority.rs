@@ -59,7 +59,7 @@ fn ended() -> Vec<Attack> {
         ),
         attack(
             "ended-key-past-the-host",
-            "Takes such a statement to the authority's own socket.",
+            "Sends such a statement to the authority's own socket.",
             ended,
             || {
                 let (elsewhere, ground) = apart()?;
@@ -76,7 +76,7 @@ fn lying() -> Vec<Attack> {
     vec![
         attack(
             "chosen-receipt-name",
-            "A host tells its authority how to name the receipt.",
+            "A host tells its authority which id the receipt should have.",
             "unknown field `id`",
             || {
                 let (elsewhere, ground) = apart()?;
@@ -87,7 +87,7 @@ fn lying() -> Vec<Attack> {
         ),
         attack(
             "hidden-denial",
-            "A host shows its authority the approval, and not the denial that it had before.",
+            "A host sends its authority the approval, but not the earlier denial.",
             "DENIED",
             || {
                 let (elsewhere, ground) = apart()?;
@@ -101,7 +101,7 @@ fn lying() -> Vec<Attack> {
         ),
         attack(
             "invented-outcome",
-            "A host has its authority attest what became of a receipt that it never signed.",
+            "A host has its authority attest the outcome of a receipt that the authority did not sign.",
             "was signed here",
             || {
                 let (elsewhere, _ground) = apart()?;

@@ -26,7 +26,7 @@ fn asking() -> Vec<Attack> {
         ),
         shared(
             "resume-without-decision",
-            "Drives a waiting workflow on, again and again.",
+            "Resumes a waiting workflow again and again.",
             "it still waits",
             undecided,
         ),
@@ -40,15 +40,10 @@ fn asking() -> Vec<Attack> {
                 ))
             },
         ),
-        shared(
-            "decided-twice",
-            "Approves what has been denied.",
-            "does not wait for a decision",
-            decided_twice,
-        ),
+        shared("decided-twice", "Approves a denied request.", "does not wait for a decision", decided_twice),
         shared(
             "decided-after-the-end",
-            "Approves when the workflow has ended without it.",
+            "Approves after the workflow has ended without the decision.",
             "does not wait for a decision: denied",
             late,
         ),
@@ -95,7 +90,7 @@ fn timing() -> Vec<Attack> {
             }),
             ..alone(
                 "demo-for-production",
-                "Shows a demo receipt to the gate where people decide.",
+                "Uses a demo receipt where people decide.",
                 Refusal::Gate(Check::Scope),
                 |_| Err("this runs under other terms".into()),
             )
@@ -108,15 +103,22 @@ fn strangers() -> Vec<Attack> {
         shared("other-tenant-drives", "Drives another tenant's instance.", NO_INSTANCE, |ground| {
             Ok(Ending::of(ground.drive(&as_attacker(ground)?).map(|status| format!("{status:?}"))))
         }),
-        shared("other-tenant-looks", "Asks how another tenant's instance stands.", NO_INSTANCE, |ground| {
-            Ok(Ending::of(ground.host().status(&as_attacker(ground)?).map(|status| format!("{status:?}"))))
-        }),
+        shared(
+            "other-tenant-looks",
+            "Asks for the state of another tenant's instance.",
+            NO_INSTANCE,
+            |ground| {
+                Ok(Ending::of(
+                    ground.host().status(&as_attacker(ground)?).map(|status| format!("{status:?}")),
+                ))
+            },
+        ),
         shared("other-tenant-audits", "Reads another tenant's journal.", NO_INSTANCE, |ground| {
             Ok(Ending::of(ground.host().audit(Some(&as_attacker(ground)?)).map(|facts| facts.len())))
         }),
         shared(
             "other-tenant-logs",
-            "Reads what another tenant's instance has printed.",
+            "Reads the output of another tenant's instance.",
             NO_INSTANCE,
             |ground| {
                 Ok(Ending::of(

@@ -110,7 +110,7 @@ impl fmt::Display for Ending {
             Self::Ran(status, entries) => match (refusal_in(entries), status) {
                 (Some((check, message)), _) => write!(f, "refused by the {check} check: {message}"),
                 (None, Status::Failed(failure)) => write!(f, "{}: {}", failure.name, failure.message),
-                (None, Status::Completed(output)) => write!(f, "the workflow was told: {output}"),
+                (None, Status::Completed(output)) => write!(f, "the workflow got: {output}"),
                 (None, other) => write!(f, "it neither ended nor was refused: {other:?}"),
             },
         }
@@ -124,7 +124,7 @@ impl fmt::Display for Refusal {
             Self::Words(words) => write!(f, "“{words}”"),
             Self::Ends(name, words) => write!(f, "the instance is ended, `{name}`: “{words}”"),
             Self::Gate(check) => write!(f, "by the gate's {check} check"),
-            Self::Answers(words) => write!(f, "the workflow goes on, and gets `{}`", words.join("`, `")),
+            Self::Answers(words) => write!(f, "the workflow continues, and gets `{}`", words.join("`, `")),
         }
     }
 }

@@ -16,30 +16,34 @@ fn receipts() -> Vec<Attack> {
         guest("forged-receipt", "Deploys with a receipt that it made up.", Ends("boundary", "wrong type")),
         with(
             "forged-handle",
-            "Deploys with the largest number for a receipt.",
+            "Deploys with the largest number as a receipt.",
             Some(r#"{"attack":"forged-receipt","handle":4294967295}"#),
             Ends("boundary", "unknown handle"),
         ),
         with(
             "receipt-in-the-parameters",
-            "Brings an approval along in its own parameters.",
+            "Passes an approval in its own parameters.",
             Some(FORGED_EVENT),
             Ends("boundary", "wrong type"),
         ),
-        guest("attempt-as-receipt", "Passes a step's attempt for a receipt.", Ends("boundary", "wrong type")),
+        guest("attempt-as-receipt", "Passes a step's attempt as a receipt.", Ends("boundary", "wrong type")),
         guest("spent-twice", "Deploys twice on one receipt.", Ends("boundary", "unknown handle")),
         guest("other-artifact", "Has one artifact approved, deploys another.", Gate(Check::Artifact)),
         guest("other-name", "Deploys the approved bytes under another name.", Gate(Check::Artifact)),
         guest("other-resource", "Deploys to another resource than was approved.", Gate(Check::Resource)),
-        guest("other-capability", "Has something harmless approved, and deploys.", Gate(Check::Capability)),
+        guest(
+            "other-capability",
+            "Has a harmless action of another capability approved, and deploys.",
+            Gate(Check::Capability),
+        ),
         guest(
             "bad-evidence",
-            "Evidence in which a key stands twice, for two readers.",
+            "Evidence with a duplicate key, which two readers understand differently.",
             Ends("invalid", "duplicate key"),
         ),
         guest(
             "bad-capability",
-            "Asks for a capability with no name that could stand in a receipt.",
+            "Asks for a capability whose name cannot be in a receipt.",
             Ends("invalid", "dotted name"),
         ),
         Attack {
@@ -56,11 +60,15 @@ fn receipts() -> Vec<Attack> {
 fn handles() -> Vec<Attack> {
     vec![
         guest("complete-twice", "Ends one step twice.", Ends("boundary", "unknown handle")),
-        guest("fail-after-complete", "Ends a step well, and then badly.", Ends("boundary", "unknown handle")),
+        guest(
+            "fail-after-complete",
+            "Completes a step, and then fails it.",
+            Ends("boundary", "unknown handle"),
+        ),
         guest("drop-twice", "Drops a handle twice.", Ends("boundary", "unknown handle")),
         guest(
             "drop-the-step",
-            "Drops the step that it was lent, and goes on with it.",
+            "Drops the step that it has borrowed, and continues to use it.",
             Ends("boundary", "unknown handle"),
         ),
         guest(
@@ -78,7 +86,7 @@ fn handles() -> Vec<Attack> {
         guest("wasi-pollables", "Holds a million timers.", Ends("limit-exceeded", "limit handles reached")),
         guest(
             "dropped-attempts",
-            "Begins steps and lets go of them.",
+            "Begins steps and drops them.",
             Ends("limit-exceeded", "limit calls reached"),
         ),
     ]
@@ -90,20 +98,20 @@ fn exhaustion() -> Vec<Attack> {
         guest("spin", "Counts without end.", over("limit fuel reached")),
         on_clock(
             "spin-on-the-clock",
-            "The same where fuel is no bound.",
+            "The same with unlimited fuel.",
             Some(r#"{"attack":"spin"}"#),
             over("limit wall-clock-seconds reached"),
         ),
         guest(
             "call-loop",
-            "Calls the host without end, with calls that leave no trace.",
+            "Calls the host without end, with calls that leave no entry.",
             over("limit fuel reached"),
         ),
         guest("memory", "Hoards memory.", over("limit memory-bytes reached")),
         guest("reserve", "Allocates a gigabyte at once.", over("limit memory-bytes reached")),
         on_clock(
             "flood",
-            "Hands 100 MiB to the host in one call that takes eight.",
+            "Passes 100 MiB to the host in one call whose limit is 8 MiB.",
             None,
             over("limit call-bytes reached"),
         ),
@@ -158,7 +166,7 @@ fn sizes() -> Vec<Attack> {
         guest("deep-evidence", "Evidence nested 20 000 deep.", Ends("invalid", "the evidence is not JSON")),
         with(
             "evidence-as-deep-as-a-receipt",
-            "Evidence that is within the bounds alone and beyond them inside a request, which could not be decided.",
+            "Evidence that is within the bounds by itself but not inside a request, which could not be decided.",
             Some(r#"{"attack":"asks","levels":126}"#),
             Answers(&["nested deeper than the 125 levels that a receipt has room for"]),
         ),

@@ -75,11 +75,11 @@ fn bytes() -> Vec<Attack> {
         attack("deep-nesting", "A million components inside each other.", "deep inside each other", || {
             Ok(nested(1_000_000))
         }),
-        attack("cut-short", "A workflow of which the second half is missing.", INVALID, || {
+        attack("cut-short", "A workflow whose second half is missing.", INVALID, || {
             Ok(HONEST[..HONEST.len() / 2].to_vec())
         }),
         attack("too-large", "Thirty-three megabytes.", "limit component-bytes is", || Ok(padded(33 << 20))),
-        attack("machine-code", "A program for this machine.", "not a WebAssembly file", || {
+        attack("machine-code", "A native executable of this machine.", "not a WebAssembly file", || {
             Ok(b"\x7fELF\x02\x01\x01".to_vec())
         }),
     ]

@@ -28,19 +28,19 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         folder(
             "rewound-journal",
-            "Takes a journal back to before the deployment, and drives on.",
+            "Resets a journal to before the deployment, and continues.",
             Refusal::Words("it exists once"),
             rewound,
         ),
         folder(
             "unspent-receipt",
-            "Performs without having spent, by an entry put into the journal.",
+            "Acts without spending the receipt, by an entry written into the journal.",
             Refusal::Words("is damaged"),
             unspent,
         ),
         folder(
             "swapped-component",
-            "Puts other bytes under a component's digest.",
+            "Stores other bytes under a component's digest.",
             Refusal::Words("other bytes than it was stored with"),
             swapped,
         ),
@@ -56,7 +56,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         folder(
             "swapped-key",
-            "Puts another private key under the issuer's name.",
+            "Stores another private key under the id of the issuer's key.",
             Refusal::Words("is not the"),
             swapped_key,
         ),
@@ -71,7 +71,7 @@ fn more_attacks() -> Vec<Attack> {
     vec![
         folder(
             "foreign-database",
-            "Puts something else in the journal's place.",
+            "Replaces the journal with another file.",
             Refusal::Words("is not a database of pp-host"),
             |ground| {
                 reopened(ground, |data| {
@@ -81,7 +81,7 @@ fn more_attacks() -> Vec<Attack> {
         ),
         folder(
             "open-lock",
-            "Opens the lock of a folder that others may look into, to keep its owner out.",
+            "Opens the lock file of a folder that others may read, to keep its owner out.",
             Refusal::Words("0600"),
             |ground| {
                 let lock = ground.data().join("lock");

@@ -26,7 +26,7 @@ fn assertions() -> Vec<Attack> {
     vec![
         refused(
             "passkey-unverified",
-            "Signs with a passkey whose authenticator did not check who uses it.",
+            "Signs with a passkey whose authenticator did not verify the user.",
             "no user verification",
             |ground| tried(&ground, |desk| desk.altered(|it| it.verifies_user = false)),
         ),
@@ -56,13 +56,13 @@ fn assertions() -> Vec<Attack> {
         ),
         refused(
             "passkey-replayed",
-            "Delivers a passkey's decision a second time.",
+            "Submits a passkey's decision a second time.",
             "does not wait for a decision",
             |ground| tried(&ground, |desk| desk.replayed()),
         ),
         refused(
             "passkey-stripped",
-            "Strips what an authenticator and a browser said from a passkey's signature.",
+            "Removes the authenticator's and the browser's data from a passkey's signature.",
             "carries no passkey assertion",
             |ground| tried(&ground, |desk| desk.stripped()),
         ),
@@ -93,7 +93,7 @@ fn keys() -> Vec<Attack> {
             refusal: Refusal::Gate(Check::Approvals),
             ..refused(
                 "passkey-revoked",
-                "Has the gate act on a passkey's approval after the passkey was revoked.",
+                "Uses a passkey's approval after the passkey was revoked.",
                 "",
                 revoked,
             )

@@ -31,13 +31,13 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         where_people_decide(
             "denial-in-another-role",
-            "Denies in a role that the policy does not ask for, to have it look as if it counted.",
+            "Denies in a role that the policy does not ask for, so that the denial seems to count.",
             "cannot count",
             |ground| voted(&ground, "owner", Decision::Denied),
         ),
         where_people_decide(
             "words-beside-the-signature",
-            "Delivers a signed decision with terminal escapes where the id of its key stands.",
+            "Submits a signed decision with terminal escapes in place of its key's id.",
             NOTHING_UNSIGNED,
             labelled,
         ),
@@ -56,14 +56,14 @@ pub(super) fn attacks() -> Vec<Attack> {
             way: Way::Alone(|| Terms { policy: Some(ALLOW), ..Terms::tight() }, allowed),
             ..where_people_decide(
                 "allowed-while-frozen",
-                "Has the policy allow what it asks for, while everything is frozen.",
+                "Asks for an action that the policy allows, while everything is frozen.",
                 NO_APPROVAL,
                 allowed,
             )
         },
         for_show(
             "approved-while-frozen",
-            "Approves for show, while everything is frozen.",
+            "Approves with the demo decider, while everything is frozen.",
             "approvals are frozen",
             |ground| {
                 let (_, request) = ground.victim()?;

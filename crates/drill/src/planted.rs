@@ -17,13 +17,13 @@ fn forged() -> Vec<Attack> {
     vec![
         planted(
             "wrong-key",
-            "A receipt by an attacker's key, under the issuer's name.",
+            "A receipt signed by an attacker's key under the id of the issuer's.",
             Check::Verification,
             |ground| forge(ground, |genuine| genuine.artifact.key_id.clone()),
         ),
         planted(
             "unknown-key",
-            "A receipt by an attacker's key, under its own name.",
+            "A receipt signed by an attacker's key under its own id.",
             Check::Verification,
             |ground| forge(ground, |_| "pp_demo_0123456789abcdef".to_owned()),
         ),
@@ -35,7 +35,7 @@ fn forged() -> Vec<Attack> {
         ),
         planted(
             "denied-as-approved",
-            "A denial, rewritten to an approval in the journal.",
+            "A denial that was rewritten to an approval in the journal.",
             Check::Decision,
             denied,
         ),
@@ -43,20 +43,20 @@ fn forged() -> Vec<Attack> {
             refusal: Refusal::Words("is damaged"),
             ..planted(
                 "invented-decision",
-                "A decision that no person made, put into the journal for the host to sign.",
+                "A made-up decision in the journal, for the host to sign.",
                 Check::Verification,
                 |ground| invented(ground, 1),
             )
         },
         planted(
             "invented-receipt",
-            "A decision and a receipt that were never made, put into the journal.",
+            "A made-up decision with a made-up receipt in the journal.",
             Check::Verification,
             |ground| invented(ground, 2),
         ),
         planted(
             "vanished-receipt",
-            "A receipt that is taken away between decision and use.",
+            "A receipt that is deleted between decision and use.",
             Check::Verification,
             |ground| {
                 let (key, receipt) = ground.approved(VICTIM)?;
@@ -71,7 +71,7 @@ fn elsewhere() -> Vec<Attack> {
     vec![
         planted(
             "cross-tenant",
-            "Another tenant's receipt, put into the attacker's journal.",
+            "Another tenant's receipt in the attacker's journal.",
             Check::Tenant,
             |ground| borrowed(ground, ATTACKER),
         ),
@@ -83,17 +83,17 @@ fn elsewhere() -> Vec<Attack> {
         ),
         planted(
             "replayed",
-            "A spent receipt in the place of the second one of a workflow.",
+            "A spent receipt in place of a workflow's second one.",
             Check::Redemption,
             replayed,
         ),
         planted(
             "renamed",
-            "Another receipt's text under the name of one's own.",
+            "Another receipt's text under the id of the attacker's own.",
             Check::Verification,
             renamed,
         ),
-        planted("other-code", "Other code under an instance that has its approval.", Check::Code, other_code),
+        planted("other-code", "Other code for an instance that has an approval.", Check::Code, other_code),
     ]
 }
 

@@ -39,12 +39,12 @@ pub(super) fn attacks() -> Vec<Attack> {
     vec![
         alone(
             "outlived-approval",
-            "Deploys elsewhere on what a key approved that was stolen, when its theft is known and its owner is gone.",
+            "Deploys elsewhere because of an approval by a stolen key, after the theft is known and the key's owner removed.",
             outlived,
         ),
         alone(
             "unused-approval",
-            "Deploys elsewhere on an approval that was revoked before it was used.",
+            "Deploys elsewhere because of an approval that was revoked before its use.",
             unused,
         ),
         alone(

@@ -25,37 +25,37 @@ fn endless() -> Vec<Attack> {
         ),
         script(
             "script-hoards",
-            "Keeps a megabyte after the other.",
+            "Allocates one megabyte after another.",
             || "const all = []; for (;;) all.push(new Uint8Array(1 << 20));".into(),
             Ends("InternalError", "out of memory"),
         ),
         script(
             "script-doubles-text",
-            "Doubles a text until there is no room.",
+            "Doubles a string until there is no memory.",
             || "let text = 'x'; for (;;) text += text;".into(),
             Ends("InternalError", "string too long"),
         ),
         script(
             "script-array",
-            "Fills an array of a hundred million.",
+            "Fills an array of a hundred million elements.",
             || "return new Array(1e8).fill(1).length;".into(),
             fuel(),
         ),
         script(
             "script-never-settles",
-            "Waits for a promise that nothing settles.",
+            "Waits for a promise that never settles.",
             || "await new Promise(() => {});".into(),
             Ends("NeverSettlesError", "the workflow waits"),
         ),
         script(
             "script-drops-a-step",
-            "Lets go of a step that it began.",
+            "Drops a step that it has started.",
             || "step.do('forgotten', async () => 1); return 1;".into(),
             Ends("NeverAwaitedError", "forgotten"),
         ),
         script(
             "script-drops-an-error",
-            "Lets go of a rejection.",
+            "Ignores a rejection.",
             || "(async () => { throw new RangeError('lost'); })(); return 1;".into(),
             Ends("RangeError", "lost"),
         ),
@@ -110,7 +110,7 @@ fn deep() -> Vec<Attack> {
         ),
         source(
             "script-deep-typescript",
-            "The same as TypeScript, on which a parser outside the sandbox would end the process.",
+            "The same as TypeScript, which would crash a parser outside the sandbox.",
             || deep_source("w.ts"),
             "nested too deeply",
         ),
@@ -131,7 +131,7 @@ fn built_ins() -> Vec<Attack> {
         ),
         script(
             "script-traps-in-options",
-            "Throws from getters and proxies wherever it is asked for options.",
+            "Throws from getters and proxies of options.",
             || TRAPS.into(),
             Answers(&[
                 "trap,step.do: the name is something that cannot be shown as text, and has to be a text,trap,trap,trap",
@@ -139,13 +139,13 @@ fn built_ins() -> Vec<Attack> {
         ),
         script(
             "script-throws-a-trap",
-            "Fails with an error that throws when it is looked at.",
+            "Fails with an error whose properties throw.",
             || "throw new Proxy(new Error('trap'), { get() { throw new Error('deeper'); } });".into(),
             Ends("Error", ""),
         ),
         script(
             "script-evaluates",
-            "Makes code of text, which no approval covers.",
+            "Evaluates text as code, which no approval covers.",
             || "return new Function('return 1')();".into(),
             Ends("EvalError", ""),
         ),
@@ -186,7 +186,7 @@ fn reaches() -> Vec<Attack> {
         ),
         script(
             "script-forged-receipt",
-            "Deploys with the name of a receipt.",
+            "Deploys with a receipt's id.",
             || deploys("'rcpt_00000000000000000000000'"),
             Ends("InvalidDeploymentError", "is no receipt that this workflow holds"),
         ),
@@ -240,7 +240,7 @@ fn code() -> Vec<Attack> {
     vec![
         Attack {
             name: "script-forged-code",
-            tries: "Puts the prepared code of another workflow in the cache in the place of an approved one's.",
+            tries: "Replaces an approved workflow's prepared code in the cache with another's.",
             by: By::Operator,
             refusal: Words("after another took its place Compiled"),
             way: Way::Shared(forged_code),

@@ -12,9 +12,13 @@ fn handles() -> Vec<Attack> {
     let unknown = || Ends("boundary", "unknown handle");
     vec![
         guest("await-another-number", "Waits for a handle that it made up.", unknown()),
-        guest("await-after-drop", "Waits for what it has let go of.", unknown()),
+        guest("await-after-drop", "Waits for a handle that it has dropped.", unknown()),
         guest("await-an-attempt", "Waits for a step's attempt.", Ends("boundary", "wrong type")),
-        guest("pending-as-receipt", "Deploys on a sleep.", Ends("boundary", "wrong type")),
+        guest(
+            "pending-as-receipt",
+            "Deploys with the handle of a sleep as the receipt.",
+            Ends("boundary", "wrong type"),
+        ),
         guest("another-attempt-twice", "Ends a step's second attempt twice.", unknown()),
     ]
 }
@@ -22,11 +26,11 @@ fn handles() -> Vec<Attack> {
 fn waits() -> Vec<Attack> {
     let invalid = |words| Ends("invalid-wait", words);
     vec![
-        guest("await-nothing", "Waits for the first of none.", invalid("has to wait for something")),
-        guest("await-the-same-twice", "Wants to be told of one end twice.", invalid("its end has been told")),
+        guest("await-nothing", "Waits for the first of no handles.", invalid("has to wait for something")),
+        guest("await-the-same-twice", "Waits for one operation twice.", invalid("its end has been told")),
         guest(
             "await-from-inside",
-            "Waits inside a step for what it started outside, so that the next run is not told.",
+            "Waits inside a step for an operation that it started outside, so that the next run would not get the result.",
             invalid("cannot be waited for here"),
         ),
         guest(
@@ -41,22 +45,22 @@ fn floods() -> Vec<Attack> {
     vec![
         guest(
             "started-without-end",
-            "Starts sleeps and asks about none of them.",
+            "Starts sleeps and waits for none of them.",
             Ends("rejected", "limit started-calls reached"),
         ),
         guest(
             "requests-beside-without-end",
-            "Asks for permission again and again, and goes on meanwhile.",
+            "Asks for permission again and again without waiting.",
             Ends("rejected", "limit started-calls reached"),
         ),
         guest(
             "pendings-leaked",
-            "Keeps the handle of everything that has ended.",
+            "Keeps the handles of ended operations.",
             Ends("limit-exceeded", "limit handles reached"),
         ),
         guest(
             "tries-without-end",
-            "Has a step tried four thousand million times, and then as often as it may.",
+            "Has a step tried four billion times, and then as often as the limit allows.",
             Ends("given-up", "after 101 attempts; limit retries reached"),
         ),
     ]

@@ -31,14 +31,10 @@ fn surroundings() -> Vec<Attack> {
         ),
         guest(
             "wasi-environment",
-            "The same by hand, and the folder it runs in.",
+            "The same by direct calls of WASI, and the working directory.",
             Answers(&[r#"{"arguments":0,"folder":null,"variables":0}"#]),
         ),
-        guest(
-            "wasi-directories",
-            "Asks for the directories that it was given.",
-            Answers(&[r#""directories":0"#]),
-        ),
+        guest("wasi-directories", "Asks for preopened directories.", Answers(&[r#""directories":0"#])),
         guest(
             "wasi-terminals",
             "Asks for a terminal.",
@@ -68,24 +64,24 @@ fn network() -> Vec<Attack> {
             ]),
         ),
         guest("network-forged-socket", "Connects a socket that it made up.", NO_SOCKET),
-        guest("network-forged-datagram", "Passes the handle of a network for a socket.", NO_SOCKET),
+        guest("network-forged-datagram", "Passes the handle of a network as a socket.", NO_SOCKET),
         guest(
             "network-http",
-            "Makes a request, as far as that goes, and sends it.",
+            "Builds a request as far as possible, and sends it.",
             Answers(&[
                 r#""headers":[false,false],"kept":0,"said":null,"sent":{"Err":"ErrorCode::HttpRequestDenied"},"settings":[false,false,false,false],"timeout":false"#,
             ]),
         ),
         guest(
             "network-http-answer",
-            "Answers a request that never came.",
+            "Answers a request that it did not receive.",
             Answers(&[r#"{"body":false,"code":0,"status":false}"#]),
         ),
-        guest("network-forged-response", "Passes a request for its response.", NO_SOCKET),
+        guest("network-forged-response", "Passes a request as its response.", NO_SOCKET),
         guest("network-handles", "Holds a million headers.", Ends("limit-exceeded", "limit handles reached")),
         guest(
             "network-header",
-            "Hands over a header of eight megabytes.",
+            "Passes a header of eight megabytes.",
             Ends("limit-exceeded", "limit call-bytes reached"),
         ),
     ]
@@ -98,7 +94,7 @@ fn streams() -> Vec<Attack> {
         guest("wasi-input", "Reads 16 exabytes of input.", Answers(&["Closed"])),
         guest(
             "wasi-streams",
-            "Everything else that can be done with an input and an output.",
+            "Makes every other call on input and output streams.",
             Answers(&[
                 r#""closed":[true,true,true,true,true]"#,
                 r#""ready":true"#,
@@ -107,7 +103,7 @@ fn streams() -> Vec<Attack> {
         ),
         guest("wasi-write", "Writes a megabyte without asking for room.", Answers(&["survived"])),
         guest("wasi-zeroes", "Has the host write a terabyte of zeroes.", Ends("boundary", "zeroes")),
-        guest("wasi-zeroes-at-once", "The same, and waits for it.", Ends("boundary", "zeroes")),
+        guest("wasi-zeroes-at-once", "The same with a blocking call.", Ends("boundary", "zeroes")),
         guest("wasi-poll-nothing", "Waits for nothing at all.", Ends("boundary", "empty poll list")),
     ]
 }
@@ -117,7 +113,7 @@ fn chance() -> Vec<Attack> {
         guest("wasi-random", "Asks for a terabyte of random bytes.", Ends("boundary", "exceeds limit 65536")),
         guest(
             "wasi-insecure-random",
-            "The same of the insecure kind.",
+            "The same from the insecure source.",
             Ends("boundary", "exceeds limit 65536"),
         ),
         guest(
@@ -127,7 +123,7 @@ fn chance() -> Vec<Attack> {
         ),
         guest(
             "chance",
-            "Draws random numbers in a step, to tell a run in which it is left out.",
+            "Draws random numbers in a step, to detect a run that skips the step.",
             Answers(&["behind"]),
         ),
     ]
@@ -138,22 +134,22 @@ fn time() -> Vec<Attack> {
         guest("wasi-clock", "Measures time.", Answers(&[r#"{"ticks":1,"wall moved":false}"#])),
         guest(
             "wasi-resolution",
-            "Asks how fine the clocks are.",
+            "Asks for the resolution of the clocks.",
             Answers(&[r#"{"monotonic":1,"wall":1000000}"#]),
         ),
         Attack {
             way: Way::Shared(clock),
             ..guest(
                 "clock",
-                "Tells a resumed run from the first one, by time and chance.",
+                "Compares time and random numbers of a resumed run with the first run's.",
                 Refusal::Words("the same chance, and a clock that only went on"),
             )
         },
-        guest("sleep", "Sleeps for an hour: that takes no time.", Answers(&["survived"])),
-        guest("wasi-wait", "Waits for 584 years: neither does that.", Answers(&["survived"])),
+        guest("sleep", "Sleeps for an hour, which takes no time.", Answers(&["survived"])),
+        guest("wasi-wait", "Waits for 584 years, which takes no time.", Answers(&["survived"])),
         guest(
             "instants",
-            "Looks at a clock that counts nanoseconds in a step, to tell a run in which it is left out.",
+            "Reads a nanosecond clock in a step, to detect a run that skips the step.",
             Answers(&[r#""slept":36"#]),
         ),
     ]
@@ -179,7 +175,7 @@ fn files() -> Vec<Attack> {
     vec![
         guest(
             "wasi-descriptor",
-            "Opens a file in a directory that it was not given.",
+            "Opens a file with a made-up directory handle.",
             Ends("boundary", "unknown handle"),
         ),
         file!("read-via-stream", "Reads a file as a stream."),
@@ -188,16 +184,16 @@ fn files() -> Vec<Attack> {
         file!("read", "Reads a terabyte of a file."),
         file!("write", "Writes to a file."),
         file!("read-directory", "Lists a directory."),
-        file!("read-directory-entry", "Goes on listing a directory."),
-        file!("get-flags", "Asks what it may do with a file."),
-        file!("get-type", "Asks what a file is."),
-        file!("stat", "Asks about a file."),
-        file!("stat-at", "Asks about a file by its path."),
+        file!("read-directory-entry", "Reads the next entry of a directory."),
+        file!("get-flags", "Asks for the flags of a file."),
+        file!("get-type", "Asks for the type of a file."),
+        file!("stat", "Asks for the metadata of a file."),
+        file!("stat-at", "Asks for the metadata of a file by its path."),
         file!("readlink-at", "Reads where a link leads."),
         file!("is-same-object", "Compares two files."),
         file!("metadata-hash", "Asks for a file's fingerprint."),
         file!("metadata-hash-at", "Asks for a file's fingerprint by its path."),
-        file!("advise", "Says what it will read next."),
+        file!("advise", "Gives advice on what it will read next."),
         file!("set-size", "Makes a file an exabyte long."),
         file!("set-times", "Changes a file's times."),
         file!("set-times-at", "Changes a file's times by its path."),
@@ -210,7 +206,7 @@ fn files() -> Vec<Attack> {
         file!("rename-at", "Moves a file."),
         file!("link-at", "Links to a file."),
         file!("symlink-at", "Makes a link to the root."),
-        file!("error-code", "Asks for the code of an error that never was."),
-        file!("error-words", "Asks for the words of an error that never was."),
+        file!("error-code", "Asks for the code of an error that did not occur."),
+        file!("error-words", "Asks for the message of an error that did not occur."),
     ]
 }

@@ -26,7 +26,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         }),
         words(
             "name-as-a-line",
-            "An artifact's name that a screen of 80 columns wraps into a line of the host's own.",
+            "An artifact's name that a screen of 80 columns wraps into what looks like a line of the host's.",
             "no wrapped line looks like one of the host's",
             |ground| wrapped(ground, NAME_AS_A_LINE),
         ),
@@ -36,16 +36,21 @@ pub(super) fn attacks() -> Vec<Attack> {
             "no wrapped line looks like one of the host's",
             |ground| wrapped(ground, WORDS_AS_LINES),
         ),
-        words("buried", "What matters behind pages of what does not.", "says that more is not shown", buried),
+        words(
+            "buried",
+            "Hides the essential text behind pages of filler.",
+            "says that more is not shown",
+            buried,
+        ),
         words(
             "panic-escapes",
-            "Last words that empty the operator's screen.",
+            "A panic message that clears the operator's screen.",
             "no terminal obeys",
             panic_escapes,
         ),
         words(
             "print-escapes",
-            "Prints what looks like an approval, at the top of the screen.",
+            "Prints a false approval at the top of the screen.",
             "no terminal obeys",
             printed,
         ),

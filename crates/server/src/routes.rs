@@ -71,9 +71,13 @@ static API: [Route; 30] = [
     post("/v1/instances/{instance}/terminate", "Terminate.", instances::terminate)
         .takes(shape::<instances::Why>)
         .gives(shape::<instances::Standing>),
-    post("/v1/instances/{instance}/restart", "Restart, at the beginning or at an earlier call.", instances::restart)
-        .takes(shape::<instances::Restart>)
-        .gives(shape::<instances::Standing>),
+    post(
+        "/v1/instances/{instance}/restart",
+        "Restart, at the beginning or at an earlier call.",
+        instances::restart,
+    )
+    .takes(shape::<instances::Restart>)
+    .gives(shape::<instances::Standing>),
     post(
         "/v1/instances/{instance}/resolve",
         "Record a finding about an action whose outcome is unknown.",
@@ -91,14 +95,26 @@ static API: [Route; 30] = [
     .gives(shape::<views::RequestPage>),
     get("/v1/approvals/{request}", "Show a request: the exact text and digests.", approvals::show)
         .gives(shape::<views::Request>),
-    get("/v1/approvals/{request}/explanation", "Show the policy's answer and its reasons.", approvals::explain)
-        .gives(shape::<views::Explanation>),
-    post("/v1/approvals/{request}/statement", "Get the statement that a person would sign.", approvals::statement)
-        .takes(shape::<approvals::Draft>)
-        .gives(shape::<approvals::Statement>),
-    post("/v1/approvals/{request}/signatures", "Submit a statement that a person has signed.", approvals::sign)
-        .takes(shape::<approvals::Signed>)
-        .gives(shape::<approvals::Decided>),
+    get(
+        "/v1/approvals/{request}/explanation",
+        "Show the policy's answer and its reasons.",
+        approvals::explain,
+    )
+    .gives(shape::<views::Explanation>),
+    post(
+        "/v1/approvals/{request}/statement",
+        "Get the statement that a person would sign.",
+        approvals::statement,
+    )
+    .takes(shape::<approvals::Draft>)
+    .gives(shape::<approvals::Statement>),
+    post(
+        "/v1/approvals/{request}/signatures",
+        "Submit a statement that a person has signed.",
+        approvals::sign,
+    )
+    .takes(shape::<approvals::Signed>)
+    .gives(shape::<approvals::Decided>),
     post("/v1/approvals/{request}/withdraw", "Withdraw a request.", approvals::withdraw)
         .takes(shape::<instances::Why>)
         .gives(shape::<approvals::Decided>),

@@ -36,7 +36,7 @@ IMPORT("pp", "require-approval") void require_approval(
 IMPORT("deploy", "deploy") void deploy(
     const char *resource, size_t, const char *name, size_t, const char *bytes, size_t, int32_t receipt, deployed *);
 
-// Where the host puts what it hands over.
+// The host allocates memory for its answers here.
 __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
     (void)old_size, (void)align;
     void *made = realloc(old, size);
@@ -52,7 +52,7 @@ static returned *answer(int is_error, text first, text second) {
 
 static returned *failed(const char *name, text message) { return answer(1, (text){name, strlen(name)}, message); }
 
-// Does the work once. Every later run gets the recorded result.
+// The step runs once. Every later run gets the recorded result.
 static text build(int32_t step) {
     begun begin;
     step_begin(step, TEXT("build"), &begin);

@@ -1,12 +1,12 @@
-// A workflow in JavaScript as a component of its own, built by `componentize-js`; see build.sh. For most purposes source text is the better
-// way: `pp-host run workflow.js` needs no build and loads in milliseconds (docs/javascript.md).
+// A workflow in JavaScript as a component of its own, built by `componentize-js`; see build.sh. For most purposes source text is
+// better: `pp-host run workflow.js` needs no build and loads in milliseconds (docs/javascript.md).
 import { Attempt } from 'permission-protocol:tenant/workflow@0.2.0';
 import { requireApproval } from 'permission-protocol:tenant/pp@0.2.0';
 import { deploy } from 'permission-protocol:tenant/deploy@0.2.0';
 
 const CAPABILITY = 'cloudflare.dynamic-worker.deploy';
 
-/** Does the work once. Every later run gets the recorded result. */
+/** Runs the work once. Every later run gets the recorded result. */
 async function stepRun(step, name, work) {
   const begun = step.begin(name);
   if (begun.tag === 'done') return JSON.parse(begun.val);
@@ -37,7 +37,7 @@ export const entrypoint = {
     try {
       receipt = requireApproval({ capability: CAPABILITY, resource, reason: 'the first version', evidence, artifact });
     } catch (refused) {
-      // What a function of the world refuses with is in `payload`; thrown, it is the workflow's failure.
+      // An error of a function of the world is in `payload`; if it is thrown, it becomes the workflow's failure.
       throw { name: 'not-approved', message: refused.payload.tag };
     }
     const deployment = deploy(resource, artifact, receipt);

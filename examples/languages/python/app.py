@@ -14,7 +14,7 @@ CAPABILITY = "cloudflare.dynamic-worker.deploy"
 
 
 def step_run(step: Step, name: str, work):
-    """Does the work once. Every later run gets the recorded result."""
+    """Runs the work once. Every later run gets the recorded result."""
     begun = step.begin(name)
     if isinstance(begun, Begun_Done):
         return json.loads(begun.value)
@@ -39,7 +39,7 @@ class Entrypoint(exports.Entrypoint):
     def run(self, event: Event, step: Step) -> str:
         params = json.loads(event.payload)
         resource = params["resource"]
-        # Built with --stub-wasi there is no clock, no chance, no output and no network: a call of them would end the workflow.
+        # With --stub-wasi there are no clocks, random numbers, output or network: calling one of them would end the workflow.
         built = step_run(step, "build", dict if params.get("stubbed") else build)
         artifact = pp.Artifact("app.js", b"export default {}")
         action = pp.Action(CAPABILITY, resource, "the first version", json.dumps(built), artifact)
@@ -48,6 +48,6 @@ class Entrypoint(exports.Entrypoint):
         except Err as refused:
             raise Err(Failure("not-approved", type(refused.value).__name__))
 
-        # The host makes deploy a step of the journal itself: it happens once.
+        # The host itself records deploy as a step in the journal: it happens once.
         deployment = deploy.deploy(resource, artifact, receipt)
         return json.dumps({"built": built, "deployed": deployment.artifact_sha256})

@@ -1,2 +1,2 @@
-;; Wants the side that decides.
+;; Imports an interface of the issuer.
 (component (import "permission-protocol:host/authority@0.1.0" (instance)))

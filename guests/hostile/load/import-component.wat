@@ -1,2 +1,2 @@
-;; Wants to be given a component.
+;; Imports a component.
 (component (import "plugin" (component)))

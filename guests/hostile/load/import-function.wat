@@ -1,2 +1,2 @@
-;; Wants a bare function.
+;; Imports a function outside any interface.
 (component (import "fetch" (func (param "url" string) (result string))))

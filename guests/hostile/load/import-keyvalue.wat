@@ -1,2 +1,2 @@
-;; Wants a store that the host does not have.
+;; Imports a key-value store, which the host does not have.
 (component (import "wasi:keyvalue/store@0.2.0" (instance)))

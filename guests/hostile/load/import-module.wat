@@ -1,2 +1,2 @@
-;; Wants to be given code.
+;; Imports a core module.
 (component (import "plugin" (core module)))

@@ -1,2 +1,2 @@
-;; Wants to look up names by the next release of WASI.
+;; Imports name lookup of the next release of WASI.
 (component (import "wasi:sockets/ip-name-lookup@0.3.0" (instance)))

@@ -1,2 +1,2 @@
-;; Wants something that is called almost like the world.
+;; Imports an interface whose name resembles the world's.
 (component (import "permission-protocol:tenant/pp-admin@0.2.0" (instance)))

@@ -1,2 +1,2 @@
-;; Wants another version of the world.
+;; Imports another version of the world.
 (component (import "permission-protocol:tenant/pp@0.3.0" (instance)))

@@ -1,2 +1,2 @@
-;; Wants the modules of a script, as the engine of scripts has them.
+;; Imports the interface through which the engine of scripts gets modules.
 (component (import "permission-protocol:script/source@0.1.0" (instance)))

@@ -1,2 +1,2 @@
-;; Wants an interface of another host.
+;; Imports an interface of another host.
 (component (import "acme:bank/transfer@1.0.0" (instance)))

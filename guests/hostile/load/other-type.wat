@@ -1,4 +1,4 @@
-;; A workflow by name, whose run takes nothing and returns a number.
+;; A workflow whose `run` takes nothing and returns a number.
 (component
   (core module $m (func (export "run") (result i32) (i32.const 0)))
   (core instance $i (instantiate $m))

@@ -1,4 +1,4 @@
-;; A workflow whose step is a thing of its own, and not the host's.
+;; A workflow that defines the step resource itself.
 (component
   (core module $m (func (export "run") (param i32 i32 i64 i32 i32 i32 i32 i32) (result i32) (i32.const 0))
     (memory (export "memory") 1)

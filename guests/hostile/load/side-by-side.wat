@@ -1,3 +1,3 @@
-;; Calls that run side by side inside the host.
+;; Asynchronous calls, which run concurrently inside the host.
 (component (core func (canon task.cancel))
   (instance $entry) (export "permission-protocol:tenant/entrypoint@0.2.0" (instance $entry)))

@@ -1,4 +1,4 @@
-;; An answer that the host is to write behind the end of memory.
+;; Has the host write an answer beyond the end of memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

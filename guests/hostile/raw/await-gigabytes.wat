@@ -1,4 +1,4 @@
-;; Waits for the first of four thousand million handles.
+;; Waits for the first of four billion handles.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

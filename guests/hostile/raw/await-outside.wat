@@ -1,4 +1,4 @@
-;; Waits for handles that stand outside its memory.
+;; Waits for handles that are outside its memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Waits for a thousand handles of the number nought.
+;; Waits for a thousand handles with the number zero.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Asks for memory for ever, and never minds that there is none: that costs next to no fuel.
+;; Requests memory for ever and ignores refusals, which costs almost no fuel.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; An artifact that says to be four gigabytes long.
+;; An artifact with a declared length of four gigabytes.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

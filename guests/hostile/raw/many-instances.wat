@@ -1,4 +1,4 @@
-;; Many instances of nothing at all.
+;; Many empty instances.
 (core module $nothing)
 (core instance (instantiate $nothing))
 (core instance (instantiate $nothing))

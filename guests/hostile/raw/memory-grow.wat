@@ -1,4 +1,4 @@
-;; Asks for memory, page after page, until there is none.
+;; Requests memory, page after page, until none is left.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

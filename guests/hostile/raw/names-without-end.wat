@@ -1,4 +1,4 @@
-;; Names of six megabytes for its steps, which leave no trace where they are refused.
+;; Names of six megabytes for its steps, which are refused and leave no entry.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

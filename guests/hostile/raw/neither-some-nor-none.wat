@@ -1,4 +1,4 @@
-;; An optional artifact that is neither there nor not there.
+;; An optional artifact whose tag is neither some nor none.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A slash in two bytes, which a careless decoder takes for a slash.
+;; A slash encoded in two bytes, which a lax decoder accepts.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Returns, and calls the host after its end.
+;; Calls the host after `run` has returned.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Reads where its memory ends.
+;; Reads beyond the end of its memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Tells the host to write the parameters behind the end of memory.
+;; Has the host write the parameters beyond the end of memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "post" (func $post (param i32)))

@@ -1,4 +1,4 @@
-;; Asks for the same thing for ever, which is refused each time and so leaves no trace.
+;; Repeats a call that is refused each time and so leaves no entry.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A result behind the end of memory.
+;; A result beyond the end of memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Asks for permission before it was ever started.
+;; Asks for permission before `run` is called.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Begins a step with a guessed handle before it was ever started.
+;; Begins a step with a guessed handle before `run` is called.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Never gets as far as being started.
+;; Computes without end before `run` is called.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

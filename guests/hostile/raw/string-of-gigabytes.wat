@@ -1,4 +1,4 @@
-;; A step's name that says to be four gigabytes long.
+;; A step's name with a declared length of four gigabytes.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A step's name that begins behind the end of memory.
+;; A step's name that begins beyond the end of memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Asks for room in a table until there is none.
+;; Requests table elements until none are left.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

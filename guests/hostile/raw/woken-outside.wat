@@ -1,4 +1,4 @@
-;; Has the host write what woke it outside its memory.
+;; Has the host write the result of a wait outside its memory.
 (core module $attack
   (import "host" "memory" (memory 2))
   (import "host" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))

@@ -187,7 +187,9 @@ pub(crate) fn restart(asked: &Asked) -> Result<Response, Problem> {
     let back = match (from, nth) {
         (Some(name), nth) => Back::Before { name, nth: nth.unwrap_or(1).saturating_sub(1) },
         (None, None) => Back::Beginning,
-        (None, Some(_)) => return Err(Problem::invalid("nth chooses among several calls of one name: name it with from")),
+        (None, Some(_)) => {
+            return Err(Problem::invalid("nth chooses among several calls of one name: name it with from"));
+        }
     };
     let principal = asked.principal()?;
     let component = match workflow {
