@@ -4,7 +4,7 @@ use crate::support;
 use crate::support::people::*;
 use crate::support::{count, entries, result};
 use engine::issuer::Issuer as _;
-use engine::trust::Act;
+use engine::trust::{Act, RecordedTrustAct};
 use engine::{Error, Recorded, Status};
 use receipt::{Decision, DecisionStatement, Json, Judged, Scope, StatementSigner as _};
 use std::collections::BTreeSet;
@@ -337,6 +337,11 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
     assert!(review("dora", 4).unwrap_err().to_string().contains("another person"));
     review("alice", 1).unwrap();
     issued(place.approve(&waiting, BOB));
+    let acts = place.host.store().acts(0).wait().unwrap();
+    let acts =
+        acts.iter().map(|act| serde_json::from_str::<RecordedTrustAct>(&act.body).unwrap().act.to_string());
+    let marks: Vec<_> = acts.filter(|act| act.starts_with("BREAK-GLASS")).collect();
+    assert!(marks.len() == 1 && marks[0].contains(&format!("dora decides {burning}")), "{marks:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn no_room_but_the_authority_has_a_way_to_a_private_key() {
         "sandbox/src",
         "store/src",
         "store-sqlite/src",
+        "store-postgres/src",
         "engine/src/capability",
         "engine/src/trust",
         "engine/src/limits",

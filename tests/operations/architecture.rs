@@ -191,7 +191,7 @@ fn a_public_type_has_a_name_of_its_own() {
                 let of = words.next().and_then(|word| word.split(|c: char| !c.is_alphanumeric()).next());
                 let of = of.filter(|of| !of.is_empty());
                 if let (true, Some(of)) = (is_type, of) {
-                    let file = file.file_name().unwrap().display();
+                    let file = file.strip_prefix(&folder).unwrap().display();
                     places.entry(of.to_owned()).or_default().insert(format!("{name}/{file}"));
                 }
             }

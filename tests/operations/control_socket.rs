@@ -3,8 +3,9 @@
 use crate::support;
 use crate::support::{cli, new_host};
 use engine::Host;
-use engine::api::{Created, Operation, OperationOutcome, Submit};
+use engine::api::{Account, Created, InstanceCommand, Operation, OperationOutcome, Submit};
 use engine::control::{ControlClient, ControlError};
+use engine::trust::{Act, RecordedTrustAct};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -167,8 +168,7 @@ fn another_account_s_process_operates_nothing() {
     let refused = as_another_account(|| UnixStream::connect(&socket).unwrap_err().kind());
     fs::set_permissions(data, fs::Permissions::from_mode(0o711)).unwrap();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
-    let act = engine::trust::Act::Frozen { tenant: None, reason: "drill".to_owned() };
-    let freeze = serde_json::to_vec(&Operation::Say { act }).unwrap();
+    let freeze = serde_json::to_vec(&freeze("drill")).unwrap();
     let length = u32::try_from(freeze.len()).unwrap().to_be_bytes();
     let asks = [&[0, 2][..], &length, &freeze, &[0; 4]].concat();
     let Some(answer) = as_another_account(|| says(data, &asks)) else { return };
@@ -279,4 +279,45 @@ fn a_second_owner_is_refused() {
     assert!(matches!(second, Err(engine::Error::Store(StoreError::Folder(FolderError::Locked(_))))));
     drop(host);
     assert!(Host::builder(folder.path()).open().is_ok());
+}
+
+fn freeze(reason: &str) -> Operation {
+    Operation::Say { act: Act::Frozen { tenant: None, reason: reason.to_owned() } }
+}
+
+#[test]
+fn the_recorded_name_is_the_account_that_the_system_reports() {
+    let (folder, host) = new_host();
+    let _control = host.listen().unwrap();
+    ControlClient::connect(folder.path()).unwrap().operate(&freeze("incident")).unwrap();
+    let acts = host.store().acts(0).wait().unwrap();
+    let said: RecordedTrustAct = serde_json::from_str(&acts.last().unwrap().body).unwrap();
+    assert_eq!(said.by, Account::own().as_str());
+    // The caller sets the environment, so it does not count.
+    let data = TempDir::new().unwrap();
+    assert_eq!(cli::run(data.path(), &["run", "tests/guests/paces.wasm"]).code, Some(0));
+    let ran = cli::command(data.path(), &["freeze", "--reason", "x"])
+        .env("USER", "somebody-else")
+        .output()
+        .unwrap();
+    assert!(ran.status.success());
+    let audit = cli::run(data.path(), &["audit"]).stdout;
+    assert!(!audit.contains("somebody-else"), "{audit}");
+}
+
+#[test]
+fn words_through_the_control_socket_are_bounded() {
+    let (folder, host) = new_host();
+    let _control = host.listen().unwrap();
+    let refused = ControlClient::connect(folder.path()).unwrap().operate(&freeze(&"x".repeat(1 << 20)));
+    let Err(ControlError::Refused(message)) = refused else { unreachable!("{refused:?}") };
+    assert!(message.contains("at most 4096 are kept"), "{message}");
+    assert!(host.store().acts(0).wait().unwrap().is_empty());
+    let key = support::start(&host, "tenant-workflow", "{}");
+    let handling = InstanceCommand::Terminate { reason: Some("x".repeat(1 << 20)) };
+    let refused = ControlClient::connect(folder.path())
+        .unwrap()
+        .operate(&Operation::Handle { key: key.clone(), handling });
+    assert!(matches!(refused, Err(ControlError::Refused(_))));
+    assert_eq!(host.audit(Some(&key)).unwrap().len(), 2, "it was created, and nothing else");
 }

@@ -28,21 +28,26 @@ fn run(sandbox: &Sandbox, program: &Program, params: &str) -> Seen {
         commands.push(command);
         outcome
     };
-    let event = Event {
-        payload: params.to_owned(),
-        started_at: Timestamp::from_millis(1_800_000_000_000),
-        seed: Digest::of(b"seed"),
-        instance: "wf_same".to_owned(),
-        workflow: "same".to_owned(),
-        tenant: "acme".to_owned(),
-    };
+    let event = event("acme", params);
     let limits = SandboxLimits { fuel: FUEL, ..SandboxLimits::default() };
     let drive = support::block_on(sandbox.run(program, event, &limits, Box::new(answer)));
     let commands = std::mem::take(&mut *commands.lock().unwrap());
     Seen { commands, end: format!("{:?}", drive.end), output: drive.output, fuel: drive.fuel }
 }
 
-fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
+/// The event with which every run of a tenant starts.
+pub(super) fn event(tenant: &str, params: &str) -> Event {
+    Event {
+        payload: params.to_owned(),
+        started_at: Timestamp::from_millis(1_800_000_000_000),
+        seed: Digest::of(b"seed"),
+        instance: "wf_same".to_owned(),
+        workflow: "same".to_owned(),
+        tenant: tenant.to_owned(),
+    }
+}
+
+pub(super) fn outcome(command: &Command, number: usize) -> Result<Outcome, Halt> {
     let deployment = r#"{"id":"dep_1","location":"nowhere","artifact_sha256":"","receipt_id":"rcpt_1"}"#;
     Ok(match command {
         Command::BeginStep { .. } => Outcome::Begun(Begun::Run(u32::try_from(number)?)),

@@ -1,17 +1,23 @@
 //! From bytes to a program: what is cached, what is never loaded, and what one instance leaves to the next.
 
+use crate::sandbox::determinism;
 use crate::support;
 use crate::support::{child, cli};
 use engine::{Host, Start, Status};
 use receipt::{Decision, Digest};
-use sandbox::{LoadError, Program, Provenance, Sandbox, SandboxLimits};
+use sandbox::{End, LoadError, Program, Provenance, Sandbox, SandboxLimits};
 use std::fs;
 use std::fs::{File, Permissions};
+use std::future::{Future as _, poll_fn};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 use store::InstanceKey;
 use tempfile::TempDir;
+use workflow::Command;
 
 fn demo() -> Vec<u8> {
     support::guest("tenant-workflow")
@@ -208,6 +214,43 @@ fn drives_beyond_the_limit_wait_for_their_turn() {
         let status = runtime.block_on(drive).unwrap().unwrap();
         assert!(matches!(status, Status::Completed(_)), "{status:?}");
     }
+}
+
+/// A copied artifact counts for as long as the action that has it exists, whichever tenant's it is.
+#[test]
+fn artifacts_beyond_the_bound_wait_until_others_are_dropped() {
+    let limits = SandboxLimits { bytes_in_hand: 1, ..SandboxLimits::default() };
+    let sandbox = Sandbox::new(limits.clone()).unwrap();
+    let program = load(&sandbox, &support::guest("hostile"));
+    let actions = Arc::new(Mutex::new(Vec::new()));
+    let drive = |tenant: &str| {
+        let (actions, mut number) = (Arc::clone(&actions), 0);
+        let handler = move |command: Command| {
+            number += 1;
+            let outcome = determinism::outcome(&command, number)?;
+            if matches!(command, Command::Perform(_)) {
+                actions.lock().unwrap().push(command);
+            }
+            Ok(outcome)
+        };
+        let event = determinism::event(tenant, r#"{"attack":"plain"}"#);
+        sandbox.run(&program, event, &limits, Box::new(handler))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        drive("acme").await;
+        assert_eq!(actions.lock().unwrap().len(), 1);
+        let mut other = pin!(drive("globex"));
+        for _ in 0..1_000 {
+            let ended = poll_fn(|cx| Poll::Ready(other.as_mut().poll(cx).is_ready())).await;
+            assert!(!ended, "the first artifact is still in hand");
+            tokio::task::yield_now().await;
+        }
+        actions.lock().unwrap().clear();
+        let drive = other.await;
+        assert!(matches!(drive.end, End::Returned(Ok(_))), "{:?}", drive.end);
+        assert_eq!(actions.lock().unwrap().len(), 1);
+    });
 }
 
 #[test]

@@ -15,77 +15,81 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $longest:literal, $also:literal, $reserved:literal, $rule:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+/// The longest name, in bytes.
+const LONGEST: usize = 64;
 
-        impl $name {
-            /// The name's text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+/// The most characters of a wrong name that an error repeats.
+const SHOWN: usize = 128;
 
-        impl FromStr for $name {
-            type Err = InvalidName;
-
-            fn from_str(text: &str) -> Result<Self, InvalidName> {
-                let fits = (1..=$longest).contains(&text.len())
-                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || $also.contains(&byte))
-                    && text != $reserved;
-                let invalid = || InvalidName { kind: $kind, text: text.chars().take(128).collect(), rule: $rule };
-                fits.then(|| Self(text.to_owned())).ok_or_else(invalid)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
+impl InvalidName {
+    fn new(kind: &'static str, text: &str, rule: &'static str) -> Self {
+        Self { kind, text: text.chars().take(SHOWN).collect(), rule }
+    }
 }
 
-name!(
-    /// A rule, unique in its policy. "default" is what holds where no rule matches.
-    RuleId, "rule id", 64, b"._-", "default", "1 to 64 characters of A-Z a-z 0-9 . _ -, and not \"default\""
-);
+/// A rule, unique in its policy. "default" is the rule that holds if no other matches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RuleId(String);
 
 impl RuleId {
-    /// The rule that holds where no other does.
+    /// The id of the rule that holds if no other matches.
+    const DEFAULT: &'static str = "default";
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The rule that holds if no other matches.
     pub(crate) fn of_default() -> Self {
-        Self("default".to_owned())
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
+impl FromStr for RuleId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let fits = (1..=LONGEST).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            && text != Self::DEFAULT;
+        let rule = "1 to 64 characters of A-Z a-z 0-9 . _ -, and not \"default\"";
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidName::new("rule id", text, rule)) }
+    }
+}
+
+impl AsRef<str> for RuleId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RuleId {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<RuleId> for String {
+    fn from(id: RuleId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
 /// A role in a policy. "anyone" is not a role: it means every decider.
 pub(crate) fn role(text: &str) -> Result<Role, InvalidName> {
     let rule = "1 to 64 characters of a-z 0-9 . _ -, the first a letter or a digit, and not \"anyone\"";
-    let invalid = || InvalidName { kind: "role", text: text.chars().take(128).collect(), rule };
+    let invalid = || InvalidName::new("role", text, rule);
     if text == "anyone" { Err(invalid()) } else { text.parse().map_err(|_| invalid()) }
 }
 
