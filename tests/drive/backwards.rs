@@ -91,7 +91,9 @@ fn an_action_does_not_end_before_it_begins() {
     let folder = TempDir::new().unwrap();
     let time = Arc::new(AtomicI64::new(NOON));
     let (read, set_back) = (Arc::clone(&time), Arc::clone(&time));
-    let first = First::new(folder.path(), move || drop(set_back.fetch_sub(HOUR, Ordering::SeqCst)));
+    let first = First::new(folder.path(), move || {
+        set_back.fetch_sub(HOUR, Ordering::SeqCst);
+    });
     let host = storage::builder(folder.path())
         // Each look at the clock is a second later than the one before.
         .clock(move || Timestamp::from_millis(read.fetch_add(1_000, Ordering::SeqCst)))

@@ -188,8 +188,10 @@ fn deployments_are_read_in_pages() {
             assert_eq!(read(tenant.clone(), limit), whole, "in pages of {limit}");
         }
     }
-    let query =
-        Query::LiveDeployment { tenant: acme(), resource: "cloudflare://workers/tenant-acme/generated-app".to_owned() };
+    let query = Query::LiveDeployment {
+        tenant: acme(),
+        resource: "cloudflare://workers/tenant-acme/generated-app".to_owned(),
+    };
     let View::Deployments { deployments, .. } = host.view(&Principal::own(), query).unwrap() else {
         panic!("one")
     };

@@ -1,7 +1,6 @@
 //! Workflows that are source text: JavaScript and TypeScript on the built-in engine.
 
 mod api;
-mod bytecode;
 mod code;
 mod conformance;
 mod event_loop;

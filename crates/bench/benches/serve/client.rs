@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 /// The server in a process of its own, as its client sees it.
-pub struct Served {
+pub(crate) struct Served {
     child: Child,
     /// Kept open, so that the server can print.
     _lines: BufReader<ChildStdout>,
@@ -19,7 +19,7 @@ pub struct Served {
 }
 
 impl Served {
-    pub fn begin(folder: &Path, words: &[String]) -> Outcome<Self> {
+    pub(crate) fn begin(folder: &Path, words: &[String]) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         let mut child = command.args(words).arg("--server").arg(folder).stdout(Stdio::piped()).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?);
@@ -38,22 +38,22 @@ impl Served {
         Ok(Self { child, _lines: lines, port, token, workflow })
     }
 
-    pub fn head(&self, line: &str) -> String {
+    pub(crate) fn head(&self, line: &str) -> String {
         let Self { port, token, .. } = self;
         format!("{line} HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {token}\r\n")
     }
 
-    pub fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         format!("{}\r\n", self.head(&format!("GET {path}")))
     }
 
-    pub fn post(&self, id: &str) -> String {
+    pub(crate) fn post(&self, id: &str) -> String {
         let body = format!(r#"{{"workflow":"{}","id":"{id}","params":{{}}}}"#, self.workflow);
         self.with_body("POST /v1/instances", &body)
     }
 
     /// A request that sends an event with a text.
-    pub fn event(&self, instance: &str, text: &str) -> String {
+    pub(crate) fn event(&self, instance: &str, text: &str) -> String {
         let body = format!(r#"{{"type":"note","payload":"{text}"}}"#);
         self.with_body(&format!("POST /v1/instances/{instance}/events"), &body)
     }
@@ -63,14 +63,14 @@ impl Served {
         format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     }
 
-    pub fn connect(&self) -> Outcome<BufReader<TcpStream>> {
+    pub(crate) fn connect(&self) -> Outcome<BufReader<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_nodelay(true)?;
         Ok(BufReader::new(stream))
     }
 
     /// Sends so many requests over so many connections, one after the other on each.
-    pub fn measure(
+    pub(crate) fn measure(
         &self,
         connections: usize,
         requests: usize,
@@ -104,7 +104,7 @@ impl Served {
     }
 
     /// Bytes of the server's memory that each of many followers takes whose instance does nothing.
-    pub fn followers(&self) -> Outcome<u64> {
+    pub(crate) fn followers(&self) -> Outcome<u64> {
         let follow = self.get("/v1/instances/first/events");
         let before = self.memory()?;
         let mut held = Vec::with_capacity(FOLLOWERS);
@@ -126,14 +126,14 @@ impl Served {
     }
 
     /// Stops the server.
-    pub fn end(mut self) -> Outcome<()> {
+    pub(crate) fn end(mut self) -> Outcome<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
     /// Bytes of memory that the server has resident.
-    pub fn memory(&self) -> Outcome<u64> {
+    pub(crate) fn memory(&self) -> Outcome<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
@@ -141,7 +141,7 @@ impl Served {
 }
 
 /// The time from a request to the end of its answer.
-pub fn ask(connection: &mut BufReader<TcpStream>, request: &str) -> Outcome<Duration> {
+pub(crate) fn ask(connection: &mut BufReader<TcpStream>, request: &str) -> Outcome<Duration> {
     let since = Instant::now();
     connection.get_mut().write_all(request.as_bytes())?;
     answer(connection)?;

@@ -27,7 +27,7 @@ struct Attack {
     next: &'static str,
 }
 
-pub fn print(served: &Served, requests: usize) -> Outcome<()> {
+pub(crate) fn print(served: &Served, requests: usize) -> Outcome<()> {
     let body = "POST /api/v1/receipts/verify";
     let attacks = [
         Attack { name: "no attack", callers: 0, opening: String::new(), next: "" },

@@ -11,7 +11,7 @@ use std::time::Instant;
 const ORIGIN: &str = "https://approvals.example";
 
 /// A passkey's assertion beside one bare verification of the signature in it, in turns.
-pub fn print(times: usize) -> Outcome<()> {
+pub(crate) fn print(times: usize) -> Outcome<()> {
     let authenticator = SoftwareAuthenticator::new(&[7; 32], ORIGIN)?;
     let (registration, decision) = (Digest::of(b"registration"), Digest::of(b"decision"));
     let created = authenticator.create(&registration);
