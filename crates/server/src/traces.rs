@@ -6,7 +6,7 @@
 use crate::outbound::{Receiver, ReceiverError};
 use async_trait::async_trait;
 use axum::body::Bytes;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
@@ -21,6 +21,7 @@ use receipt::{Digest, Timestamp};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{Fact, InstanceKey};
 use tokio::runtime::Runtime;
@@ -35,6 +36,10 @@ const DOMAIN: &str = "permission-protocol trace of an instance, version 1";
 
 /// The path that is added to a collector's URL without one.
 const PATH: &str = "/v1/traces";
+
+/// The time in which a collector must answer a request. The exporter sends one request at a time and sets no limit for a client that is
+/// passed to it: without this one, a connection that hangs would end all exports.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The time to send remaining spans when the process ends.
 const LAST: Duration = Duration::from_secs(3);
@@ -69,16 +74,15 @@ impl Traces {
     /// # Errors
     /// When the URL or the exporter cannot be used.
     pub fn begin(url: &str) -> Result<Self, TracesError> {
-        let slashes = url.matches('/').count();
-        let url = if slashes <= 2 { format!("{url}{PATH}") } else { url.to_owned() };
+        let url = with_path(url);
         let receiver = Receiver::new(&url, None).map_err(|error| match error {
             ReceiverError::Url => TracesError::Url(workflow::Quoted(&url).to_string()),
             ReceiverError::Tls(problem) => TracesError::Tls(problem),
         })?;
         let failed = |error: &dyn fmt::Display| TracesError::Exporter(error.to_string());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let client =
-            Client { receiver: Arc::new(receiver), runtime: runtime.map_err(|error| failed(&error))? };
+        let (receiver, runtime) = (Arc::new(receiver), runtime.map_err(|error| failed(&error))?);
+        let client = Client { receiver, runtime, is_failing: AtomicBool::new(false) };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(client)
@@ -136,6 +140,15 @@ impl Traces {
     }
 }
 
+/// The URL with [`PATH`] where it has no path, or `/` alone.
+fn with_path(url: &str) -> String {
+    match (url.matches('/').count(), url.strip_suffix('/')) {
+        (..=2, _) => format!("{url}{PATH}"),
+        (3, Some(origin)) => format!("{origin}{PATH}"),
+        _ => url.to_owned(),
+    }
+}
+
 fn time(at: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0))
 }
@@ -181,6 +194,31 @@ fn random<const N: usize>() -> [u8; N] {
 struct Client {
     receiver: Arc<Receiver>,
     runtime: Runtime,
+    /// The last request failed: this was logged, and is not logged again.
+    is_failing: AtomicBool,
+}
+
+impl Client {
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<StatusCode, HttpError> {
+        let receiver = Arc::clone(&self.receiver);
+        let answered = async move { tokio::time::timeout(ANSWER, receiver.send(request)).await };
+        match self.runtime.spawn(answered).await? {
+            Ok(status) => Ok(status?),
+            Err(_) => Err(format!("it gave no answer in {} s", ANSWER.as_secs()).into()),
+        }
+    }
+
+    /// Logs the first failure after a success. The exporter itself reports none.
+    fn log(&self, answered: &Result<StatusCode, HttpError>) {
+        let problem = match answered {
+            Ok(status) if status.is_success() => return self.is_failing.store(false, Ordering::Relaxed),
+            Ok(status) => format!("it answered {}", status.as_u16()),
+            Err(error) => error.to_string(),
+        };
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(collector = %self.receiver, problem, "spans are lost: the collector does not accept them");
+        }
+    }
 }
 
 impl fmt::Debug for Client {
@@ -197,8 +235,25 @@ impl HttpClient for Client {
         for (name, value) in &parts.headers {
             sent.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        let receiver = Arc::clone(&self.receiver);
-        let status = self.runtime.spawn(async move { receiver.send(sent).await }).await??;
-        Ok(Response::builder().status(status).body(Bytes::new())?)
+        let answered = self.send(sent).await;
+        self.log(&answered);
+        Ok(Response::builder().status(answered?).body(Bytes::new())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_without_a_path_gets_the_path_of_traces() {
+        for (url, expected) in [
+            ("http://localhost:4318", "http://localhost:4318/v1/traces"),
+            ("http://localhost:4318/", "http://localhost:4318/v1/traces"),
+            ("https://collector.example/v1/traces", "https://collector.example/v1/traces"),
+            ("https://collector.example/otlp/", "https://collector.example/otlp/"),
+        ] {
+            assert_eq!(with_path(url), expected);
+        }
     }
 }
