@@ -1,6 +1,6 @@
 //! The limits that the system sets for this process: too low ones are an error with a message, and not a crash.
 
-use crate::cli::complain;
+use crate::cli::{complain, logs};
 use rustix::process::{Resource, Signal, getrlimit};
 use std::io;
 use std::process::ExitCode;
@@ -20,7 +20,11 @@ const PANICKED: u8 = 101;
 /// and the kernel ends a process that overflows it without a message.
 pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) -> ExitCode {
     match thread::Builder::new().name("pp-host".to_owned()).stack_size(STACK).spawn(program) {
-        Ok(running) => running.join().unwrap_or_else(|_panic| PANICKED.into()),
+        Ok(running) => running.join().unwrap_or_else(|_panic| {
+            // Where the log is JSON, the message of the panic is a line that another thread writes.
+            logs::finish();
+            PANICKED.into()
+        }),
         Err(error) => {
             complain(&format!("cannot start a thread: {error}: raise ulimit -u or -v"));
             ExitCode::FAILURE

@@ -19,9 +19,12 @@ impl FromStr for LogFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Other people's code is heard where it warns: at the lower levels it may log texts of guests.
+        // Libraries log warnings and errors only: at the lower levels they may log texts of guests.
         let (mut levels, mut others) = (PARTS.map(|_| LevelFilter::INFO), LevelFilter::WARN);
-        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let mut words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        // The level of all parts first: a part's own level counts wherever it stands.
+        words.sort_by_key(|word| word.contains('='));
+        for word in words {
             let (part, level) =
                 word.split_once('=').map_or((None, word), |(part, level)| (Some(part), level));
             let found: LevelFilter = match level {
@@ -88,6 +91,7 @@ mod tests {
         assert!(!enabled("info", "engine::drive", Level::DEBUG));
         assert!(enabled("warn,server=debug", "server::http", Level::DEBUG));
         assert!(!enabled("warn,server=debug", "engine", Level::INFO));
+        assert!(enabled("server=debug,warn", "server::http", Level::DEBUG), "in any order");
         assert!(
             !enabled("trace", "wasmtime_wasi", Level::INFO),
             "other people's code may log texts of guests"

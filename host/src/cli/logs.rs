@@ -58,7 +58,7 @@ struct Log {
 
 enum Line {
     Text(String),
-    /// Everything before it is written; the sender is told so.
+    /// Asks for a message when everything before it is written.
     Last(SyncSender<()>),
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::feed::Bulletin;
+use crate::cli::hint::Hint;
 use crate::cli::work::{Services, Working};
 use crate::cli::{Exit, complain, inform, session};
 use anyhow::{Context as _, bail};
@@ -19,6 +20,10 @@ use std::time::Duration;
 
 /// The role of the first decider.
 const ROLE: &str = "release";
+
+/// The message where the authority is another process: people are invited there.
+const INVITED_ELSEWHERE: &str =
+    "no decider is registered yet: invite the first one in the authority's folder (pp-host deciders invite)";
 
 /// Drive everything that is due, and serve: an API for programs, a page on which people decide.
 ///
@@ -87,7 +92,7 @@ impl Serve {
             .with_context(|| format!("cannot listen on {} (--listen names another address)", self.listen))?;
         let server = Server::new(listener, host.clone(), feed.clone(), options)?;
         let notifier = self.working.notifier(data, host, feed, Some(server.url()))?;
-        self.invite_first(host, server.url())?;
+        self.invite_first(data, host, server.url())?;
         if self.open {
             open_browser(server.url());
         }
@@ -117,13 +122,21 @@ impl Serve {
 }
 
 impl Serve {
-    /// Where there are no deciders, the account that starts the host invites the first one. The link is a secret, and is in no log.
-    fn invite_first(&self, host: &Host, url: &SiteUrl) -> anyhow::Result<()> {
+    /// Where there are no deciders, the account that starts the host invites the first one. The link is a secret: a log in JSON, which other
+    /// machines may collect, has the command instead.
+    fn invite_first(&self, data: &Data, host: &Host, url: &SiteUrl) -> anyhow::Result<()> {
         if self.working.logs.is_json() {
             if host.trust()?.deciders().people().is_empty() {
-                inform(
-                    "no decider is registered yet: pp-host deciders invite NAME prints a link for the first one",
-                );
+                match data.authority {
+                    Some(_) => complain(INVITED_ELSEWHERE),
+                    None => {
+                        let (role, page) = (["--role", ROLE], ["--url".to_owned(), url.to_string()]);
+                        let invite = Hint::new(data, &["deciders", "invite", "NAME"]).with(role).with(page);
+                        inform(&format!(
+                            "no decider is registered yet: this prints a link for the first one: {invite}"
+                        ));
+                    }
+                }
             }
             return Ok(());
         }
@@ -143,10 +156,7 @@ impl Serve {
                 inform(&format!("register the first decider, once and within a day: {url}/register#{code}"));
             }
             Ok(None) => {}
-            // Where the authority is another process, people are invited there.
-            Err(engine::Error::SaidElsewhere) => complain(
-                "no decider is registered yet: invite the first one in the authority's folder (pp-host deciders invite)",
-            ),
+            Err(engine::Error::SaidElsewhere) => complain(INVITED_ELSEWHERE),
             Err(error) => return Err(error.into()),
         }
         Ok(())
