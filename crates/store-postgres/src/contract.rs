@@ -1,4 +1,5 @@
 //! The store's contract: implements each of its traits by the functions that read and write.
+
 use crate::connection::Connection;
 use crate::error::Trouble;
 use crate::postgres::Postgres;
@@ -64,19 +65,13 @@ impl JournalStore for Postgres {
     }
 
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
-        let shared = Arc::clone(&self.shared);
-        self.read(move |db| async move {
-            let horizon = horizon(&shared, &db).await?;
-            tail::after(&db, seq, limit, horizon).await
-        })
+        let shared = &self.shared;
+        read!(self, |db, shared| tail::after(&db, seq, limit, horizon(&shared, &db).await?))
     }
 
     fn last_seq(&self) -> Answer<u64> {
-        let shared = Arc::clone(&self.shared);
-        self.read(move |db| async move {
-            let horizon = horizon(&shared, &db).await?;
-            tail::last(&db, horizon).await
-        })
+        let shared = &self.shared;
+        read!(self, |db, shared| tail::last(&db, horizon(&shared, &db).await?))
     }
 
     fn now(&self, _wall: Timestamp) -> Answer<Timestamp> {

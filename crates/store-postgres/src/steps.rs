@@ -4,7 +4,7 @@
 //! append's position, the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
 //! every refusal has its reason from one place.
 
-use crate::connection::{Connection, values};
+use crate::connection::{Connection, Value, values};
 use crate::error::Trouble;
 use crate::lines::Lines;
 use crate::load::Group;
@@ -119,28 +119,41 @@ impl<'a> Steps<'a> {
 
     /// The answers of a group that was written, without the server's own.
     pub(crate) async fn written(&self, db: &Connection) -> Result<Vec<Written>, Trouble> {
-        let mut values = self.columns();
-        values.truncate(4);
-        values.remove(2);
-        Ok(self.answers(&db.query(WRITTEN, values).await?))
+        let [tenants, instances] = self.names();
+        let rows = db.query(WRITTEN, values![tenants, instances, self.after()]).await?;
+        Ok(self.answers(&rows))
     }
 
-    fn columns(&self) -> Vec<crate::connection::Value> {
+    fn columns(&self) -> Vec<Value> {
         let of = |value: fn(&Step<'_>) -> String| self.steps.iter().map(value).collect::<Vec<_>>();
         let counts = self.steps.iter().map(|step| i32::try_from(step.lines.count).unwrap_or(i32::MAX));
-        let after = self.steps.iter().map(|step| step.place.after.cast_signed() as i64);
+        let [tenants, instances] = self.names();
         values![
-            of(|step| step.place.key.tenant.to_string()),
-            of(|step| step.place.key.instance.to_string()),
+            tenants,
+            instances,
             of(|step| step.place.key.to_string()),
-            after.collect::<Vec<_>>(),
+            self.after(),
             self.steps.iter().map(|step| step.place.at.as_millis()).collect::<Vec<_>>(),
             counts.collect::<Vec<_>>(),
             of(|step| step.lines.text.clone()),
         ]
     }
 
-    fn growth(&self) -> Vec<crate::connection::Value> {
+    /// The tenants and the instances.
+    fn names(&self) -> [Vec<String>; 2] {
+        let keys = || self.steps.iter().map(|step| &step.place.key);
+        [
+            keys().map(|key| key.tenant.to_string()).collect(),
+            keys().map(|key| key.instance.to_string()).collect(),
+        ]
+    }
+
+    /// The length of each journal before the step.
+    fn after(&self) -> Vec<i64> {
+        self.steps.iter().map(|step| step.place.after.cast_signed() as i64).collect()
+    }
+
+    fn growth(&self) -> Vec<Value> {
         let of = |value: fn(&Growth) -> Option<i64>| self.tenants.values().map(value).collect::<Vec<_>>();
         let tenants: Vec<String> = self.tenants.keys().map(ToString::to_string).collect();
         values![tenants, of(|growth| Some(growth.more)), of(|growth| growth.most)]

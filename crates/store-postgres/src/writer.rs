@@ -260,7 +260,12 @@ impl Writer {
             FROM before WHERE w.writer = $1 RETURNING before.last = $2";
         self.connect().await?;
         let db = self.db.as_ref().ok_or(Trouble::Lost(StoreError::Stopped))?;
+        db.take_warning();
         let row = db.one(LAST, values![self.name.clone(), self.number]).await?;
+        if db.take_warning() {
+            // This commit is in doubt as the group's own is: it may not be on the standby. It is looked up again on a new session.
+            return Err(Trouble::Lost(StoreError::Stopped));
+        }
         if !row.is_some_and(|row| row.get(0)) {
             self.number += 1;
             return Ok(None);
