@@ -1,7 +1,7 @@
 //! An operator's act on one host while another host spends receipts: a freeze, a removed decider, revoked
 //! receipts. Each redemption commits before the act, or takes it into account.
 
-use super::cluster::until;
+use super::cluster::{PATIENCE, until};
 use super::races::same_keys;
 use crate::support;
 use crate::support::postgres::Server;
@@ -11,6 +11,7 @@ use receipt::{Decision, Ed25519StatementSigner, PersonId, StatementSigner as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use store::{InstanceKey, Quotas, StoreError};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -114,7 +115,9 @@ impl Race {
     /// Performs the operator's act once that many receipts of the round are spent. Returns the number of revoked receipts.
     fn say(&self, word: Word, round: usize, after: usize, receipts: &[ReceiptId]) -> usize {
         let before = self.redeemed.load(Ordering::SeqCst);
+        let end = Instant::now() + PATIENCE;
         while self.redeemed.load(Ordering::SeqCst) < before + after {
+            assert!(Instant::now() < end, "{word:?}: {after} receipts are not spent");
             std::thread::yield_now();
         }
         let reason = "race".to_owned();

@@ -21,7 +21,7 @@ pub const EXTENSION_KIND: &str = "webauthn.get/v1";
 const AUTHENTICATOR_DATA: &str = "authenticatorData";
 const CLIENT_DATA: &str = "clientDataJSON";
 
-/// The longest signature: a P-256 signature in DER has up to 72 bytes.
+/// The longest signature, in bytes: 512 with an RSA key of 4096 bits, 72 with P-256 in DER.
 const MAX_SIGNATURE_LEN: usize = if cfg!(feature = "rs256") { 512 } else { 72 };
 
 /// The result of `navigator.credentials.get` in a browser: the bytes of the response's three members.

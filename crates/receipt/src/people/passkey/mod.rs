@@ -46,7 +46,7 @@ pub const MAX_ORIGINS: usize = 8;
 /// The longest origin, in bytes: a scheme, a host name and a port.
 pub const MAX_ORIGIN_LEN: usize = 272;
 
-/// What a public key of a passkey has to be.
+/// The error of a public key that is of no algorithm that is verified here.
 const NO_KEY: &str = match cfg!(feature = "rs256") {
     true => {
         "its public key is no SubjectPublicKeyInfo of a P-256 or an Ed25519 key, or of an RSA key of 2048 to 4096 bits"
@@ -54,7 +54,7 @@ const NO_KEY: &str = match cfg!(feature = "rs256") {
     false => "its public key is no SubjectPublicKeyInfo of a P-256 or an Ed25519 key",
 };
 
-/// The algorithms of passkeys that are verified here, by their COSE numbers, those to prefer first.
+/// The algorithms of passkeys that are verified here, by their COSE numbers, in order of preference.
 pub const COSE_ALGORITHMS: &[i32] = match cfg!(feature = "rs256") {
     true => &[-7, -8, -257],
     false => &[-7, -8],
