@@ -3,8 +3,8 @@
 //! A guest computes for one tick at once. A guest that has not called the host by then is throttled: few throttled guests compute at a
 //! time, a tick each, the one that has waited longest first. Half of the processors stay free for the others.
 //!
-//! Nothing can take the thread back in the middle of a host call, such as one that copies megabytes. The processor time that a guest takes
-//! at once beyond its due is a debt of its tenant. Until the debt is paid, every guest of the tenant is throttled, from the start of its
+//! Nothing can take the thread back in the middle of a host call, such as one that copies megabytes. Where the processor time that a guest takes
+//! at once is longer than its due, a multiple of that time is a debt of its tenant. Until the debt is paid, every guest of the tenant is throttled, from the start of its
 //! drive and at each answer of the host. Long texts are charged by their length, because many calls that each take a little less than what is
 //! due come to the same. One guest in debt at a time is in the queue, and it lets others have additional turns. A guest that
 //! is ended leaves its debt to the tenant's next one.
@@ -194,7 +194,7 @@ impl ThrottlePermit {
         self.lock().since.elapsed() >= TICK
     }
 
-    /// The guest gives its thread back: it waits, or has ended. Processor time beyond its due is added to the debt.
+    /// The guest gives its thread back: it waits, or has ended. Where it took longer than its due, the debt grows.
     pub(crate) fn leave_thread(&self) {
         let mut stretch = self.lock();
         // Time on the wall says little: the system may have given the processor to another thread.
