@@ -65,14 +65,11 @@ impl Metrics {
         Open::one(&self.connections)
     }
 
-    /// A follower, until it is dropped.
-    pub(crate) fn follower(&self) -> Open {
-        Open::one(&self.followers)
-    }
-
-    /// Followers now.
-    pub(crate) fn followers(&self) -> u64 {
-        self.followers.load(Ordering::Relaxed)
+    /// A follower, until it is dropped; `None` where there are `most` already. Counted before it is compared: callers that come at the same
+    /// moment do not exceed the bound together.
+    pub(crate) fn follower(&self, most: u64) -> Option<Open> {
+        let counted = Open::one(&self.followers);
+        (self.followers.load(Ordering::Relaxed) <= most).then_some(counted)
     }
 
     /// Counts a connection that was refused for lack of a place.

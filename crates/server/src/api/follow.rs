@@ -63,10 +63,11 @@ pub(crate) fn follow(
     if state.host.store().entered(&key).wait().map_err(engine::Error::from)?.is_none() {
         return Err(engine::Error::from(store::StoreError::NoInstance(key.to_string())).into());
     }
-    if state.metrics.followers() >= state.limits.followers {
-        let most = state.limits.followers;
-        return Err(Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::FOLLOWERS, most));
-    }
+    let most = state.limits.followers;
+    let counted = state
+        .metrics
+        .follower(most)
+        .ok_or_else(|| Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::FOLLOWERS, most))?;
     let last = asked.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse::<u64>());
     let next = match last {
         None => asked.query_value::<u64>("from")?.unwrap_or(0),
@@ -75,7 +76,7 @@ pub(crate) fn follow(
     };
     let follower = Follower {
         news: state.feed.follow(&key),
-        _counted: state.metrics.follower(),
+        _counted: counted,
         until: Instant::now() + state.limits.follow_time,
         state,
         principal,
