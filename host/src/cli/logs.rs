@@ -78,7 +78,6 @@ impl LogArgs {
     pub(crate) fn begin(&self) -> anyhow::Result<Tracing> {
         let (sender, waiting) = sync_channel(WAITING);
         std::thread::Builder::new().name("pp-host-log".to_owned()).spawn(move || write(&waiting))?;
-        let _ = LOG.set(Log { format: self.log_format, lines: sender });
         let form = lines::layer().with_ansi(false).with_writer(Lines(self.log_format));
         let form = match self.log_format {
             LogFormat::Text => form.boxed(),
@@ -88,6 +87,8 @@ impl LogArgs {
         let tracing = self.tracing(&mut layers)?;
         let subscriber = Registry::default().with(layers);
         tracing::subscriber::set_global_default(subscriber).context("cannot begin to log")?;
+        // Last: where this function fails, the error is printed and not logged.
+        let _ = LOG.set(Log { format: self.log_format, lines: sender });
         if self.is_json() {
             std::panic::set_hook(Box::new(|panic| tracing::error!(target: "host", %panic, "panicked")));
         }
