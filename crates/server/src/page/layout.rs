@@ -126,17 +126,39 @@ pub(crate) fn time(at: Timestamp) -> Markup {
 
 /// The time left until then, by the server's clock.
 pub(crate) fn countdown(until: Timestamp) -> Markup {
-    let left = (until.as_millis() - SystemClock.now().as_millis()) / 60_000;
-    let words = match left {
+    let left = left(until.as_millis() - SystemClock.now().as_millis());
+    html! { span data-until=(until.as_millis()) { (left) } ", until " (time(until)) }
+}
+
+/// So many milliseconds, in words.
+fn left(millis: i64) -> String {
+    match millis.div_euclid(60_000) {
         ..0 => "lapsed".to_owned(),
         0 => "less than a minute left".to_owned(),
-        1..60 => format!("{left} min left"),
-        _ => format!("{} h {:02} min left", left / 60, left % 60),
-    };
-    html! { span data-until=(until.as_millis()) { (words) } ", until " (time(until)) }
+        minutes @ 1..60 => format!("{minutes} min left"),
+        minutes => format!("{} h {:02} min left", minutes / 60, minutes % 60),
+    }
 }
 
 fn plain(exact: &str) -> String {
     let seconds = exact.split('.').next().unwrap_or(exact);
     format!("{} UTC", seconds.replace('T', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_lapsed_has_no_minute_left() {
+        for (seconds, words) in [
+            (-1, "lapsed"),
+            (59, "less than a minute left"),
+            (119, "1 min left"),
+            (3_599, "59 min left"),
+            (3_660, "1 h 01 min left"),
+        ] {
+            assert_eq!(left(seconds * 1_000), words, "{seconds} s");
+        }
+    }
 }
