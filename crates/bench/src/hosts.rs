@@ -45,7 +45,7 @@ struct Member {
     host: Host,
     workflow: Workflow,
     work: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Hosts {
@@ -57,14 +57,14 @@ impl Hosts {
         for number in 0..count {
             let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
             if let Some(first) = members.first() {
-                copy_keys(first._folder.path(), folder.path())?;
+                copy_keys(first.folder.path(), folder.path())?;
             }
             let location = StoreLocation::Database(url.parse()?);
             let tell = tell.clone();
             let builder = unlimited(Host::builder(folder.path())).store(location);
             let host = builder.observe(move |fact| observe(number, fact, &tell)).open()?;
             let workflow = host.load(guest.bytes().to_vec())?;
-            members.push(Member { host, workflow, work: None, _folder: folder });
+            members.push(Member { host, workflow, work: None, folder });
         }
         Ok(Self { runtime, members, news })
     }

@@ -109,6 +109,12 @@ impl Notifier {
         let mut look_at = Instant::now();
         loop {
             if Instant::now() >= look_at {
+                // One look serves all restarts before it.
+                while let Ok(news) = self.news.try_recv() {
+                    if let News::Asked(asked) = news {
+                        self.asked(asked);
+                    }
+                }
                 if let Err(error) = self.look().await {
                     (self.problems)(&format!(
                         "cannot look for requests to notify of: {error} (it is tried again)"
