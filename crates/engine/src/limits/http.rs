@@ -18,6 +18,8 @@ pub struct HttpLimits {
     pub head_time: Duration,
     /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
     pub body_bytes: u64,
+    /// Bodies that are received or answered, together, without the first 4 KiB of each. Default 256 MiB.
+    pub bodies_bytes: u64,
     /// Time to send a body, to answer, and to read a piece of the answer. Default 30 s.
     pub time: Duration,
     /// The longest time of an event stream. Default one hour.
@@ -40,6 +42,8 @@ pub mod http_names {
     pub const HEAD_SECONDS: &str = "http-head-seconds";
     /// The name of [`HttpLimits::body_bytes`](super::HttpLimits::body_bytes).
     pub const BODY_BYTES: &str = "http-body-bytes";
+    /// The name of [`HttpLimits::bodies_bytes`](super::HttpLimits::bodies_bytes).
+    pub const BODIES_BYTES: &str = "http-bodies-bytes";
     /// The name of [`HttpLimits::time`](super::HttpLimits::time).
     pub const SECONDS: &str = "http-seconds";
     /// The name of [`HttpLimits::follow_time`](super::HttpLimits::follow_time).
@@ -57,6 +61,7 @@ impl Default for HttpLimits {
             head_bytes: 16 << 10,
             head_time: Duration::from_secs(10),
             body_bytes: 4 << 20,
+            bodies_bytes: 256 << 20,
             time: Duration::from_secs(30),
             follow_time: Duration::from_secs(3_600),
             token_requests: 600,

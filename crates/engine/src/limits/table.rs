@@ -94,7 +94,7 @@ impl Limit {
 }
 
 /// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP, notices. No tenant has one of its own.
-const OF_THE_HOST: [&str; 23] = [
+const OF_THE_HOST: [&str; 24] = [
     sandbox::BYTES_IN_HAND,
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
@@ -112,6 +112,7 @@ const OF_THE_HOST: [&str; 23] = [
     http::HEAD_BYTES,
     http::HEAD_SECONDS,
     http::BODY_BYTES,
+    http::BODIES_BYTES,
     http::SECONDS,
     http::FOLLOW_SECONDS,
     http::TOKEN_REQUESTS,
@@ -270,7 +271,7 @@ pub static ALL: &[Limit] = &[
     limit!(http::CONNECTIONS, Count, http.connections,
         "HTTP connections at once", "every follower, and the callers of a busy platform; further ones are closed", at least 1),
     limit!(http::REQUESTS, Count, http.requests,
-        "HTTP requests being answered at once", "each may take a thread; further ones get 503 and may try again", at least 1),
+        "HTTP requests being answered at once, once their bodies are there", "each may take a thread; further ones get 503 and may try again", at least 1),
     limit!(http::FOLLOWERS, Count, http.followers,
         "event streams at once", "an idle one takes some kilobytes"),
     limit!(http::HEAD_BYTES, Bytes, http.head_bytes,
@@ -279,6 +280,8 @@ pub static ALL: &[Limit] = &[
         "time to send the head of an HTTP request, and idle time between two requests", "ends idle connections", at least 1),
     limit!(http::BODY_BYTES, Bytes, http.body_bytes,
         "the body of an HTTP request; `component-bytes` bounds an uploaded workflow", "the largest parameters, escaped as JSON"),
+    limit!(http::BODIES_BYTES, Bytes, http.bodies_bytes,
+        "the bodies of HTTP requests that are received or answered, all together, without the first 4 KiB of each", "what they take of memory, while each may be sent slowly; further bytes get 503"),
     limit!(http::SECONDS, Seconds, http.time,
         "time to send a body, to answer it, and to read a piece of the answer", "ends callers that send or read too slowly", at least 1),
     limit!(http::FOLLOW_SECONDS, Seconds, http.follow_time,

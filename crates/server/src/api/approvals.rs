@@ -7,7 +7,7 @@ use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{Operation, OperationOutcome, Query, RequestRow, View};
-use receipt::{Decision, PersonId, Role};
+use receipt::{Decision, PersonId, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -99,12 +99,27 @@ impl Decided {
 }
 
 pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
+    let principal = asked.principal()?;
     let tenant = asked.query_value::<TenantId>("tenant")?;
-    let View::Requests { requests } = asked.view(&asked.principal()?, Query::Requests { tenant })? else {
+    let View::Requests { mut requests } = asked.view(&principal, Query::Requests { tenant })? else {
         return Err(unexpected(&"no requests"));
     };
-    let (requests, more) = asked.page(requests, |row| row.request.as_str())?;
+    // By time and not by question, so that a page continues at its place whatever is asked or decided meanwhile.
+    requests.sort_by(|a, b| place(a).cmp(&place(b)));
+    if let Some(after) = asked.query_value::<RequestId>("after")? {
+        let View::Request(last) = asked.view(&principal, Query::Request { request: after })? else {
+            return Err(unexpected(&"no request"));
+        };
+        requests.retain(|row| place(row) > place(&last.row));
+    }
+    let limit = usize::try_from(asked.page_length()?).unwrap_or(usize::MAX);
+    let more = requests.len() > limit;
+    requests.truncate(limit);
     json(StatusCode::OK, &RequestPage { view: "requests", requests, more })
+}
+
+fn place(row: &RequestRow) -> (Timestamp, &str) {
+    (row.created_at, row.request.as_str())
 }
 
 pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {

@@ -44,23 +44,6 @@ impl Asked {
         Ok(self.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE))
     }
 
-    /// The rows after the one that `?after` names, and whether there are more than the caller asks for.
-    pub(crate) fn page<T>(
-        &self,
-        mut rows: Vec<T>,
-        name: impl Fn(&T) -> &str,
-    ) -> Result<(Vec<T>, bool), Problem> {
-        let limit = usize::try_from(self.page_length()?).unwrap_or(usize::MAX);
-        if let Some(after) = self.query_value::<String>("after")? {
-            let place = rows.iter().position(|row| name(row) == after);
-            let place = place.ok_or_else(|| Problem::not_found("after names no row of this list"))?;
-            rows.drain(..=place);
-        }
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        Ok((rows, more))
-    }
-
     /// The body as a JSON value of that shape. Unknown members are refused.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };

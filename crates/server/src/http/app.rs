@@ -1,5 +1,6 @@
 //! One request: checks the host and the caller, reads the body, calls the handler and finishes the answer.
 
+use crate::http::body;
 use crate::page;
 use crate::problem::Problem;
 use crate::request::Asked;
@@ -7,14 +8,13 @@ use crate::request::route::{Audience, BodyKind, Reach, Route};
 use crate::request::state::State;
 use crate::routes;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::on;
 use engine::limits::http_names;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -83,11 +83,12 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
         ));
     }
     let is_local = state.site.is_local(host) && is_loopback(&parts);
+    check_kind(route.body, &parts.headers)?;
+    let (body, held) = body::read(state, route.body, body).await?;
     let busy =
         || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
+    // Not before the body is there: slow callers would take every turn.
     let turn = Arc::clone(&state.turns).try_acquire_owned().map_err(|_| busy())?;
-    check_kind(route.body, &parts.headers)?;
-    let body = read(state, route.body, body).await?;
     let path = RawPathParams::from_request_parts(&mut parts, &()).await;
     let path = path.map_err(|_| Problem::invalid("the path is not UTF-8 behind its percent signs"))?;
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -95,7 +96,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let asked = Asked { state: Arc::clone(state), is_local, path, query, headers: parts.headers, body };
     let span = Span::current();
     let answered = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _until_answered = (turn, held);
         span.in_scope(|| (route.handler)(&asked))
     });
     match tokio::time::timeout(state.limits.time, answered).await {
@@ -148,32 +149,6 @@ fn check_kind(kind: BodyKind, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body within its bounds of length and time.
-async fn read(state: &State, kind: BodyKind, body: Body) -> Result<Bytes, Problem> {
-    let (name, most) = match kind {
-        BodyKind::Component => ("component-bytes", state.component_bytes),
-        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(state.limits.body_bytes)),
-        // An empty body is ignored.
-        BodyKind::None => (http_names::BODY_BYTES, 0),
-    };
-    let limited = Limited::new(body, most);
-    match tokio::time::timeout(state.limits.time, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() && kind == BodyKind::None => {
-            Err(Problem::invalid("this request takes no body"))
-        }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Problem::limit(StatusCode::PAYLOAD_TOO_LARGE, name, format_args!("{most} bytes")))
-        }
-        Ok(Err(_)) => Err(Problem::invalid("the body ended early")),
-        Err(_) => Err(Problem::limit(
-            StatusCode::REQUEST_TIMEOUT,
-            http_names::SECONDS,
-            format_args!("{} s", state.limits.time.as_secs()),
-        )),
-    }
-}
-
 /// Headers of every answer: a browser loads nothing from other origins, runs only the page's script, shows no page in a frame, caches nothing.
 const GUARDS: [(&str, &str); 7] = [
     (
@@ -194,8 +169,4 @@ async fn guarded(mut response: HttpResponse<Body>) -> HttpResponse<Body> {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
-}
-
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

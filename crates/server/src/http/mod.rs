@@ -1,5 +1,6 @@
 //! Connections, and the handling of one request.
 
 pub(crate) mod app;
+pub(crate) mod body;
 pub(crate) mod listen;
 pub(crate) mod paced;

@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) problems: fn(&str),
     /// One permit for each request that may be answered at once.
     pub(crate) turns: Arc<Semaphore>,
+    /// One permit for each byte of a body that may be in memory.
+    pub(crate) bodies: Arc<Semaphore>,
 }
 
 impl State {
@@ -36,7 +38,6 @@ impl State {
         let ServerOptions { url, limits, component_bytes, tls, problems } = options;
         let tls = tls.map(Tls::open).transpose()?;
         let local = if tls.is_some() { SiteUrl::localhost_with_tls } else { SiteUrl::localhost };
-        let turns = usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Ok(Self {
             host,
             feed,
@@ -45,10 +46,16 @@ impl State {
             sessions: Sessions::default(),
             rates: Rates::new(limits.token_requests),
             component_bytes,
-            turns: Arc::new(Semaphore::new(turns)),
+            turns: permits(limits.requests),
+            bodies: permits(limits.bodies_bytes),
             limits,
             tls: tls.map(Arc::new),
             problems,
         })
     }
+}
+
+fn permits(count: u64) -> Arc<Semaphore> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }

@@ -1,0 +1,78 @@
+//! Reading a request's body within its bounds: its length, its time, and the memory that all bodies take together.
+
+use crate::problem::Problem;
+use crate::request::route::BodyKind;
+use crate::request::state::State;
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use engine::limits::http_names;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The part of a body that the number of connections bounds. A small request is answered however many large ones are under way.
+const FREE: usize = 4 << 10;
+
+/// Reads a body. Its memory counts until the permit is dropped.
+pub(crate) async fn read(
+    state: &State,
+    kind: BodyKind,
+    body: Body,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
+    let reading = collect(state, kind, body);
+    let Ok(read) = tokio::time::timeout(state.limits.time, reading).await else {
+        return Err(Problem::limit(
+            StatusCode::REQUEST_TIMEOUT,
+            http_names::SECONDS,
+            format_args!("{} s", state.limits.time.as_secs()),
+        ));
+    };
+    read
+}
+
+async fn collect(
+    state: &State,
+    kind: BodyKind,
+    body: Body,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
+    let (name, most) = match kind {
+        BodyKind::Component => ("component-bytes", state.component_bytes),
+        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(state.limits.body_bytes)),
+        // An empty body is ignored.
+        BodyKind::None => (http_names::BODY_BYTES, 0),
+    };
+    let mut body = Limited::new(body, most);
+    let (mut read, mut held) = (Vec::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true if kind == BodyKind::None => Problem::invalid("this request takes no body"),
+            true => Problem::limit(StatusCode::PAYLOAD_TOO_LARGE, name, format_args!("{most} bytes")),
+            false => Problem::invalid("the body ended early"),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        let counted = |length: usize| length.saturating_sub(FREE);
+        let more = counted(read.len() + data.len()) - counted(read.len());
+        hold(state, &mut held, more)?;
+        read.extend_from_slice(&data);
+    }
+    Ok((read.into(), held))
+}
+
+/// Counts more bytes of a body.
+fn hold(state: &State, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
+    let full = || {
+        let most = format_args!("{} bytes", state.limits.bodies_bytes);
+        Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODIES_BYTES, most)
+    };
+    let bytes = u32::try_from(bytes).map_err(|_| full())?;
+    let more = Arc::clone(&state.bodies).try_acquire_many_owned(bytes).map_err(|_| full())?;
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+    Ok(())
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
