@@ -232,7 +232,8 @@ fn a_request_that_waits_again_is_announced_again() {
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
     }
     let again = hook.next(Does::Take).json();
-    assert_eq!((&again["id"], &again["data"]["request"]), (&first["id"], &first["data"]["request"]));
+    assert_eq!(again["data"]["request"], first["data"]["request"]);
+    assert_ne!(again["id"], first["id"], "a receiver drops what has an id that it knows");
     serving.stop();
 }
 

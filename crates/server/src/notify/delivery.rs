@@ -8,7 +8,8 @@ use engine::limits::notify_names;
 use engine::{Error, Host};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{SentNotices, StoreError, Write};
+use store::{Fact, SentNotices, StoreError, Write};
+use workflow::Entry;
 
 /// One attempt to deliver a notice.
 pub(crate) struct Delivery {
@@ -40,13 +41,13 @@ impl Delivery {
     }
 
     async fn try_once(&self, pending: &Pending) -> Outcome {
-        match self.is_needed(pending).await {
-            Ok(true) => {}
-            Ok(false) => return Outcome::Needless,
+        let restarts = match self.needed_after(pending).await {
+            Ok(Some(restarts)) => restarts,
+            Ok(None) => return Outcome::Needless,
             Err(error) => return Outcome::Failed(error.to_string()),
-        }
+        };
         let message = match self.host.now() {
-            Ok(now) => Message::new(pending, &self.site, now),
+            Ok(now) => Message::new(pending, &self.site, now, restarts),
             Err(error) => return Outcome::Failed(error.to_string()),
         };
         match tokio::time::timeout(self.time, self.channel.send(&message)).await {
@@ -71,15 +72,22 @@ impl Delivery {
         self.host.store().write(Write::Notified { key, request, marks }).await.map(drop)
     }
 
-    async fn is_needed(&self, pending: &Pending) -> Result<bool, Error> {
+    /// The number of restarts of the instance, each of which may have reopened the request; `None` if the notice is
+    /// not needed.
+    async fn needed_after(&self, pending: &Pending) -> Result<Option<usize>, Error> {
         let (key, store) = (&pending.asked.key, self.host.store());
         let request = store.request(&pending.asked.request).await?;
         let is_open = request
             .is_some_and(|request| request.outcome.is_none() && !request.sent.contains(pending.notice));
         if !is_open || !self.host.drives(key) {
-            return Ok(false);
+            return Ok(None);
         }
         // A request also ends with its instance.
-        Ok(store.entered(key).await?.is_some_and(|instance| !instance.agenda.standing.has_ended()))
+        let instance = store.entered(key).await?;
+        if instance.is_none_or(|instance| instance.agenda.standing.has_ended()) {
+            return Ok(None);
+        }
+        let restarted = |fact: &&Fact| matches!(fact.entry, Entry::Restarted { .. });
+        Ok(Some(store.facts(Some(key)).await?.iter().filter(restarted).count()))
     }
 }

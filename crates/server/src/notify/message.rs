@@ -10,7 +10,8 @@ use workflow::{InstanceId, RequestId, TenantId};
 /// A notice as JSON. Every member is an id, a time or derived from them.
 #[derive(Serialize)]
 pub(crate) struct Message<'a> {
-    /// The same in every attempt, so that a receiver recognises a repetition.
+    /// The same in every attempt, so that a receiver recognises a repetition. Another one after a restart of the
+    /// instance, which may have reopened the request: a receiver would take its notice for a repetition.
     id: String,
     r#type: &'static str,
     timestamp: Timestamp,
@@ -28,14 +29,17 @@ struct Data<'a> {
 }
 
 impl<'a> Message<'a> {
-    pub(crate) fn new(pending: &'a Pending, site: &SiteUrl, now: Timestamp) -> Self {
+    pub(crate) fn new(pending: &'a Pending, site: &SiteUrl, now: Timestamp, restarts: usize) -> Self {
         let asked = &pending.asked;
         let (r#type, kind) = match pending.notice.kind {
             NoticeKind::Requested => ("approval.requested", "requested"),
             NoticeKind::Reminder => ("approval.reminder", "reminder"),
         };
         Self {
-            id: format!("{}_{kind}", asked.request),
+            id: match restarts {
+                0 => format!("{}_{kind}", asked.request),
+                _ => format!("{}_{kind}_{restarts}", asked.request),
+            },
             r#type,
             timestamp: now,
             data: Data {
