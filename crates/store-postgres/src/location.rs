@@ -79,7 +79,7 @@ impl Location {
                 Err(error) => last = Some(error),
             }
         }
-        let problem = last.unwrap_or_else(|| "no way to it was tried".to_owned());
+        let problem = last.unwrap_or_else(|| "no host and no kind of connection was left to try".to_owned());
         Err(Trouble::Lost(PostgresError::Connect { place: self.to_string(), problem }.into()))
     }
 

@@ -39,7 +39,7 @@ impl Server {
             is_synchronous: row.get(2),
             now: Timestamp::from_millis(row.get(3)),
         };
-        let silent = || PostgresError::Server("the server does not say which one it is".to_owned());
+        let silent = || PostgresError::Server("the server did not report its identifier".to_owned());
         Ok(row.map(read).ok_or_else(silent)?)
     }
 

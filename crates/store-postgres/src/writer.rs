@@ -152,8 +152,10 @@ impl Writer {
             // The other host has finished by then. The process's own timing is the jitter.
             sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
         }
-        Err(PostgresError::Server(format!("a transaction was undone {TRIES} times by those of other hosts"))
-            .into())
+        Err(PostgresError::Server(format!(
+            "a transaction failed {TRIES} times because of those of other hosts"
+        ))
+        .into())
     }
 
     /// Makes one attempt.

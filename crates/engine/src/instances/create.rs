@@ -27,20 +27,20 @@ impl Workflow {
         self.code().loaded()
     }
 
-    fn code(&self) -> Code {
+    fn code(&self) -> LoadedCode {
         let (digest, imports) = (self.program.digest(), self.program.imports().to_vec());
-        Code { digest, imports, bytes: Arc::clone(&self.bytes) }
+        LoadedCode { digest, imports, bytes: Arc::clone(&self.bytes) }
     }
 }
 
 /// The recorded properties of a component, compiled or not.
-pub(crate) struct Code {
+pub(crate) struct LoadedCode {
     pub(crate) digest: Digest,
     imports: Vec<String>,
     bytes: Arc<[u8]>,
 }
 
-impl Code {
+impl LoadedCode {
     fn loaded(&self) -> Entry {
         let (component, bytes, imports) = (self.digest, self.bytes.len() as u64, self.imports.clone());
         Entry::Loaded { component, bytes, imports }
@@ -95,14 +95,14 @@ impl Host {
 
     /// A component that is not compiled yet: it is refused now where that needs no compiling, otherwise when the
     /// instance is driven.
-    pub(crate) fn code_for(&self, tenant: &TenantId, bytes: Arc<[u8]>) -> Result<Code, Error> {
+    pub(crate) fn code_for(&self, tenant: &TenantId, bytes: Arc<[u8]>) -> Result<LoadedCode, Error> {
         self.0.journals.settings.of(tenant).sandbox.check_component(bytes.len())?;
         let digest = Digest::of(&bytes);
         let imports = match self.0.programs.get(&digest) {
             Some(program) => program.imports().to_vec(),
             None => self.0.programs.sandbox.imports_of(digest, &bytes)?,
         };
-        Ok(Code { digest, imports, bytes })
+        Ok(LoadedCode { digest, imports, bytes })
     }
 
     /// Creates an instance. It runs when it is driven.
@@ -130,7 +130,7 @@ impl Host {
     }
 
     /// The same under a name of its own.
-    pub(crate) fn start_as(&self, key: &InstanceKey, code: &Code, start: Start) -> Result<(), Error> {
+    pub(crate) fn start_as(&self, key: &InstanceKey, code: &LoadedCode, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, code, start)?;
         let stamp = self.0.journals.store.write_here(Write::Create(&create))?;
         self.0.journals.observe(stamp, key, 0, &create.entries);
@@ -138,7 +138,7 @@ impl Host {
         Ok(())
     }
 
-    fn to_create(&self, key: &InstanceKey, code: &Code, start: Start) -> Result<Create, Error> {
+    fn to_create(&self, key: &InstanceKey, code: &LoadedCode, start: Start) -> Result<Create, Error> {
         let limits = self.0.journals.settings.of(&start.tenant);
         words::check_workflow(&start.name)?;
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
