@@ -1,7 +1,9 @@
 //! Finds the program that keeps the journal locked.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::{fmt, fs};
 
 /// The journal is locked by another program, for longer than this process waits.
@@ -27,10 +29,10 @@ impl fmt::Display for Locked {
 }
 
 impl Locked {
-    /// Looks up who has a lock on a file that this process has open.
+    /// Looks up the processes that have a lock on a journal that this process has open.
     pub(crate) fn find() -> Self {
         let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-        let (own, open) = (std::process::id(), open_files());
+        let (own, open) = (std::process::id(), open_journals());
         let others = locks.lines().filter_map(holder).filter(|(id, file)| *id != own && open.contains(file));
         let named = others.filter_map(|(id, _)| {
             let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
@@ -48,10 +50,16 @@ fn holder(line: &str) -> Option<(u32, u64)> {
     Some((id, inode.parse().ok()?))
 }
 
-/// The inodes of the files that this process has open.
-fn open_files() -> BTreeSet<u64> {
+/// The inodes of the journals that this process has open. It may have inherited other files, whose locks do not matter.
+fn open_journals() -> BTreeSet<u64> {
     let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    open.filter_map(|entry| fs::metadata(entry.path()).ok()).map(|found| found.ino()).collect()
+    let journals = open.filter(|entry| fs::read_link(entry.path()).is_ok_and(|file| is_journal(&file)));
+    journals.filter_map(|entry| fs::metadata(entry.path()).ok()).map(|found| found.ino()).collect()
+}
+
+/// Whether a file is a journal, or a log beside one.
+fn is_journal(file: &Path) -> bool {
+    file.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("journal.sqlite"))
 }
 
 #[cfg(test)]
@@ -75,5 +83,16 @@ mod tests {
             locked.to_string().contains("locked by sqlite3 (process 7): nothing was written"),
             "{locked}"
         );
+    }
+    #[test]
+    fn only_the_locks_of_a_journal_count() {
+        for (file, is) in [
+            ("/data/journal.sqlite", true),
+            ("/data/journal.sqlite-wal", true),
+            ("/data/lock", false),
+            ("/tmp/build.lock", false),
+        ] {
+            assert_eq!(is_journal(Path::new(file)), is, "{file}");
+        }
     }
 }

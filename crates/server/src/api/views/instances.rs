@@ -29,7 +29,7 @@ pub(crate) struct ListedInstance {
     due: Option<String>,
     /// The workflow's name. Null where the journal cannot be read.
     workflow: Option<String>,
-    /// On whose behalf it acts.
+    /// The actor on whose behalf it acts.
     actor: Option<String>,
     /// The first of its waits; empty if it does not wait.
     waits_for: Vec<WaitsFor>,
@@ -77,7 +77,7 @@ pub(crate) struct Instance {
     due: Option<String>,
     /// The workflow's name.
     workflow: String,
-    /// On whose behalf it acts.
+    /// The actor on whose behalf it acts.
     actor: String,
     /// The person who is responsible for the actor.
     operator: Option<String>,
