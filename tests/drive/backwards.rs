@@ -80,7 +80,8 @@ fn times(host: &Host, key: &InstanceKey) -> ([Timestamp; 2], [String; 2]) {
         .collect();
     let [document] = attested[..] else { panic!("{} attestations", attested.len()) };
     let document: Value = serde_json::from_str(document).unwrap();
-    let payload = BASE64_STANDARD.decode(document["payload_bytes_b64"].as_str().unwrap()).unwrap();
+    let signed = document["attestation_artifact"]["payload_bytes_b64"].as_str().unwrap();
+    let payload = BASE64_STANDARD.decode(signed).unwrap();
     let payload: Value = serde_json::from_slice(&payload).unwrap();
     let text = |name: &str| payload[name].as_str().unwrap().to_owned();
     (performed.unwrap(), [text("startedAt"), text("finishedAt")])

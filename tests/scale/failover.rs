@@ -3,6 +3,7 @@
 use super::cluster::{Cluster, Working, until};
 use crate::support::cli::{GUEST, Ran};
 use crate::support::postgres::Server;
+use store_postgres::Postgres;
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
@@ -75,6 +76,28 @@ fn hosts_stop_when_a_standby_is_promoted_that_lacks_commits() {
     until("it is complete", || cluster.count("complete") == 1);
     assert_eq!(performed(&cluster), 2);
     drop(again);
+}
+
+/// The other address has a database of its own: another installation, or one that was restored.
+#[test]
+fn a_host_that_finds_another_database_in_the_place_of_its_own_does_nothing_more() {
+    let (Some(primary), Some(other)) = (Server::start_with(&[]), Server::start_with(&[])) else { return };
+    let schema = primary.schema();
+    let name = schema.rsplit_once("%3D").unwrap().1.to_owned();
+    other.sql(&format!("CREATE SCHEMA {name}"));
+    Postgres::migrate(&format!("{}?options=-csearch_path%3D{name}", other.url())).unwrap();
+    let url = primary.url_with(&other, &schema);
+    let mut cluster = Cluster::over(primary, url, Some(ALLOW));
+    let mut host = cluster.work("a");
+    until("it has all", || cluster.shares() == [256]);
+    cluster.server.kill();
+    until("the host says so", || {
+        cluster.has_said("a", "start pp-host again once the right server is in service")
+    });
+    assert!(host.is_there());
+    for table in ["hosts", "instances", "acts", "writers"] {
+        assert_eq!(other.sql(&format!("SELECT count(*) FROM {name}.{table}")), "0", "{table}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ use workflow::{Artifact, Entry};
 const FOLDER: &str = "PP_HOST_TEST_STANDSTILL_FOLDER";
 const STORE: &str = "PP_HOST_TEST_STANDSTILL_STORE";
 const POINT: &str = "PP_HOST_TEST_STANDSTILL_POINT";
+const RECORD: &str = "PP_HOST_TEST_STANDSTILL_RECORD";
 
 /// Within the action, before it takes effect: the receipt is spent, and the claim was checked.
 const IN_THE_ACTION: &str = "in the action";
@@ -43,17 +44,19 @@ fn child() {
     let seen = AtomicUsize::new(0);
     let stops_after: Option<usize> = point.parse().ok();
     let facts = folder.join("facts");
-    let mut builder = builder(&url, &folder).observe(move |fact| {
+    let builder = builder(&url, &folder).observe(move |fact| {
         let mut facts = OpenOptions::new().create(true).append(true).open(&facts).unwrap();
         writeln!(facts, "{}", serde_json::to_string(fact).unwrap()).unwrap();
         if Some(seen.fetch_add(1, Ordering::Relaxed) + 1) == stops_after {
             stop();
         }
     });
-    if point == IN_THE_ACTION {
-        builder = builder.capability(Stops(Deploy::new(folder.join("deployments"))));
-    }
-    let host = builder.open().unwrap();
+    let target = Target {
+        inner: Deploy::new(folder.join("deployments")),
+        record: std::env::var(RECORD).unwrap().into(),
+        stops: point == IN_THE_ACTION,
+    };
+    let host = builder.capability(target).open().unwrap();
     support::block_on(host.work(WorkerOptions::default(), std::future::pending())).unwrap();
 }
 
@@ -66,20 +69,25 @@ pub(super) fn builder(url: &str, folder: &Path) -> engine::Builder {
     Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap())).policy(policy)
 }
 
-/// A deploy capability that stops its process before it takes effect.
-struct Stops(Deploy);
+/// A deploy capability whose target keeps a record of its own, which no claim protects.
+struct Target {
+    inner: Deploy,
+    record: PathBuf,
+    /// It stops its process before it takes effect.
+    stops: bool,
+}
 
-impl Capability for Stops {
+impl Capability for Target {
     fn name(&self) -> &str {
-        self.0.name()
+        self.inner.name()
     }
 
     fn reversibility(&self) -> Reversibility {
-        self.0.reversibility()
+        self.inner.reversibility()
     }
 
     fn on_interruption(&self) -> OnInterruption {
-        self.0.on_interruption()
+        self.inner.on_interruption()
     }
 
     fn perform(
@@ -88,8 +96,12 @@ impl Capability for Stops {
         artifact: &Artifact,
         attempt: Execution,
     ) -> Result<Performed, PerformError> {
-        stop();
-        self.0.perform(permit, artifact, attempt)
+        if self.stops {
+            stop();
+        }
+        let mut record = OpenOptions::new().create(true).append(true).open(&self.record).unwrap();
+        writeln!(record, "{}", std::process::id()).unwrap();
+        self.inner.perform(permit, artifact, attempt)
     }
 }
 
@@ -115,7 +127,13 @@ impl Case {
     fn host(&self, number: usize, point: &str) -> Working {
         let mut child = child::of(module_path!());
         child.env(FOLDER, self.folders[number].path()).env(STORE, &self.url).env(POINT, point);
+        child.env(RECORD, self.record());
         Working(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// The record of the target, which both hosts act on.
+    fn record(&self) -> PathBuf {
+        self.folders[0].path().join("record")
     }
 
     /// The places in the journal of the facts that a host has appended.
@@ -146,6 +164,11 @@ impl Case {
             "it has appended after it stood still {point}"
         );
         self.check(&store);
+        // A host that stands still after the look at its claim acts late: that is the window that is left.
+        if point != IN_THE_ACTION {
+            let record = fs::read_to_string(self.record()).unwrap();
+            assert_eq!(record.lines().count(), 1, "the target was acted on once, stopped {point}");
+        }
         drop(other);
     }
 
@@ -193,7 +216,7 @@ impl Drop for Working {
 pub(super) fn copy(from: &Path, to: &Path) {
     for file in support::files(from) {
         let name = file.strip_prefix(from).unwrap();
-        if !["host", "lock", "facts"].iter().any(|own| name == Path::new(own)) {
+        if !["host", "lock", "facts", "record"].iter().any(|own| name == Path::new(own)) {
             fs::create_dir_all(to.join(name).parent().unwrap()).unwrap();
             fs::copy(&file, to.join(name)).unwrap();
         }

@@ -1,7 +1,7 @@
 //! Artifacts in object storage: what hosts leave that are killed, what is lost there, and errors that say what to mend.
 
 use super::conformance::blobs::Schema;
-use crate::support::s3::{self, S3};
+use crate::support::s3;
 use receipt::Digest;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use store_s3::{Bucket, BucketError};
 /// A host's store over a bucket of the tests' server, and that bucket.
 struct Place {
     schema: Schema,
-    s3: &'static S3,
     bucket: Bucket,
     store: Postgres,
 }
@@ -22,7 +21,7 @@ impl Place {
         let (schema, s3) = (Schema::new()?, s3::shared()?);
         let url = s3.url();
         let store = Postgres::open(&schema.url).unwrap().with_objects(Arc::new(s3.bucket(&url)));
-        Some(Self { schema, s3, bucket: s3.bucket(&url), store })
+        Some(Self { schema, bucket: s3.bucket(&url), store })
     }
 
     fn sql(&self, statement: &str) -> String {

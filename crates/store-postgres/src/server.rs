@@ -70,3 +70,32 @@ impl Server {
         PostgresError::LossyFailover { before: "before".to_owned(), now: self.timeline.clone(), why }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(system: i64, timeline: &str, is_synchronous: bool) -> Server {
+        Server { system, timeline: timeline.to_owned(), is_synchronous, now: Timestamp::from_millis(0) }
+    }
+
+    #[test]
+    fn a_promoted_standby_is_accepted_where_commits_were_synchronous_and_another_server_never() {
+        for is_synchronous in [false, true] {
+            let before = server(1, "00000001", is_synchronous);
+            assert_eq!(before.clone().compare(&server(1, "00000001", !is_synchronous)), Ok(Seen::Same));
+            for timeline in ["00000001", "00000002"] {
+                let other = before.clone().compare(&server(2, timeline, true));
+                assert!(matches!(other, Err(PostgresError::OtherServer { .. })), "{other:?}");
+            }
+            let mut seen = before;
+            let promoted = seen.compare(&server(1, "00000002", true));
+            match is_synchronous {
+                true => assert_eq!(promoted, Ok(Seen::Promoted)),
+                false => assert!(matches!(promoted, Err(PostgresError::LossyFailover { .. }))),
+            }
+            // What is refused does not become the server that the next one is compared with.
+            assert_eq!(seen.timeline, if is_synchronous { "00000002" } else { "00000001" });
+        }
+    }
+}

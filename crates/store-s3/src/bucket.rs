@@ -1,6 +1,6 @@
 //! A bucket, on threads of its own.
 
-use crate::error::{BucketError, has_code, words};
+use crate::error::{BucketError, has_code, is_refused, words};
 use crate::location::BucketUrl;
 use crate::sign::Hashes;
 use crate::transport::Transport;
@@ -133,9 +133,7 @@ impl Inner {
             error if has_code(error, "NoSuchBucket") => {
                 BucketError::NoBucket { bucket: self.url.bucket.clone(), endpoint }
             }
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                BucketError::Refused { place, problem }
-            }
+            error if is_refused(error) => BucketError::Refused { place, problem },
             _ => BucketError::Unreachable { place, endpoint, problem },
         };
         error.into()

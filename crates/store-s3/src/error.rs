@@ -94,6 +94,14 @@ pub(crate) fn has_code(error: &Error, code: &str) -> bool {
     error.to_string().contains(&format!("<Code>{code}</Code>"))
 }
 
+/// Whether the server does not accept the credentials, or what they ask for. Not every request has an error of its own for that.
+pub(crate) fn is_refused(error: &Error) -> bool {
+    let refusals = ["status code: 401", "status code: 403"];
+    let said = error.to_string();
+    matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+        || refusals.iter().any(|refusal| said.contains(refusal))
+}
+
 /// A text without control characters, and not too long.
 struct OneLine<'a>(&'a str);
 
