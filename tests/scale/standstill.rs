@@ -9,13 +9,15 @@ use crate::support::{self, child, count};
 use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
 use engine::{Host, StoreLocation, WorkerOptions};
+use receipt::Digest;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use store::{ClaimStore as _, JournalStore as _};
+use std::time::Duration;
+use store::{ClaimStore as _, HostInfo, HostSigner, JournalStore as _};
 use store::{DeploymentFilter, DeploymentPage, InstanceKey, Store};
 use store_postgres::Postgres;
 use tempfile::TempDir;
@@ -242,6 +244,35 @@ fn a_host_that_stands_still_at_any_point_beyond_its_claims_neither_acts_nor_appe
         let cases: Vec<Case> = group.iter().map(|point| Case::new(server, template, point)).collect();
         std::thread::scope(|scope| cases.iter().for_each(|case| drop(scope.spawn(|| case.run()))));
     }
+}
+
+/// A host has taken over and not appended yet, so that the place in the journal is free: only the claim is in the way.
+#[test]
+fn a_host_that_stood_still_does_not_append_under_a_claim_that_is_anothers_by_then() {
+    let Some(server) = shared() else { return };
+    let case = Case::new(server, TempDir::new().unwrap().path(), "3");
+    let store = Postgres::open(&case.url).unwrap();
+    let stopped = case.host(0, &case.point);
+    until("it stands still", || stopped.stands_still());
+    let signer = HostSigner::Own(Digest::of(b"keys"));
+    let (id, name, version) = ("other".parse().unwrap(), "other:1".to_owned(), "0.0.0".to_owned());
+    store.register(&HostInfo { id, name, version, signer }).wait().unwrap();
+    let for_ever = Duration::from_secs(86_400);
+    until("the other host has its claims", || store.renew(for_ever).wait().unwrap().shards.len() == 256);
+    let length = || store.facts(Some(&case.key)).wait().unwrap().len();
+    let before = length();
+    let renewed = || {
+        let hosts = store.hosts().wait().unwrap().hosts;
+        hosts.iter().find(|record| record.host.id.as_str() != "other").unwrap().last_seen
+    };
+    let mut seen = renewed();
+    stopped.signal(Signal::CONT);
+    // The drive goes on at once, and has been refused when the host has renewed its claims, waited, and renewed them again.
+    for _ in 0..2 {
+        until("it renews its claims", || renewed() > seen);
+        seen = renewed();
+    }
+    assert_eq!(length(), before);
 }
 
 /// Cases at once: two processes each.

@@ -54,6 +54,17 @@ fn hosts_with_keys_of_their_own_are_refused() {
 }
 
 #[test]
+fn a_bucket_for_artifacts_takes_a_build_with_object_storage_and_a_database() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let refused = run(folder.path(), &["--artifacts", "s3://artifacts", "instances", "list"]);
+    let words = match cfg!(feature = "s3") {
+        true => "--artifacts is for a database that is named with --store",
+        false => "this pp-host was built without object storage",
+    };
+    assert!(refused.code != Some(0) && refused.stderr.contains(words), "{}", refused.stderr);
+}
+
+#[test]
 fn a_database_is_migrated_first_and_no_password_is_shown() {
     let folder = tempfile::TempDir::new().unwrap();
     let tell = |url: &str, arguments: &[&str]| run(folder.path(), &[&["--store", url], arguments].concat());
