@@ -89,13 +89,13 @@ fn many_bundles_leave_a_bounded_trace() {
     let load = LoadLimits { cache_bytes: 40 << 20, programs: 16, ..LoadLimits::default() };
     let limits = SandboxLimits { load, ..SandboxLimits::default() };
     let desk = script::desk_with(|builder| builder.sandbox(limits));
-    let (count, mut resident) = (many().unwrap_or(200), Vec::new());
+    let (count, length) = (asked("PP_MANY").unwrap_or(200), asked("PP_MANY_BYTES").unwrap_or(400_000));
+    let mut resident = Vec::new();
     for number in 1..=count {
-        // Each leaves half a megabyte: together they are several times the bounds.
         let text = format!(
             "{}\n// {number}\nexport const t = '{}';\nexport const b = [1, 2, 3];",
             script::text("return 1;"),
-            "y".repeat(400_000)
+            "y".repeat(length)
         );
         desk.host.load(script::bundle(&[("workflow.js", &text)]).bytes()).unwrap();
         if number % (count / 10).max(1) == 0 {
@@ -107,15 +107,15 @@ fn many_bundles_leave_a_bounded_trace() {
     println!("{count} bundles: {kept} bytes in the cache; bytes resident after each tenth: {resident:?}");
     assert!(kept <= 41 << 20, "{kept} bytes in the cache");
     // The memory of this process is also that of the tests beside this one: it says something where this one runs alone.
-    if many().is_some() {
+    if asked("PP_MANY").is_some() {
         let (first, last) = (resident[0], resident[resident.len() - 1]);
         assert!(last <= first + (16 << 20), "{resident:?}");
     }
 }
 
-/// How many bundles PP_MANY says. Without it, enough to fill the cache twice.
-fn many() -> Option<u32> {
-    std::env::var("PP_MANY").ok().map(|many| many.parse().unwrap())
+/// How many bundles, and how long: enough to fill the cache twice, or what these variables say.
+fn asked(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().map(|number| number.parse().unwrap())
 }
 
 fn resident_bytes() -> u64 {
