@@ -17,6 +17,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use std::{fs, io};
 
@@ -25,7 +26,13 @@ pub(crate) struct Cache {
     folder: PathBuf,
     key: Key,
     bound: u64,
+    /// Bytes written since the folder was last looked through.
+    unchecked: AtomicU64,
 }
+
+/// The files may exceed the bound by this part of it. Looking through a folder of ten thousand small files takes longer
+/// than making one of them.
+const SLACK: u64 = 64;
 
 /// The result of a look-up.
 #[derive(Debug)]
@@ -51,7 +58,8 @@ impl Cache {
                 make_key(folder).map_err(failed)?
             }
         };
-        let cache = Self { folder: folder.to_owned(), key: Key::new(key), bound };
+        let unchecked = AtomicU64::new(0);
+        let cache = Self { folder: folder.to_owned(), key: Key::new(key), bound, unchecked };
         cache.evict();
         Ok(cache)
     }
@@ -77,7 +85,7 @@ impl Cache {
             // A full disk does not keep compiled code from running.
             let _ = write(&self.path(label.component), &sealed);
         }
-        self.evict();
+        self.grew(sealed.len() as u64);
     }
 
     /// The prepared form of a bundle. A file that was not sealed here for this label counts as missing.
@@ -94,7 +102,7 @@ impl Cache {
         if sealed.len() as u64 <= self.bound {
             let _ = write(&self.prepared_path(label.component), &sealed);
         }
-        self.evict();
+        self.grew(sealed.len() as u64);
     }
 
     fn path(&self, component: &Digest) -> PathBuf {
@@ -103,6 +111,14 @@ impl Cache {
 
     fn prepared_path(&self, bundle: &Digest) -> PathBuf {
         self.folder.join(format!("{bundle}.prepared"))
+    }
+
+    fn grew(&self, bytes: u64) {
+        let unchecked = self.unchecked.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if unchecked > self.bound / SLACK {
+            self.unchecked.store(0, Ordering::Relaxed);
+            self.evict();
+        }
     }
 
     /// Deletes the least recently used files until the rest is within the bound.
@@ -220,4 +236,39 @@ fn random_bytes() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files but the key, and their bytes.
+    fn content(folder: &Path) -> (usize, u64) {
+        let files = files(folder).unwrap();
+        (files.len(), files.iter().map(|file| file.bytes).sum())
+    }
+
+    #[test]
+    fn small_files_stay_within_the_bound_and_its_slack() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (bound, config) = (64_000, Digest::of(b""));
+        let cache = Cache::open(folder.path(), bound).unwrap();
+        for number in 0..300_u32 {
+            let component = Digest::of(&number.to_be_bytes());
+            let label = Label { runtime: "prepared", config: &config, component: &component };
+            cache.keep_prepared(label, &[0; 400]);
+            let (files, bytes) = content(folder.path());
+            assert!(bytes <= bound + bound / SLACK, "{bytes} bytes in {files} files");
+        }
+        let (files, bytes) = content(folder.path());
+        assert!(bytes > bound / 2, "{bytes} bytes in {files} files");
+        // What another process has written counts as soon as this one has written its part.
+        fs::write(folder.path().join("other.cwasm"), [0; 70_000]).unwrap();
+        for number in 300..305_u32 {
+            let component = Digest::of(&number.to_be_bytes());
+            let label = Label { runtime: "prepared", config: &config, component: &component };
+            cache.keep_prepared(label, &[0; 400]);
+        }
+        assert!(content(folder.path()).1 <= bound + bound / SLACK);
+    }
 }
