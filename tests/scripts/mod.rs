@@ -1,6 +1,7 @@
 //! Workflows that are source text: JavaScript and TypeScript on the built-in engine.
 
 mod api;
+mod bytecode;
 mod code;
 mod conformance;
 mod event_loop;
