@@ -192,10 +192,10 @@ fn deployments_are_read_in_pages() {
         tenant: acme(),
         resource: "cloudflare://workers/tenant-acme/generated-app".to_owned(),
     };
-    let View::Deployments { deployments, .. } = host.view(&Principal::own(), query).unwrap() else {
+    let View::LiveDeployment { deployment } = host.view(&Principal::own(), query).unwrap() else {
         panic!("one")
     };
-    assert_eq!(deployments[0], *read(Some(acme()), u32::MAX).iter().rfind(|row| row.current).unwrap());
+    assert_eq!(deployment, read(Some(acme()), u32::MAX).into_iter().rfind(|row| row.current));
     let unspent = Query::Deployments { tenant: None, after: Some("rcpt_none".parse().unwrap()), limit: 9 };
     assert!(matches!(host.view(&Principal::own(), unspent), Err(Error::NoReceipt(_))));
 }

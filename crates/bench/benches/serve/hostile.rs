@@ -13,7 +13,7 @@ const SLOW: usize = 1_000;
 /// The time in which each of them sends once.
 const PACE: Duration = Duration::from_secs(2);
 
-/// Events that make a follower's instance busy; together more than what the system keeps for a connection that nobody reads.
+/// Events that make a follower's instance busy; together more than the system buffers for a connection whose other end does not read.
 const EVENTS: usize = 64;
 const EVENT_BYTES: usize = 16 << 10;
 

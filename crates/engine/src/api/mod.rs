@@ -3,6 +3,7 @@
 //! [`Principal`] that asks. One table ([`Right`]) holds the access rules.
 
 mod answer;
+mod audit_place;
 mod change;
 mod guard;
 mod instance_command;
@@ -16,16 +17,16 @@ pub use crate::access::{
     About, AccessError, Account, DeciderSession, Principal, Right, TokenGrant, TokenScope, UnknownScope,
 };
 pub use crate::instances::Back;
+pub use audit_place::{AuditPlace, InvalidAuditPlace};
 pub use change::Change;
 pub use instance_command::InstanceCommand;
 pub use query::{AuditScope, Extent, Query};
 pub use read_only::ReadOnlyHost;
 pub use submit::{Created, Submit};
 pub use view::{
-    AuditPlace, AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail,
-    InstanceRow, InvalidAuditPlace, KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction,
-    ReceiptFate, ReceiptRow, RequestDetail, RequestRow, RequestStatistics, StateDetail, UsageRow, View,
-    WaitsFor,
+    AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
+    KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptFate, ReceiptRow, RequestDetail,
+    RequestRow, RequestStatistics, StateDetail, UsageRow, View, WaitsFor,
 };
 
 use crate::issuer::{DemoDecider, Judgement};

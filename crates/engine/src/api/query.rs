@@ -1,7 +1,7 @@
 //! Queries: the read-only questions to a host, one value each.
 
 use crate::access::{About, Right};
-use crate::api::view::AuditPlace;
+use crate::api::audit_place::AuditPlace;
 use crate::history::RequestOutcome;
 use receipt::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,7 @@ pub enum Query {
         /// The most to return.
         limit: u32,
     },
-    /// The deployment that a resource serves now. Answered with `View::Deployments`, of one or none.
+    /// The deployment that a resource serves now. Answered with `View::LiveDeployment`.
     LiveDeployment {
         /// The tenant.
         tenant: TenantId,

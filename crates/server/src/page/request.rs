@@ -103,8 +103,8 @@ fn seen(text: &str, label: &str) -> Markup {
 fn deployed(asked: &Asked, viewer: &Viewer, made: &Request) -> Result<Option<DeploymentRow>, Problem> {
     let query = Query::LiveDeployment { tenant: made.tenant.clone(), resource: made.resource.clone() };
     match asked.view(&viewer.principal(), query)? {
-        View::Deployments { mut deployments, .. } => Ok(deployments.pop()),
-        _ => Ok(None),
+        View::LiveDeployment { deployment } => Ok(deployment),
+        _ => Err(Problem::internal(&"the engine answered no deployment")),
     }
 }
 

@@ -1,14 +1,12 @@
 //! Every record: the facts of instances, deletions, and operators' acts.
 
 use crate::Error;
-use crate::api::AuditScope;
 use crate::api::view::{Reader, View};
+use crate::api::{AuditPlace, AuditScope};
 use crate::trust::{Act, RecordedTrustAct};
 use receipt::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
-use store::{Deleted, Fact, InstanceKey, InstanceState, RecordedAct, StoreError};
+use serde::Serialize;
+use store::{Deleted, Fact, InstanceState, RecordedAct, StoreError};
 use workflow::{InstanceId, TenantId};
 
 /// Facts that are read at once.
@@ -56,63 +54,6 @@ impl AuditRecord {
             Self::Fact(fact) => fact.at,
             Self::Act { at, .. } | Self::Deletion { at, .. } => *at,
         }
-    }
-}
-
-/// A place between two records of an audit: what a page ends with, and the next one begins after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AuditPlace {
-    /// The last fact before it: the instance, and the index in its journal.
-    fact: Option<(InstanceKey, u64)>,
-    /// The number of other records since that fact.
-    others: u64,
-}
-
-/// A text that names no place of an audit.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no place of an audit: take the one that the page before gives")]
-pub struct InvalidAuditPlace(String);
-
-impl fmt::Display for AuditPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.fact {
-            Some((key, index)) => write!(f, "{key}.{index}.{}", self.others),
-            None => write!(f, "start.{}", self.others),
-        }
-    }
-}
-
-impl FromStr for AuditPlace {
-    type Err = InvalidAuditPlace;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = || {
-            let (fact, others) = text.rsplit_once('.')?;
-            let others = others.parse().ok()?;
-            if fact == "start" {
-                return Some(Self { fact: None, others });
-            }
-            let (key, index) = fact.rsplit_once('.')?;
-            let (tenant, instance) = key.split_once('/')?;
-            let key = InstanceKey { tenant: tenant.parse().ok()?, instance: instance.parse().ok()? };
-            Some(Self { fact: Some((key, index.parse().ok()?)), others })
-        };
-        read().ok_or_else(|| InvalidAuditPlace(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for AuditPlace {
-    type Error = InvalidAuditPlace;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<AuditPlace> for String {
-    fn from(place: AuditPlace) -> Self {
-        place.to_string()
     }
 }
 

@@ -316,8 +316,8 @@ impl Reader<'_> {
 
     pub(super) fn live_deployment(&self, tenant: &TenantId, resource: &str) -> Result<View, Error> {
         let live = self.store.live_deployment(tenant, resource).wait()?;
-        let row = live.map(|deployment| DeploymentRow { deployment, current: true });
-        Ok(View::Deployments { deployments: Vec::from_iter(row), more: false })
+        let deployment = live.map(|deployment| DeploymentRow { deployment, current: true });
+        Ok(View::LiveDeployment { deployment })
     }
 }
 

@@ -7,7 +7,7 @@ mod receipts;
 mod settings;
 
 pub use approvals::{LoggedRequest, RequestDetail, RequestRow, RequestStatistics};
-pub use audit::{AuditPlace, AuditRecord, InvalidAuditPlace};
+pub use audit::AuditRecord;
 pub use instances::{
     CallRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow, ListedInstance, OpenAction, StateDetail,
     WaitsFor,
@@ -17,7 +17,7 @@ pub use settings::{DeciderKeyRow, DeciderRow, LimitRow, UsageRow};
 
 use crate::Error;
 use crate::api::view::approvals::LogPage;
-use crate::api::{Principal, Query};
+use crate::api::{AuditPlace, Principal, Query};
 use crate::limits::Settings;
 use crate::trust::Judge;
 use serde::Serialize;
@@ -97,6 +97,11 @@ pub enum View {
         deployments: Vec<DeploymentRow>,
         /// Whether there are more than were returned.
         more: bool,
+    },
+    /// The deployment that a resource serves now.
+    LiveDeployment {
+        /// `None` where it serves none.
+        deployment: Option<DeploymentRow>,
     },
     /// The people who may decide.
     Deciders {
