@@ -14,6 +14,7 @@ use crate::{Error, Host};
 use receipt::Digest;
 use sandbox::Output;
 use sandbox::{End, Event, Program};
+use std::pin::pin;
 use std::sync::Arc;
 use store::{InstanceKey, StoreError, Write};
 use tokio::sync::Mutex;
@@ -110,15 +111,25 @@ impl Host {
         };
         let handler = Box::new(Shared::new(&driver));
         let printed = Output::new(limits.log_bytes);
-        let end = tokio::select! {
-            (end, _) = self.0.programs.sandbox.run_into(&printed, &program, event, &limits, handler) => Some(end),
-            overdue = driver::watch(&driver) => {
-                overdue?;
-                driver.lock().await.cut_off().await?;
-                None
+        let end = {
+            let mut watching = pin!(driver::watch(&driver));
+            tokio::select! {
+                (end, _) = self.0.programs.sandbox.run_into(&printed, &program, event, &limits, handler) => {
+                    // A watch that is dropped during a write loses its entries: it ends the write first.
+                    tokio::select! {
+                        held = driver.lock() => drop(held),
+                        _ = &mut watching => {}
+                    }
+                    Some(end)
+                }
+                overdue = &mut watching => {
+                    overdue?;
+                    driver.lock().await.cut_off().await?;
+                    None
+                }
+                // A signal pauses, ends or restarts the instance. An action that runs holds the driver, so the signal waits until the action has ended.
+                () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
             }
-            // A signal pauses, ends or restarts the instance. An action that runs holds the driver, so the signal waits until the action has ended.
-            () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
         };
         let kept = self.keep_output(&key, &printed.text()).await;
         let Some(end) = end else { return kept.map(|()| None) };
