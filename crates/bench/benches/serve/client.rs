@@ -1,6 +1,6 @@
 //! A server in a process of its own, and callers of it.
 
-use crate::{FOLLOWERS, Outcome, figures};
+use crate::{FOLLOWERS, Latencies, Outcome};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -75,7 +75,7 @@ impl Served {
         connections: usize,
         requests: usize,
         request: impl Fn(usize) -> String + Sync,
-    ) -> Outcome<String> {
+    ) -> Outcome<Latencies> {
         let (each, ready) = (requests / connections, Barrier::new(connections + 1));
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..connections)
@@ -99,7 +99,7 @@ impl Served {
             for client in clients {
                 times.extend(client.join().map_err(|_| "a client panicked")??);
             }
-            Ok(figures(times, begun.elapsed()))
+            Ok(Latencies::of(times, begun.elapsed()))
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a caller notices of others who mean harm: how long its requests take, and how much memory the server takes meanwhile.
 
 use crate::client::{Served, ask};
-use crate::{FOLLOWERS, Outcome, figures};
+use crate::{FOLLOWERS, Latencies, Outcome};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,18 +25,26 @@ struct Attack {
     opening: String,
     /// What each of them sends every [`PACE`].
     next: &'static str,
+    /// Meanwhile the instance that they follow gets events.
+    makes_events: bool,
 }
 
 pub(crate) fn print(served: &Served, requests: usize) -> Outcome<()> {
     let body = "POST /api/v1/receipts/verify";
     let attacks = [
-        Attack { name: "no attack", callers: 0, opening: String::new(), next: "" },
-        Attack { name: "idle connections", callers: FOLLOWERS, opening: String::new(), next: "" },
+        Attack {
+            name: "idle connections",
+            callers: FOLLOWERS,
+            opening: String::new(),
+            next: "",
+            makes_events: false,
+        },
         Attack {
             name: "heads that never end",
             callers: SLOW,
             opening: served.head("GET /healthz"),
             next: "A: b\r\n",
+            makes_events: false,
         },
         Attack {
             name: "bodies a byte at a time",
@@ -46,42 +54,57 @@ pub(crate) fn print(served: &Served, requests: usize) -> Outcome<()> {
                 served.head(body)
             ),
             next: " ",
+            makes_events: false,
         },
         Attack {
             name: "followers that never read",
             callers: SLOW,
             opening: served.get("/v1/instances/first/events"),
             next: "",
+            makes_events: true,
         },
     ];
+    let requests = requests / 4;
     for attack in &attacks {
+        // Before and after, because the machine is not equally fast all the time.
+        let before = measure(served, requests)?;
+        let beside = beside(served, attack, requests)?;
+        let memory = served.memory()? >> 20;
+        let after = measure(served, requests)?;
         println!(
-            "GET instance beside {} {}: {}",
+            "GET instance beside {} {}: {beside}; without: p99 {:.0} and {:.0} µs ({:.1} ×, at most 2); the server takes {memory} MiB",
             attack.callers,
             attack.name,
-            beside(served, attack, requests)?
+            before.p99,
+            after.p99,
+            2.0 * beside.p99 / (before.p99 + after.p99)
         );
     }
     Ok(())
 }
 
-/// The latencies of one caller's requests during an attack, and the server's memory at its end.
-fn beside(served: &Served, attack: &Attack, requests: usize) -> Outcome<String> {
+/// The latencies of one caller's requests during an attack.
+fn beside(served: &Served, attack: &Attack, requests: usize) -> Outcome<Latencies> {
     let mut hostile = Vec::with_capacity(attack.callers);
     for _ in 0..attack.callers {
         let mut connection = served.connect()?.into_inner();
         connection.write_all(attack.opening.as_bytes())?;
         hostile.push(connection);
     }
+    if attack.makes_events {
+        let (mut connection, text) = (served.connect()?, "x".repeat(EVENT_BYTES));
+        for _ in 0..EVENTS {
+            ask(&mut connection, &served.event("first", &text))?;
+        }
+    }
     let done = AtomicBool::new(false);
-    let measured = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let attacker = scope.spawn(|| attack.go_on(&mut hostile, &done));
-        let measured = measure(served, attack, requests);
+        let measured = measure(served, requests);
         done.store(true, Ordering::Relaxed);
         attacker.join().map_err(|_| "the attacker panicked")?;
         measured
-    })?;
-    Ok(format!("{measured}, the server takes {} MiB", served.memory()? >> 20))
+    })
 }
 
 impl Attack {
@@ -102,18 +125,12 @@ impl Attack {
 }
 
 /// One caller's requests over one connection, for as many requests as asked and for no less than [`PACE`].
-fn measure(served: &Served, attack: &Attack, requests: usize) -> Outcome<String> {
+fn measure(served: &Served, requests: usize) -> Outcome<Latencies> {
     let mut connection = served.connect()?;
-    if attack.name.starts_with("followers") {
-        let text = "x".repeat(EVENT_BYTES);
-        for _ in 0..EVENTS {
-            ask(&mut connection, &served.event("first", &text))?;
-        }
-    }
     let request = served.get("/v1/instances/first");
     let (begun, mut times) = (Instant::now(), Vec::with_capacity(requests));
     while times.len() < requests || begun.elapsed() < PACE {
         times.push(ask(&mut connection, &request)?);
     }
-    Ok(figures(times, begun.elapsed()))
+    Ok(Latencies::of(times, begun.elapsed()))
 }

@@ -8,13 +8,14 @@ mod hostile;
 mod passkey;
 
 use crate::client::Served;
-use engine::api::{Operation, Principal, Query, Submit};
+use engine::api::{Operation, Principal, Query, Submit, TokenScope};
 use engine::limits::HttpLimits;
 use engine::trust::{Act, NewToken};
 use engine::{Clock as _, Host, InstanceKey, SystemClock};
 use receipt::Timestamp;
 use server::{Feed, Server, ServerOptions};
 use std::error::Error;
+use std::fmt;
 use std::hint::black_box;
 use std::net::TcpListener;
 use std::path::Path;
@@ -39,6 +40,8 @@ fn main() -> Outcome<()> {
     }
     let folder = tempfile::tempdir()?;
     let served = Served::begin(folder.path(), &words)?;
+    println!("{FOLLOWERS} followers of idle instances: {} bytes each (at most 65536)", served.followers()?);
+    hostile::print(&served, requests)?;
     for connections in [1, 16, 64] {
         let get = served.measure(connections, requests, |_| served.get("/v1/instances/first"))?;
         println!("GET instance, {connections} connections: {get}");
@@ -48,21 +51,33 @@ fn main() -> Outcome<()> {
             served.measure(connections, requests, post)?
         );
     }
-    println!("{FOLLOWERS} followers of idle instances: {} bytes each (at most 65536)", served.followers()?);
-    hostile::print(&served, requests)?;
     passkey::print(requests)?;
     served.end()
 }
 
 /// Latencies of one kind of request.
-fn figures(mut times: Vec<Duration>, whole: Duration) -> String {
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
-    let rate = times.len() as f64 / whole.as_secs_f64();
-    format!("{rate:.0} a second, p50 {:.0} µs, p99 {:.0} µs", at(50), at(99))
+pub(crate) struct Latencies {
+    rate: f64,
+    p50: f64,
+    p99: f64,
 }
 
-fn times(requests: usize, mut one: impl FnMut(usize) -> Outcome<()>) -> Outcome<String> {
+impl Latencies {
+    pub(crate) fn of(mut times: Vec<Duration>, whole: Duration) -> Self {
+        times.sort_unstable();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
+        Self { rate: times.len() as f64 / whole.as_secs_f64(), p50: at(50), p99: at(99) }
+    }
+}
+
+impl fmt::Display for Latencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, p50, p99 } = self;
+        write!(f, "{rate:.0} a second, p50 {p50:.0} µs, p99 {p99:.0} µs")
+    }
+}
+
+fn times(requests: usize, mut one: impl FnMut(usize) -> Outcome<()>) -> Outcome<Latencies> {
     let begun = Instant::now();
     let mut times = Vec::with_capacity(requests);
     for number in 0..requests {
@@ -70,7 +85,7 @@ fn times(requests: usize, mut one: impl FnMut(usize) -> Outcome<()>) -> Outcome<
         one(number)?;
         times.push(since.elapsed());
     }
-    Ok(figures(times, begun.elapsed()))
+    Ok(Latencies::of(times, begun.elapsed()))
 }
 
 /// The process of the server: it prints the figures without HTTP, and then what a client needs.
@@ -83,7 +98,7 @@ fn serve(folder: &Path, requests: usize) -> Outcome<()> {
     let created = Act::TokenCreated {
         token: token.id.clone(),
         tenant: tenant.clone(),
-        scopes: ["instances:read".parse()?, "instances:write".parse()?].into(),
+        scopes: TokenScope::ALL.into(),
         sha256: token.sha256(),
         expires_at: Timestamp::from_millis(SystemClock.now().as_millis() + 86_400_000),
     };
