@@ -27,7 +27,7 @@ pub(super) struct Cluster {
     url: String,
     folder: TempDir,
     authority: Option<Child>,
-    /// More variables for every host.
+    /// Additional environment variables of every host.
     pub(super) variables: Vec<(String, String)>,
 }
 

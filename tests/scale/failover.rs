@@ -78,7 +78,7 @@ fn hosts_stop_when_a_standby_is_promoted_that_lacks_commits() {
     drop(again);
 }
 
-/// The other address has a database of its own: another installation, or one that was restored.
+/// The other address has another database: another installation, or a restored one.
 #[test]
 fn a_host_that_finds_another_database_in_the_place_of_its_own_does_nothing_more() {
     let (Some(primary), Some(other)) = (Server::start_with(&[]), Server::start_with(&[])) else { return };

@@ -1,4 +1,4 @@
-//! Hosts that keep their artifacts in object storage.
+//! Hosts with their artifacts in object storage.
 
 use super::cluster::{Cluster, until};
 use crate::support::cli::Ran;

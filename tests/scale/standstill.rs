@@ -71,7 +71,7 @@ pub(super) fn builder(url: &str, folder: &Path) -> engine::Builder {
     Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap())).policy(policy)
 }
 
-/// A deploy capability whose target keeps a record of its own, which no claim protects.
+/// A deploy capability whose target has its own record, which no claim protects.
 struct Target {
     inner: Deploy,
     record: PathBuf,
@@ -133,7 +133,7 @@ impl Case {
         Working(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// The record of the target, which both hosts act on.
+    /// The record of the target of both hosts.
     fn record(&self) -> PathBuf {
         self.folders[0].path().join("record")
     }
@@ -166,7 +166,7 @@ impl Case {
             "it has appended after it stood still {point}"
         );
         self.check(&store);
-        // A host that stands still after the look at its claim acts late: that is the window that is left.
+        // A host that is stopped after it has checked its claim acts late: this is the remaining window.
         if point != IN_THE_ACTION {
             let record = fs::read_to_string(self.record()).unwrap();
             assert_eq!(record.lines().count(), 1, "the target was acted on once, stopped {point}");
@@ -246,7 +246,7 @@ fn a_host_that_stands_still_at_any_point_beyond_its_claims_neither_acts_nor_appe
     }
 }
 
-/// A host has taken over and not appended yet, so that the place in the journal is free: only the claim is in the way.
+/// A host has taken over but not appended yet, so the position in the journal is free: only the claim refuses the stopped host's append.
 #[test]
 fn a_host_that_stood_still_does_not_append_under_a_claim_that_is_anothers_by_then() {
     let Some(server) = shared() else { return };
@@ -267,7 +267,7 @@ fn a_host_that_stood_still_does_not_append_under_a_claim_that_is_anothers_by_the
     };
     let mut seen = renewed();
     stopped.signal(Signal::CONT);
-    // The drive goes on at once, and has been refused when the host has renewed its claims, waited, and renewed them again.
+    // The drive continues at once. It has been refused by the time that the host has renewed its claims twice.
     for _ in 0..2 {
         until("it renews its claims", || renewed() > seen);
         seen = renewed();

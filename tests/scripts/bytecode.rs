@@ -1,5 +1,5 @@
 //! Altered bytecode under a seal that the host accepts. QuickJS does not verify bytecode: source text that exploits a bug of the component
-//! that prepares it may have the host seal any bytes. The sandbox has to hold them as it holds any component.
+//! that prepares it may make the host seal any bytes. The sandbox has to confine them like any component.
 
 use crate::support;
 use crate::support::desk::Desk;
@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use workflow::Failure;
 
-/// Uses most of what the bytecode can say.
+/// Source text that uses most instructions of the bytecode.
 const BODY: &str = r#"
     class Point { #x = 1; static made = 0; constructor(y) { this.y = y; Point.made += 1; } get sum() { return this.#x + this.y; } }
     class Named extends Point { toString() { return `${super.sum} ${this.y}`; } }
@@ -37,7 +37,7 @@ const BODY: &str = r#"
     await env.CLOUDFLARE.deploy({ receipt: approval.receipt });
     return step_;"#;
 
-/// One change of the bytes: which kind, two places, and random numbers.
+/// One change of the bytes: its kind, two positions, and random numbers.
 type Edit = (u8, Index, Index, [u8; 4]);
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -56,7 +56,7 @@ fn altered(honest: &[u8], edits: &[Edit]) -> Vec<u8> {
             6..8 => bytes.splice(until(at, 4), *random).for_each(drop),
             8 => bytes.insert(at, random[0]),
             9 => drop(bytes.remove(at)),
-            // Another part of the same code in its place.
+            // Replaces a part by another part of the same code.
             10 => {
                 let part = bytes[until(other, random[0].into())].to_vec();
                 bytes.splice(until(at, part.len()), part).for_each(drop);
@@ -78,7 +78,7 @@ impl Form {
     fn of(prepared: &[u8]) -> Self {
         let number = |at: usize| u32::from_le_bytes(prepared[at..at + 4].try_into().unwrap()) as usize;
         let past = |at: usize| at + 4 + number(at);
-        // Magic, the main module's name, how many modules; a name, and the kind of what follows.
+        // Magic, the main module's name, the number of modules; a module's name and kind.
         let length = past(past(8) + 4) + 1;
         let code = prepared[length + 4..past(length)].to_vec();
         Self { before: prepared[..length].to_vec(), code, after: prepared[past(length)..].to_vec() }
@@ -90,12 +90,12 @@ impl Form {
     }
 }
 
-/// Bytecode begins with its version and a checksum, and QuickJS takes all ones for any.
+/// Bytecode begins with its version and a checksum; QuickJS accepts all ones as the checksum of any bytes.
 fn unsummed(code: &[u8]) -> Vec<u8> {
     [&code[..1], &[0xff; 4], &code[5..]].concat()
 }
 
-/// The cache of a host, into which prepared code is put as the host itself does.
+/// The cache of a host, to which this test writes prepared code as the host does.
 struct Cache {
     folder: PathBuf,
     key: Vec<u8>,
@@ -132,12 +132,12 @@ impl Cache {
 
 const SEAL: usize = 32;
 
-/// A workflow of the same text. Each is another bundle, so none is in memory already.
+/// A workflow with the same text in a new bundle, so that no host has it in memory.
 fn numbered(number: u32) -> Bundle {
     script::workflow(&format!("{BODY}\n// {number}"))
 }
 
-/// Drives it until it ends, or has waited often. Returns its end.
+/// Drives an instance until it ends or has waited several times. Returns its end.
 fn drive(desk: &Desk, bundle: &Bundle) -> Option<Status> {
     let key = script::start(&desk.host, bundle, &json!({}));
     for _ in 0..10 {
@@ -192,13 +192,13 @@ fn altered_bytecode_under_a_valid_seal_ends_with_a_name_and_the_host_continues()
         .unwrap();
     let ends = ends.into_inner();
     println!("{ends:?}");
-    // The engine ran what was altered, and not all of it to its end.
+    // The engine ran altered code, and some of it did not complete.
     assert!(ends.contains_key("trapped") && ends.contains_key("completed"), "{ends:?}");
     let alive = script::start(&desk.host, &script::workflow("return 'alive';"), &json!({}));
     assert_eq!(desk.result(&alive), "alive");
 }
 
-/// The alterations are the same every time. PP_ALTERATIONS says how many.
+/// The alterations have a fixed seed. PP_ALTERATIONS sets their number.
 fn runner() -> TestRunner {
     let cases = std::env::var("PP_ALTERATIONS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150);
     let config = Config { cases, failure_persistence: None, ..Config::default() };

@@ -106,14 +106,14 @@ fn many_bundles_leave_a_bounded_trace() {
     let kept: u64 = cached.map(|file| file.unwrap().metadata().unwrap().len()).sum();
     println!("{count} bundles: {kept} bytes in the cache; bytes resident after each tenth: {resident:?}");
     assert!(kept <= 41 << 20, "{kept} bytes in the cache");
-    // The memory of this process is also that of the tests beside this one: it says something where this one runs alone.
+    // Other tests share this process's memory, so the bound is compared only if this test runs alone.
     if asked("PP_MANY").is_some() {
         let (first, last) = (resident[0], resident[resident.len() - 1]);
         assert!(last <= first + (16 << 20), "{resident:?}");
     }
 }
 
-/// How many bundles, and how long: enough to fill the cache twice, or what these variables say.
+/// The number and the length of bundles: enough to fill the cache twice, or as these variables set.
 fn asked(variable: &str) -> Option<usize> {
     std::env::var(variable).ok().map(|number| number.parse().unwrap())
 }

@@ -57,7 +57,7 @@ fn the_lines_of_the_readme_run_as_they_stand() {
     let ran = shell.env("PP_HOST_DATA", data.path()).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success() && out.contains("\"created\":true"), "{out}\n{err}");
-    // The instance of the last line is there, and this server drives it.
+    // The last line has created an instance, which this server drives.
     while !cli::run(data.path(), &["approvals"]).stdout.contains("nightly-1") {
         std::thread::yield_now();
     }

@@ -129,7 +129,7 @@ fn callers_who_send_too_slowly_are_told_or_cut_and_others_are_answered() {
     assert!(answer.body.contains("limit http-seconds"), "{answer:?}");
 }
 
-/// A body that is under way takes no turn, however many there are; together they are bounded by their bytes.
+/// Bodies under way hold no permit for requests; a bound on their bytes limits all of them together.
 #[test]
 fn slow_bodies_take_memory_and_no_turns() {
     let limits = HttpLimits { requests: 2, bodies_bytes: 100_000, ..HttpLimits::default() };
@@ -162,7 +162,7 @@ fn slow_bodies_take_memory_and_no_turns() {
     while served.send("POST", "/api/v1/receipts/verify", &kind, " ".repeat(50_000).as_bytes()).code()
         != "limit"
     {}
-    // What it held is free when it is answered.
+    // Its memory counts no longer when it is answered.
     large.write_all(b"{").unwrap();
     let mut answer = String::new();
     large.read_to_string(&mut answer).unwrap();

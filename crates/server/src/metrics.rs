@@ -65,8 +65,8 @@ impl Metrics {
         Open::one(&self.connections)
     }
 
-    /// A follower, until it is dropped; `None` where there are `most` already. Counted before it is compared: callers that come at the same
-    /// moment do not exceed the bound together.
+    /// A follower, until it is dropped; `None` if there are `most` already. It is counted before the comparison, so that simultaneous
+    /// callers do not exceed the bound together.
     pub(crate) fn follower(&self, most: u64) -> Option<Open> {
         let counted = Open::one(&self.followers);
         (self.followers.load(Ordering::Relaxed) <= most).then_some(counted)

@@ -38,7 +38,7 @@ const DOMAIN: &str = "permission-protocol trace of an instance, version 1";
 const PATH: &str = "/v1/traces";
 
 /// The time in which a collector must answer a request. The exporter sends one request at a time and sets no limit for a client that is
-/// passed to it: without this one, a connection that hangs would end all exports.
+/// passed to it: without this limit, a connection that hangs would stop all exports.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The time to send remaining spans when the process ends.
@@ -140,7 +140,7 @@ impl Traces {
     }
 }
 
-/// The URL with [`PATH`] where it has no path, or `/` alone.
+/// The URL, with [`PATH`] if it has no path or only `/`.
 fn with_path(url: &str) -> String {
     match (url.matches('/').count(), url.strip_suffix('/')) {
         (..=2, _) => format!("{url}{PATH}"),
@@ -194,7 +194,7 @@ fn random<const N: usize>() -> [u8; N] {
 struct Client {
     receiver: Arc<Receiver>,
     runtime: Runtime,
-    /// The last request failed: this was logged, and is not logged again.
+    /// Whether the last request failed. Only the first failure is logged.
     is_failing: AtomicBool,
 }
 

@@ -1,6 +1,6 @@
 //! Artifacts, in chunks or in object storage: checked against their digest when they are read.
 //!
-//! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has the row; see [`crate::objects`].
+//! Chunks are read and written with bounded memory on the server. The bytes of an artifact in object storage are in [`crate::objects`]; the database has its row.
 
 use crate::connection::{Call, Connection, values};
 use crate::error::{Trouble, damaged};
@@ -20,7 +20,7 @@ const READ: &str = "SELECT c.bytes, b.object FROM blobs b LEFT JOIN blob_chunks 
 // The row is locked before the next statement looks for holders.
 const OLD: &str =
     "SELECT 1 FROM blobs WHERE sha256 = $1 AND kept < clock_timestamp() - interval '1 hour' FOR UPDATE";
-// A host without object storage leaves what is there to the others.
+// A host without object storage leaves artifacts that are there to other hosts.
 const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND (b.object IS NULL OR $2)
     AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0) RETURNING b.object";
 
@@ -101,7 +101,7 @@ pub(crate) async fn sweep(db: &Connection, objects: Option<Objects>, digest: &Di
     let swept = db.commit(call.as_slice()).await?;
     let name = swept.first().and_then(|rows| rows.first()?.get::<_, Option<String>>(0));
     match (objects, name) {
-        // Only now: no row names it any more, and none ever will. Where this fails, it is an object without a row.
+        // Only now, when no row names the object any more. If this fails, a sweep removes it later.
         (Some(objects), Some(name)) => Ok(objects.remove(&name).await?),
         _ => Ok(()),
     }

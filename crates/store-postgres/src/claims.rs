@@ -91,7 +91,7 @@ pub(crate) async fn renew(
     Ok(Claims {
         shards: rows.iter().map(held_shard).collect::<Result<_, _>>()?,
         valid_for: Some(ttl),
-        // One that is over by now.
+        // A claim that has expired by now.
         next_lapse: lapse.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
         notice: None,
     })

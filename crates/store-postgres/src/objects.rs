@@ -1,8 +1,8 @@
 //! The bytes of artifacts in object storage.
 //!
-//! An object has a name of its own each time that bytes are kept: `DATABASE/DIGEST/TIME-UUID`. A row names it once the object is durable, and the row
-//! is deleted before the object is removed. So a removal that arrives late removes nothing that was kept anew, and an
-//! object that no row names, of a host that was killed in between, is recognised by the time in its name, which is the database's.
+//! Each time that bytes are stored, the object gets a new name: `DATABASE/DIGEST/TIME-UUID`. A row names it once the object is durable, and the row
+//! is deleted before the object is removed. So a removal that arrives late removes no newer object, and an
+//! object without a row, which a killed host has left, is recognised by the database's time in its name.
 
 use crate::connection::{Connection, values};
 use crate::error::{PostgresError, Trouble, damaged};
@@ -10,10 +10,10 @@ use receipt::Digest;
 use std::sync::Arc;
 use store::{ObjectStorage, StoreError};
 
-/// Object storage that a store was given.
+/// The object storage of a store.
 pub(crate) type Objects = Arc<dyn ObjectStorage>;
 
-/// The time in which an object must be named by a row, and the one after which an object without a row is removed, in milliseconds.
+/// The time within which a row has to name an object, and the age at which an object without a row is removed, in milliseconds.
 const NAMED_WITHIN: i64 = 30 * 60 * 1_000;
 const REMOVED_AFTER: i64 = 60 * 60 * 1_000;
 
@@ -64,7 +64,7 @@ async fn keep_new(
         return Err(PostgresError::Server(late).into());
     };
     if row.get::<_, Option<&str>>(0) != Some(&*name) {
-        // Another host was first. What is left when this fails is removed by a sweep.
+        // Another host was first. If this fails, a sweep removes the object.
         let _ = objects.remove(&name).await;
     }
     Ok(())
@@ -101,7 +101,7 @@ pub(crate) async fn sweep(db: &Connection, objects: Option<Objects>) -> Result<(
     Ok(())
 }
 
-/// The digest in an object's name, and when it was given out. None for a name that was not made here.
+/// The digest and the time in an object's name. `None` for a name of another form.
 fn written(name: &str) -> Option<(&str, i64)> {
     let mut parts = name.split('/');
     let (_, digest, last, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {

@@ -33,7 +33,7 @@ const TRIES: u32 = 4;
 /// A [`Store`](store::Store) in PostgreSQL. Dropping it waits until all submitted writes are written or refused.
 pub struct Postgres {
     pub(crate) shared: Arc<Shared>,
-    /// Where artifacts are kept; the database itself where there is none.
+    /// The object storage for artifacts; `None` keeps them in the database.
     pub(crate) objects: Option<Objects>,
     readers: Arc<Readers>,
     /// The session for claims, which therefore never queue behind a read or a write.
@@ -89,7 +89,7 @@ impl Postgres {
         Ok(Self { shared, objects: None, readers, keeper, runtime, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// The same, and keeps new artifacts in object storage. Those that the database has are read from there.
+    /// Opens the database, and keeps new artifacts in object storage. Artifacts in the database are still read from it.
     #[must_use]
     pub fn with_objects(mut self, objects: Arc<dyn ObjectStorage>) -> Self {
         self.objects = Some(objects);

@@ -94,7 +94,7 @@ mod tests {
                 true => assert_eq!(promoted, Ok(Seen::Promoted)),
                 false => assert!(matches!(promoted, Err(PostgresError::LossyFailover { .. }))),
             }
-            // What is refused does not become the server that the next one is compared with.
+            // A refused server is not recorded: the next one is compared with the server before.
             assert_eq!(seen.timeline, if is_synchronous { "00000002" } else { "00000001" });
         }
     }

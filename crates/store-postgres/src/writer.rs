@@ -265,7 +265,7 @@ impl Writer {
         db.take_warning();
         let row = db.one(LAST, values![self.name.clone(), self.number]).await?;
         if db.take_warning() {
-            // This commit is in doubt as the group's own is: it may not be on the standby. It is looked up again on a new session.
+            // This commit is in doubt like the group's: it may not be on the standby. A new session looks again.
             return Err(Trouble::Lost(StoreError::Stopped));
         }
         if !row.is_some_and(|row| row.get(0)) {

@@ -14,17 +14,17 @@ use std::time::Duration;
 use store::{Answer, ObjectStorage, StoreError};
 use tokio::runtime::{Builder, Runtime};
 
-/// Tries of a request that the server did not answer, and the time for all of them together.
+/// The attempts of a request that the server did not answer, and the time limit of all attempts together.
 const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The endpoint of error messages where none is set.
+/// The endpoint that error messages name if none is set.
 const AMAZON: &str = "Amazon S3";
 
-/// The variable that names another server than Amazon's, and the one that comes before it.
+/// The variable that names another server than Amazon's, and the variable that has precedence over it.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
-/// The variables that say where credentials come from. Where none is set, a machine's metadata service is asked.
+/// The variables that name the source of credentials. If none is set, the machine's metadata service is used.
 const CREDENTIALS: [&str; 5] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -53,7 +53,7 @@ impl fmt::Debug for Bucket {
 }
 
 impl Bucket {
-    /// The bucket at that place, with settings as Amazon's own tools read them from the environment: `AWS_ACCESS_KEY_ID`,
+    /// The bucket at that location, with the settings that Amazon's own tools read from the environment: `AWS_ACCESS_KEY_ID`,
     /// `AWS_ENDPOINT_URL` and so on. Sends nothing yet.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Bucket {
             .with_bucket_name(&url.bucket)
             .with_http_connector(Transport::new().map_err(wrong)?)
             .with_crypto_provider(Arc::new(Hashes))
-            // One object a request: not every server knows the other way.
+            // One object for each request: not every server supports removing several.
             .with_disable_bulk_delete(true)
             .with_retry(RetryConfig { backoff, max_retries: TRIES, retry_timeout: PATIENCE })
             .build()
@@ -124,7 +124,7 @@ impl Inner {
 
     async fn meaning(&self, error: &Error) -> StoreError {
         let (place, problem) = (self.url.to_string(), words(error));
-        // Without credentials no request was sent. Where there are some, this costs none.
+        // If there are no credentials, no request was sent; otherwise they are known already, and this sends none.
         if let Err(error) = self.client.credentials().get_credential().await {
             return BucketError::NoCredentials { place, problem: words(&error) }.into();
         }

@@ -1,11 +1,11 @@
-//! Why a bucket cannot be used, and how to mend it.
+//! Errors of a bucket, with hints.
 
 use object_store::Error;
 use std::fmt;
 use std::sync::Arc;
 use store::StoreError;
 
-/// The longest part of a server's message that is repeated.
+/// The most characters of a server's message that an error repeats.
 const LONGEST: usize = 300;
 
 /// A fault of object storage.
@@ -69,7 +69,7 @@ impl From<BucketError> for StoreError {
     }
 }
 
-/// What an error says, on one line: the innermost cause, and of a server's answer the code and the message.
+/// An error on one line: its innermost cause, or the code and the message of a server's answer.
 pub(crate) fn words(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -94,7 +94,7 @@ pub(crate) fn has_code(error: &Error, code: &str) -> bool {
     error.to_string().contains(&format!("<Code>{code}</Code>"))
 }
 
-/// Whether the server does not accept the credentials, or what they ask for. Not every request has an error of its own for that.
+/// Whether the server refused the credentials or the request. Not every request has an error of its own for that.
 pub(crate) fn is_refused(error: &Error) -> bool {
     let refusals = ["status code: 401", "status code: 403"];
     let said = error.to_string();
@@ -102,7 +102,7 @@ pub(crate) fn is_refused(error: &Error) -> bool {
         || refusals.iter().any(|refusal| said.contains(refusal))
 }
 
-/// A text without control characters, and not too long.
+/// A text of bounded length without control characters.
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {

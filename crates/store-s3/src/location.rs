@@ -7,11 +7,11 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketUrl {
     pub(crate) bucket: String,
-    /// Without a slash at either end. Empty where the whole bucket is used.
+    /// The prefix, without a slash at either end. Empty if the whole bucket is used.
     pub(crate) prefix: String,
 }
 
-/// Not the URL of a bucket.
+/// A text that is not the URL of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not the URL of a bucket: s3://BUCKET/PREFIX is one, of letters, digits, dots, hyphens and underscores; credentials and the endpoint are given in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"

@@ -1,4 +1,4 @@
-//! The hashes that requests are signed with.
+//! The hash functions that sign requests.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use object_store::client::{
@@ -7,7 +7,7 @@ use object_store::client::{
 use object_store::{Error, Result};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256, of the crates that everything else here is hashed with.
+/// SHA-256, by the crates that the rest of the project uses.
 #[derive(Debug)]
 pub(crate) struct Hashes;
 

@@ -26,10 +26,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// The time limit for connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The time limit for the rest of an exchange: the largest artifact over a slow network.
+/// The time limit for the rest of an exchange, enough for the largest artifact over a slow network.
 const EXCHANGE: Duration = Duration::from_secs(300);
 
-/// The longest answer that is read. No artifact is as long.
+/// The longest answer that is read, longer than any artifact.
 const LONGEST: usize = 1 << 30;
 
 /// Makes connections.
@@ -43,10 +43,10 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    /// With the system's root certificates, or those of `SSL_CERT_FILE`.
+    /// A client with the system's root certificates, or those of `SSL_CERT_FILE`.
     pub(crate) fn new() -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        // A certificate that cannot be used is as if it were not there: systems have some.
+        // A certificate that cannot be used is ignored: many systems have some.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
@@ -109,7 +109,7 @@ async fn send(stream: Box<dyn Stream>, request: HttpRequest) -> Result<HttpRespo
     tokio::select! {
         answer = &mut exchange => answer,
         ended = connection => match ended {
-            // The answer may be there already.
+            // The answer may have arrived all the same.
             Ok(()) => exchange.await,
             Err(error) => Err(broken(error)),
         },

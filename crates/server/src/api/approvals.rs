@@ -104,7 +104,7 @@ pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
     let View::Requests { mut requests } = asked.view(&principal, Query::Requests { tenant })? else {
         return Err(unexpected(&"no requests"));
     };
-    // By time and not by question, so that a page continues at its place whatever is asked or decided meanwhile.
+    // By time and not by action, so that a page continues at its place even if requests are made or decided meanwhile.
     requests.sort_by(|a, b| place(a).cmp(&place(b)));
     if let Some(after) = asked.query_value::<RequestId>("after")? {
         let View::Request(last) = asked.view(&principal, Query::Request { request: after })? else {

@@ -87,7 +87,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let (body, held) = body::read(state, route.body, body).await?;
     let busy =
         || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
-    // Not before the body is there: slow callers would take every turn.
+    // Only after the body has arrived: otherwise slow callers would hold every permit.
     let turn = Arc::clone(&state.turns).try_acquire_owned().map_err(|_| busy())?;
     let path = RawPathParams::from_request_parts(&mut parts, &()).await;
     let path = path.map_err(|_| Problem::invalid("the path is not UTF-8 behind its percent signs"))?;

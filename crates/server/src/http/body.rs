@@ -1,4 +1,4 @@
-//! Reading a request's body within its bounds: its length, its time, and the memory that all bodies take together.
+//! Reading a request's body within its bounds: its length, its time, and the memory of all bodies together.
 
 use crate::problem::Problem;
 use crate::request::route::BodyKind;
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// The part of a body that the number of connections bounds. A small request is answered however many large ones are under way.
+/// The first part of a body, which does not count, because the number of connections bounds it. So small requests are answered even if many large ones are under way.
 const FREE: usize = 4 << 10;
 
 /// Reads a body. Its memory counts until the permit is dropped.

@@ -10,8 +10,8 @@ use workflow::{InstanceId, RequestId, TenantId};
 /// A notice as JSON. Every member is an id, a time or derived from them.
 #[derive(Serialize)]
 pub(crate) struct Message<'a> {
-    /// The same in every attempt, so that a receiver recognises a repetition. Another one after a restart of the
-    /// instance, which may have reopened the request: a receiver would take its notice for a repetition.
+    /// The same in every attempt, so that a receiver recognises a repetition. It changes after a restart of the
+    /// instance, which may have reopened the request: otherwise a receiver would drop the new notice as a repetition.
     id: String,
     r#type: &'static str,
     timestamp: Timestamp,

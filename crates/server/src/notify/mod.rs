@@ -109,7 +109,7 @@ impl Notifier {
         let mut look_at = Instant::now();
         loop {
             if Instant::now() >= look_at {
-                // One look serves all restarts before it.
+                // One scan covers all restarts before it.
                 while let Ok(news) = self.news.try_recv() {
                     if let News::Asked(asked) = news {
                         self.asked(asked);

@@ -130,7 +130,7 @@ pub(crate) fn countdown(until: Timestamp) -> Markup {
     html! { span data-until=(until.as_millis()) { (left) } ", until " (time(until)) }
 }
 
-/// So many milliseconds, in words.
+/// A duration in milliseconds, in words.
 fn left(millis: i64) -> String {
     match millis.div_euclid(60_000) {
         ..0 => "lapsed".to_owned(),

@@ -10,7 +10,7 @@ use engine::api::{Query, ReceiptFate, ReceiptRow, View};
 use maud::{Markup, html};
 use workflow::{Escaped, Quoted, ReceiptId};
 
-/// Receipts on the page.
+/// The most receipts on the page.
 const SHOWN: u32 = 200;
 
 pub(crate) fn list(asked: &Asked) -> Page {

@@ -1,4 +1,4 @@
--- The object that has an artifact's bytes, by its name in object storage; null where they are in blob_chunks.
+-- The name of the object with an artifact's bytes in object storage; null if they are in blob_chunks.
 ALTER TABLE blobs ADD COLUMN object text COLLATE "C";
--- This database's own name there: a bucket may have the objects of several.
+-- This database's name in object storage: a bucket may have the objects of several databases.
 ALTER TABLE pp_host_schema ADD COLUMN id text COLLATE "C" NOT NULL DEFAULT gen_random_uuid()::text;
