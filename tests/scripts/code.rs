@@ -106,7 +106,7 @@ fn many_bundles_leave_a_bounded_trace() {
     let kept: u64 = cached.map(|file| file.unwrap().metadata().unwrap().len()).sum();
     println!("{count} bundles: {kept} bytes in the cache; bytes resident after each tenth: {resident:?}");
     assert!(kept <= 41 << 20, "{kept} bytes in the cache");
-    // Other tests share this process's memory, so the bound is compared only if this test runs alone.
+    // Other tests share this process's memory, so it is compared only with PP_MANY, which is for a run of this test alone.
     if asked("PP_MANY").is_some() {
         let (first, last) = (resident[0], resident[resident.len() - 1]);
         assert!(last <= first + (16 << 20), "{resident:?}");

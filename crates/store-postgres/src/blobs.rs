@@ -1,6 +1,6 @@
 //! Artifacts, in chunks or in object storage: checked against their digest when they are read.
 //!
-//! Chunks are read and written with bounded memory on the server. The bytes of an artifact in object storage are in [`crate::objects`]; the database has its row.
+//! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has only the row (see [`crate::objects`]).
 
 use crate::connection::{Call, Connection, values};
 use crate::error::{Trouble, damaged};

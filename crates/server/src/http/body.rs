@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// The first part of a body, which does not count, because the number of connections bounds it. So small requests are answered even if many large ones are under way.
+/// The first bytes of a body, which do not count: the number of connections bounds them. So a small request never waits for large ones.
 const FREE: usize = 4 << 10;
 
 /// Reads a body. Its memory counts until the permit is dropped.
