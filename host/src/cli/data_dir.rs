@@ -51,7 +51,14 @@ pub(crate) struct Data {
     /// A bucket of S3-compatible object storage that keeps the artifacts of several hosts: s3://BUCKET/PREFIX, the same at every host. Credentials
     /// and the endpoint are read from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL, or come with a role. Default:
     /// the database keeps them.
-    #[arg(long, value_name = "URL", env = "PP_HOST_ARTIFACTS", global = true)]
+    // As above: `verify` has artifacts of its own.
+    #[arg(
+        id = "artifacts-bucket",
+        long = "artifacts",
+        value_name = "URL",
+        env = "PP_HOST_ARTIFACTS",
+        global = true
+    )]
     pub(crate) artifacts: Option<ArtifactsUrl>,
 
     /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
