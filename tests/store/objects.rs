@@ -65,8 +65,10 @@ fn the_database_has_the_row_and_the_bucket_the_bytes() {
     };
     let (_old, young) = (left(&place.database(), now - 7_200_000), left(&place.database(), now));
     let elsewhere = left("another-database", now - 7_200_000);
+    let named = left(&place.database(), now - 7_300_000);
+    place.sql(&format!("INSERT INTO blobs VALUES ('{other}', 5, clock_timestamp(), '{named}')"));
     place.store.sweep_unnamed().wait().unwrap();
-    let mut stay = vec![name, young];
+    let mut stay = vec![name, young, named];
     stay.sort();
     assert_eq!(place.names(), stay, "an old object without a row is removed, and nothing else");
     assert!(place.bucket.has(&elsewhere).wait().unwrap());
