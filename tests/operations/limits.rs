@@ -1,12 +1,10 @@
 //! Limits a tenant: where they come from, and what happens when a quota is reached.
 
-use crate::support;
 use crate::support::recount::recount;
-use crate::support::{cli, count, finish};
+use crate::support::{self, cli, count, finish, formats};
 use engine::limits::Settings;
 use engine::{Error, Host, Status, limits};
 use receipt::{Decision, Timestamp};
-use rusqlite::Connection;
 use sandbox::SandboxLimits;
 use serde_json::Value;
 use std::fs;
@@ -234,9 +232,7 @@ fn a_database_goes_on(fixture: &str) {
         assert_eq!(usage(name), recount(folder.path(), name), "{name}");
         assert_eq!((usage(name).instances, usage(name).pending_approvals), (0, 0), "{name}");
     }
-    let journal = Connection::open(folder.path().join("journal.sqlite")).unwrap();
-    let format: i64 = journal.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(format, 12);
+    assert_eq!(formats::of(folder.path()), formats::NEWEST);
     drop(host);
     Host::builder(folder.path()).open().unwrap();
     let after = cli::run(folder.path(), &["audit"]);

@@ -1,10 +1,9 @@
 //! Deployments are rows; the published files follow them.
 
-use crate::support::{self, deployments};
+use crate::support::{self, deployments, formats};
 use engine::Host;
 use engine::capability::Deployment;
 use receipt::{Decision, Digest};
-use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -77,9 +76,7 @@ fn a_file_that_cannot_be_published_is_said_and_follows_later() {
 
 /// Takes a folder back to format 8, which kept deployments as files: the folder of their records.
 fn as_format_8(folder: &Path) -> PathBuf {
-    let journal = Connection::open(folder.join("journal.sqlite")).unwrap();
-    let tables = "DROP TABLE deployments; DROP TABLE live; DROP TABLE artifacts; ALTER TABLE deletions DROP COLUMN state; ALTER TABLE deletions DROP COLUMN ended_at; ALTER TABLE requests DROP COLUMN notified; PRAGMA user_version = 8";
-    journal.execute_batch(tables).unwrap();
+    formats::take_back(folder, 8);
     let records = folder.join("deployments/records");
     fs::create_dir(&records).unwrap();
     records

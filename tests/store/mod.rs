@@ -6,6 +6,7 @@ mod conformance;
 mod deletion;
 mod deployments;
 mod disk_faults;
+mod formats;
 mod group_commit;
 mod heads;
 mod lossy;

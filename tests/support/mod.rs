@@ -5,6 +5,7 @@ pub mod cli;
 pub mod commands;
 pub mod desk;
 pub mod faulty;
+pub mod formats;
 pub mod held;
 pub mod http;
 pub mod network;
