@@ -180,19 +180,40 @@ impl Driver {
 /// Whether the guest caused an entry, so that it counts against the tenant's quotas. Decisions, redemptions, effects
 /// and signatures are recorded regardless of quotas: otherwise the journal could lack an effect that took place.
 fn is_of_the_guest(entry: &Entry) -> bool {
-    matches!(
-        entry,
+    match entry {
         Entry::StepStarted { .. }
-            | Entry::AttemptFailed { .. }
-            | Entry::AttemptStarted { .. }
-            | Entry::SleepStarted { .. }
-            | Entry::WaitStarted { .. }
-            | Entry::EventReceived { .. }
-            | Entry::Awaiting { .. }
-            | Entry::StepCompleted { .. }
-            | Entry::StepFailed { .. }
-            | Entry::Rejected { .. }
-            | Entry::Requested { .. }
-            | Entry::Completed { .. }
-    )
+        | Entry::AttemptFailed { .. }
+        | Entry::AttemptStarted { .. }
+        | Entry::SleepStarted { .. }
+        | Entry::WaitStarted { .. }
+        | Entry::EventReceived { .. }
+        | Entry::Awaiting { .. }
+        | Entry::StepCompleted { .. }
+        | Entry::StepFailed { .. }
+        | Entry::Rejected { .. }
+        | Entry::Requested { .. }
+        | Entry::Completed { .. } => true,
+        Entry::Loaded { .. }
+        | Entry::Started { .. }
+        | Entry::SleepEnded { .. }
+        | Entry::WaitMatched { .. }
+        | Entry::WaitTimedOut { .. }
+        | Entry::Told { .. }
+        | Entry::Signed { .. }
+        | Entry::Decided { .. }
+        | Entry::Issued { .. }
+        | Entry::Lapsed { .. }
+        | Entry::Withdrawn { .. }
+        | Entry::Redeemed { .. }
+        | Entry::Refused { .. }
+        | Entry::Performed { .. }
+        | Entry::Attested { .. }
+        | Entry::Resolved { .. }
+        | Entry::Paused { .. }
+        | Entry::Resumed { .. }
+        | Entry::Diverged { .. }
+        | Entry::Restarted { .. }
+        | Entry::Terminated { .. }
+        | Entry::Failed { .. } => false,
+    }
 }
