@@ -82,28 +82,6 @@ pub(crate) enum Bound {
 }
 
 impl Right {
-    /// Every right.
-    pub const ALL: [Self; 18] = [
-        Self::Submit,
-        Self::SendEvent,
-        Self::Control,
-        Self::Resolve,
-        Self::DecideAsDemo,
-        Self::DrawUp,
-        Self::Carry,
-        Self::Withdraw,
-        Self::Revoke,
-        Self::Say,
-        Self::SeeInstances,
-        Self::SeeRequests,
-        Self::SeeReceipts,
-        Self::SeePublicReceipts,
-        Self::SeeDeciders,
-        Self::SeeKeys,
-        Self::SeeLimits,
-        Self::SeeHost,
-    ];
-
     /// The table.
     fn row(self) -> Row {
         use Deciders::{Anywhere, InTheirName, InTheirTenants, No};
