@@ -8,8 +8,8 @@
 //! over changes the row: of the two transactions, one waits for the other. Claims are compared for equality and not by their epochs, because a
 //! failover that loses commits can give an epoch out twice.
 
-use crate::connection::{Call, Connection, values};
 use crate::error::{PostgresError, Trouble, damaged};
+use crate::session::connection::{Call, Connection, values};
 use receipt::Timestamp;
 use std::time::Duration;
 use store::{

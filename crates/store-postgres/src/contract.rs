@@ -1,11 +1,13 @@
 //! The store's contract: implements each of its traits by the functions that read and write.
 
-use crate::connection::Connection;
+use crate::blob::{blobs, objects};
+use crate::claims;
 use crate::error::Trouble;
 use crate::postgres::Postgres;
-use crate::record::Record;
-use crate::shared::Shared;
-use crate::{blobs, claims, journals, objects, requests, schedule, tail};
+use crate::read::{journals, requests, schedule, tail};
+use crate::session::connection::Connection;
+use crate::session::shared::Shared;
+use crate::write::record::Record;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,10 +1,11 @@
 //! Importing everything from another engine, in one transaction: complete and compared with its source, or not at all.
 
-use crate::connection::{Connection, values};
 use crate::error::{PostgresError, Trouble};
 use crate::import::rows::insert;
-use crate::location::Location;
-use crate::{schema, tail};
+use crate::read::tail;
+use crate::schema;
+use crate::session::connection::{Connection, values};
+use crate::session::location::Location;
 use receipt::Digest;
 use store::{AuditDigest, StoreError, TransferCounts, TransferRow};
 use tokio::sync::mpsc::Receiver;

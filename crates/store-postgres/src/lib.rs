@@ -1,38 +1,25 @@
 //! The [`Store`](store::Store) in PostgreSQL, for several hosts.
+//!
+//! ```text
+//! postgres   the store: its writer, its readers        contract   the traits of the store, each call in a line
+//! session    connections: place, TLS, clock            schema     the tables, and the step to each version
+//! write      what a record needs: loaded, decided, saved, in one transaction of the group
+//! read       queries over the committed state          blob       the bytes of artifacts
+//! claims     which host drives which shards            import     a data folder that moves here
+//! ```
 
-mod artifacts;
-mod blobs;
+mod blob;
 mod claims;
-mod clock;
-mod connection;
 mod contract;
-mod decide;
-mod delete;
 mod error;
 mod import;
-mod journals;
-mod lines;
-mod load;
-mod location;
-mod needs;
-mod objects;
 mod postgres;
-mod readers;
-mod record;
-mod requests;
-mod rows;
-mod save;
-mod schedule;
+mod read;
 mod schema;
-mod server;
-mod shared;
-mod state;
-mod steps;
-mod tail;
-mod tls;
-mod writer;
+mod session;
+mod write;
 
 pub use error::PostgresError;
 pub use import::Import;
 pub use postgres::Postgres;
-pub use shared::CommitDemand;
+pub use session::shared::CommitDemand;

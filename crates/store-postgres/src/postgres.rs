@@ -1,15 +1,15 @@
 //! The store in a PostgreSQL database: a thread with an async runtime, on which one session writes and a few sessions read.
 
-use crate::connection::Connection;
+use crate::blob::objects::Objects;
 use crate::error::{PostgresError, Trouble};
 use crate::import::{Import, Incoming, import};
-use crate::location::Location;
-use crate::objects::Objects;
-use crate::readers::{Lease, Readers};
-use crate::record::Record;
 use crate::schema;
-use crate::shared::{CommitDemand, Shared};
-use crate::writer::{Job, Writer};
+use crate::session::connection::Connection;
+use crate::session::location::Location;
+use crate::session::readers::{Lease, Readers};
+use crate::session::shared::{CommitDemand, Shared};
+use crate::write::record::Record;
+use crate::write::writer::{Job, Writer};
 use receipt::Digest;
 use std::fmt;
 use std::sync::Arc;

@@ -4,9 +4,9 @@
 //! never contain a zero character and are stored as text. All comparisons are byte by byte, so that orders are the same
 //! on every server.
 
-use crate::connection::{Connection, values};
 use crate::error::{PostgresError, Trouble};
-use crate::location::Location;
+use crate::session::connection::{Connection, values};
+use crate::session::location::Location;
 
 /// The version that this program reads and writes.
 const VERSION: i32 = 3;

@@ -1,11 +1,11 @@
 //! Conversion of another engine's rows to rows of these tables.
 
-use crate::blobs;
-use crate::connection::{Call, Connection, values};
-use crate::decide::number;
+use crate::blob::blobs;
 use crate::error::Trouble;
-use crate::lines::{NEXT, Spot, sum};
-use crate::save::{
+use crate::session::connection::{Call, Connection, values};
+use crate::write::decide::number;
+use crate::write::lines::{NEXT, Spot, sum};
+use crate::write::save::{
     ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, NOTIFIED,
     OUTPUTS, PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
 };

@@ -1,10 +1,10 @@
 //! Reading requests, receipts and operators' acts.
 
-use crate::connection::{Call, Connection, values};
-use crate::decide::minute;
 use crate::error::{Trouble, damaged};
-use crate::journals::{facts, journal_call};
-use crate::load::{fate, key, name, text};
+use crate::read::journals::{facts, journal_call};
+use crate::session::connection::{Call, Connection, values};
+use crate::write::decide::minute;
+use crate::write::load::{fate, key, name, text};
 use receipt::{Digest, Timestamp};
 use store::{
     AskHistory, ReceiptPage, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter,

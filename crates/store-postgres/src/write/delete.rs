@@ -1,10 +1,10 @@
 //! Deleting an ended instance, in a transaction of its own: its entries and output are deleted, signed records are
 //! kept.
 
-use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
-use crate::load::usage;
-use crate::record::Deletion;
+use crate::session::connection::{Call, Connection, values};
+use crate::write::load::usage;
+use crate::write::record::Deletion;
 use store::{StoreError, UsageChange};
 
 const INSTANCE: &str =

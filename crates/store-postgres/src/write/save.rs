@@ -1,8 +1,8 @@
 //! Writes back the rows that a group of writes has changed: one statement per table, for any number of writes.
 
-use crate::connection::{Call, Value, values};
-use crate::record::Record;
-use crate::state::State;
+use crate::session::connection::{Call, Value, values};
+use crate::write::record::Record;
+use crate::write::state::State;
 use std::collections::HashMap;
 use workflow::ReceiptId;
 
@@ -71,7 +71,7 @@ const ACTS_HEAD: &str = "UPDATE acts_head SET last = $1";
 macro_rules! columns {
     ($rows:expr, $row:ident => $($cell:expr),+ $(,)?) => {{
         let rows = $rows;
-        let values = vec![$(Box::new(rows.iter().map(|$row| $cell).collect::<Vec<_>>()) as $crate::connection::Value),+];
+        let values = vec![$(Box::new(rows.iter().map(|$row| $cell).collect::<Vec<_>>()) as $crate::session::connection::Value),+];
         (rows.len(), values)
     }};
 }

@@ -1,9 +1,9 @@
 //! Reading journals, components and output.
 
-use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
-use crate::lines::read;
-use crate::load::{key, state, text};
+use crate::session::connection::{Call, Connection, values};
+use crate::write::lines::read;
+use crate::write::load::{key, state, text};
 use receipt::{Digest, Timestamp};
 use store::{Deleted, EndState, Fact, InstanceKey, StoreError};
 use tokio_postgres::Row;
@@ -129,6 +129,6 @@ pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> 
 }
 
 /// An instance's name as two values.
-pub(crate) fn names(key: &InstanceKey) -> Vec<crate::connection::Value> {
+pub(crate) fn names(key: &InstanceKey) -> Vec<crate::session::connection::Value> {
     values![key.tenant.to_string(), key.instance.to_string()]
 }

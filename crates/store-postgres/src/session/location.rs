@@ -1,8 +1,8 @@
 //! The location of a database: a URL in libpq's form, and its password.
 
-use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble, words};
-use crate::tls::{TlsMode, connector};
+use crate::session::connection::Connection;
+use crate::session::tls::{TlsMode, connector};
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

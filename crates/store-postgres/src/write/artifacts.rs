@@ -1,6 +1,6 @@
 //! The artifacts that a tenant keeps, and the live ones of its resources.
 
-use crate::state::{Held, Live, State};
+use crate::write::state::{Held, Live, State};
 use std::sync::Arc;
 use store::{Deployment, StoreError};
 use workflow::TenantId;

@@ -1,8 +1,8 @@
 //! Sessions for reading: a few, kept open, each lent to one read at a time.
 
-use crate::connection::Connection;
 use crate::error::Trouble;
-use crate::shared::Shared;
+use crate::session::connection::Connection;
+use crate::session::shared::Shared;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A write with encoded texts. The caller's thread encodes them, not the writer's.
 
 use crate::error::damaged;
-use crate::lines::Lines;
+use crate::write::lines::Lines;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::InstanceKey;

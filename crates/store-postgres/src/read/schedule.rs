@@ -1,10 +1,10 @@
 //! Reading instances' states and due times, tenants' usage, and deployments.
 
-use crate::connection::{Connection, Value, values};
-use crate::decide::number;
 use crate::error::{Trouble, damaged};
-use crate::journals::names;
-use crate::load::{key, name, state, text, usage};
+use crate::read::journals::names;
+use crate::session::connection::{Connection, Value, values};
+use crate::write::decide::number;
+use crate::write::load::{key, name, state, text, usage};
 use receipt::{Digest, Timestamp};
 use store::{
     Deployment, DeploymentFilter, DeploymentPage, FirstEnded, InstanceKey, InstanceSummary,

@@ -5,23 +5,23 @@
 //!                               one exchange            in memory       one exchange
 //! ```
 //!
-//! A group that consists of steps is one statement, and one exchange ([`steps`](crate::steps)).
+//! A group that consists of steps is one statement, and one exchange ([`steps`](crate::write::steps)).
 //!
 //! No write has a savepoint: each is judged on locked rows before anything is written, and a refused one has no effect.
 //! A commit whose answer was lost, or came with a warning, is in doubt: the writer looks for the group's number in its
 //! own row. The row stays locked until the old session's transaction has ended, so the look-up waits for its
 //! end.
 
-use crate::connection::{Connection, values};
-use crate::decide::write;
-use crate::delete::delete;
 use crate::error::{PostgresError, Trouble};
-use crate::load::{Group, load};
-use crate::needs::Needs;
-use crate::record::Record;
-use crate::save::save;
-use crate::shared::Shared;
-use crate::steps::Steps;
+use crate::session::connection::{Connection, values};
+use crate::session::shared::Shared;
+use crate::write::decide::write;
+use crate::write::delete::delete;
+use crate::write::load::{Group, load};
+use crate::write::needs::Needs;
+use crate::write::record::Record;
+use crate::write::save::save;
+use crate::write::steps::Steps;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Promise, Stamp, StoreError, Written};
@@ -322,7 +322,7 @@ async fn prepare(
     db: &Connection,
     number: Group<'_>,
     group: &[Record],
-) -> Result<(Option<Vec<crate::connection::Call>>, Vec<Written>), Trouble> {
+) -> Result<(Option<Vec<crate::session::connection::Call>>, Vec<Written>), Trouble> {
     let (mut state, places) = load(db, number, &Needs::of(group)).await?;
     shared.check_commit(state.is_synchronous)?;
     if let [Record::Delete(deletion)] = group {

@@ -3,10 +3,10 @@
 //! A sequence assigns the places, and commits may have another order: a transaction with smaller places may still be
 //! open. Therefore a reader gets facts only up to a place below which every transaction has ended.
 
-use crate::connection::{Call, Connection, values};
 use crate::error::Trouble;
-use crate::lines::read;
-use crate::load::key;
+use crate::session::connection::{Call, Connection, values};
+use crate::write::lines::read;
+use crate::write::load::key;
 use std::time::Duration;
 use store::Fact;
 use tokio::time::sleep;

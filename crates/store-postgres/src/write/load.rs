@@ -3,10 +3,10 @@
 //! Every program takes locks in this order, and those of one table in the order of their keys: the writer's own row, claims, the last act, instances,
 //! tenants, receipts. Everything else belongs to an instance or a tenant that is locked.
 
-use crate::connection::{Call, Connection, values};
 use crate::error::{Trouble, damaged};
-use crate::needs::{ActsLock, Needs};
-use crate::state::{Held, Instance, Live, NewReceipt, Request, State};
+use crate::session::connection::{Call, Connection, values};
+use crate::write::needs::{ActsLock, Needs};
+use crate::write::state::{Held, Instance, Live, NewReceipt, Request, State};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -1,10 +1,10 @@
 //! Artifacts, in chunks or in object storage: checked against their digest when they are read.
 //!
-//! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has only the row (see [`crate::objects`]).
+//! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has only the row (see [`crate::blob::objects`]).
 
-use crate::connection::{Call, Connection, values};
+use crate::blob::objects::{self, Objects};
 use crate::error::{Trouble, damaged};
-use crate::objects::{self, Objects};
+use crate::session::connection::{Call, Connection, values};
 use receipt::Digest;
 use std::sync::Arc;
 use store::StoreError;

@@ -4,8 +4,8 @@
 //! is deleted before the object is removed. So a removal that arrives late removes no newer object, and an
 //! object without a row, which a killed host has left, is recognised by the database's time in its name.
 
-use crate::connection::{Connection, values};
 use crate::error::{PostgresError, Trouble, damaged};
+use crate::session::connection::{Connection, values};
 use receipt::Digest;
 use std::sync::Arc;
 use store::{ObjectStorage, StoreError};

@@ -29,7 +29,7 @@ impl Call {
 
 /// The values of a statement, each in a box of its own.
 macro_rules! values {
-    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as $crate::connection::Value),*] };
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as $crate::session::connection::Value),*] };
 }
 pub(crate) use values;
 

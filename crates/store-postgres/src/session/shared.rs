@@ -1,10 +1,10 @@
 //! The shared state of one store's sessions: the server, this host, its claim, the server's clock.
 
-use crate::clock::{ServerClock, boot_time};
-use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
-use crate::location::Location;
-use crate::server::{Seen, Server};
+use crate::session::clock::{ServerClock, boot_time};
+use crate::session::connection::Connection;
+use crate::session::location::Location;
+use crate::session::server::{Seen, Server};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

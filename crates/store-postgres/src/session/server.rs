@@ -1,8 +1,8 @@
 //! The server's identity and history, and whether its commits are on a second machine: a promoted standby has the same
 //! identifier and another timeline.
 
-use crate::connection::Connection;
 use crate::error::{PostgresError, Trouble};
+use crate::session::connection::Connection;
 use receipt::Timestamp;
 use tokio_postgres::Row;
 

@@ -1,6 +1,6 @@
 //! The rows that a group of writes has locked and read, and their changes.
 
-use crate::rows::Rows;
+use crate::write::rows::Rows;
 use receipt::Digest;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct EntryRow {
     pub(crate) instance: i64,
-    pub(crate) spot: crate::lines::Spot,
+    pub(crate) spot: crate::write::lines::Spot,
     pub(crate) sum: i64,
     pub(crate) text: String,
 }

@@ -1,9 +1,9 @@
 //! The effect of one write on locked rows in memory: pure, and independent of the other writes of the transaction.
 
-use crate::artifacts::{hold, record_deployment};
-use crate::lines::{Lines, Spot, sum};
-use crate::record::{Beside, Record};
-use crate::state::{EntryRow, Instance, NewReceipt, Request, State};
+use crate::write::artifacts::{hold, record_deployment};
+use crate::write::lines::{Lines, Spot, sum};
+use crate::write::record::{Beside, Record};
+use crate::write::state::{EntryRow, Instance, NewReceipt, Request, State};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{

@@ -1,14 +1,14 @@
 //! Steps in one exchange with the server: a group of plain appends is one statement, which is a transaction of its own.
 //!
-//! The statement takes the locks of [`load`](crate::load) in their order, and judges what [`decide`](crate::decide) does: the claims, each
+//! The statement takes the locks of [`load`](crate::write::load) in their order, and judges what [`decide`](crate::write::decide) does: the claims, each
 //! append's position, the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
 //! every refusal has its reason from one place.
 
-use crate::connection::{Connection, Value, values};
 use crate::error::Trouble;
-use crate::lines::Lines;
-use crate::load::Group;
-use crate::record::Record;
+use crate::session::connection::{Connection, Value, values};
+use crate::write::lines::Lines;
+use crate::write::load::Group;
+use crate::write::record::Record;
 use receipt::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{InstanceKey, JournalPosition, Shard, Stamp, Writer, Written};

@@ -1,7 +1,7 @@
 //! The rows that a group of writes has to lock and read before it can be judged.
 
-use crate::decide::minute;
-use crate::record::{Beside, Record};
+use crate::write::decide::minute;
+use crate::write::record::{Beside, Record};
 use receipt::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{InstanceKey, InstanceState, RATE_WINDOW, Shard, Writer};
