@@ -1,9 +1,9 @@
 //! The end of a drive, with a message that helps.
 
 use crate::guest::bindings::exports::permission_protocol::tenant::entrypoint;
+use crate::guest::unwinding::{Marked, TooMuchText};
 use crate::limits::{Refused, names};
 use crate::output::Output;
-use crate::unwinding::{Marked, TooMuchText};
 use crate::{Halt, SandboxLimits};
 use tokio::time::error::Elapsed;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};

@@ -63,7 +63,7 @@ pub(crate) struct Interface {
     pub(crate) functions: &'static [&'static str],
 }
 
-/// The interfaces of the network. Every call of them is refused ([`crate::network`]).
+/// The interfaces of the network. Every call of them is refused ([`crate::wasi::network`]).
 pub(crate) const NETWORK: [Interface; 9] = [
     Interface { name: "wasi:http/outgoing-handler", resources: &[], functions: &["handle"] },
     Interface {

@@ -6,13 +6,14 @@ mod deploy;
 mod pp;
 mod side_by_side;
 mod steps;
+pub(crate) mod unwinding;
 mod v0_1;
 
 use crate::bundle::Script;
 use crate::determinism::{Clock, VirtualTime};
+use crate::guest::unwinding::{Marked, TooMuchText};
 use crate::limits::{HostTime, Meter};
 use crate::throttle::{CpuThrottle, ThrottlePermit};
-use crate::unwinding::{Marked, TooMuchText};
 use crate::{Handler, HandlerAnswer};
 use receipt::Timestamp;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! WASI for guests whose standard library insists on it: everything answers, nothing is there.
 
+pub(crate) mod network;
+
 use crate::determinism::{HasClock, SeededRandom, VirtualTime};
 use crate::guest::Guest;
 use crate::output::Output;

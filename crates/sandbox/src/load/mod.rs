@@ -1,10 +1,14 @@
 //! From bytes to a program that may run.
 
+pub(crate) mod export_check;
+pub(crate) mod inspect;
+pub(crate) mod rejected;
+
 use crate::bundle::Script;
 use crate::error::{LoadError, check_size};
 use crate::guest::Guest;
 use crate::limits::SandboxLimits;
-use crate::{Provenance, export_check, imports};
+use crate::{Provenance, imports};
 use receipt::Digest;
 use std::sync::Arc;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
