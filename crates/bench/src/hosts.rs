@@ -45,26 +45,31 @@ struct Member {
     host: Host,
     workflow: Workflow,
     work: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    folder: TempDir,
+    /// Held until the host is gone.
+    _folder: TempDir,
 }
 
 impl Hosts {
-    /// Opens so many hosts, which do not work yet.
+    /// Opens so many hosts, which do not work yet. The first host in `parent` makes the keys of all: a database refuses hosts with other ones.
     pub(super) fn open(url: &str, parent: &Path, guest: Guest, count: usize) -> Result<Self, Obstacle> {
         let runtime = Builder::new_multi_thread().enable_all().build()?;
         let (tell, news) = unbounded_channel();
         let mut members: Vec<Member> = Vec::new();
         for number in 0..count {
             let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
-            if let Some(first) = members.first() {
-                copy_keys(first.folder.path(), folder.path())?;
+            let has_keys = parent.join("keys").exists();
+            if has_keys {
+                copy_keys(parent, folder.path())?;
             }
             let location = StoreLocation::Database(url.parse()?);
             let tell = tell.clone();
             let builder = unlimited(Host::builder(folder.path())).store(location);
             let host = builder.observe(move |fact| observe(number, fact, &tell)).open()?;
+            if !has_keys {
+                copy_keys(folder.path(), parent)?;
+            }
             let workflow = host.load(guest.bytes().to_vec())?;
-            members.push(Member { host, workflow, work: None, folder });
+            members.push(Member { host, workflow, work: None, _folder: folder });
         }
         Ok(Self { runtime, members, news })
     }

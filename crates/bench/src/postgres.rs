@@ -53,6 +53,12 @@ impl HostsBench<'_> {
     /// # Errors
     /// When something could not be measured.
     pub fn run(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+        // Hosts of all measurements have the same keys, which are in here.
+        let folder = tempfile::Builder::new().prefix("pp-bench-hosts-").tempdir_in(self.folder)?;
+        HostsBench { folder: folder.path(), ..*self }.measure(report)
+    }
+
+    fn measure(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         let mut bare = Bare::open(self.url)?;
         let commit = self.steps(&mut bare, report)?;
         let sqlite = crate::Bench { folder: self.folder.to_owned(), extent: Extent::Quick };
