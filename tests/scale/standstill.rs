@@ -32,6 +32,9 @@ const RECORD: &str = "PP_HOST_TEST_STANDSTILL_RECORD";
 /// Within the action, before it takes effect: the receipt is spent, and the claim was checked.
 const IN_THE_ACTION: &str = "in the action";
 
+/// The file in the stopped host's folder that says that the test continues it.
+const CONTINUED: &str = "continued";
+
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";
 
 /// The child process: a host that writes down every fact that it records, and stops itself at the point.
@@ -62,8 +65,13 @@ fn child() {
     support::block_on(host.work(WorkerOptions::default(), std::future::pending())).unwrap();
 }
 
+/// Stops the process. The signal may stop another thread first, so this one waits until the test continues the process.
 fn stop() {
+    let continued = Path::new(&std::env::var(FOLDER).unwrap()).join(CONTINUED);
     kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
+    while !continued.exists() {
+        std::thread::yield_now();
+    }
 }
 
 pub(super) fn builder(url: &str, folder: &Path) -> engine::Builder {
@@ -133,6 +141,12 @@ impl Case {
         Working(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Continues the stopped host.
+    fn resume(&self, stopped: &Working) {
+        fs::write(self.folders[0].path().join(CONTINUED), "").unwrap();
+        stopped.signal(Signal::CONT);
+    }
+
     /// The record of the target of both hosts.
     fn record(&self) -> PathBuf {
         self.folders[0].path().join("record")
@@ -159,7 +173,7 @@ impl Case {
         let appended = store.facts(Some(&self.key)).wait().unwrap().len();
         let other = self.host(1, "nowhere");
         until(&format!("the other has ended it, {point}"), || self.has_completed(&store));
-        stopped.signal(Signal::CONT);
+        self.resume(&stopped);
         until("they share", || shares() == [128, 128]);
         assert!(
             self.indices(0).iter().all(|index| *index < appended),
@@ -266,7 +280,7 @@ fn a_host_that_stood_still_does_not_append_under_a_claim_that_is_anothers_by_the
         hosts.iter().find(|record| record.host.id.as_str() != "other").unwrap().last_seen
     };
     let mut seen = renewed();
-    stopped.signal(Signal::CONT);
+    case.resume(&stopped);
     // The drive continues at once. It has been refused by the time that the host has renewed its claims twice.
     for _ in 0..2 {
         until("it renews its claims", || renewed() > seen);
