@@ -11,21 +11,31 @@ use axum::response::{IntoResponse as _, Response};
 use engine::api::{Principal, Query, View};
 use engine::limits::http_names;
 use futures_util::stream;
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Fact, InstanceKey};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 /// How often an idle stream sends a comment, and reads the journal in case a notification was lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Facts read in one query.
-const AT_ONCE: u32 = 100;
+const AT_ONCE: u32 = 16;
+
+/// Bytes of events that a follower holds until its caller has read them: at least one event, however long.
+const HELD: usize = 16 << 10;
+
+/// The part of them that the number of followers bounds.
+const FREE: usize = 4 << 10;
+
+/// An event, and the length of its data.
+type Shown = (Event, usize);
 
 /// Renders a fact as an event.
-type Show = fn(&Fact) -> Result<Event, Problem>;
+type Show = fn(&Fact) -> Result<Shown, Problem>;
 
 /// A follower of one instance.
 struct Follower {
@@ -36,6 +46,8 @@ struct Follower {
     next: u64,
     news: watch::Receiver<()>,
     waiting: std::vec::IntoIter<Event>,
+    /// For the bytes of the events that wait, and of the last one that did: the connection may still hold it.
+    held: Option<OwnedSemaphorePermit>,
     until: Instant,
     show: Show,
     _counted: crate::metrics::Open,
@@ -44,10 +56,14 @@ struct Follower {
 pub(crate) fn events(asked: &Asked) -> Result<Response, Problem> {
     let principal = asked.principal()?;
     let key = asked.key(&principal)?;
-    follow(asked, principal, key, |fact| {
-        let fact_event = Event::default().id(fact.index.to_string()).event("fact");
-        fact_event.json_data(own(fact)?).map_err(|error| Problem::internal(&error))
-    })
+    follow(asked, principal, key, |fact| shown(fact, &own(fact)?))
+}
+
+/// The event of a fact.
+pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<Shown, Problem> {
+    let data = serde_json::to_string(data).map_err(|error| Problem::internal(&error))?;
+    let length = data.len();
+    Ok((Event::default().id(fact.index.to_string()).event("fact").data(data), length))
 }
 
 /// Follows an instance that the caller may see.
@@ -83,6 +99,7 @@ pub(crate) fn follow(
         key,
         next,
         waiting: Vec::new().into_iter(),
+        held: None,
         show,
     };
     let events = stream::unfold(follower, |mut follower| async {
@@ -119,19 +136,46 @@ impl Follower {
     async fn read(&mut self) -> Option<()> {
         let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());
         let (from, show) = (self.next, self.show);
+        self.held = None;
+        // However many followers there are, few read at once.
+        let _turn = self.state.follower_reads.acquire().await.ok()?;
         let read = tokio::task::spawn_blocking(move || {
             let principal = still(&state, principal)?;
             match state.host.view(&principal, Query::Facts { key, from, limit: AT_ONCE }) {
-                Ok(View::Facts { facts }) => {
-                    let next = facts.last().map_or(from, |fact| fact.index + 1);
-                    Some((facts.iter().map(show).collect::<Result<Vec<_>, _>>().ok()?, next))
-                }
+                Ok(View::Facts { facts }) => Batch::of(&facts, from, show),
                 _ => None,
             }
         });
-        let (events, next) = read.await.ok()??;
+        let Batch { events, bytes, next } = read.await.ok()??;
+        let most = u32::try_from(self.state.limits.bodies_bytes).unwrap_or(u32::MAX);
+        let counted = u32::try_from(bytes.saturating_sub(FREE)).unwrap_or(u32::MAX).min(most);
+        self.held = Some(Arc::clone(&self.state.unread_events).acquire_many_owned(counted).await.ok()?);
         (self.waiting, self.next) = (events.into_iter(), next);
         Some(())
+    }
+}
+
+/// The events of the first facts, as many as a follower may hold.
+struct Batch {
+    events: Vec<Event>,
+    bytes: usize,
+    /// The index of the next fact.
+    next: u64,
+}
+
+impl Batch {
+    fn of(facts: &[Fact], next: u64, show: Show) -> Option<Self> {
+        let mut batch = Self { events: Vec::new(), bytes: 0, next };
+        for fact in facts {
+            let (event, length) = show(fact).ok()?;
+            if !batch.events.is_empty() && batch.bytes + length > HELD {
+                break;
+            }
+            batch.bytes += length;
+            batch.events.push(event);
+            batch.next = fact.index + 1;
+        }
+        Some(batch)
     }
 }
 
@@ -149,5 +193,38 @@ fn still(state: &State, principal: Principal) -> Option<Principal> {
             person.filter(|person| person.removed_at.is_none()).map(|_| principal)
         }
         Principal::Operator(_) | Principal::Anonymous => Some(principal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use receipt::Timestamp;
+    use workflow::Entry;
+
+    fn fact(index: u64, bytes: usize) -> Fact {
+        let key = InstanceKey { tenant: "acme".parse().unwrap(), instance: "one".parse().unwrap() };
+        let entry = Entry::Completed { output: "x".repeat(bytes) };
+        Fact { seq: index + 1, at: Timestamp::from_millis(0), key, index, entry }
+    }
+
+    fn show(fact: &Fact) -> Result<Shown, Problem> {
+        shown(fact, &own(fact)?)
+    }
+
+    fn held(facts: &[Fact]) -> (usize, u64) {
+        let batch = Batch::of(facts, 7, show).unwrap();
+        (batch.events.len(), batch.next)
+    }
+
+    #[test]
+    fn a_follower_holds_few_bytes_and_at_least_one_event() {
+        assert_eq!(held(&[]), (0, 7));
+        let small: Vec<_> = (7..23).map(|index| fact(index, 10)).collect();
+        assert_eq!(held(&small), (16, 23), "all of a query's");
+        let medium: Vec<_> = (7..23).map(|index| fact(index, HELD / 3)).collect();
+        assert_eq!(held(&medium), (2, 9), "the rest is read later");
+        let large: Vec<_> = (7..9).map(|index| fact(index, 1 << 20)).collect();
+        assert_eq!(held(&large), (1, 8));
     }
 }

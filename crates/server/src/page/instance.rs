@@ -1,6 +1,6 @@
 //! Instances: a list, and the timeline of one.
 
-use crate::api::follow::follow;
+use crate::api::follow::{follow, shown as shown_event};
 use crate::page::inbox::demonstration;
 use crate::page::layout::{Place, page as whole, time};
 use crate::page::{Page, Viewer, go};
@@ -8,7 +8,6 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use ::receipt::Decision;
 use axum::http::StatusCode;
-use axum::response::sse::Event;
 use engine::api::{ListedInstance, Query, View};
 use maud::{Markup, html};
 use serde_json::json;
@@ -184,7 +183,6 @@ pub(crate) fn events(asked: &Asked) -> Page {
             "state": state_after(&fact.entry).map(|(word, _)| word), "pill": state_after(&fact.entry).map(|(_, pill)| pill),
             "path": link.as_ref().map(|(path, _)| path), "name": link.as_ref().map(|(_, name)| name),
         });
-        let event = Event::default().id(fact.index.to_string()).event("fact");
-        event.json_data(data).map_err(|error| Problem::internal(&error))
+        shown_event(fact, &data)
     })
 }

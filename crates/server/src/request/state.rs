@@ -31,7 +31,14 @@ pub(crate) struct State {
     pub(crate) turns: Arc<Semaphore>,
     /// One permit for each byte of a body that may be in memory.
     pub(crate) bodies: Arc<Semaphore>,
+    /// One permit for each byte of an event that a follower's caller has not read: as many again.
+    pub(crate) unread_events: Arc<Semaphore>,
+    /// One permit for each follower that may read facts at once.
+    pub(crate) follower_reads: Semaphore,
 }
+
+/// Followers that read facts at once.
+const FOLLOWER_READS: usize = 16;
 
 impl State {
     pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Result<Self, TlsError> {
@@ -48,6 +55,8 @@ impl State {
             component_bytes,
             turns: permits(limits.requests),
             bodies: permits(limits.bodies_bytes),
+            unread_events: permits(limits.bodies_bytes),
+            follower_reads: Semaphore::new(FOLLOWER_READS),
             limits,
             tls: tls.map(Arc::new),
             problems,
