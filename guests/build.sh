@@ -3,7 +3,7 @@
 #
 # The same rustc, Cargo.lock and folders of the crates within the repository make the same bytes, wherever the repository is: a crate's
 # folder is part of the names of its symbols, and their order follows from the names. So a crate that moves is built again. `build.sh --check`
-# builds the guests for wasm32-wasip2 and compares them with those that are there.
+# builds the guests for wasm32-wasip2 and compares them with those that are there; with another rustc it says so and compares nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +17,10 @@ cargo build --locked -p guest-tenant-workflow -p guest-durable -p guest-hostile 
 
 names=(tenant-workflow-std:guest_tenant_workflow durable:guest_durable hostile:guest_hostile paces:guest_paces)
 if [[ "${1:-}" == --check ]]; then
+  if ! diff <(rustc --version) <(grep '^# ' tests/guests/guests.lock | cut -c 3-); then
+    echo "NOT RUN: the guests were built with another rustc"
+    exit
+  fi
   differ=0
   for pair in "${names[@]}"; do
     cmp "$made/${pair#*:}.wasm" "tests/guests/${pair%:*}.wasm" && echo "tests/guests/${pair%:*}.wasm: the same bytes" || differ=1
@@ -31,5 +35,8 @@ cargo component build -p guest-tenant-workflow --target wasm32-unknown-unknown -
 install -m 644 "$target/wasm32-unknown-unknown/guest/guest_tenant_workflow.wasm" tests/guests/tenant-workflow.wasm
 
 # Every source, then every guest: a test compares them, and so does `sha256sum -c`.
-find wit guests guest-tenant-workflow tests/guests -path guests/js-engine -prune -o -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml -o -name '*.wasm' \) -print \
-  | LC_ALL=C sort | xargs sha256sum > tests/guests/guests.lock
+{
+  rustc --version | sed 's/^/# /'
+  find wit guests guest-tenant-workflow tests/guests -path guests/js-engine -prune -o -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml -o -name '*.wasm' \) -print \
+    | LC_ALL=C sort | xargs sha256sum
+} > tests/guests/guests.lock
