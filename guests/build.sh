@@ -25,6 +25,7 @@ if [[ "${1:-}" == --check ]]; then
   for pair in "${names[@]}"; do
     cmp "$made/${pair#*:}.wasm" "tests/guests/${pair%:*}.wasm" && echo "tests/guests/${pair%:*}.wasm: the same bytes" || differ=1
   done
+  ((differ == 0)) || echo "run guests/build.sh and commit what it changes"
   exit $differ
 fi
 for pair in "${names[@]}"; do

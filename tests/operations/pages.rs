@@ -113,11 +113,20 @@ fn a_place_of_another_tenant_or_of_a_deleted_instance_is_refused() {
     };
     let facts = host.audit(None).unwrap();
     let other = facts.iter().find(|fact| fact.key.tenant.as_str() == "globex").unwrap();
-    for place in [format!("{}.{}.0", other.key, other.index), "acme/none.0.0".to_owned()] {
+    for place in [format!("{}.{}.0.0", other.key, other.index), "acme/none.0.0.0".to_owned()] {
         let refused = read(&place).unwrap_err();
         assert!(refused.to_string().contains("there is no instance"), "{place}: {refused}");
     }
-    for text in ["", "start", "start.x", "acme.1.2", "acme/one.1", "acme/one.x.0", "a/b/c.1.2"] {
+    for text in [
+        "",
+        "start",
+        "start.x",
+        "acme.1.2.3",
+        "acme/one.1.2",
+        "acme/one.x.0.0",
+        "acme/one.0.x.0",
+        "a/b/c.1.2.3",
+    ] {
         assert!(text.parse::<AuditPlace>().is_err(), "{text}");
     }
 }

@@ -91,8 +91,9 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// Without the query, which may have a token.
 fn nowhere(uri: &Uri) -> HttpError {
-    HttpError::new(HttpErrorKind::Unknown, io::Error::other(format!("{uri} names no host")))
+    HttpError::new(HttpErrorKind::Unknown, io::Error::other(format!("{} names no host", uri.path())))
 }
 
 async fn send(stream: Box<dyn Stream>, request: HttpRequest) -> Result<HttpResponse, HttpError> {

@@ -32,9 +32,10 @@ pub trait BlobStore: Send + Sync {
     /// When they cannot be removed.
     fn sweep_blob(&self, digest: &Digest) -> Answer<()>;
 
-    /// Removes what hosts have left that were killed while they kept or removed bytes, an hour after it was written.
+    /// Removes bytes that have no record because a host was killed while it kept or removed them, an hour after they were
+    /// written.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// When they cannot be removed.
     fn sweep_unnamed(&self) -> Answer<()>;
 }

@@ -89,7 +89,7 @@ impl StoredReceipt {
 pub struct ReceiptPage {
     /// Only those of this tenant.
     pub tenant: Option<TenantId>,
-    /// Only those that follow this one in the order asked for. A receipt that is not there stands before all others.
+    /// Only the receipts after this one, in the order asked for; all of them if there is no such receipt.
     pub after: Option<ReceiptId>,
     /// The latest first.
     pub newest_first: bool,

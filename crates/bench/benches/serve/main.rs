@@ -52,7 +52,7 @@ fn main() -> Outcome<()> {
         );
     }
     passkey::print(requests)?;
-    served.end()
+    Ok(())
 }
 
 /// Latencies of one kind of request.

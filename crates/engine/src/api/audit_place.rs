@@ -1,17 +1,20 @@
 //! A place in an audit, and its text.
 
+use receipt::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use store::InstanceKey;
 
 /// A place between two records of an audit: what a page ends with, and the next one begins after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AuditPlace {
     /// The last fact before it: the instance, and the index in its journal.
     pub(in crate::api) fact: Option<(InstanceKey, u64)>,
-    /// The number of other records since that fact.
+    /// The latest time of a fact before it.
+    pub(in crate::api) time: Option<Timestamp>,
+    /// The number of other records before it that are later than that.
     pub(in crate::api) others: u64,
 }
 
@@ -22,9 +25,11 @@ pub struct InvalidAuditPlace(String);
 
 impl fmt::Display for AuditPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.fact {
-            Some((key, index)) => write!(f, "{key}.{index}.{}", self.others),
-            None => write!(f, "start.{}", self.others),
+        match (&self.fact, self.time) {
+            (Some((key, index)), Some(time)) => {
+                write!(f, "{key}.{index}.{}.{}", time.as_millis(), self.others)
+            }
+            _ => write!(f, "start.{}", self.others),
         }
     }
 }
@@ -37,12 +42,14 @@ impl FromStr for AuditPlace {
             let (fact, others) = text.rsplit_once('.')?;
             let others = others.parse().ok()?;
             if fact == "start" {
-                return Some(Self { fact: None, others });
+                return Some(Self { others, ..Self::default() });
             }
+            let (fact, time) = fact.rsplit_once('.')?;
+            let time = Some(Timestamp::from_millis(time.parse().ok()?));
             let (key, index) = fact.rsplit_once('.')?;
             let (tenant, instance) = key.split_once('/')?;
             let key = InstanceKey { tenant: tenant.parse().ok()?, instance: instance.parse().ok()? };
-            Some(Self { fact: Some((key, index.parse().ok()?)), others })
+            Some(Self { fact: Some((key, index.parse().ok()?)), time, others })
         };
         read().ok_or_else(|| InvalidAuditPlace(text.to_owned()))
     }

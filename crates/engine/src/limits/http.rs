@@ -18,8 +18,8 @@ pub struct HttpLimits {
     pub head_time: Duration,
     /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
     pub body_bytes: u64,
-    /// Bodies that are received or answered, together, without the first 4 KiB of each; and as much again for events
-    /// that followers have not read. Default 256 MiB.
+    /// Bodies that are received or answered, together, without the first 4 KiB of each. Events that followers have not
+    /// read have a second bound of that size. Default 256 MiB.
     pub bodies_bytes: u64,
     /// Time to send a body, to answer, and to read a piece of the answer. Default 30 s.
     pub time: Duration,

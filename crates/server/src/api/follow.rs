@@ -23,12 +23,12 @@ use tokio::time::Instant;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Facts read in one query.
-const AT_ONCE: u32 = 16;
+const AT_ONCE: u32 = 100;
 
-/// Bytes of events that a follower holds until its caller has read them: at least one event, however long.
-const HELD: usize = 16 << 10;
+/// Bytes of events that a follower holds until its caller has read them. It holds one event even if that is longer.
+const HELD: usize = 256 << 10;
 
-/// The part of them that the number of followers bounds.
+/// Bytes that each follower may hold in any case: the number of followers bounds their sum.
 const FREE: usize = 4 << 10;
 
 /// An event, and the length of its data.
@@ -48,6 +48,8 @@ struct Follower {
     waiting: std::vec::IntoIter<Event>,
     /// For the bytes of the events that wait, and of the last one that did: the connection may still hold it.
     held: Option<OwnedSemaphorePermit>,
+    /// Bytes for which there was no room: the follower waits for them before it reads again.
+    wanted: u32,
     until: Instant,
     show: Show,
     _counted: crate::metrics::Open,
@@ -100,6 +102,7 @@ pub(crate) fn follow(
         next,
         waiting: Vec::new().into_iter(),
         held: None,
+        wanted: 0,
         show,
     };
     let events = stream::unfold(follower, |mut follower| async {
@@ -116,12 +119,23 @@ impl Follower {
             if let Some(event) = self.waiting.next() {
                 return Some(event);
             }
+            if Instant::now() >= self.until {
+                return None;
+            }
+            self.held = None;
+            let again = self.until.min(Instant::now() + KEEP_ALIVE);
+            if self.wanted > 0 {
+                let room = Arc::clone(&self.state.unread_events).acquire_many_owned(self.wanted);
+                match tokio::time::timeout_at(again, room).await {
+                    Ok(room) => self.held = Some(room.ok()?),
+                    Err(_) => return Some(Event::default().comment("")),
+                }
+            }
             self.news.mark_unchanged();
             self.read().await?;
-            if self.waiting.len() > 0 {
+            if self.waiting.len() > 0 || self.wanted > 0 {
                 continue;
             }
-            let again = self.until.min(Instant::now() + KEEP_ALIVE);
             match tokio::time::timeout_at(again, self.news.changed()).await {
                 // The server is shutting down.
                 Ok(Err(_)) => return None,
@@ -132,14 +146,15 @@ impl Follower {
         }
     }
 
-    /// Reads new facts; `None` if the caller may no longer see the instance, or it was deleted.
+    /// Reads new facts; `None` if the caller may no longer see the instance, or it was deleted. Where there is no room
+    /// for them, it keeps none and says in `wanted` how many bytes they take.
     async fn read(&mut self) -> Option<()> {
         let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());
         let (from, show) = (self.next, self.show);
-        self.held = None;
         // However many followers there are, few read at once.
-        let _turn = self.state.follower_reads.acquire().await.ok()?;
+        let turn = Arc::clone(&self.state.follower_reads).acquire_owned().await.ok()?;
         let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let principal = still(&state, principal)?;
             match state.host.view(&principal, Query::Facts { key, from, limit: AT_ONCE }) {
                 Ok(View::Facts { facts }) => Batch::of(&facts, from, show),
@@ -149,7 +164,17 @@ impl Follower {
         let Batch { events, bytes, next } = read.await.ok()??;
         let most = u32::try_from(self.state.limits.bodies_bytes).unwrap_or(u32::MAX);
         let counted = u32::try_from(bytes.saturating_sub(FREE)).unwrap_or(u32::MAX).min(most);
-        self.held = Some(Arc::clone(&self.state.unread_events).acquire_many_owned(counted).await.ok()?);
+        let room = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        self.wanted = 0;
+        if room < counted as usize {
+            match Arc::clone(&self.state.unread_events).try_acquire_many_owned(counted) {
+                Ok(held) => self.held = Some(held),
+                Err(_) => {
+                    self.wanted = counted;
+                    return Some(());
+                }
+            }
+        }
         (self.waiting, self.next) = (events.into_iter(), next);
         Some(())
     }

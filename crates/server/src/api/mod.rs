@@ -41,7 +41,11 @@ impl Asked {
 
     /// The number of rows that the caller asks for.
     pub(crate) fn page_length(&self) -> Result<u32, Problem> {
-        Ok(self.query_value::<u32>("limit")?.unwrap_or(PAGE).min(LONGEST_PAGE))
+        match self.query_value::<u32>("limit")?.unwrap_or(PAGE) {
+            // A page of nothing would lead to itself.
+            0 => Err(Problem::invalid("limit is at least 1")),
+            limit => Ok(limit.min(LONGEST_PAGE)),
+        }
     }
 
     /// The body as a JSON value of that shape. Unknown members are refused.

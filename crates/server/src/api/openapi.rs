@@ -111,7 +111,7 @@ fn queries(route: &Route) -> Vec<&'static str> {
 
 fn query_schema(name: &str) -> Value {
     match name {
-        "limit" => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+        "limit" => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
         "from" => json!({ "type": "integer", "minimum": 0 }),
         "extent" => json!({ "type": "string", "enum": ["owner", "public"] }),
         _ => json!({ "type": "string" }),

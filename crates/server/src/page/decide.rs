@@ -1,5 +1,5 @@
-//! A person's decision: by passkey, by a key elsewhere, or as a demonstration. The page makes the statement and the engine verifies it, which trusts
-//! no input from this page.
+//! A person's decision: by passkey, by a key elsewhere, or as a demonstration. The page makes the statement. The engine trusts nothing that comes
+//! from the page, and verifies it.
 
 use crate::api::approvals::{Decided, decision_of};
 use crate::api::{json, unexpected};

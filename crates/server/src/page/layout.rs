@@ -90,7 +90,7 @@ fn foot(viewer: Option<&Viewer>) -> Markup {
             "No decider is registered yet: decisions are of scope demo, and no production gate accepts them."
         }
         _ => {
-            "A decision is a signature by your own key. The host verifies it again before it acts, and anyone can."
+            "A decision is a signature by your own key. The host verifies it again before it acts, and anyone else can verify it too."
         }
     };
     html! { footer.foot { div { p { (words) } } } }

@@ -31,10 +31,10 @@ pub(crate) struct State {
     pub(crate) turns: Arc<Semaphore>,
     /// One permit for each byte of a body that may be in memory.
     pub(crate) bodies: Arc<Semaphore>,
-    /// One permit for each byte of an event that a follower's caller has not read: as many again.
+    /// One permit for each byte of an event that a follower's caller has not read.
     pub(crate) unread_events: Arc<Semaphore>,
     /// One permit for each follower that may read facts at once.
-    pub(crate) follower_reads: Semaphore,
+    pub(crate) follower_reads: Arc<Semaphore>,
 }
 
 /// Followers that read facts at once.
@@ -56,7 +56,7 @@ impl State {
             turns: permits(limits.requests),
             bodies: permits(limits.bodies_bytes),
             unread_events: permits(limits.bodies_bytes),
-            follower_reads: Semaphore::new(FOLLOWER_READS),
+            follower_reads: Arc::new(Semaphore::new(FOLLOWER_READS)),
             limits,
             tls: tls.map(Arc::new),
             problems,

@@ -57,7 +57,7 @@ pub(crate) fn record(
 }
 
 pub(crate) fn list(db: &Connection, page: &DeploymentPage) -> Result<Vec<RecordedDeployment>, StoreError> {
-    // A constant condition is compared for what it says, as text: the number of parameters is always the same.
+    // Every condition names ?3, so that each statement has the same parameters.
     let (condition, value) = match &page.filter {
         DeploymentFilter::All => ("?3 IS NULL", None),
         DeploymentFilter::Live => ("?3 IS NULL AND l.place IS NOT NULL", None),

@@ -6,11 +6,15 @@ use crate::api::{AuditPlace, AuditScope};
 use crate::trust::{Act, RecordedTrustAct};
 use receipt::Timestamp;
 use serde::Serialize;
+use std::io;
 use store::{Deleted, Fact, InstanceState, RecordedAct, StoreError};
 use workflow::{InstanceId, TenantId};
 
 /// Facts that are read at once.
-const FACTS: u32 = 1_000;
+const FACTS: u32 = 128;
+
+/// Bytes of a page, as JSON. The record that goes beyond them is its last.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// One record.
 #[derive(Debug, Clone, Serialize)]
@@ -63,6 +67,7 @@ struct AuditPage {
     /// The place after the last of them.
     place: AuditPlace,
     limit: usize,
+    bytes: usize,
     /// There is a record that did not fit.
     is_full: bool,
 }
@@ -70,18 +75,44 @@ struct AuditPage {
 impl AuditPage {
     /// Takes a record, unless the page is full.
     fn take(&mut self, record: AuditRecord) {
-        if self.records.len() == self.limit {
+        if self.records.len() == self.limit || self.bytes > PAGE_BYTES {
             self.is_full = true;
             return;
         }
         match &record {
             AuditRecord::Fact(fact) => {
-                self.place = AuditPlace { fact: Some((fact.key.clone(), fact.index)), others: 0 };
+                self.place.fact = Some((fact.key.clone(), fact.index));
+                // Times of facts of different instances may run backwards.
+                if self.place.time < Some(fact.at) {
+                    (self.place.time, self.place.others) = (Some(fact.at), 0);
+                }
             }
             AuditRecord::Act { .. } | AuditRecord::Deletion { .. } => self.place.others += 1,
         }
+        self.bytes += length(&record);
         self.records.push(record);
     }
+}
+
+/// The length of a record as JSON.
+fn length(record: &AuditRecord) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // A record that cannot be written is refused where it is.
+    let _ = serde_json::to_writer(&mut count, record);
+    count.0
 }
 
 impl Reader<'_> {
@@ -92,13 +123,13 @@ impl Reader<'_> {
         after: Option<&AuditPlace>,
         limit: u32,
     ) -> Result<View, Error> {
-        let place = after.cloned().unwrap_or(AuditPlace { fact: None, others: 0 });
+        let place = after.cloned().unwrap_or_default();
         let last = self.last_fact(of, &place)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let others = self.other_records(of, last.as_ref().map(|fact| fact.at))?;
+        let others = self.other_records(of, place.time)?;
         let skipped = usize::try_from(place.others).unwrap_or(usize::MAX);
         let mut others = others.into_iter().skip(skipped).peekable();
-        let mut page = AuditPage { records: Vec::new(), place, limit, is_full: false };
+        let mut page = AuditPage { records: Vec::new(), place, limit, bytes: 0, is_full: false };
         let mut last = last.map(|fact| (fact.seq, fact.index));
         while !page.is_full {
             let facts = self.facts_behind(of, last)?;
@@ -126,7 +157,8 @@ impl Reader<'_> {
         self.store.facts_from(key, *index, 1).wait()?.pop().map(Some).ok_or_else(gone)
     }
 
-    /// Some of the facts behind one with that place among all and that index, of any instance that has to be looked at.
+    /// The next facts of the instances that may be in `of`. `last` has the place among all facts, and the index in its
+    /// journal, of the fact before them.
     fn facts_behind(&self, of: &AuditScope, last: Option<(u64, u64)>) -> Result<Vec<Fact>, Error> {
         match of {
             AuditScope::Instance(key) => {
