@@ -144,7 +144,7 @@ fn drive(desk: &Desk, bundle: &Bundle) -> Option<Status> {
         match desk.drive(&key) {
             Status::Waiting(wait) => match (wait.request(), wait.due()) {
                 (Some(request), _) => {
-                    // The request may have lapsed: an altered workflow may sleep for a year beside it.
+                    // The request may have lapsed: an altered workflow may sleep for a year while its request waits.
                     let _ = desk.host.decide(request, &support::judgement(Decision::Approved));
                 }
                 (None, Some(due)) => desk.clock.set(due.as_millis()),

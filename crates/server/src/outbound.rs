@@ -89,7 +89,7 @@ async fn exchange(
     tokio::select! {
         answer = &mut exchange => answer,
         ended = connection => match ended {
-            // The answer may have arrived all the same.
+            // The server closed the connection, perhaps after it had sent the answer.
             Ok(()) => exchange.await,
             Err(error) => Err(failed(error)),
         },

@@ -110,7 +110,7 @@ async fn send(stream: Box<dyn Stream>, request: HttpRequest) -> Result<HttpRespo
     tokio::select! {
         answer = &mut exchange => answer,
         ended = connection => match ended {
-            // The answer may have arrived all the same.
+            // The server closed the connection, perhaps after it had sent the answer.
             Ok(()) => exchange.await,
             Err(error) => Err(broken(error)),
         },
