@@ -5,7 +5,6 @@ use crate::cli::decisions::so_far;
 use crate::cli::hint::Hint;
 use crate::cli::moment::Since;
 use crate::cli::{Exit, complain, hint, json_line, output, session};
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use engine::api::{LoggedRequest, Principal, Query, RequestRow, RequestStatistics, View};
 use engine::history::RequestOutcome;
@@ -109,7 +108,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let reading = session::read(data)?;
     let View::Requests { requests } = reading.view(&Principal::own(), Query::Requests { tenant: None })?
     else {
-        bail!("the host answered another question");
+        return Err(session::another_view());
     };
     let mut out = output::stdout();
     for row in &requests {
@@ -148,7 +147,7 @@ impl Log {
             limit: self.limit,
         };
         let View::RequestLog { requests, more } = session::read(data)?.view(&Principal::own(), query)? else {
-            bail!("the host answered another question");
+            return Err(session::another_view());
         };
         let mut out = output::stdout();
         for logged in &requests {
@@ -191,7 +190,7 @@ fn show(data: &Data, id: &RequestId, json: bool) -> anyhow::Result<()> {
     let reading = session::read(data)?;
     let query = Query::Request { request: id.clone() };
     let View::Request(detail) = reading.view(&Principal::own(), query)? else {
-        bail!("the host answered another question");
+        return Err(session::another_view());
     };
     let mut out = output::stdout();
     if json {
@@ -254,7 +253,7 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
     let View::RequestStatistics(statistics) =
         session::read(data)?.view(&Principal::own(), Query::RequestStatistics)?
     else {
-        bail!("the host answered another question");
+        return Err(session::another_view());
     };
     let mut out = output::stdout();
     if as_json {

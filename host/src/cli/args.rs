@@ -4,12 +4,14 @@ use crate::cli::data_dir::{Data, TENANT};
 use crate::cli::pack;
 use anyhow::Context as _;
 use clap::Args;
+use engine::api::Submit;
 use receipt::PersonId;
 use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use workflow::{ActorId, TenantId};
+use std::sync::Arc;
+use workflow::{ActorId, InstanceId, TenantId};
 
 /// JSON text, or `@` and the file that contains it.
 #[derive(Debug, Clone)]
@@ -53,15 +55,15 @@ pub(crate) struct Workflow {
 
     /// On whose behalf it acts.
     #[arg(long, default_value = "agent:local")]
-    pub(crate) actor: ActorId,
+    actor: ActorId,
 
     /// The person who answers for the actor. Never decides about its requests.
     #[arg(long, value_name = "NAME")]
-    pub(crate) operator: Option<PersonId>,
+    operator: Option<PersonId>,
 
     /// The person who submits this. Never decides about its requests.
     #[arg(long, value_name = "NAME")]
-    pub(crate) submitter: Option<PersonId>,
+    submitter: Option<PersonId>,
 
     /// The workflow's name. Default: the name of the file or the folder.
     #[arg(long, alias = "name", value_name = "NAME")]
@@ -72,6 +74,21 @@ impl Workflow {
     /// The bytes of the component, or of the bundle that the source text makes.
     pub(crate) fn component(&self, data: &Data) -> anyhow::Result<Vec<u8>> {
         component(&self.guest, self.class.as_deref(), data)
+    }
+
+    /// The instance to be created, of this code.
+    pub(crate) fn submission(&self, id: Option<InstanceId>, params: String, component: Arc<[u8]>) -> Submit {
+        let Self { tenant, actor, operator, submitter, .. } = self;
+        Submit {
+            id,
+            tenant: tenant.clone(),
+            actor: actor.clone(),
+            operator: operator.clone(),
+            submitter: submitter.clone(),
+            name: self.name(),
+            params,
+            component,
+        }
     }
 
     /// The workflow's name.

@@ -2,7 +2,7 @@
 
 use crate::cli::data_dir::Data;
 use crate::cli::verify::{Receipt, describe, label};
-use crate::cli::{Exit, json_line, output, visible_json};
+use crate::cli::{Exit, json_line, output, session, visible_json};
 use anyhow::Context as _;
 use clap::Subcommand;
 use engine::api::{Extent, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptFate, ReceiptRow, View};
@@ -51,7 +51,7 @@ impl Receipts {
                 loop {
                     let query = Query::Receipts { tenant: None, after, newest_first: false, limit: PAGE };
                     let View::Receipts { receipts, more } = host.view(&Principal::own(), query)? else {
-                        anyhow::bail!("the host answered another question");
+                        return Err(session::another_view());
                     };
                     for row in &receipts {
                         match json {
@@ -69,7 +69,7 @@ impl Receipts {
                 let View::Receipt(row) =
                     host.view(&Principal::own(), Query::Receipt { receipt: id.clone() })?
                 else {
-                    anyhow::bail!("the host answered another question");
+                    return Err(session::another_view());
                 };
                 match json {
                     true => writeln!(out, "{}", json_line(&*row)?)?,
@@ -80,7 +80,7 @@ impl Receipts {
                 let extent = if *public { Extent::Public } else { Extent::Owner };
                 let query = Query::Export { receipt: id.clone(), extent };
                 let View::Export { document } = host.view(&Principal::own(), query)? else {
-                    anyhow::bail!("the host answered another question");
+                    return Err(session::another_view());
                 };
                 writeln!(out, "{}", visible_json(&serde_json::to_string_pretty(&document)?))?;
             }

@@ -11,15 +11,17 @@ use crate::cli::{Exit, complain, hint, progress, session, watch};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::api::{Operation, OperationOutcome};
+use engine::api::{
+    InstanceDetail, Operation, OperationOutcome, Principal, Query, ReadOnlyHost, RequestDetail, View,
+};
 use engine::control::Control;
 use engine::issuer::{IssueError, Judgement, Keyring, Request};
-use engine::{Clock as _, Error, Host, Start, Status, SystemClock, Waiting, history};
+use engine::{Clock as _, Error, Host, Status, SystemClock, Waiting, history};
 use receipt::Scope;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Fact, InstanceKey, StoreError, StoredReceipt};
-use workflow::{Quoted, Wait};
+use store::{Fact, InstanceKey};
+use workflow::{Quoted, ReceiptId, RequestId, Wait};
 
 /// Run a workflow until it ends or waits.
 #[derive(Debug, Args)]
@@ -85,18 +87,16 @@ impl Run {
         };
         manner.map_or(Ok(()), Manner::check)?;
         let (bytes, params) = (self.workflow.component(data)?, self.workflow.params.text("the parameters")?);
-        let Workflow { guest, tenant, actor, operator, submitter, .. } = &self.workflow;
+        let Workflow { guest, tenant, .. } = &self.workflow;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
         let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
         let workflow = loaded.with_context(|| guest.display().to_string())?;
-        let name = self.workflow.name();
-        session.story.loaded(&Quoted(&name).to_string(), workflow.program());
-        let start = Start {
-            operator: operator.clone(),
-            submitter: submitter.clone(),
-            ..Start::new(tenant.clone(), actor.clone(), name, params)
+        session.story.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
+        let submit = Operation::Submit(self.workflow.submission(None, params, workflow.bytes()));
+        let key = match session.host.operate(submit)? {
+            OperationOutcome::Submitted { key, .. } => key,
+            other => return Err(session::unexpected(&other)),
         };
-        let key = session.host.start(&workflow, start)?;
         session.story.detail("instance", &key.instance);
         session.drive(&key)
     }
@@ -112,7 +112,7 @@ impl Resume {
         };
         manner.map_or(Ok(()), Manner::check)?;
         let key = self.which.key()?;
-        data.read()?.1.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
+        check_exists(data, &key)?;
         if let Some(manner) = manner
             && (data.is_shared() || session::works_elsewhere(data))
         {
@@ -121,12 +121,19 @@ impl Resume {
         let session = Session::open(data, &self.common, manner, Manner::Wait)?;
         session.story.say(Style::new().bold(), "instance", &key);
         if let (true, Some(end)) =
-            (session.host.status(&key)?.has_ended(), session.host.audit(Some(&key))?.pop())
+            (session.instance(&key)?.row.status.has_ended(), session.facts(&key)?.pop())
         {
             session.story.fact(&end);
         }
         session.drive(&key)
     }
+}
+
+/// Checks that there is the instance, before a host is opened that would make the folder.
+fn check_exists(data: &Data, key: &InstanceKey) -> anyhow::Result<()> {
+    let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
+    let first = Query::Facts { key: key.clone(), from: 0, limit: 1 };
+    Ok(reading.view(&Principal::own(), first).map(drop)?)
 }
 
 /// Decides what an instance waits for that another process drives.
@@ -203,9 +210,7 @@ impl<'a> Session<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
-                Status::Completed(_) | Status::Failed(_)
-                    if history::was_denied(&self.host.audit(Some(key))?) =>
-                {
+                Status::Completed(_) | Status::Failed(_) if history::was_denied(&self.facts(key)?) => {
                     break Exit::Denied;
                 }
                 Status::Completed(_) => break Exit::Done,
@@ -217,7 +222,7 @@ impl<'a> Session<'a> {
                 ),
                 Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
                 Status::Waiting(wait) => match wait.request() {
-                    Some(request) => match self.decided(key, &self.host.request(request)?)? {
+                    Some(request) => match self.decided(key, &self.request(request)?.made)? {
                         true => {}
                         false => break Exit::Waiting,
                     },
@@ -249,7 +254,7 @@ impl<'a> Session<'a> {
     fn decided(&self, key: &InstanceKey, request: &Request) -> anyhow::Result<bool> {
         show(self.story, self.manner, request);
         let Some(judgement) = self.manner.decide(request)? else {
-            for warning in self.host.standing(&request.id)?.warnings() {
+            for warning in self.request(&request.id)?.row.warnings {
                 self.story.detail("warning", hint::complete(self.data, &warning));
             }
             for (decision, hint) in hint::decide(self.data, self.host.scope()?, key, &request.id) {
@@ -257,12 +262,15 @@ impl<'a> Session<'a> {
             }
             return Ok(false);
         };
-        match self.host.decide(&request.id, &judgement) {
+        let Judgement { decision, reason, .. } = judgement;
+        let (request, attended) = (request.id.clone(), self.manner.attended());
+        match self.host.operate(Operation::DecideAsDemo { request, decision, attended, reason }) {
             Err(Error::Issue(frozen @ IssueError::Frozen(_))) => {
                 self.story.detail("frozen", hint::complete(self.data, &frozen.to_string()));
                 Ok(false)
             }
-            decided => self.verified(&decided?).map(|()| true),
+            Ok(OperationOutcome::Issued { receipt, .. }) => self.verified(receipt).map(|()| true),
+            other => Err(session::unexpected(&other?)),
         }
     }
 
@@ -278,7 +286,7 @@ impl<'a> Session<'a> {
             self.story.detail("go on", self.go_on(key));
         }
         // The signal may have arrived before this process listened.
-        if self.host.status(key)? == Status::Waiting(wait) {
+        if self.instance(key)?.history.status == Status::Waiting(wait) {
             self.heard.more_than(heard, left);
         }
         Ok(())
@@ -290,13 +298,43 @@ impl<'a> Session<'a> {
     }
 
     /// Verifies a new receipt as an outside verifier would: with the public keys, from the signed bytes.
-    fn verified(&self, stored: &StoredReceipt) -> anyhow::Result<()> {
+    fn verified(&self, receipt: ReceiptId) -> anyhow::Result<()> {
+        let View::Receipt(row) = self.view(Query::Receipt { receipt })? else {
+            return Err(session::another_view());
+        };
+        let stored = row.kept.receipt;
         let keys = Keyring::public(&self.data.path.join("keys"))?;
         let verified = receipt::verify(&stored.artifact, &keys)?;
         let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
         verified.open(&opening)?;
         self.story.detail("verified", "signature, key, canonical form, projection, commitment");
         Ok(())
+    }
+
+    fn instance(&self, key: &InstanceKey) -> anyhow::Result<Box<InstanceDetail>> {
+        match self.view(Query::Instance { key: key.clone() })? {
+            View::Instance(detail) => Ok(detail),
+            _ => Err(session::another_view()),
+        }
+    }
+
+    fn request(&self, id: &RequestId) -> anyhow::Result<Box<RequestDetail>> {
+        match self.view(Query::Request { request: id.clone() })? {
+            View::Request(detail) => Ok(detail),
+            _ => Err(session::another_view()),
+        }
+    }
+
+    /// All facts of an instance, in order.
+    fn facts(&self, key: &InstanceKey) -> anyhow::Result<Vec<Fact>> {
+        match self.view(Query::Facts { key: key.clone(), from: 0, limit: u32::MAX })? {
+            View::Facts { facts } => Ok(facts),
+            _ => Err(session::another_view()),
+        }
+    }
+
+    fn view(&self, query: Query) -> anyhow::Result<View> {
+        Ok(self.host.view(&Principal::own(), query)?)
     }
 }
 

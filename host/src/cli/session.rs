@@ -221,3 +221,8 @@ fn is_owned(error: &anyhow::Error) -> bool {
 pub(crate) fn unexpected(answer: &OperationOutcome) -> anyhow::Error {
     anyhow::anyhow!("the host answered with {answer:?}")
 }
+
+/// A view of another kind than was asked for.
+pub(crate) fn another_view() -> anyhow::Error {
+    anyhow::anyhow!("the host answered another question")
+}

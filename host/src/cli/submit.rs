@@ -4,7 +4,7 @@ use crate::cli::args::Workflow;
 use crate::cli::data_dir::Data;
 use crate::cli::{Exit, json_line, output, session, trust_on_record};
 use clap::Args;
-use engine::api::{Created, Operation, OperationOutcome, Submit as Submitted};
+use engine::api::{Created, Operation, OperationOutcome};
 use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;
@@ -26,17 +26,9 @@ pub(crate) struct Submit {
 
 impl Submit {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let Workflow { params, tenant, actor, operator, submitter, .. } = &self.workflow;
-        let operation = Operation::Submit(Submitted {
-            id: self.id.clone(),
-            tenant: tenant.clone(),
-            actor: actor.clone(),
-            operator: operator.clone(),
-            submitter: submitter.clone(),
-            name: self.workflow.name(),
-            params: params.text("the parameters")?,
-            component: self.workflow.component(data)?.into(),
-        });
+        let (params, component) =
+            (self.workflow.params.text("the parameters")?, self.workflow.component(data)?.into());
+        let operation = Operation::Submit(self.workflow.submission(self.id.clone(), params, component));
         let (key, created) = match session::operate(data, operation)? {
             OperationOutcome::Submitted { key, created } => (key, created),
             other => return Err(session::unexpected(&other)),

@@ -22,6 +22,12 @@ impl Workflow {
         &self.program
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.bytes)
+    }
+
     /// The entry that records that an instance runs it.
     pub(crate) fn loaded(&self) -> Entry {
         self.code().loaded()

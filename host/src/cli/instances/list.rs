@@ -55,7 +55,7 @@ impl List {
         let settings = LimitArgs::default().settings(data)?;
         let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?.settings(settings);
         let View::Instances { instances, more } = reading.view(&Principal::own(), query)? else {
-            anyhow::bail!("the host answered another question");
+            return Err(session::another_view());
         };
         let mut out = output::stdout();
         for listed in &instances {
