@@ -10,7 +10,7 @@ use receipt::Decision;
 use serde_json::json;
 
 /// The replacements that the drill's attack `script-pollutes` makes.
-const POLLUTES: &str = include_str!("../../crates/drill/src/pollutes.js");
+const POLLUTES: &str = include_str!("../../crates/drill/src/guests/pollutes.js");
 
 /// Small limits, so that endless scripts end soon.
 fn limits() -> SandboxLimits {

@@ -14,35 +14,21 @@
 //! }
 //! ```
 
-pub mod authenticator;
-mod authority;
-mod decisions;
-mod ending;
+mod approval;
 mod fixture;
 mod guests;
-mod loading;
 mod operator;
-mod passkeys;
-mod people;
-mod planted;
-mod precedents;
-mod quotas;
-mod raw;
-mod scripts;
-mod started_calls;
-mod tamper;
-mod target;
-mod wasi;
-mod words;
 
-use ending::{Ending, Refusal};
+pub use fixture::authenticator;
+
 use engine::capability::Deployment;
+use fixture::ending::{Ending, Refusal};
+use fixture::target::Target;
 use fixture::{Fixture, Terms};
 use sandbox::Compiler;
 use std::fmt;
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
-use target::Target;
 use tempfile::TempDir;
 
 /// Why an attack could not be tried. That is not a refusal: the attack counts as one that was not held.
@@ -198,20 +184,20 @@ impl fmt::Display for By {
 #[must_use]
 pub fn attacks() -> Vec<Attack> {
     [
-        loading::attacks(),
-        raw::attacks(),
+        guests::loading::attacks(),
+        guests::raw::attacks(),
         guests::attacks(),
-        started_calls::attacks(),
-        quotas::attacks(),
-        scripts::attacks(),
-        wasi::attacks(),
-        words::attacks(),
-        decisions::attacks(),
-        people::attacks(),
-        passkeys::attacks(),
-        planted::attacks(),
-        precedents::attacks(),
-        authority::attacks(),
+        guests::started_calls::attacks(),
+        guests::quotas::attacks(),
+        guests::scripts::attacks(),
+        guests::wasi::attacks(),
+        guests::words::attacks(),
+        approval::decisions::attacks(),
+        approval::people::attacks(),
+        approval::passkeys::attacks(),
+        operator::planted::attacks(),
+        approval::precedents::attacks(),
+        approval::authority::attacks(),
         operator::attacks(),
     ]
     .concat()
@@ -275,11 +261,11 @@ impl Drill {
                 let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
                 on(bounds, &|ground| ground.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
             }
-            Way::Script(body) => {
-                on(Bounds::Tight, &|ground| ground.among_neighbours(&scripts::workflow(&body())?, "{}"))
-            }
+            Way::Script(body) => on(Bounds::Tight, &|ground| {
+                ground.among_neighbours(&guests::scripts::workflow(&body())?, "{}")
+            }),
             Way::Raw(bounds, module) => {
-                on(bounds, &|ground| ground.among_neighbours(&raw::component(module)?, "{}"))
+                on(bounds, &|ground| ground.among_neighbours(&guests::raw::component(module)?, "{}"))
             }
             Way::Shared(tries) => on(Bounds::Tight, &tries),
             Way::Apart(tries) => {

@@ -49,32 +49,28 @@
 
 #[cfg(feature = "cedar")]
 mod cedar;
-mod demand;
 mod error;
-mod explanation;
-mod name;
-mod pattern;
+mod grammar;
 mod people;
 mod question;
 mod rules;
 mod ruling;
-mod value;
 
 #[cfg(feature = "cedar")]
 pub use cedar::Cedar;
-pub use demand::Demand;
 pub use error::{PolicyError, Problem, Suggestion, Warning};
-pub use explanation::{Considered, Explanation, Fate, Mismatch};
-pub use name::{InvalidName, RuleId};
+pub use grammar::name::{InvalidName, RuleId};
+pub use grammar::value::{InvalidValue, parse_duration, show_duration};
 pub use people::Approver;
 pub use question::{Artifact, Component, Environment, Novelty, Question, UnknownEnvironment};
 pub use rules::{Toml, ask_one};
+pub use ruling::demand::Demand;
+pub use ruling::explanation::{Considered, Explanation, Fate, Mismatch};
 pub use ruling::{Answer, Ask, KeyClass, Need, Quorum, Ruling, Says, TooManyPeople};
-pub use value::{InvalidValue, parse_duration, show_duration};
 
 pub use receipt::{PersonId, Role};
 
-pub(crate) use pattern::Pattern;
+pub(crate) use grammar::pattern::Pattern;
 
 use receipt::Digest;
 use std::collections::BTreeSet;

@@ -187,16 +187,13 @@ extern crate alloc;
 
 mod attestation;
 mod digest;
-mod ed25519;
 mod encoding;
 mod error;
 mod fields;
 mod format;
 mod issuer;
 pub mod json;
-mod members;
 mod mint;
-mod names;
 mod people;
 mod timestamp;
 mod verify;
@@ -211,17 +208,17 @@ pub use format::artifact::Artifact;
 pub use format::binding::{Binding, Stated, StatedBinding};
 pub use format::canonical::Canonicalization;
 pub use format::decider::{Decider, DeciderProof, Reauth, Webauthn};
+pub use format::names::{MAX_NAME_LEN, ParseNameError, PersonId, Role};
 pub use format::projection::{Projection, Rule};
 pub use format::request::request_digest;
 pub use issuer::keys::{DEMO_KEY_ID, Key, KeySet, KeySetError, KeyStatus};
 pub use issuer::signer::{Ed25519Signer, SignError, Signer};
+pub use json::members::ShapeError;
 pub use json::{Json, JsonError};
-pub use members::ShapeError;
 pub use mint::error::MintError;
 pub use mint::revocation::{REVOCATION_AGENT, revocation_request};
 pub use mint::room::check_request;
 pub use mint::{Draft, Minted, mint};
-pub use names::{MAX_NAME_LEN, ParseNameError, PersonId, Role};
 pub use people::approvals::{ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, verify_approvals};
 pub use people::deciders::{
     DeciderKey, DeciderSet, DeciderSetError, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted,

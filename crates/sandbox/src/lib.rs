@@ -11,41 +11,37 @@
 
 mod bundle;
 mod code;
-mod determinism;
-mod engine;
 mod error;
-mod exit;
 mod guest;
 mod imports;
 mod limits;
 mod load;
-mod output;
+mod runtime;
 pub mod script;
-mod throttle;
 mod wasi;
 
 pub use code::{COMPILE, Compiler, Provenance, compile_for_parent};
 pub use error::LoadError;
-pub use exit::End;
+pub use guest::exit::End;
 pub use limits::{LoadLimits, SandboxLimits, names as limit_names};
 pub use load::Program;
 pub use load::inspect::Inspection;
-pub use output::Output;
+pub use runtime::output::Output;
 
 use code::{Loader, Outline};
-use determinism::VirtualTime;
 use guest::bindings::exports::permission_protocol::tenant::entrypoint;
 use guest::{Guest, HasGuest, StepHandle};
 use limits::{HostTime, Meter};
 use load::Examined;
 use load::rejected::RejectedComponents;
 use receipt::{Digest, Timestamp};
+use runtime::determinism::VirtualTime;
+use runtime::throttle::CpuThrottle;
 use script::{Bundle, Means, Scripts};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use throttle::CpuThrottle;
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Linker, Resource};
@@ -150,7 +146,7 @@ impl Sandbox {
     }
 
     fn build(largest: SandboxLimits) -> wasmtime::Result<Self> {
-        let engine::Running { engine, addressing, note } = engine::running(&largest)?;
+        let runtime::engine::Running { engine, addressing, note } = runtime::engine::running(&largest)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)?;
         wasi::network::add_to_linker(&mut linker)?;
@@ -330,7 +326,7 @@ impl Sandbox {
             Err(error) => Ok(Err(error)),
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let end = exit::classify(result, limits, store.data().meter.refused(), output);
+        let end = guest::exit::classify(result, limits, store.data().meter.refused(), output);
         // What it takes to clean up after a guest is its tenant's time too.
         drop(store);
         turn.leave_thread();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use pkcs8::ObjectIdentifier;
 
-use crate::printable::printable;
+use crate::encoding::printable::printable;
 
 /// The kind of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

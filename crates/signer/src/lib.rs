@@ -65,18 +65,15 @@
 //!   second copy of Ed25519 and SHA-2.
 
 mod agent;
+mod encoding;
 mod file;
 mod key;
 mod kind;
-mod passphrase;
-mod pem;
-mod printable;
 mod public;
-mod wire;
 
 pub use agent::{Agent, AgentError, AgentKey, Identity, Patience};
+pub use file::passphrase::{Passphrase, ask_on_terminal};
 pub use file::{FileError, KeyFile, Problem, generate};
 pub use key::{DeciderKey, SignError};
 pub use kind::{Kind, Unsupported};
-pub use passphrase::{Passphrase, ask_on_terminal};
 pub use public::{PublicKey, PublicKeyError};

@@ -10,9 +10,9 @@ use pkcs8::LineEnding;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use sha2::{Digest as _, Sha256};
 
+use crate::encoding::pem;
+use crate::encoding::wire::{Reader, put_string};
 use crate::kind::{Kind, Unsupported};
-use crate::pem;
-use crate::wire::{Reader, put_string};
 
 /// OpenSSH's name of Ed25519.
 pub(crate) const SSH_ED25519: &[u8] = b"ssh-ed25519";

@@ -6,44 +6,34 @@
 //! synchronisation, and are independent of each other.
 
 mod answer;
-mod batch;
 mod blob;
-mod claim;
-mod deployment;
 mod error;
-pub mod files;
 mod folder;
-mod notice;
-mod object;
-pub mod ownership;
-mod quota;
-mod record;
-mod summary;
+mod records;
 mod traits;
 mod transfer;
-mod usage;
 mod write;
 
 pub use answer::{Answer, Promise};
-pub use batch::{Batch, JournalPosition, KeptArtifact, NewRequest, Precondition};
 pub use blob::BlobStore;
-pub use claim::{
+pub use blob::object::ObjectStorage;
+pub use error::{FolderError, Medium, StoreError};
+pub use folder::{DataFolder, Move, files, ownership};
+pub use records::claim::{
     Claims, HeldShard, HostId, HostInfo, HostRecord, HostSigner, Hosts, PreviousHolder, Replication, SHARDS,
     Shard, UnknownHostId,
 };
-pub use deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
-pub use error::{FolderError, Medium, StoreError};
-pub use folder::{DataFolder, Move};
-pub use notice::{Notice, NoticeChannel, NoticeKind, SentNotices};
-pub use object::ObjectStorage;
-pub use quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
-pub use record::{
+pub use records::deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
+pub use records::notice::{Notice, NoticeChannel, NoticeKind, SentNotices};
+pub use records::quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
+pub use records::record::{
     AskHistory, Fact, InstanceKey, ReceiptPage, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,
     RequestFilter, RequestWithJournal, Signed, StoredReceipt,
 };
-pub use summary::{
+pub use records::summary::{
     Deleted, EndState, FirstEnded, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState,
 };
+pub use records::usage::UsageChange;
 pub use traits::{
     ActStore, ClaimStore, DeploymentStore, JournalStore, ReceiptStore, RequestStore, ScheduleStore, Store,
     UsageStore, WriteStore,
@@ -52,5 +42,5 @@ pub use transfer::{
     AuditDigest, MovedEntries, MovedHolder, MovedInstance, MovedPrecedent, MovedRequest, TakeRow,
     TransferCounts, TransferRow,
 };
-pub use usage::UsageChange;
+pub use write::batch::{Batch, JournalPosition, KeptArtifact, NewRequest, Precondition};
 pub use write::{Commit, Create, Stamp, Write, Writer, Written};

@@ -28,41 +28,30 @@
 
 #![forbid(unsafe_code)]
 
-mod asked;
-mod attempt;
-mod call;
 mod command;
-mod display;
 mod entry;
 mod escape;
-mod event;
 mod id;
-mod kind;
 mod limits;
-mod order;
 mod replay;
-mod respond;
-mod status;
-mod step;
 mod table;
 mod turn;
 mod types;
-mod wait;
 
-pub use asked::{Asked, PreparedCommand};
+pub use command::asked::{Asked, PreparedCommand};
+pub use command::event::{Event, EventNumber};
+pub use command::step::{Backoff, Retry, StepConfig};
 pub use command::{
     Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Measure, Sleep, Start,
 };
 pub use entry::Entry;
 pub use escape::{Clipped, Escaped, Quoted, QuotedWhole, is_visible};
-pub use event::{Event, EventNumber};
 pub use id::{ActorId, EventType, InstanceId, InvalidId, ReceiptId, RequestId, TenantId};
 pub use limits::{Limits, names as limit_names};
 pub use replay::Replay;
-pub use respond::Divergence;
-pub use status::Status;
-pub use step::{Backoff, Retry, StepConfig};
+pub use replay::respond::Divergence;
+pub use replay::status::Status;
 pub use table::{Illegal, Unknown, Unsettled};
+pub use turn::wait::{Pending, Wait};
 pub use turn::{Approval, Begun, Live, Outcome, Performance, Ready, Turn};
 pub use types::{Check, Effect, Failure, Finding, Manner};
-pub use wait::{Pending, Wait};

@@ -1,6 +1,6 @@
 //! The bounds on a guest's calls. Each has a name, a value and a reason.
 
-use crate::step::later;
+use crate::command::step::later;
 use crate::{
     Action, Alarm, Call, Command, Entry, EventType, Expectation, Failure, Invocation, Sleep, Start,
     StepConfig,

@@ -172,7 +172,7 @@ impl Reader<'_> {
         };
         let threshold = threshold.and_then(|threshold| u32::try_from(threshold).ok());
         let threshold = threshold.filter(|threshold| (1..=Ask::MOST).contains(threshold));
-        let role = if attr == ANYONE { None } else { Some(crate::name::role(attr)?) };
+        let role = if attr == ANYONE { None } else { Some(crate::grammar::name::role(attr)?) };
         self.thresholds.entry(role).or_default().insert(threshold.ok_or(Refused::Threshold(number))?);
         Ok(course)
     }

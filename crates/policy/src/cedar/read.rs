@@ -6,7 +6,7 @@ use super::lattice::Lattice;
 use super::outline::{Statement, statements};
 use super::{Rule, counting, facts};
 use crate::error::Lines;
-use crate::value::{parse_duration, whole};
+use crate::grammar::value::{parse_duration, whole};
 use crate::{
     Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, Problem, RuleId, Says, Suggestion, Warning,
 };

@@ -1,6 +1,6 @@
 //! Matchers: the conditions of a rule.
 
-use crate::value::show_size;
+use crate::grammar::value::show_size;
 use crate::{Environment, Mismatch, Novelty, Pattern, Question};
 use std::fmt;
 use workflow::Quoted;

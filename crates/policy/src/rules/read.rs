@@ -4,8 +4,8 @@ use super::matcher::{Field, Matcher};
 use super::verdict::{Draft, Placed, Verdict};
 use super::{Fallback, Rule};
 use crate::error::Lines;
-use crate::name::role;
-use crate::value::{parse_duration, parse_size};
+use crate::grammar::name::role;
+use crate::grammar::value::{parse_duration, parse_size};
 use crate::{
     Ask, Environment, InvalidValue, KeyClass, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError,
     Problem, RuleId, Says, Suggestion,

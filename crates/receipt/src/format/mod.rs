@@ -4,6 +4,7 @@ pub(crate) mod artifact;
 pub(crate) mod binding;
 pub(crate) mod canonical;
 pub(crate) mod decider;
+pub(crate) mod names;
 pub(crate) mod payload;
 pub(crate) mod projection;
 pub(crate) mod request;

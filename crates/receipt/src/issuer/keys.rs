@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 
 use ed25519_dalek::VerifyingKey;
 
-use crate::ed25519::read_point;
 use crate::encoding;
 use crate::fields::vocabulary;
+use crate::issuer::ed25519::read_point;
 use crate::json::{Json, JsonError, Object};
 use crate::timestamp::Timestamp;
 

@@ -16,6 +16,7 @@
 //! signed payload or of a projection is such a key.
 
 mod clipped;
+pub(crate) mod members;
 mod number;
 mod object;
 mod parse;

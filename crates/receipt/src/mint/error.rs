@@ -4,7 +4,7 @@ use crate::error::VerifyError;
 use crate::issuer::keys::KeySetError;
 use crate::issuer::signer::SignError;
 use crate::json::JsonError;
-use crate::members::ShapeError;
+use crate::json::members::ShapeError;
 use crate::people::approvals::ApprovalError;
 use crate::people::statement::MAX_REASON_LEN;
 

@@ -7,10 +7,10 @@ use alloc::string::String;
 
 use crate::digest::Digest;
 use crate::fields::Decision;
+use crate::format::names::{PersonId, Role};
 use crate::format::request::{APPROVALS_KEY, BINDING_KEY, SUMMARY_KEY};
 use crate::json::{Json, MAX_LEN};
 use crate::mint::error::MintError;
-use crate::names::{PersonId, Role};
 use crate::people::approvals::{MAX_APPROVALS, MAX_KEY_ID_LEN};
 use crate::people::dsse::{Envelope, EnvelopeSignature, MAX_ENVELOPE_LEN};
 use crate::people::passkey::longest_signature;

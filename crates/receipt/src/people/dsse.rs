@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::encoding;
+use crate::json::members::{Members, ShapeError};
 use crate::json::{Json, JsonError, Object};
-use crate::members::{Members, ShapeError};
 use crate::people::key::{PublicKey, Verified};
 use crate::people::scheme::KeyId;
 use crate::people::signature::{Extension, RawSignature, pae};

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::digest::Digest;
-use crate::ed25519::{is_signed, read_point};
 use crate::encoding;
+use crate::issuer::ed25519::{is_signed, read_point};
 use crate::json::Json;
 use crate::people::passkey::{Assertion, Passkey, PasskeyError, PasskeyRecord};
 use crate::people::scheme::{KeyId, PublicKeyError, Scheme};

@@ -6,7 +6,7 @@ use core::num::NonZeroUsize;
 
 use crate::digest::Digest;
 use crate::fields::Decision;
-use crate::names::{PersonId, Role};
+use crate::format::names::{PersonId, Role};
 use crate::people::approvals::VerifiedDecision;
 
 /// The people who have to agree. The numbers are not zero: every decision has a person.

@@ -8,10 +8,10 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use crate::digest::Digest;
-use crate::ed25519::is_signed;
 use crate::error::{VerifyError, malformed};
 use crate::format::artifact::looks_like_one;
 use crate::format::canonical::Canonicalization;
+use crate::issuer::ed25519::is_signed;
 use crate::issuer::keys::KeySet;
 use crate::json::{Json, Object};
 use crate::verify::{read_signature, resolve};

@@ -9,7 +9,6 @@ pub(crate) mod verified;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::ed25519::is_signed;
 use crate::encoding;
 use crate::error::{VerifyError, malformed};
 use crate::format::artifact::{Artifact, Sealed, Unsealed};
@@ -17,6 +16,7 @@ use crate::format::canonical::{Canonicalization, is_canonical};
 use crate::format::decider::check_proof;
 use crate::format::payload::Payload;
 use crate::format::projection;
+use crate::issuer::ed25519::is_signed;
 use crate::issuer::keys::{KeySet, KeyStatus};
 use crate::json::{Json, Object};
 use crate::verify::opening::read_commitment;

@@ -8,9 +8,10 @@
 //! The child has no environment, no files and no key. Its output is trusted as code because this process started it.
 
 use crate::code::Target;
-use crate::engine::Addressing;
 use crate::limits::{LoadLimits, names};
-use crate::{LoadError, engine, error};
+use crate::runtime::engine;
+use crate::runtime::engine::Addressing;
+use crate::{LoadError, error};
 use receipt::Digest;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, set_parent_process_death_signal, setrlimit,

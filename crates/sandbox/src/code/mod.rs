@@ -16,9 +16,10 @@ pub use compiler::Compiler;
 pub(crate) use outline::Outline;
 
 use crate::bundle::EngineId;
-use crate::engine::Addressing;
 use crate::limits::SandboxLimits;
-use crate::{LoadError, engine, error};
+use crate::runtime::engine;
+use crate::runtime::engine::Addressing;
+use crate::{LoadError, error};
 use cache::{Cache, Found};
 use compiler::Workshop;
 use receipt::Digest;

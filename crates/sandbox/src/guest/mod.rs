@@ -3,6 +3,7 @@
 mod artifacts;
 pub(crate) mod bindings;
 mod deploy;
+pub(crate) mod exit;
 mod pp;
 mod side_by_side;
 mod steps;
@@ -10,10 +11,10 @@ pub(crate) mod unwinding;
 mod v0_1;
 
 use crate::bundle::Script;
-use crate::determinism::{Clock, VirtualTime};
 use crate::guest::unwinding::{Marked, TooMuchText};
 use crate::limits::{HostTime, Meter};
-use crate::throttle::{CpuThrottle, ThrottlePermit};
+use crate::runtime::determinism::{Clock, VirtualTime};
+use crate::runtime::throttle::{CpuThrottle, ThrottlePermit};
 use crate::{Handler, HandlerAnswer};
 use receipt::Timestamp;
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 pub(crate) mod network;
 
-use crate::determinism::{HasClock, SeededRandom, VirtualTime};
 use crate::guest::Guest;
-use crate::output::Output;
+use crate::runtime::determinism::{HasClock, SeededRandom, VirtualTime};
+use crate::runtime::output::Output;
 use receipt::Digest;
 use std::time::Duration;
 use wasmtime::component::Linker;

@@ -2,10 +2,10 @@
 
 use super::Identity;
 use super::error::AgentError;
+use crate::encoding::printable::printable;
+use crate::encoding::wire::{Reader, put_string};
 use crate::kind::Kind;
-use crate::printable::printable;
 use crate::public::{PublicKey, SSH_ED25519, fingerprint};
-use crate::wire::{Reader, put_string};
 
 const FAILURE: u8 = 5;
 const REQUEST_IDENTITIES: u8 = 11;

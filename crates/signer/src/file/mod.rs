@@ -3,6 +3,7 @@
 mod error;
 mod generate;
 mod openssh;
+pub(crate) mod passphrase;
 mod pkcs8;
 mod read;
 
@@ -11,9 +12,9 @@ use std::{fmt, io};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 
+use crate::encoding::pem;
+use crate::file::passphrase::Passphrase;
 use crate::kind::{Kind, Unsupported};
-use crate::passphrase::Passphrase;
-use crate::pem;
 use crate::public::{PublicKey, looks_like_a_key};
 
 pub use error::{FileError, Problem};

@@ -7,10 +7,10 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::error::Problem;
-use crate::passphrase::Passphrase;
-use crate::printable::printable;
+use crate::encoding::printable::printable;
+use crate::encoding::wire::Reader;
+use crate::file::passphrase::Passphrase;
 use crate::public::{PublicKey, PublicKeyError, SSH_ED25519};
-use crate::wire::Reader;
 
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 

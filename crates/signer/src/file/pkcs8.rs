@@ -9,8 +9,8 @@ use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef, der, pkcs5};
 
 use super::error::Problem;
+use crate::file::passphrase::Passphrase;
 use crate::kind::Kind;
-use crate::passphrase::Passphrase;
 
 /// Some seconds of PBKDF2. openssl uses 2048 iterations by default; the advice for passwords at rest is 600 000.
 const ITERATIONS_MAX: u64 = 10_000_000;

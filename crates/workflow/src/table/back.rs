@@ -1,8 +1,8 @@
 //! Restarting: calls from some mark on no longer count.
 
-use crate::call::{Recorded, State};
-use crate::order::{Mark, ROOT, TrailId};
 use crate::table::Calls;
+use crate::table::call::{Recorded, State};
+use crate::table::order::{Mark, ROOT, TrailId};
 use crate::{Call, Failure, Manner};
 use receipt::Timestamp;
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! Questions to the table of calls.
 
-use crate::call::{Recorded, State};
-use crate::event::Mailbox;
-use crate::order::{Mark, ROOT, TrailId};
+use crate::command::event::Mailbox;
+use crate::table::call::{Recorded, State};
+use crate::table::order::{Mark, ROOT, TrailId};
 use crate::table::{Calls, Unknown, Unsettled};
 use crate::{Call, Effect, Manner, RequestId};
 

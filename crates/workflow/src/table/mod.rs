@@ -1,11 +1,13 @@
 //! State × event: which entry may follow which. Combinations that the table does not name are illegal.
 
 mod back;
+pub(crate) mod call;
 mod look;
+pub(crate) mod order;
 
-use crate::call::{Recorded, State, opened_by};
-use crate::event::Mailbox;
-use crate::order::{Mark, Trails};
+use crate::command::event::Mailbox;
+use crate::table::call::{Recorded, State, opened_by};
+use crate::table::order::{Mark, Trails};
 use crate::{Asked, Call, Effect, Entry, Event, Finding, Manner, ReceiptId, RequestId};
 
 /// An entry that is not allowed in its place. The journal is damaged, or two programs wrote it.

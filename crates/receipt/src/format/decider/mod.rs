@@ -6,8 +6,8 @@ use alloc::string::String;
 use crate::digest::Digest;
 use crate::error::{Reason, VerifyError};
 use crate::fields::{Attribution, AuthMethod, Decision, Resolution};
+use crate::format::names::PersonId;
 use crate::json::{Json, Object};
-use crate::names::PersonId;
 use crate::timestamp::Timestamp;
 
 pub(crate) mod origin;

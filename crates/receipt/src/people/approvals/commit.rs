@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{ApprovalError, VerifiedDecision};
 use crate::format::request::APPROVALS_KEY;
 use crate::json::Object;
-use crate::members::ShapeError;
+use crate::json::members::ShapeError;
 use crate::people::dsse::Envelope;
 use crate::people::statement::DecisionStatement;
 use crate::verify::opening::Opened;

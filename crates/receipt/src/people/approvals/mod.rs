@@ -10,8 +10,8 @@ use alloc::string::String;
 
 use crate::fields::{AuthMethod, Decision};
 use crate::format::decider::{Decider, DeciderProof};
-use crate::members::ShapeError;
-use crate::names::{PersonId, Role};
+use crate::format::names::{PersonId, Role};
+use crate::json::members::ShapeError;
 use crate::people::deciders::{DeciderSet, NotCounted, Standing};
 use crate::people::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Signed};
 use crate::people::key::NotVerified;

@@ -8,9 +8,9 @@ mod text;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::format::names::{PersonId, Role};
 use crate::json::JsonError;
-use crate::members::ShapeError;
-use crate::names::{PersonId, Role};
+use crate::json::members::ShapeError;
 use crate::people::dsse::{Envelope, Signed};
 use crate::people::key::PublicKey;
 use crate::people::scheme::{KeyId, PublicKeyError};

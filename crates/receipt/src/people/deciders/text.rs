@@ -5,16 +5,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{DeciderKey, DeciderSet, DeciderSetError, Person};
+use crate::format::names::PersonId;
+use crate::json::members::{Members, ShapeError};
 use crate::json::{Json, Object};
-use crate::members::{Members, ShapeError};
-use crate::names::PersonId;
 use crate::people::key::PublicKey;
 use crate::people::passkey::PasskeyRecord;
 use crate::people::scheme::Scheme;
 use crate::timestamp::Timestamp;
 
 /// The longest tenant id, in bytes: as in a statement.
-pub(super) const MAX_TENANT_LEN: usize = crate::names::MAX_NAME_LEN;
+pub(super) const MAX_TENANT_LEN: usize = crate::format::names::MAX_NAME_LEN;
 
 const VERSION: u32 = 1;
 

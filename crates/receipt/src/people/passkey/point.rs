@@ -6,7 +6,7 @@ use ed25519_dalek::{Signature as EdSignature, VerifyingKey as EdKey};
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{DerSignature, VerifyingKey as EsKey};
 
-use crate::ed25519::{is_signed, read_point};
+use crate::issuer::ed25519::{is_signed, read_point};
 #[cfg(feature = "rs256")]
 use crate::people::passkey::rsa_key::RsKey;
 use crate::people::scheme::Scheme;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Aaguid;
 use crate::json::Json;
-use crate::members::{Members, ShapeError};
+use crate::json::members::{Members, ShapeError};
 
 /// The record of a passkey apart from its public key: everything that an assertion is compared with, and the key's
 /// origin.

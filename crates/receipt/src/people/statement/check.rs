@@ -8,9 +8,9 @@ use super::{DecisionStatement, Matter, Nonce};
 use crate::digest::Digest;
 use crate::fields::Decision;
 use crate::format::binding::Stated;
+use crate::format::names::{PersonId, Role};
+use crate::json::members::{ShapeError, instant};
 use crate::json::{Json, clipped};
-use crate::members::{ShapeError, instant};
-use crate::names::{PersonId, Role};
 use crate::timestamp::Timestamp;
 
 /// The greatest lead of a decider's clock: a minute. There is no tolerance for an expiry.

@@ -15,9 +15,9 @@ use core::str::FromStr;
 use crate::digest::{Digest, ParseDigestError};
 use crate::encoding;
 use crate::fields::Decision;
+use crate::format::names::{PersonId, Role};
+use crate::json::members::ShapeError;
 use crate::json::{Json, JsonError};
-use crate::members::ShapeError;
-use crate::names::{PersonId, Role};
 use crate::people::dsse::Payload;
 use crate::timestamp::Timestamp;
 

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::fields::Decision;
+use crate::format::names::MAX_NAME_LEN;
 use crate::format::request::request_digest;
 use crate::json::Json;
-use crate::members::{Members, ShapeError};
-use crate::names::MAX_NAME_LEN;
+use crate::json::members::{Members, ShapeError};
 use crate::timestamp::Timestamp;
 
 const NO_DIGEST: &str = "is not 64 lowercase hexadecimal digits";

@@ -1,0 +1,211 @@
+//! The approval side through its front door: who decides what, when, and about whose instance.
+
+use crate::fixture::{ATTACKER, Fixture, Terms, VICTIM, judgement};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use engine::issuer::DemoDecider;
+use engine::trust::Act;
+use engine::{Error, Status};
+use receipt::Decision;
+use std::thread;
+use store::InstanceKey;
+use workflow::{Check, TenantId};
+
+const NO_INSTANCE: &str = "there is no instance";
+
+pub(crate) fn attacks() -> Vec<Attack> {
+    [asking(), timing(), strangers()].concat()
+}
+
+fn asking() -> Vec<Attack> {
+    vec![
+        shared(
+            "self-approval",
+            "The agent that acts approves itself.",
+            "cannot decide about it",
+            self_approval,
+        ),
+        shared(
+            "resume-without-decision",
+            "Resumes a waiting workflow again and again.",
+            "it still waits",
+            undecided,
+        ),
+        shared(
+            "invented-request",
+            "Approves a request that was never made.",
+            "there is no request",
+            |ground| {
+                Ok(Ending::of(
+                    ground.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id),
+                ))
+            },
+        ),
+        shared("decided-twice", "Approves a denied request.", "does not wait for a decision", decided_twice),
+        shared(
+            "decided-after-the-end",
+            "Approves after the workflow has ended without the decision.",
+            "does not wait for a decision: denied",
+            late,
+        ),
+        shared(
+            "decisions-at-once",
+            "Sixteen decisions about one request at the same instant.",
+            "1 of 16 counted",
+            at_once,
+        ),
+    ]
+}
+
+fn timing() -> Vec<Attack> {
+    vec![
+        alone(
+            "stale-receipt",
+            "Uses an approval sixteen minutes later.",
+            Refusal::Gate(Check::Expiry),
+            |ground| {
+                let (key, _) = ground.approved(VICTIM)?;
+                ground.move_clock(16);
+                ground.ran(&key)
+            },
+        ),
+        alone(
+            "stale-request",
+            "Approves a request after a day.",
+            Refusal::Words("it has lapsed"),
+            |ground| {
+                let (_, request) = ground.victim()?;
+                ground.move_clock(24 * 60);
+                Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+            },
+        ),
+        Attack {
+            way: Way::Alone(Terms::tight, |ground| {
+                let (key, _) = ground.approved(VICTIM)?;
+                // From here on people decide.
+                let (decider, roles) = ("alice".parse()?, ["release".parse()?].into());
+                ground
+                    .host()
+                    .record_act("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
+                ground.ran(&key)
+            }),
+            ..alone(
+                "demo-for-production",
+                "Uses a demo receipt where people decide.",
+                Refusal::Gate(Check::Scope),
+                |_| Err("this runs under other terms".into()),
+            )
+        },
+    ]
+}
+
+fn strangers() -> Vec<Attack> {
+    vec![
+        shared("other-tenant-drives", "Drives another tenant's instance.", NO_INSTANCE, |ground| {
+            Ok(Ending::of(ground.drive(&as_attacker(ground)?).map(|status| format!("{status:?}"))))
+        }),
+        shared(
+            "other-tenant-looks",
+            "Asks for the state of another tenant's instance.",
+            NO_INSTANCE,
+            |ground| {
+                Ok(Ending::of(
+                    ground.host().status(&as_attacker(ground)?).map(|status| format!("{status:?}")),
+                ))
+            },
+        ),
+        shared("other-tenant-audits", "Reads another tenant's journal.", NO_INSTANCE, |ground| {
+            Ok(Ending::of(ground.host().audit(Some(&as_attacker(ground)?)).map(|facts| facts.len())))
+        }),
+        shared(
+            "other-tenant-logs",
+            "Reads the output of another tenant's instance.",
+            NO_INSTANCE,
+            |ground| {
+                Ok(Ending::of(
+                    ground.host().store().output(&as_attacker(ground)?).wait().map_err(Error::from),
+                ))
+            },
+        ),
+        shared(
+            "tenant-of-tricks",
+            "Takes a name that looks like another tenant's, or like a path.",
+            "is not a tenant",
+            |_| {
+                let tricks = ["acme\u{200b}", "аcme", "../acme", "acme/x", "acme\0", "", "acme "];
+                let refused = tricks.map(|name| name.parse::<TenantId>().map_err(Error::from).map(|_| name));
+                let mut endings = refused.map(Ending::of).into_iter();
+                Ok(endings
+                    .find(|ending| matches!(ending, Ending::Through(_)))
+                    .unwrap_or_else(|| Ending::of("../acme".parse::<TenantId>().map_err(Error::from))))
+            },
+        ),
+    ]
+}
+
+fn shared(
+    name: &'static str,
+    tries: &'static str,
+    words: &'static str,
+    way: fn(&Fixture) -> Result<Ending, Obstacle>,
+) -> Attack {
+    Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Shared(way) }
+}
+
+fn alone(
+    name: &'static str,
+    tries: &'static str,
+    refusal: Refusal,
+    way: fn(Fixture) -> Result<Ending, Obstacle>,
+) -> Attack {
+    Attack { name, tries, by: By::Approval, refusal, way: Way::Alone(Terms::tight, way) }
+}
+
+fn self_approval(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let (_, request) = ground.victim()?;
+    let mut own = judgement(Decision::Approved)?;
+    own.by = DemoDecider::new("agent:builder".parse()?);
+    Ok(Ending::of(ground.host().decide(&request, &own).map(|receipt| receipt.id)))
+}
+
+fn undecided(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let (key, _) = ground.victim()?;
+    for _ in 0..5 {
+        let status = ground.drive(&key)?;
+        if !matches!(status, Status::Waiting(_)) {
+            return Ok(Ending::Through(format!("{status:?}")));
+        }
+    }
+    Ok(Ending::Refused("it still waits, after being driven five times".to_owned()))
+}
+
+fn decided_twice(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let (_, request) = ground.victim()?;
+    ground.decide(&request, Decision::Denied)?;
+    Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+}
+
+fn late(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let (key, request) = ground.victim()?;
+    ground.finish(&key, Decision::Denied)?;
+    Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+}
+
+fn at_once(ground: &Fixture) -> Result<Ending, Obstacle> {
+    let (_, request) = ground.victim()?;
+    let won = thread::scope(|scope| {
+        let decide = |number: u8| {
+            let decision = if number.is_multiple_of(2) { Decision::Approved } else { Decision::Denied };
+            let request = &request;
+            scope.spawn(move || ground.decide(request, decision).is_ok())
+        };
+        let deciders: Vec<_> = (0..16).map(decide).collect();
+        deciders.into_iter().filter_map(|decider| decider.join().ok()).filter(|won| *won).count()
+    });
+    Ok(Ending::check(won == 1, format!("{won} of 16 counted")))
+}
+
+/// The victim's instance, under the attacker's name.
+fn as_attacker(ground: &Fixture) -> Result<InstanceKey, Obstacle> {
+    let (victim, _) = ground.victim()?;
+    Ok(InstanceKey { tenant: ATTACKER.parse()?, instance: victim.instance })
+}

@@ -1,0 +1,74 @@
+//! A tenant's attacks on its quotas: to be faster than they are counted, and to keep data that is not counted.
+
+use crate::fixture::{ATTACKER, Fixture, HOSTILE, Terms};
+use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use receipt::Decision;
+use std::sync::Barrier;
+use store::Quotas;
+use workflow::Entry;
+
+pub(crate) fn attacks() -> Vec<Attack> {
+    vec![
+        Attack {
+            name: "requests-at-once",
+            tries: "Has 32 instances ask at the same moment, when the tenant may ask five times an hour.",
+            by: By::Guest,
+            refusal: Refusal::Words("5 requests of 32 were made"),
+            way: Way::Alone(five_an_hour, ask_at_once),
+        },
+        Attack {
+            name: "artifact-without-room",
+            tries: "Deploys on a genuine receipt when the tenant has no room for the artifact.",
+            by: By::Guest,
+            refusal: Refusal::Words("limit stored-bytes reached"),
+            way: Way::Alone(Terms::tight, without_room),
+        },
+    ]
+}
+
+/// One byte is missing. Nothing may be on disk, and the receipt must remain usable.
+fn without_room(ground: Fixture) -> Result<Ending, Obstacle> {
+    // Nothing but the artifact is recorded between its approval and its use.
+    let (key, request) = ground.parked(ATTACKER, HOSTILE, r#"{"attack":"plain"}"#)?;
+    let receipt = ground.decide(&request, Decision::Approved)?;
+    let artifact = ground.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;
+    let used = ground.host().store().usage(&key.tenant).wait()?.stored_bytes;
+    let ground = ground.reopened_under(|terms| terms.quotas.stored_bytes = used + artifact.bytes - 1)??;
+    let ending = Ending::of(ground.drive(&key).map(|status| format!("{status:?}")));
+    let spent = ground.entries(&key)?.iter().any(|entry| matches!(entry, Entry::Redeemed { .. }));
+    let kept = ground.data().join("deployments").join("artifacts").join(artifact.sha256.to_string()).exists();
+    Ok(match spent || kept {
+        true => Ending::Through(format!("the receipt was spent: {spent}; the artifact was kept: {kept}")),
+        false => ending,
+    })
+}
+
+fn five_an_hour() -> Terms {
+    Terms { quotas: Quotas { requests_per_hour: 5, ..Quotas::default() }, ..Terms::tight() }
+}
+
+fn ask_at_once(ground: Fixture) -> Result<Ending, Obstacle> {
+    const AT_ONCE: usize = 32;
+    let asks = r#"{"attack":"asks"}"#;
+    let keys = (0..AT_ONCE).map(|_| ground.start(ATTACKER, HOSTILE, asks)).collect::<Result<Vec<_>, _>>()?;
+    let (barrier, at) = (Barrier::new(AT_ONCE), &ground);
+    std::thread::scope(|scope| {
+        for key in &keys {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                at.drive(key)
+            });
+        }
+    });
+    let (mut made, mut told) = (0, 0);
+    for entry in keys.iter().map(|key| ground.entries(key)).collect::<Result<Vec<_>, _>>()?.concat() {
+        match entry {
+            Entry::Requested { .. } => made += 1,
+            Entry::Rejected { message, .. } if message.contains("requests-per-hour") => told += 1,
+            _ => {}
+        }
+    }
+    let words = format!("{made} requests of {AT_ONCE} were made, {told} were told why not");
+    Ok(Ending::check(made == 5 && told == AT_ONCE - 5, words))
+}

@@ -1,0 +1,6 @@
+//! What every drive runs on: the engine, its time, its share of the processors, its output.
+
+pub(crate) mod determinism;
+pub(crate) mod engine;
+pub(crate) mod output;
+pub(crate) mod throttle;

@@ -1,0 +1,284 @@
+//! One call of a guest, and its state.
+
+use crate::table::order::{ROOT, TrailId};
+use crate::{
+    Approval, Asked, Call, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Manner, Pending,
+    ReceiptId, RequestId, StepConfig,
+};
+use receipt::{Decision, Timestamp};
+
+/// One call: the recorded command and its state.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recorded {
+    pub(crate) asked: Asked,
+    pub(crate) manner: Manner,
+    pub(crate) state: State,
+    /// The request that it made, where it made one.
+    pub(crate) request: Option<RequestId>,
+    /// The step's retry configuration; `None` for a step without one.
+    pub(crate) config: Option<StepConfig>,
+    /// The trail that the call is in.
+    pub(crate) trail: TrailId,
+    /// The index of the entry that gave it this state.
+    pub(crate) answered: usize,
+    /// The index of the entry after which a guest continues without waiting for the call.
+    pub(crate) begun: usize,
+    /// Whether the guest has been told of the call's end.
+    pub(crate) told: bool,
+    /// The workflow went back to before it.
+    pub(crate) void: bool,
+}
+
+/// The state of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum State {
+    /// An attempt was begun and has not ended.
+    StepOpen {
+        attempt: u32,
+        trail: TrailId,
+    },
+    /// An attempt failed with `failure`, and the attempt of number `attempt` follows.
+    StepDue {
+        attempt: u32,
+        at: Timestamp,
+        failure: Failure,
+    },
+    StepDone(String),
+    StepFailed(Failure),
+    Sleeping {
+        until: Timestamp,
+    },
+    Slept,
+    Expecting {
+        event_type: EventType,
+        until: Timestamp,
+    },
+    Received(EventNumber),
+    TimedOut {
+        until: Timestamp,
+    },
+    Rejected(String),
+    Pending {
+        request: RequestId,
+        expires_at: Timestamp,
+    },
+    Decided {
+        request: RequestId,
+        decision: Decision,
+        decider: String,
+        reason: Option<String>,
+    },
+    Resolved(Approval),
+    Redeemed {
+        receipt: ReceiptId,
+        interrupted: bool,
+    },
+    Performed {
+        receipt: ReceiptId,
+        effect: Effect,
+    },
+    Attested {
+        receipt: ReceiptId,
+        effect: Effect,
+        finding: Option<Finding>,
+    },
+    Refused {
+        check: Check,
+        message: String,
+    },
+}
+
+impl Recorded {
+    /// This call spent that receipt.
+    pub(crate) fn spent(&self, receipt: &ReceiptId) -> bool {
+        matches!(self.state, State::Redeemed { .. } | State::Performed { .. } | State::Attested { .. })
+            && matches!(&self.asked, Asked::Perform { receipt: spent, .. } if spent == receipt)
+    }
+
+    /// The pending wait, unless the call has ended.
+    pub(crate) fn pending(&self, call: Call) -> Option<Pending> {
+        let name = || self.asked.name().unwrap_or_default().to_owned();
+        match &self.state {
+            State::Pending { request, expires_at } => {
+                Some(Pending::Approval { call, request: request.clone(), expires_at: *expires_at })
+            }
+            State::Expecting { event_type, until } => {
+                Some(Pending::Event { call, name: name(), event_type: event_type.clone(), until: *until })
+            }
+            State::Sleeping { until } => Some(Pending::Sleep { call, name: name(), until: *until }),
+            State::StepDue { attempt, at, .. } => {
+                Some(Pending::Retry { call, name: name(), attempt: *attempt, at: *at })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the call has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(
+            self.state,
+            State::StepDone(_)
+                | State::StepFailed(_)
+                | State::Slept
+                | State::Received(_)
+                | State::TimedOut { .. }
+                | State::Resolved(_)
+        )
+    }
+}
+
+impl State {
+    /// Bytes of the guest's in the end of a step.
+    pub(crate) fn kept(&self) -> usize {
+        match self {
+            Self::StepDone(output) => output.len(),
+            Self::StepFailed(failure) | Self::StepDue { failure, .. } => {
+                failure.name.len() + failure.message.len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The state after `entry`, or what forbids it. An attempt that begins, and an event that is taken, need more than the state to
+    /// judge and are not in here.
+    pub(crate) fn after(&self, entry: &Entry) -> Result<Self, &'static str> {
+        let next = match entry {
+            Entry::StepCompleted { .. } | Entry::StepFailed { .. } | Entry::AttemptFailed { .. } => {
+                self.after_step(entry)
+            }
+            Entry::SleepEnded { .. } | Entry::WaitTimedOut { .. } => self.after_wait(entry),
+            Entry::Performed { .. } | Entry::Attested { .. } | Entry::Resolved { .. } => {
+                self.after_action(entry)
+            }
+            _ => self.after_request(entry),
+        };
+        next.ok_or("the call is not in a state that allows it")
+    }
+
+    fn after_step(&self, entry: &Entry) -> Option<Self> {
+        let Self::StepOpen { attempt: open, .. } = self else { return None };
+        match entry {
+            Entry::StepCompleted { output, .. } => Some(Self::StepDone(output.clone())),
+            Entry::StepFailed { failure, .. } => Some(Self::StepFailed(failure.clone())),
+            Entry::AttemptFailed { attempt, failure, retry_at, .. } if attempt == open => {
+                Some(Self::StepDue { attempt: open.checked_add(1)?, at: *retry_at, failure: failure.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    fn after_wait(&self, entry: &Entry) -> Option<Self> {
+        match (self, entry) {
+            (Self::Sleeping { .. }, Entry::SleepEnded { .. }) => Some(Self::Slept),
+            (Self::Expecting { until, .. }, Entry::WaitTimedOut { .. }) => {
+                Some(Self::TimedOut { until: *until })
+            }
+            _ => None,
+        }
+    }
+
+    fn after_request(&self, entry: &Entry) -> Option<Self> {
+        match (self, entry) {
+            // One of several signatures. The host counts the signatures.
+            (Self::Pending { .. }, Entry::Signed { .. }) => Some(self.clone()),
+            (Self::Pending { request, .. }, Entry::Decided { decision, decider, reason, .. }) => {
+                Some(Self::Decided {
+                    request: request.clone(),
+                    decision: *decision,
+                    decider: decider.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            (Self::Pending { request, .. }, Entry::Withdrawn { reason, .. }) => {
+                Some(Self::Resolved(Approval::Withdrawn { request: request.clone(), reason: reason.clone() }))
+            }
+            (Self::Pending { request, .. }, Entry::Lapsed { .. }) => {
+                Some(Self::Resolved(Approval::Expired { request: request.clone() }))
+            }
+            (
+                Self::Decided { request, decision, decider, reason },
+                Entry::Issued { receipt, decision: signed, document, .. },
+            ) if decision == signed => Some(Self::Resolved(match decision {
+                Decision::Approved => {
+                    Approval::Granted { receipt: receipt.clone(), document: document.clone() }
+                }
+                Decision::Denied => Approval::Denied {
+                    request: request.clone(),
+                    receipt: receipt.clone(),
+                    decider: decider.clone(),
+                    reason: reason.clone(),
+                },
+            })),
+            _ => None,
+        }
+    }
+
+    fn after_action(&self, entry: &Entry) -> Option<Self> {
+        match (self, entry) {
+            (Self::Redeemed { receipt, .. }, Entry::Performed { receipt: named, effect, .. })
+                if receipt == named =>
+            {
+                Some(Self::Performed { receipt: receipt.clone(), effect: effect.clone() })
+            }
+            (Self::Performed { receipt, effect }, Entry::Attested { receipt: named, .. })
+                if receipt == named =>
+            {
+                Some(Self::Attested { receipt: receipt.clone(), effect: effect.clone(), finding: None })
+            }
+            (
+                Self::Attested { receipt, effect: effect @ Effect::Unknown { .. }, finding: None },
+                Entry::Resolved { finding, .. },
+            ) => {
+                let (receipt, effect) = (receipt.clone(), effect.clone());
+                Some(Self::Attested { receipt, effect, finding: Some(*finding) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The call that an entry opens, where it opens one.
+pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
+    let (mut request, mut config, mut manner) = (None, None, Manner::AtOnce);
+    let (call, asked, state) = match entry {
+        Entry::StepStarted { call, name, config: tried, manner: asked_for } => {
+            (config, manner) = (tried.clone(), *asked_for);
+            // The table assigns the trail.
+            (call, Asked::step(name), State::StepOpen { attempt: 1, trail: ROOT })
+        }
+        Entry::SleepStarted { call, name, until, manner: asked_for } => {
+            manner = *asked_for;
+            (call, Asked::Sleep { name: name.clone() }, State::Sleeping { until: *until })
+        }
+        Entry::WaitStarted { call, name, event_type, until, manner: asked_for } => {
+            manner = *asked_for;
+            let asked = Asked::Event { name: name.clone(), event_type: event_type.to_string() };
+            (call, asked, State::Expecting { event_type: event_type.clone(), until: *until })
+        }
+        Entry::Rejected { call, asked, message } => (call, asked.clone(), State::Rejected(message.clone())),
+        Entry::Requested { call, request: id, asked, expires_at, manner: asked_for, .. } => {
+            (request, manner) = (Some(id.clone()), *asked_for);
+            (call, asked.clone(), State::Pending { request: id.clone(), expires_at: *expires_at })
+        }
+        Entry::Redeemed { call, asked, receipt, .. } => {
+            (call, asked.clone(), State::Redeemed { receipt: receipt.clone(), interrupted: false })
+        }
+        Entry::Refused { call, asked, check, message } => {
+            (call, asked.clone(), State::Refused { check: *check, message: message.clone() })
+        }
+        _ => return None,
+    };
+    let recorded = Recorded {
+        asked,
+        manner,
+        state,
+        request,
+        config,
+        trail: ROOT,
+        answered: 0,
+        begun: 0,
+        told: false,
+        void: false,
+    };
+    Some((*call, recorded))
+}
