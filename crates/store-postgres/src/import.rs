@@ -117,7 +117,7 @@ fn size(row: &TransferRow) -> usize {
         TransferRow::Entries(row) => row.texts.iter().map(String::len).sum(),
         TransferRow::Request(row) => row.body.len(),
         TransferRow::Instance(row) => row.output.len(),
-        TransferRow::Receipt(_, _, _, body) => body.len(),
+        TransferRow::Receipt(row) => row.body.len(),
         _ => 0,
     }
 }
@@ -138,7 +138,7 @@ impl Numbers {
             TransferRow::Entries(row) => self.fact = self.fact.max(row.seq + row.texts.len() as u64 - 1),
             TransferRow::LastPlace(seq) => self.fact = self.fact.max(*seq),
             TransferRow::Instance(row) => self.instance = self.instance.max(row.number),
-            TransferRow::Receipt(seq, ..) => self.receipt = self.receipt.max(*seq),
+            TransferRow::Receipt(row) => self.receipt = self.receipt.max(row.seq),
             TransferRow::Act(act) => self.act = self.act.max(act.seq),
             TransferRow::Deployment(row) => self.deployment = self.deployment.max(row.place),
             _ => {}

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use store::{
     AuditDigest, DataFolder, DeploymentFilter, DeploymentPage, MovedEntries, MovedHolder, MovedInstance,
-    MovedPrecedent, MovedRequest, ScheduleRow, StoreError, TakeRow, TransferRow, UsageChange,
+    MovedPrecedent, MovedReceipt, MovedRequest, ScheduleRow, StoreError, TakeRow, TransferRow, UsageChange,
 };
 use workflow::TenantId;
 
@@ -105,11 +105,11 @@ fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
         }))
     })?;
     each(db, "SELECT seq, id, request, body FROM receipts ORDER BY seq", [], |row| {
-        let body = cell::<String>(row, 3)?;
+        let (id, request, body) = (named(row, 1)?, named(row, 2)?, cell::<String>(row, 3)?);
         let seq = cell::<i64>(row, 0)?.unsigned_abs();
         serde_json::from_str::<store::StoredReceipt>(&body)
             .map_err(|error| damaged(format!("receipt {seq} cannot be read: {error}")))?;
-        take(TransferRow::Receipt(seq, named(row, 1)?, named(row, 2)?, body))
+        take(TransferRow::Receipt(MovedReceipt { seq, id, request, body }))
     })?;
     const FATES: &str = "SELECT receipt FROM redemptions UNION SELECT receipt FROM attestations UNION SELECT receipt FROM revocations";
     each(db, FATES, [], |row| {

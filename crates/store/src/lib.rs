@@ -39,8 +39,8 @@ pub use traits::{
     UsageStore, WriteStore,
 };
 pub use transfer::{
-    AuditDigest, MovedEntries, MovedHolder, MovedInstance, MovedPrecedent, MovedRequest, TakeRow,
-    TransferCounts, TransferRow,
+    AuditDigest, MovedEntries, MovedHolder, MovedInstance, MovedPrecedent, MovedReceipt, MovedRequest,
+    TakeRow, TransferCounts, TransferRow,
 };
 pub use write::batch::{Batch, JournalPosition, KeptArtifact, NewRequest, Precondition};
 pub use write::{Commit, Create, Stamp, Write, Writer, Written};

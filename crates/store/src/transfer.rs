@@ -30,8 +30,8 @@ pub enum TransferRow {
     Denial(TenantId, String, String, u64),
     /// How many requests a tenant has made in a minute since 1970.
     Rate(TenantId, i64, u64),
-    /// A receipt as JSON text, by its place among all receipts.
-    Receipt(u64, ReceiptId, RequestId, String),
+    /// A receipt.
+    Receipt(MovedReceipt),
     /// What became of a receipt.
     Fate(ReceiptId, ReceiptState),
     /// A receipt to look at for whether a digest is known.
@@ -111,6 +111,19 @@ pub struct MovedRequest {
     pub sent: SentNotices,
 }
 
+/// A receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedReceipt {
+    /// The place among all receipts.
+    pub seq: u64,
+    /// Its id.
+    pub id: ReceiptId,
+    /// The request that it decides.
+    pub request: RequestId,
+    /// The stored receipt as JSON text.
+    pub body: String,
+}
+
 /// A receipt to look at for whether a digest is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedPrecedent {
@@ -169,7 +182,7 @@ impl TransferCounts {
             TransferRow::Instance(_) => self.instances += 1,
             TransferRow::Entries(row) => self.facts += row.texts.len() as u64,
             TransferRow::Request(_) => self.requests += 1,
-            TransferRow::Receipt(..) => self.receipts += 1,
+            TransferRow::Receipt(_) => self.receipts += 1,
             TransferRow::Act(_) => self.acts += 1,
             TransferRow::Deletion(_) => self.deletions += 1,
             TransferRow::Deployment(_) => self.deployments += 1,

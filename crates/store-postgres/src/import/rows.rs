@@ -107,12 +107,11 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
 }
 
 fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
-    let made = of_kind!(rows, TransferRow::Receipt(seq, id, request, body) => (seq, id, request, body));
-    push(
-        calls,
-        RECEIPTS,
-        columns!(made, row => row.0.cast_signed(), row.1.to_string(), row.2.to_string(), row.3.clone()),
+    let made = of_kind!(rows, TransferRow::Receipt(row) => row);
+    let columns = columns!(made, row =>
+        row.seq.cast_signed(), row.id.to_string(), row.request.to_string(), row.body.clone(),
     );
+    push(calls, RECEIPTS, columns);
     let fates = of_kind!(rows, TransferRow::Fate(receipt, fate) => (receipt, fate));
     let columns = columns!(fates, row =>
         row.0.to_string(), row.1.redeemed.map(|(at, _)| at.as_millis()), row.1.redeemed.map(|(_, seq)| seq.cast_signed()),
