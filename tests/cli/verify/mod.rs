@@ -1,5 +1,7 @@
 //! `pp-host verify` and `receipts export`: this host's receipts verify, here and elsewhere.
 
+mod exports;
+
 use crate::support;
 use crate::support::cli::*;
 use serde_json::Value;
@@ -7,78 +9,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
-
-#[test]
-fn an_exported_receipt_verifies_here() {
-    let data = folder();
-    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
-    for (status, decision) in [("APPROVED", "decision     APPROVED"), ("DENIED", "decision     DENIED")] {
-        let id = receipt_id(data.path(), status);
-        let exported = run(data.path(), &["receipts", "export", &id]).stdout;
-        let file = write(data.path(), "artifact.json", &exported);
-        let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
-        assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
-        assert!(
-            verified.stdout.contains(decision) && verified.stdout.contains("commitment   opened"),
-            "{}",
-            verified.stdout
-        );
-        assert_eq!(verified.stdout.contains("outcome      succeeded"), status == "APPROVED");
-        let shown = run(data.path(), &["receipts", "show", &id]);
-        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
-        assert!(shown.stdout.contains(decision), "{}", shown.stdout);
-    }
-}
-
-#[test]
-fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
-    let data = folder();
-    let id = receipt_id(data.path(), "APPROVED");
-    let export = |arguments: &[&str]| -> Value {
-        serde_json::from_str(&run(data.path(), &[&["receipts", "export", &id], arguments].concat()).stdout)
-            .unwrap()
-    };
-    let (owner, public) = (export(&[]), export(&["--public"]));
-    for field in
-        ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
-    {
-        assert!(owner["artifact"][field].is_string(), "{field}");
-        assert!(public["artifact"].get(field).is_none() && owner.get(field).is_none(), "{field}");
-    }
-    let signed = |export: &Value| export["artifact"]["payload_bytes_b64"].clone();
-    assert_eq!(signed(&owner), signed(&public));
-    assert!(owner["artifact"]["redeemed_at"].is_string());
-    assert_eq!(owner["attestation_artifact"]["outcome"], "succeeded");
-    assert_eq!(public["attestation_artifact"]["payload_withheld"], true);
-    assert!(public["attestation_artifact"].get("payload_bytes_b64").is_none());
-    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
-    let file = write(data.path(), "public.json", &public.to_string());
-    let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
-    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
-    assert!(verified.stdout.contains("commitment   not opened"));
-}
-
-/// The owner's fields that open a receipt: request, summary and binding.
-fn openings_have_theirs(here: &Path, owner: &Value, verify: &dyn Fn(&[&str]) -> Option<i32>) {
-    let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
-    let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
-    let summary =
-        write(here, "summary.txt", &format!("{}\n", owner["artifact"]["summary"].as_str().unwrap()));
-    let binding = write(
-        here,
-        "binding.json",
-        &serde_json::json!({ "companyId": owner["artifact"]["company_id"], "idemKey": owner["artifact"]["idem_key"] })
-            .to_string(),
-    );
-    let open = ["--request", &request, "--salt", salt];
-    assert_eq!(verify(&open), Some(0));
-    assert_eq!(verify(&[&open[..], &["--summary", &summary, "--binding", &binding]].concat()), Some(0));
-    let reformatted =
-        write(here, "reformatted.json", &format!("{} ", owner["artifact"]["request_json"].as_str().unwrap()));
-    assert_eq!(verify(&["--request", &reformatted, "--salt", salt]), Some(10));
-    let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
-    assert_eq!(verify(&[&open[..], &["--binding", &elsewhere]].concat()), Some(10));
-}
 
 #[test]
 fn verify_has_the_specification_s_exit_codes() {
@@ -155,55 +85,6 @@ fn verify_reads_standard_input_and_several_files() {
     assert_eq!(verdicts[0]["commitment_opened"], true);
 }
 
-#[test]
-fn a_stranger_s_verifier_accepts_what_this_host_issues() {
-    if !support::installed(&["node"]) {
-        return;
-    }
-    let data = folder();
-    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
-    for status in ["APPROVED", "DENIED"] {
-        let id = receipt_id(data.path(), status);
-        let file =
-            write(data.path(), "artifact.json", &run(data.path(), &["receipts", "export", &id]).stdout);
-        let verified = Command::new("node")
-            .arg(support::root().join("tests/verify.mjs"))
-            .args([&file, &keys])
-            .output()
-            .unwrap();
-        let verified = Ran::from(verified);
-        assert_eq!(verified.code, Some(0), "{}", verified.stderr);
-        assert!(
-            verified.stdout.contains(&format!("VERIFIED {id} {status} by demo:automatic, scope demo")),
-            "{}",
-            verified.stdout
-        );
-        assert!(
-            verified.stdout.contains("OPENED cloudflare.dynamic-worker.deploy on"),
-            "{}",
-            verified.stdout
-        );
-        assert_eq!(verified.stdout.contains("ATTESTED succeeded"), status == "APPROVED");
-    }
-}
-
-/// Any holder can edit the envelope around the signed bytes. The output shows the signed values and reports the edit.
-#[test]
-fn an_edited_envelope_is_shown_as_it_was_signed() {
-    let data = folder();
-    let here = data.path();
-    let id = receipt_id(here, "DENIED");
-    let mut export: Value =
-        serde_json::from_str(&run(here, &["receipts", "export", &id, "--public"]).stdout).unwrap();
-    export["artifact"]["status"] = "APPROVED".into();
-    let file = write(here, "edited.json", &export.to_string());
-    let keys = write(here, "keys.json", &run(here, &["keys", "export"]).stdout);
-    let verified = run(here, &["verify", &file, "--keys", &keys]);
-    assert_eq!(verified.code, Some(0));
-    assert!(verified.stdout.contains("decision     DENIED"), "{}", verified.stdout);
-    assert!(verified.stdout.contains("the envelope's status is not what was signed"), "{}", verified.stdout);
-}
-
 /// The published vectors, through the command line.
 #[test]
 fn the_published_vectors_have_their_exit_codes() {
@@ -232,185 +113,11 @@ fn the_published_vectors_have_their_exit_codes() {
     assert!(ran.stdout.contains("rule         withheld (private repository)"), "{}", ran.stdout);
 }
 
-/// The schema of that name, where the published ones are to be had.
-fn schema(name: &str) -> Option<(Value, jsonschema::Validator)> {
-    let path = support::root().join("../shared/receipt-spec/schema").join(name);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("NOT RUN: the published schema is not at {}", path.display());
-        return None;
-    };
-    let schema = serde_json::from_str(&text).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    Some((schema, validator))
-}
-
-fn export(here: &Path, id: &str, more: &[&str]) -> Value {
-    let ran = run(here, &[&["receipts", "export", id], more].concat());
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    serde_json::from_str(&ran.stdout).unwrap()
-}
-
-fn keys(here: &Path) -> String {
-    write(here, "keys.json", &run(here, &["keys", "export"]).stdout)
-}
-
-/// The schema leaves room for members that it does not name, so each one that it names is looked for in its place.
-#[test]
-fn an_export_is_what_the_published_schema_describes() {
-    let Some((schema, validator)) = schema("artifact.json") else { return };
-    let revoked = revoked();
-    let (decided, revoked_here) = (folder(), revoked.folder.path());
-    let ids = [
-        (decided.path(), receipt_id(decided.path(), "APPROVED")),
-        (decided.path(), receipt_id(decided.path(), "DENIED")),
-        (revoked_here, revoked.receipt.clone()),
-        (revoked_here, revoked.revocation.clone()),
-    ];
-    for (here, id) in &ids {
-        for more in [&[][..], &["--public"]] {
-            let export = export(here, id, more);
-            let errors: Vec<_> = validator.iter_errors(&export).map(|error| error.to_string()).collect();
-            assert!(errors.is_empty(), "{errors:?}: {export}");
-            let listed = &schema["properties"]["artifact"]["properties"];
-            let unlisted: Vec<_> = export["artifact"]
-                .as_object()
-                .unwrap()
-                .keys()
-                .filter(|key| listed.get(key).is_none())
-                .collect();
-            assert!(unlisted.is_empty(), "{unlisted:?}");
-            let beside =
-                export.as_object().unwrap().keys().filter(|key| schema["properties"].get(key).is_none());
-            assert!(
-                beside.eq(export.get("revocation_artifact").map(|_| "revocation_artifact").iter()),
-                "{export}"
-            );
-        }
-    }
-    assert_eq!(export(decided.path(), &ids[1].1, &[]).get("attestation_artifact"), Some(&Value::Null));
-}
-
-/// Exports of earlier versions have the owner's fields next to `artifact`. In either place, they must match the signed
-/// values.
-#[test]
-fn owner_fields_open_a_receipt_inside_the_artifact_and_next_to_it() {
-    let data = folder();
-    let here = data.path();
-    let id = receipt_id(here, "APPROVED");
-    let keys = keys(here);
-    let inside = export(here, &id, &[]);
-    let mut earlier = export(here, &id, &["--public"]);
-    for field in
-        ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
-    {
-        earlier[field] = inside["artifact"][field].clone();
-    }
-    let verify = |document: &Value| {
-        let file = write(here, "owner.json", &document.to_string());
-        run(here, &["verify", &file, "--keys", &keys])
-    };
-    for document in [&inside, &earlier] {
-        let ran = verify(document);
-        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
-        assert!(ran.stdout.contains("commitment   opened"), "{}", ran.stdout);
-    }
-    let edited = |pointer: &str, document: &Value| {
-        let mut edited = document.clone();
-        let field = edited.pointer_mut(pointer).unwrap();
-        *field = field.as_str().unwrap().replace("deploy", "depl0y").into();
-        verify(&edited).code
-    };
-    assert_eq!(edited("/artifact/request_json", &inside), Some(10));
-    assert_eq!(edited("/request_json", &earlier), Some(10));
-    let mut two = earlier.clone();
-    two["artifact"] = inside["artifact"].clone();
-    assert_eq!(verify(&two).code, Some(0), "the same in both places");
-    two["summary"] = "another".into();
-    assert_eq!(verify(&two).code, Some(3), "no two readers see two documents");
-    let mut lost = inside.clone();
-    lost["artifact"]["request_commitment_salt_b64"] = Value::Null;
-    let lost = verify(&lost);
-    assert_eq!(lost.code, Some(0), "null is absent, and nobody asked to open: {}", lost.stdout);
-    assert!(
-        lost.stdout.contains("commitment   not opened") && lost.stdout.contains("not checked  the request")
-    );
-}
-
 /// A receipt by a person, taken back before it was spent.
 struct Revoked {
     folder: TempDir,
     receipt: String,
     revocation: String,
-}
-
-fn revoked() -> Revoked {
-    let folder = TempDir::new().unwrap();
-    let here = folder.path();
-    let succeeds = |arguments: &[&str]| {
-        let ran = run(here, arguments);
-        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
-        ran.stdout
-    };
-    for name in ["alice", "bob"] {
-        let key = here.join(name).display().to_string();
-        succeeds(&["deciders", "new-key", &key]);
-        succeeds(&["deciders", "add", name, "--role", "release", "--key", &format!("{key}.pub")]);
-    }
-    let policy = "[[rule]]\nid = \"two\"\ncapability = \"cloudflare.dynamic-worker.deploy\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 2\n";
-    write(here, "policy.toml", policy);
-    assert_eq!(run(here, &["run", GUEST, "--wait"]).code, Some(3));
-    let request = lines(&succeeds(&["approvals", "--json"]))[0]["request"].as_str().unwrap().to_owned();
-    for name in ["alice", "bob"] {
-        let key = here.join(name).display().to_string();
-        succeeds(&["approve", &request, "--as", name, "--key", &key, "--reason", "green"]);
-    }
-    let receipt = receipt_id(here, "APPROVED");
-    write(here, "before.json", &export(here, &receipt, &[]).to_string());
-    succeeds(&["revoke", &receipt, "--reason", "wrong branch"]);
-    let revocation = receipt_id(here, "DENIED");
-    Revoked { folder, receipt, revocation }
-}
-
-#[test]
-fn a_revocation_is_a_receipt_and_the_revoked_one_s_export_says_so() {
-    let Revoked { folder, receipt, revocation } = revoked();
-    let here = folder.path();
-    let keys = keys(here);
-    let listed = lines(&run(here, &["receipts", "list", "--json"]).stdout);
-    let ids: Vec<_> = listed.iter().map(|line| line["receipt_id"].as_str().unwrap()).collect();
-    assert_eq!(ids, [&receipt, &revocation], "by the time of issue");
-    assert_eq!(listed[1]["revokes"], receipt.as_str());
-    let shown = run(here, &["receipts", "show", &revocation]);
-    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
-    assert!(shown.stdout.contains(&format!("revokes      \"{receipt}\"")), "{}", shown.stdout);
-    assert!(shown.stdout.contains("summary      \"wrong branch\""), "{}", shown.stdout);
-
-    let alone = export(here, &revocation, &[]);
-    assert_eq!(alone["artifact"]["input_hash"], Value::Null, "a revocation commits to none");
-    let alone = write(here, "revocation.json", &alone.to_string());
-    let verified = run(here, &["verify", &alone, "--keys", &keys, "--require", "production,opened"]);
-    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
-
-    let with_it = export(here, &receipt, &["--public"]);
-    assert!(!with_it["revocation_artifact"].as_object().unwrap().contains_key("request_json"));
-    let file = write(here, "after.json", &with_it.to_string());
-    let said = format!("by \"{revocation}\", verified");
-    let before = here.join("before.json").display().to_string();
-    for files in [&[file.as_str()][..], &[&before, &alone]] {
-        let ran = run(here, &[&["verify"], files, &["--keys", &keys]].concat());
-        assert_eq!(ran.code, Some(0), "it is genuine all the same: {}", ran.stdout);
-        assert!(ran.stdout.contains("APPROVED in scope production, REVOKED") && ran.stdout.contains(&said));
-    }
-    let required = run(here, &["verify", &file, "--keys", &keys, "--require", "approved"]);
-    assert_eq!(required.code, Some(12), "{}", required.stdout);
-    assert!(required.stdout.contains("not met      approved: it is revoked by"), "{}", required.stdout);
-
-    let mut other = with_it.clone();
-    other["revocation_artifact"] = with_it["artifact"].clone();
-    let other = write(here, "other.json", &other.to_string());
-    let ran = run(here, &["verify", &other, "--keys", &keys]);
-    assert_eq!(ran.code, Some(11), "{}", ran.stdout);
-    assert!(ran.stdout.contains("REVOCATION_NOT_VERIFIED"), "{}", ran.stdout);
 }
 
 /// `verify … && deploy` means permission only with all of `--require`.
@@ -667,4 +374,64 @@ fn a_withheld_rule_is_reported_in_the_specification_s_words() {
     let ran =
         run(data.path(), &["verify", &older, "--keys", &keys, "--require", "approved,production,opened"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+}
+
+/// The owner's fields that open a receipt: request, summary and binding.
+fn openings_have_theirs(here: &Path, owner: &Value, verify: &dyn Fn(&[&str]) -> Option<i32>) {
+    let request = write(here, "request.json", owner["artifact"]["request_json"].as_str().unwrap());
+    let salt = owner["artifact"]["request_commitment_salt_b64"].as_str().unwrap();
+    let summary =
+        write(here, "summary.txt", &format!("{}\n", owner["artifact"]["summary"].as_str().unwrap()));
+    let binding = write(
+        here,
+        "binding.json",
+        &serde_json::json!({ "companyId": owner["artifact"]["company_id"], "idemKey": owner["artifact"]["idem_key"] })
+            .to_string(),
+    );
+    let open = ["--request", &request, "--salt", salt];
+    assert_eq!(verify(&open), Some(0));
+    assert_eq!(verify(&[&open[..], &["--summary", &summary, "--binding", &binding]].concat()), Some(0));
+    let reformatted =
+        write(here, "reformatted.json", &format!("{} ", owner["artifact"]["request_json"].as_str().unwrap()));
+    assert_eq!(verify(&["--request", &reformatted, "--salt", salt]), Some(10));
+    let elsewhere = write(here, "elsewhere.json", r#"{"companyId":"mallory"}"#);
+    assert_eq!(verify(&[&open[..], &["--binding", &elsewhere]].concat()), Some(10));
+}
+
+fn export(here: &Path, id: &str, more: &[&str]) -> Value {
+    let ran = run(here, &[&["receipts", "export", id], more].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn keys(here: &Path) -> String {
+    write(here, "keys.json", &run(here, &["keys", "export"]).stdout)
+}
+
+fn revoked() -> Revoked {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    let succeeds = |arguments: &[&str]| {
+        let ran = run(here, arguments);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    for name in ["alice", "bob"] {
+        let key = here.join(name).display().to_string();
+        succeeds(&["deciders", "new-key", &key]);
+        succeeds(&["deciders", "add", name, "--role", "release", "--key", &format!("{key}.pub")]);
+    }
+    let policy = "[[rule]]\nid = \"two\"\ncapability = \"cloudflare.dynamic-worker.deploy\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 2\n";
+    write(here, "policy.toml", policy);
+    assert_eq!(run(here, &["run", GUEST, "--wait"]).code, Some(3));
+    let request = lines(&succeeds(&["approvals", "--json"]))[0]["request"].as_str().unwrap().to_owned();
+    for name in ["alice", "bob"] {
+        let key = here.join(name).display().to_string();
+        succeeds(&["approve", &request, "--as", name, "--key", &key, "--reason", "green"]);
+    }
+    let receipt = receipt_id(here, "APPROVED");
+    write(here, "before.json", &export(here, &receipt, &[]).to_string());
+    succeeds(&["revoke", &receipt, "--reason", "wrong branch"]);
+    let revocation = receipt_id(here, "DENIED");
+    Revoked { folder, receipt, revocation }
 }

@@ -1,0 +1,238 @@
+//! Exported receipts: what they have, what opens them, and who can read them.
+
+use super::*;
+
+#[test]
+fn an_exported_receipt_verifies_here() {
+    let data = folder();
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    for (status, decision) in [("APPROVED", "decision     APPROVED"), ("DENIED", "decision     DENIED")] {
+        let id = receipt_id(data.path(), status);
+        let exported = run(data.path(), &["receipts", "export", &id]).stdout;
+        let file = write(data.path(), "artifact.json", &exported);
+        let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
+        assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+        assert!(
+            verified.stdout.contains(decision) && verified.stdout.contains("commitment   opened"),
+            "{}",
+            verified.stdout
+        );
+        assert_eq!(verified.stdout.contains("outcome      succeeded"), status == "APPROVED");
+        let shown = run(data.path(), &["receipts", "show", &id]);
+        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+        assert!(shown.stdout.contains(decision), "{}", shown.stdout);
+    }
+}
+
+#[test]
+fn an_export_has_the_owner_s_fields_or_leaves_them_out() {
+    let data = folder();
+    let id = receipt_id(data.path(), "APPROVED");
+    let export = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&run(data.path(), &[&["receipts", "export", &id], arguments].concat()).stdout)
+            .unwrap()
+    };
+    let (owner, public) = (export(&[]), export(&["--public"]));
+    for field in
+        ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
+    {
+        assert!(owner["artifact"][field].is_string(), "{field}");
+        assert!(public["artifact"].get(field).is_none() && owner.get(field).is_none(), "{field}");
+    }
+    let signed = |export: &Value| export["artifact"]["payload_bytes_b64"].clone();
+    assert_eq!(signed(&owner), signed(&public));
+    assert!(owner["artifact"]["redeemed_at"].is_string());
+    assert_eq!(owner["attestation_artifact"]["outcome"], "succeeded");
+    assert_eq!(public["attestation_artifact"]["payload_withheld"], true);
+    assert!(public["attestation_artifact"].get("payload_bytes_b64").is_none());
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    let file = write(data.path(), "public.json", &public.to_string());
+    let verified = run(data.path(), &["verify", &file, "--keys", &keys]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
+    assert!(verified.stdout.contains("commitment   not opened"));
+}
+
+#[test]
+fn a_stranger_s_verifier_accepts_what_this_host_issues() {
+    if !support::installed(&["node"]) {
+        return;
+    }
+    let data = folder();
+    let keys = write(data.path(), "keys.json", &run(data.path(), &["keys", "export"]).stdout);
+    for status in ["APPROVED", "DENIED"] {
+        let id = receipt_id(data.path(), status);
+        let file =
+            write(data.path(), "artifact.json", &run(data.path(), &["receipts", "export", &id]).stdout);
+        let verified = Command::new("node")
+            .arg(support::root().join("tests/verify.mjs"))
+            .args([&file, &keys])
+            .output()
+            .unwrap();
+        let verified = Ran::from(verified);
+        assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+        assert!(
+            verified.stdout.contains(&format!("VERIFIED {id} {status} by demo:automatic, scope demo")),
+            "{}",
+            verified.stdout
+        );
+        assert!(
+            verified.stdout.contains("OPENED cloudflare.dynamic-worker.deploy on"),
+            "{}",
+            verified.stdout
+        );
+        assert_eq!(verified.stdout.contains("ATTESTED succeeded"), status == "APPROVED");
+    }
+}
+
+/// Any holder can edit the envelope around the signed bytes. The output shows the signed values and reports the edit.
+#[test]
+fn an_edited_envelope_is_shown_as_it_was_signed() {
+    let data = folder();
+    let here = data.path();
+    let id = receipt_id(here, "DENIED");
+    let mut export: Value =
+        serde_json::from_str(&run(here, &["receipts", "export", &id, "--public"]).stdout).unwrap();
+    export["artifact"]["status"] = "APPROVED".into();
+    let file = write(here, "edited.json", &export.to_string());
+    let keys = write(here, "keys.json", &run(here, &["keys", "export"]).stdout);
+    let verified = run(here, &["verify", &file, "--keys", &keys]);
+    assert_eq!(verified.code, Some(0));
+    assert!(verified.stdout.contains("decision     DENIED"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("the envelope's status is not what was signed"), "{}", verified.stdout);
+}
+
+/// The schema of that name, where the published ones are to be had.
+fn schema(name: &str) -> Option<(Value, jsonschema::Validator)> {
+    let path = support::root().join("../shared/receipt-spec/schema").join(name);
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("NOT RUN: the published schema is not at {}", path.display());
+        return None;
+    };
+    let schema = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    Some((schema, validator))
+}
+
+/// The schema leaves room for members that it does not name, so each one that it names is looked for in its place.
+#[test]
+fn an_export_is_what_the_published_schema_describes() {
+    let Some((schema, validator)) = schema("artifact.json") else { return };
+    let revoked = revoked();
+    let (decided, revoked_here) = (folder(), revoked.folder.path());
+    let ids = [
+        (decided.path(), receipt_id(decided.path(), "APPROVED")),
+        (decided.path(), receipt_id(decided.path(), "DENIED")),
+        (revoked_here, revoked.receipt.clone()),
+        (revoked_here, revoked.revocation.clone()),
+    ];
+    for (here, id) in &ids {
+        for more in [&[][..], &["--public"]] {
+            let export = export(here, id, more);
+            let errors: Vec<_> = validator.iter_errors(&export).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}: {export}");
+            let listed = &schema["properties"]["artifact"]["properties"];
+            let unlisted: Vec<_> = export["artifact"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|key| listed.get(key).is_none())
+                .collect();
+            assert!(unlisted.is_empty(), "{unlisted:?}");
+            let beside =
+                export.as_object().unwrap().keys().filter(|key| schema["properties"].get(key).is_none());
+            assert!(
+                beside.eq(export.get("revocation_artifact").map(|_| "revocation_artifact").iter()),
+                "{export}"
+            );
+        }
+    }
+    assert_eq!(export(decided.path(), &ids[1].1, &[]).get("attestation_artifact"), Some(&Value::Null));
+}
+
+/// Exports of earlier versions have the owner's fields next to `artifact`. In either place, they must match the signed
+/// values.
+#[test]
+fn owner_fields_open_a_receipt_inside_the_artifact_and_next_to_it() {
+    let data = folder();
+    let here = data.path();
+    let id = receipt_id(here, "APPROVED");
+    let keys = keys(here);
+    let inside = export(here, &id, &[]);
+    let mut earlier = export(here, &id, &["--public"]);
+    for field in
+        ["request_json", "request_commitment_salt_b64", "summary", "company_id", "idem_key", "input_hash"]
+    {
+        earlier[field] = inside["artifact"][field].clone();
+    }
+    let verify = |document: &Value| {
+        let file = write(here, "owner.json", &document.to_string());
+        run(here, &["verify", &file, "--keys", &keys])
+    };
+    for document in [&inside, &earlier] {
+        let ran = verify(document);
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        assert!(ran.stdout.contains("commitment   opened"), "{}", ran.stdout);
+    }
+    let edited = |pointer: &str, document: &Value| {
+        let mut edited = document.clone();
+        let field = edited.pointer_mut(pointer).unwrap();
+        *field = field.as_str().unwrap().replace("deploy", "depl0y").into();
+        verify(&edited).code
+    };
+    assert_eq!(edited("/artifact/request_json", &inside), Some(10));
+    assert_eq!(edited("/request_json", &earlier), Some(10));
+    let mut two = earlier.clone();
+    two["artifact"] = inside["artifact"].clone();
+    assert_eq!(verify(&two).code, Some(0), "the same in both places");
+    two["summary"] = "another".into();
+    assert_eq!(verify(&two).code, Some(3), "no two readers see two documents");
+    let mut lost = inside.clone();
+    lost["artifact"]["request_commitment_salt_b64"] = Value::Null;
+    let lost = verify(&lost);
+    assert_eq!(lost.code, Some(0), "null is absent, and nobody asked to open: {}", lost.stdout);
+    assert!(
+        lost.stdout.contains("commitment   not opened") && lost.stdout.contains("not checked  the request")
+    );
+}
+
+#[test]
+fn a_revocation_is_a_receipt_and_the_revoked_one_s_export_says_so() {
+    let Revoked { folder, receipt, revocation } = revoked();
+    let here = folder.path();
+    let keys = keys(here);
+    let listed = lines(&run(here, &["receipts", "list", "--json"]).stdout);
+    let ids: Vec<_> = listed.iter().map(|line| line["receipt_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [&receipt, &revocation], "by the time of issue");
+    assert_eq!(listed[1]["revokes"], receipt.as_str());
+    let shown = run(here, &["receipts", "show", &revocation]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert!(shown.stdout.contains(&format!("revokes      \"{receipt}\"")), "{}", shown.stdout);
+    assert!(shown.stdout.contains("summary      \"wrong branch\""), "{}", shown.stdout);
+
+    let alone = export(here, &revocation, &[]);
+    assert_eq!(alone["artifact"]["input_hash"], Value::Null, "a revocation commits to none");
+    let alone = write(here, "revocation.json", &alone.to_string());
+    let verified = run(here, &["verify", &alone, "--keys", &keys, "--require", "production,opened"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
+
+    let with_it = export(here, &receipt, &["--public"]);
+    assert!(!with_it["revocation_artifact"].as_object().unwrap().contains_key("request_json"));
+    let file = write(here, "after.json", &with_it.to_string());
+    let said = format!("by \"{revocation}\", verified");
+    let before = here.join("before.json").display().to_string();
+    for files in [&[file.as_str()][..], &[&before, &alone]] {
+        let ran = run(here, &[&["verify"], files, &["--keys", &keys]].concat());
+        assert_eq!(ran.code, Some(0), "it is genuine all the same: {}", ran.stdout);
+        assert!(ran.stdout.contains("APPROVED in scope production, REVOKED") && ran.stdout.contains(&said));
+    }
+    let required = run(here, &["verify", &file, "--keys", &keys, "--require", "approved"]);
+    assert_eq!(required.code, Some(12), "{}", required.stdout);
+    assert!(required.stdout.contains("not met      approved: it is revoked by"), "{}", required.stdout);
+
+    let mut other = with_it.clone();
+    other["revocation_artifact"] = with_it["artifact"].clone();
+    let other = write(here, "other.json", &other.to_string());
+    let ran = run(here, &["verify", &other, "--keys", &keys]);
+    assert_eq!(ran.code, Some(11), "{}", ran.stdout);
+    assert!(ran.stdout.contains("REVOCATION_NOT_VERIFIED"), "{}", ran.stdout);
+}
