@@ -148,7 +148,7 @@ fn who_is_removed_there_does_not_count_here() {
     assert!(resumed.stdout.contains("approvals"), "{}{}", resumed.stdout, resumed.stderr);
     assert_eq!(run(&host, &["deployments", "--json"]).stdout, "");
     let here = with(&authority, &host, &["deciders", "remove", "bob", "--reason", "x"]);
-    assert!(here.stderr.contains("said where the authority is"), "{}", here.stderr);
+    assert!(here.stderr.contains("recorded in the authority"), "{}", here.stderr);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub enum Error {
     )]
     NothingUnknown(InstanceKey, ReceiptId),
     /// Found out before.
-    #[error("what became of the action of instance {0} on receipt {1} was recorded before")]
+    #[error("the finding about the action of instance {0} on receipt {1} is on record already")]
     Known(InstanceKey, ReceiptId),
     /// An event that cannot be kept.
     #[error("instance {key} cannot take the event: {}", failure.message)]
@@ -72,7 +72,7 @@ pub enum Error {
     Busy(InstanceKey),
     /// Another host's instance.
     #[error(
-        "another host drives instance {0}, or none does: it goes on where its host works (pp-host hosts shows which do)"
+        "this host has no claim on instance {0}: the host that claims it drives it (pp-host hosts lists them)"
     )]
     DrivenElsewhere(InstanceKey),
     /// Two hosts with private keys.
@@ -121,7 +121,7 @@ pub enum Error {
     DemoInEarnest(RequestId),
     /// Two authorities.
     #[error(
-        "the authority that answers has not on record what operators said before, as this data folder has it: another authority answers, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
+        "the authority's record of operators' acts does not begin with the one in this data folder: this is another authority, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
     )]
     OtherAuthority,
     /// An act that an operator cannot enter by hand.
@@ -129,12 +129,12 @@ pub enum Error {
     NotSayable,
     /// An act that belongs into the authority's folder.
     #[error(
-        "who may decide is said where the authority is: run this with --data on its folder, and without --authority"
+        "operators' acts are recorded in the authority's folder: run this with --data on that folder, and without --authority"
     )]
     SaidElsewhere,
     /// Keys that are not here.
     #[error(
-        "the keys are where the authority is: run this with --data on its folder, and without --authority"
+        "the keys are in the authority's folder: run this with --data on that folder, and without --authority"
     )]
     KeysElsewhere,
     /// A tenant that nothing here knows.
@@ -163,7 +163,7 @@ pub enum Error {
         origin: String,
     },
     /// An unknown passkey.
-    #[error("that passkey is no decider's here")]
+    #[error("that passkey belongs to no decider here")]
     UnknownPasskey,
     /// A person who no longer decides.
     #[error("{0} was removed at {1}, and decides nothing any more (pp-host deciders list shows who does)")]

@@ -21,7 +21,7 @@ pub(crate) struct Authority {
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
 
-    /// The account, by its number, whose hosts are answered. May be given several times. Default: the account that runs
+    /// The number of an account whose hosts may connect. May be given several times. Default: the account that runs
     /// this.
     #[arg(long, value_name = "UID")]
     account: Vec<u32>,

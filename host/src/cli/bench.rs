@@ -17,7 +17,7 @@ pub(crate) struct Bench {
     #[arg(value_name = "SECTION", value_parser = section)]
     sections: Vec<Section>,
 
-    /// Some seconds a section instead of minutes: to see that it works, not to have figures.
+    /// Take some seconds for each section instead of minutes: to check that it works, not for figures.
     #[arg(long)]
     quick: bool,
 

@@ -43,8 +43,8 @@ pub(crate) struct Data {
     #[arg(long, value_name = "URL|@FILE", env = "PP_HOST_STORE", hide_env_values = true, global = true)]
     pub(crate) store: Option<StoreArg>,
 
-    /// Refuses a database whose commits are not on the disk of a second machine before they count. Without it, a failover may lose the last
-    /// commits, and with them that receipts were spent.
+    /// Refuse a database that acknowledges a commit before it is on the disk of a second machine. Without this option, a failover may lose the
+    /// last commits, and with them the record that receipts were spent.
     #[arg(long, env = "PP_HOST_REQUIRE_SYNCHRONOUS", value_parser = FalseyValueParser::new(), global = true)]
     pub(crate) require_synchronous: bool,
 
@@ -65,7 +65,7 @@ pub(crate) struct Data {
     #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
     pub(crate) authority: Option<PathBuf>,
 
-    /// The account, by its number, that the process behind that socket runs under. Default: the account of this process.
+    /// The number of the account that the process behind that socket runs under. Default: the account of this process.
     #[arg(long, value_name = "UID", env = "PP_HOST_AUTHORITY_ACCOUNT", global = true)]
     pub(crate) authority_account: Option<u32>,
 }

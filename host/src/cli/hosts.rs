@@ -8,9 +8,9 @@ use std::io::Write as _;
 use store::{HostRecord, HostSigner, Replication};
 use workflow::Escaped;
 
-/// Show the hosts on record in the database that they share: which are alive, how much each drives, when it was last seen.
+/// Show the hosts of a shared database: which are alive, how much each drives, when it was last seen.
 ///
-/// Of all instances, each host that works drives its share. A host that is gone stays on record.
+/// The hosts that work divide the instances among themselves. A host that is gone stays on record.
 #[derive(Debug, Args)]
 pub(crate) struct ListHosts {
     /// One JSON object per line.

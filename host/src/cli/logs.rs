@@ -33,7 +33,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "LEVEL", env = "PP_HOST_LOG", default_value = "info")]
     log: LogFilter,
 
-    /// The form of the log: text, or a JSON object a line, in which the messages for people are, too.
+    /// The form of the log: text, or one JSON object per line. Messages for people are lines of a JSON log too.
     #[arg(long, value_name = "FORMAT", env = "PP_HOST_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 

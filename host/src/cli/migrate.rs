@@ -14,10 +14,10 @@ use workflow::Escaped;
 /// Make the tables of the database named with --store, or bring them up to date. Refuses one of a newer version.
 ///
 /// With --from, everything that a data folder keeps is moved there, with its names, places and times. The database has to be empty. The folder is
-/// left as it was, and no command writes to its journal any more: with --store it goes on as a host's folder, with its keys.
+/// left as it was, and no command writes to its journal any more. With --store, the folder goes on as a folder of a host, with its keys.
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// The data folder to move to the database. No process may be using it. A move that was broken off is made again with the same command.
+    /// The data folder to move to the database. No process may be using it. The same command repeats a move that was interrupted.
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
 

@@ -18,15 +18,15 @@ use tokio::sync::{oneshot, watch};
 
 /// Drive everything that is due, until stopped.
 ///
-/// The data folder is this process's meanwhile; other commands have it do what they are asked to. SIGTERM, SIGHUP or ^C stops it: what is under way
-/// ends or is put off, and goes on when a server runs here again.
+/// This process owns the data folder while it runs, and other commands send it their operations. SIGTERM, SIGHUP or ^C stops it: running drives have
+/// the seconds of --grace to end, and the rest continues when a server runs here again.
 #[derive(Debug, Args)]
 pub(crate) struct Work {
     #[command(flatten)]
     pub(crate) working: Working,
 }
 
-/// How to work, whatever else is done meanwhile.
+/// The options of `work`, which `serve` has too.
 #[derive(Debug, Args)]
 pub(crate) struct Working {
     /// Drives at once, over all tenants.
